@@ -1,0 +1,32 @@
+"""The errors that softswitch-exporter raises itself.
+
+    ExporterError            something a person should read, never a traceback
+    ├── ConfigurationError   every problem of a configuration file, all at once
+    └── StartError           a start that cannot succeed: an address in use, say
+
+What goes wrong with *one answer of a switch* is not an exception but a value,
+``model.Failure``: it is expected, counted and shown, and nothing is unwound by it.
+"""
+
+from collections.abc import Sequence
+
+
+class ExporterError(Exception):
+    """Something that is wrong outside the program; the text says what to do about it."""
+
+
+class ConfigurationError(ExporterError):
+    """A configuration that cannot be used.
+
+    ``problems`` holds one line for each mistake, all of them, in the order of the file:
+    the path of the place, what is wrong there, and what to do.
+    """
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+class StartError(ExporterError):
+    """The daemon cannot start, although its configuration is valid."""

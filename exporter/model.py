@@ -1,0 +1,199 @@
+"""The nouns of the field, shared by every module: what is asked, of whom, and what came back.
+
+Wire names are left behind in ``request`` (going out) and ``decode`` (coming in).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Query(StrEnum):
+    """What is asked of a switch: the values of the label ``query``."""
+
+    PEERS = "peers"
+    CHANNELS = "channels"
+    CALLS = "calls"
+    LICENSE = "license"
+    BALANCE = "balance"
+    REGISTRATIONS = "registrations"
+    LIMITS = "limits"
+    TENANTS = "tenants"
+    EXTENSIONS = "extensions"
+
+
+class Scope(StrEnum):
+    """Of whom it is asked: the whole installation, or one tenant at a time."""
+
+    SWITCH = "switch"
+    TENANT = "tenant"
+
+
+class Reason(StrEnum):
+    """Why an attempt failed: the values of the label ``reason``."""
+
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    TLS = "tls"
+    HTTP = "http"  # a status other than 200, a redirect, or not HTTP at all
+    AUTH = "auth"  # the known refusal
+    REJECTED = "rejected"  # any other sentence where a value was due
+    EMPTY = "empty"
+    DECODE = "decode"
+    TOO_LARGE = "too_large"
+    SCOPE_IGNORED = "scope_ignored"
+
+
+TRANSPORT_REASONS = frozenset({Reason.TIMEOUT, Reason.CONNECT, Reason.TLS})
+
+
+class SkipReason(StrEnum):
+    """Why a target of a sweep was not asked."""
+
+    IN_FLIGHT = "in_flight"
+    BACKOFF = "backoff"
+    BREAKER = "breaker"
+    BUDGET = "budget"
+
+
+class Registration(StrEnum):
+    """Whether a phone is registered, as far as the switch told."""
+
+    REGISTERED = "registered"
+    UNREGISTERED = "unregistered"
+    UNKNOWN = "unknown"
+
+
+class RegistrationSource(StrEnum):
+    """Which request the registrations are read from."""
+
+    REGSTATE = "regstate"
+    EXTENSIONS = "extensions"
+    PEERS = "peers"
+
+
+class ExtensionParameter(StrEnum):
+    """The wire parameter that names the extension in ``INFO regstate``; the right one is not documented."""
+
+    EXT = "ext"
+    ID = "id"
+    NUMBER = "number"
+
+
+class Target(NamedTuple):
+    """One thing that is asked on a schedule. ``tenant`` is "" for the whole installation."""
+
+    query: Query
+    scope: Scope
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt gave no value. ``detail`` never holds a key, nor any part of a list."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP 200 as it came, which on this API means nothing yet. Seconds: from sending to the last byte."""
+
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Peers or channels, counted.
+
+    ``total`` is what the switch states, or None where it states none.
+    ``nodes`` is the count of each node, or None where the answer was not by node.
+    """
+
+    total: int | None
+    nodes: Mapping[str, int] | None
+
+    @property
+    def whole(self) -> int | None:
+        """The stated total, else the sum over the nodes."""
+        if self.total is None and self.nodes is not None:
+            return sum(self.nodes.values())
+        return self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A single figure: calls, days of licence or credit."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationState:
+    """The state of one extension, with the word the switch used for it."""
+
+    state: Registration
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a tenant may use at most. None is unlimited (-1 on the wire)."""
+
+    channels: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One row of a tenant's list of extensions; credentials and names were dropped on reading."""
+
+    number: str
+    state: Registration
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """A tenant's list of extensions."""
+
+    rows: tuple[Extension, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One row of the installation's list of tenants."""
+
+    code: str
+    name: str
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The installation's list of tenants."""
+
+    rows: tuple[Tenant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One SIP peer: its user name (``<number>-<CODE>``), the node it is on, and its state."""
+
+    user: str
+    node: str
+    state: Registration
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Every peer of every node."""
+
+    rows: tuple[Peer, ...]
+
+
+Answer = Counts | Number | RegistrationState | Limits | Extensions | Tenants | Peers
+"""What a decoder makes of a body."""
