@@ -98,14 +98,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP 200 as it came, which on this API means nothing yet. Seconds: from sending to the last byte."""
-
-    body: bytes
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """Peers or channels, counted.
 

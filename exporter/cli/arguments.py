@@ -1,0 +1,136 @@
+"""Every flag and command, named as the programs of the Prometheus project name theirs."""
+
+import argparse
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter import __version__
+from exporter.cli import check, daemon, demo, probe, simulate
+from exporter.logs import LEVELS
+from exporter.model import Query
+from exporter.simulator import commandline as simulator
+
+DEFAULT_LISTEN_ADDRESS = ":10390"
+_HIGHEST_PORT = 65_535
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line. ``run`` of what it returns is the command."""
+    main = argparse.ArgumentParser(
+        prog="softswitch-exporter",
+        description="Prometheus exporter for hosted-telephony soft-switches. "
+        "Without a command: poll the switches of the configuration and serve /metrics.",
+        allow_abbrev=False,
+    )
+    main.add_argument(
+        "--version",
+        action="version",
+        version=f"softswitch-exporter {__version__} (Python {platform.python_version()})",
+    )
+    _add_daemon_flags(main)
+    commands = main.add_subparsers(title="commands", metavar="COMMAND")
+    _add_probe(commands)
+    _add_command(
+        commands,
+        "simulate",
+        "run a simulated switch, to try things out",
+        simulate.run,
+        simulator.add_arguments,
+    )
+    _add_command(
+        commands, "demo", "run the exporter against a simulated switch", demo.run, demo.add_arguments
+    )
+    return main
+
+
+def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
+    main.set_defaults(run=_daemon_or_check(main))
+    main.add_argument(
+        "--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration file"
+    )
+    main.add_argument(
+        "--config.check",
+        dest="config_check",
+        action="store_true",
+        help="validate the configuration, print what would be polled, and exit",
+    )
+    main.add_argument(
+        "--web.listen-address",
+        dest="listen_addresses",
+        type=listen_address,
+        action="append",
+        metavar="[HOST]:PORT",
+        help=f"address to serve on; may be repeated (default {DEFAULT_LISTEN_ADDRESS})",
+    )
+    main.add_argument(
+        "--web.telemetry-path",
+        dest="telemetry_path",
+        type=_path,
+        default="/metrics",
+        metavar="PATH",
+        help="path of the metrics (default /metrics)",
+    )
+    main.add_argument("--log.level", dest="log_level", choices=LEVELS, default="info", help="default info")
+    main.add_argument(
+        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="default logfmt"
+    )
+
+
+def _daemon_or_check(main: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        if arguments.config_file is None:
+            main.error("--config.file is needed; `softswitch-exporter demo` works without one")
+        if arguments.listen_addresses is None:
+            arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
+        return check.run(arguments) if arguments.config_check else daemon.run(arguments)
+
+    return run
+
+
+def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add_arguments(command: argparse.ArgumentParser) -> None:
+        # SUPPRESS: the flag may stand before the command as well.
+        command.add_argument(
+            "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
+        )
+        command.add_argument("--switch", metavar="NAME", help="which switch; needed where there are several")
+        command.add_argument(
+            "--query", choices=[query.value for query in Query], help="default: each in turn"
+        )
+        command.add_argument(
+            "--tenant", metavar="CODE", help="ask about this tenant, not the whole installation"
+        )
+        command.add_argument("--extension", metavar="NUMBER", help="for --query=registrations")
+
+    _add_command(commands, "probe", "ask a switch once and show the answer", probe.run, add_arguments)
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], int],
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    command = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    add_arguments(command)
+    command.set_defaults(run=run)
+
+
+def listen_address(text: str) -> tuple[str | None, int]:
+    """Read ``host:port``, ``[ipv6]:port`` or ``:port`` (every interface)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an address; write it like :10390 or 127.0.0.1:10390"
+        )
+    return host.removeprefix("[").removesuffix("]") or None, int(port)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or text == "/":
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path; write it like /metrics")
+    return text

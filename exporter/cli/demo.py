@@ -1,0 +1,151 @@
+"""``demo``: the simulated switch and the exporter together, without any configuration."""
+
+import argparse
+import asyncio
+import os
+import signal
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter import catalogue, logs
+from exporter.app import running
+from exporter.config import load
+from exporter.errors import StartError
+from exporter.masking import Mask
+from exporter.simulator.keys import Keys
+from exporter.simulator.server import RunningSimulator, create_application, start
+from exporter.simulator.world import World
+
+_HOST = "127.0.0.1"
+_TENANTS = 5
+_EXTENSIONS = 8
+_SHOWN_EVERY = 3.0
+
+_CONFIGURATION = """\
+# Written by `softswitch-exporter demo`. The intervals are far shorter than a real switch would bear.
+switches:
+  - name: pbx-demo
+    url: {url}
+    key: {key}
+    timeout: 5s
+    nodes: [{nodes}]
+    queries:
+      peers: {{interval: 5s, tenant_interval: 10s}}
+      channels: {{interval: 3s, tenant_interval: 5s}}
+      calls: {{interval: 3s, tenant_interval: 5s}}
+      license: {{interval: 10s}}
+      balance: {{tenant_interval: 5s}}
+      registrations: {{tenant_interval: 15s}}
+      limits: {{tenant_interval: 30s}}
+    tenant_defaults:
+      labels: {{team: noc}}
+      extensions: [{extensions}]
+      watch: ["100"]
+      business_hours: {{timezone: Europe/Rome, days: [mon, tue, wed, thu, fri], from: "09:00", to: "18:00"}}
+    tenants:
+{tenants}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that ``run`` reads."""
+    parser.add_argument("--port", type=int, default=10390, help="of the exporter; 0 is any (default 10390)")
+    parser.add_argument(
+        "--simulator-port", type=int, default=10391, help="of the simulated switch; 0 is any (default 10391)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same switch (default 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo until it is stopped, and return 0."""
+    asyncio.run(_demo(arguments))
+    return 0
+
+
+async def _demo(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    mask = Mask()
+    logs.configure("warning", "logfmt", mask)
+    world = World(tenants=_TENANTS, extensions=_EXTENSIONS, seed=arguments.seed, speed=120)
+    application = create_application(world)
+    try:
+        simulator = await start(_HOST, arguments.simulator_port, application)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {_HOST}:{arguments.simulator_port}: {os.strerror(error.errno or 0)}; "
+            "choose another port with --simulator-port"
+        ) from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
+            file = Path(folder) / "demo.yaml"
+            file.write_text(_configuration(simulator, world))
+            async with running(load(file, {}), mask, [(_HOST, arguments.port)]) as server:
+                base_url = f"http://{_HOST}:{server.addresses[0][1]}"
+                print(_introduction(base_url, simulator.base_url, file), flush=True)
+                await _show_values(f"{base_url}/metrics", stop)
+    finally:
+        await simulator.stop()
+
+
+def _configuration(simulator: RunningSimulator, world: World) -> str:
+    tenants = [tenant for tenant in world.tenants() if not world.disabled(tenant)]
+    return _CONFIGURATION.format(
+        url=simulator.url,
+        key=Keys().admin,
+        nodes=", ".join(world.nodes()),
+        extensions=", ".join(f'"{100 + number}"' for number in range(_EXTENSIONS)),
+        tenants="\n".join(f"      - code: {tenant.code}" for tenant in tenants),
+    )
+
+
+def _introduction(exporter: str, simulator: str, file: Path) -> str:
+    return f"""softswitch-exporter polls a simulated switch. Open:
+  {exporter}/metrics         what Prometheus scrapes
+  {exporter}/                the landing page
+  {exporter}/api/v1/status   how each query goes, as JSON
+  {simulator}/                the simulated switch, and how to break it
+The configuration is {file}
+Live values follow; Ctrl-C stops.
+"""
+
+
+async def _show_values(url: str, stop: asyncio.Event) -> None:
+    async with aiohttp.ClientSession() as session:
+        while not stop.is_set():
+            async with session.get(url) as response:
+                print(_values(await response.text()), flush=True)
+            try:
+                async with asyncio.timeout(_SHOWN_EVERY):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+
+def _values(scrape: str) -> str:
+    """Return one line with the values an operator would look at first."""
+    totals: dict[str, float] = {}
+    balances: dict[str, float] = {}
+    for family in text_string_to_metric_families(scrape):
+        for sample in family.samples:
+            state = sample.labels.get("state", "")
+            totals[sample.name + state] = totals.get(sample.name + state, 0) + sample.value
+            if sample.name == catalogue.TENANT_BALANCE.name:
+                balances[sample.labels["tenant"]] = sample.value
+    shown = {
+        "up": totals.get(catalogue.UP.name),
+        "peers": totals.get(catalogue.PEERS.name),
+        "channels": totals.get(catalogue.CHANNELS.name),
+        "calls": totals.get(catalogue.CALLS.name),
+        "registered": totals.get(f"{catalogue.TENANT_EXTENSIONS.name}registered"),
+        "unregistered": totals.get(f"{catalogue.TENANT_EXTENSIONS.name}unregistered"),
+        **{f"balance of {tenant}": balance for tenant, balance in sorted(balances.items())[:2]},
+    }
+    # A value that is not known yet is not shown: unknown is absent, never 0.
+    values = "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
+    return f"{datetime.now(UTC):%H:%M:%S}  {values or 'waiting for the first answers'}"

@@ -1,0 +1,168 @@
+"""One request to a switch over HTTP, bounded in time and size, and never more than was asked for.
+
+    asked ──► bytes       the body of an HTTP 200, which on this API means nothing yet
+          └─► Failure     timeout, connect, tls, http or too_large
+
+The key is in the query string (the API has no other place for it), so no text of an exception is
+passed on: such texts hold URLs. What is told of a failure is composed here.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from exporter import __version__
+from exporter.config import SwitchConfiguration, TlsConfiguration
+from exporter.model import Failure, Reason
+from exporter.request import Operation, Request
+
+ANSWER_LIMIT = 8 * 1024 * 1024
+LIST_LIMIT = 64 * 1024 * 1024
+"""Bytes. An extension list was seen at 3.4 kB a record (wire notes 2026-10)."""
+
+_LISTS = frozenset({Operation.EXTENSIONS, Operation.TENANTS, Operation.PEERS})
+
+# Read from top to bottom: the first class that fits names the reason.
+_REASONS: tuple[tuple[type[Exception], Reason], ...] = (
+    (TimeoutError, Reason.TIMEOUT),
+    (aiohttp.ClientSSLError, Reason.TLS),
+    (aiohttp.ServerFingerprintMismatch, Reason.TLS),
+    (ssl.SSLError, Reason.TLS),
+    (aiohttp.ClientHttpProxyError, Reason.CONNECT),
+    (aiohttp.ClientResponseError, Reason.HTTP),
+    (aiohttp.ClientError, Reason.CONNECT),
+    (OSError, Reason.CONNECT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Asks one switch. ``timeout`` is in seconds and covers everything from connecting to the last byte."""
+
+    session: aiohttp.ClientSession
+    url: URL
+    timeout: float
+    proxy: str | None
+    server_name: str | None
+
+    async def ask(self, request: Request, key: str) -> bytes | Failure:
+        """Send one request and return the body of its answer, within the timeout and the size limit.
+
+        Cancelling closes the connection. No exception of the network leaves this function.
+        """
+        limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await self._fetch(self.url.with_query({**request.parameters(), "key": key}), limit)
+        except (aiohttp.ClientError, OSError) as error:
+            return self._failure(error)
+
+    async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
+        async with self.session.get(
+            url, allow_redirects=False, proxy=self.proxy, server_hostname=self.server_name
+        ) as response:
+            if response.status != HTTPStatus.OK:
+                return _not_an_answer(response)
+            encoding = response.headers.get("Content-Encoding", "identity")
+            if encoding != "identity":
+                return Failure(
+                    Reason.DECODE, f"the answer is encoded ({encoding[:20]}), which was not asked for"
+                )
+            chunks = []
+            size = 0
+            async for chunk in response.content.iter_any():
+                size += len(chunk)
+                if size > limit:
+                    # Leaving without having read it all closes the connection, so nothing more arrives.
+                    return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
+                chunks.append(chunk)
+            return b"".join(chunks)
+
+    def _failure(self, error: Exception) -> Failure:
+        reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
+        return Failure(reason, _DETAILS[reason](self, error))
+
+
+def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
+    # Where it leads to is not told: a redirect may repeat the query string, and the key with it.
+    redirect = ", a redirect, which is not followed; put the final address into `url`"
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST
+    return Failure(Reason.HTTP, f"HTTP {response.status}{redirect if is_redirect else ''}")
+
+
+def _tls_detail(error: Exception) -> str:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of the switch was not accepted: {cause.verify_message}"
+    inner = getattr(cause, "os_error", cause)
+    return f"TLS failed: {getattr(inner, 'reason', None) or type(inner).__name__}"
+
+
+def _connect_detail(error: Exception) -> str:
+    inner = getattr(error, "os_error", error)
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+        return "the switch closed the connection before its answer was complete"
+    return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"
+
+
+_DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
+    Reason.TIMEOUT: lambda client, _: f"no complete answer within {client.timeout:g} s",
+    Reason.TLS: lambda _, error: _tls_detail(error),
+    Reason.CONNECT: lambda _, error: _connect_detail(error),
+    Reason.HTTP: lambda _, error: f"not an HTTP answer ({type(error).__name__})",
+}
+
+
+def open_client(configuration: SwitchConfiguration) -> Client:
+    """Open a client for one switch; close its ``session`` when done.
+
+    Raises OSError or ssl.SSLError where the TLS files of the configuration cannot be used.
+    """
+    connector = aiohttp.TCPConnector(
+        limit=configuration.max_concurrency, ssl=_tls_context(configuration.tls), ttl_dns_cache=60
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        # The time limit stands in `ask`, once, and covers connecting as well as the last byte.
+        timeout=aiohttp.ClientTimeout(total=None),
+        # Compressed answers could grow a thousandfold while they are unpacked: they are not asked for.
+        auto_decompress=False,
+        headers={
+            "User-Agent": f"softswitch-exporter/{__version__}",
+            "Accept-Encoding": "identity",
+            "Accept": "*/*",
+        },
+        # A switch has no business to keep state here: its cookies are dropped.
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    return Client(
+        session=session,
+        url=URL(configuration.url),
+        timeout=configuration.timeout,
+        proxy=configuration.proxy_url,
+        server_name=configuration.tls.server_name,
+    )
+
+
+def _tls_context(tls: TlsConfiguration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+    context.minimum_version = _TLS_VERSIONS[tls.min_version]
+    if tls.cert_file:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+_TLS_VERSIONS = {
+    "TLS10": ssl.TLSVersion.TLSv1,
+    "TLS11": ssl.TLSVersion.TLSv1_1,
+    "TLS12": ssl.TLSVersion.TLSv1_2,
+    "TLS13": ssl.TLSVersion.TLSv1_3,
+}

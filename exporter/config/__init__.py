@@ -1,0 +1,41 @@
+"""The configuration: ``load`` reads a file and returns what it says, checked, or tells every problem at once.
+
+In the order of reading: ``yaml_file`` (text to tree), ``schema`` and the modules of its sections (tree to
+models), ``checks`` (what must fit together), ``problems`` (what is told), ``settings`` (what holds for a
+tenant in the end).
+"""
+
+from exporter.config.business_hours import BusinessHours
+from exporter.config.keys import Key
+from exporter.config.loading import load
+from exporter.config.queries import QueriesConfiguration
+from exporter.config.schema import (
+    AlertingConfiguration,
+    AlertmanagerConfiguration,
+    Configuration,
+    DiscoveryConfiguration,
+    NodeConfiguration,
+    SwitchConfiguration,
+)
+from exporter.config.settings import TenantSettings
+from exporter.config.tenants import TenantConfiguration, TenantDefaults
+from exporter.config.thresholds import Thresholds
+from exporter.config.tls import TlsConfiguration
+
+__all__ = [
+    "AlertingConfiguration",
+    "AlertmanagerConfiguration",
+    "BusinessHours",
+    "Configuration",
+    "DiscoveryConfiguration",
+    "Key",
+    "NodeConfiguration",
+    "QueriesConfiguration",
+    "SwitchConfiguration",
+    "TenantConfiguration",
+    "TenantDefaults",
+    "TenantSettings",
+    "Thresholds",
+    "TlsConfiguration",
+    "load",
+]

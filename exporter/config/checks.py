@@ -1,0 +1,125 @@
+"""Checks across sections, made on the file as it was written.
+
+They are made there and not on the validated models because those do not exist while anything in them is
+wrong, and every problem is to be told at once. So they pass over whatever has the wrong shape.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from exporter.config.keys import KEY_WAYS
+from exporter.config.problems import Path, Problem, place
+from exporter.config.sections import Section
+from exporter.config.thresholds import TenantThresholds, Thresholds, disorder, merged
+from exporter.config.wording import shown
+
+_Rows = list[tuple[Path, Mapping[str, Any]]]
+_SectionType = TypeVar("_SectionType", bound=Section)
+
+_BOOL = TypeAdapter(bool)
+
+
+def across(tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what is wrong between sections that may each be right."""
+    switches = _rows(tree, (), "switches")
+    yield from _twice(switches, "name")
+    for path, switch in switches:
+        tenants = _rows(switch, path, "tenants")
+        yield from _twice(tenants, "code")
+        yield from _twice(_nodes(switch, path), "name")
+        for keyed_path, keyed in [(path, switch), *tenants]:
+            ways = _ways(keyed)
+            if len(ways) > 1:
+                yield Problem(keyed_path, f"has {' and '.join(ways)}; keep one of them")
+        if not _ways(switch):
+            yield from _without_admin_key(path, switch, tenants)
+        yield from _thresholds(path, switch, tenants)
+
+
+def _list(parent: Mapping[str, Any], key: str) -> list[Any]:
+    entries = parent.get(key)
+    return entries if isinstance(entries, list) else []
+
+
+def _rows(parent: Mapping[str, Any], path: Path, key: str) -> _Rows:
+    entries = enumerate(_list(parent, key))
+    return [((*path, key, index), entry) for index, entry in entries if isinstance(entry, dict)]
+
+
+def _nodes(switch: Mapping[str, Any], path: Path) -> _Rows:
+    """Return the nodes as mappings, those that are a name alone too."""
+    nodes = [{"name": node} if isinstance(node, str) else node for node in _list(switch, "nodes")]
+    return _rows({"nodes": nodes}, path, "nodes")
+
+
+def _twice(rows: _Rows, key: str) -> Iterator[Problem]:
+    taken: dict[str, Path] = {}
+    for path, row in rows:
+        value = row.get(key)
+        if not isinstance(value, str):
+            continue
+        if value in taken:
+            yield Problem((*path, key), f"{shown(value)} is taken by {place(taken[value])}; choose another")
+        else:
+            taken[value] = path
+
+
+def _ways(keyed: Mapping[str, Any]) -> list[str]:
+    return [way for way in KEY_WAYS if way in keyed]
+
+
+def _without_admin_key(path: Path, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
+    discovery = switch.get("discover_tenants")
+    if isinstance(discovery, dict) and _is_true(discovery.get("enabled")):
+        yield Problem(
+            (*path, "discover_tenants", "enabled"),
+            "discovery needs an admin key; give the switch key_file, key_env or key",
+        )
+    elif not _list(switch, "tenants"):
+        yield Problem(
+            path,
+            "has neither an admin key nor tenants, so there is nothing to poll; "
+            "give it key_file, key_env or key, or list tenants",
+        )
+    for tenant_path, tenant in tenants:
+        if not _ways(tenant):
+            yield Problem(
+                tenant_path,
+                "has no key, and the switch has no admin key instead; give it key_file, key_env or key",
+            )
+
+
+def _is_true(written: object) -> bool:
+    try:
+        return _BOOL.validate_python(written)
+    except ValidationError:
+        return False
+
+
+def _thresholds(path: Path, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
+    """Find tenants whose own thresholds are at odds with those that they inherit."""
+    inherited = _valid(Thresholds, switch)
+    defaults_written = switch.get("tenant_defaults", {})
+    defaults = _valid(TenantThresholds, defaults_written) if isinstance(defaults_written, dict) else None
+    if inherited is None or defaults is None:
+        return
+    yield from _at_odds((*path, "tenant_defaults"), inherited, defaults)
+    for tenant_path, written in tenants:
+        if own := _valid(TenantThresholds, written):
+            yield from _at_odds(tenant_path, inherited, defaults, own)
+
+
+def _at_odds(path: Path, inherited: Thresholds, *layers: TenantThresholds) -> Iterator[Problem]:
+    for name in layers[-1].model_fields_set:
+        effective = merged(getattr(inherited, name), *(getattr(layer, name) for layer in layers))
+        if wrong := disorder(effective):
+            yield Problem((*path, "thresholds", name), f"with what is inherited, {wrong}")
+
+
+def _valid(section: type[_SectionType], parent: Mapping[str, Any]) -> _SectionType | None:
+    try:
+        return section.model_validate(parent.get("thresholds", {}))
+    except ValidationError:
+        return None

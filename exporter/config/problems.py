@@ -1,0 +1,148 @@
+"""What is wrong with a configuration, as sentences: the path, what is wrong there, and what to do."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.config.wording import shape, shown, unknown_key
+
+Path = tuple[str | int, ...]
+
+_PLAIN = re.compile(r"[\w.-]{0,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. An empty path is the file as a whole."""
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{place(self.path)}: {self.text}"
+
+
+def place(path: Path) -> str:
+    """Return a path as it is written in messages: ``switches[0].queries.peers.interval``.
+
+    A key is cut where it stops being plain: in ``{key:SECRET}``, where a blank is missing after the
+    colon, YAML takes the secret for a part of the key.
+    """
+    return (
+        "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in path)[1:] or "file"
+    )
+
+
+def _plain(step: str) -> str:
+    beginning = _beginning(step)
+    return beginning if beginning == step else f"{beginning}…"
+
+
+def _beginning(step: str) -> str:
+    return "".join(_PLAIN.findall(step)[:1])
+
+
+def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Put everything that pydantic found into words, in no order. ``model`` is what was validated."""
+    problems = []
+    for details in error.errors(include_url=False):
+        of_key = details["loc"][-1:] == ("[key]",)
+        path = details["loc"][:-1] if of_key else details["loc"]
+        if details["type"] == "extra_forbidden":
+            text = unknown_key(_beginning(str(path[-1])), keys(_at(model, path[:-1])))
+        elif of_key and details["type"] == "enum":
+            known = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+            text = unknown_key(_beginning(str(path[-1])), known)
+        else:
+            text = _sentence(details)
+        problems.append(Problem(path, text))
+    return problems
+
+
+def in_file_order(problems: Iterable[Problem], tree: object) -> list[Problem]:
+    """Sort problems by where they stand in the file; what is missing comes first in its section."""
+    return sorted(problems, key=lambda problem: _position(problem.path, tree))
+
+
+def keys(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys of a section as they are written in the file, each with its type."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def sections(annotation: object) -> list[type[BaseModel]]:
+    """Return the models that are named within a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in sections(part)]
+
+
+def _choice(details: ErrorDetails) -> str:
+    return f"{shown(details['input'])} is not known; write {details['ctx']['expected'].replace(chr(39), '')}"
+
+
+_SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "missing": lambda _: "is missing; add it",
+    "value_error": lambda details: str(details["ctx"]["error"]),
+    # Not the text itself: in "- key:SECRET", where a blank is missing, it holds the key.
+    "model_type": lambda details: f"is {shape(details['input'])}; write a mapping, one `key: value` a line",
+    "dict_type": lambda details: f"is {shape(details['input'])}; write a mapping, one `key: value` a line",
+    "tuple_type": lambda details: f"is {shape(details['input'])}; write a list, such as [a, b]",
+    "string_type": lambda details: f"is {shape(details['input'])}; write a single value",
+    "string_unicode": lambda _: "holds half of a character (a lone surrogate); write the character itself",
+    "int_parsing": lambda details: f"{shown(details['input'])} is not a whole number; write one such as 10",
+    "int_parsing_size": lambda details: (
+        f"{shown(details['input'])} is too large a number; write a smaller one"
+    ),
+    "int_from_float": lambda details: (
+        f"{shown(details['input'])} is not a whole number; write one such as 10"
+    ),
+    "int_type": lambda details: f"is {shape(details['input'])}; write a whole number such as 10",
+    "float_parsing": lambda details: f"{shown(details['input'])} is not a number; write one such as 0.5",
+    "float_type": lambda details: f"is {shape(details['input'])}; write a number such as 0.5",
+    "finite_number": lambda details: (
+        f"{shown(details['input'])} is not a finite number; write one such as 0.5"
+    ),
+    "bool_parsing": lambda details: f"{shown(details['input'])} is neither true nor false; write one of them",
+    "bool_type": lambda details: f"is {shape(details['input'])}; write true or false",
+    "literal_error": _choice,
+    "enum": _choice,
+    "greater_than": lambda details: (
+        f"{shown(details['input'])} is too small; write a number above {details['ctx']['gt']:g}"
+    ),
+    "greater_than_equal": lambda details: (
+        f"{shown(details['input'])} is too small; write {details['ctx']['ge']:g} or more"
+    ),
+    "less_than_equal": lambda details: (
+        f"{shown(details['input'])} is too large; write {details['ctx']['le']:g} or less"
+    ),
+}
+"""What pydantic calls each kind of mistake, and what we say."""
+
+
+def _sentence(details: ErrorDetails) -> str:
+    return _SENTENCES[details["type"]](details)
+
+
+def _at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    for step in path:
+        if isinstance(step, str):
+            (model,) = sections(Annotated[keys(model)[step], ...])
+    return model
+
+
+def _position(path: Path, tree: object) -> list[int]:
+    position: list[int] = []
+    for step in path:
+        if isinstance(tree, dict) and step in tree:
+            position.append(list(tree).index(step))
+            tree = tree[step]
+        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+            position.append(step)
+            tree = tree[step]
+        else:
+            return [*position, -1]
+    return position

@@ -1,0 +1,156 @@
+"""The types of single values, and the base of every section of the file.
+
+Each validator raises ValueError with the second half of a sentence: what is wrong; what to do.
+Values arrive as the texts that stand in the file (see ``yaml_file``), never as numbers.
+"""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
+
+from exporter.config import durations
+from exporter.config.urls import checked_proxy_url, checked_url
+from exporter.config.wording import shown, single
+
+_Items = TypeVar("_Items", bound=Iterable[object])
+
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
+
+
+class Section(BaseModel):
+    """A mapping of the file with known keys. Frozen; the input never shows in an error of pydantic's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the file refers to: the directory that relative paths start from, and the environment."""
+
+    directory: Path
+    environment: Mapping[str, str]
+
+
+def surroundings(info: ValidationInfo) -> Surroundings:
+    """Return the surroundings that were handed to the validation."""
+    if not isinstance(info.context, Surroundings):
+        raise TypeError("validate with the surroundings as context")
+    return info.context
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; write a value")
+    return value
+
+
+def _duration(value: object) -> float:
+    return durations.parse(single(value))
+
+
+def _positive_duration(value: object) -> float:
+    seconds = _duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{shown(value)} is too short; write a duration such as {durations.EXAMPLES}")
+    return seconds
+
+
+def _interval(value: object) -> float | None:
+    if value == "off":
+        return None
+    try:
+        return _positive_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off for never") from None
+
+
+def compiled(value: object) -> re.Pattern[str]:
+    """Return a regular expression. Raises ValueError where it is none."""
+    text = single(value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # "possible nested set": it is still a pattern
+            return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{shown(text)} is not a regular expression ({error}); mend it") from None
+
+
+def _number_pattern(value: object) -> re.Pattern[str]:
+    pattern = compiled(value)
+    if pattern.groups != 1:
+        raise ValueError(
+            f"{shown(value)} has {pattern.groups} groups; write one pair of parentheses, around the number"
+        )
+    return pattern
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    return surroundings(info).directory / _filled(single(value))
+
+
+def _readable_file(value: object, info: ValidationInfo) -> Path:
+    path = _path(value, info)
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise ValueError(
+            f"{shown(str(path))} cannot be read ({reason}); check the path and its permissions"
+        ) from None
+    return path
+
+
+def _label_name(name: str) -> str:
+    if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+        raise ValueError(
+            f"{shown(name)} cannot be the name of a label; use letters, digits and _, no digit first, "
+            "and no __ in front"
+        )
+    return name
+
+
+def _info_label_name(name: str) -> str:
+    if name in _RESERVED_LABELS:
+        raise ValueError(f'"{name}" is a label that the exporter or Prometheus sets; choose another name')
+    return _label_name(name)
+
+
+def unique(items: _Items) -> _Items:
+    """Return the items. Raises ValueError where one of them stands twice."""
+    twice = [shown(item) for item, times in Counter(items).items() if times > 1]
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands more than once; keep one")
+    return items
+
+
+def not_empty(items: _Items) -> _Items:
+    """Return the items. Raises ValueError where there is none."""
+    if not any(True for _ in items):
+        raise ValueError("is an empty list; write at least one entry")
+    return items
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+Duration = Annotated[float, PlainValidator(_duration)]
+PositiveDuration = Annotated[float, PlainValidator(_positive_duration)]
+Interval = Annotated[float | None, PlainValidator(_interval)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Pattern = Annotated[re.Pattern[str], PlainValidator(compiled)]
+NumberPattern = Annotated[re.Pattern[str], PlainValidator(_number_pattern)]
+FilePath = Annotated[Path, PlainValidator(_path)]
+ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
+Url = Annotated[str, PlainValidator(checked_url)]
+ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url)]
+LabelName = Annotated[str, AfterValidator(_label_name)]
+InfoLabelName = Annotated[str, AfterValidator(_info_label_name)]

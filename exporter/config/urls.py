@@ -1,0 +1,46 @@
+"""Whether a URL can be used. No message repeats it: a key is easily pasted into a URL."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from exporter.config.wording import single
+
+_HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+
+
+def checked_url(value: object) -> str:
+    """Return the URL of a service: http or https, a host and a path at most. Else raises ValueError."""
+    url = checked_proxy_url(value)
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("has a user or password in it, which would be shown; take them out")
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "has a query (?) or fragment (#); take it out, the exporter adds the parameters and the key"
+        )
+    return url
+
+
+def checked_proxy_url(value: object) -> str:
+    """Return the URL of a proxy: http or https, with user and password if need be. Else raises ValueError."""
+    url = single(value)
+    try:
+        parts = urlsplit(url)
+        usable = _usable(url, parts)
+    except ValueError:  # brackets without an IPv6 address in them, or a port that is no port
+        usable = False
+    if not usable:
+        raise ValueError(
+            "is not a URL that can be used; write one such as https://pbx.example.com/pbx/proxyapi.php"
+        )
+    return url
+
+
+def _usable(url: str, parts: SplitResult) -> bool:
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(_HOST.fullmatch(parts.hostname or ""))
+        and parts.port != 0
+        and url.isprintable()
+        and not any(letter.isspace() or letter == "\\" for letter in url)
+    )

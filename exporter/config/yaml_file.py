@@ -1,0 +1,174 @@
+"""Reads YAML strictly: a plain value stays the text that was written.
+
+YAML 1.1 would make 65 of the extension 0101, False of the tenant code NO, and 1080 of 18:00. Here types come
+from the schema alone. Duplicate keys, which YAML readers pass over in silence, are problems.
+
+The tree is built from the parser's events, not by a YAML loader: on 100,000 opening brackets libyaml's
+composer ran out of stack and took the process along (seen 2026-10, PyYAML 6.0.3).
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+from exporter.config.problems import Path as Place
+from exporter.config.problems import Problem
+from exporter.errors import ConfigurationError
+
+_ValueEvent = yaml.AliasEvent | yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
+Tree = str | None | list["Tree"] | dict[str, "Tree"]
+
+MAX_BYTES = 64 * 2**20
+MAX_VALUES = 2_000_000
+"""Four times what the largest installation needs (5,000 tenants with 250,000 extensions in all, some of them
+watched). It is there for aliases: a few lines of them can stand for billions of values."""
+MAX_DEPTH = 20
+"""The schema is 7 deep."""
+
+# The reader written in C, where PyYAML was built with it, is 6 times as fast.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+def read(path: Path) -> tuple[Tree, list[Problem]]:
+    """Return what a file says, and what is wrong with its YAML though it can be read.
+
+    Raises ConfigurationError where it cannot.
+    """
+    try:
+        with path.open("rb") as file:
+            text = _text(file)
+        return _Builder(text).tree()
+    except OSError as error:
+        sentence = (
+            f"file: cannot be read ({error.strerror or 'unknown error'}); check its path and permissions"
+        )
+    except UnicodeDecodeError as error:
+        sentence = f"file: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+    except yaml.MarkedYAMLError as error:
+        sentence = _syntax(error)
+    except yaml.YAMLError:  # yaml.reader.ReaderError has no mark
+        sentence = "file: holds a control character; remove it"
+    except _Refused as refused:
+        sentence = str(refused)
+    except (ValueError, OverflowError):  # the reader written in Python, on "\\UFFFFFFFF" for one
+        sentence = "file: holds an escaped character that does not exist; correct it"
+    raise ConfigurationError(str(path), [sentence])
+
+
+class _Refused(Exception):  # noqa: N818 - not an error of the program
+    """What is well-formed YAML and is not read all the same; the text is the problem."""
+
+
+def _text(file: BinaryIO) -> str:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise _Refused(f"file: is larger than {MAX_BYTES >> 20} MiB; is it the right one?")
+    return content.decode("utf-8-sig")
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    # The parser written in Python quotes what it found, and that may be a part of a key.
+    said = re.sub(r"'[^']{2,}'", "'…'", said)
+    return (
+        f"{where}: this is not YAML that can be read here ({said}); look for indentation, quotes and colons"
+    )
+
+
+class _Builder:
+    """Builds the tree of one document, event by event."""
+
+    def __init__(self, text: str) -> None:
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._anchors: dict[str, tuple[Tree, int]] = {}  # what each stands for, and how many values that is
+        self._values = 0
+        self._problems: list[Problem] = []
+
+    def tree(self) -> tuple[Tree, list[Problem]]:
+        next(self._events)  # the start of the stream
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return None, []
+        tree = self._value(next(self._events), ())
+        next(self._events)  # the end of the document
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _refusal(after, "a second document begins; keep one")
+        return tree, self._problems
+
+    def _value(self, event: _ValueEvent, path: Place) -> Tree:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        before = self._values
+        self._count(event, 1)
+        if len(path) > MAX_DEPTH:
+            raise _refusal(event, f"nested more than {MAX_DEPTH} deep; look for brackets that are not closed")
+        if event.tag is not None:
+            self._remark(path, event, 'YAML tags are not read; quote a value that begins with "!"')
+        tree: Tree
+        if isinstance(event, yaml.SequenceStartEvent):
+            tree = self._list(path)
+        elif isinstance(event, yaml.MappingStartEvent):
+            tree = self._mapping(path)
+        else:
+            tree = self._scalar(event, path)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (tree, self._values - before)
+        return tree
+
+    def _list(self, path: Place) -> list[Tree]:
+        items: list[Tree] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._value(event, (*path, len(items))))
+        return items
+
+    def _mapping(self, path: Place) -> dict[str, Tree]:
+        mapping: dict[str, Tree] = {}
+        lines: dict[str, int] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _refusal(event, "a list, a mapping or an alias stands for a key; write a plain word")
+            key, line = event.value, _line(event)
+            value = self._value(next(self._events), (*path, key))
+            if key in mapping:
+                self._remark((*path, key), event, f"was given in line {lines[key]} already; keep one of them")
+            else:
+                mapping[key], lines[key] = value, line
+        return mapping
+
+    def _scalar(self, event: yaml.ScalarEvent, path: Place) -> str | None:
+        value: str = event.value
+        if event.implicit[0] and value in _EMPTY:
+            self._remark(path, event, "has no value; write one, or take the key away")
+            return None
+        return value
+
+    def _alias(self, event: yaml.AliasEvent) -> Tree:
+        if event.anchor not in self._anchors:
+            raise _refusal(event, 'an alias without an anchor before it; quote a value that begins with "*"')
+        tree, values = self._anchors[event.anchor]
+        self._count(event, values)
+        return tree
+
+    def _count(self, event: yaml.Event, values: int) -> None:
+        self._values += values
+        if self._values > MAX_VALUES:
+            raise _refusal(
+                event, f"more than {MAX_VALUES:,} values, those behind aliases included; write less"
+            )
+
+    def _remark(self, path: Place, event: yaml.Event, text: str) -> None:
+        self._problems.append(Problem(path, f"line {_line(event)}: {text}"))
+
+
+def _refusal(event: yaml.Event, what: str) -> _Refused:
+    return _Refused(f"line {_line(event)}: {what}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0

@@ -1,0 +1,24 @@
+"""Texts of an answer that become the value of a label."""
+
+import re
+
+LONGEST_LABEL = 1000
+"""Characters. No name of a node, tenant, extension or user comes near; a body gone astray does."""
+
+# Neither can be served: NUL ends the text for many readers, half a surrogate pair has no UTF-8.
+_UNSERVABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def servable(text: str) -> bool:
+    """Tell whether a text can be the value of a label. An empty one cannot: it means no label."""
+    return 0 < len(text) <= LONGEST_LABEL and not _UNSERVABLE.search(text)
+
+
+def label(cell: object) -> str | None:
+    """Return the label that a cell of a list holds, as text or as a whole number; None if it holds none."""
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    if not isinstance(cell, str):
+        return None
+    text = cell.strip()
+    return text if servable(text) else None

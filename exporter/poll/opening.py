@@ -1,0 +1,30 @@
+"""Whether each tenant is inside its business hours."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from exporter import catalogue
+from exporter.clock import Clock
+from exporter.config import TenantSettings
+from exporter.store import Store
+
+
+class OpeningHours:
+    """Keeps ``softswitch_tenant_open`` up to date."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._minute = -1
+
+    def refresh(self, tenants: Iterable[TenantSettings]) -> None:
+        """Look at the hours of each tenant, once a minute: they are given to the minute."""
+        minute = int(self._clock.wall() // 60)
+        if minute == self._minute:
+            return
+        self._minute = minute
+        now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        for tenant in tenants:
+            if tenant.business_hours is not None:
+                is_open = tenant.business_hours.is_open(now)
+                self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))

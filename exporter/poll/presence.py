@@ -1,0 +1,28 @@
+"""Which nodes are there, and which are missing."""
+
+from collections.abc import Iterable
+
+_REMEMBERED = 24 * 3600.0
+
+
+class NodePresence:
+    """Remembers the nodes of a switch: those of the configuration, and those seen within 24 hours."""
+
+    def __init__(self, configured: Iterable[str]) -> None:
+        self._configured = tuple(configured)
+        self._seen: dict[str, float] = {}
+
+    @property
+    def known(self) -> list[str]:
+        """Every node that is configured or was seen, in the order they became known."""
+        return list(dict.fromkeys((*self._configured, *self._seen)))
+
+    def update(self, nodes: Iterable[str], now: float) -> dict[str, float]:
+        """Take in the nodes of an answer; return for each known node 1 if it was among them, else 0.
+
+        ``now`` is monotonic seconds. A node that left for good is forgotten a day after it was last seen.
+        """
+        present = set(nodes)
+        self._seen.update(dict.fromkeys(present, now))
+        self._seen = {node: at for node, at in self._seen.items() if now - at <= _REMEMBERED}
+        return {node: float(node in present) for node in self.known}

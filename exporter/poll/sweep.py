@@ -1,0 +1,120 @@
+"""Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+
+from exporter.clock import Clock
+from exporter.model import Scope, SkipReason, Target
+from exporter.poll.courtesy import Courtesy
+from exporter.poll.requests import Item
+from exporter.poll.slots import Slots
+
+Ask = Callable[[Item], Awaitable[None]]
+Skipped = Callable[[Target, SkipReason], None]
+
+
+class Sweeper:
+    """Runs the sweeps of one switch. ``ask`` sends a request and takes in what comes back.
+
+    ``skipped`` is told of each request that was not sent. ``patience``: seconds after which a request that
+    is in flight is a straggler, for which nothing waits any more.
+    """
+
+    def __init__(
+        self, slots: Slots, courtesy: Courtesy, clock: Clock, ask: Ask, skipped: Skipped, *, patience: float
+    ) -> None:
+        self._slots = slots
+        self._courtesy = courtesy
+        self._clock = clock
+        self._ask = ask
+        self._skipped = skipped
+        self._patience = patience
+        self._in_flight: dict[Hashable, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    async def run(self, items: Sequence[Item], spread: float) -> None:
+        """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
+
+        Who is busy with another request when its turn comes is asked at the end.
+        """
+        started = self._clock.monotonic()
+        late = []
+        for position, item in enumerate(items):
+            due = started + position * spread / len(items)
+            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
+            if _lock(item) in self._in_flight:
+                late.append(item)
+            else:
+                await self._start(item)
+        await self._finish(late)
+
+    async def stop(self) -> None:
+        """End every request that is in flight."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _finish(self, late: list[Item]) -> None:
+        while late:
+            self._ended.clear()
+            still_late = []
+            for item in late:
+                if _lock(item) not in self._in_flight:
+                    await self._start(item)
+                elif self._is_straggling(item):
+                    self._skipped(item.target, SkipReason.IN_FLIGHT)
+                else:
+                    still_late.append(item)
+            late = still_late
+            if late:
+                oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
+                wait = oldest + self._patience - self._clock.monotonic()
+                await _wait(self._ended, max(0.0, wait))
+
+    def _is_straggling(self, item: Item) -> bool:
+        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self._patience
+
+    async def _start(self, item: Item) -> None:
+        now = self._clock.monotonic()
+        reason = self._courtesy.skip(item.target, now)
+        if reason is not None:
+            self._skipped(item.target, reason)
+            return
+        lane = self._courtesy.lane(item.target)
+        lock = _lock(item)
+        self._in_flight[lock] = now
+        try:
+            await self._slots.take(lane)
+        except asyncio.CancelledError:
+            self._release(lock)
+            raise
+        self._in_flight[lock] = self._clock.monotonic()
+
+        async def send() -> None:
+            try:
+                await self._ask(item)
+            finally:
+                self._slots.free(lane)
+                self._release(lock)
+
+        task = asyncio.create_task(send(), name=f"{item.target.query} {item.target.tenant or '(switch)'}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _release(self, lock: Hashable) -> None:
+        del self._in_flight[lock]
+        self._ended.set()
+
+
+def _lock(item: Item) -> Hashable:
+    # One request at a time for each tenant, whatever the query; of the whole installation one of each kind.
+    return item.target.tenant if item.target.scope is Scope.TENANT else (item.target.query, item.part)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,92 @@
+"""Which phone is registered at a moment, and on which node."""
+
+from typing import NamedTuple
+
+from exporter.simulator.installation import Tenant
+from exporter.simulator.outages import Outage, dropped, outages, slot_of, spares
+from exporter.simulator.overrides import Overrides
+
+
+class _Held(NamedTuple):
+    """The phones that are off for good, or until somebody takes a fault back, and by node the others."""
+
+    generation: int
+    positions: frozenset[int]
+    peers: dict[str, int]
+
+
+class Phones:
+    """The phones of all tenants. What was computed is kept until the hour is over, or a change is made."""
+
+    def __init__(self, seed: int, nodes: tuple[str, ...], overrides: Overrides) -> None:
+        self._seed = seed
+        self._nodes = nodes
+        self._overrides = overrides
+        self._outages: dict[str, tuple[int, tuple[Outage, ...]]] = {}
+        self._held: dict[str, _Held] = {}
+
+    def home(self, tenant: Tenant, position: int) -> str:
+        """Return the node that a phone registers with."""
+        return self._nodes[(tenant.first_node + position % tenant.spread) % len(self._nodes)]
+
+    def registered(self, tenant: Tenant, position: int, moment: float) -> bool:
+        """Return whether the phone of one extension is registered."""
+        if self._disabled(tenant) or self.home(tenant, position) in self._overrides.absent_nodes:
+            return False
+        return position not in self._hold(tenant).positions and position not in self._out(tenant, moment)
+
+    def registrations(self, tenant: Tenant, moment: float) -> list[bool]:
+        """Return of each extension, in order, whether its phone is registered."""
+        if self._disabled(tenant):
+            return [False] * tenant.extensions
+        off = self._out(tenant, moment).union(self._hold(tenant).positions)
+        absent = self._overrides.absent_nodes
+        return [
+            position not in off and self.home(tenant, position) not in absent
+            for position in range(tenant.extensions)
+        ]
+
+    def peers(self, tenant: Tenant, moment: float) -> dict[str, int]:
+        """Return how many phones are registered on each node that the tenant uses and that is present."""
+        if self._disabled(tenant):
+            return {}
+        held = self._hold(tenant)
+        peers = dict(held.peers)
+        for position in self._out(tenant, moment) - held.positions:
+            if (node := self.home(tenant, position)) in peers:
+                peers[node] -= 1
+        return peers
+
+    def _disabled(self, tenant: Tenant) -> bool:
+        return self._overrides.disabled.get(tenant.code, tenant.disabled)
+
+    def _out(self, tenant: Tenant, moment: float) -> set[int]:
+        """Return the phones that have lost their registration for a while."""
+        slot = slot_of(moment)
+        kept = self._outages.get(tenant.code)
+        if kept is None or kept[0] != slot:
+            kept = self._outages[tenant.code] = (slot, outages(self._seed, tenant, slot))
+        return {position for start, end, position in kept[1] if start <= moment < end}
+
+    def _hold(self, tenant: Tenant) -> _Held:
+        generation = self._overrides.generation
+        held = self._held.get(tenant.code)
+        if held is None or held.generation != generation:
+            held = self._held[tenant.code] = self._held_now(tenant, generation)
+        return held
+
+    def _held_now(self, tenant: Tenant, generation: int) -> _Held:
+        share = max(self._overrides.dropped.get(tenant.code, 0.0), self._overrides.dropped_everywhere)
+        positions = spares(self._seed, tenant)
+        if share > 0:
+            positions |= dropped(self._seed, tenant, share)
+        extensions, spread = tenant.extensions, tenant.spread
+        peers = {
+            self.home(tenant, which): (extensions - which + spread - 1) // spread for which in range(spread)
+        }
+        for position in positions:
+            peers[self.home(tenant, position)] -= 1
+        absent = self._overrides.absent_nodes
+        return _Held(
+            generation, positions, {node: count for node, count in peers.items() if node not in absent}
+        )

@@ -1,0 +1,119 @@
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
+
+# Design, section 3, by hand. Names, types and labels are what users' rules depend on.
+_PINNED = """
+softswitch_up gauge switch
+softswitch_peers gauge switch
+softswitch_channels gauge switch
+softswitch_calls gauge switch
+softswitch_node_peers gauge switch node
+softswitch_node_channels gauge switch node
+softswitch_node_present gauge switch node
+softswitch_license_remaining_seconds gauge switch
+softswitch_tenants gauge switch
+softswitch_tenant_peers gauge switch tenant
+softswitch_tenant_channels gauge switch tenant
+softswitch_tenant_calls gauge switch tenant
+softswitch_tenant_node_peers gauge switch tenant node
+softswitch_tenant_node_channels gauge switch tenant node
+softswitch_tenant_balance gauge switch tenant
+softswitch_tenant_extensions gauge switch tenant state
+softswitch_extension_registered gauge switch tenant extension
+softswitch_extension_watched gauge switch tenant extension
+softswitch_tenant_info gauge switch tenant name
+softswitch_tenant_open gauge switch tenant
+softswitch_tenant_balance_threshold gauge switch tenant severity
+softswitch_tenant_registered_ratio_threshold gauge switch tenant severity
+softswitch_license_remaining_threshold_seconds gauge switch severity
+softswitch_node_channels_limit gauge switch node
+softswitch_tenant_channels_limit gauge switch tenant
+softswitch_query_success gauge switch query scope tenant
+softswitch_query_failure gauge switch query scope tenant reason
+softswitch_query_last_success_timestamp_seconds gauge switch query scope tenant
+softswitch_query_interval_seconds gauge switch query scope
+softswitch_query_cycle_seconds gauge switch query scope
+softswitch_request_duration_seconds histogram switch query
+softswitch_request_failures_total counter switch query reason
+softswitch_empty_answers_total counter switch query
+softswitch_targets_skipped_total counter switch query scope reason
+softswitch_breaker_open gauge switch
+softswitch_series gauge switch
+softswitch_series_limited gauge switch
+softswitch_exporter_build_info gauge version revision python_version
+softswitch_exporter_config_last_reload_successful gauge
+softswitch_exporter_config_last_reload_success_timestamp_seconds gauge
+"""
+
+
+def test_every_pinned_metric_is_declared_and_nothing_else() -> None:
+    """The catalogue and section 3 of the design agree on every name, type and label."""
+    declared = [" ".join((metric.name, metric.kind, *metric.labels)) for metric in METRICS]
+
+    assert sorted(declared) == sorted(_PINNED.split("\n")[1:-1])
+
+
+def test_names_are_unique() -> None:
+    """A name that is declared twice would be two `# TYPE` lines of one page."""
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_names_follow_the_conventions(metric: Metric) -> None:
+    """Names are snake case, in base units, and `_total` marks counters alone."""
+    assert re.fullmatch(r"softswitch(_[a-z]+)+", metric.name)
+    assert metric.name.endswith("_total") is (metric.kind is Kind.COUNTER)
+    assert not re.search(r"_(ms|milliseconds|minutes|hours|days|weeks|percent)(_|$)", metric.name)
+    assert metric.name.endswith("_seconds") is metric.unit.startswith("seconds")
+    for label in metric.labels:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", label)
+        assert label not in {"job", "instance", "le", "quantile"}
+    assert len(set(metric.labels)) == len(metric.labels)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_help_is_one_plain_line(metric: Metric) -> None:
+    """Nothing in a help text needs escaping, so the text is the same in both formats."""
+    assert not set('\\\n\r"') & set(metric.help)
+    assert metric.meaning[0].isupper() or metric.meaning[0].isdigit()
+    assert metric.meaning.endswith(".")
+    assert metric.unit in metric.help
+    assert metric.source in metric.help
+    assert not metric.help.endswith("..")
+
+
+def test_buckets() -> None:
+    """The histogram has the pinned bounds, in order."""
+    assert list(REQUEST_DURATION_BUCKETS) == sorted(set(REQUEST_DURATION_BUCKETS))
+    assert (REQUEST_DURATION_BUCKETS[0], REQUEST_DURATION_BUCKETS[-1]) == (0.05, 120)
+    assert {15, 20, 30, 45, 60} <= set(REQUEST_DURATION_BUCKETS)
+
+
+def test_promtool_has_no_remark(require_program: Callable[[str, str], str]) -> None:
+    """The linter of Prometheus finds nothing wrong with any name, type or help text."""
+    promtool = require_program("promtool", "prometheus")
+
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input="".join(_sample(metric) for metric in METRICS).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")
+
+
+def _sample(metric: Metric) -> str:
+    labels = ",".join(f'{label}="x"' for label in metric.labels)
+    header = f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
+    if metric.kind is not Kind.HISTOGRAM:
+        return f"{header}{metric.name}{{{labels}}} 1\n"
+    return (
+        f'{header}{metric.name}_bucket{{{labels},le="+Inf"}} 1\n'
+        f"{metric.name}_sum{{{labels}}} 1\n{metric.name}_count{{{labels}}} 1\n"
+    )

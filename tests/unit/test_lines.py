@@ -1,0 +1,118 @@
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter import catalogue, lines
+
+# Half of a character (a lone surrogate) has no place in UTF-8, and so none on any page.
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+_ODD = {
+    "nothing": "",
+    "quote": '"',
+    "backslash": "\\",
+    "backslash at the end": "C:\\",
+    "escaped newline": "\\n",
+    "newline": "a\nb",
+    "carriage return": "a\rb",
+    "both": "a\r\nb",
+    "tab": "\t",
+    "vertical tab and form feed": "\x0b\x0c",
+    "separators of ASCII": "\x1c\x1d\x1e\x1f",
+    "escape": "\x1b[31m",
+    "delete": "\x7f",
+    "next line": "\x85",
+    "line separator": "\u2028",
+    "paragraph separator": "\u2029",
+    "byte order mark": "\ufeff",
+    "no-break space": "\xa0",
+    "emoji": "\N{TELEPHONE RECEIVER}\ufe0f\N{EARTH GLOBE EUROPE-AFRICA}",
+    "combining": "e\u0301",
+    "right to left": "\u202eACME",
+    "not a character": "\uffff\U0010ffff",
+    "braces and commas": '},{a="b"} 1',
+    "comment": "# EOF",
+}
+
+
+def _headed(body: str) -> str:
+    metric = catalogue.NODE_PEERS
+    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} gauge\n{body}"
+
+
+@given(_TEXT, _TEXT)
+def test_any_label_text_survives_the_text_format(switch: str, node: str) -> None:
+    """Whatever a node is called, a reader of the text format gets that name back."""
+    text = _headed(lines.line(catalogue.NODE_PEERS, (switch, node), 1))
+
+    (family,) = parse_text(text)
+
+    (sample,) = family.samples
+    assert sample.labels == {"switch": switch, "node": node}
+
+
+@given(_TEXT, _TEXT)
+def test_any_label_text_survives_openmetrics(switch: str, node: str) -> None:
+    """The same bytes say the same in OpenMetrics."""
+    text = _headed(lines.line(catalogue.NODE_PEERS, (switch, node), 1)) + "# EOF\n"
+
+    (family,) = parse_openmetrics(text)
+
+    (sample,) = family.samples
+    assert sample.labels == {"switch": switch, "node": node}
+
+
+@given(
+    st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.integers(min_value=-(2**53), max_value=2**53),
+        st.integers(min_value=-(10**300), max_value=10**300).map(float),
+    )
+)
+def test_numbers_survive(value: float) -> None:
+    """Every finite number is read back as the very same number."""
+    assert float(lines.number(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (-0.0, "0"), (1.0, "1"), (-7, "-7"), (0.1, "0.1"), (123.45, "123.45"), (1e21, f"{10**21}")],
+)
+def test_whole_numbers_have_no_decimal_point(value: float, text: str) -> None:
+    """A count looks like a count, and a fraction keeps all its digits."""
+    assert lines.number(value) == text
+
+
+def test_line_as_a_whole() -> None:
+    """Labels stand in the order of the catalogue, and those beyond it come last."""
+    text = lines.line(catalogue.TENANT_INFO, ("pbx-eu", "ACME", 'A "B"'), 1, {"team": "noc"})
+
+    assert text == 'softswitch_tenant_info{switch="pbx-eu",tenant="ACME",name="A \\"B\\"",team="noc"} 1\n'
+
+
+@given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))
+def test_wrong_number_of_label_values_is_refused(texts: list[str]) -> None:
+    """A series with a label too few or too many is a defect of ours, and is never served."""
+    with pytest.raises(ValueError, match="zip"):
+        lines.line(catalogue.NODE_PEERS, texts, 1)
+
+
+@pytest.mark.parametrize("name", _ODD)
+def test_prometheus_itself_reads_odd_labels(name: str, require_program: Callable[[str, str], str]) -> None:
+    """The parser of the real Prometheus takes the odd text, and the sample after it as well."""
+    promtool = require_program("promtool", "prometheus")
+    samples = [lines.line(catalogue.NODE_PEERS, ("pbx", node), 1) for node in (_ODD[name], "after it")]
+
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=_headed("".join(samples)).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")

@@ -1,0 +1,130 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import ExtensionParameter
+from exporter.request import Operation, Request
+
+# Design, section 6, by hand: what may travel, apart from whom it is about.
+_ALLOWED = {
+    ("COUNTPEERS", None, None, None),
+    ("COUNTCHANNELS", None, None, None),
+    ("COUNTCALLS", None, None, None),
+    ("LICENSEDAYS", None, None, None),
+    ("INFO", "balance", None, None),
+    ("INFO", "regstate", None, None),
+    ("INFO", "extensions", None, None),
+    ("INFO", "config", None, None),
+    ("MANAGEDB", None, "tenant", "list"),
+    ("CHANSIPPEERS", None, None, None),
+}
+_KNOWN_PARAMETERS = {"reqtype", "info", "object", "action", "format", "tenant", "nodename", "ext", "id", "number"}
+
+_TEXT = st.one_of(st.just(""), st.text(max_size=8), st.sampled_from(["ACME", "pbx1", "100", "&key=x", "action=delete"]))
+
+
+def _request(
+    operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
+) -> Request | None:
+    try:
+        return Request(operation, tenant, node, extension, parameter)
+    except ValueError:
+        return None
+
+
+@given(st.sampled_from(Operation), _TEXT, _TEXT, _TEXT, st.sampled_from(ExtensionParameter))
+def test_nothing_outside_the_allow_list_can_be_asked(
+    operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
+) -> None:
+    """No combination of arguments gives a request that is not in section 6 of the design."""
+    request = _request(operation, tenant, node, extension, parameter)
+    if request is None:
+        return
+
+    wire = request.parameters()
+
+    assert (wire["reqtype"], wire.get("info"), wire.get("object"), wire.get("action")) in _ALLOWED
+    assert wire.keys() <= _KNOWN_PARAMETERS
+    assert wire.get("format", "json") == "json"
+    assert wire.get("tenant", "") == tenant
+    assert ("nodename" in wire) is bool(node)
+    if node:
+        assert wire["reqtype"] == "COUNTCHANNELS"
+        assert "tenant" not in wire
+    named = {name: wire[name] for name in ("ext", "id", "number") if name in wire}
+    assert named == ({parameter.value: extension} if wire.get("info") == "regstate" else {})
+
+
+def test_every_operation_is_on_the_allow_list_and_every_entry_is_an_operation() -> None:
+    """The enumeration and the list of the design are the same set."""
+    sent = [operation.parameters for operation in Operation]
+
+    assert {(p["reqtype"], p.get("info"), p.get("object"), p.get("action")) for p in sent} == _ALLOWED
+    assert len(sent) == len(_ALLOWED)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_every_operation_can_be_asked_of_somebody(operation: Operation) -> None:
+    """Each operation has a scope, and its fixed parameters are sent letter for letter."""
+    extension = "100" if operation is Operation.REGISTRATION else ""
+    requests = [_request(operation, tenant, "", extension, ExtensionParameter.EXT) for tenant in ("", "ACME")]
+    possible = [request for request in requests if request]
+
+    assert possible
+    for request in possible:
+        fixed = request.parameters()
+        for free in ("tenant", "ext"):
+            fixed.pop(free, None)
+        assert "&".join(f"{name}={value}" for name, value in fixed.items()) == operation.value
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
+    """Nobody can turn `list` into `delete` on the way."""
+    with pytest.raises(TypeError):
+        operation.parameters["action"] = "delete"  # type: ignore[index]  # the very thing that must not work
+    Request(Operation.COUNT_PEERS).parameters()["reqtype"] = "HANGUP"
+    assert Request(Operation.COUNT_PEERS).parameters()["reqtype"] == "COUNTPEERS"
+
+
+@pytest.mark.parametrize(
+    ("operation", "of_switch", "of_tenant"),
+    [
+        (Operation.COUNT_PEERS, True, True),
+        (Operation.COUNT_CHANNELS, True, True),
+        (Operation.COUNT_CALLS, True, True),
+        (Operation.LICENSE_DAYS, True, False),
+        (Operation.BALANCE, False, True),
+        (Operation.EXTENSIONS, False, True),
+        (Operation.LIMITS, False, True),
+        (Operation.TENANTS, True, False),
+    ],
+)
+def test_scopes(operation: Operation, of_switch: bool, of_tenant: bool) -> None:  # noqa: FBT001 -- a table
+    """What is asked of a tenant alone cannot be asked of the installation, and the other way round."""
+    assert (_request(operation, "", "", "", ExtensionParameter.EXT) is not None) is of_switch
+    assert (_request(operation, "ACME", "", "", ExtensionParameter.EXT) is not None) is of_tenant
+
+
+def test_a_node_narrows_channels_of_the_whole_installation_only() -> None:
+    """`nodename` is not known to any other request, nor together with a tenant."""
+    possible = [
+        (operation, tenant)
+        for operation, tenant in itertools.product(Operation, ("", "ACME"))
+        if _request(operation, tenant, "pbx1", "", ExtensionParameter.EXT)
+    ]
+
+    assert possible == [(Operation.COUNT_CHANNELS, "")]
+    assert Request(Operation.COUNT_CHANNELS, node="pbx1").parameters()["nodename"] == "pbx1"
+
+
+@pytest.mark.parametrize("parameter", ExtensionParameter)
+def test_the_extension_travels_under_the_configured_name(parameter: ExtensionParameter) -> None:
+    """Which parameter names the extension is not documented, so each of the three can be chosen."""
+    request = Request(
+        Operation.REGISTRATION, tenant="ACME", extension="0100", extension_parameter=parameter
+    )
+
+    assert request.parameters()[parameter.value] == "0100"
