@@ -1,10 +1,14 @@
 """What tests of every kind share."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from exporter.config import SwitchConfiguration, load
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,18 @@ def require_program() -> Callable[[str, str], str]:
         pytest.skip(advice)
 
     return find
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
+    """Return a function that makes the configuration of one switch from settings as they are in the file."""
+
+    def configure(**settings: object) -> SwitchConfiguration:
+        switch = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key": "admin-key", **settings}
+        path = tmp_path / "config.yaml"
+        # What is JSON is YAML as well.
+        path.write_text(json.dumps({"switches": [{k: v for k, v in switch.items() if v is not None}]}))
+        (made,) = load(path, {}).switches
+        return made
+
+    return configure

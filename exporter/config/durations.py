@@ -28,11 +28,11 @@ def parse(text: str) -> float:
 
 
 def text(seconds: float) -> str:
-    """Return the duration in the same form, to the millisecond."""
+    """Return the duration in the same form, to the millisecond, in days at most: 30d says more than 4w2d."""
     left = round(seconds * 1000)
     parts = []
-    for unit, size in _UNITS.items():
-        count, left = divmod(left, round(size * 1000))
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, round(_UNITS[unit] * 1000))
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from exporter.config.sections import Section, surroundings
+from exporter.config.sections import Section, located, surroundings
 from exporter.config.wording import single
 
 _MAX_BYTES = 65536  # far above any key, far below what would hurt
@@ -100,13 +100,13 @@ def _literal(value: object) -> Key:
 
 
 def _of_file(value: object, info: ValidationInfo) -> Key:
-    directory = surroundings(info).directory
     # The path is not repeated: a key may have been pasted in its place.
+    start = surroundings(info).directory
     try:
-        return Key.from_file(directory / single(value))
+        return Key.from_file(located(value, info))
     except OSError as error:
         raise ValueError(
-            f"cannot be read ({error.strerror}); check the path, relative to {directory}, and permissions"
+            f"cannot be read ({error.strerror}); check its permissions and its path, from {start}"
         ) from None
 
 

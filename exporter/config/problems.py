@@ -124,7 +124,9 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
 
 
 def _sentence(details: ErrorDetails) -> str:
-    return _SENTENCES[details["type"]](details)
+    if details["type"] in _SENTENCES:
+        return _SENTENCES[details["type"]](details)
+    return f"is not what is due here ({details['type'].replace('_', ' ')}); see config.example.yaml"
 
 
 def _at(model: type[BaseModel], path: Path) -> type[BaseModel]:

@@ -51,12 +51,8 @@ def _filled(value: str) -> str:
     return value
 
 
-def _duration(value: object) -> float:
-    return durations.parse(single(value))
-
-
 def _positive_duration(value: object) -> float:
-    seconds = _duration(value)
+    seconds = durations.parse(single(value))
     if seconds <= 0:
         raise ValueError(f"{shown(value)} is too short; write a duration such as {durations.EXAMPLES}")
     return seconds
@@ -91,19 +87,22 @@ def _number_pattern(value: object) -> re.Pattern[str]:
     return pattern
 
 
-def _path(value: object, info: ValidationInfo) -> Path:
-    return surroundings(info).directory / _filled(single(value))
+def located(value: object, info: ValidationInfo) -> Path:
+    """Return a path, from the directory of the file. Raises ValueError, which does not repeat it."""
+    written = _filled(single(value))
+    if not written.isprintable():  # a null character, for one, which no file system takes
+        raise ValueError("is not a path; write the path of a file")
+    return surroundings(info).directory / written
 
 
 def _readable_file(value: object, info: ValidationInfo) -> Path:
-    path = _path(value, info)
+    path = located(value, info)
     try:
         with path.open("rb") as file:
             file.read(1)
-    except (OSError, ValueError) as error:  # ValueError: a null character
-        reason = error.strerror if isinstance(error, OSError) else "not a path"
+    except OSError as error:
         raise ValueError(
-            f"{shown(str(path))} cannot be read ({reason}); check the path and its permissions"
+            f'"{path}" cannot be read ({error.strerror}); check the path and its permissions'
         ) from None
     return path
 
@@ -139,7 +138,6 @@ def not_empty(items: _Items) -> _Items:
 
 
 Text = Annotated[str, AfterValidator(_filled)]
-Duration = Annotated[float, PlainValidator(_duration)]
 PositiveDuration = Annotated[float, PlainValidator(_positive_duration)]
 Interval = Annotated[float | None, PlainValidator(_interval)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -148,7 +146,7 @@ AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Pattern = Annotated[re.Pattern[str], PlainValidator(compiled)]
 NumberPattern = Annotated[re.Pattern[str], PlainValidator(_number_pattern)]
-FilePath = Annotated[Path, PlainValidator(_path)]
+FilePath = Annotated[Path, PlainValidator(located)]
 ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
 Url = Annotated[str, PlainValidator(checked_url)]
 ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url)]

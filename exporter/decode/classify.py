@@ -1,4 +1,4 @@
-"""The first look at an answer: is there anything in it that a decoder may read?"""
+"""The first look at an answer: whether there is anything in it for a decoder to read."""
 
 from exporter.decode.complaints import is_refusal, noise, refusal
 from exporter.decode.documents import unwrapped

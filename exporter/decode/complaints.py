@@ -26,6 +26,10 @@ _DIAGNOSTIC = re.compile(
 )
 _PAGE = re.compile(r"<(?:!doctype|html|head|body|title|meta|script|form)\b", re.IGNORECASE)
 
+_NOISE_WITHIN = 64 * 1024
+"""Characters. Further on, a diagnostic breaks the pair or the row it stands in; a search through megabytes
+would hold up the event loop, even from another thread."""
+
 _LONGEST_SENTENCE = 1000
 _WORD = re.compile(r"[^\W\d_]{2}")
 
@@ -35,9 +39,9 @@ _TROUBLE = re.compile(
 )
 
 _ERROR_NAMES = frozenset(
-    "error errors err errno errorcode error_code errormessage error_message exception fault".split()
+    {"error", "errors", "err", "errno", "error_code", "error_message", "exception", "fault"}
 )
-ENVELOPE_NAMES = _ERROR_NAMES | frozenset("code status success message msg reason result detail".split())
+ENVELOPE_NAMES = _ERROR_NAMES | {"code", "status", "success", "message", "msg", "reason", "result", "detail"}
 """Names, in lower case, with which web services commonly speak of the request itself. Never a node's."""
 
 
@@ -54,20 +58,20 @@ def refusal() -> Failure:
     """Return the failure for the known refusal."""
     return Failure(
         Reason.AUTH,
-        "the switch refused the key; it says the same to a wrong key, to a key that may not make this request, "
-        "about a tenant it does not know, and to a tenant's key without the tenant",
+        "the switch refused the key; it says the same to a wrong key, to one that may not make this request, "
+        "about a tenant it does not know, and to a tenant's key without its tenant",
     )
 
 
 def noise(text: str, *, shown: bool = True) -> Failure | None:
     """Return the failure for a text that PHP wrote or that is a web page, whatever else is in it."""
-    if found := _DIAGNOSTIC.search(text):
+    if found := _DIAGNOSTIC.search(text, 0, _NOISE_WITHIN):
         what = f": {quoted(_TAG.sub('', text[found.start() :][:500]))}" if shown else ""
         return Failure(
             Reason.DECODE,
             f"a PHP diagnostic stands in the answer{what}; mend it on the switch, or its log level",
         )
-    if _PAGE.search(text):
+    if _PAGE.search(text, 0, _NOISE_WITHIN):
         return Failure(
             Reason.DECODE, "an HTML page came, a login page perhaps; check that `url` is the one of the API"
         )
@@ -86,26 +90,22 @@ def unread(text: str, due: str, *, hint: str = "", shown: bool = True) -> Failur
     elif wrong := noise(text, shown=shown):
         return wrong
     elif is_sentence(text):
-        return rejected(text, shown=shown)
+        return rejected(text, hint=hint, shown=shown)
     what = quoted(text) if shown else f"something else, of {len(text):,} characters,"
-    return Failure(Reason.DECODE, f"{due} was due, {what} came{hint and '; '}{hint}")
+    return Failure(Reason.DECODE, f"{due} was due, {what} came{hint}")
 
 
-def rejected(said: str, *, shown: bool = True) -> Failure:
+def rejected(said: str, *, hint: str = "", shown: bool = True) -> Failure:
     """Return the failure for a request that the switch answered with words of its own."""
     if is_refusal(said):
         return refusal()
-    return Failure(
-        Reason.REJECTED,
-        f"the switch said {quoted(said)}"
-        if shown
-        else f"the switch said so in {len(said):,} characters of text",
-    )
+    what = f": {quoted(said)}" if shown else f", {len(said):,} characters"
+    return Failure(Reason.REJECTED, f"the switch answered with words of its own{what}{hint}")
 
 
 def is_sentence(text: str) -> bool:
-    """Tell whether a text is addressed to people: at least two words, in letters, and no broken JSON."""
-    if len(text) > _LONGEST_SENTENCE or text.startswith(("[", "{", '"')):
+    """Tell whether a text is addressed to people: two words in letters, and neither cells nor broken JSON."""
+    if len(text) > _LONGEST_SENTENCE or text.startswith(("[", "{", '"')) or "|" in text.rstrip("| \t\r\n"):
         return False
     words = _TAG.sub(" ", text).split()
     return sum(_WORD.search(word) is not None for word in words) > 1 and " ".join(words).isprintable()

@@ -33,7 +33,7 @@ _DUE = "a count, or `node:count` pairs,"
 
 
 def decode_counts(text: str, options: Options) -> Counts | Failure:
-    """COUNTPEERS (seen) and COUNTCHANNELS (inferred): pairs of node and count, with a total, or one number."""
+    """COUNTPEERS (seen), COUNTCHANNELS (inferred): pairs of node and count, with a total, or one number."""
     bare = count_of(text.rstrip(TRAILING))
     if bare is not None:
         return Counts(total=bare, nodes=None)
@@ -56,7 +56,7 @@ def _from_plain(text: str, options: Options) -> dict[str, int] | Failure:
         if name in entries:
             return Failure(Reason.DECODE, f"the node {quoted(name)} is there twice")
         entries[name] = count
-    return entries
+    return complaint(entries, text) if is_complaint(entries) else entries
 
 
 def _is_plain_name(name: str) -> bool:
@@ -91,8 +91,6 @@ def _without_twins(entries: dict[str, int]) -> dict[str, int]:
 
 
 def _counts(entries: dict[str, int], text: str, options: Options) -> Counts | Failure:
-    if is_complaint(entries):
-        return complaint(entries, text)
     if any(name.casefold() in ENVELOPE_NAMES for name in entries):
         return Failure(Reason.DECODE, f"not all of the names are those of nodes: {quoted(text)}")
     totals = [name for name in entries if _is_total(name, options)]

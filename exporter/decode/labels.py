@@ -16,9 +16,7 @@ def servable(text: str) -> bool:
 
 def label(cell: object) -> str | None:
     """Return the label that a cell of a list holds, as text or as a whole number; None if it holds none."""
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        return str(cell)
-    if not isinstance(cell, str):
+    if isinstance(cell, bool) or not isinstance(cell, str | int):
         return None
-    text = cell.strip()
+    text = str(cell).strip()
     return text if servable(text) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from exporter.decode.labels import LONGEST_LABEL, label, servable
+from exporter.decode.labels import label
 from exporter.decode.options import Options
 from exporter.decode.records import Column, Layout, broken_row, read_rows
 from exporter.decode.words import lookup
@@ -34,7 +34,7 @@ def decode_extensions(text: str, options: Options) -> Extensions | Failure:
     known = lookup(options)
     extensions: dict[str, Extension] = {}
     for position, (number_cell, state_cell) in enumerate(rows):
-        number, word = label(number_cell), _word(state_cell)
+        number, word = label(number_cell), _text(state_cell)
         if number is None or word is None:
             return broken_row(
                 _EXTENSIONS, position, "no number" if number is None else "no state in its state column"
@@ -56,7 +56,7 @@ def decode_peers(text: str, options: Options) -> Peers | Failure:
     known = lookup(options)
     peers: list[Peer] = []
     for position, (node_cell, name_cell, status_cell) in enumerate(rows):
-        node, word = label(node_cell), _word(status_cell)
+        node, word = label(node_cell), _text(status_cell)
         user = (label(name_cell) or "").partition("/")[0].strip()  # "100-ACME/100-ACME" (seen)
         if node is None or word is None or not user:
             return broken_row(_PEERS, position, "no node, no name or no status")
@@ -71,7 +71,7 @@ def decode_tenants(text: str, _options: Options) -> Tenants | Failure:
         return rows
     tenants: dict[str, Tenant] = {}
     for position, (code_cell, name_cell, disabled_cell) in enumerate(rows):
-        code, name, disabled = label(code_cell), _name(name_cell), _disabled(disabled_cell)
+        code, name, disabled = label(code_cell), _text(name_cell), _disabled(disabled_cell)
         if code is None or name is None or disabled is None:
             return broken_row(_TENANTS, position, "no code, or a name or te_disabled that makes no sense")
         if code in tenants:
@@ -85,12 +85,9 @@ def _state(word: str, known: Callable[[str], Registration | None]) -> Registrati
     return known(word) or Registration.UNKNOWN
 
 
-def _word(cell: object) -> str | None:
-    return "" if cell is None or cell == "" else label(cell)
-
-
-def _name(cell: object) -> str | None:
-    return "" if cell is None or cell == "" else label(cell)
+def _text(cell: object) -> str | None:
+    """Return what a cell says, "" where it is blank or null, and None where it cannot be a label."""
+    return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else label(cell)
 
 
 def _disabled(cell: object) -> bool | None:

@@ -76,7 +76,7 @@ def _decode(
     else:
         wrapped = _wrapped(text, options.pattern)
         if wrapped is None:
-            hint = f"if the number is in it, set `queries.{query}.pattern`"
+            hint = f"; if the number is in it, let `queries.{query}.pattern` say where"
             return unread(text, due, hint=hint if any(map(str.isdigit, text[:_LONGEST_WRAPPING])) else "")
         if isinstance(wrapped, Failure):
             return wrapped

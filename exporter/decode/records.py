@@ -12,7 +12,7 @@ from exporter.model import Failure, Reason
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column to be kept: its name in JSON, its name in the header of a table, and whether it must be there."""
+    """A column to be kept: its name in JSON, its name in a table, and whether it must be there."""
 
     json: str
     plain: str

@@ -31,7 +31,7 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
     return [
         Example("peers of each node, and the total", f"{url}?reqtype=COUNTPEERS&format=json&{admin}"),
         Example("channels", f"{url}?reqtype=COUNTCHANNELS&{admin}"),
-        Example("days of licence left", f"{url}?reqtype=LICENSEDAYS&{admin}"),
+        Example("days of license left", f"{url}?reqtype=LICENSEDAYS&{admin}"),
         Example("the tenants", f"{url}?reqtype=MANAGEDB&object=tenant&action=list&{admin}"),
         Example("credit of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
         Example("one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
@@ -55,7 +55,7 @@ def control_examples(base_url: str, world: World) -> list[Example]:
             {"tenants": {code: {"balance": -5}}},
         ),
         Example("half of all phones go", f"{control}/world", "POST", {"dropped": 0.5}),
-        Example("the licence ends in 3 days", f"{control}/world", "POST", {"license_days": 3}),
+        Example("the license ends in 3 days", f"{control}/world", "POST", {"license_days": 3}),
         Example(
             "a tenant is refused",
             f"{control}/faults",

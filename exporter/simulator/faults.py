@@ -76,8 +76,8 @@ class _Rule:
 class Faults:
     """The rules in force. ``random`` decides where a probability is given, and makes the garbage."""
 
-    def __init__(self, random: Random) -> None:
-        self.random = random
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311 - chance that can be repeated is the point
         self._rules: dict[int, _Rule] = {}
         self._added = 0
 

@@ -74,7 +74,7 @@ class Overrides:
         self.generation += 1
 
     def set_license_days(self, days: int | None, moment: float) -> None:
-        """Set the days of licence that are left; they go on counting down. None: as at first."""
+        """Set the days of license that are left; they go on counting down. None: as at first."""
         self.license_days = None if days is None else Setting(days, moment)
         self.generation += 1
 

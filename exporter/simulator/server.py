@@ -1,6 +1,5 @@
 """Starts the simulated switch on an address and stops it."""
 
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -64,7 +63,7 @@ def create_application(
         world=world,
         options=options or Options(),
         keys=keys or Keys(),
-        faults=Faults(random.Random(world.seed)),  # noqa: S311 - chance that can be repeated is the point
+        faults=Faults(world.seed),
         journal=Journal(clock),
         announce=announce or _write_to_standard_error,
         allow_remote_control=allow_remote_control,

@@ -1,4 +1,4 @@
-"""The simulated installation as it is at a moment: phones, calls, credit, licence.
+"""The simulated installation as it is at a moment: phones, calls, credit, license.
 
 Everything is computed from the seed, the moment and the changes in force, when it is asked for. The truth and
 the answers read the same figures, so they agree.
@@ -79,7 +79,7 @@ class World:
         return self.overrides.max_channels.get(tenant.code, tenant.max_channels)
 
     def license_days(self, moment: float) -> int:
-        """Return the days of licence that are left; below 0 once it has run out."""
+        """Return the days of license that are left; below 0 once it has run out."""
         days, since = self.overrides.license_days or (_LICENSE_DAYS, self._begun)
         return int(days) - int((moment - since) // _DAY)
 

@@ -6,38 +6,52 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import EXPORTER, Exporter, Program, Simulator, start
+from tests.e2e.programs import (
+    Exporter,
+    Program,
+    Simulator,
+    running_programs,
+    start_exporter,
+    start_simulator,
+)
+from tests.e2e.prometheus import Prometheus, start_prometheus
 
 Start = Callable[..., Program]
 StartSimulator = Callable[..., Simulator]
 StartExporter = Callable[..., Exporter]
+StartPrometheus = Callable[[Exporter], Prometheus]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers of these tests."""
+    config.addinivalue_line(
+        "markers", "forbidden_requests_expected: the simulator is sent what it forbids, on purpose"
+    )
 
 
 @pytest.fixture
 def run_program(tmp_path: Path) -> Iterator[Start]:
     """Start any program; whatever still runs at the end of the test is killed."""
-    programs: list[Program] = []
-    numbers = itertools.count(1)
-
-    def run(*command: str, **environment: str) -> Program:
-        programs.append(start(command, tmp_path / f"output-{next(numbers)}.log", **environment))
-        return programs[-1]
-
-    yield run
-    for program in programs:
-        program.process.kill()
-        program.process.wait()
+    with running_programs(tmp_path) as run:
+        yield run
 
 
 @pytest.fixture
-def run_simulator(run_program: Start) -> StartSimulator:
-    """Start a simulated switch with these flags."""
+def run_simulator(run_program: Start, request: pytest.FixtureRequest) -> Iterator[StartSimulator]:
+    """Start a simulated switch with these flags.
+
+    At the end of the test none may have been sent a request that is not on the allow-list.
+    """
+    simulators: list[Simulator] = []
 
     def run(*flags: str) -> Simulator:
-        program = run_program(*EXPORTER, "simulate", "--listen=127.0.0.1:0", *flags)
-        return Simulator(program, program.wait_for(r"(http://127\.0\.0\.1:\d+)/")[1])
+        simulators.append(start_simulator(run_program, *flags))
+        return simulators[-1]
 
-    return run
+    yield run
+    if request.node.get_closest_marker("forbidden_requests_expected") is None:
+        for simulator in simulators:
+            simulator.assert_nothing_forbidden()
 
 
 @pytest.fixture
@@ -47,11 +61,15 @@ def run_exporter(run_program: Start, tmp_path: Path) -> StartExporter:
 
     def run(configuration: str, *flags: str, **environment: str) -> Exporter:
         file = tmp_path / f"config-{next(numbers)}.yaml"
-        file.write_text(configuration)
-        program = run_program(
-            *EXPORTER, f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *flags, **environment
-        )
-        port = program.wait_for(r'address="?127\.0\.0\.1:(\d+)')[1]
-        return Exporter(program, f"http://127.0.0.1:{port}")
+        return start_exporter(run_program, file, configuration, *flags, **environment)
 
     return run
+
+
+@pytest.fixture
+def run_prometheus(
+    run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
+) -> StartPrometheus:
+    """Start a Prometheus that scrapes this exporter every second."""
+    executable = require_program("prometheus", "prometheus")
+    return lambda exporter: start_prometheus(run_program, executable, tmp_path, exporter)

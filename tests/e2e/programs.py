@@ -1,5 +1,7 @@
 """Real programs on free ports, each with its output in a file that tests can search."""
 
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -10,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from typing import Any, TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 
 Found = TypeVar("Found")
+Start = Callable[..., "Program"]
 
 EXPORTER = (sys.executable, "-m", "exporter")
 
@@ -82,6 +85,11 @@ class Simulator:
         """Return the log of requests it was sent."""
         return get_json(f"{self.base_url}/simulator/requests?since={since}")
 
+    def assert_nothing_forbidden(self) -> None:
+        """Fail where it was ever sent what is not on the allow-list. It may have ended already."""
+        announced = [line for line in self.program.text().splitlines() if "FORBIDDEN REQUEST" in line]
+        assert not announced, announced
+
 
 @dataclass(frozen=True)
 class Exporter:
@@ -121,6 +129,40 @@ def start(command: tuple[str, ...], output: Path, **environment: str) -> Program
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )
     return Program(process, output)
+
+
+@contextlib.contextmanager
+def running_programs(directory: Path) -> Iterator[Start]:
+    """Give a function that starts any program; whatever still runs at the end is killed."""
+    programs: list[Program] = []
+    numbers = itertools.count(1)
+
+    def run(*command: str, **environment: str) -> Program:
+        programs.append(start(command, directory / f"output-{next(numbers)}.log", **environment))
+        return programs[-1]
+
+    try:
+        yield run
+    finally:
+        for program in programs:
+            program.process.kill()
+            program.process.wait()
+
+
+def start_simulator(run: Start, *flags: str) -> Simulator:
+    """Start a simulated switch with these flags."""
+    program = run(*EXPORTER, "simulate", "--listen=127.0.0.1:0", *flags)
+    return Simulator(program, program.wait_for(r"(http://127\.0\.0\.1:\d+)/")[1])
+
+
+def start_exporter(run: Start, file: Path, configuration: str, *flags: str, **environment: str) -> Exporter:
+    """Start an exporter with this configuration text, which is written to ``file``, and these flags."""
+    file.write_text(configuration, encoding="utf-8")
+    program = run(
+        *EXPORTER, f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *flags, **environment
+    )
+    port = program.wait_for(r'address"?[=:]\s*"?127\.0\.0\.1:(\d+)')[1]
+    return Exporter(program, f"http://127.0.0.1:{port}")
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 _ODD = {
     "nothing": "",
+    "null": "\x00",
     "quote": '"',
     "backslash": "\\",
     "backslash at the end": "C:\\",

@@ -88,13 +88,17 @@ def test_masks_are_independent() -> None:
 def test_thousands_of_keys_are_no_burden() -> None:
     """5,000 tenants with keys of their own neither hold up the start nor each line of the log."""
     mask = Mask()
+    keys = [f"tenant-key-{number:08x}/secret" for number in range(5000)]
+    deadline = time.process_time() + 2
+    added = 0
+    for key in keys:
+        mask.add(key)
+        added += 1
+        if time.process_time() > deadline:
+            break
+    assert added == len(keys)
+
     started = time.process_time()
-    for number in range(5000):
-        mask.add(f"tenant-key-{number:08x}/secret")
-    added = time.process_time() - started
     for _ in range(20):
         mask("no answer within 60 s, and some more text that has the length of a usual line of the log")
-    masked = (time.process_time() - started - added) / 20
-
-    assert added < 2
-    assert masked < 0.001
+    assert time.process_time() - started < 20 * 0.001

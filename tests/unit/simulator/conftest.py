@@ -1,6 +1,7 @@
 """A frozen world, and a simulator that serves it on a free port."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -36,3 +37,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """Open a client that waits five seconds at most."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         yield session
+
+
+@pytest.fixture
+def in_flight() -> Callable[[RunningSimulator, int], Awaitable[None]]:
+    """Wait until so many requests are in flight."""
+
+    async def wait(simulator: RunningSimulator, number: int) -> None:
+        async with asyncio.timeout(5):
+            while simulator.parts.journal.counts()["in_flight"] != number:  # noqa: ASYNC110 - a journal has no events
+                await asyncio.sleep(0.01)
+
+    return wait

@@ -56,7 +56,7 @@ def test_idle_means_no_body_and_busy_means_a_number(world: World, form: str) -> 
     assert _body(world, query) == "1"
 
 
-def test_the_licence_may_be_wrapped_in_a_sentence(world: World) -> None:
+def test_the_license_may_be_wrapped_in_a_sentence(world: World) -> None:
     """LICENSEDAYS is a bare number, or a sentence with that number and no other."""
     world.overrides.set_license_days(-3, world.moment())
     assert _body(world, "reqtype=LICENSEDAYS") == "-3"

@@ -1,5 +1,3 @@
-from random import Random
-
 import pytest
 
 from exporter.simulator.asked import Asked, read
@@ -19,7 +17,7 @@ _NODE = _asked(reqtype="COUNTCHANNELS", nodename="pbx1")
 @pytest.fixture
 def faults() -> Faults:
     """Make rules whose chance can be repeated."""
-    return Faults(Random(1))
+    return Faults(1)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,7 @@ def test_a_limit_is_a_number_of_times(faults: Faults) -> None:
 def test_a_probability_is_met_and_can_be_repeated(faults: Faults) -> None:
     """Of 1,000 requests about a quarter are hit, and the same ones with the same seed."""
     hits = []
-    for some in (faults, Faults(Random(1))):
+    for some in (faults, Faults(1)):
         some.add(Fault(FaultKind.EMPTY, probability=0.25))
         hits.append([_picked(some) for _ in range(1000)])
     assert hits[0] == hits[1]

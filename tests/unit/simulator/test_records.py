@@ -33,7 +33,7 @@ def test_states_of_extensions_tell_registration_and_calls(world: World) -> None:
 
 
 def test_peers_are_those_of_present_nodes(world: World) -> None:
-    """A peer carries its node and ``<number>-<CODE>/<number>-<CODE>``; a vanished node shows none of its own."""
+    """A peer carries its node and ``<number>-<CODE>/<number>-<CODE>``; a vanished node shows none."""
     tenant, moment = world.all_tenants[1], world.moment()
     everyone = list(peer_rows(world, tenant, moment, "UNREACHABLE"))
     assert everyone[0][1] == f"100-{tenant.code}/100-{tenant.code}"

@@ -1,5 +1,3 @@
-from random import Random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +28,7 @@ def test_foreign_rules_are_parsed_or_refused(document: object) -> None:
 
 def test_what_was_given_is_described() -> None:
     """A rule comes back as it was sent, with its number and how often it acted."""
-    faults = Faults(Random(1))
+    faults = Faults(1)
     document = {"kind": "slow", "reqtype": "COUNTPEERS", "tenant": "ACME", "probability": 0.5, "seconds": 3}
     faults.add(parse(document))
     assert described(faults) == [{"number": 1, "used": 0, **document}]

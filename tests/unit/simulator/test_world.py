@@ -109,8 +109,8 @@ def test_a_balance_that_was_set_is_spent_from_there(world: World) -> None:
     assert world.balance(tenant, world.moment()) < 12.34
 
 
-def test_the_licence_counts_down_and_runs_out(world: World) -> None:
-    """Days of licence fall by one a day, also below zero, from the start or from what was set."""
+def test_the_license_counts_down_and_runs_out(world: World) -> None:
+    """Days of license fall by one a day, also below zero, from the start or from what was set."""
     begun = world.moment()
     days = world.license_days(begun)
     assert world.license_days(begun + 86399) == days

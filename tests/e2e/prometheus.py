@@ -1,0 +1,76 @@
+"""A real Prometheus that scrapes one exporter."""
+
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.programs import Exporter, Program, Series, Start, free_port, get, get_json, wait_until
+
+_CONFIGURATION = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: softswitch
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+_OF_THE_SCRAPE = {"__name__", "job", "instance"}
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running Prometheus."""
+
+    program: Program
+    base_url: str
+
+    def series(self, selector: str, at: float) -> dict[Series, float]:
+        """Return what an instant query answers for a moment: name and labels without those of the scrape.
+
+        Prometheus does not tell an empty label from one that is not there, and gives neither.
+        """
+        found: dict[Series, float] = {}
+        for result in self._query(selector, at):
+            labels = {name: text for name, text in result["metric"].items() if name not in _OF_THE_SCRAPE}
+            found[result["metric"]["__name__"], frozenset(labels.items())] = float(result["value"][1])
+        return found
+
+    def after_two_scrapes(self, since: float, seconds: float = 15) -> float:
+        """Wait for two scrapes that began after a moment (seconds since 1970); return when the second did."""
+        first = self._scrape_after(since, seconds)
+        return self._scrape_after(first, seconds)
+
+    def _scrape_after(self, moment: float, seconds: float) -> float:
+        def newest() -> float:
+            times = [float(result["value"][1]) for result in self._query("timestamp(up == 1)", None)]
+            return max((at for at in times if at > moment), default=0)
+
+        return wait_until(newest, seconds, "a scrape by Prometheus")
+
+    def _query(self, expression: str, at: float | None) -> list[dict[str, dict[str, str]]]:
+        moment = {} if at is None else {"time": f"{at:.3f}"}
+        query = urllib.parse.urlencode({"query": expression, **moment})
+        found: list[dict[str, dict[str, str]]] = get_json(f"{self.base_url}/api/v1/query?{query}")["data"][
+            "result"
+        ]
+        return found
+
+
+def start_prometheus(run: Start, executable: str, directory: Path, exporter: Exporter) -> Prometheus:
+    """Start a Prometheus that scrapes this exporter every second, and wait until it is ready."""
+    file = directory / "prometheus.yml"
+    file.write_text(_CONFIGURATION.format(target=exporter.base_url.removeprefix("http://")))
+    address = f"127.0.0.1:{free_port()}"
+    program = run(
+        executable,
+        f"--config.file={file}",
+        f"--storage.tsdb.path={directory / 'prometheus-data'}",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    )
+    base_url = f"http://{address}"
+
+    def ready() -> bool:
+        assert program.process.poll() is None, program.text()
+        return b"Ready" in get(f"{base_url}/-/ready")
+
+    wait_until(ready, 20, "Prometheus to be ready")
+    return Prometheus(program, base_url)

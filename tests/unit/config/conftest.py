@@ -1,0 +1,37 @@
+"""Ways to load a configuration that is written in the test itself."""
+
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Configuration, load
+from exporter.errors import ConfigurationError
+
+Load = Callable[..., Configuration]
+Problems = Callable[..., list[str]]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Load:
+    """Return a function that writes a configuration down and loads it."""
+
+    def run(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
+        path = tmp_path / "config.yaml"
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return load(path, environment or {})
+
+    return run
+
+
+@pytest.fixture
+def problems(loaded: Load) -> Problems:
+    """Return a function that loads a configuration and returns its problems; there have to be some."""
+
+    def run(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+        with pytest.raises(ConfigurationError) as caught:
+            loaded(text, environment)
+        return list(caught.value.problems)
+
+    return run

@@ -1,0 +1,70 @@
+"""No key is shown, whatever becomes of the file it stands in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.config import load
+from exporter.errors import ConfigurationError
+
+LEAKS = [
+    "switches: [{name: a, url: 'https://pbx.example.com/api?key=S3CRET'}]",
+    "switches: [{name: a, url: 'https://u:S3CRET@pbx.example.com/api'}]",
+    "switches: [{name: a, url: u, proxy_url: 'ftp://u:S3CRET@proxy'}]",
+    "switches: [{name: a, url: u, key_file: S3CRET}]",
+    "switches: [{name: a, url: u, key_env: S3CRET}]",
+    "switches: [{name: a, url: u, key: [S3CRET]}]",
+    "switches: [{name: a, url: u, key: {S3CRET: S3CRET}}]",
+    'switches: [{name: a, url: u, key: "S3CRET\\nS3CRET"}]',
+    "switches: [{name: a, url: u, keyy: S3CRET}]",
+    "switches: [{name: a, url: u, key: S3CRET, key: S3CRET}]",
+    "switches: [{name: a, url: u, key:S3CRET}]",
+    "switches: [{name: a, url: u, key: !S3CRET x}]",
+    "switches: [{name: a, url: u, key: *S3CRET}]",
+    "switches: [{name: a, url: u, key: '%S3CRET}]",
+    "switches: [{name: a, url: u, key: @S3CRET}]",
+    "switches:\n  - key:S3CRET\n",
+    "switches:\n  - name: a\n    key S3CRET\n    url: b\n",
+    "switches:\n  - name: a\n    key: S3CRET: x\n",
+    "switches: [{name: a, url: u, key: S3CRET, tenants: [{key: S3CRET, key_env: S3CRET}]}]",
+    "alerting: {alertmanagers: [{url: 'http://u:S3CRET@host'}]}",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_a_key_that_stands_in_the_wrong_place_is_never_repeated(
+    problems: Callable[..., list[str]], text: str
+) -> None:
+    """However a key gets into a wrong place, no message, and no exception behind it, shows it."""
+    found = problems(text)
+    assert found
+    assert "S3CRET" not in "\n".join(found)
+
+
+def test_no_exception_lies_behind_the_error(tmp_path: Path) -> None:
+    """A traceback shows nothing of the input either: pydantic's and YAML's errors are not chained."""
+    for number, text in enumerate(LEAKS):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        with pytest.raises(ConfigurationError) as caught:
+            load(path, {})
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
+
+
+def test_a_right_file_shows_no_key(tmp_path: Path) -> None:
+    """The repr of a whole configuration holds no key and no password of a proxy."""
+    (tmp_path / "file").write_text("S3CRET1")
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "switches:\n  - name: a\n    url: https://pbx.example.com/api\n"
+        "    key_file: file\n    proxy_url: http://u:S3CRET2@proxy:3128\n"
+        + "    tenants: [{code: A, key: S3CRET3}, {code: B, key_env: B}]"
+    )
+    configuration = load(path, {"B": "S3CRET4"})
+    switch = configuration.switches[0]
+    shown = f"{configuration!r} {configuration} {switch.settings('A')} {switch.settings('B')}"
+    assert "S3CRET" not in shown
+    assert f"Key(file {tmp_path}/file)" in shown
+    assert switch.proxy_url == "http://u:S3CRET2@proxy:3128"

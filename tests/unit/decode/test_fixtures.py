@@ -1,0 +1,116 @@
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.decode import Options, decode, is_list
+from exporter.model import Failure, Reason, Registration
+from exporter.request import Operation
+
+_ANSWERS = Path(__file__).parents[2] / "fixtures" / "answers"
+_ABOUT_THEM = {"index.yaml", "README.md", ".gitattributes"}
+
+_COUNTS = [Operation.COUNT_PEERS, Operation.COUNT_CHANNELS]
+_NUMBERS = [Operation.COUNT_CALLS, Operation.LICENSE_DAYS, Operation.BALANCE]
+_GROUPS = {
+    "all": list(Operation),
+    "values": [operation for operation in Operation if not is_list(operation)],
+    "counts": _COUNTS,
+    "numbers": _NUMBERS,
+    "lists": [operation for operation in Operation if is_list(operation)],
+}
+
+Entry = Mapping[str, Any]
+
+_INDEX: list[Entry] = yaml.safe_load((_ANSWERS / "index.yaml").read_text(encoding="utf-8"))
+
+
+def _operations(entry: Entry) -> list[Operation]:
+    named = entry["operations"]
+    return _GROUPS[named] if isinstance(named, str) else [Operation[name] for name in named]
+
+
+def _options(entry: Entry) -> Options:
+    given = entry.get("options", {})
+    return Options(
+        pattern=re.compile(given["pattern"]) if "pattern" in given else None,
+        total_name=given.get("total_name"),
+        words={Registration(state): tuple(words) for state, words in given.get("words", {}).items()},
+    )
+
+
+_CASES = [
+    pytest.param(entry, operation, id=f"{entry['file']}-{operation.name}")
+    for entry in _INDEX
+    for operation in _operations(entry)
+]
+
+
+@pytest.mark.parametrize(("entry", "operation"), _CASES)
+def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operation) -> None:
+    """Each file decodes to exactly the answer, or fails for exactly the reason, that the index gives."""
+    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
+    if isinstance(outcome, Failure):
+        assert outcome.reason.value == entry.get("failure"), outcome
+        assert is_list(operation) or entry.get("detail", "") in outcome.detail
+        return
+    fields = dataclasses.asdict(outcome)
+    if "rows" in fields:
+        fields["rows"] = list(fields["rows"])
+    assert {"type": type(outcome).__name__, **fields} == entry.get("answer")
+
+
+@pytest.mark.parametrize(("entry", "operation"), _CASES)
+def test_no_outcome_shows_a_credential(entry: Entry, operation: Operation) -> None:
+    """Whatever comes of a file, the credentials and personal data in it are not in the outcome."""
+    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
+    if is_list(operation):
+        assert "must-not-show" not in repr(outcome).casefold()
+
+
+def test_details_of_lists_say_what_is_wrong() -> None:
+    """A failure of a list names the row or column at fault, although it quotes nothing."""
+    entries = [entry for entry in _INDEX if entry["file"].startswith("lists/") and "detail" in entry]
+    assert entries
+    for entry in entries:
+        for operation in _operations(entry):
+            outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
+            assert isinstance(outcome, Failure)
+            assert entry["detail"] in outcome.detail, entry["file"]
+
+
+def test_index_and_files_agree() -> None:
+    """Every file is in the index exactly once, and every entry has its file."""
+    files = {path.relative_to(_ANSWERS).as_posix() for path in _ANSWERS.rglob("*") if path.is_file()}
+    assert sorted(entry["file"] for entry in _INDEX) == sorted(files - _ABOUT_THEM)
+
+
+def test_index_is_well_formed() -> None:
+    """Every entry says what it is, how sure that is, and one outcome."""
+    for entry in _INDEX:
+        assert entry.keys() <= {
+            *("file", "about", "certainty", "source", "form", "operations"),
+            *("options", "answer", "failure", "detail"),
+        }
+        assert entry["certainty"] in {"seen", "documented", "inferred", "unknown", "fault"}, entry["file"]
+        assert entry["form"] in {"plain", "json", "other"}, entry["file"]
+        assert entry["about"], entry["file"]
+        assert entry["source"], entry["file"]
+        assert ("answer" in entry) is not ("failure" in entry), entry["file"]
+        assert entry.get("failure", "decode") in {reason.value for reason in Reason}, entry["file"]
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("operation", Operation)
+def test_every_operation_has_answers_in_both_forms(operation: Operation, form: str) -> None:
+    """No decoder goes without a plain and a JSON answer that is not merely a fault."""
+    found = [
+        entry
+        for entry in _INDEX
+        if operation in _operations(entry) and entry["form"] == form and entry["certainty"] != "fault"
+    ]
+    assert found

@@ -1,0 +1,63 @@
+"""Holds docs/simulator.md against the simulator."""
+
+import argparse
+import re
+import shlex
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from exporter.simulator.commandline import add_arguments
+from exporter.simulator.faults import FaultKind
+from exporter.simulator.server import RunningSimulator, create_application, start
+from exporter.simulator.world import World
+
+_DOCS = Path(__file__).parents[3] / "docs" / "simulator.md"
+_DEFAULT_ADDRESS = "http://127.0.0.1:10391"
+
+
+def _commands() -> list[list[str]]:
+    lines = _DOCS.read_text(encoding="utf-8").splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("curl ")]
+
+
+@pytest.fixture
+async def usual() -> AsyncIterator[RunningSimulator]:
+    """Serve an installation of the default size."""
+    running = await start("127.0.0.1", 0, create_application(World()))
+    yield running
+    await running.stop()
+
+
+async def test_every_command_of_the_docs_works(
+    usual: RunningSimulator, session: aiohttp.ClientSession
+) -> None:
+    """Each curl line is answered with HTTP 200 and is not refused, in the order of the page."""
+    commands = _commands()
+    assert len(commands) > 40
+    for command in commands:
+        assert command[:2] == ["curl", "-s"]
+        (url,) = (word for word in command if word.startswith(_DEFAULT_ADDRESS))
+        body = command[command.index("-d") + 1] if "-d" in command else None
+        method = command[command.index("-X") + 1] if "-X" in command else "POST" if body else "GET"
+        async with session.request(
+            method, url.replace(_DEFAULT_ADDRESS, usual.base_url), data=body
+        ) as response:
+            assert response.status == 200, command
+            assert "Too bad" not in await response.text(), command
+
+
+def test_every_fault_is_documented() -> None:
+    """There is a command for each kind of fault."""
+    documented = re.findall(r'"kind": "(\w+)"', _DOCS.read_text(encoding="utf-8"))
+    assert sorted(documented) == sorted(kind.value for kind in FaultKind)
+
+
+def test_every_flag_is_documented() -> None:
+    """The table of flags holds exactly the flags there are, in their order."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    flags = [option for action in parser._actions for option in action.option_strings]
+    assert re.findall(r"^\| `(--[a-z-]+)", _DOCS.read_text(encoding="utf-8"), re.MULTILINE) == flags

@@ -1,0 +1,26 @@
+import aiohttp
+
+from exporter.simulator.examples import Example, api_examples, control_examples
+from exporter.simulator.server import RunningSimulator
+
+
+async def test_every_example_works(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
+    """Each command that is shown is answered, none is refused, and the last ones undo the rest."""
+    parts = simulator.parts
+    examples = [
+        *api_examples(simulator.base_url, parts.keys, parts.world),
+        *control_examples(simulator.base_url, parts.world),
+    ]
+    for example in examples:
+        async with session.request(example.method, example.url, json=example.body) as response:
+            assert response.status == 200, example.meaning
+            assert "Too bad" not in await response.text(), example.meaning
+    assert parts.world.nodes() == list(parts.world.all_nodes)
+    assert not parts.faults.rules()
+
+
+def test_examples_are_command_lines() -> None:
+    """A reading, a change and a deletion each become one line that a shell understands."""
+    assert Example("", "http://x/?a&b").curl() == "curl -s 'http://x/?a&b'"
+    assert Example("", "http://x", "POST", {"a": True}).curl() == "curl -s 'http://x' -d '{\"a\": true}'"
+    assert Example("", "http://x", "DELETE").curl() == "curl -s -X DELETE 'http://x'"

@@ -1,0 +1,453 @@
+import asyncio
+import contextlib
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import pytest
+
+from exporter import __version__, client
+from exporter.client import Client, open_client
+from exporter.config import SwitchConfiguration
+from exporter.model import Failure, Reason
+from exporter.request import Operation, Request
+
+_KEY = "s3cr3t key/+&%ü"
+_PARTS_OF_KEY = ("s3cr3t", "key/", "%C3%BC")
+_PEERS = Request(Operation.COUNT_PEERS)
+
+Configured = Callable[..., SwitchConfiguration]
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+class _Switch:
+    """A server that keeps what it was asked and answers with bytes as they are."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.asked: list[list[str]] = []
+        self.open = 0
+        self.closed = asyncio.Event()
+        self._answer = answer
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+                self.asked.append(head.split("\r\n")[:-2])
+                await self._answer(writer)
+                await writer.drain()
+                if writer.is_closing():
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open -= 1
+            self.closed.set()
+            writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+
+    def parameters(self) -> dict[str, str]:
+        """Return what stood in the query string of the newest request."""
+        return dict(parse_qsl(urlsplit(self.asked[-1][0].split()[1]).query))
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the newest request, names in lower case."""
+        pairs = (line.split(": ", 1) for line in self.asked[-1][1:])
+        return {name.lower(): value for name, value in pairs}
+
+
+@contextlib.asynccontextmanager
+async def _asking(
+    answer: Answer,
+    configured: Configured,
+    context: ssl.SSLContext | None = None,
+    **settings: object,
+) -> AsyncIterator[tuple[Client, _Switch]]:
+    switch = _Switch(answer)
+    server = await asyncio.start_server(switch.serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    scheme = "https" if context else "http"
+    opened = open_client(configured(**{"url": f"{scheme}://127.0.0.1:{port}/api", "timeout": "5s", **settings}))
+    async with server:
+        try:
+            yield opened, switch
+        finally:
+            await opened.session.close()
+
+
+def _plain(body: bytes, status: str = "200 OK", more: str = "") -> Answer:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body)
+
+    return answer
+
+
+def _raw(content: bytes) -> Answer:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await writer.drain()
+        writer.close()
+
+    return answer
+
+
+def _assert_no_key(failure: bytes | Failure) -> Failure:
+    assert isinstance(failure, Failure)
+    assert not [part for part in _PARTS_OF_KEY if part in failure.detail or part in repr(failure)]
+    return failure
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"pbx1:3|pbx2:4|", b"\x00\xff" * 100_000])
+async def test_the_body_comes_as_it_is(body: bytes, configured: Configured) -> None:
+    """An HTTP 200 is passed on to the last byte; what it means is for others to say."""
+    async with _asking(_plain(body), configured) as (opened, _):
+        assert await opened.ask(_PEERS, _KEY) == body
+
+
+async def test_what_is_sent(configured: Configured) -> None:
+    """One GET on the configured path, with who asks, the request and the key, and nothing else."""
+    async with _asking(_plain(b"1"), configured) as (opened, switch):
+        await opened.ask(Request(Operation.COUNT_CALLS, tenant="ACME"), _KEY)
+
+        method, target, version = switch.asked[0][0].split()
+        assert (method, urlsplit(target).path, version) == ("GET", "/api", "HTTP/1.1")
+        assert switch.parameters() == {"reqtype": "COUNTCALLS", "tenant": "ACME", "key": _KEY}
+        headers = switch.headers()
+        assert headers.pop("host").startswith("127.0.0.1:")
+        assert headers == {
+            "user-agent": f"softswitch-exporter/{__version__}",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+        }
+
+
+@pytest.mark.parametrize(
+    "tenant", ["A B", "A+B", "A&action=delete", "A%26key=x", "A#B", "Ä=ö;ü", "A\r\nHost: x", "../..", "\N{EARTH GLOBE EUROPE-AFRICA}"]
+)
+async def test_a_tenant_code_cannot_become_a_parameter(tenant: str, configured: Configured) -> None:
+    """Whatever a code is, it arrives as one value, and nothing is added to the request."""
+    async with _asking(_plain(b"1"), configured) as (opened, switch):
+        await opened.ask(Request(Operation.COUNT_CALLS, tenant=tenant), _KEY)
+
+        assert switch.parameters() == {"reqtype": "COUNTCALLS", "tenant": tenant, "key": _KEY}
+
+
+@pytest.mark.parametrize(
+    "status", ["201 Created", "204 No Content", "206 Partial", "401 No", "403 No", "404 No", "429 Slow", "500 Oops", "503 x"]
+)
+async def test_any_other_status_is_a_failure(status: str, configured: Configured) -> None:
+    """Only a 200 can hold an answer; the detail tells the status."""
+    body = b"" if status.startswith("204") else b"5"
+    async with _asking(_plain(body, status), configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure == Failure(Reason.HTTP, f"HTTP {status[:3]}")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_nor_shown(status: int, configured: Configured) -> None:
+    """The key does not travel to another place, and where it would have gone is not told: it may hold the key."""
+    more = "Location: /elsewhere?key=s3cr3t+key%2F\r\n"
+    async with _asking(_plain(b"", f"{status} Moved", more), configured) as (opened, switch):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+        assert len(switch.asked) == 1
+    assert failure.reason is Reason.HTTP
+    assert failure.detail.startswith(f"HTTP {status}, a redirect")
+    assert "elsewhere" not in failure.detail
+
+
+async def test_a_switch_that_hangs(configured: Configured) -> None:
+    """After the timeout the request is over, and its connection closed."""
+
+    async def answer(_: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0)
+
+    async with _asking(answer, configured, timeout="200ms") as (opened, switch):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+        assert failure == Failure(Reason.TIMEOUT, "no complete answer within 0.2 s")
+        async with asyncio.timeout(1):
+            await switch.closed.wait()
+
+
+async def test_a_switch_that_trickles(configured: Configured) -> None:
+    """The timeout counts to the last byte: one byte now and then does not keep a request alive."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"1")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with _asking(answer, configured, timeout="200ms") as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure.reason is Reason.TIMEOUT
+
+
+async def test_cancelling_closes_the_connection(configured: Configured) -> None:
+    """A request that is not wanted any more does not go on in the background."""
+    arrived = asyncio.Event()
+
+    async def answer(_: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await asyncio.sleep(0)
+
+    async with _asking(answer, configured) as (opened, switch):
+        task = asyncio.create_task(opened.ask(_PEERS, _KEY))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        async with asyncio.timeout(1):
+            await switch.closed.wait()
+
+
+_ODD_ANSWERS = {
+    "nothing at all": (b"", Reason.CONNECT),
+    "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n12", Reason.CONNECT),
+    "half a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n12", Reason.CONNECT),
+    "half a header": (b"HTTP/1.1 200 OK\r\nContent-", Reason.CONNECT),
+    "no chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", None),
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", Reason.HTTP),
+    "a bare sentence": (b"Too bad... you mistaken the security api key.\r\n\r\n", Reason.HTTP),
+    "an endless header": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", Reason.HTTP),
+    "contradiction": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", Reason.HTTP),
+}
+
+
+@pytest.mark.parametrize("name", _ODD_ANSWERS)
+async def test_answers_that_break(name: str, configured: Configured) -> None:
+    """Whatever comes over the wire is a failure with a reason, never an exception, and never half an answer."""
+    content, reason = _ODD_ANSWERS[name]
+    async with _asking(_raw(content), configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure.reason is reason or (reason is None and failure.reason in {Reason.CONNECT, Reason.HTTP})
+    assert failure.detail
+
+
+async def test_a_connection_that_is_reset(configured: Configured) -> None:
+    """A reset in mid-answer is a failure to connect."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n12")
+        await writer.drain()
+        writer.transport.abort()
+
+    async with _asking(answer, configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure.reason is Reason.CONNECT
+
+
+async def test_nobody_listens(configured: Configured) -> None:
+    """A refused connection says so, in the system's words."""
+    async with _asking(_plain(b"1"), configured) as (opened, _):
+        pass
+    again = open_client(configured(url=str(opened.url), timeout="5s"))
+
+    failure = _assert_no_key(await again.ask(_PEERS, _KEY))
+
+    await again.session.close()
+    assert failure.reason is Reason.CONNECT
+    assert failure.detail.startswith("no connection: ")
+
+
+async def test_a_name_that_does_not_exist(configured: Configured) -> None:
+    """A host name that cannot be found is a failure to connect."""
+    opened = open_client(configured(url="http://pbx.invalid/api", timeout="5s"))
+
+    failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    await opened.session.close()
+    assert failure.reason in {Reason.CONNECT, Reason.TIMEOUT}
+
+
+@pytest.mark.parametrize(
+    ("operation", "limit"), [(Operation.COUNT_PEERS, client.ANSWER_LIMIT), (Operation.PEERS, client.LIST_LIMIT)]
+)
+async def test_too_large(operation: Operation, limit: int, configured: Configured) -> None:
+    """An answer that never ends is left when it exceeds the limit; lists may be longer."""
+    sent = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"40000\r\n" + b"1" * 0x40000 + b"\r\n"
+        while True:
+            writer.write(chunk)
+            await writer.drain()
+            sent += 0x40000
+
+    async with _asking(answer, configured) as (opened, switch):
+        failure = _assert_no_key(await opened.ask(Request(operation), _KEY))
+
+        assert failure == Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
+        async with asyncio.timeout(2):
+            await switch.closed.wait()
+    assert limit < sent < limit + 16 * 2**20
+
+
+async def test_just_not_too_large(configured: Configured) -> None:
+    """8 MiB to the byte are still an answer."""
+    async with _asking(_plain(b"1" * client.ANSWER_LIMIT), configured) as (opened, _):
+        body = await opened.ask(_PEERS, _KEY)
+
+    assert len(body) == client.ANSWER_LIMIT if isinstance(body, bytes) else body is None
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x-" + "y" * 100])
+async def test_a_compressed_body_is_refused(encoding: str, configured: Configured) -> None:
+    """What could grow a thousandfold while it is unpacked is not unpacked."""
+    more = f"Content-Encoding: {encoding}\r\n"
+    async with _asking(_plain(b"\x1f\x8b\x08", more=more), configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure.reason is Reason.DECODE
+    assert encoding[:20] in failure.detail
+    assert len(failure.detail) < 100
+
+
+async def test_cookies_are_not_kept(configured: Configured) -> None:
+    """A session that the switch begins is not gone on with."""
+    async with _asking(_plain(b"1", more="Set-Cookie: PHPSESSID=abc; Path=/\r\n"), configured) as (opened, switch):
+        await opened.ask(_PEERS, _KEY)
+        await opened.ask(_PEERS, _KEY)
+
+        assert len(switch.asked) == 2
+        assert "cookie" not in switch.headers()
+
+
+async def test_a_connection_is_used_again(configured: Configured) -> None:
+    """A switch that keeps connections open is not made to accept a new one for each request."""
+    async with _asking(_plain(b"1"), configured) as (opened, switch):
+        for _ in range(5):
+            await opened.ask(_PEERS, _KEY)
+
+        assert switch.open == 1
+
+
+async def test_no_secret_in_the_repr_of_a_client(configured: Configured) -> None:
+    """A client that ends up in a traceback shows neither the proxy's password nor that of the URL."""
+    opened = open_client(configured(proxy_url="http://user:pr0xy-s3cr3t@127.0.0.1:9"))
+    await opened.session.close()
+
+    assert "pr0xy-s3cr3t" not in repr(opened)
+
+
+async def test_a_proxy_that_refuses(configured: Configured) -> None:
+    """Without its proxy there is no connection; its password is not told."""
+    opened = open_client(
+        configured(url="http://pbx.invalid/api", proxy_url="http://user:pr0xy-s3cr3t@127.0.0.1:9", timeout="5s")
+    )
+
+    failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    await opened.session.close()
+    assert failure.reason is Reason.CONNECT
+    assert "pr0xy" not in failure.detail
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]) -> Path:
+    """A self-signed certificate for `switch.test`, with its private key, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "switch.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=switch.test"
+    subprocess.run(
+        [require_program("openssl", "openssl"), *command.split(), "-addext", "subjectAltName=DNS:switch.test"]
+        + ["-keyout", str(path.with_suffix(".key")), "-out", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + path.with_suffix(".key").read_text())
+    return path
+
+
+@pytest.fixture
+def context(certificate: Path) -> ssl.SSLContext:
+    """The server's side of TLS."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificate)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tls", "answered"),
+    [
+        ({}, False),
+        ({"ca_file": "CERTIFICATE"}, False),
+        ({"ca_file": "CERTIFICATE", "server_name": "switch.test"}, True),
+        ({"ca_file": "CERTIFICATE", "server_name": "other.test"}, False),
+        ({"insecure_skip_verify": True}, True),
+    ],
+    ids=["unknown authority", "wrong address", "right name", "wrong name", "unchecked"],
+)
+async def test_certificates(
+    tls: dict[str, object],
+    answered: bool,  # noqa: FBT001 -- a table
+    certificate: Path,
+    context: ssl.SSLContext,
+    configured: Configured,
+) -> None:
+    """Without the right certificate nothing is sent, and so no key."""
+    tls = {name: str(certificate) if value == "CERTIFICATE" else value for name, value in tls.items()}
+    async with _asking(_plain(b"5"), configured, context, tls=tls) as (opened, switch):
+        outcome = await opened.ask(_PEERS, _KEY)
+
+        assert len(switch.asked) == int(answered)
+    if answered:
+        assert outcome == b"5"
+    else:
+        assert _assert_no_key(outcome).reason is Reason.TLS
+        assert "certificate" in _assert_no_key(outcome).detail
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"\x15\x03\x03\x00\x02\x02\x46", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"],
+    ids=["too old a version", "a server without TLS"],
+)
+async def test_tls_that_cannot_be(reply: bytes, configured: Configured) -> None:
+    """Where no TLS comes about, that is the reason that is told, and no key was sent."""
+    greetings = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        greetings.append(await reader.read(4096))
+        writer.write(reply)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        opened = open_client(configured(url=f"https://127.0.0.1:{port}/api", timeout="5s"))
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        await opened.session.close()
+
+    assert failure.reason is Reason.TLS
+    assert not [greeting for greeting in greetings if b"s3cr3t" in greeting]
+
+
+async def test_tls_version(configured: Configured) -> None:
+    """The oldest version of TLS that is spoken is the configured one."""
+    for name, version in (("TLS12", ssl.TLSVersion.TLSv1_2), ("TLS13", ssl.TLSVersion.TLSv1_3)):
+        opened = open_client(configured(tls={"min_version": name}))
+        connector = opened.session.connector
+        await opened.session.close()
+
+        assert isinstance(connector, aiohttp.TCPConnector)
+        assert isinstance(connector._ssl, ssl.SSLContext)
+        assert connector._ssl.minimum_version is version
+
+
+def test_every_reason_of_the_table_has_words() -> None:
+    """No kind of network error is without a detail."""
+    assert {reason for _, reason in client._REASONS} == client._DETAILS.keys()

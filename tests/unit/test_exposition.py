@@ -1,0 +1,182 @@
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter import catalogue
+from exporter.catalogue import METRICS, Kind
+from exporter.exposition import SLICE_BYTES, Exposition, Format
+from exporter.instruments import Instruments
+from exporter.model import Failure, Query, Reason, Scope, Target
+from exporter.store import Store
+
+
+def _filled(switch: str, tenants: int = 2) -> Store:
+    """A store with something in every family that stores hold."""
+    store = Store(switch, stale_after=3)
+    for metric in METRICS:
+        if metric.kind is not Kind.GAUGE or not metric.labels or metric.labels[0] != "switch":
+            continue
+        for tenant in [f"T{number}" for number in range(tenants)] if "tenant" in metric.labels else [""]:
+            if metric is catalogue.TENANT_INFO:
+                store.set_info(tenant, 'Käse "und"\nmehr', {"team": "noc"})
+            elif "query" not in metric.labels and metric is not catalogue.BREAKER_OPEN:
+                own = 1 + ("tenant" in metric.labels)
+                store.set(metric, tenant, 1 if len(metric.labels) == own else {"a": 1, "b": 0.5})
+    for tenant in [f"T{number}" for number in range(tenants)]:
+        target = Target(Query.CALLS, Scope.TENANT, tenant)
+        store.record(target, None, now=0, wall=1700000000.25)
+        store.record(target, Failure(Reason.EMPTY, ""), now=0, wall=1700000001)
+    store.set_interval(Query.CALLS, Scope.TENANT, 120)
+    store.set_cycle(Query.CALLS, Scope.TENANT, 121)
+    return store
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    instruments = Instruments(registry)
+    instruments.start_at_zero("pbx", Query.CALLS, Scope.TENANT)
+    instruments.request_duration.labels("pbx", "calls").observe(3)
+    instruments.breaker_open.labels("pbx").set(0)
+    instruments.reload_successful.set(1)
+    instruments.reload_timestamp.set(1700000000)
+    return registry
+
+
+def _page(exposition: Exposition, form: Format) -> str:
+    return b"".join(exposition.render(form)).decode()
+
+
+@pytest.fixture
+def full() -> Exposition:
+    """Two switches, and every metric there is."""
+    stores = [_filled("pbx"), _filled("other")]
+    return Exposition(lambda: stores, _registry(), lambda: None)
+
+
+def test_every_metric_is_on_the_page_once(full: Exposition) -> None:
+    """Each family of the catalogue has one `# TYPE`, with the type that is declared, in one block."""
+    page = _page(full, Format.TEXT)
+
+    types = [line.split()[2:] for line in page.splitlines() if line.startswith("# TYPE softswitch_")]
+    assert sorted(types) == sorted([metric.name, str(metric.kind)] for metric in METRICS)
+
+
+def test_samples_have_the_labels_of_the_catalogue(full: Exposition) -> None:
+    """No sample has a label more or less than is promised; only `tenant_info` has those of the user."""
+    declared = {metric.name: set(metric.labels) for metric in METRICS}
+    declared["softswitch_tenant_info"].add("team")
+    for family in parse_text(_page(full, Format.TEXT)):
+        for sample in family.samples:
+            if not sample.name.startswith("softswitch_"):
+                continue
+            name = sample.name
+            for suffix in ("_bucket", "_count", "_sum"):
+                name = name.removesuffix(suffix) if name.removesuffix(suffix) in declared else name
+            assert sample.labels.keys() - {"le"} == declared[name]
+            assert sample.timestamp is None
+
+
+def test_both_formats_say_the_same(full: Exposition) -> None:
+    """A scraper that prefers OpenMetrics sees the same series and values."""
+    text = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in parse_text(_page(full, Format.TEXT))
+        for sample in family.samples
+        if sample.name.startswith("softswitch_")
+    }
+    openmetrics = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in parse_openmetrics(_page(full, Format.OPENMETRICS))
+        for sample in family.samples
+        if sample.name.startswith("softswitch_")
+    }
+
+    assert text == openmetrics
+
+
+def test_openmetrics_ends_with_its_mark_once(full: Exposition) -> None:
+    """`# EOF` is the last line, and stands nowhere else."""
+    page = _page(full, Format.OPENMETRICS)
+
+    assert page.endswith("\n# EOF\n")
+    assert page.count("# EOF") == 1
+    assert "# EOF" not in _page(full, Format.TEXT)
+
+
+def test_promtool_reads_it_without_a_remark(
+    full: Exposition, require_program: Callable[[str, str], str]
+) -> None:
+    """The real Prometheus reads a page with every metric, and its linter is content."""
+    done = subprocess.run(
+        [require_program("promtool", "prometheus"), "check", "metrics"],
+        input=_page(full, Format.TEXT).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")
+
+
+def test_a_family_without_values_is_not_mentioned() -> None:
+    """What is unknown is absent, its header too."""
+    exposition = Exposition(lambda: [Store("pbx", stale_after=3)], CollectorRegistry(), lambda: None)
+
+    assert _page(exposition, Format.TEXT) == ""
+    assert _page(exposition, Format.OPENMETRICS) == "# EOF\n"
+
+
+def test_large_pages_come_in_slices() -> None:
+    """No slice is much larger than 256 KiB, and together they are the page."""
+    store = Store("pbx", stale_after=3)
+    for number in range(2000):
+        store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(n): 1.0 for n in range(10)})
+    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+
+    slices = list(exposition.render(Format.TEXT))
+
+    assert len(slices) > 4
+    assert max(map(len, slices)) < SLICE_BYTES + 4096
+    assert min(map(len, slices[:-1])) >= SLICE_BYTES
+    assert b"".join(slices).count(b"\n") == 20_002
+
+
+def test_a_scrape_shows_one_moment() -> None:
+    """An answer that comes while a page is being sent is not on it, not even in part."""
+    store = Store("pbx", stale_after=3)
+    store.set(catalogue.CHANNELS, "", 1)
+    store.set(catalogue.TENANTS, "", 1)
+    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+
+    slices = exposition.render(Format.TEXT)
+    store.set(catalogue.CHANNELS, "", 2)
+    store.set(catalogue.CALLS, "", 2)
+    store.drop_tenants({""})
+
+    page = b"".join(slices).decode()
+    assert 'softswitch_channels{switch="pbx"} 1\n' in page
+    assert 'softswitch_tenants{switch="pbx"} 1\n' in page
+    assert "softswitch_calls" not in page
+
+
+def test_refresh_comes_before_the_values_are_read() -> None:
+    """What follows the clock is brought up to date for this scrape, not for the next one."""
+    store = Store("pbx", stale_after=3)
+    exposition = Exposition(
+        lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1)
+    )
+
+    assert 'softswitch_up{switch="pbx"} 1' in _page(exposition, Format.TEXT)
+
+
+def test_stores_are_asked_for_at_each_scrape() -> None:
+    """After a reload the stores of the new configuration are served."""
+    stores = [Store("old", stale_after=3)]
+    exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
+    stores[0] = Store("new", stale_after=3)
+    stores[0].set(catalogue.TENANTS, "", 3)
+
+    assert 'softswitch_tenants{switch="new"} 3' in _page(exposition, Format.TEXT)

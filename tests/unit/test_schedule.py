@@ -1,0 +1,234 @@
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+import structlog
+
+from exporter.clock import Clock
+from exporter.schedule import Schedule
+
+
+@dataclass
+class _Times:
+    """Clocks that a test sets; ``ahead`` is how far the wall clock was put forward."""
+
+    now: float = 0.0
+    ahead: float = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(monotonic=lambda: self.now, wall=lambda: 1_700_000_000 + self.now + self.ahead)
+
+
+@dataclass
+class _Job:
+    """Notes when it ran, and lets a test wait for that."""
+
+    seconds: float = 0.0
+    error: Exception | None = None
+    starts: list[float] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    _started: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def __call__(self) -> None:
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        self.starts.append(time.monotonic())
+        async with self._started:
+            self._started.notify_all()
+        try:
+            await asyncio.sleep(self.seconds)
+            if self.error is not None:
+                raise self.error
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        finally:
+            self.running -= 1
+
+    async def ran(self, times: int, within: float = 5) -> list[float]:
+        """Wait until it was started so often; return the pauses from start to start."""
+        async with asyncio.timeout(within), self._started:
+            await self._started.wait_for(lambda: len(self.starts) >= times)
+        return [later - earlier for earlier, later in zip(self.starts, self.starts[1:], strict=False)]
+
+
+@pytest.fixture
+def times() -> _Times:
+    """Clocks that stand still."""
+    return _Times()
+
+
+@pytest.fixture
+async def schedule(times: _Times) -> AsyncIterator[Schedule]:
+    """A schedule that is stopped in the end."""
+    logger = logging.getLogger("apscheduler")
+    before = logger.level
+    made = Schedule(times.clock())
+    made.start()
+    yield made
+    await made.stop()
+    logger.setLevel(before)
+
+
+async def test_runs_at_once_and_then_every_period(schedule: Schedule) -> None:
+    """The first run does not wait for a period to pass; the others keep their distance."""
+    job = _Job()
+    added = time.monotonic()
+    schedule.add("job", job, lambda: 0.1)
+
+    pauses = await job.ran(5)
+
+    assert job.starts[0] - added < 0.05
+    assert sum(pauses) == pytest.approx(0.4, abs=0.08)
+    assert min(pauses) > 0.03
+
+
+async def test_jobs_that_were_added_before_the_start_run_at_the_start(times: _Times) -> None:
+    """Adding does not run anything; starting does, at once."""
+    schedule = Schedule(times.clock())
+    job = _Job()
+    schedule.add("job", job, lambda: 100)
+    await asyncio.sleep(0.02)
+    assert job.starts == []
+
+    schedule.start()
+    await job.ran(1, within=1)
+    await schedule.stop()
+
+
+async def test_the_period_may_change_between_runs(schedule: Schedule) -> None:
+    """Each next run is as far away as the period says by then."""
+    periods = [0.05, 0.05, 0.25, 0.05, 0.05]
+    job = _Job()
+    schedule.add("job", job, lambda: periods[min(len(job.starts), 4)])
+
+    pauses = await job.ran(4)
+
+    assert pauses == pytest.approx([0.05, 0.05, 0.25], abs=0.04)
+
+
+async def test_a_run_that_takes_longer_delays_the_next(schedule: Schedule) -> None:
+    """Never two runs of a job at once; the next one starts as soon as the late one ends."""
+    job = _Job(seconds=0.25)
+    schedule.add("job", job, lambda: 0.1)
+
+    pauses = await job.ran(4)
+
+    assert job.most_running == 1
+    assert pauses == pytest.approx([0.25] * 3, abs=0.06)
+
+
+async def test_a_late_job_keeps_its_period_afterwards(schedule: Schedule) -> None:
+    """One run that was late is followed by one at once, and then all is as before."""
+    job = _Job(seconds=0.3)
+    schedule.add("job", job, lambda: 0.2)
+    await job.ran(1)
+    job.seconds = 0
+
+    pauses = await job.ran(4)
+
+    assert pauses == pytest.approx([0.3, 0.2, 0.2], abs=0.05)
+
+
+async def test_a_job_that_raises_goes_on(schedule: Schedule) -> None:
+    """A defect of ours costs one run and a line in the log, not the schedule."""
+    job = _Job(error=RuntimeError("defect"))
+
+    with structlog.testing.capture_logs() as log:
+        schedule.add("job", job, lambda: 0.05)
+        await job.ran(3)
+
+    assert [(line["event"], line["job"]) for line in log[:2]] == [("job failed", "job")] * 2
+
+
+async def test_one_slow_job_does_not_hold_up_another(schedule: Schedule) -> None:
+    """Each job has a time of its own."""
+    slow, quick = _Job(seconds=100), _Job()
+    schedule.add("slow", slow, lambda: 0.05)
+    schedule.add("quick", quick, lambda: 0.05)
+
+    await quick.ran(5)
+
+    assert len(slow.starts) == 1
+
+
+async def test_a_removed_job_runs_no_more_but_ends_in_peace(schedule: Schedule) -> None:
+    """What is under way goes on to its end, and nothing comes after it, though it was late."""
+    job = _Job(seconds=0.15)
+    schedule.add("job", job, lambda: 0.05)
+    await job.ran(1)
+    await asyncio.sleep(0.1)
+
+    schedule.remove("job")
+    await asyncio.sleep(0.25)
+
+    assert len(job.starts) == 1
+    assert job.running == 0
+    assert not job.cancelled.is_set()
+
+
+async def test_stop_cancels_what_is_under_way(times: _Times) -> None:
+    """No run outlives the schedule, and none begins after it."""
+    schedule = Schedule(times.clock())
+    schedule.start()
+    job = _Job(seconds=100)
+    schedule.add("job", job, lambda: 0.05)
+    await job.ran(1)
+
+    await schedule.stop()
+
+    async with asyncio.timeout(1):
+        await job.cancelled.wait()
+    await asyncio.sleep(0.1)
+    assert len(job.starts) == 1
+
+
+async def test_progress_is_seen_by_the_heartbeat(schedule: Schedule, times: _Times) -> None:
+    """Healthy while jobs are started; not any more half a minute after the last sign of life."""
+    assert schedule.is_progressing()
+    times.now += 60
+    assert not schedule.is_progressing()
+
+    async with asyncio.timeout(3):
+        while not schedule.is_progressing():  # noqa: ASYNC110 -- the heartbeat is inside and gives no signal
+            await asyncio.sleep(0.02)
+
+
+async def test_no_progress_while_the_loop_is_blocked(times: _Times) -> None:
+    """A schedule that never started is healthy for half a minute, and no longer."""
+    schedule = Schedule(times.clock())
+    times.now += 29
+    assert schedule.is_progressing()
+    times.now += 2
+    assert not schedule.is_progressing()
+
+
+async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, times: _Times) -> None:
+    """A job that is due in an hour by a clock that was then put back an hour is due now."""
+    job, unmoved = _Job(), _Job()
+    schedule.add("job", job, lambda: 3000)
+    schedule.add("unmoved", unmoved, lambda: 9000)
+    await job.ran(1)
+
+    with structlog.testing.capture_logs() as log:
+        times.ahead -= 3600
+        await job.ran(2, within=4)
+
+    assert [(line["log_level"], line["seconds"]) for line in log] == [("warning", -3600.0)]
+    assert len(unmoved.starts) == 1
+
+
+async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(schedule: Schedule, times: _Times) -> None:
+    """Where the scheduler saw the jump before the watch did, nothing is put off by as much as the jump."""
+    job = _Job()
+    schedule.add("job", job, lambda: 0.5)
+    await job.ran(1)
+
+    times.ahead += 86400  # the scheduler's own clock has its jump behind it: it plans half a second ahead
+
+    await job.ran(6, within=4)

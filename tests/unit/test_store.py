@@ -1,0 +1,370 @@
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter import catalogue
+from exporter.catalogue import METRICS, Metric
+from exporter.model import Failure, Query, Reason, Scope, Target
+from exporter.store import Store
+
+_CHANNELS = Target(Query.CHANNELS, Scope.SWITCH)
+_OF_ACME = Target(Query.CHANNELS, Scope.TENANT, "ACME")
+_TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
+
+
+def _lines(store: Store, metric: Metric) -> list[str]:
+    return sorted(line for block in store.blocks(metric) for line in block.text.decode().split("\n")[:-1])
+
+
+def _everything(store: Store) -> list[str]:
+    return [line for metric in METRICS for line in _lines(store, metric)]
+
+
+@pytest.fixture
+def store() -> Store:
+    """A store that keeps values for three intervals."""
+    return Store("pbx", stale_after=3)
+
+
+def test_an_answer_is_served(store: Store) -> None:
+    """One figure is one line; figures by node are one line each."""
+    store.put(
+        _CHANNELS, {catalogue.CHANNELS: 7, catalogue.NODE_CHANNELS: {"n1": 3, "n2": 4}}, interval=30, now=0
+    )
+
+    assert _lines(store, catalogue.CHANNELS) == ['softswitch_channels{switch="pbx"} 7']
+    assert _lines(store, catalogue.NODE_CHANNELS) == [
+        'softswitch_node_channels{switch="pbx",node="n1"} 3',
+        'softswitch_node_channels{switch="pbx",node="n2"} 4',
+    ]
+    assert store.values(catalogue.CHANNELS) == 7
+    assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3, "n2": 4}
+    assert store.series == 3
+
+
+def test_the_next_answer_replaces_all_of_it(store: Store) -> None:
+    """A node and a family that the next answer says nothing about are gone."""
+    store.put(
+        _CHANNELS, {catalogue.CHANNELS: 7, catalogue.NODE_CHANNELS: {"n1": 3, "n2": 4}}, interval=30, now=0
+    )
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n2": 5}}, interval=30, now=30)
+
+    assert _everything(store) == ['softswitch_node_channels{switch="pbx",node="n2"} 5']
+    assert store.series == 1
+
+
+def test_a_failure_changes_no_value(store: Store) -> None:
+    """What was known stays known while the switch does not answer."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+    store.record(_CHANNELS, None, now=0, wall=1000)
+    store.record(_CHANNELS, _TIMEOUT, now=30, wall=1030)
+
+    assert store.values(catalogue.CHANNELS) == 7
+
+
+@pytest.mark.parametrize(
+    ("interval", "cycle", "kept_for"),
+    [(30, None, 90), (30, 20, 90), (30, 100, 300)],
+    ids=["no cycle yet", "short cycle", "long cycle"],
+)
+def test_a_value_lives_three_intervals_or_cycles(
+    store: Store, interval: float, cycle: float | None, kept_for: float
+) -> None:
+    """`stale_after` counts the longer of interval and cycle, to the end of the last one."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=interval, now=1000)
+    if cycle is not None:
+        store.set_cycle(Query.CHANNELS, Scope.SWITCH, cycle)
+
+    assert store.expire(1000 + kept_for) == []
+    assert store.values(catalogue.CHANNELS) == 7
+    assert store.expire(1000 + kept_for + 0.001) == [_CHANNELS]
+    assert store.values(catalogue.CHANNELS) is None
+
+
+def test_what_is_stale_is_told_once(store: Store) -> None:
+    """Asking again about what went returns nothing."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+
+    assert store.expire(1000) == [_CHANNELS]
+    assert store.expire(2000) == []
+
+
+def test_a_cycle_of_another_scope_keeps_nothing_alive(store: Store) -> None:
+    """The tenants' slow cycle does not make the installation's figures live longer."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+    store.set_cycle(Query.CHANNELS, Scope.TENANT, 1000)
+
+    assert store.expire(91) == [_CHANNELS]
+
+
+def test_parts_age_on_their_own(store: Store) -> None:
+    """Where nodes are asked one by one, the one that stopped answering goes and the others stay."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n1": 3}}, interval=30, now=0, part="n1")
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n2": 4}}, interval=30, now=50, part="n2")
+    store.put(_CHANNELS, {catalogue.CHANNELS: 8}, interval=30, now=60)
+
+    store.expire(100)
+
+    assert store.values(catalogue.NODE_CHANNELS, part="n1") is None
+    assert store.values(catalogue.NODE_CHANNELS, part="n2") == {"n2": 4}
+    assert store.values(catalogue.CHANNELS) == 8
+
+
+def test_a_changed_interval_counts_from_the_next_answer(store: Store) -> None:
+    """When the plan changes, the newest answer lives as long as the new interval says."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 1}, interval=30, now=0)
+    store.put(_CHANNELS, {catalogue.CHANNELS: 2}, interval=300, now=30)
+
+    assert store.expire(900) == []
+    assert store.expire(931) == [_CHANNELS]
+    assert store.series == 0
+
+
+def test_values_of_the_configuration_do_not_age(store: Store) -> None:
+    """What was set and not answered stays for ever."""
+    store.set(catalogue.TENANT_BALANCE_THRESHOLD, "ACME", {"warning": 50.0, "critical": 10.0})
+
+    store.expire(1e12)
+
+    assert _lines(store, catalogue.TENANT_BALANCE_THRESHOLD) == [
+        'softswitch_tenant_balance_threshold{switch="pbx",tenant="ACME",severity="critical"} 10',
+        'softswitch_tenant_balance_threshold{switch="pbx",tenant="ACME",severity="warning"} 50',
+    ]
+
+
+def test_exactly_one_info_series_a_tenant(store: Store) -> None:
+    """A tenant that was renamed has no second `softswitch_tenant_info`, which would break every join."""
+    store.set_info("ACME", "", {"team": ""})
+    store.set_info("ACME", "Acme Ltd.", {"team": "noc"})
+
+    assert _lines(store, catalogue.TENANT_INFO) == [
+        'softswitch_tenant_info{switch="pbx",tenant="ACME",name="Acme Ltd.",team="noc"} 1'
+    ]
+    assert store.series == 1
+
+
+def test_success(store: Store) -> None:
+    """After a success there is no failure, and the time of the success is wall time."""
+    assert store.record(_OF_ACME, None, now=5, wall=1700000000.5) is None
+
+    labels = '{switch="pbx",query="channels",scope="tenant",tenant="ACME"}'
+    assert _everything(store) == [
+        f"softswitch_query_success{labels} 1",
+        f"softswitch_query_last_success_timestamp_seconds{labels} 1700000000.5",
+    ]
+    assert store.valid_at == 5
+    assert store.tried == {(Query.CHANNELS, Scope.TENANT)}
+
+
+def test_failure(store: Store) -> None:
+    """A failure has one reason at a time, keeps the time of the last success, and is no valid answer."""
+    store.record(_CHANNELS, None, now=5, wall=1000)
+    before = store.record(_CHANNELS, _TIMEOUT, now=35, wall=1030)
+    store.record(_CHANNELS, Failure(Reason.AUTH, "refused"), now=65, wall=1060)
+
+    labels = 'switch="pbx",query="channels",scope="switch",tenant=""'
+    assert before is not None
+    assert before.failure is None
+    assert _everything(store) == [
+        f"softswitch_query_success{{{labels}}} 0",
+        f'softswitch_query_failure{{{labels},reason="auth"}} 1',
+        f"softswitch_query_last_success_timestamp_seconds{{{labels}}} 1000",
+    ]
+    assert store.valid_at == 5
+    assert store.attempts[_CHANNELS].succeeded_at == 5
+    assert store.attempts[_CHANNELS].at == 65
+
+
+def test_no_time_of_success_before_the_first(store: Store) -> None:
+    """A target that never succeeded has no `last_success_timestamp`."""
+    store.record(_CHANNELS, _TIMEOUT, now=5, wall=1000)
+
+    assert _lines(store, catalogue.QUERY_LAST_SUCCESS) == []
+    assert store.valid_at is None
+
+
+def test_forget_takes_one_part_alone(store: Store) -> None:
+    """A node that left goes at once; what was never there can be forgotten as well."""
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n1": 3}}, interval=30, now=0, part="n1")
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n2": 4}}, interval=30, now=0, part="n2")
+
+    store.forget(_CHANNELS, part="n1")
+    store.forget(_CHANNELS, part="n3")
+
+    assert _everything(store) == ['softswitch_node_channels{switch="pbx",node="n2"} 4']
+
+
+def test_a_tenant_that_left_leaves_nothing(store: Store) -> None:
+    """Answers, outcomes, thresholds and labels of the tenant go; those of the others stay."""
+    for code in ("ACME", "ACM"):
+        target = Target(Query.CHANNELS, Scope.TENANT, code)
+        store.put(
+            target,
+            {catalogue.TENANT_CHANNELS: 1, catalogue.TENANT_NODE_CHANNELS: {"n1": 1}},
+            interval=30,
+            now=0,
+        )
+        store.record(target, _TIMEOUT, now=0, wall=0)
+        store.set(catalogue.TENANT_CHANNELS_LIMIT, code, 5)
+        store.set_info(code, "", {})
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+
+    store.drop_tenants({"ACME"})
+
+    assert not [line for line in _everything(store) if '"ACME"' in line]
+    assert len([line for line in _everything(store) if '"ACM"' in line]) == 6
+    assert store.values(catalogue.CHANNELS) == 7
+    assert store.expire(1000) == [Target(Query.CHANNELS, Scope.TENANT, "ACM"), _CHANNELS]
+    assert _OF_ACME not in store.attempts
+
+
+def test_interval_and_cycle_are_told_by_query_and_scope(store: Store) -> None:
+    """Both scopes of a query have an interval of their own."""
+    store.set_interval(Query.CHANNELS, Scope.SWITCH, 30)
+    store.set_interval(Query.CHANNELS, Scope.TENANT, 120)
+    store.set_cycle(Query.CHANNELS, Scope.TENANT, 150.5)
+    store.set_cycle(Query.CHANNELS, Scope.TENANT, 160)
+
+    assert _everything(store) == [
+        'softswitch_query_interval_seconds{switch="pbx",query="channels",scope="switch"} 30',
+        'softswitch_query_interval_seconds{switch="pbx",query="channels",scope="tenant"} 120',
+        'softswitch_query_cycle_seconds{switch="pbx",query="channels",scope="tenant"} 160',
+    ]
+    assert store.cycle(Query.CHANNELS, Scope.TENANT) == 160
+    assert store.cycle(Query.CHANNELS, Scope.SWITCH) is None
+
+
+_CODES = ["ACME", "B,}", "NO"]
+_INTERVALS = [1.0, 2.0, 10.0]
+_TARGETS = st.sampled_from(
+    [Target(query, Scope.SWITCH) for query in (Query.PEERS, Query.CHANNELS)]
+    + [Target(query, Scope.TENANT, code) for query in (Query.PEERS, Query.CHANNELS) for code in _CODES]
+)
+_FAMILIES = {
+    (Query.PEERS, Scope.SWITCH): (catalogue.PEERS, catalogue.NODE_PEERS),
+    (Query.CHANNELS, Scope.SWITCH): (catalogue.CHANNELS, catalogue.NODE_CHANNELS),
+    (Query.PEERS, Scope.TENANT): (catalogue.TENANT_PEERS, catalogue.TENANT_NODE_PEERS),
+    (Query.CHANNELS, Scope.TENANT): (catalogue.TENANT_CHANNELS, catalogue.TENANT_NODE_CHANNELS),
+}
+_NODES = st.dictionaries(
+    st.sampled_from(["n1", "n2", 'n"3', "n\n4"]), st.floats(allow_nan=False, allow_infinity=False), max_size=4
+)
+_Known = dict[tuple[Target, str], tuple[dict[Metric, float | Mapping[str, float]], float, float]]
+
+
+class _AnyOrder(RuleBasedStateMachine):
+    """Answers, failures, time and departures in any order, held against a simple model."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = Store("pbx", stale_after=3)
+        self.now = 0.0
+        self.known: _Known = {}
+        self.cycles: dict[tuple[Query, Scope], float] = {}
+        self.declared: dict[str, Mapping[str, float]] = {}
+        self.outcomes: dict[Target, tuple[bool, bool]] = {}  # succeeded, ever succeeded
+
+    @rule(asked=_TARGETS, total=st.none() | st.integers(0, 9), nodes=_NODES, interval=st.sampled_from(_INTERVALS))
+    def answer(self, asked: Target, total: int | None, nodes: dict[str, float], interval: float) -> None:
+        whole, by_node = _FAMILIES[asked.query, asked.scope]
+        said: dict[Metric, float | Mapping[str, float]] = {by_node: nodes}
+        if total is not None:
+            said[whole] = total
+        self.store.put(asked, said, interval=interval, now=self.now)
+        self.known[asked, ""] = (said, interval, self.now)
+
+    @rule(node=st.sampled_from(["p1", "p2"]), count=st.integers(0, 9), interval=st.sampled_from(_INTERVALS))
+    def answer_of_a_part(self, node: str, count: int, interval: float) -> None:
+        said: dict[Metric, float | Mapping[str, float]] = {catalogue.NODE_CHANNELS: {node: count}}
+        self.store.put(_CHANNELS, said, interval=interval, now=self.now, part=node)
+        self.known[_CHANNELS, node] = (said, interval, self.now)
+
+    @rule(asked=_TARGETS, failure=st.sampled_from([None, _TIMEOUT, Failure(Reason.AUTH, "refused")]))
+    def outcome(self, asked: Target, failure: Failure | None) -> None:
+        self.store.record(asked, failure, now=self.now, wall=self.now)
+        ever = self.outcomes.get(asked, (False, False))[1]
+        self.outcomes[asked] = (failure is None, ever or failure is None)
+
+    @rule(code=st.sampled_from(_CODES), thresholds=_NODES)
+    def declare(self, code: str, thresholds: dict[str, float]) -> None:
+        self.store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, thresholds)
+        self.declared[code] = thresholds
+
+    @rule(asked=_TARGETS, node=st.sampled_from(["", "p1"]))
+    def forget(self, asked: Target, node: str) -> None:
+        self.store.forget(asked, node)
+        self.known.pop((asked, node), None)
+
+    @rule(codes=st.sets(st.sampled_from(_CODES)))
+    def drop_tenants(self, codes: set[str]) -> None:
+        self.store.drop_tenants(codes)
+        self.known = {source: held for source, held in self.known.items() if source[0].tenant not in codes}
+        self.outcomes = {target: held for target, held in self.outcomes.items() if target.tenant not in codes}
+        self.declared = {code: held for code, held in self.declared.items() if code not in codes}
+
+    @rule(query=st.sampled_from([Query.PEERS, Query.CHANNELS]), scope=st.sampled_from(Scope), seconds=st.floats(0, 50))
+    def sweep_took(self, query: Query, scope: Scope, seconds: float) -> None:
+        self.store.set_cycle(query, scope, seconds)
+        self.cycles[query, scope] = seconds
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 7.0, 40.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        stale = {
+            source
+            for source, (_, interval, at) in self.known.items()
+            if self.now - at > 3 * max(interval, self.cycles.get((source[0].query, source[0].scope), 0.0))
+        }
+
+        gone = self.store.expire(self.now)
+
+        assert sorted(gone) == sorted(target for target, _ in stale)
+        self.known = {source: held for source, held in self.known.items() if source not in stale}
+
+    @invariant()
+    def series_are_the_lines_held(self) -> None:
+        assert self.store.series == len(_everything(self.store))
+
+    @invariant()
+    def values_are_those_of_the_newest_answers(self) -> None:
+        expected = {
+            (metric, target.tenant, part): values
+            for (target, part), (said, _, _) in self.known.items()
+            for metric, values in said.items()
+            if values != {}
+        }
+        held = {
+            (metric, tenant, part): values
+            for pair in _FAMILIES.values()
+            for metric in pair
+            for tenant in ("", *_CODES)
+            for part in ("", "p1", "p2")
+            if (values := self.store.values(metric, tenant, part)) is not None
+        }
+        assert held == expected
+
+    @invariant()
+    def the_page_can_be_read_and_says_it_all(self) -> None:
+        text = "".join(
+            f"# TYPE {metric.name} {metric.kind}\n" + "".join(b.text.decode() for b in self.store.blocks(metric))
+            for metric in METRICS
+        )
+        samples = [sample for family in parse_text(text) for sample in family.samples]
+        assert len({(sample.name, *sorted(sample.labels.items())) for sample in samples}) == self.store.series
+        by_name = {name: [s for s in samples if s.name == name] for name in {s.name for s in samples}}
+        assert len(by_name.get("softswitch_query_success", [])) == len(self.outcomes)
+        failing = sum(not succeeded for succeeded, _ in self.outcomes.values())
+        assert len(by_name.get("softswitch_query_failure", [])) == failing
+        ever = sum(ever for _, ever in self.outcomes.values())
+        assert len(by_name.get("softswitch_query_last_success_timestamp_seconds", [])) == ever
+        thresholds = sum(len(held) for held in self.declared.values())
+        assert len(by_name.get("softswitch_tenant_balance_threshold", [])) == thresholds
+
+
+TestAnyOrder = _AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
