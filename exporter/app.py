@@ -4,110 +4,128 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__
-from exporter.client import open_client
 from exporter.clock import Clock
-from exporter.config import Configuration, SwitchConfiguration
-from exporter.errors import StartError
+from exporter.config import Configuration
+from exporter.errors import ExporterError
 from exporter.exposition import Exposition
+from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.poll import Poller
 from exporter.schedule import Schedule
-from exporter.store import Store
 from exporter.web import Server, Sources, serve
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says. ``load`` reads the configuration, anew each time it is called."""
+
+    load: Callable[[], Configuration]
+    listen_addresses: Sequence[tuple[str | None, int]]
+    telemetry_path: str = "/metrics"
+    enable_lifecycle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The exporter at work.
+
+    ``reload`` loads the configuration anew and polls what it says; where it is bad, nothing changes and
+    ExporterError is raised.
+    """
+
+    server: Server
+    reload: Callable[[], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
-async def running(
-    configuration: Configuration,
-    mask: Mask,
-    listen_addresses: Sequence[tuple[str | None, int]],
-    telemetry_path: str = "/metrics",
-) -> AsyncIterator[Server]:
+async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     """Poll and serve for as long as the context is open.
 
-    Raises StartError where an address cannot be listened on.
+    Raises ConfigurationError, or StartError where an address cannot be listened on.
     """
     clock = Clock()
     registry = CollectorRegistry()
     instruments = Instruments(registry, revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""))
-    instruments.reload_successful.set(1)
-    instruments.reload_timestamp.set(clock.wall())
-    pollers = [
-        _poller(switch, configuration.label_names, instruments, mask, clock)
-        for switch in configuration.switches
-    ]
     schedule = Schedule(clock)
-
-    def refresh() -> None:
-        for poller in pollers:
-            poller.refresh()
-
-    exposition = Exposition(lambda: [poller.store for poller in pollers], registry, refresh)
-    sources = Sources(exposition, lambda: pollers, schedule.is_progressing, clock)
+    fleet = Fleet(schedule, instruments, mask, clock)
+    reload = _reloader(settings, fleet, instruments, clock)
+    exposition = Exposition(lambda: [poller.store for poller in fleet.pollers], registry, fleet.refresh)
+    sources = Sources(
+        exposition,
+        lambda: fleet.pollers,
+        schedule.is_progressing,
+        clock,
+        reload if settings.enable_lifecycle else None,
+    )
     async with contextlib.AsyncExitStack() as stack:
-        for poller in pollers:
-            stack.push_async_callback(poller.stop)
-        server = await serve(sources, listen_addresses, telemetry_path)
+        stack.push_async_callback(fleet.stop)
+        await reload()
+        server = await serve(sources, settings.listen_addresses, settings.telemetry_path)
         stack.push_async_callback(server.close)
-        for poller in pollers:
-            _schedule(schedule, poller)
         schedule.start()
         stack.push_async_callback(schedule.stop)
-        yield server
+        yield Running(server, reload)
 
 
-def _poller(
-    switch: SwitchConfiguration,
-    label_names: tuple[str, ...],
-    instruments: Instruments,
-    mask: Mask,
-    clock: Clock,
-) -> Poller:
-    for holder in (switch.key, *(switch.settings(tenant.code).key for tenant in switch.tenants)):
-        if holder is not None:
-            mask.add(holder.current())
-    try:
-        client = open_client(switch)
-    except OSError as error:
-        raise StartError(f"switch {switch.name}: its `tls` files cannot be used: {error.strerror}") from error
-    store = Store(switch.name, stale_after=switch.stale_after)
-    return Poller(switch, client, store, instruments, mask, clock, label_names=label_names)
-
-
-def _schedule(schedule: Schedule, poller: Poller) -> None:
-    for query, scope in poller.jobs:
-        schedule.add(
-            f"{poller.configuration.name} {query} {scope}",
-            partial(poller.sweep, query, scope),
-            partial(poller.period, query, scope),
-        )
-
-
-async def run(
-    configuration: Configuration,
-    mask: Mask,
-    listen_addresses: Sequence[tuple[str | None, int]],
-    telemetry_path: str,
-) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises StartError where it cannot start."""
+def _reloader(
+    settings: Settings, fleet: Fleet, instruments: Instruments, clock: Clock
+) -> Callable[[], Awaitable[None]]:
     log = structlog.get_logger("exporter.app")
-    stop = asyncio.Event()
+    turn = asyncio.Lock()
+
+    async def reload() -> None:
+        async with turn:
+            try:
+                # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
+                configuration = await asyncio.to_thread(settings.load)
+                await fleet.adopt(configuration)
+            except ExporterError:
+                instruments.reload_successful.set(0)
+                raise
+            instruments.reload_successful.set(1)
+            instruments.reload_timestamp.set(clock.wall())
+            log.info("configuration loaded", switches=len(configuration.switches))
+            if configuration.alerting is not None:
+                log.warning("`alerting` is not built yet: this version sends no alerts")
+
+    return reload
+
+
+async def run(settings: Settings, mask: Mask) -> None:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP loads the configuration anew.
+
+    Raises ConfigurationError or StartError where it cannot start.
+    """
+    log = structlog.get_logger("exporter.app")
+    stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(configuration, mask, listen_addresses, telemetry_path) as server:
-        for host, port in server.addresses:
-            log.info("listening", address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}", version=__version__)
-        if configuration.alerting is not None:
-            log.warning("`alerting` is not built yet: this version sends no alerts")
+    async with running(settings, mask) as exporter:
+        for host, port in exporter.server.addresses:
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            log.info("listening", address=address, version=__version__)
+        reloads = asyncio.create_task(_reload_on(hangup, exporter.reload))
         await stop.wait()
         log.info("stopping")
+        reloads.cancel()
     log.info("stopped")
+
+
+async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:
+    log = structlog.get_logger("exporter.app")
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            await reload()
+        except ExporterError as error:
+            log.warning("configuration not loaded; the one before it stays", problems=str(error))

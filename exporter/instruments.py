@@ -44,6 +44,17 @@ class Instruments:
         for skip in SkipReason:
             self.targets_skipped.labels(switch, query.value, scope.value, skip.value)
 
+    def forget(self, switch: str) -> None:
+        """Drop every series of a switch that is not polled any more."""
+        for metric in (
+            self.request_duration,
+            self.request_failures,
+            self.empty_answers,
+            self.targets_skipped,
+            self.breaker_open,
+        ):
+            metric.remove_by_labels({"switch": switch})
+
 
 def _declaration(metric: Metric) -> tuple[str, str, tuple[str, ...]]:
     return metric.name, metric.help, metric.labels

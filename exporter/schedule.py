@@ -24,6 +24,7 @@ from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped
 from exporter.clock import Clock
 
 _HEARTBEAT = 1.0
+_BEAT = "heartbeat"
 _PROGRESS_WITHIN = 30.0
 _JUMP = 1.0
 
@@ -70,9 +71,25 @@ class Schedule:
                 self._log.exception("job failed", job=name)
             if name in self._late:
                 self._late.discard(name)
-                self._scheduler.modify_job(name, next_run_time=self._now())
+                if self._scheduler.get_job(name):
+                    self._scheduler.modify_job(name, next_run_time=self._now())
 
         self._scheduler.add_job(guarded, _Every(period), id=name)
+
+    def ensure(self, name: str, run: Run, period: Period) -> None:
+        """Add a job unless it is there; then bring its next run forward where the period is shorter now."""
+        job = self._scheduler.get_job(name)
+        if job is None:
+            self.add(name, run, period)
+            return
+        latest = self._now() + timedelta(seconds=period())
+        if job.next_run_time > latest:
+            job.modify(next_run_time=latest)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all jobs that were added."""
+        return {job.id for job in self._scheduler.get_jobs()} - {_BEAT}
 
     def remove(self, name: str) -> None:
         """Take a job off the schedule; a run that is under way goes on to its end."""
@@ -81,7 +98,7 @@ class Schedule:
 
     def start(self) -> None:
         """Start running jobs."""
-        self._scheduler.add_job(self._beat, _Every(lambda: _HEARTBEAT), id="heartbeat")
+        self._scheduler.add_job(self._beat, _Every(lambda: _HEARTBEAT), id=_BEAT)
         self._scheduler.start()
         self._watch = asyncio.create_task(self._watch_wall_clock(), name="wall clock watch")
 

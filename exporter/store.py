@@ -30,7 +30,11 @@ class Block:
     @property
     def series(self) -> int:
         """How many series these are."""
-        return len(self.values) if isinstance(self.values, Mapping) else 1
+        return _series(self.values)
+
+
+def _series(values: Values) -> int:
+    return len(values) if isinstance(values, Mapping) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,28 @@ class Attempt:
     succeeded_at: float | None
 
 
+_RANKS: tuple[frozenset[Metric], ...] = (
+    frozenset({catalogue.EXTENSION_REGISTERED}),  # without the watched ones
+    frozenset({catalogue.TENANT_NODE_PEERS, catalogue.TENANT_NODE_CHANNELS}),
+    frozenset(
+        {
+            catalogue.TENANT_PEERS,
+            catalogue.TENANT_CHANNELS,
+            catalogue.TENANT_CALLS,
+            catalogue.TENANT_BALANCE,
+            catalogue.TENANT_EXTENSIONS,
+        }
+    ),
+)
+"""What is withheld where there are too many series: the first rank first (design, section 5)."""
+
+_ROOM_TO_SPARE = 0.9
+"""Of ``max_series``: so that detail does not come and go with every phone."""
+
+_RANK_OF = {metric: rank for rank, metrics in enumerate(_RANKS) for metric in metrics}
+_STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What one answer put into the store, and how often the next one is due."""
@@ -51,21 +77,49 @@ class _Answer:
 
 
 class Store:
-    """Everything that is known of one switch. Times are monotonic seconds unless they are called wall."""
+    """Everything that is known of one switch. Times are monotonic seconds unless they are called wall.
 
-    def __init__(self, switch: str, *, stale_after: float) -> None:
-        """``stale_after``: a value is kept so many times the longer of its interval and its cycle."""
+    A value is kept for ``stale_after`` times the longer of its interval and its cycle. Of more than
+    ``max_series`` series detail is withheld, rank by rank (``_RANKS``), until they fit.
+    """
+
+    def __init__(self, switch: str, *, stale_after: float, max_series: int) -> None:
         self.switch = switch
         self.attempts: dict[Target, Attempt] = {}
         self.tried: set[tuple[Query, Scope]] = set()
         self.valid_at: float | None = None
         self.series = 0
         self._stale_after = stale_after
+        self._max_series = max_series
+        self._withheld = 0
+        self._left_out_of_rank = [0] * len(_RANKS)
+        self._left_out: dict[tuple[Metric, str, str], int] = {}
         self._blocks: dict[Metric, dict[tuple[str, str], Block]] = {}
+        self._intervals: set[tuple[Query, Scope]] = set()
         self._cycles: dict[tuple[Query, Scope], float] = {}
         self._answers: dict[tuple[Target, str], _Answer] = {}
         # Oldest first in each group, so that looking for what is stale costs nothing while nothing is.
         self._by_age: dict[tuple[Query, Scope, float], dict[tuple[Target, str], float]] = {}
+
+    def configure(self, *, stale_after: float, max_series: int) -> None:
+        """Keep values as long, and as many of them, as another configuration says."""
+        self._stale_after = stale_after
+        self._max_series = max_series
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether detail is withheld to stay within ``max_series``."""
+        return self._withheld > 0
+
+    @property
+    def withholds_tenants(self) -> bool:
+        """Whether even the figures of the tenants are withheld."""
+        return self._withheld == len(_RANKS)
+
+    @property
+    def targets(self) -> set[Target]:
+        """Every target of which something is held."""
+        return {target for target, _ in self._answers} | self.attempts.keys()
 
     def put(self, target: Target, families: Families, *, interval: float, now: float, part: str = "") -> None:
         """Take in an answer: replace all that the target's answer before it said.
@@ -87,8 +141,15 @@ class Store:
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
         """Set values that do not age: those from the configuration."""
+        before = self._blocks.get(metric, {}).get((tenant, part))
+        if before is not None and before.values == values:
+            return
         head = (self.switch, tenant) if "tenant" in metric.labels else (self.switch,)
         self._set(metric, tenant, part, head, values)
+
+    def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
+        """Take back what was set."""
+        self._remove(metric, tenant, part)
 
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
         """Set the one series that carries what a tenant is called and how it is labelled."""
@@ -114,6 +175,7 @@ class Store:
 
     def set_interval(self, query: Query, scope: Scope, seconds: float) -> None:
         """Note how often each target of a query is meant to be asked."""
+        self._intervals.add((query, scope))
         head = (self.switch, query.value, scope.value)
         self._set(catalogue.QUERY_INTERVAL, "", f"{query} {scope}", head, seconds)
 
@@ -129,6 +191,7 @@ class Store:
 
     def expire(self, now: float) -> list[Target]:
         """Drop what has become stale; return the targets whose values went."""
+        self._release_what_fits()
         gone = []
         for (query, scope, interval), ages in self._by_age.items():
             limit = self._stale_after * max(interval, self._cycles.get((query, scope), 0.0))
@@ -145,8 +208,27 @@ class Store:
         if (target, part) in self._answers:
             self._forget((target, part))
 
+    def drop(self, target: Target) -> None:
+        """Drop everything about a target that is not asked any more."""
+        for source in [source for source in self._answers if source[0] == target]:
+            self._forget(source)
+        self.attempts.pop(target, None)
+        for metric in _STATUS:
+            self._remove(metric, target.tenant, target.query)
+
+    def keep_queries(self, kept: Collection[tuple[Query, Scope]]) -> None:
+        """Drop what is noted of queries that are not asked any more."""
+        for query, scope in self._intervals - set(kept):
+            self._remove(catalogue.QUERY_INTERVAL, "", f"{query} {scope}")
+            self._remove(catalogue.QUERY_CYCLE, "", f"{query} {scope}")
+            self._cycles.pop((query, scope), None)
+            self.tried.discard((query, scope))
+        self._intervals &= set(kept)
+
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop every series of tenants that left."""
+        if not codes:
+            return
         for source in [source for source in self._answers if source[0].tenant in codes]:
             self._forget(source)
         for target in [target for target in self.attempts if target.tenant in codes]:
@@ -165,25 +247,67 @@ class Store:
         return block.values if block else None
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
+        if metric in _RANK_OF:
+            values = self._within_budget(metric, tenant, part, values)
         if isinstance(values, Mapping):
             text = "".join([lines.line(metric, (*head, last), value) for last, value in values.items()])
         else:
             text = lines.line(metric, head, values)
         self._keep(metric, tenant, part, Block(values, text.encode()))
+        if self.series > self._max_series and self._withheld < len(_RANKS):
+            self._withhold_next_rank()
 
     def _keep(self, metric: Metric, tenant: str, part: str, block: Block) -> None:
-        if not block.series:
-            self._remove(metric, tenant, part)
-            return
         blocks = self._blocks.setdefault(metric, {})
         before = blocks.get((tenant, part))
-        blocks[tenant, part] = block  # in the place of the one before: a page keeps its order
+        if block.series:
+            blocks[tenant, part] = block  # in the place of the one before: a page keeps its order
+        elif before is not None:
+            del blocks[tenant, part]
         self.series += block.series - (before.series if before else 0)
 
     def _remove(self, metric: Metric, tenant: str, part: str) -> None:
         block = self._blocks.get(metric, {}).pop((tenant, part), None)
         if block is not None:
             self.series -= block.series
+        if metric in _RANK_OF:
+            self._leave_out(metric, tenant, part, 0)
+
+    def _within_budget(self, metric: Metric, tenant: str, part: str, values: Values) -> Values:
+        """Return which of the values are kept, and note how many are not."""
+        kept = values if _RANK_OF[metric] >= self._withheld else self._indispensable(metric, tenant, values)
+        self._leave_out(metric, tenant, part, _series(values) - _series(kept))
+        return kept
+
+    def _indispensable(self, metric: Metric, tenant: str, values: Values) -> Values:
+        watched = self.values(catalogue.EXTENSION_WATCHED, tenant)
+        if metric is not catalogue.EXTENSION_REGISTERED or not isinstance(values, Mapping):
+            return {}
+        return {
+            last: value for last, value in values.items() if isinstance(watched, Mapping) and last in watched
+        }
+
+    def _leave_out(self, metric: Metric, tenant: str, part: str, series: int) -> None:
+        before = self._left_out.pop((metric, tenant, part), 0)
+        if series:
+            self._left_out[metric, tenant, part] = series
+        self._left_out_of_rank[_RANK_OF[metric]] += series - before
+
+    def _withhold_next_rank(self) -> None:
+        rank = _RANKS[self._withheld]
+        self._withheld += 1
+        for metric in rank:
+            for (tenant, part), block in list(self._blocks.get(metric, {}).items()):
+                head = (self.switch, tenant)
+                self._set(metric, tenant, part, head, block.values)
+
+    def _release_what_fits(self) -> None:
+        """Let the last rank come back with its next answers, once it would fit with room to spare."""
+        while self._withheld:
+            rank = self._withheld - 1
+            if self.series + self._left_out_of_rank[rank] > self._max_series * _ROOM_TO_SPARE:
+                return
+            self._withheld = rank
 
     def _forget(self, source: tuple[Target, str]) -> None:
         target, part = source

@@ -71,6 +71,12 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="path of the metrics (default /metrics)",
     )
+    main.add_argument(
+        "--web.enable-lifecycle",
+        dest="enable_lifecycle",
+        action="store_true",
+        help="let POST /-/reload load the configuration anew, as SIGHUP does",
+    )
     main.add_argument("--log.level", dest="log_level", choices=LEVELS, default="info", help="default info")
     main.add_argument(
         "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="default logfmt"

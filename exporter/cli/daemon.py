@@ -13,6 +13,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the daemon; return 0 when it was told to stop."""
     mask = Mask()
     logs.configure(arguments.log_level, arguments.log_format, mask)
-    configuration = load(arguments.config_file, os.environ)
-    asyncio.run(app.run(configuration, mask, arguments.listen_addresses, arguments.telemetry_path))
+    settings = app.Settings(
+        load=lambda: load(arguments.config_file, os.environ),
+        listen_addresses=arguments.listen_addresses,
+        telemetry_path=arguments.telemetry_path,
+        enable_lifecycle=arguments.enable_lifecycle,
+    )
+    asyncio.run(app.run(settings, mask))
     return 0

@@ -12,7 +12,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import catalogue, logs
-from exporter.app import running
+from exporter.app import Settings, running
 from exporter.config import load
 from exporter.errors import StartError
 from exporter.masking import Mask
@@ -85,8 +85,9 @@ async def _demo(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
             file = Path(folder) / "demo.yaml"
             file.write_text(_configuration(simulator, world))
-            async with running(load(file, {}), mask, [(_HOST, arguments.port)]) as server:
-                base_url = f"http://{_HOST}:{server.addresses[0][1]}"
+            settings = Settings(load=lambda: load(file, {}), listen_addresses=[(_HOST, arguments.port)])
+            async with running(settings, mask) as exporter:
+                base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
                 await _show_values(f"{base_url}/metrics", stop)
     finally:

@@ -7,18 +7,25 @@ from exporter.model import Reason
 LONGEST = 15 * 60.0
 """Seconds. A target that does not answer, or refuses, is asked at least this often (design, section 5)."""
 
+_LONG_INTERVAL = 5 * 60.0
+_FIRST_RETRY = 60.0
 _SLOWED = frozenset({Reason.TIMEOUT, Reason.AUTH})
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How often in a row a target timed out or was refused, and when it may be asked again."""
+    """How often in a row a target failed, why, and when it may be asked again (monotonic seconds).
+
+    ``is_retry``: it is then asked at once, without waiting for the next sweep.
+    """
 
     failures: int
+    reason: Reason
     retry_at: float
+    is_retry: bool
 
     def holds(self, now: float) -> bool:
-        """Tell whether it is too early to ask again. Times are monotonic seconds."""
+        """Tell whether it is too early to ask again."""
         return now < self.retry_at
 
 
@@ -27,14 +34,20 @@ def after(
 ) -> Backoff | None:
     """Return the back-off after an attempt that started at ``started``; ``reason`` None means success.
 
-    The first failure costs nothing. After the second the target sits out one turn, and each further failure
-    doubles the pause, up to 15 minutes. Half an interval is taken off, so that a sweep which comes a little
-    early does not sit out one turn too many.
+    Intervals are seconds. Where they are short, only a target that timed out or was refused is slowed down: the
+    first failure costs nothing, after the second it sits out a turn, and each further one doubles the pause, up
+    to 15 minutes. Where they are long, any failure is retried after 1, 2, 4 … minutes, up to 15.
     """
+    if reason is None:
+        return None
+    failures = before.failures + 1 if before else 1
+    if interval > _LONG_INTERVAL:
+        pause = min(_FIRST_RETRY * 2.0 ** (failures - 1), LONGEST, interval)
+        return Backoff(failures, reason, started + pause, is_retry=True)
     if reason not in _SLOWED:
         return None
-    if before is None:
-        return Backoff(1, started)
-    failures = before.failures + 1
+    if failures == 1:
+        return Backoff(failures, reason, started, is_retry=False)
     pause = max(interval, min(interval * 2.0 ** (failures - 1), LONGEST))
-    return Backoff(failures, started + pause - interval / 2)
+    # Half an interval is taken off, so that a sweep which comes a little early does not sit out one turn more.
+    return Backoff(failures, reason, started + pause - interval / 2, is_retry=False)

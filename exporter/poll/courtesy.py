@@ -1,18 +1,50 @@
 """Whether a target may be asked now, so that a switch with a bad day is not hurt further."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from exporter.config import Key
 from exporter.model import TRANSPORT_REASONS, Failure, Reason, Scope, SkipReason, Target
 from exporter.poll import backoff
 from exporter.poll.backoff import Backoff
+from exporter.poll.breaker import Breaker
+from exporter.poll.refusals import KeyRecord
 from exporter.poll.slots import Lane, Slots
 
 
-class Courtesy:
-    """Remembers how each target behaved. Times are monotonic seconds."""
+class KeyHolder(NamedTuple):
+    """A key and whose it is: a tenant code, or "" for the admin key."""
 
-    def __init__(self, slots: Slots) -> None:
+    owner: str
+    key: Key
+
+
+class Courtesy:
+    """Remembers how each target and each key fared. Times are monotonic seconds.
+
+    ``key_of`` tells which key a target is asked with. Each change is logged once.
+    """
+
+    def __init__(self, switch: str, slots: Slots, key_of: Callable[[Target], KeyHolder]) -> None:
+        self.breaker = Breaker()
         self._slots = slots
+        self._key_of = key_of
         self._backoffs: dict[Target, Backoff] = {}
         self._suspects: set[str] = set()
+        self._keys: dict[str, KeyRecord] = {}
+        self._log = structlog.get_logger("exporter.poll").bind(switch=switch)
+
+    @property
+    def refused_keys(self) -> list[str]:
+        """Whose keys count as refused: tenant codes, and "" for the admin key."""
+        return [owner for owner, record in self._keys.items() if record.is_refused]
+
+    @property
+    def held_back(self) -> int:
+        """How many targets are asked more slowly than configured."""
+        return len(self._backoffs)
 
     def lane(self, target: Target) -> Lane:
         """Return which slots a request to this target may take."""
@@ -22,15 +54,39 @@ class Courtesy:
 
     def skip(self, target: Target, now: float) -> SkipReason | None:
         """Return why a target sits out this turn, or None where it may be asked."""
+        if self.breaker.is_open:
+            return SkipReason.BREAKER
+        record = self._record(target)  # first: a key that has changed ends the pauses of its refusals
         held = self._backoffs.get(target)
-        if held and held.holds(now):
-            return SkipReason.BACKOFF
         lane = self.lane(target)
-        # A sweep does not wait for a slot on behalf of a target that will probably only hang in it.
-        return SkipReason.BACKOFF if lane is Lane.SUSPECT and self._slots.is_full(lane) else None
+        if (
+            (held and held.holds(now))
+            # A sweep does not wait for a slot on behalf of a target that will probably only hang in it.
+            or (lane is Lane.SUSPECT and self._slots.is_full(lane))
+            or not record.may_ask(now)
+        ):
+            return SkipReason.BACKOFF
+        return None
 
-    def note(self, target: Target, outcome: Failure | None, *, started: float, interval: float) -> None:
-        """Learn from an attempt that started at ``started``; ``interval`` is the target's, in seconds."""
+    def retries(self, now: float) -> list[Target]:
+        """Return the targets that are to be asked again before their next sweep."""
+        return [target for target, held in self._backoffs.items() if held.is_retry and not held.holds(now)]
+
+    def note(
+        self,
+        target: Target,
+        outcome: Failure | None,
+        *,
+        generation: int,
+        started: float,
+        ended: float,
+        interval: float,
+        targets: int,
+    ) -> None:
+        """Learn from an attempt with the key of that ``generation``.
+
+        ``interval`` is the target's, in seconds, and ``targets`` how many there are in all.
+        """
         reason = outcome.reason if outcome else None
         after = backoff.after(self._backoffs.get(target), reason, started=started, interval=interval)
         if after is None:
@@ -41,9 +97,37 @@ class Courtesy:
             self._suspects.add(target.tenant)
         elif reason not in TRANSPORT_REASONS:  # an HTTP answer came
             self._suspects.discard(target.tenant)
+        if self.breaker.note(target, reason, seconds=ended - started, targets=targets):
+            if self.breaker.is_open:
+                self._log.error("the switch does not answer: only probing it", reason=reason)
+            else:
+                self._log.info("the switch answers again")
+        holder = self._key_of(target)
+        record = self._record(target)
+        if record.note(target, reason, generation=generation, now=ended):
+            if record.is_refused:
+                self._log.error("the key is refused: trying it ever more slowly", key=holder.key.source)
+            else:
+                self._log.info("the key is accepted again", key=holder.key.source)
 
     def drop(self, tenant: str) -> None:
         """Forget a tenant that left."""
         self._suspects.discard(tenant)
+        self._keys.pop(tenant, None)
+        self.breaker.forget(tenant)
         for target in [target for target in self._backoffs if target.tenant == tenant]:
             del self._backoffs[target]
+
+    def _record(self, target: Target) -> KeyRecord:
+        owner, key = self._key_of(target)
+        key.current()
+        record = self._keys.get(owner)
+        if record is None:
+            record = self._keys[owner] = KeyRecord(key.generation)
+        elif record.generation != key.generation:
+            record.renew(key.generation)
+            self._log.info("the key has changed", key=key.source)
+            for refused, held in list(self._backoffs.items()):
+                if held.reason is Reason.AUTH and self._key_of(refused).owner == owner:
+                    del self._backoffs[refused]
+        return record

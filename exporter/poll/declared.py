@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from exporter import catalogue
 from exporter.config import SwitchConfiguration, TenantSettings
+from exporter.model import Query, Scope, Target
 from exporter.store import Store
+
+_CONFIGURED = "configured"
 
 
 def declare_switch(store: Store, configuration: SwitchConfiguration) -> None:
@@ -25,5 +28,10 @@ def declare_tenant(store: Store, tenant: TenantSettings, *, name: str, label_nam
     store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, dict(tenant.balance_thresholds))
     store.set(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, code, dict(tenant.registered_ratio_thresholds))
     store.set(catalogue.EXTENSION_WATCHED, code, dict.fromkeys(tenant.watch, 1.0))
-    if tenant.channels_limit is not None:
-        store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit)
+    if tenant.business_hours is None:
+        store.unset(catalogue.TENANT_OPEN, code)
+    if tenant.channels_limit is None:
+        store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part=_CONFIGURED)
+    else:
+        store.forget(Target(Query.LIMITS, Scope.TENANT, code))  # the configuration knows better
+        store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit, part=_CONFIGURED)

@@ -1,15 +1,37 @@
 """Takes in what came back for one request: values into the store, the outcome into metrics and the log."""
 
+from collections import defaultdict
+
 import structlog
 
 from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
-from exporter.model import Answer, Counts, Failure, Number, Query, Reason, RegistrationState, Scope, Target
+from exporter.model import (
+    Answer,
+    Counts,
+    Extensions,
+    Failure,
+    Number,
+    Query,
+    Reason,
+    Registration,
+    RegistrationState,
+    Scope,
+    Target,
+    Tenants,
+)
 from exporter.poll.families import families
-from exporter.poll.registrations import Registrations
+from exporter.poll.registrations import (
+    Registrations,
+    registration_families,
+    states_in_list,
+    states_of_peers,
+)
 from exporter.poll.requests import Item
+from exporter.poll.roll import Roll
+from exporter.poll.scope import ScopeWatch
 from exporter.poll.targets import Targets
 from exporter.store import Families, Store
 
@@ -25,54 +47,118 @@ class Intake:
         instruments: Instruments,
         clock: Clock,
     ) -> None:
-        self._configuration = configuration
+        self.configuration = configuration
         self._targets = targets
         self._store = store
         self._instruments = instruments
         self._clock = clock
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
-        self._registrations: dict[str, Registrations] = {}
+        self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
+        self._extension_rolls: defaultdict[str, Roll] = defaultdict(Roll)
+        self._scopes: defaultdict[Query, ScopeWatch] = defaultdict(ScopeWatch)
         self._counted_calls: set[str] = set()
 
     def take_in(self, item: Item, outcome: Answer | Failure) -> None:
         """Take in one outcome, whole: nothing else runs in between."""
-        if item.target.scope is Scope.TENANT and item.target.tenant not in self._targets.tenants:
-            return  # the tenant left while it was being asked
+        if not self._targets.is_polled(item.target):
+            return  # the tenant left, or the query was switched off, while it was being asked
         outcome = self._idle_is_zero(item.target, outcome)
+        if isinstance(outcome, Number | Counts) and not item.part:
+            outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
-            self._instruments.request_failures.labels(
-                self._store.switch, item.target.query.value, outcome.reason.value
-            ).inc()
+            self._count_failure(item.target, outcome)
         if item.target.query is Query.REGISTRATIONS:
-            self._take_in_registration(item, outcome)
+            self._take_in_registrations(item, outcome)
         elif item.part:
             self._take_in_node(item, outcome)
         elif isinstance(outcome, Failure):
-            self._record(item.target, outcome)
+            self.record(item.target, outcome)
+        elif isinstance(outcome, Extensions):
+            self._take_in_extensions(item.target, outcome)
+        elif isinstance(outcome, Tenants):
+            self.record(item.target, None)
         else:
             self._put(item.target, self._families(item.target, outcome))
-            self._record(item.target, None)
+            self.record(item.target, None)
+
+    def take_in_peers(self, code: str, found: dict[str, Registration]) -> None:
+        """Take in the states of one tenant's extensions, out of the list of all peers."""
+        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+        wanted = self._targets.extensions(code)
+        if not wanted:
+            self._store.forget(target)
+            return
+        said = registration_families(states_of_peers(found, wanted))
+        interval = self._targets.pace(Target(Query.REGISTRATIONS, Scope.SWITCH))
+        self._store.put(target, said, interval=interval, now=self._clock.monotonic())
+
+    def record(self, target: Target, failure: Failure | None) -> None:
+        """Note how an attempt went; log it where that is a change."""
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        before = self._store.record(target, failure, now=now, wall=wall)
+        was = before.failure if before else None
+        names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
+        if failure and (was is None or was.reason is not failure.reason):
+            self._log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
+        elif was and failure is None:
+            self._log.info("query recovered", **names, after=was.reason.value)
+
+    def drop(self, code: str) -> None:
+        """Forget a tenant that left."""
+        self._registrations.pop(code, None)
+        self._extension_rolls.pop(code, None)
+        for watch in self._scopes.values():
+            watch.forget(code)
+
+    def believe_next_lists(self) -> None:
+        """Believe whatever list comes next: the operator reloaded the configuration."""
+        for roll in self._extension_rolls.values():
+            roll.doubt_nothing()
+
+    def _count_failure(self, target: Target, failure: Failure) -> None:
+        self._instruments.request_failures.labels(
+            self._store.switch, target.query.value, failure.reason.value
+        ).inc()
 
     def _idle_is_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
         """Read an empty COUNTCALLS as 0, where that is configured and this key was seen to be given numbers.
 
         An idle tenant's answer has 0 bytes (seen, wire notes 2026-10), but so has one that is not permitted.
         """
-        if isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY:
+        is_empty = isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY
+        if is_empty:
             self._instruments.empty_answers.labels(self._store.switch, target.query.value).inc()
         if target.query is not Query.CALLS:
             return outcome
         owner = target.tenant if target.tenant and self._targets.tenants[target.tenant].own_key else ""
         if isinstance(outcome, Number):
             self._counted_calls.add(owner)
-        elif (
-            isinstance(outcome, Failure)
-            and outcome.reason is Reason.EMPTY
-            and self._configuration.queries.calls.empty == "zero"
-            and owner in self._counted_calls
-        ):
-            return Number(0)
-        return outcome
+        zero = self.configuration.queries.calls.empty == "zero"
+        return Number(0) if is_empty and zero and owner in self._counted_calls else outcome
+
+    def _within_scope(self, target: Target, answer: Number | Counts) -> Answer | Failure:
+        """Refuse a tenant's figure where the switch was seen to answer for the whole installation."""
+        figure = answer.value if isinstance(answer, Number) else answer.whole
+        if figure is None or target.query not in (Query.PEERS, Query.CHANNELS, Query.CALLS):
+            return answer
+        watch = self._scopes[target.query]
+        if target.scope is Scope.SWITCH:
+            watch.whole(figure)
+            return answer
+        if watch.tenant(target.tenant, figure):
+            if watch.is_ignored:
+                for code in self._targets.tenants:
+                    self._store.forget(Target(target.query, Scope.TENANT, code))
+                self._log.error("the switch ignores `tenant` for this query", query=target.query.value)
+            else:
+                self._log.info("the switch heeds `tenant` again for this query", query=target.query.value)
+        if not watch.is_ignored:
+            return answer
+        return Failure(
+            Reason.SCOPE_IGNORED,
+            "every tenant is given the figure of the whole installation; "
+            f"set queries.{target.query}.tenant_interval to off",
+        )
 
     def _families(self, target: Target, answer: Answer) -> Families:
         said = families(target.query, target.scope, answer)
@@ -106,35 +192,50 @@ class Intake:
             if count is not None:
                 self._put(item.target, {catalogue.NODE_CHANNELS: {item.part: count}}, part=item.part)
 
-    def _take_in_registration(self, item: Item, outcome: Answer | Failure) -> None:
-        now = self._clock.monotonic()
-        tenant = item.target.tenant
-        held = self._registrations.get(tenant)
-        if held is None:
-            held = self._registrations[tenant] = Registrations(self._targets.tenants[tenant].polled)
+    def _take_in_extensions(self, target: Target, answer: Extensions) -> None:
+        """Take in which extensions a tenant has, where they are discovered."""
+        roll = self._extension_rolls[target.tenant]
+        if roll.call([row.number for row in answer.rows]):
+            self._targets.set_discovered_extensions(target.tenant, roll.names)
+            self.record(target, None)
+            return
+        reason = Reason.DECODE if answer.rows else Reason.EMPTY
+        failure = Failure(reason, f"the list has {len(answer.rows)} of {len(roll.names)} known extensions")
+        self._count_failure(target, failure)
+        self.record(target, failure)
+
+    def _take_in_registrations(self, item: Item, outcome: Answer | Failure) -> None:
+        if item.part:
+            self._take_in_extension(item, outcome)
+        elif isinstance(outcome, Extensions):
+            tenant = self._targets.tenants[item.target.tenant]
+            states, failure = states_in_list(outcome, None if tenant.extensions == "all" else tenant.polled)
+            for watched in tenant.watch:
+                states.setdefault(watched, Registration.UNKNOWN)
+            self._put(item.target, registration_families(states))
+            if failure:
+                self._count_failure(item.target, failure)
+            self.record(item.target, failure)
+        else:
+            self.record(item.target, outcome if isinstance(outcome, Failure) else None)
+
+    def _take_in_extension(self, item: Item, outcome: Answer | Failure) -> None:
         if not isinstance(outcome, RegistrationState | Failure):
             raise TypeError(f"not an answer to a registration: {type(outcome).__name__}")
+        now = self._clock.monotonic()
+        held = self._registrations[item.target.tenant]
+        held.follow(self._targets.extensions(item.target.tenant))
         held.take_in(item.part, outcome, now)
         if isinstance(outcome, RegistrationState):
-            oldest = now - self._configuration.stale_after * self._targets.pace(item.target)
+            oldest = now - self.configuration.stale_after * self._targets.pace(item.target)
             self._put(item.target, held.families(oldest=oldest))
         verdict = held.verdict()
         if isinstance(verdict, Failure):
-            self._record(item.target, verdict)
+            self.record(item.target, verdict)
         elif verdict:
-            self._record(item.target, None)
+            self.record(item.target, None)
 
     def _put(self, target: Target, said: Families, *, part: str = "") -> None:
         self._store.put(
             target, said, interval=self._targets.pace(target), now=self._clock.monotonic(), part=part
         )
-
-    def _record(self, target: Target, failure: Failure | None) -> None:
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        before = self._store.record(target, failure, now=now, wall=wall)
-        was = before.failure if before else None
-        names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
-        if failure and (was is None or was.reason is not failure.reason):
-            self._log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
-        elif was and failure is None:
-            self._log.info("query recovered", **names, after=was.reason.value)

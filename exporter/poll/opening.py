@@ -28,3 +28,7 @@ class OpeningHours:
             if tenant.business_hours is not None:
                 is_open = tenant.business_hours.is_open(now)
                 self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))
+
+    def forget(self) -> None:
+        """Look at the hours anew: they, or the tenants, may have changed."""
+        self._minute = -1

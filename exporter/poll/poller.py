@@ -1,6 +1,8 @@
 """Polls one switch: joins what to ask, when, and what to do with the answer."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 import structlog
 
@@ -11,12 +13,14 @@ from exporter.config import SwitchConfiguration
 from exporter.decode import decode
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Answer, Failure, Query, Reason, Scope, SkipReason, Target
+from exporter.model import Answer, Failure, Peers, Query, Reason, Scope, SkipReason, Target, Tenants
 from exporter.poll import declared
-from exporter.poll.courtesy import Courtesy
+from exporter.poll.courtesy import Courtesy, KeyHolder
+from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
 from exporter.poll.options import options
+from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
 from exporter.poll.slots import Slots
 from exporter.poll.sweep import Sweeper
@@ -25,6 +29,11 @@ from exporter.store import Store
 
 _DECODED_ON_THE_LOOP = 256 * 1024
 """Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
+
+_TENANTS_AT_A_TIME = 20
+"""How many tenants' registrations are taken in before other work has its turn: some 2 ms."""
+
+_RETRY_SPREAD = 10.0
 
 
 class Poller:
@@ -48,28 +57,43 @@ class Poller:
         self._instruments = instruments
         self._mask = mask
         self._clock = clock
+        self._label_names = label_names
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
-        scopes = {scope for _, scope in self.targets.intervals}
         self._slots = Slots(
             configuration.max_concurrency,
             configuration.max_requests_per_second,
             clock.monotonic,
-            shared=len(scopes) > 1,
+            shared=self._is_shared(),
         )
-        self._courtesy = Courtesy(self._slots)
+        self.courtesy = Courtesy(configuration.name, self._slots, self._key_of)
         self._sweeper = Sweeper(
-            self._slots, self._courtesy, clock, self._ask, self._skipped, patience=configuration.timeout / 10
+            self._slots,
+            self.courtesy.lane,
+            self._skip,
+            self._ask,
+            self._skipped,
+            clock,
+            patience=configuration.timeout / 10,
         )
         self._intake = Intake(configuration, self.targets, store, instruments, clock)
+        self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
-        self._options = {query: options(query, configuration) for query in Query}
         self._last_start: dict[tuple[Query, Scope], float] = {}
-        self._declare(label_names)
+        self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._declare_queries()
+        self._declare_tenants(self.targets.tenants)
+
+    # What is polled, and how fast
 
     @property
     def jobs(self) -> list[tuple[Query, Scope]]:
         """Every query that is polled, with its scope."""
         return list(self.targets.intervals)
+
+    def period(self, query: Query, scope: Scope) -> float:
+        """Return the seconds from the start of one sweep to the start of the next, as planned."""
+        return self.targets.plan.cycles[query, scope]
 
     @property
     def shown_url(self) -> str:
@@ -81,12 +105,10 @@ class Poller:
         """How many requests the switch is answering, or not, at this moment."""
         return self._slots.in_flight
 
-    def period(self, query: Query, scope: Scope) -> float:
-        """Return the seconds from the start of one sweep to the start of the next, as planned."""
-        return self.targets.plan.cycles[query, scope]
+    # Called on a schedule
 
     async def sweep(self, query: Query, scope: Scope) -> None:
-        """Ask every target of a query once; return when the last request was sent."""
+        """Ask every target of a query that is due; return when the last request was sent."""
         now = self._clock.monotonic()
         before = self._last_start.get((query, scope))
         self._last_start[query, scope] = now
@@ -95,7 +117,35 @@ class Poller:
             spread = min(spread, self.targets.plan.first_sweep)
         else:
             self.store.set_cycle(query, scope, now - before)
-        await self._sweeper.run(self.targets.items(query, scope, now), spread)
+        items = self.targets.items(query, scope, now)
+        if self.courtesy.breaker.is_open:
+            await self._probe(items, now)
+        run = asyncio.create_task(self._sweeper.run(items, spread))
+        self._sweeps[query, scope] = run
+        try:
+            await asyncio.wait({run})
+        finally:
+            run.cancel()
+        if not run.cancelled():
+            run.result()
+
+    async def retry(self) -> None:
+        """Ask again what failed and has a long way to its next sweep."""
+        now = self._clock.monotonic()
+        if self.courtesy.breaker.is_open:
+            return
+        items = [self.targets.item(target, now) for target in self.courtesy.retries(now)]
+        await self._sweeper.run([item for item in items if item is not None], _RETRY_SPREAD)
+
+    async def _probe(self, items: list[Item], now: float) -> None:
+        if not self.courtesy.breaker.take_probe(now, min(self.targets.intervals.values())):
+            return
+        fastest = self.courtesy.breaker.probe_target
+        item = self.targets.item(fastest, now) if fastest else None
+        if item or items:
+            await self._sweeper.probe(item or items[0])
+
+    # Called by the pages
 
     def refresh(self) -> None:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
@@ -111,70 +161,215 @@ class Poller:
         if up is not None:
             self.store.set(catalogue.UP, "", float(up))
         self._opening_hours.refresh(self.targets.tenants.values())
+        self.store.set(catalogue.SERIES_LIMITED, "", float(self.store.is_limited))
         self.store.set(catalogue.SERIES, "", self.store.series)
+        self._instruments.breaker_open.labels(self.store.switch).set(self.courtesy.breaker.is_open)
 
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""
         if not self.store.tried:
             return None
         valid_at = self.store.valid_at
-        window = max(3 * min(self.targets.intervals.values()), 2 * self.configuration.timeout)
+        shortest = min(self.targets.intervals.values(), default=0.0)
+        window = max(3 * shortest, 2 * self.configuration.timeout)
         return valid_at is not None and self._clock.monotonic() - valid_at <= window
 
     def is_tried(self) -> bool:
-        """Tell whether each query was tried at least once."""
-        return self.store.tried >= self.targets.intervals.keys()
+        """Tell whether each query was tried at least once, as far as there is anything to ask."""
+        return all(
+            (query, scope) in self.store.tried
+            for query, scope in self.targets.intervals
+            if self.targets.requests(query, scope)
+        )
+
+    # Changes
+
+    async def reconfigure(
+        self, configuration: SwitchConfiguration, client: Client, label_names: tuple[str, ...]
+    ) -> None:
+        """Poll what another configuration of the same switch says; keep all values that it does not drop.
+
+        Requests in flight end as they were begun; the old client is closed after them.
+        """
+        self.configuration = self._intake.configuration = configuration
+        self._label_names = label_names
+        self._slots.configure(
+            configuration.max_concurrency, configuration.max_requests_per_second, shared=self._is_shared()
+        )
+        self.store.configure(stale_after=configuration.stale_after, max_series=configuration.max_series)
+        self._sweeper.patience = configuration.timeout / 10
+        self._discovery.believe_next()
+        self._intake.believe_next_lists()
+        old, self._client = self._client, client
+        self._start(self._close_after(self._sweeper.requests, old))
+        before = dict(self.targets.plan.cycles)
+        self._follow(self._discovery.wanted(configuration))
+        for query_and_scope, run in self._sweeps.items():
+            if self.targets.plan.cycles.get(query_and_scope) != before.get(query_and_scope):
+                run.cancel()  # it was spread over a time that is no more; the next one starts at once
+        for target in [target for target in self.store.targets if not self._is_followed(target)]:
+            self.store.drop(target)
+        self.store.keep_queries(self.targets.intervals)
+        self._declare_queries()
+        self._declare_tenants(self.targets.tenants)
 
     async def stop(self) -> None:
         """End every request and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sweeper.stop()
         await self._client.session.close()
 
-    def _declare(self, label_names: tuple[str, ...]) -> None:
+    def _is_shared(self) -> bool:
+        return len({scope for _, scope in self.targets.intervals}) > 1
+
+    def _is_followed(self, target: Target) -> bool:
+        in_one_list = (
+            target.query is Query.REGISTRATIONS
+            and (Query.REGISTRATIONS, Scope.SWITCH) in self.targets.intervals
+            and target.tenant in self.targets.tenants
+        )
+        return in_one_list or self.targets.is_polled(target)
+
+    def _follow(self, discovered: Iterable[str]) -> None:
+        """Poll the configured tenants and these; forget all others at once."""
+        before = self.targets.tenants.keys()
+        self.targets.configure(self.configuration, discovered)
+        gone = before - self.targets.tenants.keys()
+        self.store.drop_tenants(gone)
+        for code in gone:
+            self.courtesy.drop(code)
+            self._intake.drop(code)
+        new = [code for code in self.targets.tenants if code not in before]
+        if new:
+            self._declare_tenants(new)
+            self._log.info("tenants joined", count=len(new))
+            self._start(self._welcome(new))
+        if gone:
+            self._log.info("tenants left", count=len(gone))
+
+    async def _welcome(self, codes: list[str]) -> None:
+        """Ask tenants that are new for the first time, without waiting for the next sweep."""
+        now = self._clock.monotonic()
+        sweeps = [
+            self.targets.items_of(query, codes, now)
+            for query, scope in self.targets.intervals
+            if scope is Scope.TENANT
+        ]
+        await asyncio.gather(
+            *(self._sweeper.run(items, self.targets.plan.first_sweep) for items in sweeps if items)
+        )
+
+    def _declare_queries(self) -> None:
         declared.declare_switch(self.store, self.configuration)
-        for tenant in self.targets.tenants.values():
-            declared.declare_tenant(self.store, tenant, name="", label_names=label_names)
-        self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
-        self.store.set(catalogue.SERIES_LIMITED, "", 0)
-        self.store.set(catalogue.SERIES, "", 0)
-        self._instruments.breaker_open.labels(self.store.switch).set(0)
         for (query, scope), interval in self.targets.intervals.items():
             self.store.set_interval(query, scope, interval)
             self._instruments.start_at_zero(self.store.switch, query, scope)
 
+    def _declare_tenants(self, codes: Iterable[str]) -> None:
+        for code in codes:
+            name = self._discovery.names.get(code, "")
+            declared.declare_tenant(
+                self.store, self.targets.tenants[code], name=name, label_names=self._label_names
+            )
+        self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
+        self._opening_hours.forget()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _close_after(requests: Iterable[asyncio.Task[None]], client: Client) -> None:
+        await asyncio.gather(*requests, return_exceptions=True)
+        await client.session.close()
+
+    # One request
+
+    def _key_of(self, target: Target) -> KeyHolder:
+        tenant = self.targets.tenants.get(target.tenant)
+        if tenant is not None and tenant.key is not None:
+            return KeyHolder(tenant.code if tenant.own_key else "", tenant.key)
+        if self.configuration.key is None:
+            raise LookupError("a target without a key is never scheduled")
+        return KeyHolder("", self.configuration.key)
+
+    def _skip(self, target: Target, now: float) -> SkipReason | None:
+        if target.scope is Scope.TENANT and self.store.withholds_tenants:
+            return SkipReason.BUDGET  # what it would say would not be kept
+        return self.courtesy.skip(target, now)
+
     async def _ask(self, item: Item) -> None:
-        started = self._clock.monotonic()
         target = item.target
+        if not self.targets.is_polled(target):
+            return  # it left while it waited for its turn
+        holder = self._key_of(target)
+        key, generation = holder.key.current(), holder.key.generation
+        started = self._clock.monotonic()
         try:
-            outcome = await self._outcome(item)
+            outcome = await self._outcome(item, key)
         except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
             self._log.exception("request failed in a way that should not happen", query=target.query.value)
             outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
+        ended = self._clock.monotonic()
         self._instruments.request_duration.labels(self.store.switch, target.query.value).observe(
-            self._clock.monotonic() - started
+            ended - started
         )
-        failure = outcome if isinstance(outcome, Failure) else None
-        self._courtesy.note(target, failure, started=started, interval=self.targets.pace(target))
-        self._intake.take_in(item, outcome)
+        if not self.targets.is_polled(target):
+            return
+        self.courtesy.note(
+            target,
+            outcome if isinstance(outcome, Failure) else None,
+            generation=generation,
+            started=started,
+            ended=ended,
+            interval=self.targets.pace(target),
+            targets=len(self.targets.intervals),
+        )
+        await self._take_in(item, outcome)
 
-    async def _outcome(self, item: Item) -> Answer | Failure:
-        tenant = self.targets.tenants.get(item.target.tenant)
-        key_holder = tenant.key if tenant else self.configuration.key
-        if key_holder is None:
-            raise LookupError("no key")
-        key = key_holder.current()
+    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
         self._mask.add(key)
         body = await self._client.ask(item.request, key)
         if isinstance(body, Failure):
             return body
-        reading = (item.request.operation, body, self._options[item.target.query])
+        how = options(item.target.query, self.configuration)
         if len(body) <= _DECODED_ON_THE_LOOP:
-            decoded = decode(*reading)
+            decoded = decode(item.request.operation, body, how)
         else:
-            decoded = await asyncio.to_thread(decode, *reading)
+            decoded = await asyncio.to_thread(decode, item.request.operation, body, how)
         if isinstance(decoded, Failure):
             return Failure(decoded.reason, self._mask(decoded.detail))
         return decoded
+
+    async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
+        match outcome:
+            case Tenants():
+                before = self._discovery.names
+                doubt = self._discovery.take_in(outcome)
+                self._intake.take_in(item, doubt or outcome)
+                if doubt is None:
+                    self._follow(self._discovery.wanted(self.configuration))
+                    names = self._discovery.names
+                    self._declare_tenants(
+                        [code for code in self.targets.tenants if names.get(code) != before.get(code)]
+                    )
+            case Peers():
+                await self._take_in_peers(item, outcome)
+            case _:
+                self._intake.take_in(item, outcome)
+
+    async def _take_in_peers(self, item: Item, listed: Peers) -> None:
+        found = await asyncio.to_thread(states_by_tenant, listed)
+        codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
+        for position, code in enumerate(codes):
+            if code in self.targets.tenants:
+                self._intake.take_in_peers(code, found.get(code, {}))
+            if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
+                await asyncio.sleep(0)
+        self._intake.take_in(item, listed)
 
     def _skipped(self, target: Target, reason: SkipReason) -> None:
         self._instruments.targets_skipped.labels(

@@ -8,9 +8,13 @@ _REMEMBERED = 24 * 3600.0
 class NodePresence:
     """Remembers the nodes of a switch: those of the configuration, and those seen within 24 hours."""
 
-    def __init__(self, configured: Iterable[str]) -> None:
-        self._configured = tuple(configured)
+    def __init__(self) -> None:
+        self._configured: tuple[str, ...] = ()
         self._seen: dict[str, float] = {}
+
+    def configure(self, nodes: Iterable[str]) -> None:
+        """Expect these nodes, whether they were seen or not."""
+        self._configured = tuple(nodes)
 
     @property
     def known(self) -> list[str]:
@@ -23,6 +27,6 @@ class NodePresence:
         ``now`` is monotonic seconds. A node that left for good is forgotten a day after it was last seen.
         """
         present = set(nodes)
-        self._seen.update(dict.fromkeys(present, now))
+        self._seen.update(dict.fromkeys(sorted(present), now))
         self._seen = {node: at for node, at in self._seen.items() if now - at <= _REMEMBERED}
         return {node: float(node in present) for node in self.known}

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.config import SwitchConfiguration, TenantSettings
-from exporter.model import Query, Scope, Target
+from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.request import Operation, Request
 
 OPERATIONS: Mapping[Query, Operation] = {
@@ -15,17 +14,26 @@ OPERATIONS: Mapping[Query, Operation] = {
     Query.BALANCE: Operation.BALANCE,
     Query.REGISTRATIONS: Operation.REGISTRATION,
     Query.LIMITS: Operation.LIMITS,
+    Query.TENANTS: Operation.TENANTS,
+    Query.EXTENSIONS: Operation.EXTENSIONS,
+}
+
+REGISTRATION_OPERATIONS: Mapping[RegistrationSource, Operation] = {
+    RegistrationSource.REGSTATE: Operation.REGISTRATION,
+    RegistrationSource.EXTENSIONS: Operation.EXTENSIONS,
+    RegistrationSource.PEERS: Operation.PEERS,
 }
 
 # Each query starts its round at another tenant: only one request per tenant may be in flight, and queries
 # that walked in step would meet at the same tenant every time.
 _STARTS: Mapping[Query, float] = {
     Query.CHANNELS: 0.0,
-    Query.CALLS: 0.33,
-    Query.BALANCE: 0.67,
     Query.PEERS: 0.17,
-    Query.LIMITS: 0.83,
+    Query.CALLS: 0.33,
     Query.REGISTRATIONS: 0.5,
+    Query.BALANCE: 0.67,
+    Query.LIMITS: 0.83,
+    Query.EXTENSIONS: 0.92,
 }
 
 
@@ -38,43 +46,37 @@ class Item:
     part: str = ""
 
 
-def for_switch(query: Query, nodes: Iterable[str]) -> list[Item]:
+def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) -> list[Item]:
     """Return what one sweep asks of the whole installation: itself, and each of ``nodes`` on its own."""
     target = Target(query, Scope.SWITCH)
-    operation = OPERATIONS[query]
     return [Item(target, Request(operation))] + [
         Item(target, Request(operation, node=node), part=node) for node in nodes
     ]
 
 
-def for_tenants(
-    query: Query, tenants: Sequence[TenantSettings], configuration: SwitchConfiguration
-) -> list[Item]:
-    """Return what one sweep asks of the tenants, one or more requests each."""
-    if query is Query.REGISTRATIONS:
-        items = _extensions(tenants, configuration)
-    else:
-        operation = OPERATIONS[query]
-        items = [
-            Item(Target(query, Scope.TENANT, tenant.code), Request(operation, tenant=tenant.code))
-            for tenant in tenants
-        ]
-    start = int(len(items) * _STARTS[query])
-    return items[start:] + items[:start]
+def for_tenants(query: Query, operation: Operation, codes: Iterable[str]) -> list[Item]:
+    """Return what one sweep asks of the tenants, one request each."""
+    return _from_its_start(
+        query,
+        [Item(Target(query, Scope.TENANT, code), Request(operation, tenant=code)) for code in codes],
+    )
 
 
-def _extensions(tenants: Sequence[TenantSettings], configuration: SwitchConfiguration) -> list[Item]:
-    parameter = configuration.queries.registrations.parameter
+def for_extensions(extensions: Mapping[str, Sequence[str]], parameter: ExtensionParameter) -> list[Item]:
+    """Return what one sweep asks of the extensions of each tenant code, one request each."""
     placed = []
-    for tenant in tenants:
-        target = Target(Query.REGISTRATIONS, Scope.TENANT, tenant.code)
-        for position, extension in enumerate(tenant.polled):
+    for code, numbers in extensions.items():
+        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+        for position, number in enumerate(numbers):
             request = Request(
-                Operation.REGISTRATION,
-                tenant=tenant.code,
-                extension=extension,
-                extension_parameter=parameter,
+                Operation.REGISTRATION, tenant=code, extension=number, extension_parameter=parameter
             )
             # Each tenant's extensions are spread over the whole sweep, so that its requests do not queue up.
-            placed.append(((position + 0.5) / len(tenant.polled), Item(target, request, part=extension)))
-    return [item for _, item in sorted(placed, key=lambda entry: entry[0])]
+            placed.append(((position + 0.5) / len(numbers), Item(target, request, part=number)))
+    placed.sort(key=lambda entry: entry[0])
+    return _from_its_start(Query.REGISTRATIONS, [item for _, item in placed])
+
+
+def _from_its_start(query: Query, items: list[Item]) -> list[Item]:
+    start = int(len(items) * _STARTS[query])
+    return items[start:] + items[:start]

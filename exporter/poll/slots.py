@@ -33,15 +33,19 @@ class Slots:
     """
 
     def __init__(self, most: int, rate: float, monotonic: Callable[[], float], *, shared: bool) -> None:
-        self.most = most
-        self._most_of_one_kind = max(1, most - 1) if shared else most
-        self._most_suspects = max(1, most // 4)
-        self._gap = 1 / rate
+        self.configure(most, rate, shared=shared)
         self._monotonic = monotonic
         self._taken: Counter[Lane] = Counter()
         self._next_start = float("-inf")
         self._waiting: dict[asyncio.Future[None], Lane] = {}
         self._alarm: asyncio.TimerHandle | None = None
+
+    def configure(self, most: int, rate: float, *, shared: bool) -> None:
+        """Change the limits; requests that are under way keep their slots."""
+        self.most = most
+        self._most_of_one_kind = max(1, most - 1) if shared else most
+        self._most_suspects = max(1, most // 4)
+        self._gap = 1 / rate
 
     @property
     def in_flight(self) -> int:

@@ -5,30 +5,36 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from exporter.clock import Clock
 from exporter.model import Scope, SkipReason, Target
-from exporter.poll.courtesy import Courtesy
 from exporter.poll.requests import Item
-from exporter.poll.slots import Slots
-
-Ask = Callable[[Item], Awaitable[None]]
-Skipped = Callable[[Target, SkipReason], None]
+from exporter.poll.slots import Lane, Slots
 
 
 class Sweeper:
-    """Runs the sweeps of one switch. ``ask`` sends a request and takes in what comes back.
+    """Runs the sweeps of one switch.
 
-    ``skipped`` is told of each request that was not sent. ``patience``: seconds after which a request that
-    is in flight is a straggler, for which nothing waits any more.
+    ``lane`` tells which slots a target may take, and ``skip`` why it is not to be asked now. ``ask`` sends a
+    request and takes in what comes back; ``skipped`` is told of each one that was not sent.
+    ``patience``: seconds after which a request in flight is a straggler, for which nothing waits any more.
     """
 
     def __init__(
-        self, slots: Slots, courtesy: Courtesy, clock: Clock, ask: Ask, skipped: Skipped, *, patience: float
+        self,
+        slots: Slots,
+        lane: Callable[[Target], Lane],
+        skip: Callable[[Target, float], SkipReason | None],
+        ask: Callable[[Item], Awaitable[None]],
+        skipped: Callable[[Target, SkipReason], None],
+        clock: Clock,
+        *,
+        patience: float,
     ) -> None:
         self._slots = slots
-        self._courtesy = courtesy
+        self._lane = lane
+        self._skip = skip
         self._clock = clock
         self._ask = ask
         self._skipped = skipped
-        self._patience = patience
+        self.patience = patience
         self._in_flight: dict[Hashable, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -48,6 +54,16 @@ class Sweeper:
             else:
                 await self._start(item)
         await self._finish(late)
+
+    async def probe(self, item: Item) -> None:
+        """Send one request whatever speaks against it, unless one like it is in flight."""
+        if _lock(item) not in self._in_flight:
+            await self._send(item)
+
+    @property
+    def requests(self) -> frozenset[asyncio.Task[None]]:
+        """The requests that are in flight."""
+        return frozenset(self._tasks)
 
     async def stop(self) -> None:
         """End every request that is in flight."""
@@ -69,21 +85,23 @@ class Sweeper:
             late = still_late
             if late:
                 oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
-                wait = oldest + self._patience - self._clock.monotonic()
+                wait = oldest + self.patience - self._clock.monotonic()
                 await _wait(self._ended, max(0.0, wait))
 
     def _is_straggling(self, item: Item) -> bool:
-        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self._patience
+        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
 
     async def _start(self, item: Item) -> None:
-        now = self._clock.monotonic()
-        reason = self._courtesy.skip(item.target, now)
+        reason = self._skip(item.target, self._clock.monotonic())
         if reason is not None:
             self._skipped(item.target, reason)
-            return
-        lane = self._courtesy.lane(item.target)
+        else:
+            await self._send(item)
+
+    async def _send(self, item: Item) -> None:
+        lane = self._lane(item.target)
         lock = _lock(item)
-        self._in_flight[lock] = now
+        self._in_flight[lock] = self._clock.monotonic()
         try:
             await self._slots.take(lane)
         except asyncio.CancelledError:

@@ -1,32 +1,49 @@
 """What is polled: the queries that are on, the tenants and nodes they are about, and how often."""
 
 import math
+from collections.abc import Iterable
 
 from exporter.config import SwitchConfiguration, TenantSettings
-from exporter.model import Query, Scope, Target
+from exporter.model import Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
 from exporter.poll.plan import Demand, Plan, plan
 from exporter.poll.presence import NodePresence
-from exporter.poll.requests import OPERATIONS, Item
+from exporter.poll.requests import OPERATIONS, REGISTRATION_OPERATIONS, Item
+from exporter.request import Operation
 
 
 class Targets:
     """The targets of one switch, and how fast they can be asked.
 
+    ``tenants``: what holds for each tenant that is polled, by code.
     ``intervals``: seconds, for every query that is on; of the tenants' intervals of a query the shortest.
     ``plan``: what of that the rate limit allows.
     """
 
     def __init__(self, configuration: SwitchConfiguration) -> None:
-        self.tenants: dict[str, TenantSettings] = {
-            tenant.code: configuration.settings(tenant.code) for tenant in configuration.tenants
-        }
-        self.presence = NodePresence(node.name for node in configuration.nodes)
+        self.presence = NodePresence()
+        self.tenants: dict[str, TenantSettings] = {}
+        self.intervals: dict[tuple[Query, Scope], float] = {}
         self._configuration = configuration
         self._channels_node_by_node = False
+        self._discovered_extensions: dict[str, tuple[str, ...]] = {}
         self._due: dict[Target, float] = {}
+        self.configure(configuration, ())
+
+    def configure(self, configuration: SwitchConfiguration, discovered: Iterable[str]) -> None:
+        """Poll what this configuration says, and the tenants that were ``discovered``."""
+        self._configuration = configuration
+        before = {target: self.pace(target) for target in self._due}
+        self.presence.configure(node.name for node in configuration.nodes)
+        codes = dict.fromkeys([*(tenant.code for tenant in configuration.tenants), *discovered])
+        self.tenants = {code: configuration.settings(code) for code in codes}
+        for code in self._discovered_extensions.keys() - self.tenants.keys():
+            del self._discovered_extensions[code]
         self.intervals = self._intervals()
         self.plan = self._plan()
+        for target, pace in before.items():
+            if self.pace(target) != pace:
+                del self._due[target]
 
     @property
     def channels_node_by_node(self) -> bool:
@@ -39,54 +56,132 @@ class Targets:
             self._channels_node_by_node = needed
             self.plan = self._plan()
 
+    def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
+        """Take in the extensions that a tenant was found to have."""
+        self._discovered_extensions[code] = tuple(sorted(numbers))
+        self.plan = self._plan()
+
+    def extensions(self, code: str) -> tuple[str, ...]:
+        """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
+        tenant = self.tenants[code]
+        found = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
+        return tuple(dict.fromkeys((*found, *tenant.polled)))
+
+    def is_polled(self, target: Target) -> bool:
+        """Tell whether a target is asked at all."""
+        return self.pace(target) < math.inf
+
     def pace(self, target: Target) -> float:
         """Return the seconds between two requests to a target, as planned; infinity where none are sent."""
-        if target.scope is Scope.SWITCH:
-            interval = self._configuration.interval(target.query, Scope.SWITCH)
-        else:
+        query_and_scope = target.query, target.scope
+        if query_and_scope not in self.intervals:
+            return math.inf
+        interval: float | None = self.intervals[query_and_scope]
+        if target.scope is Scope.TENANT:
             tenant = self.tenants.get(target.tenant)
             interval = tenant.interval(target.query) if tenant else None
         if interval is None:
             return math.inf
-        query_and_scope = target.query, target.scope
         return interval * self.plan.cycles[query_and_scope] / self.intervals[query_and_scope]
 
     def items(self, query: Query, scope: Scope, now: float) -> list[Item]:
-        """Return the requests of a sweep that starts now (monotonic seconds).
+        """Return the requests of a sweep that starts now (monotonic seconds): to every target that is due.
 
         A tenant with a longer interval than the query's shortest is in only as many sweeps as it asks for.
         """
         if scope is Scope.SWITCH:
-            one_by_one = query is Query.CHANNELS and self._channels_node_by_node
-            return requests.for_switch(query, self.presence.known if one_by_one else ())
+            return self._for_switch(query)
+        due = [
+            tenant.code
+            for tenant in self._asked(query)
+            if self._due.get(Target(query, scope, tenant.code), now) <= now
+        ]
+        return self.items_of(query, due, now)
+
+    def items_of(self, query: Query, codes: Iterable[str], now: float) -> list[Item]:
+        """Return the requests that ask these tenants now, whether they are due or not."""
+        asked = {tenant.code for tenant in self._asked(query)}
+        chosen = [code for code in codes if code in asked]
+        if (query, Scope.TENANT) not in self.intervals:
+            return []
         # Half a sweep is taken off, so that one that comes a little early counts as well.
-        early = self.plan.cycles[query, scope] / 2
-        due = []
-        for tenant in self._asked(query):
-            target = Target(query, scope, tenant.code)
-            if self._due.get(target, now) <= now:
-                self._due[target] = now + self.pace(target) - early
-                due.append(tenant)
-        return requests.for_tenants(query, due, self._configuration)
+        early = self.plan.cycles[query, Scope.TENANT] / 2
+        for target in (Target(query, Scope.TENANT, code) for code in chosen):
+            self._due[target] = now + self.pace(target) - early
+        operation = self._operation(query)
+        if operation is Operation.REGISTRATION:
+            return requests.for_extensions(
+                {code: self.extensions(code) for code in chosen},
+                self._configuration.queries.registrations.parameter,
+            )
+        return requests.for_tenants(query, operation, chosen)
+
+    def item(self, target: Target, now: float) -> Item | None:
+        """Return a request to one target, or None where it is not polled (any more)."""
+        if not self.is_polled(target):
+            return None
+        if target.scope is Scope.SWITCH:
+            return self._for_switch(target.query)[0]
+        return next(iter(self.items_of(target.query, [target.tenant], now)), None)
+
+    def requests(self, query: Query, scope: Scope) -> float:
+        """Count the requests of an average sweep: a tenant with twice the interval is half in it."""
+        if scope is Scope.SWITCH:
+            return len(self._for_switch(query))
+        by_extension = self._operation(query) is Operation.REGISTRATION
+        return sum(
+            self.intervals[query, scope]
+            / (tenant.interval(query) or math.inf)
+            * (len(self.extensions(tenant.code)) if by_extension else 1)
+            for tenant in self._asked(query)
+        )
+
+    def _for_switch(self, query: Query) -> list[Item]:
+        one_by_one = query is Query.CHANNELS and self._channels_node_by_node
+        nodes = self.presence.known if one_by_one else ()
+        return requests.for_switch(query, self._operation(query), nodes)
+
+    def _operation(self, query: Query) -> Operation:
+        if query is Query.REGISTRATIONS:
+            return REGISTRATION_OPERATIONS[self._configuration.queries.registrations.source]
+        return OPERATIONS[query]
 
     def _asked(self, query: Query) -> list[TenantSettings]:
-        return [
-            tenant
-            for tenant in self.tenants.values()
-            if tenant.interval(query) is not None and (query is not Query.REGISTRATIONS or tenant.polled)
-        ]
+        return [tenant for tenant in self.tenants.values() if self._asks(query, tenant)]
+
+    def _asks(self, query: Query, tenant: TenantSettings) -> bool:
+        if tenant.interval(query) is None:
+            return False
+        from_list = self._configuration.queries.registrations.source is RegistrationSource.EXTENSIONS
+        if query is Query.EXTENSIONS:
+            return tenant.extensions == "all" and not from_list
+        if query is Query.REGISTRATIONS:
+            return tenant.extensions == "all" or bool(tenant.polled)
+        return True
 
     def _intervals(self) -> dict[tuple[Query, Scope], float]:
+        # A tenant yet to be discovered counts as well: its sweeps are scheduled from the start.
+        discover = self._configuration.discover_tenants.enabled
+        tenants = [*self.tenants.values(), *([self._configuration.settings("")] if discover else [])]
         intervals = {}
-        for query in OPERATIONS:
+        for query in Query:
             whole = self._configuration.interval(query, Scope.SWITCH)
+            each = [tenant.interval(query) for tenant in tenants if self._asks(query, tenant)]
+            shortest = min((interval for interval in each if interval is not None), default=None)
+            if query is Query.REGISTRATIONS and self._is_in_one_request():
+                whole, shortest = shortest, None
+            if query is Query.TENANTS and not discover:
+                whole = None
             if whole is not None:
                 intervals[query, Scope.SWITCH] = whole
-            each = [tenant.interval(query) for tenant in self._asked(query)]
-            shortest = min((interval for interval in each if interval is not None), default=None)
             if shortest is not None:
                 intervals[query, Scope.TENANT] = shortest
         return intervals
+
+    def _is_in_one_request(self) -> bool:
+        """Tell whether one list of the whole installation holds the registrations of all tenants."""
+        source = self._configuration.queries.registrations.source
+        return source is RegistrationSource.PEERS and self._configuration.key is not None
 
     def _plan(self) -> Plan:
         demands = [
@@ -94,15 +189,3 @@ class Targets:
             for (query, scope), interval in self.intervals.items()
         ]
         return plan(demands, self._configuration.max_requests_per_second)
-
-    def requests(self, query: Query, scope: Scope) -> float:
-        """Count the requests of an average sweep: a tenant with twice the interval is half in it."""
-        if scope is Scope.SWITCH:
-            nodes = self.presence.known if query is Query.CHANNELS and self._channels_node_by_node else ()
-            return 1 + len(nodes)
-        return sum(
-            self.intervals[query, scope]
-            / (tenant.interval(query) or math.inf)
-            * (len(tenant.polled) if query is Query.REGISTRATIONS else 1)
-            for tenant in self._asked(query)
-        )

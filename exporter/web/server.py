@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from exporter.clock import Clock
-from exporter.errors import StartError
+from exporter.errors import ExporterError, StartError
 from exporter.exposition import Exposition
 from exporter.poll import Poller
 from exporter.web.metrics import stream_metrics
@@ -24,12 +24,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the pages show. ``pollers`` and ``is_progressing`` are asked anew at each request."""
+    """What the pages show and do.
+
+    ``pollers`` and ``is_progressing`` are asked anew at each request;
+    ``reload`` loads the configuration anew, where that is allowed.
+    """
 
     exposition: Exposition
     pollers: Callable[[], Sequence[Poller]]
     is_progressing: Callable[[], bool]
     clock: Clock
+    reload: Callable[[], Awaitable[None]] | None = None
 
 
 class Server:
@@ -58,6 +63,8 @@ async def serve(
     application = web.Application()
     for path, handler in _routes(sources, telemetry_path).items():
         application.router.add_get(path, handler)
+    if sources.reload:
+        application.router.add_post("/-/reload", _reload(sources.reload))
     runner = web.AppRunner(
         application, access_log=None, shutdown_timeout=_SHUTDOWN, handler_cancellation=True
     )
@@ -84,6 +91,17 @@ async def _listen(runner: web.AppRunner, host: str | None, port: int) -> None:
 def _cause(error: OSError) -> str:
     # asyncio wraps the system's words into a sentence of its own that repeats the address.
     return (error.strerror or str(error)).rpartition(": ")[2]
+
+
+def _reload(reload: Callable[[], Awaitable[None]]) -> Handler:
+    async def handle(_: web.Request) -> web.Response:
+        try:
+            await reload()
+        except ExporterError as error:
+            return web.Response(status=500, text=f"The configuration was not loaded:\n{error}\n")
+        return web.Response(text="The configuration was loaded.\n")
+
+    return handle
 
 
 def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:

@@ -32,7 +32,11 @@ def _switch(poller: Poller, now: float) -> Json:
         "up": poller.is_up(),
         "tenants": len(poller.targets.tenants),
         "series": poller.store.series,
+        "series_limited": poller.store.is_limited,
         "requests_in_flight": poller.requests_in_flight,
+        "breaker_open": poller.courtesy.breaker.is_open,
+        "refused_keys": [owner or "admin" for owner in poller.courtesy.refused_keys],
+        "targets_held_back": poller.courtesy.held_back,
         "queries": [
             _query(poller, query, scope, attempts[query, scope], now)
             for query, scope in poller.targets.intervals

@@ -1,0 +1,111 @@
+"""The switches that are polled, and how they are exchanged while everything goes on."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from yarl import URL
+
+from exporter.client import Client, open_client
+from exporter.clock import Clock
+from exporter.config import Configuration, SwitchConfiguration
+from exporter.errors import StartError
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.poll import Poller
+from exporter.schedule import Schedule
+from exporter.store import Store
+
+_RETRY_EVERY = 30.0
+
+
+class Fleet:
+    """A poller for each switch of the configuration, and its jobs on the schedule."""
+
+    def __init__(self, schedule: Schedule, instruments: Instruments, mask: Mask, clock: Clock) -> None:
+        self._schedule = schedule
+        self._instruments = instruments
+        self._mask = mask
+        self._clock = clock
+        self._pollers: dict[str, Poller] = {}
+
+    @property
+    def pollers(self) -> Sequence[Poller]:
+        """The pollers, in the order of the configuration."""
+        return list(self._pollers.values())
+
+    def refresh(self) -> None:
+        """Bring every store up to date with the clock."""
+        for poller in self._pollers.values():
+            poller.refresh()
+
+    async def adopt(self, configuration: Configuration) -> None:
+        """Poll what this configuration says, whole, and keep the values of all that stays.
+
+        Raises StartError, and changes nothing, where its TLS files cannot be used.
+        """
+        self._hide_secrets(configuration)
+        clients = await self._open_clients(configuration)
+        gone = [name for name in self._pollers if name not in clients]
+        for name in gone:
+            await self._drop(name)
+        pollers = {}
+        for switch in configuration.switches:
+            poller = self._pollers.get(switch.name)
+            if poller is None:
+                poller = self._poller(switch, clients[switch.name], configuration.label_names)
+            else:
+                await poller.reconfigure(switch, clients[switch.name], configuration.label_names)
+            pollers[switch.name] = poller
+        self._pollers = pollers
+        self._schedule_jobs()
+
+    async def stop(self) -> None:
+        """Stop polling, all of it."""
+        for poller in self._pollers.values():
+            await poller.stop()
+
+    def _hide_secrets(self, configuration: Configuration) -> None:
+        for switch in configuration.switches:
+            for holder in (switch.key, *(tenant.key for tenant in switch.tenants)):
+                if holder is not None:
+                    self._mask.add(holder.current())
+            for url in (switch.url, switch.proxy_url):
+                self._mask.add((url and URL(url).password) or "")
+
+    async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
+        clients: dict[str, Client] = {}
+        for switch in configuration.switches:
+            try:
+                clients[switch.name] = open_client(switch)
+            except (OSError, ssl.SSLError) as error:
+                for client in clients.values():
+                    await client.session.close()
+                reason = error.strerror or type(error).__name__
+                raise StartError(f"switch {switch.name}: its `tls` files cannot be used: {reason}") from error
+        return clients
+
+    def _poller(self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]) -> Poller:
+        store = Store(switch.name, stale_after=switch.stale_after, max_series=switch.max_series)
+        return Poller(
+            switch, client, store, self._instruments, self._mask, self._clock, label_names=label_names
+        )
+
+    async def _drop(self, name: str) -> None:
+        await self._pollers.pop(name).stop()
+        self._instruments.forget(name)
+
+    def _schedule_jobs(self) -> None:
+        wanted = set()
+        for name, poller in self._pollers.items():
+            for query, scope in poller.jobs:
+                job = f"{name} {query} {scope}"
+                wanted.add(job)
+                self._schedule.ensure(
+                    job, partial(poller.sweep, query, scope), partial(poller.period, query, scope)
+                )
+            retry = f"{name} retry"
+            wanted.add(retry)
+            self._schedule.ensure(retry, poller.retry, lambda: _RETRY_EVERY)
+        for job in self._schedule.names - wanted:
+            self._schedule.remove(job)

@@ -1,0 +1,59 @@
+"""Whether a switch answers at all: pure decisions, with the clock passed in."""
+
+from exporter.model import TRANSPORT_REASONS, Reason, Target
+
+_FAILURES = 5
+_TARGETS = 2
+
+
+class Breaker:
+    """Opens after five transport failures in a row over at least two targets; any HTTP answer closes it.
+
+    While it is open only one probe is sent in each ``shortest_interval`` (seconds). Times are monotonic seconds.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._failures = 0
+        self._failed: set[Target] = set()
+        self._probed_at = float("-inf")
+        self._fastest: dict[Target, float] = {}
+
+    def note(self, target: Target, reason: Reason | None, *, seconds: float, targets: int) -> bool:
+        """Learn from an attempt that took ``seconds``; return whether the breaker opened or closed with it.
+
+        ``targets`` is how many there are in all: a switch of which one thing is asked has no second witness.
+        """
+        was_open = self.is_open
+        if reason in TRANSPORT_REASONS:
+            self._failures += 1
+            self._failed.add(target)
+            self.is_open = was_open or (
+                self._failures >= _FAILURES and len(self._failed) >= min(_TARGETS, targets)
+            )
+        else:
+            self._failures = 0
+            self._failed.clear()
+            self.is_open = False
+        if reason is None:
+            self._fastest[target] = seconds
+        elif target in self._fastest and reason not in TRANSPORT_REASONS:
+            del self._fastest[target]
+        return self.is_open is not was_open
+
+    def take_probe(self, now: float, shortest_interval: float) -> bool:
+        """Tell whether a probe is due, and count it as sent."""
+        if now - self._probed_at < shortest_interval:
+            return False
+        self._probed_at = now
+        return True
+
+    @property
+    def probe_target(self) -> Target | None:
+        """The target that last succeeded fastest; None before any success."""
+        return min(self._fastest, key=self._fastest.__getitem__, default=None)
+
+    def forget(self, tenant: str) -> None:
+        """Forget a tenant that left."""
+        for target in [target for target in self._fastest if target.tenant == tenant]:
+            del self._fastest[target]

@@ -1,0 +1,52 @@
+"""Which tenants a switch has, from its own list."""
+
+from exporter.config import SwitchConfiguration
+from exporter.model import Failure, Reason, Tenants
+from exporter.poll.roll import Roll
+
+
+class TenantDiscovery:
+    """The tenants that were found on one switch, and what they are called."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        """The name of each tenant that is believed to be there, disabled ones too, by code."""
+        self._roll = Roll()
+        self._disabled: frozenset[str] = frozenset()
+
+    def take_in(self, listed: Tenants) -> Failure | None:
+        """Take in a list; return why it is not believed, and then nothing changes."""
+        rows = {row.code: row for row in listed.rows}
+        if not self._roll.call(rows.keys()):
+            return _doubt(len(rows), len(self._roll.names))
+        self._disabled = frozenset(code for code, row in rows.items() if row.disabled)
+        self.names = {
+            code: rows[code].name if code in rows else self.names.get(code, "") for code in self._roll.names
+        }
+        return None
+
+    def wanted(self, configuration: SwitchConfiguration) -> list[str]:
+        """Return the codes that the configuration wants polled, sorted. Its patterns match whole codes."""
+        discover = configuration.discover_tenants
+        if not discover.enabled:
+            return []
+        return sorted(
+            code
+            for code in self._roll.names - self._disabled
+            if any(pattern.fullmatch(code) for pattern in discover.include)
+            and not any(pattern.fullmatch(code) for pattern in discover.exclude)
+        )
+
+    def believe_next(self) -> None:
+        """Believe whatever list comes next: the operator reloaded the configuration."""
+        self._roll.doubt_nothing()
+
+
+def _doubt(listed: int, known: int) -> Failure:
+    if not listed:
+        return Failure(Reason.EMPTY, "the list of tenants is empty; the tenants known so far stay")
+    return Failure(
+        Reason.DECODE,
+        f"the list has lost more than half of {known} tenants, {listed} are left; none is dropped unless the "
+        "list comes three times alike or the configuration is reloaded",
+    )

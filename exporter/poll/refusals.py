@@ -1,0 +1,68 @@
+"""Whether a key is refused for everything: pure decisions, with the clock passed in.
+
+One refusal proves nothing: the same sentence answers a wrong key, an unknown tenant and an operation the key
+may not use (seen, wire notes 2026-10).
+"""
+
+from dataclasses import dataclass, field
+
+from exporter.model import Reason, Target
+
+_WITNESSES = 3
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 15 * 60.0
+
+
+@dataclass(slots=True)
+class KeyRecord:
+    """How one key fares. Times are monotonic seconds.
+
+    It counts as refused after refusals of three different targets with no success since. Then one trial is let
+    through after 5 s, the next after twice as long, and so on, up to 15 minutes.
+    """
+
+    generation: int
+    refused: set[Target] = field(default_factory=set)
+    trials: int = 0
+    retry_at: float = 0.0
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the key counts as refused for all."""
+        return len(self.refused) >= _WITNESSES
+
+    def may_ask(self, now: float) -> bool:
+        """Tell whether a request with this key may go, and count a trial as sent."""
+        if not self.is_refused:
+            return True
+        if now < self.retry_at:
+            return False
+        self._pause(now)
+        return True
+
+    def note(self, target: Target, reason: Reason | None, *, generation: int, now: float) -> bool:
+        """Learn from an attempt; return whether the key came to be refused, or to be accepted again.
+
+        ``generation`` is that of the key which was sent: what an older one met says nothing of this one.
+        """
+        if generation != self.generation:
+            return False
+        was_refused = self.is_refused
+        if reason is None:
+            self.refused.clear()
+            self.trials = 0
+        elif reason is Reason.AUTH and not was_refused:
+            self.refused.add(target)
+            if self.is_refused:
+                self._pause(now)
+        return self.is_refused is not was_refused
+
+    def renew(self, generation: int) -> None:
+        """Take note of a changed key, which clears everything."""
+        self.generation = generation
+        self.refused.clear()
+        self.trials = 0
+
+    def _pause(self, now: float) -> None:
+        self.retry_at = now + min(_FIRST_PAUSE * 2.0**self.trials, _LONGEST_PAUSE)
+        self.trials += 1

@@ -1,0 +1,48 @@
+"""Accepting a list of names that may be wrong: tenants of a switch, extensions of a tenant.
+
+A list that is suddenly short is more often a fault of the switch than the truth, and acting on it would
+silence the alerts of all who are missing. Pure: no clock, no network.
+"""
+
+from collections.abc import Collection
+
+_ALIKE = 3
+
+
+class Roll:
+    """The names that are believed, after each list that came."""
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+        self._missing: frozenset[str] = frozenset()
+        self._doubtful: frozenset[str] | None = None
+        self._times = 0
+        self._trusts_next = False
+
+    def call(self, listed: Collection[str]) -> bool:
+        """Take in a list; return False where it is not believed, and then nothing changes.
+
+        It is not believed when it is empty or has lost more than half of the names, unless it comes for the
+        third time alike. A name that is missing from two believed lists in a row is dropped.
+        """
+        new = frozenset(listed)
+        lost = len(self.names - new)
+        if not new or 2 * lost > len(self.names):
+            self._times = self._times + 1 if new == self._doubtful else 1
+            self._doubtful = new
+            if self._times < _ALIKE and not self._trusts_next:
+                return False
+            self.names = new
+            missing: frozenset[str] = frozenset()
+        else:
+            missing = self.names - new
+            self.names = (self.names | new) - (missing & self._missing)
+        self._missing = missing
+        self._doubtful = None
+        self._times = 0
+        self._trusts_next = False
+        return True
+
+    def doubt_nothing(self) -> None:
+        """Believe whatever list comes next: the operator reloaded the configuration."""
+        self._trusts_next = True

@@ -1,0 +1,52 @@
+"""Noticing that a switch ignores ``tenant`` and answers for the whole installation. Pure.
+
+Some operations do not document the parameter (COUNTCALLS, vendor's reference), and a count of the whole
+installation served as that of each tenant would be wrong 5,000 times.
+"""
+
+from collections import deque
+
+_WITNESSES = 5
+_REMEMBERED = 3
+
+
+class ScopeWatch:
+    """Compares what the tenants answer to one query with what the whole installation answers."""
+
+    def __init__(self) -> None:
+        self.is_ignored = False
+        self._whole: deque[float] = deque(maxlen=_REMEMBERED)
+        self._same: set[str] = set()
+        self._different: set[str] = set()
+
+    def whole(self, figure: float) -> None:
+        """Take in a figure of the whole installation. The last three count: it moves while tenants are asked."""
+        self._whole.append(figure)
+
+    def tenant(self, code: str, figure: float) -> bool:
+        """Take in a tenant's figure; return whether what is believed of the switch changed with it.
+
+        ``tenant`` is ignored when at least five tenants answered, and all of them exactly the non-zero figure
+        of the whole; it is heeded again when five tenants answered something else.
+        """
+        is_same = figure != 0 and figure in self._whole
+        if is_same:
+            self._same.add(code)
+            self._different.discard(code)
+        else:
+            self._same.discard(code)
+            self._different.add(code)
+        was_ignored = self.is_ignored
+        if was_ignored and len(self._different) >= _WITNESSES:
+            self.is_ignored = False
+        elif not was_ignored and len(self._same) >= _WITNESSES and not self._different:
+            self.is_ignored = True
+        if self.is_ignored is not was_ignored:
+            self._same.clear()
+            self._different.clear()
+        return self.is_ignored is not was_ignored
+
+    def forget(self, code: str) -> None:
+        """Forget a tenant that left."""
+        self._same.discard(code)
+        self._different.discard(code)
