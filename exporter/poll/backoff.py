@@ -34,9 +34,9 @@ def after(
 ) -> Backoff | None:
     """Return the back-off after an attempt that started at ``started``; ``reason`` None means success.
 
-    Intervals are seconds. Where they are short, only a target that timed out or was refused is slowed down: the
-    first failure costs nothing, after the second it sits out a turn, and each further one doubles the pause, up
-    to 15 minutes. Where they are long, any failure is retried after 1, 2, 4 … minutes, up to 15.
+    Intervals are seconds. Where they are short, only a target that timed out or was refused is slowed down:
+    the first failure costs nothing, after the second it sits out a turn, and each further one doubles the
+    pause, up to 15 minutes. Where they are long, any failure is retried after 1, 2, 4 … minutes, up to 15.
     """
     if reason is None:
         return None
@@ -49,5 +49,5 @@ def after(
     if failures == 1:
         return Backoff(failures, reason, started, is_retry=False)
     pause = max(interval, min(interval * 2.0 ** (failures - 1), LONGEST))
-    # Half an interval is taken off, so that a sweep which comes a little early does not sit out one turn more.
+    # Half an interval is taken off, so that a sweep which comes a little early is not sat out as well.
     return Backoff(failures, reason, started + pause - interval / 2, is_retry=False)

@@ -9,7 +9,7 @@ _TARGETS = 2
 class Breaker:
     """Opens after five transport failures in a row over at least two targets; any HTTP answer closes it.
 
-    While it is open only one probe is sent in each ``shortest_interval`` (seconds). Times are monotonic seconds.
+    While it is open only one probe is sent in each ``shortest_interval``. Times are monotonic seconds.
     """
 
     def __init__(self) -> None:

@@ -77,13 +77,13 @@ class Courtesy:
         target: Target,
         outcome: Failure | None,
         *,
-        generation: int,
+        key: str,
         started: float,
         ended: float,
         interval: float,
         targets: int,
     ) -> None:
-        """Learn from an attempt with the key of that ``generation``.
+        """Learn from an attempt with this key.
 
         ``interval`` is the target's, in seconds, and ``targets`` how many there are in all.
         """
@@ -104,7 +104,7 @@ class Courtesy:
                 self._log.info("the switch answers again")
         holder = self._key_of(target)
         record = self._record(target)
-        if record.note(target, reason, generation=generation, now=ended):
+        if record.note(target, reason, key=key, now=ended):
             if record.is_refused:
                 self._log.error("the key is refused: trying it ever more slowly", key=holder.key.source)
             else:
@@ -119,14 +119,14 @@ class Courtesy:
             del self._backoffs[target]
 
     def _record(self, target: Target) -> KeyRecord:
-        owner, key = self._key_of(target)
-        key.current()
+        owner, holder = self._key_of(target)
+        key = holder.current()
         record = self._keys.get(owner)
         if record is None:
-            record = self._keys[owner] = KeyRecord(key.generation)
-        elif record.generation != key.generation:
-            record.renew(key.generation)
-            self._log.info("the key has changed", key=key.source)
+            record = self._keys[owner] = KeyRecord(key)
+        elif record.key != key:
+            record.renew(key)
+            self._log.info("the key has changed", key=holder.source)
             for refused, held in list(self._backoffs.items()):
                 if held.reason is Reason.AUTH and self._key_of(refused).owner == owner:
                     del self._backoffs[refused]

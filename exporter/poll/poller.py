@@ -305,8 +305,7 @@ class Poller:
         target = item.target
         if not self.targets.is_polled(target):
             return  # it left while it waited for its turn
-        holder = self._key_of(target)
-        key, generation = holder.key.current(), holder.key.generation
+        key = self._key_of(target).key.current()
         started = self._clock.monotonic()
         try:
             outcome = await self._outcome(item, key)
@@ -322,7 +321,7 @@ class Poller:
         self.courtesy.note(
             target,
             outcome if isinstance(outcome, Failure) else None,
-            generation=generation,
+            key=key,
             started=started,
             ended=ended,
             interval=self.targets.pace(target),

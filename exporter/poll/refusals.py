@@ -17,11 +17,11 @@ _LONGEST_PAUSE = 15 * 60.0
 class KeyRecord:
     """How one key fares. Times are monotonic seconds.
 
-    It counts as refused after refusals of three different targets with no success since. Then one trial is let
-    through after 5 s, the next after twice as long, and so on, up to 15 minutes.
+    It counts as refused after refusals of three different targets with no success since. Then one trial is
+    let through after 5 s, the next after twice as long, and so on, up to 15 minutes.
     """
 
-    generation: int
+    key: str = field(repr=False)
     refused: set[Target] = field(default_factory=set)
     trials: int = 0
     retry_at: float = 0.0
@@ -40,12 +40,12 @@ class KeyRecord:
         self._pause(now)
         return True
 
-    def note(self, target: Target, reason: Reason | None, *, generation: int, now: float) -> bool:
+    def note(self, target: Target, reason: Reason | None, *, key: str, now: float) -> bool:
         """Learn from an attempt; return whether the key came to be refused, or to be accepted again.
 
-        ``generation`` is that of the key which was sent: what an older one met says nothing of this one.
+        ``key`` is the one that was sent: what an older one met says nothing of this one.
         """
-        if generation != self.generation:
+        if key != self.key:
             return False
         was_refused = self.is_refused
         if reason is None:
@@ -57,9 +57,9 @@ class KeyRecord:
                 self._pause(now)
         return self.is_refused is not was_refused
 
-    def renew(self, generation: int) -> None:
+    def renew(self, key: str) -> None:
         """Take note of a changed key, which clears everything."""
-        self.generation = generation
+        self.key = key
         self.refused.clear()
         self.trials = 0
 

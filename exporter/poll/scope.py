@@ -20,7 +20,7 @@ class ScopeWatch:
         self._different: set[str] = set()
 
     def whole(self, figure: float) -> None:
-        """Take in a figure of the whole installation. The last three count: it moves while tenants are asked."""
+        """Take in a figure of the whole. The last three count, for it moves while the tenants are asked."""
         self._whole.append(figure)
 
     def tenant(self, code: str, figure: float) -> bool:
