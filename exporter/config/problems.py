@@ -92,13 +92,9 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "dict_type": lambda details: f"is {shape(details['input'])}; write a mapping, one `key: value` a line",
     "tuple_type": lambda details: f"is {shape(details['input'])}; write a list, such as [a, b]",
     "string_type": lambda details: f"is {shape(details['input'])}; write a single value",
-    "string_unicode": lambda _: "holds half of a character (a lone surrogate); write the character itself",
     "int_parsing": lambda details: f"{shown(details['input'])} is not a whole number; write one such as 10",
     "int_parsing_size": lambda details: (
         f"{shown(details['input'])} is too large a number; write a smaller one"
-    ),
-    "int_from_float": lambda details: (
-        f"{shown(details['input'])} is not a whole number; write one such as 10"
     ),
     "int_type": lambda details: f"is {shape(details['input'])}; write a whole number such as 10",
     "float_parsing": lambda details: f"{shown(details['input'])} is not a number; write one such as 0.5",

@@ -52,8 +52,8 @@ def settle(
     """Work out what holds for a tenant; ``own`` is None for one that was discovered."""
     layers = (defaults, own or TenantDefaults())
     own_key = own.key if own else None
-    extensions: Extensions = _last(*(layer.extensions for layer in layers)) or "none"
-    watch = _last(*(layer.watch for layer in layers)) or ()
+    extensions: Extensions = _last("none", *(layer.extensions for layer in layers))
+    watch = _last((), *(layer.watch for layer in layers))
     named = extensions if isinstance(extensions, tuple) else ()
     return TenantSettings(
         code=code,
@@ -63,8 +63,8 @@ def settle(
         extensions=extensions,
         watch=watch,
         polled=tuple(dict.fromkeys(named + watch)),
-        channels_limit=_last(*(layer.channels_limit for layer in layers)),
-        business_hours=_last(*(layer.business_hours for layer in layers)),
+        channels_limit=_last(None, *(layer.channels_limit for layer in layers)),
+        business_hours=_last(None, *(layer.business_hours for layer in layers)),
         balance_thresholds=merged(thresholds.balance, *(layer.thresholds.balance for layer in layers)),
         registered_ratio_thresholds=merged(
             thresholds.registered_ratio, *(layer.thresholds.registered_ratio for layer in layers)
@@ -76,6 +76,6 @@ def settle(
     )
 
 
-def _last(*written: _Value | None) -> _Value | None:
-    """Return the last value that is written at all. An empty list is a value: it overrides."""
-    return next((value for value in reversed(written) if value is not None), None)
+def _last(unless: _Value, *written: _Value | None) -> _Value:
+    """Return the last value that is written at all, an empty list included, else ``unless``."""
+    return next((value for value in reversed(written) if value is not None), unless)

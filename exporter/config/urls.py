@@ -5,7 +5,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from exporter.config.wording import single
 
-_HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+# ASCII alone: beyond it two libraries need not agree on which host is meant.
+_HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re.ASCII)
 
 
 def checked_url(value: object) -> str:

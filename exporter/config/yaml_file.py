@@ -28,12 +28,13 @@ watched). It is there for aliases: a few lines of them can stand for billions of
 MAX_DEPTH = 20
 """The schema is 7 deep."""
 
-# The reader written in C, where PyYAML was built with it, is 6 times as fast.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Written in C, where PyYAML was built so: 0.3 s instead of 3.5 s for 5,000 tenants."""
+
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-def read(path: Path) -> tuple[Tree, list[Problem]]:
+def read(path: Path, loader: type[Any] = LOADER) -> tuple[Tree, list[Problem]]:
     """Return what a file says, and what is wrong with its YAML though it can be read.
 
     Raises ConfigurationError where it cannot.
@@ -41,7 +42,7 @@ def read(path: Path) -> tuple[Tree, list[Problem]]:
     try:
         with path.open("rb") as file:
             text = _text(file)
-        return _Builder(text).tree()
+        return _Builder(text, loader).tree()
     except OSError as error:
         sentence = (
             f"file: cannot be read ({error.strerror or 'unknown error'}); check its path and permissions"
@@ -84,8 +85,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
 class _Builder:
     """Builds the tree of one document, event by event."""
 
-    def __init__(self, text: str) -> None:
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+    def __init__(self, text: str, loader: type[Any]) -> None:
+        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, tuple[Tree, int]] = {}  # what each stands for, and how many values that is
         self._values = 0
         self._problems: list[Problem] = []

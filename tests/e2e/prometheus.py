@@ -35,12 +35,15 @@ class Prometheus:
 
     def after_two_scrapes(self, since: float, seconds: float = 15) -> float:
         """Wait for two scrapes that began after a moment (seconds since 1970); return when the second did."""
-        first = self._scrape_after(since, seconds)
-        return self._scrape_after(first, seconds)
+        second = self._scrape_after(self._scrape_after(since, seconds), seconds)
+        up = self.series("up", second)
+        assert list(up.values()) == [1], f"Prometheus could not scrape: {up}"
+        return second
 
     def _scrape_after(self, moment: float, seconds: float) -> float:
         def newest() -> float:
-            times = [float(result["value"][1]) for result in self._query("timestamp(up == 1)", None)]
+            # Of the series itself: of any expression, ``timestamp`` is that of the evaluation.
+            times = [float(result["value"][1]) for result in self._query("timestamp(up)", None)]
             return max((at for at in times if at > moment), default=0)
 
         return wait_until(newest, seconds, "a scrape by Prometheus")

@@ -1,6 +1,8 @@
 import re
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +119,14 @@ def _sample(metric: Metric) -> str:
         f'{header}{metric.name}_bucket{{{labels},le="+Inf"}} 1\n'
         f"{metric.name}_sum{{{labels}}} 1\n{metric.name}_count{{{labels}}} 1\n"
     )
+
+
+def test_the_docs_are_those_of_the_catalogue() -> None:
+    """`docs/metrics.md` is what `make metrics-docs` would write; run it after a change of the catalogue."""
+    root = Path(__file__).parents[2]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.metrics_docs"], cwd=root, capture_output=True, check=True
+    )
+
+    assert done.stdout.decode() == (root / "docs" / "metrics.md").read_text()

@@ -71,7 +71,9 @@ async def _asking(
     server = await asyncio.start_server(switch.serve, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     scheme = "https" if context else "http"
-    opened = open_client(configured(**{"url": f"{scheme}://127.0.0.1:{port}/api", "timeout": "5s", **settings}))
+    opened = open_client(
+        configured(**{"url": f"{scheme}://127.0.0.1:{port}/api", "timeout": "5s", **settings})
+    )
     async with server:
         try:
             yield opened, switch
@@ -126,7 +128,18 @@ async def test_what_is_sent(configured: Configured) -> None:
 
 
 @pytest.mark.parametrize(
-    "tenant", ["A B", "A+B", "A&action=delete", "A%26key=x", "A#B", "Ä=ö;ü", "A\r\nHost: x", "../..", "\N{EARTH GLOBE EUROPE-AFRICA}"]
+    "tenant",
+    [
+        "A B",
+        "A+B",
+        "A&action=delete",
+        "A%26key=x",
+        "A#B",
+        "Ä=ö;ü",
+        "A\r\nHost: x",
+        "../..",
+        "\N{EARTH GLOBE EUROPE-AFRICA}",
+    ],
 )
 async def test_a_tenant_code_cannot_become_a_parameter(tenant: str, configured: Configured) -> None:
     """Whatever a code is, it arrives as one value, and nothing is added to the request."""
@@ -137,7 +150,18 @@ async def test_a_tenant_code_cannot_become_a_parameter(tenant: str, configured: 
 
 
 @pytest.mark.parametrize(
-    "status", ["201 Created", "204 No Content", "206 Partial", "401 No", "403 No", "404 No", "429 Slow", "500 Oops", "503 x"]
+    "status",
+    [
+        "201 Created",
+        "204 No Content",
+        "206 Partial",
+        "401 No",
+        "403 No",
+        "404 No",
+        "429 Slow",
+        "500 Oops",
+        "503 x",
+    ],
 )
 async def test_any_other_status_is_a_failure(status: str, configured: Configured) -> None:
     """Only a 200 can hold an answer; the detail tells the status."""
@@ -272,7 +296,8 @@ async def test_a_name_that_does_not_exist(configured: Configured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "limit"), [(Operation.COUNT_PEERS, client.ANSWER_LIMIT), (Operation.PEERS, client.LIST_LIMIT)]
+    ("operation", "limit"),
+    [(Operation.COUNT_PEERS, client.ANSWER_LIMIT), (Operation.PEERS, client.LIST_LIMIT)],
 )
 async def test_too_large(operation: Operation, limit: int, configured: Configured) -> None:
     """An answer that never ends is left when it exceeds the limit; lists may be longer."""
@@ -318,7 +343,10 @@ async def test_a_compressed_body_is_refused(encoding: str, configured: Configure
 
 async def test_cookies_are_not_kept(configured: Configured) -> None:
     """A session that the switch begins is not gone on with."""
-    async with _asking(_plain(b"1", more="Set-Cookie: PHPSESSID=abc; Path=/\r\n"), configured) as (opened, switch):
+    async with _asking(_plain(b"1", more="Set-Cookie: PHPSESSID=abc; Path=/\r\n"), configured) as (
+        opened,
+        switch,
+    ):
         await opened.ask(_PEERS, _KEY)
         await opened.ask(_PEERS, _KEY)
 
@@ -346,7 +374,9 @@ async def test_no_secret_in_the_repr_of_a_client(configured: Configured) -> None
 async def test_a_proxy_that_refuses(configured: Configured) -> None:
     """Without its proxy there is no connection; its password is not told."""
     opened = open_client(
-        configured(url="http://pbx.invalid/api", proxy_url="http://user:pr0xy-s3cr3t@127.0.0.1:9", timeout="5s")
+        configured(
+            url="http://pbx.invalid/api", proxy_url="http://user:pr0xy-s3cr3t@127.0.0.1:9", timeout="5s"
+        )
     )
 
     failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
@@ -360,7 +390,9 @@ async def test_a_proxy_that_refuses(configured: Configured) -> None:
 def certificate(tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]) -> Path:
     """A self-signed certificate for `switch.test`, with its private key, in one file."""
     path = tmp_path_factory.mktemp("tls") / "switch.pem"
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=switch.test"
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=switch.test"
+    )
     subprocess.run(
         [require_program("openssl", "openssl"), *command.split(), "-addext", "subjectAltName=DNS:switch.test"]
         + ["-keyout", str(path.with_suffix(".key")), "-out", str(path)],

@@ -165,9 +165,7 @@ def test_a_scrape_shows_one_moment() -> None:
 def test_refresh_comes_before_the_values_are_read() -> None:
     """What follows the clock is brought up to date for this scrape, not for the next one."""
     store = Store("pbx", stale_after=3)
-    exposition = Exposition(
-        lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1)
-    )
+    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1))
 
     assert 'softswitch_up{switch="pbx"} 1' in _page(exposition, Format.TEXT)
 

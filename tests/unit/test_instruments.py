@@ -43,7 +43,9 @@ def test_starting_again_resets_nothing(registry: CollectorRegistry) -> None:
     instruments.empty_answers.labels("pbx", "peers").inc()
     instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
 
-    assert registry.get_sample_value("softswitch_empty_answers_total", {"switch": "pbx", "query": "peers"}) == 1
+    assert (
+        registry.get_sample_value("softswitch_empty_answers_total", {"switch": "pbx", "query": "peers"}) == 1
+    )
 
 
 def test_build_info(registry: CollectorRegistry) -> None:
@@ -78,7 +80,9 @@ def test_process_and_python_are_served(registry: CollectorRegistry) -> None:
     """The usual figures of a Python process are there, from the registry that was passed in."""
     Instruments(registry)
 
-    names = {line.partition("{")[0].partition(" ")[0] for line in generate_latest(registry).decode().splitlines()}
+    names = {
+        line.partition("{")[0].partition(" ")[0] for line in generate_latest(registry).decode().splitlines()
+    }
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "python_info"} <= names
 
 

@@ -58,7 +58,9 @@ def _read_logfmt(line: str) -> dict[str, str]:
         match = _PAIR.match(line, position)
         assert match is not None, f"not logfmt from {position}: {line!r}"
         name, quoted, bare = match.groups()
-        pairs[name] = bare if quoted is None else re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), quoted)
+        pairs[name] = (
+            bare if quoted is None else re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), quoted)
+        )
         position = match.end()
     return pairs
 
@@ -105,7 +107,9 @@ def test_nothing_breaks_a_line(log_format: LogFormat, message: str, value: str) 
     (line,) = _read(log_format, stream)
     assert line["after"] == "it"
     if log_format == "json":
-        plain = value.translate({code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))})
+        plain = value.translate(
+            {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
+        )
         assert line["detail"] == plain
 
 
@@ -154,9 +158,7 @@ def test_libraries_write_the_same_lines(log_format: LogFormat) -> None:
     assert (line["level"], line["logger"], line["msg"]) == ("warning", "aiohttp.client", "something odd")
 
 
-@pytest.mark.parametrize(
-    ("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)]
-)
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
 def test_levels(level: str, lines: int) -> None:
     """Only what is as grave as was asked for, or graver, is written."""
     stream = _configured("logfmt", level)

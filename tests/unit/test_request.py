@@ -20,9 +20,22 @@ _ALLOWED = {
     ("MANAGEDB", None, "tenant", "list"),
     ("CHANSIPPEERS", None, None, None),
 }
-_KNOWN_PARAMETERS = {"reqtype", "info", "object", "action", "format", "tenant", "nodename", "ext", "id", "number"}
+_KNOWN_PARAMETERS = {
+    "reqtype",
+    "info",
+    "object",
+    "action",
+    "format",
+    "tenant",
+    "nodename",
+    "ext",
+    "id",
+    "number",
+}
 
-_TEXT = st.one_of(st.just(""), st.text(max_size=8), st.sampled_from(["ACME", "pbx1", "100", "&key=x", "action=delete"]))
+_TEXT = st.one_of(
+    st.just(""), st.text(max_size=8), st.sampled_from(["ACME", "pbx1", "100", "&key=x", "action=delete"])
+)
 
 
 def _request(
@@ -123,8 +136,6 @@ def test_a_node_narrows_channels_of_the_whole_installation_only() -> None:
 @pytest.mark.parametrize("parameter", ExtensionParameter)
 def test_the_extension_travels_under_the_configured_name(parameter: ExtensionParameter) -> None:
     """Which parameter names the extension is not documented, so each of the three can be chosen."""
-    request = Request(
-        Operation.REGISTRATION, tenant="ACME", extension="0100", extension_parameter=parameter
-    )
+    request = Request(Operation.REGISTRATION, tenant="ACME", extension="0100", extension_parameter=parameter)
 
     assert request.parameters()[parameter.value] == "0100"

@@ -223,7 +223,9 @@ async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, ti
     assert len(unmoved.starts) == 1
 
 
-async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(schedule: Schedule, times: _Times) -> None:
+async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
+    schedule: Schedule, times: _Times
+) -> None:
     """Where the scheduler saw the jump before the watch did, nothing is put off by as much as the jump."""
     job = _Job()
     schedule.add("job", job, lambda: 0.5)

@@ -269,7 +269,12 @@ class _AnyOrder(RuleBasedStateMachine):
         self.declared: dict[str, Mapping[str, float]] = {}
         self.outcomes: dict[Target, tuple[bool, bool]] = {}  # succeeded, ever succeeded
 
-    @rule(asked=_TARGETS, total=st.none() | st.integers(0, 9), nodes=_NODES, interval=st.sampled_from(_INTERVALS))
+    @rule(
+        asked=_TARGETS,
+        total=st.none() | st.integers(0, 9),
+        nodes=_NODES,
+        interval=st.sampled_from(_INTERVALS),
+    )
     def answer(self, asked: Target, total: int | None, nodes: dict[str, float], interval: float) -> None:
         whole, by_node = _FAMILIES[asked.query, asked.scope]
         said: dict[Metric, float | Mapping[str, float]] = {by_node: nodes}
@@ -307,7 +312,11 @@ class _AnyOrder(RuleBasedStateMachine):
         self.outcomes = {target: held for target, held in self.outcomes.items() if target.tenant not in codes}
         self.declared = {code: held for code, held in self.declared.items() if code not in codes}
 
-    @rule(query=st.sampled_from([Query.PEERS, Query.CHANNELS]), scope=st.sampled_from(Scope), seconds=st.floats(0, 50))
+    @rule(
+        query=st.sampled_from([Query.PEERS, Query.CHANNELS]),
+        scope=st.sampled_from(Scope),
+        seconds=st.floats(0, 50),
+    )
     def sweep_took(self, query: Query, scope: Scope, seconds: float) -> None:
         self.store.set_cycle(query, scope, seconds)
         self.cycles[query, scope] = seconds
@@ -351,7 +360,8 @@ class _AnyOrder(RuleBasedStateMachine):
     @invariant()
     def the_page_can_be_read_and_says_it_all(self) -> None:
         text = "".join(
-            f"# TYPE {metric.name} {metric.kind}\n" + "".join(b.text.decode() for b in self.store.blocks(metric))
+            f"# TYPE {metric.name} {metric.kind}\n"
+            + "".join(b.text.decode() for b in self.store.blocks(metric))
             for metric in METRICS
         )
         samples = [sample for family in parse_text(text) for sample in family.samples]

@@ -74,6 +74,7 @@ def test_writes_days_and_less(seconds: float, text: str) -> None:
 def test_never_raises_anything_else(text: str) -> None:
     """Any text either is a duration of 0 or more or is refused with ValueError."""
     try:
-        assert durations.parse(text) >= 0
-    except ValueError as error:
-        assert "write" in str(error)
+        seconds = durations.parse(text)
+    except ValueError:
+        return
+    assert seconds >= 0

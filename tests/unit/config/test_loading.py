@@ -24,11 +24,12 @@ def test_missing_files_are_told_with_the_directory_they_were_looked_for_in(
     tenants = "".join(f"      - {{code: {name}, key_file: {name}}}\n" for name in files)
     found = problems(SWITCH + "    tls: {ca_file: ca.pem, key_file: key.pem}\n    tenants:\n" + tenants)
     missing = "cannot be read (No such file or directory); check the path and its permissions"
+    not_there = "cannot be read (No such file or directory); check its permissions and its path, from "
+    not_there += str(tmp_path)
     assert found == [
         f'switches[0].tls.ca_file: "{tmp_path}/ca.pem" {missing}',
         f'switches[0].tls.key_file: "{tmp_path}/key.pem" {missing}',
-        "switches[0].tenants[0].key_file: cannot be read (No such file or directory); "
-        f"check its permissions and its path, from {tmp_path}",
+        f"switches[0].tenants[0].key_file: {not_there}",
         "switches[0].tenants[1].key_file: is not a regular file; name the file that holds the key",
         "switches[0].tenants[2].key_file: is empty; put the key there",
         "switches[0].tenants[3].key_file: is not UTF-8 text; name the file that holds the key alone",

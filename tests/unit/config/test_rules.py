@@ -42,7 +42,7 @@ def test_a_number_beyond_all_measure(problems: Problems) -> None:
 
 
 def test_a_mistake_of_an_unknown_kind_is_told_too() -> None:
-    """Should pydantic find a kind of mistake that has no sentence, it is told all the same, without the value."""
+    """A kind of mistake that has no sentence is told all the same, without the value."""
 
     class Strange(BaseModel):
         unheard: bytes

@@ -60,7 +60,7 @@ def test_a_right_file_shows_no_key(tmp_path: Path) -> None:
     path.write_text(
         "switches:\n  - name: a\n    url: https://pbx.example.com/api\n"
         "    key_file: file\n    proxy_url: http://u:S3CRET2@proxy:3128\n"
-        + "    tenants: [{code: A, key: S3CRET3}, {code: B, key_env: B}]"
+        "    tenants: [{code: A, key: S3CRET3}, {code: B, key_env: B}]"
     )
     configuration = load(path, {"B": "S3CRET4"})
     switch = configuration.switches[0]

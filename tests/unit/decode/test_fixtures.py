@@ -64,12 +64,16 @@ def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operati
     assert {"type": type(outcome).__name__, **fields} == entry.get("answer")
 
 
-@pytest.mark.parametrize(("entry", "operation"), _CASES)
-def test_no_outcome_shows_a_credential(entry: Entry, operation: Operation) -> None:
-    """Whatever comes of a file, the credentials and personal data in it are not in the outcome."""
-    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
-    if is_list(operation):
-        assert "must-not-show" not in repr(outcome).casefold()
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in _INDEX if entry["file"].startswith("lists/")],
+    ids=lambda entry: str(entry["file"]),
+)
+def test_no_outcome_of_a_list_shows_a_credential(entry: Entry) -> None:
+    """Whatever comes of a list, also where it is taken for another one, no credential in it is shown."""
+    body = (_ANSWERS / entry["file"]).read_bytes()
+    for operation in _GROUPS["lists"]:
+        assert "must-not-show" not in repr(decode(operation, body, _options(entry))).casefold()
 
 
 def test_details_of_lists_say_what_is_wrong() -> None:

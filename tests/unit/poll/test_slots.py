@@ -102,7 +102,9 @@ async def test_suspects_share_a_quarter(most: int, suspects: int) -> None:
 async def test_who_may_go_passes_who_may_not() -> None:
     """A suspect at the head of the queue does not hold up those behind it."""
     loop = _Loop(4)
-    numbers = [loop.ask(lane) for lane in (Lane.SUSPECT, Lane.SUSPECT, Lane.SUSPECT, Lane.TENANT, Lane.SWITCH)]
+    numbers = [
+        loop.ask(lane) for lane in (Lane.SUSPECT, Lane.SUSPECT, Lane.SUSPECT, Lane.TENANT, Lane.SWITCH)
+    ]
     await loop.settle()
 
     assert loop.order == [numbers[0], numbers[3], numbers[4]]

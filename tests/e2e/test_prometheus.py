@@ -1,0 +1,515 @@
+"""The real Prometheus scrapes the exporter, which polls simulated switches whose world stands still."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter import __version__, catalogue
+from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Metric
+from exporter.model import Query, Reason, Scope, SkipReason
+from tests.e2e.everything import (
+    OF_TENANTS,
+    WHOLE,
+    configuration,
+    queries,
+    switch,
+    wait_for_rounds,
+    wait_until_well,
+)
+from tests.e2e.programs import (
+    Exporter,
+    Series,
+    Simulator,
+    running_programs,
+    start_exporter,
+    start_simulator,
+    wait_until,
+)
+from tests.e2e.prometheus import Prometheus, start_prometheus
+
+Truths = Mapping[str, dict[str, Any]]
+Scrape = Mapping[Metric, dict[Series, float]]
+
+_DAY = 86_400
+_ZONE = "Asia/Kolkata"  # no daylight saving, and half an hour off
+_EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _hours(begin: int, end: int) -> dict[str, Any]:
+    """Return business hours that begin and end so many hours from now."""
+    now = datetime.now(ZoneInfo(_ZONE))
+    clock = [(now + timedelta(hours=hours)).strftime("%H:%M") for hours in (begin, end)]
+    return {"timezone": _ZONE, "days": _EVERY_DAY, "from": clock[0], "to": clock[1]}
+
+
+def _north(url: str) -> dict[str, Any]:
+    return switch(
+        "north",
+        url,
+        nodes=["pbx1", {"name": "pbx2", "channels_limit": 523}, "pbx9"],
+        queries=queries(license={"interval": "2s"}),
+        tenant_defaults={"labels": {"team": "noc"}},
+        thresholds={"license": {"warning": "60d", "critical": "5d"}},
+        tenants=[
+            {
+                "code": "ACME",
+                "labels": {"team": "voice", "site": 'Zürich, "HQ" \\ n'},
+                "extensions": ["100", "101", "103"],
+                "watch": ["101", "105"],
+                "channels_limit": 31,
+                "business_hours": _hours(-2, 2),
+                "thresholds": {"balance": {"warning": 101, "critical": 20.5}, "registered_ratio": "off"},
+            },
+            {
+                "code": "BOREAL",
+                "extensions": ["100", "101", "102", "103", "104", "105"],
+                "business_hours": _hours(2, 5),
+                "thresholds": {"registered_ratio": {"warning": 0.75}},
+            },
+            {
+                "code": "CINDER",
+                "key": "demo-tenant-CINDER",
+                "watch": ["104"],
+                "thresholds": {"balance": {"critical": "off"}},
+                "queries": {"balance": {"tenant_interval": "off"}},
+            },
+            {"code": "DELTA9", "queries": {"channels": {"tenant_interval": "off"}}},
+        ],
+    )
+
+
+def _south(url: str) -> dict[str, Any]:
+    return switch(
+        "south",
+        url,
+        nodes=["pbx8"],
+        queries=queries(
+            license={"pattern": r"in (-?\d+) days"},
+            registrations={"parameter": "id"},
+            calls={"interval": "2s"},
+        ),
+        thresholds={"license": "off", "balance": "off"},
+        tenants=[
+            {"code": "ACME", "extensions": ["100", "102"]},
+            {"code": "BOREAL", "labels": {"floor": "2"}},
+        ],
+    )
+
+
+_ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "north": {
+        "": WHOLE,
+        "ACME": OF_TENANTS,
+        "BOREAL": OF_TENANTS,
+        "CINDER": tuple(query for query in OF_TENANTS if query != "balance"),
+        "DELTA9": tuple(query for query in OF_TENANTS if query not in {"channels", "registrations"}),
+    },
+    "south": {
+        "": WHOLE,
+        "ACME": OF_TENANTS,
+        "BOREAL": tuple(query for query in OF_TENANTS if query != "registrations"),
+    },
+}
+"""By switch and tenant, what is polled."""
+
+_POLLED_EXTENSIONS = {
+    ("north", "ACME"): ("100", "101", "103", "105"),
+    ("north", "BOREAL"): ("100", "101", "102", "103", "104", "105"),
+    ("north", "CINDER"): ("104",),
+    ("south", "ACME"): ("100", "102"),
+}
+_INTERVALS = {("north", "license", "switch"): 2, ("south", "calls", "switch"): 2}
+_BY_NODE = {"north": True, "south": False}  # south answers COUNTCHANNELS with a total
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What Prometheus had while all was well, and while something failed."""
+
+    truths: Truths
+    healthy: Scrape
+    healthy_at: float
+    failing: Scrape
+
+
+@pytest.fixture(scope="module")
+def observed(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> Iterator[_Observed]:
+    """Run everything once; in between a node vanishes from each switch."""
+    executable = require_program("prometheus", "prometheus")
+    directory = tmp_path_factory.mktemp("prometheus")
+    with running_programs(directory) as run:
+        manners = ("--channels=total", "--license=sentence", "--regstate-parameter=id")
+        north = start_simulator(run, "--tenants=4", "--nodes=4", "--extensions=6", "--seed=7")
+        south = start_simulator(run, "--tenants=2", "--nodes=3", "--extensions=4", "--seed=11", *manners)
+        _stop_the_worlds(north, south)
+        text = configuration(_north(north.url), _south(south.url))
+        exporter = start_exporter(run, directory / "config.yaml", text)
+        prometheus = start_prometheus(run, executable, directory, exporter)
+        wait_until_well(exporter)
+        north.world(nodes={"pbx4": False})
+        south.world(nodes={"pbx3": False})
+        for simulator in (north, south):
+            wait_for_rounds(simulator)
+        wait_until_well(exporter)
+        healthy_at = prometheus.after_two_scrapes(time.time())
+        healthy = _scrape(prometheus, healthy_at)
+        truths = {"north": north.truth(), "south": south.truth()}
+        failing = _make_fail(north, exporter, prometheus)
+        yield _Observed(truths, healthy, healthy_at, failing)
+        for simulator in (north, south):
+            simulator.assert_nothing_forbidden()
+
+
+def _stop_the_worlds(north: Simulator, south: Simulator) -> None:
+    north.world(
+        freeze=True,
+        license_days=37,
+        dropped=0.4,
+        tenants={
+            "ACME": {"calls": 3, "balance": -12.3456},
+            "BOREAL": {"calls": 0, "max_channels": 17},
+            "CINDER": {"calls": 2, "max_channels": 19},
+            "DELTA9": {"max_channels": -1, "balance": 0},
+        },
+    )
+    south.world(freeze=True, license_days=-3, tenants={"ACME": {"calls": 1}, "BOREAL": {"calls": 2}})
+
+
+def _make_fail(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> Scrape:
+    north.fault(kind="refuse_key", info="balance", tenant="ACME")
+    north.fault(kind="status", reqtype="LICENSEDAYS")
+
+    def failed() -> bool:
+        return "softswitch_query_failure{" in exporter.metrics() and all(
+            exporter.value("softswitch_query_success", switch="north", query=query, scope=scope, tenant=code)
+            == 0
+            for query, scope, code in (("balance", "tenant", "ACME"), ("license", "switch", ""))
+        )
+
+    wait_until(failed, 20, "both faults to show")
+    return _scrape(prometheus, prometheus.after_two_scrapes(time.time()))
+
+
+def _scrape(prometheus: Prometheus, at: float) -> Scrape:
+    """Return what Prometheus has of each metric of the catalogue, by an exact name."""
+    return {
+        metric: prometheus.series(f'{{__name__=~"{metric.name}(_bucket|_sum|_count)?"}}', at)
+        if metric is catalogue.REQUEST_DURATION
+        else prometheus.series(metric.name, at)
+        for metric in METRICS
+    }
+
+
+class _Expected:
+    """Collects series as Prometheus gives them: labels in the order of the catalogue, empty ones left out."""
+
+    def __init__(self) -> None:
+        self.families: dict[Metric, dict[Series, float]] = {}
+
+    def add(self, metric: Metric, value: float, *labels: str, **more: str) -> None:
+        named = dict(zip(metric.labels, labels, strict=True)) | more
+        key = frozenset((name, text) for name, text in named.items() if text)
+        self.families.setdefault(metric, {})[metric.name, key] = value
+
+
+def _expected(truths: Truths) -> dict[Metric, dict[Series, float]]:
+    expected = _Expected()
+    for name, truth in truths.items():
+        _expect_whole(expected, name, truth["switch"])
+        for code, asked in _ASKED[name].items():
+            if code:
+                _expect_tenant(expected, name, code, asked, truth["tenants"][code])
+            _expect_queries(expected, name, code, asked)
+    _expect_configured(expected)
+    return expected.families
+
+
+def _expect_whole(expected: _Expected, name: str, whole: dict[str, Any]) -> None:
+    expected.add(catalogue.UP, 1, name)
+    expected.add(catalogue.BREAKER_OPEN, 0, name)
+    expected.add(catalogue.SERIES_LIMITED, 0, name)
+    expected.add(catalogue.PEERS, whole["peers"], name)
+    expected.add(catalogue.CHANNELS, whole["channels"], name)
+    expected.add(catalogue.CALLS, whole["calls"], name)
+    expected.add(catalogue.LICENSE_REMAINING, whole["license_days"] * _DAY, name)
+    expected.add(catalogue.TENANTS, len(_ASKED[name]) - 1, name)
+    for node, counts in whole["nodes"].items():
+        expected.add(catalogue.NODE_PEERS, counts["peers"], name, node)
+        expected.add(catalogue.NODE_CHANNELS, counts["channels"], name, node)
+        expected.add(catalogue.NODE_PRESENT, 1, name, node)
+
+
+def _expect_tenant(
+    expected: _Expected, name: str, code: str, asked: tuple[str, ...], truth: dict[str, Any]
+) -> None:
+    expected.add(catalogue.TENANT_PEERS, truth["peers"], name, code)
+    expected.add(catalogue.TENANT_CALLS, truth["calls"], name, code)
+    for node, counts in truth["nodes"].items():
+        if counts["peers"]:
+            expected.add(catalogue.TENANT_NODE_PEERS, counts["peers"], name, code, node)
+        if counts["channels"] and "channels" in asked and _BY_NODE[name]:
+            expected.add(catalogue.TENANT_NODE_CHANNELS, counts["channels"], name, code, node)
+    if "channels" in asked:
+        expected.add(catalogue.TENANT_CHANNELS, truth["channels"], name, code)
+    if "balance" in asked:
+        expected.add(catalogue.TENANT_BALANCE, truth["balance"], name, code)
+    limit = 31 if (name, code) == ("north", "ACME") else truth["max_channels"]
+    if limit != -1:
+        expected.add(catalogue.TENANT_CHANNELS_LIMIT, limit, name, code)
+    polled = _POLLED_EXTENSIONS.get((name, code))
+    if polled:
+        registered = [truth["extensions"][number] for number in polled]
+        expected.add(catalogue.TENANT_EXTENSIONS, sum(registered), name, code, "registered")
+        expected.add(catalogue.TENANT_EXTENSIONS, registered.count(False), name, code, "unregistered")
+        expected.add(catalogue.TENANT_EXTENSIONS, 0, name, code, "unknown")
+        for number, state in zip(polled, registered, strict=True):
+            expected.add(catalogue.EXTENSION_REGISTERED, float(state), name, code, number)
+
+
+def _expect_queries(expected: _Expected, name: str, code: str, asked: tuple[str, ...]) -> None:
+    scope = "tenant" if code else "switch"
+    for query in asked:
+        expected.add(catalogue.QUERY_SUCCESS, 1, name, query, scope, code)
+        interval = _INTERVALS.get((name, query, scope), 1)
+        expected.add(catalogue.QUERY_INTERVAL, interval, name, query, scope)
+
+
+def _expect_configured(expected: _Expected) -> None:
+    """Expect what the configuration alone says."""
+    # Nodes that were never there, and those that vanished.
+    for name, node in (("north", "pbx9"), ("north", "pbx4"), ("south", "pbx8"), ("south", "pbx3")):
+        expected.add(catalogue.NODE_PRESENT, 0, name, node)
+    expected.add(catalogue.NODE_CHANNELS_LIMIT, 523, "north", "pbx2")
+    for code, number in (("ACME", "101"), ("ACME", "105"), ("CINDER", "104")):
+        expected.add(catalogue.EXTENSION_WATCHED, 1, "north", code, number)
+    expected.add(catalogue.TENANT_OPEN, 1, "north", "ACME")
+    expected.add(catalogue.TENANT_OPEN, 0, "north", "BOREAL")
+    labels = {"ACME": {"team": "voice", "site": 'Zürich, "HQ" \\ n'}}
+    for code in ("ACME", "BOREAL", "CINDER", "DELTA9"):
+        expected.add(catalogue.TENANT_INFO, 1, "north", code, "", **labels.get(code, {"team": "noc"}))
+    expected.add(catalogue.TENANT_INFO, 1, "south", "ACME", "")
+    expected.add(catalogue.TENANT_INFO, 1, "south", "BOREAL", "", floor="2")
+    expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 60 * _DAY, "north", "warning")
+    expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 5 * _DAY, "north", "critical")
+    balance = {"ACME": (101, 20.5), "BOREAL": (50, 10), "CINDER": (50, None), "DELTA9": (50, 10)}
+    for code, (warning, critical) in balance.items():
+        expected.add(catalogue.TENANT_BALANCE_THRESHOLD, warning, "north", code, "warning")
+        if critical is not None:
+            expected.add(catalogue.TENANT_BALANCE_THRESHOLD, critical, "north", code, "critical")
+    first = {("north", "BOREAL"): 0.75}
+    for name, codes in _ASKED.items():
+        for code in codes.keys() - {"", "ACME"} if name == "north" else codes.keys() - {""}:
+            ratio = first.get((name, code), 0.9)
+            expected.add(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, ratio, name, code, "warning")
+            expected.add(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, 0.5, name, code, "critical")
+
+
+_COMPARED = (
+    catalogue.UP,
+    catalogue.PEERS,
+    catalogue.CHANNELS,
+    catalogue.CALLS,
+    catalogue.NODE_PEERS,
+    catalogue.NODE_CHANNELS,
+    catalogue.NODE_PRESENT,
+    catalogue.LICENSE_REMAINING,
+    catalogue.TENANTS,
+    catalogue.TENANT_PEERS,
+    catalogue.TENANT_CHANNELS,
+    catalogue.TENANT_CALLS,
+    catalogue.TENANT_NODE_PEERS,
+    catalogue.TENANT_NODE_CHANNELS,
+    catalogue.TENANT_BALANCE,
+    catalogue.TENANT_EXTENSIONS,
+    catalogue.EXTENSION_REGISTERED,
+    catalogue.EXTENSION_WATCHED,
+    catalogue.TENANT_INFO,
+    catalogue.TENANT_OPEN,
+    catalogue.TENANT_BALANCE_THRESHOLD,
+    catalogue.TENANT_REGISTERED_RATIO_THRESHOLD,
+    catalogue.LICENSE_REMAINING_THRESHOLD,
+    catalogue.NODE_CHANNELS_LIMIT,
+    catalogue.TENANT_CHANNELS_LIMIT,
+    catalogue.QUERY_SUCCESS,
+    catalogue.QUERY_INTERVAL,
+    catalogue.BREAKER_OPEN,
+    catalogue.SERIES_LIMITED,
+)
+
+_NOT_COMPARED: Mapping[Metric, str] = {
+    catalogue.QUERY_FAILURE: "absent while all is well: compared under a fault",
+    catalogue.QUERY_LAST_SUCCESS: "a time: labels, and within the last minute",
+    catalogue.QUERY_CYCLE: "measured by the exporter: labels, and near the interval",
+    catalogue.REQUEST_DURATION: "measured by the exporter: labels, buckets, and that they add up",
+    catalogue.REQUEST_FAILURES: "counted from the start on: labels, and under a fault",
+    catalogue.EMPTY_ANSWERS: "how often an idle tenant was asked: labels, and not below 0",
+    catalogue.TARGETS_SKIPPED: "depends on how busy the machine is: labels, and not below 0",
+    catalogue.SERIES: "follows from all others: compared with what is served",
+    catalogue.BUILD_INFO: "about the exporter: labels",
+    catalogue.CONFIG_RELOAD_SUCCESSFUL: "about the exporter: 1",
+    catalogue.CONFIG_RELOAD_TIMESTAMP: "a time: within the last minutes",
+}
+
+
+def test_every_metric_of_the_catalogue_is_looked_at() -> None:
+    """A metric that is added to the catalogue must be compared here, or exempted with a reason."""
+    assert {*_COMPARED, *_NOT_COMPARED} == set(METRICS)
+    assert not set(_COMPARED) & _NOT_COMPARED.keys()
+
+
+@pytest.mark.parametrize("metric", _COMPARED, ids=lambda metric: metric.name)
+def test_prometheus_has_the_truth(metric: Metric, observed: _Observed) -> None:
+    """Value by value and label by label, Prometheus has what the switch knows, and not one series more."""
+    expected = _expected(observed.truths)[metric]
+    assert expected
+    assert observed.healthy[metric] == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+def test_the_truth_is_worth_comparing(observed: _Observed) -> None:
+    """The two worlds hold what could be mixed up: idle and busy, on and off, debts, a license run out."""
+    expected = _expected(observed.truths)
+    assert min(expected[catalogue.TENANT_CALLS].values()) == 0
+    assert min(expected[catalogue.TENANT_BALANCE].values()) < 0
+    assert min(expected[catalogue.LICENSE_REMAINING].values()) < 0
+    assert set(expected[catalogue.EXTENSION_REGISTERED].values()) == {0, 1}
+    assert len(set(expected[catalogue.PEERS].values())) == len(observed.truths)
+
+
+def _labels(series: dict[Series, float]) -> set[tuple[tuple[str, str], ...]]:
+    return {tuple(sorted(labels)) for _, labels in series}
+
+
+def _named(**labels: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, text) for name, text in labels.items() if text))
+
+
+def _polled() -> Iterator[tuple[str, str, str, str]]:
+    for name, tenants in _ASKED.items():
+        for code, asked in tenants.items():
+            for query in asked:
+                yield name, query, "tenant" if code else "switch", code
+
+
+def test_every_target_succeeded_within_the_last_minute(observed: _Observed) -> None:
+    """The time of the last success is there for each target, and is recent."""
+    series = observed.healthy[catalogue.QUERY_LAST_SUCCESS]
+    assert _labels(series) == {
+        _named(switch=name, query=query, scope=scope, tenant=code) for name, query, scope, code in _polled()
+    }
+    assert all(0 <= observed.healthy_at - at < 60 for at in series.values()), series
+
+
+def test_cycles_are_near_their_intervals(observed: _Observed) -> None:
+    """A cycle is told for each query and scope, and is about as long as configured."""
+    series = observed.healthy[catalogue.QUERY_CYCLE]
+    assert _labels(series) == {
+        _named(switch=name, query=query, scope=scope) for name, query, scope, _ in _polled()
+    }
+    assert all(0.5 < cycle < 20 for cycle in series.values()), series
+
+
+def test_durations_add_up(observed: _Observed) -> None:
+    """Each query has a histogram with the buckets of the catalogue, and something in it."""
+    series = observed.healthy[catalogue.REQUEST_DURATION]
+    histograms: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
+    for (name, labels), value in series.items():
+        if name.endswith("_bucket"):
+            named = dict(labels)
+            histograms.setdefault(_named(**named | {"le": ""}), {})[float(named["le"])] = value
+    assert histograms.keys() == {_named(switch=name, query=query) for name, query, _, _ in _polled()}
+    for labels, buckets in histograms.items():
+        assert sorted(buckets) == [*REQUEST_DURATION_BUCKETS, float("inf")]
+        assert sorted(buckets.values()) == [buckets[bound] for bound in sorted(buckets)]
+        count = series["softswitch_request_duration_seconds_count", frozenset(labels)]
+        assert buckets[float("inf")] == count > 0
+        assert 0 < series["softswitch_request_duration_seconds_sum", frozenset(labels)] < 5 * count
+    assert len(series) == len(histograms) * (len(REQUEST_DURATION_BUCKETS) + 3)
+
+
+def test_counters_are_there_from_the_start(observed: _Observed) -> None:
+    """Each counter has every reason of each query, so that the first increase is one."""
+    failures = observed.healthy[catalogue.REQUEST_FAILURES]
+    assert _labels(failures) == {
+        _named(switch=name, query=query, reason=reason)
+        for name, query, _, _ in _polled()
+        for reason in Reason
+    }
+    empties = observed.healthy[catalogue.EMPTY_ANSWERS]
+    assert _labels(empties) == {_named(switch=name, query=query) for name, query, _, _ in _polled()}
+    skips = observed.healthy[catalogue.TARGETS_SKIPPED]
+    assert _labels(skips) == {
+        _named(switch=name, query=query, scope=scope, reason=reason)
+        for name, query, scope, _ in _polled()
+        for reason in SkipReason
+    }
+    assert min(*failures.values(), *empties.values(), *skips.values()) == 0
+    # Nothing but idle tenants and vanished nodes gave no value.
+    assert {dict(labels)["reason"] for (_, labels), count in failures.items() if count} <= {"empty"}
+    assert empties["softswitch_empty_answers_total", frozenset({"switch": "north", "query": "calls"}.items())]
+
+
+def test_series_are_counted(observed: _Observed) -> None:
+    """``softswitch_series`` of a switch is the number of series that its answers and settings make."""
+    kept_elsewhere = {
+        catalogue.REQUEST_DURATION,
+        catalogue.REQUEST_FAILURES,
+        catalogue.EMPTY_ANSWERS,
+        catalogue.TARGETS_SKIPPED,
+        catalogue.BREAKER_OPEN,
+    }
+    for name in _ASKED:
+        held = sum(
+            dict(labels).get("switch") == name
+            for metric, series in observed.healthy.items()
+            if metric not in kept_elsewhere
+            for _, labels in series
+        )
+        label = frozenset({"switch": name}.items())
+        assert observed.healthy[catalogue.SERIES]["softswitch_series", label] == held
+
+
+def test_the_exporter_says_what_it_is(observed: _Observed) -> None:
+    """Version, Python and the outcome of loading the configuration are told once."""
+    assert _labels(observed.healthy[catalogue.BUILD_INFO]) == {
+        _named(version=__version__, python_version=platform.python_version())
+    }
+    name = catalogue.CONFIG_RELOAD_SUCCESSFUL.name
+    assert observed.healthy[catalogue.CONFIG_RELOAD_SUCCESSFUL] == {(name, frozenset()): 1}
+    (loaded,) = observed.healthy[catalogue.CONFIG_RELOAD_TIMESTAMP].values()
+    assert 0 < observed.healthy_at - loaded < 120
+
+
+def test_failures_are_told_with_their_reason(observed: _Observed) -> None:
+    """While all is well no failure is served; under a fault exactly the failing targets have one."""
+    assert observed.healthy[catalogue.QUERY_FAILURE] == {}
+    expected = _Expected()
+    failing = (("balance", Scope.TENANT, "ACME", Reason.AUTH), ("license", Scope.SWITCH, "", Reason.HTTP))
+    for query, scope, code, reason in failing:
+        expected.add(catalogue.QUERY_FAILURE, 1, "north", query, scope, code, reason)
+    assert observed.failing[catalogue.QUERY_FAILURE] == expected.families[catalogue.QUERY_FAILURE]
+    unsuccessful = {
+        labels for labels, success in observed.failing[catalogue.QUERY_SUCCESS].items() if not success
+    }
+    assert {labels for _, labels in unsuccessful} == {
+        frozenset(_named(switch="north", query=query, scope=scope, tenant=code))
+        for query, scope, code, _ in failing
+    }
+
+
+def test_a_failure_changes_no_value(observed: _Observed) -> None:
+    """Every value outlives a failure, that of the failing target too, and the failures are counted."""
+    for metric in _COMPARED:
+        if metric is not catalogue.QUERY_SUCCESS:
+            assert observed.failing[metric] == observed.healthy[metric], metric.name
+    counted = observed.failing[catalogue.REQUEST_FAILURES]
+    for query, reason in ((Query.BALANCE, Reason.AUTH), (Query.LICENSE, Reason.HTTP)):
+        labels = frozenset(_named(switch="north", query=query, reason=reason))
+        assert counted["softswitch_request_failures_total", labels] >= 1

@@ -1,0 +1,216 @@
+"""Holds the texts that a newcomer reads against the program: what they show is what happens."""
+
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+import exporter
+from exporter import catalogue
+from exporter.cli import main
+from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
+from exporter.config import load
+from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.programs import EXPORTER
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+HOW_IT_WORKS = (ROOT / "docs/how-it-works.md").read_text()
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/dependencies.md", "docs/how-it-works.md")
+PROGRAM = ".venv/bin/softswitch-exporter"
+URL = "https://pbx.example.com/pbx/proxyapi.php"
+
+
+def blocks(language: str, beginning: str = "") -> list[str]:
+    """Return the fenced blocks of the README in one language that begin like this."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language and text.startswith(beginning)]
+
+
+def commands() -> list[list[str]]:
+    """Return the words of every shell command of the README."""
+    return [shlex.split(line, comments=True) for block in blocks("sh") for line in block.splitlines()]
+
+
+def command(word: str) -> list[str]:
+    """Return the words of the one command of the README that has this word."""
+    [found] = [words for words in commands() if word in words]
+    return found
+
+
+def configuration(folder: Path, url: str = URL) -> str:
+    """Return the configuration of the README for this URL; its key file is in the folder."""
+    [text] = blocks("yaml", "switches:")
+    (folder / "pbx-eu.key").write_text("demo-admin\n")
+    assert URL in text
+    return text.replace(URL, url)
+
+
+def without_numbers(text: str) -> str:
+    """Return a text with N for what differs from run to run: numbers and the name of a temporary folder."""
+    return re.sub(r"\d[\d.]*", "N", re.sub(r"\S+/softswitch-exporter-\w+/", "/folder/", text)).strip()
+
+
+def make_targets() -> set[str]:
+    """Return what the Makefile says can be made."""
+    return set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    """Each line of a shell block is something that can be made, or a command line that the program takes."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert Path(PROGRAM).name in scripts
+    assert commands()
+    for program, *arguments in commands():
+        if program == "make":
+            assert set(arguments) <= make_targets()
+        else:
+            assert program == PROGRAM
+            parser().parse_args(arguments)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_flag_and_target_in_the_prose_exists(document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands between backticks in the running text can be typed."""
+    text = (ROOT / document).read_text()
+    for name in ([], ["probe"], ["simulate"], ["demo"]):
+        with pytest.raises(SystemExit):
+            main([*name, "--help"])
+    known = set(re.findall(r"--[a-z][a-z.-]*", capsys.readouterr().out))
+    assert set(re.findall(r"`(--[a-z][a-z.-]*)", text)) <= known
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= make_targets()
+
+
+def test_the_first_configuration_loads(tmp_path: Path) -> None:
+    """The configuration is valid as it stands, and says what the text around it says."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(tmp_path))
+    [switch] = load(file, {}).switches
+    assert (switch.name, switch.url) == ("pbx-eu", URL)
+    assert switch.settings("ACME").polled == ("100", "101")
+
+
+def test_the_check_prints_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output of --config.check is pasted letter for letter."""
+    (tmp_path / "config.yaml").write_text(configuration(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(command("--config.check")[1:]) == 0
+    assert blocks("text", "config.yaml is valid.") == [capsys.readouterr().out]
+
+
+def test_the_probe_prints_what_the_readme_shows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    run_simulator: StartSimulator,
+) -> None:
+    """The output of the probe of a simulated switch is the pasted one, but for the numbers."""
+    (tmp_path / "config.yaml").write_text(configuration(tmp_path, run_simulator().url))
+    monkeypatch.chdir(tmp_path)
+    assert main(command("probe")[1:]) == 0
+    [shown] = blocks("text", "request ")
+    assert without_numbers(capsys.readouterr().out) == without_numbers(shown)
+
+
+def test_the_probe_of_one_phone_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], run_simulator: StartSimulator
+) -> None:
+    """The flags that the README names for one phone, in place of the query, give its state."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(tmp_path, run_simulator().url))
+    assert "`--tenant=ACME --extension=100`" in README
+    assert main(["probe", f"--config.file={file}", "--tenant=ACME", "--extension=100"]) == 0
+    assert "info=regstate" in capsys.readouterr().out
+
+
+def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
+    """The introduction of the demo is the pasted one, and in time each of the values comes."""
+    demo = run_program(*EXPORTER, "demo", "--port=0", "--simulator-port=0")
+    [shown] = blocks("text", "softswitch-exporter polls")
+    introduction, live = shown.split("\n\n")
+    names = [re.escape(entry.rpartition(" ")[0]) for entry in live.splitlines()[-1].split("  ")[1:]]
+    demo.wait_for(r" -?[\d.]+  ".join(names), seconds=60)
+    assert without_numbers(demo.text().split("\n\n")[0]) == without_numbers(introduction)
+    assert demo.stop() == 0
+
+
+def test_every_endpoint_of_the_readme_is_served(
+    tmp_path: Path, run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """The exporter, run with the configuration of the README, knows each path that the text names."""
+    running = run_exporter(configuration(tmp_path, run_simulator().url))
+    section = README.partition("## Endpoints")[2].partition("\n## ")[0]
+    paths = re.findall(r"`(/\S*)`", section)
+    assert "/metrics" in paths
+    assert {path: _status(running.base_url + path) for path in paths if path != "/-/ready"} == {
+        path: 200 for path in paths if path != "/-/ready"
+    }
+    assert _status(f"{running.base_url}/-/ready") in {200, 503}
+
+
+def _status(url: str) -> int:
+    try:
+        with urlopen(url, timeout=30) as response:
+            status: int = response.status
+            return status
+    except HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_prometheus_takes_the_scrape_configuration(
+    tmp_path: Path, require_program: Callable[[str, str], str]
+) -> None:
+    """The block for Prometheus is valid, and asks where the exporter listens by default."""
+    [text] = blocks("yaml", "scrape_configs:")
+    assert f'127.0.0.1{DEFAULT_LISTEN_ADDRESS}"' in text
+    file = tmp_path / "prometheus.yml"
+    file.write_text(text)
+    promtool = require_program("promtool", "prometheus")
+    checked = subprocess.run([promtool, "check", "config", file], capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_metric_that_is_named_exists(document: str) -> None:
+    """No text tells of a metric that the catalogue does not declare."""
+    named = set(re.findall(r"softswitch_[a-z_]+", (ROOT / document).read_text()))
+    assert named <= {metric.name for metric in catalogue.METRICS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_to_a_file_resolves(document: str) -> None:
+    """Each relative link leads to a file, and to a heading of it where it names one."""
+    file = ROOT / document
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", file.read_text()):
+        path, _, anchor = target.partition("#")
+        linked = file.parent / path
+        assert linked.is_file(), target
+        headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+        assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+def test_every_module_is_explained() -> None:
+    """The page on how it works names each module and package of the top level."""
+    [package] = exporter.__path__
+    names = {path.stem for path in Path(package).iterdir() if not path.name.startswith(("_", "py.typed"))}
+    assert "store" in names
+    assert {name for name in names if f"`{name}`" not in HOW_IT_WORKS} == set()
+
+
+def test_every_dependency_has_its_place() -> None:
+    """The tables of docs/dependencies.md hold what pyproject.toml asks for, and nothing else."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    sections = (ROOT / "docs/dependencies.md").read_text().split("\n## ")
+    wanted = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    for requirements, section in zip(wanted, sections[1:3], strict=True):
+        named = re.findall(r"^\| `([a-z-]+)`", section, re.MULTILINE)
+        assert sorted(named) == sorted(re.split("[<>=]", requirement)[0] for requirement in requirements)

@@ -1,0 +1,189 @@
+"""What really goes out: nothing that is not on the list, and nothing that changes anything on the switch."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from exporter.model import Query
+from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.everything import configuration, queries, switch, wait_for_rounds, wait_until_well
+from tests.e2e.programs import EXPORTER, Simulator, get, wait_until
+from tests.e2e.replay import Replay, replaying
+from tests.e2e.test_replay import SHAPES, Switch
+
+_OF_ALL = {"format": "json"}
+
+# Each kind of request that may be sent, by what it may carry beside the key. A star stands for any value.
+# Written down again here, from design, section 6: the list of the program is what is being tested.
+_ALLOWED = (
+    {"reqtype": "COUNTPEERS", **_OF_ALL},
+    {"reqtype": "COUNTPEERS", "tenant": "*", **_OF_ALL},
+    {"reqtype": "COUNTCHANNELS", **_OF_ALL},
+    {"reqtype": "COUNTCHANNELS", "nodename": "*", **_OF_ALL},
+    {"reqtype": "COUNTCHANNELS", "tenant": "*", **_OF_ALL},
+    {"reqtype": "COUNTCALLS"},
+    {"reqtype": "COUNTCALLS", "tenant": "*"},
+    {"reqtype": "LICENSEDAYS"},
+    {"reqtype": "INFO", "info": "balance", "tenant": "*"},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "ext": "*", **_OF_ALL},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "id": "*", **_OF_ALL},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "number": "*", **_OF_ALL},
+    {"reqtype": "INFO", "info": "extensions", "tenant": "*", **_OF_ALL},
+    {"reqtype": "INFO", "info": "config", "tenant": "*", **_OF_ALL},
+    {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_OF_ALL},
+    {"reqtype": "CHANSIPPEERS", **_OF_ALL},
+)
+
+_PARAMETERS = ("ext", "id", "number")
+_TENANTS = [
+    {"code": "ACME", "extensions": ["100", "101"]},
+    {"code": "BOREAL", "key": "demo-tenant-BOREAL", "extensions": ["102"]},
+    {"code": "CINDER"},
+]
+
+
+def _kind(parameters: dict[str, str]) -> int | None:
+    """Return which entry of the list a request is, or None."""
+    for number, allowed in enumerate(_ALLOWED):
+        if parameters.keys() == allowed.keys() and all(
+            wanted in {"*", parameters[name]} for name, wanted in allowed.items()
+        ):
+            return number
+    return None
+
+
+def _probes(file: Path, name: str) -> Iterator[list[str]]:
+    """Yield the command line of a probe of every query, of the whole and of a tenant."""
+    command = [*EXPORTER, "probe", f"--config.file={file}", f"--switch={name}"]
+    for query in Query:
+        yield [*command, f"--query={query}"]
+        yield [*command, f"--query={query}", "--tenant=ACME", "--extension=100"]
+    yield command
+    yield [*command, "--tenant=BOREAL"]
+
+
+def _run_all(run_program: Start, commands: Iterator[list[str]]) -> list[str]:
+    """Run commands, a few at a time; return their outputs."""
+    outputs, waiting = [], list(commands)
+    while waiting:
+        programs = [run_program(*command) for command in waiting[:4]]
+        waiting = waiting[4:]
+        for program in programs:
+            program.process.wait(30)
+            outputs.append(program.text())
+    return outputs
+
+
+@pytest.fixture
+def everything_asked(
+    run_simulator: StartSimulator, run_exporter: StartExporter, run_program: Start, tmp_path: Path
+) -> list[Simulator]:
+    """Poll three switches with everything on, and probe every query of one."""
+    simulators = [
+        run_simulator(
+            "--tenants=3",
+            "--extensions=3",
+            f"--regstate-parameter={parameter}",
+            f"--channels={'nodes' if parameter == 'ext' else 'total'}",
+        )
+        for parameter in _PARAMETERS
+    ]
+    for simulator in simulators:
+        simulator.world(freeze=True, tenants={"BOREAL": {"calls": 2}})
+    text = configuration(
+        *(
+            switch(
+                f"by-{parameter}",
+                simulator.url,
+                tenants=_TENANTS,
+                queries=queries(registrations={"parameter": parameter}),
+            )
+            for parameter, simulator in zip(_PARAMETERS, simulators, strict=True)
+        )
+    )
+    exporter = run_exporter(text)
+    file = tmp_path / "probed.yaml"
+    file.write_text(text)
+    outputs = _run_all(run_program, _probes(file, "by-ext"))
+    # Those of a query that has no such scope say so; all others were sent.
+    assert all("verdict" in output or "cannot be asked" in output or "add --" in output for output in outputs)
+    wait_until_well(exporter)
+    for simulator in simulators:
+        wait_for_rounds(simulator)
+    return simulators
+
+
+def test_nothing_but_the_list_is_sent(everything_asked: list[Simulator]) -> None:
+    """With everything on, each request is an entry of the list, and each entry was sent."""
+    sent = [request for simulator in everything_asked for request in simulator.requests()["requests"]]
+    kinds = {
+        json.dumps(request["parameters"], sort_keys=True): _kind(request["parameters"]) for request in sent
+    }
+    assert [parameters for parameters, kind in kinds.items() if kind is None] == []
+    assert sorted(set(kinds.values()) - {None}) == list(range(len(_ALLOWED)))
+    for simulator in everything_asked:
+        log = simulator.requests()
+        assert log["forbidden"] == []
+        assert not [request for request in log["requests"] if "cache" in request["parameters"]]
+        assert {request["key"] for request in log["requests"]} == {"admin", "tenant"}
+
+
+def test_keys_go_where_they_belong(everything_asked: list[Simulator]) -> None:
+    """A tenant with a key of its own is asked with that key, and everyone else with the admin key."""
+    for simulator in everything_asked:
+        for request in simulator.requests()["requests"]:
+            own = request["parameters"].get("tenant") == "BOREAL"
+            assert request["key"] == ("tenant" if own else "admin"), request
+
+
+@pytest.fixture
+def replay(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> Iterator[Replay]:
+    """Poll and probe a switch that writes down what arrives, headers and all."""
+    with replaying(Switch(SHAPES[0]).answer) as replay:
+        text = configuration(switch("prime", replay.url, tenants=[{"code": "ACME", "extensions": ["100"]}]))
+        exporter = run_exporter(text)
+        wait_until_well(exporter)
+        polled = len(replay.requests)
+        file = tmp_path / "probed.yaml"
+        file.write_text(text)
+        _run_all(run_program, iter([[*EXPORTER, "probe", f"--config.file={file}"]]))
+        wait_until(lambda: len(replay.requests) > polled, 10, "the probe")
+        yield replay
+
+
+def test_requests_are_plain_get(replay: Replay) -> None:
+    """Every request is a GET of the configured path, says who sends it, and keeps no state."""
+    assert {sent.method for sent in replay.requests} == {"GET"}
+    assert {sent.path for sent in replay.requests} == {"/pbx/proxyapi.php"}
+    for sent in replay.requests:
+        assert sent.headers["User-Agent"] == f"softswitch-exporter/{__version__}"
+        assert not {"Cookie", "Referer", "Authorization", "Content-Type"} & sent.headers.keys()
+        assert sent.headers.get("Content-Length", "0") == "0"
+        assert _kind({name: text for name, text in sent.parameters.items() if name != "key"}) is not None
+
+
+@pytest.mark.forbidden_requests_expected
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "reqtype=BALANCE&tenant=ACME&amount=1",
+        "reqtype=HANGUP&channel=x",
+        "reqtype=INFO&info=balance&tenant=ACME&cache=no",
+        "reqtype=MANAGEDB&object=tenant&action=delete",
+        "reqtype=COUNTCHANNELS&tenant=ACME&nodename=pbx1",
+    ],
+)
+def test_the_simulator_tells_on_who_breaks_the_list(request_line: str, run_simulator: StartSimulator) -> None:
+    """The check at the end of every end-to-end test can fail: the simulator refuses, and says so loudly."""
+    simulator = run_simulator("--tenants=1")
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        get(f"{simulator.url}?key=demo-admin&{request_line}")
+    refused.value.close()
+    assert len(simulator.requests()["forbidden"]) == 1
+    with pytest.raises(AssertionError, match="FORBIDDEN REQUEST"):
+        simulator.assert_nothing_forbidden()

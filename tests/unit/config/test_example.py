@@ -1,0 +1,184 @@
+"""The example that users start from: it is valid, complete, and survives being spoilt."""
+
+import contextlib
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.config import Configuration, Thresholds, load, yaml_file
+from exporter.config.problems import keys, sections
+from exporter.config.tenants import TenantDefaults
+from exporter.errors import ConfigurationError
+from exporter.model import Registration
+
+EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
+PLACE = re.compile(r"(file|line \d+(, column \d+)?|[\w.…-]+(\[\d+\]|\.[\w.…-]*)*): \S")
+
+
+def _keys_of_everything() -> set[tuple[str, ...]]:
+    """Return the path of every key that the schema knows; tenants' stand for those of tenant_defaults."""
+    found: set[tuple[str, ...]] = set()
+
+    def walk(model: Any, path: tuple[str, ...]) -> None:
+        for key, annotation in keys(model).items():
+            found.add((*path, key))
+            for section in sections(annotation):
+                if section is not TenantDefaults:
+                    walk(section, (*path, key))
+
+    walk(Configuration, ())
+    return found
+
+
+def _uncommented(text: str) -> str:
+    """Return the example with the lines active that are settings behind a #."""
+    return re.sub(r"^( *)# (\w+: ?[^ ].*|- \w+:.*)$", r"\1\2", text, flags=re.MULTILINE)
+
+
+def _keys_of(tree: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    if isinstance(tree, list):
+        return {found for entry in tree for found in _keys_of(entry, path)}
+    if isinstance(tree, dict):
+        return {(*path, key) for key in tree} | {
+            found for key, value in tree.items() for found in _keys_of(value, (*path, key))
+        }
+    return set()
+
+
+def test_the_example_is_valid_as_it_stands() -> None:
+    """Nothing but the key has to be filled in to get a file that loads."""
+    configuration = load(EXAMPLE, {})
+    assert configuration.switches[0].settings("ACME").watch == ("100",)
+    assert configuration.alerting is not None
+
+
+def test_the_example_shows_every_key() -> None:
+    """Every key of the schema stands in the example at its place, active or behind a #."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    shown = _keys_of(yaml.safe_load(_uncommented(text)))
+    tenant_queries = ("switches", "tenants", "queries")
+    missing = {path for path in _keys_of_everything() - shown if path[:3] != tenant_queries}
+    missing |= {("switches", "queries", "registrations", "words", state) for state in Registration} - shown
+    missing |= {
+        ("switches", "thresholds", name, severity)
+        for name in Thresholds.model_fields
+        for severity in ("warning", "critical")
+    } - shown
+    assert missing == set()
+    # Of a tenant's queries one is shown in full, and the others are named in the comment beside it.
+    comment = " ".join(re.findall(r"# (tenant_interval only.*|limits, extensions)", text))
+    named = {path[3] for path in _keys_of_everything() if path[:3] == tenant_queries and len(path) > 3}
+    assert named == set(re.findall(r"\w+", comment.partition("of:")[2]))
+
+
+def test_the_example_shows_the_defaults() -> None:
+    """What the example says of a value that has a default is that default."""
+    example = load(EXAMPLE, {}).switches[0]
+    for name in ("timeout", "max_concurrency", "max_requests_per_second", "stale_after", "max_series", "tls"):
+        assert getattr(example, name) == type(example).model_fields[name].default
+    defaults = type(example).model_fields["queries"].default
+    for name in type(defaults).model_fields:
+        if name != "registrations":  # its words are shown empty
+            assert getattr(example.queries, name) == getattr(defaults, name)
+    assert example.thresholds == type(example).model_fields["thresholds"].default
+
+
+def _places(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    entries = enumerate(tree) if isinstance(tree, list) else tree.items() if isinstance(tree, dict) else ()
+    return [place for key, value in entries for place in [(*path, key), *_places(value, (*path, key))]]
+
+
+_TREE, _ = yaml_file.read(EXAMPLE)
+_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.text(st.characters(codec="utf-8"), max_size=8)
+    | st.sampled_from(
+        ["off", "all", "1m", "0", "-1", "1e999", "nan", "(", "[[", "(a)", "mon", "Europe", "http://a", "\0"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_spoilt_example_loads_or_is_refused_with_paths(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever is dropped, renamed, replaced or moved, loading succeeds or tells where it is wrong."""
+    tree: Any = copy.deepcopy(_TREE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        _spoil(tree, data)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    with contextlib.suppress(_Refused):
+        configuration = _load(path)
+        for switch in configuration.switches:
+            switch.settings("ACME")
+
+
+class _Refused(Exception):  # noqa: N818 - a value rather than an error
+    """The file was refused as it should be."""
+
+
+def _load(path: Path) -> Configuration:
+    try:
+        return load(path, {})
+    except ConfigurationError as error:
+        refused = error
+    assert refused.problems
+    for problem in refused.problems:
+        assert PLACE.match(problem), problem
+        assert not re.search(r"Input should|function-|Error|is not what is due", problem), problem
+    raise _Refused
+
+
+def _spoil(tree: Any, data: st.DataObject) -> None:
+    places = _places(tree)
+    if not places:
+        return
+    *parents, key = data.draw(st.sampled_from(places))
+    parent = tree
+    for step in parents:
+        parent = parent[step]
+    match data.draw(st.sampled_from(["drop", "rename", "replace", "transplant", "double"])):
+        case "drop":
+            del parent[key]
+        case "rename" if isinstance(parent, dict):
+            parent[data.draw(st.text(max_size=6)) or "x"] = parent.pop(key)
+        case "transplant":
+            *elsewhere, last = data.draw(st.sampled_from(places))
+            parent[key] = copy.deepcopy(_at(tree, [*elsewhere, last]))
+        case "double" if isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[int(key)]))
+        case _:
+            parent[key] = data.draw(_VALUES)
+
+
+def _at(tree: Any, path: list[str | int]) -> Any:
+    for step in path:
+        tree = tree[step]
+    return tree
+
+
+@pytest.mark.parametrize("path", [place for place in _places(_TREE) if isinstance(place[-1], str)], ids=str)
+def test_a_mistyped_key_of_the_example_is_refused_with_its_own_path(
+    tmp_path: Path, path: tuple[str | int, ...]
+) -> None:
+    """A slip in any key of the example is told with the path of that very key; labels are the user's own."""
+    tree: Any = copy.deepcopy(_TREE)
+    parent = _at(tree, list(path[:-1]))
+    parent[f"{path[-1]}_"] = parent.pop(path[-1])
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    if "labels" in path[:-1]:
+        load(file, {})
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load(file, {})
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    assert f'{place}_: unknown key; did you mean "{path[-1]}"?' in caught.value.problems

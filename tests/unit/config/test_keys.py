@@ -1,0 +1,101 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Key
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Write a key file, with the newline that editors and `echo` leave behind."""
+    path = tmp_path / "key"
+    path.write_text("first\n")
+    return path
+
+
+def _replace(file: Path, text: str) -> None:
+    new = file.with_name("new")
+    new.write_text(text)
+    new.replace(file)
+
+
+def test_a_key_file_is_read_without_its_newline(file: Path) -> None:
+    """White space around the key is no part of it."""
+    assert Key.from_file(file).current() == "first"
+
+
+def test_a_file_replaced_by_rename_is_read_again(file: Path) -> None:
+    """A rotated key is in use at once, and the generation tells that it changed."""
+    key = Key.from_file(file)
+    assert (key.current(), key.generation) == ("first", 0)
+    _replace(file, "second\n")
+    assert (key.current(), key.generation) == ("second", 1)
+    assert (key.current(), key.generation) == ("second", 1)
+
+
+def test_a_file_written_in_place_is_read_again(file: Path) -> None:
+    """A change of the same file is seen, even where size and name stay."""
+    key = Key.from_file(file)
+    file.write_text("other\n")
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert (key.current(), key.generation) == ("other", 1)
+
+
+def test_the_same_key_written_again_is_no_change(file: Path) -> None:
+    """Generations count values, not writes."""
+    key = Key.from_file(file)
+    _replace(file, "first")
+    assert (key.current(), key.generation) == ("first", 0)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", b"two\nlines", b"k" * 70_000])
+def test_the_last_good_key_stays_while_the_file_holds_none(file: Path, content: bytes) -> None:
+    """A file that is emptied or spoilt changes nothing until a key is there again."""
+    key = Key.from_file(file)
+    file.write_bytes(content)
+    assert (key.current(), key.generation) == ("first", 0)
+    _replace(file, "second")
+    assert (key.current(), key.generation) == ("second", 1)
+
+
+def test_the_last_good_key_stays_while_the_file_is_gone(file: Path) -> None:
+    """A removed file, or a directory in its place, changes nothing until a key is there again."""
+    key = Key.from_file(file)
+    file.unlink()
+    assert (key.current(), key.generation) == ("first", 0)
+    file.mkdir()
+    assert (key.current(), key.generation) == ("first", 0)
+    file.rmdir()
+    file.write_text("second")
+    assert (key.current(), key.generation) == ("second", 1)
+
+
+def test_a_swapped_symbolic_link_is_followed(tmp_path: Path) -> None:
+    """Kubernetes changes a mounted secret by swapping the link to the directory that holds it."""
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "key").write_text(version)
+    data = tmp_path / "..data"
+    data.symlink_to("v1")
+    (tmp_path / "key").symlink_to("..data/key")
+    key = Key.from_file(tmp_path / "key")
+    assert key.current() == "v1"
+    (tmp_path / "..data_tmp").symlink_to("v2")
+    (tmp_path / "..data_tmp").replace(data)
+    assert (key.current(), key.generation) == ("v2", 1)
+
+
+def test_a_named_pipe_does_not_stop_the_program(tmp_path: Path) -> None:
+    """A pipe, which would block until someone writes to it, is refused."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is not a regular file"):
+        Key.from_file(tmp_path / "pipe")
+
+
+def test_only_the_source_is_shown(file: Path) -> None:
+    """Neither str nor repr nor a format shows the key."""
+    key = Key.from_file(file)
+    assert str(key) == key.source == f"file {file}"
+    assert repr(key) == f"Key(file {file})"
+    assert f"{key}" == str(key)

@@ -1,0 +1,175 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Configuration
+from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
+
+Load = Callable[..., Configuration]
+
+SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n"
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def test_the_defaults_are_those_of_the_design(loaded: Load) -> None:
+    """A switch of which only name, url and key are given has the defaults that are promised."""
+    switch = loaded(SWITCH).switches[0]
+    assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (60.0, 4, 10.0)
+    assert (switch.stale_after, switch.max_series, switch.proxy_url) == (3.0, 500_000, None)
+    assert (switch.tls.min_version, switch.tls.insecure_skip_verify) == ("TLS12", False)
+    assert (switch.nodes, switch.tenants, switch.discover_tenants.enabled) == ((), (), False)
+    assert [pattern.pattern for pattern in switch.discover_tenants.include] == [".*"]
+    assert switch.discover_tenants.exclude == ()
+    assert switch.thresholds.license == {"warning": 30 * DAY, "critical": 7 * DAY}
+    assert switch.thresholds.balance == {"warning": 50, "critical": 10}
+    assert switch.thresholds.registered_ratio == {"warning": 0.9, "critical": 0.5}
+    assert (switch.queries.peers.total_name, switch.queries.channels.total_name) == (None, None)
+    assert (switch.queries.calls.empty, switch.queries.calls.pattern) == ("zero", None)
+    registrations = switch.queries.registrations
+    assert (registrations.source, registrations.parameter) == (
+        RegistrationSource.REGSTATE,
+        ExtensionParameter.EXT,
+    )
+    assert registrations.words == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "interval", "tenant_interval"),
+    [
+        (Query.PEERS, MINUTE, None),
+        (Query.CHANNELS, 30.0, 2 * MINUTE),
+        (Query.CALLS, 30.0, 2 * MINUTE),
+        (Query.LICENSE, HOUR, None),
+        (Query.BALANCE, None, 5 * MINUTE),
+        (Query.REGISTRATIONS, None, 5 * MINUTE),
+        (Query.LIMITS, None, None),
+        (Query.TENANTS, 6 * HOUR, None),
+        (Query.EXTENSIONS, None, 6 * HOUR),
+    ],
+)
+def test_the_intervals_are_those_of_the_design(
+    loaded: Load, query: Query, interval: float | None, tenant_interval: float | None
+) -> None:
+    """Each query has the intervals that are promised, and none where it has no such scope."""
+    switch = loaded(SWITCH).switches[0]
+    assert switch.interval(query, Scope.SWITCH) == interval
+    assert switch.interval(query, Scope.TENANT) == tenant_interval
+
+
+def test_every_query_has_its_section(loaded: Load) -> None:
+    """No query of the model is without a section, and no section without a query."""
+    queries = loaded(SWITCH).switches[0].queries
+    assert [*type(queries).model_fields] == [query.value for query in Query]
+
+
+def test_without_an_admin_key_the_installation_is_not_asked(loaded: Load) -> None:
+    """Whatever the intervals say, scope `switch` is off without an admin key, and scope `tenant` is not."""
+    text = SWITCH.replace("    key: k\n", "    tenants: [{code: A, key: k}]\n")
+    switch = loaded(text).switches[0]
+    assert switch.key is None
+    assert {switch.interval(query, Scope.SWITCH) for query in Query} == {None}
+    assert switch.interval(Query.CALLS, Scope.TENANT) == 2 * MINUTE
+
+
+def test_everything_can_be_set(loaded: Load, tmp_path: Path) -> None:
+    """Each value arrives as what it is: a number, a path from the file's directory, a pattern."""
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_text("x")
+    switch = loaded(
+        SWITCH
+        + r"""
+    timeout: 1m30s
+    max_concurrency: 8
+    max_requests_per_second: 2.5
+    stale_after: 1.5
+    max_series: 1000
+    tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem, server_name: s, min_version: TLS13,
+          insecure_skip_verify: true}
+    nodes: [pbx1, {name: 0010, channels_limit: 500}]
+    queries:
+      peers: {interval: off, tenant_interval: 10m, total_name: Summe}
+      calls: {empty: error, pattern: '(\d+) calls'}
+      registrations: {source: peers, parameter: id, words: {registered: [On], unknown: ['?']}}
+    discover_tenants: {enabled: true, include: [A.*], exclude: ['AB', 'AC']}
+"""
+    ).switches[0]
+    assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (90.0, 8, 2.5)
+    assert (switch.stale_after, switch.max_series) == (1.5, 1000)
+    tls = switch.tls
+    assert (tls.ca_file, tls.cert_file) == (tmp_path / "ca.pem", tmp_path / "cert.pem")
+    assert (tls.key_file, tls.server_name) == (tmp_path / "key.pem", "s")
+    assert (tls.min_version, tls.insecure_skip_verify) == ("TLS13", True)
+    assert [(node.name, node.channels_limit) for node in switch.nodes] == [("pbx1", None), ("0010", 500)]
+    queries = switch.queries
+    assert (queries.peers.interval, queries.peers.tenant_interval) == (None, 600.0)
+    assert queries.peers.total_name == "Summe"
+    assert (queries.calls.empty, queries.calls.pattern) == ("error", re.compile(r"(\d+) calls"))
+    assert queries.registrations.words == {Registration.REGISTERED: ("On",), Registration.UNKNOWN: ("?",)}
+    assert queries.registrations.source is RegistrationSource.PEERS
+    assert queries.registrations.parameter is ExtensionParameter.ID
+    assert switch.discover_tenants.enabled
+    assert [pattern.pattern for pattern in switch.discover_tenants.exclude] == ["AB", "AC"]
+
+
+@pytest.mark.parametrize(
+    ("written", "effective"),
+    [
+        ("off", {}),
+        ("{warning: off}", {"critical": 10}),
+        ("{critical: off}", {"warning": 50}),
+        ("{warning: 20}", {"warning": 20, "critical": 10}),
+        ("{warning: -10, critical: -100.5}", {"warning": -10, "critical": -100.5}),
+        ("{warning: 10, critical: 10}", {"warning": 10, "critical": 10}),
+        ("{}", {"warning": 50, "critical": 10}),
+    ],
+)
+def test_thresholds_of_a_switch(loaded: Load, written: str, effective: dict[str, float]) -> None:
+    """What is written overrides the defaults severity by severity, and `off` takes away."""
+    switch = loaded(SWITCH + f"    thresholds: {{balance: {written}}}").switches[0]
+    assert switch.thresholds.balance == effective
+
+
+def test_key_from_each_place(loaded: Load, tmp_path: Path) -> None:
+    """A key comes from the file, from a file of its own or from the environment, and says from where."""
+    (tmp_path / "key").write_text("of-file\n")
+    text = SWITCH + "    tenants: [{code: A, key_file: key}, {code: B, key_env: KEY_B}]"
+    switch = loaded(text, {"KEY_B": "of-environment"}).switches[0]
+    keys = [switch.key, *(tenant.key for tenant in switch.tenants)]
+    assert [(key.current(), key.source) for key in keys if key] == [
+        ("k", "literal"),
+        ("of-file", f"file {tmp_path}/key"),
+        ("of-environment", "environment KEY_B"),
+    ]
+
+
+def test_alerting(loaded: Load, tmp_path: Path) -> None:
+    """Alerting is read and checked, and absent unless written."""
+    assert loaded(SWITCH).alerting is None
+    text = (
+        "alerting: {alertmanagers: [{url: http://am:9093}], labels: {site: eu}, state_file: s, dry_run: true}"
+    )
+    alerting = loaded(SWITCH + text).alerting
+    assert alerting is not None
+    assert [alertmanager.url for alertmanager in alerting.alertmanagers] == ["http://am:9093"]
+    assert (alerting.labels, alerting.state_file, alerting.dry_run) == ({"site": "eu"}, tmp_path / "s", True)
+
+
+def test_label_names_of_all_switches(loaded: Load) -> None:
+    """Every label name of every tenant and of the defaults of any switch is listed once, sorted."""
+    other = SWITCH.removeprefix("switches:\n").replace("name: a", "name: b")
+    text = (
+        SWITCH
+        + "    tenant_defaults: {labels: {team: x}}\n    tenants: [{code: A, labels: {site: y, team: z}}]\n"
+        + other
+        + "    tenants: [{code: A, labels: {area: y}}]\n"
+    )
+    assert loaded(text).label_names == ("area", "site", "team")
+
+
+def test_a_configuration_is_frozen(loaded: Load) -> None:
+    """Nothing can be changed after loading."""
+    switch = loaded(SWITCH).switches[0]
+    with pytest.raises(ValueError, match="frozen"):
+        switch.timeout = 5.0  # type: ignore[misc] # that it is refused is the point

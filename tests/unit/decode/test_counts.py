@@ -1,0 +1,60 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.decode.counts import TOTAL_NAMES, decode_counts
+from exporter.decode.options import Options
+from exporter.model import Counts, Failure, Reason
+
+
+@pytest.mark.parametrize("name", sorted(TOTAL_NAMES))
+def test_every_name_of_the_total_is_known_in_any_case(name: str) -> None:
+    """Each name of the table is the total, in whatever case and with whatever between its words."""
+    for written in (name, name.upper(), name.title().replace(" ", "_"), name.replace(" ", "-")):
+        assert decode_counts(json.dumps({"pbx1": 1, written: 5}), Options()) == Counts(5, {"pbx1": 1})
+
+
+def test_a_configured_total_is_exact() -> None:
+    """A configured name replaces the table: another case of it is a node, and so is `Total`."""
+    text = '{"Summe": 5, "summe": 1, "Total": 4}'
+    assert decode_counts(text, Options(total_name="Summe")) == Counts(5, {"summe": 1, "Total": 4})
+
+
+@given(st.dictionaries(st.from_regex(r"pbx[a-z0-9]{1,8}", fullmatch=True), st.integers(0, 9), min_size=1))
+def test_positional_twins_are_dropped(nodes: dict[str, int]) -> None:
+    """However many nodes there are, their twins under a position are not nodes."""
+    twins: dict[str, int] = {}
+    for position, (name, count) in enumerate(nodes.items()):
+        twins |= {str(position): count, name: count}
+    assert decode_counts(json.dumps(twins), Options()) == Counts(None, nodes)
+
+
+def test_what_does_not_pair_up_is_kept() -> None:
+    """A numbered entry without its exact twin is a node of that name."""
+    assert decode_counts('{"0": 1, "pbx1": 2}', Options()) == Counts(None, {"0": 1, "pbx1": 2})
+    assert decode_counts('{"0": 1, "1": 2}', Options()) == Counts(None, {"0": 1, "1": 2})
+    assert decode_counts('{"0": 1, "2": 3, "a": 1, "b": 3}', Options()) == Counts(
+        None, {"0": 1, "2": 3, "a": 1, "b": 3}
+    )
+
+
+@pytest.mark.parametrize("name", ["error", "Error", "code", "STATUS", "message"])
+def test_no_word_about_the_request_is_a_node(name: str) -> None:
+    """Neither alone nor among nodes, in either form, is such a name taken for a node."""
+    for text in (
+        f"{name}:403",
+        f"pbx1:1|{name}:0|",
+        json.dumps({name: 403}),
+        json.dumps({"pbx1": 1, name: 0}),
+    ):
+        assert isinstance(decode_counts(text, Options()), Failure)
+
+
+def test_one_bad_entry_fails_all() -> None:
+    """Half an answer is none: the sum over the rest would be an invented figure."""
+    for text in ("pbx1:1|pbx2:x|pbx3:3", '{"pbx1": 1, "pbx2": "x"}'):
+        outcome = decode_counts(text, Options())
+        assert isinstance(outcome, Failure)
+        assert outcome.reason is Reason.DECODE

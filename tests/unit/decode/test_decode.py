@@ -1,0 +1,237 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.decode import DECODERS, Options, decode, is_list
+from exporter.model import (
+    Counts,
+    Extensions,
+    Failure,
+    Limits,
+    Number,
+    Peers,
+    Reason,
+    Registration,
+    RegistrationState,
+    Tenants,
+)
+from exporter.request import Operation
+
+_ANSWERS = Path(__file__).parents[2] / "fixtures" / "answers"
+_BODIES = [path.read_bytes() for path in sorted(_ANSWERS.rglob("*/*")) if path.stat().st_size < 5000]
+_LISTS = [operation for operation in Operation if is_list(operation)]
+
+_KINDS = {
+    Operation.COUNT_PEERS: Counts,
+    Operation.COUNT_CHANNELS: Counts,
+    Operation.COUNT_CALLS: Number,
+    Operation.LICENSE_DAYS: Number,
+    Operation.BALANCE: Number,
+    Operation.REGISTRATION: RegistrationState,
+    Operation.EXTENSIONS: Extensions,
+    Operation.LIMITS: Limits,
+    Operation.TENANTS: Tenants,
+    Operation.PEERS: Peers,
+}
+
+_NAMES = [
+    "pbx1",
+    "Total",
+    "error",
+    "state",
+    "maxchannels",
+    "ex_number",
+    "st_state",
+    "te_code",
+    "node",
+    "Name",
+]
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=9), inner)
+    ),
+    max_leaves=12,
+)
+_PIECES = [
+    "|",
+    ":",
+    '"',
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "-1",
+    "12",
+    "1e5",
+    "Total",
+    "pbx1",
+    "<br",
+    "/>",
+    "Warning:",
+    "line",
+    "Number|State",
+    "OK",
+    "(10",
+    "ms)",
+    "null",
+    "KO",
+    "error",
+]
+_pieces = st.sampled_from(
+    [*_PIECES, "\n", "\r\n", " ", "\ufeff", "No id specified", "Extension not registered"]
+)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> bytes:
+    """Return the body of a fixture, cut off or with a piece of another one in it."""
+    body, other = draw(st.sampled_from(_BODIES)), draw(st.sampled_from(_BODIES))
+    at = draw(st.integers(0, len(body)))
+    return body[:at] + draw(st.sampled_from([b"", other, other[: len(other) // 2], b"\xff", b"\x00", body]))
+
+
+_bodies = (
+    st.binary(max_size=60)
+    | st.lists(_pieces, max_size=12).map(lambda pieces: "".join(pieces).encode())
+    | _json_values.map(lambda value: json.dumps(value).encode())
+    | _damaged()
+)
+_options = st.builds(
+    Options,
+    pattern=st.none() | st.sampled_from([r"(-?\d+)", r"\d", r"(x)?", "", r"days: (.*)"]).map(re.compile),
+    total_name=st.none() | st.sampled_from(["Total", "pbx1", ""]),
+    words=st.dictionaries(
+        st.sampled_from(Registration), st.lists(st.sampled_from(["KO", "12", "", "OK"])).map(tuple)
+    ),
+)
+_operations = st.sampled_from(Operation)
+
+# Any text may follow, but these are not names of a total or of an error.
+_node_names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30).map(
+    "pbx".__add__
+)
+_plain_names = st.text(
+    st.characters(categories=["L", "N", "P", "S"], exclude_characters="|<"), max_size=30
+).map("srv 1".__add__)
+_counts = st.integers(0, 2**53)
+
+
+def test_every_operation_has_a_decoder() -> None:
+    """An operation that nobody decodes cannot be added to the allow-list unnoticed."""
+    assert set(DECODERS) == set(Operation) == set(_KINDS)
+
+
+@given(_operations, _bodies, _options)
+def test_any_bytes_give_an_answer_or_a_failure(operation: Operation, body: bytes, options: Options) -> None:
+    """No body raises; what comes is an answer of the operation's own kind, or a failure of four reasons."""
+    outcome = decode(operation, body, options)
+    if isinstance(outcome, Failure):
+        assert outcome.reason in {Reason.AUTH, Reason.REJECTED, Reason.EMPTY, Reason.DECODE}
+        assert outcome.detail
+    else:
+        assert type(outcome) is _KINDS[operation]
+    repr(outcome).encode()
+
+
+@given(_operations, _bodies, _options)
+def test_details_can_be_shown_anywhere(operation: Operation, body: bytes, options: Options) -> None:
+    """The detail of a failure is one line that can be printed, whatever control characters came."""
+    outcome = decode(operation, body, options)
+    if isinstance(outcome, Failure):
+        assert outcome.detail.isprintable()
+
+
+@given(
+    _operations,
+    st.sampled_from(["{}", '"{}"', '{{"{}": 1}}', '{{"pbx1": "{}"}}', '{{"error": "{}"}}', "{}:1|{}:2"]),
+)
+def test_details_quote_little(operation: Operation, shape: str) -> None:
+    """Whatever the shape, a failure quotes at most 120 characters of the body, and of a list none."""
+    outcome = decode(
+        operation, shape.replace("{}", "ж щ" * 400).replace("{{", "{").replace("}}", "}").encode()
+    )
+    assert isinstance(outcome, Failure)
+    assert sum(outcome.detail.count(letter) for letter in "жщ") <= (0 if is_list(operation) else 120)
+
+
+@given(st.dictionaries(_node_names, _counts, min_size=1), _counts | st.none())
+def test_counts_survive_json(nodes: dict[str, int], total: int | None) -> None:
+    """Any node name and count, with or without a total, comes back from JSON as it went in."""
+    sent = nodes if total is None else {**nodes, "Total": total}
+    for body in (
+        json.dumps(sent),
+        json.dumps(sent, ensure_ascii=False),
+        json.dumps({k: str(v) for k, v in sent.items()}),
+    ):
+        assert decode(Operation.COUNT_PEERS, body.encode()) == Counts(total, nodes)
+
+
+@given(
+    st.dictionaries(_plain_names, _counts, min_size=1), _counts | st.none(), st.sampled_from(["|", "|\r\n"])
+)
+def test_counts_survive_plain(nodes: dict[str, int], total: int | None, end: str) -> None:
+    """Any node name without a separator, and its count, comes back from the plain form as it went in."""
+    sent = nodes if total is None else {"Total": total, **nodes}
+    body = "|".join(f"{name}:{count}" for name, count in sent.items()) + end
+    assert decode(Operation.COUNT_CHANNELS, body.encode()) == Counts(total, nodes)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["Total", "TOTALS", "all", "sum", "Total_Peers", "pbx1", "pbx2"]), _counts
+    ),
+    st.sampled_from([None, "pbx1"]),
+)
+def test_the_total_is_never_a_node(entries: dict[str, int], total_name: str | None) -> None:
+    """Whatever the total is called, and whatever its value, it is not among the nodes."""
+    outcome = decode(Operation.COUNT_PEERS, json.dumps(entries).encode(), Options(total_name=total_name))
+    if isinstance(outcome, Counts):
+        assert outcome.nodes is not None
+        assert outcome.nodes.keys().isdisjoint(
+            {total_name} if total_name else entries.keys() - {"pbx1", "pbx2"}
+        )
+
+
+@given(
+    st.sampled_from(_LISTS), _damaged(), st.text("abcdefgh", min_size=12, max_size=12), st.integers(0, 3000)
+)
+def test_no_list_is_quoted(operation: Operation, body: bytes, secret: str, at: int) -> None:
+    """Of a damaged list, no text of the body is in the detail of the failure."""
+    outcome = decode(operation, body[:at] + secret.encode() + body[at:])
+    if isinstance(outcome, Failure):
+        assert secret not in outcome.detail
+
+
+@given(st.text("abcdefgh", min_size=12, max_size=12), st.sampled_from(["INUSE", "MARTIAN", "", None]))
+def test_credentials_are_dropped(secret: str, word: str | None) -> None:
+    """Nothing but the columns that are kept survives in an answer."""
+    others = {"password": secret, "Description": secret, "nested": {"te_password": [secret]}}
+    kept = {
+        "ex_number": "100",
+        "st_state": word,
+        "te_code": "A",
+        "node": "pbx1",
+        "Name": "100-A/x",
+        "Status": word,
+    }
+    for operation in _LISTS:
+        outcome = decode(operation, json.dumps([{**others, **kept}]).encode())
+        assert type(outcome) is _KINDS[operation]
+        assert secret not in repr(outcome)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_the_largest_answers_of_nothing_are_survived(operation: Operation) -> None:
+    """Megabytes of one character fail in linear time, without an exception."""
+    for filling in (b"[", b'{"a":', b"<", b"|", b"1", b" ", b"a:1|", b'"'):
+        outcome = decode(
+            operation, filling * (500_000 // len(filling)), Options(pattern=re.compile(r"(-?\d+)"))
+        )
+        assert isinstance(outcome, Failure)
+        assert outcome.reason in {Reason.DECODE, Reason.EMPTY}

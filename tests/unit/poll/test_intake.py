@@ -1,0 +1,309 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from exporter import catalogue
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.instruments import Instruments
+from exporter.model import (
+    Answer,
+    Counts,
+    Failure,
+    Limits,
+    Number,
+    Query,
+    Reason,
+    Registration,
+    RegistrationState,
+    Scope,
+    Target,
+)
+from exporter.poll.intake import Intake
+from exporter.poll.requests import OPERATIONS, Item
+from exporter.poll.targets import Targets
+from exporter.request import Request
+from exporter.store import Store
+
+Configured = Callable[..., SwitchConfiguration]
+
+_EMPTY = Failure(Reason.EMPTY, "the answer is empty")
+_TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
+
+
+@dataclass
+class _Taking:
+    """An intake and all that it fills."""
+
+    intake: Intake
+    targets: Targets
+    store: Store
+    registry: CollectorRegistry
+    now: float = 0.0
+
+    def take(self, query: Query, tenant: str, outcome: Answer | Failure, part: str = "") -> None:
+        scope = Scope.TENANT if tenant else Scope.SWITCH
+        extension = part if query is Query.REGISTRATIONS else ""
+        node = part if query is Query.CHANNELS else ""
+        request = Request(OPERATIONS[query], tenant=tenant, node=node, extension=extension)
+        self.intake.take_in(Item(Target(query, scope, tenant), request, part), outcome)
+
+    def count(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, {"switch": "pbx", **labels})
+
+    def failure(self, query: Query, tenant: str = "") -> Failure | None:
+        scope = Scope.TENANT if tenant else Scope.SWITCH
+        return self.store.attempts[Target(query, scope, tenant)].failure
+
+
+@pytest.fixture
+def taking(configured: Configured) -> Callable[..., _Taking]:
+    """Return a function that makes an intake for a configuration."""
+
+    def make(**settings: object) -> _Taking:
+        switch = configured(**settings)
+        targets, store, registry = Targets(switch), Store("pbx", stale_after=3), CollectorRegistry()
+        made: _Taking
+        clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
+        made = _Taking(Intake(switch, targets, store, Instruments(registry), clock), targets, store, registry)
+        return made
+
+    return make
+
+
+Taking = Callable[..., _Taking]
+
+
+def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
+    """What the switch said is served, and the query has succeeded."""
+    made = taking()
+    made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
+
+    assert made.store.values(catalogue.PEERS) == 7
+    assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3, "n2": 4}
+    assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1, "n2": 1}
+    assert made.failure(Query.PEERS) is None
+
+
+def test_a_failure_is_counted_and_changes_no_value(taking: Taking) -> None:
+    """The old value stays; the reason is counted and told."""
+    made = taking()
+    made.take(Query.PEERS, "", Counts(7, None))
+    made.take(Query.PEERS, "", _TIMEOUT)
+
+    assert made.store.values(catalogue.PEERS) == 7
+    assert made.failure(Query.PEERS) == _TIMEOUT
+    assert made.count("softswitch_request_failures_total", query="peers", reason="timeout") == 1
+
+
+def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
+    """An answer that comes after the tenant was dropped is dropped too."""
+    made = taking(tenants=[{"code": "A"}])
+    del made.targets.tenants["A"]
+
+    made.take(Query.CALLS, "A", Number(3))
+    made.take(Query.CALLS, "A", _EMPTY)
+
+    assert made.store.series == 0
+    assert made.store.attempts == {}
+
+
+def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None:
+    """An idle tenant's answer is empty; but so is one that is not permitted, until a number proves otherwise."""
+    made = taking(tenants=[{"code": "A"}, {"code": "B"}])
+    made.take(Query.CALLS, "A", _EMPTY)
+    assert made.failure(Query.CALLS, "A") == _EMPTY
+    assert made.store.values(catalogue.TENANT_CALLS, "A") is None
+
+    made.take(Query.CALLS, "B", Number(2))
+    made.take(Query.CALLS, "A", _EMPTY)
+
+    assert made.store.values(catalogue.TENANT_CALLS, "A") == 0
+    assert made.failure(Query.CALLS, "A") is None
+    assert made.count("softswitch_empty_answers_total", query="calls") == 2
+    assert made.count("softswitch_request_failures_total", query="calls", reason="empty") == 1
+
+
+def test_each_key_has_to_give_a_number(taking: Taking) -> None:
+    """What the admin key may says nothing about a tenant's own key, and the other way round."""
+    made = taking(
+        tenants=[{"code": "A", "key": "own-key-a"}, {"code": "B", "key": "own-key-b"}, {"code": "C"}]
+    )
+    made.take(Query.CALLS, "A", Number(2))
+
+    for code, known in (("A", True), ("B", False), ("C", False)):
+        made.take(Query.CALLS, code, _EMPTY)
+        assert (made.store.values(catalogue.TENANT_CALLS, code) == 0) is known
+    made.take(Query.CALLS, "", Number(9))
+    made.take(Query.CALLS, "C", _EMPTY)
+    made.take(Query.CALLS, "", _EMPTY)
+
+    assert made.store.values(catalogue.TENANT_CALLS, "C") == 0
+    assert made.store.values(catalogue.CALLS) == 0
+
+
+def test_empty_is_an_error_where_configured(taking: Taking) -> None:
+    """With `empty: error` nothing is ever taken for zero."""
+    made = taking(queries={"calls": {"empty": "error"}})
+    made.take(Query.CALLS, "", Number(9))
+    made.take(Query.CALLS, "", _EMPTY)
+
+    assert made.store.values(catalogue.CALLS) == 9
+    assert made.failure(Query.CALLS) == _EMPTY
+
+
+@pytest.mark.parametrize("query", [Query.PEERS, Query.CHANNELS, Query.BALANCE])
+def test_empty_is_never_zero_for_other_queries(query: Query, taking: Taking) -> None:
+    """Only COUNTCALLS was seen to answer nothing for none."""
+    made = taking(tenants=[{"code": "A"}])
+    made.take(Query.CALLS, "A", Number(1))
+    made.take(query, "A", _EMPTY)
+
+    assert made.failure(query, "A") == _EMPTY
+
+
+def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
+    """It is 0 in `node_present`, and its peers and channels go at once."""
+    made = taking(nodes=["n3"])
+    made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
+    made.take(Query.CHANNELS, "", Counts(5, None))
+    for node in ("n1", "n2"):
+        made.take(Query.CHANNELS, "", Counts(2, None), part=node)
+
+    made.take(Query.PEERS, "", Counts(None, {"n1": 3}))
+
+    assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1, "n2": 0, "n3": 0}
+    assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3}
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 2}
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n2") is None
+
+
+def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
+    """The nodes are asked one by one while only a total is told, and not any longer."""
+    made = taking(nodes=["n1"])
+    made.take(Query.CHANNELS, "", Counts(5, None))
+    made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
+    assert made.targets.channels_node_by_node
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 3}
+
+    made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
+
+    assert not made.targets.channels_node_by_node
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
+    assert made.store.values(catalogue.NODE_CHANNELS) == {"n1": 4}
+    made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Counts(3, None), {"n1": 3}),
+        (Counts(None, {"n1": 3}), {"n1": 3}),
+        (Counts(9, {"n1": 3}), {"n1": 3}),
+        (Counts(9, {"n2": 9}), None),
+        (Counts(None, {"n2": 9}), None),
+    ],
+    ids=["a number", "the node", "the node and a total", "another node and a total", "another node"],
+)
+def test_what_is_said_of_one_node(answer: Counts, expected: dict[str, float] | None, taking: Taking) -> None:
+    """A count of other nodes is never taken for that of the node that was asked for."""
+    made = taking(nodes=["n1"])
+    made.take(Query.CHANNELS, "", Counts(5, None))
+    made.take(Query.CHANNELS, "", answer, part="n1")
+
+    assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == expected
+
+
+def test_a_failing_node_is_no_failure_of_the_query(taking: Taking) -> None:
+    """The total counts; the node's failure is counted, and its value goes stale on its own."""
+    made = taking(nodes=["n1"])
+    made.take(Query.CHANNELS, "", Counts(5, None))
+    made.take(Query.CHANNELS, "", _TIMEOUT, part="n1")
+
+    assert made.failure(Query.CHANNELS) is None
+    assert made.count("softswitch_request_failures_total", query="channels", reason="timeout") == 1
+
+
+def test_the_configured_limit_wins(taking: Taking) -> None:
+    """What the switch says about a limit is taken only where the configuration says nothing."""
+    made = taking(
+        queries={"limits": {"tenant_interval": "1h"}},
+        tenants=[{"code": "A", "channels_limit": 30}, {"code": "B"}],
+    )
+    made.store.set(catalogue.TENANT_CHANNELS_LIMIT, "A", 30)
+
+    made.take(Query.LIMITS, "A", Limits(99))
+    made.take(Query.LIMITS, "B", Limits(99))
+    assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
+    assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") == 99
+    made.store.expire(1e9)
+    assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
+
+    made.take(Query.LIMITS, "B", Limits(None))
+    assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") is None
+
+
+def _state(state: Registration) -> RegistrationState:
+    return RegistrationState(state, state.value)
+
+
+def test_registrations_add_up(taking: Taking) -> None:
+    """Each extension's answer is in the counts at once; the query succeeds when enough were asked."""
+    made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
+    target = Target(Query.REGISTRATIONS, Scope.TENANT, "A")
+
+    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
+    assert made.store.values(catalogue.TENANT_EXTENSIONS, "A") == {
+        "registered": 1,
+        "unregistered": 0,
+        "unknown": 1,
+    }
+    assert target not in made.store.attempts
+
+    made.take(Query.REGISTRATIONS, "A", _state(Registration.UNREGISTERED), part="101")
+    assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 0}
+    assert made.failure(Query.REGISTRATIONS, "A") is None
+
+
+def test_registrations_that_fail(taking: Taking) -> None:
+    """A failure of too many extensions is one of the query, and takes no state away."""
+    made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
+    for number in ("100", "101"):
+        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+    made.take(Query.REGISTRATIONS, "A", _TIMEOUT, part="101")
+
+    failure = made.failure(Query.REGISTRATIONS, "A")
+    assert failure is not None
+    assert failure.reason is Reason.TIMEOUT
+    assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
+
+
+def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> None:
+    """Its state is not repeated for ever on the strength of its neighbour's answers."""
+    made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
+    for number in ("100", "101"):
+        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+    made.now += 3 * 300 + 1
+
+    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
+
+    assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
+
+
+def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
+    """One line when a query begins to fail, one when the reason changes, one when it recovers."""
+    with structlog.testing.capture_logs() as log:
+        made = taking()
+        for outcome in (Number(1), _TIMEOUT, _TIMEOUT, _EMPTY, _EMPTY, Number(1), Number(1)):
+            made.take(Query.LICENSE, "", outcome)
+
+    assert [(line["event"], line.get("reason"), line.get("after")) for line in log] == [
+        ("query failing", "timeout", None),
+        ("query failing", "empty", None),
+        ("query recovered", None, "empty"),
+    ]
+    assert {line["switch"] for line in log} == {"pbx"}

@@ -1,0 +1,300 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+from exporter import catalogue
+from exporter.client import Client, open_client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.exposition import Exposition, Format
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Query, Reason, Scope, Target
+from exporter.poll import Poller
+from exporter.store import Store
+
+Configured = Callable[..., SwitchConfiguration]
+
+_KEYS = ("admin-key", "own-key-of-acme")
+
+
+@dataclass
+class _Switch:
+    """Answers by request type, tenant or node, and notes what it was asked."""
+
+    answers: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        query = URL(head.split()[1]).query
+        name = " ".join(
+            [
+                query["reqtype"],
+                query.get("info", ""),
+                query.get("tenant", ""),
+                query.get("nodename", query.get("ext", "")),
+            ]
+        )
+        self.asked.append(" ".join(name.split()) + f" ({query['key']})")
+        body = self.answers.get(" ".join(name.split()), b"")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+
+@dataclass
+class _Polling:
+    switch: _Switch
+    poller: Poller
+    registry: CollectorRegistry
+    mask: Mask
+    now: float = 1000.0
+
+    async def sweep(self, query: Query, scope: Scope) -> None:
+        """Sweep once, until everything was answered."""
+        await self.poller.sweep(query, scope)
+        async with asyncio.timeout(5):
+            while self.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+                await asyncio.sleep(0.001)
+
+    def failure(self, query: Query, tenant: str = "") -> Reason | None:
+        scope = Scope.TENANT if tenant else Scope.SWITCH
+        failure = self.poller.store.attempts[Target(query, scope, tenant)].failure
+        return failure.reason if failure else None
+
+    def page(self) -> str:
+        exposition = Exposition(lambda: [self.poller.store], self.registry, self.poller.refresh)
+        return b"".join(exposition.render(Format.TEXT)).decode()
+
+
+Polling = Callable[..., _Polling]
+
+
+@pytest.fixture
+async def polling(configured: Configured) -> AsyncIterator[Polling]:
+    """Return a function that makes a poller of a switch that listens on the loopback."""
+    switch = _Switch()
+    server = await asyncio.start_server(switch.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pollers = []
+
+    def make(**settings: object) -> _Polling:
+        configuration = configured(
+            **{"url": f"http://127.0.0.1:{port}/api", "max_requests_per_second": 10_000, **settings}
+        )
+        registry, mask = CollectorRegistry(), Mask()
+        made: _Polling
+        poller = Poller(
+            configuration,
+            open_client(configuration),
+            Store("pbx", stale_after=configuration.stale_after),
+            Instruments(registry),
+            mask,
+            Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now),
+            label_names=(),
+        )
+        pollers.append(poller)
+        made = _Polling(switch, poller, registry, mask)
+        return made
+
+    yield make
+    for poller in pollers:
+        await poller.stop()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_before_anything_was_asked(polling: Polling) -> None:
+    """Only what is configured is known: no `up`, and neither success nor failure."""
+    made = polling(tenants=[{"code": "ACME"}])
+
+    page = made.page()
+
+    assert "softswitch_up{" not in page
+    assert "softswitch_query_success{" not in page
+    assert 'softswitch_tenants{switch="pbx"} 1\n' in page
+    assert 'softswitch_query_interval_seconds{switch="pbx",query="peers",scope="switch"} 60\n' in page
+    assert 'softswitch_breaker_open{switch="pbx"} 0' in page
+    assert not made.poller.is_tried()
+
+
+async def test_the_whole_installation(polling: Polling) -> None:
+    """One sweep asks once, with the admin key, and what it says is served."""
+    made = polling()
+    made.switch.answers["COUNTPEERS"] = b'{"n1": 3, "n2": "4", "Total": 7}'
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.switch.asked == ["COUNTPEERS (admin-key)"]
+    assert made.poller.store.values(catalogue.PEERS) == 7
+    assert made.poller.store.values(catalogue.NODE_PEERS) == {"n1": 3, "n2": 4}
+    assert made.poller.is_up() is True
+    assert 'softswitch_up{switch="pbx"} 1\n' in made.page()
+
+
+async def test_each_tenant_with_its_own_key(polling: Polling) -> None:
+    """A tenant that has a key is asked with it, the others with the admin key."""
+    made = polling(tenants=[{"code": "ACME", "key": "own-key-of-acme"}, {"code": "OTHER"}])
+    made.switch.answers |= {"INFO balance ACME": b"12.50", "INFO balance OTHER": b"-3"}
+    made.poller.targets.intervals[Query.BALANCE, Scope.TENANT] = 0.01
+    made.poller.targets.plan.cycles[Query.BALANCE, Scope.TENANT] = 0.01  # type: ignore[index]  # a quick sweep
+
+    await made.sweep(Query.BALANCE, Scope.TENANT)
+
+    assert sorted(made.switch.asked) == [
+        "INFO balance ACME (own-key-of-acme)",
+        "INFO balance OTHER (admin-key)",
+    ]
+    assert made.poller.store.values(catalogue.TENANT_BALANCE, "ACME") == 12.5
+    assert made.poller.store.values(catalogue.TENANT_BALANCE, "OTHER") == -3
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"Too bad... you mistaken the security api key.", Reason.AUTH),
+        (b"No id specified", Reason.REJECTED),
+        (b"\r\n", Reason.EMPTY),
+        (b'{"n1": true}', Reason.DECODE),
+    ],
+)
+async def test_every_answer_is_classified(body: bytes, reason: Reason, polling: Polling) -> None:
+    """An HTTP 200 that is no value is a failure with its reason."""
+    made = polling()
+    made.switch.answers["COUNTPEERS"] = body
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.failure(Query.PEERS) is reason
+    assert made.poller.is_up() is False
+    assert 'softswitch_up{switch="pbx"} 0\n' in made.page()
+    labels = {"switch": "pbx", "query": "peers", "reason": reason.value}
+    assert made.registry.get_sample_value("softswitch_request_failures_total", labels) == 1
+    assert (
+        made.registry.get_sample_value(
+            "softswitch_request_duration_seconds_count", {"switch": "pbx", "query": "peers"}
+        )
+        == 1
+    )
+
+
+async def test_no_key_in_a_detail(polling: Polling) -> None:
+    """A switch that repeats what it was sent does not get the key onto a page."""
+    made = polling()
+    made.switch.answers["COUNTPEERS"] = b"Error: no access with key=admin-key from here"
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    attempt = made.poller.store.attempts[Target(Query.PEERS, Scope.SWITCH)]
+    assert attempt.failure is not None
+    assert "no access with key" in attempt.failure.detail
+    assert not [key for key in _KEYS if key in attempt.failure.detail + made.page()]
+
+
+async def test_values_go_when_they_are_stale(polling: Polling) -> None:
+    """Three intervals after the last answer there is no value, and `up` says why."""
+    made = polling()
+    made.switch.answers["COUNTPEERS"] = b'{"n1": 3}'
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    made.now += 180
+    assert 'softswitch_peers{switch="pbx"} 3\n' in made.page()
+    made.now += 1
+    page = made.page()
+    assert "softswitch_peers{" not in page
+    assert "softswitch_node_present{" not in page
+    assert 'softswitch_up{switch="pbx"} 0\n' in page
+
+
+async def test_up_has_a_window(polling: Polling) -> None:
+    """The longer of 3 times the shortest interval (30 s) and 2 times the timeout."""
+    for timeout, window in (("10s", 90), ("60s", 120)):
+        made = polling(timeout=timeout)
+        made.switch.answers["COUNTPEERS"] = b"5"
+        await made.sweep(Query.PEERS, Scope.SWITCH)
+        made.now += window
+        assert made.poller.is_up() is True
+        made.now += 0.1
+        assert made.poller.is_up() is False
+
+
+async def test_the_cycle_is_measured(polling: Polling) -> None:
+    """From the start of one sweep to that of the next, and nothing after only one."""
+    made = polling()
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
+
+    made.now += 75.5
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) == 75.5
+
+
+async def test_tried_means_every_query_once(polling: Polling) -> None:
+    """Ready is who tried everything, with success or without."""
+    made = polling()
+    for query, scope in made.poller.jobs:
+        assert not made.poller.is_tried()
+        await made.sweep(query, scope)
+
+    assert made.poller.is_tried()
+
+
+async def test_a_large_answer_is_decoded_elsewhere(polling: Polling) -> None:
+    """Above 256 KiB the event loop stays free, and the result is the same."""
+    made = polling()
+    nodes = {f"node-{number:05}": number for number in range(20_000)}
+    made.switch.answers["COUNTPEERS"] = "|".join(f"{node}:{count}" for node, count in nodes.items()).encode()
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.poller.store.values(catalogue.NODE_PEERS) == nodes
+
+
+async def test_what_should_not_happen_ends_nothing(configured: Configured) -> None:
+    """A defect in a client is a failure of this one request, and the target is asked again."""
+
+    class _Defective:
+        url = URL("http://127.0.0.1/")
+
+        async def ask(self, *_: object) -> bytes:
+            raise RuntimeError("defect")
+
+    configuration = configured()
+    opened = open_client(configuration)
+    registry = CollectorRegistry()
+    client: Client = _Defective()  # type: ignore[assignment]  # stands for it, on purpose wrongly
+    poller = Poller(
+        configuration,
+        client,
+        Store("pbx", stale_after=3),
+        Instruments(registry),
+        Mask(),
+        Clock(),
+        label_names=(),
+    )
+
+    for _ in range(2):
+        await poller.sweep(Query.PEERS, Scope.SWITCH)
+        await asyncio.sleep(0.05)
+
+    await opened.session.close()
+    attempt = poller.store.attempts[Target(Query.PEERS, Scope.SWITCH)]
+    assert attempt.failure is not None
+    assert "defect" not in attempt.failure.detail
+    labels = {"switch": "pbx", "query": "peers", "reason": "decode"}
+    assert registry.get_sample_value("softswitch_request_failures_total", labels) == 2
+    assert poller.requests_in_flight == 0
+
+
+async def test_the_shown_url_has_no_secret(polling: Polling) -> None:
+    """The URL of the switch is shown without a key that somebody wrote into its path."""
+    made = polling(url="http://127.0.0.1:9/admin-key/api")
+    made.mask.add("admin-key")
+
+    assert made.poller.shown_url == "http://127.0.0.1:9/***/api"

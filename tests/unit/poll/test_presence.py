@@ -1,0 +1,45 @@
+from exporter.poll.presence import NodePresence
+
+_DAY = 24 * 3600.0
+
+
+def test_a_configured_node_that_was_never_seen_is_missing() -> None:
+    """What must be there and is not is a 0 from the first answer on."""
+    presence = NodePresence(["n1", "n2"])
+
+    assert presence.known == ["n1", "n2"]
+    assert presence.update(["n2", "n3"], 0) == {"n1": 0, "n2": 1, "n3": 1}
+
+
+def test_a_node_that_was_seen_is_missing_for_a_day() -> None:
+    """A node that nobody configured is 0 for 24 hours after it was last seen, and then forgotten."""
+    presence = NodePresence([])
+    presence.update(["n1", "n2"], 0)
+    presence.update(["n1", "n2"], 60)
+
+    assert presence.update(["n1"], 120) == {"n1": 1, "n2": 0}
+    assert presence.update(["n1"], 60 + _DAY) == {"n1": 1, "n2": 0}
+    assert presence.update(["n1"], 60 + _DAY + 1) == {"n1": 1}
+    assert presence.known == ["n1"]
+
+
+def test_a_configured_node_is_never_forgotten() -> None:
+    """It stays a 0 for as long as it is missing."""
+    presence = NodePresence(["n1"])
+    presence.update(["n1"], 0)
+
+    assert presence.update([], 10 * _DAY) == {"n1": 0}
+
+
+def test_a_node_that_comes_back_is_there() -> None:
+    """Missing is not for ever."""
+    presence = NodePresence([])
+    presence.update(["n1"], 0)
+    presence.update([], 60)
+
+    assert presence.update(["n1"], 120) == {"n1": 1}
+
+
+def test_nothing_known() -> None:
+    """An answer without nodes says nothing about nodes nobody named."""
+    assert NodePresence([]).update([], 0) == {}

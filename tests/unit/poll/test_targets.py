@@ -1,0 +1,137 @@
+import math
+from collections.abc import Callable
+
+import pytest
+
+from exporter.config import SwitchConfiguration
+from exporter.model import Query, Scope, Target
+from exporter.poll.targets import Targets
+
+Configured = Callable[..., SwitchConfiguration]
+
+_OFF = {"interval": "off", "tenant_interval": "off"}
+_NOTHING = {
+    "peers": _OFF,
+    "channels": _OFF,
+    "calls": _OFF,
+    "license": {"interval": "off"},
+    "balance": {"tenant_interval": "off"},
+    "registrations": {"tenant_interval": "off"},
+    "limits": {"tenant_interval": "off"},
+}
+
+
+def _only(**queries: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {**_NOTHING, **queries}
+
+
+def test_what_is_polled_by_default(configured: Configured) -> None:
+    """With an admin key and a tenant, the queries of section 4 of the design, at their intervals."""
+    targets = Targets(configured(tenants=[{"code": "ACME", "extensions": ["100"]}]))
+
+    assert targets.intervals == {
+        (Query.PEERS, Scope.SWITCH): 60,
+        (Query.CHANNELS, Scope.SWITCH): 30,
+        (Query.CHANNELS, Scope.TENANT): 120,
+        (Query.CALLS, Scope.SWITCH): 30,
+        (Query.CALLS, Scope.TENANT): 120,
+        (Query.LICENSE, Scope.SWITCH): 3600,
+        (Query.BALANCE, Scope.TENANT): 300,
+        (Query.REGISTRATIONS, Scope.TENANT): 300,
+    }
+
+
+def test_nothing_of_the_installation_without_an_admin_key(configured: Configured) -> None:
+    """Tenant keys cannot ask about the whole installation, so it is not tried."""
+    targets = Targets(configured(key=None, tenants=[{"code": "ACME", "key": "tenant-key"}]))
+
+    assert {scope for _, scope in targets.intervals} == {Scope.TENANT}
+
+
+def test_nothing_of_tenants_without_tenants(configured: Configured) -> None:
+    """No tenants, no sweeps over tenants; no extensions, no registrations."""
+    assert {scope for _, scope in Targets(configured()).intervals} == {Scope.SWITCH}
+    assert (Query.REGISTRATIONS, Scope.TENANT) not in Targets(configured(tenants=[{"code": "A"}])).intervals
+
+
+def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configured) -> None:
+    """A sweep comes as often as its most impatient tenant wants; the others are in every second, or third."""
+    switch = configured(
+        queries=_only(calls={"interval": "off", "tenant_interval": "1m"}),
+        tenants=[
+            {"code": "A"},
+            {"code": "B", "queries": {"calls": {"tenant_interval": "30s"}}},
+            {"code": "C", "queries": {"calls": {"tenant_interval": "off"}}},
+            {"code": "D", "queries": {"calls": {"tenant_interval": "90s"}}},
+        ],
+    )
+    targets = Targets(switch)
+
+    assert targets.intervals == {(Query.CALLS, Scope.TENANT): 30}
+    paces = {code: targets.pace(Target(Query.CALLS, Scope.TENANT, code)) for code in "ABCDX"}
+    assert paces == {"A": 60, "B": 30, "C": math.inf, "D": 90, "X": math.inf}
+    assert targets.requests(Query.CALLS, Scope.TENANT) == pytest.approx(0.5 + 1 + 1 / 3)
+    asked = [
+        sorted(item.target.tenant for item in targets.items(Query.CALLS, Scope.TENANT, 1000 + 30 * sweep))
+        for sweep in range(7)
+    ]
+    assert asked == [
+        ["A", "B", "D"],
+        ["B"],
+        ["A", "B"],
+        ["B", "D"],
+        ["A", "B"],
+        ["B"],
+        ["A", "B", "D"],
+    ]
+
+
+def test_sweeps_that_come_a_little_early_or_late_count(configured: Configured) -> None:
+    """A few seconds more or less do not make a tenant sit out a turn."""
+    switch = configured(
+        queries=_only(calls={"tenant_interval": "1m", "interval": "off"}), tenants=[{"code": "A"}]
+    )
+    targets = Targets(switch)
+
+    for now in (0, 55, 118, 170, 240):
+        assert len(targets.items(Query.CALLS, Scope.TENANT, now)) == 1
+
+
+def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
+    """Where the rate does not suffice, the pace of each target is as much longer as the plan says."""
+    switch = configured(
+        max_requests_per_second=1,
+        queries=_only(calls={"interval": "30s", "tenant_interval": "1m"}),
+        tenants=[{"code": f"T{number}"} for number in range(200)],
+    )
+    targets = Targets(switch)
+
+    stretch = (200 / 60) / (0.95 - 1 / 30)
+    assert targets.pace(Target(Query.CALLS, Scope.TENANT, "T0")) == pytest.approx(60 * stretch)
+    assert targets.pace(Target(Query.CALLS, Scope.SWITCH)) == 30
+
+
+def test_channels_node_by_node(configured: Configured) -> None:
+    """Where the switch only tells a total, each known node is asked, and the plan counts that."""
+    targets = Targets(configured(nodes=["n1", "n2"]))
+    assert [item.part for item in targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == [""]
+    wanted = targets.plan.wanted_rate
+
+    targets.channels_node_by_node = True
+
+    assert [item.part for item in targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == ["", "n1", "n2"]
+    assert targets.plan.wanted_rate == pytest.approx(wanted + 2 / 30)
+    targets.channels_node_by_node = False
+    assert targets.plan.wanted_rate == pytest.approx(wanted)
+
+
+def test_the_plan_counts_nodes_that_were_found_later(configured: Configured) -> None:
+    """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
+    targets = Targets(configured())
+    targets.channels_node_by_node = True
+    wanted = targets.plan.wanted_rate
+
+    targets.presence.update([f"n{number}" for number in range(50)], 0)
+
+    assert len(targets.items(Query.CHANNELS, Scope.SWITCH, 0)) == 51
+    assert targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)

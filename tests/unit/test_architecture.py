@@ -1,0 +1,17 @@
+import subprocess
+import sys
+
+import pytest
+
+_PURE = ["model", "catalogue", "request", "lines", "masking", "clock", "store", "decode"]
+_FORBIDDEN = {"aiohttp", "apscheduler", "prometheus_client", "yaml", "structlog"}
+
+
+@pytest.mark.parametrize("module", _PURE)
+def test_pure_modules_import_no_library(module: str) -> None:
+    """What decides can be used, and tested, without the network, the scheduler or YAML being loaded."""
+    program = f"import sys, exporter.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+
+    assert not _FORBIDDEN & set(done.stdout.split())

@@ -1,0 +1,151 @@
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from exporter import catalogue
+from exporter.exposition import Exposition, Format
+from exporter.store import Store
+from exporter.web.metrics import stream_metrics
+
+
+class _Broken(Exposition):
+    """Fails in the middle of a page."""
+
+    def render(self, form: Format) -> Iterator[bytes]:
+        def slices() -> Iterator[bytes]:
+            yield from super(_Broken, self).render(form)
+            raise RuntimeError("defect")
+
+        return slices()
+
+
+def _store(tenants: int) -> Store:
+    store = Store("pbx", stale_after=3)
+    for number in range(tenants):
+        store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(100 + n): n % 2 for n in range(50)})
+    return store
+
+
+class _Site:
+    """`/metrics` on the loopback, and the client that scrapes it without touching what it gets."""
+
+    def __init__(self, kind: type[Exposition], tenants: int) -> None:
+        store = _store(tenants)
+        self.exposition = kind(lambda: [store], CollectorRegistry(), lambda: None)
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        return await stream_metrics(request, self.exposition)
+
+    async def get(self, method: str = "GET", **headers: str) -> tuple[aiohttp.ClientResponse, bytes]:
+        names = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        names |= {name.replace("_", "-"): value for name, value in headers.items()}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(method, self.url, headers=names) as response,
+        ):
+            return response, await response.read()
+
+
+async def _serve(site: _Site) -> AsyncIterator[_Site]:
+    application = web.Application()
+    application.router.add_get("/metrics", site.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"
+    yield site
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[_Site]:
+    """A page of some 500 KiB."""
+    async for served in _serve(_Site(Exposition, 150)):
+        yield served
+
+
+@pytest.fixture
+async def broken() -> AsyncIterator[_Site]:
+    """A page that fails before its end."""
+    async for served in _serve(_Site(_Broken, 150)):
+        yield served
+
+
+@pytest.mark.parametrize("form", Format)
+async def test_plain_and_gzip_are_equal(form: Format, site: _Site) -> None:
+    """Both formats come plain and compressed, the same to the byte, and say what they are."""
+    page = b"".join(site.exposition.render(form))
+    accept = form.value.replace("; charset=utf-8", "")
+
+    plain, body = await site.get(Accept=accept)
+    packed, compressed = await site.get(Accept=accept, Accept_Encoding="gzip")
+
+    assert body == gzip.decompress(compressed) == page
+    assert len(compressed) < len(page) / 5
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    for response in (plain, packed):
+        assert response.status == 200
+        assert response.headers["Content-Type"] == form.value
+        assert response.headers["Vary"] == "Accept, Accept-Encoding"
+
+
+async def test_gzip_is_the_only_encoding(site: _Site) -> None:
+    """Who would rather have deflate or brotli, but takes gzip, gets gzip; who does not, gets it plain."""
+    packed, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0.1")
+    plain, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0")
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_head_has_no_body(encoding: str, site: _Site) -> None:
+    """The headers of the page without the page; the connection is usable afterwards."""
+    response, body = await site.get("HEAD", Accept_Encoding=encoding)
+
+    assert (response.status, body) == (200, b"")
+    assert response.headers["Content-Type"] == Format.TEXT.value
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("accept", [form.value for form in Format])
+async def test_an_error_half_way_breaks_the_transfer(encoding: str, accept: str, broken: _Site) -> None:
+    """A page that ends early would look complete: the scraper has to see an error."""
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await broken.get(Accept=accept, Accept_Encoding=encoding)
+
+
+async def test_a_reader_that_leaves_does_no_harm(site: _Site) -> None:
+    """Who hangs up in mid-page leaves nothing behind that hinders the next scrape."""
+    host, port = site.url.split("/")[2].split(":")
+    for _ in range(5):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    response, body = await site.get()
+
+    assert response.status == 200
+    assert body == b"".join(site.exposition.render(Format.TEXT))
+
+
+async def test_a_slow_reader_holds_up_nobody(site: _Site) -> None:
+    """While one scraper does not read, another is served."""
+    host, port = site.url.split("/")[2].split(":")
+    _, writer = await asyncio.open_connection(host, int(port), limit=1)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    await writer.drain()
+
+    async with asyncio.timeout(2):
+        response, _ = await site.get()
+
+    assert response.status == 200
+    writer.transport.abort()
