@@ -10,9 +10,9 @@ _BEGINNING = """\
 
 Written by `make metrics-docs` from `exporter/catalogue.py`; do not edit.
 
-Samples carry no timestamps. No value is invented: what is unknown or stale is absent, and what failed keeps its
-last value until it is stale. `switch` is the name of the switch in the configuration, `tenant` the code of the
-tenant. Beside these metrics there are the usual `process_*` and `python_*`.
+Samples carry no timestamps. No value is invented: what is unknown or stale is absent, and what failed keeps
+its last value until it is stale. `switch` is the name of the switch in the configuration, `tenant` the code
+of the tenant. Beside these metrics there are the usual `process_*` and `python_*`.
 
 | metric | type | labels |
 |---|---|---|

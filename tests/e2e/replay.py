@@ -1,4 +1,4 @@
-"""A switch that answers out of a table, and writes down what it was sent: method, path, headers, parameters."""
+"""A switch that answers out of a table, and writes down what it was sent."""
 
 import contextlib
 import threading

@@ -425,12 +425,12 @@ def test_durations_add_up(observed: _Observed) -> None:
             named = dict(labels)
             histograms.setdefault(_named(**named | {"le": ""}), {})[float(named["le"])] = value
     assert histograms.keys() == {_named(switch=name, query=query) for name, query, _, _ in _polled()}
-    for labels, buckets in histograms.items():
+    for named_labels, buckets in histograms.items():
         assert sorted(buckets) == [*REQUEST_DURATION_BUCKETS, float("inf")]
         assert sorted(buckets.values()) == [buckets[bound] for bound in sorted(buckets)]
-        count = series["softswitch_request_duration_seconds_count", frozenset(labels)]
+        count = series["softswitch_request_duration_seconds_count", frozenset(named_labels)]
         assert buckets[float("inf")] == count > 0
-        assert 0 < series["softswitch_request_duration_seconds_sum", frozenset(labels)] < 5 * count
+        assert 0 < series["softswitch_request_duration_seconds_sum", frozenset(named_labels)] < 5 * count
     assert len(series) == len(histograms) * (len(REQUEST_DURATION_BUCKETS) + 3)
 
 

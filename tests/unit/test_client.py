@@ -174,7 +174,7 @@ async def test_any_other_status_is_a_failure(status: str, configured: Configured
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed_nor_shown(status: int, configured: Configured) -> None:
-    """The key does not travel to another place, and where it would have gone is not told: it may hold the key."""
+    """The key does not travel to another place, and where it would have gone is not told."""
     more = "Location: /elsewhere?key=s3cr3t+key%2F\r\n"
     async with _asking(_plain(b"", f"{status} Moved", more), configured) as (opened, switch):
         failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
@@ -249,7 +249,7 @@ _ODD_ANSWERS = {
 
 @pytest.mark.parametrize("name", _ODD_ANSWERS)
 async def test_answers_that_break(name: str, configured: Configured) -> None:
-    """Whatever comes over the wire is a failure with a reason, never an exception, and never half an answer."""
+    """Whatever comes is a failure with a reason, never an exception, and never half an answer."""
     content, reason = _ODD_ANSWERS[name]
     async with _asking(_raw(content), configured) as (opened, _):
         failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
@@ -388,14 +388,19 @@ async def test_a_proxy_that_refuses(configured: Configured) -> None:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]) -> Path:
-    """A self-signed certificate for `switch.test`, with its private key, in one file."""
+    """Make a self-signed certificate for `switch.test`, with its private key, in one file."""
     path = tmp_path_factory.mktemp("tls") / "switch.pem"
     command = (
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=switch.test"
     )
     subprocess.run(
-        [require_program("openssl", "openssl"), *command.split(), "-addext", "subjectAltName=DNS:switch.test"]
-        + ["-keyout", str(path.with_suffix(".key")), "-out", str(path)],
+        [
+            require_program("openssl", "openssl"),
+            *command.split(),
+            *("-addext", "subjectAltName=DNS:switch.test"),
+            *("-keyout", str(path.with_suffix(".key"))),
+            *("-out", str(path)),
+        ],
         check=True,
         capture_output=True,
     )
@@ -405,7 +410,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory, require_program: Calla
 
 @pytest.fixture
 def context(certificate: Path) -> ssl.SSLContext:
-    """The server's side of TLS."""
+    """Return the server's side of TLS."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(certificate)
     return made

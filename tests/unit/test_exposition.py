@@ -15,7 +15,7 @@ from exporter.store import Store
 
 
 def _filled(switch: str, tenants: int = 2) -> Store:
-    """A store with something in every family that stores hold."""
+    """Return a store with something in every family that stores hold."""
     store = Store(switch, stale_after=3)
     for metric in METRICS:
         if metric.kind is not Kind.GAUGE or not metric.labels or metric.labels[0] != "switch":
@@ -52,7 +52,7 @@ def _page(exposition: Exposition, form: Format) -> str:
 
 @pytest.fixture
 def full() -> Exposition:
-    """Two switches, and every metric there is."""
+    """Return a page of two switches, with every metric there is."""
     stores = [_filled("pbx"), _filled("other")]
     return Exposition(lambda: stores, _registry(), lambda: None)
 
@@ -88,9 +88,11 @@ def test_both_formats_say_the_same(full: Exposition) -> None:
         for sample in family.samples
         if sample.name.startswith("softswitch_")
     }
+    page = _page(full, Format.OPENMETRICS)
+    families = parse_openmetrics(page)  # type: ignore[no-untyped-call]  # it has no annotations
     openmetrics = {
         (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in parse_openmetrics(_page(full, Format.OPENMETRICS))
+        for family in families
         for sample in family.samples
         if sample.name.startswith("softswitch_")
     }

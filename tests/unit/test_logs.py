@@ -131,7 +131,7 @@ def test_no_secret_in_any_part(log_format: LogFormat) -> None:
     _logger().bind(url=f"http://pbx/?key={_SECRET}").error(f"key {_SECRET}", nested={"keys": [_SECRET]})
     logging.getLogger("library").warning("asked %s with %r", f"http://pbx/?key={_SECRET}", {"key": _SECRET})
     try:
-        raise ValueError(f"cannot read http://pbx/?key={_SECRET}")
+        int(f"http://pbx/?key={_SECRET}")
     except ValueError:
         _logger().exception("structlog", cause=ValueError(_SECRET))
         logging.getLogger("library").exception("library")

@@ -59,13 +59,13 @@ class _Job:
 
 @pytest.fixture
 def times() -> _Times:
-    """Clocks that stand still."""
+    """Return clocks that stand still."""
     return _Times()
 
 
 @pytest.fixture
 async def schedule(times: _Times) -> AsyncIterator[Schedule]:
-    """A schedule that is stopped in the end."""
+    """Start a schedule that is stopped in the end."""
     logger = logging.getLogger("apscheduler")
     before = logger.level
     made = Schedule(times.clock())

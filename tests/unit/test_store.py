@@ -26,7 +26,7 @@ def _everything(store: Store) -> list[str]:
 
 @pytest.fixture
 def store() -> Store:
-    """A store that keeps values for three intervals."""
+    """Return a store that keeps values for three intervals."""
     return Store("pbx", stale_after=3)
 
 

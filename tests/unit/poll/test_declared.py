@@ -12,7 +12,7 @@ Configured = Callable[..., SwitchConfiguration]
 
 @pytest.fixture
 def store() -> Store:
-    """An empty store."""
+    """Return an empty store."""
     return Store("pbx", stale_after=3)
 
 

@@ -112,7 +112,7 @@ def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
 
 
 def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None:
-    """An idle tenant's answer is empty; but so is one that is not permitted, until a number proves otherwise."""
+    """An idle tenant's answer is empty; but so is a refused one, until a number proves that it is allowed."""
     made = taking(tenants=[{"code": "A"}, {"code": "B"}])
     made.take(Query.CALLS, "A", _EMPTY)
     assert made.failure(Query.CALLS, "A") == _EMPTY
@@ -186,16 +186,28 @@ def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
     made = taking(nodes=["n1"])
     made.take(Query.CHANNELS, "", Counts(5, None))
     made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
-    assert made.targets.channels_node_by_node
+    assert [item.part for item in made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == ["", "n1"]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 3}
 
     made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
 
-    assert not made.targets.channels_node_by_node
+    assert [item.part for item in made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == [""]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
     assert made.store.values(catalogue.NODE_CHANNELS) == {"n1": 4}
     made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
+
+
+def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
+    """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
+    made = taking()
+    made.take(Query.CHANNELS, "", Counts(5, None))
+    wanted = made.targets.plan.wanted_rate
+
+    made.take(Query.PEERS, "", Counts(None, {f"n{number}": 1 for number in range(50)}))
+
+    assert len(made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)) == 51
+    assert made.targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)
 
 
 @pytest.mark.parametrize(

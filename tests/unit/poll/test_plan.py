@@ -69,7 +69,7 @@ def test_nothing_to_do() -> None:
 
 @given(_DEMANDS, _RATES)
 def test_the_rate_is_kept(demands: list[Demand], rate: float) -> None:
-    """Whatever is wanted, what is planned stays below the rate, and no query is asked more often than wanted."""
+    """Whatever is wanted, what is planned stays below the rate, and nothing comes more often than wanted."""
     made = plan(demands, rate)
 
     planned = sum(demand.requests / made.cycles[demand.query, demand.scope] for demand in demands)

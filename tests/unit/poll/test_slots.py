@@ -131,7 +131,7 @@ async def test_a_taker_that_is_cancelled_leaves_no_trace() -> None:
 
 
 async def test_a_slot_is_freed_while_a_taker_is_being_cancelled() -> None:
-    """Both in the same round of the loop, as at a stop: the slot goes to the next one, and nothing is raised."""
+    """Both in one round of the loop, as at a stop: the slot goes to the next one, and nothing is raised."""
     loop = _Loop(1, shared=False)
     holder, waiter, behind = loop.ask(Lane.TENANT), loop.ask(Lane.TENANT), loop.ask(Lane.TENANT)
     await loop.settle()

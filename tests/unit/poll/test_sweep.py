@@ -292,13 +292,13 @@ async def test_a_sweep_that_is_cancelled_leaves_nothing_taken() -> None:
 
 
 async def test_answers_that_end_while_a_sweep_is_cancelled() -> None:
-    """At a stop both happen at once: the request that ends gives its slot and its tenant back all the same."""
+    """At a stop both happen at once: the request that ends still gives its slot and its tenant back."""
     made = _sweeping(_Switch(usual=100), most=1)
     await made.run([_item("T0")])
     sweep = asyncio.create_task(made.run([_item("T1")]))
     await asyncio.sleep(0.01)
 
-    # The request's task is woken first, so that it frees its slot before the sweep knows that it is cancelled.
+    # The request's task is woken first: it frees its slot before the sweep knows that it is cancelled.
     stopping = asyncio.create_task(made.sweeper.stop())
     await asyncio.sleep(0)
     sweep.cancel()

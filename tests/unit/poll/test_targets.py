@@ -123,15 +123,3 @@ def test_channels_node_by_node(configured: Configured) -> None:
     assert targets.plan.wanted_rate == pytest.approx(wanted + 2 / 30)
     targets.channels_node_by_node = False
     assert targets.plan.wanted_rate == pytest.approx(wanted)
-
-
-def test_the_plan_counts_nodes_that_were_found_later(configured: Configured) -> None:
-    """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
-    targets = Targets(configured())
-    targets.channels_node_by_node = True
-    wanted = targets.plan.wanted_rate
-
-    targets.presence.update([f"n{number}" for number in range(50)], 0)
-
-    assert len(targets.items(Query.CHANNELS, Scope.SWITCH, 0)) == 51
-    assert targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)

@@ -65,14 +65,14 @@ async def _serve(site: _Site) -> AsyncIterator[_Site]:
 
 @pytest.fixture
 async def site() -> AsyncIterator[_Site]:
-    """A page of some 500 KiB."""
+    """Serve a page of some 500 KiB."""
     async for served in _serve(_Site(Exposition, 150)):
         yield served
 
 
 @pytest.fixture
 async def broken() -> AsyncIterator[_Site]:
-    """A page that fails before its end."""
+    """Serve a page that fails before its end."""
     async for served in _serve(_Site(_Broken, 150)):
         yield served
 

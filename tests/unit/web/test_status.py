@@ -24,7 +24,7 @@ _NOW = 1000.0
 
 @pytest.fixture
 async def poller(configured: Configured) -> AsyncIterator[Poller]:
-    """A poller of a switch with 150 tenants, which asked nothing yet."""
+    """Return a poller of a switch with 150 tenants, which asked nothing yet."""
     configuration = configured(tenants=[{"code": f"T{number:03}"} for number in range(150)])
     made = Poller(
         configuration,
