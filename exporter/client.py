@@ -10,7 +10,7 @@ passed on: such texts hold URLs. What is told of a failure is composed here.
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -47,7 +47,7 @@ class Client:
     session: aiohttp.ClientSession
     url: URL
     timeout: float
-    proxy: str | None
+    proxy: str | None = field(repr=False)  # may hold a password
     server_name: str | None
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:

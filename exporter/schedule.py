@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import (  # type: ignore[import-untyped]  # APScheduler 3 has no type information
+    EVENT_JOB_EXECUTED,
     EVENT_JOB_MAX_INSTANCES,
-    JobSubmissionEvent,
+    JobEvent,
 )
 from apscheduler.schedulers.asyncio import (  # type: ignore[import-untyped]  # likewise
     AsyncIOScheduler,
@@ -36,12 +37,12 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
     """Fires at once, and then again each ``period()`` seconds, whatever that is by then."""
 
     def __init__(self, period: Period) -> None:
-        self._period = period
+        self.period = period
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         if previous_fire_time is None:
             return now
-        return previous_fire_time + timedelta(seconds=self._period())
+        return previous_fire_time + timedelta(seconds=self.period())
 
 
 class Schedule:
@@ -57,6 +58,7 @@ class Schedule:
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(self._overrun, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED)
         self._late: set[str] = set()
         self._progressed_at = clock.monotonic()
         self._watch: asyncio.Task[None] | None = None
@@ -69,10 +71,6 @@ class Schedule:
                 await run()
             except Exception:  # noqa: BLE001 -- a defect of ours must not end the schedule
                 self._log.exception("job failed", job=name)
-            if name in self._late:
-                self._late.discard(name)
-                if self._scheduler.get_job(name):
-                    self._scheduler.modify_job(name, next_run_time=self._now())
 
         self._scheduler.add_job(guarded, _Every(period), id=name)
 
@@ -118,8 +116,14 @@ class Schedule:
     async def _beat(self) -> None:
         self._progressed_at = self._clock.monotonic()
 
-    def _overrun(self, event: JobSubmissionEvent) -> None:
+    def _overrun(self, event: JobEvent) -> None:
         self._late.add(event.job_id)
+
+    def _ended(self, event: JobEvent) -> None:
+        if event.job_id in self._late:
+            self._late.discard(event.job_id)
+            if self._scheduler.get_job(event.job_id):
+                self._scheduler.modify_job(event.job_id, next_run_time=self._now())
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
@@ -133,4 +137,6 @@ class Schedule:
             if abs(jumped) > _JUMP:
                 self._log.warning("the wall clock jumped; schedules follow it", seconds=round(jumped, 1))
                 for job in self._scheduler.get_jobs():
-                    job.modify(next_run_time=job.next_run_time + timedelta(seconds=jumped))
+                    # APScheduler may have planned this job anew since the jump: then it is not moved twice.
+                    latest = self._now() + timedelta(seconds=job.trigger.period())
+                    job.modify(next_run_time=min(job.next_run_time + timedelta(seconds=jumped), latest))

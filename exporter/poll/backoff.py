@@ -9,6 +9,7 @@ LONGEST = 15 * 60.0
 
 _LONG_INTERVAL = 5 * 60.0
 _FIRST_RETRY = 60.0
+_DOUBLINGS = 20  # far above every cap, far below what a float can hold
 _SLOWED = frozenset({Reason.TIMEOUT, Reason.AUTH})
 
 
@@ -42,12 +43,12 @@ def after(
         return None
     failures = before.failures + 1 if before else 1
     if interval > _LONG_INTERVAL:
-        pause = min(_FIRST_RETRY * 2.0 ** (failures - 1), LONGEST, interval)
+        pause = min(_FIRST_RETRY * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST, interval)
         return Backoff(failures, reason, started + pause, is_retry=True)
     if reason not in _SLOWED:
         return None
     if failures == 1:
         return Backoff(failures, reason, started, is_retry=False)
-    pause = max(interval, min(interval * 2.0 ** (failures - 1), LONGEST))
+    pause = max(interval, min(interval * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST))
     # Half an interval is taken off, so that a sweep which comes a little early is not sat out as well.
     return Backoff(failures, reason, started + pause - interval / 2, is_retry=False)

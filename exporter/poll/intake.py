@@ -56,7 +56,7 @@ class Intake:
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
         self._extension_rolls: defaultdict[str, Roll] = defaultdict(Roll)
         self._scopes: defaultdict[Query, ScopeWatch] = defaultdict(ScopeWatch)
-        self._counted_calls: set[str] = set()
+        self._keys_that_count: set[str] = set()
 
     def take_in(self, item: Item, outcome: Answer | Failure) -> None:
         """Take in one outcome, whole: nothing else runs in between."""
@@ -130,11 +130,13 @@ class Intake:
             self._instruments.empty_answers.labels(self._store.switch, target.query.value).inc()
         if target.query is not Query.CALLS:
             return outcome
-        owner = target.tenant if target.tenant and self._targets.tenants[target.tenant].own_key else ""
+        tenant = self._targets.tenants.get(target.tenant)
+        holder = tenant.key if tenant else self.configuration.key
+        key = holder.current() if holder else ""
         if isinstance(outcome, Number):
-            self._counted_calls.add(owner)
+            self._keys_that_count.add(key)
         zero = self.configuration.queries.calls.empty == "zero"
-        return Number(0) if is_empty and zero and owner in self._counted_calls else outcome
+        return Number(0) if is_empty and zero and key in self._keys_that_count else outcome
 
     def _within_scope(self, target: Target, answer: Number | Counts) -> Answer | Failure:
         """Refuse a tenant's figure where the switch was seen to answer for the whole installation."""
@@ -177,7 +179,7 @@ class Intake:
             return {}
         if answer.nodes is None:
             return {}
-        present = self._targets.presence.update(answer.nodes, self._clock.monotonic())
+        present = self._targets.see_nodes(answer.nodes, self._clock.monotonic())
         self._forget_nodes([node for node, there in present.items() if not there])
         return {catalogue.NODE_PRESENT: present}
 
@@ -188,7 +190,8 @@ class Intake:
     def _take_in_node(self, item: Item, outcome: Answer | Failure) -> None:
         # The query's own success is that of the total; a node that cannot be counted goes stale on its own.
         if isinstance(outcome, Counts) and self._targets.channels_node_by_node:
-            count = (outcome.nodes or {}).get(item.part, outcome.whole)
+            # A switch that ignores `nodename` names other nodes: what it counts there is not this one's.
+            count = outcome.nodes.get(item.part) if outcome.nodes else outcome.total
             if count is not None:
                 self._put(item.target, {catalogue.NODE_CHANNELS: {item.part: count}}, part=item.part)
 

@@ -11,6 +11,7 @@ from exporter.model import Reason, Target
 _WITNESSES = 3
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 15 * 60.0
+_DOUBLINGS = 20  # far above the cap, far below what a float can hold
 
 
 @dataclass(slots=True)
@@ -64,5 +65,5 @@ class KeyRecord:
         self.trials = 0
 
     def _pause(self, now: float) -> None:
-        self.retry_at = now + min(_FIRST_PAUSE * 2.0**self.trials, _LONGEST_PAUSE)
+        self.retry_at = now + min(_FIRST_PAUSE * 2.0 ** min(self.trials, _DOUBLINGS), _LONGEST_PAUSE)
         self.trials += 1

@@ -8,8 +8,8 @@ from exporter import catalogue
 from exporter.model import Extensions, Failure, Peers, Reason, Registration, RegistrationState
 from exporter.store import Families
 
-_ENOUGH = 0.9
-"""The share of extensions that must have given a state for the query to succeed (design, section 5)."""
+_ENOUGH = 90
+"""Per cent of the extensions that must have given a state for the query to succeed (design, section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Registrations:
     def verdict(self) -> Failure | bool:
         """Tell how the query goes: True, or the commonest failure; False while that is not decided yet."""
         failed = len(self._failures)
-        if failed > len(self._extensions) * (1 - _ENOUGH):
+        if 100 * failed > len(self._extensions) * (100 - _ENOUGH):
             commonest, _ = Counter(failure.reason for failure in self._failures.values()).most_common(1)[0]
             detail = next(f.detail for f in self._failures.values() if f.reason is commonest)
             return Failure(commonest, f"{failed} of {len(self._extensions)} extensions: {detail}")
         succeeded = len(self._states.keys() - self._failures.keys())
-        return succeeded >= len(self._extensions) * _ENOUGH
+        return 100 * succeeded >= len(self._extensions) * _ENOUGH
 
     def families(self, *, oldest: float) -> Families:
         """Return the values of the tenant; a state that is older than ``oldest`` counts as unknown."""
@@ -90,7 +90,7 @@ def states_in_list(
         return states, None
     missing = len(wanted) - len(states.keys() & set(wanted))
     failure = None
-    if missing > len(wanted) * (1 - _ENOUGH):
+    if 100 * missing > len(wanted) * (100 - _ENOUGH):
         detail = f"{missing} of {len(wanted)} extensions are not in the tenant's list: check their numbers"
         failure = Failure(Reason.DECODE, detail)
     return {number: states.get(number, Registration.UNKNOWN) for number in wanted}, failure

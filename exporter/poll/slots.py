@@ -81,7 +81,11 @@ class Slots:
 
     def _grant(self) -> None:
         while self._alarm is None:
-            turn = next((turn for turn, lane in self._waiting.items() if not self.is_full(lane)), None)
+            turn = next(
+                # One that is done was cancelled, and has not woken up to take itself off yet.
+                (turn for turn, lane in self._waiting.items() if not turn.done() and not self.is_full(lane)),
+                None,
+            )
             if turn is None:
                 return
             wait = self._next_start - self._monotonic()

@@ -1,7 +1,8 @@
 """Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from typing import Any
 
 from exporter.clock import Clock
 from exporter.model import Scope, SkipReason, Target
@@ -22,7 +23,7 @@ class Sweeper:
         slots: Slots,
         lane: Callable[[Target], Lane],
         skip: Callable[[Target, float], SkipReason | None],
-        ask: Callable[[Item], Awaitable[None]],
+        ask: Callable[[Item], Coroutine[Any, Any, None]],
         skipped: Callable[[Target, SkipReason], None],
         clock: Clock,
         *,
@@ -109,16 +110,17 @@ class Sweeper:
             raise
         self._in_flight[lock] = self._clock.monotonic()
 
-        async def send() -> None:
-            try:
-                await self._ask(item)
-            finally:
-                self._slots.free(lane)
-                self._release(lock)
-
-        task = asyncio.create_task(send(), name=f"{item.target.query} {item.target.tenant or '(switch)'}")
+        task = asyncio.create_task(
+            self._ask(item), name=f"{item.target.query} {item.target.tenant or '(switch)'}"
+        )
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def end(ended: asyncio.Task[None]) -> None:  # also of a task that was cancelled before it began
+            self._tasks.discard(ended)
+            self._release(lock)
+            self._slots.free(lane)
+
+        task.add_done_callback(end)
 
     def _release(self, lock: Hashable) -> None:
         del self._in_flight[lock]

@@ -56,10 +56,20 @@ class Targets:
             self._channels_node_by_node = needed
             self.plan = self._plan()
 
+    def see_nodes(self, nodes: Iterable[str], now: float) -> dict[str, float]:
+        """Take in the nodes of an answer; return for each known node 1 if it is there, else 0."""
+        known = self.presence.known
+        present = self.presence.update(nodes, now)
+        if self._channels_node_by_node and self.presence.known != known:
+            self.plan = self._plan()  # each node that is new is one more to ask
+        return present
+
     def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
         """Take in the extensions that a tenant was found to have."""
-        self._discovered_extensions[code] = tuple(sorted(numbers))
-        self.plan = self._plan()
+        found = tuple(sorted(numbers))
+        if found != self._discovered_extensions.get(code):
+            self._discovered_extensions[code] = found
+            self._is_planned = False
 
     def extensions(self, code: str) -> tuple[str, ...]:
         """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
@@ -100,10 +110,9 @@ class Targets:
 
     def items_of(self, query: Query, codes: Iterable[str], now: float) -> list[Item]:
         """Return the requests that ask these tenants now, whether they are due or not."""
-        asked = {tenant.code for tenant in self._asked(query)}
-        chosen = [code for code in codes if code in asked]
         if (query, Scope.TENANT) not in self.intervals:
             return []
+        chosen = [code for code in codes if code in self.tenants and self._asks(query, self.tenants[code])]
         # Half a sweep is taken off, so that one that comes a little early counts as well.
         early = self.plan.cycles[query, Scope.TENANT] / 2
         for target in (Target(query, Scope.TENANT, code) for code in chosen):

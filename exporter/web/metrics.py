@@ -17,7 +17,8 @@ async def stream_metrics(request: web.Request, exposition: Exposition) -> web.St
     response = web.StreamResponse(
         headers={hdrs.CONTENT_TYPE: form.value, hdrs.VARY: f"{hdrs.ACCEPT}, {hdrs.ACCEPT_ENCODING}"}
     )
-    if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+    # Of a HEAD even the empty body would be compressed, to 20 bytes that nobody expects (seen, aiohttp 3.14).
+    if request.method == hdrs.METH_GET and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
         response.enable_compression(web.ContentCoding.gzip)
     slices = exposition.render(form)
     await response.prepare(request)
