@@ -46,9 +46,7 @@ class Fleet:
         """
         self._hide_secrets(configuration)
         clients = await self._open_clients(configuration)
-        gone = [name for name in self._pollers if name not in clients]
-        for name in gone:
-            await self._drop(name)
+        gone = {name: poller for name, poller in self._pollers.items() if name not in clients}
         pollers = {}
         for switch in configuration.switches:
             poller = self._pollers.get(switch.name)
@@ -59,6 +57,9 @@ class Fleet:
             pollers[switch.name] = poller
         self._pollers = pollers
         self._schedule_jobs()
+        for name, poller in gone.items():
+            await poller.stop()
+            self._instruments.forget(name)
 
     async def stop(self) -> None:
         """Stop polling, all of it."""
@@ -90,10 +91,6 @@ class Fleet:
         return Poller(
             switch, client, store, self._instruments, self._mask, self._clock, label_names=label_names
         )
-
-    async def _drop(self, name: str) -> None:
-        await self._pollers.pop(name).stop()
-        self._instruments.forget(name)
 
     def _schedule_jobs(self) -> None:
         wanted = set()

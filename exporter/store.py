@@ -87,6 +87,7 @@ class Store:
         self.switch = switch
         self.attempts: dict[Target, Attempt] = {}
         self.tried: set[tuple[Query, Scope]] = set()
+        self.attempted = False
         self.valid_at: float | None = None
         self.series = 0
         self._stale_after = stale_after
@@ -105,6 +106,7 @@ class Store:
         """Keep values as long, and as many of them, as another configuration says."""
         self._stale_after = stale_after
         self._max_series = max_series
+        self._withhold_what_is_too_much()
 
     @property
     def is_limited(self) -> bool:
@@ -155,6 +157,7 @@ class Store:
         """Set the one series that carries what a tenant is called and how it is labelled."""
         text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels)
         self._keep(catalogue.TENANT_INFO, tenant, "", Block(1, text.encode()))
+        self._withhold_what_is_too_much()
 
     def record(self, target: Target, failure: Failure | None, *, now: float, wall: float) -> Attempt | None:
         """Note how an attempt went; return the attempt before it, so that a change can be told."""
@@ -166,12 +169,17 @@ class Store:
         head = (self.switch, query.value, scope.value, tenant)
         self._set(catalogue.QUERY_SUCCESS, tenant, query, head, float(failure is None))
         if failure is None:
-            self.valid_at = now
             self._remove(catalogue.QUERY_FAILURE, tenant, query)
             self._set(catalogue.QUERY_LAST_SUCCESS, tenant, query, head, wall)
         else:
             self._set(catalogue.QUERY_FAILURE, tenant, query, (*head, failure.reason.value), 1)
         return before
+
+    def note_attempt(self, *, valid: bool, now: float) -> None:
+        """Note that a request has ended, and whether a valid answer came: that of one phone will do."""
+        self.attempted = True
+        if valid:
+            self.valid_at = now
 
     def set_interval(self, query: Query, scope: Scope, seconds: float) -> None:
         """Note how often each target of a query is meant to be asked."""
@@ -199,8 +207,12 @@ class Store:
                 source = next(iter(ages))
                 if now - ages[source] <= limit:
                     break
-                self._forget(source)
-                gone.append(source[0])
+                if self._is_withheld(source):
+                    del ages[source]
+                    ages[source] = now  # it is not asked either; how much it would be is still to be known
+                else:
+                    self._forget(source)
+                    gone.append(source[0])
         return gone
 
     def forget(self, target: Target, part: str = "") -> None:
@@ -247,6 +259,10 @@ class Store:
         return block.values if block else None
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
+        self._render(metric, tenant, part, head, values)
+        self._withhold_what_is_too_much()
+
+    def _render(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
         if metric in _RANK_OF:
             values = self._within_budget(metric, tenant, part, values)
         if isinstance(values, Mapping):
@@ -254,8 +270,6 @@ class Store:
         else:
             text = lines.line(metric, head, values)
         self._keep(metric, tenant, part, Block(values, text.encode()))
-        if self.series > self._max_series and self._withheld < len(_RANKS):
-            self._withhold_next_rank()
 
     def _keep(self, metric: Metric, tenant: str, part: str, block: Block) -> None:
         blocks = self._blocks.setdefault(metric, {})
@@ -293,13 +307,20 @@ class Store:
             self._left_out[metric, tenant, part] = series
         self._left_out_of_rank[_RANK_OF[metric]] += series - before
 
-    def _withhold_next_rank(self) -> None:
-        rank = _RANKS[self._withheld]
-        self._withheld += 1
-        for metric in rank:
-            for (tenant, part), block in list(self._blocks.get(metric, {}).items()):
-                head = (self.switch, tenant)
-                self._set(metric, tenant, part, head, block.values)
+    def _withhold_what_is_too_much(self) -> None:
+        while self.series > self._max_series and self._withheld < len(_RANKS):
+            rank = _RANKS[self._withheld]
+            self._withheld += 1
+            for metric in rank:
+                for (tenant, part), block in list(self._blocks.get(metric, {}).items()):
+                    self._render(metric, tenant, part, (self.switch, tenant), block.values)
+
+    def _is_withheld(self, source: tuple[Target, str]) -> bool:
+        """Tell whether all that an answer said is left out."""
+        (_, _, tenant), part = source
+        left_out = [(metric, tenant, part) in self._left_out for metric in self._answers[source].metrics]
+        served = [(tenant, part) in self._blocks.get(metric, {}) for metric in self._answers[source].metrics]
+        return any(left_out) and not any(served)
 
     def _release_what_fits(self) -> None:
         """Let the last rank come back with its next answers, once it would fit with room to spare."""

@@ -2,6 +2,7 @@
 
 import argparse
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,6 +138,8 @@ def listen_address(text: str) -> tuple[str | None, int]:
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or text == "/":
-        raise argparse.ArgumentTypeError(f"{text!r} is not a path; write it like /metrics")
+    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be served on; write a path like /metrics, not below /-/ or /api/"
+        )
     return text

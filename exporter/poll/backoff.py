@@ -49,6 +49,8 @@ def after(
         return None
     if failures == 1:
         return Backoff(failures, reason, started, is_retry=False)
-    pause = max(interval, min(interval * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST))
+    # Whole turns: else, of two minutes, the turn after 14 would by chance be sat out too, and 16 pass.
+    longest = LONGEST // interval * interval
+    pause = min(interval * 2.0 ** min(failures - 1, _DOUBLINGS), longest)
     # Half an interval is taken off, so that a sweep which comes a little early is not sat out as well.
     return Backoff(failures, reason, started + pause - interval / 2, is_retry=False)

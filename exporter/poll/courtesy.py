@@ -62,7 +62,7 @@ class Courtesy:
         if (
             (held and held.holds(now))
             # A sweep does not wait for a slot on behalf of a target that will probably only hang in it.
-            or (lane is Lane.SUSPECT and self._slots.is_full(lane))
+            or (lane is Lane.SUSPECT and self._slots.suspects_are_many)
             or not record.may_ask(now)
         ):
             return SkipReason.BACKOFF

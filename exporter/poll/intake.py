@@ -81,16 +81,15 @@ class Intake:
             self._put(item.target, self._families(item.target, outcome))
             self.record(item.target, None)
 
-    def take_in_peers(self, code: str, found: dict[str, Registration]) -> None:
-        """Take in the states of one tenant's extensions, out of the list of all peers."""
+    def take_in_peers(self, asked: Target, code: str, found: dict[str, Registration]) -> None:
+        """Take in the states of one tenant's extensions, out of the list of peers that was asked for."""
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
         wanted = self._targets.extensions(code)
         if not wanted:
             self._store.forget(target)
             return
         said = registration_families(states_of_peers(found, wanted))
-        interval = self._targets.pace(Target(Query.REGISTRATIONS, Scope.SWITCH))
-        self._store.put(target, said, interval=interval, now=self._clock.monotonic())
+        self._store.put(target, said, interval=self._targets.pace(asked), now=self._clock.monotonic())
 
     def record(self, target: Target, failure: Failure | None) -> None:
         """Note how an attempt went; log it where that is a change."""

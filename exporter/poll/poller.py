@@ -81,6 +81,7 @@ class Poller:
         self._last_start: dict[tuple[Query, Scope], float] = {}
         self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        store.set(catalogue.SERIES, "", 0)  # it counts itself, from the first page on
         self._declare_queries()
         self._declare_tenants(self.targets.tenants)
 
@@ -109,6 +110,8 @@ class Poller:
 
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Ask every target of a query that is due; return when the last request was sent."""
+        if (query, scope) not in self.targets.intervals:
+            return  # it was switched off when its turn had come
         now = self._clock.monotonic()
         before = self._last_start.get((query, scope))
         self._last_start[query, scope] = now
@@ -117,17 +120,9 @@ class Poller:
             spread = min(spread, self.targets.plan.first_sweep)
         else:
             self.store.set_cycle(query, scope, now - before)
-        items = self.targets.items(query, scope, now)
-        if self.courtesy.breaker.is_open:
-            await self._probe(items, now)
-        run = asyncio.create_task(self._sweeper.run(items, spread))
+        run = self._start(self._run(self.targets.items(query, scope, now), spread, now))
         self._sweeps[query, scope] = run
-        try:
-            await asyncio.wait({run})
-        finally:
-            run.cancel()
-        if not run.cancelled():
-            run.result()
+        await _end_of(run)
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
@@ -135,7 +130,13 @@ class Poller:
         if self.courtesy.breaker.is_open:
             return
         items = [self.targets.item(target, now) for target in self.courtesy.retries(now)]
-        await self._sweeper.run([item for item in items if item is not None], _RETRY_SPREAD)
+        due = [item for item in items if item is not None]
+        await _end_of(self._start(self._sweeper.run(due, _RETRY_SPREAD)))
+
+    async def _run(self, items: list[Item], spread: float, now: float) -> None:
+        if self.courtesy.breaker.is_open:
+            await self._probe(items, now)
+        await self._sweeper.run(items, spread)
 
     async def _probe(self, items: list[Item], now: float) -> None:
         if not self.courtesy.breaker.take_probe(now, min(self.targets.intervals.values())):
@@ -167,7 +168,7 @@ class Poller:
 
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""
-        if not self.store.tried:
+        if not self.store.attempted:
             return None
         valid_at = self.store.valid_at
         shortest = min(self.targets.intervals.values(), default=0.0)
@@ -210,14 +211,17 @@ class Poller:
         for target in [target for target in self.store.targets if not self._is_followed(target)]:
             self.store.drop(target)
         self.store.keep_queries(self.targets.intervals)
+        for query_and_scope in self._last_start.keys() - self.targets.intervals.keys():
+            del self._last_start[query_and_scope]  # the time it was off is no cycle
         self._declare_queries()
         self._declare_tenants(self.targets.tenants)
 
     async def stop(self) -> None:
         """End every request and close the connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sweeper.stop()
         await self._client.session.close()
 
@@ -276,15 +280,18 @@ class Poller:
         self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
         self._opening_hours.forget()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     @staticmethod
     async def _close_after(requests: Iterable[asyncio.Task[None]], client: Client) -> None:
-        await asyncio.gather(*requests, return_exceptions=True)
-        await client.session.close()
+        try:
+            await asyncio.gather(*requests, return_exceptions=True)
+        finally:
+            await client.session.close()
 
     # One request
 
@@ -297,9 +304,14 @@ class Poller:
         return KeyHolder("", self.configuration.key)
 
     def _skip(self, target: Target, now: float) -> SkipReason | None:
-        if target.scope is Scope.TENANT and self.store.withholds_tenants:
+        if not self.targets.is_polled(target):
+            return None  # it left while the sweep was on; nothing is sent to it
+        if target.scope is Scope.TENANT and self.store.withholds_tenants and not self._is_watched(target):
             return SkipReason.BUDGET  # what it would say would not be kept
         return self.courtesy.skip(target, now)
+
+    def _is_watched(self, target: Target) -> bool:
+        return target.query is Query.REGISTRATIONS and bool(self.targets.tenants[target.tenant].watch)
 
     async def _ask(self, item: Item) -> None:
         target = item.target
@@ -313,9 +325,7 @@ class Poller:
             self._log.exception("request failed in a way that should not happen", query=target.query.value)
             outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
         ended = self._clock.monotonic()
-        self._instruments.request_duration.labels(self.store.switch, target.query.value).observe(
-            ended - started
-        )
+        self.store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
         if not self.targets.is_polled(target):
             return
         self.courtesy.note(
@@ -331,7 +341,11 @@ class Poller:
 
     async def _outcome(self, item: Item, key: str) -> Answer | Failure:
         self._mask.add(key)
+        started = self._clock.monotonic()
         body = await self._client.ask(item.request, key)
+        self._instruments.request_duration.labels(self.store.switch, item.target.query.value).observe(
+            self._clock.monotonic() - started
+        )
         if isinstance(body, Failure):
             return body
         how = options(item.target.query, self.configuration)
@@ -346,14 +360,18 @@ class Poller:
     async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
         match outcome:
             case Tenants():
-                before = self._discovery.names
+                before, polled = self._discovery.names, self.targets.tenants.keys()
                 doubt = self._discovery.take_in(outcome)
                 self._intake.take_in(item, doubt or outcome)
                 if doubt is None:
                     self._follow(self._discovery.wanted(self.configuration))
                     names = self._discovery.names
                     self._declare_tenants(
-                        [code for code in self.targets.tenants if names.get(code) != before.get(code)]
+                        [
+                            code
+                            for code in polled & self.targets.tenants.keys()
+                            if names.get(code) != before.get(code)
+                        ]
                     )
             case Peers():
                 await self._take_in_peers(item, outcome)
@@ -364,8 +382,8 @@ class Poller:
         found = await asyncio.to_thread(states_by_tenant, listed)
         codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
         for position, code in enumerate(codes):
-            if code in self.targets.tenants:
-                self._intake.take_in_peers(code, found.get(code, {}))
+            if code in self.targets.tenants and self.targets.is_polled(item.target):
+                self._intake.take_in_peers(item.target, code, found.get(code, {}))
             if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
                 await asyncio.sleep(0)
         self._intake.take_in(item, listed)
@@ -374,3 +392,13 @@ class Poller:
         self._instruments.targets_skipped.labels(
             self.store.switch, target.query.value, target.scope.value, reason.value
         ).inc()
+
+
+async def _end_of(run: asyncio.Task[None]) -> None:
+    """Wait for the end of a run that the poller may cut short; raise what it raised."""
+    try:
+        await asyncio.wait({run})
+    finally:
+        run.cancel()
+    if not run.cancelled():
+        run.result()

@@ -11,6 +11,7 @@ class NodePresence:
     def __init__(self) -> None:
         self._configured: tuple[str, ...] = ()
         self._seen: dict[str, float] = {}
+        self._present: list[str] | None = None
 
     def configure(self, nodes: Iterable[str]) -> None:
         """Expect these nodes, whether they were seen or not."""
@@ -21,12 +22,18 @@ class NodePresence:
         """Every node that is configured or was seen, in the order they became known."""
         return list(dict.fromkeys((*self._configured, *self._seen)))
 
+    @property
+    def present(self) -> list[str]:
+        """The nodes of the last answer; before the first one those of the configuration."""
+        return list(self._configured) if self._present is None else self._present
+
     def update(self, nodes: Iterable[str], now: float) -> dict[str, float]:
         """Take in the nodes of an answer; return for each known node 1 if it was among them, else 0.
 
         ``now`` is monotonic seconds. A node that left for good is forgotten a day after it was last seen.
         """
         present = set(nodes)
+        self._present = sorted(present)
         self._seen.update(dict.fromkeys(sorted(present), now))
         self._seen = {node: at for node, at in self._seen.items() if now - at <= _REMEMBERED}
         return {node: float(node in present) for node in self.known}

@@ -54,13 +54,18 @@ class Slots:
 
     def is_full(self, lane: Lane) -> bool:
         """Tell whether a request of this kind would have to wait for another one to end."""
-        whole, suspects = self._taken[Lane.SWITCH], self._taken[Lane.SUSPECT]
-        tenants = self._taken[Lane.TENANT] + suspects
+        whole = self._taken[Lane.SWITCH]
+        tenants = self._taken[Lane.TENANT] + self._taken[Lane.SUSPECT]
         if whole + tenants >= self.most:
             return True
         if lane is Lane.SWITCH:
             return whole >= self._most_of_one_kind
-        return tenants >= self._most_of_one_kind or (lane is Lane.SUSPECT and suspects >= self._most_suspects)
+        return tenants >= self._most_of_one_kind or (lane is Lane.SUSPECT and self.suspects_are_many)
+
+    @property
+    def suspects_are_many(self) -> bool:
+        """Whether as many suspects are in flight as may be."""
+        return self._taken[Lane.SUSPECT] >= self._most_suspects
 
     async def take(self, lane: Lane) -> None:
         """Wait for a slot and for the rate to allow a request. Give the slot back with ``free``."""

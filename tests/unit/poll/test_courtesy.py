@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
+from exporter.config import Key
 from exporter.model import Failure, Query, Reason, Scope, SkipReason, Target
-from exporter.poll.courtesy import Courtesy
+from exporter.poll.courtesy import Courtesy, KeyHolder
 from exporter.poll.slots import Lane, Slots
 
 _CALLS = Target(Query.CALLS, Scope.TENANT, "ACME")
@@ -17,11 +18,25 @@ def _failure(reason: Reason) -> Failure:
 
 def _courtesy() -> tuple[Courtesy, Slots]:
     slots = Slots(4, 1e6, lambda: 0.0, shared=True)
-    return Courtesy(slots), slots
+    holder = KeyHolder("", Key("secret", "literal"))
+    return Courtesy("pbx", slots, lambda _: holder), slots
+
+
+def _note(courtesy: Courtesy, target: Target, reason: Reason | None, started: float) -> None:
+    """Note an attempt that took a second, of a target with an interval of a minute, one of many."""
+    courtesy.note(
+        target,
+        _failure(reason) if reason else None,
+        key="secret",
+        started=started,
+        ended=started + 1,
+        interval=60,
+        targets=100,
+    )
 
 
 def _timeout(courtesy: Courtesy, target: Target, started: float) -> None:
-    courtesy.note(target, _failure(Reason.TIMEOUT), started=started, interval=60)
+    _note(courtesy, target, Reason.TIMEOUT, started)
 
 
 def test_at_first_everybody_may_be_asked() -> None:
@@ -58,7 +73,7 @@ def test_an_http_answer_clears_the_suspicion(reason: Reason | None) -> None:
     courtesy, _ = _courtesy()
     _timeout(courtesy, _CALLS, 0)
 
-    courtesy.note(_BALANCE, _failure(reason) if reason else None, started=10, interval=60)
+    _note(courtesy, _BALANCE, reason, 10)
 
     suspected = reason in {Reason.TIMEOUT, Reason.CONNECT, Reason.TLS}
     assert (courtesy.lane(_CALLS) is Lane.SUSPECT) is suspected
@@ -68,7 +83,7 @@ def test_back_off_is_of_the_target() -> None:
     """A query that is refused is asked less often; the tenant's other queries go on."""
     courtesy, _ = _courtesy()
     for started in (0, 60):
-        courtesy.note(_CALLS, _failure(Reason.AUTH), started=started, interval=60)
+        _note(courtesy, _CALLS, Reason.AUTH, started)
 
     assert courtesy.skip(_CALLS, 120) is SkipReason.BACKOFF
     assert courtesy.skip(_BALANCE, 120) is None
@@ -80,7 +95,7 @@ def test_a_success_ends_the_back_off() -> None:
     courtesy, _ = _courtesy()
     for started in (0, 60):
         _timeout(courtesy, _CALLS, started)
-    courtesy.note(_CALLS, None, started=61, interval=60)
+    _note(courtesy, _CALLS, None, 61)
 
     assert courtesy.skip(_CALLS, 62) is None
 

@@ -4,6 +4,7 @@ import pytest
 
 from exporter import catalogue
 from exporter.config import SwitchConfiguration
+from exporter.model import Query, Scope, Target
 from exporter.poll.declared import declare_switch, declare_tenant
 from exporter.store import Store
 
@@ -13,7 +14,11 @@ Configured = Callable[..., SwitchConfiguration]
 @pytest.fixture
 def store() -> Store:
     """Return an empty store."""
-    return Store("pbx", stale_after=3)
+    return Store("pbx", stale_after=3, max_series=500_000)
+
+
+def _limits(store: Store) -> list[str]:
+    return [block.text.decode() for block in store.blocks(catalogue.TENANT_CHANNELS_LIMIT)]
 
 
 def test_values_of_the_switch(store: Store, configured: Configured) -> None:
@@ -59,7 +64,7 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
     )
     assert store.values(catalogue.TENANT_BALANCE_THRESHOLD, "ACME") == {"warning": 100, "critical": 10}
     assert store.values(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, "ACME") == {"warning": 0.9}
-    assert store.values(catalogue.TENANT_CHANNELS_LIMIT, "ACME") == 30
+    assert _limits(store) == ['softswitch_tenant_channels_limit{switch="pbx",tenant="ACME"} 30\n']
     assert store.values(catalogue.EXTENSION_WATCHED, "ACME") == {"100": 1}
 
 
@@ -72,3 +77,28 @@ def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
 
     assert store.values(catalogue.EXTENSION_WATCHED, "A") == {"101": 1}
     assert len(list(store.blocks(catalogue.TENANT_INFO))) == 1
+
+
+def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured) -> None:
+    """A limit, thresholds, watches and business hours that a new configuration lacks leave no series."""
+    hours = {"timezone": "UTC", "days": ["mon"], "from": "09:00", "to": "18:00"}
+    before = configured(tenants=[{"code": "A", "watch": ["100"], "channels_limit": 30, "business_hours": hours}])
+    declare_tenant(store, before.settings("A"), name="", label_names=())
+    store.set(catalogue.TENANT_OPEN, "A", 1)
+    off = {"warning": "off", "critical": "off"}
+    after = configured(thresholds={"balance": off, "registered_ratio": off}, tenants=[{"code": "A"}])
+
+    declare_tenant(store, after.settings("A"), name="", label_names=())
+
+    assert store.series == 1  # softswitch_tenant_info
+
+
+def test_a_limit_that_is_configured_later_wins(store: Store, configured: Configured) -> None:
+    """There is one limit of a tenant: the switch's word goes when the configuration has one."""
+    target = Target(Query.LIMITS, Scope.TENANT, "A")
+    store.put(target, {catalogue.TENANT_CHANNELS_LIMIT: 99}, interval=60, now=0)
+
+    switch = configured(tenants=[{"code": "A", "channels_limit": 30}])
+    declare_tenant(store, switch.settings("A"), name="", label_names=())
+
+    assert _limits(store) == ['softswitch_tenant_channels_limit{switch="pbx",tenant="A"} 30\n']

@@ -65,7 +65,7 @@ def taking(configured: Configured) -> Callable[..., _Taking]:
 
     def make(**settings: object) -> _Taking:
         switch = configured(**settings)
-        targets, store, registry = Targets(switch), Store("pbx", stale_after=3), CollectorRegistry()
+        targets, store, registry = Targets(switch), Store("pbx", stale_after=3, max_series=500_000), CollectorRegistry()
         made: _Taking
         clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
         made = _Taking(Intake(switch, targets, store, Instruments(registry), clock), targets, store, registry)
@@ -158,7 +158,7 @@ def test_empty_is_an_error_where_configured(taking: Taking) -> None:
 @pytest.mark.parametrize("query", [Query.PEERS, Query.CHANNELS, Query.BALANCE])
 def test_empty_is_never_zero_for_other_queries(query: Query, taking: Taking) -> None:
     """Only COUNTCALLS was seen to answer nothing for none."""
-    made = taking(tenants=[{"code": "A"}])
+    made = taking(tenants=[{"code": "A"}], queries={"peers": {"tenant_interval": "1m"}})
     made.take(Query.CALLS, "A", Number(1))
     made.take(query, "A", _EMPTY)
 

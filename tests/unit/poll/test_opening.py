@@ -29,7 +29,7 @@ def test_open_and_closed_by_the_tenants_own_time(configured: Configured) -> None
     """9 o'clock in Rome is 8 in UTC in winter: the value follows, to the minute."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}, {"code": "B"}])
     tenants = [switch.settings(code) for code in "AB"]
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=500_000)
     wall = _Wall("2026-01-05T07:59:59")  # a Monday
     hours = OpeningHours(store, Clock(wall=wall))
 
@@ -46,7 +46,7 @@ def test_open_and_closed_by_the_tenants_own_time(configured: Configured) -> None
 def test_looks_once_a_minute(configured: Configured) -> None:
     """Thousands of tenants are not worked out anew at each scrape."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=500_000)
     wall = _Wall("2026-01-05T08:00:00")
     hours = OpeningHours(store, Clock(wall=wall))
     hours.refresh([switch.settings("A")])
@@ -64,7 +64,7 @@ def test_looks_once_a_minute(configured: Configured) -> None:
 def test_a_clock_that_goes_back(configured: Configured) -> None:
     """A wall clock that was corrected is followed."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=500_000)
     wall = _Wall("2026-01-05T08:00:00")
     hours = OpeningHours(store, Clock(wall=wall))
     hours.refresh([switch.settings("A")])

@@ -92,7 +92,7 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
         poller = Poller(
             configuration,
             open_client(configuration),
-            Store("pbx", stale_after=configuration.stale_after),
+            Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
             Instruments(registry),
             mask,
             Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now),
@@ -272,7 +272,7 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     poller = Poller(
         configuration,
         client,
-        Store("pbx", stale_after=3),
+        Store("pbx", stale_after=3, max_series=500_000),
         Instruments(registry),
         Mask(),
         Clock(),

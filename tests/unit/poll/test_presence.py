@@ -3,9 +3,15 @@ from exporter.poll.presence import NodePresence
 _DAY = 24 * 3600.0
 
 
+def _expecting(nodes: list[str]) -> NodePresence:
+    presence = NodePresence()
+    presence.configure(nodes)
+    return presence
+
+
 def test_a_configured_node_that_was_never_seen_is_missing() -> None:
     """What must be there and is not is a 0 from the first answer on."""
-    presence = NodePresence(["n1", "n2"])
+    presence = _expecting(["n1", "n2"])
 
     assert presence.known == ["n1", "n2"]
     assert presence.update(["n2", "n3"], 0) == {"n1": 0, "n2": 1, "n3": 1}
@@ -13,7 +19,7 @@ def test_a_configured_node_that_was_never_seen_is_missing() -> None:
 
 def test_a_node_that_was_seen_is_missing_for_a_day() -> None:
     """A node that nobody configured is 0 for 24 hours after it was last seen, and then forgotten."""
-    presence = NodePresence([])
+    presence = _expecting([])
     presence.update(["n1", "n2"], 0)
     presence.update(["n1", "n2"], 60)
 
@@ -25,7 +31,7 @@ def test_a_node_that_was_seen_is_missing_for_a_day() -> None:
 
 def test_a_configured_node_is_never_forgotten() -> None:
     """It stays a 0 for as long as it is missing."""
-    presence = NodePresence(["n1"])
+    presence = _expecting(["n1"])
     presence.update(["n1"], 0)
 
     assert presence.update([], 10 * _DAY) == {"n1": 0}
@@ -33,7 +39,7 @@ def test_a_configured_node_is_never_forgotten() -> None:
 
 def test_a_node_that_comes_back_is_there() -> None:
     """Missing is not for ever."""
-    presence = NodePresence([])
+    presence = _expecting([])
     presence.update(["n1"], 0)
     presence.update([], 60)
 
@@ -42,4 +48,15 @@ def test_a_node_that_comes_back_is_there() -> None:
 
 def test_nothing_known() -> None:
     """An answer without nodes says nothing about nodes nobody named."""
-    assert NodePresence([]).update([], 0) == {}
+    assert _expecting([]).update([], 0) == {}
+
+
+def test_another_configuration() -> None:
+    """What was seen stays known; what is not configured any more is remembered for a day, if it was seen."""
+    presence = _expecting(["n1", "n2"])
+    presence.update(["n2", "n3"], 0)
+
+    presence.configure(["n4"])
+
+    assert presence.known == ["n4", "n2", "n3"]
+    assert presence.update(["n3"], 60) == {"n4": 0, "n2": 0, "n3": 1}

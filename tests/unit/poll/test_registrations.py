@@ -14,10 +14,16 @@ def _state(state: Registration) -> RegistrationState:
     return RegistrationState(state, state.value)
 
 
+def _following(numbers: list[str]) -> Registrations:
+    held = Registrations()
+    held.follow(numbers)
+    return held
+
+
 def _after(count: int, failures: list[Failure]) -> Registrations:
     """Return the registrations of a tenant of so many extensions, of which the first ones failed."""
     numbers = [str(100 + number) for number in range(count)]
-    held = Registrations(numbers)
+    held = _following(numbers)
     for position, number in enumerate(numbers):
         outcome = failures[position] if position < len(failures) else _state(Registration.REGISTERED)
         held.take_in(number, outcome, 0)
@@ -64,7 +70,7 @@ def test_every_whole_round_has_a_verdict() -> None:
 
 def test_undecided_until_enough_were_asked() -> None:
     """Neither success nor failure after the first few of many."""
-    held = Registrations(["100", "101", "102"])
+    held = _following(["100", "101", "102"])
     assert held.verdict() is False
     held.take_in("100", _state(Registration.REGISTERED), 0)
     assert held.verdict() is False
@@ -72,7 +78,7 @@ def test_undecided_until_enough_were_asked() -> None:
 
 def test_unknown_is_a_state() -> None:
     """A word that nobody knows is an answer, and no failure of the query."""
-    held = Registrations(["100"])
+    held = _following(["100"])
     held.take_in("100", RegistrationState(Registration.UNKNOWN, "Gone fishing"), 0)
 
     assert held.verdict() is True
@@ -101,7 +107,7 @@ def test_a_failure_changes_no_state() -> None:
 
 def test_an_old_state_is_unknown() -> None:
     """A state that was not confirmed for too long is counted as unknown, and its series is absent."""
-    held = Registrations(["100", "101"])
+    held = _following(["100", "101"])
     held.take_in("100", _state(Registration.UNREGISTERED), 50)
     held.take_in("101", _state(Registration.REGISTERED), 49)
 
@@ -113,8 +119,9 @@ def test_an_old_state_is_unknown() -> None:
 
 def test_all_states_are_always_counted() -> None:
     """The three states add up to the polled extensions, before any of them was asked as well."""
-    assert Registrations(["100", "101"]).families(oldest=0) == {
-        catalogue.TENANT_EXTENSIONS: {"registered": 0, "unregistered": 0, "unknown": 2}
+    assert _following(["100", "101"]).families(oldest=0) == {
+        catalogue.TENANT_EXTENSIONS: {"registered": 0, "unregistered": 0, "unknown": 2},
+        catalogue.EXTENSION_REGISTERED: {},
     }
 
 

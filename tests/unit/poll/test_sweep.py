@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from exporter.clock import Clock
-from exporter.model import Failure, Query, Reason, Scope, SkipReason, Target
-from exporter.poll.courtesy import Courtesy
+from exporter.model import Query, Scope, SkipReason, Target
 from exporter.poll.requests import Item
 from exporter.poll.slots import Lane, Slots
 from exporter.poll.sweep import Sweeper
@@ -64,10 +63,28 @@ class _Switch:
 
 
 @dataclass
+class _Refused:
+    """Stands for what decides who may be asked: tenants that hang, and tenants that are not to be asked."""
+
+    slots: Slots
+    hanging: set[str] = field(default_factory=set)
+    pausing: set[str] = field(default_factory=set)
+
+    def lane(self, target: Target) -> Lane:
+        if target.scope is Scope.SWITCH:
+            return Lane.SWITCH
+        return Lane.SUSPECT if target.tenant in self.hanging else Lane.TENANT
+
+    def reason(self, target: Target, now: float) -> SkipReason | None:
+        waits = self.lane(target) is Lane.SUSPECT and self.slots.suspects_are_many
+        return SkipReason.BACKOFF if waits or target.tenant in self.pausing else None
+
+
+@dataclass
 class _Sweeping:
     switch: _Switch
     slots: Slots
-    courtesy: Courtesy
+    refused: _Refused
     sweeper: Sweeper
 
     async def run(self, items: Sequence[Item], spread: float = 0) -> None:
@@ -79,10 +96,17 @@ class _Sweeping:
 def _sweeping(switch: _Switch, *, most: int = 20, patience: float = 0.05, rate: float = 1e6) -> _Sweeping:
     monotonic = asyncio.get_running_loop().time
     slots = Slots(most, rate, monotonic, shared=True)
-    courtesy = Courtesy(slots)
-    clock = Clock(monotonic=monotonic)
-    sweeper = Sweeper(slots, courtesy, clock, switch.ask, switch.skip, patience=patience)
-    return _Sweeping(switch, slots, courtesy, sweeper)
+    refused = _Refused(slots)
+    sweeper = Sweeper(
+        slots,
+        refused.lane,
+        refused.reason,
+        switch.ask,
+        switch.skip,
+        Clock(monotonic=monotonic),
+        patience=patience,
+    )
+    return _Sweeping(switch, slots, refused, sweeper)
 
 
 async def test_requests_are_spread_evenly() -> None:
@@ -190,9 +214,7 @@ async def test_who_ends_in_time_is_asked_at_once() -> None:
 async def test_one_that_hangs_does_not_take_all_slots() -> None:
     """Tenants that timed out before share a quarter of the slots, and are passed over beyond that."""
     made = _sweeping(_Switch(usual=0.01, seconds=dict.fromkeys(["H0", "H1", "H2", "H3"], 100.0)), most=4)
-    for tenant in ("H0", "H1", "H2", "H3"):
-        target = _item(tenant).target
-        made.courtesy.note(target, Failure(Reason.TIMEOUT, ""), started=0, interval=0.01)
+    made.refused.hanging = {"H0", "H1", "H2", "H3"}
 
     async with asyncio.timeout(2):
         await made.run([_item(t) for t in ("H0", "H1", "H2", "H3", "T0", "T1", "T2", "T3", "T4")])
@@ -206,9 +228,7 @@ async def test_one_that_hangs_does_not_take_all_slots() -> None:
 async def test_who_backs_off_is_skipped_and_counted() -> None:
     """A target whose pause is not over is not asked."""
     made = _sweeping(_Switch())
-    now = asyncio.get_running_loop().time()
-    for _ in range(3):
-        made.courtesy.note(_item("T1").target, Failure(Reason.AUTH, ""), started=now, interval=60)
+    made.refused.pausing = {"T1"}
 
     await made.run([_item("T0"), _item("T1")])
 
@@ -321,3 +341,16 @@ async def test_the_rate_holds_for_a_burst() -> None:
 
     starts = [at for _, at in made.switch.asked]
     assert starts[-1] - starts[0] >= 29 / 100 - 0.03
+
+
+async def test_a_probe_goes_whatever_speaks_against_it() -> None:
+    """It is how a switch is found to be back; only a request of its kind that is in flight holds it up."""
+    made = _sweeping(_Switch(usual=0.05))
+    made.refused.pausing = {"T0"}
+
+    for _ in range(2):
+        await made.sweeper.probe(_item("T0"))
+        await asyncio.sleep(0)
+
+    assert made.switch.names == ["T0"]
+    await made.sweeper.stop()

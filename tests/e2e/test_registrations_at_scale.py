@@ -1,0 +1,279 @@
+"""Registrations of a whole installation, from lists: right, in time, within the budget of series."""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import StartExporter, StartSimulator
+from tests.e2e.everything import configuration
+from tests.e2e.programs import Exporter, Series, Simulator, get, get_json, samples, tell, wait_until
+
+OFF = {"interval": "off", "tenant_interval": "off"}
+REGISTERED = "softswitch_extension_registered"
+WATCHED = {"ACME": ["100", "101"], "FJORD": ["107"]}
+
+
+def _switch(simulator: Simulator, source: str, interval: str, **more: Any) -> dict[str, Any]:
+    """Return a switch whose tenants, and all of their extensions, are discovered."""
+    queries = {
+        "peers": {"interval": "off"},
+        "channels": OFF,
+        "calls": OFF,
+        "license": {"interval": "1h"},
+        "balance": {"tenant_interval": "off"},
+        "registrations": {"tenant_interval": interval, "source": source},
+        **more.pop("queries", {}),
+    }
+    return {
+        "name": "pbx",
+        "url": simulator.url,
+        "key": "demo-admin",
+        "discover_tenants": {"enabled": True},
+        "tenant_defaults": {"extensions": "all"},
+        "queries": queries,
+        **more,
+    }
+
+
+def _of(found: dict[Series, float], name: str) -> dict[tuple[str, ...], float]:
+    """Return the series of one family by the values of their labels, without the switch."""
+    return {
+        tuple(text for label, text in sorted(labels) if label != "switch"): value
+        for (family, labels), value in found.items()
+        if family == name
+    }
+
+
+def _assert_right(found: dict[Series, float], simulator: Simulator, codes: list[str]) -> None:
+    """Compare the registrations of these tenants with those of the simulated phones."""
+    truth = simulator.truth()["tenants"]
+    expected = {
+        (number, code): float(there) for code in codes for number, there in truth[code]["extensions"].items()
+    }
+    chosen = set(codes)
+    assert {key: value for key, value in _of(found, REGISTERED).items() if key[1] in chosen} == expected
+    counts = _of(found, "softswitch_tenant_extensions")
+    for code in codes:
+        there = sum(truth[code]["extensions"].values())
+        assert counts["registered", code] == there
+        assert counts["unregistered", code] == len(truth[code]["extensions"]) - there
+        assert counts["unknown", code] == 0
+
+
+@dataclass
+class _Pings:
+    """How long `/-/healthy` took, in seconds, one answer after the other."""
+
+    took: list[float] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def of(self, exporter: Exporter) -> Iterator[None]:
+        """Ask every 50 ms for as long as the context is open."""
+        end = threading.Event()
+
+        def ask() -> None:
+            while not end.wait(0.05):
+                started = time.monotonic()
+                get(f"{exporter.base_url}/-/healthy")
+                self.took.append(time.monotonic() - started)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+
+
+def _cpu_seconds(exporter: Exporter) -> float:
+    return exporter.value("process_cpu_seconds_total") or 0.0
+
+
+def _requests(simulator: Simulator, operation: str) -> int:
+    count: int = simulator.requests()["counts"]["by_operation"].get(operation, 0)
+    return count
+
+
+@pytest.mark.timeout(180)
+def test_one_list_of_all_peers(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """250,000 phones from one request of 50 MB an interval: all right, while the pages stay quick."""
+    simulator = run_simulator("--tenants=5000", "--extensions=50", "--nodes=50")
+    simulator.world(freeze=True)
+    # At the default rate the lists of extensions, which tell whom to look for, take 9 minutes, once.
+    switch = _switch(simulator, "peers", "15s", max_requests_per_second=1000)
+    exporter = run_exporter(configuration(switch))
+    joined, reading = _Pings(), _Pings()
+
+    def all_known() -> bool:
+        return exporter.metrics().count(f"{REGISTERED}{{") == 250_000
+
+    with joined.of(exporter):
+        wait_until(lambda: _requests(simulator, "INFO extensions") >= 5000, 90, "the lists of extensions")
+    started = time.monotonic()
+    wait_until(all_known, 40, "the registrations of all")
+    known_after = time.monotonic() - started
+    before, cpu = _requests(simulator, "CHANSIPPEERS"), _cpu_seconds(exporter)
+    with reading.of(exporter):
+        wait_until(lambda: _requests(simulator, "CHANSIPPEERS") > before, 30, "the next list of peers")
+        time.sleep(10)  # while it is read and taken in
+
+    found = samples(exporter.metrics())
+    codes = sorted({code for _, code in _of(found, REGISTERED)})
+    _assert_right(found, simulator, random.Random(1).sample(codes, 300))
+    tell(f"all known {known_after:.1f} s after the lists of extensions; one list of peers cost")
+    tell(f"{_cpu_seconds(exporter) - cpu:.1f} s of CPU; resident: {found[_RESIDENT] / 1e6:.0f} MB")
+    tell(f"worst /-/healthy: {max(joined.took):.3f} s as they joined, {max(reading.took):.3f} s after that")
+    assert _requests(simulator, "CHANSIPPEERS") <= before + 2
+    assert max(joined.took) < 3
+    assert max(reading.took) < 1
+
+
+_RESIDENT: Series = ("process_resident_memory_bytes", frozenset())
+
+
+def test_a_list_of_each_tenant(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """A tenth of the tenants in a tenth of five minutes, at the rate that 5,000 need: none is ever late."""
+    simulator = run_simulator("--tenants=500", "--extensions=50", "--nodes=50")
+    simulator.world(freeze=True)
+    interval = 20.0
+    switch = _switch(
+        simulator, "extensions", "20s", max_requests_per_second=17.7 * 300 / interval * 500 / 5000
+    )
+    started = time.monotonic()
+    exporter = run_exporter(configuration(switch))
+
+    def asked() -> list[dict[str, Any]]:
+        log = get_json(f"{simulator.base_url}/simulator/requests?limit=5000")["requests"]
+        return [request for request in log if request["parameters"].get("info") == "extensions"]
+
+    wait_until(lambda: len(asked()) >= 1100, 60, "two sweeps")
+    seconds = time.monotonic() - started
+    found = samples(exporter.metrics())
+    codes = sorted({code for _, code in _of(found, REGISTERED)})
+
+    times: dict[str, list[float]] = {}
+    for request in asked():
+        times.setdefault(request["parameters"]["tenant"], []).append(request["time"])
+    gaps = [later - one for at in times.values() for one, later in zip(at, at[1:], strict=False)]
+    tell(f"{len(asked()) / seconds:.1f} lists a second; longest gap {max(gaps):.1f} s of {interval:g} s")
+    tell(f"CPU {_cpu_seconds(exporter) / seconds:.0%}, resident {found[_RESIDENT] / 1e6:.0f} MB")
+    assert len(codes) == 500
+    _assert_right(found, simulator, codes)
+    assert max(gaps) < interval * 1.25
+
+
+def _held(found: dict[Series, float]) -> int:
+    """Count the series of the switch, without those that the exporter counts and measures itself."""
+    own = ("_total", "_bucket", "_sum", "_count")
+    return sum(
+        1
+        for name, labels in found
+        if ("switch", "pbx") in labels and not name.endswith(own) and name != "softswitch_breaker_open"
+    )
+
+
+@dataclass
+class _Budget:
+    """An exporter whose ``max_series`` is changed by reload."""
+
+    simulator: Simulator
+    exporter: Exporter
+    file: Path
+    most: int = 0
+
+    def text(self, most: int) -> str:
+        return configuration(
+            _switch(
+                self.simulator,
+                "extensions",
+                "3s",
+                max_requests_per_second=1000,
+                max_series=most,
+                tenants=[{"code": code, "watch": watch} for code, watch in WATCHED.items()],
+                queries={"channels": {"interval": "off", "tenant_interval": "3s"}},
+            )
+        )
+
+    def allow(self, most: int) -> None:
+        """Reload with another budget."""
+        self.most = most
+        self.file.write_text(self.text(most))
+        get_posted(f"{self.exporter.base_url}/-/reload")
+
+    def look(self) -> dict[Series, float]:
+        """Scrape, and hold what every scrape must keep to."""
+        found = samples(self.exporter.metrics())
+        series = found["softswitch_series", frozenset({("switch", "pbx")})]
+        assert series == _held(found)
+        assert series <= self.most
+        watched = {(number, code) for code, numbers in WATCHED.items() for number in numbers}
+        assert watched <= _of(found, REGISTERED).keys()
+        return found
+
+    def shown(self) -> tuple[bool, bool, bool, float]:
+        """Tell what is there: phones that nobody watches, tenant by node, figures of tenants; and the flag."""
+        found = self.look()
+        return (
+            len(_of(found, REGISTERED)) > 3,
+            bool(_of(found, "softswitch_tenant_node_channels")),
+            bool(_of(found, "softswitch_tenant_channels")),
+            found["softswitch_series_limited", frozenset({("switch", "pbx")})],
+        )
+
+
+def get_posted(url: str) -> None:
+    """Send an empty POST."""
+    import urllib.request
+
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30) as response:
+        response.read()
+
+
+def test_detail_goes_first_and_comes_back(
+    run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
+) -> None:
+    """Phones that nobody watches go first, then tenant by node, then the tenants' figures, never a watched one."""
+    simulator = run_simulator("--tenants=100", "--extensions=20", "--nodes=8")
+    simulator.world(freeze=True)
+    budget = _Budget(simulator, Exporter(None, ""), tmp_path / "config-1.yaml", 500_000)  # type: ignore[arg-type]
+    budget.exporter = run_exporter(budget.text(500_000), "--web.enable-lifecycle")
+
+    def whole() -> bool:
+        found = samples(budget.exporter.metrics())
+        return len(_of(found, REGISTERED)) == 2000 and len(_of(found, "softswitch_tenant_channels")) == 100
+
+    wait_until(whole, 30, "everything to be known")
+    wanted = _held(budget.look())
+    nodes = len(_of(budget.look(), "softswitch_tenant_node_channels"))
+    assert budget.shown() == (True, True, True, 0)
+    assert nodes > 50
+
+    budget.allow(wanted - 1)
+    assert budget.shown() == (False, True, True, 1)
+    budget.allow(wanted - 1997 - 1)
+    assert budget.shown() == (False, False, True, 1)
+    budget.allow(wanted - 1997 - nodes - 1)
+    assert budget.shown() == (False, False, False, 1)
+    _assert_stays(budget, (False, False, False, 1.0), seconds=12)
+    simulator.world(tenants={"ACME": {"dropped": 1}})
+    wait_until(lambda: _of(budget.look(), REGISTERED)["100", "ACME"] == 0, 10, "the watched phone to be seen")
+
+    budget.allow(wanted * 2)
+    wait_until(lambda: budget.shown() == (True, True, True, 0), 15, "everything to come back")
+    wait_until(whole, 15, "all of it")
+
+
+def _assert_stays(budget: _Budget, shown: tuple[bool, bool, bool, float], seconds: float) -> None:
+    """Look again and again, for longer than a value is kept without an answer."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert budget.shown() == shown
+        time.sleep(0.2)
