@@ -165,6 +165,18 @@ def start_exporter(run: Start, file: Path, configuration: str, *flags: str, **en
     return Exporter(program, f"http://127.0.0.1:{port}")
 
 
+def finish(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the exporter that ends by itself; return its exit status and both outputs."""
+    return subprocess.run(
+        [*EXPORTER, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
 def free_port() -> int:
     """Return a port that was free a moment ago, for programs that cannot be asked which one they took."""
     with socket.socket() as probe:

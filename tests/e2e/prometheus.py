@@ -3,6 +3,7 @@
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.programs import Exporter, Program, Series, Start, free_port, get, get_json, wait_until
 
@@ -48,12 +49,10 @@ class Prometheus:
 
         return wait_until(newest, seconds, "a scrape by Prometheus")
 
-    def _query(self, expression: str, at: float | None) -> list[dict[str, dict[str, str]]]:
+    def _query(self, expression: str, at: float | None) -> list[dict[str, Any]]:
         moment = {} if at is None else {"time": f"{at:.3f}"}
         query = urllib.parse.urlencode({"query": expression, **moment})
-        found: list[dict[str, dict[str, str]]] = get_json(f"{self.base_url}/api/v1/query?{query}")["data"][
-            "result"
-        ]
+        found: list[dict[str, Any]] = get_json(f"{self.base_url}/api/v1/query?{query}")["data"]["result"]
         return found
 
 

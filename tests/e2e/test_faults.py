@@ -21,6 +21,8 @@ HANGING = frozenset({"BOREAL", "FJORD", "JUNIPER9", "NIMBUS", "T0010", "T0030"})
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
 INTERVAL = "softswitch_query_interval_seconds"
 
+_BALANCE = {"switch": "pbx", "query": "balance", "scope": "tenant"}
+
 # Not there all the time by their meaning: a failure ends, and a tenant's calls leave a node.
 _PASSING = {"softswitch_query_failure", "softswitch_tenant_node_channels", "softswitch_tenant_node_peers"}
 
@@ -151,7 +153,7 @@ def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
     simulator = run_simulator("--tenants=6")
     simulator.fault(kind="hang", tenant="FJORD")
     exporter = run_exporter(_quick({"pbx": simulator.url}))
-    failure = {"switch": "pbx", "query": "balance", "scope": "tenant", "tenant": "FJORD", "reason": "timeout"}
+    failure = {**_BALANCE, "tenant": "FJORD", "reason": "timeout"}
 
     def balance(tenant: str) -> float | None:
         return exporter.value("softswitch_tenant_balance", switch="pbx", tenant=tenant)
@@ -164,6 +166,21 @@ def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
 
     wait_until(lambda: balance("FJORD") is not None, 20, "the values of the tenant that hung")
     assert exporter.value("softswitch_query_failure", **failure) is None
+
+
+def test_queries_of_one_tenant_that_come_together_are_all_asked(
+    run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """Each waits for the one before it and for the rate, and none of them is given up for that."""
+    simulator = run_simulator("--tenants=3")
+    access = f"name: pbx, url: '{simulator.url}', key: demo-admin"
+    exporter = run_exporter(f"switches: [{{{access}, timeout: 1s, tenants: [{{code: ACME}}]}}]")
+
+    wait_until(
+        lambda: exporter.value("softswitch_query_success", **_BALANCE, tenant="ACME"), 5, "its balance"
+    )
+    skipped = exporter.value("softswitch_targets_skipped_total", **_BALANCE, reason="in_flight")
+    assert skipped == 0
 
 
 def _refuse_connections(simulator: Simulator) -> None:

@@ -11,6 +11,7 @@ import pytest
 from exporter import __version__
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.everything import configuration, queries, switch, wait_for_rounds, wait_until_well
+from tests.e2e.prime_switch import SHAPES, Switch
 from tests.e2e.programs import (
     EXPORTER,
     Simulator,
@@ -22,7 +23,6 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.replay import Replay, replaying
-from tests.e2e.test_replay import SHAPES, Switch
 
 _OF_ALL = {"format": "json"}
 
@@ -109,7 +109,7 @@ def everything_asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
         file = directory / "config.yaml"
         wait_until_well(start_exporter(run, file, text))
         for simulator in simulators:
-            wait_for_rounds(simulator)
+            wait_for_rounds(simulator, 1)
         for output in _run_all(run, _probes(file, "by-ext")):
             assert "verdict" in output, output
         yield simulators

@@ -1,0 +1,190 @@
+"""Start, readiness and the end of the daemon, also where a switch hangs and a client does not read."""
+
+import signal
+import socket
+import time
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.programs import EXPORTER, Exporter, Simulator, finish, get, wait_until
+
+# What Python and aiohttp say when something was not ended properly.
+_LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
+
+
+def _configuration(simulator: Simulator, *, tenants: int = 1, watched: int = 1, timeout: str = "60s") -> str:
+    watch = ", ".join(f'"{1000 + number}"' for number in range(watched))
+    codes = "\n".join(f"      - code: ACME{number or ''}" for number in range(tenants))
+    return f"""\
+switches:
+  - name: pbx
+    url: {simulator.url}
+    key: demo-admin
+    timeout: {timeout}
+    queries:
+      balance: {{tenant_interval: 5s}}
+      registrations: {{tenant_interval: off}}
+    tenant_defaults: {{watch: [{watch}]}}
+    tenants:
+{codes}
+"""
+
+
+def _request_without_reading(exporter: Exporter) -> socket.socket:
+    """Ask for the metrics and leave the answer lying; return the connection once the answer has begun."""
+    host, port = exporter.base_url.removeprefix("http://").split(":")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.connect((host, int(port)))
+    connection.sendall(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    return connection
+
+
+def _rest(connection: socket.socket) -> int:
+    """Return how many bytes there are still to be read until the connection ends."""
+    read = 0
+    try:
+        while chunk := connection.recv(65536):
+            read += len(chunk)
+    except ConnectionError:
+        return read
+    return read
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_within_5_seconds_while_requests_hang_and_a_scrape_is_half_read(
+    number: signal.Signals, run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """Exit status 0, in time, and nothing in the output that was not ended properly."""
+    simulator = run_simulator()
+    simulator.fault(kind="hang")
+    exporter = run_exporter(_configuration(simulator, tenants=500, watched=100), "--log.level=debug")
+    wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 10, "requests that hang")
+    whole = len(exporter.metrics())
+    assert whole > 4_000_000, "more than buffers hold"
+    with _request_without_reading(exporter) as connection:
+        started = time.monotonic()
+
+        status = exporter.program.stop(number)
+
+        seconds = time.monotonic() - started
+        assert _rest(connection) < whole, "the scrape was half read"
+    assert status == 0, exporter.program.text()
+    assert seconds < 5
+    assert not [word for word in _LEFTOVERS if word in exporter.program.text()]
+    assert exporter.program.text().rstrip().endswith("msg=stopped")
+
+
+def test_stops_at_once_after_the_start(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """A signal in the middle of the first sweep ends it, without leaving anything behind."""
+    exporter = run_exporter(_configuration(run_simulator("--latency=0.2"), tenants=50))
+
+    assert exporter.program.stop(signal.SIGTERM, seconds=5) == 0
+    assert not [word for word in _LEFTOVERS if word in exporter.program.text()]
+
+
+def test_a_second_start_on_the_same_port_says_why_it_cannot(
+    run_simulator: StartSimulator, run_exporter: StartExporter, run_program: Start, tmp_path: Path
+) -> None:
+    """Exit status 1 and one sentence with address, reason and flag; the first one goes on."""
+    first = run_exporter(_configuration(run_simulator()))
+    address = first.base_url.removeprefix("http://")
+    file = tmp_path / "second.yaml"
+    file.write_text(Path(tmp_path / "config-1.yaml").read_text())
+
+    second = finish(f"--config.file={file}", f"--web.listen-address={address}")
+
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"softswitch-exporter: cannot listen on {address}: address already in use; "
+        "choose another address with --web.listen-address\n"
+    )
+    assert b"healthy" in get(f"{first.base_url}/-/healthy")
+
+
+def test_none_of_several_addresses_is_served_where_one_cannot_be(
+    run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
+) -> None:
+    """A daemon that half listens would be found too late: it does not start."""
+    first = run_exporter(_configuration(run_simulator()))
+    address = first.base_url.removeprefix("http://")
+
+    second = finish(
+        f"--config.file={tmp_path / 'config-1.yaml'}",
+        "--web.listen-address=127.0.0.1:0",
+        f"--web.listen-address={address}",
+    )
+
+    assert second.returncode == 1
+    assert address in second.stderr
+
+
+@pytest.mark.parametrize("key", ["ca_file", "cert_file"])
+def test_a_tls_file_that_is_no_certificate_prevents_the_start(key: str, tmp_path: Path) -> None:
+    """It can be read, so the configuration is valid: exit status 1 and one sentence, no traceback."""
+    (tmp_path / "broken.pem").write_text("not a certificate\n")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "switches: [{name: pbx, url: 'https://127.0.0.1:1/', key: demo-admin, tls: {%s: broken.pem}}]" % key  # noqa: UP031 -- braces
+    )
+
+    started = finish(f"--config.file={file}", "--web.listen-address=127.0.0.1:0")
+
+    assert started.returncode == 1
+    (line,) = started.stderr.splitlines()
+    assert line.startswith("softswitch-exporter: switch pbx: its `tls` files cannot be used: ")
+    assert not line.endswith(("None", ": "))
+
+
+def _status(url: str) -> int:
+    try:
+        get(url)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    return 200
+
+
+def test_ready_once_each_query_was_tried_and_healthy_from_the_start(
+    run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """A query that hangs keeps readiness away until it has failed; health says nothing about switches."""
+    simulator = run_simulator("--tenants=3")
+    simulator.fault(kind="hang", reqtype="LICENSEDAYS")
+    exporter = run_exporter(_configuration(simulator, timeout="2s"))
+    wait_until(
+        lambda: exporter.value(
+            "softswitch_query_success", switch="pbx", query="channels", scope="switch", tenant=""
+        ),
+        5,
+        "the first answer",
+    )
+
+    assert _status(f"{exporter.base_url}/-/ready") == 503
+    assert _status(f"{exporter.base_url}/-/healthy") == 200
+    wait_until(lambda: _status(f"{exporter.base_url}/-/ready") == 200, 15, "readiness")
+    failure = {"switch": "pbx", "query": "license", "scope": "switch", "tenant": "", "reason": "timeout"}
+    assert exporter.value("softswitch_query_failure", **failure) == 1
+    assert _status(f"{exporter.base_url}/-/healthy") == 200
+
+
+def test_the_simulator_and_the_demo_stop_on_both_signals(run_program: Start) -> None:
+    """Each exits with status 0 within 5 seconds and leaves nothing behind."""
+    programs = [
+        run_program(*EXPORTER, *command)
+        for command in (
+            ("simulate", "--listen=127.0.0.1:0"),
+            ("simulate", "--listen=127.0.0.1:0"),
+            ("demo", "--port=0", "--simulator-port=0"),
+        )
+    ]
+    for program, number in zip(programs, (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True):
+        program.wait_for(r"http://127\.0\.0\.1:\d+/")
+
+        assert program.stop(number, seconds=5) == 0
+        assert not [word for word in _LEFTOVERS if word in program.text()]

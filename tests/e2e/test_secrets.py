@@ -1,0 +1,360 @@
+"""No key and no credential of a list is in anything that the programs say, whatever a switch does.
+
+Every key here holds the same mark at its beginning and another one at its end. Both survive every way of
+writing a key down, so that looking for the marks finds each of them, and parts of a key as well.
+"""
+
+import contextlib
+import html
+import json
+import re
+import signal
+import socketserver
+import threading
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from exporter.cli import main
+from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.everything import configuration, queries, switch
+from tests.e2e.programs import EXPORTER, Exporter, Simulator, free_port, get, get_json, wait_until
+
+BEGIN, END = "s3cr3t", "0fk3y"
+ADMIN_KEY = f'{BEGIN}+Key/with&odd=chars%"<ü>{END}'
+LITERAL_KEY = f"{BEGIN} literal+{END}"
+ENVIRONMENT_KEY = f"{BEGIN}/environment\\{END}"
+PROXY_PASSWORD = f"{BEGIN}%2Bproxy{END}"
+PROXY_CREDENTIALS = f"monitor:{BEGIN}+proxy{END}"
+MARKS = (
+    BEGIN,
+    END,
+    "PASSWORD-MUST-NOT-SHOW",
+    b64encode(PROXY_CREDENTIALS.encode()).decode().rstrip("="),
+)
+
+
+def _php(key: str) -> str:
+    """Write a key as PHP's json_encode does, which escapes slashes too."""
+    return json.dumps(key).replace("/", r"\/")[1:-1]
+
+
+def _lower(key: str) -> str:
+    """Write a key with the hexadecimal digits of its percent signs in lower case, as some servers do."""
+    return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quote(key, safe=""))
+
+
+_TORN_TABLE = "Number|Name|Tech|State|Username|Password|\n100|Desk|SIP|OK|100-X|PASSWORD-MUST-NOT-SHOW-1|x|\n"
+
+
+def _faults(key: str) -> dict[str, dict[str, str]]:
+    """Return what a switch may do to a request with this key, by a word for it."""
+    return {
+        "refusal": {"kind": "refuse_key"},
+        "sentence": {"kind": "sentence", "text": f"The key {key} may not do that"},
+        "web page": {"kind": "html"},
+        "garbage": {"kind": "garbage"},
+        "diagnostic": {"kind": "php_warning"},
+        "diagnostic with the key": {"kind": "body", "text": f"<b>Warning</b>: no key {key} in <b>x.php</b>"},
+        "redirect": {"kind": "redirect", "location": f"/login?key={quote(key)}"},
+        "reset": {"kind": "reset"},
+        "hang": {"kind": "hang"},
+        "half": {"kind": "truncate"},
+        "status": {"kind": "status"},
+        "as a query": {"kind": "body", "text": f"What is key={quote_plus(key)} meant to be"},
+        "as a path": {"kind": "body", "text": f"What is key={quote(key, safe='')} meant to be"},
+        "in lower case": {"kind": "body", "text": f"What is key={_lower(key)} meant to be"},
+        "as HTML": {"kind": "body", "text": f"What is {html.escape(key)} meant to be"},
+        "as JSON": {"kind": "body", "text": json.dumps({"error": f"wrong key {key}"})},
+        "as JSON in UTF-8": {"kind": "body", "text": json.dumps({"error": f"key {key}"}, ensure_ascii=False)},
+        "as JSON of PHP": {"kind": "body", "text": f'{{"error": "wrong key {_php(key)}"}}'},
+        "cut off": {"kind": "body", "text": f"{'What an odd request ' * 5}it has key {key} and more"},
+        "alone": {"kind": "body", "text": key},
+        "for a node": {"kind": "body", "text": f"{key}:3|pbx1:4|"},
+    }
+
+
+def _assert_silent(texts: Mapping[str, str]) -> None:
+    """Assert that no mark is in any of these; tells where one is, and a little around it."""
+    found = {
+        f"{name}: …{text[max(0, place.start() - 60) : place.end() + 20]}…"
+        for name, text in texts.items()
+        for mark in MARKS
+        for place in re.finditer(re.escape(mark), text)
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+class _Echo(socketserver.StreamRequestHandler):
+    """Sends what it is sent back, in places where HTTP has no business to carry it."""
+
+    answers = (
+        b"%(line)s\r\n\r\n",
+        b"HTTP/1.1 200 %(query)s\r\nContent-Length: 2\r\n\r\n12",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/?%(query)s\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: %(query)s=1; path=/\r\nContent-Length: 2\r\n\r\n12",
+        b"HTTP/1.1 200 OK\r\n%(query)s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %(query)s\r\n\r\n12",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: %(key)s\r\nContent-Length: 2\r\n\r\n12",
+        b"HTTP/1.1 %(query)s OK\r\n\r\n",
+    )
+    asked = 0
+
+    def handle(self) -> None:
+        """Answer one request and close."""
+        line = self.rfile.readline().strip()
+        while self.rfile.readline().strip():
+            pass
+        query = line.partition(b"?")[2].partition(b" ")[0]
+        key = query.rpartition(b"key=")[2]
+        answer = self.answers[_Echo.asked % len(self.answers)]
+        _Echo.asked += 1
+        self.wfile.write(answer % {b"line": line, b"query": query, b"key": key})
+
+
+@contextlib.contextmanager
+def _echoing() -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/pbx/proxyapi.php"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def simulator(run_simulator: StartSimulator) -> Simulator:
+    """Start a switch whose admin key is odd."""
+    return run_simulator(f"--admin-key={ADMIN_KEY}", "--tenants=45", "--extensions=2")
+
+
+def _codes(simulator: Simulator) -> list[str]:
+    return [code for code, tenant in simulator.truth()["tenants"].items() if not tenant["disabled"]]
+
+
+def _failing_tenants(simulator: Simulator) -> list[dict[str, Any]]:
+    """Let each tenant meet a fault of its own, and return them for a configuration."""
+    codes = iter(_codes(simulator))
+    tenants: list[dict[str, Any]] = []
+    for fault in _faults(ADMIN_KEY).values():
+        tenants.append({"code": next(codes), "extensions": ["100"]})
+        simulator.fault(tenant=tenants[-1]["code"], **fault)
+    own = {"key": LITERAL_KEY, "key_env": "KEY_OF_A_TENANT"}
+    for way, written in own.items():
+        secret = ENVIRONMENT_KEY if way == "key_env" else written
+        for form in ("sentence", "as a query", "as JSON of PHP", "refusal"):
+            tenants.append({"code": next(codes), way: written, "extensions": ["100"]})
+            simulator.fault(tenant=tenants[-1]["code"], **_faults(secret)[form])
+    return tenants
+
+
+def _configuration(simulator: Simulator, echo_url: str, directory: Path) -> str:
+    key_file = directory / "admin-key"
+    key_file.write_text(f"{ADMIN_KEY}\n", encoding="utf-8")
+    common = {"timeout": "2s", "max_concurrency": 20, "queries": queries("1s")}
+    proxied = {"url": "http://pbx.example.com/pbx/proxyapi.php", "key": ADMIN_KEY}
+    simulator_proxy = simulator.base_url.replace("http://", f"http://monitor:{PROXY_PASSWORD}@")
+    dead_proxy = f"http://monitor:{PROXY_PASSWORD}@127.0.0.1:{free_port()}"
+    switches = [
+        switch("failing", simulator.url, tenants=_failing_tenants(simulator), **common),
+        switch("echo", echo_url, **common),
+        switch("proxied", "http://pbx.example.com/pbx/proxyapi.php", **common),
+        switch("cut-off", "http://pbx.example.com/pbx/proxyapi.php", **common),
+    ]
+    switches[2] |= {**proxied, "proxy_url": simulator_proxy}
+    switches[3] |= {**proxied, "proxy_url": dead_proxy}
+    for settings in switches[:2]:
+        del settings["key"]
+        settings["key_file"] = str(key_file)
+    return configuration(*switches)
+
+
+def _pages(exporter: Exporter) -> dict[str, str]:
+    openmetrics = "application/openmetrics-text; version=1.0.0"
+    return {
+        "/": get(f"{exporter.base_url}/").decode(),
+        "/api/v1/status": get(f"{exporter.base_url}/api/v1/status").decode(),
+        "/metrics": exporter.metrics(),
+        "/metrics in OpenMetrics": exporter.metrics(Accept=openmetrics),
+    }
+
+
+def _told_failures(exporter: Exporter) -> dict[tuple[str, str], set[str]]:
+    """Return the details of failures, by switch and tenant."""
+    told: dict[tuple[str, str], set[str]] = {}
+    for settings in get_json(f"{exporter.base_url}/api/v1/status")["switches"]:
+        for query in settings["queries"]:
+            for failure in query["failures"]:
+                told.setdefault((settings["name"], failure["tenant"]), set()).add(failure["detail"])
+    return told
+
+
+@pytest.mark.parametrize("log_format", ["logfmt", "json"])
+def test_the_daemon_keeps_secrets(
+    log_format: Literal["logfmt", "json"],
+    simulator: Simulator,
+    run_exporter: StartExporter,
+    tmp_path: Path,
+) -> None:
+    """At debug level, with every fault on, no log line, page or metric has a key or a password in it."""
+    _Echo.asked = 0
+    with _echoing() as echo_url:
+        text = _configuration(simulator, echo_url, tmp_path)
+        flags = ("--log.level=debug", f"--log.format={log_format}")
+        exporter = run_exporter(text, *flags, KEY_OF_A_TENANT=ENVIRONMENT_KEY)
+        expected = len(json.loads(text)["switches"][0]["tenants"])
+
+        def all_told() -> bool:
+            told = _told_failures(exporter)
+            failing = {tenant for name, tenant in told if name == "failing" and tenant}
+            # Each answer of the echo a few times, and a proxy that answers as well as one that does not.
+            return (
+                len(failing) == expected
+                and _Echo.asked >= 3 * len(_Echo.answers)
+                and ("cut-off", "") in told
+                and exporter.value("softswitch_up", switch="proxied") == 1
+            )
+
+        wait_until(all_told, 30, "every tenant to fail")
+        texts = _pages(exporter)
+        told = _told_failures(exporter)
+        exporter.program.stop(signal.SIGTERM)
+    texts["log"] = exporter.program.text()
+    _assert_silent(texts)
+    # The keys did travel, and were echoed: it is the mask that hides them.
+    assert {"admin", "wrong"} == {request["key"] for request in simulator.requests()["requests"]}
+    assert sum(any("***" in detail for detail in details) for details in told.values()) >= len(_PLAIN_ECHOES)
+
+
+_PLAIN_ECHOES = ("sentence", "as a query", "as a path", "as HTML", "as JSON")
+"""Faults after which an operator is to see the answer, with the key masked."""
+
+_ASKED_OF_A_TENANT = (
+    {"reqtype": "COUNTPEERS"},
+    {"reqtype": "COUNTCHANNELS"},
+    {"reqtype": "COUNTCALLS"},
+    {"reqtype": "INFO", "info": "balance"},
+    {"reqtype": "INFO", "info": "config"},
+    {"reqtype": "INFO", "info": "extensions"},
+)
+"""What one ``probe --tenant`` asks."""
+
+
+def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path: Path) -> None:
+    """Whatever comes back, also where what is shown is cut, ``probe`` prints no key and no part of a list."""
+    codes = _codes(simulator)
+    faults = [fault for word, fault in _faults(ADMIN_KEY).items() if word not in {"hang", "status"}]
+    # What is printed of an answer ends in the middle of the key.
+    faults.append({"kind": "body", "text": f"{'x ' * 1020}{ADMIN_KEY} and more"})
+    singles = _ASKED_OF_A_TENANT[:-1]  # all but the list
+    probed = codes[: -(-len(faults) // len(singles))]
+    for number, fault in enumerate(faults):
+        simulator.fault(tenant=probed[number // len(singles)], **singles[number % len(singles)], **fault)
+    # Each of these also gets a list, with something wrong in it or before it.
+    healthy, *broken = codes[-5:]
+    lists = ({"kind": "php_warning"}, {"kind": "truncate"}, {"kind": "body", "text": _TORN_TABLE}, faults[1])
+    for code, fault in zip(broken, lists, strict=True):
+        simulator.fault(tenant=code, **_ASKED_OF_A_TENANT[-1], **fault)
+    text = configuration(switch("failing", simulator.url) | {"key": ADMIN_KEY, "timeout": "5s"})
+    file = tmp_path / "probed.yaml"
+    file.write_text(text, encoding="utf-8")
+    command = (*EXPORTER, "probe", f"--config.file={file}")
+    programs = {code: run_program(*command, f"--tenant={code}") for code in (*probed, healthy, *broken)}
+    programs[""] = run_program(*command)
+    for program in programs.values():
+        program.process.wait(40)
+    texts = {code: program.text() for code, program in programs.items()}
+    assert all("verdict" in output for output in texts.values())
+    assert any("***" in output.replace("key=***", "") for output in texts.values())
+    assert "a list of" in texts[healthy]
+    assert "a list of" in texts[""]
+    assert not any("a list of" in texts[code] for code in broken)
+    _assert_silent(texts)
+
+
+def test_a_check_of_the_configuration_keeps_secrets(run_program: Start, tmp_path: Path) -> None:
+    """``--config.check`` of a configuration with keys of every kind tells none of them."""
+    file = tmp_path / "good.yaml"
+    good = switch(
+        "good",
+        "http://127.0.0.1:9/pbx/proxyapi.php",
+        proxy_url=f"http://monitor:{PROXY_PASSWORD}@127.0.0.1:9",
+        tenants=[{"code": "ACME", "key": LITERAL_KEY}, {"code": "BOREAL", "key_env": "KEY_OF_A_TENANT"}],
+    )
+    file.write_text(configuration(good | {"key": ADMIN_KEY}), encoding="utf-8")
+    program = run_program(
+        *EXPORTER, f"--config.file={file}", "--config.check", KEY_OF_A_TENANT=ENVIRONMENT_KEY
+    )
+    assert program.process.wait(20) == 0, program.text()
+    assert "is valid" in program.text()
+    _assert_silent({"--config.check": program.text()})
+
+
+_KEY = f"{BEGIN}{END}"
+_URL = "https://pbx.example.com/pbx/proxyapi.php"
+_HEAD = f"switches:\n  - name: pbx\n    url: {_URL}\n"
+_MISTAKES: Mapping[str, str] = {
+    "key in the URL": f"switches:\n  - name: pbx\n    url: {_URL}?key={_KEY}\n    key: x\n",
+    "password in the URL": f"switches: [{{name: pbx, url: 'https://me:{_KEY}@pbx.example.com/x', key: x}}]\n",
+    "URL is a key": f"switches:\n  - name: pbx\n    url: {_KEY}\n    key: x\n",
+    "list of keys": f"{_HEAD}    key: [{_KEY}]\n",
+    "mapping as key": f"{_HEAD}    key: {{{_KEY}: {_KEY}}}\n",
+    "key for its file": f"{_HEAD}    key_file: {_KEY}\n",
+    "key for its variable": f"{_HEAD}    key_env: {_KEY}\n",
+    "two ways": f"{_HEAD}    key: {_KEY}\n    key_env: {_KEY}\n",
+    "twice": f"{_HEAD}    key: {_KEY}\n    key: {_KEY}\n",
+    "unknown name": f"{_HEAD}    api_key: {_KEY}\n",
+    "no blank": f"{_HEAD}    key:{_KEY}\n",
+    "no blank in braces": f"switches: [{{name: pbx, url: '{_URL}', key:{_KEY}}}]\n",
+    "no blank in braces at the end": f"switches: [{{key:{_KEY}, name: pbx}}]\n",
+    "two lines": f'{_HEAD}    key: "{_KEY}\\n{_KEY}"\n',
+    "open quote": f'{_HEAD}    key: "{_KEY}\n',
+    "second colon": f"{_HEAD}    key: {_KEY}: {_KEY}\n",
+    "tab": f"{_HEAD}\tkey: {_KEY}\n",
+    "alias": f"{_HEAD}    key: *{_KEY}\n",
+    "anchor": f"{_HEAD}    key: &{_KEY}\n",
+    "tag": f"{_HEAD}    key: !{_KEY} x\n",
+    "at sign": f"{_HEAD}    key: @{_KEY}\n",
+    "percent sign": f"{_HEAD}    key: %{_KEY}\n",
+    "directive": f"%{_KEY}\n{_HEAD}    key: x\n",
+    "bad escape": f'{_HEAD}    key: "\\{_KEY}"\n',
+    "only the key": f"{_KEY}\n",
+    "list of tenants": f"{_HEAD}    key: x\n    tenants: {_KEY}\n",
+    "tenant is a key": f"{_HEAD}    key: x\n    tenants: [{_KEY}]\n",
+    "key of a tenant": f"{_HEAD}    key: x\n    tenants: [{{code: A, key: [{_KEY}]}}]\n",
+    "no scheme for the proxy": f"{_HEAD}    key: x\n    proxy_url: me:{_KEY}@proxy:3128\n",
+    "scheme of the proxy": f"{_HEAD}    key: x\n    proxy_url: socks5://me:{_KEY}@proxy:3128\n",
+    "port of the proxy": f"{_HEAD}    key: x\n    proxy_url: http://me:{_KEY}@proxy:port\n",
+    "slash in the proxy's password": f"{_HEAD}    key: x\n    proxy_url: http://me:{_KEY}/{_KEY}@proxy:3128\n",
+    "Alertmanager with password": (
+        f"{_HEAD}    key: x\nalerting:\n  alertmanagers: [{{url: 'http://me:{_KEY}@h:9093'}}]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", _MISTAKES)
+def test_a_mistake_in_the_configuration_is_told_without_keys(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a key stands in the wrong place, or the YAML around it is broken, no message repeats it."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(_MISTAKES[mistake], encoding="utf-8")
+    assert main([f"--config.file={file}", "--config.check"]) == 2
+    told = capsys.readouterr()
+    assert told.err
+    _assert_silent({"standard output": told.out, "standard error": told.err})
+
+
+def test_a_key_file_with_more_than_a_key_is_told_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key file that cannot be used is named by its place in the configuration; nothing in it is shown."""
+    (tmp_path / "keys").write_text(f"{_KEY}\n{_KEY}\n")
+    file = tmp_path / "bad.yaml"
+    file.write_text(f"{_HEAD}    key_file: keys\n")
+    assert main([f"--config.file={file}", "--config.check"]) == 2
+    _assert_silent({"standard error": capsys.readouterr().err})

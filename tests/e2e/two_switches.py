@@ -1,0 +1,213 @@
+"""Two switches with everything that a configuration can say of them, and what must come of it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from exporter import catalogue
+from exporter.catalogue import Metric
+from tests.e2e.everything import OF_TENANTS, WHOLE, queries, switch
+from tests.e2e.programs import Series
+
+Truths = Mapping[str, dict[str, Any]]
+Scrape = Mapping[Metric, dict[Series, float]]
+
+_DAY = 86_400
+_ZONE = "Asia/Kolkata"  # no daylight saving, and half an hour off
+_EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _hours(begin: int, end: int) -> dict[str, Any]:
+    """Return business hours that begin and end so many hours from now."""
+    now = datetime.now(ZoneInfo(_ZONE))
+    clock = [(now + timedelta(hours=hours)).strftime("%H:%M") for hours in (begin, end)]
+    return {"timezone": _ZONE, "days": _EVERY_DAY, "from": clock[0], "to": clock[1]}
+
+
+def north(url: str) -> dict[str, Any]:
+    """Return a switch that counts channels by node, with every kind of setting on its tenants."""
+    return switch(
+        "north",
+        url,
+        nodes=["pbx1", {"name": "pbx2", "channels_limit": 523}, "pbx9"],
+        queries=queries(license={"interval": "2s"}),
+        tenant_defaults={"labels": {"team": "noc"}},
+        thresholds={"license": {"warning": "60d", "critical": "5d"}},
+        tenants=[
+            {
+                "code": "ACME",
+                "labels": {"team": "voice", "site": 'Zürich, "HQ" \\ n'},
+                "extensions": ["100", "101", "103"],
+                "watch": ["101", "105"],
+                "channels_limit": 31,
+                "business_hours": _hours(-2, 2),
+                "thresholds": {"balance": {"warning": 101, "critical": 20.5}, "registered_ratio": "off"},
+            },
+            {
+                "code": "BOREAL",
+                "extensions": ["100", "101", "102", "103", "104", "105"],
+                "business_hours": _hours(2, 5),
+                "thresholds": {"registered_ratio": {"warning": 0.75}},
+            },
+            {
+                "code": "CINDER",
+                "key": "demo-tenant-CINDER",
+                "watch": ["104"],
+                "thresholds": {"balance": {"critical": "off"}},
+                "queries": {"balance": {"tenant_interval": "off"}},
+            },
+            {"code": "DELTA9", "queries": {"channels": {"tenant_interval": "off"}}},
+        ],
+    )
+
+
+def south(url: str) -> dict[str, Any]:
+    """Return a switch that counts channels in all, and wraps the days of its license in words."""
+    return switch(
+        "south",
+        url,
+        nodes=["pbx8"],
+        queries=queries(
+            license={"pattern": r"in (-?\d+) days"},
+            registrations={"parameter": "id"},
+            calls={"interval": "2s"},
+        ),
+        thresholds={"license": "off", "balance": "off"},
+        tenants=[
+            {"code": "ACME", "extensions": ["100", "102"]},
+            {"code": "BOREAL", "labels": {"floor": "2"}},
+        ],
+    )
+
+
+ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "north": {
+        "": WHOLE,
+        "ACME": OF_TENANTS,
+        "BOREAL": OF_TENANTS,
+        "CINDER": tuple(query for query in OF_TENANTS if query != "balance"),
+        "DELTA9": tuple(query for query in OF_TENANTS if query not in {"channels", "registrations"}),
+    },
+    "south": {
+        "": WHOLE,
+        "ACME": OF_TENANTS,
+        "BOREAL": tuple(query for query in OF_TENANTS if query != "registrations"),
+    },
+}
+"""By switch and tenant, what is polled."""
+
+_POLLED_EXTENSIONS = {
+    ("north", "ACME"): ("100", "101", "103", "105"),
+    ("north", "BOREAL"): ("100", "101", "102", "103", "104", "105"),
+    ("north", "CINDER"): ("104",),
+    ("south", "ACME"): ("100", "102"),
+}
+_INTERVALS = {("north", "license", "switch"): 2, ("south", "calls", "switch"): 2}
+_BY_NODE = {"north": True, "south": False}  # south answers COUNTCHANNELS with a total
+
+
+class Expected:
+    """Collects series as Prometheus gives them: labels in the order of the catalogue, empty ones left out."""
+
+    def __init__(self) -> None:
+        self.families: dict[Metric, dict[Series, float]] = {}
+
+    def add(self, metric: Metric, value: float, *labels: str, **more: str) -> None:
+        """Expect one series."""
+        named = dict(zip(metric.labels, labels, strict=True)) | more
+        key = frozenset((name, text) for name, text in named.items() if text)
+        self.families.setdefault(metric, {})[metric.name, key] = value
+
+
+def expected_series(truths: Truths) -> dict[Metric, dict[Series, float]]:
+    """Return what Prometheus is to have, from what the switches know and from the configuration."""
+    expected = Expected()
+    for name, truth in truths.items():
+        _expect_whole(expected, name, truth["switch"])
+        for code, asked in ASKED[name].items():
+            if code:
+                _expect_tenant(expected, name, code, asked, truth["tenants"][code])
+            _expect_queries(expected, name, code, asked)
+    _expect_configured(expected)
+    return expected.families
+
+
+def _expect_whole(expected: Expected, name: str, whole: dict[str, Any]) -> None:
+    expected.add(catalogue.UP, 1, name)
+    expected.add(catalogue.BREAKER_OPEN, 0, name)
+    expected.add(catalogue.SERIES_LIMITED, 0, name)
+    expected.add(catalogue.PEERS, whole["peers"], name)
+    expected.add(catalogue.CHANNELS, whole["channels"], name)
+    expected.add(catalogue.CALLS, whole["calls"], name)
+    expected.add(catalogue.LICENSE_REMAINING, whole["license_days"] * _DAY, name)
+    expected.add(catalogue.TENANTS, len(ASKED[name]) - 1, name)
+    for node, counts in whole["nodes"].items():
+        expected.add(catalogue.NODE_PEERS, counts["peers"], name, node)
+        expected.add(catalogue.NODE_CHANNELS, counts["channels"], name, node)
+        expected.add(catalogue.NODE_PRESENT, 1, name, node)
+
+
+def _expect_tenant(
+    expected: Expected, name: str, code: str, asked: tuple[str, ...], truth: dict[str, Any]
+) -> None:
+    expected.add(catalogue.TENANT_PEERS, truth["peers"], name, code)
+    expected.add(catalogue.TENANT_CALLS, truth["calls"], name, code)
+    for node, counts in truth["nodes"].items():
+        if counts["peers"]:
+            expected.add(catalogue.TENANT_NODE_PEERS, counts["peers"], name, code, node)
+        if counts["channels"] and "channels" in asked and _BY_NODE[name]:
+            expected.add(catalogue.TENANT_NODE_CHANNELS, counts["channels"], name, code, node)
+    if "channels" in asked:
+        expected.add(catalogue.TENANT_CHANNELS, truth["channels"], name, code)
+    if "balance" in asked:
+        expected.add(catalogue.TENANT_BALANCE, truth["balance"], name, code)
+    limit = 31 if (name, code) == ("north", "ACME") else truth["max_channels"]
+    if limit != -1:
+        expected.add(catalogue.TENANT_CHANNELS_LIMIT, limit, name, code)
+    polled = _POLLED_EXTENSIONS.get((name, code))
+    if polled:
+        registered = [truth["extensions"][number] for number in polled]
+        expected.add(catalogue.TENANT_EXTENSIONS, sum(registered), name, code, "registered")
+        expected.add(catalogue.TENANT_EXTENSIONS, registered.count(False), name, code, "unregistered")
+        expected.add(catalogue.TENANT_EXTENSIONS, 0, name, code, "unknown")
+        for number, state in zip(polled, registered, strict=True):
+            expected.add(catalogue.EXTENSION_REGISTERED, float(state), name, code, number)
+
+
+def _expect_queries(expected: Expected, name: str, code: str, asked: tuple[str, ...]) -> None:
+    scope = "tenant" if code else "switch"
+    for query in asked:
+        expected.add(catalogue.QUERY_SUCCESS, 1, name, query, scope, code)
+        interval = _INTERVALS.get((name, query, scope), 1)
+        expected.add(catalogue.QUERY_INTERVAL, interval, name, query, scope)
+
+
+def _expect_configured(expected: Expected) -> None:
+    """Expect what the configuration alone says."""
+    # Nodes that were never there, and those that vanished.
+    for name, node in (("north", "pbx9"), ("north", "pbx4"), ("south", "pbx8"), ("south", "pbx3")):
+        expected.add(catalogue.NODE_PRESENT, 0, name, node)
+    expected.add(catalogue.NODE_CHANNELS_LIMIT, 523, "north", "pbx2")
+    for code, number in (("ACME", "101"), ("ACME", "105"), ("CINDER", "104")):
+        expected.add(catalogue.EXTENSION_WATCHED, 1, "north", code, number)
+    expected.add(catalogue.TENANT_OPEN, 1, "north", "ACME")
+    expected.add(catalogue.TENANT_OPEN, 0, "north", "BOREAL")
+    labels = {"ACME": {"team": "voice", "site": 'Zürich, "HQ" \\ n'}}
+    for code in ("ACME", "BOREAL", "CINDER", "DELTA9"):
+        expected.add(catalogue.TENANT_INFO, 1, "north", code, "", **labels.get(code, {"team": "noc"}))
+    expected.add(catalogue.TENANT_INFO, 1, "south", "ACME", "")
+    expected.add(catalogue.TENANT_INFO, 1, "south", "BOREAL", "", floor="2")
+    expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 60 * _DAY, "north", "warning")
+    expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 5 * _DAY, "north", "critical")
+    balance = {"ACME": (101, 20.5), "BOREAL": (50, 10), "CINDER": (50, None), "DELTA9": (50, 10)}
+    for code, (warning, critical) in balance.items():
+        expected.add(catalogue.TENANT_BALANCE_THRESHOLD, warning, "north", code, "warning")
+        if critical is not None:
+            expected.add(catalogue.TENANT_BALANCE_THRESHOLD, critical, "north", code, "critical")
+    first = {("north", "BOREAL"): 0.75}
+    for name, codes in ASKED.items():
+        for code in codes.keys() - {"", "ACME"} if name == "north" else codes.keys() - {""}:
+            ratio = first.get((name, code), 0.9)
+            expected.add(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, ratio, name, code, "warning")
+            expected.add(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, 0.5, name, code, "critical")
