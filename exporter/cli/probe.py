@@ -15,7 +15,7 @@ from exporter import lines
 from exporter.catalogue import Metric
 from exporter.client import open_client
 from exporter.config import Configuration, SwitchConfiguration, load
-from exporter.decode import decode, excerpt
+from exporter.decode import excerpt, is_list
 from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.model import (
@@ -30,11 +30,13 @@ from exporter.model import (
 )
 from exporter.poll.families import families
 from exporter.poll.options import options
+from exporter.poll.reading import masked, read
 from exporter.poll.requests import OPERATIONS
 from exporter.request import Operation, Request
 from exporter.store import Values
 
 _SHOWN = 2048
+_READ = 16 * _SHOWN
 _SWITCH_QUERIES = (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.LICENSE, Query.TENANTS)
 _TENANT_QUERIES = (
     Query.PEERS,
@@ -107,19 +109,20 @@ async def _probe(switch: SwitchConfiguration, key: str, asked: list[tuple[Query,
     mask = Mask()
     mask.add(key)
     client = open_client(switch)
-    verdicts = []
+    verdicts: list[Answer | Failure] = []
     try:
         for query, request in asked:
             print(mask(f"request   {client.url.with_user(None)}?{urlencode(request.parameters())}&key=***"))
             started = time.monotonic()
             body = await client.ask(request, key)
             print(f"time      {time.monotonic() - started:.3f} s")
-            verdict = (
-                body if isinstance(body, Failure) else decode(request.operation, body, options(query, switch))
-            )
             if isinstance(body, bytes):
                 print(f"answer    HTTP 200, {len(body)} bytes")
-                print(mask(f"          {excerpt(request.operation, body, _SHOWN)}"))
+                shown = body if is_list(request.operation) else masked(body[:_READ], mask)
+                print(f"          {excerpt(request.operation, shown, _SHOWN)}")
+                verdict = read(request.operation, body, options(query, switch), mask)
+            else:
+                verdict = body
             for line in _told(switch, query, request, verdict):
                 print(mask(line))
             print()

@@ -1,8 +1,17 @@
 """What may be shown of an answer."""
 
+import re
+
 from exporter.request import Operation
 
 _LISTS = frozenset({Operation.EXTENSIONS, Operation.TENANTS, Operation.PEERS})
+
+# A JSON member whose name speaks of a credential, with its value, also where that was cut off.
+_CREDENTIAL = re.compile(
+    r"""("[^"]{0,80}(?:pass|pwd|secret|token|2fa|pin|key|auth)[^"]{0,80}"\s*:\s*)"""
+    r"""("(?:[^"\\]|\\.)*(?:"|\Z)|[^\s,}\]]+)""",
+    re.IGNORECASE,
+)
 
 _QUOTED = 120
 """Characters of an answer that a failure quotes at most."""
@@ -22,13 +31,18 @@ def excerpt(operation: Operation, body: bytes, limit: int) -> str:
     if is_list(operation):
         return f"list of {len(body):,} bytes, {_type(body)}"
     # A character is at most four bytes; a few more tell whether something was cut.
-    text = visible(body[: 4 * limit + 4].decode("utf-8", errors="backslashreplace"))
+    text = visible(_without_credentials(body[: 4 * limit + 4].decode("utf-8", errors="backslashreplace")))
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[:limit]
 
 
 def quoted(text: str) -> str:
     """Return the start of an answer in quotation marks, as a failure shows it."""
+    text = _without_credentials(text[: 10 * _QUOTED])
     return f'"{visible(text[:_QUOTED])}{"…" if len(text) > _QUOTED else ""}"'
+
+
+def _without_credentials(text: str) -> str:
+    return _CREDENTIAL.sub(r'\1"***"', text)
 
 
 def visible(text: str) -> str:

@@ -10,7 +10,6 @@ from exporter import catalogue
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.decode import decode
 from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.model import Answer, Failure, Peers, Query, Reason, Scope, SkipReason, Target, Tenants
@@ -20,6 +19,7 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
 from exporter.poll.options import options
+from exporter.poll.reading import read
 from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
 from exporter.poll.slots import Slots
@@ -27,7 +27,7 @@ from exporter.poll.sweep import Sweeper
 from exporter.poll.targets import Targets
 from exporter.store import Store
 
-_DECODED_ON_THE_LOOP = 256 * 1024
+_READ_ON_THE_LOOP = 256 * 1024
 """Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
 
 _TENANTS_AT_A_TIME = 20
@@ -115,14 +115,15 @@ class Poller:
         now = self._clock.monotonic()
         before = self._last_start.get((query, scope))
         self._last_start[query, scope] = now
-        spread = self.period(query, scope)
-        if before is None:
-            spread = min(spread, self.targets.plan.first_sweep)
-        else:
+        spread = self._first_spread(query, scope) if before is None else self.period(query, scope)
+        if before is not None:
             self.store.set_cycle(query, scope, now - before)
         run = self._start(self._run(self.targets.items(query, scope, now), spread, now))
         self._sweeps[query, scope] = run
         await _end_of(run)
+
+    def _first_spread(self, query: Query, scope: Scope) -> float:
+        return min(self.period(query, scope), self.targets.plan.first_sweep)
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
@@ -257,13 +258,11 @@ class Poller:
         """Ask tenants that are new for the first time, without waiting for the next sweep."""
         now = self._clock.monotonic()
         sweeps = [
-            self.targets.items_of(query, codes, now)
+            (self.targets.items_of(query, codes, now), self._first_spread(query, scope))
             for query, scope in self.targets.intervals
             if scope is Scope.TENANT
         ]
-        await asyncio.gather(
-            *(self._sweeper.run(items, self.targets.plan.first_sweep) for items in sweeps if items)
-        )
+        await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
 
     def _declare_queries(self) -> None:
         declared.declare_switch(self.store, self.configuration)
@@ -349,13 +348,9 @@ class Poller:
         if isinstance(body, Failure):
             return body
         how = options(item.target.query, self.configuration)
-        if len(body) <= _DECODED_ON_THE_LOOP:
-            decoded = decode(item.request.operation, body, how)
-        else:
-            decoded = await asyncio.to_thread(decode, item.request.operation, body, how)
-        if isinstance(decoded, Failure):
-            return Failure(decoded.reason, self._mask(decoded.detail))
-        return decoded
+        if len(body) <= _READ_ON_THE_LOOP:
+            return read(item.request.operation, body, how, self._mask)
+        return await asyncio.to_thread(read, item.request.operation, body, how, self._mask)
 
     async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
         match outcome:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.everything import configuration
-from tests.e2e.programs import Exporter, Series, Simulator, get, get_json, samples, tell, wait_until
+from tests.e2e.programs import Exporter, Series, Simulator, get, get_json, samples, send, tell, wait_until
 
 OFF = {"interval": "off", "tenant_interval": "off"}
 REGISTERED = "softswitch_extension_registered"
@@ -180,6 +180,20 @@ def _held(found: dict[Series, float]) -> int:
     )
 
 
+def _text(simulator: Simulator, most: int) -> str:
+    return configuration(
+        _switch(
+            simulator,
+            "extensions",
+            "3s",
+            max_requests_per_second=1000,
+            max_series=most,
+            tenants=[{"code": code, "watch": watch} for code, watch in WATCHED.items()],
+            queries={"channels": {"interval": "off", "tenant_interval": "3s"}},
+        )
+    )
+
+
 @dataclass
 class _Budget:
     """An exporter whose ``max_series`` is changed by reload."""
@@ -187,26 +201,13 @@ class _Budget:
     simulator: Simulator
     exporter: Exporter
     file: Path
-    most: int = 0
-
-    def text(self, most: int) -> str:
-        return configuration(
-            _switch(
-                self.simulator,
-                "extensions",
-                "3s",
-                max_requests_per_second=1000,
-                max_series=most,
-                tenants=[{"code": code, "watch": watch} for code, watch in WATCHED.items()],
-                queries={"channels": {"interval": "off", "tenant_interval": "3s"}},
-            )
-        )
+    most: int
 
     def allow(self, most: int) -> None:
         """Reload with another budget."""
         self.most = most
-        self.file.write_text(self.text(most))
-        get_posted(f"{self.exporter.base_url}/-/reload")
+        self.file.write_text(_text(self.simulator, most))
+        send(f"{self.exporter.base_url}/-/reload", None)
 
     def look(self) -> dict[Series, float]:
         """Scrape, and hold what every scrape must keep to."""
@@ -229,22 +230,14 @@ class _Budget:
         )
 
 
-def get_posted(url: str) -> None:
-    """Send an empty POST."""
-    import urllib.request
-
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30) as response:
-        response.read()
-
-
 def test_detail_goes_first_and_comes_back(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
     """Phones that nobody watches go first, then tenant by node, then the tenants' figures, never a watched one."""
     simulator = run_simulator("--tenants=100", "--extensions=20", "--nodes=8")
     simulator.world(freeze=True)
-    budget = _Budget(simulator, Exporter(None, ""), tmp_path / "config-1.yaml", 500_000)  # type: ignore[arg-type]
-    budget.exporter = run_exporter(budget.text(500_000), "--web.enable-lifecycle")
+    exporter = run_exporter(_text(simulator, 500_000), "--web.enable-lifecycle")
+    budget = _Budget(simulator, exporter, tmp_path / "config-1.yaml", 500_000)
 
     def whole() -> bool:
         found = samples(budget.exporter.metrics())

@@ -1,0 +1,28 @@
+"""Reads the body of an answer, and lets nothing of a key into what is told of a failure."""
+
+from exporter.decode import Options, decode, is_list
+from exporter.masking import Mask
+from exporter.model import Answer, Failure
+from exporter.request import Operation
+
+_READ_AGAIN = 64 * 1024
+"""Bytes. What a failure quotes stands within so many; masking megabytes would take a second."""
+
+
+def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Answer | Failure:
+    """Return what a body says. Nothing is raised, and no key that ``mask`` knows is in a failure's detail."""
+    decoded = decode(operation, body, options)
+    if not isinstance(decoded, Failure) or is_list(operation):
+        return decoded
+    if len(body) > _READ_AGAIN:
+        return Failure(decoded.reason, f"{len(body):,} bytes came that are no answer to this")
+    # What a failure quotes may be cut, or cleaned of tags, in the middle of a key: so the mask comes first.
+    again = decode(operation, masked(body, mask), options)
+    return Failure(
+        decoded.reason, again.detail if isinstance(again, Failure) else "a key stands in the answer"
+    )
+
+
+def masked(body: bytes, mask: Mask) -> bytes:
+    """Return a body without any key; bytes that are no text stay as they are."""
+    return mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -1,0 +1,67 @@
+import pytest
+
+from exporter.decode import Options
+from exporter.masking import Mask
+from exporter.model import Failure, Number, Reason
+from exporter.poll.reading import masked, read
+from exporter.request import Operation
+
+KEY = "s3cr3t/key&more"
+
+
+@pytest.fixture
+def mask() -> Mask:
+    mask = Mask()
+    mask.add(KEY)
+    return mask
+
+
+def test_a_value_is_read_as_the_decoder_reads_it(mask: Mask) -> None:
+    """Masking has no part in an answer that decodes."""
+    assert read(Operation.COUNT_CALLS, b"42", Options(), mask) == Number(42)
+
+
+@pytest.mark.parametrize("before", [0, 60, 100, 110, 118])
+def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
+    """Wherever a quotation is cut, it is not cut in the middle of a key."""
+    body = ("x" * before + KEY + " is what you sent").encode()
+    failure = read(Operation.COUNT_CALLS, body, Options(), mask)
+    assert isinstance(failure, Failure)
+    assert "s3cr3t" not in failure.detail
+    assert failure.reason is not Reason.EMPTY
+
+
+def test_a_large_answer_is_not_quoted(mask: Mask) -> None:
+    """Of an answer that would take long to mask only the size is told, with the reason it has anyway."""
+    failure = read(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), Options(), mask)
+    assert failure == Failure(Reason.DECODE, "100,015 bytes came that are no answer to this")
+
+
+def test_an_answer_that_is_a_key_is_a_failure(mask: Mask) -> None:
+    """What decodes only once it is masked is told without a quotation."""
+    mask.add("|x")
+    failure = read(Operation.COUNT_PEERS, b"pbx1:5|x", Options(), mask)
+    assert isinstance(failure, Failure)
+    assert "|x" not in failure.detail
+
+
+def test_bytes_that_are_no_text_stay(mask: Mask) -> None:
+    """Masking changes keys and nothing else."""
+    assert masked(b"\xff\xfe" + KEY.encode() + b"\x80", mask) == b"\xff\xfe***\x80"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"maxchannels": "many", "ex_webpassword": "hunter2"}',
+        '{"maxchannels": "many", "API_KEY" : "hunter2"}',
+        '{"maxchannels": "many", "pin": hunter2}',
+        '{"maxchannels": "many", "secret": "hunter2',
+        '{"maxchannels": "many", "2fa": "x\\"hunter2"}',
+    ],
+)
+def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
+    """A member whose name speaks of a credential is shown without its value."""
+    failure = read(Operation.LIMITS, body.encode(), Options(), mask)
+    assert isinstance(failure, Failure)
+    assert "hunter2" not in failure.detail
