@@ -16,7 +16,7 @@ from exporter.poll import Poller
 from exporter.schedule import Schedule
 from exporter.store import Store
 
-_RETRY_EVERY = 30.0
+_RETRY_EVERY = 10.0
 
 
 class Fleet:

@@ -68,6 +68,19 @@ class Courtesy:
             return SkipReason.BACKOFF
         return None
 
+    def admit(self, target: Target, now: float) -> SkipReason | None:
+        """Look once more, when the slot for a request is there; None where it goes, which is then noted.
+
+        While it waited, the breaker may have opened, or the key come to be refused.
+        """
+        if self.breaker.is_open:
+            return SkipReason.BREAKER
+        record = self._record(target)
+        if not record.may_ask(now):
+            return SkipReason.BACKOFF
+        record.ask(now)
+        return None
+
     def retries(self, now: float) -> list[Target]:
         """Return the targets that are to be asked again before their next sweep."""
         return [target for target, held in self._backoffs.items() if held.is_retry and not held.holds(now)]

@@ -19,7 +19,8 @@ class TenantDiscovery:
         rows = {row.code: row for row in listed.rows}
         if not self._roll.call(rows.keys()):
             return _doubt(len(rows), len(self._roll.names))
-        self._disabled = frozenset(code for code, row in rows.items() if row.disabled)
+        missing = self._roll.names - rows.keys()  # for the first time: of these, what was known holds on
+        self._disabled = self._disabled & missing | {code for code, row in rows.items() if row.disabled}
         self.names = {
             code: rows[code].name if code in rows else self.names.get(code, "") for code in self._roll.names
         }
@@ -36,6 +37,11 @@ class TenantDiscovery:
             if any(pattern.fullmatch(code) for pattern in discover.include)
             and not any(pattern.fullmatch(code) for pattern in discover.exclude)
         )
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the newest list was not believed."""
+        return self._roll.is_in_doubt
 
     def believe_next(self) -> None:
         """Believe whatever list comes next: the operator reloaded the configuration."""

@@ -79,6 +79,7 @@ class Poller:
         self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
         self._last_start: dict[tuple[Query, Scope], float] = {}
+        self._probing: Item | None = None
         self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         store.set(catalogue.SERIES, "", 0)  # it counts itself, from the first page on
@@ -145,7 +146,8 @@ class Poller:
         fastest = self.courtesy.breaker.probe_target
         item = self.targets.item(fastest, now) if fastest else None
         if item or items:
-            await self._sweeper.probe(item or items[0])
+            self._probing = item or items[0]
+            await self._sweeper.probe(self._probing)
 
     # Called by the pages
 
@@ -216,6 +218,9 @@ class Poller:
             del self._last_start[query_and_scope]  # the time it was off is no cycle
         self._declare_queries()
         self._declare_tenants(self.targets.tenants)
+        listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
+        if listing and self._discovery.is_in_doubt:
+            self._start(self._sweeper.run([listing], 0.0))  # the operator waits for it to be believed
 
     async def stop(self) -> None:
         """End every request and close the connections."""
@@ -316,6 +321,11 @@ class Poller:
         target = item.target
         if not self.targets.is_polled(target):
             return  # it left while it waited for its turn
+        if item is not self._probing:
+            reason = self.courtesy.admit(target, self._clock.monotonic())
+            if reason is not None:
+                self._skipped(target, reason)
+                return
         key = self._key_of(target).key.current()
         started = self._clock.monotonic()
         try:

@@ -33,13 +33,13 @@ class KeyRecord:
         return len(self.refused) >= _WITNESSES
 
     def may_ask(self, now: float) -> bool:
-        """Tell whether a request with this key may go, and count a trial as sent."""
-        if not self.is_refused:
-            return True
-        if now < self.retry_at:
-            return False
-        self._pause(now)
-        return True
+        """Tell whether a request with this key may go."""
+        return not self.is_refused or now >= self.retry_at
+
+    def ask(self, now: float) -> None:
+        """Take note that a request goes: with a refused key it is a trial, and the next one is later."""
+        if self.is_refused:
+            self._pause(now)
 
     def note(self, target: Target, reason: Reason | None, *, key: str, now: float) -> bool:
         """Learn from an attempt; return whether the key came to be refused, or to be accepted again.

@@ -43,6 +43,11 @@ class Roll:
         self._trusts_next = False
         return True
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the newest list was not believed."""
+        return self._doubtful is not None
+
     def doubt_nothing(self) -> None:
         """Believe whatever list comes next: the operator reloaded the configuration."""
         self._trusts_next = True

@@ -130,9 +130,9 @@ class FastExporter:
         self.scrapes.append(Scrape(self.now, samples(page)))
         return self.scrapes[-1]
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, metric: str, **labels: str) -> float | None:
         """Return one series as it is served now, or None."""
-        return self.scrape().series.get((name, frozenset({"switch": "pbx", **labels}.items())))
+        return self.scrape().series.get((metric, frozenset({"switch": "pbx", **labels}.items())))
 
     def tenants(self) -> set[str]:
         """Return the codes of the tenants that have any series."""
@@ -163,7 +163,9 @@ class FastExporter:
         for name in self._jobs.keys() - wanted.keys() - {"retry", "scrape"}:
             self._jobs.pop(name).cancel()
         for name, (query, scope) in wanted.items():
-            self._ensure(name, lambda q=query, s=scope: self.poller.sweep(q, s), _period(self.poller, query, scope))
+            self._ensure(
+                name, lambda q=query, s=scope: self.poller.sweep(q, s), _period(self.poller, query, scope)
+            )
         self._ensure("retry", self.poller.retry, lambda: _RETRY_EVERY)
         self._ensure("scrape", self._scrape, lambda: SCRAPE_EVERY)
 

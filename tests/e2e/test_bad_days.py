@@ -62,9 +62,7 @@ Target = tuple[str, str, str]
 """Query, scope, tenant."""
 
 TARGETS: tuple[Target, ...] = tuple(
-    (query, scope, code)
-    for query, scope in INTERVALS
-    for code in (("",) if scope == "switch" else CODES)
+    (query, scope, code) for query, scope in INTERVALS for code in (("",) if scope == "switch" else CODES)
 )
 
 
@@ -156,9 +154,7 @@ class Report:
             for key in [
                 (
                     "softswitch_targets_skipped_total",
-                    frozenset(
-                        {"switch": "pbx", "query": query, "scope": scope, "reason": reason}.items()
-                    ),
+                    frozenset({"switch": "pbx", "query": query, "scope": scope, "reason": reason}.items()),
                 )
             ]
         }
@@ -375,10 +371,10 @@ def test_a_rare_query_is_retried_soon(configured: Configured) -> None:
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
     tell(f"license fails twice: asked again after {', '.join(f'{gap:.0f} s' for gap in gaps)}")
-    # What is due is looked for every 30 s.
+    late = 11  # what is due is looked for every 10 s, and waits its turn
     assert len(asked) == 4
-    assert 60 <= gaps[0] <= 90
-    assert 120 <= gaps[1] <= 150
+    assert MINUTE <= gaps[0] <= MINUTE + late
+    assert 2 * MINUTE <= gaps[1] <= 2 * MINUTE + late
     assert math.isclose(asked[3] - asked[0], HOUR, abs_tol=1)
     failing = values.count(0.0) * SCRAPE_EVERY
     assert gaps[0] + gaps[1] - SCRAPE_EVERY <= failing <= gaps[0] + gaps[1] + SCRAPE_EVERY
@@ -433,11 +429,11 @@ def test_a_key_that_is_exchanged(configured: Configured, tmp_path: Path) -> None
     report, refused = run(story())
 
     report.tell()
-    allowed = 3 + trials(day.lasts) + MAX_CONCURRENCY - 1
+    allowed = 3 + trials(day.lasts)
     tell(f"  {report.during().total()} requests with the old key; the design allows {allowed} in this time")
     assert refused == [""]
     assert report.during().total() <= allowed
-    assert report.during().total() >= 3 + trials(day.lasts) - 2
+    assert report.during().total() >= allowed - 2
     for target in TARGETS:
         if target[0] == "license":
             continue  # it was not its turn while the key was refused

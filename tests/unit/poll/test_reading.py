@@ -11,6 +11,7 @@ KEY = "s3cr3t/key&more"
 
 @pytest.fixture
 def mask() -> Mask:
+    """Return a mask that knows one key."""
     mask = Mask()
     mask.add(KEY)
     return mask

@@ -1,0 +1,168 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from exporter.app import Running, Settings, running
+from exporter.config import load
+from exporter.errors import ConfigurationError, StartError
+from exporter.masking import Mask
+from tests.e2e.everything import configuration, queries, switch
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7"
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    """Serve a switch that answers 7 to everything; return its URL."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            writer.write(_ANSWER)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+    server.close()
+    for writer in writers:
+        writer.close()
+    await server.wait_closed()
+
+
+def _settings(file: Path, **more: Any) -> Settings:
+    return Settings(load=lambda: load(file, {}), listen_addresses=[("127.0.0.1", 0)], **more)
+
+
+async def _get(exporter: Running, path: str) -> tuple[int, str]:
+    host, port = exporter.server.addresses[0]
+    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as response:
+        return response.status, await response.text()
+
+
+def _background() -> list[str]:
+    """Return what runs in the background, but for the switch that answers."""
+    names = [getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks()]
+    return sorted(name for name in names if not name.endswith("answer"))
+
+
+async def test_serves_and_ends_without_a_trace(url: str, tmp_path: Path) -> None:
+    """While it runs it polls and serves; afterwards no task is left and nothing listens."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", url, tenants=[{"code": "ACME"}])))
+    before = asyncio.all_tasks()
+
+    async with running(_settings(file), Mask()) as exporter:
+        async with asyncio.timeout(10):
+            while 'softswitch_up{switch="pbx"} 1' not in (await _get(exporter, "/metrics"))[1]:
+                await asyncio.sleep(0.05)
+        addresses = exporter.server.addresses
+
+    assert asyncio.all_tasks() == before
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*addresses[0])
+
+
+async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
+    """Switches and queries come and go; what runs in the background is in the end what it was before."""
+    file = tmp_path / "config.yaml"
+    # Long intervals: their sweeps would go on for hours after the switch has left.
+    whole = [switch("pbx", url, queries=queries("6h"), tenants=[{"code": f"T{n}"} for n in range(50)])]
+    guest = [switch("guest", url, queries=queries("6h"), tenants=[{"code": f"T{n}"} for n in range(50)])]
+    file.write_text(configuration(*whole))
+
+    async with running(_settings(file), Mask()) as exporter:
+        await _settled()
+        before = _background()
+        assert before.count("Poller._run") == 5  # a sweep over the tenants for each query, for hours
+        for number in range(50):
+            file.write_text("switches: [" if number % 5 == 4 else configuration(*whole, *guest[number % 2 :]))
+            if number % 5 == 4:
+                with pytest.raises(ConfigurationError):
+                    await exporter.reload()
+            else:
+                await exporter.reload()
+            await asyncio.sleep(0.01)
+        file.write_text(configuration(*whole))
+        await exporter.reload()
+        await _settled()
+
+        assert _background() == before
+
+
+async def _settled() -> None:
+    """Wait until the sweeps have begun and no request is under way."""
+    await asyncio.sleep(0.5)
+
+
+async def test_a_bad_file_changes_nothing_and_is_told(url: str, tmp_path: Path) -> None:
+    """It raises, the metric says so, the old configuration goes on; the next good one mends all of it."""
+    file = tmp_path / "config.yaml"
+    good = configuration(switch("pbx", url))
+    file.write_text(good)
+
+    async with running(_settings(file), Mask()) as exporter:
+        file.write_text(json.dumps({"switches": [{"name": "pbx"}]}))
+        with pytest.raises(ConfigurationError):
+            await exporter.reload()
+        page = (await _get(exporter, "/metrics"))[1]
+        assert "softswitch_exporter_config_last_reload_successful 0.0\n" in page
+        assert 'softswitch_tenants{switch="pbx"} 0\n' in page
+
+        file.write_text(good)
+        await exporter.reload()
+        page = (await _get(exporter, "/metrics"))[1]
+        assert "softswitch_exporter_config_last_reload_successful 1.0\n" in page
+
+
+async def test_a_bad_file_at_the_start(tmp_path: Path) -> None:
+    """It does not start, and leaves nothing running."""
+    file = tmp_path / "config.yaml"
+    file.write_text("switches: []")
+    before = asyncio.all_tasks()
+
+    with pytest.raises(ConfigurationError):
+        async with running(_settings(file), Mask()):
+            pytest.fail("it started")
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_an_address_that_is_taken(url: str, tmp_path: Path) -> None:
+    """It does not start, says which address, and leaves neither tasks nor connections."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", url)))
+    before = asyncio.all_tasks()
+    port = int(url.split(":")[2].removesuffix("/api"))
+    settings = Settings(load=lambda: load(file, {}), listen_addresses=[("127.0.0.1", port)])
+
+    with pytest.raises(StartError, match=str(port)):
+        async with running(settings, Mask()):
+            pytest.fail("it started")
+
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(("enabled", "status"), [(False, 404), (True, 200)])
+async def test_reload_by_post_only_where_enabled(
+    enabled: bool,  # noqa: FBT001 -- a table
+    status: int,
+    url: str,
+    tmp_path: Path,
+) -> None:
+    """The page exists with --web.enable-lifecycle and not without."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", url)))
+
+    async with running(_settings(file, enable_lifecycle=enabled), Mask()) as exporter:
+        host, port = exporter.server.addresses[0]
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"http://{host}:{port}/-/reload") as response:
+                assert response.status == status
