@@ -59,13 +59,13 @@ switches:
     max_concurrency: 10
     stale_after: 1000
     queries:
-      peers: {{interval: 150ms}}
-      channels: {{interval: 150ms, tenant_interval: off}}
-      calls: {{interval: 150ms, tenant_interval: off}}
-      license: {{interval: 150ms}}
-      balance: {{tenant_interval: 150ms}}
-      registrations: {{tenant_interval: 150ms}}
-      limits: {{tenant_interval: 150ms}}
+      peers: {{interval: 100ms}}
+      channels: {{interval: 100ms, tenant_interval: off}}
+      calls: {{interval: 100ms, tenant_interval: off}}
+      license: {{interval: 100ms}}
+      balance: {{tenant_interval: 100ms}}
+      registrations: {{tenant_interval: 100ms}}
+      limits: {{tenant_interval: 100ms}}
     tenants:
       - code: ACME
         extensions: ["100"]

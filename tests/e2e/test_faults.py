@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.programs import Exporter, Series, Simulator, samples, tell, wait_until
 
-FACTOR = 24
+FACTOR = 30
 """All durations of the scenario with 50 tenants are this much shorter, and its rates this much higher."""
 
 TENANTS = 50

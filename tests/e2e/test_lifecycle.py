@@ -89,15 +89,13 @@ def test_stops_at_once_after_the_start(run_simulator: StartSimulator, run_export
 
 
 def test_a_second_start_on_the_same_port_says_why_it_cannot(
-    run_simulator: StartSimulator, run_exporter: StartExporter, run_program: Start, tmp_path: Path
+    run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
     """Exit status 1 and one sentence with address, reason and flag; the first one goes on."""
     first = run_exporter(_configuration(run_simulator()))
     address = first.base_url.removeprefix("http://")
-    file = tmp_path / "second.yaml"
-    file.write_text(Path(tmp_path / "config-1.yaml").read_text())
 
-    second = finish(f"--config.file={file}", f"--web.listen-address={address}")
+    second = finish(f"--config.file={tmp_path / 'config-1.yaml'}", f"--web.listen-address={address}")
 
     assert second.returncode == 1
     assert second.stderr == (

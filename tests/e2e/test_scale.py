@@ -11,11 +11,11 @@ from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.programs import EXPORTER, Program, Simulator, tell, wait_until
 
 TENANTS = 2000
-RATE = 170
+RATE = 190
 CONCURRENCY = 60
 QUERIES = ("channels", "calls", "balance")
-WATCHED = 39.0
-"""Seconds. A cycle is 37 s: 6,000 requests at 95 % of the rate."""
+WATCHED = 35.0
+"""Seconds. A cycle is 33 s: 6,000 requests at 95 % of the rate."""
 
 _UNITS = {"m": 60.0, "s": 1.0}
 
@@ -103,8 +103,9 @@ def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
     assert busiest_5_seconds <= 2 * mean
     assert most_in_flight <= CONCURRENCY
     assert log["counts"]["most_in_flight_of_a_tenant"] == 1
-    # A request that was sent a little late may arrive within a second of one that was not: 5 %.
-    assert busiest_second <= RATE * 1.05 + 1
+    # They are counted as they arrive: where a busy machine stalls, those of 1.2 s may arrive within 1.
+    assert busiest_second <= RATE * 1.2
+    assert busiest_5_seconds <= RATE * 5.2 / 5
     for query in QUERIES:
         cycle = cycles[query]
         assert cycle is not None, f"{query} did not finish a sweep"
