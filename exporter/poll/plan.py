@@ -56,9 +56,27 @@ def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
         stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (wanted - whole) / (usable - whole)}
     else:  # even the few whole-installation queries take most of it: all are stretched alike
         stretch = dict.fromkeys(Scope, wanted / usable)
+    cycles = {(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands}
     return Plan(
-        cycles={(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands},
-        first_sweep=max(FIRST_SWEEP, sum(demand.requests for demand in demands) / usable),
+        cycles=cycles,
+        first_sweep=_first_sweep(
+            [(demand.requests, cycles[demand.query, demand.scope]) for demand in demands], usable
+        ),
         wanted_rate=wanted,
         rate=min(wanted, usable),
     )
+
+
+def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
+    """Return the seconds that asking everything once takes, while what has a shorter cycle goes on repeating.
+
+    ``sweeps`` are (requests, cycle in seconds) of each query.
+    """
+    seconds = 0.0
+    needed = FIRST_SWEEP
+    while needed > seconds:
+        seconds = needed
+        once = sum(requests for requests, cycle in sweeps if cycle > seconds)
+        repeated = sum(requests / cycle for requests, cycle in sweeps if cycle <= seconds)
+        needed = once / (rate - repeated) if once else seconds
+    return seconds

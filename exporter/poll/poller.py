@@ -82,6 +82,7 @@ class Poller:
         self._probing: Item | None = None
         self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         store.set(catalogue.SERIES, "", 0)  # it counts itself, from the first page on
         self._declare_queries()
         self._declare_tenants(self.targets.tenants)
@@ -205,7 +206,9 @@ class Poller:
         self._discovery.believe_next()
         self._intake.believe_next_lists()
         old, self._client = self._client, client
-        self._start(self._close_after(self._sweeper.requests, old))
+        closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         before = dict(self.targets.plan.cycles)
         self._follow(self._discovery.wanted(configuration))
         for query_and_scope, run in self._sweeps.items():
@@ -229,6 +232,7 @@ class Poller:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sweeper.stop()
+        await asyncio.gather(*self._closing)
         await self._client.session.close()
 
     def _is_shared(self) -> bool:
@@ -292,10 +296,8 @@ class Poller:
 
     @staticmethod
     async def _close_after(requests: Iterable[asyncio.Task[None]], client: Client) -> None:
-        try:
-            await asyncio.gather(*requests, return_exceptions=True)
-        finally:
-            await client.session.close()
+        await asyncio.gather(*requests, return_exceptions=True)
+        await client.session.close()
 
     # One request
 

@@ -1,6 +1,7 @@
 """Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any
 
@@ -87,7 +88,7 @@ class Sweeper:
             if late:
                 oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
                 wait = oldest + self.patience - self._clock.monotonic()
-                await _wait(self._ended, max(0.0, wait))
+                await _wait(self._ended, min(max(0.0, wait), self.patience))
 
     def _is_straggling(self, item: Item) -> bool:
         return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
@@ -102,7 +103,7 @@ class Sweeper:
     async def _send(self, item: Item) -> None:
         lane = self._lane(item.target)
         lock = _lock(item)
-        self._in_flight[lock] = self._clock.monotonic()
+        self._in_flight[lock] = math.inf  # not sent yet: who only waits for a slot is no straggler
         try:
             await self._slots.take(lane)
         except asyncio.CancelledError:

@@ -121,8 +121,12 @@ class Targets:
         chosen = [code for code in codes if code in self.tenants and self._asks(query, self.tenants[code])]
         # Half a sweep is taken off, so that one that comes a little early counts as well.
         early = self.plan.cycles[query, Scope.TENANT] / 2
-        for target in (Target(query, Scope.TENANT, code) for code in chosen):
-            self._due[target] = now + self.pace(target) - early
+        for position, code in enumerate(chosen):
+            target = Target(query, Scope.TENANT, code)
+            pace = self.pace(target)
+            # Asked together for the first time, those with longer intervals would stay together for good.
+            share = 1.0 if target in self._due or pace <= 2 * early else (position + 1) / len(chosen)
+            self._due[target] = now + pace * share - early
         operation = self._operation(query)
         if operation is Operation.REGISTRATION:
             return requests.for_extensions(

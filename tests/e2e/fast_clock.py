@@ -1,4 +1,4 @@
-"""An hour of polling in a few seconds: a real poller, a real client and the simulated switch in one event loop.
+"""An hour of polling in a few seconds: real poller, real client and simulated switch in one event loop.
 
 The loop has a clock of its own. While anybody has something to do it stands still, and where the loop would
 wait for a timer it is put forward to that moment. So an hour takes as long as its work does, and what is
@@ -6,8 +6,8 @@ measured depends on the design and not on how busy the machine is. Requests and 
 the loopback.
 
 APScheduler runs on the wall clock and cannot be hurried, so it is not here: sweeps and retries are called on
-the periods that ``fleet`` gives to the schedule, and as the schedule does it, a run that takes longer than its
-period delays the next one and is never doubled.
+the periods that ``fleet`` gives to the schedule, and as the schedule does it, a run that takes longer than
+its period delays the next one and is never doubled.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -27,7 +28,6 @@ from exporter.exposition import Exposition, Format
 from exporter.fleet import _RETRY_EVERY
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Query, Scope
 from exporter.poll import Poller
 from exporter.simulator import server
 from exporter.simulator.faults import Fault
@@ -164,7 +164,7 @@ class FastExporter:
             self._jobs.pop(name).cancel()
         for name, (query, scope) in wanted.items():
             self._ensure(
-                name, lambda q=query, s=scope: self.poller.sweep(q, s), _period(self.poller, query, scope)
+                name, partial(self.poller.sweep, query, scope), partial(self.poller.period, query, scope)
             )
         self._ensure("retry", self.poller.retry, lambda: _RETRY_EVERY)
         self._ensure("scrape", self._scrape, lambda: SCRAPE_EVERY)
@@ -186,10 +186,6 @@ class FastExporter:
 
     async def _scrape(self) -> None:
         self.scrape()
-
-
-def _period(poller: Poller, query: Query, scope: Scope) -> Callable[[], float]:
-    return lambda: poller.period(query, scope)
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], period: Callable[[], float]) -> None:

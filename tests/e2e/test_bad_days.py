@@ -319,8 +319,9 @@ def test_a_switch_that_does_not_answer_is_only_probed(configured: Configured) ->
     before_it_opened = [e for e in report.requests if report.began <= e.time < opened]
     probes = [e for e in report.requests if opened <= e.time < report.ended]
     tell(
-        f"  open after {opened - report.began:.0f} s and {len(before_it_opened)} requests; {len(probes)} probes "
-        f"in {report.ended - opened:.0f} s; closed {closed - report.ended:.0f} s after the end; "
+        f"  open after {opened - report.began:.0f} s and {len(before_it_opened)} requests; "
+        f"{len(probes)} probes in {report.ended - opened:.0f} s; "
+        f"closed {closed - report.ended:.0f} s after the end; "
         f"down after {down - report.began:.0f} s, up {up - report.ended:.0f} s after the end"
     )
     # Four at a time hang for a minute: the fifth failure in a row comes with the second lot.
@@ -351,7 +352,7 @@ def test_a_switch_that_does_not_answer_is_only_probed(configured: Configured) ->
 
 
 def test_a_rare_query_is_retried_soon(configured: Configured) -> None:
-    """LICENSEDAYS, asked once an hour, fails twice: it is asked again after 1 and 2 minutes, and that is it."""
+    """LICENSEDAYS, asked once an hour, fails twice: it is asked again after 1 and 2 minutes."""
     fault = Fault(FaultKind.STATUS, reqtype="LICENSEDAYS", limit=2)
     license_days = ("license", "switch", "")
 
@@ -475,7 +476,7 @@ class WrongKey:
     ids=lambda wrong: wrong.name,
 )
 def test_a_wrong_key_is_hardly_sent(wrong: WrongKey, configured: Configured) -> None:
-    """In an hour: three refusals, what was in flight by then, and the trials after 5, 10, 20 … s, up to 15 min."""
+    """In an hour: three refusals, what was in flight by then, and trials after 5, 10 … s, up to 15 min."""
 
     async def story() -> list[Entry]:
         async with exporting(

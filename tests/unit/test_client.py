@@ -337,8 +337,8 @@ async def test_a_compressed_body_is_refused(encoding: str, configured: Configure
         failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
 
     assert failure.reason is Reason.DECODE
-    assert encoding[:20] in failure.detail
-    assert len(failure.detail) < 100
+    assert "Content-Encoding" in failure.detail
+    assert encoding not in failure.detail  # a header may repeat what was sent
 
 
 async def test_cookies_are_not_kept(configured: Configured) -> None:

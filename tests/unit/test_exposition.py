@@ -16,7 +16,7 @@ from exporter.store import Store
 
 def _filled(switch: str, tenants: int = 2) -> Store:
     """Return a store with something in every family that stores hold."""
-    store = Store(switch, stale_after=3)
+    store = Store(switch, stale_after=3, max_series=1_000_000)
     for metric in METRICS:
         if metric.kind is not Kind.GAUGE or not metric.labels or metric.labels[0] != "switch":
             continue
@@ -125,7 +125,9 @@ def test_promtool_reads_it_without_a_remark(
 
 def test_a_family_without_values_is_not_mentioned() -> None:
     """What is unknown is absent, its header too."""
-    exposition = Exposition(lambda: [Store("pbx", stale_after=3)], CollectorRegistry(), lambda: None)
+    exposition = Exposition(
+        lambda: [Store("pbx", stale_after=3, max_series=1_000_000)], CollectorRegistry(), lambda: None
+    )
 
     assert _page(exposition, Format.TEXT) == ""
     assert _page(exposition, Format.OPENMETRICS) == "# EOF\n"
@@ -133,7 +135,7 @@ def test_a_family_without_values_is_not_mentioned() -> None:
 
 def test_large_pages_come_in_slices() -> None:
     """No slice is much larger than 256 KiB, and together they are the page."""
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
     for number in range(2000):
         store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(n): 1.0 for n in range(10)})
     exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
@@ -148,7 +150,7 @@ def test_large_pages_come_in_slices() -> None:
 
 def test_a_scrape_shows_one_moment() -> None:
     """An answer that comes while a page is being sent is not on it, not even in part."""
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
     store.set(catalogue.CHANNELS, "", 1)
     store.set(catalogue.TENANTS, "", 1)
     exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
@@ -166,7 +168,7 @@ def test_a_scrape_shows_one_moment() -> None:
 
 def test_refresh_comes_before_the_values_are_read() -> None:
     """What follows the clock is brought up to date for this scrape, not for the next one."""
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
     exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1))
 
     assert 'softswitch_up{switch="pbx"} 1' in _page(exposition, Format.TEXT)
@@ -174,9 +176,9 @@ def test_refresh_comes_before_the_values_are_read() -> None:
 
 def test_stores_are_asked_for_at_each_scrape() -> None:
     """After a reload the stores of the new configuration are served."""
-    stores = [Store("old", stale_after=3)]
+    stores = [Store("old", stale_after=3, max_series=1000)]
     exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
-    stores[0] = Store("new", stale_after=3)
+    stores[0] = Store("new", stale_after=3, max_series=1000)
     stores[0].set(catalogue.TENANTS, "", 3)
 
     assert 'softswitch_tenants{switch="new"} 3' in _page(exposition, Format.TEXT)

@@ -82,7 +82,9 @@ def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
 def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured) -> None:
     """A limit, thresholds, watches and business hours that a new configuration lacks leave no series."""
     hours = {"timezone": "UTC", "days": ["mon"], "from": "09:00", "to": "18:00"}
-    before = configured(tenants=[{"code": "A", "watch": ["100"], "channels_limit": 30, "business_hours": hours}])
+    before = configured(
+        tenants=[{"code": "A", "watch": ["100"], "channels_limit": 30, "business_hours": hours}]
+    )
     declare_tenant(store, before.settings("A"), name="", label_names=())
     store.set(catalogue.TENANT_OPEN, "A", 1)
     off = {"warning": "off", "critical": "off"}

@@ -65,7 +65,11 @@ def taking(configured: Configured) -> Callable[..., _Taking]:
 
     def make(**settings: object) -> _Taking:
         switch = configured(**settings)
-        targets, store, registry = Targets(switch), Store("pbx", stale_after=3, max_series=500_000), CollectorRegistry()
+        targets, store, registry = (
+            Targets(switch),
+            Store("pbx", stale_after=3, max_series=500_000),
+            CollectorRegistry(),
+        )
         made: _Taking
         clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
         made = _Taking(Intake(switch, targets, store, Instruments(registry), clock), targets, store, registry)

@@ -49,7 +49,15 @@ def test_tenants_are_stretched_alike_and_the_installation_is_not() -> None:
         120 * (5000 / 120 + 5000 / 300) / (9.5 - 1 / 30)
     )
     assert made.rate == 9.5
-    assert made.first_sweep == pytest.approx(10_001 / 9.5)
+    # While the credit is asked for the first time, the calls go on repeating: what they leave is its own cycle.
+    assert made.first_sweep == pytest.approx(made.cycles[Query.BALANCE, Scope.TENANT])
+
+
+def test_a_first_sweep_takes_what_its_requests_take() -> None:
+    """Asking everything once takes longer than 30 s where there is more, beside what repeats meanwhile."""
+    made = plan([Demand(Query.CALLS, Scope.SWITCH, 1, 10), Demand(Query.BALANCE, Scope.TENANT, 900, 300)], 10)
+
+    assert made.first_sweep == pytest.approx(900 / (9.5 - 0.1))
 
 
 def test_an_installation_that_alone_is_too_much_is_stretched_too() -> None:

@@ -55,7 +55,10 @@ def test_nothing_of_tenants_without_tenants(configured: Configured) -> None:
 
 
 def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configured) -> None:
-    """A sweep comes as often as its most impatient tenant wants; the others are in every second, or third."""
+    """A sweep comes as often as its most impatient tenant wants; the others are in every second, or third.
+
+    After the first sweep the patient ones part company, or each of their turns would be a burst.
+    """
     switch = configured(
         queries=_only(calls={"interval": "off", "tenant_interval": "1m"}),
         tenants=[
@@ -77,12 +80,12 @@ def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configur
     ]
     assert asked == [
         ["A", "B", "D"],
-        ["B"],
-        ["A", "B"],
-        ["B", "D"],
         ["A", "B"],
         ["B"],
         ["A", "B", "D"],
+        ["B"],
+        ["A", "B"],
+        ["B", "D"],
     ]
 
 

@@ -25,7 +25,7 @@ class _Broken(Exposition):
 
 
 def _store(tenants: int) -> Store:
-    store = Store("pbx", stale_after=3)
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
     for number in range(tenants):
         store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(100 + n): n % 2 for n in range(50)})
     return store

@@ -29,7 +29,7 @@ async def poller(configured: Configured) -> AsyncIterator[Poller]:
     made = Poller(
         configuration,
         open_client(configuration),
-        Store("pbx", stale_after=3),
+        Store("pbx", stale_after=3, max_series=1000),
         Instruments(CollectorRegistry()),
         Mask(),
         Clock(monotonic=lambda: _NOW),

@@ -1,0 +1,236 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter import catalogue
+from exporter.clock import Clock
+from exporter.config import Configuration, load
+from exporter.errors import StartError
+from exporter.fleet import Fleet
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Query, Scope, Target
+from exporter.schedule import Schedule
+from exporter.store import Store
+from tests.e2e.everything import configuration
+
+_CALLS = Target(Query.CALLS, Scope.TENANT, "A")
+
+
+class _Idle(Schedule):
+    """A schedule that knows its jobs and runs none: nothing is asked behind a test's back."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self._names: set[str] = set()
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._names)
+
+    def ensure(self, name: str, run: object, period: object) -> None:
+        self._names.add(name)
+
+    def remove(self, name: str) -> None:
+        self._names.remove(name)
+
+
+@dataclass
+class _Adopting:
+    """A fleet, and what it works with."""
+
+    fleet: Fleet
+    schedule: Schedule
+    registry: CollectorRegistry
+    mask: Mask
+    file: Path
+
+    async def adopt(self, *switches: dict[str, Any]) -> None:
+        await self.fleet.adopt(self.read(*switches))
+
+    def read(self, *switches: dict[str, Any]) -> Configuration:
+        self.file.write_text(configuration(*switches))
+        return load(self.file, {})
+
+    def store(self, name: str) -> Store:
+        return next(poller.store for poller in self.fleet.pollers if poller.store.switch == name)
+
+    def counted(self) -> set[str]:
+        """Return the switches of which anything is counted or measured."""
+        return {
+            sample.labels["switch"]
+            for family in self.registry.collect()
+            for sample in family.samples
+            if "switch" in sample.labels
+        }
+
+
+@pytest.fixture
+async def adopting(tmp_path: Path) -> AsyncIterator[_Adopting]:
+    """Return a fleet without any switch."""
+    clock, registry, mask = Clock(), CollectorRegistry(), Mask()
+    schedule = _Idle()
+    fleet = Fleet(schedule, Instruments(registry), mask, clock)
+    yield _Adopting(fleet, schedule, registry, mask, tmp_path / "config.yaml")
+    await fleet.stop()
+
+
+def _switch(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "url": "http://127.0.0.1:9/api", "key": "admin-key", **more}
+
+
+async def test_switches_in_their_order(adopting: _Adopting) -> None:
+    """There is a poller for each switch, in the order of the file, also after a reload turned it round."""
+    await adopting.adopt(_switch("b"), _switch("a"))
+    assert [poller.store.switch for poller in adopting.fleet.pollers] == ["b", "a"]
+
+    await adopting.adopt(_switch("a"), _switch("c"), _switch("b"))
+    assert [poller.store.switch for poller in adopting.fleet.pollers] == ["a", "c", "b"]
+
+
+async def test_one_job_for_each_query_and_scope(adopting: _Adopting) -> None:
+    """Jobs follow the configuration: never one for each tenant, and none of what was switched off."""
+    tenants = [{"code": "A"}, {"code": "B"}]
+    await adopting.adopt(_switch("pbx", tenants=tenants))
+    assert adopting.schedule.names == {
+        "pbx peers switch",
+        "pbx channels switch",
+        "pbx channels tenant",
+        "pbx calls switch",
+        "pbx calls tenant",
+        "pbx license switch",
+        "pbx balance tenant",
+        "pbx retry",
+    }
+
+    await adopting.adopt(_switch("pbx", queries={"license": {"interval": "off"}}), _switch("pbx peers"))
+    assert adopting.schedule.names == {
+        *("pbx peers switch", "pbx channels switch", "pbx calls switch", "pbx retry"),
+        *("pbx peers peers switch", "pbx peers channels switch", "pbx peers calls switch"),
+        *("pbx peers license switch", "pbx peers retry"),
+    }
+
+
+async def test_values_of_what_stays(adopting: _Adopting) -> None:
+    """A reload keeps the store of a switch, and in it all but what the configuration dropped."""
+    await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}, {"code": "B"}]))
+    store = adopting.store("pbx")
+    for code in "AB":
+        target = Target(Query.CALLS, Scope.TENANT, code)
+        store.put(target, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
+        store.record(target, None, now=0, wall=0)
+
+    await adopting.adopt(_switch("pbx", url="http://127.0.0.1:9/other", tenants=[{"code": "A"}]))
+
+    assert adopting.store("pbx") is store
+    assert store.values(catalogue.TENANT_CALLS, "A") == 3
+    assert store.values(catalogue.TENANT_CALLS, "B") is None
+    assert set(store.attempts) == {_CALLS}
+    assert store.values(catalogue.TENANTS) == 1
+
+
+async def test_values_of_a_query_that_is_switched_off(adopting: _Adopting) -> None:
+    """They go at once, with its outcome and its interval; the others' stay."""
+    await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}]))
+    store = adopting.store("pbx")
+    balance = Target(Query.BALANCE, Scope.TENANT, "A")
+    store.put(_CALLS, {catalogue.TENANT_CALLS: 3}, interval=120, now=0)
+    store.put(balance, {catalogue.TENANT_BALANCE: 5}, interval=300, now=0)
+    for target in (_CALLS, balance):
+        store.record(target, None, now=0, wall=0)
+
+    off = {"calls": {"tenant_interval": "off"}}
+    await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}], queries=off))
+
+    assert store.values(catalogue.TENANT_CALLS, "A") is None
+    assert store.values(catalogue.QUERY_SUCCESS, "A", Query.CALLS) is None
+    assert store.values(catalogue.QUERY_INTERVAL, "", "calls tenant") is None
+    assert store.values(catalogue.QUERY_INTERVAL, "", "calls switch") == 30
+    assert store.values(catalogue.TENANT_BALANCE, "A") == 5
+    assert set(store.attempts) == {balance}
+
+
+async def test_a_switch_that_left(adopting: _Adopting) -> None:
+    """Nothing of it is left: no poller, no job, no counter."""
+    await adopting.adopt(_switch("stays"), _switch("leaves"))
+    assert adopting.counted() == {"stays", "leaves"}
+
+    await adopting.adopt(_switch("stays"))
+
+    assert [poller.store.switch for poller in adopting.fleet.pollers] == ["stays"]
+    assert not [name for name in adopting.schedule.names if name.startswith("leaves ")]
+    assert adopting.counted() == {"stays"}
+
+
+async def test_sweeps_of_a_switch_that_left_end(adopting: _Adopting) -> None:
+    """A sweep that is spread over hours ends with its switch, and does not ask on a closed connection."""
+    tenants = [{"code": f"T{number}"} for number in range(100)]
+    await adopting.adopt(_switch("stays"), _switch("leaves", tenants=tenants))
+    leaving = adopting.fleet.pollers[1]
+    sweep = asyncio.create_task(leaving.sweep(Query.BALANCE, Scope.TENANT))
+    await asyncio.sleep(0.05)
+    assert not sweep.done()
+
+    await adopting.adopt(_switch("stays"))
+
+    async with asyncio.timeout(1):
+        await sweep
+    assert leaving.requests_in_flight == 0
+    assert adopting.counted() == {"stays"}
+
+
+@pytest.mark.parametrize("has_admin_key", [True, False])
+async def test_a_tenant_that_leaves_while_it_is_asked(
+    has_admin_key: bool,  # noqa: FBT001 -- a table
+    adopting: _Adopting,
+) -> None:
+    """A sweep goes on over the others, also where the tenant's key was the only one that there was for it."""
+    tenants = [{"code": f"T{number}", "key": "key-of-all"} for number in range(4)]
+    settings = _switch("pbx", queries={"balance": {"tenant_interval": "400ms"}})
+    if not has_admin_key:
+        del settings["key"]
+    await adopting.adopt({**settings, "tenants": tenants})
+    (poller,) = adopting.fleet.pollers
+    sweep = asyncio.create_task(poller.sweep(Query.BALANCE, Scope.TENANT))
+    await asyncio.sleep(0)
+
+    await adopting.adopt({**settings, "tenants": [tenants[0], tenants[3]]})
+    async with asyncio.timeout(5):
+        await sweep
+        while poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+            await asyncio.sleep(0.01)
+
+    assert {target.tenant for target in poller.store.attempts} == {"T0", "T3"}
+
+
+async def test_tls_files_that_cannot_be_used(adopting: _Adopting, tmp_path: Path) -> None:
+    """The reload fails as a whole, says which switch, and everything stays as it was."""
+    await adopting.adopt(_switch("pbx"))
+    stays = adopting.fleet.pollers
+    authority = tmp_path / "ca.pem"
+    authority.write_text("not a certificate")
+    configured = adopting.read(_switch("new"), _switch("pbx", tls={"ca_file": str(authority)}))
+
+    with pytest.raises(StartError, match="switch pbx"):
+        await adopting.fleet.adopt(configured)
+
+    assert adopting.fleet.pollers == stays
+
+
+async def test_every_secret_is_masked(adopting: _Adopting) -> None:
+    """Keys of switches and tenants, and the passwords of URLs, never reach a text."""
+    await adopting.adopt(
+        _switch(
+            "pbx",
+            key="k-admin",
+            proxy_url="http://u:p-proxy@127.0.0.1:1",
+            tenants=[{"code": "A", "key": "k-a"}],
+        )
+    )
+
+    assert adopting.mask("k-admin k-a p-proxy") == "*** *** ***"
