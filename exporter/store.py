@@ -175,6 +175,16 @@ class Store:
             self._set(catalogue.QUERY_FAILURE, tenant, query, (*head, failure.reason.value), 1)
         return before
 
+    def follow_wall_clock(self, offset: float) -> None:
+        """Date every last success anew, after a jump of the wall clock.
+
+        ``offset``: seconds by which it is now ahead of the monotonic clock.
+        """
+        for (query, scope, tenant), attempt in self.attempts.items():
+            if attempt.succeeded_at is not None:
+                head = (self.switch, query.value, scope.value, tenant)
+                self._set(catalogue.QUERY_LAST_SUCCESS, tenant, query, head, attempt.succeeded_at + offset)
+
     def note_attempt(self, *, valid: bool, now: float) -> None:
         """Note that a request has ended, and whether a valid answer came: that of one phone will do."""
         self.attempted = True

@@ -5,9 +5,16 @@ import math
 import os
 from collections.abc import Iterator
 
-from exporter.config import SwitchConfiguration, load
-from exporter.model import Query, Scope
+from exporter.config import SwitchConfiguration, TenantSettings, load
+from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.targets import Targets
+
+_USABLE = 0.95
+"""Of the rate: what is planned with."""
+
+_STATES = 3
+_FIGURES = {Query.REGISTRATIONS: _STATES, Query.EXTENSIONS: 0}
+"""The series that an answer about a tenant gives, where it is not one; phones and nodes come on top."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,8 +31,9 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     """Return the lines that tell what is planned for one switch."""
     targets = Targets(switch)
     plan = targets.plan
+    more = " and those to be discovered" if switch.discover_tenants.enabled else ""
     yield (
-        f"switch {switch.name}: {len(targets.tenants)} tenants, at most "
+        f"switch {switch.name}: {len(targets.tenants)} tenants{more}, at most "
         f"{switch.max_requests_per_second:g} requests per second, {switch.max_concurrency} in flight"
     )
     yield f"  {'query':<14} {'scope':<7} {'requests':>9} {'interval':>9} {'cycle':>9}"
@@ -35,20 +43,23 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
         yield f"  {query:<14} {scope:<7} {requests:>9} {duration(interval):>9} {duration(cycle):>9}"
     yield f"  requests per second: {plan.wanted_rate:.2f} wanted, {plan.rate:.2f} planned"
     yield f"  first sweep after a start: within {duration(plan.first_sweep)}"
-    yield f"  series: about {estimated_series(switch, targets)}, and one for each tenant on each node it uses"
+    yield (
+        f"  series: about {estimated_series(switch, targets)}, "
+        "and one for each tenant on each node it uses, and each extension that is found"
+    )
     for warning in warnings(switch, targets):
         yield f"  warning: {warning}"
 
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return what will not go as configured, each with what to change."""
+    """Return what will not go as configured, or may not, each with what to change."""
     slow = {
         (query, scope): targets.plan.cycles[query, scope]
         for (query, scope), interval in targets.intervals.items()
         if targets.plan.cycles[query, scope] > interval * 1.01
     }
     if slow:
-        enough = math.ceil(targets.plan.wanted_rate / 0.95)
+        enough = math.ceil(targets.plan.wanted_rate / _USABLE)
         yield (
             f"{switch.max_requests_per_second:g} requests per second cannot meet every interval: "
             f"raise max_requests_per_second to {enough} if the switch can bear it, or the intervals below"
@@ -56,28 +67,84 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     for (query, scope), cycle in slow.items():
         key = "interval" if scope is Scope.SWITCH else "tenant_interval"
         mend = f"set queries.{query}.{key} to {duration(math.ceil(cycle))}"
-        if query is Query.REGISTRATIONS:
-            mend += ", or queries.registrations.source to extensions"
+        if query is Query.REGISTRATIONS and _is_one_by_one(switch):
+            mend += ", or queries.registrations.source to extensions or peers"
         yield f"{query} will come every {duration(cycle)}: {mend}"
+    yield from _unknown(switch, targets)
+    series = estimated_series(switch, targets)
+    if series > switch.max_series:
+        yield (
+            f"max_series is {switch.max_series}, and about {series} are wanted: raise it, or detail is left "
+            "out, first the extensions that nobody watches, then tenants by node, then the tenants' figures"
+        )
+
+
+def _unknown(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return what depends on what the switch will be found to have, with how much of it there is room for."""
+    spare = switch.max_requests_per_second * _USABLE - targets.plan.rate
+    found = switch.settings("")  # what holds for a tenant that the configuration does not name
+    each = sum(1 / seconds for query in Query if (seconds := _seconds_of_one(switch, targets, found, query)))
+    if switch.discover_tenants.enabled and each:
+        yield (
+            "how many tenants will be discovered is not known: besides what is listed above there is room "
+            f"for {int(spare / each)} within their intervals; for more raise max_requests_per_second, or the "
+            "tenant_interval of their queries"
+        )
+    all_extensions = [tenant for tenant in targets.tenants.values() if _finds_extensions(targets, tenant)]
+    if switch.discover_tenants.enabled and _finds_extensions(targets, found):
+        all_extensions.append(found)
+    intervals = [tenant.interval(Query.REGISTRATIONS) or math.inf for tenant in all_extensions]
+    if _is_one_by_one(switch) and intervals:
+        yield (
+            "how many extensions will be found is not known, and each is one request: there is room for "
+            f"{int(spare * min(intervals))} of them within {duration(min(intervals))}; "
+            "set queries.registrations.source to extensions (one request a tenant) or peers (one for all)"
+        )
+
+
+def _seconds_of_one(
+    switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query
+) -> float | None:
+    """Return the seconds between two requests of a query to one tenant; None for none, or many."""
+    is_asked = targets.asks(query, tenant) and (query, Scope.TENANT) in targets.intervals
+    if not is_asked or (query is Query.REGISTRATIONS and _is_one_by_one(switch)):
+        return None
+    return tenant.interval(query)
+
+
+def _is_one_by_one(switch: SwitchConfiguration) -> bool:
+    return switch.queries.registrations.source is RegistrationSource.REGSTATE
+
+
+def _finds_extensions(targets: Targets, tenant: TenantSettings) -> bool:
+    return tenant.extensions == "all" and targets.asks(Query.REGISTRATIONS, tenant)
 
 
 def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
-    """Estimate the series that will be held for a switch, without those by tenant and node."""
+    """Estimate the series that will be held for a switch, as far as they are known before it is asked.
+
+    Without those by tenant and node, of tenants and extensions that are yet to be found, and of nodes that
+    the configuration does not name.
+    """
     whole = 8 + 3 * len(switch.nodes) + len(switch.thresholds.license)
+    whole += sum(node.channels_limit is not None for node in switch.nodes)
     for _, scope in targets.intervals:
-        whole += 2  # interval and cycle
-        if scope is Scope.SWITCH:
-            whole += 2  # success and its time
-    for tenant in targets.tenants.values():
-        asked = sum(
-            1 for query, scope in targets.intervals if scope is Scope.TENANT and tenant.interval(query)
-        )
-        whole += 1 + 3 * asked  # info; of each query a figure, success and its time
-        whole += len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
-        whole += len(tenant.polled) + len(tenant.watch)
-        whole += 2 if tenant.polled else 0  # three states, of which one was counted as the figure
-        whole += (tenant.channels_limit is not None) + (tenant.business_hours is not None)
-    return whole
+        whole += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
+    return whole + sum(_series_of(tenant, targets) for tenant in targets.tenants.values())
+
+
+def _series_of(tenant: TenantSettings, targets: Targets) -> int:
+    series = 1  # info
+    for query in Query:
+        if targets.asks(query, tenant):
+            series += _FIGURES.get(query, 1)
+            series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
+    if targets.asks(Query.REGISTRATIONS, tenant):
+        series += len(tenant.polled)
+    if targets.asks(Query.LIMITS, tenant) and tenant.channels_limit is not None:
+        series -= 1  # there is one limit, the configured one
+    series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
+    return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Polls one switch: joins what to ask, when, and what to do with the answer."""
 
 import asyncio
+import math
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -34,6 +35,9 @@ _TENANTS_AT_A_TIME = 20
 """How many tenants' registrations are taken in before other work has its turn: some 2 ms."""
 
 _RETRY_SPREAD = 10.0
+
+_JUMP = 1.0
+"""Seconds by which the wall clock may drift from the monotonic one before what was dated is dated anew."""
 
 
 class Poller:
@@ -80,6 +84,7 @@ class Poller:
         self._opening_hours = OpeningHours(store, clock)
         self._last_start: dict[tuple[Query, Scope], float] = {}
         self._probing: Item | None = None
+        self._wall_offset = math.inf  # not known before the first page
         self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -162,6 +167,10 @@ class Poller:
                 scope=target.scope.value,
                 tenant=target.tenant,
             )
+        offset = self._clock.wall() - now
+        if abs(offset - self._wall_offset) > _JUMP:
+            self._wall_offset = offset
+            self.store.follow_wall_clock(offset)
         up = self.is_up()
         if up is not None:
             self.store.set(catalogue.UP, "", float(up))

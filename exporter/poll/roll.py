@@ -31,6 +31,7 @@ class Roll:
             self._times = self._times + 1 if new == self._doubtful else 1
             self._doubtful = new
             if self._times < _ALIKE and not self._trusts_next:
+                self._missing -= new  # who is listed is there, whoever else is not
                 return False
             self.names = new
             missing: frozenset[str] = frozenset()

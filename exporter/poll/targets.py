@@ -118,7 +118,7 @@ class Targets:
         """Return the requests that ask these tenants now, whether they are due or not."""
         if (query, Scope.TENANT) not in self.intervals:
             return []
-        chosen = [code for code in codes if code in self.tenants and self._asks(query, self.tenants[code])]
+        chosen = [code for code in codes if code in self.tenants and self.asks(query, self.tenants[code])]
         # Half a sweep is taken off, so that one that comes a little early counts as well.
         early = self.plan.cycles[query, Scope.TENANT] / 2
         for position, code in enumerate(chosen):
@@ -167,14 +167,16 @@ class Targets:
         return OPERATIONS[query]
 
     def _asked(self, query: Query) -> list[TenantSettings]:
-        return [tenant for tenant in self.tenants.values() if self._asks(query, tenant)]
+        return [tenant for tenant in self.tenants.values() if self.asks(query, tenant)]
 
-    def _asks(self, query: Query, tenant: TenantSettings) -> bool:
+    def asks(self, query: Query, tenant: TenantSettings) -> bool:
+        """Tell whether a query is asked of a tenant, one request or more."""
         if tenant.interval(query) is None:
             return False
         from_list = self._configuration.queries.registrations.source is RegistrationSource.EXTENSIONS
         if query is Query.EXTENSIONS:
-            return tenant.extensions == "all" and not from_list
+            # The list is for the registrations alone: where none are followed nobody needs it.
+            return tenant.extensions == "all" and not from_list and self.asks(Query.REGISTRATIONS, tenant)
         if query is Query.REGISTRATIONS:
             return tenant.extensions == "all" or bool(tenant.polled)
         return True
@@ -186,7 +188,7 @@ class Targets:
         intervals = {}
         for query in Query:
             whole = self._configuration.interval(query, Scope.SWITCH)
-            each = [tenant.interval(query) for tenant in tenants if self._asks(query, tenant)]
+            each = [tenant.interval(query) for tenant in tenants if self.asks(query, tenant)]
             shortest = min((interval for interval in each if interval is not None), default=None)
             if query is Query.REGISTRATIONS and self._is_in_one_request():
                 whole, shortest = shortest, None

@@ -191,7 +191,7 @@ async def test_a_tenant_that_leaves_while_it_is_asked(
 ) -> None:
     """A sweep goes on over the others, also where the tenant's key was the only one that there was for it."""
     tenants = [{"code": f"T{number}", "key": "key-of-all"} for number in range(4)]
-    settings = _switch("pbx", queries={"balance": {"tenant_interval": "400ms"}})
+    settings = _switch("pbx", max_requests_per_second=100, queries={"balance": {"tenant_interval": "400ms"}})
     if not has_admin_key:
         del settings["key"]
     await adopting.adopt({**settings, "tenants": tenants})

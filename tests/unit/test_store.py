@@ -236,6 +236,193 @@ def test_interval_and_cycle_are_told_by_query_and_scope(store: Store) -> None:
     assert store.cycle(Query.CHANNELS, Scope.SWITCH) is None
 
 
+def _holding(store: Store, code: str, *, now: float = 0) -> None:
+    """Take in 10 phones, one of them watched, their counts, figures on 4 nodes and two more: 20 series."""
+    registrations = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+    phones = {str(100 + number): float(number % 2) for number in range(10)}
+    store.set(catalogue.EXTENSION_WATCHED, code, {"100": 1})
+    store.put(
+        registrations,
+        {
+            catalogue.EXTENSION_REGISTERED: phones,
+            catalogue.TENANT_EXTENSIONS: {"registered": 5, "unregistered": 5, "unknown": 0},
+        },
+        interval=60,
+        now=now,
+    )
+    store.put(
+        Target(Query.CHANNELS, Scope.TENANT, code),
+        {
+            catalogue.TENANT_CHANNELS: 10,
+            catalogue.TENANT_NODE_CHANNELS: {f"n{number}": 2.5 for number in range(4)},
+        },
+        interval=60,
+        now=now,
+    )
+    store.put(Target(Query.CALLS, Scope.TENANT, code), {catalogue.TENANT_CALLS: 5}, interval=60, now=now)
+
+
+_HELD = 20
+_FAMILIES_BY_RANK = (
+    catalogue.EXTENSION_REGISTERED,
+    catalogue.TENANT_NODE_CHANNELS,
+    catalogue.TENANT_CHANNELS,
+    catalogue.TENANT_CALLS,
+    catalogue.TENANT_EXTENSIONS,
+)
+
+
+def _series_by_rank(store: Store) -> tuple[int, ...]:
+    return tuple(len(_lines(store, metric)) for metric in _FAMILIES_BY_RANK)
+
+
+@pytest.mark.parametrize(
+    ("most", "left"),
+    [
+        (20, (10, 4, 1, 1, 3)),
+        (19, (1, 4, 1, 1, 3)),
+        (11, (1, 4, 1, 1, 3)),
+        (10, (1, 0, 1, 1, 3)),
+        (7, (1, 0, 1, 1, 3)),
+        (6, (1, 0, 0, 0, 0)),
+        (1, (1, 0, 0, 0, 0)),
+    ],
+)
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_detail_goes_rank_by_rank(most: int, left: tuple[int, ...], *, from_the_start: bool) -> None:
+    """Phones first, then nodes, then figures, and no rank before it must; a watched phone stays."""
+    store = Store("pbx", stale_after=3, max_series=most if from_the_start else 500)
+    _holding(store, "ACME")
+    store.configure(stale_after=3, max_series=most)
+
+    assert _series_by_rank(store) == left
+    assert store.series == len(_everything(store))
+    assert store.series <= max(most, 2)  # the watched phone, and that it is watched
+    assert store.is_limited is (most < _HELD)
+    assert store.withholds_tenants is (most < 7)
+    if most < _HELD:
+        assert _lines(store, catalogue.EXTENSION_REGISTERED) == [
+            'softswitch_extension_registered{switch="pbx",tenant="ACME",extension="100"} 0'
+        ]
+
+
+def test_detail_is_withheld_from_every_tenant() -> None:
+    """There is no half of a rank, in which some tenants would have what others have not."""
+    store = Store("pbx", stale_after=3, max_series=3 * _HELD - 1)
+    for code in ("A", "B", "C"):
+        _holding(store, code)
+
+    assert _series_by_rank(store) == (3, 12, 3, 3, 9)
+
+
+def test_detail_comes_back_with_the_next_answers() -> None:
+    """Once it fits with room to spare, and not for every series that goes: it does not flap."""
+    store = Store("pbx", stale_after=3, max_series=_HELD - 1)
+    _holding(store, "ACME")
+    for most in (_HELD, _HELD + 2):
+        store.configure(stale_after=3, max_series=most)
+        store.expire(1)
+        _holding(store, "ACME", now=1)
+        assert store.is_limited
+
+    store.configure(stale_after=3, max_series=_HELD * 10 // 9 + 1)
+    store.expire(2)
+    assert not store.is_limited
+    _holding(store, "ACME", now=2)
+
+    assert _series_by_rank(store) == (10, 4, 1, 1, 3)
+
+
+def test_what_is_withheld_is_not_forgotten() -> None:
+    """Tenants that are not asked any more still need their room, or they would come and go for ever."""
+    store = Store("pbx", stale_after=3, max_series=500)
+    _holding(store, "ACME")
+    store.unset(catalogue.EXTENSION_WATCHED, "ACME")
+    store.configure(stale_after=3, max_series=4)
+
+    for now in range(100, 2000, 100):
+        assert store.expire(now) == []
+        assert store.withholds_tenants
+        assert store.series == 0
+
+    store.drop_tenants({"ACME"})
+    store.expire(3000)
+    assert not store.is_limited
+
+
+def test_a_withheld_query_that_is_dropped_makes_room() -> None:
+    """What is switched off is not waited for."""
+    store = Store("pbx", stale_after=3, max_series=_HELD - 1)
+    _holding(store, "ACME")
+
+    store.drop(Target(Query.REGISTRATIONS, Scope.TENANT, "ACME"))
+    store.expire(1)
+
+    assert not store.is_limited
+    assert _series_by_rank(store) == (0, 4, 1, 1, 0)
+
+
+def test_a_target_that_is_dropped(store: Store) -> None:
+    """All that it said and how it went are gone, at once, and nothing of the other targets."""
+    store.put(_OF_ACME, {catalogue.TENANT_CHANNELS: 3}, interval=30, now=0)
+    store.record(_OF_ACME, _TIMEOUT, now=0, wall=0)
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n1": 3}}, interval=30, now=0, part="n1")
+    assert store.targets == {_OF_ACME, _CHANNELS}
+
+    store.drop(_OF_ACME)
+    assert store.targets == {_CHANNELS}
+    assert store.series == 2
+
+    store.drop(_CHANNELS)
+    assert store.targets == set()
+    assert _everything(store) == []
+
+
+def test_queries_that_are_not_asked_any_more(store: Store) -> None:
+    """Their interval and cycle are not told any more; those of the same query's other scope are."""
+    for scope in Scope:
+        store.set_interval(Query.CHANNELS, scope, 30)
+        store.set_cycle(Query.CHANNELS, scope, 31)
+    store.record(_CHANNELS, None, now=0, wall=0)
+    store.record(_OF_ACME, None, now=0, wall=0)
+    store.drop(_OF_ACME)
+
+    store.keep_queries({(Query.CHANNELS, Scope.SWITCH)})
+
+    assert store.tried == {(Query.CHANNELS, Scope.SWITCH)}
+    assert store.cycle(Query.CHANNELS, Scope.TENANT) is None
+    assert [line for line in _everything(store) if 'scope="tenant"' in line] == []
+    assert len(_lines(store, catalogue.QUERY_INTERVAL) + _lines(store, catalogue.QUERY_CYCLE)) == 2
+
+
+def test_another_stale_after(store: Store) -> None:
+    """It holds for the values that are there already."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)
+    store.configure(stale_after=10, max_series=500_000)
+    assert store.expire(300) == []
+
+    store.configure(stale_after=1, max_series=500_000)
+    assert store.expire(300) == [_CHANNELS]
+
+
+def test_what_was_set_is_taken_back(store: Store) -> None:
+    """A value of the configuration goes alone, and one that was never there can be taken back."""
+    store.set(catalogue.TENANT_CHANNELS_LIMIT, "ACME", 30, part="configured")
+    store.put(
+        Target(Query.LIMITS, Scope.TENANT, "ACME"),
+        {catalogue.TENANT_CHANNELS_LIMIT: 99},
+        interval=30,
+        now=0,
+    )
+
+    for _ in range(2):
+        store.unset(catalogue.TENANT_CHANNELS_LIMIT, "ACME", part="configured")
+
+    assert _everything(store) == ['softswitch_tenant_channels_limit{switch="pbx",tenant="ACME"} 99']
+    assert store.series == 1
+
+
 _CODES = ["ACME", "B,}", "NO"]
 _INTERVALS = [1.0, 2.0, 10.0]
 _TARGETS = st.sampled_from(

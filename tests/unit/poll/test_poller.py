@@ -48,12 +48,27 @@ class _Switch:
 
 
 @dataclass
+class _Time:
+    """The seconds that the monotonic clock shows."""
+
+    now: float = 1000.0
+
+
+@dataclass
 class _Polling:
     switch: _Switch
     poller: Poller
     registry: CollectorRegistry
     mask: Mask
-    now: float = 1000.0
+    time: _Time
+
+    @property
+    def now(self) -> float:
+        return self.time.now
+
+    @now.setter
+    def now(self, seconds: float) -> None:
+        self.time.now = seconds
 
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Sweep once, until everything was answered."""
@@ -87,20 +102,18 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
         configuration = configured(
             **{"url": f"http://127.0.0.1:{port}/api", "max_requests_per_second": 10_000, **settings}
         )
-        registry, mask = CollectorRegistry(), Mask()
-        made: _Polling
+        registry, mask, time = CollectorRegistry(), Mask(), _Time()
         poller = Poller(
             configuration,
             open_client(configuration),
             Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
             Instruments(registry),
             mask,
-            Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now),
+            Clock(monotonic=lambda: time.now, wall=lambda: 1_700_000_000 + time.now),
             label_names=(),
         )
         pollers.append(poller)
-        made = _Polling(switch, poller, registry, mask)
-        return made
+        return _Polling(switch, poller, registry, mask, time)
 
     yield make
     for poller in pollers:
@@ -298,3 +311,77 @@ async def test_the_shown_url_has_no_secret(polling: Polling) -> None:
     made.mask.add("admin-key")
 
     assert made.poller.shown_url == "http://127.0.0.1:9/***/api"
+
+
+async def test_a_query_that_was_switched_off_when_its_turn_had_come(polling: Polling) -> None:
+    """Nothing is asked, and nothing goes wrong."""
+    made = polling(queries={"license": {"interval": "off"}})
+
+    await made.sweep(Query.LICENSE, Scope.SWITCH)
+
+    assert made.switch.asked == []
+
+
+async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) -> None:
+    """Where even the tenants' figures are left out they are not asked for; a watched phone is followed."""
+    tenants = [
+        {"code": "A", "extensions": ["100", "101"], "watch": ["100"]},
+        {"code": "B", "extensions": ["100"]},
+    ]
+    queries = {"registrations": {"source": "extensions", "tenant_interval": "20ms"}}
+    made = polling(tenants=tenants, queries=queries, max_series=1)
+    listed = b'[{"ex_number": "100", "st_state": "NOT_INUSE"}, {"ex_number": "101", "st_state": "NOT_INUSE"}]'
+    made.switch.answers |= {"INFO extensions A": listed, "INFO extensions B": listed}
+
+    await made.sweep(Query.REGISTRATIONS, Scope.TENANT)
+
+    assert made.switch.asked == ["INFO extensions A (admin-key)"]
+    assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
+    assert made.poller.store.is_limited
+    skipped = {"switch": "pbx", "query": "registrations", "scope": "tenant", "reason": "budget"}
+    assert made.registry.get_sample_value("softswitch_targets_skipped_total", skipped) == 1
+
+
+async def test_the_series_that_are_told_are_those_served(polling: Polling) -> None:
+    """The number counts itself, on the first page as well."""
+    made = polling(tenants=[{"code": "ACME"}])
+
+    lines = [line for line in made.page().splitlines() if line.startswith("softswitch_") and "{" in line]
+    counted = [line for line in lines if "_total{" in line or "_duration_" in line or "breaker" in line]
+    told = next(line for line in lines if line.startswith("softswitch_series{"))
+
+    assert int(told.split()[-1]) == len(
+        [line for line in lines if line not in counted and "build" not in line]
+    )
+
+
+@pytest.mark.parametrize("key", ["admin-key", None])
+async def test_peers_age_with_their_list(key: str | None, polling: Polling) -> None:
+    """What one list said goes three intervals after it, also where each tenant has a list of its own."""
+    tenants = [{"code": "ACME", "key": "own-key-of-acme", "extensions": ["100"]}]
+    made = polling(key=key, tenants=tenants, queries={"registrations": {"source": "peers"}})
+    scope = Scope.SWITCH if key else Scope.TENANT
+    peers = b'[{"node": "n1", "Name": "100-ACME/100-ACME", "Status": "OK (9 ms)"}]'
+    made.switch.answers |= {"CHANSIPPEERS": peers, "CHANSIPPEERS ACME": peers}
+
+    await made.sweep(Query.REGISTRATIONS, scope)
+    assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") == {"100": 1}
+
+    made.now += 3 * 300 + 1
+    made.page()
+    assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") is None
+
+
+async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
+    """Switched off and on again, it has no cycle until two of its sweeps have begun."""
+    made = polling()
+    on = made.poller.configuration
+    off = on.model_copy(update={"queries": on.queries.model_copy(update={"peers": on.queries.limits})})
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    for configuration in (off, on):
+        await made.poller.reconfigure(configuration, open_client(on), ())
+        made.now += 3600
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None

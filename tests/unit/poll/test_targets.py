@@ -126,3 +126,53 @@ def test_channels_node_by_node(configured: Configured) -> None:
     assert targets.plan.wanted_rate == pytest.approx(wanted + 2 / 30)
     targets.channels_node_by_node = False
     assert targets.plan.wanted_rate == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
+def test_the_plan_follows_the_extensions_that_are_found(source: str, configured: Configured) -> None:
+    """However often lists come and change, the plan is as if everything had been counted anew."""
+    switch = configured(
+        queries={"registrations": {"source": source}},
+        tenant_defaults={"extensions": "all"},
+        tenants=[{"code": "A", "watch": ["100"]}, {"code": "B"}, {"code": "C", "extensions": ["1"]}],
+    )
+    targets = Targets(switch)
+
+    for code, numbers in (
+        ("A", ["100", "101"]),
+        ("B", list("123456")),
+        ("A", []),
+        ("B", ["7"]),
+        ("C", ["8"]),
+    ):
+        targets.set_discovered_extensions(code, numbers)
+        wanted, cycles = targets.plan.wanted_rate, targets.plan.cycles
+        targets.configure(switch, [])
+        assert targets.plan.wanted_rate == pytest.approx(wanted)
+        assert targets.plan.cycles == pytest.approx(dict(cycles))
+
+    assert targets.extensions("A") == ("100",)
+    assert targets.extensions("B") == ("7",)
+    assert targets.extensions("C") == ("1",)
+
+
+@pytest.mark.parametrize(
+    ("registrations", "is_asked"),
+    [
+        ({"source": "regstate"}, True),
+        ({"source": "peers"}, True),
+        ({"source": "extensions"}, False),
+        ({"tenant_interval": "off"}, False),
+    ],
+)
+def test_lists_of_extensions_only_where_they_are_needed(
+    registrations: dict[str, str],
+    is_asked: bool,  # noqa: FBT001 -- a table
+    configured: Configured,
+) -> None:
+    """They are asked for to know whom to follow: not where the registrations come from them, or are off."""
+    targets = Targets(
+        configured(queries={"registrations": registrations}, tenants=[{"code": "A", "extensions": "all"}])
+    )
+
+    assert ((Query.EXTENSIONS, Scope.TENANT) in targets.intervals) is is_asked

@@ -1,0 +1,163 @@
+"""A wall clock that jumps a day: the real exporter goes on as if nothing had been."""
+
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartExporter, StartSimulator
+from tests.e2e.programs import Exporter, Series, Simulator, get_json, samples, tell, wait_until
+
+DAY = 86400.0
+INTERVAL = 1.0
+WATCHED = 6.0
+LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
+LATE = 0.5
+"""Seconds by which a page may be late on a busy machine."""
+
+# The world stands still, so all series of the switch are to be there all the time; but not this one.
+_PASSING = "softswitch_query_failure"
+
+
+@dataclass(frozen=True)
+class _FakeClock:
+    """The wall clock of one program, as libfaketime makes it: so many seconds ahead of ours."""
+
+    library: Path
+    file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the program is to be started with. Its monotonic clock stays the true one."""
+        return {
+            "LD_PRELOAD": str(self.library),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def jump(self, ahead: float) -> None:
+        """Let the clock show so much more than ours from now on."""
+        written = self.file.with_suffix(".new")
+        written.write_text(f"{ahead:+.0f}\n")
+        written.replace(self.file)
+
+
+@pytest.fixture
+def fake_clock(require_program: Callable[[str, str], str], tmp_path: Path) -> _FakeClock:
+    """Return a wall clock that a test can move, at first the true one."""
+    require_program("faketime", "faketime")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    clock = _FakeClock(library, tmp_path / "faketime")
+    clock.jump(0)
+    return clock
+
+
+def _configuration(simulator: Simulator) -> str:
+    return f"""\
+switches:
+  - name: pbx
+    url: {simulator.url}
+    key: demo-admin
+    timeout: 5s
+    max_requests_per_second: 50
+    queries:
+      peers: {{interval: 1s}}
+      channels: {{interval: 1s, tenant_interval: 1s}}
+      calls: {{interval: 1s, tenant_interval: 1s}}
+      license: {{interval: 1h}}
+      balance: {{tenant_interval: 1s}}
+    tenants:
+      - code: ACME
+      - code: BOREAL
+"""
+
+
+def _is_of_switch(series: Series) -> bool:
+    name, labels = series
+    return name != _PASSING and ("switch", "pbx") in labels
+
+
+def _license_age(simulator: Simulator) -> float:
+    """Return how long ago the license was asked for, by the clock of the switch, which does not jump."""
+    asked = [
+        entry["time"]
+        for entry in simulator.requests()["requests"]
+        if entry["parameters"]["reqtype"] == "LICENSEDAYS"
+    ]
+    return time.time() - float(max(asked))
+
+
+def _watch(exporter: Exporter, simulator: Simulator, known: set[Series], ahead: float) -> float:
+    """Scrape for some seconds: nothing goes, every age is right. Return the greatest, license apart."""
+    oldest = 0.0
+    end = time.monotonic() + WATCHED
+    settled = time.monotonic() + 2 * INTERVAL  # one scrape to notice, and its successor to be sure
+    while time.monotonic() < end:
+        page = samples(exporter.metrics())
+        assert not known - page.keys()
+        assert page["softswitch_up", frozenset({("switch", "pbx")})] == 1
+        (switch,) = get_json(f"{exporter.base_url}/api/v1/status")["switches"]
+        license_age = _license_age(simulator)
+        for query in switch["queries"]:
+            age = query["oldest_success_age_seconds"]
+            if query["query"] == "license":
+                assert abs(age - license_age) <= LATE
+            else:
+                oldest = max(oldest, age)
+        if time.monotonic() > settled:
+            _assert_timestamps(page, ahead, license_age)
+        time.sleep(0.2)
+    assert oldest <= 2 * INTERVAL + LATE
+    return oldest
+
+
+def _assert_timestamps(page: dict[Series, float], ahead: float, license_age: float) -> None:
+    """Fail where a last success was not as long ago as it was, by the exporter's own clock."""
+    wall = time.time() + ahead
+    for (name, labels), value in page.items():
+        if name == LAST_SUCCESS:
+            if ("query", "license") in labels:
+                assert abs(wall - value - license_age) <= LATE
+            else:
+                assert -LATE <= wall - value <= 2 * INTERVAL + LATE, labels
+
+
+def _longest_gap(simulator: Simulator) -> float:
+    """Return the longest pause between two requests of one kind, license apart, in seconds."""
+    times: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+    for entry in simulator.requests()["requests"]:
+        times[tuple(entry["parameters"].values())].append(entry["time"])
+    return max(
+        later - earlier
+        for kind, at in times.items()
+        if "LICENSEDAYS" not in kind
+        for earlier, later in itertools.pairwise([*at, time.time()])
+    )
+
+
+def test_the_wall_clock_jumps(
+    fake_clock: _FakeClock, run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """A day forward, back, and a day back: polling goes on, ages and timestamps are right, no value goes."""
+    simulator = run_simulator("--tenants=3")
+    simulator.world(freeze=True)
+    exporter = run_exporter(_configuration(simulator), **fake_clock.environment)
+    wait_until(lambda: get_json(f"{exporter.base_url}/api/v1/status")["switches"][0]["up"], 10, "up")
+    time.sleep(3 * INTERVAL)  # every query has its first sweeps behind it
+    known = {series for series in samples(exporter.metrics()) if _is_of_switch(series)}
+    assert {"softswitch_tenant_balance", "softswitch_license_remaining_seconds"} < {name for name, _ in known}
+
+    for ahead in (0, DAY, 0, -DAY):
+        fake_clock.jump(ahead)
+        oldest = _watch(exporter, simulator, known, ahead)
+        tell(f"wall clock {ahead:+.0f} s: oldest success {oldest:.2f} s ago, license apart")
+
+    gap = _longest_gap(simulator)
+    tell(f"the longest pause between two requests of a kind was {gap:.2f} s")
+    assert gap <= 2 * INTERVAL
+    assert exporter.program.text().count("the wall clock jumped") == 3

@@ -1,0 +1,100 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.poll.roll import Roll
+
+_ALL = frozenset("ABCDEFGH")
+
+
+def _roll() -> Roll:
+    roll = Roll()
+    assert roll.call(_ALL)
+    return roll
+
+
+def test_the_first_list_is_believed() -> None:
+    """There is nothing to compare it with; an empty one says nothing."""
+    roll = Roll()
+    assert not roll.call([])
+    assert roll.call("AB")
+    assert roll.names == {"A", "B"}
+
+
+def test_who_appears_is_there_at_once() -> None:
+    """One list will do."""
+    roll = _roll()
+    roll.call(_ALL | {"NEW"})
+
+    assert roll.names == _ALL | {"NEW"}
+
+
+def test_who_is_missing_twice_in_a_row_is_dropped() -> None:
+    """Not who is missing once, nor twice with a list in between."""
+    roll = _roll()
+    for listed in (_ALL - {"A"}, _ALL - {"B"}, _ALL - {"A"}):
+        assert roll.call(listed)
+        assert roll.names == _ALL
+    roll.call(_ALL - {"A"})
+
+    assert roll.names == _ALL - {"A"}
+
+
+def test_half_may_go_and_no_more() -> None:
+    """Exactly half is believed, like any list; one more is not."""
+    assert _roll().call("ABCD")
+    roll = _roll()
+    assert not roll.call("ABC")
+    assert roll.names == _ALL
+    assert roll.is_in_doubt
+
+
+def test_the_third_time_alike() -> None:
+    """Then a short list is believed, the empty one too, at once and whole."""
+    for listed in ("ABC", ""):
+        roll = _roll()
+        assert [roll.call(listed) for _ in range(3)] == [False, False, True]
+        assert roll.names == frozenset(listed)
+        assert not roll.is_in_doubt
+
+
+def test_not_alike() -> None:
+    """Short lists that differ, or a good list in between, start the count anew."""
+    roll = _roll()
+    for listed in ("ABC", "AB", "ABC", "AB", "", "ABC", "ABC", "".join(sorted(_ALL)), "ABC", "ABC"):
+        assert roll.call(listed) is (set(listed) == _ALL)
+        assert roll.names == _ALL
+
+
+def test_a_doubtful_list_makes_nobody_missing() -> None:
+    """Who is in neither a doubtful list nor the next good one was missing once."""
+    roll = _roll()
+    roll.call("ABC")
+    roll.call(_ALL - {"H"})
+
+    assert roll.names == _ALL
+
+
+def test_after_a_reload_the_next_list_is_believed() -> None:
+    """Whatever it says, and only that one."""
+    roll = _roll()
+    roll.doubt_nothing()
+    assert roll.call("ABC")
+    assert roll.names == {"A", "B", "C"}
+    assert not roll.call("A")
+
+
+@given(st.lists(st.frozensets(st.sampled_from(sorted(_ALL)), min_size=0), max_size=12))
+def test_any_lists(lists: list[frozenset[str]]) -> None:
+    """Nobody is lost who was in one of the last two lists, unless the newest came three times alike."""
+    roll = _roll()
+    history = [_ALL]
+    for listed in lists:
+        before = roll.names
+        history.append(listed)
+        believed = roll.call(listed)
+        if not believed:
+            assert roll.names == before
+            continue
+        assert roll.names >= listed
+        if history[-3:] != [listed] * 3:
+            assert before - roll.names <= before - listed - history[-2]
