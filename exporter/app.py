@@ -55,7 +55,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     instruments = Instruments(registry, revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""))
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
-    reload = _reloader(settings, fleet, instruments, clock)
+    reload = _reloader(settings, fleet, schedule, instruments, clock)
     exposition = Exposition(lambda: [poller.store for poller in fleet.pollers], registry, fleet.refresh)
     sources = Sources(
         exposition,
@@ -75,7 +75,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
 
 
 def _reloader(
-    settings: Settings, fleet: Fleet, instruments: Instruments, clock: Clock
+    settings: Settings, fleet: Fleet, schedule: Schedule, instruments: Instruments, clock: Clock
 ) -> Callable[[], Awaitable[None]]:
     log = structlog.get_logger("exporter.app")
     turn = asyncio.Lock()
@@ -91,7 +91,8 @@ def _reloader(
                 raise
             instruments.reload_successful.set(1)
             instruments.reload_timestamp.set(clock.wall())
-            log.info("configuration loaded", switches=len(configuration.switches))
+            if schedule.is_running:  # the start says where it listens instead
+                log.info("configuration loaded", switches=len(configuration.switches))
             if configuration.alerting is not None:
                 log.warning("`alerting` is not built yet: this version sends no alerts")
 

@@ -109,6 +109,11 @@ class Schedule:
         self._scheduler.shutdown(wait=False)
         await asyncio.sleep(0)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started."""
+        return self._watch is not None
+
     def is_progressing(self) -> bool:
         """Tell whether jobs are being started; says nothing about how they end."""
         return self._clock.monotonic() - self._progressed_at < _PROGRESS_WITHIN

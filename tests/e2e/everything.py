@@ -67,9 +67,12 @@ def ready(exporter: Exporter) -> bool:
 
 
 def wait_for_rounds(simulator: Simulator, rounds: int = 2) -> None:
-    """Wait until everything that was ever asked was answered so many times more, from now on."""
+    """Wait until everything that was asked, and is not gone, was answered so many times more from now on."""
     before = simulator.requests()
-    asked = {_question(request) for request in before["requests"]}
+    nodes = {*simulator.truth()["switch"]["nodes"], None}
+    asked = {
+        _question(request) for request in before["requests"] if request["parameters"].get("nodename") in nodes
+    }
 
     def answered() -> bool:
         since = simulator.requests(before["next"])["requests"]

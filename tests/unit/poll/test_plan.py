@@ -49,7 +49,7 @@ def test_tenants_are_stretched_alike_and_the_installation_is_not() -> None:
         120 * (5000 / 120 + 5000 / 300) / (9.5 - 1 / 30)
     )
     assert made.rate == 9.5
-    # The calls go on repeating while the credit is asked for the first time; what they leave is its own cycle.
+    # The calls go on repeating while the credit is asked first; what they leave is its own cycle.
     assert made.first_sweep == pytest.approx(made.cycles[Query.BALANCE, Scope.TENANT])
 
 
