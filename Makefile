@@ -21,7 +21,7 @@ demo: $(READY)  ## run the exporter against the bundled simulated switch
 	$(BIN)/softswitch-exporter demo
 
 test: lint  ## run all checks and tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: $(READY)  ## check style, types and architecture
 	$(BIN)/ruff check .
