@@ -12,6 +12,7 @@ from exporter.config import Configuration, SwitchConfiguration
 from exporter.errors import StartError
 from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.model import Query, Scope
 from exporter.poll import Poller
 from exporter.schedule import Schedule
 from exporter.store import Store
@@ -48,15 +49,19 @@ class Fleet:
         clients = await self._open_clients(configuration)
         gone = {name: poller for name, poller in self._pollers.items() if name not in clients}
         pollers = {}
+        hasty = []
         for switch in configuration.switches:
             poller = self._pollers.get(switch.name)
             if poller is None:
                 poller = self._poller(switch, clients[switch.name], configuration.label_names)
             else:
-                await poller.reconfigure(switch, clients[switch.name], configuration.label_names)
+                changed = await poller.reconfigure(switch, clients[switch.name], configuration.label_names)
+                hasty += [_job(switch.name, query, scope) for query, scope in changed]
             pollers[switch.name] = poller
         self._pollers = pollers
         self._schedule_jobs()
+        for job in hasty:
+            self._schedule.hasten(job)
         for name, poller in gone.items():
             await poller.stop()
             self._instruments.forget(name)
@@ -96,7 +101,7 @@ class Fleet:
         wanted = set()
         for name, poller in self._pollers.items():
             for query, scope in poller.jobs:
-                job = f"{name} {query} {scope}"
+                job = _job(name, query, scope)
                 wanted.add(job)
                 self._schedule.ensure(
                     job, partial(poller.sweep, query, scope), partial(poller.period, query, scope)
@@ -106,3 +111,7 @@ class Fleet:
             self._schedule.ensure(retry, poller.retry, lambda: _RETRY_EVERY)
         for job in self._schedule.names - wanted:
             self._schedule.remove(job)
+
+
+def _job(switch: str, query: Query, scope: Scope) -> str:
+    return f"{switch} {query} {scope}"

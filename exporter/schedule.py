@@ -75,14 +75,13 @@ class Schedule:
         self._scheduler.add_job(guarded, _Every(period), id=name)
 
     def ensure(self, name: str, run: Run, period: Period) -> None:
-        """Add a job unless it is there; then bring its next run forward where the period is shorter now."""
-        job = self._scheduler.get_job(name)
-        if job is None:
+        """Add a job unless it is there."""
+        if self._scheduler.get_job(name) is None:
             self.add(name, run, period)
-            return
-        latest = self._now() + timedelta(seconds=period())
-        if job.next_run_time > latest:
-            job.modify(next_run_time=latest)
+
+    def hasten(self, name: str) -> None:
+        """Run a job now, or as soon as its present run has ended."""
+        self._scheduler.modify_job(name, next_run_time=self._now())
 
     @property
     def names(self) -> set[str]:

@@ -19,17 +19,17 @@ class Breaker:
         self._probed_at = float("-inf")
         self._fastest: dict[Target, float] = {}
 
-    def note(self, target: Target, reason: Reason | None, *, seconds: float, targets: int) -> bool:
+    def note(self, target: Target, reason: Reason | None, *, seconds: float, has_witnesses: bool) -> bool:
         """Learn from an attempt that took ``seconds``; return whether the breaker opened or closed with it.
 
-        ``targets`` is how many there are in all: a switch of which one thing is asked has no second witness.
+        ``has_witnesses``: there are other targets; of a switch of which one thing is asked, one is enough.
         """
         was_open = self.is_open
         if reason in TRANSPORT_REASONS:
             self._failures += 1
             self._failed.add(target)
             self.is_open = was_open or (
-                self._failures >= _FAILURES and len(self._failed) >= min(_TARGETS, targets)
+                self._failures >= _FAILURES and len(self._failed) >= (_TARGETS if has_witnesses else 1)
             )
         else:
             self._failures = 0

@@ -94,11 +94,11 @@ class Courtesy:
         started: float,
         ended: float,
         interval: float,
-        targets: int,
+        has_witnesses: bool,
     ) -> None:
         """Learn from an attempt with this key.
 
-        ``interval`` is the target's, in seconds, and ``targets`` how many there are in all.
+        ``interval`` is the target's, in seconds; ``has_witnesses``: there are other targets.
         """
         reason = outcome.reason if outcome else None
         after = backoff.after(self._backoffs.get(target), reason, started=started, interval=interval)
@@ -110,7 +110,7 @@ class Courtesy:
             self._suspects.add(target.tenant)
         elif reason not in TRANSPORT_REASONS:  # an HTTP answer came
             self._suspects.discard(target.tenant)
-        if self.breaker.note(target, reason, seconds=ended - started, targets=targets):
+        if self.breaker.note(target, reason, seconds=ended - started, has_witnesses=has_witnesses):
             if self.breaker.is_open:
                 self._log.error("the switch does not answer: only probing it", reason=reason)
             else:

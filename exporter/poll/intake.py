@@ -97,6 +97,8 @@ class Intake:
         before = self._store.record(target, failure, now=now, wall=wall)
         was = before.failure if before else None
         names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
+        if failure and failure.reason is Reason.SCOPE_IGNORED:
+            return  # it is said once for the query, not for each of its tenants
         if failure and (was is None or was.reason is not failure.reason):
             self._log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
         elif was and failure is None:

@@ -200,10 +200,11 @@ class Poller:
 
     async def reconfigure(
         self, configuration: SwitchConfiguration, client: Client, label_names: tuple[str, ...]
-    ) -> None:
+    ) -> list[tuple[Query, Scope]]:
         """Poll what another configuration of the same switch says; keep all values that it does not drop.
 
-        Requests in flight end as they were begun; the old client is closed after them.
+        Requests in flight end as they were begun; the old client is closed after them. Returns the queries
+        that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
         self.configuration = self._intake.configuration = configuration
         self._label_names = label_names
@@ -220,9 +221,11 @@ class Poller:
         closing.add_done_callback(self._closing.discard)
         before = dict(self.targets.plan.cycles)
         self._follow(self._discovery.wanted(configuration))
+        cycles = self.targets.plan.cycles
+        changed = [job for job in self.jobs if job in before and cycles[job] != before[job]]
         for query_and_scope, run in self._sweeps.items():
-            if self.targets.plan.cycles.get(query_and_scope) != before.get(query_and_scope):
-                run.cancel()  # it was spread over a time that is no more; the next one starts at once
+            if cycles.get(query_and_scope) != before.get(query_and_scope):
+                run.cancel()  # it was spread over a time that is no more
         for target in [target for target in self.store.targets if not self._is_followed(target)]:
             self.store.drop(target)
         self.store.keep_queries(self.targets.intervals)
@@ -233,6 +236,7 @@ class Poller:
         listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
             self._start(self._sweeper.run([listing], 0.0))  # the operator waits for it to be believed
+        return changed
 
     async def stop(self) -> None:
         """End every request and close the connections."""
@@ -355,7 +359,7 @@ class Poller:
             started=started,
             ended=ended,
             interval=self.targets.pace(target),
-            targets=len(self.targets.intervals),
+            has_witnesses=self.targets.are_several,
         )
         await self._take_in(item, outcome)
 

@@ -5,10 +5,15 @@ import math
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any
 
+import structlog
+
 from exporter.clock import Clock
 from exporter.model import Scope, SkipReason, Target
 from exporter.poll.requests import Item
 from exporter.poll.slots import Lane, Slots
+
+_LEAST_WAIT = 0.001
+"""Seconds. Less than that is rounding, and would be waited for again and again."""
 
 
 class Sweeper:
@@ -40,6 +45,7 @@ class Sweeper:
         self._in_flight: dict[Hashable, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._log = structlog.get_logger("exporter.poll")
 
     async def run(self, items: Sequence[Item], spread: float) -> None:
         """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
@@ -88,7 +94,7 @@ class Sweeper:
             if late:
                 oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
                 wait = oldest + self.patience - self._clock.monotonic()
-                await _wait(self._ended, min(max(0.0, wait), self.patience))
+                await _wait(self._ended, min(max(_LEAST_WAIT, wait), self.patience))
 
     def _is_straggling(self, item: Item) -> bool:
         return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
@@ -120,6 +126,8 @@ class Sweeper:
             self._tasks.discard(ended)
             self._release(lock)
             self._slots.free(lane)
+            if not ended.cancelled() and (error := ended.exception()):
+                self._log.error("an answer could not be taken in: this is a defect", exc_info=error)
 
         task.add_done_callback(end)
 

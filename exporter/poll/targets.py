@@ -83,6 +83,11 @@ class Targets:
         found = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
         return tuple(dict.fromkeys((*found, *tenant.polled)))
 
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one target."""
+        return len(self.intervals) > 1 or (bool(self.intervals) and len(self.tenants) > 1)
+
     def is_polled(self, target: Target) -> bool:
         """Tell whether a target is asked at all."""
         return self.pace(target) < math.inf

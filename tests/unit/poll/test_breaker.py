@@ -12,9 +12,14 @@ _ANSWERED = [None, *(reason for reason in Reason if reason not in TRANSPORT_REAS
 
 
 def _note(
-    breaker: Breaker, target: Target, reason: Reason | None, seconds: float = 1.0, targets: int = 3
+    breaker: Breaker,
+    target: Target,
+    reason: Reason | None,
+    seconds: float = 1.0,
+    *,
+    has_witnesses: bool = True,
 ) -> bool:
-    return breaker.note(target, reason, seconds=seconds, targets=targets)
+    return breaker.note(target, reason, seconds=seconds, has_witnesses=has_witnesses)
 
 
 def _opened() -> Breaker:
@@ -49,7 +54,7 @@ def test_where_there_is_only_one_target() -> None:
     """It is the only witness there can be."""
     breaker = Breaker()
 
-    assert [_note(breaker, _PEERS, Reason.TIMEOUT, targets=1) for _ in range(5)][-1]
+    assert [_note(breaker, _PEERS, Reason.TIMEOUT, has_witnesses=False) for _ in range(5)][-1]
 
 
 @pytest.mark.parametrize("reason", _ANSWERED)

@@ -31,7 +31,7 @@ def _note(courtesy: Courtesy, target: Target, reason: Reason | None, started: fl
         started=started,
         ended=started + 1,
         interval=60,
-        targets=100,
+        has_witnesses=True,
     )
 
 
