@@ -1,13 +1,19 @@
 """Polling one switch: what to ask, when a target's turn is, and what an answer says.
 
-plan            how fast each query can go
-requests        which requests one sweep consists of
-slots, backoff  whether a request may go now
-poller          sweeps, and takes in what comes back
-families        from an answer to the values of metrics
+In the order of reading:
+
+    targets, plan, requests       what is polled, how fast that can go, and which requests a sweep consists of
+    sweep, slots                  sends them evenly, and never too many
+    courtesy                      whether a target may be asked now, by
+        backoff, refusals, breaker    its failures, those of its key, and those of the whole switch
+    asking, reading, options      one request, and its answer
+    intake, families              from an answer to the values of metrics, with
+        registrations, presence, scope, roll, discovery
+                                      what has to be remembered from one answer to the next
+    declared, opening             values that come from the configuration and the clock
+    poller                        joins them
 """
 
-from exporter.poll.plan import Demand, Plan, plan
 from exporter.poll.poller import Poller
 
-__all__ = ["Demand", "Plan", "Poller", "plan"]
+__all__ = ["Poller"]

@@ -1,24 +1,16 @@
 """Whether a target may be asked now, so that a switch with a bad day is not hurt further."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
 
-from exporter.config import Key
 from exporter.model import TRANSPORT_REASONS, Failure, Reason, Scope, SkipReason, Target
 from exporter.poll import backoff
 from exporter.poll.backoff import Backoff
 from exporter.poll.breaker import Breaker
 from exporter.poll.refusals import KeyRecord
 from exporter.poll.slots import Lane, Slots
-
-
-class KeyHolder(NamedTuple):
-    """A key and whose it is: a tenant code, or "" for the admin key."""
-
-    owner: str
-    key: Key
+from exporter.poll.targets import KeyHolder
 
 
 class Courtesy:

@@ -13,23 +13,19 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Answer, Failure, Peers, Query, Reason, Scope, SkipReason, Target, Tenants
+from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants
 from exporter.poll import declared
-from exporter.poll.courtesy import Courtesy, KeyHolder
+from exporter.poll.asking import Asker
+from exporter.poll.courtesy import Courtesy
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
-from exporter.poll.options import options
-from exporter.poll.reading import read
 from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
 from exporter.poll.slots import Slots
 from exporter.poll.sweep import Sweeper
 from exporter.poll.targets import Targets
 from exporter.store import Store
-
-_READ_ON_THE_LOOP = 256 * 1024
-"""Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
 
 _TENANTS_AT_A_TIME = 20
 """How many tenants' registrations are taken in before other work has its turn: some 2 ms."""
@@ -57,7 +53,6 @@ class Poller:
         self.configuration = configuration
         self.store = store
         self.targets = Targets(configuration)
-        self._client = client
         self._instruments = instruments
         self._mask = mask
         self._clock = clock
@@ -69,13 +64,24 @@ class Poller:
             clock.monotonic,
             shared=self._is_shared(),
         )
-        self.courtesy = Courtesy(configuration.name, self._slots, self._key_of)
+        self.courtesy = Courtesy(configuration.name, self._slots, self.targets.key_of)
+        self._asker = Asker(
+            configuration,
+            client,
+            self.targets,
+            self.courtesy,
+            store,
+            instruments,
+            mask,
+            clock,
+            hand_on=self._take_in,
+        )
         self._sweeper = Sweeper(
             self._slots,
             self.courtesy.lane,
             self._skip,
-            self._ask,
-            self._skipped,
+            self._asker.ask,
+            self._asker.skipped,
             clock,
             patience=configuration.timeout / 10,
         )
@@ -83,7 +89,6 @@ class Poller:
         self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
         self._last_start: dict[tuple[Query, Scope], float] = {}
-        self._probing: Item | None = None
         self._wall_offset = math.inf  # not known before the first page
         self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +111,7 @@ class Poller:
     @property
     def shown_url(self) -> str:
         """The URL of the switch, without what could be secret in it."""
-        return self._mask(str(self._client.url.with_user(None)))
+        return self._mask(str(self._asker.client.url.with_user(None)))
 
     @property
     def requests_in_flight(self) -> int:
@@ -152,8 +157,8 @@ class Poller:
         fastest = self.courtesy.breaker.probe_target
         item = self.targets.item(fastest, now) if fastest else None
         if item or items:
-            self._probing = item or items[0]
-            await self._sweeper.probe(self._probing)
+            self._asker.probing = item or items[0]
+            await self._sweeper.probe(self._asker.probing)
 
     # Called by the pages
 
@@ -206,7 +211,7 @@ class Poller:
         Requests in flight end as they were begun; the old client is closed after them. Returns the queries
         that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
-        self.configuration = self._intake.configuration = configuration
+        self.configuration = self._intake.configuration = self._asker.configuration = configuration
         self._label_names = label_names
         self._slots.configure(
             configuration.max_concurrency, configuration.max_requests_per_second, shared=self._is_shared()
@@ -215,7 +220,7 @@ class Poller:
         self._sweeper.patience = configuration.timeout / 10
         self._discovery.believe_next()
         self._intake.believe_next_lists()
-        old, self._client = self._client, client
+        old, self._asker.client = self._asker.client, client
         closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -246,7 +251,7 @@ class Poller:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sweeper.stop()
         await asyncio.gather(*self._closing)
-        await self._client.session.close()
+        await self._asker.client.session.close()
 
     def _is_shared(self) -> bool:
         return len({scope for _, scope in self.targets.intervals}) > 1
@@ -312,15 +317,7 @@ class Poller:
         await asyncio.gather(*requests, return_exceptions=True)
         await client.session.close()
 
-    # One request
-
-    def _key_of(self, target: Target) -> KeyHolder:
-        tenant = self.targets.tenants.get(target.tenant)
-        if tenant is not None and tenant.key is not None:
-            return KeyHolder(tenant.code if tenant.own_key else "", tenant.key)
-        if self.configuration.key is None:
-            raise LookupError("a target without a key is never scheduled")
-        return KeyHolder("", self.configuration.key)
+    # One answer
 
     def _skip(self, target: Target, now: float) -> SkipReason | None:
         if not self.targets.is_polled(target):
@@ -331,51 +328,6 @@ class Poller:
 
     def _is_watched(self, target: Target) -> bool:
         return target.query is Query.REGISTRATIONS and bool(self.targets.tenants[target.tenant].watch)
-
-    async def _ask(self, item: Item) -> None:
-        target = item.target
-        if not self.targets.is_polled(target):
-            return  # it left while it waited for its turn
-        if item is not self._probing:
-            reason = self.courtesy.admit(target, self._clock.monotonic())
-            if reason is not None:
-                self._skipped(target, reason)
-                return
-        key = self._key_of(target).key.current()
-        started = self._clock.monotonic()
-        try:
-            outcome = await self._outcome(item, key)
-        except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
-            self._log.exception("request failed in a way that should not happen", query=target.query.value)
-            outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
-        ended = self._clock.monotonic()
-        self.store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
-        if not self.targets.is_polled(target):
-            return
-        self.courtesy.note(
-            target,
-            outcome if isinstance(outcome, Failure) else None,
-            key=key,
-            started=started,
-            ended=ended,
-            interval=self.targets.pace(target),
-            has_witnesses=self.targets.are_several,
-        )
-        await self._take_in(item, outcome)
-
-    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
-        self._mask.add(key)
-        started = self._clock.monotonic()
-        body = await self._client.ask(item.request, key)
-        self._instruments.request_duration.labels(self.store.switch, item.target.query.value).observe(
-            self._clock.monotonic() - started
-        )
-        if isinstance(body, Failure):
-            return body
-        how = options(item.target.query, self.configuration)
-        if len(body) <= _READ_ON_THE_LOOP:
-            return read(item.request.operation, body, how, self._mask)
-        return await asyncio.to_thread(read, item.request.operation, body, how, self._mask)
 
     async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
         match outcome:
@@ -407,11 +359,6 @@ class Poller:
             if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
                 await asyncio.sleep(0)
         self._intake.take_in(item, listed)
-
-    def _skipped(self, target: Target, reason: SkipReason) -> None:
-        self._instruments.targets_skipped.labels(
-            self.store.switch, target.query.value, target.scope.value, reason.value
-        ).inc()
 
 
 async def _end_of(run: asyncio.Task[None]) -> None:

@@ -3,14 +3,22 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
-from exporter.config import SwitchConfiguration, TenantSettings
+from exporter.config import Key, SwitchConfiguration, TenantSettings
 from exporter.model import Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
 from exporter.poll.plan import Demand, Plan, plan
 from exporter.poll.presence import NodePresence
 from exporter.poll.requests import OPERATIONS, REGISTRATION_OPERATIONS, Item
 from exporter.request import Operation
+
+
+class KeyHolder(NamedTuple):
+    """A key and whose it is: a tenant code, or "" for the admin key."""
+
+    owner: str
+    key: Key
 
 
 class Targets:
@@ -104,6 +112,15 @@ class Targets:
         if interval is None:
             return math.inf
         return interval * self.plan.cycles[query_and_scope] / self.intervals[query_and_scope]
+
+    def key_of(self, target: Target) -> KeyHolder:
+        """Return the key a target is asked with. Raises LookupError for one that is never scheduled."""
+        tenant = self.tenants.get(target.tenant)
+        if tenant is not None and tenant.key is not None:
+            return KeyHolder(tenant.code if tenant.own_key else "", tenant.key)
+        if self._configuration.key is None:
+            raise LookupError("a target without a key is never scheduled")
+        return KeyHolder("", self._configuration.key)
 
     def items(self, query: Query, scope: Scope, now: float) -> list[Item]:
         """Return the requests of a sweep that starts now (monotonic seconds): to every target that is due.

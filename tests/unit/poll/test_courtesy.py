@@ -4,8 +4,9 @@ import pytest
 
 from exporter.config import Key
 from exporter.model import Failure, Query, Reason, Scope, SkipReason, Target
-from exporter.poll.courtesy import Courtesy, KeyHolder
+from exporter.poll.courtesy import Courtesy
 from exporter.poll.slots import Lane, Slots
+from exporter.poll.targets import KeyHolder
 
 _CALLS = Target(Query.CALLS, Scope.TENANT, "ACME")
 _BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")

@@ -1,0 +1,106 @@
+"""Sends one request of a sweep, and hands on what came back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from exporter.client import Client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Answer, Failure, Reason, SkipReason, Target
+from exporter.poll.courtesy import Courtesy
+from exporter.poll.options import options
+from exporter.poll.reading import read
+from exporter.poll.requests import Item
+from exporter.poll.targets import Targets
+from exporter.store import Store
+
+_READ_ON_THE_LOOP = 256 * 1024
+"""Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
+
+
+class Asker:
+    """Asks one switch, as ``configuration`` says and through ``client``; both may be exchanged at any time.
+
+    ``probing`` is the one request that goes out although the breaker is open. ``hand_on`` is given each
+    outcome.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- the parts that one request has to do with
+        self,
+        configuration: SwitchConfiguration,
+        client: Client,
+        targets: Targets,
+        courtesy: Courtesy,
+        store: Store,
+        instruments: Instruments,
+        mask: Mask,
+        clock: Clock,
+        *,
+        hand_on: Callable[[Item, Answer | Failure], Awaitable[None]],
+    ) -> None:
+        self.configuration = configuration
+        self.client = client
+        self.probing: Item | None = None
+        self._targets = targets
+        self._courtesy = courtesy
+        self._store = store
+        self._instruments = instruments
+        self._mask = mask
+        self._clock = clock
+        self._hand_on = hand_on
+        self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
+
+    def skipped(self, target: Target, reason: SkipReason) -> None:
+        """Count a request that is not sent."""
+        self._instruments.targets_skipped.labels(
+            self._store.switch, target.query.value, target.scope.value, reason.value
+        ).inc()
+
+    async def ask(self, item: Item) -> None:
+        """Send a request, unless something has come to speak against it while it waited for its slot."""
+        target = item.target
+        if not self._targets.is_polled(target):
+            return  # it left
+        reason = None if item is self.probing else self._courtesy.admit(target, self._clock.monotonic())
+        if reason is not None:
+            self.skipped(target, reason)
+            return
+        key = self._targets.key_of(target).key.current()
+        started = self._clock.monotonic()
+        try:
+            outcome = await self._outcome(item, key)
+        except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
+            self._log.exception("request failed in a way that should not happen", query=target.query.value)
+            outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
+        ended = self._clock.monotonic()
+        self._store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
+        if not self._targets.is_polled(target):
+            return
+        self._courtesy.note(
+            target,
+            outcome if isinstance(outcome, Failure) else None,
+            key=key,
+            started=started,
+            ended=ended,
+            interval=self._targets.pace(target),
+            has_witnesses=self._targets.are_several,
+        )
+        await self._hand_on(item, outcome)
+
+    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
+        self._mask.add(key)
+        started = self._clock.monotonic()
+        body = await self.client.ask(item.request, key)
+        self._instruments.request_duration.labels(self._store.switch, item.target.query.value).observe(
+            self._clock.monotonic() - started
+        )
+        if isinstance(body, Failure):
+            return body
+        how = options(item.target.query, self.configuration)
+        if len(body) <= _READ_ON_THE_LOOP:
+            return read(item.request.operation, body, how, self._mask)
+        return await asyncio.to_thread(read, item.request.operation, body, how, self._mask)
