@@ -61,7 +61,11 @@ def replaying(answer: Answer) -> Iterator[Replay]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the library
             """Say nothing: pytest shows what was asked where a test fails."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """Say nothing of a client that has gone: the exporter ends whenever a test ends."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     replay = Replay(f"http://127.0.0.1:{server.server_port}/pbx/proxyapi.php")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
