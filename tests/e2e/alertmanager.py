@@ -1,0 +1,74 @@
+"""A real Alertmanager with the example of ``alerts/``, its durations divided by a factor."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.programs import Program, Start, free_port, get, get_json, send, wait_until
+from tests.e2e.scaled import scaled
+
+EXAMPLE = Path(__file__).parents[2] / "alerts/alertmanager.example.yaml"
+_ALWAYS = [{"weekdays": ["sunday:saturday"]}]
+
+
+@dataclass(frozen=True)
+class Alertmanager:
+    """A running Alertmanager."""
+
+    program: Program
+    address: str
+
+    def post(self, alerts: list[dict[str, Any]]) -> None:
+        """Send alerts to it, as Prometheus does."""
+        send(f"http://{self.address}/api/v2/alerts", alerts)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return what it holds: each alert with its labels and its status."""
+        found: Any = get_json(f"http://{self.address}/api/v2/alerts")
+        held: list[dict[str, Any]] = found
+        return held
+
+
+def example(factor: float, receivers: str) -> str:
+    """Return the text of the example, that many times quicker, with its placeholders at this URL.
+
+    Only the office never closes: a test must not depend on the hour at which it runs.
+    """
+    text = re.sub(r"http://127\.0\.0\.1:\d+/", receivers, EXAMPLE.read_text())
+    configuration = yaml.safe_load(text)
+    _quicken(configuration["route"], factor)
+    for interval in configuration["time_intervals"]:
+        interval["time_intervals"] = _ALWAYS
+    return yaml.safe_dump(configuration)
+
+
+def _quicken(route: dict[str, Any], factor: float) -> None:
+    for key in ("group_wait", "group_interval", "repeat_interval"):
+        if key in route:
+            route[key] = scaled(route[key], factor)
+    for further in route.get("routes", []):
+        _quicken(further, factor)
+
+
+def start_alertmanager(run: Start, executable: str, directory: Path, configuration: str) -> Alertmanager:
+    """Start an Alertmanager with this configuration text, and wait until it is ready."""
+    file = directory / "alertmanager.yaml"
+    file.write_text(configuration)
+    address = f"127.0.0.1:{free_port()}"
+    program = run(
+        executable,
+        f"--config.file={file}",
+        f"--storage.path={directory / 'alertmanager-data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    )
+
+    def ready() -> bool:
+        assert program.process.poll() is None, program.text()
+        return get(f"http://{address}/-/ready") is not None
+
+    wait_until(ready, 20, "Alertmanager to be ready")
+    return Alertmanager(program, address)

@@ -1,0 +1,99 @@
+"""Finds which metrics and labels a PromQL expression names, and holds them against the catalogue."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter import catalogue
+from exporter.catalogue import Kind
+from exporter.model import Query, Reason, Scope
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")
+_MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
+_GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
+_NAME = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)(?!\s*\(|[\w:])")
+_WORDS = frozenset(
+    {"and", "or", "unless", "bool", "offset", "inf", "nan", "by", "without", "on", "ignoring"}
+    | {"group_left", "group_right", "sum", "min", "max", "avg", "count", "group", "topk", "quantile"}
+)
+
+TARGET = frozenset({"job", "instance"})
+"""Labels that Prometheus adds to everything it scrapes."""
+
+CONFIGURED = frozenset({"team"})
+"""Labels that the examples configure for tenants."""
+
+_ALERT = frozenset(
+    {"alertname", "alertstate", "severity", "scope", "switch", "node", "tenant", "extension", "query"}
+)
+
+OF_PROMETHEUS = {
+    "up": TARGET,
+    "ALERTS": _ALERT | TARGET,
+    "prometheus_rule_evaluation_failures_total": TARGET | {"rule_group"},
+    "prometheus_rule_group_last_duration_seconds": TARGET | {"rule_group"},
+    "prometheus_notifications_alertmanagers_discovered": TARGET,
+    "prometheus_notifications_errors_total": TARGET | {"alertmanager"},
+}
+"""Series that are not the exporter's, with their labels."""
+
+_VALUES = {
+    "query": {query.value for query in Query},
+    "scope": {scope.value for scope in Scope},
+    "reason": {reason.value for reason in Reason} | {"in_flight", "backoff", "breaker", "budget"},
+    "state": {"registered", "unregistered", "unknown"},
+}
+
+
+@dataclass(frozen=True)
+class Mentioned:
+    """What an expression names: metrics; (metric, label, value) of selectors; labels of groupings."""
+
+    metrics: frozenset[str]
+    matchers: frozenset[tuple[str, str, str]]
+    groupings: frozenset[str]
+
+
+def mentioned(expression: str) -> Mentioned:
+    """Read an expression. What Prometheus would not take is not found out here."""
+    matchers = {
+        (metric, label, value[1:-1])
+        for metric, body in _SELECTOR.findall(expression)
+        for label, value in _MATCHER.findall(body)
+    }
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", _STRING.sub('""', expression))
+    groupings = {label.strip() for body in _GROUPING.findall(bare) for label in body.split(",")} - {""}
+    names = set(_NAME.findall(_GROUPING.sub(" ", bare))) - _WORDS
+    durations = {name for name in names if re.fullmatch(r"[smhdwy]", name)}
+    return Mentioned(frozenset(names - durations), frozenset(matchers), frozenset(groupings))
+
+
+def known_series() -> dict[str, frozenset[str]]:
+    """Return every series name there is, with its labels."""
+    series = dict(OF_PROMETHEUS)
+    for metric in catalogue.METRICS:
+        labels = frozenset(metric.labels) | TARGET
+        if metric is catalogue.TENANT_INFO:
+            labels |= CONFIGURED
+        if metric.kind is Kind.HISTOGRAM:
+            series |= {f"{metric.name}_count": labels, f"{metric.name}_sum": labels}
+            series[f"{metric.name}_bucket"] = labels | {"le"}
+        else:
+            series[metric.name] = labels
+    return series
+
+
+def unknown_names(expression: str, series: dict[str, frozenset[str]]) -> Iterator[str]:
+    """Say what an expression names that is not there: metrics, labels, and values of fixed sets."""
+    found = mentioned(expression)
+    for metric in sorted(found.metrics - series.keys()):
+        yield f"no metric {metric}"
+    for metric, label, value in sorted(found.matchers):
+        if label not in series.get(metric, {label}):
+            yield f"no label {label} on {metric}"
+        if metric != "ALERTS" and label in _VALUES and value and value not in _VALUES[label]:
+            yield f"no {label} {value}"
+    of_all = frozenset().union(*(series.get(metric, frozenset()) for metric in found.metrics))
+    for label in sorted(found.groupings - of_all):
+        yield f"no label {label} on any of {sorted(found.metrics)}"
