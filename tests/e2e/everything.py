@@ -34,6 +34,7 @@ def switch(name: str, url: str, **more: Any) -> dict[str, Any]:
         "key": "demo-admin",
         "timeout": "5s",
         "max_requests_per_second": 200,
+        "stale_after": 100,  # of intervals of a second: a busy machine must not make a value stale
         "queries": queries(),
         **more,
     }

