@@ -1,18 +1,14 @@
-"""A real Prometheus that scrapes one exporter."""
+"""A real Prometheus that scrapes one exporter, and evaluates rules where it is given some."""
 
+import json
 import urllib.parse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.programs import Exporter, Program, Series, Start, free_port, get, get_json, wait_until
 
-_CONFIGURATION = """
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: softswitch
-    static_configs: [{{targets: ["{target}"]}}]
-"""
 _OF_THE_SCRAPE = {"__name__", "job", "instance"}
 
 
@@ -23,15 +19,15 @@ class Prometheus:
     program: Program
     base_url: str
 
-    def series(self, selector: str, at: float) -> dict[Series, float]:
-        """Return what an instant query answers for a moment: name and labels without those of the scrape.
+    def series(self, selector: str, at: float | None = None) -> dict[Series, float]:
+        """Return what an instant query answers for a moment, or now: name and labels without the scrape's.
 
         Prometheus does not tell an empty label from one that is not there, and gives neither.
         """
         found: dict[Series, float] = {}
         for result in self._query(selector, at):
             labels = {name: text for name, text in result["metric"].items() if name not in _OF_THE_SCRAPE}
-            found[result["metric"]["__name__"], frozenset(labels.items())] = float(result["value"][1])
+            found[result["metric"].get("__name__", ""), frozenset(labels.items())] = float(result["value"][1])
         return found
 
     def after_two_scrapes(self, since: float, seconds: float = 15) -> float:
@@ -56,10 +52,22 @@ class Prometheus:
         return found
 
 
-def start_prometheus(run: Start, executable: str, directory: Path, exporter: Exporter) -> Prometheus:
-    """Start a Prometheus that scrapes this exporter every second, and wait until it is ready."""
+def start_prometheus(
+    run: Start,
+    executable: str,
+    directory: Path,
+    exporter: Exporter,
+    *flags: str,
+    interval: str = "1s",
+    rules: Sequence[Path] = (),
+    alertmanager: str = "",
+) -> Prometheus:
+    """Start a Prometheus that scrapes this exporter every ``interval``, and wait until it is ready.
+
+    ``rules`` are files that it evaluates; ``alertmanager`` is the address of one that it sends alerts to.
+    """
     file = directory / "prometheus.yml"
-    file.write_text(_CONFIGURATION.format(target=exporter.base_url.removeprefix("http://")))
+    file.write_text(_configuration(exporter, interval, rules, alertmanager))
     address = f"127.0.0.1:{free_port()}"
     program = run(
         executable,
@@ -67,6 +75,7 @@ def start_prometheus(run: Start, executable: str, directory: Path, exporter: Exp
         f"--storage.tsdb.path={directory / 'prometheus-data'}",
         f"--web.listen-address={address}",
         "--log.level=warn",
+        *flags,
     )
     base_url = f"http://{address}"
 
@@ -76,3 +85,17 @@ def start_prometheus(run: Start, executable: str, directory: Path, exporter: Exp
 
     wait_until(ready, 20, "Prometheus to be ready")
     return Prometheus(program, base_url)
+
+
+def _configuration(exporter: Exporter, interval: str, rules: Sequence[Path], alertmanager: str) -> str:
+    """Return the text of its configuration: JSON is YAML."""
+    target = exporter.base_url.removeprefix("http://")
+    receivers = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
+    return json.dumps(
+        {
+            "global": {"scrape_interval": interval, "scrape_timeout": interval},
+            "rule_files": [str(file) for file in rules],
+            "alerting": {"alertmanagers": receivers},
+            "scrape_configs": [{"job_name": "softswitch", "static_configs": [{"targets": [target]}]}],
+        }
+    )

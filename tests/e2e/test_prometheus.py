@@ -201,7 +201,8 @@ def test_every_target_succeeded_within_the_last_minute(observed: _Observed) -> N
     assert _labels(series) == {
         _named(switch=name, query=query, scope=scope, tenant=code) for name, query, scope, code in _polled()
     }
-    assert all(0 <= observed.healthy_at - at < 60 for at in series.values()), series
+    # Prometheus dates a scrape by its start: an answer that came while it ran (a second at most) is newer.
+    assert all(-1 <= observed.healthy_at - at < 60 for at in series.values()), series
 
 
 def test_cycles_are_near_their_intervals(observed: _Observed) -> None:
