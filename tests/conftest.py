@@ -55,3 +55,11 @@ def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
 def authority(tmp_path: Path, require_program: Callable[[str, str], str]) -> Authority:
     """Return an authority that issues certificates into the directory of the test."""
     return Authority(require_program("openssl", "openssl"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def authority_of_module(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> Authority:
+    """Return an authority that all tests of a module share."""
+    return Authority(require_program("openssl", "openssl"), tmp_path_factory.mktemp("certificates"))

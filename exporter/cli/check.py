@@ -48,8 +48,8 @@ def describe_web(web: WebConfiguration) -> str:
     return ", ".join(
         (
             "HTTPS" if tls else "HTTP",
-            f"client certificates: {tls.client_auth_type}" if tls else "no client certificates",
-            f"users: {users}" if users else "open to everyone without a password",
+            f"client certificates: {tls.client_auth_type if tls else 'NoClientCert'}",
+            f"users: {users or 'none, open to all'}",
         )
     )
 

@@ -78,9 +78,9 @@ def _context(tls: TlsServerConfiguration | None) -> ssl.SSLContext:
 
 
 def _cause(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError) and "CERTIFICATE" in (error.reason or ""):
+    if isinstance(error, ssl.SSLError | ConnectionResetError):
         return (
-            "it wants a client certificate, and does not take its own: "
-            "issue cert_file from client_ca_file, for servers and clients"
+            "it closed the connection; see that --web.config.file is the exporter's own, and, where clients "
+            "need a certificate, that client_ca_file issued cert_file, for clients as well"
         )
-    return error.strerror or str(error) or type(error).__name__
+    return error.strerror or str(error)
