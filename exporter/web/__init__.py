@@ -2,6 +2,7 @@
 
 negotiation   which format and which encoding a scraper is given
 metrics       streams a scrape
+limits        how much scrapers can make the exporter do at a time
 status        what is known of each switch, as JSON
 pages         the landing page
 passwords     whose password is right, without bcrypt's price for each scrape

@@ -15,6 +15,7 @@ from exporter.exposition import Exposition
 from exporter.poll import Poller
 from exporter.web.access import HEALTHY, Access
 from exporter.web.bad_requests import connection_logger
+from exporter.web.limits import bounded
 from exporter.web.listening import Listening, Protocol
 from exporter.web.metrics import stream_metrics
 from exporter.web.pages import landing_page
@@ -162,7 +163,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
         return web.Response(status=503, text="Not every query was tried yet.\n")
 
     return {
-        telemetry_path: metrics,
+        telemetry_path: bounded(metrics),
         "/": landing,
         "/api/v1/status": api_status,
         HEALTHY: healthy,

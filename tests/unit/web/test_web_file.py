@@ -99,7 +99,7 @@ def _spoil(file: Path) -> None:
 async def test_what_is_bad_changes_nothing_and_is_told_once(
     files: _Files, name: str, spoil: Callable[[Path], None]
 ) -> None:
-    """However often it is looked at. Once it is right again nothing has happened; bad again, it is told again."""
+    """However often it is looked at. Right again, nothing has happened; bad again, it is told again."""
     file = files.authority.directory / name
     right, before = file.read_text(), files.web_file.reading
     with structlog.testing.capture_logs() as told:
@@ -119,7 +119,7 @@ async def test_what_is_bad_changes_nothing_and_is_told_once(
 async def test_a_file_that_is_named_later_is_kept_up_with_too(files: _Files) -> None:
     """After the web configuration names another certificate, a change of that one is noticed."""
     files.authority.issue("other")
-    files.path.write_text(_TLS.replace("server", "other"))
+    files.path.write_text(_TLS.replace("server.", "other."))
     assert await files.look() == 1
     files.authority.issue("other")
     assert await files.look() == 2

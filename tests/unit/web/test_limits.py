@@ -1,0 +1,79 @@
+import asyncio
+import socket
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
+
+from exporter.web.limits import bounded
+
+
+def _application(scrape: Handler) -> web.Application:
+    application = web.Application()
+    application.router.add_get("/metrics", scrape)
+    return application
+
+
+async def test_so_many_at_a_time_and_the_next_is_told() -> None:
+    """503 with a sentence for those beyond, and as soon as one has ended the next is answered."""
+    go_on = asyncio.Event()
+    begun = asyncio.Semaphore(0)
+
+    async def slow(_: web.Request) -> web.Response:
+        begun.release()
+        await go_on.wait()
+        return web.Response(text="a page")
+
+    async with TestClient(TestServer(_application(bounded(slow, most=2)))) as client:
+        first = [asyncio.create_task(client.get("/metrics")) for _ in range(2)]
+        for _ in first:
+            await begun.acquire()
+        beyond = await client.get("/metrics")
+        assert (beyond.status, beyond.headers["Retry-After"]) == (503, "1")
+        assert await beyond.text() == "2 scrapes are being answered, and no more are at a time; try again.\n"
+        go_on.set()
+        assert [(await task).status for task in first] == [200, 200]
+        assert (await client.get("/metrics")).status == 200
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """Read until the connection has ended, and return how: b"" is a goodbye."""
+    try:
+        while connection.recv(2**20):
+            continue
+    except ConnectionResetError:
+        return b"reset"
+    return b""
+
+
+async def test_who_does_not_read_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    """The connection ends, the place is free again, and nothing is logged of it."""
+    begun = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        begun.set()
+        while True:
+            await response.write(b"x" * 65536)
+
+    async with TestClient(TestServer(_application(bounded(endless, most=1, seconds=0.3)))) as client:
+        with socket.create_connection(("127.0.0.1", client.port or 0), 10) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await begun.wait()
+            assert (await client.get("/metrics")).status == 503
+            while (await client.get("/metrics")).status == 503:  # noqa: ASYNC110 -- a page tells nobody
+                await asyncio.sleep(0.05)
+            assert await asyncio.to_thread(_rest, connection) == b"reset"
+    assert not caplog.records
+
+
+async def test_a_scrape_that_fails_frees_its_place() -> None:
+    """However it ends."""
+
+    async def broken(_: web.Request) -> web.Response:
+        raise web.HTTPInternalServerError
+
+    async with TestClient(TestServer(_application(bounded(broken, most=1)))) as client:
+        assert [(await client.get("/metrics")).status for _ in range(3)] == [500] * 3
