@@ -97,7 +97,7 @@ def _configuration(
     scrape: Mapping[str, object],
 ) -> str:
     """Return the text of its configuration: JSON is YAML."""
-    targets = [exporter.base_url.removeprefix("http://")]
+    targets = [exporter.base_url.partition("://")[2]]
     job = {"job_name": "softswitch", "static_configs": [{"targets": targets}], **scrape}
     receivers = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
     return json.dumps(
