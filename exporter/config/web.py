@@ -51,6 +51,8 @@ def _hash(value: object) -> SecretBytes:
 def _user(name: str) -> str:
     if ":" in name:
         raise ValueError("has a colon in it, which ends the name when it is sent; choose another name")
+    if not name.isprintable():
+        raise ValueError("has a character in it that nobody can type; choose another name")
     return name
 
 

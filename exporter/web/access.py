@@ -2,7 +2,7 @@
 
 import ipaddress
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,9 @@ from exporter.web.passwords import Passwords, Verdict, credentials
 
 HEALTHY = "/-/healthy"
 """The one page that needs no password: probes have none."""
+
+_NAMES = {"DNS", "email", "IP Address", "URI"}
+"""The kinds of alternative names that are compared, as in the toolkit."""
 
 _READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
@@ -65,7 +68,8 @@ class Access:
         self._passwords.close()
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
-        if self._allowed_names and not self._allowed_names & set(_names(request)):
+        certificate = request.get_extra_info("peercert") or {}
+        if self._allowed_names and not self._allowed_names & _names(certificate):
             refusal = _plain_text(
                 HTTPStatus.FORBIDDEN, "The client certificate has none of the names in client_allowed_sans."
             )
@@ -101,10 +105,9 @@ def _plain_text(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | 
     return web.Response(status=status, text=f"{sentence}\n", headers=headers)
 
 
-def _names(request: web.Request) -> Iterable[str]:
-    """Return the alternative names (SAN) of the client's certificate."""
-    certificate: dict[str, Any] = request.get_extra_info("peercert") or {}
-    return (_plain(name) for _, name in certificate.get("subjectAltName", ()))
+def _names(certificate: Mapping[str, Any]) -> set[str]:
+    """Return the alternative names (SAN) of a certificate, as Python gives it."""
+    return {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
 
 
 def _plain(name: str) -> str:
@@ -117,8 +120,10 @@ def _plain(name: str) -> str:
 
 def _is_of_another_site(request: web.Request) -> bool:
     """Tell whether a browser sent this for a page of somebody else. Other programs say nothing of both."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        return True
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    # Older browsers, and all of them over HTTP, say no more than this.
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None:
         return False

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.config import WebConfiguration
-from exporter.web.access import Access
+from exporter.web.access import Access, _names
 from exporter.web.passwords import Passwords
 
 _HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -153,6 +153,7 @@ async def test_headers_stand_on_every_answer() -> None:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://[evil"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "https://behind.a.proxy", "Sec-Fetch-Site": "same-origin"}, 200),
     ],
 )
 async def test_what_another_site_makes_a_browser_send(headers: dict[str, str], status: int) -> None:
@@ -173,3 +174,20 @@ async def test_too_many_at_once() -> None:
 
 def _hash_of_cost(cost: int) -> str:
     return bcrypt.hashpw(b"secret", bcrypt.gensalt(cost)).decode()
+
+
+def test_names_of_client_certificates() -> None:
+    """Of every kind that the toolkit compares, addresses in their short form, and of no other kind."""
+    directory = ("DirName", ((("commonName", "x"),),))
+    names = [
+        ("DNS", "a.example"),
+        ("email", "b@c.example"),
+        ("URI", "spiffe://d"),
+        ("othername", "e"),
+        directory,
+    ]
+    addresses = [("IP Address", "0:0:0:0:0:0:0:1"), ("IP Address", "192.0.2.1")]
+    assert _names({"subjectAltName": (*names, *addresses)}) == {
+        *("a.example", "b@c.example", "spiffe://d", "::1", "192.0.2.1")
+    }
+    assert _names({}) == set()
