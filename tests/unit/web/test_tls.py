@@ -22,8 +22,8 @@ def _handshake(authority: Authority, settings: dict[str, Any], **client: Any) ->
     tls = TlsServerConfiguration.model_construct(cert_file=pair[0], key_file=pair[1], **settings)
     trusting = ssl.create_default_context(cafile=str(authority.certificate))
     for name, value in client.items():
-        if name == "ciphers":
-            trusting.set_ciphers(str(value))
+        if name.startswith("set_"):
+            getattr(trusting, name)(value)
         else:
             setattr(trusting, name, value)
     ways = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -43,7 +43,7 @@ def _handshake(authority: Authority, settings: dict[str, Any], **client: Any) ->
 @pytest.mark.parametrize("name", [name for name in SUITES if "ECDSA" in name])
 def test_each_suite(authority: Authority, name: str) -> None:
     """Go's name leads to the suite that is then used, where TLS 1.2 is."""
-    here = _handshake(authority, {"cipher_suites": (name,), "max_version": "TLS12"}, ciphers=SUITES[name])
+    here = _handshake(authority, {"cipher_suites": (name,), "max_version": "TLS12"}, set_ciphers=SUITES[name])
     assert (here.cipher() or ("",))[0] == SUITES[name]
 
 
@@ -57,8 +57,12 @@ def test_openssl_knows_each_suite(name: str) -> None:
 
 @pytest.mark.parametrize("name", CURVES)
 def test_each_curve(authority: Authority, name: str) -> None:
-    """Go's name is known to OpenSSL."""
-    assert _handshake(authority, {"curve_preferences": (name,)}).version() == "TLSv1.3"
+    """Go's name leads to the one curve that the server then takes."""
+    settings = {"curve_preferences": (name,)}
+    assert _handshake(authority, settings, set_ecdh_curve=CURVES[name]).version() == "TLSv1.3"
+    other = next(curve for curve in CURVES.values() if curve != CURVES[name])
+    with pytest.raises(ssl.SSLError):
+        _handshake(authority, settings, set_ecdh_curve=other)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -81,7 +85,7 @@ def test_whose_preference_holds(authority: Authority, prefers: bool, chosen: int
     here = _handshake(
         authority,
         {"cipher_suites": both, "max_version": "TLS12", "prefer_server_cipher_suites": prefers},
-        ciphers=":".join(SUITES[name] for name in reversed(both)),
+        set_ciphers=":".join(SUITES[name] for name in reversed(both)),
     )
     assert (here.cipher() or ("",))[0] == SUITES[both[chosen]]
 
