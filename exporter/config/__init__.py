@@ -2,7 +2,7 @@
 
 In the order of reading: ``yaml_file`` (text to tree), ``schema`` and the modules of its sections (tree to
 models), ``checks`` (what must fit together), ``problems`` (what is told), ``settings`` (what holds for a
-tenant in the end). ``load_web`` does the same for the file of the web server, whose sections are in ``web``.
+tenant in the end). ``load_web`` does the same for the file of the web server, whose schema is ``web``.
 """
 
 from exporter.config.business_hours import BusinessHours
@@ -21,7 +21,8 @@ from exporter.config.settings import TenantSettings
 from exporter.config.tenants import TenantConfiguration, TenantDefaults
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
-from exporter.config.web import TlsServerConfiguration, WebConfiguration
+from exporter.config.tls_server import TlsServerConfiguration
+from exporter.config.web import WebConfiguration
 
 __all__ = [
     "AlertingConfiguration",

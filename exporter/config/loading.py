@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from exporter.config import checks, web, yaml_file
+from exporter.config import checks, tls_server, yaml_file
 from exporter.config.problems import Problem, from_validation, in_file_order
 from exporter.config.schema import Configuration
 from exporter.config.sections import Section, Surroundings
@@ -33,7 +33,7 @@ def load_web(path: Path) -> WebConfiguration:
     An empty file is a problem: one that is just being written must not open what a password protects.
     Raises ConfigurationError like ``load``.
     """
-    return _load(path, {}, WebConfiguration, web.across, "`tls_server_config:` or `basic_auth_users:`")
+    return _load(path, {}, WebConfiguration, tls_server.across, "`tls_server_config:` or `basic_auth_users:`")
 
 
 def _load(

@@ -138,6 +138,15 @@ def not_empty(items: _Items) -> _Items:
     return items
 
 
+def refused(sentence: str) -> PlainValidator:
+    """Return a validator for a key that others have and that is not taken here, whatever its value."""
+
+    def refuse(_: object) -> None:
+        raise ValueError(sentence)
+
+    return PlainValidator(refuse)
+
+
 Text = Annotated[str, AfterValidator(_filled)]
 PositiveDuration = Annotated[float, PlainValidator(_positive_duration)]
 Interval = Annotated[float | None, PlainValidator(_interval)]

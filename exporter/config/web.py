@@ -5,26 +5,14 @@ Python's TLS cannot do is refused, with the reason; nothing is passed over in si
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import bcrypt
-from pydantic import AfterValidator, Field, PlainValidator, SecretBytes, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PlainValidator, SecretBytes
 
-from exporter.config.certificates import CertificateFile, check_key
-from exporter.config.problems import Problem
-from exporter.config.sections import ReadableFile, Section, Text
-from exporter.config.tls_names import (
-    BROKEN_VERSIONS,
-    CLIENT_POLICIES,
-    CURVES,
-    SUITES,
-    SUITES_13,
-    UNVERIFIED_CLIENT_POLICIES,
-    VERSIONS,
-)
-from exporter.config.wording import nearest, shown, single
+from exporter.config.sections import Section, refused
+from exporter.config.tls_server import TlsServerConfiguration
+from exporter.config.wording import single
 
 HIGHEST_COST = 14
 """Of a hash: each step doubles the time of a check, and this one takes about a second (2026-11)."""
@@ -56,103 +44,15 @@ def _user(name: str) -> str:
     return name
 
 
-def _client_policy(value: object) -> str:
-    policy = single(value)
-    choices = f"write one of {', '.join(CLIENT_POLICIES)}"
-    if policy in UNVERIFIED_CLIENT_POLICIES:
-        raise ValueError(f"{policy} takes any certificate unseen, which Python cannot do; {choices}")
-    if policy not in CLIENT_POLICIES:
-        raise ValueError(f"{shown(policy)} is not known; {choices}")
-    return policy
-
-
-def _version(value: object) -> str:
-    version = single(value)
-    if version in BROKEN_VERSIONS:
-        raise ValueError(f"{version} is broken and OpenSSL refuses it (RFC 8996); write TLS12 or TLS13")
-    if version not in VERSIONS:
-        raise ValueError(f"{shown(version)} is not known; write TLS12 or TLS13")
-    return version
-
-
-def _suite(name: str) -> str:
-    known = (*SUITES, *SUITES_13)
-    if name not in known:
-        meant = nearest(name, known)
-        advice = f"did you mean {meant}?" if meant else f"write one such as {known[-4]}"
-        raise ValueError(f"{shown(name)} is not a suite that is offered; {advice}")
-    return name
-
-
-def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
-    if len(curves) > 1:
-        raise ValueError(
-            f"names {len(curves)} curves, and Python can be given one; keep that one, or take the key away "
-            "for OpenSSL's own choice"
-        )
-    return curves
-
-
-def _curve(name: str) -> str:
-    if name not in CURVES:
-        raise ValueError(f"{shown(name)} is not known; write one of {', '.join(CURVES)}")
-    return name
-
-
 def _header(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError("has characters that a header cannot have; write printable ASCII, in one line")
     return value
 
 
-def _refused(sentence: str) -> PlainValidator:
-    def refuse(_: object) -> None:
-        raise ValueError(sentence)
-
-    return PlainValidator(refuse)
-
-
-def _inline(key: str) -> PlainValidator:
-    return _refused(f"PEM text is not read here; put it into a file and name that with {key}")
-
-
 _Header = Annotated[str, AfterValidator(_header)] | None
-_Version = Annotated[str, PlainValidator(_version)]
 _User = Annotated[str, AfterValidator(_user)]
 _PasswordHash = Annotated[SecretBytes, PlainValidator(_hash)]
-
-
-class TlsServerConfiguration(Section):
-    """The section ``tls_server_config``. Names of suites, curves and policies are Go's: see ``tls_names``."""
-
-    cert_file: CertificateFile
-    key_file: ReadableFile
-    client_ca_file: CertificateFile | None = None
-    client_auth_type: Annotated[str, PlainValidator(_client_policy)] = "NoClientCert"
-    client_allowed_sans: tuple[Text, ...] = ()
-    min_version: _Version = "TLS12"
-    max_version: _Version = "TLS13"
-    cipher_suites: tuple[Annotated[str, AfterValidator(_suite)], ...] = ()
-    prefer_server_cipher_suites: bool = True
-    curve_preferences: Annotated[
-        tuple[Annotated[str, AfterValidator(_curve)], ...], AfterValidator(_one_curve)
-    ] = ()
-    cert: Annotated[None, _inline("cert_file")] = None
-    key: Annotated[None, _inline("key_file")] = None
-    client_ca: Annotated[None, _inline("client_ca_file")] = None
-
-    @field_validator("key_file")
-    @classmethod
-    def _of_the_certificate(cls, key_file: Path, info: ValidationInfo) -> Path:
-        certificate = info.data.get("cert_file")
-        if certificate is not None:
-            check_key(certificate, key_file)
-        return key_file
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files that it names."""
-        return tuple(file for file in (self.cert_file, self.key_file, self.client_ca_file) if file)
 
 
 class HeadersConfiguration(Section):
@@ -183,35 +83,5 @@ class WebConfiguration(Section):
     http_server_config: HttpServerConfiguration = HttpServerConfiguration()
     basic_auth_users: dict[_User, _PasswordHash] = Field(default_factory=dict)
     rate_limit: Annotated[
-        None, _refused("is not built; take it away: scrapes and password checks are bounded as they are")
+        None, refused("is not built; take it away: scrapes and password checks are bounded as they are")
     ] = None
-
-
-def across(tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find what is wrong between keys that may each be right. It passes over whatever has the wrong shape."""
-    tls = tree.get("tls_server_config")
-    if not isinstance(tls, dict):
-        return
-    at = "tls_server_config"
-    policy = tls.get("client_auth_type", "NoClientCert")
-    if "client_ca_file" in tls and policy == "NoClientCert":
-        yield Problem(
-            (at, "client_ca_file"),
-            "has no effect as no certificate is asked for; add client_auth_type: RequireAndVerifyClientCert",
-        )
-    if "client_ca_file" not in tls and policy in CLIENT_POLICIES[1:]:
-        yield Problem((at, "client_auth_type"), f"{policy} needs to know by whom; add client_ca_file")
-    if tls.get("client_allowed_sans") and policy != "RequireAndVerifyClientCert":
-        yield Problem(
-            (at, "client_allowed_sans"),
-            "is evaded by clients without a certificate; add client_auth_type: RequireAndVerifyClientCert",
-        )
-    if (tls.get("min_version"), tls.get("max_version")) == ("TLS13", "TLS12"):
-        yield Problem((at, "max_version"), "is below min_version; exchange the two, or take one away")
-    suites = tls.get("cipher_suites")
-    only_13 = isinstance(suites, list) and suites and all(suite in SUITES_13 for suite in suites)
-    if only_13 and tls.get("min_version") != "TLS13":
-        yield Problem(
-            (at, "cipher_suites"),
-            f"has none for TLS 1.2; add one such as {next(reversed(SUITES))}, or min_version: TLS13",
-        )
