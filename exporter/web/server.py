@@ -1,7 +1,6 @@
 """Routes, and the addresses they are served on."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -76,8 +75,7 @@ class Server:
         """Stop listening, and end what is being served within a second or so."""
         if self._watching:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.wait([self._watching])
         self._listening.close()
         await self._runner.cleanup()
         self._access.close()

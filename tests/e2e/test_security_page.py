@@ -91,7 +91,7 @@ def test_its_commands_make_a_hash(
     if program == "htpasswd":
         require_program("htpasswd", "apache2-utils")
     command = command.replace(".venv/bin/python", sys.executable)
-    terminal = [require_program("script", "bsdutils"), "--quiet", "--command", command, "/dev/null"]
+    terminal = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", "sh", "-c", command]
     with subprocess.Popen(terminal, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as typed:
         assert typed.stdin
         assert typed.stdout
