@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,13 +14,13 @@ from prometheus_client import CollectorRegistry
 from exporter import __version__
 from exporter.clock import Clock
 from exporter.config import Configuration
-from exporter.errors import ExporterError
+from exporter.errors import ConfigurationError, ExporterError
 from exporter.exposition import Exposition
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.schedule import Schedule
-from exporter.web import Server, Sources, serve
+from exporter.web import Server, Sources, WebFile, serve
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Settings:
     listen_addresses: Sequence[tuple[str | None, int]]
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
+    web_config_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,29 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
-        await reload()
-        server = await serve(sources, settings.listen_addresses, settings.telemetry_path)
+        web_file = await _start_files(settings.web_config_file, reload)
+        server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
         stack.push_async_callback(server.close)
         schedule.start()
         stack.push_async_callback(schedule.stop)
         yield Running(server, reload)
+
+
+async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitable[None]]) -> WebFile | None:
+    """Read both files. Raises ConfigurationError with the problems of both."""
+    web_file = None
+    errors = []
+    try:
+        web_file = WebFile(web_config_file) if web_config_file else None
+    except ConfigurationError as error:
+        errors.append(error)
+    try:
+        await load()
+    except ConfigurationError as error:
+        errors.append(error)
+    if errors:
+        raise ConfigurationError.joined(errors)
+    return web_file
 
 
 def _reloader(

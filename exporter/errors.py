@@ -27,6 +27,14 @@ class ConfigurationError(ExporterError):
         self.problems = tuple(problems)
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
 
+    @classmethod
+    def joined(cls, errors: Sequence["ConfigurationError"]) -> "ConfigurationError":
+        """Return the error of several files as one."""
+        joined = cls(", ".join(error.source for error in errors), [])
+        joined.problems = tuple(problem for error in errors for problem in error.problems)
+        joined.args = ("\n".join(str(error) for error in errors),)
+        return joined
+
 
 class StartError(ExporterError):
     """The daemon cannot start, although its configuration is valid."""

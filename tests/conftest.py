@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from exporter.config import SwitchConfiguration, load
+from tests.certificates import Authority
 
 # A busy machine is no defect: no example has a time limit, the whole test has (pytest-timeout).
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,3 +49,17 @@ def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
         return made
 
     return configure
+
+
+@pytest.fixture
+def authority(tmp_path: Path, require_program: Callable[[str, str], str]) -> Authority:
+    """Return an authority that issues certificates into the directory of the test."""
+    return Authority(require_program("openssl", "openssl"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def authority_of_module(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> Authority:
+    """Return an authority that all tests of a module share."""
+    return Authority(require_program("openssl", "openssl"), tmp_path_factory.mktemp("certificates"))

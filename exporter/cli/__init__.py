@@ -4,6 +4,7 @@ arguments   every flag and command
 daemon      poll and serve
 check       what would be polled, and whether that can work
 probe       ask a switch once and show everything about the answer
+healthcheck whether the exporter of this machine is healthy
 demo        the simulated switch and the exporter together
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter import __version__
-from exporter.cli import check, daemon, demo, probe, simulate
+from exporter.cli import check, daemon, demo, healthcheck, probe, simulate
 from exporter.logs import LEVELS
 from exporter.model import Query
 from exporter.simulator import commandline as simulator
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     _add_daemon_flags(main)
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
     _add_probe(commands)
+    _add_healthcheck(commands)
     _add_command(
         commands,
         "simulate",
@@ -65,6 +66,13 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         help=f"address to serve on; may be repeated (default {DEFAULT_LISTEN_ADDRESS})",
     )
     main.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        type=Path,
+        metavar="FILE",
+        help="TLS and passwords, in the format of Prometheus's exporter-toolkit",
+    )
+    main.add_argument(
         "--web.telemetry-path",
         dest="telemetry_path",
         type=_path,
@@ -88,11 +96,45 @@ def _daemon_or_check(main: argparse.ArgumentParser) -> Callable[[argparse.Namesp
     def run(arguments: argparse.Namespace) -> int:
         if arguments.config_file is None:
             main.error("--config.file is needed; `softswitch-exporter demo` works without one")
-        if arguments.listen_addresses is None:
-            arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
+        _default_address(arguments)
         return check.run(arguments) if arguments.config_check else daemon.run(arguments)
 
     return run
+
+
+def _default_address(arguments: argparse.Namespace) -> None:
+    if arguments.listen_addresses is None:
+        arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
+
+
+def _add_healthcheck(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add_arguments(command: argparse.ArgumentParser) -> None:
+        # SUPPRESS: the flags may stand before the command as well.
+        command.add_argument(
+            "--web.listen-address",
+            dest="listen_addresses",
+            type=listen_address,
+            action="append",
+            metavar="[HOST]:PORT",
+            default=argparse.SUPPRESS,
+            help=f"the exporter's own flag (default {DEFAULT_LISTEN_ADDRESS})",
+        )
+        command.add_argument(
+            "--web.config.file",
+            dest="web_config_file",
+            type=Path,
+            metavar="FILE",
+            default=argparse.SUPPRESS,
+            help="likewise; tells whether it is https",
+        )
+
+    def run(arguments: argparse.Namespace) -> int:
+        _default_address(arguments)
+        return healthcheck.run(arguments)
+
+    _add_command(
+        commands, "healthcheck", "ask the exporter of this machine whether it is healthy", run, add_arguments
+    )
 
 
 def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

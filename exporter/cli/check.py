@@ -5,7 +5,8 @@ import math
 import os
 from collections.abc import Iterator
 
-from exporter.config import SwitchConfiguration, TenantSettings, load
+from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
+from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.targets import Targets
 
@@ -19,12 +20,38 @@ _FIGURES = {Query.REGISTRATIONS: _STATES, Query.EXTENSIONS: 0}
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan of a valid configuration and return 0. Raises ConfigurationError for any other."""
-    configuration = load(arguments.config_file, os.environ)
+    web_configuration = None
+    errors = []
+    try:
+        web_configuration = load_web(arguments.web_config_file) if arguments.web_config_file else None
+    except ConfigurationError as error:
+        errors.append(error)
+    try:
+        configuration = load(arguments.config_file, os.environ)
+    except ConfigurationError as error:
+        raise ConfigurationError.joined([*errors, error]) from None
+    if errors:
+        raise errors[0]
+    if web_configuration:
+        print(f"{arguments.web_config_file} is valid: {describe_web(web_configuration)}.")
     print(f"{arguments.config_file} is valid.")
     for switch in configuration.switches:
         print()
         print("\n".join(describe(switch)))
     return 0
+
+
+def describe_web(web: WebConfiguration) -> str:
+    """Return in a few words who can ask what is served, and how."""
+    tls = web.tls_server_config
+    users = len(web.basic_auth_users)
+    return ", ".join(
+        (
+            "HTTPS" if tls else "HTTP",
+            f"client certificates: {tls.client_auth_type if tls else 'NoClientCert'}",
+            f"users: {users or 'none, open to all'}",
+        )
+    )
 
 
 def describe(switch: SwitchConfiguration) -> Iterator[str]:

@@ -18,6 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
         listen_addresses=arguments.listen_addresses,
         telemetry_path=arguments.telemetry_path,
         enable_lifecycle=arguments.enable_lifecycle,
+        web_config_file=arguments.web_config_file,
     )
     asyncio.run(app.run(settings, mask))
     return 0

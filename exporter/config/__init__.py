@@ -2,12 +2,12 @@
 
 In the order of reading: ``yaml_file`` (text to tree), ``schema`` and the modules of its sections (tree to
 models), ``checks`` (what must fit together), ``problems`` (what is told), ``settings`` (what holds for a
-tenant in the end).
+tenant in the end). ``load_web`` does the same for the file of the web server, whose schema is ``web``.
 """
 
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Key
-from exporter.config.loading import load
+from exporter.config.loading import load, load_web
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.schema import (
     AlertingConfiguration,
@@ -21,6 +21,8 @@ from exporter.config.settings import TenantSettings
 from exporter.config.tenants import TenantConfiguration, TenantDefaults
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
+from exporter.config.tls_server import TlsServerConfiguration
+from exporter.config.web import WebConfiguration
 
 __all__ = [
     "AlertingConfiguration",
@@ -37,5 +39,8 @@ __all__ = [
     "TenantSettings",
     "Thresholds",
     "TlsConfiguration",
+    "TlsServerConfiguration",
+    "WebConfiguration",
     "load",
+    "load_web",
 ]

@@ -95,7 +95,8 @@ def located(value: object, info: ValidationInfo) -> Path:
     return surroundings(info).directory / written
 
 
-def _readable_file(value: object, info: ValidationInfo) -> Path:
+def readable_file(value: object, info: ValidationInfo) -> Path:
+    """Return the path of a file that can be read. Raises ValueError for any other."""
     path = located(value, info)
     try:
         with path.open("rb") as file:
@@ -137,6 +138,15 @@ def not_empty(items: _Items) -> _Items:
     return items
 
 
+def refused(sentence: str) -> PlainValidator:
+    """Return a validator for a key that others have and that is not taken here, whatever its value."""
+
+    def refuse(_: object) -> None:
+        raise ValueError(sentence)
+
+    return PlainValidator(refuse)
+
+
 Text = Annotated[str, AfterValidator(_filled)]
 PositiveDuration = Annotated[float, PlainValidator(_positive_duration)]
 Interval = Annotated[float | None, PlainValidator(_interval)]
@@ -147,7 +157,7 @@ Count = Annotated[int, Field(ge=1)]
 Pattern = Annotated[re.Pattern[str], PlainValidator(compiled)]
 NumberPattern = Annotated[re.Pattern[str], PlainValidator(_number_pattern)]
 FilePath = Annotated[Path, PlainValidator(located)]
-ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
+ReadableFile = Annotated[Path, PlainValidator(readable_file)]
 Url = Annotated[str, PlainValidator(checked_url)]
 ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url)]
 LabelName = Annotated[str, AfterValidator(_label_name)]

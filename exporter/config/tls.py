@@ -1,24 +1,39 @@
 """The section ``tls`` of a switch."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
+from exporter.config.certificates import CertificateFile, check_key
 from exporter.config.sections import ReadableFile, Section, Text
 
 
 class TlsConfiguration(Section):
     """How the connection to a switch is made safe. The names are those of Prometheus's ``tls_config``."""
 
-    ca_file: ReadableFile | None = None
-    cert_file: ReadableFile | None = None
+    ca_file: CertificateFile | None = None
+    cert_file: CertificateFile | None = None
     key_file: ReadableFile | None = None
     server_name: Text | None = None
     min_version: Literal["TLS10", "TLS11", "TLS12", "TLS13"] = "TLS12"
     insecure_skip_verify: bool = False
 
+    @field_validator("key_file")
+    @classmethod
+    def _of_the_certificate(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("cert_file")
+        if certificate is not None and key_file is not None:
+            check_key(certificate, key_file)
+        return key_file
+
     @model_validator(mode="after")
     def _key_with_certificate(self) -> "TlsConfiguration":
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("has key_file without cert_file; add cert_file, or take key_file away")
+        if self.cert_file is not None and self.key_file is None:
+            try:
+                check_key(self.cert_file, None)
+            except ValueError as error:
+                raise ValueError(f"has no key_file, and cert_file {error}, or add key_file") from None
         return self

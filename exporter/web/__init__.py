@@ -2,11 +2,20 @@
 
 negotiation   which format and which encoding a scraper is given
 metrics       streams a scrape
+limits        how much scrapers can make the exporter do at a time
 status        what is known of each switch, as JSON
 pages         the landing page
-server        routes, and listening
+passwords     whose password is right, without bcrypt's price for each scrape
+access        who may ask for what
+tls           how connections are made safe
+web_file      the file of --web.config.file, read again when it changes
+listening     sockets, and the exchange of TLS on them
+bad_requests  what is logged of requests that are not HTTP
+server        routes, and everything put together
 """
 
+from exporter.web.access import HEALTHY
 from exporter.web.server import Server, Sources, serve
+from exporter.web.web_file import WebFile
 
-__all__ = ["Server", "Sources", "serve"]
+__all__ = ["HEALTHY", "Server", "Sources", "WebFile", "serve"]

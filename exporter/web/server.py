@@ -1,23 +1,35 @@
 """Routes, and the addresses they are served on."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import bcrypt
 from aiohttp import web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError
 from exporter.exposition import Exposition
 from exporter.poll import Poller
+from exporter.web.access import HEALTHY, Access
+from exporter.web.bad_requests import connection_logger
+from exporter.web.limits import bounded
+from exporter.web.listening import Listening, Protocol
 from exporter.web.metrics import stream_metrics
 from exporter.web.pages import landing_page
+from exporter.web.passwords import Check, Passwords
 from exporter.web.status import status
+from exporter.web.web_file import OPEN, Reading, WebFile
 
 _READY_AFTER = 120.0
 """Seconds after which the exporter is ready, whatever was tried: a switch that hangs must not keep it out."""
 
 _SHUTDOWN = 1.0
 """Seconds. One scrape that was half read held up the end for more than 20 s (seen, aiohttp 3.14)."""
+
+_KEEP_ALIVE = 180.0
+"""Seconds without a request after which a connection is closed. aiohttp's own limit is an hour."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,57 +52,75 @@ class Sources:
 class Server:
     """A web server that is listening. ``addresses`` holds the real (host, port) of each socket."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
+    def __init__(self, runner: web.AppRunner, listening: Listening, access: Access) -> None:
         self._runner = runner
+        self._listening = listening
+        self._access = access
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens; with port 0 asked for, the port that was given."""
-        return [(address[0], address[1]) for address in self._runner.addresses]
+        return self._listening.addresses
+
+    def keep_up_with(self, web_file: WebFile) -> None:
+        """Let what the file says hold within seconds, whenever it changes."""
+        self._watching = asyncio.create_task(web_file.watch(self._adopt))
+
+    async def _adopt(self, reading: Reading) -> None:
+        await self._listening.exchange(reading.context)
+        self._access.adopt(reading.configuration, reading.context)
 
     async def close(self) -> None:
         """Stop listening, and end what is being served within a second or so."""
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        self._listening.close()
         await self._runner.cleanup()
+        self._access.close()
 
 
 async def serve(
-    sources: Sources, listen_addresses: Sequence[tuple[str | None, int]], telemetry_path: str
+    sources: Sources,
+    listen_addresses: Sequence[tuple[str | None, int]],
+    telemetry_path: str,
+    web_file: WebFile | None = None,
+    check: Check = bcrypt.checkpw,
 ) -> Server:
     """Start serving on each (host, port), where host None is every interface.
 
-    Raises StartError where one cannot be listened on; then none is.
+    Without ``web_file`` it is HTTP, open to all. ``check`` compares a password with its hash.
+    Raises StartError where an address cannot be listened on; then none is.
     """
     application = web.Application()
     for path, handler in _routes(sources, telemetry_path).items():
         application.router.add_get(path, handler)
     if sources.reload:
         application.router.add_post("/-/reload", _reload(sources.reload))
+    reading = web_file.reading if web_file else OPEN
+    access = Access(Passwords(check))
+    access.adopt(reading.configuration, reading.context)
+    access.guard(application)
     runner = web.AppRunner(
-        application, access_log=None, shutdown_timeout=_SHUTDOWN, handler_cancellation=True
+        application,
+        access_log=None,
+        logger=connection_logger(),
+        keepalive_timeout=_KEEP_ALIVE,
+        shutdown_timeout=_SHUTDOWN,
+        handler_cancellation=True,
     )
     await runner.setup()
+    listening = Listening(cast("Protocol", runner.server))  # there is one after setup
+    server = Server(runner, listening, access)
     try:
-        for host, port in listen_addresses:
-            await _listen(runner, host, port)
+        await listening.start(listen_addresses, reading.context)
     except StartError:
-        await runner.cleanup()
+        await server.close()
         raise
-    return Server(runner)
-
-
-async def _listen(runner: web.AppRunner, host: str | None, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise StartError(
-            f"cannot listen on {host or ''}:{port}: {_cause(error)}; "
-            "choose another address with --web.listen-address"
-        ) from error
-
-
-def _cause(error: OSError) -> str:
-    # asyncio wraps the system's words into a sentence of its own that repeats the address.
-    return (error.strerror or str(error)).rpartition(": ")[2]
+    if web_file:
+        server.keep_up_with(web_file)
+    return server
 
 
 def _reload(reload: Callable[[], Awaitable[None]]) -> Handler:
@@ -131,9 +161,9 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
         return web.Response(status=503, text="Not every query was tried yet.\n")
 
     return {
-        telemetry_path: metrics,
+        telemetry_path: bounded(metrics),
         "/": landing,
         "/api/v1/status": api_status,
-        "/-/healthy": healthy,
+        HEALTHY: healthy,
         "/-/ready": ready,
     }

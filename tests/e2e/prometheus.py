@@ -2,7 +2,7 @@
 
 import json
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,15 @@ def start_prometheus(
     interval: str = "1s",
     rules: Sequence[Path] = (),
     alertmanager: str = "",
+    scrape: Mapping[str, object] | None = None,
 ) -> Prometheus:
     """Start a Prometheus that scrapes this exporter every ``interval``, and wait until it is ready.
 
-    ``rules`` are files that it evaluates; ``alertmanager`` is the address of one that it sends alerts to.
+    ``rules`` are files that it evaluates; ``alertmanager`` is the address of one that it sends alerts to;
+    ``scrape`` is what else the scrape configuration holds.
     """
     file = directory / "prometheus.yml"
-    file.write_text(_configuration(exporter, interval, rules, alertmanager))
+    file.write_text(_configuration(exporter, interval, rules, alertmanager, scrape or {}))
     address = f"127.0.0.1:{free_port()}"
     program = run(
         executable,
@@ -87,15 +89,22 @@ def start_prometheus(
     return Prometheus(program, base_url)
 
 
-def _configuration(exporter: Exporter, interval: str, rules: Sequence[Path], alertmanager: str) -> str:
+def _configuration(
+    exporter: Exporter,
+    interval: str,
+    rules: Sequence[Path],
+    alertmanager: str,
+    scrape: Mapping[str, object],
+) -> str:
     """Return the text of its configuration: JSON is YAML."""
-    target = exporter.base_url.removeprefix("http://")
+    targets = [exporter.base_url.partition("://")[2]]
+    job = {"job_name": "softswitch", "static_configs": [{"targets": targets}], **scrape}
     receivers = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
     return json.dumps(
         {
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "rule_files": [str(file) for file in rules],
             "alerting": {"alertmanagers": receivers},
-            "scrape_configs": [{"job_name": "softswitch", "static_configs": [{"targets": [target]}]}],
+            "scrape_configs": [job],
         }
     )

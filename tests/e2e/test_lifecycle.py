@@ -122,23 +122,6 @@ def test_none_of_several_addresses_is_served_where_one_cannot_be(
     assert address in second.stderr
 
 
-@pytest.mark.parametrize("key", ["ca_file", "cert_file"])
-def test_a_tls_file_that_is_no_certificate_prevents_the_start(key: str, tmp_path: Path) -> None:
-    """It can be read, so the configuration is valid: exit status 1 and one sentence, no traceback."""
-    (tmp_path / "broken.pem").write_text("not a certificate\n")
-    file = tmp_path / "config.yaml"
-    file.write_text(
-        "switches: [{name: pbx, url: 'https://127.0.0.1:1/', key: demo-admin, tls: {%s: broken.pem}}]" % key  # noqa: UP031 -- braces
-    )
-
-    started = finish(f"--config.file={file}", "--web.listen-address=127.0.0.1:0")
-
-    assert started.returncode == 1
-    (line,) = started.stderr.splitlines()
-    assert line.startswith("softswitch-exporter: switch pbx: its `tls` files cannot be used: ")
-    assert not line.endswith(("None", ": "))
-
-
 def _status(url: str) -> int:
     try:
         get(url)

@@ -22,7 +22,14 @@ from tests.e2e.programs import EXPORTER
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 HOW_IT_WORKS = (ROOT / "docs/how-it-works.md").read_text()
-DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/dependencies.md", "docs/how-it-works.md")
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/dependencies.md",
+    "docs/how-it-works.md",
+    "docs/security.md",
+)
 PROGRAM = ".venv/bin/softswitch-exporter"
 URL = "https://pbx.example.com/pbx/proxyapi.php"
 

@@ -71,6 +71,22 @@ async def test_serves_and_ends_without_a_trace(url: str, tmp_path: Path) -> None
         await asyncio.open_connection(*addresses[0])
 
 
+async def test_a_start_tells_the_problems_of_both_files(tmp_path: Path) -> None:
+    """The web configuration and the other one are both read before anything is said."""
+    for name in ("config.yaml", "web.yml"):
+        (tmp_path / name).write_text("nothing: here")
+    with pytest.raises(ConfigurationError) as caught:
+        async with running(_settings(tmp_path / "config.yaml", web_config_file=tmp_path / "web.yml"), Mask()):
+            pass
+    told = [line.split(": ", 2)[:2] for line in str(caught.value).splitlines()]
+    assert told == [
+        [f"{tmp_path}/web.yml", "nothing"],
+        [f"{tmp_path}/config.yaml", "switches"],
+        [f"{tmp_path}/config.yaml", "nothing"],
+    ]
+    assert len(caught.value.problems) == 3
+
+
 async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
     """Switches and queries come and go; what runs in the background is in the end what it was before."""
     file = tmp_path / "config.yaml"

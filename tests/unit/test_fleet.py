@@ -17,6 +17,7 @@ from exporter.masking import Mask
 from exporter.model import Query, Scope, Target
 from exporter.schedule import Schedule
 from exporter.store import Store
+from tests.certificates import Authority
 from tests.e2e.everything import configuration
 
 _CALLS = Target(Query.CALLS, Scope.TENANT, "A")
@@ -208,13 +209,13 @@ async def test_a_tenant_that_leaves_while_it_is_asked(
     assert {target.tenant for target in poller.store.attempts} == {"T0", "T3"}
 
 
-async def test_tls_files_that_cannot_be_used(adopting: _Adopting, tmp_path: Path) -> None:
-    """The reload fails as a whole, says which switch, and everything stays as it was."""
+async def test_tls_files_that_cannot_be_used(adopting: _Adopting, authority: Authority) -> None:
+    """A file that was right a moment ago: the reload fails as a whole, and everything stays as it was."""
     await adopting.adopt(_switch("pbx"))
     stays = adopting.fleet.pollers
-    authority = tmp_path / "ca.pem"
-    authority.write_text("not a certificate")
-    configured = adopting.read(_switch("new"), _switch("pbx", tls={"ca_file": str(authority)}))
+    file = authority.certificate
+    configured = adopting.read(_switch("new"), _switch("pbx", tls={"ca_file": str(file)}))
+    file.write_text("not a certificate")
 
     with pytest.raises(StartError, match="switch pbx"):
         await adopting.fleet.adopt(configured)

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from exporter.app import Settings, running
+from exporter.cli import main
 from exporter.cli.check import describe, duration, estimated_series, run, warnings
 from exporter.config import SwitchConfiguration, load
 from exporter.errors import ConfigurationError
@@ -16,6 +17,7 @@ from exporter.masking import Mask
 from exporter.poll.targets import Targets
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import World
+from tests.certificates import Authority
 from tests.e2e.everything import configuration, queries, switch
 
 Configured = Callable[..., SwitchConfiguration]
@@ -217,7 +219,7 @@ def test_a_valid_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("a", "http://127.0.0.1:9/"), switch("b", "http://127.0.0.1:9/")))
 
-    assert run(argparse.Namespace(config_file=file)) == 0
+    assert run(argparse.Namespace(config_file=file, web_config_file=None)) == 0
 
     printed = capsys.readouterr().out
     assert printed.startswith(f"{file} is valid.\n\nswitch a: 0 tenants")
@@ -231,7 +233,35 @@ def test_a_file_that_is_not_valid(tmp_path: Path) -> None:
     file.write_text("switches: []")
 
     with pytest.raises(ConfigurationError):
-        run(argparse.Namespace(config_file=file))
+        run(argparse.Namespace(config_file=file, web_config_file=None))
+
+
+def test_both_files_are_checked(
+    tmp_path: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All mistakes of both at once, with exit status 2; of a right one, in a few words, who may ask."""
+    authority.issue("server")
+    (tmp_path / "no.pem").write_text("not a certificate\n")
+    config, web = tmp_path / "config.yaml", tmp_path / "web.yml"
+    config.write_text(configuration(switch("a", "http://127.0.0.1:9/", tls={"ca_file": "no.pem"})))
+    web.write_text("tls_server_config: {cert_file: server.pem, key_file: no.pem}\nbasic_auth_users: {a: b}")
+    flags = [f"--config.file={config}", f"--web.config.file={web}"]
+
+    assert main([*flags, "--config.check"]) == 2
+    printed = capsys.readouterr()
+    told = printed.err.splitlines()
+    places = ["tls_server_config.key_file", "basic_auth_users.a", "switches[0].tls.ca_file"]
+    assert [problem.split(": ")[1] for problem in told[:-1]] == places
+    assert told[-1] == "3 problem(s): nothing was started"
+    assert printed.out == ""
+
+    config.write_text(configuration(switch("a", "http://127.0.0.1:9/")))
+    assert main([*flags, "--config.check"]) == 2
+    web.write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}")
+    assert main([*flags, "--config.check"]) == 0
+    says, _, what = capsys.readouterr().out.splitlines()[0].partition(": ")
+    assert says == f"{web} is valid"
+    assert what == "HTTPS, client certificates: NoClientCert, users: none, open to all."
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.config import Configuration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
+from tests.certificates import Authority
 
 Load = Callable[..., Configuration]
 
@@ -73,10 +74,9 @@ def test_without_an_admin_key_the_installation_is_not_asked(loaded: Load) -> Non
     assert switch.interval(Query.CALLS, Scope.TENANT) == 2 * MINUTE
 
 
-def test_everything_can_be_set(loaded: Load, tmp_path: Path) -> None:
+def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authority) -> None:
     """Each value arrives as what it is: a number, a path from the file's directory, a pattern."""
-    for name in ("ca.pem", "cert.pem", "key.pem"):
-        (tmp_path / name).write_text("x")
+    authority.issue("cert")
     switch = loaded(
         SWITCH
         + r"""
@@ -85,7 +85,7 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path) -> None:
     max_requests_per_second: 2.5
     stale_after: 1.5
     max_series: 1000
-    tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem, server_name: s, min_version: TLS13,
+    tls: {ca_file: authority.pem, cert_file: cert.pem, key_file: cert.key, server_name: s, min_version: TLS13,
           insecure_skip_verify: true}
     nodes: [pbx1, {name: 0010, channels_limit: 500}]
     queries:
@@ -98,8 +98,8 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path) -> None:
     assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (90.0, 8, 2.5)
     assert (switch.stale_after, switch.max_series) == (1.5, 1000)
     tls = switch.tls
-    assert (tls.ca_file, tls.cert_file) == (tmp_path / "ca.pem", tmp_path / "cert.pem")
-    assert (tls.key_file, tls.server_name) == (tmp_path / "key.pem", "s")
+    assert (tls.ca_file, tls.cert_file) == (tmp_path / "authority.pem", tmp_path / "cert.pem")
+    assert (tls.key_file, tls.server_name) == (tmp_path / "cert.key", "s")
     assert (tls.min_version, tls.insecure_skip_verify) == ("TLS13", True)
     assert [(node.name, node.channels_limit) for node in switch.nodes] == [("pbx1", None), ("0010", 500)]
     queries = switch.queries

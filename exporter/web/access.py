@@ -1,0 +1,133 @@
+"""Who may ask for what: client certificates, passwords, and what another site makes a browser send."""
+
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from exporter.config import WebConfiguration
+from exporter.web.passwords import Passwords, Verdict, credentials
+
+HEALTHY = "/-/healthy"
+"""The one page that needs no password: probes have none."""
+
+_NAMES = {"DNS", "email", "IP Address", "URI"}
+"""The kinds of alternative names that are compared, as in the toolkit."""
+
+_READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
+
+
+class Access:
+    """The rules of a web configuration. ``adopt`` exchanges them while requests come in."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+        self._allowed_names: frozenset[str] = frozenset()
+        self._headers: Mapping[str, str] = {}
+        self._context: ssl.SSLContext | None = None
+
+    def adopt(self, configuration: WebConfiguration, context: ssl.SSLContext | None) -> None:
+        """Hold to these rules from the next request on. Passwords that were right stay known.
+
+        A connection that was not made with ``context`` is ended with its next answer.
+        """
+        self._context = context
+        tls = configuration.tls_server_config
+        self._allowed_names = frozenset(map(_plain, tls.client_allowed_sans if tls else ()))
+        self._headers = configuration.http_server_config.headers.by_name()
+        self._passwords.adopt(
+            {
+                user.encode(): known.get_secret_value()
+                for user, known in configuration.basic_auth_users.items()
+            }
+        )
+
+    def guard(self, application: web.Application) -> None:
+        """Put the rules before every page of an application, those that do not exist too."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._refusal(request) or await handler(request)
+
+        async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+            response.headers.update(self._headers)
+            if request.get_extra_info("sslcontext") is not self._context:
+                response.force_close()
+                response.headers[hdrs.CONNECTION] = "close"
+
+        application.middlewares.append(guarded)
+        application.on_response_prepare.append(add_headers)
+
+    def close(self) -> None:
+        """Check no passwords any more."""
+        self._passwords.close()
+
+    async def _refusal(self, request: web.Request) -> web.Response | None:
+        certificate = request.get_extra_info("peercert") or {}
+        if self._allowed_names and not self._allowed_names & _names(certificate):
+            refusal = _plain_text(
+                HTTPStatus.FORBIDDEN, "The client certificate has none of the names in client_allowed_sans."
+            )
+            refusal.force_close()
+            return refusal
+        if self._passwords.needed and request.path != HEALTHY:
+            refused = await self._without_password(request)
+            if refused is not None:
+                return refused
+        if request.method not in _READING and _is_of_another_site(request):
+            return _plain_text(HTTPStatus.FORBIDDEN, "Another site made the browser send this.")
+        return None
+
+    async def _without_password(self, request: web.Request) -> web.Response | None:
+        given = credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
+        verdict = await self._passwords.verdict(given, request.remote or "") if given else Verdict.WRONG
+        if verdict is Verdict.RIGHT:
+            return None
+        if verdict is Verdict.BUSY:
+            return _plain_text(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "Too many passwords wait to be checked; try again.",
+                {hdrs.RETRY_AFTER: "1"},
+            )
+        return _plain_text(
+            HTTPStatus.UNAUTHORIZED,
+            "A user and the right password are needed.",
+            {hdrs.WWW_AUTHENTICATE: 'Basic realm="softswitch-exporter", charset="UTF-8"'},
+        )
+
+
+def _plain_text(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=f"{sentence}\n", headers=headers)
+
+
+def _names(certificate: Mapping[str, Any]) -> set[str]:
+    """Return the alternative names (SAN) of a certificate, as Python gives it."""
+    return {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
+
+
+def _plain(name: str) -> str:
+    """Return an IP address in its one short form, as Go compares it, and any other name as it is."""
+    try:
+        return str(ipaddress.ip_address(name.strip()))
+    except ValueError:
+        return name
+
+
+def _is_of_another_site(request: web.Request) -> bool:
+    """Tell whether a browser sent this for a page of somebody else. Other programs say nothing of both."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    # Older browsers, and all of them over HTTP, say no more than this.
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != request.host.lower()
+    except ValueError:
+        return True

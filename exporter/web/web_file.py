@@ -1,0 +1,121 @@
+"""The file of ``--web.config.file``, and how a change of it, or of a file it names, is noticed."""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import structlog
+
+from exporter.config import WebConfiguration, load_web
+from exporter.errors import ConfigurationError
+from exporter.web.tls import server_context
+
+_NOT_LOADED = "web configuration not loaded; the one before it stays"
+_UNUSABLE = "its files have just changed, and do not fit together"
+_EVERY = 1.0
+"""Seconds between two looks at the files."""
+
+_Contents = dict[Path, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read: the rules, the context that new connections are made with, and of which contents."""
+
+    configuration: WebConfiguration
+    context: ssl.SSLContext | None = None
+    contents: _Contents = field(default_factory=dict)
+
+    def keeping(self, before: "Reading") -> "Reading":
+        """Return this with the context of the one before, where nothing of TLS has changed.
+
+        Connections that are open can then stay.
+        """
+        tls = self.configuration.tls_server_config
+        is_same = tls == before.configuration.tls_server_config and all(
+            self.contents.get(file, b"") == before.contents.get(file) for file in (tls.files if tls else ())
+        )
+        return replace(self, context=before.context) if is_same else self
+
+
+Adopt = Callable[[Reading], Awaitable[None]]
+"""Lets a reading hold from now on. It may raise OSError, and is then called again a second later."""
+
+OPEN = Reading(WebConfiguration())
+"""What holds without a file."""
+
+
+def read(path: Path) -> Reading:
+    """Read the file and those it names. Raises ConfigurationError with everything that is wrong."""
+    # Digests come before what they are of: a change in between then looks like one that is still to be read.
+    contents = _contents([path])
+    named = load_web(path).tls_server_config
+    contents |= _contents(named.files if named else [])
+    configuration = load_web(path)
+    tls = configuration.tls_server_config
+    try:
+        context = server_context(tls) if tls else None
+    except OSError as error:
+        raise ConfigurationError(str(path), [f"tls_server_config: {_UNUSABLE} ({error.strerror})"]) from None
+    return Reading(configuration, context, contents)
+
+
+def _contents(files: Iterable[Path]) -> _Contents:
+    """Return a digest of each file, or None where it cannot be read."""
+    return {file: _digest(file) for file in files}
+
+
+def _digest(file: Path) -> bytes | None:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+
+
+class WebFile:
+    """The file, kept up with. ``reading`` is the newest that was good; the first has to be.
+
+    Raises ConfigurationError where it is not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.reading = read(path)
+        self._seen = self.reading.contents
+        self._told = ""
+        self._log = structlog.get_logger("exporter.web")
+
+    async def watch(self, adopt: Adopt) -> None:
+        """Look at the files again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            await self.look(adopt)
+
+    async def look(self, adopt: Adopt) -> None:
+        """Hand over what has changed, once two looks in a row have found it the same.
+
+        So a file that is just being written is not taken for whole. What is bad changes nothing, and is told
+        once.
+        """
+        seen = await asyncio.to_thread(_contents, self.reading.contents)
+        is_settled, self._seen = seen == self._seen, seen
+        if seen == self.reading.contents:
+            self._told = ""
+        elif is_settled:
+            await self._read_again(adopt)
+
+    async def _read_again(self, adopt: Adopt) -> None:
+        try:
+            reading = (await asyncio.to_thread(read, self._path)).keeping(self.reading)
+            await adopt(reading)
+        except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
+            if str(error) != self._told:
+                self._log.warning(_NOT_LOADED, problems=str(error))
+            self._told = str(error)
+            return
+        self.reading, self._seen = reading, reading.contents
+        self._log.info("web configuration loaded", tls=reading.context is not None)

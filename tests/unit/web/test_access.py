@@ -1,0 +1,193 @@
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import bcrypt
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from exporter.config import WebConfiguration
+from exporter.web.access import Access, _names
+from exporter.web.passwords import Passwords
+
+_HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+_USERS = {"basic_auth_users": {"alice": _HASH, "josé": _HASH}}
+
+
+def _as(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+_ALICE = _as("alice", "secret")
+
+Client = TestClient[web.Request, web.Application]
+
+
+async def _page(_: web.Request) -> web.Response:
+    return web.Response(text="a page")
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"a page")
+    return response
+
+
+@contextlib.asynccontextmanager
+async def _guarded(access: Access, written: Mapping[str, Any]) -> AsyncIterator[Client]:
+    """Serve pages under the rules of a web configuration."""
+    access.adopt(WebConfiguration.model_validate(written), None)
+    application = web.Application()
+    application.router.add_get("/-/healthy", _page)
+    application.router.add_get("/metrics", _stream)
+    application.router.add_post("/-/reload", _page)
+    access.guard(application)
+    async with TestClient(TestServer(application)) as client:
+        yield client
+    access.close()
+
+
+async def test_without_users_all_are_let_in() -> None:
+    """An empty configuration asks for nothing, and adds no header."""
+    async with _guarded(Access(Passwords()), {}) as client:
+        answer = await client.get("/metrics")
+        assert (answer.status, await answer.text()) == (200, "a page")
+        assert "X-Frame-Options" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/metrics", "/nothing", "/-/reload", "/-/healthy/"])
+async def test_everything_but_health_needs_a_password(method: str, path: str) -> None:
+    """Also what does not exist, and paths that look like the open one."""
+    async with _guarded(Access(Passwords()), _USERS) as client:
+        answer = await client.request(method, path)
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="softswitch-exporter", charset="UTF-8"'
+        assert await answer.text() == (
+            "A user and the right password are needed.\n" if method != "HEAD" else ""
+        )
+        assert (await client.get("/-/healthy")).status == 200
+        assert (await client.get("/-/health%79")).status == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//-/healthy",
+        "/-/healthy/../../metrics",
+        "/-/healthy/..%2f..%2fmetrics",
+        "/-/healthy;/../metrics",
+        "/metrics?/-/healthy",
+        "/metrics#/-/healthy",
+        "http://127.0.0.1/metrics",
+        "http:///-/healthy/../metrics",
+        "127.0.0.1/-/healthy",
+    ],
+)
+async def test_no_spelling_leads_around_the_password(target: str) -> None:
+    """What stands in a request line is one path for the rules and for the pages."""
+    async with _guarded(Access(Passwords()), _USERS) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.split()[1] in {b"401", b"400"}
+    assert b"a page" not in answer
+
+
+@pytest.mark.parametrize("auth", [_ALICE, _as("josé", "secret")])
+async def test_the_right_password(auth: dict[str, str]) -> None:
+    """It opens every page, and does not make those exist that do not."""
+    async with _guarded(Access(Passwords()), _USERS) as client:
+        assert (await client.get("/metrics", headers=auth)).status == 200
+        assert (await client.post("/-/reload", headers=auth)).status == 200
+        assert (await client.get("/nothing", headers=auth)).status == 404
+
+
+async def test_a_scrape_costs_no_check() -> None:
+    """A hundred scrapes with a password check it once: bcrypt's price is paid by the first."""
+    checked = []
+
+    def check(password: bytes, known: bytes) -> bool:
+        checked.append(password)
+        return bcrypt.checkpw(password, known)
+
+    async with _guarded(Access(Passwords(check)), _USERS) as client:
+        for _ in range(100):
+            assert (await client.get("/metrics", headers=_ALICE)).status == 200
+        assert len(checked) == 1
+        for _ in range(3):
+            assert (await client.get("/metrics", headers=_as("alice", "wrong"))).status == 401
+        assert len(checked) == 4
+
+
+async def test_headers_stand_on_every_answer() -> None:
+    """On pages, on streams, on refusals and on what does not exist; another configuration changes them."""
+    access = Access(Passwords())
+    headers = {"X-Frame-Options": "deny", "Content-Security-Policy": "default-src 'self'"}
+    async with _guarded(access, {"http_server_config": {"headers": headers}, **_USERS}) as client:
+        for auth in (_ALICE, {}):
+            for path in ("/metrics", "/nothing", "/-/healthy"):
+                answer = await client.get(path, headers=auth)
+                assert headers.items() <= dict(answer.headers).items()
+        access.adopt(WebConfiguration(), None)
+        answer = await client.get("/metrics")
+        assert (answer.status, headers.keys() & answer.headers.keys()) == (200, set())
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://exporter:10390", "Host": "exporter:10390"}, 200),
+        ({"Origin": "http://Exporter:10390", "Host": "exporter:10390"}, 200),
+        ({"Origin": "http://exporter:10391", "Host": "exporter:10390"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://[evil"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://behind.a.proxy", "Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+async def test_what_another_site_makes_a_browser_send(headers: dict[str, str], status: int) -> None:
+    """A browser says where a request comes from; curl says nothing, and is no victim. Reading is harmless."""
+    async with _guarded(Access(Passwords()), {}) as client:
+        assert (await client.post("/-/reload", headers=headers)).status == status
+        assert (await client.get("/metrics", headers=headers)).status == 200
+
+
+async def test_too_many_at_once() -> None:
+    """A crowd with wrong passwords from one address is told to come back; none of it is let in."""
+    async with _guarded(Access(Passwords()), {"basic_auth_users": {"alice": _hash_of_cost(8)}}) as client:
+        wrong = [client.get("/metrics", headers=_as("alice", str(number))) for number in range(50)]
+        answers = [await answer for answer in asyncio.as_completed(wrong)]
+        assert {answer.status for answer in answers} == {401, 429}
+        assert {answer.headers["Retry-After"] for answer in answers if answer.status == 429} == {"1"}
+
+
+def _hash_of_cost(cost: int) -> str:
+    return bcrypt.hashpw(b"secret", bcrypt.gensalt(cost)).decode()
+
+
+def test_names_of_client_certificates() -> None:
+    """Of every kind that the toolkit compares, addresses in their short form, and of no other kind."""
+    directory = ("DirName", ((("commonName", "x"),),))
+    names = [
+        ("DNS", "a.example"),
+        ("email", "b@c.example"),
+        ("URI", "spiffe://d"),
+        ("othername", "e"),
+        directory,
+    ]
+    addresses = [("IP Address", "0:0:0:0:0:0:0:1"), ("IP Address", "192.0.2.1")]
+    assert _names({"subjectAltName": (*names, *addresses)}) == {
+        *("a.example", "b@c.example", "spiffe://d", "::1", "192.0.2.1")
+    }
+    assert _names({}) == set()
