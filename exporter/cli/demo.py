@@ -108,7 +108,7 @@ def _configuration(simulator: RunningSimulator, world: World) -> str:
 def _introduction(exporter: str, simulator: str, file: Path) -> str:
     return f"""softswitch-exporter polls a simulated switch. Open:
   {exporter}/metrics         what Prometheus scrapes
-  {exporter}/                the landing page
+  {exporter}/                the status page
   {exporter}/api/v1/status   how each query goes, as JSON
   {simulator}/                the simulated switch, and how to break it
 The configuration is {file}

@@ -7,6 +7,7 @@ In the order of reading:
     courtesy                      whether a target may be asked now, by
         backoff, refusals, breaker    its failures, those of its key, and those of the whole switch
     asking, reading, options      one request, and its answer
+        answers                       what came instead of values, for people to see
     intake, families              from an answer to the values of metrics, with
         registrations, presence, scope, roll, discovery
                                       what has to be remembered from one answer to the next

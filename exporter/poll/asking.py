@@ -11,9 +11,10 @@ from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.model import Answer, Failure, Reason, SkipReason, Target
+from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.options import options
-from exporter.poll.reading import read
+from exporter.poll.reading import read, shown
 from exporter.poll.requests import Item
 from exporter.poll.targets import Targets
 from exporter.store import Store
@@ -25,8 +26,8 @@ _READ_ON_THE_LOOP = 256 * 1024
 class Asker:
     """Asks one switch, as ``configuration`` says and through ``client``; both may be exchanged at any time.
 
-    ``probing`` is the one request that goes out although the breaker is open. ``hand_on`` is given each
-    outcome.
+    ``probing`` is the one request that goes out although the breaker is open. ``answers`` holds what came
+    instead of values. ``hand_on`` is given each outcome.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts that one request has to do with
@@ -45,6 +46,7 @@ class Asker:
         self.configuration = configuration
         self.client = client
         self.probing: Item | None = None
+        self.answers = Answers()
         self._targets = targets
         self._courtesy = courtesy
         self._store = store
@@ -98,8 +100,14 @@ class Asker:
         self._instruments.request_duration.labels(self._store.switch, item.target.query.value).observe(
             self._clock.monotonic() - started
         )
-        if isinstance(body, Failure):
-            return body
+        outcome = body if isinstance(body, Failure) else await self._read(item, body)
+        if isinstance(outcome, Failure) and isinstance(body, bytes) and body.strip():
+            self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
+        elif not item.part:  # one phone that answers well does not speak for those that do not
+            self.answers.forget(item.target)
+        return outcome
+
+    async def _read(self, item: Item, body: bytes) -> Answer | Failure:
         how = options(item.target.query, self.configuration)
         if len(body) <= _READ_ON_THE_LOOP:
             return read(item.request.operation, body, how, self._mask)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants
 from exporter.poll import declared
+from exporter.poll.answers import Answers
 from exporter.poll.asking import Asker
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.discovery import TenantDiscovery
@@ -112,6 +113,16 @@ class Poller:
     def shown_url(self) -> str:
         """The URL of the switch, without what could be secret in it."""
         return self._mask(str(self._asker.client.url.with_user(None)))
+
+    @property
+    def answers(self) -> Answers:
+        """What the switch answered of late that gave no value."""
+        return self._asker.answers
+
+    @property
+    def tenant_names(self) -> Mapping[str, str]:
+        """What the switch calls its tenants, by code, as far as its list is asked."""
+        return self._discovery.names
 
     @property
     def requests_in_flight(self) -> int:

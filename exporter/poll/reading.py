@@ -1,12 +1,15 @@
 """Reads the body of an answer, and lets nothing of a key into what is told of a failure."""
 
-from exporter.decode import Options, decode, is_list
+from exporter.decode import Options, decode, excerpt, is_list
 from exporter.masking import Mask
 from exporter.model import Answer, Failure
 from exporter.request import Operation
 
 _READ_AGAIN = 64 * 1024
 """Bytes. What a failure quotes stands within so many; masking megabytes would take a second."""
+
+_SHOWN = 2048
+"""Characters of an answer that are shown at most."""
 
 
 def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Answer | Failure:
@@ -21,6 +24,15 @@ def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Ans
     return Failure(
         decoded.reason, again.detail if isinstance(again, Failure) else "a key stands in the answer"
     )
+
+
+def shown(operation: Operation, body: bytes, mask: Mask) -> str:
+    """Return what people may see of an answer: its start, without any key; of a list only size and type."""
+    if is_list(operation):
+        return excerpt(operation, body, _SHOWN)
+    if len(body) > _READ_AGAIN:
+        return f"{len(body):,} bytes, too many to be shown"
+    return excerpt(operation, masked(body, mask), _SHOWN)
 
 
 def masked(body: bytes, mask: Mask) -> bytes:

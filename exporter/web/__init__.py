@@ -3,8 +3,10 @@
 negotiation   which format and which encoding a scraper is given
 metrics       streams a scrape
 limits        how much scrapers can make the exporter do at a time
-status        what is known of each switch, as JSON
-pages         the landing page
+status        what is known of each switch, as JSON, with
+    queries, tenants    a part of it each
+    slices              long work in short pieces
+pages         the status page; it is made of ``templates`` and ``static``
 passwords     whose password is right, without bcrypt's price for each scrape
 access        who may ask for what
 tls           how connections are made safe

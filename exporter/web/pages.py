@@ -1,62 +1,84 @@
-"""The landing page: where to go, and whether each switch answers. Works without JavaScript."""
+"""The status page. Complete without JavaScript, but for most of many tenants; ``static/status.js`` renews it.
 
-from html import escape
-from typing import Any
-
-from exporter import __version__
-
-_STATES = {True: "answers", False: "does not answer", None: "not tried yet"}
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>softswitch-exporter</title>
-<style>
-:root {{ color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5; }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }}
-td.number, th.number {{ text-align: right; }}
-</style>
-</head>
-<body>
-<h1>softswitch-exporter</h1>
-<p>Version {version}</p>
-<ul>
-<li><a href="{metrics}">Metrics</a>, for Prometheus</li>
-<li><a href="/api/v1/status">Status</a> of every query, as JSON</li>
-<li><a href="/-/healthy">Healthy</a> and <a href="/-/ready">ready</a>, for probes</li>
-</ul>
-<h2>Switches</h2>
-<table>
-<thead><tr><th>Switch</th><th>State</th><th>URL</th><th class="number">Tenants</th>
-<th class="number">Failing targets</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</body>
-</html>
+What the script shows it reads from ``/api/v1/status``; it says the same in the same words as the template.
 """
 
-_ROW = (
-    "<tr><td>{name}</td><td>{state}</td><td>{url}</td>"
-    '<td class="number">{tenants}</td><td class="number">{failing}</td></tr>'
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+FIRST_TENANTS = 100
+"""Rows that the page comes with; the script fetches the others, and a link leads to them without it."""
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of the page and of all that belongs to it. What a switch says is data: nothing in it can be run."""
+
+_TYPES = {
+    "status.js": "text/javascript",
+    "words.js": "text/javascript",
+    "status.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+_PIECES_AT_A_TIME = 500
+_UNKNOWN = "\N{EN DASH}"
+_UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
+"""Seconds of each unit, from how many on it is used, and its sign."""
+
+
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Return each file that the page loads, with its content type, by its path."""
+    folder = resources.files("exporter.web").joinpath("static")
+    return {f"/-/static/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _TYPES.items()}
+
+
+async def status_page(state: dict[str, Any], telemetry_path: str) -> str:
+    """Return the page for a ``status``. It is rendered piece by piece, while everything else goes on."""
+    time = datetime.fromtimestamp(state["time_seconds"], UTC)
+    # The path is relative, so that the page works behind a proxy that adds a prefix.
+    shown = {**state, "metrics": f".{telemetry_path}", "time": f"{time:%Y-%m-%d %H:%M:%S} UTC"}
+    pieces = []
+    for piece in _template.generate(shown):
+        pieces.append(piece)
+        if len(pieces) % _PIECES_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    return "".join(pieces)
+
+
+def _count(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def _money(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,.2f}"
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a span of time in its largest unit that is there at least twice."""
+    if seconds is None:
+        return _UNKNOWN
+    size, sign = next((size, sign) for size, least, sign in _UNITS if abs(seconds) >= least)
+    return f"{int(abs(seconds) / size + 0.5) * (-1 if seconds < 0 else 1)} {sign}"
+
+
+_environment = Environment(
+    loader=PackageLoader("exporter.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-
-
-def landing_page(state: dict[str, Any], telemetry_path: str) -> str:
-    """Return the page for a ``status``."""
-    rows = "\n".join(
-        _ROW.format(
-            name=escape(switch["name"]),
-            state=_STATES[switch["up"]],
-            url=escape(switch["url"]),
-            tenants=switch["tenants"],
-            failing=sum(query["targets_failing"] for query in switch["queries"]),
-        )
-        for switch in state["switches"]
-    )
-    return _PAGE.format(version=escape(__version__), metrics=escape(telemetry_path), rows=rows)
+_environment.filters |= {"count": _count, "money": _money, "duration": _duration}
+_template = _environment.get_template("status.html")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import bcrypt
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError
@@ -17,9 +17,10 @@ from exporter.web.bad_requests import connection_logger
 from exporter.web.limits import bounded
 from exporter.web.listening import Listening, Protocol
 from exporter.web.metrics import stream_metrics
-from exporter.web.pages import landing_page
+from exporter.web.negotiation import accepts_gzip
+from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
-from exporter.web.status import status
+from exporter.web.status import TENANTS, status, status_json
 from exporter.web.web_file import OPEN, Reading, WebFile
 
 _READY_AFTER = 120.0
@@ -140,12 +141,15 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, sources.exposition)
 
-    async def landing(_: web.Request) -> web.Response:
-        page = landing_page(status(sources.pollers(), sources.clock), telemetry_path)
-        return web.Response(text=page, content_type="text/html")
+    async def page(request: web.Request) -> web.Response:
+        shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
+        state = await status(sources.pollers(), sources.clock, tenants=shown)
+        text = await status_page(state, telemetry_path)
+        return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
-    async def api_status(_: web.Request) -> web.Response:
-        return web.json_response(status(sources.pollers(), sources.clock))
+    async def api_status(request: web.Request) -> web.Response:
+        text = await status_json(sources.pollers(), sources.clock)
+        return _packed(request, web.json_response(text=text, headers=HEADERS))
 
     async def healthy(_: web.Request) -> web.Response:
         if sources.is_progressing():
@@ -162,8 +166,22 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
 
     return {
         telemetry_path: bounded(metrics),
-        "/": landing,
+        "/": page,
         "/api/v1/status": api_status,
         HEALTHY: healthy,
         "/-/ready": ready,
+        **{path: _static(*file) for path, file in static_files().items()},
     }
+
+
+def _static(content: bytes, content_type: str) -> Handler:
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(body=content, content_type=content_type, charset="utf-8", headers=HEADERS)
+
+    return handle
+
+
+def _packed(request: web.Request, response: web.Response) -> web.Response:
+    if request.method == hdrs.METH_GET and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response

@@ -1,0 +1,180 @@
+// Renews the status page from /api/v1/status, and sorts and filters the tenants.
+// Texts of a switch only ever become `textContent`.
+
+import { FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
+
+const EVERY = 5000; // milliseconds between two looks, or longer where one takes long
+const PATIENCE = 15000;
+const ROWS = 100; // of tenants, and as many more each time the end comes into view
+
+// Tenants: each section of the page has a view of its own.
+
+const views = new Map(); // section -> {sort, direction, limit, filter}
+
+function tenantsShown(it, section) {
+  const view = views.get(section);
+  const input = section.querySelector("input");
+  if (view.filter !== input.value) [view.filter, view.limit] = [input.value, ROWS];
+  const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = it.tenant_list.filter((tenant) => {
+    tenant.text ??= `${tenant.tenant} ${tenant.name} ${failing(tenant)}`.toLowerCase();
+    return words.every((word) => tenant.text.includes(word));
+  });
+  if (view.sort !== null) sortBy(found, ...SORTED_BY[view.sort], view.direction);
+  section.querySelector("output").textContent = `${count(found.length)} of ${count(it.tenants)} tenants`;
+  section.querySelector("button.more").hidden = found.length <= view.limit;
+  return found.slice(0, view.limit);
+}
+
+function sortBy(tenants, value, first, direction) {
+  const values = new Map(tenants.map((tenant) => [tenant, value(tenant)]));
+  tenants.sort((one, other) => {
+    const [a, b] = [values.get(one), values.get(other)];
+    if (a === null || b === null) return (a === null) - (b === null); // what is not known comes last, always
+    return first * direction * (typeof a === "string" ? collator.compare(a, b) : a - b);
+  });
+}
+
+function prepare(section) {
+  views.set(section, { sort: null, direction: 1, limit: ROWS, filter: "" });
+  const more = section.querySelector("button.more");
+  const view = views.get(section);
+  const showMore = () => { view.limit += ROWS; render(section); };
+  section.querySelectorAll(".tools").forEach((tools) => { tools.hidden = false; });
+  section.querySelector("input").addEventListener("input", () => render(section));
+  more.addEventListener("click", showMore);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && showMore(), { rootMargin: "300px" }).observe(more);
+  section.querySelectorAll("table").forEach((table) => {
+    [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
+    table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });
+    table.querySelectorAll("tbody tr").forEach((row) => label(row, table));
+  });
+  section.querySelectorAll('[data-table="tenants"] th[scope="col"]').forEach((heading, column, headings) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = heading.textContent.trim();
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => {
+      view.direction = view.sort === column ? -view.direction : 1;
+      [view.sort, view.limit] = [column, ROWS];
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      const ascending = SORTED_BY[column][1] * view.direction > 0;
+      heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      render(section);
+    });
+  });
+}
+
+// Showing
+
+function render(section) {
+  const it = state.get(section.dataset.switch);
+  if (!it) return;
+  for (const [name, text] of Object.entries(FACTS)) write(section.querySelector(`[data-fact="${name}"]`), ...text(it));
+  const summary = document.querySelector(`nav a[href="#${section.id}"] + span`);
+  if (summary) write(summary, ...FACTS.up(it));
+  for (const [name, table] of Object.entries(TABLES)) {
+    const rows = name === "tenants" ? tenantsShown(it, section) : table.rows(it);
+    fill(section.querySelector(`[data-table="${name}"] tbody`), rows, table);
+  }
+}
+
+// Rows stay the same elements as long as they stand for the same thing: so focus, open answers and the place stay.
+function fill(body, items, { key, cells }) {
+  const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
+  const keys = new Set(items.map(key));
+  rows.forEach((row, name) => keys.has(name) || row.remove());
+  let next = body.firstElementChild;
+  for (const item of items) {
+    const row = rows.get(key(item)) ?? newRow(key(item), body);
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+    cells.forEach((cell, column) => write(row.cells[column], ...cell(item)));
+  }
+}
+
+function newRow(key, body) {
+  const row = document.createElement("tr");
+  row.dataset.key = key;
+  for (const { cellIndex: column } of body.parentElement.tHead.rows[0].cells) {
+    const cell = row.appendChild(document.createElement(column ? "td" : "th"));
+    if (!column) cell.scope = "row";
+  }
+  return label(row, body.parentElement);
+}
+
+// On a phone each row is a paragraph, in which each cell says what it is. Laid out so, it needs to be told
+// that it is a table still.
+function label(row, table) {
+  row.role = "row";
+  [...row.cells].forEach((cell, column) => {
+    cell.role = column ? "cell" : "rowheader";
+    cell.dataset.label = table.tHead.rows[0].cells[column].textContent.trim();
+  });
+  return row;
+}
+
+function write(cell, text, mark = "", answer = undefined) {
+  if (cell.className !== (mark ?? "")) cell.className = mark ?? "";
+  if (answer !== undefined) {
+    writeAnswer(cell, text, answer);
+  } else if (cell.textContent !== text) {
+    cell.textContent = text;
+  }
+}
+
+function writeAnswer(cell, text, answer) {
+  if (!cell.querySelector("span")) cell.replaceChildren(document.createElement("span"));
+  write(cell.querySelector("span"), text);
+  let details = cell.querySelector("details");
+  if (answer === null) {
+    details?.remove();
+    return;
+  }
+  if (!details) {
+    details = cell.appendChild(document.createElement("details"));
+    details.append(document.createElement("summary"), document.createElement("pre"));
+    details.firstChild.textContent = "Answer";
+  }
+  write(details.querySelector("pre"), answer);
+}
+
+// Looking
+
+let state = new Map(); // name of the switch -> what is known of it
+let answered = new Date();
+let timer = 0;
+const clockTime = (date) => date.toLocaleTimeString("en-GB");
+
+async function look() {
+  clearTimeout(timer);
+  const started = performance.now();
+  try {
+    const response = await fetch("./api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    if (!response.ok) throw new Error(`it answers HTTP ${response.status}`);
+    const status = await response.json();
+    state = new Map(status.switches.map((it) => [it.name, it]));
+    if (!isTheSame([...state.keys()])) return location.reload(); // other switches are configured
+    answered = new Date();
+    [...views.keys()].forEach(render);
+    document.getElementById("time").textContent = `As of ${clockTime(answered)}; renews itself.`;
+    document.getElementById("trouble").hidden = true;
+  } catch (error) {
+    const how = error.message.startsWith("it answers") ? `: ${error.message}` : "";
+    const trouble = document.getElementById("trouble");
+    const text = `The exporter has not answered since ${clockTime(answered)}${how}. What is shown below is of that time.`;
+    if (trouble.textContent !== text || trouble.hidden) trouble.textContent = text; // said once, not every time
+    trouble.hidden = false;
+  }
+  document.body.classList.toggle("old", !document.getElementById("trouble").hidden);
+  if (!document.hidden) timer = setTimeout(look, Math.max(EVERY, 10 * (performance.now() - started)));
+}
+
+function isTheSame(names) {
+  const shown = [...views.keys()].map((section) => section.dataset.switch);
+  return names.length === shown.length && names.every((name, position) => name === shown[position]);
+}
+
+document.querySelectorAll("[data-switch]").forEach(prepare);
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
+look();
