@@ -209,6 +209,36 @@ async def test_no_key_in_a_detail(polling: Polling) -> None:
     assert not [key for key in _KEYS if key in attempt.failure.detail + made.page()]
 
 
+async def test_what_came_instead_of_a_value_is_kept(polling: Polling) -> None:
+    """The answer behind a failure can be looked at, without the key, until a value or nothing comes."""
+    made = polling()
+    target = Target(Query.PEERS, Scope.SWITCH)
+    said = b"Error: no access with key=admin-key from here"
+    for after in (b'{"n1": 3}', b"\r\n"):
+        made.switch.answers["COUNTPEERS"] = said
+        await made.sweep(Query.PEERS, Scope.SWITCH)
+        shown = made.poller.answers.of(target, Reason.REJECTED)
+
+        made.switch.answers["COUNTPEERS"] = after
+        await made.sweep(Query.PEERS, Scope.SWITCH)
+
+        assert shown == "Error: no access with key=*** from here"
+        assert [made.poller.answers.of(target, reason) for reason in Reason] == [None] * len(Reason)
+
+
+async def test_one_phone_does_not_speak_for_the_others(polling: Polling) -> None:
+    """Where phones are asked one by one, a good answer about one leaves that about another to be seen."""
+    made = polling(tenants=[{"code": "ACME", "extensions": ["100", "101"]}])
+    made.poller.targets.intervals[Query.REGISTRATIONS, Scope.TENANT] = 0.01
+    made.poller.targets.plan.cycles[Query.REGISTRATIONS, Scope.TENANT] = 0.01  # type: ignore[index]  # quick
+    made.switch.answers |= {"INFO regstate ACME 100": b"No id specified", "INFO regstate ACME 101": b"OK"}
+
+    await made.sweep(Query.REGISTRATIONS, Scope.TENANT)
+
+    target = Target(Query.REGISTRATIONS, Scope.TENANT, "ACME")
+    assert made.poller.answers.of(target, Reason.REJECTED) == "No id specified"
+
+
 async def test_values_go_when_they_are_stale(polling: Polling) -> None:
     """Three intervals after the last answer there is no value, and `up` says why."""
     made = polling()

@@ -3,7 +3,7 @@ import pytest
 from exporter.decode import Options
 from exporter.masking import Mask
 from exporter.model import Failure, Number, Reason
-from exporter.poll.reading import masked, read
+from exporter.poll.reading import masked, read, shown
 from exporter.request import Operation
 
 KEY = "s3cr3t/key&more"
@@ -66,3 +66,39 @@ def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
     failure = read(Operation.LIMITS, body.encode(), Options(), mask)
     assert isinstance(failure, Failure)
     assert "hunter2" not in failure.detail
+
+
+@pytest.mark.parametrize("before", [0, 2038, 2048, 2060])
+def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
+    """At most 2,048 characters, and no part of a key, wherever the text is cut."""
+    text = shown(Operation.COUNT_CALLS, ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask)
+
+    assert len(text) == 2048
+    assert "s3cr" not in text
+    assert text.startswith("x" * min(before, 2000) or "***")
+
+
+def test_keys_do_not_make_room_for_a_part_of_one(mask: Mask) -> None:
+    """Keys that are masked shorten a text; what moves up behind them is masked as well."""
+    text = shown(Operation.COUNT_CALLS, (KEY * 4000).encode(), mask)
+
+    assert set(text) <= set("*…")
+
+
+def test_a_large_answer_is_not_shown(mask: Mask) -> None:
+    """Masking it would hold up the event loop: its size is told."""
+    assert shown(Operation.COUNT_CALLS, b"x" * 100_000, mask) == "100,000 bytes, too many to be shown"
+
+
+def test_no_part_of_a_list_is_shown(mask: Mask) -> None:
+    """Of a list that could not be read size and type are told, however large it is."""
+    body = b'[{"password": "MUST-NOT-SHOW"' + b" " * 100_000
+
+    assert shown(Operation.EXTENSIONS, body, mask) == "list of 100,029 bytes, JSON"
+
+
+def test_no_credential_is_shown(mask: Mask) -> None:
+    """A member whose name speaks of a credential is shown without its value."""
+    text = shown(Operation.LIMITS, b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask)
+
+    assert text == '{"maxchannels": "many", "ex_webpassword": "***"}'

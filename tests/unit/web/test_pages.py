@@ -1,3 +1,4 @@
+import copy
 from html.parser import HTMLParser
 from typing import Any
 
@@ -6,7 +7,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import __version__
-from exporter.web.pages import landing_page
+from exporter.web.pages import static_files, status_page
+
+_QUERY = {
+    "query": "balance",
+    "scope": "tenant",
+    "interval_seconds": 300.0,
+    "cycle_seconds": None,
+    "freshness": "late",
+    "targets_tried": 1200,
+    "targets_failing": 1,
+    "failures_by_reason": {"decode": 1},
+    "newest_success_age_seconds": 7.4,
+    "oldest_success_age_seconds": 7300,
+    "failures": [
+        {
+            "tenant": "ACME",
+            "reason": "decode",
+            "detail": "a number was due",
+            "answer": "what came",
+            "age_seconds": 3,
+            "success_age_seconds": None,
+        }
+    ],
+}
+_TENANT = {
+    "tenant": "ACME",
+    "name": "Acme Tools",
+    "balance": -1234.5,
+    "balance_thresholds": {"warning": 50, "critical": 10},
+    "balance_verdict": "critical",
+    "calls": None,
+    "channels": 4,
+    "channels_limit": 30,
+    "registered": 7,
+    "extensions": 8,
+    "registered_verdict": None,
+    "failing": {"balance": "decode", "calls": "timeout"},
+}
 
 
 def _switch(**more: Any) -> dict[str, Any]:
@@ -14,10 +52,28 @@ def _switch(**more: Any) -> dict[str, Any]:
         "name": "pbx",
         "url": "https://pbx.example.com/api",
         "up": True,
-        "tenants": 3,
-        "queries": [{"targets_failing": 1}, {"targets_failing": 2}],
+        "valid_answer_age_seconds": 12,
+        "peers": 40,
+        "channels": 14,
+        "calls": 7,
+        "license_remaining_seconds": -3 * 86_400,
+        "license_verdict": "critical",
+        "tenants": 1,
+        "series": 1234,
+        "series_limited": False,
+        "requests_in_flight": 2,
+        "breaker_open": False,
+        "refused_keys": [],
+        "targets_held_back": 0,
+        "nodes": [{"node": "n1", "present": False, "peers": None, "channels": 3, "channels_limit": None}],
+        "queries": [_QUERY],
+        "tenant_list": [_TENANT],
     }
-    return usual | more
+    return copy.deepcopy(usual) | more
+
+
+def _status(*switches: dict[str, Any]) -> dict[str, Any]:
+    return {"version": __version__, "time_seconds": 1_700_000_000.0, "switches": list(switches)}
 
 
 class _Reader(HTMLParser):
@@ -26,7 +82,8 @@ class _Reader(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: list[str] = []
-        self.links: list[str | None] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.rows: list[list[str]] = []
         self.texts: list[str] = []
         self.open: list[str] = []
         self.feed(page)
@@ -34,47 +91,125 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag != "meta":
+        if tag not in {"meta", "link", "input"}:
             self.open.append(tag)
-        self.links += [value for name, value in attrs if name == "href"]
+        self.attributes += attrs
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+        self.texts.append(data.strip())
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] = f"{self.rows[-1][-1]} {data.strip()}".strip()
 
 
-def test_what_is_on_it() -> None:
-    """Version, links, and a row for each switch."""
-    page = _Reader(landing_page({"switches": [_switch(), _switch(name="other", up=None)]}, "/metrics"))
+async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics") -> _Reader:
+    reader = _Reader(await status_page(_status(*switches), telemetry_path))
+    assert reader.open == []
+    return reader
 
-    assert page.open == []
-    assert page.links == ["/metrics", "/api/v1/status", "/-/healthy", "/-/ready"]
-    assert f"Version {__version__}" in page.texts
-    assert page.tags.count("tr") == 3
-    assert "script" not in page.tags
-    for text in ("pbx", "other", "https://pbx.example.com/api", "3", "answers", "not tried yet"):
+
+def _links(page: _Reader) -> list[str | None]:
+    return [value for name, value in page.attributes if name == "href"]
+
+
+async def test_what_is_on_it() -> None:
+    """Version, links, a section for each switch, and a row for each query, failure, node and tenant."""
+    page = await _read(_switch())
+
+    assert _links(page)[-4:] == ["./metrics", "./api/v1/status", "./-/healthy", "./-/ready"]
+    assert "As of 2023-11-14 22:13:20 UTC; load the page again for newer values." in page.texts
+    assert page.tags.count("section") == 1
+    dash = "\N{EN DASH}"
+    assert [row for row in page.rows if row[0] in {"balance", "n1", "ACME"}] == [
+        ["balance", "each tenant", "late", "7 s", "2 h", "5 min", dash, "1 / 1,200", "decode 1"],
+        ["balance", "ACME", "decode", "3 s", dash, "a number was due Answer what came"],
+        ["n1", "missing", dash, "3"],
+        [
+            "ACME", "Acme Tools", "critical -1,234.50", "warning 50.00, critical 10.00", dash, "4 / 30",
+            "7 / 8", "balance decode, calls timeout",
+        ],
+    ]  # fmt: skip
+    for text in ("answers", "12 s ago", "closed", "critical -3 d", "none", "1,234"):
+        assert text in page.texts
+
+
+async def test_trouble_is_told_in_words() -> None:
+    """Whatever is marked by a colour also says so."""
+    page = await _read(
+        _switch(
+            up=False,
+            breaker_open=True,
+            series_limited=True,
+            valid_answer_age_seconds=None,
+            refused_keys=["admin", *"ABCDE"],
+        )
+    )
+
+    for text in (
+        "does not answer",
+        "open: the switch is only probed",
+        "1,234: detail is left out",
+        "admin, A, B, C, D, …",
+    ):
         assert text in page.texts
 
 
 @pytest.mark.parametrize(
     ("up", "words"), [(True, "answers"), (False, "does not answer"), (None, "not tried yet")]
 )
-def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a table
-    """Three states, and not tried is not down."""
-    assert words in _Reader(landing_page({"switches": [_switch(up=up)]}, "/metrics")).texts
+async def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a table
+    """Three states, and not tried is not down; of several switches they stand at the top as well."""
+    assert (await _read(_switch(up=up))).texts.count(words) == 1
+    assert (await _read(_switch(up=up), _switch(name="other", up=not up))).texts.count(words) == 2
+
+
+async def test_without_switches_or_tenants() -> None:
+    """Nothing to show is shown as nothing."""
+    assert "section" not in (await _read()).tags
+    assert (await _read(_switch(tenant_list=[], nodes=[], queries=[], tenants=0))).rows
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
-def test_names_cannot_become_markup(text: str) -> None:
-    """Whatever a switch is called, the page has the same tags, and says the name."""
-    page = _Reader(landing_page({"switches": [_switch(name=text, url=text)]}, "/metrics"))
+async def test_names_cannot_become_markup(text: str) -> None:
+    """Whatever a switch calls things, and whatever it answers, tags and attributes stay the same."""
+    hostile = _switch(name=text, url=text, refused_keys=[text])
+    hostile["nodes"][0]["node"] = text
+    hostile["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
+    hostile["tenant_list"][0] |= {"tenant": text, "name": text}
 
-    assert page.tags == _Reader(landing_page({"switches": [_switch()]}, "/metrics")).tags
-    assert page.texts.count(text) >= 2 or text in "".join(page.texts)
+    page, usual = await _read(hostile), await _read(_switch(refused_keys=["x"]))
+
+    assert page.tags == usual.tags
+    assert [name for name, _ in page.attributes] == [name for name, _ in usual.attributes]
+    assert ("data-key", text) in page.attributes
 
 
-def test_a_path_cannot_become_markup() -> None:
-    """The telemetry path is escaped within its attribute."""
-    assert _Reader(landing_page({"switches": []}, '/m"><script>')).links[0] == '/m"><script>'
+async def test_a_path_cannot_become_markup() -> None:
+    """The telemetry path is escaped within its attribute, and is never another scheme."""
+    assert './m"><script>' in _links(await _read(telemetry_path='/m"><script>'))
+    assert "./javascript:alert(1)" in _links(await _read(telemetry_path="/javascript:alert(1)"))
+
+
+async def test_nothing_is_inline() -> None:
+    """There is no style and no script in the page itself, so that the policy can forbid both."""
+    page = await _read(_switch())
+
+    assert page.tags.count("script") == 1
+    assert "style" not in page.tags
+    names = {name for name, _ in page.attributes}
+    assert not {name for name in names if name.startswith("on") or name == "style"}
+
+
+def test_every_file_is_there() -> None:
+    """Each file that the page or its script asks for is served."""
+    files = static_files()
+
+    assert b'from "./words.js"' in files["/-/static/status.js"][0]
+    assert {path.rpartition(".")[2] for path in files} == {"js", "css", "svg"}
+    assert all(content for content, _ in files.values())

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from exporter.errors import StartError
 from exporter.exposition import Exposition, Format
 from exporter.poll import Poller
 from exporter.web import Server, Sources, serve
+from tests.unit.web.conftest import Pollers
 
 
 class _Poller:
@@ -51,12 +53,20 @@ async def _serving(state: _State, path: str = "/metrics") -> AsyncIterator[Serve
 
 
 async def _get(server: Server, path: str, method: str = "GET") -> tuple[int, str, str]:
+    response = await _response(server, path, method)
+    return response.status, response.headers.get("Content-Type", ""), await response.text()
+
+
+async def _response(server: Server, path: str, method: str = "GET", **headers: str) -> aiohttp.ClientResponse:
     host, port = server.addresses[0]
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, f"http://{host}:{port}{path}", allow_redirects=False) as response,
+        session.request(
+            method, f"http://{host}:{port}{path}", allow_redirects=False, headers=headers
+        ) as response,
     ):
-        return response.status, response.headers.get("Content-Type", ""), await response.text()
+        await response.read()
+        return response
 
 
 async def test_routes() -> None:
@@ -88,11 +98,53 @@ async def test_pages_are_read_only(method: str, path: str) -> None:
 
 
 async def test_another_telemetry_path() -> None:
-    """The metrics are where they were asked for, only there, and the landing page leads there."""
+    """The metrics are where they were asked for, only there, and the status page leads there."""
     async with _serving(_State(), "/telemetry/pbx") as server:
         assert (await _get(server, "/telemetry/pbx"))[0] == 200
         assert (await _get(server, "/metrics"))[0] == 404
-        assert 'href="/telemetry/pbx"' in (await _get(server, "/"))[2]
+        assert 'href="./telemetry/pbx"' in (await _get(server, "/"))[2]
+
+
+async def test_all_of_many_tenants(pollers: Pollers) -> None:
+    """The page comes with 100 tenants and a link to the others, the JSON with all."""
+    poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
+    async with _serving(_State(pollers=[poller])) as server:
+        some, every = (await _get(server, "/"))[2], (await _get(server, "/?tenants=all"))[2]
+        assert (some.count("T099"), some.count("T100"), every.count('data-key="T')) == (2, 0, 150)
+        assert 'href="./?tenants=all"' in some
+        assert 'href="./?tenants=all"' not in every
+        assert (await _get(server, "/api/v1/status"))[2].count('"tenant": "T') == 150
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/status"])
+async def test_large_pages_are_packed(path: str, pollers: Pollers) -> None:
+    """For whoever takes gzip, and for nobody else; a HEAD has no body."""
+    poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(100)])
+    async with _serving(_State(pollers=[poller])) as server:
+        packed = await _response(server, path, **{"Accept-Encoding": "br, gzip"})
+        plain = await _response(server, path, **{"Accept-Encoding": "br, gzip;q=0"})
+        head = await _response(server, path, "HEAD", **{"Accept-Encoding": "gzip"})
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert "Content-Encoding" not in plain.headers
+        assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3
+        assert (head.status, await head.text()) == (200, "")
+
+
+async def test_what_a_switch_says_cannot_be_run() -> None:
+    """Each page and file says: no script and no style but our own, no frame, no guessing, no keeping."""
+    async with _serving(_State()) as server:
+        page = (await _get(server, "/"))[2]
+        files = re.findall(r'(?:src|href)="\.(/-/static/[^"]+)"', page)
+        assert len(files) == 3
+        for path in ("/", "/api/v1/status", *files, "/-/static/words.js"):
+            response = await _response(server, path)
+            policy = response.headers["Content-Security-Policy"].split("; ")
+            assert response.status == 200
+            assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+            assert not [rule for rule in policy if "unsafe" in rule or "*" in rule or "data:" in rule]
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+            assert response.headers["Cache-Control"] == "no-store"
 
 
 async def test_healthy_while_the_scheduler_makes_progress() -> None:

@@ -1,119 +1,122 @@
 import json
-from collections.abc import AsyncIterator, Callable
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from exporter import __version__
-from exporter.client import open_client
-from exporter.clock import Clock
-from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
-from exporter.masking import Mask
+from exporter import __version__, catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
-from exporter.store import Store
-from exporter.web.status import status
-
-Configured = Callable[..., SwitchConfiguration]
+from exporter.web.status import status, status_json
+from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
-_NOW = 1000.0
+_DOCUMENT = (Path(__file__).parents[3] / "docs/status.md").read_text()
 
 
 @pytest.fixture
-async def poller(configured: Configured) -> AsyncIterator[Poller]:
-    """Return a poller of a switch with 150 tenants, which asked nothing yet."""
-    configuration = configured(tenants=[{"code": f"T{number:03}"} for number in range(150)])
-    made = Poller(
-        configuration,
-        open_client(configuration),
-        Store("pbx", stale_after=3, max_series=1000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(monotonic=lambda: _NOW),
-        label_names=(),
-    )
-    yield made
-    await made.stop()
+async def poller(pollers: Pollers) -> Poller:
+    """Return a poller of a switch with 150 tenants."""
+    return pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
 
 
-def _status(poller: Poller) -> dict[str, Any]:
-    whole = status([poller], Clock(monotonic=lambda: _NOW))
-    assert json.loads(json.dumps(whole, allow_nan=False)) == whole
-    assert whole["version"] == __version__
+async def _status(poller: Poller) -> dict[str, Any]:
+    whole = await status([poller], CLOCK)
+    assert json.loads(await status_json([poller], CLOCK)) == json.loads(json.dumps(whole, allow_nan=False))
+    assert (whole["version"], whole["time_seconds"]) == (__version__, 1_700_000_000.0)
     (switch,) = whole["switches"]
     assert isinstance(switch, dict)
     return switch
 
 
-def _query(poller: Poller, query: Query, scope: Scope) -> dict[str, Any]:
-    (found,) = [
-        q for q in _status(poller)["queries"] if (q["query"], q["scope"]) == (query.value, scope.value)
-    ]
-    assert isinstance(found, dict)
-    return found
-
-
 async def test_before_anything_was_asked(poller: Poller) -> None:
     """Nothing is known, and nothing is claimed."""
-    switch = _status(poller)
+    switch = await _status(poller)
 
     assert (switch["name"], switch["url"], switch["up"]) == ("pbx", "http://127.0.0.1:9/api", None)
     assert (switch["tenants"], switch["requests_in_flight"]) == (150, 0)
     assert len(switch["queries"]) == len(poller.jobs)
-    assert _query(poller, Query.PEERS, Scope.SWITCH) == {
-        "query": "peers",
-        "scope": "switch",
-        "interval_seconds": 60.0,
-        "planned_cycle_seconds": 60.0,
-        "cycle_seconds": None,
-        "targets_tried": 0,
-        "targets_failing": 0,
-        "newest_success_age_seconds": None,
-        "oldest_success_age_seconds": None,
-        "failures": [],
-    }
+    assert switch["nodes"] == []
+    for name in ("valid_answer_age_seconds", "peers", "channels", "calls", "license_remaining_seconds"):
+        assert switch[name] is None
 
 
-async def test_ages_and_failures(poller: Poller) -> None:
-    """How old the newest and the oldest success are, and what fails since when."""
-    for tenant, at in (("T000", 900.0), ("T001", 950.0)):
-        poller.store.record(Target(Query.CALLS, Scope.TENANT, tenant), None, now=at, wall=0)
-    failure = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
-    poller.store.record(Target(Query.CALLS, Scope.TENANT, "T000"), failure, now=990.5, wall=0)
+async def test_without_switches() -> None:
+    """A configuration without switches has a status."""
+    assert json.loads(await status_json([], CLOCK)) == await status([], CLOCK)
 
-    query = _query(poller, Query.CALLS, Scope.TENANT)
 
-    assert (query["targets_tried"], query["targets_failing"]) == (2, 1)
-    assert (query["newest_success_age_seconds"], query["oldest_success_age_seconds"]) == (50, 100)
-    assert query["failures"] == [
-        {
-            "tenant": "T000",
-            "reason": "timeout",
-            "detail": "no complete answer within 60 s",
-            "age_seconds": 9.5,
-            "success_age_seconds": 100,
-        }
+async def test_the_whole_installation(pollers: Pollers) -> None:
+    """Its figures, and how long the license lasts with the severity that is due."""
+    poller = pollers(thresholds={"license": {"warning": "30d", "critical": "7d"}})
+    poller.store.note_attempt(valid=True, now=NOW - 5)
+    for metric, value in ((catalogue.PEERS, 40), (catalogue.CHANNELS, 14), (catalogue.CALLS, 7)):
+        poller.store.set(metric, "", value)
+    poller.store.set(catalogue.LICENSE_REMAINING, "", 7 * 86_400)
+
+    switch = await _status(poller)
+
+    assert (switch["up"], switch["valid_answer_age_seconds"]) == (True, 5)
+    assert (switch["peers"], switch["channels"], switch["calls"]) == (40, 14, 7)
+    assert (switch["license_remaining_seconds"], switch["license_verdict"]) == (604_800, "critical")
+
+
+async def test_nodes(pollers: Pollers) -> None:
+    """Each node that is configured or was counted: whether it is there, its figures and its limit."""
+    poller = pollers(nodes=["n9", {"name": "n1", "channels_limit": 500}])
+    poller.store.set(catalogue.NODE_PRESENT, "", {"n9": 0.0, "n1": 1.0, "n2": 1.0})
+    poller.store.set(catalogue.NODE_PEERS, "", {"n1": 3, "n2": 4})
+    poller.store.set(catalogue.NODE_CHANNELS, "", {"n1": 1})
+    poller.store.set(catalogue.NODE_CHANNELS, "", {"n2": 2}, part="n2")
+
+    nodes = (await _status(poller))["nodes"]
+
+    assert [tuple(node.values()) for node in nodes] == [
+        ("n9", False, None, None, None),
+        ("n1", True, 3, 1, 500),
+        ("n2", True, 4, 2, None),
     ]
 
 
-async def test_many_failures_are_counted_and_some_shown(poller: Poller) -> None:
-    """When all tenants fail at once the page stays small, and the count is right."""
-    for number in range(150):
-        target = Target(Query.CALLS, Scope.TENANT, f"T{number:03}")
-        poller.store.record(target, Failure(Reason.AUTH, "refused"), now=_NOW, wall=0)
+async def test_its_size_is_bounded(pollers: Pollers) -> None:
+    """More tenants and nodes than are told of, all of them failing with long answers: below 8 MB."""
+    poller = pollers(tenants=[{"code": f"T{number:05}"} for number in range(10_500)])
+    poller.store.set(catalogue.NODE_PRESENT, "", {f"n{number}": 1.0 for number in range(1000)})
+    for number in range(10_500):
+        code = f"T{number:05}"
+        for query in (Query.CALLS, Query.BALANCE):
+            target = Target(query, Scope.TENANT, code)
+            poller.store.record(target, Failure(Reason.DECODE, "x" * 200), now=number, wall=0)
+            poller.answers.keep(target, Reason.DECODE, "y" * 2048)
 
-    query = _query(poller, Query.CALLS, Scope.TENANT)
+    text = await status_json([poller], CLOCK)
 
-    assert query["targets_failing"] == 150
-    assert len(query["failures"]) == 100
-    assert _query(poller, Query.CALLS, Scope.SWITCH)["targets_failing"] == 0
+    (switch,) = json.loads(text)["switches"]
+    assert len(text) < 8_000_000
+    assert (switch["tenants"], len(switch["tenant_list"]), len(switch["nodes"])) == (10_500, 10_000, 500)
+    assert text.count("y" * 2048) == 50
 
 
 async def test_no_key(poller: Poller) -> None:
     """The key of the configuration is nowhere in it."""
-    poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=_NOW, wall=0)
+    poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
 
-    assert "admin-key" not in json.dumps(_status(poller))
+    assert "admin-key" not in json.dumps(await _status(poller))
+
+
+async def test_every_name_is_documented(pollers: Pollers) -> None:
+    """docs/status.md tells each name of the JSON, in its order, and no other."""
+    poller = pollers(tenants=[{"code": "ACME"}], nodes=["n1"])
+    poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
+
+    whole = await status([poller], CLOCK)
+
+    (switch,) = whole["switches"]
+    (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
+    (failure,) = query["failures"]
+    objects = (whole, switch, query, failure, node, tenant)
+    sections = _DOCUMENT.split("\n## ")[1:]
+    assert [re.findall(r"^\| `(\w+)`", section, re.MULTILINE) for section in sections] == [
+        list(names) for names in objects
+    ]

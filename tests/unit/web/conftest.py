@@ -1,0 +1,40 @@
+"""A poller that asked nothing yet, for the tests of what is told of one."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.client import open_client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.poll import Poller
+from exporter.store import Store
+
+NOW = 1000.0
+CLOCK = Clock(monotonic=lambda: NOW, wall=lambda: 1_700_000_000.0)
+
+Pollers = Callable[..., Poller]
+
+
+@pytest.fixture
+async def pollers(configured: Callable[..., SwitchConfiguration]) -> AsyncIterator[Pollers]:
+    """Return a function that makes a poller of a switch with these settings, at 1,000 s of its clock."""
+    made: list[Poller] = []
+
+    def make(**settings: object) -> Poller:
+        configuration = configured(**settings)
+        store = Store("pbx", stale_after=configuration.stale_after, max_series=1_000_000)
+        instruments = Instruments(CollectorRegistry())
+        made.append(
+            Poller(
+                configuration, open_client(configuration), store, instruments, Mask(), CLOCK, label_names=()
+            )
+        )
+        return made[-1]
+
+    yield make
+    for poller in made:
+        await poller.stop()
