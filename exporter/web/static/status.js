@@ -4,8 +4,10 @@
 import { FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
 
 const EVERY = 5000; // milliseconds between two looks, or longer where one takes long
-const PATIENCE = 15000;
+const PATIENCE = 15000; // milliseconds that the exporter may take
 const ROWS = 100; // of tenants, and as many more each time the end comes into view
+
+const collator = new Intl.Collator("en", { numeric: true });
 
 // Tenants: each section of the page has a view of its own.
 
@@ -40,7 +42,7 @@ function prepare(section) {
   const more = section.querySelector("button.more");
   const view = views.get(section);
   const showMore = () => { view.limit += ROWS; render(section); };
-  section.querySelectorAll(".tools").forEach((tools) => { tools.hidden = false; });
+  section.querySelectorAll(".tools, .plain").forEach((it) => { it.hidden = !it.hidden; });
   section.querySelector("input").addEventListener("input", () => render(section));
   more.addEventListener("click", showMore);
   new IntersectionObserver(([entry]) => entry.isIntersecting && showMore(), { rootMargin: "300px" }).observe(more);
@@ -144,31 +146,49 @@ function writeAnswer(cell, text, answer) {
 let state = new Map(); // name of the switch -> what is known of it
 let answered = new Date();
 let timer = 0;
-const clockTime = (date) => date.toLocaleTimeString("en-GB");
+let looking = false;
 
 async function look() {
+  if (looking) return;
+  looking = true;
   clearTimeout(timer);
   const started = performance.now();
   try {
-    const response = await fetch("./api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-    if (!response.ok) throw new Error(`it answers HTTP ${response.status}`);
-    const status = await response.json();
-    state = new Map(status.switches.map((it) => [it.name, it]));
-    if (!isTheSame([...state.keys()])) return location.reload(); // other switches are configured
-    answered = new Date();
-    [...views.keys()].forEach(render);
-    document.getElementById("time").textContent = `As of ${clockTime(answered)}; renews itself.`;
-    document.getElementById("trouble").hidden = true;
-  } catch (error) {
-    const how = error.message.startsWith("it answers") ? `: ${error.message}` : "";
-    const trouble = document.getElementById("trouble");
-    const text = `The exporter has not answered since ${clockTime(answered)}${how}. What is shown below is of that time.`;
-    if (trouble.textContent !== text || trouble.hidden) trouble.textContent = text; // said once, not every time
-    trouble.hidden = false;
+    const [status, trouble] = await ask();
+    tell(trouble);
+    if (status) show(status);
+  } finally {
+    looking = false;
+    if (!document.hidden) timer = setTimeout(look, Math.max(EVERY, 10 * (performance.now() - started)));
   }
-  document.body.classList.toggle("old", !document.getElementById("trouble").hidden);
-  if (!document.hidden) timer = setTimeout(look, Math.max(EVERY, 10 * (performance.now() - started)));
 }
+
+async function ask() {
+  try {
+    const response = await fetch("./api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    return response.ok ? [await response.json(), ""] : [null, ` (HTTP ${response.status}).`];
+  } catch {
+    return [null, "."];
+  }
+}
+
+function show(status) {
+  state = new Map(status.switches.map((it) => [it.name, it]));
+  if (!isTheSame([...state.keys()])) location.reload(); // other switches are configured
+  answered = new Date();
+  document.getElementById("time").textContent = `As of ${clockTime(answered)}; renews itself.`;
+  [...views.keys()].forEach(render);
+}
+
+function tell(trouble) {
+  const box = document.getElementById("trouble");
+  const text = `The exporter has not answered since ${clockTime(answered)}${trouble} What is shown below is of that time.`;
+  if (trouble && (box.hidden || box.textContent !== text)) box.textContent = text; // said once, not every time
+  box.hidden = !trouble;
+  document.body.classList.toggle("old", Boolean(trouble));
+}
+
+const clockTime = (date) => date.toLocaleTimeString("en-GB");
 
 function isTheSame(names) {
   const shown = [...views.keys()].map((section) => section.dataset.switch);

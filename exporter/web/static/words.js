@@ -6,7 +6,6 @@ const MARKS = { late: "warning", stale: "bad" };
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const hundredths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const collator = new Intl.Collator("en", { numeric: true });
 
 export const count = (value) => (value === null ? "–" : whole.format(value));
 const money = (value) => (value === null ? "–" : hundredths.format(value));
@@ -65,7 +64,7 @@ export const TABLES = {
     key: (failure) => `${failure.query} ${failure.scope} ${failure.tenant}`,
     cells: [
       (failure) => [failure.query],
-      (failure) => [failure.tenant],
+      (failure) => [failure.tenant, "name"],
       (failure) => [failure.reason, "bad"],
       (failure) => [duration(failure.age_seconds), "number"],
       (failure) => [duration(failure.success_age_seconds), "number"],
@@ -87,7 +86,7 @@ export const TABLES = {
     key: (tenant) => tenant.tenant,
     cells: [
       (tenant) => [tenant.tenant],
-      (tenant) => [tenant.name],
+      (tenant) => [tenant.name, "name"],
       (tenant) => [withVerdict(money(tenant.balance), tenant.balance_verdict), `number ${tenant.balance_verdict ?? ""}`],
       (tenant) => [pairs(tenant.balance_thresholds, money)],
       (tenant) => [count(tenant.calls), "number"],

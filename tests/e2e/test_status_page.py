@@ -1,0 +1,330 @@
+"""The status page in a real browser, of a real exporter that polls a simulated switch."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.browser import opened, running_browser
+from tests.e2e.everything import OF_TENANTS, configuration, queries, switch
+from tests.e2e.programs import (
+    EXPORTER,
+    Exporter,
+    Simulator,
+    get_json,
+    running_programs,
+    send,
+    start_exporter,
+    start_simulator,
+    tell,
+    wait_until,
+)
+
+SCRIPT = "<script>alert(1)</script>"
+QUOTES = """O'Neill & "Sons" <b>"""
+LONG = "x" * 300
+ANSWER = "<img src=x onerror=alert(1)> cannot do that, says the switch"
+
+
+@pytest.fixture(scope="module")
+def browser(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
+    """Start one browser for all tests; each opens pages in a context of its own."""
+    with running_browser(require_program("chromium", "chromium")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Exporter]]:
+    """Start a switch that stands still, whose names are hostile, and an exporter that polls all of it."""
+    directory = tmp_path_factory.mktemp("status-page")
+    with running_programs(directory) as run:
+        simulator = start_simulator(run, "--tenants=12", "--nodes=2", "--extensions=3")
+        balances = {"ACME": 1000, "BOREAL": -500, "CINDER": 20.5}
+        simulator.world(freeze=True, tenants={code: {"balance": held} for code, held in balances.items()})
+        names = {"ACME": QUOTES, "BOREAL": LONG, "CINDER": SCRIPT}
+        rows = [{"te_code": code, "te_name": names.get(code, code.title())} for code in _codes(simulator)]
+        simulator.fault(kind="body", reqtype="MANAGEDB", text=json.dumps(rows))
+        nodes = {"pbx1": 3, "pbx2": 2, SCRIPT: 4}
+        simulator.fault(kind="body", reqtype="COUNTPEERS", text=json.dumps(nodes))
+        simulator.fault(kind="sentence", info="config", tenant="CINDER", text=ANSWER)
+        settings = switch(
+            "pbx-<i>eu</i>",
+            simulator.url,
+            discover_tenants={"enabled": True},
+            nodes=["pbx1", "gone"],
+            tenant_defaults={"extensions": ["100", "101"]},
+            queries=queries(tenants={"interval": "1s"}, peers={"tenant_interval": "off"}),
+        )
+        exporter = start_exporter(run, directory / "config.yaml", configuration(settings))
+        wait_until(lambda: _is_settled(exporter), 30, "every query of every tenant to be tried")
+        yield simulator, exporter
+
+
+def _codes(simulator: Simulator) -> list[str]:
+    return [code for code, tenant in simulator.truth()["tenants"].items() if not tenant["disabled"]]
+
+
+def _is_settled(exporter: Exporter) -> bool:
+    (state,) = get_json(f"{exporter.base_url}/api/v1/status")["switches"]
+    of_tenants = [query for query in state["queries"] if query["scope"] == "tenant"]
+    return bool(state["tenants"]) and all(query["targets_tried"] == state["tenants"] for query in of_tenants)
+
+
+def _table(page: Page, kind: str) -> Locator:
+    return page.locator(f'[data-table="{kind}"]')
+
+
+def _column(page: Page, kind: str, column: int) -> list[str]:
+    return _table(page, kind).locator(f"tbody tr > :nth-child({column})").all_text_contents()
+
+
+def _renewed(page: Page) -> None:
+    """Wait until the script has shown what it fetched."""
+    expect(page.locator("#time")).to_contain_text("renews itself")
+
+
+def _looked_again(page: Page) -> bool:
+    """Let the page fetch at once, as it does when one comes back to it; return whether it was answered."""
+    with page.expect_response("**/api/v1/status") as response:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    return response.value.ok
+
+
+_GOES_ON = re.compile(r"\d+ (?:s|min)(?: ago)?|fresh|late")
+
+
+def _words(page: Page) -> list[str]:
+    """Return the text of every fact and every cell, with N for the ages, which go on."""
+    texts = page.locator("[data-fact], [data-table] th, [data-table] td").all_text_contents()
+    return ["N" if _GOES_ON.fullmatch(text.strip()) else "".join(text.split()) for text in texts]
+
+
+def test_the_script_shows_what_the_server_shows(
+    browser: Browser, programs: tuple[Simulator, Exporter]
+) -> None:
+    """Without JavaScript the page says the same, word for word, of everything but requests in flight."""
+    _, exporter = programs
+    with opened(browser, exporter.base_url, java_script_enabled=False) as page:
+        expect(page.locator("#time")).to_contain_text("load the page again")
+        expect(page.locator(".plain")).to_contain_text("12 of 12 tenants")
+        without = _words(page)
+    with opened(browser, exporter.base_url) as page:
+        _renewed(page)
+        within = _words(page)
+    flight = 9  # requests in flight come and go
+    assert len(without) > 200
+    assert within[:flight] + within[flight + 1 :] == without[:flight] + without[flight + 1 :]
+
+
+def test_what_is_shown(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """A row for each query, node and tenant, with what the switch really said."""
+    simulator, exporter = programs
+    truth = simulator.truth()
+    with opened(browser, exporter.base_url) as page:
+        _renewed(page)
+        expect(page.get_by_role("heading", level=2)).to_have_text(re.compile("answers"))
+        assert len(_column(page, "queries", 1)) == 10
+        assert set(_column(page, "queries", 3)) <= {"fresh", "late"}  # at a turn a second
+        nodes = dict(zip(_column(page, "nodes", 1), _column(page, "nodes", 2), strict=True))
+        assert nodes == {"pbx1": "yes", "gone": "missing", SCRIPT: "yes", "pbx2": "yes"}
+        calls = dict(zip(_column(page, "tenants", 1), _column(page, "tenants", 5), strict=True))
+        assert calls == {code: str(truth["tenants"][code]["calls"]) for code in _codes(simulator)}
+
+
+def test_nothing_of_a_switch_is_markup(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Names and answers with tags and quotes stay text, from the server and from the script."""
+    _, exporter = programs
+    for settings in ({"java_script_enabled": False}, {}):
+        with opened(browser, exporter.base_url, **settings) as page:
+            page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+            if not settings:
+                _renewed(page)
+                page.evaluate("document.querySelectorAll('tbody').forEach((body) => body.replaceChildren())")
+                _looked_again(page)
+                expect(_table(page, "tenants").locator("tbody tr")).to_have_count(12)
+            assert SCRIPT in _column(page, "nodes", 1)
+            assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 2))
+            assert ANSWER in page.locator("pre").all_text_contents()
+            assert page.locator("main").locator("script, img, b > *, i").count() == 0
+    with opened(browser, exporter.base_url, complaints=False) as page:
+        page.evaluate("document.body.append(document.createElement('script'))")
+        page.evaluate("document.body.lastChild.text = 'window.ran = 1'")
+        assert page.evaluate("window.ran") is None  # the policy holds
+
+
+def test_filter_and_sort(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Typing narrows, headings sort and say so; what is not known comes last, and both outlast renewals."""
+    _, exporter = programs
+    with opened(browser, exporter.base_url) as page:
+        _renewed(page)
+        assert _column(page, "tenants", 1)[0] == "CINDER"  # something of it fails
+        balance = page.get_by_role("columnheader", name="Balance")
+        balance.get_by_role("button").press("Enter")
+        expect(balance).to_have_attribute("aria-sort", "ascending")
+        assert _column(page, "tenants", 1)[0] == "BOREAL"
+        balance.get_by_role("button").click()
+        expect(balance).to_have_attribute("aria-sort", "descending")
+        assert _column(page, "tenants", 1)[0] == "ACME"
+        page.get_by_role("columnheader", name="Failing").get_by_role("button").click()
+        assert [bool(text) for text in _column(page, "tenants", 8)] == [True] + [False] * 11
+        assert page.locator("[aria-sort]").count() == 1
+
+        field = page.get_by_label("Filter")
+        field.press_sequentially("limits REJECTED")
+        expect(page.locator("output")).to_have_text("1 of 12 tenants")
+        _looked_again(page)
+        assert _column(page, "tenants", 1) == ["CINDER"]
+        assert field.evaluate("(field) => field === document.activeElement")
+        field.fill("nobody of this name")
+        expect(page.locator("output")).to_have_text("0 of 12 tenants")
+
+
+def test_a_fault_comes_and_goes_by_itself(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Nobody touches the page: the failure appears with its answer and goes; what was open stays open."""
+    simulator, exporter = programs
+    with opened(browser, exporter.base_url) as page:
+        _renewed(page)
+        answer = page.locator("details", has_text="cannot do that")
+        answer.locator("summary").click()
+        answer.locator("summary").focus()
+        page.mouse.wheel(0, 400)
+        page.wait_for_function("scrollY > 0")
+        place = page.evaluate("scrollY")
+        simulator.fault(kind="sentence", info="balance", tenant="ACME", text="The till is closed demo-admin")
+        row = _table(page, "failures").locator("tr", has_text="The till is closed")
+        expect(row).to_have_count(1, timeout=15_000)
+        expect(row.locator("pre")).to_have_text("The till is closed ***")
+        assert answer.evaluate("(it) => it.open && it.firstChild === document.activeElement")
+        assert page.evaluate("scrollY") >= place
+        fault = get_json(f"{simulator.base_url}/simulator/faults")["faults"][-1]
+        send(f"{simulator.base_url}/simulator/faults?number={fault['number']}", None, method="DELETE")
+        wait_until(lambda: _looked_again(page) and row.count() == 0, 15, "the failure to go")
+        assert answer.evaluate("(it) => it.open && it.firstChild === document.activeElement")
+
+
+_OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+_CONTRAST = """() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [red, green, blue] = channels(colour).slice(0, 3)
+      .map((it) => it / 255).map((it) => (it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ground = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return (channels(colour)[3] ?? 1) > 0 || !element.parentElement ? colour : ground(element.parentElement);
+  };
+  const texts = [...document.body.querySelectorAll("*")].filter((element) => element.offsetParent
+    && [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()));
+  return texts.map((element) => {
+    const [one, other] = [light(getComputedStyle(element).color), light(ground(element))];
+    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  });
+}"""
+"""The contrast of every text with what is behind it, as WCAG 2 reckons it."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone(scheme: Any, browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """At 360 pixels nothing runs off the side, every text has contrast, and the tables are tables still."""
+    _, exporter = programs
+    phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
+    with opened(browser, exporter.base_url, java_script_enabled=False, **phone) as page:
+        assert page.evaluate(_OVERFLOW) == 0
+    with opened(browser, exporter.base_url, **phone) as page:
+        _renewed(page)
+        page.locator("summary").first.click()
+        assert page.evaluate(_OVERFLOW) == 0
+        scrolling = (
+            "[...document.querySelectorAll('.scroll')].filter((it) => it.scrollWidth > it.clientWidth)"
+        )
+        assert page.evaluate(f"{scrolling}.length") == 0
+        contrasts = page.evaluate(_CONTRAST)
+        assert len(contrasts) > 100
+        assert min(contrasts) >= 4.5
+        tenants = page.get_by_role("region", name=re.compile("Tenants of")).get_by_role("table")
+        assert tenants.get_by_role("row").count() == 13
+        assert tenants.get_by_role("rowheader").count() == 12
+        expect(tenants.get_by_role("button", name="Balance")).to_be_visible()
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", background))) > 380) is (scheme == "light")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, Callable[[], None]]]:
+    """Start an exporter with 5,000 tenants, known by name alone; also tell how to start it again."""
+    directory = tmp_path_factory.mktemp("large")
+    file = directory / "config.yaml"
+    off = {query: {"tenant_interval": "off"} for query in OF_TENANTS}
+    with running_programs(directory) as run:
+        simulator = start_simulator(run, "--tenants=5000", "--extensions=1")
+        wanted = queries(tenants={"interval": "1h"}, **off)
+        text = configuration(switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=wanted))
+        exporter = start_exporter(run, file, text)
+        address = exporter.base_url.removeprefix("http://")
+
+        def start_again() -> None:
+            again = run(*EXPORTER, f"--config.file={file}", f"--web.listen-address={address}")
+            again.wait_for("msg=listening")
+
+        yield exporter, start_again
+
+
+_COUNT_CHANGES = """
+  window.changes = 0;
+  new MutationObserver((found) => { window.changes += found.length; })
+    .observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+"""
+
+
+def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable[[], None]]) -> None:
+    """Filter and sort reach all of them, while the page holds no more rows than can be looked at."""
+    exporter, _ = large
+    with opened(browser, exporter.base_url) as page:
+        expect(page.locator("output")).to_have_text("5,000 of 5,000 tenants", timeout=15_000)
+        rows = _table(page, "tenants").locator("tbody tr")
+        expect(rows).to_have_count(100)
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+        page.evaluate(_COUNT_CHANGES)
+
+        page.get_by_label("Filter").press_sequentially("t488", delay=50)
+        expect(rows).to_have_count(10)
+        typed = page.evaluate("changes")
+        page.get_by_label("Filter").fill("")
+        page.get_by_role("columnheader", name="Tenant").get_by_role("button").click(click_count=2)
+        expect(rows.first).to_contain_text("T4984")
+        assert rows.count() == 100
+        page.evaluate("changes = 0")
+        _looked_again(page)
+        page.wait_for_function("changes > 0")
+        # Rows that say the same are left alone: only ages went on.
+        assert page.evaluate("changes") < 1000
+        assert typed < 5000
+        rows.last.scroll_into_view_if_needed()
+        expect(rows).to_have_count(200)
+        figures = session.send("Performance.getMetrics")["metrics"]
+        (script,) = [entry["value"] for entry in figures if entry["name"] == "ScriptDuration"]
+        tell(f"5,000 tenants: {typed} changes by typing 4 letters; {script:.2f} s of script in all")
+
+
+def test_the_exporter_goes_away_and_comes_back(
+    browser: Browser, large: tuple[Exporter, Callable[[], None]]
+) -> None:
+    """The page says that the exporter does not answer, and since when, until it does; the rest stays."""
+    exporter, start_again = large
+    with opened(browser, exporter.base_url, complaints=False) as page:
+        _renewed(page)
+        trouble = page.get_by_role("alert")
+        expect(trouble).to_be_hidden()
+        exporter.program.stop()
+        expect(trouble).to_contain_text("The exporter has not answered since", timeout=20_000)
+        told = trouble.inner_text()
+        assert re.search(r"since \d\d:\d\d:\d\d\. What is shown below is of that time\.$", told)
+        expect(_table(page, "tenants").locator("tbody tr")).to_have_count(100)
+        start_again()
+        wait_until(lambda: _looked_again(page) and trouble.is_hidden(), 20, "the trouble to go")
