@@ -259,10 +259,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, 
     """Start an exporter with 5,000 tenants, known by name alone; also tell how to start it again."""
     directory = tmp_path_factory.mktemp("large")
     file = directory / "config.yaml"
-    off = {query: {"tenant_interval": "off"} for query in OF_TENANTS}
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=5000", "--extensions=1")
-        wanted = queries(tenants={"interval": "1h"}, **off)
+        wanted = queries() | {query: {"tenant_interval": "off"} for query in OF_TENANTS}
+        wanted["tenants"] = {"interval": "1h"}
         text = configuration(switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=wanted))
         exporter = start_exporter(run, file, text)
         address = exporter.base_url.removeprefix("http://")
