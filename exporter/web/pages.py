@@ -3,13 +3,14 @@
 What the script shows it reads from ``/api/v1/status``; it says the same in the same words as the template.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from exporter.web.slices import slices
 
 FIRST_TENANTS = 100
 """Rows that the page comes with; the script fetches the others, and a link leads to them without it."""
@@ -44,17 +45,25 @@ def static_files() -> dict[str, tuple[bytes, str]]:
     return {f"/-/static/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _TYPES.items()}
 
 
-async def status_page(state: dict[str, Any], telemetry_path: str) -> str:
-    """Return the page for a ``status``. It is rendered piece by piece, while everything else goes on."""
+async def status_page(state: dict[str, Any], telemetry_path: str, *, tenants: int) -> str:
+    """Return the page for a ``status`` that has so many rows of tenants at most.
+
+    It is rendered piece by piece, while everything else goes on.
+    """
     time = datetime.fromtimestamp(state["time_seconds"], UTC)
     # The path is relative, so that the page works behind a proxy that adds a prefix.
-    shown = {**state, "metrics": f".{telemetry_path}", "time": f"{time:%Y-%m-%d %H:%M:%S} UTC"}
-    pieces = []
-    for piece in _template.generate(shown):
-        pieces.append(piece)
-        if len(pieces) % _PIECES_AT_A_TIME == 0:
-            await asyncio.sleep(0)
-    return "".join(pieces)
+    shown = {
+        **state,
+        "metrics": f".{telemetry_path}",
+        "time": f"{time:%Y-%m-%d %H:%M:%S} UTC",
+        "limit": tenants,
+    }
+    parts = [
+        # Escaped pieces are objects to the garbage collector, and plain text is not.
+        "".join(pieces)
+        async for pieces in slices(_template.generate(shown), _PIECES_AT_A_TIME)
+    ]
+    return "".join(parts)
 
 
 def _count(value: float | None) -> str:

@@ -20,7 +20,7 @@ from exporter.web.metrics import stream_metrics
 from exporter.web.negotiation import accepts_gzip
 from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
-from exporter.web.status import TENANTS, status, status_json
+from exporter.web.status import TENANTS, status, to_json
 from exporter.web.web_file import OPEN, Reading, WebFile
 
 _READY_AFTER = 120.0
@@ -144,11 +144,11 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def page(request: web.Request) -> web.Response:
         shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
         state = await status(sources.pollers(), sources.clock, tenants=shown)
-        text = await status_page(state, telemetry_path)
+        text = await status_page(state, telemetry_path, tenants=shown)
         return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
     async def api_status(request: web.Request) -> web.Response:
-        text = await status_json(sources.pollers(), sources.clock)
+        text = await to_json(await status(sources.pollers(), sources.clock))
         return _packed(request, web.json_response(text=text, headers=HEADERS))
 
     async def healthy(_: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.web.queries import age, query_state
 from exporter.web.slices import slices
-from exporter.web.tenants import severity, tenant_rows
+from exporter.web.tenants import failing_queries, severity, tenant_rows
 
 _NODES = 500
 """Nodes that are told of at most: ten times what an installation has."""
@@ -20,43 +20,37 @@ _NODES = 500
 TENANTS = 10_000
 """Tenants that are told of at most, of each switch: 3 MB."""
 
+_AT_A_TIME = 100
+"""Rows of tenants that are written before other work has its turn: some 2 ms."""
+
 Json = dict[str, Any]
 
 
 async def status(pollers: Sequence[Poller], clock: Clock, *, tenants: int = TENANTS) -> Json:
-    """Return the state of every switch, with so many rows of tenants at most.
+    """Return the state of every switch; `tenant_list` gives so many rows at most, and can be read once.
 
     Ages are in seconds; there is no key and no part of a list in it. It is put together piece by piece,
     while everything else goes on: an answer that comes meanwhile may be in one piece and not in another.
     """
+    return {
+        "version": __version__,
+        "time_seconds": round(clock.wall(), 3),
+        "switches": [await _switch(poller, clock.monotonic(), tenants) for poller in pollers],
+    }
+
+
+async def to_json(state: Json) -> str:
+    """Return a status as JSON, written piece by piece as well."""
     switches = []
-    for poller in pollers:
-        switch, targets = await _switch(poller, clock.monotonic())
-        rows = [row async for some in tenant_rows(poller, targets, tenants) for row in some]
-        switches.append({**switch, "tenant_list": rows})
-    return {**_head(clock), "switches": switches}
+    for switch in state["switches"]:
+        rows = [json.dumps(some)[1:-1] async for some in slices(switch["tenant_list"], _AT_A_TIME)]
+        whole = json.dumps({name: value for name, value in switch.items() if name != "tenant_list"})
+        switches.append(f'{whole[:-1]}, "tenant_list": [{", ".join(rows)}]}}')
+    whole = json.dumps({name: value for name, value in state.items() if name != "switches"})
+    return f'{whole[:-1]}, "switches": [{", ".join(switches)}]}}'
 
 
-async def status_json(pollers: Sequence[Poller], clock: Clock) -> str:
-    """Return the same as JSON.
-
-    Rows become text at once: 5,000 of them, kept as objects, make the garbage collector hold everything
-    up for 80 ms (Python 3.11, 2026-11).
-    """
-    switches = []
-    for poller in pollers:
-        switch, targets = await _switch(poller, clock.monotonic())
-        rows = [json.dumps(some)[1:-1] async for some in tenant_rows(poller, targets, TENANTS)]
-        switches.append(f'{json.dumps(switch)[:-1]}, "tenant_list": [{", ".join(rows)}]}}')
-    return f'{json.dumps(_head(clock))[:-1]}, "switches": [{", ".join(switches)}]}}'
-
-
-def _head(clock: Clock) -> Json:
-    return {"version": __version__, "time_seconds": round(clock.wall(), 3)}
-
-
-async def _switch(poller: Poller, now: float) -> tuple[Json, list[Target]]:
-    """Return what is known of a switch but for its tenants, and every target that was tried."""
+async def _switch(poller: Poller, now: float, tenants: int) -> Json:
     poller.refresh()
     tried = list(poller.store.attempts)
     by_query: dict[tuple[Query, Scope], list[Target]] = defaultdict(list)
@@ -67,7 +61,12 @@ async def _switch(poller: Poller, now: float) -> tuple[Json, list[Target]]:
     async for (query_and_scope,) in slices(list(poller.targets.intervals), 1):
         if query_and_scope in poller.targets.intervals:  # else it was switched off meanwhile
             queries.append(query_state(poller, *query_and_scope, by_query[query_and_scope], now))
-    return {**_whole(poller, now), "queries": queries}, tried
+    failing = await failing_queries(poller, tried)
+    return {
+        **_whole(poller, now),
+        "queries": queries,
+        "tenant_list": tenant_rows(poller, failing, tenants),
+    }
 
 
 def _whole(poller: Poller, now: float) -> Json:

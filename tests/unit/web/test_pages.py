@@ -109,7 +109,7 @@ class _Reader(HTMLParser):
 
 
 async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics") -> _Reader:
-    reader = _Reader(await status_page(_status(*switches), telemetry_path))
+    reader = _Reader(await status_page(_status(*switches), telemetry_path, tenants=100))
     assert reader.open == []
     return reader
 

@@ -8,7 +8,7 @@ import pytest
 from exporter import __version__, catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
-from exporter.web.status import TENANTS, status, status_json
+from exporter.web.status import TENANTS, status, to_json
 from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
@@ -22,8 +22,7 @@ async def poller(pollers: Pollers) -> Poller:
 
 
 async def _status(poller: Poller) -> dict[str, Any]:
-    whole = await status([poller], CLOCK)
-    assert json.loads(await status_json([poller], CLOCK)) == json.loads(json.dumps(whole, allow_nan=False))
+    whole: dict[str, Any] = json.loads(await to_json(await status([poller], CLOCK)))
     assert (whole["version"], whole["time_seconds"]) == (__version__, 1_700_000_000.0)
     (switch,) = whole["switches"]
     assert isinstance(switch, dict)
@@ -44,7 +43,7 @@ async def test_before_anything_was_asked(poller: Poller) -> None:
 
 async def test_without_switches() -> None:
     """A configuration without switches has a status."""
-    assert json.loads(await status_json([], CLOCK)) == await status([], CLOCK)
+    assert json.loads(await to_json(await status([], CLOCK)))["switches"] == []
 
 
 async def test_the_whole_installation(pollers: Pollers) -> None:
@@ -90,7 +89,7 @@ async def test_its_size_is_bounded(pollers: Pollers) -> None:
             poller.store.record(target, Failure(Reason.DECODE, "x" * 200), now=number, wall=0)
             poller.answers.keep(target, Reason.DECODE, "y" * 2048)
 
-    text = await status_json([poller], CLOCK)
+    text = await to_json(await status([poller], CLOCK))
 
     (switch,) = json.loads(text)["switches"]
     rows = len(json.dumps(switch.pop("tenant_list")))

@@ -6,12 +6,13 @@ import pytest
 from exporter import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
-from exporter.web.tenants import severity, tenant_rows
+from exporter.web.tenants import failing_queries, severity, tenant_rows
 from tests.unit.web.conftest import NOW, Pollers
 
 
 async def _rows(poller: Poller, limit: int = 1000) -> list[dict[str, Any]]:
-    return [row async for some in tenant_rows(poller, list(poller.store.attempts), limit) for row in some]
+    failing = await failing_queries(poller, list(poller.store.attempts))
+    return list(tenant_rows(poller, failing, limit))
 
 
 async def test_what_is_known_of_a_tenant(pollers: Pollers) -> None:
@@ -72,8 +73,8 @@ async def test_a_tenant_that_leaves_meanwhile(pollers: Pollers) -> None:
     """It has no row, and the others have theirs."""
     poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
     codes = []
-    async for some in tenant_rows(poller, [], 1000):
-        codes += [row["tenant"] for row in some]
+    for row in tenant_rows(poller, {}, 1000):
+        codes.append(row["tenant"])
         poller.targets.tenants.pop("T120", None)
 
     assert codes == [f"T{number:03}" for number in range(150) if number != 120]
