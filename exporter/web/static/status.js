@@ -23,7 +23,7 @@ function tenantsShown(it, section) {
     return words.every((word) => tenant.text.includes(word));
   });
   if (view.sort !== null) sortBy(found, ...SORTED_BY[view.sort], view.direction);
-  section.querySelector("output").textContent = `${count(found.length)} of ${count(it.tenants)} tenants`;
+  write(section.querySelector("output"), `${count(found.length)} of ${count(it.tenants)} tenants`);
   section.querySelector("button.more").hidden = found.length <= view.limit;
   return found.slice(0, view.limit);
 }
