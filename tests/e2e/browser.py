@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _FLAGS = (
     "--no-sandbox",  # tests run as root in containers
@@ -19,6 +19,7 @@ _FLAGS = (
 @contextlib.contextmanager
 def running_browser(executable: str) -> Iterator[Browser]:
     """Start a Chromium and end it."""
+    expect.set_options(timeout=20_000)  # milliseconds: a busy machine is no defect
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield browser

@@ -195,7 +195,7 @@ def test_a_fault_comes_and_goes_by_itself(browser: Browser, programs: tuple[Simu
         place = page.evaluate("scrollY")
         simulator.fault(kind="sentence", info="balance", tenant="ACME", text="The till is closed demo-admin")
         row = _table(page, "failures").locator("tr", has_text="The till is closed")
-        expect(row).to_have_count(1, timeout=15_000)
+        expect(row).to_have_count(1)
         expect(row.locator("pre")).to_have_text("The till is closed ***")
         assert answer.evaluate("(it) => it.open && it.firstChild === document.activeElement")
         assert page.evaluate("scrollY") >= place
@@ -285,7 +285,7 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
     """Filter and sort reach all of them, while the page holds no more rows than can be looked at."""
     exporter, _ = large
     with opened(browser, exporter.base_url) as page:
-        expect(page.locator("output")).to_have_text("5,000 of 5,000 tenants", timeout=15_000)
+        expect(page.locator("output")).to_have_text("5,000 of 5,000 tenants")
         rows = _table(page, "tenants").locator("tbody tr")
         expect(rows).to_have_count(100)
         session = page.context.new_cdp_session(page)
@@ -322,7 +322,7 @@ def test_the_exporter_goes_away_and_comes_back(
         trouble = page.get_by_role("alert")
         expect(trouble).to_be_hidden()
         exporter.program.stop()
-        expect(trouble).to_contain_text("The exporter has not answered since", timeout=20_000)
+        expect(trouble).to_contain_text("The exporter has not answered since")
         told = trouble.inner_text()
         assert re.search(r"since \d\d:\d\d:\d\d\. What is shown below is of that time\.$", told)
         expect(_table(page, "tenants").locator("tbody tr")).to_have_count(100)
