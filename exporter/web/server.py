@@ -14,7 +14,7 @@ from exporter.exposition import Exposition
 from exporter.poll import Poller
 from exporter.web.access import HEALTHY, Access
 from exporter.web.bad_requests import connection_logger
-from exporter.web.limits import bounded
+from exporter.web.limits import STATUSES, bounded
 from exporter.web.listening import Listening, Protocol
 from exporter.web.metrics import stream_metrics
 from exporter.web.negotiation import accepts_gzip
@@ -166,8 +166,8 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
 
     return {
         telemetry_path: bounded(metrics),
-        "/": page,
-        "/api/v1/status": api_status,
+        "/": bounded(page, STATUSES),
+        "/api/v1/status": bounded(api_status, STATUSES),
         HEALTHY: healthy,
         "/-/ready": ready,
         **{path: _static(*file) for path, file in static_files().items()},

@@ -282,7 +282,7 @@ async def test_nobody_listens(configured: Configured) -> None:
 
     await again.session.close()
     assert failure.reason is Reason.CONNECT
-    assert failure.detail.startswith("no connection: ")
+    assert failure.detail == "no connection: Connection refused"
 
 
 async def test_a_name_that_does_not_exist(configured: Configured) -> None:

@@ -31,7 +31,9 @@ async def test_so_many_at_a_time_and_the_next_is_told() -> None:
             await begun.acquire()
         beyond = await client.get("/metrics")
         assert (beyond.status, beyond.headers["Retry-After"]) == (503, "1")
-        assert await beyond.text() == "2 scrapes are being answered, and no more are at a time; try again.\n"
+        assert (
+            await beyond.text() == "2 such requests are being answered, and no more at a time; try again.\n"
+        )
         go_on.set()
         assert [(await task).status for task in first] == [200, 200]
         assert (await client.get("/metrics")).status == 200
