@@ -51,7 +51,7 @@ def _now() -> list[Built]:
                 Column("against the average", f"{newest(catalogue.NODE_PEERS, NODES)} / {_FAIR}", "none", 2),
                 Column("channels", newest(catalogue.NODE_CHANNELS, NODES)),
                 Column("limit", newest(catalogue.NODE_CHANNELS_LIMIT, NODES)),
-                Column("used", _USED, "percentunit", 0, steps=_FULL),
+                Column("used", f"max by (switch, node) ({_USED})", "percentunit", 0, steps=_FULL),
             ],
             size=Size(19, 8),
             no_value="No node is known",

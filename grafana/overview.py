@@ -30,17 +30,21 @@ SEVERITIES = {"critical": Word("CRITICAL", CRITICAL), "warning": Word("warning",
 SHORT_OF_CREDIT: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
 """Hours that credit lasts: where SoftswitchBalanceRunningOut is critical, and where it is a warning."""
 
+SEVERE = 'severity=~"critical|warning"'
+_TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
+"""Alerts that agree in these are one row: the phones of a tenant, which can be many, are counted."""
+
 NONE_OF_THEM = {0: Word("none", GOOD)}
 API = {0: Word("DOWN", CRITICAL), 1: Word("up", GOOD)}
 
 # What several queries rest on.
 _REGISTERED = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"')
-_KNOWN = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state=~"registered|unregistered"')
+_KNOWN = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"')
 _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
 _SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h")
 _RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
 _LOST = (
-    f"bottomk(10, {recorded(_RATIO, SWITCHES)} "
+    f"bottomk(10, max by (switch, tenant) ({recorded(_RATIO, SWITCHES)}) "
     f"< 0.9 * max_over_time({recorded(_RATIO, SWITCHES, over='1h')}))"
 )
 
@@ -48,7 +52,7 @@ _LOST = (
 def registered_share(*, offset: str = "") -> str:
     """Return the share of phones of a switch that are registered, of those whose state is known."""
     registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
-    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state=~"registered|unregistered"', offset=offset)
+    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"', offset=offset)
     return f"sum by (switch) ({registered}) / (sum by (switch) ({known}) > 0)"
 
 
@@ -82,18 +86,11 @@ def _alerts() -> list[Built]:
             [
                 Label("severity", words=SEVERITIES),
                 Label("alertname", link=TO_RUNBOOK),
-                *map(Label, ("switch", "node", "tenant", "extension", "query", "instance")),
+                *map(Label, ("switch", "node", "tenant", "query", "instance")),
             ],
             [
-                Column(
-                    "since",
-                    firing_since(
-                        'severity=~"critical|warning"',
-                        _ABOUT,
-                        by="severity, alertname, switch, node, tenant, extension, query, instance",
-                    ),
-                    unit="dateTimeFromNow",
-                )
+                Column("alerts", f"count by ({_TOGETHER}) ({firing(SEVERE, _ABOUT)})"),
+                Column("since", firing_since(SEVERE, _ABOUT, by=_TOGETHER), unit="dateTimeFromNow"),
             ],
             size=Size(19, 8),
             no_value="Nothing fires",
@@ -117,7 +114,7 @@ def _switches() -> Built:
                 0,
             ),
             Column(
-                "requests well",
+                "targets well",
                 f"avg by (switch) ({succeeding})",
                 "percentunit",
                 1,
@@ -141,7 +138,7 @@ def _switches() -> Built:
             ),
             Column("tenants", newest(catalogue.TENANTS, SWITCHES)),
         ],
-        size=Size(24, 6),
+        size=Size(24, 5),
         no_value="No exporter tells of a switch",
         order=[("API", False), ("switch", False)],
     )
@@ -174,8 +171,8 @@ def _tenants_at_risk() -> list[Built]:
             [
                 Column(
                     "credit",
-                    f"bottomk(10, {_below('critical')} or "
-                    f"({_below('warning')} unless on (switch, tenant) {_below('critical')}))",
+                    f"max by (switch, tenant, severity) (bottomk(10, {_below('critical')} or "
+                    f"({_below('warning')} unless on (switch, tenant) {_below('critical')})))",
                     "none",
                     2,
                 )
@@ -186,7 +183,7 @@ def _tenants_at_risk() -> list[Built]:
         ),
         rows(
             "Registrations lost",
-            "Share of registered phones, where over a tenth of them were lost within an hour: the ten lowest.",
+            "Share of registered phones, where over a tenth were lost within an hour: the ten lowest.",
             place,
             [
                 Column(

@@ -181,11 +181,10 @@ def over_time(
     unit: str = "none",
     dashed: str = "",
     steps: Steps | None = None,
-    stacked: bool = False,
 ) -> Built:
     """Return lines over time. ``dashed`` are the letters of queries to compare with."""
     panel = described(lines.Panel(), title, description, size, unit, no_value)
-    panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(60 if stacked else 5)
+    panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(5)
     panel = panel.show_points(looks.VisibilityMode.NEVER)
     panel = panel.tooltip(
         common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING)
@@ -196,8 +195,6 @@ def over_time(
         .placement(looks.LegendPlacement.BOTTOM)
         .show_legend(True)
     )
-    if stacked:
-        panel = panel.stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))
     if steps:
         panel = panel.thresholds(thresholds(steps)).thresholds_style(
             common.GraphThresholdsStyleConfig().mode(looks.GraphThresholdsStyleMode.DASHED)

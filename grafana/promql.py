@@ -51,9 +51,9 @@ def firing(*matchers: str) -> str:
 
 
 def firing_since(*matchers: str, by: str) -> str:
-    """Return since when each alert has been active, in milliseconds since 1970 as Grafana wants its dates."""
+    """Return since when the first of some alerts is active, in milliseconds since 1970, as Grafana has it."""
     since = _selector("ALERTS_FOR_STATE", 'alertname=~"Softswitch.+"', *matchers)
-    return f"1000 * max by ({by}) ({since} and ignoring (alertstate) {firing(*matchers)})"
+    return f"1000 * min by ({by}) ({since} and ignoring (alertstate) {firing(*matchers)})"
 
 
 def _selector(name: str, *matchers: str) -> str:

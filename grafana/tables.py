@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grafana_foundation_sdk.builders import common, table
+from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.panels import Built, Query, Size, Steps, Words, asked, coloured, described
@@ -65,6 +66,7 @@ def rows(
     panel = panel.targets(
         asked([Query(column.expression, "") for column in columns], instant=True, table=True)
     )
+    panel = panel.align(looks.FieldTextAlignment.AUTO)
     panel = panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel = panel.with_transformation(
         models.DataTransformerConfig("organize", options=_organized(labels, columns))
@@ -87,7 +89,7 @@ def _organized(labels: Sequence[Label], columns: Sequence[Column]) -> dict[str, 
         f"Value #{chr(ord('A') + n)}" if len(columns) > 1 else "Value": c for n, c in enumerate(columns)
     }
     shown = {name: column.title for name, column in fields.items() if not column.hidden}
-    hidden = ["Time", *(name for name, column in fields.items() if column.hidden)]
+    hidden = ["Time", "__name__", *(name for name, column in fields.items() if column.hidden)]
     return {
         "excludeByName": dict.fromkeys(hidden, True),
         "indexByName": {

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import catalogue
 from grafana.board import Row, board, job, one_switch, tenant
-from grafana.overview import SEVERITIES, SHORT_OF_CREDIT
+from grafana.overview import SEVERE, SEVERITIES, SHORT_OF_CREDIT
 from grafana.panels import (
     CRITICAL,
     GOOD,
@@ -24,6 +24,8 @@ from grafana.tables import TO_RUNBOOK, Column, Label, rows
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
+_IS_REGISTERED = 'state="registered"'
+_IS_KNOWN = 'state!="unknown"'
 _REGISTERED = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
 _WELL = {0: Word("FAILS", CRITICAL), 1: Word("well", GOOD)}
 
@@ -33,8 +35,7 @@ def _below(severity: str) -> str:
     return f"{_BALANCE} < bool on (switch, tenant) group_right () {threshold}"
 
 
-def _extensions(states: str) -> str:
-    matcher = f'state=~"{states}"'
+def _extensions(matcher: str) -> str:
     return f"sum by (switch, tenant) ({newest(catalogue.TENANT_EXTENSIONS, TENANT, matcher)})"
 
 
@@ -75,7 +76,7 @@ def _now() -> list[Built]:
             "Phones registered",
             "Share of registered phones, of those whose state is known.",
             Query(
-                f"{_extensions('registered')} / ({_extensions('registered|unregistered')} > 0)",
+                f"{_extensions(_IS_REGISTERED)} / ({_extensions(_IS_KNOWN)} > 0)",
                 "registered",
             ),
             size=_FIGURE,
@@ -119,7 +120,7 @@ def _details() -> list[Built]:
             [
                 Column(
                     "since",
-                    firing_since('severity=~"critical|warning"', TENANT, by="severity, alertname, extension"),
+                    firing_since(SEVERE, TENANT, by="severity, alertname, extension"),
                     unit="dateTimeFromNow",
                 )
             ],
@@ -203,7 +204,6 @@ def _phones() -> list[Built]:
             Query(newest(catalogue.TENANT_EXTENSIONS, TENANT), "{{state}}"),
             size=Size(8, 8),
             no_value="Registrations are not polled",
-            stacked=True,
         ),
         states(
             "Watched phones",
