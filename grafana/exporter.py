@@ -17,7 +17,7 @@ from grafana.panels import (
     over_time,
     states,
 )
-from grafana.promql import EXPORTERS, newest, rate, select
+from grafana.promql import EXPORTERS, age, newest, rate, select
 from grafana.tables import Column, Label, rows
 
 _TARGET = 'job=~"$job",instance=~"$instance"'
@@ -37,7 +37,7 @@ def _each(metric: Metric) -> str:
 
 
 # Three times its pace is when a value is late, and goes away by default.
-_AGE = f"max by (switch, query, scope) (time() - {_each(catalogue.QUERY_LAST_SUCCESS)})"
+_AGE = f"max by (switch, query, scope) ({age(catalogue.QUERY_LAST_SUCCESS, EXPORTERS)})"
 _INTERVAL = _each(catalogue.QUERY_INTERVAL)
 _CYCLE = _each(catalogue.QUERY_CYCLE)
 _PACE = f"({_CYCLE} > {_INTERVAL} or {_INTERVAL})"

@@ -19,7 +19,7 @@ from grafana.panels import (
     figures,
     over_time,
 )
-from grafana.promql import SWITCHES, firing, firing_since, newest, recorded
+from grafana.promql import SWITCHES, age, firing, firing_since, newest, recorded
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
 
 _ABOUT = 'switch=~"$switch|"'
@@ -109,7 +109,7 @@ def _switches() -> Built:
             Column("API", newest(catalogue.UP, SWITCHES), words=API),
             Column(
                 "last answer",
-                f"time() - max by (switch) ({newest(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
+                f"min by (switch) ({age(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
                 "s",
                 0,
             ),

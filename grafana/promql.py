@@ -36,6 +36,11 @@ def rate(metric: Metric, suffix: str, *matchers: str) -> str:
     return f"rate({_selector(metric.name + suffix, _JOB, *matchers)}[$__rate_interval])"
 
 
+def age(metric: Metric, *matchers: str) -> str:
+    """Return how many seconds ago a moment was that a metric tells; an exporter's clock may be ahead."""
+    return f"clamp_min(time() - {newest(metric, *matchers)}, 0)"
+
+
 def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str:
     """Return the selector of a recorded series, or of a range of it. Raises KeyError where there is none."""
     if name not in _RECORDED:

@@ -19,7 +19,7 @@ from grafana.panels import (
     over_time,
     states,
 )
-from grafana.promql import TENANT, firing_since, newest, recorded, select
+from grafana.promql import TENANT, age, firing_since, newest, recorded, select
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
@@ -111,7 +111,7 @@ def _now() -> list[Built]:
 
 
 def _details() -> list[Built]:
-    age = f"time() - max by (query) ({newest(catalogue.QUERY_LAST_SUCCESS, TENANT)})"
+    ages = f"min by (query) ({age(catalogue.QUERY_LAST_SUCCESS, TENANT)})"
     return [
         rows(
             "Firing alerts of the tenant",
@@ -138,7 +138,7 @@ def _details() -> list[Built]:
                     f"max by (query) ({newest(catalogue.QUERY_SUCCESS, TENANT)})",
                     words=_WELL,
                 ),
-                Column("age of the value", age, "s", 0),
+                Column("age of the value", ages, "s", 0),
                 Column(
                     "failing",
                     # Of a pair of exporters one may be well.

@@ -1,16 +1,17 @@
-"""Three switches on a bad day, watched by an exporter and a Prometheus with our rules. One never answers.
+"""Three switches, watched by an exporter and by a Prometheus with our rules. One of them never answers.
 
-Time runs faster, by one factor for the world of the switches, the rules and the queries of dashboards. So an hour
-of theirs takes half a minute, and what is spent in an hour is what the rules say. A week before is filled in from
-the same simulated world, as it was then.
+Time runs faster, by one factor for the world of the switches, the rules, and the queries of dashboards. So an
+hour of theirs takes half a minute, and what is spent in an hour is what the rules say. A week before is taken
+from the same simulated world, as it was then.
 """
 
 import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from exporter import catalogue
 from exporter.simulator.installation import Tenant
 from exporter.simulator.traffic import spent
 from exporter.simulator.world import World
+from grafana.preview.asking import EVERYTHING, Source
+from tests.dashboard_files import DASHBOARDS, variables
 from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,
@@ -31,7 +34,7 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.prometheus import Prometheus, start_prometheus
-from tests.e2e.scaled import write_scaled_rules
+from tests.e2e.scaled import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 120
@@ -58,6 +61,27 @@ scrape_configs:
 """
 
 
+_BAD_DAY: dict[str, Any] = {
+    "license_days": 20,
+    "nodes": {"pbx4": False},
+    "tenants": {
+        "ACME": {"balance": 70, "dropped": 0.3},
+        "BOREAL": {"dropped": 1},
+        "CINDER": {"dropped": 0.5},
+        "DELTA9": {"balance": 4.5},
+        "FJORD": {"balance": 31},
+    },
+}
+_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "sentence", "info": "config", "tenant": "ACME", "text": "No config for you"},
+    {"kind": "refuse_key", "tenant": "GLADE"},
+    {"kind": "reset", "reqtype": "COUNTCHANNELS", "tenant": "HAVEN"},
+    {"kind": "empty", "info": "balance", "tenant": "INDIGO"},
+    {"kind": "slow", "reqtype": "CHANSIPPEERS", "seconds": 0.7},
+)
+"""What happens to the switch ``north``."""
+
+
 @dataclass(frozen=True)
 class Watched:
     """The switches, and who watches them."""
@@ -67,15 +91,59 @@ class Watched:
     exporter: Exporter
     prometheus: Prometheus
 
-    def stand_still(self) -> None:
-        """Stop the time of the switches."""
+    def source(self, uid: str, end: float, seconds: float, **chosen: str) -> Source:
+        """Return where a dashboard gets its figures from; ``chosen`` are values of variables, else all."""
+        everything = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING)
+        prepared = partial(scaled_expression, factor=FACTOR)
+        return Source(self.prometheus.base_url, everything | chosen, end, seconds, "5s", prepared)
+
+    def begin_a_bad_day(self) -> None:
+        """Break what a bad day breaks."""
+        self.north.world(**_BAD_DAY)
+        for fault in _FAULTS:
+            self.north.fault(**fault)
+        self.south.fault(kind="status", reqtype="LICENSEDAYS", status=503)
+
+    def end(self) -> None:
+        """Stop all but Prometheus, which keeps what it has and is quicker alone."""
+        for program in (self.exporter.program, self.north.program, self.south.program):
+            program.stop()
+
+    def wait_for_alerts(self, expected: Collection[tuple[str, ...]]) -> None:
+        """Wait until alerts fire that have all of these values among those of their labels."""
+
+        def firing() -> bool:
+            found = self.prometheus.series('ALERTS{alertstate="firing"}', time.time())
+            fired = [{value for _, value in labels} for _, labels in found]
+            return all(any(values.issuperset(one) for values in fired) for one in expected)
+
+        wait_until(firing, 40, f"{expected} to fire")
+
+    def stand_still(self) -> float:
+        """Stop the time of the switches; return a moment at which Prometheus knows what can be known."""
         for simulator in (self.north, self.south):
             simulator.world(freeze=True)
+        since = time.time() + 1  # what was asked for before may still come in
+
+        def known() -> bool:
+            scrape = samples(self.exporter.metrics())
+            newest = {
+                labels: at
+                for (name, labels), at in scrape.items()
+                if name == catalogue.QUERY_LAST_SUCCESS.name
+            }
+            well = [
+                labels for (name, labels), up in scrape.items() if name == catalogue.QUERY_SUCCESS.name and up
+            ]
+            return all(newest[labels] > since for labels in well)
+
+        wait_until(known, 40, "everything to be asked once more")
+        return self.prometheus.after_two_scrapes(time.time())
 
 
 @contextlib.contextmanager
 def watched_switches(directory: Path, require_program: Callable[[str, str], str]) -> Iterator[Watched]:
-    """Start everything, wait until all is well, and break what a bad day breaks."""
+    """Start everything and wait until all is well."""
     executable, promtool = (require_program(name, "prometheus") for name in ("prometheus", "promtool"))
     with running_programs(directory) as run:
         north, south = (_simulator(run, name) for name in _SIZES)
@@ -86,7 +154,6 @@ def watched_switches(directory: Path, require_program: Callable[[str, str], str]
         prometheus = start_prometheus(run, executable, directory, exporter, _CONFIGURATION)
         watched = Watched(north, south, exporter, prometheus)
         _wait_until_well(watched)
-        _break(north, south)
         yield watched
         for simulator in (north, south):
             simulator.assert_nothing_forbidden()
@@ -101,9 +168,9 @@ def _simulator(run: Start, name: str) -> Simulator:
 
 def _polled(north: Simulator, south: Simulator) -> str:
     often = queries(
-        "2s",
+        "3s",
         license={"interval": "1s"},
-        balance={"tenant_interval": "1s"},
+        balance={"tenant_interval": "2s"},
         registrations={"source": "peers"},
     )
     return configuration(
@@ -135,7 +202,7 @@ def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
         "code": tenant.code,
         "labels": {"team": "noc" if index % 3 else "voice"},
         "extensions": tenant.numbers(),
-        "watch": tenant.numbers()[:4] if tenant.code == "ACME" else [],
+        "watch": ["100", "101", "104"] if tenant.code == "ACME" else [],
         # Simulated phones are off now and then: only what is broken on purpose shall show.
         "thresholds": {"registered_ratio": {"warning": 0.45, "critical": 0.1}},
     }
@@ -164,28 +231,8 @@ def _wait_until_well(watched: Watched) -> None:
         of_both = [value for labels, value in tried.items() if ("switch", "west") not in labels]
         return len(of_both) == _TARGETS and all(of_both)
 
-    wait_until(well, 20, "all that is asked of the two switches to succeed")
+    wait_until(well, 40, "all that is asked of the two switches to succeed")
     watched.prometheus.after_two_scrapes(time.time())
-
-
-def _break(north: Simulator, south: Simulator) -> None:
-    north.world(
-        license_days=20,
-        nodes={"pbx4": False},
-        tenants={
-            "ACME": {"balance": 70, "dropped": 0.3},
-            "BOREAL": {"dropped": 1},
-            "CINDER": {"dropped": 0.5},
-            "DELTA9": {"balance": 4.5},
-            "FJORD": {"balance": 31},
-        },
-    )
-    north.fault(kind="sentence", info="config", tenant="ACME", text="No config for you")
-    north.fault(kind="refuse_key", tenant="GLADE")
-    north.fault(kind="hang", reqtype="COUNTCHANNELS", tenant="HAVEN")
-    north.fault(kind="empty", info="balance", tenant="INDIGO")
-    north.fault(kind="slow", reqtype="CHANSIPPEERS", seconds=0.7)
-    south.fault(kind="status", reqtype="LICENSEDAYS", status=503)
 
 
 def _fill_in_last_week(directory: Path, promtool: str, simulators: dict[str, Simulator]) -> None:
@@ -229,13 +276,3 @@ def _week_before(name: str, moment: float, now: float) -> Iterator[tuple[str, st
         at = moment - _WEEK + seconds
         hourly = (spent(tenants[0], at) - spent(tenants[0], at - _HOUR)) / _HOUR
         yield line(record, seconds, hourly, tenant=tenants[0].code)
-
-
-def wait_for_the_alerts(watched: Watched, names: set[str], seconds: float = 30) -> None:
-    """Wait until alerts with all of these names fire."""
-
-    def firing() -> bool:
-        found = watched.prometheus.series('ALERTS{alertstate="firing"}', time.time())
-        return names <= {dict(labels)["alertname"] for _, labels in found}
-
-    wait_until(firing, seconds, f"{names} to fire")
