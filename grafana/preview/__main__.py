@@ -9,17 +9,22 @@ from grafana.preview.asking import EVERYTHING, Source
 from grafana.preview.page import picture
 
 
-def main() -> None:
-    """Draw the dashboard of a file."""
-    parser = argparse.ArgumentParser(prog="python -m grafana.preview", description="Draw a dashboard.")
-    parser.add_argument("dashboard", type=Path, help="JSON file of a dashboard")
-    parser.add_argument("prometheus", help="address of a Prometheus, such as http://127.0.0.1:9090")
-    parser.add_argument("picture", type=Path, help="PNG file to write")
-    parser.add_argument("--hours", type=float, default=6, help="time range (default: %(default)s)")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the reader of the command line."""
+    reader = argparse.ArgumentParser(prog="python -m grafana.preview", description="Draw a dashboard.")
+    reader.add_argument("dashboard", type=Path, help="JSON file of a dashboard")
+    reader.add_argument("prometheus", help="address of a Prometheus, such as http://127.0.0.1:9090")
+    reader.add_argument("picture", type=Path, help="PNG file to write")
+    reader.add_argument("--hours", type=float, default=6, help="time range (default: %(default)s)")
+    reader.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="choose, e.g. tenant=ACME"
     )
-    arguments = parser.parse_args()
+    return reader
+
+
+def main() -> None:
+    """Draw the dashboard of a file."""
+    arguments = parser().parse_args()
     dashboard = json.loads(arguments.dashboard.read_text("utf-8"))
     chosen = {variable["name"]: EVERYTHING for variable in dashboard["templating"]["list"]}
     chosen |= dict(pair.split("=", 1) for pair in arguments.set)

@@ -1,4 +1,4 @@
-"""Draws docs/images/*-preview.png: ``python -m tests.e2e.dashboard_previews``, or ``make dashboard-previews``.
+"""Draws docs/images/*-preview.png: ``make dashboard-previews``.
 
 Six hours in the life of the simulated switches, in three minutes: the last third of them is a bad day.
 """

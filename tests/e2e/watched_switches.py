@@ -50,17 +50,6 @@ _SIZES = {
 # Registrations are read from one list for each switch, not tenant by tenant.
 _TARGETS = sum(size["tenants"] * (len(OF_TENANTS) - 1) + len(WHOLE) + 1 for size in _SIZES.values())
 
-# Two targets that are one exporter: a pair that agrees, of which no figure may be doubled.
-_CONFIGURATION = f"""
-global: {{{{scrape_interval: 1s, scrape_timeout: 1s}}}}
-rule_files: [{RECORDS_FILE.name}, {ALERTS_FILE.name}]
-scrape_configs:
-  - job_name: {JOB}
-    honor_labels: true
-    static_configs: [{{{{targets: ["{{target}}", "localhost:{{port}}"]}}}}]
-"""
-
-
 _BAD_DAY: dict[str, Any] = {
     "license_days": 20,
     "nodes": {"pbx4": False},
@@ -149,9 +138,8 @@ def watched_switches(directory: Path, require_program: Callable[[str, str], str]
         north, south = (_simulator(run, name) for name in _SIZES)
         exporter = start_exporter(run, directory / "config.yaml", _polled(north, south))
         _fill_in_last_week(directory, promtool, {"north": north, "south": south})
-        for file in (RECORDS_FILE, ALERTS_FILE):
-            write_scaled_rules(file, directory, FACTOR)
-        prometheus = start_prometheus(run, executable, directory, exporter, _CONFIGURATION)
+        rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
+        prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, pair=True)
         watched = Watched(north, south, exporter, prometheus)
         _wait_until_well(watched)
         yield watched
