@@ -6,7 +6,6 @@ from exporter import catalogue
 from exporter.catalogue import Metric
 from grafana.board import Row, board, instance, job, switches
 from grafana.panels import (
-    ANY_IS_WARNING,
     CRITICAL,
     GOOD,
     WARNING,
@@ -19,6 +18,7 @@ from grafana.panels import (
 )
 from grafana.promql import EXPORTERS, age, newest, rate, select
 from grafana.tables import Column, Label, rows
+from grafana.words import ANY_IS_WARNING, NONE_OF_THEM, UP
 
 _TARGET = 'job=~"$job",instance=~"$instance"'
 _INSTANCE = 'instance=~"$instance"'
@@ -54,7 +54,7 @@ def _exporters() -> list[Built]:
                 Column(
                     "scraped",
                     f"max by (instance) (up{{{_TARGET}}})",
-                    words={0: Word("DOWN", CRITICAL), 1: Word("up", GOOD)},
+                    words=UP,
                 ),
                 Column(
                     "build",
@@ -105,7 +105,7 @@ def _queries() -> Built:
             Column(
                 "failing",
                 f"count by (switch, query, scope) ({success}) - sum by (switch, query, scope) ({success})",
-                words={0: Word("none", GOOD)},
+                words=NONE_OF_THEM,
                 steps=ANY_IS_WARNING,
             ),
             Column("oldest value", _AGE, "s", 0),

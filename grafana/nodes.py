@@ -4,9 +4,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import catalogue
 from grafana.board import Row, board, job, nodes, switches
-from grafana.overview import NONE_OF_THEM
 from grafana.panels import (
-    ANY_IS_CRITICAL,
     CRITICAL,
     GOOD,
     WARNING,
@@ -21,6 +19,7 @@ from grafana.panels import (
 )
 from grafana.promql import NODES, SWITCHES, newest, recorded
 from grafana.tables import Column, Label, rows
+from grafana.words import ANY_IS_CRITICAL, NONE_OF_THEM
 
 _NODE = "{{switch}} {{node}}"
 _PRESENCE = {0: Word("MISSING", CRITICAL), 1: Word("present", GOOD)}

@@ -6,50 +6,36 @@ from exporter import catalogue
 from exporter.catalogue import Metric
 from grafana.board import Row, board, job, switches
 from grafana.panels import (
-    ANY_IS_CRITICAL,
-    ANY_IS_WARNING,
     CRITICAL,
     GOOD,
     WARNING,
     Built,
     Query,
     Size,
-    Steps,
-    Word,
     figures,
     over_time,
 )
-from grafana.promql import SWITCHES, age, firing, firing_since, newest, recorded
+from grafana.promql import SEVERE, SWITCHES, age, firing, firing_since, newest, recorded
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
+from grafana.words import ANY_IS_CRITICAL, ANY_IS_WARNING, NONE_OF_THEM, SEVERITIES, SHORT_OF_CREDIT, UP
 
 _ABOUT = 'switch=~"$switch|"'
 """Alerts on a chosen switch, and those on no switch, such as an exporter that is down."""
 
 _DAY = 86_400
-SEVERITIES = {"critical": Word("CRITICAL", CRITICAL), "warning": Word("warning", WARNING)}
-SHORT_OF_CREDIT: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
-"""Hours that credit lasts: where SoftswitchBalanceRunningOut is critical, and where it is a warning."""
-
-SEVERE = 'severity=~"critical|warning"'
 _TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
 """Alerts that agree in these are one row: the phones of a tenant, which can be many, are counted."""
 
-NONE_OF_THEM = {0: Word("none", GOOD)}
-API = {0: Word("DOWN", CRITICAL), 1: Word("up", GOOD)}
-
-# What several queries rest on.
-_REGISTERED = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"')
-_KNOWN = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"')
 _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
 _SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h")
 _RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
-_LOST = (
-    f"bottomk(10, max by (switch, tenant) ({recorded(_RATIO, SWITCHES)}) "
-    f"< 0.9 * max_over_time({recorded(_RATIO, SWITCHES, over='1h')}))"
-)
+_SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
+_BEST = f"max_over_time({recorded(_RATIO, SWITCHES, over='1h')})"
+_LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
+_LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 
 
-def registered_share(*, offset: str = "") -> str:
+def _registered_share(*, offset: str = "") -> str:
     """Return the share of phones of a switch that are registered, of those whose state is known."""
     registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
     known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"', offset=offset)
@@ -106,7 +92,7 @@ def _switches() -> Built:
         "How each switch is now; what is not known is empty. License: orange within 30 days, red within 7.",
         [Label("switch")],
         [
-            Column("API", newest(catalogue.UP, SWITCHES), words=API),
+            Column("API", newest(catalogue.UP, SWITCHES), words=UP),
             Column(
                 "last answer",
                 f"min by (switch) ({age(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
@@ -129,7 +115,7 @@ def _switches() -> Built:
             Column("calls", newest(catalogue.CALLS, SWITCHES)),
             Column("channels", newest(catalogue.CHANNELS, SWITCHES)),
             Column("peers", newest(catalogue.PEERS, SWITCHES)),
-            Column("phones registered", registered_share(), "percentunit", 1),
+            Column("phones registered", _registered_share(), "percentunit", 1),
             Column(
                 "nodes missing",
                 f"sum by (switch) (1 - {newest(catalogue.NODE_PRESENT, SWITCHES)})",
@@ -183,7 +169,7 @@ def _tenants_at_risk() -> list[Built]:
         ),
         rows(
             "Registrations lost",
-            "Share of registered phones, where over a tenth were lost within an hour: the ten lowest.",
+            "Share of registered phones below a threshold, or down by a tenth in an hour: the ten lowest.",
             place,
             [
                 Column(
@@ -195,13 +181,13 @@ def _tenants_at_risk() -> list[Built]:
                 ),
                 Column(
                     "best of the hour",
-                    f"max_over_time({recorded(_RATIO, SWITCHES, over='1h')}) and {_LOST}",
+                    f"{_BEST} and {_LOST}",
                     "percentunit",
                     0,
                 ),
             ],
             size=Size(8, 8),
-            no_value="No tenant lost phones within the hour",
+            no_value="All tenants have their phones",
             order=[("registered", False)],
         ),
     ]
@@ -226,8 +212,8 @@ def _trends() -> list[Built]:
         over_time(
             "Phones registered",
             "Share of registered phones, of those whose state is known. Dashed: the same time a week before.",
-            Query(registered_share(), "{{switch}}"),
-            Query(registered_share(offset="1w"), "{{switch}} a week before"),
+            Query(_registered_share(), "{{switch}}"),
+            Query(_registered_share(offset="1w"), "{{switch}} a week before"),
             size=Size(8, 8),
             no_value="No answer in this time",
             unit="percentunit",

@@ -48,8 +48,6 @@ Steps = Sequence[tuple[float | None, str]]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 PLAIN: Steps = ((None, NEUTRAL),)
-ANY_IS_CRITICAL: Steps = ((None, GOOD), (1, CRITICAL))
-ANY_IS_WARNING: Steps = ((None, GOOD), (1, WARNING))
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class _Panel(Protocol):
     def no_value(self, no_value: str, /) -> Self: ...
     def span(self, w: int, /) -> Self: ...
     def height(self, h: int, /) -> Self: ...
+    def color_scheme(self, color: Builder[models.FieldColor], /) -> Self: ...
     def mappings(self, mappings: list[models.ValueMapping], /) -> Self: ...
     def thresholds(self, thresholds: Builder[models.ThresholdsConfig], /) -> Self: ...
     def build(self) -> models.Panel: ...
@@ -90,6 +89,7 @@ def described(panel: Kind, title: str, description: str, size: Size, unit: str, 
         .height(size.height)
         .unit(unit)
         .no_value(no_value)
+        .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
     )
 
 
@@ -133,6 +133,10 @@ def coloured(words: Words, steps: Steps) -> list[models.DynamicConfigValue]:
     return found
 
 
+def _newest() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+
+
 def figures(
     title: str,
     description: str,
@@ -147,7 +151,7 @@ def figures(
     """Return a panel of large figures. ``steps`` and ``words`` are by the letter of the query."""
     panel = described(stat.Panel(), title, description, size, unit, no_value)
     panel = panel.targets(asked(queries, instant=True)).thresholds(thresholds(PLAIN))
-    panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+    panel = panel.reduce_options(_newest())
     panel = panel.graph_mode(looks.BigValueGraphMode.NONE).color_mode(looks.BigValueColorMode.VALUE)
     panel = panel.text_mode(
         looks.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else looks.BigValueTextMode.AUTO
@@ -162,12 +166,14 @@ def figures(
 def dial(title: str, description: str, query: Query, *, size: Size, no_value: str, steps: Steps) -> Built:
     """Return a gauge of a ratio between 0 and 1."""
     panel = described(gauge.Panel(), title, description, size, "percentunit", no_value).min(0).max(1)
+    panel = panel.reduce_options(_newest())
     return panel.targets(asked([query], instant=True)).thresholds(thresholds(steps))
 
 
 def bars(title: str, description: str, query: Query, *, size: Size, no_value: str, steps: Steps) -> Built:
     """Return a bar for each series of a ratio between 0 and 1."""
     panel = described(bargauge.Panel(), title, description, size, "percentunit", no_value).min(0).max(1)
+    panel = panel.reduce_options(_newest())
     panel = panel.orientation(looks.VizOrientation.HORIZONTAL).display_mode(looks.BarGaugeDisplayMode.BASIC)
     return panel.targets(asked([query], instant=True)).thresholds(thresholds(steps))
 
@@ -185,6 +191,7 @@ def over_time(
     """Return lines over time. ``dashed`` are the letters of queries to compare with."""
     panel = described(lines.Panel(), title, description, size, unit, no_value)
     panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(5)
+    panel = panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
     panel = panel.show_points(looks.VisibilityMode.NEVER)
     panel = panel.tooltip(
         common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING)

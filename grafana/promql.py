@@ -18,6 +18,7 @@ _JOB = 'job=~"$job"'
 SWITCHES = 'switch=~"$switch"'
 TENANT = 'switch="$switch",tenant="$tenant"'
 NODES = 'switch=~"$switch",node=~"$node"'
+SEVERE = 'severity=~"critical|warning"'
 EXPORTERS = 'instance=~"$instance",switch=~"$switch"'
 
 

@@ -4,7 +4,6 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter import catalogue
 from grafana.board import Row, board, job, one_switch, tenant
-from grafana.overview import SEVERE, SEVERITIES, SHORT_OF_CREDIT
 from grafana.panels import (
     CRITICAL,
     GOOD,
@@ -19,8 +18,9 @@ from grafana.panels import (
     over_time,
     states,
 )
-from grafana.promql import TENANT, age, firing_since, newest, recorded, select
+from grafana.promql import SEVERE, TENANT, age, firing_since, newest, recorded, select
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
+from grafana.words import SEVERITIES, SHORT_OF_CREDIT
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
