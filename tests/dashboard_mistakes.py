@@ -27,23 +27,28 @@ def _panel(dashboard: Dashboard, title: str) -> Panel:
     return found
 
 
+def _place(dashboard: Dashboard, title: str, path: tuple[str | int, ...]) -> Any:
+    """Return what is at a place in a panel."""
+    place: Any = _panel(dashboard, title)
+    for key in path:
+        place = place[key]
+    return place
+
+
 def _set(title: str, *path: str | int, to: Any) -> Callable[[Dashboard], None]:
     """Return a mistake: something else at a place in a panel."""
 
     def change(dashboard: Dashboard) -> None:
-        place: Any = _panel(dashboard, title)
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = to
+        _place(dashboard, title, path[:-1])[path[-1]] = to
 
     return change
 
 
 def _misspell(title: str, *path: str | int, to: str) -> Callable[[Dashboard], None]:
+    """Return a mistake: another name for a key."""
+
     def change(dashboard: Dashboard) -> None:
-        place: Any = _panel(dashboard, title)
-        for key in path[:-1]:
-            place = place[key]
+        place = _place(dashboard, title, path[:-1])
         place[to] = place.pop(path[-1])
 
     return change
