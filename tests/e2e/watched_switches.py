@@ -139,12 +139,19 @@ def watched_switches(directory: Path, require_program: Callable[[str, str], str]
         exporter = start_exporter(run, directory / "config.yaml", _polled(north, south))
         _fill_in_last_week(directory, promtool, {"north": north, "south": south})
         rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
-        prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, pair=True)
+        pair = _pair(exporter)
+        prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, scrape=pair)
         watched = Watched(north, south, exporter, prometheus)
         _wait_until_well(watched)
         yield watched
         for simulator in (north, south):
             simulator.assert_nothing_forbidden()
+
+
+def _pair(exporter: Exporter) -> dict[str, Any]:
+    """Return two targets that are one exporter: a pair that agrees, of which no figure may be doubled."""
+    target = exporter.base_url.removeprefix("http://")
+    return {"static_configs": [{"targets": [target, target.replace("127.0.0.1", "localhost")]}]}
 
 
 def _simulator(run: Start, name: str) -> Simulator:
