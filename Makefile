@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format metrics-docs lock clean
+.PHONY: help demo test lint format metrics-docs dashboards dashboard-previews lock clean
 
 help:  ## list what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "softswitch-exporter needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -35,6 +35,12 @@ format: $(READY)  ## mend style where a tool can
 
 metrics-docs: $(READY)  ## write docs/metrics.md from the catalogue
 	$(BIN)/python -m tests.metrics_docs > docs/metrics.md
+
+dashboards: $(READY)  ## write grafana/dashboards/ from their source
+	$(BIN)/python -m grafana.generate
+
+dashboard-previews: $(READY)  ## draw docs/images/ from a real Prometheus, in 4 minutes
+	$(BIN)/python -m tests.e2e.dashboard_previews
 
 lock: $(READY)  ## choose the newest versions anew and write both lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock

@@ -26,6 +26,7 @@ DOCUMENTS = (
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "docs/dashboards.md",
     "docs/dependencies.md",
     "docs/how-it-works.md",
     "docs/security.md",

@@ -1,0 +1,134 @@
+"""What all dashboards have in common: variables, links, annotations, and how panels are numbered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as models
+
+from exporter import catalogue
+from grafana.panels import SOURCE, Built
+from grafana.promql import SWITCHES, firing, select
+
+_TAG = "softswitch"
+_SCHEMA_OF_GRAFANA_11 = 39
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels under a heading, from left to right; the first row of a dashboard may do without one."""
+
+    title: str
+    panels: Sequence[Built]
+
+
+class _Annotation(models.AnnotationQuery):
+    """An annotation with words: Grafana takes them from keys that the SDK does not know (11.0 to 11.6)."""
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            **super().to_json(),
+            "titleFormat": "{{alertname}}",
+            "textFormat": "{{switch}} {{node}} {{tenant}}",
+            "step": "60s",
+        }
+
+
+class _CriticalAlerts(dashboard.AnnotationQuery):
+    def __init__(self, *matchers: str) -> None:
+        super().__init__()
+        self._internal = _Annotation(
+            name="Critical alerts",
+            datasource=SOURCE,
+            icon_color="red",
+            expr=firing('severity="critical"', *matchers),
+        )
+
+
+def job() -> dashboard.QueryVariable:
+    """Return the variable for the job of the exporters."""
+    return _several("job", f"label_values({catalogue.BUILD_INFO.name}, job)")
+
+
+def instance() -> dashboard.QueryVariable:
+    """Return the variable for the exporters of a job."""
+    return _several("instance", f"label_values({select(catalogue.BUILD_INFO)}, instance)")
+
+
+def switches() -> dashboard.QueryVariable:
+    """Return the variable for switches. The interval is there from the start, answers or not."""
+    return _several("switch", f"label_values({select(catalogue.QUERY_INTERVAL)}, switch)")
+
+
+def one_switch() -> dashboard.QueryVariable:
+    """Return the variable for a single switch."""
+    return _query("switch", f"label_values({select(catalogue.QUERY_INTERVAL)}, switch)")
+
+
+def tenant() -> dashboard.QueryVariable:
+    """Return the variable for a tenant of the chosen switch."""
+    matcher = 'switch="$switch"'
+    return _query("tenant", f"label_values({select(catalogue.TENANT_INFO, matcher)}, tenant)")
+
+
+def nodes() -> dashboard.QueryVariable:
+    """Return the variable for nodes of the chosen switches, the missing ones among them."""
+    return _several("node", f"label_values({select(catalogue.NODE_PRESENT, SWITCHES)}, node)")
+
+
+def board(
+    name: str,
+    description: str,
+    variables: Sequence[dashboard.QueryVariable],
+    rows: Sequence[Row],
+    *,
+    alerts: Sequence[str],
+) -> models.Dashboard:
+    """Return a dashboard. ``alerts`` are matchers for the critical alerts that are marked in its graphs."""
+    made = (
+        dashboard.Dashboard(f"Soft-switch / {name}")
+        .uid(f"softswitch-{name.lower()}")
+        .description(description)
+    )
+    made = made.tags([_TAG]).timezone("browser").refresh("30s").time("now-6h", "now").readonly()
+    made = made.tooltip(models.DashboardCursorSync.CROSSHAIR)
+    made = made.link(
+        dashboard.DashboardLink("Soft-switch")
+        .type(models.DashboardLinkType.DASHBOARDS)
+        .tags([_TAG])
+        .keep_time(True)
+        .include_vars(True)
+    )
+    made = made.annotation(_CriticalAlerts(*alerts))
+    made = made.with_variable(
+        dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    )
+    for variable in variables:
+        made = made.with_variable(variable)
+    for row in rows:
+        if row.title:
+            made = made.with_row(dashboard.Row(row.title))
+        for panel in row.panels:
+            made = made.with_panel(panel)
+    built = made.build()
+    # Of Grafana 11.0; later ones bring it up to date by themselves.
+    built.schema_version = _SCHEMA_OF_GRAFANA_11
+    for number, placed in enumerate(built.panels or [], 1):
+        placed.id_val = number
+    return built
+
+
+def _query(name: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(name.capitalize())
+        .datasource(SOURCE)
+        .query({"query": query, "refId": name})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.NATURAL_ASC)
+    )
+
+
+def _several(name: str, query: str) -> dashboard.QueryVariable:
+    chosen = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return _query(name, query).multi(True).include_all(True).all_value(".+").current(chosen)

@@ -1,0 +1,34 @@
+"""Writes ``dashboards/*.json``: ``python -m grafana.generate``, or ``make dashboards``."""
+
+import json
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.exporter import all_exporters
+from grafana.nodes import all_nodes
+from grafana.overview import overview
+from grafana.tenant import one_tenant
+
+DIRECTORY = Path(__file__).parent / "dashboards"
+
+
+def dashboards() -> list[Dashboard]:
+    """Return all of them, the one that is opened first at the head."""
+    return [overview(), one_tenant(), all_nodes(), all_exporters()]
+
+
+def text(dashboard: Dashboard) -> str:
+    """Return the JSON of a dashboard."""
+    return json.dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """Write every dashboard, each to a file of the name of its uid."""
+    for dashboard in dashboards():
+        (DIRECTORY / f"{dashboard.uid}.json").write_text(text(dashboard), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

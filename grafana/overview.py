@@ -1,0 +1,237 @@
+"""Is anything wrong now, where, and since when."""
+
+from grafana_foundation_sdk.models import dashboard as models
+
+from exporter import catalogue
+from exporter.catalogue import Metric
+from grafana.board import Row, board, job, switches
+from grafana.panels import (
+    CRITICAL,
+    GOOD,
+    WARNING,
+    Built,
+    Query,
+    Size,
+    figures,
+    over_time,
+)
+from grafana.promql import SEVERE, SWITCHES, age, firing, firing_since, newest, recorded
+from grafana.tables import TO_RUNBOOK, Column, Label, rows
+from grafana.words import ANY_IS_CRITICAL, ANY_IS_WARNING, NONE_OF_THEM, SEVERITIES, SHORT_OF_CREDIT, UP
+
+_ABOUT = 'switch=~"$switch|"'
+"""Alerts on a chosen switch, and those on no switch, such as an exporter that is down."""
+
+_DAY = 86_400
+_TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
+"""Alerts that agree in these are one row: the phones of a tenant, which can be many, are counted."""
+
+_BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
+_SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h")
+_RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
+_SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
+_BEST = f"max_over_time({recorded(_RATIO, SWITCHES, over='1h')})"
+_LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
+_LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
+
+
+def _registered_share(*, offset: str = "") -> str:
+    """Return the share of phones of a switch that are registered, of those whose state is known."""
+    registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
+    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"', offset=offset)
+    return f"sum by (switch) ({registered}) / (sum by (switch) ({known}) > 0)"
+
+
+def _below(severity: str) -> str:
+    threshold = recorded(
+        "switch_tenant_severity:softswitch_tenant_balance_threshold:last", f'severity="{severity}"', SWITCHES
+    )
+    return f"({_BALANCE} < on (switch, tenant) group_right () {threshold})"
+
+
+def _firing(severity: str) -> str:
+    matcher = f'severity="{severity}"'
+    return f"count({firing(matcher, _ABOUT)}) or vector(0)"
+
+
+def _alerts() -> list[Built]:
+    return [
+        figures(
+            "Firing alerts",
+            "Alerts of the chosen switches that fire now, and those on the exporters.",
+            Query(_firing("critical"), "critical"),
+            Query(_firing("warning"), "warning"),
+            size=Size(5, 8),
+            no_value="no answer from Prometheus",
+            words={"A": NONE_OF_THEM, "B": NONE_OF_THEM},
+            steps={"A": ANY_IS_CRITICAL, "B": ANY_IS_WARNING},
+        ),
+        rows(
+            "What is wrong, where, since when",
+            "Alerts that fire now. A click on a name opens its runbook, on a tenant or node its dashboard.",
+            [
+                Label("severity", words=SEVERITIES),
+                Label("alertname", link=TO_RUNBOOK),
+                *map(Label, ("switch", "node", "tenant", "query", "instance")),
+            ],
+            [
+                Column("alerts", f"count by ({_TOGETHER}) ({firing(SEVERE, _ABOUT)})"),
+                Column("since", firing_since(SEVERE, _ABOUT, by=_TOGETHER), unit="dateTimeFromNow"),
+            ],
+            size=Size(19, 8),
+            no_value="Nothing fires",
+            order=[("severity", False), ("since", True)],
+        ),
+    ]
+
+
+def _switches() -> Built:
+    succeeding = newest(catalogue.QUERY_SUCCESS, SWITCHES)
+    return rows(
+        "Switches",
+        "How each switch is now; what is not known is empty. License: orange within 30 days, red within 7.",
+        [Label("switch")],
+        [
+            Column("API", newest(catalogue.UP, SWITCHES), words=UP),
+            Column(
+                "last answer",
+                f"min by (switch) ({age(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
+                "s",
+                0,
+            ),
+            Column(
+                "targets well",
+                f"avg by (switch) ({succeeding})",
+                "percentunit",
+                1,
+                steps=((None, WARNING), (1, GOOD)),
+            ),
+            Column(
+                "license left",
+                f"{newest(catalogue.LICENSE_REMAINING, SWITCHES)} / {_DAY}",
+                "suffix:days",
+                steps=((None, CRITICAL), (8, WARNING), (31, GOOD)),
+            ),
+            Column("calls", newest(catalogue.CALLS, SWITCHES)),
+            Column("channels", newest(catalogue.CHANNELS, SWITCHES)),
+            Column("peers", newest(catalogue.PEERS, SWITCHES)),
+            Column("phones registered", _registered_share(), "percentunit", 1),
+            Column(
+                "nodes missing",
+                f"sum by (switch) (1 - {newest(catalogue.NODE_PRESENT, SWITCHES)})",
+                words=NONE_OF_THEM,
+                steps=ANY_IS_CRITICAL,
+            ),
+            Column("tenants", newest(catalogue.TENANTS, SWITCHES)),
+        ],
+        size=Size(24, 5),
+        no_value="No exporter tells of a switch",
+        order=[("API", False), ("switch", False)],
+    )
+
+
+def _tenants_at_risk() -> list[Built]:
+    place = [Label("tenant"), Label("switch")]
+    return [
+        rows(
+            "Credit runs out first",
+            "How long it lasts at the spending of the last hour: the ten shortest, of those within a week.",
+            place,
+            [
+                Column(
+                    "lasts",
+                    f"bottomk(10, ({_BALANCE} > 0) / (avg_over_time({_SPENT}) > 0) / 3600 < {7 * 24})",
+                    "suffix:hours",
+                    1,
+                    steps=SHORT_OF_CREDIT,
+                )
+            ],
+            size=Size(8, 8),
+            no_value="Nobody's credit ends within a week",
+            order=[("lasts", False)],
+        ),
+        rows(
+            "Credit below its threshold",
+            "The ten tenants with least credit, of those below a threshold of the configuration.",
+            [*place, Label("severity", words=SEVERITIES)],
+            [
+                Column(
+                    "credit",
+                    f"max by (switch, tenant, severity) (bottomk(10, {_below('critical')} or "
+                    f"({_below('warning')} unless on (switch, tenant) {_below('critical')})))",
+                    "none",
+                    2,
+                )
+            ],
+            size=Size(8, 8),
+            no_value="All credit is above its thresholds",
+            order=[("credit", False)],
+        ),
+        rows(
+            "Registrations lost",
+            "Share of registered phones below a threshold, or down by a tenth in an hour: the ten lowest.",
+            place,
+            [
+                Column(
+                    "registered",
+                    _LOST,
+                    "percentunit",
+                    0,
+                    steps=((None, CRITICAL), (0.5, WARNING), (0.9, GOOD)),
+                ),
+                Column(
+                    "best of the hour",
+                    f"{_BEST} and {_LOST}",
+                    "percentunit",
+                    0,
+                ),
+            ],
+            size=Size(8, 8),
+            no_value="All tenants have their phones",
+            order=[("registered", False)],
+        ),
+    ]
+
+
+def _trend(title: str, metric: Metric) -> Built:
+    return over_time(
+        title,
+        f"{metric.meaning} Dashed: the same time a week before.",
+        Query(newest(metric, SWITCHES), "{{switch}}"),
+        Query(newest(metric, SWITCHES, offset="1w"), "{{switch}} a week before"),
+        size=Size(8, 8),
+        no_value="No answer in this time",
+        dashed="B",
+    )
+
+
+def _trends() -> list[Built]:
+    return [
+        _trend("Calls", catalogue.CALLS),
+        _trend("Channels", catalogue.CHANNELS),
+        over_time(
+            "Phones registered",
+            "Share of registered phones, of those whose state is known. Dashed: the same time a week before.",
+            Query(_registered_share(), "{{switch}}"),
+            Query(_registered_share(offset="1w"), "{{switch}} a week before"),
+            size=Size(8, 8),
+            no_value="No answer in this time",
+            unit="percentunit",
+            dashed="B",
+        ),
+    ]
+
+
+def overview() -> models.Dashboard:
+    """Return the dashboard that is opened first."""
+    return board(
+        "Overview",
+        "Is anything wrong now, where, and since when. Rests on the rules of alerts/.",
+        [job(), switches()],
+        [
+            Row("", [*_alerts(), _switches()]),
+            Row("Tenants at risk", _tenants_at_risk()),
+            Row("Against last week", _trends()),
+        ],
+        alerts=[_ABOUT],
+    )

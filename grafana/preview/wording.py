@@ -1,0 +1,96 @@
+"""How Grafana words and colours a value: mappings first, then the unit; overrides before defaults."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+Panel = dict[str, Any]
+Config = dict[str, Any]
+
+_COLOURS = {
+    "green": "#73BF69",
+    "orange": "#FF9830",
+    "red": "#F2495C",
+    "text": "#D8D9DA",
+}
+_TIMES = ((1, "s"), (60, "min"), (3600, "h"), (86_400, "days"), (604_800, "weeks"))
+
+
+class Said(NamedTuple):
+    """A value in words and in a colour."""
+
+    text: str
+    colour: str
+
+
+class UnknownUnitError(Exception):
+    """A unit that is not drawn here."""
+
+
+def colour(name: str) -> str:
+    """Return the colour that Grafana's dark theme has for a name."""
+    return _COLOURS.get(name, name)
+
+
+def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
+    """Return the field configuration of a query, by its letter, or of a column, by its title."""
+    field = panel["fieldConfig"]
+    config: Config = {**field["defaults"], "custom": field["defaults"].get("custom") or {}}
+    for override in field.get("overrides") or []:
+        kind, wanted = override["matcher"]["id"], override["matcher"].get("options")
+        if (kind, wanted) in {("byFrameRefID", query), ("byName", name)}:
+            for change in override["properties"]:
+                place, _, key = change["id"].rpartition(".")
+                target = config["custom"] = dict(config["custom"]) if place else config["custom"]
+                (target if place else config)[key] = change["value"]
+    return config
+
+
+def said(value: float | str, config: Config, now: float) -> Said:
+    """Return a value as it is shown. Raises UnknownUnitError."""
+    for mapping in config.get("mappings") or []:
+        found = mapping["options"].get(value if isinstance(value, str) else f"{value:g}")
+        if found is not None:
+            return Said(found["text"], colour(found["color"]))
+    if isinstance(value, str):
+        return Said(value, colour("text"))
+    text = worded(value, config.get("unit", "none"), config.get("decimals"), now)
+    return Said(text, colour(_step(value, config)))
+
+
+def _step(value: float, config: Config) -> str:
+    steps = (config.get("thresholds") or {}).get("steps") or []
+    reached = [step["color"] for step in steps if step["value"] is None or value >= step["value"]]
+    return reached[-1] if reached else "text"
+
+
+def worded(value: float, unit: str, decimals: int | None, now: float) -> str:
+    """Return a value in its unit. Raises UnknownUnitError."""
+    name, _, suffix = unit.partition(":")
+    match name:
+        case "none":
+            return _number(value, decimals)
+        case "suffix":
+            return f"{_number(value, decimals)} {suffix}"
+        case "percentunit":
+            return f"{_number(value * 100, 1 if decimals is None else decimals)} %"
+        case "s":
+            return _duration(value, decimals)
+        case "reqps" | "cps":
+            return f"{_number(value, decimals)}/s"
+        case "dateTimeFromNow":
+            since = f"{datetime.fromtimestamp(value / 1000, UTC):%H:%M:%S}"
+            return f"{_duration(now - value / 1000, 0)} ago ({since})"
+    raise UnknownUnitError(unit)
+
+
+def _number(value: float, decimals: int | None) -> str:
+    if decimals is not None:
+        return f"{value:.{decimals}f}"
+    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 (no digits after it)
+
+
+def _duration(value: float, decimals: int | None) -> str:
+    if abs(value) < 1 and value:
+        return f"{value * 1000:.0f} ms"
+    size, unit = max((size, unit) for size, unit in _TIMES if abs(value) >= size or size == 1)
+    return f"{_number(value / size, decimals if size == 1 else decimals or 1)} {unit}"

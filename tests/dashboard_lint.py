@@ -1,0 +1,309 @@
+"""What is wrong with a dashboard, as far as can be seen without a Grafana and without a Prometheus.
+
+The rules of Grafana's dashboard-linter (templated data source, job and instance; panels with data source,
+title, description, unit and queries; ``$__rate_interval``; counters aggregated after ``rate``; not editable),
+and ours: ids, places, variables, links, words, and that a pair of exporters doubles nothing.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import units
+
+from exporter.catalogue import METRICS, Kind
+from grafana.preview.drawing import KINDS
+from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
+from tests.promql_names import TARGET, known_series, unknown_names
+from tests.rule_files import RECORDS
+
+register_default_plugins()
+
+_COLUMNS = 24
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_UNITS = {unit for name, unit in vars(units).items() if isinstance(unit, str) and not name.startswith("_")}
+_BUILT_IN = {"__rate_interval", "__url_time_range", "__data", "__all"}
+_VARIABLE = re.compile(r"\$(?:\{(\w+)[^}]*\}|(\w+))")
+_WORDS_OF_ANNOTATIONS = {"titleFormat", "textFormat", "step"}
+"""Keys that Grafana's Prometheus reads and the SDK does not know."""
+
+_OVERRIDABLE = {
+    *("unit", "decimals", "mappings", "thresholds", "links"),
+    *("custom.cellOptions", "custom.lineStyle", "custom.fillOpacity"),
+}
+"""What our overrides set. Grafana's types take any text there."""
+
+_GAUGES = {metric.name for metric in METRICS if metric.kind is Kind.GAUGE}
+_COUNTERS = {metric.name for metric in METRICS if metric.kind is Kind.COUNTER} | {
+    f"{metric.name}{suffix}"
+    for metric in METRICS
+    if metric.kind is Kind.HISTOGRAM
+    for suffix in ("_bucket", "_count", "_sum")
+}
+_OF_A_SCRAPE = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
+_RECORDED = {name: frozenset(name.partition(":")[0].split("_")) for name in RECORDS}
+_SERIES = (
+    known_series()
+    | _RECORDED
+    | dict.fromkeys(_OF_A_SCRAPE, TARGET)
+    | {"ALERTS_FOR_STATE": known_series()["ALERTS"]}
+)
+
+NO_INSTANCE = "figures of a pair are joined here; to choose one exporter would hide what the other knows"
+EXEMPT = {
+    ("instance", "softswitch-overview"): NO_INSTANCE,
+    ("instance", "softswitch-tenant"): NO_INSTANCE,
+    ("instance", "softswitch-nodes"): NO_INSTANCE,
+}
+"""(rule of dashboard-linter, uid) with the reason why we break it.
+
+That each query chooses a job is held for what is scraped: what the rules record has no job, nor have alerts.
+That it chooses an instance is held where there is such a variable.
+"""
+
+
+def problems(dashboard: Dashboard) -> list[str]:
+    """Return everything that is wrong, each with its place."""
+    return [problem for rule in _RULES for problem in rule(dashboard)]
+
+
+def _keys(dashboard: Dashboard) -> Iterator[str]:
+    """Compare with what Grafana's types read and write again: a misspelt or misplaced key is gone."""
+    plain = json.loads(json.dumps(dashboard))
+    for annotation in plain["annotations"]["list"]:
+        for key in _WORDS_OF_ANNOTATIONS:
+            if not annotation.pop(key, ""):
+                yield f"annotation without {key}"
+    try:
+        read = json.loads(json.dumps(models.Dashboard.from_json(plain), cls=JSONEncoder))
+    except (TypeError, KeyError, AttributeError) as error:
+        yield f"not readable as a dashboard: {error!r}"
+        return
+    yield from _differences("", plain, read)
+
+
+def _differences(place: str, one: Any, other: Any) -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            if key not in other or key not in one:
+                yield f"{place}.{key}: a key that Grafana's types {'do not know' if key in one else 'miss'}"
+            else:
+                yield from _differences(f"{place}.{key}", one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (mine, read) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(f"{place}[{number}]", mine, read)
+    elif one != other:
+        yield f"{place}: {one!r} is read as {other!r}"
+
+
+def _shell(dashboard: Dashboard) -> Iterator[str]:
+    expected = {
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "30s",
+        "schemaVersion": 39,
+        "tags": ["softswitch"],
+        "timezone": "browser",
+    }
+    for key, value in expected.items():
+        if dashboard.get(key) != value:
+            yield f"{key} is {dashboard.get(key)!r}, not {value!r}"
+    if dashboard["uid"] not in DASHBOARDS:
+        yield f"unknown uid {dashboard['uid']}: bookmarks and links would break"
+    links = [link for link in dashboard["links"] if link["type"] == "dashboards"]
+    if not any(link["keepTime"] and link["includeVars"] and link["tags"] == ["softswitch"] for link in links):
+        yield "no links to the other dashboards that keep time and variables"
+
+
+def _variables(dashboard: Dashboard) -> Iterator[str]:
+    found = variables(dashboard)
+    text = json.dumps([*panels(dashboard), *dashboard["annotations"]["list"], *found.values()])
+    used = {one or other for one, other in _VARIABLE.findall(text)}
+    yield from (f"undefined variable {name}" for name in used - found.keys() - _BUILT_IN)
+    yield from (f"unused variable {name}" for name in found.keys() - used)
+    source = found.get("datasource", {})
+    if [source.get(key) for key in ("type", "query", "label")] != ["datasource", "prometheus", "Data source"]:
+        yield "no variable for the data source"
+    for name in ("job", "instance"):
+        if name not in found and (name, dashboard["uid"]) not in EXEMPT:
+            yield f"no variable for {name}"
+    for name, variable in found.items():
+        if variable["type"] == "query":
+            yield from (f"variable {name}: {problem}" for problem in _variable(variable))
+
+
+def _variable(variable: dict[str, Any]) -> Iterator[str]:
+    if variable.get("datasource") != _SOURCE:
+        yield "its data source is not the chosen one"
+    if variable.get("refresh") != models.VariableRefresh.ON_TIME_RANGE_CHANGED:
+        yield "not brought up to date with the time range"
+    if variable["multi"] and (variable.get("includeAll"), variable.get("allValue")) != (True, ".+"):
+        yield "several values can be chosen, but not all"
+    if not variable.get("label"):
+        yield "no label"
+
+
+def _places(dashboard: Dashboard) -> Iterator[str]:
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    if len(set(ids)) < len(ids) or not all(ids):
+        yield f"ids {ids}"
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        if (
+            place["x"] < 0
+            or place["y"] < 0
+            or place["w"] < 1
+            or place["h"] < 1
+            or place["x"] + place["w"] > _COLUMNS
+        ):
+            yield f"{panel['title']}: outside of the grid, {place}"
+    for one, other in combinations(dashboard["panels"], 2):
+        if _overlap(one["gridPos"], other["gridPos"]):
+            yield f"{one['title']} overlaps {other['title']}"
+
+
+def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    return all(
+        one[at] < other[at] + other[size] and other[at] < one[at] + one[size]
+        for at, size in (("x", "w"), ("y", "h"))
+    )
+
+
+def _panels(dashboard: Dashboard) -> Iterator[str]:
+    for panel in panels(dashboard):
+        title = panel.get("title") or f"panel {panel['id']}"
+        if panel["type"] not in KINDS:
+            yield f"{title}: unknown kind {panel['type']}"
+        defaults = panel["fieldConfig"]["defaults"]
+        for key, value in (("title", panel.get("title")), ("description", panel.get("description"))):
+            if not value:
+                yield f"{title}: no {key}"
+        if not defaults.get("noValue"):
+            yield f"{title}: no words for the case of no data (noValue)"
+        if panel.get("datasource") != _SOURCE:
+            yield f"{title}: its data source is not the chosen one"
+        yield from (f"{title}: {problem}" for problem in _targets(panel))
+        yield from (f"{title}: {problem}" for problem in _looks(panel))
+
+
+def _targets(panel: Panel) -> Iterator[str]:
+    targets = panel.get("targets") or []
+    if not targets:
+        yield "asks nothing"
+    if len({target["refId"] for target in targets}) < len(targets):
+        yield "two queries with one letter"
+    for target in targets:
+        if target.get("datasource") != _SOURCE:
+            yield f"the data source of {target['refId']} is not the chosen one"
+        over_time = panel["type"] in {"timeseries", "state-timeline"}
+        if bool(target.get("range")) is not over_time or bool(target.get("instant")) is over_time:
+            yield f"{target['refId']} asks for a moment, or not, against the kind of the panel"
+        if (target.get("format") == "table") is not (panel["type"] == "table"):
+            yield f"{target['refId']} has a format against the kind of the panel"
+        if panel["type"] != "table" and not target.get("legendFormat"):
+            yield f"{target['refId']} has no legend"
+
+
+def _looks(panel: Panel) -> Iterator[str]:
+    settings = [panel["fieldConfig"]["defaults"]]
+    for override in panel["fieldConfig"].get("overrides") or []:
+        changes = {change["id"]: change["value"] for change in override["properties"]}
+        settings.append(changes)
+        yield from (f"unknown override {change}" for change in changes.keys() - _OVERRIDABLE)
+        if override["matcher"]["id"] == "byName" and override["matcher"]["options"] not in _columns(panel):
+            yield f"no column {override['matcher']['options']}"
+    for setting in settings:
+        unit = setting.get("unit", "none")
+        if unit not in _UNITS and not unit.startswith("suffix:"):
+            yield f"unknown unit {unit}"
+        for mapping in setting.get("mappings") or []:
+            if not all(word.get("text") for word in mapping["options"].values()):
+                yield "a state is told by colour alone"
+    if panel["type"] == "table":
+        unknown = {key["displayName"] for key in panel["options"].get("sortBy") or []} - _columns(panel)
+        yield from (f"sorted by a column that is not there: {name}" for name in sorted(unknown))
+
+
+def _columns(panel: Panel) -> set[str]:
+    """Return the titles of the columns of a table."""
+    options: list[dict[str, Any]] = [
+        one["options"] for one in panel.get("transformations") or [] if one["id"] == "organize"
+    ]
+    return {one["renameByName"].get(name, name) for one in options for name in one["indexByName"]}
+
+
+def _queries(dashboard: Dashboard) -> Iterator[str]:
+    for place, expression in queries(dashboard):
+        plain = _VARIABLE.sub("x", expression.replace("[$__rate_interval]", "[5m]"))
+        yield from (f"{place}: {problem}" for problem in unknown_names(plain, _SERIES))
+        for window in re.findall(r"\b(?:rate|irate|increase)\([^\[]*\[([^\]]+)\]", expression):
+            if window != "$__rate_interval":
+                yield f"{place}: a rate over {window}, not over $__rate_interval"
+        if not place.startswith("variable"):
+            by_instance = "instance" in variables(dashboard)
+            yield from (f"{place}: {problem}" for problem in _selectors(expression, by_instance=by_instance))
+
+
+def _selectors(expression: str, *, by_instance: bool) -> Iterator[str]:
+    for found in re.finditer(r"([a-zA-Z_][\w]*)\{([^}]*)\}", expression):
+        name, matchers, before = found[1], found[2], expression[: found.start()]
+        ours = name in _GAUGES | _COUNTERS | _OF_A_SCRAPE and ":" not in before[-1:]
+        if ours and 'job=~"$job"' not in matchers:
+            yield f"{name} of any job"
+        if ours and by_instance and 'instance=~"$instance"' not in matchers:
+            yield f"{name} of any instance"
+        if (
+            ours
+            and name not in _COUNTERS
+            and not re.search(r"\b(max|min) (by|without) \([^)]*\) \($", before)
+        ):
+            yield f"{name} is doubled by a pair of exporters: no max or min around it"
+        if name in _COUNTERS and not re.search(r"\b(max|sum) by \([^)]*\) \(rate\($", before):
+            yield f"{name} is a counter: no rate around it that is aggregated"
+
+
+def _links(dashboard: Dashboard) -> Iterator[str]:
+    for panel in panels(dashboard):
+        for override in panel["fieldConfig"].get("overrides") or []:
+            for change in override["properties"]:
+                for link in change["value"] if change["id"] == "links" else []:
+                    yield from (
+                        f"{panel['title']}: {problem}" for problem in _link(link["url"], _columns(panel))
+                    )
+
+
+def _link(url: str, columns: set[str]) -> Iterator[str]:
+    for name in set(re.findall(r"\$\{__data\.fields\.(\w+)", url)) - columns:
+        yield f"a link with {name}, which is no column"
+    inside = re.match(r"/d/([\w-]+)\?", url)
+    if inside is None:
+        if not url.startswith(
+            "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks/"
+        ):
+            yield f"a link to elsewhere: {url}"
+        return
+    target = DASHBOARDS.get(inside[1])
+    if target is None:
+        yield f"a link to an unknown dashboard: {inside[1]}"
+        return
+    for name in set(re.findall(r"[?&]var-(\w+)=", url)) - variables(target).keys():
+        yield f"a link that sets an unknown variable of {inside[1]}: {name}"
+    for kept in ("${datasource:queryparam}", "${job:queryparam}", "${__url_time_range}"):
+        if kept not in url:
+            yield f"a link that does not keep {kept}"
+
+
+_RULES: tuple[Callable[[Dashboard], Iterator[str]], ...] = (
+    _keys,
+    _shell,
+    _variables,
+    _places,
+    _panels,
+    _queries,
+    _links,
+)

@@ -1,0 +1,217 @@
+"""Mistakes that can be made in a dashboard, each of which a check must find."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variables
+
+
+class Mistake(NamedTuple):
+    """What is done to the overview, or another dashboard, and a part of what is to be said about it."""
+
+    make: Callable[[Dashboard], object]
+    finding: str
+    uid: str = "softswitch-overview"
+
+
+def made(mistake: Mistake) -> Dashboard:
+    """Return a dashboard with the mistake."""
+    dashboard = copy.deepcopy(DASHBOARDS[mistake.uid])
+    mistake.make(dashboard)
+    return dashboard
+
+
+def _panel(dashboard: Dashboard, title: str) -> Panel:
+    (found,) = (panel for panel in panels(dashboard) if panel["title"] == title)
+    return found
+
+
+def _place(dashboard: Dashboard, title: str, path: tuple[str | int, ...]) -> Any:
+    """Return what is at a place in a panel."""
+    place: Any = _panel(dashboard, title)
+    for key in path:
+        place = place[key]
+    return place
+
+
+def _set(title: str, *path: str | int, to: Any) -> Callable[[Dashboard], None]:
+    """Return a mistake: something else at a place in a panel."""
+
+    def change(dashboard: Dashboard) -> None:
+        _place(dashboard, title, path[:-1])[path[-1]] = to
+
+    return change
+
+
+def _misspell(title: str, *path: str | int, to: str) -> Callable[[Dashboard], None]:
+    """Return a mistake: another name for a key."""
+
+    def change(dashboard: Dashboard) -> None:
+        place = _place(dashboard, title, path[:-1])
+        place[to] = place.pop(path[-1])
+
+    return change
+
+
+def _ask(title: str, old: str, new: str) -> Callable[[Dashboard], None]:
+    """Return a mistake: other words in the queries of a panel."""
+
+    def change(dashboard: Dashboard) -> None:
+        for target in _panel(dashboard, title)["targets"]:
+            assert old in target["expr"], target["expr"]
+            target["expr"] = target["expr"].replace(old, new)
+
+    return change
+
+
+def _vary(name: str, **keys: Any) -> Callable[[Dashboard], None]:
+    return lambda dashboard: variables(dashboard)[name].update(keys)
+
+
+def _without(name: str) -> Callable[[Dashboard], None]:
+    def change(dashboard: Dashboard) -> None:
+        listed = dashboard["templating"]["list"]
+        listed.remove(variables(dashboard)[name])
+
+    return change
+
+
+def _property(title: str, name: str, **changed: Any) -> Callable[[Dashboard], None]:
+    """Return a mistake: another value in the first override that has such a property."""
+
+    def change(dashboard: Dashboard) -> None:
+        for override in _panel(dashboard, title)["fieldConfig"]["overrides"]:
+            for one in override["properties"]:
+                if one["id"] == name:
+                    one.update(changed)
+                    return
+
+    return change
+
+
+_EXPORTER = "softswitch-exporter"
+_TENANT = "softswitch-tenant"
+_WORDLESS = [{"type": "value", "options": {"0": {"text": "", "color": "red"}}}]
+
+MISTAKES = {
+    "unknown kind of panel": Mistake(_set("Calls", "type", to="timeserie"), "unknown kind"),
+    "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "against the kind"),
+    "misspelt key of a panel": Mistake(_misspell("Calls", "description", to="desription"), "desription"),
+    "misspelt key of a query": Mistake(
+        _misspell("Calls", "targets", 0, "legendFormat", to="legend"), "legend"
+    ),
+    "misspelt key of a field": Mistake(
+        _misspell("Calls", "fieldConfig", "defaults", "noValue", to="novalue"), "novalue"
+    ),
+    "misspelt key of lines": Mistake(
+        _misspell("Calls", "fieldConfig", "defaults", "custom", "lineWidth", to="linewidth"), "linewidth"
+    ),
+    "misspelt override": Mistake(
+        _property("Calls", "custom.lineStyle", id="custom.linestyle"), "unknown override"
+    ),
+    "override of no column": Mistake(
+        _set("Switches", "fieldConfig", "overrides", 0, "matcher", "options", to="swich"), "no column swich"
+    ),
+    "sorted by no column": Mistake(
+        _set("Switches", "options", "sortBy", 0, "displayName", to="up"), "sorted by"
+    ),
+    "overlap": Mistake(_set("Calls", "gridPos", "x", to=1), "overlaps"),
+    "out of the grid": Mistake(_set("Phones registered", "gridPos", "w", to=9), "outside of the grid"),
+    "one id twice": Mistake(_set("Calls", "id", to=1), "ids"),
+    "no title": Mistake(_set("Calls", "title", to=""), "no title"),
+    "no description": Mistake(_set("Calls", "description", to=""), "no description"),
+    "no words for no data": Mistake(_set("Calls", "fieldConfig", "defaults", "noValue", to=""), "noValue"),
+    "unknown unit": Mistake(_set("Calls", "fieldConfig", "defaults", "unit", to="calls"), "unknown unit"),
+    "unknown unit of a column": Mistake(_property("Switches", "unit", value="sec"), "unknown unit"),
+    "fixed data source": Mistake(_set("Calls", "datasource", "uid", to="prometheus"), "data source"),
+    "fixed data source of a query": Mistake(
+        _set("Calls", "targets", 0, "datasource", "uid", to="prometheus"), "data source"
+    ),
+    "no query": Mistake(_set("Calls", "targets", to=[]), "asks nothing"),
+    "one letter twice": Mistake(_set("Calls", "targets", 1, "refId", to="A"), "two queries with one letter"),
+    "no legend": Mistake(_set("Calls", "targets", 0, "legendFormat", to=""), "no legend"),
+    "a table asks over time": Mistake(
+        _set("Switches", "targets", 0, "instant", to=False), "asks for a moment"
+    ),
+    "colour alone": Mistake(_property("Switches", "mappings", value=_WORDLESS), "colour alone"),
+    "editable": Mistake(lambda dashboard: dashboard.update(editable=True), "editable"),
+    "another uid": Mistake(lambda dashboard: dashboard.update(uid="overview"), "unknown uid"),
+    "another refresh": Mistake(lambda dashboard: dashboard.update(refresh="5s"), "refresh"),
+    "no time zone": Mistake(lambda dashboard: dashboard.update(timezone=""), "timezone"),
+    "links that lose the time": Mistake(
+        lambda dashboard: dashboard["links"][0].update(keepTime=False), "no links to the other"
+    ),
+    "annotation without words": Mistake(
+        lambda dashboard: dashboard["annotations"]["list"][0].pop("titleFormat"), "annotation without"
+    ),
+    "undefined variable": Mistake(_ask("Calls", "$switch", "$pbx"), "undefined variable pbx"),
+    "variable that is gone": Mistake(_without("switch"), "undefined variable switch"),
+    "no variable for the job": Mistake(_without("job"), "no variable for job"),
+    "no variable for the instance": Mistake(_without("instance"), "no variable for instance", _EXPORTER),
+    "no variable for the data source": Mistake(_without("datasource"), "no variable for the data source"),
+    "variable without all": Mistake(_vary("switch", includeAll=False), "but not all"),
+    "variable that is never renewed": Mistake(_vary("switch", refresh=0), "time range"),
+    "variable of another source": Mistake(_vary("switch", datasource={"uid": "x"}), "data source"),
+    "variable over no metric": Mistake(
+        _vary("switch", query={"query": "label_values(softswitch_upp, switch)", "refId": "switch"}),
+        "softswitch_upp",
+    ),
+    "renamed metric": Mistake(_ask("Calls", "softswitch_calls", "softswitch_active_calls"), "no metric"),
+    "unknown label": Mistake(_ask("Calls", 'switch=~"$switch"', 'pbx=~"$switch"'), "no label pbx"),
+    "unknown value of a label": Mistake(
+        _ask(
+            "Phones by state",
+            "softswitch_tenant_extensions{",
+            'softswitch_tenant_extensions{state="offline",',
+        ),
+        "no state offline",
+        _TENANT,
+    ),
+    "any job": Mistake(_ask("Calls", 'job=~"$job",', ""), "of any job"),
+    "any instance": Mistake(_ask("Series", 'instance=~"$instance",', ""), "of any instance", _EXPORTER),
+    "doubled by a pair": Mistake(_ask("Calls", "max by", "sum by"), "doubled by a pair"),
+    "not joined": Mistake(_ask("Calls", "max by (switch) ", ""), "doubled by a pair"),
+    "rate over a fixed time": Mistake(
+        _ask("Failures by reason", "$__rate_interval", "1m"), "not over $__rate_interval", _EXPORTER
+    ),
+    "bare counter": Mistake(
+        _ask(
+            "Failures by reason",
+            "rate(softswitch_request_failures_total",
+            "(softswitch_request_failures_total",
+        ),
+        "is a counter",
+        _EXPORTER,
+    ),
+    "rate that is not aggregated": Mistake(
+        _ask("Failures by reason", "max by (switch, query, reason) (rate", "(rate"), "is a counter", _EXPORTER
+    ),
+    "link to nowhere": Mistake(
+        _property(
+            "Credit below its threshold", "links", value=[{"title": "x", "url": "/d/softswitch-tenants?a=b"}]
+        ),
+        "unknown dashboard",
+    ),
+    "link that sets nothing": Mistake(
+        _property(
+            "Credit below its threshold",
+            "links",
+            value=[{"title": "x", "url": "/d/softswitch-tenant?var-pbx=1"}],
+        ),
+        "sets an unknown variable",
+    ),
+    "link with no column": Mistake(
+        _property(
+            "Credit below its threshold",
+            "links",
+            value=[{"title": "x", "url": "/d/softswitch-tenant?var-tenant=${__data.fields.code}"}],
+        ),
+        "is no column",
+    ),
+}
+"""By what is wrong. What Prometheus alone can tell is below."""
+
+INVALID = Mistake(_ask("Calls", "max by (switch)", "max by switch"), "")
+NO_DATA = Mistake(_ask("Calls", 'switch=~"$switch"', 'switch="nowhere"'), "")
+DOUBLED = Mistake(_ask("Calls", "max by", "sum by"), "")

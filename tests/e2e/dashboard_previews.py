@@ -1,0 +1,44 @@
+"""Draws docs/images/*-preview.png: ``make dashboard-previews``.
+
+Six hours in the life of the simulated switches, in three minutes: the last third of them is a bad day.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from grafana.preview.page import picture
+from tests.dashboard_files import DASHBOARDS
+from tests.e2e.watched_switches import FACTOR, watched_switches
+
+IMAGES = Path(__file__).parents[2] / "docs/images"
+_SECONDS = 6 * 3600 / FACTOR
+_BAD = _SECONDS / 3
+_SHOWN = {"softswitch-tenant": {"switch": "north", "tenant": "ACME"}}
+
+
+def _program(name: str, package: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        sys.exit(f"{name} is not installed: apt-get install {package}")
+    return path
+
+
+def main() -> None:
+    """Draw every dashboard."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory, watched_switches(Path(directory), _program) as watched:
+        # The past has to pass: nothing can be waited for.
+        time.sleep(_SECONDS - _BAD)
+        watched.begin_a_bad_day()
+        time.sleep(_BAD)
+        end = time.time()
+        for uid, dashboard in DASHBOARDS.items():
+            source = watched.source(uid, end, _SECONDS, **_SHOWN.get(uid, {}))
+            picture(dashboard, source, IMAGES / f"{uid.removeprefix('softswitch-')}-preview.png", FACTOR)
+
+
+if __name__ == "__main__":
+    main()

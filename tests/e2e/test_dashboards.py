@@ -1,0 +1,367 @@
+"""Every query of the dashboards, on a Prometheus that watches switches on a bad day, against the truth."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grafana.preview.asking import QueryError, Series, Source
+from grafana.preview.joining import Row, rows
+from grafana.preview.page import picture
+from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variables
+from tests.dashboard_mistakes import DOUBLED, INVALID, NO_DATA, made
+from tests.e2e.watched_switches import FACTOR, Watched, watched_switches
+
+Truth = Mapping[str, Any]
+Values = dict[tuple[str, ...], float | str]
+
+_TENANT = {"switch": "north", "tenant": "ACME"}
+_UNANSWERED = {("GLADE", "north"), ("INDIGO", "north")}
+"""Tenants whose credit cannot be asked for: the exporter keeps what it was."""
+
+_FIRING = [
+    ("critical", "SoftswitchApiDown", "west"),
+    ("critical", "SoftswitchBalanceLow", "north", "DELTA9"),
+    ("critical", "SoftswitchNodeMissing", "north", "pbx4"),
+    ("critical", "SoftswitchNodeMissing", "north", "pbx9"),
+    ("critical", "SoftswitchTenantRegistrationsLost", "north", "BOREAL"),
+    ("warning", "SoftswitchBalanceLow", "north", "FJORD"),
+    ("warning", "SoftswitchLicenseExpiring", "north"),
+    ("warning", "SoftswitchWatchedExtensionDown", "north", "ACME"),
+]
+"""Severity, alert, switch, and tenant or node."""
+
+_EMPTY: dict[tuple[str, str], str] = {}
+"""Queries that had nothing to say on this bad day, with the reason."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A moment in the middle of things, one when time stood still, and the truth of the latter."""
+
+    watched: Watched
+    lively: float
+    still: float
+    seconds: float
+    truths: Mapping[str, Truth]
+
+    def source(self, uid: str, at: float) -> Source:
+        chosen = _TENANT if "tenant" in variables(DASHBOARDS[uid]) else {}
+        return self.watched.source(uid, at, self.seconds, **chosen)
+
+
+@pytest.fixture(scope="module")
+def seen(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> Iterator[_Seen]:
+    """Let a bad day begin and last until its alerts fire, then stop time."""
+    begun = time.time()
+    with watched_switches(tmp_path_factory.mktemp("dashboards"), require_program) as watched:
+        watched.begin_a_bad_day()
+        watched.wait_for_alerts(_FIRING)
+        lively = time.time()
+        still = watched.stand_still()
+        truths = {"north": watched.north.truth(), "south": watched.south.truth()}
+        watched.end()
+        yield _Seen(watched, lively, still, lively - begun, truths)
+
+
+def _panel(dashboard: Dashboard, title: str) -> Panel:
+    (found,) = (panel for panel in panels(dashboard) if panel["title"] == title)
+    return found
+
+
+def _without_data(dashboard: Dashboard, source: Source) -> list[str]:
+    """Return the queries that give nothing. Raises QueryError for one that Prometheus does not take."""
+
+    def found(panel: Panel, expression: str) -> list[Series]:
+        over_time = panel["type"] in {"timeseries", "state-timeline"}
+        return source.over_time(expression) if over_time else source.now(expression)
+
+    return [
+        f"{panel['title']}, {target['refId']}"
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        if not found(panel, target["expr"])
+    ]
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_every_query_gives_data(uid: str, seen: _Seen) -> None:
+    """Prometheus takes every query of every panel, and has an answer that is not empty."""
+    empty = {place for other, place in _EMPTY if other == uid}
+    assert set(_without_data(DASHBOARDS[uid], seen.source(uid, seen.lively))) == empty
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_annotations_and_variables_give_data(uid: str, seen: _Seen) -> None:
+    """Critical alerts are marked, and each variable offers what there is."""
+    source = seen.source(uid, seen.lively)
+    (annotation,) = DASHBOARDS[uid]["annotations"]["list"]
+    assert {one.labels["severity"] for one in source.over_time(annotation["expr"])} == {"critical"}
+    offered = {
+        name: source.values(variable["query"]["query"])
+        for name, variable in variables(DASHBOARDS[uid]).items()
+        if variable["type"] == "query"
+    }
+    expected = {
+        "job": ["softswitch"],
+        "switch": ["north", "south", "west"],
+        "node": ["pbx1", "pbx2", "pbx3", "pbx4", "pbx5", "pbx9"],
+        "tenant": sorted(
+            code for code, tenant in seen.truths["north"]["tenants"].items() if not tenant["disabled"]
+        ),
+    }
+    instances = offered.pop("instance", None)
+    assert offered == {name: expected[name] for name in offered}
+    assert instances is None or len(instances) == 2
+
+
+def test_a_query_without_data_is_found(seen: _Seen) -> None:
+    """The check above can fail: it names the panel that has nothing to show."""
+    source = seen.source(NO_DATA.uid, seen.lively)
+    assert set(_without_data(made(NO_DATA), source)) - {"Calls, B"} == {"Calls, A"}
+
+
+def test_a_query_that_is_no_promql_is_found(seen: _Seen) -> None:
+    """What Prometheus does not take is an error, with its words."""
+    with pytest.raises(QueryError, match="parse error"):
+        _without_data(made(INVALID), seen.source(INVALID.uid, seen.lively))
+
+
+def _asked(seen: _Seen, dashboard: Dashboard, title: str, letter: str, *labels: str) -> Values:
+    """Return what a query of a panel gives while time stands still, by these labels."""
+    (target,) = (one for one in _panel(dashboard, title)["targets"] if one["refId"] == letter)
+    found = seen.source(dashboard["uid"], seen.still).now(target["expr"])
+    return {tuple(one.labels.get(label, "") for label in labels): one.newest for one in found}
+
+
+def _rows(seen: _Seen, uid: str, title: str) -> list[Row]:
+    return rows(_panel(DASHBOARDS[uid], title), seen.source(uid, seen.still))
+
+
+def _column(found: list[Row], column: str, *labels: str) -> Values:
+    """Return a column of a table by these labels; rows without a value are left out."""
+    return {tuple(str(row[label]) for label in labels): row[column] for row in found if column in row}
+
+
+def _tenants(truth: Truth) -> dict[str, Truth]:
+    return {code: tenant for code, tenant in truth["tenants"].items() if not tenant["disabled"]}
+
+
+def _registered(truth: Truth) -> float:
+    states: list[bool] = [
+        state for tenant in _tenants(truth).values() for state in tenant["extensions"].values()
+    ]
+    return sum(states) / len(states)
+
+
+def test_the_table_of_switches(seen: _Seen) -> None:
+    """Each figure of each switch is the truth, though two targets serve it: nothing is doubled."""
+    found = _rows(seen, "softswitch-overview", "Switches")
+    assert _column(found, "API", "switch") == {("north",): 1, ("south",): 1, ("west",): 0}
+    for column in ("calls", "channels", "peers"):
+        expected = {(name,): truth["switch"][column] for name, truth in seen.truths.items()}
+        assert _column(found, column, "switch") == expected, column
+    expected = {(name,): pytest.approx(_registered(truth)) for name, truth in seen.truths.items()}
+    assert _column(found, "phones registered", "switch") == expected
+    # South refuses to tell its license: what it said before is kept for a while.
+    assert _column(found, "license left", "switch") == {("north",): 20, ("south",): 38}
+    assert _column(found, "nodes missing", "switch") == {("north",): 2, ("south",): 0}
+    assert _column(found, "tenants", "switch") == {("north",): 40, ("south",): 10, ("west",): 0}
+    ages = _column(found, "last answer", "switch")
+    assert set(ages) == {("north",), ("south",)}
+    assert all(0 <= float(age) < 5 for age in ages.values())
+
+
+def test_a_chosen_switch_is_shown_alone(seen: _Seen) -> None:
+    """The variable narrows the table, and of the alerts those of other switches go."""
+    source = seen.watched.source("softswitch-overview", seen.still, seen.seconds, switch="south")
+    for title in ("Switches", "What is wrong, where, since when"):
+        found = rows(_panel(DASHBOARDS["softswitch-overview"], title), source)
+        assert {row.get("switch") for row in found} == {"south"}, title
+
+
+def test_what_is_wrong(seen: _Seen) -> None:
+    """The table names what was broken and where, the worst first; the figures beside it count the same."""
+    found = _rows(seen, "softswitch-overview", "What is wrong, where, since when")
+    assert [row["severity"] for row in found] == sorted(str(row["severity"]) for row in found)
+    titles = ("severity", "alertname", "switch", "tenant", "node")
+    named = {tuple(row[title] for title in titles if title in row) for row in found}
+    assert named >= set(_FIRING)
+    for letter, severity in (("A", "critical"), ("B", "warning")):
+        counted = _asked(seen, DASHBOARDS["softswitch-overview"], "Firing alerts", letter)
+        assert counted == {(): sum(float(row["alerts"]) for row in found if row["severity"] == severity)}
+    since = [float(row["since"]) / 1000 for row in found]
+    assert all(seen.lively - seen.seconds < at < seen.still for at in since)
+
+
+def test_tenants_at_risk(seen: _Seen) -> None:
+    """The tables of tenants hold those, and with the figures, of whom the switches say so."""
+    uid = "softswitch-overview"
+    credit = {
+        (code, name): tenant["balance"]
+        for name, truth in seen.truths.items()
+        for code, tenant in _tenants(truth).items()
+        # Every fifth tenant is post-paid and has no thresholds.
+        if (list(truth["tenants"]).index(code) + 1) % 5
+    }
+    low = {
+        (*place, "critical" if balance < 10 else "warning"): pytest.approx(balance)
+        for place, balance in credit.items()
+        if balance < 50 and place not in _UNANSWERED
+    }
+    found = _column(_rows(seen, uid, "Credit below its threshold"), "credit", "tenant", "switch", "severity")
+    assert {place: value for place, value in found.items() if place[:2] not in _UNANSWERED} == low
+    lost = _column(_rows(seen, uid, "Registrations lost"), "registered", "tenant", "switch")
+    assert lost["BOREAL", "north"] == 0
+    assert lost == {
+        (code, name): pytest.approx(_registered({"tenants": {code: _tenants(seen.truths[name])[code]}}))
+        for code, name in lost
+    }
+    lasting = _column(_rows(seen, uid, "Credit runs out first"), "lasts", "tenant", "switch")
+    assert 1 <= len(lasting) <= 10
+    assert all(float(hours) < 7 * 24 for hours in lasting.values())
+
+
+def test_the_tenant(seen: _Seen) -> None:
+    """The figures of a tenant are the truth, and its thresholds and limit those of the configuration."""
+    board, truth = DASHBOARDS["softswitch-tenant"], seen.truths["north"]["tenants"]["ACME"]
+    registered = sorted(number for number, state in truth["extensions"].items() if state)
+    off = sorted(truth["extensions"].keys() - {*registered})
+    used = {node: counts for node, counts in truth["nodes"].items() if counts["peers"]}
+    expected: dict[tuple[str, str, str], dict[tuple[str, ...], Any]] = {
+        ("Credit", "A", "tenant"): {("ACME",): pytest.approx(truth["balance"])},
+        ("Credit", "B", "tenant"): {("ACME",): 0},
+        ("Phones registered", "A", "tenant"): {("ACME",): len(registered) / 8},
+        ("Calls", "A", "tenant"): {("ACME",): truth["calls"]},
+        ("Channels of the limit", "A", "tenant"): {("ACME",): pytest.approx(truth["channels"] / 6)},
+        ("Business hours", "A", "tenant"): {("ACME",): 1},
+        ("Credit and its thresholds", "B", "severity"): {("warning",): 50, ("critical",): 10},
+        ("Phones by state", "A", "state"): {
+            ("registered",): len(registered),
+            ("unregistered",): len(off),
+            ("unknown",): 0,
+        },
+        ("Watched phones", "A", "extension"): {
+            (number,): float(number in registered) for number in ("100", "101", "104")
+        },
+        ("Phones not registered", "A", "extension"): {(number,): 0 for number in off},
+        ("Phones not registered", "B", "extension"): {("104",): 1},
+        ("Channels and their limit", "A", "tenant"): {("ACME",): truth["channels"]},
+        ("Channels and their limit", "B", "tenant"): {("ACME",): 6},
+        ("Peers by node", "A", "node"): {(node,): counts["peers"] for node, counts in used.items()},
+        ("Peers by node", "B", "tenant"): {("ACME",): truth["peers"]},
+        ("Channels by node", "A", "node"): {
+            (node,): counts["channels"] for node, counts in used.items() if counts["channels"]
+        },
+    }
+    found = {
+        (title, letter, label): _asked(seen, board, title, letter, label) for title, letter, label in expected
+    }
+    assert found == expected
+    fresh = _rows(seen, board["uid"], "How fresh this is")
+    assert {row["query"]: row.get("reason") for row in fresh if not row["newest attempt"]} == {
+        "limits": "rejected"
+    }
+    assert {row["query"] for row in fresh} == {"limits", "peers", "channels", "calls", "balance"}
+    (known,) = _rows(seen, board["uid"], "Who this is")
+    assert known == {"switch": "north", "tenant": "ACME", "team": "voice"}
+
+
+def test_spending(seen: _Seen) -> None:
+    """What a tenant spends in an hour, and so how long its credit lasts, is near to what its calls cost."""
+    board = DASHBOARDS["softswitch-tenant"]
+    source = seen.source(board["uid"], seen.lively)
+    (hours,) = source.now(_panel(board, "Credit lasts")["targets"][0]["expr"])
+    (spending,) = source.now(_panel(board, "Spending in an hour")["targets"][0]["expr"])
+    (credit,) = source.now(_panel(board, "Credit")["targets"][0]["expr"])
+    assert hours.newest * spending.newest == pytest.approx(credit.newest, rel=0.3)
+
+
+def test_the_nodes(seen: _Seen) -> None:
+    """Every node is there with its load; those that are missing have none."""
+    found = _rows(seen, "softswitch-nodes", "Nodes")
+    nodes = {
+        (name, node): counts
+        for name, truth in seen.truths.items()
+        for node, counts in truth["switch"]["nodes"].items()
+    }
+    missing = {("north", "pbx4"), ("north", "pbx9")}
+    present = dict.fromkeys(nodes, 1) | dict.fromkeys(missing, 0)
+    assert _column(found, "state", "switch", "node") == present
+    for column in ("peers", "channels"):
+        expected = {place: counts[column] for place, counts in nodes.items()}
+        assert _column(found, column, "switch", "node") == expected
+    assert _column(found, "limit", "switch", "node") == {("north", "pbx2"): 31, ("north", "pbx3"): 60}
+    used = {
+        ("north", node): pytest.approx(nodes["north", node]["channels"] / limit)
+        for node, limit in (("pbx2", 31), ("pbx3", 60))
+    }
+    assert _column(found, "used", "switch", "node") == used
+    shares = _column(found, "against the average", "switch", "node")
+    assert sum(float(share) for (name, _), share in shares.items() if name == "north") == pytest.approx(4)
+    board = DASHBOARDS["softswitch-nodes"]
+    assert _asked(seen, board, "Missing nodes", "A", "switch") == {("north",): 2, ("south",): 0}
+    fullest = {
+        name: max(share for (other, _), share in shares.items() if other == name) for name, _ in shares
+    }
+    assert _asked(seen, board, "Imbalance", "A", "switch") == {(name,): fullest[name] for name in fullest}
+
+
+def test_the_exporter(seen: _Seen) -> None:
+    """What fails, with its reason, and what is only probed, are what was broken."""
+    failing = _column(
+        _rows(seen, "softswitch-exporter", "Failing now, by reason"), "targets", "switch", "query", "reason"
+    )
+    assert {place: count for place, count in failing.items() if place[0] != "west"} == {
+        **{("north", query, "auth"): 1 for query in ("balance", "calls", "channels", "limits", "peers")},
+        ("north", "limits", "rejected"): 1,
+        ("north", "channels", "connect"): 1,
+        ("north", "balance", "empty"): 1,
+        ("south", "license", "http"): 1,
+    }
+    asked = _rows(seen, "softswitch-exporter", "Queries")
+    of_balance = {
+        row["switch"]: (row["targets"], row["failing"], row["interval"])
+        for row in asked
+        if row["query"] == "balance"
+    }
+    assert of_balance == {"north": (40, 2, 2), "south": (10, 0, 2)}
+    breakers = _rows(seen, "softswitch-exporter", "Switches as they are polled")
+    assert _column(breakers, "breaker", "switch") == {("north",): 0, ("south",): 0, ("west",): 1}
+    exporters = _rows(seen, "softswitch-exporter", "Exporters")
+    assert [(row["scraped"], row["configuration"]) for row in exporters] == [(1, 1), (1, 1)]
+
+
+def test_no_column_comes_unasked(seen: _Seen) -> None:
+    """A label that a query gives and no column shows would show itself in Grafana."""
+    for uid, dashboard in DASHBOARDS.items():
+        for panel in panels(dashboard):
+            if panel["type"] == "table" and panel["title"] != "Who this is":
+                (options,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
+                shown = {options["renameByName"].get(name, name) for name in options["indexByName"]}
+                found = {title for row in rows(panel, seen.source(uid, seen.lively)) for title in row}
+                assert found <= shown, panel["title"]
+
+
+def test_a_doubled_figure_is_found(seen: _Seen) -> None:
+    """The checks above can fail: without the care for pairs of exporters a figure is twice the truth."""
+    right, doubled = (
+        _asked(seen, dashboard, "Calls", "A", "switch")
+        for dashboard in (DASHBOARDS[DOUBLED.uid], made(DOUBLED))
+    )
+    assert right == {(name,): truth["switch"]["calls"] for name, truth in seen.truths.items()}
+    assert doubled == {name: 2 * float(value) for name, value in right.items()}
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_a_preview_is_drawn(uid: str, seen: _Seen, tmp_path: Path) -> None:
+    """Each panel is of a kind, and in units, that the previews know; and the file is small."""
+    file = tmp_path / "preview.png"
+    picture(DASHBOARDS[uid], seen.source(uid, seen.lively), file, FACTOR)
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert 20_000 < file.stat().st_size < 200_000

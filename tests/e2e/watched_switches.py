@@ -1,0 +1,273 @@
+"""Three switches, watched by an exporter and by a Prometheus with our rules. One of them never answers.
+
+Time runs faster, by one factor for the world of the switches, the rules, and the queries of dashboards. So an
+hour of theirs takes half a minute, and what is spent in an hour is what the rules say. A week before is taken
+from the same simulated world, as it was then.
+"""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from exporter import catalogue
+from exporter.simulator.installation import Tenant
+from exporter.simulator.traffic import spent
+from exporter.simulator.world import World
+from grafana.preview.asking import EVERYTHING, Source
+from tests.dashboard_files import DASHBOARDS, variables
+from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, queries, switch
+from tests.e2e.programs import (
+    Exporter,
+    Simulator,
+    Start,
+    free_port,
+    running_programs,
+    samples,
+    start_exporter,
+    start_simulator,
+    wait_until,
+)
+from tests.e2e.prometheus import Prometheus, start_prometheus
+from tests.e2e.scaled import scaled_expression, write_scaled_rules
+from tests.rule_files import ALERTS_FILE, RECORDS_FILE
+
+FACTOR = 120
+"""Seconds that pass in the world for each of ours."""
+
+JOB = "softswitch"
+_WEEK = 604_800
+_HOUR = 3600
+_SIZES = {
+    "north": {"tenants": 40, "nodes": 5, "extensions": 8, "seed": 7},
+    "south": {"tenants": 10, "nodes": 3, "extensions": 6, "seed": 11},
+}
+# Registrations are read from one list for each switch, not tenant by tenant.
+_TARGETS = sum(size["tenants"] * (len(OF_TENANTS) - 1) + len(WHOLE) + 1 for size in _SIZES.values())
+
+_BAD_DAY: dict[str, Any] = {
+    "license_days": 20,
+    "nodes": {"pbx4": False},
+    "tenants": {
+        "ACME": {"balance": 70, "dropped": 0.3},
+        "BOREAL": {"dropped": 1},
+        "CINDER": {"dropped": 0.5},
+        "DELTA9": {"balance": 4.5},
+        "FJORD": {"balance": 31},
+    },
+}
+_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "sentence", "info": "config", "tenant": "ACME", "text": "No config for you"},
+    {"kind": "refuse_key", "tenant": "GLADE"},
+    {"kind": "reset", "reqtype": "COUNTCHANNELS", "tenant": "HAVEN"},
+    {"kind": "empty", "info": "balance", "tenant": "INDIGO"},
+    {"kind": "slow", "reqtype": "CHANSIPPEERS", "seconds": 0.7},
+)
+"""What happens to the switch ``north``."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The switches, and who watches them."""
+
+    north: Simulator
+    south: Simulator
+    exporter: Exporter
+    prometheus: Prometheus
+
+    def source(self, uid: str, end: float, seconds: float, **chosen: str) -> Source:
+        """Return where a dashboard gets its figures from; ``chosen`` are values of variables, else all."""
+        everything = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING)
+        prepared = partial(scaled_expression, factor=FACTOR)
+        return Source(self.prometheus.base_url, everything | chosen, end, seconds, "5s", prepared)
+
+    def begin_a_bad_day(self) -> None:
+        """Break what a bad day breaks."""
+        self.north.world(**_BAD_DAY)
+        for fault in _FAULTS:
+            self.north.fault(**fault)
+        self.south.fault(kind="status", reqtype="LICENSEDAYS", status=503)
+
+    def end(self) -> None:
+        """Stop all but Prometheus, which keeps what it has and is quicker alone."""
+        for program in (self.exporter.program, self.north.program, self.south.program):
+            program.stop()
+
+    def wait_for_alerts(self, expected: Collection[tuple[str, ...]]) -> None:
+        """Wait until alerts fire that have all of these values among those of their labels."""
+
+        def firing() -> bool:
+            found = self.prometheus.series('ALERTS{alertstate="firing"}', time.time())
+            fired = [{value for _, value in labels} for _, labels in found]
+            return all(any(values.issuperset(one) for values in fired) for one in expected)
+
+        wait_until(firing, 40, f"{expected} to fire")
+
+    def stand_still(self) -> float:
+        """Stop the time of the switches; return a moment at which Prometheus knows what can be known."""
+        for simulator in (self.north, self.south):
+            simulator.world(freeze=True)
+        since = time.time() + 1  # what was asked for before may still come in
+
+        def known() -> bool:
+            scrape = samples(self.exporter.metrics())
+            newest = {
+                labels: at
+                for (name, labels), at in scrape.items()
+                if name == catalogue.QUERY_LAST_SUCCESS.name
+            }
+            well = [
+                labels for (name, labels), up in scrape.items() if name == catalogue.QUERY_SUCCESS.name and up
+            ]
+            return all(newest[labels] > since for labels in well)
+
+        wait_until(known, 40, "everything to be asked once more")
+        return self.prometheus.after_two_scrapes(time.time())
+
+
+@contextlib.contextmanager
+def watched_switches(directory: Path, require_program: Callable[[str, str], str]) -> Iterator[Watched]:
+    """Start everything and wait until all is well."""
+    executable, promtool = (require_program(name, "prometheus") for name in ("prometheus", "promtool"))
+    with running_programs(directory) as run:
+        north, south = (_simulator(run, name) for name in _SIZES)
+        exporter = start_exporter(run, directory / "config.yaml", _polled(north, south))
+        _fill_in_last_week(directory, promtool, {"north": north, "south": south})
+        rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
+        pair = _pair(exporter)
+        prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, scrape=pair)
+        watched = Watched(north, south, exporter, prometheus)
+        _wait_until_well(watched)
+        yield watched
+        for simulator in (north, south):
+            simulator.assert_nothing_forbidden()
+
+
+def _pair(exporter: Exporter) -> dict[str, Any]:
+    """Return two targets that are one exporter: a pair that agrees, of which no figure may be doubled."""
+    target = exporter.base_url.removeprefix("http://")
+    return {"static_configs": [{"targets": [target, target.replace("127.0.0.1", "localhost")]}]}
+
+
+def _simulator(run: Start, name: str) -> Simulator:
+    flags = [f"--{flag}={value}" for flag, value in _SIZES[name].items()]
+    simulator = start_simulator(run, f"--speed={FACTOR}", *flags)
+    simulator.world(advance=_WEEK)
+    return simulator
+
+
+def _polled(north: Simulator, south: Simulator) -> str:
+    often = queries(
+        "3s",
+        license={"interval": "1s"},
+        balance={"tenant_interval": "2s"},
+        registrations={"source": "peers"},
+    )
+    return configuration(
+        switch(
+            "north",
+            north.url,
+            timeout="3s",
+            queries=often,
+            nodes=[
+                "pbx1",
+                {"name": "pbx2", "channels_limit": 31},
+                {"name": "pbx3", "channels_limit": 60},
+                "pbx9",
+            ],
+            tenants=[_tenant(index, tenant) for index, tenant in enumerate(_tenants("north"))],
+        ),
+        switch(
+            "south",
+            south.url,
+            queries=often,
+            tenants=[_tenant(index, tenant) for index, tenant in enumerate(_tenants("south"))],
+        ),
+        switch("west", f"http://127.0.0.1:{free_port()}/", queries=often, tenants=[]),
+    )
+
+
+def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "code": tenant.code,
+        "labels": {"team": "noc" if index % 3 else "voice"},
+        "extensions": tenant.numbers(),
+        "watch": ["100", "101", "104"] if tenant.code == "ACME" else [],
+        # Simulated phones are off now and then: only what is broken on purpose shall show.
+        "thresholds": {"registered_ratio": {"warning": 0.45, "critical": 0.1}},
+    }
+    if tenant.code == "ACME":
+        hours = {"timezone": "Etc/UTC", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+        described |= {"channels_limit": 6, "business_hours": {**hours, "from": "00:00", "to": "23:59"}}
+    if tenant.postpaid:
+        described["thresholds"]["balance"] = "off"
+    return described
+
+
+def _world(name: str) -> World:
+    return World(**_SIZES[name], clock=lambda: 0.0)
+
+
+def _tenants(name: str) -> list[Tenant]:
+    return [tenant for tenant in _world(name).all_tenants if not tenant.disabled]
+
+
+def _wait_until_well(watched: Watched) -> None:
+    def well() -> bool:
+        scrape = samples(watched.exporter.metrics())
+        tried = {
+            labels: value for (name, labels), value in scrape.items() if name == catalogue.QUERY_SUCCESS.name
+        }
+        of_both = [value for labels, value in tried.items() if ("switch", "west") not in labels]
+        return len(of_both) == _TARGETS and all(of_both)
+
+    wait_until(well, 40, "all that is asked of the two switches to succeed")
+    watched.prometheus.after_two_scrapes(time.time())
+
+
+def _fill_in_last_week(directory: Path, promtool: str, simulators: dict[str, Simulator]) -> None:
+    """Write what the switches did a week ago into the data of Prometheus, before it starts."""
+    lines: dict[str, list[str]] = {}
+    for name, simulator in simulators.items():
+        moment, now = simulator.truth()["moment"], time.time()
+        for metric, line in _week_before(name, moment, now):
+            lines.setdefault(metric, []).append(line)
+    text = "".join(f"# TYPE {metric} gauge\n" + "".join(found) for metric, found in lines.items()) + "# EOF\n"
+    file = directory / "last-week.txt"
+    file.write_text(text)
+    command = (promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(file))
+    subprocess.run([*command, str(directory / "prometheus-data")], check=True, capture_output=True)
+
+
+def _week_before(name: str, moment: float, now: float) -> Iterator[tuple[str, str]]:
+    """Yield the metric and the line of each sample, from a week before on and for ten hours of the world."""
+    world, tenants = _world(name), _tenants(name)
+    record = "switch_tenant:softswitch_tenant_spending:rate1h"
+
+    def line(metric: str, seconds: float, value: float, **labels: str) -> tuple[str, str]:
+        named = ",".join(f"{label}={json.dumps(text)}" for label, text in {"switch": name, **labels}.items())
+        return metric, f"{metric}{{{named}}} {value} {now + (seconds - _WEEK) / FACTOR:.3f}\n"
+
+    for seconds in range(-2 * _HOUR, 10 * _HOUR, 240):
+        at = moment - _WEEK + seconds
+        whole = world.whole(at)
+        polled = {"job": JOB, "instance": "the one of last week"}
+        yield line(catalogue.CALLS.name, seconds, whole.calls, **polled)
+        yield line(catalogue.CHANNELS.name, seconds, sum(whole.channels.values()), **polled)
+        for tenant in tenants:
+            registered = world.phones.registrations(tenant, at)
+            counts = {"registered": sum(registered), "unregistered": registered.count(False)}
+            for state, count in counts.items():
+                labels = {**polled, "tenant": tenant.code, "state": state}
+                yield line(catalogue.TENANT_EXTENSIONS.name, seconds, count, **labels)
+        calls = world.figures(tenants[0], at).calls
+        yield line(catalogue.TENANT_CALLS.name, seconds, calls, **polled, tenant=tenants[0].code)
+    for seconds in range(-12 * _HOUR, _WEEK, _HOUR):
+        at = moment - _WEEK + seconds
+        hourly = (spent(tenants[0], at) - spent(tenants[0], at - _HOUR)) / _HOUR
+        yield line(record, seconds, hourly, tenant=tenants[0].code)
