@@ -107,7 +107,7 @@ def _connect_detail(error: Exception) -> str:
     inner = getattr(error, "os_error", error)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
         return "the switch closed the connection before its answer was complete"
-    if isinstance(inner, OSError) and inner.errno in errno.errorcode:
+    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
         return f"no connection: {os.strerror(inner.errno)}"  # asyncio's own sentence repeats the address
     return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"
 
