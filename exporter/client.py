@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -120,16 +120,17 @@ _DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
 }
 
 
-def open_client(configuration: SwitchConfiguration) -> Client:
-    """Open a client for one switch; close its ``session`` when done.
+def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.TraceConfig] = ()) -> Client:
+    """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
 
     Raises OSError or ssl.SSLError where the TLS files of the configuration cannot be used.
     """
     connector = aiohttp.TCPConnector(
-        limit=configuration.max_concurrency, ssl=_tls_context(configuration.tls), ttl_dns_cache=60
+        limit=configuration.max_concurrency, ssl=tls_context(configuration.tls), ttl_dns_cache=60
     )
     session = aiohttp.ClientSession(
         connector=connector,
+        trace_configs=list(traces),
         # The time limit stands in `ask`, once, and covers connecting as well as the last byte.
         timeout=aiohttp.ClientTimeout(total=None),
         # Compressed answers could grow a thousandfold while they are unpacked: they are not asked for.
@@ -151,7 +152,8 @@ def open_client(configuration: SwitchConfiguration) -> Client:
     )
 
 
-def _tls_context(tls: TlsConfiguration) -> ssl.SSLContext:
+def tls_context(tls: TlsConfiguration) -> ssl.SSLContext:
+    """Return how a connection is made safe. Raises OSError or ssl.SSLError where a file cannot be used."""
     context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
     context.minimum_version = _TLS_VERSIONS[tls.min_version]
     if tls.cert_file:

@@ -15,10 +15,11 @@ from exporter.decode.lists import decode_extensions, decode_peers, decode_tenant
 from exporter.decode.numbers import decode_balance, decode_calls, decode_license_days
 from exporter.decode.options import Options
 from exporter.decode.registration import decode_registration
+from exporter.decode.shapes import column_names, holds_records
 from exporter.model import Answer, Failure
 from exporter.request import Operation
 
-__all__ = ["DECODERS", "Options", "decode", "excerpt", "is_list"]
+__all__ = ["DECODERS", "Options", "column_names", "decode", "excerpt", "holds_records", "is_list"]
 
 DECODERS: Mapping[Operation, Callable[[str, Options], Answer | Failure]] = MappingProxyType(
     {

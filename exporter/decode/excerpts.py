@@ -6,12 +6,30 @@ from exporter.request import Operation
 
 _LISTS = frozenset({Operation.EXTENSIONS, Operation.TENANTS, Operation.PEERS})
 
-# A JSON member whose name speaks of a credential, with its value, also where that was cut off.
-_CREDENTIAL = re.compile(
-    r"""("[^"]{0,80}(?:pass|pwd|secret|token|2fa|pin|key|auth)[^"]{0,80}"\s*:\s*)"""
-    r"""("(?:[^"\\]|\\.)*(?:"|\Z)|[^\s,}\]]+)""",
-    re.IGNORECASE,
+_SPEAKS_OF_ONE = r"pass|pwd|secret|token|2fa|pin|auth"
+_MASKED: tuple[tuple[re.Pattern[str], str], ...] = (
+    # A JSON member whose name speaks of a credential, with its value, also where that was cut off.
+    (
+        re.compile(
+            rf"""("[^"]{{0,80}}(?:{_SPEAKS_OF_ONE}|key)[^"]{{0,80}}"\s*:\s*)"""
+            r"""("(?:[^"\\]|\\.)*(?:"|\Z)|[^\s,}\]]+)""",
+            re.IGNORECASE,
+        ),
+        r'\1"***"',
+    ),
+    # The same in running text, in a query string and in XML.
+    (
+        re.compile(rf"(\b\w{{0,40}}(?:{_SPEAKS_OF_ONE})\w{{0,40}}\s?[=:]\s?)[^\s&|,;<>\"']+", re.IGNORECASE),
+        r"\1***",
+    ),
+    (re.compile(r"(\b\w{0,40}key=)[^\s&|,;<>\"']+", re.IGNORECASE), r"\1***"),
+    (re.compile(rf"(<\w{{0,40}}(?:{_SPEAKS_OF_ONE}|key)\w{{0,40}}>)[^<]+", re.IGNORECASE), r"\1***"),
+    # What stands in a form of a web page.
+    (re.compile(r"""(\bvalue\s?=\s?)("[^"]*(?:"|\Z)|'[^']*(?:'|\Z))""", re.IGNORECASE), r'\1"***"'),
+    # The arguments in a stack trace of PHP: those of a connection to a database are its password.
+    (re.compile(r"(?<=[(,])(\s?)'[^'\n]*(?:'|\Z)"), r"\1'***'"),
 )
+"""What may be a credential, and what is shown instead."""
 
 _QUOTED = 120
 """Characters of an answer that a failure quotes at most."""
@@ -42,7 +60,9 @@ def quoted(text: str) -> str:
 
 
 def _without_credentials(text: str) -> str:
-    return _CREDENTIAL.sub(r'\1"***"', text)
+    for pattern, instead in _MASKED:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def visible(text: str) -> str:

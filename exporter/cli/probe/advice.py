@@ -1,0 +1,159 @@
+"""From a finding to what would mend it: one table, by reason. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from exporter.cli.probe.connection import connect_advice, http_advice, timeout_advice, tls_advice
+from exporter.cli.probe.finding import Advice, Finding, setting
+from exporter.cli.probe.patterns import pattern_advice
+from exporter.cli.probe.totals import total_advice
+from exporter.cli.probe.words import word_advice
+from exporter.config import SwitchConfiguration
+from exporter.model import Counts, Failure, Number, Query, Reason
+from exporter.poll.options import options
+from exporter.request import Operation
+
+
+def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> list[Advice]:
+    """Return what a finding suggests, in the light of those ``before`` it."""
+    if isinstance(finding.verdict, Failure):
+        return list(_BY_REASON[finding.verdict.reason](finding, switch, before))
+    return [*timeout_advice(finding, switch), *_on_value(finding, switch), *_same_as_whole(finding, before)]
+
+
+def _on_value(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
+    how = options(finding.query, switch)
+    if isinstance(finding.verdict, Counts):
+        yield from total_advice(finding, how)
+    yield from word_advice(finding, how)
+
+
+def _same_as_whole(finding: Finding, before: Sequence[Finding]) -> Iterator[Advice]:
+    """Notice that a tenant is given the figure of the whole installation."""
+    figure = _figure(finding)
+    if not finding.request.tenant or not figure:
+        return
+    wholes = [_figure(other) for other in before if other.query is finding.query and not other.request.tenant]
+    if figure in wholes:
+        yield Advice(
+            "that is the figure of the whole installation. If this tenant has not all of it, the switch "
+            "ignores "
+            "`tenant` here. The exporter finds that out itself once five tenants answer; till then, or for "
+            "good",
+            setting("queries", finding.query.value, "tenant_interval", value="off"),
+        )
+
+
+def _figure(finding: Finding) -> float | None:
+    match finding.verdict:
+        case Number(value=value):
+            return value
+        case Counts(whole=whole):
+            return whole
+        case _:
+            return None
+
+
+def _auth(finding: Finding, _switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
+    tenant = finding.request.tenant
+    if any(other.request.tenant == tenant and not isinstance(other.verdict, Failure) for other in before):
+        yield Advice(
+            "the same key was given an answer before, so it is right and may not make this request. Let "
+            "the switch "
+            "allow it, or do not ask",
+            _never(finding),
+        )
+    elif tenant:
+        yield Advice(
+            f"the key is wrong, or the switch has no tenant {tenant}, or this machine's address is not "
+            "allowed; "
+            "the switch says the same to all of these"
+        )
+    else:
+        yield Advice(
+            "the key is wrong, or it is a tenant's, or this machine's address is not allowed; the switch "
+            "says the "
+            "same to all of these. A tenant's key belongs to its tenant, not to the switch: "
+            "tenants: [{code: CODE, key_file: FILE}]"
+        )
+
+
+def _rejected(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+    found = list(pattern_advice(finding, options(finding.query, switch)))
+    if found:
+        yield from found
+    elif finding.request.operation is Operation.REGISTRATION:
+        yield Advice(
+            "a sentence that names a parameter: another `parameter` or `source` may do; "
+            "--query=registrations "
+            "tries them all. If it is a state of a phone, add it to `queries.registrations.words`"
+        )
+    else:
+        yield Advice(
+            "read the sentence: it often names a right that the key lacks. If it is so, do not ask",
+            _never(finding),
+        )
+
+
+def _empty(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+    if finding.query is not Query.CALLS:
+        yield Advice(
+            "the key may lack the right, or there is nothing to tell; the switch says the same to both. If "
+            "it is "
+            "the right, do not ask",
+            _never(finding),
+        )
+    elif switch.queries.calls.empty == "zero":
+        yield Advice(
+            "an idle tenant and a missing right look alike. `empty: zero` reads it as 0 once COUNTCALLS "
+            "has given "
+            "a number with this key: probe again while calls run"
+        )
+    else:
+        yield Advice(
+            "an idle tenant and a missing right look alike; this reads it as 0, once COUNTCALLS has given "
+            "a number "
+            "with this key",
+            setting("queries", "calls", "empty", value="zero"),
+        )
+
+
+def _decode(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+    how = options(finding.query, switch)
+    found = [*pattern_advice(finding, how), *total_advice(finding, how), *word_advice(finding, how)]
+    if found:
+        yield from found
+    elif finding.body is not None and b"<" in finding.body[:200]:
+        yield Advice(
+            "a web page, and no answer of the API: see that `url` has its whole path; on real switches it "
+            "was "
+            "/pbx/proxyapi.php or /mirtapbx/proxyapi.php"
+        )
+    else:
+        yield Advice("no setting reads this; please report it, with this output")
+
+
+def _too_large(
+    finding: Finding, _switch: SwitchConfiguration, _before: Sequence[Finding]
+) -> Iterator[Advice]:
+    if finding.request.operation is Operation.PEERS:
+        yield Advice("the list of peers is too long: choose another `queries.registrations.source`")
+    else:
+        yield Advice("this is no answer of the API: see that `url` is right")
+
+
+def _never(finding: Finding) -> dict[str, object]:
+    return setting("queries", finding.query.value, finding.interval_key, value="off")
+
+
+_BY_REASON: Mapping[Reason, Callable[[Finding, SwitchConfiguration, Sequence[Finding]], Iterator[Advice]]] = {
+    Reason.TIMEOUT: lambda finding, switch, _: timeout_advice(finding, switch),
+    Reason.CONNECT: lambda finding, switch, _: connect_advice(finding, switch),
+    Reason.TLS: lambda finding, switch, _: tls_advice(finding, switch),
+    Reason.HTTP: lambda finding, switch, _: http_advice(finding, switch),
+    Reason.AUTH: _auth,
+    Reason.REJECTED: _rejected,
+    Reason.EMPTY: _empty,
+    Reason.DECODE: _decode,
+    Reason.TOO_LARGE: _too_large,
+    Reason.SCOPE_IGNORED: lambda *_: iter(()),  # no single answer shows it
+}

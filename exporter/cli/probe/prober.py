@@ -1,0 +1,158 @@
+"""Asks one switch, one request after the other, and prints what comes of each."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+
+import aiohttp
+from yarl import URL
+
+from exporter.cli.probe.advice import advice
+from exporter.cli.probe.finding import Advice, Finding
+from exporter.cli.probe.questions import Question
+from exporter.cli.probe.showing import about_answer, about_request, advice_lines
+from exporter.client import Client, open_client, tls_context
+from exporter.config import SwitchConfiguration
+from exporter.decode import Options
+from exporter.masking import Mask
+from exporter.model import TRANSPORT_REASONS, Failure, Reason
+from exporter.poll.options import options
+from exporter.poll.reading import read
+
+_DEAD = 2
+_REFUSED = 3
+"""Failures in a row, with nothing else before them, after which the rest is not asked."""
+
+
+class Prober:
+    """Asks within the rate limit of the switch. ``findings`` and ``given`` grow with each request."""
+
+    def __init__(
+        self, switch: SwitchConfiguration, client: Client, heard: list[aiohttp.ClientResponse], mask: Mask
+    ) -> None:
+        self.switch = switch
+        self.findings: list[Finding] = []
+        self.given: list[tuple[Finding | None, Advice]] = []
+        self.left_out: list[str] = []
+        self._client = client
+        self._heard = heard
+        self._mask = mask
+        self._next = time.monotonic()
+
+    async def ask(self, question: Question) -> Finding | None:
+        """Ask one thing and print all about it; None where it is not asked, since that would be in vain."""
+        key = self._key(question.request.tenant)
+        if key is None or self._in_vain(question.request.tenant):
+            self.left_out.append(f"{question.query} ({question.request.tenant or 'whole installation'})")
+            return None
+        self._mask.add(key)
+        self.say(about_request(self._client.url, question.request))
+        await asyncio.sleep(max(0.0, self._next - time.monotonic()))
+        finding = await self._finding(question, key)
+        self.say(about_answer(finding, self.switch, self._mask))
+        for given in advice(finding, self.switch, self.findings):
+            self.say(advice_lines(given))
+            self.given.append((finding, given))
+        self.say([""])
+        self.findings.append(finding)
+        return finding
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Print lines, without any key."""
+        for line in lines:
+            print(self._mask(line), flush=True)
+
+    def _key(self, tenant: str) -> str | None:
+        holder = self.switch.settings(tenant).key if tenant else self.switch.key
+        return holder.current() if holder else None
+
+    def _in_vain(self, tenant: str) -> bool:
+        """Tell whether nothing but the same is to be expected: be sparing, keys can be locked out."""
+        reasons = [
+            finding.verdict.reason if isinstance(finding.verdict, Failure) else None
+            for finding in self.findings
+        ]
+        if len(reasons) >= _DEAD and all(reason in TRANSPORT_REASONS for reason in reasons):
+            return True
+        with_this_key = [
+            reason
+            for finding, reason in zip(self.findings, reasons, strict=True)
+            if self._key(finding.request.tenant) == self._key(tenant)
+        ]
+        return len(with_this_key) >= _REFUSED and all(reason is Reason.AUTH for reason in with_this_key)
+
+    async def _finding(self, question: Question, key: str) -> Finding:
+        started = time.monotonic()
+        self._next = started + 1 / self.switch.max_requests_per_second
+        self._heard.clear()
+        body = await self._client.ask(question.request, key)
+        seconds = time.monotonic() - started
+        if isinstance(body, bytes):
+            operation = question.request.operation
+            verdict = read(operation, body, self._options(question), self._mask)
+            return Finding(*question, seconds, verdict, body, status=200)
+        response = self._heard[0] if self._heard else None
+        names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()
+        return Finding(
+            *question,
+            seconds,
+            body,
+            status=response.status if response else None,
+            location=_location(response, self._mask) if response else "",
+            certificate_names=names,
+        )
+
+    def _options(self, question: Question) -> Options:
+        return options(question.query, self.switch)
+
+
+@contextlib.asynccontextmanager
+async def prober(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[Prober]:
+    """Give a prober for one switch; its connections are closed at the end."""
+    heard: list[aiohttp.ClientResponse] = []
+    trace = aiohttp.TraceConfig()
+
+    async def hear(_session: object, _context: object, ended: aiohttp.TraceRequestEndParams) -> None:
+        heard.append(ended.response)
+
+    trace.on_request_end.append(hear)
+    client = open_client(switch, [trace])
+    try:
+        yield Prober(switch, client, heard, mask)
+    finally:
+        await client.session.close()
+
+
+def _location(response: aiohttp.ClientResponse, mask: Callable[[str], str]) -> str:
+    """Return where a redirect leads, without all that may be a key; "" where that leaves nothing of use."""
+    try:
+        target = response.url.with_query(None).join(URL(response.headers.get("Location", "")))
+        bare = str(target.with_query(None).with_fragment(None).with_user(None))
+    except ValueError:
+        return ""
+    is_redirect = 300 <= response.status < 400 and "Location" in response.headers  # noqa: PLR2004
+    return bare if is_redirect and mask(bare) == bare else ""
+
+
+async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
+    """Return the host names of the switch's certificate where it is trusted; () where not, or not to be had.
+
+    Nothing is sent but the start of TLS, so no key.
+    """
+    url = URL(switch.url)
+    if switch.proxy_url or url.host is None:
+        return ()
+    context = tls_context(switch.tls)
+    context.check_hostname = False  # the chain is checked all the same
+    try:
+        async with asyncio.timeout(switch.timeout):
+            _, writer = await asyncio.open_connection(
+                url.host, url.port, ssl=context, server_hostname=switch.tls.server_name or url.host
+            )
+    except (OSError, ValueError):  # TimeoutError and ssl.SSLError are OSErrors
+        return ()
+    certificate = writer.get_extra_info("peercert") or {}
+    writer.transport.abort()
+    names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
+    return tuple(name for name in names if "*" not in name)

@@ -1,0 +1,72 @@
+"""What may be told of a list whose content must not be shown: the names of its columns.
+
+In a table or a map, names and data look alike: what cannot be told from data is not told.
+"""
+
+import json
+import re
+
+_KNOWN = frozenset(
+    {"number", "state", "username", "password", "status", "forcerport", "te_code", "te_name", "te_id"}
+)
+"""Columns of the lists in lower case, of which a header has at least one (seen or documented, wire notes)."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_ ]{0,30}[A-Za-z0-9_]{0,10}")
+_LOOKED_AT = 64 * 1024
+"""Characters. A record of extensions was seen at 3.4 kB."""
+
+_PERSONAL = re.compile(
+    r'"(?:(?:ex|te)_\w+|[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|address|firstname|lastname)[^"]{0,40})"\s*:',
+    re.IGNORECASE,
+)
+_PAIR_OR_NUMBER = re.compile(r"\s*(?:[^:]*:\s*)?-?[\d.]*\s*")
+_FEW_CELLS = 3
+
+
+def column_names(body: bytes) -> tuple[str, ...]:
+    """Return the names of the columns of a list, or () where they cannot be told from what stands in them."""
+    text = _start(body)
+    names = _of_record(text) if text.startswith(("[", "{")) else _of_header(text)
+    return tuple(dict.fromkeys(name for name in names if _NAME.fullmatch(name)))
+
+
+def holds_records(body: bytes) -> bool:
+    """Tell whether a body is like a list, where a value was due: it may hold what must not be shown."""
+    text = _start(body)
+    if text.startswith(("[", "{")):
+        return _PERSONAL.search(text) is not None or text.count("{") > 1
+    lines = [line for line in text.split("\n", 3) if "|" in line]
+    if len(lines) > 1:
+        return True
+    cells = lines[0].rstrip("| \t\r").split("|") if lines else []
+    return len(cells) > _FEW_CELLS and any(not _PAIR_OR_NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _start(body: bytes) -> str:
+    return body[:_LOOKED_AT].decode("utf-8", errors="replace").strip().strip("\ufeff").strip()
+
+
+def _of_record(text: str) -> list[str]:
+    """Return the names in the first record of a list, or of an object that holds records."""
+    decoder = json.JSONDecoder()
+    first = text.find("{")
+    # An object that stands alone is a record, or a map whose names are data: there is no telling.
+    starts = [first] if text.startswith("[") else [text.find("{", first + 1)]
+    for start in starts:
+        if start < 0:
+            continue
+        try:
+            record, _ = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and not any(isinstance(value, dict | list) for value in record.values()):
+            return list(record)
+    return []
+
+
+def _of_header(text: str) -> list[str]:
+    cells = [cell.strip() for cell in text.partition("\n")[0].rstrip("| \t\r").split("|")]
+    is_header = all(_NAME.fullmatch(cell) for cell in cells) and any(
+        cell.casefold() in _KNOWN for cell in cells
+    )
+    return cells if is_header and len(cells) > 1 else []
