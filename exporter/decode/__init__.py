@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from exporter.decode.classify import classify
 from exporter.decode.counts import decode_counts
-from exporter.decode.excerpts import excerpt, is_list
+from exporter.decode.excerpts import excerpt, is_list, without_credentials
 from exporter.decode.limits import decode_limits
 from exporter.decode.lists import decode_extensions, decode_peers, decode_tenants
 from exporter.decode.numbers import decode_balance, decode_calls, decode_license_days
@@ -19,7 +19,16 @@ from exporter.decode.shapes import column_names, holds_records
 from exporter.model import Answer, Failure
 from exporter.request import Operation
 
-__all__ = ["DECODERS", "Options", "column_names", "decode", "excerpt", "holds_records", "is_list"]
+__all__ = [
+    "DECODERS",
+    "Options",
+    "column_names",
+    "decode",
+    "excerpt",
+    "holds_records",
+    "is_list",
+    "without_credentials",
+]
 
 DECODERS: Mapping[Operation, Callable[[str, Options], Answer | Failure]] = MappingProxyType(
     {

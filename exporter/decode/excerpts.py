@@ -49,17 +49,18 @@ def excerpt(operation: Operation, body: bytes, limit: int) -> str:
     if is_list(operation):
         return f"list of {len(body):,} bytes, {_type(body)}"
     # A character is at most four bytes; a few more tell whether something was cut.
-    text = visible(_without_credentials(body[: 4 * limit + 4].decode("utf-8", errors="backslashreplace")))
+    text = visible(without_credentials(body[: 4 * limit + 4].decode("utf-8", errors="backslashreplace")))
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[:limit]
 
 
 def quoted(text: str) -> str:
     """Return the start of an answer in quotation marks, as a failure shows it."""
-    text = _without_credentials(text[: 10 * _QUOTED])
+    text = without_credentials(text[: 10 * _QUOTED])
     return f'"{visible(text[:_QUOTED])}{"…" if len(text) > _QUOTED else ""}"'
 
 
-def _without_credentials(text: str) -> str:
+def without_credentials(text: str) -> str:
+    """Return a text with *** for whatever may be a credential in it."""
     for pattern, instead in _MASKED:
         text = pattern.sub(instead, text)
     return text

@@ -16,9 +16,12 @@ _LOOKED_AT = 64 * 1024
 """Characters. A record of extensions was seen at 3.4 kB."""
 
 _PERSONAL = re.compile(
-    r'"(?:(?:ex|te)_\w+|[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|address|firstname|lastname)[^"]{0,40})"\s*:',
+    r'"(?:(?:ex|te)_\w+|description|host|username|'
+    r'[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|address|firstname|lastname)[^"]{0,40})"\s*:',
     re.IGNORECASE,
 )
+"""A member of a record of a list (seen, wire notes 2026-10), or one that speaks of a person."""
+
 _PAIR_OR_NUMBER = re.compile(r"\s*(?:[^:]*:\s*)?-?[\d.]*\s*")
 _FEW_CELLS = 3
 
@@ -34,7 +37,8 @@ def holds_records(body: bytes) -> bool:
     """Tell whether a body is like a list, where a value was due: it may hold what must not be shown."""
     text = _start(body)
     if text.startswith(("[", "{")):
-        return _PERSONAL.search(text) is not None or text.count("{") > 1
+        is_list_of_texts = text.startswith("[") and '"' in text and "{" not in text
+        return is_list_of_texts or text.count("{") > 1 or _PERSONAL.search(text) is not None
     lines = [line for line in text.split("\n", 3) if "|" in line]
     if len(lines) > 1:
         return True

@@ -8,6 +8,7 @@ from exporter.cli.probe.patterns import pattern_advice
 from exporter.cli.probe.totals import total_advice
 from exporter.cli.probe.words import word_advice
 from exporter.config import SwitchConfiguration
+from exporter.decode import is_list
 from exporter.model import Counts, Failure, Number, Query, Reason
 from exporter.poll.options import options
 from exporter.request import Operation
@@ -16,6 +17,13 @@ from exporter.request import Operation
 def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> list[Advice]:
     """Return what a finding suggests, in the light of those ``before`` it."""
     if isinstance(finding.verdict, Failure):
+        if finding.is_withheld and not is_list(finding.request.operation):
+            # What is not shown is not quoted in an advice either.
+            return [
+                Advice(
+                    "this is the answer to another request; see that `url` is right, else please report it"
+                )
+            ]
         return list(_BY_REASON[finding.verdict.reason](finding, switch, before))
     return [*timeout_advice(finding, switch), *_on_value(finding, switch), *_same_as_whole(finding, before)]
 
@@ -77,16 +85,16 @@ def _auth(finding: Finding, _switch: SwitchConfiguration, before: Sequence[Findi
         )
 
 
-def _rejected(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
     found = list(pattern_advice(finding, options(finding.query, switch)))
     if found:
         yield from found
     elif finding.request.operation is Operation.REGISTRATION:
-        yield Advice(
-            "a sentence that names a parameter: another `parameter` or `source` may do; "
-            "--query=registrations "
-            "tries them all. If it is a state of a phone, add it to `queries.registrations.words`"
-        )
+        if not any(other.query is Query.REGISTRATIONS for other in before):  # else they are all being tried
+            yield Advice(
+                "if it asks for a parameter, --query=registrations tries the others, and the other sources. "
+                "If it is a state of a phone, add it to `queries.registrations.words`"
+            )
     else:
         yield Advice(
             "read the sentence: it often names a right that the key lacks. If it is so, do not ask",

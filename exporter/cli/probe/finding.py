@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from exporter.decode import holds_records, is_list
 from exporter.model import Answer, Failure, Query, Scope
 from exporter.request import Operation, Request
 
@@ -30,6 +31,11 @@ class Finding:
     def scope(self) -> Scope:
         """Of whom it was asked."""
         return Scope.TENANT if self.request.tenant else Scope.SWITCH
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the body is not shown: a list, or like one."""
+        return self.body is not None and (is_list(self.request.operation) or holds_records(self.body))
 
     @property
     def interval_key(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from exporter.cli.probe.finding import Advice, Finding, setting
-from exporter.decode import Options, decode
+from exporter.decode import Options, decode, without_credentials
 from exporter.model import Failure, Number, Query
 
 _READ = 10_000
@@ -13,7 +13,9 @@ _MOST = 4
 """Numbers in one answer. Where there are more it is no sentence around a number."""
 
 # A number on its own: no part of a name, a date, a time, a range or a number with separators.
-_NUMBER = re.compile(r"(?<![\w.,:/'-])-?[0-9]+(?:\.[0-9]+)?(?![0-9:/]|[-.,'][0-9]|\s[0-9]{3}\b)", re.ASCII)
+_NUMBER = re.compile(
+    r"(?<![\w.,:/'-])(?<![0-9]\s)-?[0-9]+(?:\.[0-9]+)?(?![0-9:/]|[-.,'][0-9]|\s[0-9]{3}\b)", re.ASCII
+)
 _SEPARATED = re.compile(r"[0-9](?:,[0-9]|['\u2019\u00a0 ][0-9]{3}\b)")
 _OVER = re.compile(r"\b(?:expired|ago|since|overdue)\b", re.IGNORECASE)
 
@@ -27,7 +29,8 @@ def pattern_advice(finding: Finding, options: Options) -> Iterator[Advice]:
     """Suggest a pattern for each number of an answer that is not read; each was tried on that answer."""
     if finding.query not in _GROUPS or finding.body is None or not isinstance(finding.verdict, Failure):
         return
-    text = finding.body[:_READ].decode("utf-8", errors="replace").strip()
+    # No number that may be a PIN, and no word that may be a password, is repeated.
+    text = without_credentials(finding.body[:_READ].decode("utf-8", errors="replace")).strip()
     if finding.query is Query.LICENSE and _OVER.search(text):
         yield Advice(
             "it seems to count the days since the license ended: a pattern would read them as days left, so "

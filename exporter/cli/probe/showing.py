@@ -12,7 +12,7 @@ from exporter import lines
 from exporter.catalogue import Metric
 from exporter.cli.probe.finding import Advice, Finding
 from exporter.config import SwitchConfiguration
-from exporter.decode import column_names, excerpt, holds_records, is_list
+from exporter.decode import column_names, excerpt, is_list
 from exporter.masking import Mask
 from exporter.model import Extensions, Failure, Peers, RegistrationState, Tenants
 from exporter.poll.families import families
@@ -49,16 +49,13 @@ def about_answer(finding: Finding, switch: SwitchConfiguration, mask: Mask) -> I
     yield f"time      {finding.seconds:.3f} s"
     if finding.body is not None:
         yield f"answer    HTTP 200, {len(finding.body)} bytes"
-        yield from (_INDENT + line for line in _body(finding.request.operation, finding.body, mask))
+        yield from (_INDENT + line for line in _body(finding, finding.body, mask))
     yield from _verdict(finding, switch)
 
 
-def _is_withheld(operation: Operation, body: bytes) -> bool:
-    return is_list(operation) or holds_records(body)
-
-
-def _body(operation: Operation, body: bytes, mask: Mask) -> Iterator[str]:
-    if not _is_withheld(operation, body):
+def _body(finding: Finding, body: bytes, mask: Mask) -> Iterator[str]:
+    operation = finding.request.operation
+    if not finding.is_withheld:
         yield excerpt(operation, masked(body[:_READ], mask), _SHOWN)
         return
     # Any list will do: of each only size and type are told.
@@ -71,9 +68,7 @@ def _body(operation: Operation, body: bytes, mask: Mask) -> Iterator[str]:
 def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
     operation, verdict = finding.request.operation, finding.verdict
     match verdict:
-        case Failure(reason=reason) if (
-            finding.body and not is_list(operation) and holds_records(finding.body)
-        ):
+        case Failure(reason=reason) if finding.is_withheld and not is_list(operation):
             yield f"verdict   {reason}: records came where a value was due; they are not shown"
         case Failure(reason=reason, detail=detail):
             yield f"verdict   {reason}: {detail}"

@@ -71,7 +71,9 @@ def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None
     None where no way gave a state, or as many say one thing as the other.
     """
     working = [each for each in trials if each.state in _KNOWN]
-    counted = Counter(each.state for each in working).most_common()
+    # A source has one vote, however many parameters it takes: what it makes of them is not independent.
+    votes = {(each.way.source, each.state) for each in working}
+    counted = Counter(state for _, state in votes).most_common()
     if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
         return None
     agreeing = [each for each in working if each.state is counted[0][0]]

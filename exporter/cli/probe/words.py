@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from exporter.cli.probe.finding import Advice, Finding, setting
-from exporter.decode import Options, decode
+from exporter.decode import Options, decode, without_credentials
 from exporter.model import Extensions, Failure, Peers, Reason, Registration, RegistrationState
 
 _READ = 4096
@@ -55,7 +55,7 @@ def _of_one(finding: Finding, options: Options) -> list[str]:
         words: Mapping[Registration, tuple[str, ...]] = {Registration.REGISTERED: (word,)}
         read = decode(finding.request.operation, finding.body or b"", replace(options, words=words))
         if isinstance(read, RegistrationState) and read.state is Registration.REGISTERED:
-            return [read.word]
+            return [read.word] if without_credentials(word) == word else []
     return []
 
 

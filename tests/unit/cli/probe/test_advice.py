@@ -1,0 +1,134 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.cli.probe.advice import _BY_REASON, advice
+from exporter.cli.probe.finding import Finding
+from exporter.cli.probe.showing import settings_lines
+from exporter.config import SwitchConfiguration, load
+from exporter.decode import decode
+from exporter.model import Failure, Query, Reason
+from exporter.poll.options import options
+from exporter.request import Operation
+from tests.unit.cli.probe.answers import answered, failed
+
+Configured = Callable[..., SwitchConfiguration]
+_OFF = "off"
+REFUSAL = "Too bad... you mistaken the security api key."
+
+
+def test_every_reason_has_its_advice() -> None:
+    """No reason is forgotten."""
+    assert _BY_REASON.keys() == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("finding", "settings", "text"),
+    [
+        (answered(Query.PEERS, REFUSAL), {}, "the key is wrong, or it is a tenant's"),
+        (answered(Query.BALANCE, REFUSAL), {}, "no tenant ACME"),
+        (answered(Query.CALLS, ""), {}, "probe again while calls run"),
+        (answered(Query.LICENSE, ""), {"queries": {"license": {"interval": _OFF}}}, "the right"),
+        (answered(Query.BALANCE, ""), {"queries": {"balance": {"tenant_interval": _OFF}}}, "the right"),
+        (answered(Query.PEERS, "Not for you"), {"queries": {"peers": {"interval": _OFF}}}, "a right"),
+        (answered(Query.REGISTRATIONS, "No id specified"), {}, "--query=registrations"),
+        (answered(Query.LICENSE, "<html>"), {}, "/pbx/proxyapi.php"),
+        (answered(Query.LIMITS, "1|2|3|"), {}, "please report"),
+        (failed(Query.PEERS, Reason.TOO_LARGE), {}, "`url` is right"),
+        (
+            Finding(
+                Query.REGISTRATIONS,
+                answered(Query.REGISTRATIONS, "", operation=Operation.PEERS).request,
+                1.0,
+                Failure(Reason.TOO_LARGE, ""),
+            ),
+            {},
+            "another",
+        ),
+    ],
+    ids=lambda value: value.subject if isinstance(value, Finding) else None,
+)
+def test_what_is_suggested(finding: Finding, settings: object, text: str, configured: Configured) -> None:
+    """One advice for each kind of failure, with the settings that would end it."""
+    (given,) = advice(finding, configured(), [])
+    assert (given.settings, text in given.text) == (settings, True), given.text
+
+
+def test_a_good_answer_needs_no_advice(configured: Configured) -> None:
+    """Nothing is said of what works."""
+    assert advice(answered(Query.LICENSE, "42"), configured(), []) == []
+
+
+def test_empty_calls_where_they_are_an_error(configured: Configured) -> None:
+    """``empty: zero`` is suggested where it is not configured."""
+    switch = configured(queries={"calls": {"empty": "error"}})
+    (given,) = advice(answered(Query.CALLS, ""), switch, [])
+    assert given.settings == {"queries": {"calls": {"empty": "zero"}}}
+
+
+def test_a_key_that_works_elsewhere(configured: Configured) -> None:
+    """It is right, so what is refused is the request."""
+    worked = answered(Query.LICENSE, "42")
+    (given,) = advice(answered(Query.PEERS, REFUSAL), configured(), [worked])
+    assert "it is right" in given.text
+    assert given.settings == {"queries": {"peers": {"interval": _OFF}}}
+
+
+@pytest.mark.parametrize(("whole", "tenant", "told"), [("7", "7", 1), ("7", "3", 0), ("0", "0", 0)])
+def test_a_tenant_with_the_figure_of_the_whole(
+    whole: str, tenant: str, told: int, configured: Configured
+) -> None:
+    """It is said that the switch may ignore ``tenant``; nothing is said of two zeros."""
+    before = [answered(Query.CALLS, whole)]
+    assert len(advice(answered(Query.CALLS, tenant, tenant="ACME"), configured(), before)) == told
+
+
+def test_nothing_is_said_of_a_parameter_while_all_are_tried(configured: Configured) -> None:
+    """The other parameters are asked anyway."""
+    before = [answered(Query.REGISTRATIONS, "[]", operation=Operation.EXTENSIONS)]
+    assert advice(answered(Query.REGISTRATIONS, "No id specified"), configured(), before) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        (Query.LICENSE, 'Your "license: #1": expires in 42 days'),
+        (Query.BALANCE, "Credit: 12.50 EUR"),
+        (Query.CALLS, "3 calls"),
+        (Query.PEERS, '{"a1": 3, "a2": 5, "no": 8}'),
+        (Query.CHANNELS, '{"a1": 3, "a2": 5, "8": 8}'),
+        (Query.REGISTRATIONS, "Da"),
+        (Query.REGISTRATIONS, '{"state": "off:#x"}'),
+    ],
+)
+def test_the_lines_mend_it(query: Query, body: str, configured: Configured, tmp_path: Path) -> None:
+    """Pasted into a configuration as they are printed, the lines load, and the answer is read with them."""
+    finding = answered(query, body)
+    suggested = [each.settings for each in advice(finding, configured(), []) if each.settings]
+    assert suggested
+    for settings in suggested:
+        lines = settings_lines(settings)
+        assert yaml.safe_load("\n".join(lines)) == settings
+        file = tmp_path / "pasted.yaml"
+        head = ["switches:", "  - name: pbx", "    url: http://127.0.0.1:9/", "    key: k"]
+        file.write_text("\n".join([*head, *(f"    {line}" for line in lines)]))
+        (switch,) = load(file, {}).switches
+        read = decode(finding.request.operation, finding.body or b"", options(query, switch))
+        assert not isinstance(read, Failure), (read, lines)
+
+
+def test_settings_are_of_the_configuration(configured: Configured) -> None:
+    """Every setting that failures suggest is one that the configuration takes."""
+    for query in Query:
+        for reason in Reason:
+            if query is Query.TENANTS and reason is Reason.SCOPE_IGNORED:
+                continue
+            finding = failed(query, reason, "self-signed", status=302, location="http://127.0.0.1:8/a")
+            for given in advice(finding, configured(), []):
+                tree: Any = json.loads(json.dumps(given.settings))
+                with_it = configured(**{key: value for key, value in tree.items() if key != "tls"})
+                assert with_it.name == "pbx"

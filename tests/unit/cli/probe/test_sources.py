@@ -1,0 +1,94 @@
+from collections.abc import Callable
+
+import pytest
+
+from exporter.cli.probe.questions import LIST, PEERS, Way
+from exporter.cli.probe.sources import Trial, choose, source_advice, table, trial
+from exporter.config import SwitchConfiguration
+from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource
+from exporter.request import Operation
+from tests.unit.cli.probe.answers import answered
+
+Configured = Callable[..., SwitchConfiguration]
+EXT, ID, NUMBER = (Way(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
+YES, NO = Registration.REGISTERED, Registration.UNREGISTERED
+
+
+def trials(**states: Registration | None) -> list[Trial]:
+    """Return what each way said; a way that is not named said nothing."""
+    named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER, "peers": PEERS}
+    return [Trial(way, states.get(name), "") for name, way in named.items()]
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ({}, None),
+        ({"list": YES}, LIST),
+        ({"id": YES}, ID),
+        ({"ext": YES, "list": YES, "peers": YES}, EXT),  # as configured
+        ({"id": YES, "list": YES}, LIST),  # fewer requests
+        ({"id": YES, "list": YES, "peers": YES}, PEERS),
+        ({"list": YES, "peers": NO}, None),  # who is right?
+        ({"ext": NO, "id": NO, "number": NO, "list": YES, "peers": YES}, PEERS),  # one source, one vote
+        ({"ext": YES, "id": NO, "list": YES}, EXT),
+        ({"list": Registration.UNKNOWN}, None),
+    ],
+)
+def test_which_is_chosen(said: dict[str, Registration], chosen: Way | None, configured: Configured) -> None:
+    """Of those that agree with most sources the configured one, else the one with the fewest requests."""
+    found = choose(trials(**said), configured())
+    assert (found.way if found else None) == chosen
+
+
+@pytest.mark.parametrize(
+    ("said", "settings"),
+    [
+        ({}, [{"tenant_interval": "off"}]),
+        ({"id": YES}, [{"source": "regstate", "parameter": "id"}]),
+        ({"list": YES}, [{"source": "extensions"}]),
+        ({"ext": YES}, [None]),
+        ({"ext": YES, "list": YES, "peers": YES}, [None, {"source": "peers"}]),
+        ({"list": YES, "peers": NO}, [None]),
+        ({"ext": YES, "list": YES, "peers": NO}, [None, None, {"source": "extensions"}]),
+    ],
+)
+def test_what_to_configure(
+    said: dict[str, Registration], settings: list[object], configured: Configured
+) -> None:
+    """Lines to paste where the configuration says otherwise, and where fewer requests would do."""
+    given = source_advice(trials(**said), configured())
+    wanted = [{"queries": {"registrations": each}} if each else {} for each in settings]
+    assert [each.settings for each in given] == wanted
+
+
+@pytest.mark.parametrize(
+    ("way", "operation", "body", "state"),
+    [
+        (EXT, Operation.REGISTRATION, "Registered", YES),
+        (EXT, Operation.REGISTRATION, "No id specified", None),
+        (LIST, Operation.EXTENSIONS, '[{"ex_number":"100","st_state":"NOT_INUSE"}]', YES),
+        (LIST, Operation.EXTENSIONS, '[{"ex_number":"101","st_state":"NOT_INUSE"}]', None),
+        (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-ACME/x","Status":"OK (1 ms)"}]', YES),
+        (PEERS, Operation.PEERS, '[{"node":"a","Name":"101-ACME/x","Status":"OK (1 ms)"}]', NO),
+        (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-OTHER/x","Status":"OK (1 ms)"}]', None),
+    ],
+)
+def test_what_a_way_says(way: Way, operation: Operation, body: str, state: Registration | None) -> None:
+    """The state of the phone as the poller would read it; a tenant without any peer says nothing."""
+    made = trial(way, answered(Query.REGISTRATIONS, body, operation=operation), "ACME", "100")
+    assert made.state is state
+    assert made.said
+
+
+def test_the_table() -> None:
+    """Each way has its line with its cost."""
+    lines = list(table(trials(list=YES)))
+    assert [line.split()[0] for line in lines] == [
+        "extensions",
+        "regstate,",
+        "regstate,",
+        "regstate,",
+        "peers",
+    ]
+    assert all("request" in line for line in lines)

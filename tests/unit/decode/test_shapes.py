@@ -1,0 +1,58 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.decode import column_names, holds_records
+
+_RECORD = {"ex_number": "100", "ex_name": "Some Body", "password": "x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (json.dumps([_RECORD]), ("ex_number", "ex_name", "password")),
+        (json.dumps({"100": _RECORD}), ("ex_number", "ex_name", "password")),
+        (json.dumps([_RECORD, _RECORD])[:-4], ("ex_number", "ex_name", "password")),
+        (json.dumps([{"0": "A", "te_code": "A"}]), ("te_code",)),  # positions are no names
+        (json.dumps(_RECORD), ()),  # may be a map of data
+        ("Number|Name|Tech|State|\n100|Some Body|SIP|OK|\n", ("Number", "Name", "Tech", "State")),
+        ("100|Some Body|SIP|OK|\n", ()),
+        ("Some Body|Other Body|\n", ()),
+        ("Some Body is not here", ()),
+        ("[]", ()),
+        ("", ()),
+    ],
+)
+def test_the_names_of_columns(body: str, names: tuple[str, ...]) -> None:
+    """They are told of records and of headers, and nothing is that may be data."""
+    assert column_names(body.encode()) == names
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        ('{"pbx1": 3, "Total": 3}', False),
+        ("pbx1:3|pbx2:4|pbx3:5|Total:12|", False),
+        ("5|-1|10|-1|5|-1|0|", False),
+        ('{"extension": "100", "state": "Registered"}', False),
+        ("No id specified", False),
+        ("", False),
+        (json.dumps(_RECORD), True),
+        (json.dumps([{"a": 1}, {"a": 2}]), True),
+        ('["a", "b"]', True),
+        ("Number|Name|\n100|Some Body|\n", True),
+        ("100|Some Body|SIP|OK|", True),
+    ],
+)
+def test_what_is_like_a_list(body: str, is_one: bool) -> None:  # noqa: FBT001 -- a table
+    """Records and tables are; values, counts by node and sentences are not."""
+    assert holds_records(body.encode()) is is_one
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_will_do(body: bytes) -> None:
+    """Nothing is raised."""
+    assert isinstance(column_names(body), tuple)
+    assert holds_records(body) in {True, False}
