@@ -145,14 +145,25 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         )
         command.add_argument("--switch", metavar="NAME", help="which switch; needed where there are several")
         command.add_argument(
-            "--query", choices=[query.value for query in Query], help="default: each in turn"
+            "--query",
+            choices=[query.value for query in Query],
+            help="ask this alone; by default all that the configuration has on, one tenant and one phone "
+            "among it, with a summary; registrations tries every source of them",
         )
         command.add_argument(
             "--tenant", metavar="CODE", help="ask about this tenant, not the whole installation"
         )
-        command.add_argument("--extension", metavar="NUMBER", help="for --query=registrations")
+        command.add_argument(
+            "--extension", metavar="NUMBER", help="ask about this phone of the tenant, as configured"
+        )
 
-    _add_command(commands, "probe", "ask a switch once and show the answer", probe.run, add_arguments)
+    _add_command(
+        commands,
+        "probe",
+        "ask a switch once, show the answers, and tell what to configure",
+        probe.run,
+        add_arguments,
+    )
 
 
 def _add_command(

@@ -47,9 +47,6 @@ _ALLOWED = (
     {"reqtype": "CHANSIPPEERS", **_OF_ALL},
 )
 
-# The list of all peers is what registrations with `source: peers` are read from.
-_NOT_ASKED_YET = {"reqtype": "CHANSIPPEERS", **_OF_ALL}
-
 _PARAMETERS = ("ext", "id", "number")
 _TENANTS = [
     {"code": "ACME", "extensions": ["100", "101"]},
@@ -72,6 +69,7 @@ def _probes(file: Path, name: str) -> Iterator[list[str]]:
     """Yield the command lines that probe every query, of the whole and of tenants with and without a key."""
     command = [*EXPORTER, "probe", f"--config.file={file}", f"--switch={name}"]
     yield command
+    yield [*command, "--query=tenants"]
     yield [*command, "--tenant=ACME"]
     yield [*command, "--tenant=BOREAL"]
     yield [*command, "--tenant=ACME", "--extension=100"]
@@ -131,7 +129,7 @@ def test_nothing_but_the_list_is_sent(everything_asked: list[Simulator]) -> None
     }
     assert [parameters for parameters, kind in kinds.items() if kind is None] == []
     never = [request for number, request in enumerate(_ALLOWED) if number not in kinds.values()]
-    assert never == [_NOT_ASKED_YET]
+    assert never == []
     for simulator in everything_asked:
         log = simulator.requests()
         assert log["forbidden"] == []
