@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format metrics-docs dashboards dashboard-previews lock clean
+.PHONY: help demo test lint format metrics-docs config-docs dashboards dashboard-previews lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,6 +35,9 @@ format: $(READY)  ## mend style where a tool can
 
 metrics-docs: $(READY)  ## write docs/metrics.md from the catalogue
 	$(BIN)/python -m tests.metrics_docs > docs/metrics.md
+
+config-docs: $(READY)  ## write docs/configuration.md from the schema
+	$(BIN)/python -m tests.config_docs > docs/configuration.md
 
 dashboards: $(READY)  ## write grafana/dashboards/ from their source
 	$(BIN)/python -m grafana.generate

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from exporter.config.sections import Section, not_empty, unique
+from exporter.config.sections import Form, Section, not_empty, unique
 from exporter.config.wording import nearest, shown, single
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -36,7 +36,7 @@ def _time_of_day(value: object) -> time:
     return time(int(match[1]), int(match[2]))
 
 
-_TimeOfDay = Annotated[time, PlainValidator(_time_of_day)]
+_TimeOfDay = Annotated[time, PlainValidator(_time_of_day), Form("time of day")]
 
 
 class BusinessHours(Section):
@@ -46,10 +46,18 @@ class BusinessHours(Section):
     the next day where it is not later than ``opens``: ``mon`` from 22:00 to 06:00 ends on Tuesday morning.
     """
 
-    timezone: Annotated[ZoneInfo, PlainValidator(_timezone)]
-    days: Annotated[tuple[Day, ...], AfterValidator(unique), AfterValidator(not_empty)]
-    opens: _TimeOfDay = Field(alias="from")
-    closes: _TimeOfDay = Field(alias="to")
+    timezone: Annotated[ZoneInfo, PlainValidator(_timezone), Form("name of a time zone")] = Field(
+        description="The time zone that the times are in.", examples=["Europe/Rome"]
+    )
+    days: Annotated[tuple[Day, ...], AfterValidator(unique), AfterValidator(not_empty)] = Field(
+        description="The days on which it opens.", examples=[["mon", "tue", "wed", "thu", "fri"]]
+    )
+    opens: _TimeOfDay = Field(alias="from", description="When it opens.", examples=["09:00"])
+    closes: _TimeOfDay = Field(
+        alias="to",
+        description="When it closes; on the next day where that is not later than `from`.",
+        examples=["18:00"],
+    )
 
     @model_validator(mode="after")
     def _lasts(self) -> "BusinessHours":

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import readable_file
+from exporter.config.sections import Form, readable_file
 
 
 def _certificates(value: object, info: ValidationInfo) -> Path:
@@ -60,5 +60,5 @@ def _complaint(path: Path, certificate: Path, reason: str | None) -> str:
     return f'"{path}" and "{certificate}" cannot be used ({reason.replace("_", " ").lower()}); make new ones'
 
 
-CertificateFile = Annotated[Path, PlainValidator(_certificates)]
+CertificateFile = Annotated[Path, PlainValidator(_certificates), Form("path of a file in PEM format")]
 """A file in PEM format with at least one certificate in it."""

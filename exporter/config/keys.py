@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from exporter.config.sections import Section, located, surroundings
+from exporter.config.sections import Form, Section, located, surroundings
 from exporter.config.wording import single
 
 _MAX_BYTES = 65536  # far above any key, far below what would hurt
@@ -121,9 +121,24 @@ def _of_environment(value: object, info: ValidationInfo) -> Key:
 class Keyed(Section):
     """What may have a key: given by file, by environment variable or as it is, in at most one of the ways."""
 
-    literal_key: Annotated[Key, PlainValidator(_literal)] | None = Field(None, alias="key")
-    file_key: Annotated[Key, PlainValidator(_of_file)] | None = Field(None, alias="key_file")
-    environment_key: Annotated[Key, PlainValidator(_of_environment)] | None = Field(None, alias="key_env")
+    literal_key: Annotated[Key, PlainValidator(_literal), Form("text")] | None = Field(
+        None,
+        alias="key",
+        description="The key of the API as it is. A file keeps it out of the configuration.",
+        examples=["the-key"],
+    )
+    file_key: Annotated[Key, PlainValidator(_of_file), Form("path")] | None = Field(
+        None,
+        alias="key_file",
+        description="A file that holds the key alone. It is read again when it changes.",
+        examples=["pbx-eu.key"],
+    )
+    environment_key: Annotated[Key, PlainValidator(_of_environment), Form("text")] | None = Field(
+        None,
+        alias="key_env",
+        description="The name of an environment variable that holds the key.",
+        examples=["PBX_EU_KEY"],
+    )
 
     @property
     def key(self) -> Key | None:

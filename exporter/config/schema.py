@@ -14,6 +14,7 @@ from exporter.config.sections import (
     AtLeastOne,
     Count,
     FilePath,
+    Form,
     LabelName,
     Pattern,
     Positive,
@@ -35,8 +36,12 @@ from exporter.model import Query, Scope
 class NodeConfiguration(Section):
     """A node that must be there, and the channels it is meant to carry at most."""
 
-    name: Text
-    channels_limit: Count | None = None
+    name: Text = Field(description="The name of the node, as the switch gives it.", examples=["pbx1"])
+    channels_limit: Count | None = Field(
+        None,
+        description="The channels it is meant to carry, for alerts on the share in use.",
+        examples=[500],
+    )
 
 
 def _named(value: object) -> object:
@@ -46,29 +51,92 @@ def _named(value: object) -> object:
 class DiscoveryConfiguration(Section):
     """The section ``discover_tenants``: which tenants of the switch's list are polled, by their code."""
 
-    enabled: bool = False
-    include: tuple[Pattern, ...] = (compiled(".*"),)
-    exclude: tuple[Pattern, ...] = ()
+    enabled: bool = Field(
+        default=False,
+        description="Whether the tenants of the switch's own list are polled, without those that are "
+        "disabled. "
+        "It needs the admin key.",
+        examples=[True],
+    )
+    include: tuple[Pattern, ...] = Field(
+        (compiled(".*"),),
+        description="Which of them, by code; each matches a whole code.",
+        examples=[["AC.*"]],
+    )
+    exclude: tuple[Pattern, ...] = Field(
+        (), description="Which of those not; each matches a whole code.", examples=[["TEST.*"]]
+    )
 
 
 class SwitchConfiguration(Keyed):
     """One soft-switch installation. ``timeout`` is seconds, ``stale_after`` a number of intervals."""
 
-    name: Text
-    url: Url
-    timeout: PositiveDuration = durations.parse("60s")
-    max_concurrency: Count = 4
-    max_requests_per_second: Positive = 10.0
-    stale_after: AtLeastOne = 3.0
-    max_series: Count = 500_000
-    proxy_url: ProxyUrl | None = Field(None, repr=False)  # may hold a password
-    tls: TlsConfiguration = TlsConfiguration()
-    nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_named)], ...] = ()
-    queries: QueriesConfiguration = QueriesConfiguration()
-    discover_tenants: DiscoveryConfiguration = DiscoveryConfiguration()
-    tenant_defaults: TenantDefaults = TenantDefaults()
-    tenants: tuple[TenantConfiguration, ...] = ()
-    thresholds: Thresholds = Thresholds()
+    name: Text = Field(description="The label `switch` of every metric. Unique.", examples=["pbx-eu"])
+    url: Url = Field(
+        description="The address of the API, without `?`: the exporter adds the parameters and the key.",
+        examples=["https://pbx.example.com/pbx/proxyapi.php"],
+    )
+    timeout: PositiveDuration = Field(
+        durations.parse("60s"),
+        description="What one request may take, from connecting to the last byte. COUNTPEERS was seen to "
+        "take 23 s "
+        "on a healthy switch with 50 nodes.",
+        examples=["90s"],
+    )
+    max_concurrency: Count = Field(
+        4, description="Requests in flight to this switch at the same time.", examples=[8]
+    )
+    max_requests_per_second: Positive = Field(
+        10.0,
+        description="Requests that are sent to this switch within a second. `--config.check` tells what "
+        "is needed.",
+        examples=[20],
+    )
+    stale_after: AtLeastOne = Field(
+        3.0,
+        description="After so many intervals (or cycles, where these are longer) without success a value is "
+        "dropped.",
+        examples=[5],
+    )
+    max_series: Count = Field(
+        500_000,
+        description="Series held for this switch. Above it detail is left out; see "
+        "`softswitch_series_limited`.",
+        examples=[100000],
+    )
+    proxy_url: ProxyUrl | None = Field(  # may hold a password
+        None,
+        repr=False,
+        description="An HTTP proxy on the way to the switch; user and password may stand in front of the "
+        "host.",
+        examples=["http://proxy.example.com:3128"],
+    )
+    tls: TlsConfiguration = Field(TlsConfiguration(), description="How an https connection is made safe.")
+    nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_named)], ...] = Field(
+        (),
+        description="Nodes that must be there: one that is missing is told from the start. Others are "
+        "noticed once "
+        "they were seen. An entry is a name, or a mapping.",
+        examples=[["pbx1", {"name": "pbx2", "channels_limit": 500}]],
+    )
+    queries: QueriesConfiguration = Field(
+        QueriesConfiguration(), description="How often each thing is asked."
+    )
+    discover_tenants: DiscoveryConfiguration = Field(
+        DiscoveryConfiguration(), description="Polling the tenants of the switch's own list."
+    )
+    tenant_defaults: TenantDefaults = Field(
+        TenantDefaults(),
+        description="For tenants that are discovered and for those below, unless these say otherwise.",
+    )
+    tenants: tuple[TenantConfiguration, ...] = Field(
+        (), description="Tenants that are polled.", examples=[[{"code": "ACME"}]]
+    )
+    thresholds: Thresholds = Field(
+        Thresholds(),
+        description="When someone must be told. Exported as metrics, so that one alert rule serves every "
+        "tenant.",
+    )
 
     def interval(self, query: Query, scope: Scope) -> float | None:
         """Return the seconds between two attempts, or None for never.
@@ -107,23 +175,40 @@ class SwitchConfiguration(Keyed):
 class AlertmanagerConfiguration(Section):
     """One Alertmanager that alerts are sent to."""
 
-    url: Url
+    url: Url = Field(description="Its address.", examples=["http://127.0.0.1:9093"])
 
 
 class AlertingConfiguration(Section):
     """The section ``alerting``: alerts without Prometheus."""
 
-    alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)]
-    labels: dict[LabelName, str] = Field(default_factory=dict)
-    state_file: FilePath | None = None
-    dry_run: bool = False
+    alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
+        description="Each alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
+    )
+    labels: Annotated[dict[LabelName, str], Form("mapping of label to value")] = Field(
+        default_factory=dict, description="Labels of every alert.", examples=[{"site": "eu"}]
+    )
+    state_file: FilePath | None = Field(
+        None,
+        description="Where it is remembered over a restart which alerts fire.",
+        examples=["alerts.json"],
+    )
+    dry_run: bool = Field(
+        default=False, description="Whether alerts are logged and not sent.", examples=[True]
+    )
 
 
 class Configuration(Section):
     """Everything that the file says."""
 
-    switches: Annotated[tuple[SwitchConfiguration, ...], AfterValidator(not_empty)]
-    alerting: AlertingConfiguration | None = None
+    switches: Annotated[tuple[SwitchConfiguration, ...], AfterValidator(not_empty)] = Field(
+        description="The installations that are polled.",
+        examples=[[{"name": "pbx-eu", "url": "https://pbx.example.com/pbx/proxyapi.php", "key": "the-key"}]],
+    )
+    alerting: AlertingConfiguration | None = Field(
+        None,
+        description="Alerts that are sent straight to Alertmanager, without Prometheus. Not built yet: it is "
+        "checked and has no effect.",
+    )
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

@@ -31,6 +31,13 @@ class Section(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """How a value is written, for docs/configuration.md."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the file refers to: the directory that relative paths start from, and the environment."""
 
@@ -147,18 +154,20 @@ def refused(sentence: str) -> PlainValidator:
     return PlainValidator(refuse)
 
 
-Text = Annotated[str, AfterValidator(_filled)]
-PositiveDuration = Annotated[float, PlainValidator(_positive_duration)]
-Interval = Annotated[float | None, PlainValidator(_interval)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Pattern = Annotated[re.Pattern[str], PlainValidator(compiled)]
-NumberPattern = Annotated[re.Pattern[str], PlainValidator(_number_pattern)]
-FilePath = Annotated[Path, PlainValidator(located)]
-ReadableFile = Annotated[Path, PlainValidator(readable_file)]
-Url = Annotated[str, PlainValidator(checked_url)]
-ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url)]
-LabelName = Annotated[str, AfterValidator(_label_name)]
-InfoLabelName = Annotated[str, AfterValidator(_info_label_name)]
+Text = Annotated[str, AfterValidator(_filled), Form("text")]
+PositiveDuration = Annotated[float, PlainValidator(_positive_duration), Form("duration")]
+Interval = Annotated[float | None, PlainValidator(_interval), Form("duration or `off`")]
+Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Form("number above 0")]
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False), Form("number, 1 or more")]
+Count = Annotated[int, Field(ge=1), Form("whole number, 1 or more")]
+Pattern = Annotated[re.Pattern[str], PlainValidator(compiled), Form("regular expression")]
+NumberPattern = Annotated[
+    re.Pattern[str], PlainValidator(_number_pattern), Form("regular expression with one group")
+]
+FilePath = Annotated[Path, PlainValidator(located), Form("path")]
+ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a file that can be read")]
+Url = Annotated[str, PlainValidator(checked_url), Form("URL")]
+ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url), Form("URL")]
+LabelName = Annotated[str, AfterValidator(_label_name), Form("name of a label")]
+InfoLabelName = Annotated[str, AfterValidator(_info_label_name), Form("name of a label")]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Keyed
 from exporter.config.queries import TenantQueries
-from exporter.config.sections import Count, InfoLabelName, Section, Text, unique
+from exporter.config.sections import Count, Form, InfoLabelName, Section, Text, unique
 from exporter.config.thresholds import TenantThresholds
 from exporter.config.wording import shown
 
@@ -30,16 +30,47 @@ def _extensions(value: object) -> Extensions:
 class TenantDefaults(Section):
     """The section ``tenant_defaults``. None, like an empty mapping, is what is not written."""
 
-    labels: dict[InfoLabelName, str] = Field(default_factory=dict)
-    extensions: Annotated[Extensions, PlainValidator(_extensions)] | None = None
-    watch: _Numbers | None = None
-    channels_limit: Count | None = None
-    business_hours: BusinessHours | None = None
-    thresholds: TenantThresholds = TenantThresholds()
-    queries: TenantQueries = TenantQueries()
+    labels: Annotated[dict[InfoLabelName, str], Form("mapping of label to value")] = Field(
+        default_factory=dict,
+        description="Labels of `softswitch_tenant_info`, to route alerts by. Not switch, tenant, name, job, "
+        "instance, nor anything that begins with `__`. Those of a tenant are added to those of "
+        "`tenant_defaults`.",
+        examples=[{"team": "voice"}],
+    )
+    extensions: (
+        Annotated[Extensions, PlainValidator(_extensions), Form("`all`, `none` or a list of texts")] | None
+    ) = Field(
+        None,
+        description="Whose registration is polled: a list of numbers, `all` that the switch lists, or "
+        "`none`, "
+        "which is what holds where it is not written.",
+        examples=[["100", "101"]],
+    )
+    watch: Annotated[_Numbers, Form("list of texts")] | None = Field(
+        None,
+        description="Extensions that someone must be told of when they are not registered. They are "
+        "polled in any "
+        "case.",
+        examples=[["100"]],
+    )
+    channels_limit: Count | None = Field(
+        None,
+        description="The channels that the tenant may use, for alerts on the share in use.",
+        examples=[30],
+    )
+    business_hours: BusinessHours | None = Field(
+        None, description="When the tenant is open: `softswitch_tenant_open`."
+    )
+    thresholds: TenantThresholds = Field(
+        TenantThresholds(), description="Over those of the switch, severity by severity."
+    )
+    queries: TenantQueries = Field(TenantQueries(), description="Over the intervals of the switch.")
 
 
 class TenantConfiguration(TenantDefaults, Keyed):
     """An entry of ``tenants``, as configured."""
 
-    code: Text
+    code: Text = Field(
+        description="The code of the tenant on the switch, and the label `tenant`. Unique within the switch.",
+        examples=["ACME"],
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter.config import durations
-from exporter.config.sections import Number, Section
+from exporter.config.sections import Form, Number, Section
 from exporter.config.wording import shape, single, unknown_key
 
 _SEVERITIES = ("warning", "critical")
@@ -94,22 +94,51 @@ _BALANCE = {"warning": 50.0, "critical": 10.0}
 _REGISTERED_RATIO = {"warning": 0.9, "critical": 0.5}
 
 
+_OFF = "`off` for none, for one severity or for both."
+_LICENSE_MEANING = f"A license that ends within so much time. {_OFF}"
+_BALANCE_MEANING = f"Credit below so much, in the switch's currency. {_OFF}"
+_RATIO_MEANING = f"A share of registered extensions, of those whose state is known, below this. {_OFF}"
+_BY_SEVERITY = "mapping of `warning` and `critical` to"
+
+
 class Thresholds(Section):
     """Of a switch: severity to value, only those that are on. ``license`` is in seconds."""
 
-    license: Annotated[Mapping[str, float], _over(_LICENSE, TypeAdapter(_Durations), durations.text)] = Field(
-        default_factory=lambda: dict(_LICENSE)
+    license: Annotated[
+        Mapping[str, float],
+        _over(_LICENSE, TypeAdapter(_Durations), durations.text),
+        Form(f"{_BY_SEVERITY} duration or `off`"),
+    ] = Field(
+        default_factory=lambda: dict(_LICENSE),
+        description=_LICENSE_MEANING,
+        examples=[{"warning": "30d", "critical": "7d"}],
     )
-    balance: Annotated[Mapping[str, float], _over(_BALANCE, TypeAdapter(_Amounts))] = Field(
-        default_factory=lambda: dict(_BALANCE)
+    balance: Annotated[
+        Mapping[str, float],
+        _over(_BALANCE, TypeAdapter(_Amounts)),
+        Form(f"{_BY_SEVERITY} number or `off`"),
+    ] = Field(
+        default_factory=lambda: dict(_BALANCE),
+        description=_BALANCE_MEANING,
+        examples=[{"warning": 50, "critical": 10}],
     )
-    registered_ratio: Annotated[Mapping[str, float], _over(_REGISTERED_RATIO, TypeAdapter(_Ratios))] = Field(
-        default_factory=lambda: dict(_REGISTERED_RATIO)
+    registered_ratio: Annotated[
+        Mapping[str, float],
+        _over(_REGISTERED_RATIO, TypeAdapter(_Ratios)),
+        Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`"),
+    ] = Field(
+        default_factory=lambda: dict(_REGISTERED_RATIO),
+        description=_RATIO_MEANING,
+        examples=[{"warning": 0.9, "critical": 0.5}],
     )
 
 
 class TenantThresholds(Section):
     """Of a tenant or of ``tenant_defaults``: only what is written there, with None for ``off``."""
 
-    balance: Annotated[_Amounts, AfterValidator(_ordered)] = Field(default_factory=dict)
-    registered_ratio: Annotated[_Ratios, AfterValidator(_ordered)] = Field(default_factory=dict)
+    balance: Annotated[_Amounts, AfterValidator(_ordered), Form(f"{_BY_SEVERITY} number or `off`")] = Field(
+        default_factory=dict, description=_BALANCE_MEANING, examples=[{"critical": 20}]
+    )
+    registered_ratio: Annotated[
+        _Ratios, AfterValidator(_ordered), Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`")
+    ] = Field(default_factory=dict, description=_RATIO_MEANING, examples=["off"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from exporter.config.certificates import CertificateFile, check_key
 from exporter.config.sections import ReadableFile, Section, Text
@@ -12,12 +12,32 @@ from exporter.config.sections import ReadableFile, Section, Text
 class TlsConfiguration(Section):
     """How the connection to a switch is made safe. The names are those of Prometheus's ``tls_config``."""
 
-    ca_file: CertificateFile | None = None
-    cert_file: CertificateFile | None = None
-    key_file: ReadableFile | None = None
-    server_name: Text | None = None
-    min_version: Literal["TLS10", "TLS11", "TLS12", "TLS13"] = "TLS12"
-    insecure_skip_verify: bool = False
+    ca_file: CertificateFile | None = Field(
+        None,
+        description="Certificates of the authorities that are trusted, in place of those of the system.",
+        examples=["private-ca.pem"],
+    )
+    cert_file: CertificateFile | None = Field(
+        None, description="Certificate that the exporter shows to the switch.", examples=["client.pem"]
+    )
+    key_file: ReadableFile | None = Field(
+        None,
+        description="Private key of `cert_file`, where it is not in the same file.",
+        examples=["client.key"],
+    )
+    server_name: Text | None = Field(
+        None,
+        description="The name that the certificate is for, where it is another than in `url`.",
+        examples=["pbx.internal"],
+    )
+    min_version: Literal["TLS10", "TLS11", "TLS12", "TLS13"] = Field(
+        "TLS12", description="The oldest version of TLS that is spoken.", examples=["TLS13"]
+    )
+    insecure_skip_verify: bool = Field(
+        default=False,
+        description="Take any certificate: anybody in between can then read the key. For a test only.",
+        examples=[True],
+    )
 
     @field_validator("key_file")
     @classmethod

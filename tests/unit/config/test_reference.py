@@ -1,0 +1,109 @@
+"""The reference of the configuration says what is declared, and each of its examples works."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.config import load
+from exporter.config.tenants import TenantDefaults
+from tests.config_docs import Key, declared, default, form, page
+
+ROOT = Path(__file__).parents[3]
+KEYS = declared()
+
+
+def test_the_page_is_the_newest() -> None:
+    """``make config-docs`` was run after the last change."""
+    assert (ROOT / "docs/configuration.md").read_text() == page()
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
+def test_every_key_is_explained(key: Key) -> None:
+    """Each has a meaning, a form, and an example unless it holds a section."""
+    assert (key.field.description or "").endswith(".")
+    assert form(key)
+    assert key.field.examples or key.below is not None
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.field.examples], ids=lambda key: key.path)
+def test_every_example_loads(key: Key, tmp_path: Path) -> None:
+    """A configuration with nothing but what is required and the example is valid."""
+    for name in ("private-ca.pem", "client.pem", "client.key", "pbx-eu.key"):
+        (tmp_path / name).write_text("made-up")
+    for example in key.field.examples or []:
+        file = tmp_path / "config.yaml"
+        file.write_text(yaml.safe_dump(_around(key, example)))
+        load(file, {"PBX_EU_KEY": "made-up"})
+
+
+def _around(key: Key, example: object) -> dict[str, Any]:
+    """Return the smallest configuration with an example in its place."""
+    tree: dict[str, Any] = {"switches": [{"name": "pbx", "url": "http://127.0.0.1/api"}]}
+    place: Any = tree
+    *steps, last = key.path.replace("QUERY", "calls").split(".")
+    for step in steps:
+        name = step.removesuffix("[]")
+        new: Any = [{}] if step.endswith("[]") else {}
+        below = place.setdefault(name, new)
+        place = below[0] if step.endswith("[]") else below
+    place[last] = example
+    if last == "key_file" and "tls" in steps:
+        place["cert_file"] = "client.pem"
+    for path, keys in _REQUIRED.items():
+        if ".".join(steps).startswith(path):
+            at = _at(tree, path)
+            for name, value in keys.items():
+                at.setdefault(name, value)
+    if not any(name.startswith("key") for name in tree["switches"][0]):
+        tree["switches"][0]["key"] = "made-up"
+    return tree
+
+
+_REQUIRED: dict[str, dict[str, object]] = {
+    "switches[].nodes[]": {"name": "pbx1"},
+    "switches[].tenants[]": {"code": "ACME"},
+    "switches[].tenants[].business_hours": {
+        "timezone": "Europe/Rome", "days": ["mon"], "from": "09:00", "to": "18:00",
+    },
+    "alerting": {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]},
+}  # fmt: skip
+
+
+def _at(tree: Any, path: str) -> Any:
+    for step in path.split("."):
+        tree = tree[step.removesuffix("[]")]
+        tree = tree[0] if step.endswith("[]") else tree
+    return tree
+
+
+def test_defaults_are_those_of_a_bare_configuration(tmp_path: Path) -> None:
+    """What the page says holds where a key is not written, holds."""
+    said = {key.path: default(key).strip("`") for key in KEYS}
+    tree = {"switches": [{"name": "pbx", "url": "http://127.0.0.1/api", "key": "made-up"}]}
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    [bare] = load(file, {}).switches
+    for path in (
+        "timeout",
+        "stale_after",
+        "max_series",
+        "queries.peers.interval",
+        "queries.limits.tenant_interval",
+    ):
+        written: dict[str, Any] = {}
+        place = written
+        *steps, last = path.split(".")
+        for step in steps:
+            place = place.setdefault(step, {})
+        place[last] = said[f"switches[].{path}"]
+        file.write_text(yaml.safe_dump({"switches": [{**tree["switches"][0], **written}]}))
+        [with_it] = load(file, {}).switches
+        assert with_it.model_dump(exclude={"literal_key"}) == bare.model_dump(exclude={"literal_key"}), path
+
+
+def test_keys_of_tenants_stand_for_those_of_the_defaults() -> None:
+    """``tenant_defaults`` has no key of its own that the page would leave out."""
+    of_tenants = {key.path.rpartition(".")[2] for key in KEYS if key.path.startswith("switches[].tenants[].")}
+    assert {field.alias or name for name, field in TenantDefaults.model_fields.items()} <= of_tenants
