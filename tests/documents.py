@@ -5,6 +5,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RUNBOOKS = ROOT / "docs/runbooks"
+MARKDOWN = (
+    *sorted(ROOT.glob("*.md")),
+    *(page for folder in ("docs", "alerts", "tests") for page in sorted((ROOT / folder).rglob("*.md"))),
+)
+"""Every page there is."""
+
 PAGES = (*sorted(RUNBOOKS.glob("*.md")), ROOT / "docs/alerting.md")
 """Every page about alerts."""
 
@@ -16,12 +22,33 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def expressions() -> list[tuple[str, str]]:
-    """Return every PromQL block of the pages, each with the name of its page."""
-    return [(page.name, block) for page in PAGES for block in blocks(page, "promql")]
+    """Return every PromQL block there is, each with the name of its page."""
+    return [(page.name, block) for page in MARKDOWN for block in blocks(page, "promql")]
 
 
 def shell_lines() -> list[tuple[str, str]]:
-    """Return every line of the shell blocks of the pages, each with the name of its page."""
-    return [
-        (page.name, line) for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()
-    ]
+    """Return every line of the shell blocks of the pages about alerts, each with the name of its page."""
+    return [(page.name, line) for page in PAGES for line in lines(page)]
+
+
+def lines(page: Path) -> list[str]:
+    """Return the commands in the shell blocks of a page; one that goes on in the next line is one."""
+    text = "".join(blocks(page, "sh")).replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page, as GitHub makes them of its headings."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        number = 0
+        while (name := f"{anchor}-{number}" if number else anchor) in found:
+            number += 1
+        found.add(name)
+    return found

@@ -31,6 +31,7 @@ _ALERT = frozenset(
 OF_PROMETHEUS = {
     "up": TARGET,
     "ALERTS": _ALERT | TARGET,
+    "scrape_samples_scraped": TARGET,
     "prometheus_rule_evaluation_failures_total": TARGET | {"rule_group"},
     "prometheus_rule_group_last_duration_seconds": TARGET | {"rule_group"},
     "prometheus_notifications_alertmanagers_discovered": TARGET,

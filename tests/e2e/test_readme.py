@@ -12,7 +12,6 @@ from urllib.request import urlopen
 import pytest
 
 import exporter
-from exporter import catalogue
 from exporter.cli import main
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
 from exporter.config import load
@@ -82,18 +81,6 @@ def test_every_command_of_the_readme_exists() -> None:
         else:
             assert program == PROGRAM
             parser().parse_args(arguments)
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_flag_and_target_in_the_prose_exists(document: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands between backticks in the running text can be typed."""
-    text = (ROOT / document).read_text()
-    for name in ([], ["probe"], ["simulate"], ["demo"]):
-        with pytest.raises(SystemExit):
-            main([*name, "--help"])
-    known = set(re.findall(r"--[a-z][a-z.-]*", capsys.readouterr().out))
-    assert set(re.findall(r"`(--[a-z][a-z.-]*)", text)) <= known
-    assert set(re.findall(r"`make ([a-z-]+)", text)) <= make_targets()
 
 
 def test_the_first_configuration_loads(tmp_path: Path) -> None:
@@ -186,27 +173,6 @@ def test_prometheus_takes_the_scrape_configuration(
     promtool = require_program("promtool", "prometheus")
     checked = subprocess.run([promtool, "check", "config", file], capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_metric_that_is_named_exists(document: str) -> None:
-    """No text tells of a metric that the catalogue does not declare."""
-    named = set(re.findall(r"softswitch_[a-z_]+", (ROOT / document).read_text()))
-    assert named <= {metric.name for metric in catalogue.METRICS}
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_link_to_a_file_resolves(document: str) -> None:
-    """Each relative link leads to a file, and to a heading of it where it names one."""
-    file = ROOT / document
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", file.read_text()):
-        path, _, anchor = target.partition("#")
-        linked = file.parent / path
-        assert linked.is_file(), target
-        if not anchor:
-            continue
-        headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
-        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
 
 
 def test_every_module_is_explained() -> None:

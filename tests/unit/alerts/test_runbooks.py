@@ -186,17 +186,6 @@ def known_flags(program: str, words: list[str]) -> set[str]:
     return set(re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", helped.stdout + helped.stderr))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_link_resolves(page: Path) -> None:
-    """Each relative link leads to a file, and to a heading of it where it names one."""
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
-        path, _, anchor = target.partition("#")
-        linked = page.parent / path if path else page
-        assert linked.exists(), target
-        headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE) if anchor else []
-        assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
-
-
 def test_every_reason_has_a_line() -> None:
     """The table of reasons says of each why it comes and what to do."""
     page = (RUNBOOKS / "SoftswitchRequestsFailing.md").read_text()
