@@ -84,8 +84,8 @@ class Client:
             return b"".join(chunks)
 
     def _failure(self, error: Exception) -> Failure:
-        # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read: then
-        # aiohttp 3.14 raises a ClientOSError (seen 2026-11).
+        # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read:
+        # then aiohttp 3.14 raises a ClientOSError (seen 2026-11).
         if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
             error = error.__cause__
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))

@@ -473,19 +473,13 @@ async def test_tls_that_cannot_be(reply: bytes, configured: Configured) -> None:
     assert not [greeting for greeting in greetings if b"s3cr3t" in greeting]
 
 
-async def test_a_client_certificate_that_is_wanted(
-    certificate: Path, context: ssl.SSLContext, configured: Configured
-) -> None:
-    """A switch that refuses the connection for want of a certificate is a matter of TLS, and is told so."""
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(certificate)
-    tls = {"ca_file": str(certificate), "server_name": "switch.test"}
-    async with _asking(_plain(b"5"), configured, context, tls=tls) as (opened, switch):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
-
-    assert not switch.asked
-    assert failure.reason is Reason.TLS
-    assert "CERTIFICATE_REQUIRED" in failure.detail
+async def test_an_alert_of_tls_that_comes_late(configured: Configured) -> None:
+    """What TLS 1.3 says after the handshake comes wrapped as a network error, and is told as what it is."""
+    opened = open_client(configured(url="https://127.0.0.1:9/api"))
+    await opened.session.close()
+    wrapped = aiohttp.ClientOSError(1, "tlsv13 alert certificate required")
+    wrapped.__cause__ = ssl.SSLError(1, "tlsv13 alert certificate required")
+    assert opened._failure(wrapped).reason is Reason.TLS
 
 
 async def test_tls_version(configured: Configured) -> None:
