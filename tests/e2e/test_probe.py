@@ -143,6 +143,20 @@ def test_one_phone(configuration: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "sources" not in probed.text
 
 
+@pytest.mark.parametrize(("source", "asked"), [("extensions", "INFO extensions"), ("peers", "CHANSIPPEERS")])
+def test_one_phone_in_a_list(
+    source: str, asked: str, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is asked as the configuration says, and the state is told, and nothing else of the list."""
+    file = tmp_path / "config.yaml"
+    queries = f"{{registrations: {{source: {source}}}}}"
+    file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, queries: {queries}}}]")
+    probed = Probed(capsys, f"--config.file={file}", "--tenant=ACME", "--extension=101")
+    assert probed.status == 0
+    assert list(probed.blocks) == [asked]
+    assert re.search(r"phone     extension 101 of tenant ACME: (un)?registered\n", probed.text)
+
+
 def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Reason, detail and advice, exit status 1, and no sample; what works beside it is shown all the same."""
     simulator.fault(kind="html", info="balance")

@@ -10,6 +10,7 @@ from exporter.cli.probe.prober import Prober, prober
 from exporter.cli.probe.questions import (
     LIST,
     PEERS,
+    configured_way,
     of_switch,
     of_tenant,
     one,
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         query = Query.REGISTRATIONS
         if not tenant:
             raise StartError("an extension is one of a tenant: add --tenant=CODE")
-    _check(switch, query, tenant, extension)
+    _check(switch, query, tenant)
     try:
         return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
     except KeyboardInterrupt:
@@ -55,11 +56,11 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
     return configuration.switches[names.index(name)]
 
 
-def _check(switch: SwitchConfiguration, query: Query | None, tenant: str, extension: str) -> None:
+def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> None:
     """Raise StartError for what cannot be asked, before anything is."""
     if query is not None and query is not Query.REGISTRATIONS:
         try:
-            one(switch, query, tenant, extension)
+            one(query, tenant)
         except ValueError as error:
             raise StartError(f"this cannot be asked: {error}") from error
     asks_tenant = tenant or (query in {None, Query.REGISTRATIONS} and switch.tenants)
@@ -80,11 +81,13 @@ async def _probe(
     async with prober(switch, Mask()) as asking:
         if query is None:
             failed = await _everything(asking, tenant)
-        elif query is Query.REGISTRATIONS and not (only_one and extension):
+        elif query is Query.REGISTRATIONS and only_one:
+            failed = await _phone(asking, tenant, extension)
+        elif query is Query.REGISTRATIONS:
             chosen = tenant or await _some_tenant(asking)
             failed = await _registrations(asking, chosen, extension)
         else:
-            failed = _has_failed(await asking.ask(one(switch, query, tenant, extension)))
+            failed = _has_failed(await asking.ask(one(query, tenant)))
         asking.say(headed("note", SHAREABLE))
     return int(failed)
 
@@ -129,7 +132,7 @@ async def _some_tenant(asking: Prober, listed: Finding | None = None) -> str:
         )
         return code
     if listed is None and not asking.findings:
-        listed = await asking.ask(one(asking.switch, Query.TENANTS, "", ""))
+        listed = await asking.ask(one(Query.TENANTS, ""))
     codes = (
         [row.code for row in listed.verdict.rows if not row.disabled]
         if listed and isinstance(listed.verdict, Tenants)
@@ -138,6 +141,17 @@ async def _some_tenant(asking: Prober, listed: Finding | None = None) -> str:
     said = f"{codes[0]}, the first of the switch's list" if codes else "none is known"
     asking.say([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
     return codes[0] if codes else ""
+
+
+async def _phone(asking: Prober, tenant: str, extension: str) -> bool:
+    """Ask about one phone as the configuration says."""
+    way = configured_way(asking.switch)
+    finding = await asking.ask(question_of(way, tenant, extension))
+    if finding is None:
+        return True
+    said = trial(way, finding, tenant, extension)
+    asking.say([*headed("phone", f"extension {extension} of tenant {tenant}: {said.said}"), ""])
+    return said.state is None
 
 
 async def _registrations(asking: Prober, tenant: str, extension: str) -> bool:

@@ -49,17 +49,9 @@ def switched_off(switch: SwitchConfiguration, code: str) -> list[str]:
     return off + [f"{query} (tenants)" for query in of_tenants if code and tenant.interval(query) is None]
 
 
-def one(switch: SwitchConfiguration, query: Query, tenant: str, extension: str) -> Question:
-    """Return the one question of a query. Raises ValueError where the API has no such request."""
-    return Question(
-        query,
-        Request(
-            OPERATIONS[query],
-            tenant=tenant,
-            extension=extension if query is Query.REGISTRATIONS else "",
-            extension_parameter=switch.queries.registrations.parameter,
-        ),
-    )
+def one(query: Query, tenant: str) -> Question:
+    """Return the one question of a query but registrations. Raises ValueError where there is none."""
+    return Question(query, Request(OPERATIONS[query], tenant=tenant))
 
 
 class Way(NamedTuple):
@@ -78,6 +70,13 @@ def ways(switch: SwitchConfiguration) -> list[Way]:
     configured = switch.queries.registrations.parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
     return [LIST, *(Way(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
+
+
+def configured_way(switch: SwitchConfiguration) -> Way:
+    """Return the way that the configuration says."""
+    registrations = switch.queries.registrations
+    is_regstate = registrations.source is RegistrationSource.REGSTATE
+    return Way(registrations.source, registrations.parameter if is_regstate else None)
 
 
 def question_of(way: Way, tenant: str, extension: str) -> Question:
