@@ -1,15 +1,25 @@
-"""The commands of the runbooks, run against a simulated switch: they work as they stand."""
+"""The commands of the runbooks and of the pages for operators, run against a simulated switch."""
 
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from exporter.cli import main
-from tests.documents import shell_lines
+from tests.documents import MARKDOWN, ROOT, lines
 from tests.e2e.conftest import StartSimulator
 
-OF_THE_EXPORTER = sorted({line for _, line in shell_lines() if line.startswith("softswitch-exporter ")})
+OF_THE_EXPORTER = sorted(
+    {
+        line
+        for page in MARKDOWN
+        if page.is_relative_to(ROOT / "docs")
+        for line in lines(page)
+        if re.match(r"softswitch-exporter (probe |.*--config\.check)", line)
+    }
+)
+"""Those that end by themselves."""
 
 CONFIGURATION = """\
 switches:
@@ -28,7 +38,7 @@ def test_every_command_of_the_exporter_works(
     capsys: pytest.CaptureFixture[str],
     run_simulator: StartSimulator,
 ) -> None:
-    """Each exits with 0, and each probe asks something and gets a value."""
+    """Each exits with 0 as it stands, and each probe asks something and gets a value."""
     simulator = run_simulator("--tenants=3")
     simulator.world(tenants={"ACME": {"calls": 4}})  # an idle tenant gives an empty answer, which is no value
     (tmp_path / "config.yaml").write_text(CONFIGURATION.format(url=simulator.url))

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from exporter.config import load
@@ -19,23 +18,24 @@ def test_the_page_is_the_newest() -> None:
     assert (ROOT / "docs/configuration.md").read_text() == page()
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
-def test_every_key_is_explained(key: Key) -> None:
+def test_every_key_is_explained() -> None:
     """Each has a meaning, a form, and an example unless it holds a section."""
-    assert (key.field.description or "").endswith(".")
-    assert form(key)
-    assert key.field.examples or key.below is not None
+    for key in KEYS:
+        assert (key.field.description or "").endswith("."), key.path
+        assert form(key), key.path
+        assert key.field.examples or key.below is not None, key.path
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key.field.examples], ids=lambda key: key.path)
-def test_every_example_loads(key: Key, tmp_path: Path) -> None:
+def test_every_example_loads(tmp_path: Path) -> None:
     """A configuration with nothing but what is required and the example is valid."""
     for name in ("private-ca.pem", "client.pem", "client.key", "pbx-eu.key"):
         (tmp_path / name).write_text("made-up")
-    for example in key.field.examples or []:
-        file = tmp_path / "config.yaml"
+    file = tmp_path / "config.yaml"
+    examples = [(key, example) for key in KEYS for example in key.field.examples or []]
+    assert len(examples) > len(KEYS) / 2
+    for key, example in examples:
         file.write_text(yaml.safe_dump(_around(key, example)))
-        load(file, {"PBX_EU_KEY": "made-up"})
+        load(file, {"PBX_EU_KEY": "made-up"})  # the place of a mistake is in its message
 
 
 def _around(key: Key, example: object) -> dict[str, Any]:

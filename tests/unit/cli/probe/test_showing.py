@@ -139,7 +139,7 @@ _RECORDS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.sampled_from(list(Operation)), _RECORDS, st.sampled_from(["password", "ex_lockpin", "te_apikey"]))
 def test_no_record_shows_its_credential(
     configured: Configured, operation: Operation, records: list[dict[str, object]], name: str
