@@ -38,9 +38,10 @@ def simulator(shared: Simulator) -> Simulator:
 
 @pytest.fixture
 def configuration(simulator: Simulator, tmp_path: Path) -> str:
-    """Return the flag that names the smallest configuration for this switch."""
+    """Return the flag that names the smallest configuration for this switch, but for a higher rate."""
     file = tmp_path / "config.yaml"
-    file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin}}]")
+    rate = "max_requests_per_second: 200"
+    file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, {rate}}}]")
     return f"--config.file={file}"
 
 
@@ -112,10 +113,12 @@ def test_everything_about_a_new_switch(configuration: str, capsys: pytest.Captur
     assert "attached to a bug report" in probed.lines("note")
 
 
-def test_it_is_sparing(configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_sparing(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each thing is asked once, one after the other, within the rate limit."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin}}]")
     before = simulator.requests()["next"]
-    assert Probed(capsys, configuration).status == 0
+    assert Probed(capsys, f"--config.file={file}").status == 0
     sent = simulator.requests(before)["requests"]
     assert len(sent) == 13
     assert len({str(sorted(request["parameters"].items())) for request in sent}) == 13
@@ -193,7 +196,12 @@ def test_what_to_configure(
     assert "whether no count of calls" in probed.lines("unknown")
 
     pasted = tmp_path / "pasted.yaml"
-    tree = {"name": "pbx", "url": simulator.url, "key": "demo-admin", **probed.settings()}
+    tree = {
+        "name": "pbx",
+        "url": simulator.url,
+        "key": "demo-admin",
+        "max_requests_per_second": 200,
+    } | probed.settings()
     pasted.write_text(yaml.safe_dump({"switches": [tree]}))
     again = Probed(capsys, f"--config.file={pasted}")
     assert "42" not in again.lines("decide")

@@ -65,9 +65,8 @@ def _auth(finding: Finding, _switch: SwitchConfiguration, before: Sequence[Findi
     tenant = finding.request.tenant
     if any(other.request.tenant == tenant and not isinstance(other.verdict, Failure) for other in before):
         yield Advice(
-            "the same key was given an answer before, so it is right and may not make this request. Let "
-            "the switch "
-            "allow it, or do not ask",
+            "the same key was given an answer before, so it is right and may not make this request. "
+            f"Let the switch allow it, or {_instead(finding)}",
             _never(finding),
         )
     elif tenant:
@@ -90,37 +89,41 @@ def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
     if found:
         yield from found
     elif finding.request.operation is Operation.REGISTRATION:
-        if not any(other.query is Query.REGISTRATIONS for other in before):  # else they are all being tried
-            yield Advice(
-                "if it asks for a parameter, --query=registrations tries the others, and the other sources. "
-                "If it is a state of a phone, add it to `queries.registrations.words`"
-            )
+        yield from _another_way(before)
     else:
         yield Advice(
-            "read the sentence: it often names a right that the key lacks. If it is so, do not ask",
+            f"the sentence often names a right that the key lacks. If it is so, {_instead(finding)}",
             _never(finding),
         )
 
 
-def _empty(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
-    if finding.query is not Query.CALLS:
+def _another_way(before: Sequence[Finding]) -> Iterator[Advice]:
+    if not any(other.query is Query.REGISTRATIONS for other in before):  # else they are all being tried
         yield Advice(
-            "the key may lack the right, or there is nothing to tell; the switch says the same to both. If "
-            "it is "
-            "the right, do not ask",
+            "the switch may not know this extension, or name it by another parameter: --query=registrations "
+            "tries the others, and the other sources. If the answer is a state of a phone, add it to "
+            "`queries.registrations.words`"
+        )
+
+
+def _empty(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
+    if finding.request.operation is Operation.REGISTRATION:
+        yield from _another_way(before)
+    elif finding.query is not Query.CALLS:
+        yield Advice(
+            "the key may lack the right, or there is nothing to tell; the switch says the same to both. "
+            f"If it is the right, {_instead(finding)}",
             _never(finding),
         )
     elif switch.queries.calls.empty == "zero":
         yield Advice(
-            "an idle tenant and a missing right look alike. `empty: zero` reads it as 0 once COUNTCALLS "
-            "has given "
-            "a number with this key: probe again while calls run"
+            "an idle tenant and a missing right look alike. `empty: zero` reads it as 0 once COUNTCALLS has "
+            "given a number with this key: probe again while calls run"
         )
     else:
         yield Advice(
-            "an idle tenant and a missing right look alike; this reads it as 0, once COUNTCALLS has given "
-            "a number "
-            "with this key",
+            "an idle tenant and a missing right look alike; this reads it as 0, once COUNTCALLS has given a "
+            "number with this key",
             setting("queries", "calls", "empty", value="zero"),
         )
 
@@ -149,7 +152,14 @@ def _too_large(
         yield Advice("this is no answer of the API: see that `url` is right")
 
 
+def _instead(finding: Finding) -> str:
+    return "use another source" if finding.query is Query.REGISTRATIONS else "do not ask"
+
+
 def _never(finding: Finding) -> dict[str, object]:
+    """Return how not to ask; registrations have other sources first."""
+    if finding.query is Query.REGISTRATIONS:
+        return {}
     return setting("queries", finding.query.value, finding.interval_key, value="off")
 
 

@@ -36,6 +36,8 @@ def test_every_reason_has_its_advice() -> None:
         (answered(Query.BALANCE, ""), {"queries": {"balance": {"tenant_interval": _OFF}}}, "the right"),
         (answered(Query.PEERS, "Not for you"), {"queries": {"peers": {"interval": _OFF}}}, "a right"),
         (answered(Query.REGISTRATIONS, "No id specified"), {}, "--query=registrations"),
+        (answered(Query.REGISTRATIONS, "\r\n"), {}, "--query=registrations"),
+        (answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), {}, "another source"),
         (answered(Query.LICENSE, "<html>"), {}, "/pbx/proxyapi.php"),
         (answered(Query.LIMITS, "1|2|3|"), {}, "please report"),
         (failed(Query.PEERS, Reason.TOO_LARGE), {}, "`url` is right"),
@@ -76,6 +78,15 @@ def test_a_key_that_works_elsewhere(configured: Configured) -> None:
     (given,) = advice(answered(Query.PEERS, REFUSAL), configured(), [worked])
     assert "it is right" in given.text
     assert given.settings == {"queries": {"peers": {"interval": _OFF}}}
+
+
+def test_a_list_that_is_refused(configured: Configured) -> None:
+    """Registrations are not switched off for it: there are other sources."""
+    worked = answered(Query.BALANCE, "42")
+    refused = answered(Query.REGISTRATIONS, REFUSAL, operation=Operation.EXTENSIONS)
+    (given,) = advice(refused, configured(), [worked])
+    assert "another source" in given.text
+    assert given.settings == {}
 
 
 @pytest.mark.parametrize(("whole", "tenant", "told"), [("7", "7", 1), ("7", "3", 0), ("0", "0", 0)])
