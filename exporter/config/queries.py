@@ -184,13 +184,21 @@ class TenantQuery(Section):
 class TenantQueries(Section):
     """The queries that are asked of tenants, as far as a tenant sets them."""
 
-    peers: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    channels: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    calls: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    balance: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    registrations: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    limits: TenantQuery = Field(TenantQuery(), description="As of the switch.")
-    extensions: TenantQuery = Field(TenantQuery(), description="As of the switch.")
+    peers: TenantQuery = Field(TenantQuery(), description="For this tenant, in place of that of the switch.")
+    channels: TenantQuery = Field(
+        TenantQuery(), description="For this tenant, in place of that of the switch."
+    )
+    calls: TenantQuery = Field(TenantQuery(), description="For this tenant, in place of that of the switch.")
+    balance: TenantQuery = Field(
+        TenantQuery(), description="For this tenant, in place of that of the switch."
+    )
+    registrations: TenantQuery = Field(
+        TenantQuery(), description="For this tenant, in place of that of the switch."
+    )
+    limits: TenantQuery = Field(TenantQuery(), description="For this tenant, in place of that of the switch.")
+    extensions: TenantQuery = Field(
+        TenantQuery(), description="For this tenant, in place of that of the switch."
+    )
 
     def intervals(self) -> dict[Query, float | None]:
         """Return the intervals that are written down, ``off`` among them, and no others."""

@@ -17,12 +17,13 @@ _LOOKED_AT = 64 * 1024
 
 _PERSONAL = re.compile(
     r'"(?:(?:ex|te)_\w+|description|host|username|'
-    r'[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|address|firstname|lastname)[^"]{0,40})"\s*:',
+    r'[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|phone|address|firstname|lastname)[^"]{0,40})"\s*:',
     re.IGNORECASE,
 )
 """A member of a record of a list (seen, wire notes 2026-10), or one that speaks of a person."""
 
-_PAIR_OR_NUMBER = re.compile(r"\s*(?:[^:]*:\s*)?-?[\d.]*\s*")
+_TEXT_VALUE = re.compile(r':\s*"')
+_PAIR_OR_NUMBER = re.compile(r"\s*(?:(?:.*:)?\s*-?[\d.]+)?\s*")
 _FEW_CELLS = 3
 
 
@@ -38,7 +39,8 @@ def holds_records(body: bytes) -> bool:
     text = _start(body)
     if text.startswith(("[", "{")):
         is_list_of_texts = text.startswith("[") and '"' in text and "{" not in text
-        return is_list_of_texts or text.count("{") > 1 or _PERSONAL.search(text) is not None
+        are_records = text.count("{") > 1 and _TEXT_VALUE.search(text) is not None
+        return is_list_of_texts or are_records or _PERSONAL.search(text) is not None
     lines = [line for line in text.split("\n", 3) if "|" in line]
     if len(lines) > 1:
         return True

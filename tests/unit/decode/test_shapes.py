@@ -38,9 +38,12 @@ def test_the_names_of_columns(body: str, names: tuple[str, ...]) -> None:
         ("5|-1|10|-1|5|-1|0|", False),
         ('{"extension": "100", "state": "Registered"}', False),
         ("No id specified", False),
+        ('{"nodes": {"pbx1": 3, "pbx2": 4}}', False),  # a shape worth seeing
+        ("rome: north:3|rome: south:4|a:1|b:2|", False),
         ("", False),
         (json.dumps(_RECORD), True),
-        (json.dumps([{"a": 1}, {"a": 2}]), True),
+        (json.dumps([{"a": "x"}, {"a": "y"}]), True),
+        (json.dumps([{"phone": 39055}]), True),
         ('["a", "b"]', True),
         ("Number|Name|\n100|Some Body|\n", True),
         ("100|Some Body|SIP|OK|", True),
