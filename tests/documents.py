@@ -52,3 +52,8 @@ def anchors(page: Path) -> set[str]:
             number += 1
         found.add(name)
     return found
+
+
+def make_targets() -> set[str]:
+    """Return what the Makefile says can be made."""
+    return set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))

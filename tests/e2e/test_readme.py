@@ -15,22 +15,13 @@ import exporter
 from exporter.cli import main
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
 from exporter.config import load
+from tests.documents import make_targets
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
 from tests.e2e.programs import EXPORTER
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 HOW_IT_WORKS = (ROOT / "docs/how-it-works.md").read_text()
-DOCUMENTS = (
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "docs/dashboards.md",
-    "docs/dependencies.md",
-    "docs/how-it-works.md",
-    "docs/security.md",
-    "docs/status.md",
-)
 PROGRAM = ".venv/bin/softswitch-exporter"
 URL = "https://pbx.example.com/pbx/proxyapi.php"
 
@@ -63,11 +54,6 @@ def configuration(folder: Path, url: str = URL) -> str:
 def without_numbers(text: str) -> str:
     """Return a text with N for what differs from run to run: numbers and the name of a temporary folder."""
     return re.sub(r"\d[\d.]*", "N", re.sub(r"\S+/softswitch-exporter-\w+/", "/folder/", text)).strip()
-
-
-def make_targets() -> set[str]:
-    """Return what the Makefile says can be made."""
-    return set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_every_command_of_the_readme_exists() -> None:

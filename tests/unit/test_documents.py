@@ -15,10 +15,11 @@ from exporter import catalogue
 from exporter.cli import main
 from exporter.cli.arguments import parser
 from exporter.config import load
-from tests.documents import MARKDOWN, ROOT, anchors, blocks, lines, prose
+from tests.certificates import Authority
+from tests.documents import MARKDOWN, ROOT, anchors, blocks, lines, make_targets, prose
 from tests.promql_names import known_series
 
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("probe",), ("simulate",), ("demo",))
+COMMANDS: tuple[tuple[str, ...], ...] = ((), ("probe",), ("simulate",), ("demo",), ("healthcheck",))
 PROGRAM = "softswitch-exporter"
 
 FOREIGN = {
@@ -84,8 +85,7 @@ def test_every_flag_and_target_in_the_prose_exists(
         program = require_program(*FOREIGN[flag])
         done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
         assert flag in done.stdout + done.stderr
-    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= make_targets()
 
 
 def test_every_command_line_is_taken() -> None:
@@ -99,7 +99,7 @@ def test_every_command_line_is_taken() -> None:
     assert taken > len(COMMANDS)
 
 
-def test_every_configuration_loads(tmp_path: Path) -> None:
+def test_every_configuration_loads(tmp_path: Path, authority: Authority) -> None:
     """Each configuration that a page shows is valid, once the files that it names are there."""
     secret = tmp_path / "secret"
     secret.write_text("made-up")
@@ -107,7 +107,8 @@ def test_every_configuration_loads(tmp_path: Path) -> None:
     shown = [(page.name, block) for page in MARKDOWN for block in blocks(page, "yaml") if _is_ours(block)]
     assert shown
     for page, block in shown:
-        file.write_text(re.sub(r"((?:key|ca|cert)_file:) [^\s,}]+", rf"\1 {secret}", block))
+        text = re.sub(r"(\bkey_file:) [^\s,}]+", rf"\1 {secret}", block)
+        file.write_text(re.sub(r"(\bca_file:) [^\s,}]+", rf"\1 {authority.certificate}", text))
         assert load(file, defaultdict(lambda: "made-up")).switches, page
 
 

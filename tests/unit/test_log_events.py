@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import exporter
@@ -12,18 +13,28 @@ LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "
 
 def logged() -> dict[str, str]:
     """Return every event in the source, with its level."""
-    found: dict[str, str] = {}
     [package] = exporter.__path__
-    for file in Path(package).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-                continue
-            about = ast.unparse(node.func.value)
-            event = node.args[0]
-            is_event = isinstance(event, ast.Constant) and isinstance(event.value, str)
-            if about in {"log", "self._log", "_log"} and node.func.attr in LEVELS and is_event:
-                found[ast.literal_eval(event)] = LEVELS[node.func.attr]
-    return found
+    return {event: level for file in Path(package).rglob("*.py") for event, level in _of(file)}
+
+
+def _of(file: Path) -> Iterator[tuple[str, str]]:
+    tree = ast.parse(file.read_text())
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        event = node.args[0]
+        if isinstance(event, ast.Name):
+            event = constants.get(event.id, event)
+        is_event = isinstance(event, ast.Constant) and isinstance(event.value, str)
+        if ast.unparse(node.func.value) in {"log", "self._log"} and node.func.attr in LEVELS and is_event:
+            yield ast.literal_eval(event), LEVELS[node.func.attr]
 
 
 def test_every_event_is_explained() -> None:

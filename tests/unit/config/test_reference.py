@@ -7,6 +7,7 @@ import yaml
 
 from exporter.config import load
 from exporter.config.tenants import TenantDefaults
+from tests.certificates import Authority
 from tests.config_docs import Key, declared, default, form, page
 
 ROOT = Path(__file__).parents[3]
@@ -26,10 +27,11 @@ def test_every_key_is_explained() -> None:
         assert key.field.examples or key.below is not None, key.path
 
 
-def test_every_example_loads(tmp_path: Path) -> None:
+def test_every_example_loads(tmp_path: Path, authority: Authority) -> None:
     """A configuration with nothing but what is required and the example is valid."""
-    for name in ("private-ca.pem", "client.pem", "client.key", "pbx-eu.key"):
-        (tmp_path / name).write_text("made-up")
+    authority.issue("client")
+    authority.certificate.rename(tmp_path / "private-ca.pem")
+    (tmp_path / "pbx-eu.key").write_text("made-up")
     file = tmp_path / "config.yaml"
     examples = [(key, example) for key in KEYS for example in key.field.examples or []]
     assert len(examples) > len(KEYS) / 2
@@ -49,8 +51,8 @@ def _around(key: Key, example: object) -> dict[str, Any]:
         below = place.setdefault(name, new)
         place = below[0] if step.endswith("[]") else below
     place[last] = example
-    if last == "key_file" and "tls" in steps:
-        place["cert_file"] = "client.pem"
+    if "tls" in steps and last in {"cert_file", "key_file"}:
+        place |= {"cert_file": "client.pem", "key_file": "client.key"}
     for path, keys in _REQUIRED.items():
         if ".".join(steps).startswith(path):
             at = _at(tree, path)
