@@ -1,0 +1,41 @@
+# The exporter in a container: an unprivileged user, nothing to be written, no compiler, no package manager of our own.
+#
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t softswitch-exporter .
+#
+# Any image with Python 3.11 or newer and pip can be the base.
+ARG BASE_IMAGE=python:3.13-slim-trixie
+
+FROM ${BASE_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+# Only the first goes into the image. Neither holds pip: that of the base installs into both.
+RUN python3 -m venv --without-pip /opt/softswitch-exporter && python3 -m venv --without-pip /build/tools
+# What changes seldom comes first, so that a change of the code installs nothing anew.
+COPY requirements.lock requirements-build.lock ./
+RUN pip --python /opt/softswitch-exporter/bin/python install --require-hashes -r requirements.lock \
+ && pip --python /build/tools/bin/python install --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter exporter
+# Compiled here, once: with a read-only root each start would compile everything anew.
+RUN tools/bin/hatchling build --target wheel --directory dist \
+ && pip --python /opt/softswitch-exporter/bin/python install --no-deps dist/*.whl
+
+FROM ${BASE_IMAGE}
+COPY --from=build /opt/softswitch-exporter /opt/softswitch-exporter
+ENV PATH=/opt/softswitch-exporter/bin:$PATH
+# A number, because Kubernetes (runAsNonRoot) cannot tell who a name is.
+USER 10001:10001
+EXPOSE 10390
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s \
+  CMD ["softswitch-exporter", "healthcheck"]
+ENTRYPOINT ["softswitch-exporter"]
+CMD ["--config.file=/etc/softswitch-exporter/config.yaml"]
+
+ARG REVISION=
+ENV SOFTSWITCH_EXPORTER_REVISION=${REVISION}
+LABEL org.opencontainers.image.title="softswitch-exporter" \
+      org.opencontainers.image.description="Prometheus exporter for hosted-telephony soft-switches" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="https://github.com/softswitch-exporter/softswitch-exporter" \
+      org.opencontainers.image.licenses="Apache-2.0"
