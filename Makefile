@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format metrics-docs config-docs dashboards dashboard-previews lock clean
+.PHONY: help demo test lint format metrics-docs config-docs dashboards dashboard-previews dist lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,9 +45,13 @@ dashboards: $(READY)  ## write grafana/dashboards/ from their source
 dashboard-previews: $(READY)  ## draw docs/images/ from a real Prometheus, in 4 minutes
 	$(BIN)/python -m tests.e2e.dashboard_previews
 
-lock: $(READY)  ## choose the newest versions anew and write both lock files
+dist: $(READY)  ## build sdist and wheel into dist/
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
+
+lock: $(READY)  ## choose the newest versions anew and write the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	echo hatchling | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements-dev.lock - -o requirements-build.lock
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
