@@ -1,0 +1,78 @@
+"""The demonstration of deploy/compose.yaml in a real Docker engine, as far as it is built here."""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COMPOSE_FILE = Path(__file__).parents[2] / "deploy/compose.yaml"
+REVISION = "0123456789abcdef"
+BUILT = ("simulator", "exporter")
+"""The services whose image is built here; the others would be pulled."""
+
+_FREE_PORTS = """
+services:
+  simulator: {ports: !override ["127.0.0.1::10391"]}
+  exporter: {ports: !override ["127.0.0.1::10390"]}
+"""
+
+
+def docker(*arguments: str, **environment: str) -> str:
+    """Run a docker command and return what it prints; AssertionError, with both outputs, where it fails."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "REVISION": REVISION, **environment},
+    )
+    assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def inspect(kind: str, name: str) -> dict[str, Any]:
+    """Return what Docker knows of an image or a container."""
+    [found] = json.loads(docker("inspect", f"--type={kind}", name))
+    described: dict[str, Any] = found
+    return described
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The services, healthy."""
+
+    compose: tuple[str, ...]
+
+    def container(self, service: str) -> str:
+        """Return the identity of the container of a service."""
+        return docker(*self.compose, "ps", "--quiet", service)
+
+    def address(self, service: str, port: int) -> str:
+        """Return where on this machine a port of a service is served."""
+        return docker(*self.compose, "port", service, str(port))
+
+    def execute(self, service: str, *command: str) -> str:
+        """Run a command inside a container and return what it prints."""
+        return docker(*self.compose, "exec", "--no-TTY", service, *command)
+
+
+@contextlib.contextmanager
+def running_stack(directory: Path) -> Iterator[Stack]:
+    """Build the image, start its services and wait until they are healthy; remove them at the end."""
+    override = directory / "ports.yaml"
+    override.write_text(_FREE_PORTS)
+    compose = (
+        "compose",
+        f"--project-name=softswitch-test-{os.getpid()}",
+        f"--file={COMPOSE_FILE}",
+        f"--file={override}",
+    )
+    try:
+        docker(*compose, "up", "--build", "--detach", "--wait", *BUILT)
+        yield Stack(compose)
+    finally:
+        docker(*compose, "down", "--volumes", "--timeout=5")

@@ -1,0 +1,57 @@
+"""What the demonstration with compose mounts is valid; tests/e2e/test_image.py shows that it starts."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from exporter.config import load
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+
+
+def test_every_mounted_file_is_there() -> None:
+    """Docker would make an empty directory in the place of a file that is missing."""
+    mounted = [entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])]
+    paths = [source for source in mounted if source.startswith(".")]
+    assert paths
+    assert [path for path in paths if not (DEPLOY / path).exists()] == []
+
+
+def test_every_image_is_pinned() -> None:
+    """What is not built here has a full version."""
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert images
+    assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
+
+
+def test_prometheus_takes_its_configuration(
+    tmp_path: Path, require_program: Callable[[str, str], str]
+) -> None:
+    """With the rules beside it, as they are mounted."""
+    promtool = require_program("promtool", "prometheus")
+    for entry in SERVICES["prometheus"]["volumes"]:
+        source, target, *_ = entry.split(":")
+        if source.startswith("."):
+            shutil.copy(DEPLOY / source, tmp_path / Path(target).name)
+    command = [promtool, "check", "config", str(tmp_path / "prometheus.yaml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("rules found") == 2
+
+
+def test_the_exporter_takes_its_configuration(tmp_path: Path) -> None:
+    """It asks the simulator, by the name and port of its service, and finds its key."""
+    text = (DEPLOY / "compose/exporter.yaml").read_text()
+    key = "/run/secrets/switch-key"
+    assert key in text
+    file = tmp_path / "config.yaml"
+    file.write_text(text.replace(key, str(DEPLOY / "compose/switch.key")))
+    [switch] = load(file, {}).switches
+    assert switch.url == "http://simulator:10391/pbx/proxyapi.php"
+    assert "--listen=0.0.0.0:10391" in SERVICES["simulator"]["command"]

@@ -1,0 +1,140 @@
+"""The manifests render, are valid, and fit together."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # has no types; comes with kubernetes-validate
+import pytest
+import yaml
+
+import exporter
+from exporter.config import load
+from tests.rule_files import RULES
+
+ROOT = Path(__file__).parents[3]
+OVERLAYS = ROOT / "deploy/kubernetes/overlays"
+SCHEMA = json.loads(Path(__file__).with_name("servicemonitor.schema.json").read_text())
+OLDEST, NEWEST = "1.25", "1.37"
+"""Versions of Kubernetes: those that kubernetes-validate knows."""
+
+OF_THE_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
+
+Resources = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module", params=["single", "per-switch"])
+def overlay(request: pytest.FixtureRequest, require_program: Callable[[str, str], str]) -> str:
+    """Return what an overlay renders to."""
+    # Debian 12 has kubectl 1.20, which does not know `labels` yet.
+    kubectl = require_program("kubectl", "kubernetes-client  # 1.22 or newer")
+    rendered = subprocess.run(
+        [kubectl, "kustomize", OVERLAYS / request.param], capture_output=True, text=True, check=False
+    )
+    assert rendered.returncode == 0, rendered.stderr
+    return rendered.stdout
+
+
+@pytest.fixture(scope="module")
+def resources(overlay: str) -> Resources:
+    """Return the resources of an overlay by kind."""
+    found: Resources = defaultdict(list)
+    for resource in yaml.safe_load_all(overlay):
+        found[resource["kind"]].append(resource)
+    return found
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_kubernetes_takes_the_resources(overlay: str, version: str, tmp_path: Path) -> None:
+    """Each has only fields that the oldest and the newest version know, of the right types."""
+    file = tmp_path / "rendered.yaml"
+    file.write_text(overlay)
+    command = [sys.executable, "-m", "kubernetes_validate", "--strict", f"-k={version}", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (checked.stdout + checked.stderr).splitlines()
+    unknown = {line.split(" for kind ")[1].split()[0] for line in lines if line.startswith("WARN")}
+    assert checked.returncode == 0, lines
+    assert unknown == OF_THE_OPERATOR
+    assert sum("passed for resource deployment/" in line for line in lines) >= 1
+
+
+def test_the_operator_takes_the_servicemonitor(resources: Resources) -> None:
+    """It has only fields that the operator knows, and keeps the label `node` of the exporter."""
+    [monitor] = resources["ServiceMonitor"]
+    jsonschema.validate(monitor, SCHEMA)
+    assert [endpoint["honorLabels"] for endpoint in monitor["spec"]["endpoints"]] == [True]
+
+
+def test_the_servicemonitor_finds_each_exporter_once(resources: Resources) -> None:
+    """Its selector matches every Service, whose port and selector lead to the pods of one Deployment."""
+    [monitor] = resources["ServiceMonitor"]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    [endpoint] = monitor["spec"]["endpoints"]
+    pods = [deployment["spec"]["template"] for deployment in resources["Deployment"]]
+    for service in resources["Service"]:
+        assert wanted <= service["metadata"]["labels"].items()
+        [port] = service["spec"]["ports"]
+        assert port["name"] == endpoint["port"]
+        chosen = [
+            pod for pod in pods if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        ]
+        assert len(chosen) == 1
+        [container] = chosen[0]["spec"]["containers"]
+        assert port["targetPort"] in {port["name"] for port in container["ports"]}
+    assert len(resources["Service"]) == len(pods)
+
+
+def test_everything_about_a_deployment_selects_its_pods_alone(resources: Resources) -> None:
+    """Network policy and spread constraint of each Deployment have its own selector."""
+    selectors = [deployment["spec"]["selector"] for deployment in resources["Deployment"]]
+    assert [policy["spec"]["podSelector"] for policy in resources["NetworkPolicy"]] == selectors
+    for deployment in resources["Deployment"]:
+        [spread] = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert spread["labelSelector"] == deployment["spec"]["selector"]
+
+
+def test_the_configuration_is_valid_and_mounted_with_its_keys(resources: Resources, tmp_path: Path) -> None:
+    """The exporter loads what the pod mounts: where the image reads it, with keys where it looks for them."""
+    configurations = {resource["metadata"]["name"]: resource["data"] for resource in resources["ConfigMap"]}
+    secrets = {resource["metadata"]["name"]: resource["data"] for resource in resources["Secret"]}
+    for deployment in resources["Deployment"]:
+        spec = deployment["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume for volume in spec["volumes"]}
+        mounts = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+        assert f'"--config.file={mounts["config"]}/config.yaml"' in (ROOT / "Dockerfile").read_text()
+        for name in secrets[volumes["keys"]["secret"]["secretName"]]:
+            (tmp_path / name).write_text("a-key\n")
+        text = configurations[volumes["config"]["configMap"]["name"]]["config.yaml"]
+        assert mounts["keys"] in text
+        file = tmp_path / "config.yaml"
+        file.write_text(text.replace(mounts["keys"], str(tmp_path)))
+        load(file, {})
+
+
+def test_the_pods_are_unprivileged(resources: Resources) -> None:
+    """Each runs as the user of the image, with nothing to write and no capability: `restricted`."""
+    for deployment in resources["Deployment"]:
+        spec = deployment["spec"]["template"]["spec"]
+        user = spec["securityContext"]["runAsUser"]
+        assert f"USER {user}:{spec['securityContext']['runAsGroup']}\n" in (ROOT / "Dockerfile").read_text()
+        [container] = spec["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["image"].endswith(f":{exporter.__version__}")
+    levels = {
+        space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] for space in resources["Namespace"]
+    }
+    assert levels == {"restricted"}
+
+
+def test_every_rule_is_installed(resources: Resources) -> None:
+    """The overlay brings the rules of alerts/, once."""
+    [rules] = resources["PrometheusRule"]
+    assert sum(len(group["rules"]) for group in rules["spec"]["groups"]) == len(RULES)
