@@ -26,7 +26,7 @@ ENV PATH=/opt/softswitch-exporter/bin:$PATH
 # A number, because Kubernetes (runAsNonRoot) cannot tell who a name is.
 USER 10001:10001
 EXPOSE 10390
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --start-interval=1s \
   CMD ["softswitch-exporter", "healthcheck"]
 ENTRYPOINT ["softswitch-exporter"]
 CMD ["--config.file=/etc/softswitch-exporter/config.yaml"]
