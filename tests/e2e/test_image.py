@@ -140,7 +140,7 @@ def _as_in_the_stack(stack: Stack) -> list[str]:
     return [
         f"--network={network}",
         "--publish=127.0.0.1::10390",
-        f"--volume={files / 'exporter.yaml'}:/etc/softswitch-exporter/config.yaml:ro",
+        f"--volume={files / 'exporter'}:/etc/softswitch-exporter:ro",
         f"--volume={files / 'switch.key'}:/run/secrets/switch-key:ro",
         simulator["Image"],
     ]

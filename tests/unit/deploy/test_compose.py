@@ -47,7 +47,7 @@ def test_prometheus_takes_its_configuration(
 
 def test_the_exporter_takes_its_configuration(tmp_path: Path) -> None:
     """It asks the simulator, by the name and port of its service, and finds its key."""
-    text = (DEPLOY / "compose/exporter.yaml").read_text()
+    text = (DEPLOY / "compose/exporter/config.yaml").read_text()
     key = "/run/secrets/switch-key"
     assert key in text
     file = tmp_path / "config.yaml"
