@@ -46,6 +46,7 @@ dashboard-previews: $(READY)  ## draw docs/images/ from a real Prometheus, in 4 
 	$(BIN)/python -m tests.e2e.dashboard_previews
 
 dist: $(READY)  ## build sdist and wheel into dist/
+	rm -rf dist
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
 
 lock: $(READY)  ## choose the newest versions anew and write the lock files
