@@ -1,5 +1,6 @@
 """The image, built and run in a real Docker engine as an administrator would run it."""
 
+import json
 import os
 import subprocess
 import time
@@ -43,6 +44,13 @@ def _require_engine() -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(advice)
     pytest.skip(advice)
+
+
+def test_compose_takes_the_whole_file(stack: Stack) -> None:
+    """Compose knows every key in it, those of the services that are not built here too."""
+    resolved = json.loads(docker(*stack.compose, "config", "--format=json"))
+    assert {*BUILT, "prometheus", "alertmanager"} <= resolved["services"].keys()
+    assert [name for name, service in resolved["services"].items() if "healthcheck" not in service] == []
 
 
 def test_the_services_are_healthy(stack: Stack) -> None:
