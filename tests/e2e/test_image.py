@@ -49,7 +49,7 @@ def _require_engine() -> None:
 def test_compose_takes_the_whole_file(stack: Stack) -> None:
     """Compose knows every key in it, those of the services that are not built here too."""
     resolved = json.loads(docker(*stack.compose, "config", "--format=json"))
-    assert {*BUILT, "prometheus", "alertmanager"} <= resolved["services"].keys()
+    assert {*BUILT, "prometheus", "alertmanager", "grafana"} <= resolved["services"].keys()
     unchecked = {name for name, service in resolved["services"].items() if "healthcheck" not in service}
     assert unchecked == {"exporter"}  # its image has one
 

@@ -55,3 +55,15 @@ def test_the_exporter_takes_its_configuration(tmp_path: Path) -> None:
     [switch] = load(file, {}).switches
     assert switch.url == "http://simulator:10391/pbx/proxyapi.php"
     assert "--listen=0.0.0.0:10391" in SERVICES["simulator"]["command"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboards() -> None:
+    """What is provisioned asks the service by its name, and reads dashboards where they are mounted."""
+    mounted = {entry.split(":")[1]: DEPLOY / entry.split(":")[0] for entry in SERVICES["grafana"]["volumes"]}
+    folder = "/etc/grafana/provisioning"
+    [sources] = [yaml.safe_load(file.read_text()) for file in mounted[f"{folder}/datasources"].glob("*.yaml")]
+    [boards] = [yaml.safe_load(file.read_text()) for file in mounted[f"{folder}/dashboards"].glob("*.yaml")]
+    assert [source["url"] for source in sources["datasources"]] == ["http://prometheus:9090"]
+    [path] = [provider["options"]["path"] for provider in boards["providers"]]
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (mounted[path] / home.relative_to(path)).is_file()
