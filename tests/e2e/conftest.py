@@ -1,6 +1,7 @@
 """Fixtures that start real programs and see that each of them ends."""
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +24,9 @@ StartPrometheus = Callable[[Exporter], Prometheus]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers of these tests."""
+    """Declare the markers of these tests, and let the programs they start be interrupted."""
+    # A shell without job control ignores Ctrl-C for what it runs in the background, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "forbidden_requests_expected: the simulator is sent what it forbids, on purpose"
     )
