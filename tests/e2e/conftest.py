@@ -25,7 +25,7 @@ StartPrometheus = Callable[[Exporter], Prometheus]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers of these tests, and let the programs they start be interrupted."""
-    # A shell without job control ignores Ctrl-C for what it runs in the background, and programs inherit that.
+    # A shell without job control ignores Ctrl-C for what it runs in the background; programs inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "forbidden_requests_expected: the simulator is sent what it forbids, on purpose"
