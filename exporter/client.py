@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from exporter import __version__
@@ -124,6 +125,21 @@ _DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
 }
 
 
+class _UnspoiltRequest(aiohttp.ClientRequest):
+    """Is sent on no connection on which something came unasked since the answer before.
+
+    It would be taken for the answer, and one tenant's figure be served as another's (seen, aiohttp 3.14.5,
+    2026-11). Proxies do send such things: a 408 before they close an idle connection. aiohttp asks a second
+    time, on another connection.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send it, unless the connection is spoilt."""
+        if conn.protocol is None or conn.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError
+        return await super().send(conn)
+
+
 def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.TraceConfig] = ()) -> Client:
     """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
 
@@ -134,6 +150,7 @@ def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.Tra
     )
     session = aiohttp.ClientSession(
         connector=connector,
+        request_class=_UnspoiltRequest,
         trace_configs=list(traces),
         # The time limit stands in `ask`, once, and covers connecting as well as the last byte.
         timeout=aiohttp.ClientTimeout(total=None),

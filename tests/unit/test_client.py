@@ -341,6 +341,32 @@ async def test_a_compressed_body_is_refused(encoding: str, configured: Configure
     assert encoding not in failure.detail  # a header may repeat what was sent
 
 
+async def test_what_came_unasked_is_no_answer(configured: Configured) -> None:
+    """A second answer, sent after the first one was read, is not taken for that to the next request."""
+    idle = asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        number = len(switch.asked)
+        body = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+        writer.write(body + b"%d" % number)
+        await writer.drain()
+        if number == 1:
+            await idle.wait()
+            writer.write(body + b"9")
+
+    async with _asking(answer, configured) as (opened, switch):
+        assert await opened.ask(_PEERS, _KEY) == b"1"
+        idle.set()
+        connector = opened.session.connector
+        assert isinstance(connector, aiohttp.TCPConnector)
+        ((idle_connection, _),) = next(iter(connector._conns.values()))
+        async with asyncio.timeout(5):
+            while not idle_connection.should_close:  # noqa: ASYNC110 -- a pool tells nobody what came
+                await asyncio.sleep(0.001)
+
+        assert await opened.ask(_PEERS, _KEY) == b"2"
+
+
 async def test_cookies_are_not_kept(configured: Configured) -> None:
     """A session that the switch begins is not gone on with."""
     async with _asking(_plain(b"1", more="Set-Cookie: PHPSESSID=abc; Path=/\r\n"), configured) as (
