@@ -40,6 +40,7 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (aiohttp.ClientResponseError, Reason.HTTP),
     (aiohttp.ClientError, Reason.CONNECT),
     (OSError, Reason.CONNECT),
+    (UnicodeError, Reason.CONNECT),  # of the name of a host, where it breaks the rules for names
 )
 
 
@@ -62,7 +63,7 @@ class Client:
         try:
             async with asyncio.timeout(self.timeout):
                 return await self._fetch(self.url.with_query({**request.parameters(), "key": key}), limit)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return self._failure(error)
 
     async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
@@ -112,6 +113,8 @@ def _connect_detail(error: Exception) -> str:
     inner = getattr(error, "os_error", error)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
         return "the switch closed the connection before its answer was complete"
+    if isinstance(error, UnicodeError):
+        return "no connection: no host can have the name that stands in `url`"
     if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
         return f"no connection: {os.strerror(inner.errno)}"  # asyncio's own sentence repeats the address
     return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"

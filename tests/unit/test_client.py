@@ -285,9 +285,10 @@ async def test_nobody_listens(configured: Configured) -> None:
     assert failure.detail == "no connection: Connection refused"
 
 
-async def test_a_name_that_does_not_exist(configured: Configured) -> None:
-    """A host name that cannot be found is a failure to connect."""
-    opened = open_client(configured(url="http://pbx.invalid/api", timeout="5s"))
+@pytest.mark.parametrize("name", ["pbx.invalid", "pbx..invalid", f"{'p' * 64}.invalid"])
+async def test_a_name_that_does_not_exist(name: str, configured: Configured) -> None:
+    """A host name that cannot be found, or cannot be a name at all, is a failure to connect."""
+    opened = open_client(configured(url=f"http://{name}/api", timeout="5s"))
 
     failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
 
