@@ -512,7 +512,7 @@ async def test_an_alert_of_tls_that_comes_late(configured: Configured) -> None:
 async def test_tls_version(configured: Configured) -> None:
     """The oldest version of TLS that is spoken is the configured one."""
     for name, version in (("TLS12", ssl.TLSVersion.TLSv1_2), ("TLS13", ssl.TLSVersion.TLSv1_3)):
-        opened = open_client(configured(tls={"min_version": name}))
+        opened = open_client(configured(url="https://127.0.0.1:9/api", tls={"min_version": name}))
         connector = opened.session.connector
         await opened.session.close()
 
