@@ -94,7 +94,8 @@ class Targets:
     @property
     def are_several(self) -> bool:
         """Whether there is more than one target."""
-        return len(self.intervals) > 1 or (bool(self.intervals) and len(self.tenants) > 1)
+        of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
+        return len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
 
     def is_polled(self, target: Target) -> bool:
         """Tell whether a target is asked at all."""

@@ -48,6 +48,28 @@ def test_nothing_of_the_installation_without_an_admin_key(configured: Configured
     assert {scope for _, scope in targets.intervals} == {Scope.TENANT}
 
 
+@pytest.mark.parametrize(
+    ("queries", "tenants", "several"),
+    [
+        ({"balance": {"tenant_interval": "1m"}}, 1, False),
+        ({"balance": {"tenant_interval": "1m"}}, 2, True),
+        ({"license": {"interval": "1m"}}, 2, False),
+        ({"license": {"interval": "1m"}, "balance": {"tenant_interval": "1m"}}, 1, True),
+        ({}, 2, False),
+    ],
+)
+def test_whether_there_are_several_targets(
+    queries: dict[str, dict[str, str]],
+    tenants: int,
+    several: bool,  # noqa: FBT001 -- a table
+    configured: Configured,
+) -> None:
+    """What is asked of the whole installation alone is one target, however many tenants there are."""
+    codes = [{"code": f"T{number}"} for number in range(tenants)]
+
+    assert Targets(configured(queries=_only(**queries), tenants=codes)).are_several is several
+
+
 def test_nothing_of_tenants_without_tenants(configured: Configured) -> None:
     """No tenants, no sweeps over tenants; no extensions, no registrations."""
     assert {scope for _, scope in Targets(configured()).intervals} == {Scope.SWITCH}
