@@ -14,6 +14,7 @@ from exporter.model import (
     Extensions,
     Failure,
     Number,
+    Peers,
     Query,
     Reason,
     Registration,
@@ -62,7 +63,7 @@ class Intake:
         """Take in one outcome, whole: nothing else runs in between."""
         if not self._targets.is_polled(item.target):
             return  # the tenant left, or the query was switched off, while it was being asked
-        outcome = self._idle_is_zero(item.target, outcome)
+        outcome = self._idle_is_zero(item.target, self._empty_is_not_zero(item.target, outcome))
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
@@ -120,6 +121,21 @@ class Intake:
         self._instruments.request_failures.labels(
             self._store.switch, target.query.value, failure.reason.value
         ).inc()
+
+    def _empty_is_not_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
+        """Read an empty list as nothing where it is to tell the state of phones: it changes none of them.
+
+        A tenant of which no phone is named may well have none; an installation without any peer was not seen.
+        """
+        if target.query is not Query.REGISTRATIONS or not isinstance(outcome, Extensions | Peers):
+            return outcome
+        if outcome.rows or (
+            isinstance(outcome, Extensions) and not self._targets.tenants[target.tenant].polled
+        ):
+            return outcome
+        return Failure(
+            Reason.EMPTY, "the list is empty; the states that were known stay until they are stale"
+        )
 
     def _idle_is_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
         """Read an empty COUNTCALLS as 0, where that is configured and this key was seen to be given numbers.

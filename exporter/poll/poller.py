@@ -356,7 +356,7 @@ class Poller:
                             if names.get(code) != before.get(code)
                         ]
                     )
-            case Peers():
+            case Peers(rows=rows) if rows:
                 await self._take_in_peers(item, outcome)
             case _:
                 self._intake.take_in(item, outcome)

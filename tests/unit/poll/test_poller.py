@@ -402,6 +402,43 @@ async def test_peers_age_with_their_list(key: str | None, polling: Polling) -> N
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") is None
 
 
+@pytest.mark.parametrize("body", [b"]", b"[]", b"{}"])
+@pytest.mark.parametrize(
+    ("source", "scope", "asked", "listed"),
+    [
+        (
+            "peers",
+            Scope.SWITCH,
+            "CHANSIPPEERS",
+            b'[{"node": "n1", "Name": "100-ACME/x", "Status": "OK (9 ms)"}]',
+        ),
+        (
+            "extensions",
+            Scope.TENANT,
+            "INFO extensions ACME",
+            b'[{"ex_number": "100", "st_state": "INUSE"}]',
+        ),
+    ],
+)
+async def test_an_empty_list_unregisters_nobody(
+    source: str, scope: Scope, asked: str, listed: bytes, body: bytes, polling: Polling
+) -> None:
+    """It is what a fault of the switch looks like: the query fails as empty, and no state changes."""
+    tenants = [{"code": "ACME", "extensions": ["100"]}]
+    made = polling(tenants=tenants, queries={"registrations": {"source": source}})
+    made.switch.answers[asked] = listed
+    await made.sweep(Query.REGISTRATIONS, scope)
+
+    made.switch.answers[asked] = body
+    made.now += 300
+    await made.sweep(Query.REGISTRATIONS, scope)
+
+    assert made.failure(Query.REGISTRATIONS, "ACME" if scope is Scope.TENANT else "") is Reason.EMPTY
+    assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") == {"100": 1}
+    labels = {"switch": "pbx", "query": "registrations"}
+    assert made.registry.get_sample_value("softswitch_empty_answers_total", labels) == 1
+
+
 async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     """Switched off and on again, it has no cycle until two of its sweeps have begun."""
     made = polling()
