@@ -78,7 +78,7 @@ def _faults(key: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _assert_silent(texts: Mapping[str, str]) -> None:
+def assert_silent(texts: Mapping[str, str]) -> None:
     """Assert that no mark is in any of these; tells where one is, and a little around it."""
     found = {
         f"{name}: …{text[max(0, place.start() - 60) : place.end() + 20]}…"
@@ -224,7 +224,7 @@ def test_the_daemon_keeps_secrets(
         told = _told_failures(exporter)
         exporter.program.stop(signal.SIGTERM)
     texts["log"] = exporter.program.text()
-    _assert_silent(texts)
+    assert_silent(texts)
     # The keys did travel, and were echoed: it is the mask that hides them.
     assert {"admin", "wrong"} == {request["key"] for request in simulator.requests()["requests"]}
     assert sum(any("***" in detail for detail in details) for details in told.values()) >= len(_PLAIN_ECHOES)
@@ -275,7 +275,7 @@ def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path:
     assert texts[healthy].count("a list of") == 2
     assert "a list of" in texts["tenants"]
     assert {texts[code].count("a list of") for code in broken} == {1}
-    _assert_silent(texts)
+    assert_silent(texts)
 
 
 def test_a_check_of_the_configuration_keeps_secrets(run_program: Start, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_check_of_the_configuration_keeps_secrets(run_program: Start, tmp_path
     )
     assert program.process.wait(20) == 0, program.text()
     assert "is valid" in program.text()
-    _assert_silent({"--config.check": program.text()})
+    assert_silent({"--config.check": program.text()})
 
 
 _KEY = f"{BEGIN}{END}"
@@ -348,7 +348,7 @@ def test_a_mistake_in_the_configuration_is_told_without_keys(
     assert main([f"--config.file={file}", "--config.check"]) == 2
     told = capsys.readouterr()
     assert told.err
-    _assert_silent({"standard output": told.out, "standard error": told.err})
+    assert_silent({"standard output": told.out, "standard error": told.err})
 
 
 def test_a_key_file_with_more_than_a_key_is_told_without_it(
@@ -359,4 +359,4 @@ def test_a_key_file_with_more_than_a_key_is_told_without_it(
     file = tmp_path / "bad.yaml"
     file.write_text(f"{_HEAD}    key_file: keys\n")
     assert main([f"--config.file={file}", "--config.check"]) == 2
-    _assert_silent({"standard error": capsys.readouterr().err})
+    assert_silent({"standard error": capsys.readouterr().err})
