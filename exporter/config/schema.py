@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated
 
@@ -158,16 +159,22 @@ class SwitchConfiguration(Keyed):
         configured = {tenant.code: tenant for tenant in self.tenants}
         intervals = {query: self.queries.interval(query, Scope.TENANT) for query in Query}
 
-        @functools.cache
-        def settings(code: str) -> TenantSettings:
+        def settled(code: str, own: TenantConfiguration | None) -> TenantSettings:
             return settle(
                 code,
-                configured.get(code),
+                own,
                 self.tenant_defaults,
                 admin_key=self.key,
                 thresholds=self.thresholds,
                 intervals=intervals,
             )
+
+        discovered = settled("", None)
+
+        @functools.cache
+        def settings(code: str) -> TenantSettings:
+            own = configured.get(code)
+            return settled(code, own) if own else replace(discovered, code=code)
 
         return settings
 

@@ -29,7 +29,7 @@ from exporter.poll.targets import Targets
 from exporter.store import Store
 
 _TENANTS_AT_A_TIME = 20
-"""How many tenants' registrations are taken in before other work has its turn: some 2 ms."""
+"""How many tenants are declared, or their registrations taken in, before other work has its turn: some 2 ms."""
 
 _RETRY_SPREAD = 10.0
 
@@ -235,7 +235,7 @@ class Poller:
         closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        before = dict(self.targets.plan.cycles)
+        before, polled = dict(self.targets.plan.cycles), self.targets.tenants.keys()
         self._follow(self._discovery.wanted(configuration))
         cycles = self.targets.plan.cycles
         changed = [job for job in self.jobs if job in before and cycles[job] != before[job]]
@@ -248,7 +248,7 @@ class Poller:
         for query_and_scope in self._last_start.keys() - self.targets.intervals.keys():
             del self._last_start[query_and_scope]  # the time it was off is no cycle
         self._declare_queries()
-        self._declare_tenants(self.targets.tenants)
+        self._declare_tenants(polled & self.targets.tenants.keys())  # those that are new are welcomed
         listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
             self._start(self._sweeper.run([listing], 0.0))  # the operator waits for it to be believed
@@ -286,20 +286,27 @@ class Poller:
             self._intake.drop(code)
         new = [code for code in self.targets.tenants if code not in before]
         if new:
-            self._declare_tenants(new)
+            self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
             self._log.info("tenants joined", count=len(new))
             self._start(self._welcome(new))
         if gone:
             self._log.info("tenants left", count=len(gone))
 
     async def _welcome(self, codes: list[str]) -> None:
-        """Ask tenants that are new for the first time, without waiting for the next sweep."""
-        now = self._clock.monotonic()
-        sweeps = [
-            (self.targets.items_of(query, codes, now), self._first_spread(query, scope))
-            for query, scope in self.targets.intervals
-            if scope is Scope.TENANT
-        ]
+        """Declare tenants that are new, and ask them for the first time without waiting for the next sweep.
+
+        A few at a time: 5,000 at once would hold up everything else for a third of a second.
+        """
+        for start in range(0, len(codes), _TENANTS_AT_A_TIME):
+            few = codes[start : start + _TENANTS_AT_A_TIME]
+            self._declare_tenants(code for code in few if code in self.targets.tenants)
+            await asyncio.sleep(0)
+        sweeps = []
+        for query, scope in self.jobs:
+            if scope is Scope.TENANT and (query, scope) in self.targets.intervals:  # there may be a reload
+                items = self.targets.items_of(query, codes, self._clock.monotonic())
+                sweeps.append((items, self._first_spread(query, scope)))
+                await asyncio.sleep(0)
         await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
 
     def _declare_queries(self) -> None:

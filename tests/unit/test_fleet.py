@@ -214,7 +214,8 @@ async def test_tls_files_that_cannot_be_used(adopting: _Adopting, authority: Aut
     await adopting.adopt(_switch("pbx"))
     stays = adopting.fleet.pollers
     file = authority.certificate
-    configured = adopting.read(_switch("new"), _switch("pbx", tls={"ca_file": str(file)}))
+    behind_tls = _switch("pbx", url="https://127.0.0.1:9/", tls={"ca_file": str(file)})
+    configured = adopting.read(_switch("new"), behind_tls)
     file.write_text("not a certificate")
 
     with pytest.raises(StartError, match="switch pbx"):

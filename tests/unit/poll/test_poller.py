@@ -1,4 +1,6 @@
 import asyncio
+import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -400,6 +402,23 @@ async def test_peers_age_with_their_list(key: str | None, polling: Polling) -> N
     made.now += 3 * 300 + 1
     made.page()
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") is None
+
+
+async def test_tenants_that_join_are_declared_a_few_at_a_time(polling: Polling) -> None:
+    """Between two turns of the event loop never more than 20: 5,000 at once would hold up everything else."""
+    made = polling(discover_tenants={"enabled": True})
+    listed = [{"te_code": f"T{number}", "te_name": ""} for number in range(200)]
+    made.switch.answers["MANAGEDB"] = json.dumps(listed).encode()
+    sweep = asyncio.create_task(made.poller.sweep(Query.TENANTS, Scope.SWITCH))
+    counts = [0]
+
+    async with asyncio.timeout(10):
+        while counts[-1] < len(listed):
+            await asyncio.sleep(0)
+            counts.append(len(list(made.poller.store.blocks(catalogue.TENANT_INFO))))
+
+    await sweep
+    assert max(later - earlier for earlier, later in itertools.pairwise(counts)) <= 20
 
 
 @pytest.mark.parametrize("body", [b"]", b"[]", b"{}"])

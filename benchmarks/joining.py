@@ -1,0 +1,102 @@
+"""How long the event loop stands still while 5,000 tenants join: found on the switch, and configured at a reload.
+
+    .venv/bin/python -m benchmarks.joining
+
+Meanwhile nobody is served and nothing is asked. Told beside it is what a plain calculation takes on this machine,
+so that two runs can be compared.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from exporter.client import open_client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration, load
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Query, Scope
+from exporter.poll import Poller
+from exporter.simulator import server
+from exporter.simulator.world import World
+from exporter.store import Store
+
+TENANTS = 5000
+
+
+def _configuration(url: str, *, discovers: bool, tenants: int) -> SwitchConfiguration:
+    switch = {
+        "name": "pbx",
+        "url": url,
+        "key": "demo-admin",
+        "discover_tenants": {"enabled": discovers},
+        "tenants": [{"code": f"C{number}", "watch": ["100"]} for number in range(tenants)],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(json.dumps({"switches": [switch]}))
+        (made,) = load(file, {}).switches
+        return made
+
+
+class _Watch:
+    """The longest time that the event loop stood still since ``reset``."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    def reset(self) -> None:
+        self.longest = 0.0
+
+    async def run(self) -> None:
+        while True:
+            started = time.thread_time()  # of the processor: what others do on this machine does not count
+            await asyncio.sleep(0)
+            self.longest = max(self.longest, time.thread_time() - started)
+
+
+def _calculation() -> float:
+    started = time.thread_time()
+    sum(number * number for number in range(1_000_000))
+    return time.thread_time() - started
+
+
+async def _measure() -> None:
+    simulator = await server.start("127.0.0.1", 0, server.create_application(World(tenants=TENANTS)))
+    configuration = _configuration(simulator.url, discovers=True, tenants=0)
+    poller = Poller(
+        configuration,
+        open_client(configuration),
+        Store("pbx", stale_after=3, max_series=500_000),
+        Instruments(CollectorRegistry()),
+        Mask(),
+        Clock(),
+        label_names=(),
+    )
+    watch = _Watch()
+    watching = asyncio.create_task(watch.run())
+    await poller.sweep(Query.TENANTS, Scope.SWITCH)
+    while poller.requests_in_flight or len(poller.targets.tenants) < TENANTS // 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(3)
+    print(f"{len(poller.targets.tenants)} tenants found: stood still for {watch.longest * 1000:.0f} ms at most")
+    more = _configuration(simulator.url, discovers=False, tenants=TENANTS)
+    await asyncio.sleep(0.01)
+    watch.reset()
+    await poller.reconfigure(more, open_client(more), ())
+    await asyncio.sleep(3)
+    print(f"{len(poller.targets.tenants)} configured instead: {watch.longest * 1000:.0f} ms at most")
+    print(f"a calculation on this machine: {_calculation() * 1000:.0f} ms")
+    watching.cancel()
+    await poller.stop()
+    await simulator.stop()
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    asyncio.run(_measure())
