@@ -29,7 +29,7 @@ from exporter.poll.targets import Targets
 from exporter.store import Store
 
 _TENANTS_AT_A_TIME = 20
-"""How many tenants are declared, or their registrations taken in, before other work has its turn: some 2 ms."""
+"""How many tenants are declared, or their registrations taken in, before others have a turn: some 2 ms."""
 
 _RETRY_SPREAD = 10.0
 
@@ -236,7 +236,7 @@ class Poller:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         before, polled = dict(self.targets.plan.cycles), self.targets.tenants.keys()
-        self._follow(self._discovery.wanted(configuration))
+        joining = self._follow(self._discovery.wanted(configuration))
         cycles = self.targets.plan.cycles
         changed = [job for job in self.jobs if job in before and cycles[job] != before[job]]
         for query_and_scope, run in self._sweeps.items():
@@ -248,10 +248,12 @@ class Poller:
         for query_and_scope in self._last_start.keys() - self.targets.intervals.keys():
             del self._last_start[query_and_scope]  # the time it was off is no cycle
         self._declare_queries()
-        self._declare_tenants(polled & self.targets.tenants.keys())  # those that are new are welcomed
+        self._declare_tenants(polled & self.targets.tenants.keys())
         listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
             self._start(self._sweeper.run([listing], 0.0))  # the operator waits for it to be believed
+        if joining:
+            await asyncio.wait({joining})  # likewise
         return changed
 
     async def stop(self) -> None:
@@ -275,8 +277,11 @@ class Poller:
         )
         return in_one_list or self.targets.is_polled(target)
 
-    def _follow(self, discovered: Iterable[str]) -> None:
-        """Poll the configured tenants and these; forget all others at once."""
+    def _follow(self, discovered: Iterable[str]) -> asyncio.Task[None] | None:
+        """Poll the configured tenants and these; forget all others at once.
+
+        Returns what declares the tenants that are new, where there are any.
+        """
         before = self.targets.tenants.keys()
         self.targets.configure(self.configuration, discovered)
         gone = before - self.targets.tenants.keys()
@@ -285,22 +290,26 @@ class Poller:
             self.courtesy.drop(code)
             self._intake.drop(code)
         new = [code for code in self.targets.tenants if code not in before]
+        joining = None
         if new:
             self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
             self._log.info("tenants joined", count=len(new))
-            self._start(self._welcome(new))
+            joining = self._start(self._declare_few_at_a_time(new))
+            self._start(self._welcome(new, joining))
         if gone:
             self._log.info("tenants left", count=len(gone))
+        return joining
 
-    async def _welcome(self, codes: list[str]) -> None:
-        """Declare tenants that are new, and ask them for the first time without waiting for the next sweep.
-
-        A few at a time: 5,000 at once would hold up everything else for a third of a second.
-        """
+    async def _declare_few_at_a_time(self, codes: list[str]) -> None:
+        """Declare tenants so that 5,000 do not hold up everything else for a third of a second."""
         for start in range(0, len(codes), _TENANTS_AT_A_TIME):
             few = codes[start : start + _TENANTS_AT_A_TIME]
             self._declare_tenants(code for code in few if code in self.targets.tenants)
             await asyncio.sleep(0)
+
+    async def _welcome(self, codes: list[str], joining: asyncio.Task[None]) -> None:
+        """Ask tenants that are new for the first time, without waiting for the next sweep."""
+        await joining
         sweeps = []
         for query, scope in self.jobs:
             if scope is Scope.TENANT and (query, scope) in self.targets.intervals:  # there may be a reload

@@ -60,7 +60,8 @@ class _SkippingSelector(selectors.DefaultSelector):
             return ready
         if timeout is None or self.work:
             return super().select(None)
-        ready = super().select(_ON_ITS_WAY)
+        # With one file, the loop's own, nothing can be on its way.
+        ready = super().select(_ON_ITS_WAY) if len(self.get_map()) > 1 else []
         if not ready:
             self.now += timeout
         return ready
