@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format metrics-docs config-docs dashboards dashboard-previews dist lock clean
+.PHONY: help demo test lint soak mutants format metrics-docs config-docs dashboards dashboard-previews dist lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,12 @@ lint: $(READY)  ## check style, types and architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: $(READY)  ## live an hour with 5,000 tenants and faults, in some minutes
+	$(BIN)/python -m tests.e2e.soak
+
+mutants: $(READY)  ## change the deciding modules at many places, and see that tests notice
+	$(BIN)/python -m tests.code_mutants
 
 format: $(READY)  ## mend style where a tool can
 	$(BIN)/ruff check --fix .
