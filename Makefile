@@ -23,11 +23,12 @@ demo: $(READY)  ## run the exporter against the bundled simulated switch
 test: lint  ## run all checks and tests
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
-lint: $(READY)  ## check style, types and architecture
+lint: $(READY)  ## check style, types, architecture and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit
 
 soak: $(READY)  ## live an hour with 5,000 tenants and faults, in some minutes
 	$(BIN)/python -m tests.e2e.soak

@@ -12,7 +12,7 @@ from tests.e2e.conftest import Start, StartExporter, StartSimulator
 from tests.e2e.programs import EXPORTER, Exporter, Simulator, finish, get, wait_until
 
 # What Python and aiohttp say when something was not ended properly.
-_LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
+LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
 
 
 def _configuration(simulator: Simulator, *, tenants: int = 1, watched: int = 1, timeout: str = "60s") -> str:
@@ -76,7 +76,7 @@ def test_stops_within_5_seconds_while_requests_hang_and_a_scrape_is_half_read(
         assert _rest(connection) < whole, "the scrape was half read"
     assert status == 0, exporter.program.text()
     assert seconds < 5
-    assert not [word for word in _LEFTOVERS if word in exporter.program.text()]
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
     assert exporter.program.text().rstrip().endswith("msg=stopped")
 
 
@@ -85,7 +85,7 @@ def test_stops_at_once_after_the_start(run_simulator: StartSimulator, run_export
     exporter = run_exporter(_configuration(run_simulator("--latency=0.2"), tenants=50))
 
     assert exporter.program.stop(signal.SIGTERM, seconds=5) == 0
-    assert not [word for word in _LEFTOVERS if word in exporter.program.text()]
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
 
 
 def test_a_second_start_on_the_same_port_says_why_it_cannot(
@@ -168,4 +168,4 @@ def test_the_simulator_and_the_demo_stop_on_both_signals(run_program: Start) -> 
         program.wait_for(r"http://127\.0\.0\.1:\d+/")
 
         assert program.stop(number, seconds=5) == 0
-        assert not [word for word in _LEFTOVERS if word in program.text()]
+        assert not [word for word in LEFTOVERS if word in program.text()]

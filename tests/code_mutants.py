@@ -1,0 +1,228 @@
+"""Changes one thing at a time in the modules that decide, and sees whether their tests notice.
+
+    .venv/bin/python -m tests.code_mutants [module …]
+
+Each mutant is a process of its own that begins as a copy of this one, with the libraries loaded: it puts the
+changed module in the place of the true one and runs the tests of that module until the first one fails. A
+mutant that no test notices survives; docs/reliability.md says of each why it may.
+"""
+
+import ast
+import copy
+import importlib.util
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp  # noqa: F401 -- loaded once, for all copies of this process
+import prometheus_client  # noqa: F401 -- likewise
+import pydantic  # noqa: F401 -- likewise
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 60
+"""What a mutant may take. One that makes a loop endless is noticed by that."""
+
+# Module -> the tests that are to notice, the quick ones first.
+TESTS: dict[str, tuple[str, ...]] = {
+    "poll/breaker": ("unit/poll/test_breaker.py", "unit/poll/test_courtesy.py"),
+    "poll/backoff": ("unit/poll/test_backoff.py",),
+    "poll/refusals": ("unit/poll/test_refusals.py", "unit/poll/test_courtesy.py"),
+    "poll/roll": ("unit/poll/test_roll.py", "unit/poll/test_discovery.py"),
+    "poll/scope": ("unit/poll/test_scope.py",),
+    "poll/presence": ("unit/poll/test_presence.py",),
+    "store": ("unit/test_store.py",),
+    **{
+        f"decode/{name}": ("unit/decode",)
+        for name in (
+            "classify",
+            "complaints",
+            "counts",
+            "numbers",
+            "documents",
+            "records",
+            "lists",
+            "labels",
+            "limits",
+            "registration",
+            "words",
+        )
+    },
+}
+
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module in which one thing is not as it was."""
+
+    module: str
+    line: int
+    change: str
+    source: str
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Return every mutant of a module."""
+    tree = ast.parse((ROOT / "exporter" / f"{module}.py").read_text())
+    nodes = list(ast.walk(tree))
+    for position, node in enumerate(nodes):
+        for kind in range(2):
+            changed = copy.deepcopy(tree)
+            before = ast.unparse(node) if isinstance(node, ast.expr | ast.stmt) else ""
+            twin = list(ast.walk(changed))[position]
+            if not _change(twin, kind):
+                break
+            after = ast.unparse(twin)
+            change = f"`{_short(before)}` → `{_short(after)}`"
+            yield Mutant(module, getattr(node, "lineno", 0), change, ast.unparse(changed))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 70 else line[:67] + "…"
+
+
+def _change(node: ast.AST, kind: int) -> bool:
+    """Change a node in the first or second way there is; return whether there is one."""
+    match node:
+        case ast.Compare(ops=[op]) if kind == 0:
+            node.ops = [_COMPARISONS[type(op)]()]
+        case ast.BoolOp() if kind == 0:
+            node.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
+        case ast.UnaryOp(op=ast.Not()) if kind == 0:
+            node.op = ast.UAdd()  # of a truth value: as if the `not` were not there
+        case ast.BinOp(op=op) if kind == 0 and type(op) in _OPERATORS:
+            node.op = _OPERATORS[type(op)]()
+        case ast.Constant(value=bool(value)) if kind == 0:
+            node.value = not value
+        case ast.Constant(value=int(value) | float(value)):
+            node.value = value + (1 if kind == 0 else -1)
+        case ast.IfExp() if kind == 0:
+            node.body, node.orelse = node.orelse, node.body
+        case ast.Return(value=ast.expr() as value) if kind == 0 and not _is_none(value):
+            node.value = ast.Constant(None)
+        case _:
+            return False
+    return True
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def survivors(every: Sequence[Mutant]) -> list[Mutant]:
+    """Return the mutants that no test notices; a test that does not end has noticed as well."""
+    waiting, running, alive = list(every), dict[int, tuple[Mutant, float]](), []
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            mutant = waiting.pop(0)
+            child = os.fork()
+            if child == 0:
+                os._exit(_run(mutant))
+            running[child] = mutant, time.monotonic() + SECONDS
+        for child, (mutant, end) in list(running.items()):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended and os.waitstatus_to_exitcode(status) == 0:
+                alive.append(mutant)
+            if not ended and time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                ended = child
+            if ended:
+                del running[child]
+        time.sleep(0.02)
+    return alive
+
+
+def _run(mutant: Mutant) -> int:
+    """Run the tests with a mutant in place of its module; return 0 where all of them pass."""
+    tests = [str(ROOT / "tests" / test) for test in TESTS[mutant.module]]
+    flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-seed=1"]
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            _put_in_place(mutant)
+            return int(pytest.main([*flags, *tests]))
+    except BaseException:  # noqa: BLE001 -- a module that cannot be loaded is noticed, and this copy has to end
+        return 1
+
+
+def _put_in_place(mutant: Mutant) -> None:
+    name = "exporter." + mutant.module.replace("/", ".")
+
+    class Finder:
+        """Finds the mutant instead of its module."""
+
+        @staticmethod
+        def find_spec(wanted: str, *_: object) -> object:
+            if wanted != name:
+                return None
+            loader = Loader()  # it has the two methods that are called
+            return importlib.util.spec_from_loader(name, loader)  # type: ignore[arg-type]  # as said above
+
+    class Loader:
+        """Loads the mutant."""
+
+        @staticmethod
+        def create_module(_: object) -> None:
+            return None
+
+        @staticmethod
+        def exec_module(module: object) -> None:
+            exec(compile(mutant.source, f"{mutant.module}.py", "exec"), vars(module))  # noqa: S102 -- our own code
+
+    sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]  # it has the one method that is called
+    importlib.import_module(name)
+
+
+def main(modules: Sequence[str]) -> int:
+    """Try every mutant of some modules, or of all; tell who survives."""
+    assert not [name for name in sys.modules if name.startswith("exporter")], "it would not be exchanged"
+    os.chdir(ROOT)
+    tried = lived = 0
+    for module in modules or TESTS:
+        true = (ROOT / "exporter" / f"{module}.py").read_text()
+        if not survivors([Mutant(module, 0, "none", true)]):
+            raise SystemExit(f"{module}: its tests fail without any change")
+        every = list(mutants(module))
+        alive = survivors(every)
+        tried += len(every)
+        lived += len(alive)
+        sys.stdout.write(f"{module}: {len(every)} mutants, {len(alive)} survive\n")
+        for mutant in alive:
+            sys.stdout.write(f"  line {mutant.line}: {mutant.change}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{tried} mutants, {lived} survive\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

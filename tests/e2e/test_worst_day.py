@@ -1,0 +1,214 @@
+"""All faults at once upon a real process, and what only a process has: signals, memory, logs, connections."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartExporter
+from tests.e2e.odd_faults import FAULTS, QUERIES
+from tests.e2e.odd_switch import odd_switch
+from tests.e2e.programs import (
+    EXPORTER,
+    Exporter,
+    free_port,
+    get,
+    running_programs,
+    samples,
+    start_exporter,
+    tell,
+    wait_until,
+)
+from tests.e2e.test_lifecycle import LEFTOVERS
+from tests.e2e.test_secrets import ADMIN_KEY, assert_silent
+
+_OPERATIONS = ("COUNTPEERS", "COUNTCHANNELS", "COUNTCALLS", "INFO balance", "INFO config", "INFO extensions")
+CODES = tuple(f"T{number}" for number in range(len(FAULTS)))
+SOUND = ("S0", "S1", "S2")
+MEBIBYTE = 2**20
+
+
+@contextmanager
+def _all_faults_at_once() -> Iterator[str]:
+    """Serve from a thread; each tenant has a fault of its own, in all that is asked of it. Gives the URL."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    urls: list[str] = []
+
+    async def serve() -> None:
+        async with odd_switch(*CODES, *SOUND) as switch:
+            for code, (befall, _) in zip(CODES, FAULTS.values(), strict=True):
+                switch.faults |= {(operation, code): befall for operation in _OPERATIONS}
+            urls.append(switch.url)
+            ready.set()
+            await end.wait()
+
+    end = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
+    thread.start()
+    ready.wait(10)
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.1))
+        loop.close()
+
+
+def _configuration(url: str) -> str:
+    queries = {query: dict.fromkeys(intervals, "2s") for query, intervals in QUERIES.items()}
+    queries["registrations"]["source"] = "extensions"
+    queries["tenants"]["interval"] = "off"
+    switch = {
+        "name": "pbx",
+        "url": url,
+        "key": ADMIN_KEY,
+        "timeout": "2s",
+        "max_concurrency": 40,
+        "max_requests_per_second": 400,
+        "tenant_defaults": {"extensions": ["100"]},
+        "tenants": [{"code": code} for code in (*CODES, *SOUND)],
+        "queries": queries,
+    }
+    return json.dumps({"switches": [switch]})
+
+
+def _peak(exporter: Exporter) -> int:
+    """Return the most memory that a program has had, in bytes."""
+    status = Path(f"/proc/{exporter.program.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+def test_all_faults_at_once(run_exporter: StartExporter) -> None:
+    """It is scraped, loads anew on SIGHUP and stops on SIGTERM; memory is bounded, and no key is shown."""
+    with _all_faults_at_once() as url:
+        exporter = run_exporter(_configuration(url), "--log.level=debug")
+
+        def failing() -> bool:
+            page = samples(exporter.metrics())
+            tenants = {dict(labels)["tenant"] for name, labels in page if name == "softswitch_query_failure"}
+            # A few faults are none to some queries; all others are to be told by now.
+            return len(tenants & set(CODES)) >= len(CODES) - 12
+
+        wait_until(failing, 40, "the faults to be told")
+        for number in range(3):
+            exporter.program.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: exporter.program.text().count("configuration loaded") > number, 10, "a reload")  # noqa: B023 -- called at once
+        page = samples(exporter.metrics())
+        texts = {
+            path: get(f"{exporter.base_url}{path}").decode() for path in ("/", "/api/v1/status", "/metrics")
+        }
+        peak = _peak(exporter)
+
+        status = exporter.program.stop(signal.SIGTERM, seconds=5)
+
+    assert status == 0, exporter.program.text()
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+    assert_silent({**texts, "log": exporter.program.text()})
+    for code in SOUND:
+        assert page["softswitch_tenant_balance", frozenset({("switch", "pbx"), ("tenant", code)})]
+    tell(f"{len(FAULTS)} faults at once: at most {peak / MEBIBYTE:.0f} MiB")
+    # Lists without an end are read up to 64 MiB, as many at a time as there are such tenants: 2 or 3.
+    assert peak < 600 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"
+
+
+@pytest.mark.parametrize("log", ["a full disk", "a reader that has gone"])
+def test_logs_that_cannot_be_written(log: str, tmp_path: Path) -> None:
+    """The exporter goes on without a log, serves, loads anew, and stops with status 0."""
+    file = tmp_path / "config.yaml"
+    file.write_text("switches: [{name: pbx, url: 'http://127.0.0.1:9/', key: k, tenants: [{code: ACME}]}]")
+    port = free_port()
+    if log == "a full disk":
+        output = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+    command = (*EXPORTER, f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
+    with subprocess.Popen(command, stdout=output, stderr=output) as process:
+        os.close(output)
+        exporter = f"http://127.0.0.1:{port}"
+        failure = b'reason="connect"} 1'
+        wait_until(lambda: failure in get(f"{exporter}/metrics"), 20, "a failure, which is logged")
+        before = get(f"{exporter}/metrics").count(b"tenant_info")
+        file.write_text(file.read_text().replace("[{code: ACME}]", "[{code: ACME}, {code: BOREAL}]"))
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: get(f"{exporter}/metrics").count(b"tenant_info") > before, 10, "the reload")
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(5) == 0
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """Start an exporter with a page that no buffer holds."""
+    tenants = [{"code": f"T{number}", "watch": [str(n) for n in range(100)]} for number in range(300)]
+    switch = {"name": "pbx", "url": "http://127.0.0.1:9/", "key": "k", "tenants": tenants}
+    folder = tmp_path_factory.mktemp("scraped")
+    with running_programs(folder) as run:
+        yield start_exporter(run, folder / "config.yaml", json.dumps({"switches": [switch]}))
+
+
+def _connect(exporter: Exporter) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.connect(("127.0.0.1", int(exporter.base_url.rpartition(":")[2])))
+    return connection
+
+
+def _resident(exporter: Exporter) -> float:
+    return exporter.value("process_resident_memory_bytes") or 0.0
+
+
+def test_readers_that_do_not_read(exporter: Exporter) -> None:
+    """Fifty scrapes that nobody reads cost little memory, and the next one is answered as always."""
+    page = len(exporter.metrics())
+    assert page > 2 * MEBIBYTE
+    before = _resident(exporter)
+    connections = [_connect(exporter) for _ in range(50)]
+    for connection in connections:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+
+    assert len(exporter.metrics()) > page // 2
+    # What is sent is the store's own lines and one slice for each reader, not a page for each.
+    more = _resident(exporter) - before
+    tell(f"50 readers that do not read a page of {page / MEBIBYTE:.1f} MiB: {more / MEBIBYTE:+.0f} MiB")
+    assert more < 50 * MEBIBYTE < 50 * page
+    for connection in connections:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "request_sent",
+    [
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+    ],
+    ids=["a long header", "many headers", "a long path", "TLS", "a body without end"],
+)
+def test_requests_that_are_too_large(request_sent: bytes, exporter: Exporter) -> None:
+    """They are refused with a status of their own, nothing is logged as a defect, and scrapes go on."""
+    with closing(_connect(exporter)) as connection:
+        try:
+            connection.sendall(request_sent)
+            status = connection.recv(12)
+        except ConnectionError:
+            status = b""
+    assert status in {b"", b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 405", b"HTTP/1.1 431"}
+    assert "softswitch_up" in exporter.metrics() or exporter.value("softswitch_tenants", switch="pbx")
+    assert "Traceback" not in exporter.program.text()
