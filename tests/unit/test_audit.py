@@ -54,7 +54,7 @@ def _database(vulnerable: str) -> Iterator[str]:
 
 
 def test_the_audit_can_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    """A dependency that the database knows a hole of is a failure, which names it; without one all is well."""
+    """A dependency with a known hole is a failure, which names it; where none has one, all is well."""
     with _database("aiohttp") as url:
         status = audit.main([f"--service-url={url}"])
     told = capsys.readouterr().out
