@@ -94,7 +94,17 @@ def mutants(module: str) -> Iterator[Mutant]:
     """Return every mutant of a module."""
     tree = ast.parse((ROOT / "exporter" / f"{module}.py").read_text())
     nodes = list(ast.walk(tree))
+    # Whether a dataclass is frozen, or has slots, decides nothing.
+    decorators = {
+        id(inner)
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+        for decorator in node.decorator_list
+        for inner in ast.walk(decorator)
+    }
     for position, node in enumerate(nodes):
+        if id(node) in decorators:
+            continue
         for kind in range(2):
             changed = copy.deepcopy(tree)
             before = ast.unparse(node) if isinstance(node, ast.expr | ast.stmt) else ""
@@ -124,7 +134,7 @@ def _change(node: ast.AST, kind: int) -> bool:
             node.op = _OPERATORS[type(op)]()
         case ast.Constant(value=bool(value)) if kind == 0:
             node.value = not value
-        case ast.Constant(value=int(value) | float(value)):
+        case ast.Constant(value=int(value) | float(value)) if not isinstance(value, bool):
             node.value = value + (1 if kind == 0 else -1)
         case ast.IfExp() if kind == 0:
             node.body, node.orelse = node.orelse, node.body

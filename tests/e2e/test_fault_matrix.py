@@ -20,7 +20,7 @@ from exporter.config import load
 from exporter.exposition import Format
 from exporter.masking import Mask
 from exporter.model import Target
-from exporter.web.status import status
+from exporter.web.status import status, to_json
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
 from tests.e2e.odd_faults import (
@@ -228,7 +228,7 @@ async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
     _assert_felt_by_nobody_else(cells, before, during)
 
     await _until(lambda: _untrue(matrix), 2 * INTERVAL)
-    _assert_silent(matrix)
+    await _assert_silent(matrix)
 
 
 def _told(matrix: Matrix, column: Column) -> bool:
@@ -303,7 +303,7 @@ def _untrue(matrix: Matrix) -> set[Series]:
     }
 
 
-def _assert_silent(matrix: Matrix) -> None:
+async def _assert_silent(matrix: Matrix) -> None:
     """Nothing of a key is said anywhere, and nothing went wrong in a way that nobody thought of."""
     log = matrix.log.getvalue()
     pollers = matrix.fast.fleet.pollers
@@ -312,7 +312,7 @@ def _assert_silent(matrix: Matrix) -> None:
             "log": log,
             "text": matrix.fast.page(),
             "OpenMetrics": matrix.fast.page(Format.OPENMETRICS),
-            "status": json.dumps(status(pollers, matrix.fast.clock)),
+            "status": await to_json(await status(pollers, matrix.fast.clock)),
             "reprs": repr([(poller.store.attempts, poller.configuration) for poller in pollers]),
         }
     )
