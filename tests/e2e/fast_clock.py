@@ -43,7 +43,7 @@ Configure = Callable[[str], SwitchConfiguration]
 """Makes the configuration of a switch from its URL."""
 
 SCRAPE_EVERY = 30.0
-_EPOCH = 1_700_000_000.0
+EPOCH = 1_700_000_000.0
 _ON_ITS_WAY = 0.001
 """Seconds of ours. What was sent over the loopback has come by then: nothing is to be waited for."""
 
@@ -215,7 +215,7 @@ async def exporting(
         Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
         Instruments(registry),
         Mask(),
-        Clock(monotonic=loop.time, wall=lambda: _EPOCH + loop.time()),
+        Clock(monotonic=loop.time, wall=lambda: EPOCH + loop.time()),
         label_names=tuple(configuration.tenant_defaults.labels),
     )
     exporter = FastExporter(switch, poller, registry)

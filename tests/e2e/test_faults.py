@@ -1,21 +1,25 @@
 """Tenants that hang for ever, and a switch that is down: what is healthy goes on as if nothing were."""
 
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
+from exporter.config import SwitchConfiguration
+from exporter.simulator.faults import Fault, FaultKind
+from exporter.simulator.options import Options
+from exporter.simulator.world import World
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.programs import Exporter, Series, Simulator, samples, tell, wait_until
+from tests.e2e.fast_clock import EPOCH, Scrape, exporting, run
+from tests.e2e.programs import Series, Simulator, samples, tell, wait_until
 
-FACTOR = 30
-"""All durations of the scenario with 50 tenants are this much shorter, and its rates this much higher."""
+Configured = Callable[..., SwitchConfiguration]
 
 TENANTS = 50
-TENANT_INTERVAL = 120 / FACTOR
-INTERVALS_WATCHED = 10
+WATCHED = 20 * 60.0
+"""Seconds, of a fast clock: ten intervals of most queries of a tenant."""
+
 HANGING = frozenset({"BOREAL", "FJORD", "JUNIPER9", "NIMBUS", "T0010", "T0030"})
 
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
@@ -27,62 +31,38 @@ _BALANCE = {"switch": "pbx", "query": "balance", "scope": "tenant"}
 _PASSING = {"softswitch_query_failure", "softswitch_tenant_node_channels", "softswitch_tenant_node_peers"}
 
 
-def _scaled(seconds: int) -> str:
-    return f"{seconds * 1000 // FACTOR}ms"
+def _fifty_tenants(configured: Configured, url: str) -> SwitchConfiguration:
+    return configured(
+        url=url,
+        key="demo-admin",
+        tenant_defaults={"extensions": ["100", "101"]},
+        tenants=[{"code": code} for code in _enabled()],
+    )
 
 
-def _fifty_tenants(simulator: Simulator) -> str:
-    tenants = "\n".join(f"      - code: {code}" for code in _enabled(simulator))
-    return f"""\
-switches:
-  - name: pbx
-    url: {simulator.url}
-    key: demo-admin
-    timeout: {_scaled(60)}
-    max_requests_per_second: {10 * FACTOR}
-    queries:
-      peers: {{interval: {_scaled(60)}}}
-      channels: {{interval: {_scaled(30)}, tenant_interval: {_scaled(120)}}}
-      calls: {{interval: {_scaled(30)}, tenant_interval: {_scaled(120)}}}
-      license: {{interval: {_scaled(3600)}}}
-      balance: {{tenant_interval: {_scaled(300)}}}
-      registrations: {{tenant_interval: {_scaled(300)}}}
-    tenant_defaults: {{extensions: ["100", "101"]}}
-    tenants:
-{tenants}
-"""
-
-
-def _enabled(simulator: Simulator) -> list[str]:
-    return [code for code, tenant in simulator.truth()["tenants"].items() if not tenant["disabled"]]
+def _enabled() -> list[str]:
+    return [tenant.code for tenant in World(tenants=TENANTS, extensions=4).tenants() if not tenant.disabled]
 
 
 @dataclass
 class _Watch:
     """What scrapes showed of all that is healthy. Ages are in intervals of the query."""
 
-    slowest: float = 0.0
-    scrapes: int = 0
     lost: set[Series] = field(default_factory=set)
     oldest: dict[tuple[str, str], float] = field(default_factory=dict)
     succeeded: set[tuple[str, str]] = field(default_factory=set)
     _known: set[Series] = field(default_factory=set)
 
-    def look(self, exporter: Exporter) -> None:
-        """Scrape once. Raises where the page cannot be parsed."""
-        started = time.monotonic()
-        page = exporter.metrics()
-        self.slowest = max(self.slowest, time.monotonic() - started)
-        self.scrapes += 1
-        wall = time.time()
-        found = samples(page)
+    def look(self, scrape: Scrape) -> None:
+        """Look at one scrape."""
+        found = scrape.series
         healthy = {series for series in found if _is_healthy(series)}
         self.lost |= self._known - healthy
         self._known |= healthy
         for (name, labels), value in found.items():
             of = dict(labels)
             if name == LAST_SUCCESS and of["tenant"] not in HANGING:
-                age = (wall - value) / found[INTERVAL, labels - {("tenant", of["tenant"])}]
+                age = (EPOCH + scrape.at - value) / found[INTERVAL, labels - {("tenant", of["tenant"])}]
                 query = of["query"], of["scope"]
                 self.oldest[query] = max(self.oldest.get(query, 0.0), age)
                 self.succeeded.add((of["query"], of["tenant"]))
@@ -95,28 +75,31 @@ def _is_healthy(series: Series) -> bool:
     return dict(labels).get("tenant") not in HANGING
 
 
-def test_tenants_that_hang_for_ever_cost_the_others_nothing(
-    run_simulator: StartSimulator, run_exporter: StartExporter
-) -> None:
+def test_tenants_that_hang_for_ever_cost_the_others_nothing(configured: Configured) -> None:
     """COUNTPEERS takes 25 s and six of 50 tenants hang: nothing healthy goes, or ages above 2 intervals."""
-    simulator = run_simulator(f"--tenants={TENANTS}", f"--peers-delay={25 / FACTOR}", "--extensions=4")
-    for code in HANGING:
-        simulator.fault(kind="hang", tenant=code)
-    exporter = run_exporter(_fifty_tenants(simulator))
+
+    async def story() -> list[Scrape]:
+        async with exporting(
+            lambda url: _fifty_tenants(configured, url), tenants=TENANTS, options=Options(peers_delay=25.0)
+        ) as exporter:
+            began = exporter.now
+            with exporter.fault(*(Fault(FaultKind.HANG, tenant=code) for code in HANGING)):
+                while exporter.now < began + WATCHED:
+                    await exporter.passes(11)  # of no interval a part: all ages are seen
+                    exporter.scrape()
+            return exporter.scrapes
+
     watch = _Watch()
+    scrapes = run(story())
+    for scrape in scrapes:
+        watch.look(scrape)
 
-    end = time.monotonic() + INTERVALS_WATCHED * TENANT_INTERVAL
-    while time.monotonic() < end:
-        watch.look(exporter)
-        time.sleep(0.3)
-
-    tell(f"{watch.scrapes} scrapes, of which the slowest took {watch.slowest:.3f} s")
     for (query, scope), age in sorted(watch.oldest.items()):
         tell(f"{query} of a {scope} was never older than {age:.2f} intervals")
-    assert watch.slowest < 1
+    assert len(scrapes) >= WATCHED // 11
     assert not watch.lost
     assert max(watch.oldest.values()) <= 2
-    healthy = set(_enabled(simulator)) - HANGING
+    healthy = set(_enabled()) - HANGING
     assert len(healthy) == TENANTS - len(HANGING)
     assert watch.succeeded == {
         *((query, "") for query in ("peers", "channels", "calls", "license")),

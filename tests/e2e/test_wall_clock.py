@@ -152,7 +152,7 @@ def test_the_wall_clock_jumps(
     known = {series for series in samples(exporter.metrics()) if _is_of_switch(series)}
     assert {"softswitch_tenant_balance", "softswitch_license_remaining_seconds"} < {name for name, _ in known}
 
-    for ahead in (0, DAY, 0, -DAY):
+    for ahead in (DAY, 0, -DAY):
         fake_clock.jump(ahead)
         oldest = _watch(exporter, simulator, known, ahead)
         tell(f"wall clock {ahead:+.0f} s: oldest success {oldest:.2f} s ago, license apart")

@@ -185,9 +185,8 @@ def test_readers_that_do_not_read(exporter: Exporter) -> None:
     assert len(exporter.metrics()) > page // 2
     # What is sent is the store's own lines and one slice for each reader, not a page for each.
     more = _resident(exporter) - before
-    tell(
-        f"{SCRAPES - 1} readers that do not read a page of {page / MEBIBYTE:.1f} MiB: {more / MEBIBYTE:+.0f} MiB"
-    )
+    size = page / MEBIBYTE
+    tell(f"{SCRAPES - 1} readers that do not read a page of {size:.1f} MiB: {more / MEBIBYTE:+.0f} MiB")
     assert more < 50 * MEBIBYTE < SCRAPES * page
     for connection in connections:
         connection.close()

@@ -58,6 +58,21 @@ def test_where_there_is_only_one_target() -> None:
 
 
 @pytest.mark.parametrize("reason", _ANSWERED)
+def test_after_an_answer_it_takes_five_again(reason: Reason | None) -> None:
+    """No more and no less: the count begins anew."""
+    breaker = Breaker()
+    for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS):
+        _note(breaker, target, Reason.TIMEOUT)
+    _note(breaker, _CALLS, reason)
+
+    changes = [
+        _note(breaker, target, Reason.TIMEOUT) for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS, _PEERS)
+    ]
+
+    assert changes == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("reason", _ANSWERED)
 def test_an_answer_between_starts_the_count_anew(reason: Reason | None) -> None:
     """Any HTTP answer, a refusal or an error page too, shows that the switch is there."""
     breaker = Breaker()
