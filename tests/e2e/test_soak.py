@@ -12,7 +12,7 @@ def test_nothing_grows() -> None:
         tell(line)
     assert report.complaints == []
     assert report.scrapes >= 14 * MINUTE
-    assert report.reloads == 4
+    assert report.reloads >= 4
     assert report.befallen > 100
     # One object kept for each scrape would be 3,600 an hour, one for each request as many again.
     assert report.slope("objects") < 3000
