@@ -310,7 +310,7 @@ class Polling(RuleBasedStateMachine):
             for (name, labels), value in page.items()
             if name in _METRICS.values()
         }
-        for (operation, tenant), (at, value) in self.table.succeeded.items():
+        for (operation, tenant), (at, value) in list(self.table.succeeded.items()):
             metric = _METRICS[operation, Scope.TENANT if tenant else Scope.SWITCH]
             found = served.pop((metric, tenant), None)
             longest = self.configured.stale_after * max(INTERVAL, self._cycle(page, operation))
@@ -320,6 +320,8 @@ class Polling(RuleBasedStateMachine):
                 assert found is None, (metric, tenant)
             else:
                 assert found in {None, value}, (metric, tenant)
+            if found is None:  # with a longer `stale_after` it does not come back
+                del self.table.succeeded[operation, tenant]
         assert not served, "a value that nobody gave"
 
     @staticmethod

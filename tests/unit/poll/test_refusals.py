@@ -122,6 +122,17 @@ def test_a_new_key_is_asked_at_once() -> None:
     assert not record.is_refused
 
 
+def test_a_new_key_that_is_wrong_as_well_is_tried_from_the_beginning() -> None:
+    """After 5, 10, 20 … seconds, however often the old one was tried."""
+    record = _refused()
+    _trials(record, 1000)
+    record.renew("another")
+    for target in _TARGETS[:3]:
+        record.note(target, Reason.AUTH, key="another", now=100)
+
+    assert _trials(record, 150) == [105, 115, 135]
+
+
 def test_no_key_in_its_representation() -> None:
     """It may stand in a traceback."""
     assert "secret" not in repr(KeyRecord("secret"))
