@@ -55,6 +55,12 @@ def test_a_rare_query_is_retried_soon_whatever_failed(reason: Reason) -> None:
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
 
 
+def test_what_counts_as_rare() -> None:
+    """More than five minutes, by however little."""
+    assert after(None, Reason.DECODE, started=0, interval=300) is None
+    assert after(None, Reason.DECODE, started=0, interval=301) is not None
+
+
 def test_a_retry_never_comes_after_the_next_sweep() -> None:
     """What is asked every six minutes anyway is not retried after eight."""
     held = None
