@@ -179,8 +179,7 @@ class Poller:
         before = self.targets.plan
         self._follow(self._discovery.wanted(configuration))
         changed = self._rounds.follow(before)
-        for target in [target for target in self.store.targets if not self._is_followed(target)]:
-            self.store.drop(target)
+        self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()
         self._declare_tenants(self.targets.tenants)
