@@ -29,10 +29,9 @@ class Shelf:
         if tenant in self._blocks:
             del self._own()[tenant]
 
-    @property
-    def tenants(self) -> Collection[str]:
-        """Who has a block here."""
-        return list(self._blocks)
+    def items(self) -> Collection[tuple[str, bytes]]:
+        """Return each tenant with its block, as they are now."""
+        return list(self._blocks.items())
 
     def lend(self) -> Collection[bytes]:
         """Return all blocks as they are now, and will stay in what is returned."""

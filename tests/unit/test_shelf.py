@@ -35,7 +35,7 @@ def test_a_changed_block_keeps_its_place() -> None:
     shelf.put("A", b"new")
 
     assert list(shelf.lend()) == [b"new", b"B", b"C"]
-    assert shelf.tenants == ["A", "B", "C"]
+    assert shelf.items() == [("A", b"new"), ("B", b"B"), ("C", b"C")]
     assert shelf.get("A") == b"new"
 
 

@@ -44,6 +44,7 @@ def test_an_answer_is_served(store: Store) -> None:
     ]
     assert store.values(catalogue.CHANNELS) == 7
     assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3, "n2": 4}
+    assert store.family(catalogue.NODE_CHANNELS) == {("", ""): {"n1": 3, "n2": 4}}
     assert store.series == 3
 
 
