@@ -58,7 +58,9 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
     reload = _reloader(settings, fleet, schedule, instruments, clock)
-    exposition = Exposition(lambda: [poller.store for poller in fleet.pollers], registry, fleet.refresh)
+    exposition = Exposition(
+        lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
+    )
     sources = Sources(
         exposition,
         lambda: fleet.pollers,

@@ -62,10 +62,13 @@ def block(metric: Metric, label_values: tuple[str, ...], values: Values) -> byte
     ).encode()
 
 
-def read(metric: Metric, label_values: tuple[str, ...], text: bytes) -> Values:
-    """Return what the lines say that ``block`` made of these labels."""
-    if len(metric.labels) == len(label_values):
-        return float(text[text.rindex(b" ") :])
+def figure(text: bytes) -> float:
+    """Return the value of a line."""
+    return float(text[text.rindex(b" ") :])
+
+
+def figures(metric: Metric, label_values: tuple[str, ...], text: bytes) -> dict[str, float]:
+    """Return the values of the lines that ``block`` made of these labels, by the last one."""
     start = len(_common_start(metric, label_values))
     values = {}
     for sample in text.decode().split("\n")[:-1]:

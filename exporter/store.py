@@ -31,6 +31,9 @@ class Attempt:
     succeeded_at: float | None
 
 
+_MANY = frozenset({"node", "state", "extension", "severity"})
+"""Labels of which one answer tells a value each. A family that ends with another one tells a figure."""
+
 _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
 
 
@@ -230,18 +233,23 @@ class Store:
     def values(self, metric: Metric, tenant: str = "", part: str = "") -> Values | None:
         """Return what a family says of one tenant, or of the switch; None where nothing is known."""
         text = self._block(metric, tenant, part)
-        return lines.read(metric, self._head(metric, tenant), text) if text else None
+        return self._said(metric, tenant, text) if text else None
 
     def family(self, metric: Metric) -> dict[tuple[str, str], Values]:
         """Return what a family says, by tenant and part. Reading 5,000 figures takes 5 ms."""
         return {
-            (tenant, part): lines.read(metric, self._head(metric, tenant), block)
+            (tenant, part): self._said(metric, tenant, block)
             for part, shelf in self._shelves.get(metric, {}).items()
             for tenant, block in shelf.items()
         }
 
     def _head(self, metric: Metric, tenant: str) -> tuple[str, ...]:
         return (self.switch, tenant) if "tenant" in metric.labels else (self.switch,)
+
+    def _said(self, metric: Metric, tenant: str, block: bytes) -> Values:
+        if metric.labels[-1] in _MANY:
+            return lines.figures(metric, self._head(metric, tenant), block)
+        return lines.figure(block)
 
     def _block(self, metric: Metric, tenant: str, part: str) -> bytes:
         shelf = self._shelves.get(metric, {}).get(part)
@@ -295,8 +303,8 @@ class Store:
             for metric in metrics:
                 for part, shelf in self._shelves.get(metric, {}).items():
                     for tenant, block in shelf.items():
-                        head = (self.switch, tenant)
-                        self._render(metric, tenant, part, head, lines.read(metric, head, block))
+                        head, values = (self.switch, tenant), self._said(metric, tenant, block)
+                        self._render(metric, tenant, part, head, values)
 
     def _is_withheld(self, source: tuple[Target, str]) -> bool:
         """Tell whether all that an answer said is left out."""

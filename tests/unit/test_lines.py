@@ -106,7 +106,7 @@ def test_a_block_is_its_lines(switch: str, values: dict[str, float]) -> None:
 
     one_by_one = [lines.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()]
     assert block.decode() == "".join(one_by_one)
-    assert lines.read(catalogue.NODE_PEERS, (switch,), block) == values
+    assert lines.figures(catalogue.NODE_PEERS, (switch,), block) == values
 
 
 @given(_TEXT, _FINITE)
@@ -115,7 +115,7 @@ def test_a_block_of_one_figure(switch: str, value: float) -> None:
     block = lines.block(catalogue.PEERS, (switch,), value)
 
     assert block.decode() == lines.line(catalogue.PEERS, (switch,), value)
-    assert lines.read(catalogue.PEERS, (switch,), block) == value
+    assert lines.figure(block) == value
 
 
 @given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))

@@ -16,6 +16,7 @@ from exporter.masking import Mask
 from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.store import Store
+from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -58,7 +59,7 @@ class _Time:
 class _Polling:
     switch: _Switch
     poller: Poller
-    registry: CollectorRegistry
+    instruments: Instruments
     mask: Mask
     time: _Time
 
@@ -83,7 +84,9 @@ class _Polling:
         return failure.reason if failure else None
 
     def page(self) -> str:
-        exposition = Exposition(lambda: [self.poller.store], self.registry, self.poller.refresh)
+        exposition = Exposition(
+            lambda: [self.poller.store, self.instruments], CollectorRegistry(), self.poller.refresh
+        )
         return b"".join(exposition.render(Format.TEXT)).decode()
 
 
@@ -102,18 +105,18 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
         configuration = configured(
             **{"url": f"http://127.0.0.1:{port}/api", "max_requests_per_second": 10_000, **settings}
         )
-        registry, mask, time = CollectorRegistry(), Mask(), _Time()
+        instruments, mask, time = Instruments(CollectorRegistry()), Mask(), _Time()
         poller = Poller(
             configuration,
             open_client(configuration),
             Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-            Instruments(registry),
+            instruments,
             mask,
             Clock(monotonic=lambda: time.now, wall=lambda: 1_700_000_000 + time.now),
             label_names=(),
         )
         pollers.append(poller)
-        return _Polling(switch, poller, registry, mask, time)
+        return _Polling(switch, poller, instruments, mask, time)
 
     yield make
     for poller in pollers:
@@ -187,10 +190,10 @@ async def test_every_answer_is_classified(body: bytes, reason: Reason, polling: 
     assert made.poller.is_up() is False
     assert 'softswitch_up{switch="pbx"} 0\n' in made.page()
     labels = {"switch": "pbx", "query": "peers", "reason": reason.value}
-    assert made.registry.get_sample_value("softswitch_request_failures_total", labels) == 1
+    assert value(made.instruments, "softswitch_request_failures_total", labels) == 1
     assert (
-        made.registry.get_sample_value(
-            "softswitch_request_duration_seconds_count", {"switch": "pbx", "query": "peers"}
+        value(
+            made.instruments, "softswitch_request_duration_seconds_count", {"switch": "pbx", "query": "peers"}
         )
         == 1
     )
@@ -310,13 +313,13 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
 
     configuration = configured()
     opened = open_client(configuration)
-    registry = CollectorRegistry()
+    instruments = Instruments(CollectorRegistry())
     client: Client = _Defective()  # type: ignore[assignment]  # stands for it, on purpose wrongly
     poller = Poller(
         configuration,
         client,
         Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(registry),
+        instruments,
         Mask(),
         Clock(),
         label_names=(),
@@ -331,7 +334,7 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     assert attempt.failure is not None
     assert "defect" not in attempt.failure.detail
     labels = {"switch": "pbx", "query": "peers", "reason": "decode"}
-    assert registry.get_sample_value("softswitch_request_failures_total", labels) == 2
+    assert value(instruments, "softswitch_request_failures_total", labels) == 2
     assert poller.requests_in_flight == 0
 
 
@@ -369,7 +372,7 @@ async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) 
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
     assert made.poller.store.is_limited
     skipped = {"switch": "pbx", "query": "registrations", "scope": "tenant", "reason": "budget"}
-    assert made.registry.get_sample_value("softswitch_targets_skipped_total", skipped) == 1
+    assert value(made.instruments, "softswitch_targets_skipped_total", skipped) == 1
 
 
 async def test_the_series_that_are_told_are_those_served(polling: Polling) -> None:
