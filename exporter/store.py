@@ -130,7 +130,7 @@ class Store:
         self.attempts[target] = Attempt(now, failure, now if failure is None else last_success)
         query, scope, tenant = target
         self.tried.add((query, scope))
-        head = (self.switch, query.value, scope.value, tenant)
+        head = (self.switch, query, scope, tenant)
         if before is None or (before.failure is None) is not (failure is None):
             self._set(catalogue.QUERY_SUCCESS, tenant, query, head, float(failure is None))
         if failure is None:
