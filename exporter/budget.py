@@ -37,6 +37,11 @@ class Budget:
         self._left_out_of_rank = [0] * len(_RANKS)
 
     @property
+    def is_strained(self) -> bool:
+        """Whether anything is withheld, or was and has not come back yet."""
+        return bool(self._withheld or self._left_out)
+
+    @property
     def is_limited(self) -> bool:
         """Whether anything is withheld."""
         return self._withheld > 0

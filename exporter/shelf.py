@@ -20,14 +20,21 @@ class Shelf:
         """Return the block of a tenant."""
         return self._blocks.get(tenant)
 
-    def put(self, tenant: str, block: bytes) -> None:
-        """Put a block in the place of the one before."""
-        self._own()[tenant] = block
+    def put(self, tenant: str, block: bytes) -> bytes | None:
+        """Put a block in the place of the one before, and return that."""
+        if self._is_lent:
+            self._take_back()
+        before = self._blocks.get(tenant)
+        self._blocks[tenant] = block
+        return before
 
-    def remove(self, tenant: str) -> None:
-        """Take a block away, where there is one."""
-        if tenant in self._blocks:
-            del self._own()[tenant]
+    def remove(self, tenant: str) -> bytes | None:
+        """Take a block away, where there is one, and return it."""
+        if tenant not in self._blocks:
+            return None
+        if self._is_lent:
+            self._take_back()
+        return self._blocks.pop(tenant)
 
     def items(self) -> Collection[tuple[str, bytes]]:
         """Return each tenant with its block, as they are now."""
@@ -38,8 +45,6 @@ class Shelf:
         self._is_lent = True
         return self._blocks.values()
 
-    def _own(self) -> dict[str, bytes]:
-        if self._is_lent:
-            self._blocks = self._blocks.copy()
-            self._is_lent = False
-        return self._blocks
+    def _take_back(self) -> None:
+        self._blocks = self._blocks.copy()
+        self._is_lent = False

@@ -257,37 +257,43 @@ class Store:
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
         self._render(metric, tenant, part, head, values)
-        self._withhold_what_is_too_much()
+        if self.series > self._budget.most:
+            self._withhold_what_is_too_much()
 
     def _render(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
-        if self._budget.withholds(metric):
-            kept = self._indispensable(metric, tenant, values)
-            self._budget.leave_out((metric, tenant, part), _series(values) - _series(kept))
-            values = kept
-        else:
-            self._budget.leave_out((metric, tenant, part), 0)
+        if self._budget.is_strained:
+            values = self._within_budget(metric, tenant, part, values)
         self._keep(metric, tenant, part, lines.block(metric, head, values))
 
     def _keep(self, metric: Metric, tenant: str, part: str, block: bytes) -> None:
         if not block:
             self._take_away(metric, tenant, part)
             return
-        shelves = self._shelves.setdefault(metric, {})
+        shelves = self._shelves.get(metric)
+        if shelves is None:
+            shelves = self._shelves[metric] = {}
         shelf = shelves.get(part)
         if shelf is None:
             shelf = shelves[part] = Shelf()
-        before = shelf.get(tenant)
-        shelf.put(tenant, block)
+        before = shelf.put(tenant, block)
         self.series += block.count(b"\n") - (before.count(b"\n") if before else 0)
+
+    def _within_budget(self, metric: Metric, tenant: str, part: str, values: Values) -> Values:
+        """Return which of the values are kept, and note how many are not."""
+        kept = self._indispensable(metric, tenant, values) if self._budget.withholds(metric) else values
+        self._budget.leave_out((metric, tenant, part), _series(values) - _series(kept))
+        return kept
 
     def _remove(self, metric: Metric, tenant: str, part: str) -> None:
         self._take_away(metric, tenant, part)
-        self._budget.leave_out((metric, tenant, part), 0)
+        if self._budget.is_strained:
+            self._budget.leave_out((metric, tenant, part), 0)
 
     def _take_away(self, metric: Metric, tenant: str, part: str) -> None:
-        before = self._block(metric, tenant, part)
+        shelves = self._shelves.get(metric)
+        shelf = shelves.get(part) if shelves else None
+        before = shelf.remove(tenant) if shelf else None
         if before:
-            self._shelves[metric][part].remove(tenant)
             self.series -= before.count(b"\n")
 
     def _indispensable(self, metric: Metric, tenant: str, values: Values) -> Values:
