@@ -13,10 +13,17 @@ import time
 
 ANSWERS = (
     # what a request has in its URL, what it is answered (bodies as real switches send them), and how often a
-    # tenant is asked by default, in seconds
-    (b"reqtype=COUNTCHANNELS", b'{"pbx1": 3, "pbx2": 0, "pbx3": 1, "pbx4": 0, "pbx5": 2, "Total": 6}', 120),
+    # tenant is asked by default, in seconds. What a tenant is answered is not what all are together: the
+    # switch would count as one that ignores `tenant`.
+    (
+        b"reqtype=COUNTCHANNELS&format=json&tenant",
+        b'{"pbx1": 3, "pbx2": 0, "pbx3": 1, "pbx4": 0, "pbx5": 2, "Total": 6}',
+        120,
+    ),
+    (b"reqtype=COUNTCHANNELS", b'{"pbx1": 512, "pbx2": 340, "pbx3": 411, "Total": 1263}', 0),
     (b"reqtype=COUNTPEERS", b"pbx1:812|pbx2:644|pbx3:790|pbx4:0|pbx5:301|Total:2547|", 0),
-    (b"reqtype=COUNTCALLS", b"3\r\n", 120),
+    (b"reqtype=COUNTCALLS&tenant", b"3\r\n", 120),
+    (b"reqtype=COUNTCALLS", b"4711\r\n", 0),
     (b"reqtype=LICENSEDAYS", b"45", 0),
     (b"info=balance", b"123.45", 300),
     (b"info=regstate", b'"Online"', 0),
