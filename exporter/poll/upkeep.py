@@ -1,7 +1,5 @@
 """Brings up to date what follows the clock and not an answer."""
 
-import math
-
 import structlog
 
 from exporter import catalogue
@@ -37,7 +35,7 @@ class Upkeep:
         self._opening_hours = opening_hours
         self._instruments = instruments
         self._clock = clock
-        self._wall_offset = math.inf  # not known before the first page
+        self._wall_offset = clock.wall() - clock.monotonic()
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
 
     def refresh(self) -> None:
