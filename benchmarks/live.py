@@ -63,7 +63,7 @@ def _run(run: Start, directory: Path, tenants: int, minutes: float) -> _Seen:
             time.sleep(max(0.0, _SCRAPED_EVERY - (time.monotonic() - started - elapsed)))
         cpu = (cpu_seconds(pid) - cpu) / (time.monotonic() - started)
         lateness = wait_until(lambda: get_json(f"{url}lateness"), 10, "the lateness of the requests")
-        memory = resident_bytes(pid, peak=True)
+        memory = resident_bytes(pid)
         exporter.program.stop()
         return _Seen(cpu, lateness["p99"], max(flights), memory, max(scrapes))
 

@@ -1,7 +1,7 @@
 """``/metrics``, as slices of bytes: lines that are kept, then what prometheus_client holds.
 
 Slices matter: one body of 76 MB was four times slower than the same bytes in slices of 256 KiB, and blocked
-the event loop for 170 ms instead of 2 (docs/how-it-works.md).
+the event loop for 170 ms instead of 2 (docs/performance.md).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator

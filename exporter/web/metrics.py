@@ -7,7 +7,7 @@ from isal import isal_zlib
 from exporter.exposition import Exposition
 from exporter.web.negotiation import accepts_gzip, metrics_format
 
-# 100,000 series take zlib 25 ms and isal 7 (docs/how-it-works.md).
+# 100,000 series take zlib 25 ms and isal 7 (docs/performance.md).
 aiohttp.set_zlib_backend(isal_zlib)
 
 
