@@ -78,7 +78,7 @@ def rows(run: Start, directory: Path, sizes: tuple[int, ...], rounds: int) -> It
                 )
             ]
             if installed("prometheus-pushgateway"):
-                servers.append(_pushgateway(run, page))
+                servers.append(stack.enter_context(_pushgateway(run, page)))
             else:
                 print(
                     "rows of pushgateway are missing: apt-get install prometheus-pushgateway", file=sys.stderr
@@ -102,15 +102,19 @@ def _served(how: str, argument: str) -> Iterator[_Server]:
             process.kill()
 
 
-def _pushgateway(run: Start, page: Path) -> _Server:
+@contextlib.contextmanager
+def _pushgateway(run: Start, page: Path) -> Iterator[_Server]:
     port = free_port()
     program = run("prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}", "--persistence.file=")
     base = f"http://127.0.0.1:{port}"
     wait_until(lambda: get(f"{base}/-/ready"), 20, "pushgateway")
     idle = resident_bytes(program.process.pid)
     push = urllib.request.Request(f"{base}/metrics/job/benchmark", page.read_bytes(), method="PUT")  # noqa: S310 -- loopback
-    with urllib.request.urlopen(push, timeout=300):  # noqa: S310 -- likewise
-        return _Server("pushgateway", f"{base}/metrics", program.process.pid, idle)
+    urllib.request.urlopen(push, timeout=300).close()  # noqa: S310 -- likewise
+    try:
+        yield _Server("pushgateway", f"{base}/metrics", program.process.pid, idle)
+    finally:
+        program.process.kill()
 
 
 def _measure(servers: list[_Server], rounds: int) -> None:

@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.loops import Watch
 from benchmarks.processes import resident_bytes
 from benchmarks.stores import filled
+from exporter.app import collect_garbage_less
 from exporter.exposition import Exposition, Format
 from exporter.instruments import Instruments
 from exporter.store import Store
@@ -72,6 +73,7 @@ def _streamed(stores: list[Store]) -> _Handler:
     registry = CollectorRegistry()
     exposition = Exposition(lambda: [*stores, instruments], registry, lambda: None)
     instruments = Instruments(registry)
+    collect_garbage_less()  # as the daemon does
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, exposition)
