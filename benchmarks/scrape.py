@@ -85,8 +85,9 @@ def rows(run: Start, directory: Path, sizes: tuple[int, ...], rounds: int) -> It
                 )
             _measure(servers, rounds if series < _LARGE else max(2, rounds // 5))
             yield from _rows(series, {server.name: server for server in servers})
-            if series == _LARGE:
-                yield from _scraped_by_prometheus(run, directory, servers[0])
+        if series == _LARGE:  # now that the peers have given their memory back
+            with _served("exporter", str(series)) as server:
+                yield from _scraped_by_prometheus(run, directory, server)
 
 
 @contextlib.contextmanager
@@ -195,13 +196,16 @@ def _scraped_by_prometheus(run: Start, directory: Path, server: _Server) -> Iter
         print("the row of Prometheus is missing: apt-get install prometheus", file=sys.stderr)
         return
     exporter = Exporter(None, server.url.removesuffix("/metrics"))  # type: ignore[arg-type]  # of it only the URL is used
-    prometheus = start_prometheus(run, "prometheus", directory, exporter, interval="15s")
-
-    def scraped() -> float | None:
-        if list(prometheus.series("up").values()) != [1]:
-            return None
-        return next(iter(prometheus.series("scrape_duration_seconds").values()), None)
-
-    taken = wait_until(scraped, 90, "a scrape by Prometheus that succeeds")
+    prometheus = start_prometheus(
+        run, "prometheus", directory, exporter, interval="15s", scrape={"scrape_timeout": "10s"}
+    )
+    scraped = "min_over_time(up[10m]) == 1 and count_over_time(up[10m]) >= 3"
+    wait_until(lambda: prometheus.series(scraped), 120, "three scrapes by Prometheus, all of them in time")
+    first = prometheus.series("max_over_time(scrape_duration_seconds[10m])")
+    median = prometheus.series("quantile_over_time(0.5, scrape_duration_seconds[10m])")
     prometheus.program.stop()
-    yield compared("the real Prometheus scrapes 1,000,000 series", taken, "its timeout", 10, "s", at_most=1)
+    for what, taken in (("first scrape", first), ("median scrape", median)):
+        (seconds,) = taken.values()
+        yield compared(
+            f"the real Prometheus, 1,000,000 series: {what}", seconds, "its timeout", 10, "s", at_most=1
+        )
