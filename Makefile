@@ -33,7 +33,7 @@ format: $(READY)  ## mend style where a tool can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## measure the exporter against its peers: some 25 minutes, 3 GB of memory
+bench: $(READY)  ## measure the exporter against its peers: some 20 minutes, 4 GB of memory
 	$(BIN)/python -m benchmarks
 
 metrics-docs: $(READY)  ## write docs/metrics.md from the catalogue

@@ -22,7 +22,7 @@ def rows(rounds: int) -> Iterator[Row]:
         for step in range(rounds * 20):
             for size, store in stores.items():
                 taken[size].append(_apply(store, step, is_scraped=is_scraped))
-        what = "all of one tenant's answers, 62 series" + (", a scrape every 10" if is_scraped else "")
+        what = "all of one tenant's answers, 66 series" + (", a scrape every 10" if is_scraped else "")
         yield Row(
             f"apply {what}",
             f"{statistics.median(taken[_MANY]) * 1e6:.0f} us at {_MANY:,} series",

@@ -204,8 +204,7 @@ def _scraped_by_prometheus(run: Start, directory: Path, server: _Server) -> Iter
     first = prometheus.series("max_over_time(scrape_duration_seconds[10m])")
     median = prometheus.series("quantile_over_time(0.5, scrape_duration_seconds[10m])")
     prometheus.program.stop()
-    for what, taken in (("first scrape", first), ("median scrape", median)):
-        (seconds,) = taken.values()
-        yield compared(
-            f"the real Prometheus, 1,000,000 series: {what}", seconds, "its timeout", 10, "s", at_most=1
-        )
+    what = "the real Prometheus, 1,000,000 series"
+    # With the first one it makes an index of all series, for which its timeout does not count: `up` is 1.
+    yield compared(f"{what}: first scrape", next(iter(first.values())), "its timeout", 10, "s")
+    yield compared(f"{what}: median scrape", next(iter(median.values())), "its timeout", 10, "s", at_most=1)
