@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak mutants format metrics-docs config-docs dashboards dashboard-previews dist lock clean
+.PHONY: help demo test lint soak mutants bench format metrics-docs config-docs dashboards dashboard-previews dist lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -39,6 +39,9 @@ mutants: $(READY)  ## change the deciding modules at many places, and see that t
 format: $(READY)  ## mend style where a tool can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)  ## measure the exporter against its peers: some 20 minutes, 4 GB of memory
+	$(BIN)/python -m benchmarks
 
 metrics-docs: $(READY)  ## write docs/metrics.md from the catalogue
 	$(BIN)/python -m tests.metrics_docs > docs/metrics.md

@@ -19,7 +19,7 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is declared once: they are compared by what they are
 class Metric:
     """One metric family: what it is called, what it means, in which unit, and which query it comes from."""
 

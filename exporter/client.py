@@ -77,7 +77,7 @@ class Client:
                 return Failure(Reason.DECODE, "the answer has a Content-Encoding, which was not asked for")
             chunks = []
             size = 0
-            async for chunk in response.content.iter_any():
+            while chunk := await response.content.readany():
                 size += len(chunk)
                 if size > limit:
                     # Leaving without having read it all closes the connection, so nothing more arrives.

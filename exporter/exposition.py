@@ -1,18 +1,19 @@
-"""``/metrics``, as slices of bytes: the stores' kept lines, then what prometheus_client holds.
+"""``/metrics``, as slices of bytes: lines that are kept, then what prometheus_client holds.
 
 Slices matter: one body of 76 MB was four times slower than the same bytes in slices of 256 KiB, and blocked
-the event loop for 170 ms instead of 2 (docs/how-it-works.md).
+the event loop for 170 ms instead of 2 (docs/performance.md).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import Enum
+from itertools import chain
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.catalogue import METRICS
-from exporter.store import Block, Store
+from exporter.catalogue import METRICS, Kind, Metric
 
 SLICE_BYTES = 256 * 1024
 
@@ -30,22 +31,30 @@ _OWN: dict[Format, Callable[[CollectorRegistry], bytes]] = {
 }
 
 
+class Source(Protocol):
+    """What has lines to serve: a store, and the instruments."""
+
+    def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
+        """Return the blocks of a family as they are now: what comes later does not change them."""
+        ...
+
+
 class Exposition:
-    """Serves what the stores hold and what the registry holds.
+    """Serves what the sources hold and what the registry holds.
 
     ``refresh`` is called before each scrape, for the few values that follow the clock and not an answer.
     """
 
     def __init__(
-        self, stores: Callable[[], Iterable[Store]], registry: CollectorRegistry, refresh: Callable[[], None]
+        self,
+        sources: Callable[[], Iterable[Source]],
+        registry: CollectorRegistry,
+        refresh: Callable[[], None],
     ) -> None:
-        self._stores = stores
+        self._sources = sources
         self._registry = registry
         self._refresh = refresh
-        self._headers = {
-            metric: f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n".encode()
-            for metric in METRICS
-        }
+        self._headers = {form: {metric: _header(metric, form) for metric in METRICS} for form in Format}
 
     def render(self, form: Format) -> Iterator[bytes]:
         """Return the slices of one scrape.
@@ -54,23 +63,30 @@ class Exposition:
         is in the next scrape, whole.
         """
         self._refresh()
-        stores = list(self._stores())
-        families: list[tuple[bytes, list[Block]]] = []
-        for metric, header in self._headers.items():
-            blocks = [block for store in stores for block in store.blocks(metric)]
-            if blocks:
-                families.append((header, blocks))
+        sources = list(self._sources())
+        families: list[tuple[bytes, list[Collection[bytes]]]] = []
+        for metric, header in self._headers[form].items():
+            lent = [blocks for source in sources for blocks in source.lend(metric) if blocks]
+            if lent:
+                families.append((header, lent))
         return _slices(families, _OWN[form](self._registry))
 
 
-def _slices(families: list[tuple[bytes, list[Block]]], own: bytes) -> Iterator[bytes]:
+def _header(metric: Metric, form: Format) -> bytes:
+    # In OpenMetrics a counter is called without the `_total` of its samples.
+    is_bare = form is Format.OPENMETRICS and metric.kind is Kind.COUNTER
+    name = metric.name.removesuffix("_total") if is_bare else metric.name
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n".encode()
+
+
+def _slices(families: list[tuple[bytes, list[Collection[bytes]]]], own: bytes) -> Iterator[bytes]:
     pending: list[bytes] = []
     size = 0
-    for header, blocks in families:
+    for header, lent in families:
         pending.append(header)
-        for block in blocks:
-            pending.append(block.text)
-            size += len(block.text)
+        for block in chain.from_iterable(lent):
+            pending.append(block)
+            size += len(block)
             if size >= SLICE_BYTES:
                 yield b"".join(pending)
                 pending.clear()

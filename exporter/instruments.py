@@ -1,14 +1,21 @@
-"""The exporter's own counters and histograms, kept by prometheus_client in a registry that is passed in."""
+"""What the exporter counts and measures itself.
+
+What there is of each switch is kept in ``counters``, and prometheus_client keeps the rest, in a registry that
+is passed in.
+"""
 
 import platform
+from collections.abc import Collection, Iterable
+from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from exporter import __version__, catalogue
 from exporter.catalogue import Metric
+from exporter.counters import Count, Family, Histogram
 from exporter.model import Query, Reason, Scope, SkipReason
 
 
@@ -21,15 +28,19 @@ class Instruments:
         GCCollector(registry)
         PlatformCollector(registry)
         ProcessCollector(registry=registry)
-        self.request_duration = Histogram(
-            *_declaration(catalogue.REQUEST_DURATION),
-            buckets=catalogue.REQUEST_DURATION_BUCKETS,
-            registry=registry,
+        durations = partial(Histogram, bounds=catalogue.REQUEST_DURATION_BUCKETS)
+        self.request_duration = Family(catalogue.REQUEST_DURATION, durations)
+        self.request_failures = Family(catalogue.REQUEST_FAILURES, Count)
+        self.empty_answers = Family(catalogue.EMPTY_ANSWERS, Count)
+        self.targets_skipped = Family(catalogue.TARGETS_SKIPPED, Count)
+        self.breaker_open = Family(catalogue.BREAKER_OPEN, Count)
+        self._families = (
+            self.request_duration,
+            self.request_failures,
+            self.empty_answers,
+            self.targets_skipped,
+            self.breaker_open,
         )
-        self.request_failures = Counter(*_declaration(catalogue.REQUEST_FAILURES), registry=registry)
-        self.empty_answers = Counter(*_declaration(catalogue.EMPTY_ANSWERS), registry=registry)
-        self.targets_skipped = Counter(*_declaration(catalogue.TARGETS_SKIPPED), registry=registry)
-        self.breaker_open = Gauge(*_declaration(catalogue.BREAKER_OPEN), registry=registry)
         self.reload_successful = Gauge(*_declaration(catalogue.CONFIG_RELOAD_SUCCESSFUL), registry=registry)
         self.reload_timestamp = Gauge(*_declaration(catalogue.CONFIG_RELOAD_TIMESTAMP), registry=registry)
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
@@ -46,14 +57,12 @@ class Instruments:
 
     def forget(self, switch: str) -> None:
         """Drop every series of a switch that is not polled any more."""
-        for metric in (
-            self.request_duration,
-            self.request_failures,
-            self.empty_answers,
-            self.targets_skipped,
-            self.breaker_open,
-        ):
-            metric.remove_by_labels({"switch": switch})
+        for family in self._families:
+            family.forget(switch)
+
+    def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
+        """Return the lines of a family, as a store does, as they are now."""
+        return [[family.block()] for family in self._families if family.metric is metric]
 
 
 def _declaration(metric: Metric) -> tuple[str, str, tuple[str, ...]]:

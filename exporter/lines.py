@@ -1,22 +1,35 @@
 """Sample lines of the text format. Gauge lines are the same, byte for byte, in OpenMetrics.
 
 Why by hand: serving 100,000 series through prometheus_client takes 760 to 1,100 ms and blocks the event
-loop that long; joining lines that were rendered when the answer came takes 8 ms (docs/how-it-works.md).
+loop that long; joining lines that were rendered when the answer came takes 8 ms (docs/performance.md).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from exporter.catalogue import Metric
+from exporter.catalogue import METRICS, Metric
+
+Values = float | Mapping[str, float]
+"""What a family says of one tenant, or of the switch: one figure, or one for each value of the last label."""
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_UNESCAPES = {r"\\": "\\", r"\n": "\n", r"\"": '"'}
+_ESCAPED = re.compile(r"\\.")
+
+_OPENINGS = {
+    metric: metric.name + "{" + ",".join([f'{label}="%s"' for label in metric.labels]) + "} "
+    for metric in METRICS
+}
+"""Filling in a form takes a third of what putting a line together takes."""
 
 _NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 def escaped(label_value: str) -> str:
     """Return a label value as it stands between the quotes of a sample line."""
-    return label_value.translate(_ESCAPES)
+    # Nearly all are letters and digits alone: looking first makes a line a fifth cheaper.
+    return label_value if label_value.isalnum() else label_value.translate(_ESCAPES)
 
 
 def number(value: float) -> str:
@@ -25,13 +38,59 @@ def number(value: float) -> str:
     return str(whole) if whole == value else repr(value)
 
 
-def line(
-    metric: Metric, label_values: Iterable[str], value: float, more: Mapping[str, str] = _NO_MORE
-) -> str:
-    """Return one sample line with its newline; ``more`` are labels beyond those the catalogue declares.
+def opening(metric: Metric, label_values: Iterable[str], more: Mapping[str, str] = _NO_MORE) -> str:
+    """Return a sample line up to its value; ``more`` are labels beyond those the catalogue declares.
 
     Raises ValueError where the label values are not as many as the metric's labels.
     """
-    labels = [f'{label}="{escaped(text)}"' for label, text in zip(metric.labels, label_values, strict=True)]
-    labels += [f'{label}="{escaped(text)}"' for label, text in more.items()]
-    return f"{metric.name}{{{','.join(labels)}}} {number(value)}\n"
+    texts = tuple(map(escaped, label_values))
+    if len(texts) != len(metric.labels):
+        raise ValueError(f"{metric.name} has {len(metric.labels)} labels, {len(texts)} texts were given")
+    start = _OPENINGS[metric] % texts
+    if not more:
+        return start
+    labels = "".join(f',{label}="{escaped(text)}"' for label, text in more.items())
+    return f"{start.removesuffix('} ')}{labels}}} "
+
+
+def line(
+    metric: Metric, label_values: Iterable[str], value: float, more: Mapping[str, str] = _NO_MORE
+) -> str:
+    """Return one sample line with its newline. Raises what ``opening`` raises."""
+    return f"{opening(metric, label_values, more)}{number(value)}\n"
+
+
+def block(metric: Metric, label_values: tuple[str, ...], values: Values) -> bytes:
+    """Return the lines of one figure, or one line for each value of the last label."""
+    if isinstance(values, float | int):
+        return line(metric, label_values, values).encode()
+    if not values:
+        return b""
+    # What the lines have in common is made once: of 50 phones that is four fifths of the work.
+    start = _common_start(metric, label_values)
+    return "".join(
+        [f'{start}{escaped(last)}"}} {number(value)}\n' for last, value in values.items()]
+    ).encode()
+
+
+def figure(text: bytes) -> float:
+    """Return the value of a line."""
+    return float(text[text.rindex(b" ") :])
+
+
+def figures(metric: Metric, label_values: tuple[str, ...], text: bytes) -> dict[str, float]:
+    """Return the values of the lines that ``block`` made of these labels, by the last one."""
+    start = len(_common_start(metric, label_values))
+    values = {}
+    for sample in text.decode().split("\n")[:-1]:
+        last, _, value = sample[start:].rpartition('"} ')
+        values[_unescaped(last)] = float(value)
+    return values
+
+
+def _common_start(metric: Metric, label_values: tuple[str, ...]) -> str:
+    return opening(metric, (*label_values, "")).removesuffix('"} ')
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda pair: _UNESCAPES[pair[0]], text) if "\\" in text else text

@@ -35,9 +35,13 @@ class Operation(Enum):
     @property
     def parameters(self) -> Mapping[str, str]:
         """The fixed parameters, as they travel in the query string."""
-        return MappingProxyType(dict(pair.split("=") for pair in self.value.split("&")))
+        return _PARAMETERS[self]
 
 
+_PARAMETERS: Mapping[Operation, Mapping[str, str]] = {
+    operation: MappingProxyType(dict(pair.split("=") for pair in operation.value.split("&")))
+    for operation in Operation
+}
 _WHOLE_INSTALLATION_ONLY = frozenset({Operation.LICENSE_DAYS, Operation.TENANTS})
 _ONE_TENANT_ONLY = frozenset(
     {Operation.BALANCE, Operation.REGISTRATION, Operation.EXTENSIONS, Operation.LIMITS}

@@ -1,16 +1,16 @@
 """Every flag and command, named as the programs of the Prometheus project name theirs."""
 
 import argparse
+import importlib
 import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from exporter import __version__
-from exporter.cli import check, daemon, demo, healthcheck, probe, simulate
 from exporter.logs import LEVELS
 from exporter.model import Query
-from exporter.simulator import commandline as simulator
+from exporter.simulator import flags as simulator
 
 DEFAULT_LISTEN_ADDRESS = ":10390"
 _HIGHEST_PORT = 65_535
@@ -37,12 +37,10 @@ def parser() -> argparse.ArgumentParser:
         commands,
         "simulate",
         "run a simulated switch, to try things out",
-        simulate.run,
+        _run("simulate"),
         simulator.add_arguments,
     )
-    _add_command(
-        commands, "demo", "run the exporter against a simulated switch", demo.run, demo.add_arguments
-    )
+    _add_demo(commands)
     return main
 
 
@@ -97,7 +95,7 @@ def _daemon_or_check(main: argparse.ArgumentParser) -> Callable[[argparse.Namesp
         if arguments.config_file is None:
             main.error("--config.file is needed; `softswitch-exporter demo` works without one")
         _default_address(arguments)
-        return check.run(arguments) if arguments.config_check else daemon.run(arguments)
+        return _run("check" if arguments.config_check else "daemon")(arguments)
 
     return run
 
@@ -130,7 +128,7 @@ def _add_healthcheck(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
     def run(arguments: argparse.Namespace) -> int:
         _default_address(arguments)
-        return healthcheck.run(arguments)
+        return _run("healthcheck")(arguments)
 
     _add_command(
         commands, "healthcheck", "ask the exporter of this machine whether it is healthy", run, add_arguments
@@ -161,9 +159,37 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         commands,
         "probe",
         "ask a switch once, show the answers, and tell what to configure",
-        probe.run,
+        _run("probe"),
         add_arguments,
     )
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add_arguments(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--port", type=int, default=10390, help="of the exporter; 0 is any (default 10390)"
+        )
+        command.add_argument(
+            "--simulator-port",
+            type=int,
+            default=10391,
+            help="of the simulated switch; 0 is any (default 10391)",
+        )
+        command.add_argument(
+            "--seed", type=int, default=1, help="the same seed makes the same switch (default 1)"
+        )
+
+    _add_command(commands, "demo", "run the exporter against a simulated switch", _run("demo"), add_arguments)
+
+
+def _run(command: str) -> Callable[[argparse.Namespace], int]:
+    """Return what runs a command. Its module is loaded only then: `--help` needs none, and no other one."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        status: int = importlib.import_module(f"exporter.cli.{command}").run(arguments)
+        return status
+
+    return run
 
 
 def _add_command(

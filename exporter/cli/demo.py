@@ -51,15 +51,6 @@ switches:
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags that ``run`` reads."""
-    parser.add_argument("--port", type=int, default=10390, help="of the exporter; 0 is any (default 10390)")
-    parser.add_argument(
-        "--simulator-port", type=int, default=10391, help="of the simulated switch; 0 is any (default 10391)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same switch (default 1)")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until it is stopped, and return 0."""
     asyncio.run(_demo(arguments))

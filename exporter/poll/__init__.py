@@ -3,7 +3,8 @@
 In the order of reading:
 
     targets, plan, requests       what is polled, how fast that can go, and which requests a sweep consists of
-    sweep, slots                  sends them evenly, and never too many
+    rounds                        starts sweeps, when the schedule says so
+    sweep, slots                  sends their requests evenly, and never too many
     courtesy                      whether a target may be asked now, by
         backoff, refusals, breaker    its failures, those of its key, and those of the whole switch
     asking, reading, options      one request, and its answer
@@ -11,7 +12,7 @@ In the order of reading:
     intake, families              from an answer to the values of metrics, with
         registrations, presence, scope, roll, discovery
                                       what has to be remembered from one answer to the next
-    declared, opening             values that come from the configuration and the clock
+    declared, opening, upkeep     values that come from the configuration and the clock
     poller                        joins them
 """
 

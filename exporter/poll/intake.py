@@ -97,6 +97,8 @@ class Intake:
         now, wall = self._clock.monotonic(), self._clock.wall()
         before = self._store.record(target, failure, now=now, wall=wall)
         was = before.failure if before else None
+        if failure is was is None:
+            return
         names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
         if failure and failure.reason is Reason.SCOPE_IGNORED:
             return  # it is said once for the query, not for each of its tenants

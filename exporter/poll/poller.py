@@ -1,9 +1,7 @@
 """Polls one switch: joins what to ask, when, and what to do with the answer."""
 
 import asyncio
-import math
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -23,18 +21,15 @@ from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
 from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
+from exporter.poll.rounds import Rounds
 from exporter.poll.slots import Slots
 from exporter.poll.sweep import Sweeper
 from exporter.poll.targets import Targets
+from exporter.poll.upkeep import Upkeep
 from exporter.store import Store
 
 _TENANTS_AT_A_TIME = 20
 """How many tenants are declared, or their registrations taken in, before others have a turn: some 2 ms."""
-
-_RETRY_SPREAD = 10.0
-
-_JUMP = 1.0
-"""Seconds by which the wall clock may drift from the monotonic one before what was dated is dated anew."""
 
 
 class Poller:
@@ -89,10 +84,10 @@ class Poller:
         self._intake = Intake(configuration, self.targets, store, instruments, clock)
         self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
-        self._last_start: dict[tuple[Query, Scope], float] = {}
-        self._wall_offset = math.inf  # not known before the first page
-        self._sweeps: dict[tuple[Query, Scope], asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds(self.targets, self.courtesy, self._asker, self._sweeper, store, clock)
+        self._upkeep = Upkeep(
+            configuration, self.targets, self.courtesy, store, self._opening_hours, instruments, clock
+        )
         self._closing: set[asyncio.Task[None]] = set()
         store.set(catalogue.SERIES, "", 0)  # it counts itself, from the first page on
         self._declare_queries()
@@ -133,76 +128,21 @@ class Poller:
 
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Ask every target of a query that is due; return when the last request was sent."""
-        if (query, scope) not in self.targets.intervals:
-            return  # it was switched off when its turn had come
-        now = self._clock.monotonic()
-        before = self._last_start.get((query, scope))
-        self._last_start[query, scope] = now
-        spread = self._first_spread(query, scope) if before is None else self.period(query, scope)
-        if before is not None:
-            self.store.set_cycle(query, scope, now - before)
-        run = self._start(self._run(self.targets.items(query, scope, now), spread, now))
-        self._sweeps[query, scope] = run
-        await _end_of(run)
-
-    def _first_spread(self, query: Query, scope: Scope) -> float:
-        return min(self.period(query, scope), self.targets.plan.first_sweep)
+        await self._rounds.sweep(query, scope)
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
-        now = self._clock.monotonic()
-        if self.courtesy.breaker.is_open:
-            return
-        items = [self.targets.item(target, now) for target in self.courtesy.retries(now)]
-        due = [item for item in items if item is not None]
-        await _end_of(self._start(self._sweeper.run(due, _RETRY_SPREAD)))
-
-    async def _run(self, items: list[Item], spread: float, now: float) -> None:
-        if self.courtesy.breaker.is_open:
-            await self._probe(items, now)
-        await self._sweeper.run(items, spread)
-
-    async def _probe(self, items: list[Item], now: float) -> None:
-        if not self.courtesy.breaker.take_probe(now, min(self.targets.intervals.values())):
-            return
-        fastest = self.courtesy.breaker.probe_target
-        item = self.targets.item(fastest, now) if fastest else None
-        if item or items:
-            self._asker.probing = item or items[0]
-            await self._sweeper.probe(self._asker.probing)
+        await self._rounds.retry()
 
     # Called by the pages
 
     def refresh(self) -> None:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
-        now = self._clock.monotonic()
-        for target in self.store.expire(now):
-            self._log.warning(
-                "values dropped: no answer for too long",
-                query=target.query.value,
-                scope=target.scope.value,
-                tenant=target.tenant,
-            )
-        offset = self._clock.wall() - now
-        if abs(offset - self._wall_offset) > _JUMP:
-            self._wall_offset = offset
-            self.store.follow_wall_clock(offset)
-        up = self.is_up()
-        if up is not None:
-            self.store.set(catalogue.UP, "", float(up))
-        self._opening_hours.refresh(self.targets.tenants.values())
-        self.store.set(catalogue.SERIES_LIMITED, "", float(self.store.is_limited))
-        self.store.set(catalogue.SERIES, "", self.store.series)
-        self._instruments.breaker_open.labels(self.store.switch).set(self.courtesy.breaker.is_open)
+        self._upkeep.refresh()
 
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""
-        if not self.store.attempted:
-            return None
-        valid_at = self.store.valid_at
-        shortest = min(self.targets.intervals.values(), default=0.0)
-        window = max(3 * shortest, 2 * self.configuration.timeout)
-        return valid_at is not None and self._clock.monotonic() - valid_at <= window
+        return self._upkeep.is_up()
 
     def is_tried(self) -> bool:
         """Tell whether each query was tried at least once, as far as there is anything to ask."""
@@ -222,7 +162,8 @@ class Poller:
         Requests in flight end as they were begun; the old client is closed after them. Returns the queries
         that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
-        self.configuration = self._intake.configuration = self._asker.configuration = configuration
+        self.configuration = configuration
+        self._intake.configuration = self._asker.configuration = self._upkeep.configuration = configuration
         self._label_names = label_names
         self._slots.configure(
             configuration.max_concurrency, configuration.max_requests_per_second, shared=self._is_shared()
@@ -235,33 +176,23 @@ class Poller:
         closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        before, polled = dict(self.targets.plan.cycles), self.targets.tenants.keys()
+        before, polled = self.targets.plan, self.targets.tenants.keys()
         joining = self._follow(self._discovery.wanted(configuration))
-        cycles = self.targets.plan.cycles
-        changed = [job for job in self.jobs if job in before and cycles[job] != before[job]]
-        for query_and_scope, run in self._sweeps.items():
-            if cycles.get(query_and_scope) != before.get(query_and_scope):
-                run.cancel()  # it was spread over a time that is no more
-        for target in [target for target in self.store.targets if not self._is_followed(target)]:
-            self.store.drop(target)
+        changed = self._rounds.follow(before)
+        self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
-        for query_and_scope in self._last_start.keys() - self.targets.intervals.keys():
-            del self._last_start[query_and_scope]  # the time it was off is no cycle
         self._declare_queries()
         self._declare_tenants(polled & self.targets.tenants.keys())
         listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
-            self._start(self._sweeper.run([listing], 0.0))  # the operator waits for it to be believed
+            self._rounds.ask(listing)  # the operator waits for it to be believed
         if joining:
             await asyncio.wait({joining})  # likewise
         return changed
 
     async def stop(self) -> None:
         """End every request and close the connections."""
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._rounds.stop()
         await self._sweeper.stop()
         await asyncio.gather(*self._closing)
         await self._asker.client.session.close()
@@ -294,8 +225,7 @@ class Poller:
         if new:
             self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
             self._log.info("tenants joined", count=len(new))
-            joining = self._start(self._declare_few_at_a_time(new))
-            self._start(self._welcome(new, joining))
+            joining = self._rounds.welcome(new, self._declare_few_at_a_time(new))
         if gone:
             self._log.info("tenants left", count=len(gone))
         return joining
@@ -306,17 +236,6 @@ class Poller:
             few = codes[start : start + _TENANTS_AT_A_TIME]
             self._declare_tenants(code for code in few if code in self.targets.tenants)
             await asyncio.sleep(0)
-
-    async def _welcome(self, codes: list[str], joining: asyncio.Task[None]) -> None:
-        """Ask tenants that are new for the first time, without waiting for the next sweep."""
-        await joining
-        sweeps = []
-        for query, scope in self.jobs:
-            if scope is Scope.TENANT and (query, scope) in self.targets.intervals:  # there may be a reload
-                items = self.targets.items_of(query, codes, self._clock.monotonic())
-                sweeps.append((items, self._first_spread(query, scope)))
-                await asyncio.sleep(0)
-        await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
 
     def _declare_queries(self) -> None:
         declared.declare_switch(self.store, self.configuration)
@@ -332,12 +251,6 @@ class Poller:
             )
         self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
         self._opening_hours.forget()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     @staticmethod
     async def _close_after(requests: Iterable[asyncio.Task[None]], client: Client) -> None:
@@ -386,13 +299,3 @@ class Poller:
             if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
                 await asyncio.sleep(0)
         self._intake.take_in(item, listed)
-
-
-async def _end_of(run: asyncio.Task[None]) -> None:
-    """Wait for the end of a run that the poller may cut short; raise what it raised."""
-    try:
-        await asyncio.wait({run})
-    finally:
-        run.cancel()
-    if not run.cancelled():
-        run.result()

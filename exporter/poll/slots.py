@@ -69,6 +69,9 @@ class Slots:
 
     async def take(self, lane: Lane) -> None:
         """Wait for a slot and for the rate to allow a request. Give the slot back with ``free``."""
+        if not self._waiting and not self.is_full(lane) and self._next_start <= self._monotonic():
+            self._start(lane)  # as it is most of the time: going round through the event loop costs 5 µs
+            return
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = lane
         self._grant()
@@ -97,9 +100,12 @@ class Slots:
             if wait > 0:
                 self._alarm = asyncio.get_running_loop().call_later(wait, self._ring)
                 return
-            self._taken[self._waiting.pop(turn)] += 1
-            self._next_start = max(self._next_start, self._monotonic() - _TIMER_SLACK) + self._gap
+            self._start(self._waiting.pop(turn))
             turn.set_result(None)
+
+    def _start(self, lane: Lane) -> None:
+        self._taken[lane] += 1
+        self._next_start = max(self._next_start, self._monotonic() - _TIMER_SLACK) + self._gap
 
     def _ring(self) -> None:
         self._alarm = None

@@ -55,8 +55,9 @@ class Sweeper:
         started = self._clock.monotonic()
         late = []
         for position, item in enumerate(items):
-            due = started + position * spread / len(items)
-            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
+            wait = started + position * spread / len(items) - self._clock.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
             if _lock(item) in self._in_flight:
                 late.append(item)
             else:
@@ -103,6 +104,7 @@ class Sweeper:
         reason = self._skip(item.target, self._clock.monotonic())
         if reason is not None:
             self._skipped(item.target, reason)
+            await asyncio.sleep(0)  # where nothing is sent, nothing else lets others have their turn
         else:
             await self._send(item)
 

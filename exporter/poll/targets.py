@@ -37,6 +37,7 @@ class Targets:
         self._channels_node_by_node = False
         self._discovered_extensions: dict[str, tuple[str, ...]] = {}
         self._due: dict[Target, float] = {}
+        self._paces: dict[Target, float] = {}
         self._demands: dict[tuple[Query, Scope], Demand] = {}
         self.configure(configuration, ())
 
@@ -50,7 +51,7 @@ class Targets:
         for code in self._discovered_extensions.keys() - self.tenants.keys():
             del self._discovered_extensions[code]
         self.intervals = self._intervals()
-        self.plan = self._plan()
+        self._follow(self._plan())
         for target, pace in before.items():
             if self.pace(target) != pace:
                 del self._due[target]
@@ -64,14 +65,14 @@ class Targets:
     def channels_node_by_node(self, needed: bool) -> None:
         if needed is not self._channels_node_by_node:
             self._channels_node_by_node = needed
-            self.plan = self._plan()
+            self._follow(self._plan())
 
     def see_nodes(self, nodes: Iterable[str], now: float) -> dict[str, float]:
         """Take in the nodes of an answer; return for each known node 1 if it is there, else 0."""
         before = self.presence.present
         present = self.presence.update(nodes, now)
         if self._channels_node_by_node and self.presence.present != before:
-            self.plan = self._plan()  # each node that is new is one more to ask
+            self._follow(self._plan())  # each node that is new is one more to ask
         return present
 
     def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
@@ -83,7 +84,7 @@ class Targets:
             # Only this tenant is counted anew: counting all takes 40 ms, and 5,000 lists come.
             demand = self._demands[Query.REGISTRATIONS, Scope.TENANT]
             self._demands[demand.query, demand.scope] = replace(demand, requests=demand.requests + more)
-            self.plan = plan(self._demands.values(), self._configuration.max_requests_per_second)
+            self._follow(plan(self._demands.values(), self._configuration.max_requests_per_second))
 
     def extensions(self, code: str) -> tuple[str, ...]:
         """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
@@ -103,6 +104,12 @@ class Targets:
 
     def pace(self, target: Target) -> float:
         """Return the seconds between two requests to a target, as planned; infinity where none are sent."""
+        pace = self._paces.get(target)
+        if pace is None:  # each request asks for it seven times
+            pace = self._paces[target] = self._pace(target)
+        return pace
+
+    def _pace(self, target: Target) -> float:
         query_and_scope = target.query, target.scope
         if query_and_scope not in self.intervals:
             return math.inf
@@ -227,6 +234,10 @@ class Targets:
         """Tell whether one list of the whole installation holds the registrations of all tenants."""
         source = self._configuration.queries.registrations.source
         return source is RegistrationSource.PEERS and self._configuration.key is not None
+
+    def _follow(self, new: Plan) -> None:
+        self.plan = new
+        self._paces.clear()
 
     def _plan(self) -> Plan:
         self._demands = {

@@ -112,6 +112,7 @@ class FastExporter:
     switch: server.RunningSimulator
     poller: Poller
     registry: CollectorRegistry
+    instruments: Instruments
     scrapes: list[Scrape] = field(default_factory=list)
     _jobs: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -126,7 +127,9 @@ class FastExporter:
 
     def scrape(self) -> Scrape:
         """Return what is served now, and keep it."""
-        exposition = Exposition(lambda: [self.poller.store], self.registry, self.poller.refresh)
+        exposition = Exposition(
+            lambda: [self.poller.store, self.instruments], self.registry, self.poller.refresh
+        )
         page = b"".join(exposition.render(Format.TEXT)).decode()
         self.scrapes.append(Scrape(self.now, samples(page)))
         return self.scrapes[-1]
@@ -209,16 +212,17 @@ async def exporting(
     switch = await server.start("127.0.0.1", 0, application)
     configuration = configure(switch.url)
     registry = CollectorRegistry()
+    instruments = Instruments(registry)
     poller = Poller(
         configuration,
         open_client(configuration),
         Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-        Instruments(registry),
+        instruments,
         Mask(),
         Clock(monotonic=loop.time, wall=lambda: EPOCH + loop.time()),
         label_names=tuple(configuration.tenant_defaults.labels),
     )
-    exporter = FastExporter(switch, poller, registry)
+    exporter = FastExporter(switch, poller, registry, instruments)
     exporter.schedule()
     try:
         yield exporter

@@ -94,9 +94,12 @@ class FastFleet:
         loop = asyncio.get_running_loop()
         self.clock = Clock(monotonic=loop.time, wall=lambda: _EPOCH + self.ahead + loop.time())
         self.schedule = FastSchedule(self.clock)
-        self.fleet = Fleet(self.schedule, Instruments(self.registry), self.mask, self.clock)
+        instruments = Instruments(self.registry)
+        self.fleet = Fleet(self.schedule, instruments, self.mask, self.clock)
         self.exposition = Exposition(
-            lambda: [poller.store for poller in self.fleet.pollers], self.registry, self.fleet.refresh
+            lambda: [*(poller.store for poller in self.fleet.pollers), instruments],
+            self.registry,
+            self.fleet.refresh,
         )
 
     async def reload(self) -> None:

@@ -98,7 +98,7 @@ async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
     async with running(_settings(file), Mask()) as exporter:
         await _settled()
         before = _background()
-        assert before.count("Poller._run") == 5  # a sweep over the tenants for each query, for hours
+        assert before.count("Rounds._run") == 5  # a sweep over the tenants for each query, for hours
         for number in range(50):
             file.write_text("switches: [" if number % 5 == 4 else configuration(*whole, *guest[number % 2 :]))
             if number % 5 == 4:

@@ -35,7 +35,7 @@ def _filled(switch: str, tenants: int = 2) -> Store:
     return store
 
 
-def _registry() -> CollectorRegistry:
+def _exposition(*stores: Store) -> Exposition:
     registry = CollectorRegistry()
     instruments = Instruments(registry)
     instruments.start_at_zero("pbx", Query.CALLS, Scope.TENANT)
@@ -43,7 +43,7 @@ def _registry() -> CollectorRegistry:
     instruments.breaker_open.labels("pbx").set(0)
     instruments.reload_successful.set(1)
     instruments.reload_timestamp.set(1700000000)
-    return registry
+    return Exposition(lambda: [*stores, instruments], registry, lambda: None)
 
 
 def _page(exposition: Exposition, form: Format) -> str:
@@ -53,8 +53,7 @@ def _page(exposition: Exposition, form: Format) -> str:
 @pytest.fixture
 def full() -> Exposition:
     """Return a page of two switches, with every metric there is."""
-    stores = [_filled("pbx"), _filled("other")]
-    return Exposition(lambda: stores, _registry(), lambda: None)
+    return _exposition(_filled("pbx"), _filled("other"))
 
 
 def test_every_metric_is_on_the_page_once(full: Exposition) -> None:

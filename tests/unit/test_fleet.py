@@ -19,6 +19,7 @@ from exporter.schedule import Schedule
 from exporter.store import Store
 from tests.certificates import Authority
 from tests.e2e.everything import configuration
+from tests.served import samples
 
 _CALLS = Target(Query.CALLS, Scope.TENANT, "A")
 
@@ -47,7 +48,7 @@ class _Adopting:
 
     fleet: Fleet
     schedule: Schedule
-    registry: CollectorRegistry
+    instruments: Instruments
     mask: Mask
     file: Path
 
@@ -63,21 +64,16 @@ class _Adopting:
 
     def counted(self) -> set[str]:
         """Return the switches of which anything is counted or measured."""
-        return {
-            sample.labels["switch"]
-            for family in self.registry.collect()
-            for sample in family.samples
-            if "switch" in sample.labels
-        }
+        return {sample.labels["switch"] for sample in samples(self.instruments) if "switch" in sample.labels}
 
 
 @pytest.fixture
 async def adopting(tmp_path: Path) -> AsyncIterator[_Adopting]:
     """Return a fleet without any switch."""
-    clock, registry, mask = Clock(), CollectorRegistry(), Mask()
+    clock, instruments, mask = Clock(), Instruments(CollectorRegistry()), Mask()
     schedule = _Idle()
-    fleet = Fleet(schedule, Instruments(registry), mask, clock)
-    yield _Adopting(fleet, schedule, registry, mask, tmp_path / "config.yaml")
+    fleet = Fleet(schedule, instruments, mask, clock)
+    yield _Adopting(fleet, schedule, instruments, mask, tmp_path / "config.yaml")
     await fleet.stop()
 
 

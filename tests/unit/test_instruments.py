@@ -3,11 +3,11 @@ import platform
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter import __version__, catalogue
+from exporter import __version__
 from exporter.instruments import Instruments
 from exporter.model import Query, Reason, Scope, SkipReason
+from tests.served import samples, value
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def _samples(registry: CollectorRegistry, prefix: str = "softswitch_") -> list[s
 
 def test_every_counter_starts_at_zero(registry: CollectorRegistry) -> None:
     """Each reason exists before it happens: a counter that is born at 1 has no increase."""
-    Instruments(registry).start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
+    instruments = Instruments(registry)
+    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
 
     labels = {"switch": "pbx", "query": "peers"}
-    value = registry.get_sample_value
-    assert value("softswitch_empty_answers_total", labels) == 0
-    assert value("softswitch_request_duration_seconds_count", labels) == 0
+    assert value(instruments, "softswitch_empty_answers_total", labels) == 0
+    assert value(instruments, "softswitch_request_duration_seconds_count", labels) == 0
     for reason in Reason:
-        assert value("softswitch_request_failures_total", {**labels, "reason": reason}) == 0
+        assert value(instruments, "softswitch_request_failures_total", {**labels, "reason": reason}) == 0
     for skip in SkipReason:
         where = {**labels, "scope": "switch", "reason": skip}
-        assert value("softswitch_targets_skipped_total", where) == 0
+        assert value(instruments, "softswitch_targets_skipped_total", where) == 0
 
 
 def test_starting_again_resets_nothing(registry: CollectorRegistry) -> None:
@@ -43,9 +43,19 @@ def test_starting_again_resets_nothing(registry: CollectorRegistry) -> None:
     instruments.empty_answers.labels("pbx", "peers").inc()
     instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
 
-    assert (
-        registry.get_sample_value("softswitch_empty_answers_total", {"switch": "pbx", "query": "peers"}) == 1
-    )
+    assert value(instruments, "softswitch_empty_answers_total", {"switch": "pbx", "query": "peers"}) == 1
+
+
+def test_a_switch_that_left_leaves_nothing(registry: CollectorRegistry) -> None:
+    """Its counters go, those of the others stay."""
+    instruments = Instruments(registry)
+    for switch in ("pbx", "other"):
+        instruments.start_at_zero(switch, Query.PEERS, Scope.SWITCH)
+        instruments.breaker_open.labels(switch).set(1)
+
+    instruments.forget("pbx")
+
+    assert {sample.labels["switch"] for sample in samples(instruments)} == {"other"}
 
 
 def test_build_info(registry: CollectorRegistry) -> None:
@@ -57,26 +67,6 @@ def test_build_info(registry: CollectorRegistry) -> None:
     assert len(_samples(registry, "softswitch_exporter_build_info")) == 1
 
 
-def test_no_created_series_in_either_format(registry: CollectorRegistry) -> None:
-    """`_created` doubles the series of every counter and helps nobody."""
-    Instruments(registry).start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
-
-    assert b"_created" not in generate_latest(registry)
-    page = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # it has no annotations
-    assert b"_created" not in page
-
-
-def test_buckets_are_those_of_the_catalogue(registry: CollectorRegistry) -> None:
-    """The histogram has the pinned bounds and +Inf."""
-    Instruments(registry).request_duration.labels("pbx", "peers").observe(23)
-
-    buckets = [line for line in _samples(registry) if "_bucket" in line]
-    bounds = [line.partition('le="')[2].partition('"')[0] for line in buckets]
-    assert bounds == [str(bound) for bound in catalogue.REQUEST_DURATION_BUCKETS] + ["+Inf"]
-    counted = [bound for bound, line in zip(bounds, buckets, strict=True) if line.endswith(" 1.0")]
-    assert counted == ["30.0", "45.0", "60.0", "120.0", "+Inf"]
-
-
 def test_process_and_python_are_served(registry: CollectorRegistry) -> None:
     """The usual figures of a Python process are there, from the registry that was passed in."""
     Instruments(registry)
@@ -85,12 +75,3 @@ def test_process_and_python_are_served(registry: CollectorRegistry) -> None:
         line.partition("{")[0].partition(" ")[0] for line in generate_latest(registry).decode().splitlines()
     }
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "python_info"} <= names
-
-
-def test_two_registries_are_independent() -> None:
-    """Nothing is kept in a registry of the whole process."""
-    first, second = CollectorRegistry(), CollectorRegistry()
-    Instruments(first).empty_answers.labels("pbx", "peers").inc()
-    Instruments(second)
-
-    assert not _samples(second, "softswitch_empty_answers_total")

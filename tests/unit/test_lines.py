@@ -96,10 +96,32 @@ def test_line_as_a_whole() -> None:
     assert text == 'softswitch_tenant_info{switch="pbx-eu",tenant="ACME",name="A \\"B\\"",team="noc"} 1\n'
 
 
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5))
+def test_a_block_is_its_lines(switch: str, values: dict[str, float]) -> None:
+    """Made together, the lines of several nodes are what they would be one by one, and say what went in."""
+    block = lines.block(catalogue.NODE_PEERS, (switch,), values)
+
+    one_by_one = [lines.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()]
+    assert block.decode() == "".join(one_by_one)
+    assert lines.figures(catalogue.NODE_PEERS, (switch,), block) == values
+
+
+@given(_TEXT, _FINITE)
+def test_a_block_of_one_figure(switch: str, value: float) -> None:
+    """One figure is one line, and is read back."""
+    block = lines.block(catalogue.PEERS, (switch,), value)
+
+    assert block.decode() == lines.line(catalogue.PEERS, (switch,), value)
+    assert lines.figure(block) == value
+
+
 @given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))
 def test_wrong_number_of_label_values_is_refused(texts: list[str]) -> None:
     """A series with a label too few or too many is a defect of ours, and is never served."""
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="labels"):
         lines.line(catalogue.NODE_PEERS, texts, 1)
 
 

@@ -17,7 +17,8 @@ _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 
 
 def _lines(store: Store, metric: Metric) -> list[str]:
-    return sorted(line for block in store.blocks(metric) for line in block.text.decode().split("\n")[:-1])
+    lent = [block for blocks in store.lend(metric) for block in blocks]
+    return sorted(line for block in lent for line in block.decode().split("\n")[:-1])
 
 
 def _everything(store: Store) -> list[str]:
@@ -43,6 +44,7 @@ def test_an_answer_is_served(store: Store) -> None:
     ]
     assert store.values(catalogue.CHANNELS) == 7
     assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3, "n2": 4}
+    assert store.family(catalogue.NODE_CHANNELS) == {("", ""): {"n1": 3, "n2": 4}}
     assert store.series == 3
 
 
@@ -355,7 +357,7 @@ def test_a_withheld_query_that_is_dropped_makes_room() -> None:
     store = Store("pbx", stale_after=3, max_series=_HELD - 1)
     _holding(store, "ACME")
 
-    store.drop(Target(Query.REGISTRATIONS, Scope.TENANT, "ACME"))
+    store.drop({Target(Query.REGISTRATIONS, Scope.TENANT, "ACME")})
     store.expire(1)
 
     assert not store.is_limited
@@ -370,11 +372,11 @@ def test_a_target_that_is_dropped(store: Store) -> None:
     store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {"n1": 3}}, interval=30, now=0, part="n1")
     assert store.targets == {_OF_ACME, _CHANNELS}
 
-    store.drop(_OF_ACME)
+    store.drop({_OF_ACME})
     assert store.targets == {_CHANNELS}
     assert store.series == 2
 
-    store.drop(_CHANNELS)
+    store.drop({_CHANNELS})
     assert store.targets == set()
     assert _everything(store) == []
 
@@ -386,7 +388,7 @@ def test_queries_that_are_not_asked_any_more(store: Store) -> None:
         store.set_cycle(Query.CHANNELS, scope, 31)
     store.record(_CHANNELS, None, now=0, wall=0)
     store.record(_OF_ACME, None, now=0, wall=0)
-    store.drop(_OF_ACME)
+    store.drop({_OF_ACME})
 
     store.keep_queries({(Query.CHANNELS, Scope.SWITCH)})
 
@@ -545,7 +547,7 @@ class _AnyOrder(RuleBasedStateMachine):
     def the_page_can_be_read_and_says_it_all(self) -> None:
         text = "".join(
             f"# TYPE {metric.name} {metric.kind}\n"
-            + "".join(b.text.decode() for b in self.store.blocks(metric))
+            + "".join(block.decode() for blocks in self.store.lend(metric) for block in blocks)
             for metric in METRICS
         )
         samples = [sample for family in parse_text(text) for sample in family.samples]

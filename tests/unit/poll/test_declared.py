@@ -18,7 +18,7 @@ def store() -> Store:
 
 
 def _limits(store: Store) -> list[str]:
-    return [block.text.decode() for block in store.blocks(catalogue.TENANT_CHANNELS_LIMIT)]
+    return [block.decode() for blocks in store.lend(catalogue.TENANT_CHANNELS_LIMIT) for block in blocks]
 
 
 def test_values_of_the_switch(store: Store, configured: Configured) -> None:
@@ -58,8 +58,8 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
 
     declare_tenant(store, switch.settings("ACME"), name="Acme Ltd.", label_names=("site", "team"))
 
-    (info,) = store.blocks(catalogue.TENANT_INFO)
-    assert info.text.decode() == (
+    ((info,),) = store.lend(catalogue.TENANT_INFO)
+    assert info.decode() == (
         'softswitch_tenant_info{switch="pbx",tenant="ACME",name="Acme Ltd.",site="",team="voice"} 1\n'
     )
     assert store.values(catalogue.TENANT_BALANCE_THRESHOLD, "ACME") == {"warning": 100, "critical": 10}
@@ -76,7 +76,7 @@ def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
     declare_tenant(store, after.settings("A"), name="", label_names=())
 
     assert store.values(catalogue.EXTENSION_WATCHED, "A") == {"101": 1}
-    assert len(list(store.blocks(catalogue.TENANT_INFO))) == 1
+    assert [len(blocks) for blocks in store.lend(catalogue.TENANT_INFO)] == [1]
 
 
 def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured) -> None:

@@ -27,6 +27,7 @@ from exporter.poll.requests import OPERATIONS, Item
 from exporter.poll.targets import Targets
 from exporter.request import Request
 from exporter.store import Store
+from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -41,7 +42,7 @@ class _Taking:
     intake: Intake
     targets: Targets
     store: Store
-    registry: CollectorRegistry
+    instruments: Instruments
     now: float = 0.0
 
     def take(self, query: Query, tenant: str, outcome: Answer | Failure, part: str = "") -> None:
@@ -52,7 +53,7 @@ class _Taking:
         self.intake.take_in(Item(Target(query, scope, tenant), request, part), outcome)
 
     def count(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(name, {"switch": "pbx", **labels})
+        return value(self.instruments, name, {"switch": "pbx", **labels})
 
     def failure(self, query: Query, tenant: str = "") -> Failure | None:
         scope = Scope.TENANT if tenant else Scope.SWITCH
@@ -65,14 +66,14 @@ def taking(configured: Configured) -> Callable[..., _Taking]:
 
     def make(**settings: object) -> _Taking:
         switch = configured(**settings)
-        targets, store, registry = (
+        targets, store, instruments = (
             Targets(switch),
             Store("pbx", stale_after=3, max_series=500_000),
-            CollectorRegistry(),
+            Instruments(CollectorRegistry()),
         )
         made: _Taking
         clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
-        made = _Taking(Intake(switch, targets, store, Instruments(registry), clock), targets, store, registry)
+        made = _Taking(Intake(switch, targets, store, instruments, clock), targets, store, instruments)
         return made
 
     return make

@@ -139,16 +139,17 @@ class Polling(RuleBasedStateMachine):
         clock = Clock(monotonic=loop.time, wall=lambda: 1_700_000_000 + loop.time())
         configuration = self._configuration()
         registry = CollectorRegistry()
+        instruments = Instruments(registry)
         self.poller = Poller(
             configuration,
             self._client(),
             Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-            Instruments(registry),
+            instruments,
             Mask(),
             clock,
             label_names=(),
         )
-        self.page = Exposition(lambda: [self.poller.store], registry, self.poller.refresh)
+        self.page = Exposition(lambda: [self.poller.store, instruments], registry, self.poller.refresh)
         self.schedule = FastSchedule(clock)
         self._schedule()
 

@@ -18,6 +18,7 @@ from exporter.masking import Mask
 from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.store import Store
+from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -60,7 +61,7 @@ class _Time:
 class _Polling:
     switch: _Switch
     poller: Poller
-    registry: CollectorRegistry
+    instruments: Instruments
     mask: Mask
     time: _Time
 
@@ -85,7 +86,9 @@ class _Polling:
         return failure.reason if failure else None
 
     def page(self) -> str:
-        exposition = Exposition(lambda: [self.poller.store], self.registry, self.poller.refresh)
+        exposition = Exposition(
+            lambda: [self.poller.store, self.instruments], CollectorRegistry(), self.poller.refresh
+        )
         return b"".join(exposition.render(Format.TEXT)).decode()
 
 
@@ -104,18 +107,18 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
         configuration = configured(
             **{"url": f"http://127.0.0.1:{port}/api", "max_requests_per_second": 10_000, **settings}
         )
-        registry, mask, time = CollectorRegistry(), Mask(), _Time()
+        instruments, mask, time = Instruments(CollectorRegistry()), Mask(), _Time()
         poller = Poller(
             configuration,
             open_client(configuration),
             Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-            Instruments(registry),
+            instruments,
             mask,
             Clock(monotonic=lambda: time.now, wall=lambda: 1_700_000_000 + time.now),
             label_names=(),
         )
         pollers.append(poller)
-        return _Polling(switch, poller, registry, mask, time)
+        return _Polling(switch, poller, instruments, mask, time)
 
     yield make
     for poller in pollers:
@@ -189,10 +192,10 @@ async def test_every_answer_is_classified(body: bytes, reason: Reason, polling: 
     assert made.poller.is_up() is False
     assert 'softswitch_up{switch="pbx"} 0\n' in made.page()
     labels = {"switch": "pbx", "query": "peers", "reason": reason.value}
-    assert made.registry.get_sample_value("softswitch_request_failures_total", labels) == 1
+    assert value(made.instruments, "softswitch_request_failures_total", labels) == 1
     assert (
-        made.registry.get_sample_value(
-            "softswitch_request_duration_seconds_count", {"switch": "pbx", "query": "peers"}
+        value(
+            made.instruments, "softswitch_request_duration_seconds_count", {"switch": "pbx", "query": "peers"}
         )
         == 1
     )
@@ -312,13 +315,13 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
 
     configuration = configured()
     opened = open_client(configuration)
-    registry = CollectorRegistry()
+    instruments = Instruments(CollectorRegistry())
     client: Client = _Defective()  # type: ignore[assignment]  # stands for it, on purpose wrongly
     poller = Poller(
         configuration,
         client,
         Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(registry),
+        instruments,
         Mask(),
         Clock(),
         label_names=(),
@@ -333,7 +336,7 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     assert attempt.failure is not None
     assert "defect" not in attempt.failure.detail
     labels = {"switch": "pbx", "query": "peers", "reason": "decode"}
-    assert registry.get_sample_value("softswitch_request_failures_total", labels) == 2
+    assert value(instruments, "softswitch_request_failures_total", labels) == 2
     assert poller.requests_in_flight == 0
 
 
@@ -371,7 +374,7 @@ async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) 
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
     assert made.poller.store.is_limited
     skipped = {"switch": "pbx", "query": "registrations", "scope": "tenant", "reason": "budget"}
-    assert made.registry.get_sample_value("softswitch_targets_skipped_total", skipped) == 1
+    assert value(made.instruments, "softswitch_targets_skipped_total", skipped) == 1
 
 
 async def test_the_series_that_are_told_are_those_served(polling: Polling) -> None:
@@ -415,7 +418,7 @@ async def test_tenants_that_join_are_declared_a_few_at_a_time(polling: Polling) 
     async with asyncio.timeout(10):
         while counts[-1] < len(listed):
             await asyncio.sleep(0)
-            counts.append(len(list(made.poller.store.blocks(catalogue.TENANT_INFO))))
+            counts.append(sum(map(len, made.poller.store.lend(catalogue.TENANT_INFO))))
 
     await sweep
     assert max(later - earlier for earlier, later in itertools.pairwise(counts)) <= 20
@@ -455,7 +458,7 @@ async def test_an_empty_list_unregisters_nobody(
     assert made.failure(Query.REGISTRATIONS, "ACME" if scope is Scope.TENANT else "") is Reason.EMPTY
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") == {"100": 1}
     labels = {"switch": "pbx", "query": "registrations"}
-    assert made.registry.get_sample_value("softswitch_empty_answers_total", labels) == 1
+    assert value(made.instruments, "softswitch_empty_answers_total", labels) == 1
 
 
 async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.simulator.commandline import add_arguments
 from exporter.simulator.faults import FaultKind
+from exporter.simulator.flags import add_arguments
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry
 
 from exporter import catalogue
@@ -149,3 +150,22 @@ async def test_a_slow_reader_holds_up_nobody(site: _Site) -> None:
 
     assert response.status == 200
     writer.transport.abort()
+
+
+async def test_a_reader_that_takes_it_all_lets_others_have_their_turn() -> None:
+    """However fast the bytes are taken, the rest of the exporter gets a turn after each slice."""
+    site = _Site(Exposition, 1500)
+    slices = list(site.exposition.render(Format.TEXT))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(other())
+    await stream_metrics(make_mocked_request("GET", "/metrics"), site.exposition)
+    task.cancel()
+
+    assert turns + 1 >= len(slices) > 10

@@ -1,0 +1,52 @@
+"""Measures the exporter against its peers and prints one table of ratios: ``make bench``.
+
+    python -m benchmarks [--only=scrape,apply,poll,start,live] [--series=1000,100000] [--rounds=15]
+        [--minutes=4]
+
+Each ratio is of two things measured in turn in this run, so it holds on a busy machine too:
+docs/performance.md says how to read it.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks import apply, live, poll, scrape, start
+from benchmarks.table import Row, text
+from tests.e2e.programs import running_programs
+
+_ALL = ("scrape", "apply", "poll", "start", "live")
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default=",".join(_ALL), help="of " + ", ".join(_ALL))
+    parser.add_argument("--series", default=",".join(map(str, scrape.SIZES)), help="sizes of scrapes")
+    parser.add_argument("--rounds", type=int, default=15, help="measurements of each thing")
+    parser.add_argument("--minutes", type=float, default=4, help="how long it polls, in `live`")
+    arguments = parser.parse_args()
+    sizes = tuple(int(size) for size in arguments.series.split(","))
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name, running_programs(Path(name)) as run:
+        directory = Path(name)
+        measurements: dict[str, Callable[[], Iterable[Row]]] = {
+            "scrape": lambda: scrape.rows(run, directory, sizes, arguments.rounds),
+            "apply": lambda: apply.rows(arguments.rounds),
+            "poll": lambda: poll.rows(run, directory, arguments.rounds),
+            "start": lambda: start.rows(run, directory, arguments.rounds),
+            "live": lambda: live.rows(run, directory, arguments.minutes),
+        }
+        for kind in arguments.only.split(","):
+            for row in measurements[kind]():
+                print(
+                    f"{row.what}: {row.ratio:.3g}", file=sys.stderr
+                )  # it takes minutes: show that it goes on
+                rows.append(row)
+    print(text(rows))
+
+
+if __name__ == "__main__":
+    main()

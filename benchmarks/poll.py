@@ -1,0 +1,167 @@
+"""How many requests a second of CPU sends, each answer decoded and stored."""
+
+import asyncio
+import contextlib
+import gc
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from benchmarks.processes import cpu_seconds, installed
+from benchmarks.table import Row, compared
+from exporter.app import collect_garbage_less
+from exporter.client import open_client
+from exporter.clock import Clock
+from exporter.config import load
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Query, Scope
+from exporter.poll import Poller
+from exporter.store import Store
+from tests.e2e.programs import Start, free_port, get, wait_until
+
+_TENANTS = 1000
+_IN_FLIGHT = 16
+_QUERIES = {
+    Query.CHANNELS: "reqtype=COUNTCHANNELS&format=json",
+    Query.CALLS: "reqtype=COUNTCALLS",
+    Query.BALANCE: "reqtype=INFO&info=balance",
+}
+_PROBES = 500
+
+
+def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
+    """Let the poller, a bare loop and blackbox_exporter ask the same stub, in turn."""
+    with stub() as url:
+        ours, bare = asyncio.run(_in_turn(url, directory, rounds))
+        unit = "requests a CPU-second"
+        yield compared("poll: ask, decode, store, count", ours, "bare aiohttp loop", bare, unit, at_least=0.6)
+        if not installed("prometheus-blackbox-exporter"):
+            print(
+                "the row of blackbox_exporter is missing: apt-get install prometheus-blackbox-exporter",
+                file=sys.stderr,
+            )
+            return
+        blackbox = _blackbox(run, directory, url, rounds)
+        yield compared(
+            "poll: ask, decode, store, count", ours, "blackbox_exporter", blackbox, unit, at_least=4
+        )
+
+
+@contextlib.contextmanager
+def stub(*arguments: str) -> Iterator[str]:
+    """Run a switch that answers at once; give its URL."""
+    command = [sys.executable, "-m", "benchmarks.stub", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 -- for the type checker
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+async def _in_turn(url: str, directory: Path, rounds: int) -> tuple[float, float]:
+    """Return requests per CPU-second, ours and those of a bare loop: medians."""
+    ours, bare = [], []
+    as_python_does = gc.get_threshold()
+    collect_garbage_less()  # as the daemon does
+    as_the_daemon_does = gc.get_threshold()
+    async with _poller(url, directory) as poller, aiohttp.ClientSession() as session:
+        for _ in range(rounds):
+            for query, parameters in _QUERIES.items():
+                gc.set_threshold(*as_python_does)
+                before = time.process_time()
+                await _bare(session, f"{url}?{parameters}")
+                gc.set_threshold(*as_the_daemon_does)
+                between = time.process_time()
+                await poller.sweep(query, Scope.TENANT)
+                while poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+                    await asyncio.sleep(0.001)
+                bare.append(_TENANTS / (between - before))
+                ours.append(_TENANTS / (time.process_time() - between))
+    return statistics.median(ours), statistics.median(bare)
+
+
+async def _bare(session: aiohttp.ClientSession, url: str) -> None:
+    numbers = iter(range(_TENANTS))
+
+    async def worker() -> None:
+        for number in numbers:
+            async with session.get(f"{url}&tenant=T{number:05}&key=key") as response:
+                await response.read()
+
+    await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
+
+
+@contextlib.asynccontextmanager
+async def _poller(url: str, directory: Path) -> AsyncIterator[Poller]:
+    file = directory / "poll.yaml"
+    switch = {
+        "name": "pbx",
+        "url": url,
+        "key": "key",
+        "max_concurrency": _IN_FLIGHT,
+        "max_requests_per_second": 1_000_000,
+        # So short that a sweep never waits: what is measured is work, not waiting.
+        "queries": {query: {"tenant_interval": "5ms"} for query in _QUERIES},
+        "tenants": [{"code": f"T{number:05}", "extensions": "none"} for number in range(_TENANTS)],
+    }
+    file.write_text(json.dumps({"switches": [switch]}))
+    (configuration,) = load(file, {}).switches
+    poller = Poller(
+        configuration,
+        open_client(configuration),
+        Store("pbx", stale_after=3, max_series=500_000),
+        Instruments(CollectorRegistry()),
+        Mask(),
+        Clock(),
+        label_names=(),
+    )
+    try:
+        yield poller
+    finally:
+        await poller.stop()
+
+
+def _blackbox(run: Start, directory: Path, url: str, rounds: int) -> float:
+    """Return how many probes blackbox_exporter makes in a second of CPU."""
+    file = directory / "blackbox.yml"
+    file.write_text("modules: {http_2xx: {prober: http, http: {preferred_ip_protocol: ip4}}}")
+    port = free_port()
+    program = run(
+        "prometheus-blackbox-exporter", f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"
+    )
+    base = f"http://127.0.0.1:{port}"
+    wait_until(lambda: get(f"{base}/-/healthy"), 20, "blackbox_exporter")
+    probe = (
+        f"{base}/probe?module=http_2xx&target={quote(f'{url}?reqtype=COUNTCALLS&tenant=T1&key=key', safe='')}"
+    )
+    rates = []
+    for _ in range(rounds):
+        before = cpu_seconds(program.process.pid)
+        threads = [threading.Thread(target=_fetch, args=(probe, _PROBES // 4)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rates.append(_PROBES / (cpu_seconds(program.process.pid) - before))
+    return statistics.median(rates)
+
+
+def _fetch(url: str, times: int) -> None:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc)
+    for _ in range(times):
+        connection.request("GET", f"{address.path}?{address.query}")
+        if b"probe_success 1" not in connection.getresponse().read():
+            raise RuntimeError(f"the probe failed: {url}")

@@ -1,0 +1,60 @@
+"""What a process has used, from /proc; and programs that stop with the benchmark."""
+
+import http.client
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, all its threads, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident_bytes(pid: int, *, peak: bool = False) -> int:
+    """Return the memory of a process, now or the most since ``forget_peak``."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", status)
+    if found is None:
+        raise RuntimeError(f"process {pid} has ended")
+    return int(found[1]) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's memory be what it has now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def installed(program: str) -> bool:
+    """Tell whether a program is there."""
+    return shutil.which(program) is not None
+
+
+class Reader:
+    """Fetches one URL again and again over one connection, and throws away what comes."""
+
+    def __init__(self, url: str, *, gzip: bool) -> None:
+        address = urlsplit(url)
+        self._connection = http.client.HTTPConnection(address.netloc, timeout=120)
+        self._path = f"{address.path}?{address.query}" if address.query else address.path
+        self._headers = {"Accept": "text/plain", "Accept-Encoding": "gzip" if gzip else "identity"}
+        self._buffer = bytearray(2**20)
+
+    def fetch(self) -> tuple[float, int]:
+        """Return how long one scrape took, in seconds, and how many bytes came."""
+        size = 0
+        started = time.perf_counter()
+        self._connection.request("GET", self._path, headers=self._headers)
+        response = self._connection.getresponse()
+        while count := response.readinto(self._buffer):
+            size += count
+        taken = time.perf_counter() - started
+        if response.status != http.client.OK:
+            raise RuntimeError(f"{self._path} answered {response.status}")
+        return taken, size

@@ -1,0 +1,57 @@
+"""Stores with as many series as wanted, filled as polling fills them."""
+
+from exporter import catalogue
+from exporter.config import SwitchConfiguration
+from exporter.model import Query, Scope, Target
+from exporter.poll.declared import declare_tenant
+from exporter.store import Families, Store
+
+EXTENSIONS = 50
+"""A tenant: the largest installation thought of has 250,000 in 5,000 tenants."""
+
+_TENANTS = 5000
+"""A switch at most."""
+
+_CONFIGURATION = {"name": "pbx", "url": "http://127.0.0.1/", "key": "none"}
+
+
+def filled(series: int) -> list[Store]:
+    """Return stores that hold at least so many series, and hardly more."""
+    settings = SwitchConfiguration.model_validate(_CONFIGURATION)
+    stores: list[Store] = []
+    number = 0
+    while sum(store.series for store in stores) < series:
+        if number % _TENANTS == 0:
+            stores.append(Store(f"pbx-{len(stores)}", stale_after=3, max_series=2**40))
+        code = f"T{number:05}"
+        declare_tenant(stores[-1], settings.settings(code), name=f"Customer {number}", label_names=("team",))
+        answer(stores[-1], code, number)
+        number += 1
+    return stores
+
+
+def answer(store: Store, code: str, number: int) -> None:
+    """Take in what one tenant answers to all queries; ``number`` makes one answer differ from another."""
+    for query in (Query.CHANNELS, Query.CALLS, Query.BALANCE, Query.REGISTRATIONS):
+        store.record(Target(query, Scope.TENANT, code), None, now=number, wall=1_795_000_000.25 + number)
+    by_node = {f"pbx{number % 7}": 3.0 + number % 20, f"pbx{7 + number % 7}": 1.0}
+    phones = {str(100 + phone): float((phone + number) % 7 != 0) for phone in range(EXTENSIONS)}
+    registered = sum(phones.values())
+    said: dict[Query, Families] = {
+        Query.CHANNELS: {
+            catalogue.TENANT_CHANNELS: sum(by_node.values()),
+            catalogue.TENANT_NODE_CHANNELS: by_node,
+        },
+        Query.CALLS: {catalogue.TENANT_CALLS: float(number % 20)},
+        Query.BALANCE: {catalogue.TENANT_BALANCE: number * 1.37},
+        Query.REGISTRATIONS: {
+            catalogue.TENANT_EXTENSIONS: {
+                "registered": registered,
+                "unregistered": EXTENSIONS - registered,
+                "unknown": 0.0,
+            },
+            catalogue.EXTENSION_REGISTERED: phones,
+        },
+    }
+    for query, families in said.items():
+        store.put(Target(query, Scope.TENANT, code), families, interval=300, now=number)

@@ -1,0 +1,143 @@
+"""Starts what is asked when its time has come: sweeps, retries, and the first questions to new tenants."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.model import Query, Scope
+from exporter.poll.asking import Asker
+from exporter.poll.courtesy import Courtesy
+from exporter.poll.plan import Plan
+from exporter.poll.requests import Item
+from exporter.poll.sweep import Sweeper
+from exporter.poll.targets import Targets
+from exporter.store import Store
+
+_RETRY_SPREAD = 10.0
+
+Job = tuple[Query, Scope]
+
+
+class Rounds:
+    """The runs of one switch that are under way, and when the newest of each query began."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        courtesy: Courtesy,
+        asker: Asker,
+        sweeper: Sweeper,
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self._targets = targets
+        self._courtesy = courtesy
+        self._asker = asker
+        self._sweeper = sweeper
+        self._store = store
+        self._clock = clock
+        self._last_start: dict[Job, float] = {}
+        self._sweeps: dict[Job, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def sweep(self, query: Query, scope: Scope) -> None:
+        """Ask every target of a query that is due; return when the last request was sent."""
+        if (query, scope) not in self._targets.intervals:
+            return  # it was switched off when its turn had come
+        now = self._clock.monotonic()
+        before = self._last_start.get((query, scope))
+        self._last_start[query, scope] = now
+        cycle = self._targets.plan.cycles[query, scope]
+        spread = self._first_spread(query, scope) if before is None else cycle
+        if before is not None:
+            self._store.set_cycle(query, scope, now - before)
+        run = self._start(self._run(self._targets.items(query, scope, now), spread, now))
+        self._sweeps[query, scope] = run
+        await _end_of(run)
+
+    async def retry(self) -> None:
+        """Ask again what failed and has a long way to its next sweep."""
+        now = self._clock.monotonic()
+        if self._courtesy.breaker.is_open:
+            return
+        items = [self._targets.item(target, now) for target in self._courtesy.retries(now)]
+        due = [item for item in items if item is not None]
+        await _end_of(self._start(self._sweeper.run(due, _RETRY_SPREAD)))
+
+    def welcome(self, codes: list[str], declaring: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Ask tenants that are new for the first time, without waiting for the next sweep.
+
+        They are asked once they are declared. Returns the task that does that.
+        """
+        joining = self._start(declaring)
+        self._start(self._welcome(codes, joining))
+        return joining
+
+    def ask(self, item: Item) -> None:
+        """Ask one thing at once."""
+        self._start(self._sweeper.run([item], 0.0))
+
+    def follow(self, before: Plan) -> list[Job]:
+        """Go at the pace of the plan that has taken the place of ``before``.
+
+        Returns the queries that go at another pace now: their sweeps were cut short, and are to be started
+        anew.
+        """
+        cycles = self._targets.plan.cycles
+        for job, run in self._sweeps.items():
+            if cycles.get(job) != before.cycles.get(job):
+                run.cancel()  # it was spread over a time that is no more
+        for job in self._last_start.keys() - cycles.keys():
+            del self._last_start[job]  # the time it was off is no cycle
+        return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
+
+    async def stop(self) -> None:
+        """End all that is under way."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _first_spread(self, query: Query, scope: Scope) -> float:
+        return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
+
+    async def _run(self, items: list[Item], spread: float, now: float) -> None:
+        if self._courtesy.breaker.is_open:
+            await self._probe(items, now)
+        await self._sweeper.run(items, spread)
+
+    async def _probe(self, items: list[Item], now: float) -> None:
+        if not self._courtesy.breaker.take_probe(now, min(self._targets.intervals.values())):
+            return
+        fastest = self._courtesy.breaker.probe_target
+        item = self._targets.item(fastest, now) if fastest else None
+        if item or items:
+            self._asker.probing = item or items[0]
+            await self._sweeper.probe(self._asker.probing)
+
+    async def _welcome(self, codes: Iterable[str], joining: asyncio.Task[None]) -> None:
+        await joining
+        sweeps = []
+        for query, scope in list(self._targets.intervals):
+            if scope is Scope.TENANT and (query, scope) in self._targets.intervals:  # there may be a reload
+                items = self._targets.items_of(query, codes, self._clock.monotonic())
+                sweeps.append((items, self._first_spread(query, scope)))
+                await asyncio.sleep(0)
+        await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _end_of(run: asyncio.Task[None]) -> None:
+    """Wait for the end of a run that may be cut short; raise what it raised."""
+    try:
+        await asyncio.wait({run})
+    finally:
+        run.cancel()
+    if not run.cancelled():
+        run.result()

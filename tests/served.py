@@ -1,0 +1,22 @@
+"""What sources of lines serve, read as a scraper reads it."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from exporter.exposition import Exposition, Format, Source
+
+
+def samples(*sources: Source) -> Iterable[Sample]:
+    """Return every sample of what these serve."""
+    exposition = Exposition(lambda: sources, CollectorRegistry(), lambda: None)
+    page = b"".join(exposition.render(Format.TEXT)).decode()
+    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+
+
+def value(source: Source, name: str, labels: dict[str, str]) -> float | None:
+    """Return the value of one series, or None where it is not served."""
+    found = [sample.value for sample in samples(source) if (sample.name, sample.labels) == (name, labels)]
+    return found[0] if found else None

@@ -1,0 +1,140 @@
+"""What work grows with, in counts that do not depend on the machine: docs/performance.md has the seconds."""
+
+import asyncio
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+from benchmarks.stores import answer, filled
+from exporter.client import Client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.exposition import SLICE_BYTES, Exposition, Format
+from exporter.instruments import Instruments
+from exporter.masking import Mask
+from exporter.model import Query, Scope
+from exporter.poll import Poller
+from exporter.request import Request
+from exporter.store import Store
+
+_FEW, _MANY = 2_000, 20_000
+"""Series."""
+
+
+def _calls(work: Callable[[], object]) -> Counter[str]:
+    """Return how many functions of Python (`call`) and of C (`c_call`) it calls."""
+    events: Counter[str] = Counter()
+
+    def note(_: FrameType, event: str, __: object) -> None:
+        events[event] += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return events
+
+
+@pytest.fixture(scope="module")
+def stores() -> dict[int, Store]:
+    """Return a store with few series and one with many."""
+    return {size: filled(size)[0] for size in (_FEW, _MANY)}
+
+
+def _exposition(store: Store) -> Exposition:
+    return Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+
+
+def test_what_a_scrape_shows_is_noted_down_at_once(stores: dict[int, Store]) -> None:
+    """However many series there are, as much is done until it is fixed what is served."""
+    calls = [_calls(partial(_exposition(store).render, Format.TEXT))["call"] for store in stores.values()]
+
+    assert calls[0] == calls[1] < 500
+
+
+def test_a_scrape_calls_nothing_for_a_series(stores: dict[int, Store]) -> None:
+    """Python is run for each slice; for a block of lines there are two calls into C, for a line none."""
+    blocks, calls, c_calls = [], [], []
+    for store in stores.values():
+        page = _exposition(store)
+        slices = page.render(Format.TEXT)
+        made = _calls(partial(list, slices))
+        blocks.append(sum(len(lent) for metric in page._headers[Format.TEXT] for lent in store.lend(metric)))
+        calls.append(made["call"])
+        c_calls.append(made["c_call"])
+
+    assert blocks[1] > 9 * blocks[0]
+    assert c_calls[1] - c_calls[0] < 2.2 * (blocks[1] - blocks[0])
+    assert calls[1] - calls[0] <= 1 + stores[_MANY].series * 100 / SLICE_BYTES
+
+
+def test_a_scrape_copies_a_slice_at_a_time(stores: dict[int, Store]) -> None:
+    """A page of megabytes is never in memory as a whole: beside the kept lines there is one slice."""
+    page = _exposition(stores[_MANY])
+    tracemalloc.start()
+    try:
+        size = sum(map(len, page.render(Format.TEXT)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size > 4 * SLICE_BYTES
+    assert peak < 2.2 * SLICE_BYTES
+
+
+def test_an_answer_costs_the_same_among_few_and_many(stores: dict[int, Store]) -> None:
+    """Taking in a tenant's answers calls as much, whatever else is held."""
+    few, many = (_calls(partial(answer, store, "T00001", 7)) for store in stores.values())
+
+    assert few == many
+
+
+class _Answering(Client):
+    """Answers without a network."""
+
+    async def ask(self, request: Request, key: str) -> bytes:
+        del request, key
+        return b"3"
+
+
+@pytest.mark.parametrize("tenants", [20, 200])
+async def test_a_sweep_makes_one_task_for_a_request(
+    tenants: int, configured: Callable[..., SwitchConfiguration]
+) -> None:
+    """And one for itself: nothing waits in a task for its turn."""
+    made: list[asyncio.Task[Any]] = []
+
+    def note(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+        made.append(asyncio.Task(work, loop=loop, **more))
+        return made[-1]
+
+    configuration = configured(
+        max_requests_per_second=100_000,
+        queries={"calls": {"tenant_interval": "10ms"}},
+        tenants=[{"code": f"T{number}"} for number in range(tenants)],
+    )
+    poller = Poller(
+        configuration,
+        _Answering(None, URL(), 1, None, None),  # type: ignore[arg-type]  # it has no session
+        Store("pbx", stale_after=3, max_series=500_000),
+        Instruments(CollectorRegistry()),
+        Mask(),
+        Clock(),
+        label_names=(),
+    )
+    asyncio.get_running_loop().set_task_factory(note)
+
+    await poller.sweep(Query.CALLS, Scope.TENANT)
+    await asyncio.wait(made)
+
+    assert len(made) == tenants + 1
+    assert len(poller.store.attempts) == tenants
