@@ -55,13 +55,16 @@ class Fleet:
             if poller is None:
                 poller = self._poller(switch, clients[switch.name], configuration.label_names)
             else:
-                changed = await poller.reconfigure(switch, clients[switch.name], configuration.label_names)
+                changed = poller.reconfigure(switch, clients[switch.name], configuration.label_names)
                 hasty += [_job(switch.name, query, scope) for query, scope in changed]
             pollers[switch.name] = poller
         self._pollers = pollers
         self._schedule_jobs()
         for job in hasty:
             self._schedule.hasten(job)
+        # Only now may others have a turn: what is polled and what is scheduled have changed together.
+        for poller in pollers.values():
+            await poller.all_joined()  # the operator waits for it
         for name, poller in gone.items():
             await poller.stop()
             self._instruments.forget(name)

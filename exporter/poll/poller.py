@@ -88,6 +88,7 @@ class Poller:
         self._upkeep = Upkeep(
             configuration, self.targets, self.courtesy, store, self._opening_hours, instruments, clock
         )
+        self._joining: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         store.set(catalogue.SERIES, "", 0)  # it counts itself, from the first page on
         self._declare_queries()
@@ -154,7 +155,7 @@ class Poller:
 
     # Changes
 
-    async def reconfigure(
+    def reconfigure(
         self, configuration: SwitchConfiguration, client: Client, label_names: tuple[str, ...]
     ) -> list[tuple[Query, Scope]]:
         """Poll what another configuration of the same switch says; keep all values that it does not drop.
@@ -177,7 +178,7 @@ class Poller:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         before, polled = self.targets.plan, self.targets.tenants.keys()
-        joining = self._follow(self._discovery.wanted(configuration))
+        self._follow(self._discovery.wanted(configuration))
         changed = self._rounds.follow(before)
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
@@ -186,9 +187,12 @@ class Poller:
         listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
             self._rounds.ask(listing)  # the operator waits for it to be believed
-        if joining:
-            await asyncio.wait({joining})  # likewise
         return changed
+
+    async def all_joined(self) -> None:
+        """Wait until the tenants that are new are declared."""
+        if self._joining:
+            await asyncio.wait({self._joining})
 
     async def stop(self) -> None:
         """End every request and close the connections."""
@@ -208,11 +212,8 @@ class Poller:
         )
         return in_one_list or self.targets.is_polled(target)
 
-    def _follow(self, discovered: Iterable[str]) -> asyncio.Task[None] | None:
-        """Poll the configured tenants and these; forget all others at once.
-
-        Returns what declares the tenants that are new, where there are any.
-        """
+    def _follow(self, discovered: Iterable[str]) -> None:
+        """Poll the configured tenants and these; forget all others at once."""
         before = self.targets.tenants.keys()
         self.targets.configure(self.configuration, discovered)
         gone = before - self.targets.tenants.keys()
@@ -221,14 +222,12 @@ class Poller:
             self.courtesy.drop(code)
             self._intake.drop(code)
         new = [code for code in self.targets.tenants if code not in before]
-        joining = None
         if new:
             self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
             self._log.info("tenants joined", count=len(new))
-            joining = self._rounds.welcome(new, self._declare_few_at_a_time(new))
+            self._joining = self._rounds.welcome(new, self._declare_few_at_a_time(new))
         if gone:
             self._log.info("tenants left", count=len(gone))
-        return joining
 
     async def _declare_few_at_a_time(self, codes: list[str]) -> None:
         """Declare tenants so that 5,000 do not hold up everything else for a third of a second."""

@@ -158,7 +158,8 @@ class FastExporter:
 
     async def reload(self, configuration: SwitchConfiguration) -> None:
         """Exchange the configuration, as a reload does."""
-        await self.poller.reconfigure(configuration, open_client(configuration), ())
+        self.poller.reconfigure(configuration, open_client(configuration), ())
+        await self.poller.all_joined()
         self.schedule()
 
     def schedule(self) -> None:

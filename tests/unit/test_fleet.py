@@ -113,6 +113,26 @@ async def test_one_job_for_each_query_and_scope(adopting: _Adopting) -> None:
     }
 
 
+async def test_jobs_fit_what_is_polled_while_many_tenants_join(adopting: _Adopting) -> None:
+    """At no turn of the event loop is there a job of a query that is off: its next start could not be told."""
+    before = [{"code": "A"}]
+    after = [{"code": f"T{number}"} for number in range(200)]
+    await adopting.adopt(_switch("pbx", tenants=before, queries={"limits": {"tenant_interval": "1h"}}))
+    reading = adopting.read(_switch("pbx", tenants=after))
+    reload = asyncio.create_task(adopting.fleet.adopt(reading))
+    (poller,) = adopting.fleet.pollers
+
+    turns = 0
+    while not reload.done():
+        await asyncio.sleep(0)
+        polled = {f"pbx {query} {scope}" for query, scope in poller.jobs}
+        assert adopting.schedule.names == polled | {"pbx retry"}
+        turns += 1
+
+    await reload
+    assert turns > 5
+
+
 async def test_values_of_what_stays(adopting: _Adopting) -> None:
     """A reload keeps the store of a switch, and in it all but what the configuration dropped."""
     await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}, {"code": "B"}]))

@@ -251,7 +251,8 @@ class Polling(RuleBasedStateMachine):
         self.runner.run(self._reload())
 
     async def _reload(self) -> None:
-        await self.poller.reconfigure(self._configuration(), self._client(), ())
+        self.poller.reconfigure(self._configuration(), self._client(), ())
+        await self.poller.all_joined()
         self._forget_who_left()  # who is found again at once has to be asked first
         self._schedule()
 

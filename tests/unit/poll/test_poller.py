@@ -468,7 +468,8 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     off = on.model_copy(update={"queries": on.queries.model_copy(update={"peers": on.queries.limits})})
     await made.sweep(Query.PEERS, Scope.SWITCH)
     for configuration in (off, on):
-        await made.poller.reconfigure(configuration, open_client(on), ())
+        made.poller.reconfigure(configuration, open_client(on), ())
+        await made.poller.all_joined()
         made.now += 3600
 
     await made.sweep(Query.PEERS, Scope.SWITCH)
