@@ -114,7 +114,7 @@ async def test_one_job_for_each_query_and_scope(adopting: _Adopting) -> None:
 
 
 async def test_jobs_fit_what_is_polled_while_many_tenants_join(adopting: _Adopting) -> None:
-    """At no turn of the event loop is there a job of a query that is off: its next start could not be told."""
+    """At no turn of the event loop is there a job of a query that is off: nobody could say its next start."""
     before = [{"code": "A"}]
     after = [{"code": f"T{number}"} for number in range(200)]
     await adopting.adopt(_switch("pbx", tenants=before, queries={"limits": {"tenant_interval": "1h"}}))
