@@ -79,6 +79,7 @@ class _Answer:
 class Store:
     """Everything that is known of one switch. Times are monotonic seconds unless they are called wall.
 
+    ``intervals``: seconds, as configured, of every query that is asked. ``labels``: those of each tenant.
     A value is kept for ``stale_after`` times the longer of its interval and its cycle. Of more than
     ``max_series`` series detail is withheld, rank by rank (``_RANKS``), until they fit.
     """
@@ -86,6 +87,8 @@ class Store:
     def __init__(self, switch: str, *, stale_after: float, max_series: int) -> None:
         self.switch = switch
         self.attempts: dict[Target, Attempt] = {}
+        self.intervals: dict[tuple[Query, Scope], float] = {}
+        self.labels: dict[str, Mapping[str, str]] = {}
         self.tried: set[tuple[Query, Scope]] = set()
         self.attempted = False
         self.valid_at: float | None = None
@@ -96,7 +99,6 @@ class Store:
         self._left_out_of_rank = [0] * len(_RANKS)
         self._left_out: dict[tuple[Metric, str, str], int] = {}
         self._blocks: dict[Metric, dict[tuple[str, str], Block]] = {}
-        self._intervals: set[tuple[Query, Scope]] = set()
         self._cycles: dict[tuple[Query, Scope], float] = {}
         self._answers: dict[tuple[Target, str], _Answer] = {}
         # Oldest first in each group, so that looking for what is stale costs nothing while nothing is.
@@ -155,6 +157,7 @@ class Store:
 
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
         """Set the one series that carries what a tenant is called and how it is labelled."""
+        self.labels[tenant] = labels
         text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels)
         self._keep(catalogue.TENANT_INFO, tenant, "", Block(1, text.encode()))
         self._withhold_what_is_too_much()
@@ -193,7 +196,7 @@ class Store:
 
     def set_interval(self, query: Query, scope: Scope, seconds: float) -> None:
         """Note how often each target of a query is meant to be asked."""
-        self._intervals.add((query, scope))
+        self.intervals[query, scope] = seconds
         head = (self.switch, query.value, scope.value)
         self._set(catalogue.QUERY_INTERVAL, "", f"{query} {scope}", head, seconds)
 
@@ -240,12 +243,12 @@ class Store:
 
     def keep_queries(self, kept: Collection[tuple[Query, Scope]]) -> None:
         """Drop what is noted of queries that are not asked any more."""
-        for query, scope in self._intervals - set(kept):
+        for query, scope in self.intervals.keys() - set(kept):
             self._remove(catalogue.QUERY_INTERVAL, "", f"{query} {scope}")
             self._remove(catalogue.QUERY_CYCLE, "", f"{query} {scope}")
+            del self.intervals[query, scope]
             self._cycles.pop((query, scope), None)
             self.tried.discard((query, scope))
-        self._intervals &= set(kept)
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop every series of tenants that left."""
@@ -255,13 +258,19 @@ class Store:
             self._forget(source)
         for target in [target for target in self.attempts if target.tenant in codes]:
             del self.attempts[target]
+        for tenant in codes:
+            self.labels.pop(tenant, None)
         for metric, blocks in self._blocks.items():
             for tenant, part in [key for key in blocks if key[0] in codes]:
                 self._remove(metric, tenant, part)
 
+    def family(self, metric: Metric) -> Mapping[tuple[str, str], Block]:
+        """Return the blocks of a family by tenant and part. Not a copy: they change with the next answer."""
+        return self._blocks.get(metric, {})
+
     def blocks(self, metric: Metric) -> Iterable[Block]:
         """Return the blocks of a family, in no particular order."""
-        return self._blocks.get(metric, {}).values()
+        return self.family(metric).values()
 
     def values(self, metric: Metric, tenant: str = "", part: str = "") -> Values | None:
         """Return what a family says of one tenant, or of the switch; None where nothing is known."""
