@@ -23,7 +23,7 @@ class Instruments:
         ProcessCollector(registry=registry)
         self.request_duration = Histogram(
             *_declaration(catalogue.REQUEST_DURATION),
-            buckets=catalogue.REQUEST_DURATION_BUCKETS,
+            buckets=catalogue.REQUEST_DURATION.buckets,
             registry=registry,
         )
         self.request_failures = Counter(*_declaration(catalogue.REQUEST_FAILURES), registry=registry)

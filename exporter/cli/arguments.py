@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter import __version__
-from exporter.cli import check, daemon, demo, healthcheck, probe, simulate
+from exporter.cli import check, daemon, demo, healthcheck, probe, simulate, testalert
 from exporter.logs import LEVELS
 from exporter.model import Query
 from exporter.simulator import commandline as simulator
@@ -42,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_command(
         commands, "demo", "run the exporter against a simulated switch", demo.run, demo.add_arguments
+    )
+    _add_command(
+        commands,
+        "test-alert",
+        "send a test alert and its end to every Alertmanager of the configuration",
+        testalert.run,
+        testalert.add_arguments,
     )
     return main
 

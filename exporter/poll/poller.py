@@ -175,14 +175,8 @@ class Poller:
 
     def refresh(self) -> None:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
+        self.drop_stale()
         now = self._clock.monotonic()
-        for target in self.store.expire(now):
-            self._log.warning(
-                "values dropped: no answer for too long",
-                query=target.query.value,
-                scope=target.scope.value,
-                tenant=target.tenant,
-            )
         offset = self._clock.wall() - now
         if abs(offset - self._wall_offset) > _JUMP:
             self._wall_offset = offset
@@ -194,6 +188,17 @@ class Poller:
         self.store.set(catalogue.SERIES_LIMITED, "", float(self.store.is_limited))
         self.store.set(catalogue.SERIES, "", self.store.series)
         self._instruments.breaker_open.labels(self.store.switch).set(self.courtesy.breaker.is_open)
+
+    def drop_stale(self) -> None:
+        """Drop the values that have become too old."""
+        now = self._clock.monotonic()
+        for target in self.store.expire(now):
+            self._log.warning(
+                "values dropped: no answer for too long",
+                query=target.query.value,
+                scope=target.scope.value,
+                tenant=target.tenant,
+            )
 
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""

@@ -11,7 +11,19 @@ import exporter.alerting
 _PACKAGE = "exporter.alerting"
 _MUTANT = "mutant_alerting"
 # Each imports only those before it.
-_MODULES = "figures rules held look history attempts memory conditions alerts engine state".split()
+_MODULES = [
+    "figures",
+    "rules",
+    "held",
+    "look",
+    "history",
+    "attempts",
+    "memory",
+    "conditions",
+    "alerts",
+    "engine",
+    "state",
+]
 
 DAEMONS = (
     # module, what stands there, what stands there in the mutant
