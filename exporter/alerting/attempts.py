@@ -9,7 +9,7 @@ from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Attempt
 
 _WINDOW = 300.0
-_AT_A_TIME = 2000
+_AT_A_TIME = 5000
 
 AttemptRow = tuple[Target, bool, float, float | None, float]
 """A target, whether its newest attempt succeeded, and when that was seen; its last success, and likewise."""
@@ -29,18 +29,20 @@ class Attempts:
 
     def update(self, present: Mapping[Target, Attempt], look: Look | None, now: float) -> Iterator[None]:
         """Take in the newest attempts; the mapping is kept. Yields where others may have their turn."""
-        for target in self._present.keys() - present.keys():
-            attempt = self._present[target]
-            self._gone[target] = (attempt.failure is None, self._looked_at)
-            if attempt.succeeded_at is not None:
-                self._earlier[target] = (self._moment(attempt.succeeded_at), self._looked_at)
-        yield
+        for number, (target, attempt) in enumerate(self._present.items(), 1):
+            if target not in present:
+                self._gone[target] = (attempt.failure is None, self._looked_at)
+                if attempt.succeeded_at is not None:
+                    self._earlier[target] = (self._moment(attempt.succeeded_at), self._looked_at)
+            if not number % _AT_A_TIME:
+                yield
         failing: dict[tuple[Target, Reason], None] = {}
         for number, (target, attempt) in enumerate(present.items(), 1):
             if attempt.failure is not None and not _is_idle(target, attempt.failure.reason):
                 failing[target, attempt.failure.reason] = None
             if not number % _AT_A_TIME:
                 yield
+        yield
         self.failing.update(failing, now)
         self._present, self._looked_at = present, now
         if look is not None:
@@ -63,7 +65,7 @@ class Attempts:
 
     def failures(self) -> Iterator[tuple[Target, Reason]]:
         """Return what fails, with every reason that was seen; not what has succeeded since."""
-        return ((target, reason) for target, reason in self.failing if not self._is_well(target))
+        return ((target, reason) for target, reason in self.failing.known if not self._is_well(target))
 
     def stale(
         self, paces: Mapping[tuple[Query, Scope], float], now: float, patience: float

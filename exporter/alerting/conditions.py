@@ -3,7 +3,7 @@
 Each yields what it finds, and None in between, where others may have their turn.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 
 from exporter.alerting import rules
@@ -35,7 +35,7 @@ Findings = Iterator[Found | None]
 
 def findings(memory: Memory, firing: Collection[Identity], now: float) -> Findings:
     """Return everything that is due for one switch; ``firing`` is what fired at the evaluation before."""
-    refused = _refusals(memory)
+    refused = yield from _refusals(memory)
     yield from _data_stale(memory, now)
     if refused:
         yield Found((rules.KEY_REFUSED, _of_switch(memory)), refused)
@@ -59,21 +59,25 @@ def _of_tenant(memory: Memory, tenant: str, *more: tuple[str, str]) -> Labels:
     return (*labels, ("team", team)) if team else labels
 
 
-def _refusals(memory: Memory) -> int:
+def _refusals(memory: Memory) -> Generator[None, None, int]:
     """Count what was refused, where that means that the key of the whole installation is refused; else 0.
 
     So it is when all or three of the things that are asked of the installation are refused, or most of what
     fails is while the switch does answer and gives nothing valid: after three refusals the exporter tries
     only now and then, so that few targets are seen to be refused.
     """
-    failing = list(memory.attempts.failures())
-    refused = [target for target, reason in failing if reason is Reason.AUTH]
-    of_switch = sum(target.scope is Scope.SWITCH for target in refused)
+    failing = refused = of_switch = 0
+    for failing, (target, reason) in enumerate(memory.attempts.failures(), 1):
+        if reason is Reason.AUTH:
+            refused += 1
+            of_switch += target.scope is Scope.SWITCH
+        if not failing % _AT_A_TIME:
+            yield
     asked = sum(memory.attempts.is_tried(Target(query, Scope.SWITCH)) for query in Query)
     if of_switch and of_switch >= min(asked, _ENOUGH_REFUSALS):
         return of_switch
-    answers = memory.is_up is False and memory.breaker_open.get("") == 0
-    return len(refused) if answers and len(refused) > len(failing) / 2 else 0
+    answers = memory.is_up is False and memory.breaker_open.known.get("") == 0
+    return refused if answers and refused > failing / 2 else 0
 
 
 def _data_stale(memory: Memory, now: float) -> Findings:
@@ -92,9 +96,11 @@ def _data_stale(memory: Memory, now: float) -> Findings:
 def _tenant_key_refused(memory: Memory) -> Findings:
     """Find tenants of which all, or three, of the things that are asked are refused."""
     counts: dict[str, int] = {}
-    for target, reason in memory.attempts.failures():
+    for number, (target, reason) in enumerate(memory.attempts.failures(), 1):
         if reason is Reason.AUTH and target.scope is Scope.TENANT:
             counts[target.tenant] = counts.get(target.tenant, 0) + 1
+        if not number % _AT_A_TIME:
+            yield None
     for tenant, count in counts.items():
         asked = sum(memory.attempts.is_tried(Target(query, Scope.TENANT, tenant)) for query in Query)
         if count >= min(asked, _ENOUGH_REFUSALS):
@@ -102,8 +108,8 @@ def _tenant_key_refused(memory: Memory) -> Findings:
 
 
 def _license_expiring(memory: Memory) -> Findings:
-    left = memory.license.get("")
-    for (_, severity), threshold in memory.license_thresholds.items():
+    left = memory.license.known.get("")
+    for (_, severity), threshold in memory.license_thresholds.known.items():
         if left is not None and left <= threshold:
             identity = (rules.LICENSE_EXPIRING, _of_switch(memory, ("severity", severity)))
             yield Found(identity, left, threshold)
@@ -111,13 +117,13 @@ def _license_expiring(memory: Memory) -> Findings:
 
 def _license_imminent(memory: Memory) -> Findings:
     """Look whether this is the last day: a switch tells whole ones. Who set no threshold is not told."""
-    left = memory.license.get("")
-    if left is not None and left <= _A_DAY and len(memory.license_thresholds):
+    left = memory.license.known.get("")
+    if left is not None and left <= _A_DAY and memory.license_thresholds.known:
         yield Found((rules.LICENSE_IMMINENT, _of_switch(memory)), left)
 
 
 def _node_missing(memory: Memory) -> Findings:
-    for node, present in memory.node_present.items():
+    for node, present in memory.node_present.known.items():
         if present == 0:
             yield Found((rules.NODE_MISSING, _of_switch(memory, ("node", node))), present)
 
@@ -131,8 +137,8 @@ def _node_channels_near_limit(memory: Memory) -> Findings:
 
 
 def _balance_low(memory: Memory) -> Findings:
-    for number, ((tenant, severity), threshold) in enumerate(memory.balance_thresholds.items(), 1):
-        balance = memory.balances.get(tenant)
+    for number, ((tenant, severity), threshold) in enumerate(memory.balance_thresholds.known.items(), 1):
+        balance = memory.balances.known.get(tenant)
         if balance is not None and balance < threshold:
             labels = _of_tenant(memory, tenant, ("severity", severity))
             yield Found((rules.BALANCE_LOW, labels), balance, threshold)
@@ -141,7 +147,7 @@ def _balance_low(memory: Memory) -> Findings:
 
 
 def _tenant_registrations_low(memory: Memory) -> Findings:
-    for number, ((tenant, severity), threshold) in enumerate(memory.ratio_thresholds.items(), 1):
+    for number, ((tenant, severity), threshold) in enumerate(memory.ratio_thresholds.known.items(), 1):
         phones = memory.phones.get(tenant)
         if phones is not None and phones.ratio < threshold:
             labels = _of_tenant(memory, tenant, ("severity", severity))
@@ -155,7 +161,7 @@ def _tenant_registrations_lost(memory: Memory, firing: Collection[Identity]) -> 
     lost = {dict(labels)["tenant"] for rule, labels in firing if rule is rules.TENANT_REGISTRATIONS_LOST}
     for number, (tenant, phones) in enumerate(memory.phones.items(), 1):
         is_silent = phones.ratio == 0 and phones.known >= _FEW_PHONES
-        if is_silent and (tenant in memory.had_phones or tenant in lost):
+        if is_silent and (tenant in memory.had_phones.known or tenant in lost):
             labels = _of_tenant(memory, tenant)
             yield Found((rules.TENANT_REGISTRATIONS_LOST, labels), phones.ratio, phones.known)
         if not number % _AT_A_TIME:
@@ -168,8 +174,8 @@ def _tenant_channels_near_limit(memory: Memory) -> Findings:
 
 
 def _watched_extension_down(memory: Memory) -> Findings:
-    for number, (tenant, extension) in enumerate(memory.watched, 1):
-        if memory.registered.get((tenant, extension)) == 0:
+    for number, (tenant, extension) in enumerate(memory.watched.known, 1):
+        if memory.registered.known.get((tenant, extension)) == 0:
             labels = _of_tenant(memory, tenant, ("extension", extension))
             yield Found((rules.WATCHED_EXTENSION_DOWN, labels), 0)
         if not number % _AT_A_TIME:

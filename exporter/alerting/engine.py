@@ -19,7 +19,7 @@ INTERVAL = 60.0
 _MADE_UP_FOR = 30
 """Evaluations. By then every window but that of the license has passed: what is left is one step."""
 
-_AT_A_TIME = 500
+_AT_A_TIME = 100
 
 
 class Engine:

@@ -21,6 +21,7 @@ _HOUR = 3600.0
 _SETTLED_AFTER = 20 * _MINUTE
 _SETTLED_SINCE = 15 * _MINUTE
 _AVERAGED = 5 * _MINUTE
+_AT_A_TIME = 2000
 
 _Blocks = Mapping[tuple[str, str], Block]
 
@@ -82,12 +83,12 @@ class Memory:
     def is_empty(self) -> bool:
         """Whether nothing counts any longer of a switch that is not there any more."""
         kept = (self.intervals, self.up, self.had_phones, self.license, self.license_thresholds)
-        return not any(len(held) for held in kept)
+        return not any(held.known for held in kept)
 
     @property
     def is_up(self) -> bool | None:
         """Whether the switch gives valid answers; None where nothing is known."""
-        up = self.up.get("")
+        up = self.up.known.get("")
         return None if up is None else bool(up)
 
     def is_settled(self, now: float) -> bool:
@@ -104,8 +105,8 @@ class Memory:
     def paces(self) -> dict[tuple[Query, Scope], float]:
         """How old a value may become by nature: its interval, or a whole sweep if that is longer."""
         return {
-            key: self._speed * max(interval, self.cycles.get(key) or 0.0)
-            for key, interval in self.intervals.items()
+            key: self._speed * max(interval, self.cycles.known.get(key) or 0.0)
+            for key, interval in self.intervals.known.items()
         }
 
     def _observe_configured(self, store: Store | None, now: float) -> Iterator[None]:
@@ -159,31 +160,36 @@ class Memory:
             {tenant: _by_label(block.values) for (tenant, _), block in counted.items()}, now
         )
         yield
-        self.registered.update(self._registered(store), now)
-        yield
+        yield from self._observe_watched(store, now)
         if look is not None:
             self._speed = look.speed
         attempts = dict(store.attempts) if store else {}
         yield from self.attempts.update(attempts, look, now)
 
-    def _registered(self, store: Store | None) -> dict[tuple[str, str], float]:
-        """Return the states of the watched extensions: of all others there may be 250,000."""
+    def _observe_watched(self, store: Store | None, now: float) -> Iterator[None]:
+        """Take in the states of the watched extensions: of all others there may be 250,000."""
         states = store.family(catalogue.EXTENSION_REGISTERED) if store else {}
         found = {}
-        for tenant, extension in self.watched:
+        for number, (tenant, extension) in enumerate(self.watched.known, 1):
             block = states.get((tenant, ""))
             value = _by_label(block.values).get(extension) if block else None
             if value is not None:
                 found[tenant, extension] = value
-        return found
+            if not number % _AT_A_TIME:
+                yield
+        yield
+        self.registered.update(found, now)
+        yield
 
     def _work_out(self, now: float) -> Iterator[None]:
-        self.ups.record(dict(self.up.items()), now)
-        limits = {node: limit for (_, node), limit in self.node_limits.items()}
-        self.node_used.record(_shares(self.node_channels, limits), now)
-        self.tenant_used.record(_shares(self.tenant_channels, dict(self.tenant_limits.items())), now)
+        self.ups.record(self.up.known, now)
+        limits = {node: limit for (_, node), limit in self.node_limits.known.items()}
+        self.node_used.record(_shares(self.node_channels.known, limits), now)
         yield
-        self.phones = _phones(self.extensions)
+        self.tenant_used.record(_shares(self.tenant_channels.known, self.tenant_limits.known), now)
+        yield
+        self.phones = _phones(self.extensions.known)
+        yield
         self.had_phones.update(
             {tenant: 1.0 for tenant, phones in self.phones.items() if phones.ratio > 0}, now
         )
@@ -220,13 +226,12 @@ def _cycles(store: Store | None) -> dict[tuple[Query, Scope], float]:
     return {key: cycle for key, cycle in found.items() if cycle is not None}
 
 
-def _shares(used: Held[str, float], limits: Mapping[str, float]) -> dict[str, float]:
+def _shares(used: Mapping[str, float], limits: Mapping[str, float]) -> dict[str, float]:
     """Return which share of its limit each one uses, as far as both are known."""
-    found = {key: (used.get(key), limit) for key, limit in limits.items() if limit > 0}
-    return {key: count / limit for key, (count, limit) in found.items() if count is not None}
+    return {key: used[key] / limit for key, limit in limits.items() if limit > 0 and key in used}
 
 
-def _phones(extensions: Held[str, Mapping[str, float]]) -> dict[str, Phones]:
+def _phones(extensions: Mapping[str, Mapping[str, float]]) -> dict[str, Phones]:
     """Return what is known of each tenant's phones: nothing where less than half of them is."""
     found = {}
     for tenant, states in extensions.items():

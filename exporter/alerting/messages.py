@@ -35,10 +35,8 @@ def message(alert: Alert, labels: Mapping[str, str], now: Now) -> dict[str, Any]
     Alertmanager would take an alert that begins in its future, or ended in its past, for none.
     """
     fired_at = alert.since if alert.fired_at is None else alert.fired_at
-    if alert.state is State.RESOLVED:
-        ends = now.wall_of(alert.since)
-    else:
-        ends = now.wall + _MISSED * INTERVAL / now.speed
+    ended = alert.state is State.RESOLVED
+    ends = now.wall_of(alert.since) if ended else now.wall + _MISSED * INTERVAL
     return {
         "labels": {name: text for name, text in {**labels, **alert.labels}.items() if text},
         "annotations": dict(alert.annotations),
