@@ -6,6 +6,7 @@ what fires is told as long as it fires, and what ended for 15 minutes.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
@@ -24,6 +25,9 @@ _LONGEST_PAUSE = 60.0
 
 _OFF = 30.0
 """Seconds by which two clocks may differ before times are told by the other one."""
+
+_STEP = 5.0
+"""Seconds by which our clock must have been stepped for both to be compared anew, before anything is told."""
 
 
 class Sender:
@@ -44,6 +48,7 @@ class Sender:
         self._waiting: dict[Identity, Alert] = {}
         self._refused: dict[Identity, Alert | None] = {}
         self._ahead = 0.0
+        self._compared_at = math.inf  # what the wall clock was ahead of moments then
         self._failing = False
         self._news = asyncio.Event()
         instruments.start_at_zero(alertmanager.url)
@@ -135,15 +140,28 @@ class Sender:
         return True
 
     async def _send(self, batch: Sequence[Alert]) -> Answer:
+        now = self._now()
+        clock = now.wall - now.moment / now.speed
+        if abs(clock - self._compared_at) > _STEP:
+            # Never told yet, or our clock was stepped. By a wrong clock the message itself would say that what
+            # fires has ended: an empty one tells what time it is there.
+            answer = await self._post([])
+            if answer.verdict is Verdict.FAILED:
+                self._instruments.errors.labels(self.alertmanager.url).inc(len(batch))
+                return answer
+            self._compare(answer)
+            self._compared_at = clock
         answer = await self._post(batch)
-        if answer.ahead is not None and abs(answer.ahead - self._ahead) > _OFF:
-            # One of the clocks is wrong, or was stepped: what was sent begins or ends at another time there.
-            self._ahead = answer.ahead if abs(answer.ahead) > _OFF else 0.0
-            self._log.warning(
-                "its clock and ours differ: times are told by its clock", seconds=round(self._ahead)
-            )
-            answer = await self._post(batch)
+        self._compare(answer)
         return answer
+
+    def _compare(self, answer: Answer) -> None:
+        """Tell times by the clock over there where it and ours differ: one of the two is wrong."""
+        if answer.ahead is None or abs(answer.ahead - self._ahead) <= _OFF:
+            return
+        self._ahead = answer.ahead if abs(answer.ahead) > _OFF else 0.0
+        seconds = round(self._ahead)
+        self._log.warning("its clock and ours differ: times are told by its clock", seconds=seconds)
 
     async def _post(self, batch: Sequence[Alert]) -> Answer:
         now = self._now()

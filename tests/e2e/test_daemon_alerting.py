@@ -6,6 +6,7 @@ The durations of alerts are divided, those of Alertmanager are short; what is co
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,12 @@ class Site:
         )
 
     def told(self, node: str) -> list[str]:
-        """Return what was told of a node, in order."""
-        return [one.status for one in self.receiver.notifications if ("node", node) in one.labels]
+        """Return the states that were told of a node, in order.
+
+        Two Alertmanagers may both tell the same, the one that was killed before it could say that it had.
+        """
+        told = (one.status for one in self.receiver.notifications if ("node", node) in one.labels)
+        return [status for status, _ in groupby(told)]
 
     def wait_for(self, node: str, *statuses: str) -> None:
         """Wait until exactly this was told of a node."""

@@ -113,7 +113,7 @@ async def test_what_is_not_taken_is_tried_again(desk: _Desk, fake: FakeAlertmana
     """A message that fails is counted and sent again; what it held is told in the end, and once."""
     fake.status = 503
     desk.sender.offer(_firing(2))
-    await _until(lambda: len(fake.messages) == 4)
+    await _until(lambda: len(fake.authorizations) == 4)
     fake.status = 200
     await _until(lambda: len(fake.taken) == 2)
 
@@ -127,7 +127,7 @@ async def test_a_newer_list_takes_the_place_of_what_waits(desk: _Desk, fake: Fak
     (ended,) = _firing(1, first=99)
     ended.state = State.RESOLVED
     desk.sender.offer([*_firing(2), ended])
-    await _until(lambda: bool(fake.messages))
+    await _until(lambda: bool(fake.authorizations))
     desk.moment = RESOLVED_FOR + 1
     desk.sender.offer(_firing(3))
     assert desk.count("_dropped") == 1
@@ -150,15 +150,15 @@ async def test_the_end_of_what_is_being_told_is_told(desk: _Desk, fake: FakeAler
 
 @pytest.mark.parametrize("off", [-86_400, 86_400, 3600])
 async def test_times_are_told_by_the_clock_of_who_is_told(off: int, fake: FakeAlertmanager) -> None:
-    """Where the clocks differ the message is sent again: by ours it would have ended, or not begun."""
+    """Where the clocks differ: the very first message would say by ours that it has ended, or not begun."""
     fake.date = format_datetime(datetime.fromtimestamp(_WALL + off, UTC))
     desk = _Desk(fake)
     desk.moment = 60.0
     desk.sender.offer(_firing(1))
-    await _until(lambda: len(fake.messages) == 2)
+    await _until(lambda: len(fake.messages) == 1)
     await desk.sender.stop()
 
-    told = fake.messages[1][0]
+    told = fake.messages[0][0]
     assert told["startsAt"] <= _stamp(_WALL + off) < told["endsAt"]
 
 
@@ -176,7 +176,7 @@ async def test_who_we_are(credential: dict[str, object], header: str, fake: Fake
     await _until(lambda: bool(fake.taken))
     await desk.sender.stop()
 
-    assert fake.authorizations == [header]
+    assert set(fake.authorizations) == {header}
     if header:
         assert desk.mask("passw0rd and bm9jOnBhc3N3MHJk") == "*** and ***"
 
@@ -194,7 +194,7 @@ async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeA
     await _until(lambda: len(fake.taken) == 2)
     await desk.sender.stop()
 
-    assert fake.authorizations == ["Bearer one", "Bearer two"]
+    assert [*dict.fromkeys(fake.authorizations)] == ["Bearer one", "Bearer two"]
 
 
 def _stamp(seconds: float) -> str:
