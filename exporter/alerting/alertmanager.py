@@ -35,7 +35,6 @@ class Verdict(Enum):
 
 
 _VERDICTS: dict[int, Verdict] = {
-    HTTPStatus.OK: Verdict.TAKEN,
     HTTPStatus.BAD_REQUEST: Verdict.REFUSED,
     HTTPStatus.UNPROCESSABLE_ENTITY: Verdict.REFUSED,
 }
@@ -91,7 +90,8 @@ class Alertmanager:
         ) as response:
             text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
             detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
-            verdict = _VERDICTS.get(response.status, Verdict.FAILED)
+            is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
+            verdict = Verdict.TAKEN if is_good else _VERDICTS.get(response.status, Verdict.FAILED)
             return Answer(verdict, self._mask(detail), self._ahead(response.headers.get("Date", "")))
 
     def _credentials(self) -> dict[str, str]:

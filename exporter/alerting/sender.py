@@ -143,8 +143,8 @@ class Sender:
         now = self._now()
         clock = now.wall - now.moment / now.speed
         if abs(clock - self._compared_at) > _STEP:
-            # Never told yet, or our clock was stepped. By a wrong clock the message itself would say that what
-            # fires has ended: an empty one tells what time it is there.
+            # Never told yet, or our clock was stepped. By a wrong clock the message itself would say that
+            # what fires has ended: an empty one tells what time it is there.
             answer = await self._post([])
             if answer.verdict is Verdict.FAILED:
                 self._instruments.errors.labels(self.alertmanager.url).inc(len(batch))

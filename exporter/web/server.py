@@ -149,9 +149,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
         return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
     async def api_status(request: web.Request) -> web.Response:
-        text = await to_json(
-            {**await status(sources.pollers(), sources.clock), "alerts": list(sources.alerts())}
-        )
+        text = await to_json(await status(sources.pollers(), sources.clock, alerts=sources.alerts()))
         return _packed(request, web.json_response(text=text, headers=HEADERS))
 
     async def healthy(_: web.Request) -> web.Response:
