@@ -190,7 +190,10 @@ class Alerting:
 
     def _log_changes(self, changed: Sequence[Alert]) -> None:
         for alert in changed[:_LOGGED]:
-            self._log.info(f"alert {alert.state}", **self._labels(alert))
+            if alert.state is State.FIRING:
+                self._log.info("alert firing", **self._labels(alert))
+            else:
+                self._log.info("alert resolved", **self._labels(alert))
         if len(changed) > _LOGGED:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
