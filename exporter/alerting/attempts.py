@@ -9,7 +9,7 @@ from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Attempt
 
 _WINDOW = 300.0
-_AT_A_TIME = 5000
+_AT_A_TIME = 2500
 
 AttemptRow = tuple[Target, bool, float, float | None, float]
 """A target, whether its newest attempt succeeded, and when that was seen; its last success, and likewise."""
