@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak mutants bench format metrics-docs config-docs dashboards dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs dashboards dashboard-previews dist lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -22,6 +22,9 @@ demo: $(READY)  ## run the exporter against the bundled simulated switch
 
 test: lint  ## run all checks and tests
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+
+differential: $(READY)  ## compare the daemon with the rules of Prometheus on a thousand random scenarios
+	$(BIN)/python -m tests.differential
 
 lint: $(READY)  ## check style, types, architecture and dependencies
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__
+from exporter.alerting.daemon import Alerting
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.errors import ConfigurationError, ExporterError
@@ -26,16 +27,22 @@ from exporter.web import Server, Sources, WebFile, serve
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Some ten requests make Python's own 700: looking for cycles so often took a sixth of all CPU (2026-11)."""
 
+_ALERTING = "alerting"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says. ``load`` reads the configuration, anew each time it is called."""
+    """What the command line says. ``load`` reads the configuration, anew each time it is called.
+
+    ``alerting_speed`` is for tests: how many times faster than declared the durations of alerts go by.
+    """
 
     load: Callable[[], Configuration]
     listen_addresses: Sequence[tuple[str | None, int]]
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
+    alerting_speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     instruments = Instruments(registry, revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""))
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
-    reload = _reloader(settings, fleet, schedule, instruments, clock)
+    alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
+    reload = _reloader(settings, fleet, alerting, schedule, instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -71,9 +79,11 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         schedule.is_progressing,
         clock,
         reload if settings.enable_lifecycle else None,
+        alerting.active,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
+        stack.push_async_callback(alerting.stop)
         web_file = await _start_files(settings.web_config_file, reload)
         server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
         stack.push_async_callback(server.close)
@@ -100,7 +110,12 @@ async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitabl
 
 
 def _reloader(
-    settings: Settings, fleet: Fleet, schedule: Schedule, instruments: Instruments, clock: Clock
+    settings: Settings,
+    fleet: Fleet,
+    alerting: Alerting,
+    schedule: Schedule,
+    instruments: Instruments,
+    clock: Clock,
 ) -> Callable[[], Awaitable[None]]:
     log = structlog.get_logger("exporter.app")
     turn = asyncio.Lock()
@@ -110,7 +125,7 @@ def _reloader(
             try:
                 # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
                 configuration = await asyncio.to_thread(settings.load)
-                await fleet.adopt(configuration)
+                await _adopt(configuration, fleet, alerting)
             except ExporterError:
                 instruments.reload_successful.set(0)
                 raise
@@ -118,8 +133,10 @@ def _reloader(
             instruments.reload_timestamp.set(clock.wall())
             if schedule.is_running:  # the start says where it listens instead
                 log.info("configuration loaded", switches=len(configuration.switches))
-            if configuration.alerting is not None:
-                log.warning("`alerting` is not built yet: this version sends no alerts")
+            if alerting.is_on:
+                schedule.ensure(_ALERTING, alerting.evaluate, lambda: alerting.period)
+            elif _ALERTING in schedule.names:
+                schedule.remove(_ALERTING)
 
     return reload
 
@@ -129,6 +146,18 @@ def collect_garbage_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
+async def _adopt(configuration: Configuration, fleet: Fleet, alerting: Alerting) -> None:
+    """Use a configuration, whole or not at all."""
+    opened = await alerting.open(configuration.alerting)
+    try:
+        await fleet.adopt(configuration)
+    except ExporterError:
+        for alertmanager in opened:
+            await alertmanager.close()
+        raise
+    await alerting.adopt(configuration.alerting, opened)
 
 
 async def run(settings: Settings, mask: Mask) -> None:

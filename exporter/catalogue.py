@@ -11,6 +11,10 @@ REQUEST_DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.
 """Seconds. 15, 20 and 30 stand close because a healthy COUNTPEERS was seen to take 23 s (2026-10)."""
 
 
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds. An Alertmanager next door answers within milliseconds; after 10 s it is given up."""
+
+
 class Kind(StrEnum):
     """The type of a metric, as in ``# TYPE``."""
 
@@ -29,6 +33,7 @@ class Metric:
     unit: str
     source: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
 
     @property
     def help(self) -> str:
@@ -51,8 +56,8 @@ def _counter(name: str, meaning: str, *, unit: str, labels: str) -> Metric:
     return metric
 
 
-def _histogram(name: str, meaning: str, *, unit: str, labels: str) -> Metric:
-    metric = Metric(name, Kind.HISTOGRAM, meaning, unit, "the exporter", tuple(labels.split()))
+def _histogram(name: str, meaning: str, *, unit: str, labels: str, buckets: tuple[float, ...]) -> Metric:
+    metric = Metric(name, Kind.HISTOGRAM, meaning, unit, "the exporter", tuple(labels.split()), buckets)
     _declared.append(metric)
     return metric
 
@@ -283,6 +288,7 @@ REQUEST_DURATION = _histogram(
     "Time from sending a request to the last byte of its answer, or to its failure.",
     unit="seconds",
     labels="switch query",
+    buckets=REQUEST_DURATION_BUCKETS,
 )
 REQUEST_FAILURES = _counter(
     "softswitch_request_failures_total",
@@ -322,6 +328,46 @@ SERIES_LIMITED = _gauge(
     unit="boolean",
     source="the exporter",
     labels="switch",
+)
+
+# Alerts that the exporter sends itself, where the configuration has a section ``alerting``.
+ALERTING_ALERTS = _gauge(
+    "softswitch_alerting_alerts",
+    "Alerts that the exporter holds, by state: pending or firing.",
+    unit="alerts",
+    source="the exporter",
+    labels="alertname state",
+)
+ALERTING_NOTIFICATIONS = _counter(
+    "softswitch_alerting_notifications_total",
+    "Alerts that an Alertmanager took. Each is sent again while it fires, and for 15 minutes after its end.",
+    unit="alerts",
+    labels="alertmanager",
+)
+ALERTING_NOTIFICATION_ERRORS = _counter(
+    "softswitch_alerting_notifications_errors_total",
+    "Alerts in messages that an Alertmanager did not take. They are sent again.",
+    unit="alerts",
+    labels="alertmanager",
+)
+ALERTING_NOTIFICATIONS_DROPPED = _counter(
+    "softswitch_alerting_notifications_dropped_total",
+    "Alerts that an Alertmanager refuses for what they are, or whose end it could not be told in time.",
+    unit="alerts",
+    labels="alertmanager",
+)
+ALERTING_NOTIFICATIONS_LATENCY = _histogram(
+    "softswitch_alerting_notifications_latency_seconds",
+    "Time that an Alertmanager took for a message of up to 64 alerts, or until that failed.",
+    unit="seconds",
+    labels="alertmanager",
+    buckets=LATENCY_BUCKETS,
+)
+ALERTING_STATE_FILE_ERRORS = _counter(
+    "softswitch_alerting_state_file_errors_total",
+    "State files that could not be written, or not be read at the start.",
+    unit="files",
+    labels="",
 )
 
 # The exporter itself.

@@ -29,6 +29,7 @@ class Fleet:
         self._mask = mask
         self._clock = clock
         self._pollers: dict[str, Poller] = {}
+        self._jobs: set[str] = set()
 
     @property
     def pollers(self) -> Sequence[Poller]:
@@ -112,8 +113,9 @@ class Fleet:
             retry = f"{name} retry"
             wanted.add(retry)
             self._schedule.ensure(retry, poller.retry, lambda: _RETRY_EVERY)
-        for job in self._schedule.names - wanted:
+        for job in self._jobs - wanted:
             self._schedule.remove(job)
+        self._jobs = wanted
 
 
 def _job(switch: str, query: Query, scope: Scope) -> str:

@@ -28,7 +28,7 @@ class Instruments:
         GCCollector(registry)
         PlatformCollector(registry)
         ProcessCollector(registry=registry)
-        durations = partial(Histogram, bounds=catalogue.REQUEST_DURATION_BUCKETS)
+        durations = partial(Histogram, bounds=catalogue.REQUEST_DURATION.buckets)
         self.request_duration = Family(catalogue.REQUEST_DURATION, durations)
         self.request_failures = Family(catalogue.REQUEST_FAILURES, Count)
         self.empty_answers = Family(catalogue.EMPTY_ANSWERS, Count)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
+from exporter.catalogue import METRICS, Kind, Metric
 
 _BEGINNING = """\
 # Metrics
@@ -36,7 +36,7 @@ def _facts(metric: Metric) -> Iterator[tuple[str, str]]:
     yield "Unit", metric.unit
     yield "Source", metric.source
     if metric.kind is Kind.HISTOGRAM:
-        yield "Buckets", ", ".join(f"{bound:g}" for bound in REQUEST_DURATION_BUCKETS)
+        yield "Buckets", ", ".join(f"{bound:g}" for bound in metric.buckets)
 
 
 def _labels(metric: Metric) -> str:

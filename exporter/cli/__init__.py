@@ -5,6 +5,7 @@ daemon      poll and serve
 check       what would be polled, and whether that can work
 probe       ask a switch once and show everything about the answer
 healthcheck whether the exporter of this machine is healthy
+testalert   send a test to every Alertmanager of the configuration
 demo        the simulated switch and the exporter together
 """
 

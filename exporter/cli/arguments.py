@@ -14,6 +14,8 @@ from exporter.simulator import flags as simulator
 
 DEFAULT_LISTEN_ADDRESS = ":10390"
 _HIGHEST_PORT = 65_535
+_AN_HOUR = 3600.0
+_HELD = 10.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         simulator.add_arguments,
     )
     _add_demo(commands)
+    _add_test_alert(commands)
     return main
 
 
@@ -182,6 +185,35 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     _add_command(commands, "demo", "run the exporter against a simulated switch", _run("demo"), add_arguments)
 
 
+def _add_test_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add_arguments(command: argparse.ArgumentParser) -> None:
+        # SUPPRESS: the flag may stand before the command as well.
+        command.add_argument(
+            "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
+        )
+        command.add_argument(
+            "--severity",
+            choices=("critical", "warning", "info"),
+            default="warning",
+            help="label of the alert, which decides who is told (default warning)",
+        )
+        command.add_argument(
+            "--hold",
+            type=_up_to_an_hour,
+            default=_HELD,
+            metavar="SECONDS",
+            help=f"how long it fires before its end is sent (default {_HELD:g})",
+        )
+
+    _add_command(
+        commands,
+        "test-alert",
+        "send a test alert and its end to every Alertmanager of the configuration",
+        _run("testalert"),
+        add_arguments,
+    )
+
+
 def _run(command: str) -> Callable[[argparse.Namespace], int]:
     """Return what runs a command. Its module is loaded only then: `--help` needs none, and no other one."""
 
@@ -222,3 +254,13 @@ def _path(text: str) -> str:
             f"{text!r} cannot be served on; write a path like /metrics, not below /-/ or /api/"
         )
     return text
+
+
+def _up_to_an_hour(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _AN_HOUR:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; write one from 0 to 3600")
+    return seconds

@@ -5,13 +5,12 @@ models), ``checks`` (what must fit together), ``problems`` (what is told), ``set
 tenant in the end). ``load_web`` does the same for the file of the web server, whose schema is ``web``.
 """
 
+from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfiguration
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Key
 from exporter.config.loading import load, load_web
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.schema import (
-    AlertingConfiguration,
-    AlertmanagerConfiguration,
     Configuration,
     DiscoveryConfiguration,
     NodeConfiguration,

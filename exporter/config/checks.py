@@ -24,6 +24,9 @@ _BOOL = TypeAdapter(bool)
 def across(tree: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong between sections that may each be right."""
     switches = _rows(tree, (), "switches")
+    alerting = tree.get("alerting")
+    if isinstance(alerting, dict):
+        yield from _twice(_rows(alerting, ("alerting",), "alertmanagers"), "url")
     yield from _twice(switches, "name")
     for path, switch in switches:
         tenants = _rows(switch, path, "tenants")

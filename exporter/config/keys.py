@@ -118,16 +118,20 @@ def _of_environment(value: object, info: ValidationInfo) -> Key:
     return Key(_checked(text), f"environment {name}")
 
 
+Secret = Annotated[Key, PlainValidator(_literal), Form("text")]
+SecretFile = Annotated[Key, PlainValidator(_of_file), Form("path")]
+
+
 class Keyed(Section):
     """What may have a key: given by file, by environment variable or as it is, in at most one of the ways."""
 
-    literal_key: Annotated[Key, PlainValidator(_literal), Form("text")] | None = Field(
+    literal_key: Secret | None = Field(
         None,
         alias="key",
         description="The key of the API as it is. A file keeps it out of the configuration.",
         examples=["the-key"],
     )
-    file_key: Annotated[Key, PlainValidator(_of_file), Form("path")] | None = Field(
+    file_key: SecretFile | None = Field(
         None,
         alias="key_file",
         description="A file that holds the key alone. It is read again when it changes.",

@@ -9,14 +9,12 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.config import durations
+from exporter.config.alerting import AlertingConfiguration
 from exporter.config.keys import Keyed
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.sections import (
     AtLeastOne,
     Count,
-    FilePath,
-    Form,
-    LabelName,
     Pattern,
     Positive,
     PositiveDuration,
@@ -177,31 +175,6 @@ class SwitchConfiguration(Keyed):
             return settled(code, own) if own else replace(discovered, code=code)
 
         return settings
-
-
-class AlertmanagerConfiguration(Section):
-    """One Alertmanager that alerts are sent to."""
-
-    url: Url = Field(description="Its address.", examples=["http://127.0.0.1:9093"])
-
-
-class AlertingConfiguration(Section):
-    """The section ``alerting``: alerts without Prometheus."""
-
-    alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
-        description="Each alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
-    )
-    labels: Annotated[dict[LabelName, str], Form("mapping of label to value")] = Field(
-        default_factory=dict, description="Labels of every alert.", examples=[{"site": "eu"}]
-    )
-    state_file: FilePath | None = Field(
-        None,
-        description="Where it is remembered over a restart which alerts fire.",
-        examples=["alerts.json"],
-    )
-    dry_run: bool = Field(
-        default=False, description="Whether alerts are logged and not sent.", examples=[True]
-    )
 
 
 class Configuration(Section):

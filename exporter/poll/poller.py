@@ -141,6 +141,10 @@ class Poller:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
         self._upkeep.refresh()
 
+    def drop_stale(self) -> None:
+        """Drop the values that have become too old."""
+        self._upkeep.drop_stale()
+
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""
         return self._upkeep.is_up()

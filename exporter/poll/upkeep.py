@@ -40,14 +40,8 @@ class Upkeep:
 
     def refresh(self) -> None:
         """Drop what is stale, and say what the clock says. Called before each scrape."""
+        self.drop_stale()
         now = self._clock.monotonic()
-        for target in self._store.expire(now):
-            self._log.warning(
-                "values dropped: no answer for too long",
-                query=target.query.value,
-                scope=target.scope.value,
-                tenant=target.tenant,
-            )
         offset = self._clock.wall() - now
         if abs(offset - self._wall_offset) > _JUMP:
             self._wall_offset = offset
@@ -59,6 +53,16 @@ class Upkeep:
         self._store.set(catalogue.SERIES_LIMITED, "", float(self._store.is_limited))
         self._store.set(catalogue.SERIES, "", self._store.series)
         self._instruments.breaker_open.labels(self._store.switch).set(self._courtesy.breaker.is_open)
+
+    def drop_stale(self) -> None:
+        """Drop the values that have become too old."""
+        for target in self._store.expire(self._clock.monotonic()):
+            self._log.warning(
+                "values dropped: no answer for too long",
+                query=target.query.value,
+                scope=target.scope.value,
+                tenant=target.tenant,
+            )
 
     def is_up(self) -> bool | None:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import bcrypt
 from aiohttp import hdrs, web
@@ -39,7 +39,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Sources:
     """What the pages show and do.
 
-    ``pollers`` and ``is_progressing`` are asked anew at each request;
+    ``pollers``, ``is_progressing`` and ``alerts`` (those that pend or fire) are asked anew at each request;
     ``reload`` loads the configuration anew, where that is allowed.
     """
 
@@ -48,6 +48,7 @@ class Sources:
     is_progressing: Callable[[], bool]
     clock: Clock
     reload: Callable[[], Awaitable[None]] | None = None
+    alerts: Callable[[], Sequence[dict[str, Any]]] = tuple
 
 
 class Server:
@@ -148,7 +149,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
         return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
     async def api_status(request: web.Request) -> web.Response:
-        text = await to_json(await status(sources.pollers(), sources.clock))
+        text = await to_json(await status(sources.pollers(), sources.clock, alerts=sources.alerts()))
         return _packed(request, web.json_response(text=text, headers=HEADERS))
 
     async def healthy(_: web.Request) -> web.Response:

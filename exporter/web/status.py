@@ -26,7 +26,9 @@ _AT_A_TIME = 100
 Json = dict[str, Any]
 
 
-async def status(pollers: Sequence[Poller], clock: Clock, *, tenants: int = TENANTS) -> Json:
+async def status(
+    pollers: Sequence[Poller], clock: Clock, *, alerts: Sequence[Json] = (), tenants: int = TENANTS
+) -> Json:
     """Return the state of every switch; `tenant_list` gives so many rows at most, and can be read once.
 
     Ages are in seconds; there is no key and no part of a list in it. It is put together piece by piece,
@@ -35,6 +37,7 @@ async def status(pollers: Sequence[Poller], clock: Clock, *, tenants: int = TENA
     return {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
+        "alerts": list(alerts),
         "switches": [await _switch(poller, clock.monotonic(), tenants) for poller in pollers],
     }
 

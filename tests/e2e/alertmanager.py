@@ -53,17 +53,27 @@ def _quicken(route: dict[str, Any], factor: float) -> None:
         _quicken(further, factor)
 
 
-def start_alertmanager(run: Start, executable: str, directory: Path, configuration: str) -> Alertmanager:
-    """Start an Alertmanager with this configuration text, and wait until it is ready."""
+def start_alertmanager(
+    run: Start,
+    executable: str,
+    directory: Path,
+    configuration: str,
+    *flags: str,
+    address: str = "",
+) -> Alertmanager:
+    """Start an Alertmanager with this configuration text, and wait until it is ready.
+
+    Without ``flags`` it is alone; without an ``address`` it listens on any.
+    """
     file = directory / "alertmanager.yaml"
     file.write_text(configuration)
-    address = f"127.0.0.1:{free_port()}"
+    address = address or f"127.0.0.1:{free_port()}"
     program = run(
         executable,
         f"--config.file={file}",
         f"--storage.path={directory / 'alertmanager-data'}",
         f"--web.listen-address={address}",
-        "--cluster.listen-address=",
+        *(flags or ["--cluster.listen-address="]),
     )
 
     def ready() -> bool:

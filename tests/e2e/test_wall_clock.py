@@ -4,12 +4,10 @@ import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import StartExporter, StartSimulator
+from tests.e2e.fake_clock import fake_clock
 from tests.e2e.programs import Exporter, Series, Simulator, get_json, samples, tell, wait_until
 
 DAY = 86400.0
@@ -21,40 +19,6 @@ LATE = 2.0
 
 # The world stands still, so all series of the switch are to be there all the time; but not this one.
 _PASSING = "softswitch_query_failure"
-
-
-@dataclass(frozen=True)
-class _FakeClock:
-    """The wall clock of one program, as libfaketime makes it: so many seconds ahead of ours."""
-
-    library: Path
-    file: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the program is to be started with. Its monotonic clock stays the true one."""
-        return {
-            "LD_PRELOAD": str(self.library),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def jump(self, ahead: float) -> None:
-        """Let the clock show so much more than ours from now on."""
-        written = self.file.with_suffix(".new")
-        written.write_text(f"{ahead:+.0f}\n")
-        written.replace(self.file)
-
-
-@pytest.fixture
-def fake_clock(require_program: Callable[[str, str], str], tmp_path: Path) -> _FakeClock:
-    """Return a wall clock that a test can move, at first the true one."""
-    require_program("faketime", "faketime")
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    clock = _FakeClock(library, tmp_path / "faketime")
-    clock.jump(0)
-    return clock
 
 
 def _configuration(simulator: Simulator) -> str:
@@ -141,19 +105,23 @@ def _longest_gap(simulator: Simulator) -> float:
 
 
 def test_the_wall_clock_jumps(
-    fake_clock: _FakeClock, run_simulator: StartSimulator, run_exporter: StartExporter
+    require_program: Callable[[str, str], str],
+    tmp_path: Path,
+    run_simulator: StartSimulator,
+    run_exporter: StartExporter,
 ) -> None:
     """A day forward, back, and a day back: polling goes on, ages and timestamps are right, no value goes."""
+    clock = fake_clock(require_program, tmp_path)
     simulator = run_simulator("--tenants=3")
     simulator.world(freeze=True)
-    exporter = run_exporter(_configuration(simulator), **fake_clock.environment)
+    exporter = run_exporter(_configuration(simulator), **clock.environment)
     wait_until(lambda: get_json(f"{exporter.base_url}/api/v1/status")["switches"][0]["up"], 10, "up")
     time.sleep(3 * INTERVAL)  # every query has its first sweeps behind it
     known = {series for series in samples(exporter.metrics()) if _is_of_switch(series)}
     assert {"softswitch_tenant_balance", "softswitch_license_remaining_seconds"} < {name for name, _ in known}
 
     for ahead in (DAY, 0, -DAY):
-        fake_clock.jump(ahead)
+        clock.jump(ahead)
         oldest = _watch(exporter, simulator, known, ahead)
         tell(f"wall clock {ahead:+.0f} s: oldest success {oldest:.2f} s ago, license apart")
 

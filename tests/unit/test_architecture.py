@@ -3,7 +3,18 @@ import sys
 
 import pytest
 
-_PURE = ["model", "catalogue", "request", "lines", "masking", "clock", "store", "decode"]
+_PURE = [
+    "model",
+    "catalogue",
+    "request",
+    "lines",
+    "masking",
+    "clock",
+    "store",
+    "decode",
+    "alerting.engine",
+    "alerting.state",
+]
 _FORBIDDEN = {"aiohttp", "apscheduler", "prometheus_client", "yaml", "structlog"}
 
 

@@ -44,7 +44,7 @@ def test_an_answer_is_served(store: Store) -> None:
     ]
     assert store.values(catalogue.CHANNELS) == 7
     assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3, "n2": 4}
-    assert store.family(catalogue.NODE_CHANNELS) == {("", ""): {"n1": 3, "n2": 4}}
+    assert dict(store.family(catalogue.NODE_CHANNELS)) == {("", ""): {"n1": 3, "n2": 4}}
     assert store.series == 3
 
 
@@ -564,3 +564,18 @@ class _AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = _AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+def test_what_is_configured_can_be_asked_for(store: Store) -> None:
+    """Intervals and labels are there as they were set, and go with their query and their tenant."""
+    store.set_interval(Query.PEERS, Scope.SWITCH, 60)
+    store.set_interval(Query.CALLS, Scope.TENANT, 120)
+    store.set_info("ACME", "Acme", {"team": "voice"})
+    store.set_info("BOREAL", "", {"team": ""})
+
+    store.keep_queries([(Query.PEERS, Scope.SWITCH)])
+    store.drop_tenants({"BOREAL"})
+
+    assert store.intervals == {(Query.PEERS, Scope.SWITCH): 60}
+    assert store.labels == {"ACME": {"team": "voice"}}
+    assert set(dict(store.family(catalogue.TENANT_INFO))) == {("ACME", "")}

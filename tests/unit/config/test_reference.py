@@ -31,7 +31,8 @@ def test_every_example_loads(tmp_path: Path, authority: Authority) -> None:
     """A configuration with nothing but what is required and the example is valid."""
     authority.issue("client")
     authority.certificate.rename(tmp_path / "private-ca.pem")
-    (tmp_path / "pbx-eu.key").write_text("made-up")
+    for name in ("pbx-eu.key", "alertmanager.password", "alertmanager.token"):
+        (tmp_path / name).write_text("made-up")
     file = tmp_path / "config.yaml"
     examples = [(key, example) for key in KEYS for example in key.field.examples or []]
     assert len(examples) > len(KEYS) / 2
@@ -53,6 +54,8 @@ def _around(key: Key, example: object) -> dict[str, Any]:
     place[last] = example
     if "tls" in steps and last in {"cert_file", "key_file"}:
         place |= {"cert_file": "client.pem", "key_file": "client.key"}
+    if last == "username":
+        place["password"] = "made-up"
     for path, keys in _REQUIRED.items():
         if ".".join(steps).startswith(path):
             at = _at(tree, path)
@@ -70,6 +73,8 @@ _REQUIRED: dict[str, dict[str, object]] = {
         "timezone": "Europe/Rome", "days": ["mon"], "from": "09:00", "to": "18:00",
     },
     "alerting": {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]},
+    "alerting.alertmanagers[]": {"url": "http://127.0.0.1:9093"},
+    "alerting.alertmanagers[].basic_auth": {"username": "noc"},
 }  # fmt: skip
 
 

@@ -173,3 +173,37 @@ def test_a_configuration_is_frozen(loaded: Load) -> None:
     switch = loaded(SWITCH).switches[0]
     with pytest.raises(ValueError, match="frozen"):
         switch.timeout = 5.0  # type: ignore[misc] # that it is refused is the point
+
+
+def test_how_an_alertmanager_is_told_who_we_are(loaded: Load, tmp_path: Path) -> None:
+    """User and password, or a token, from files that are read again; nothing shows either of them."""
+    (tmp_path / "token").write_text("t0ken\n")
+    (tmp_path / "password").write_text("passw0rd\n")
+    text = (
+        "alerting:\n  alertmanagers:\n"
+        "    - {url: https://a, basic_auth: {username: noc, password_file: password}}\n"
+        "    - {url: https://b, bearer_token_file: token, tls: {server_name: am, min_version: TLS13}}\n"
+    )
+    alerting = loaded(SWITCH + text).alerting
+    assert alerting is not None
+    basic, bearer = alerting.alertmanagers
+    assert basic.basic_auth is not None
+    assert (basic.basic_auth.username, basic.basic_auth.password.current()) == ("noc", "passw0rd")
+    assert bearer.bearer_token is not None
+    assert (bearer.bearer_token.current(), bearer.tls.server_name) == ("t0ken", "am")
+    assert "passw0rd" not in repr(alerting)
+    assert "t0ken" not in repr(alerting)
+
+
+def test_an_alertmanager_takes_one_credential(problems: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Both ways at once, or a password in two ways, is a mistake."""
+    (tmp_path / "token").write_text("t0ken\n")
+    text = (
+        "alerting:\n  alertmanagers:\n"
+        "    - {url: http://a, basic_auth: {username: u, password: p}, bearer_token_file: token}\n"
+        "    - {url: http://b, basic_auth: {username: u, password: p, password_file: token}}\n"
+    )
+    assert problems(SWITCH + text) == [
+        "alerting.alertmanagers[0]: has basic_auth and bearer_token_file; keep one of them",
+        "alerting.alertmanagers[1].basic_auth: has password and password_file; keep one of them",
+    ]

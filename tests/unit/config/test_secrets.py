@@ -29,6 +29,9 @@ LEAKS = [
     "switches:\n  - name: a\n    key: S3CRET: x\n",
     "switches: [{name: a, url: u, key: S3CRET, tenants: [{key: S3CRET, key_env: S3CRET}]}]",
     "alerting: {alertmanagers: [{url: 'http://u:S3CRET@host'}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: u, password: [S3CRET]}}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', basic_auth: {username: u, passwort: S3CRET}}]}",
+    "alerting: {alertmanagers: [{url: 'http://h', bearer_token_file: S3CRET}]}",
 ]
 
 

@@ -17,7 +17,11 @@ from tests.dashboard_mistakes import INVALID, MISTAKES, made
 from tests.promql_names import mentioned
 from tests.rule_files import RULES
 
-_SHOWN_NOWHERE: dict[str, str] = {}
+_SHOWN_NOWHERE = {
+    metric.name: "who lets the exporter send alerts has no Prometheus, and so no dashboard, as a rule"
+    for metric in METRICS
+    if metric.name.startswith("softswitch_alerting_")
+}
 """Metrics that neither a dashboard nor a rule uses, with the reason."""
 
 

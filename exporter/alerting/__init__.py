@@ -1,0 +1,1 @@
+"""Alerts without Prometheus: the daemon judges its own values and tells Alertmanager."""

@@ -1,0 +1,128 @@
+"""One message to one Alertmanager over HTTP, bounded in time; a failure is a value and not an exception."""
+
+import asyncio
+import json
+import ssl
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from exporter import __version__
+from exporter.client import tls_context
+from exporter.config import AlertmanagerConfiguration
+from exporter.masking import Mask
+
+TIMEOUT = 10.0
+"""Seconds for one message."""
+
+_TOLD = 300
+"""Bytes of an answer that are told."""
+
+
+class Verdict(Enum):
+    """What became of a message."""
+
+    TAKEN = auto()
+    REFUSED = auto()  # at least one alert in it; Alertmanager has stored the others (seen, 0.25)
+    FAILED = auto()  # it was not reached, or is not well
+
+
+_VERDICTS: dict[int, Verdict] = {
+    HTTPStatus.BAD_REQUEST: Verdict.REFUSED,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Verdict.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a message, and why; ``ahead``: seconds by which the clock over there is ahead."""
+
+    verdict: Verdict
+    detail: str = ""
+    ahead: float | None = None
+
+
+class Alertmanager:
+    """Sends messages to one Alertmanager. ``url`` names it, and never holds a credential."""
+
+    def __init__(
+        self, configuration: AlertmanagerConfiguration, mask: Mask, wall: Callable[[], float]
+    ) -> None:
+        """Open a session; raises OSError or ssl.SSLError where the TLS files cannot be used."""
+        self.url = configuration.url
+        self._configuration = configuration
+        self._mask = mask
+        self._wall = wall
+        self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context(configuration.tls)),
+            timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
+            headers={"User-Agent": f"softswitch-exporter/{__version__}", "Content-Type": "application/json"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
+        """Send alerts, and return what became of them within ``TIMEOUT``."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._post(json.dumps(alerts).encode())
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            return Answer(Verdict.FAILED, self._mask(_detail(error)))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._session.close()
+
+    async def _post(self, body: bytes) -> Answer:
+        async with self._session.post(
+            self._endpoint,
+            data=body,
+            headers=self._credentials(),
+            allow_redirects=False,
+            server_hostname=self._configuration.tls.server_name,
+        ) as response:
+            text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
+            detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
+            is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
+            verdict = Verdict.TAKEN if is_good else _VERDICTS.get(response.status, Verdict.FAILED)
+            return Answer(verdict, self._mask(detail), self._ahead(response.headers.get("Date", "")))
+
+    def _credentials(self) -> dict[str, str]:
+        basic, bearer = self._configuration.basic_auth, self._configuration.bearer_token
+        if basic is not None:
+            password = basic.password.current()
+            value = b64encode(f"{basic.username}:{password}".encode()).decode()
+            self._mask.add(password)
+            self._mask.add(value)
+            return {"Authorization": f"Basic {value}"}
+        if bearer is not None:
+            token = bearer.current()
+            self._mask.add(token)
+            return {"Authorization": f"Bearer {token}"}
+        return {}
+
+    def _ahead(self, date: str) -> float | None:
+        """Return by how much the clock that wrote this date is ahead of ours, to a second."""
+        try:
+            return parsedate_to_datetime(date).timestamp() - self._wall()
+        except ValueError:
+            return None
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:g} s"
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate was not accepted: {cause.verify_message}"
+    inner = getattr(cause, "os_error", cause)
+    if isinstance(inner, ssl.SSLError):
+        return f"TLS failed: {inner.reason or type(inner).__name__}"
+    return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"

@@ -1,0 +1,110 @@
+"""The state of every alert: pending, firing or resolved, as Prometheus's rules keep it. Times are moments."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.alerting.conditions import Found, Identity
+
+RESOLVED_FOR = 900.0
+"""Seconds for which the end of an alert is told: an Alertmanager that was away must not keep it burning."""
+
+_AT_A_TIME = 500
+
+
+class State(StrEnum):
+    """The states of an alert that is not inactive."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(slots=True)
+class Alert:
+    """One alert. ``since`` is when its present state began, ``fired_at`` when it began to fire.
+
+    ``value`` and ``threshold`` are those of the newest evaluation at which it was due, ``last_due_at``.
+    ``ending_since``: it fires although it is not due any more, for its ``keep_firing_for``, since then.
+    """
+
+    identity: Identity
+    state: State
+    since: float
+    value: float
+    threshold: float
+    fired_at: float | None = None
+    ending_since: float | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """All its labels but those that the configuration adds."""
+        rule, found = self.identity
+        return rule.labels(found)
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Its annotations, with the values that it was last due with."""
+        rule, found = self.identity
+        return rule.annotations(found, self.value, self.threshold)
+
+
+class Alerts:
+    """Every alert there is, by identity. ``step`` is one evaluation."""
+
+    def __init__(self) -> None:
+        self.by_identity: dict[Identity, Alert] = {}
+        self.changed: list[Alert] = []
+
+    def firing(self) -> set[Identity]:
+        """Return the identities of the alerts that fire."""
+        return {alert.identity for alert in self.by_identity.values() if alert.state is State.FIRING}
+
+    def told(self) -> list[Alert]:
+        """Return what an Alertmanager is to know: what fires, and what ended a while ago."""
+        return [alert for alert in self.by_identity.values() if alert.state is not State.PENDING]
+
+    def step(self, due: Mapping[Identity, Found], now: float) -> Iterator[None]:
+        """Take in what is due now. Yields where others may have their turn.
+
+        ``changed`` then holds the alerts that began to fire or ended with this step.
+        """
+        self.changed = []
+        for number, found in enumerate(due.values(), 1):
+            self._is_due(found, now)
+            if not number % _AT_A_TIME:
+                yield
+        for number, alert in enumerate(list(self.by_identity.values()), 1):
+            if alert.identity not in due:
+                self._is_not_due(alert, now)
+            elif alert.state is State.PENDING and now - alert.since >= alert.identity[0].pending_for:
+                alert.state, alert.since, alert.fired_at = State.FIRING, now, now
+                self.changed.append(alert)
+            if not number % _AT_A_TIME:
+                yield
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Take back what was written to a file."""
+        self.by_identity = {alert.identity: alert for alert in alerts}
+
+    def _is_due(self, found: Found, now: float) -> None:
+        alert = self.by_identity.get(found.identity)
+        if alert is None or alert.state is State.RESOLVED:
+            # What ended and is due again is another alert: it has to hold anew.
+            alert = Alert(found.identity, State.PENDING, now, found.value, found.threshold)
+            self.by_identity[found.identity] = alert
+        alert.value, alert.threshold, alert.ending_since = found.value, found.threshold, None
+
+    def _is_not_due(self, alert: Alert, now: float) -> None:
+        match alert.state:
+            case State.PENDING:
+                del self.by_identity[alert.identity]
+            case State.FIRING:
+                if alert.ending_since is None:
+                    alert.ending_since = now
+                if now - alert.ending_since >= alert.identity[0].keep_firing_for:
+                    alert.state, alert.since = State.RESOLVED, now
+                    self.changed.append(alert)
+            case State.RESOLVED:
+                if now - alert.since > RESOLVED_FOR:
+                    del self.by_identity[alert.identity]

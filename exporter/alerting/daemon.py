@@ -1,0 +1,205 @@
+"""Judges every switch on a schedule, and lets each Alertmanager be told."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from exporter.alerting.alertmanager import Alertmanager
+from exporter.alerting.alerts import Alert, State
+from exporter.alerting.engine import INTERVAL, Engine
+from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.look import Look
+from exporter.alerting.messages import Now
+from exporter.alerting.rules import RULES
+from exporter.alerting.sender import Sender
+from exporter.alerting.state_keeper import StateKeeper
+from exporter.clock import Clock
+from exporter.config import AlertingConfiguration
+from exporter.errors import StartError
+from exporter.masking import Mask
+from exporter.poll import Poller
+
+_LOGGED = 20
+_SHOWN = 500
+"""Alerts of one evaluation that are logged one by one, and alerts that the status shows."""
+
+Json = dict[str, Any]
+
+
+class Alerting:
+    """Alerts without Prometheus. Does nothing before it was given a configuration.
+
+    ``speed``: how many times faster than they are declared all durations of alerts go by: 1, but for tests.
+    """
+
+    def __init__(
+        self,
+        pollers: Callable[[], Sequence[Poller]],
+        registry: CollectorRegistry,
+        mask: Mask,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+    ) -> None:
+        self._pollers = pollers
+        self._registry = registry
+        self._mask = mask
+        self._clock = clock
+        self._speed = speed
+        self._log = structlog.get_logger("exporter.alerting")
+        self._instruments: AlertingInstruments | None = None
+        self._configuration: AlertingConfiguration | None = None
+        self._engine = Engine()
+        self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
+        self._at, self._wall = clock.monotonic(), clock.wall()
+        self._senders: list[Sender] = []
+        self._keeper: StateKeeper | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to evaluate."""
+        return self._configuration is not None
+
+    @property
+    def period(self) -> float:
+        """Seconds between two evaluations."""
+        return INTERVAL / self._speed
+
+    async def open(self, configuration: AlertingConfiguration | None) -> list[Alertmanager]:
+        """Open what is to be told. Raises StartError, and opens nothing, where TLS files cannot be used."""
+        if configuration is None or configuration.dry_run:
+            return []
+        opened: list[Alertmanager] = []
+        for alertmanager in configuration.alertmanagers:
+            try:
+                opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall))
+            except OSError as error:  # an ssl.SSLError is an OSError
+                for one in opened:
+                    await one.close()
+                reason = error.strerror or type(error).__name__
+                raise StartError(
+                    f"Alertmanager {alertmanager.url}: its `tls` files cannot be used: {reason}"
+                ) from error
+        return opened
+
+    async def adopt(
+        self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager] = ()
+    ) -> None:
+        """Judge and tell what this configuration says from now on; None is to stop.
+
+        ``opened`` is what ``open`` returned for it.
+        """
+        was_on, self._configuration = self.is_on, configuration
+        before = {sender.alertmanager.url for sender in self._senders}
+        await self._stop_senders()
+        if self._instruments is not None:
+            for url in before - {one.url for one in opened}:
+                self._instruments.forget(url)
+        if configuration is None:
+            self._engine, self._keeper = Engine(), None
+            return
+        if self._instruments is None:
+            self._instruments = AlertingInstruments(self._registry)
+        if self._keeper is None or self._keeper.path != configuration.state_file:
+            self._keeper = StateKeeper(configuration.state_file, self._clock, self._instruments)
+        if not was_on:
+            self._begin(await self._keeper.load())
+        self._senders = [
+            Sender(alertmanager, configuration.labels, self._instruments, self._now)
+            for alertmanager in opened
+        ]
+        for sender in self._senders if was_on else ():  # at the start the first evaluation tells
+            sender.offer(self._engine.alerts.told())
+        if configuration.dry_run:
+            self._log.info("alerting is a dry run: alerts are judged and shown, and sent to nobody")
+
+    async def evaluate(self) -> None:
+        """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
+        if self._instruments is None or self._keeper is None or not self.is_on:
+            return
+        engine = self._engine
+        self._step()
+        for _ in engine.evaluate(self._looks(), self._moment):
+            await asyncio.sleep(0)
+        self._log_changes(engine.alerts.changed)
+        told = engine.alerts.told()
+        for sender in self._senders:
+            sender.offer(told)
+        self._count(self._instruments, engine.alerts.by_identity.values())
+        await self._keeper.keep(engine, self._at, self._wall)
+
+    def active(self) -> list[Json]:
+        """Return the alerts that pend or fire, those that fire first, for the status. Ages are in seconds."""
+        now = self._now().moment
+        found = [a for a in self._engine.alerts.by_identity.values() if a.state is not State.RESOLVED]
+        found.sort(key=lambda alert: (alert.state is State.PENDING, sorted(alert.labels.items())))
+        return [
+            {
+                "state": alert.state.value,
+                "labels": self._labels(alert),
+                "annotations": dict(alert.annotations),
+                "age_seconds": round(max(0.0, now - alert.since) / self._speed, 3),
+            }
+            for alert in found[:_SHOWN]
+        ]
+
+    async def stop(self) -> None:
+        """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
+        await self._stop_senders()
+        if self._keeper is not None and self.is_on:
+            await self._keeper.close(self._engine, self._at, self._wall)
+
+    async def _stop_senders(self) -> None:
+        for sender in self._senders:
+            await sender.stop()
+        self._senders = []
+
+    def _begin(self, kept: tuple[Engine, float] | None) -> None:
+        """Go on where the daemon before this one ended."""
+        self._engine, elapsed = kept or (Engine(), 0.0)
+        self._moment = self._engine.evaluated_at or 0.0
+        self._at = self._clock.monotonic() - elapsed
+        self._step()
+
+    def _step(self) -> None:
+        """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap."""
+        now = self._clock.monotonic()
+        self._moment += INTERVAL * round((now - self._at) * self._speed / INTERVAL)
+        self._at, self._wall = now, self._clock.wall()
+
+    def _now(self) -> Now:
+        moment = self._moment + (self._clock.monotonic() - self._at) * self._speed
+        return Now(moment, self._clock.wall(), self._speed)
+
+    def _looks(self) -> Mapping[str, Look]:
+        offset = self._moment - self._at * self._speed
+        looks = {}
+        for poller in self._pollers():
+            poller.drop_stale()
+            is_open = poller.courtesy.breaker.is_open
+            looks[poller.store.switch] = Look(poller.store, poller.is_up(), is_open, offset, self._speed)
+        return looks
+
+    def _labels(self, alert: Alert) -> dict[str, str]:
+        configured = self._configuration.labels if self._configuration else {}
+        return {**configured, **alert.labels}
+
+    def _log_changes(self, changed: Sequence[Alert]) -> None:
+        for alert in changed[:_LOGGED]:
+            if alert.state is State.FIRING:
+                self._log.info("alert firing", **self._labels(alert))
+            else:
+                self._log.info("alert resolved", **self._labels(alert))
+        if len(changed) > _LOGGED:
+            self._log.info("and more alerts", count=len(changed) - _LOGGED)
+
+    @staticmethod
+    def _count(instruments: AlertingInstruments, alerts: Iterable[Alert]) -> None:
+        counts = Counter((alert.identity[0].name, alert.state) for alert in alerts)
+        for name in dict.fromkeys(rule.name for rule in RULES):
+            for state in (State.PENDING, State.FIRING):
+                instruments.alerts.labels(name, state.value).set(counts[name, state])

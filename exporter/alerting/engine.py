@@ -1,0 +1,71 @@
+"""Judges every switch and keeps the state of every alert. Pure: what is known and the moment are passed in.
+
+A *moment* is seconds on an axis that knows no wall clock and goes on over a restart. Evaluations are at whole
+intervals of it. Those that were missed, because nobody ran, are made up for: what counted then still counts
+for its window, so a gap is to an alert what a gap in its scrapes is to Prometheus.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from exporter.alerting import rules
+from exporter.alerting.alerts import Alerts
+from exporter.alerting.conditions import Found, Identity, findings
+from exporter.alerting.look import Look
+from exporter.alerting.memory import Memory
+
+INTERVAL = 60.0
+"""Seconds between two evaluations: the ``interval`` of the rules."""
+
+_MADE_UP_FOR = 30
+"""Evaluations. By then every window but that of the license has passed: what is left is one step."""
+
+_AT_A_TIME = 100
+
+
+class Engine:
+    """The memory of every switch, and the alerts that follow from it."""
+
+    def __init__(self) -> None:
+        self.alerts = Alerts()
+        self.memories: dict[str, Memory] = {}
+        self.evaluated_at: float | None = None
+
+    def evaluate(self, looks: Mapping[str, Look], now: float) -> Iterator[None]:
+        """Judge what the switches look like now. Yields where others may have their turn.
+
+        A switch that is not among ``looks`` any more is forgotten when nothing of it counts any longer.
+        """
+        for name in looks:
+            self.memories.setdefault(name, Memory(name))
+        changed = []
+        for missed in self._missed(now):
+            yield from self._step(dict.fromkeys(looks), looks, missed)
+            changed += self.alerts.changed
+        yield from self._step(looks, looks, now)
+        self.alerts.changed = changed + self.alerts.changed
+        for name in self.memories.keys() - looks.keys():
+            if self.memories[name].is_empty:
+                del self.memories[name]
+
+    def _missed(self, now: float) -> Sequence[float]:
+        if self.evaluated_at is None:
+            return []
+        count = round((now - self.evaluated_at) / INTERVAL) - 1
+        return [self.evaluated_at + INTERVAL * number for number in range(1, min(count, _MADE_UP_FOR) + 1)]
+
+    def _step(
+        self, looks: Mapping[str, Look | None], declared: Mapping[str, Look], now: float
+    ) -> Iterator[None]:
+        watchdog = Found((rules.WATCHDOG, ()), 1)
+        due: dict[Identity, Found] = {watchdog.identity: watchdog}
+        firing = self.alerts.firing()
+        for name, memory in self.memories.items():
+            store = declared[name].store if name in declared else None
+            yield from memory.observe(looks.get(name), store, now)
+            for number, found in enumerate(findings(memory, firing, now), 1):
+                if found is not None:
+                    due[found.identity] = found
+                if found is None or not number % _AT_A_TIME:
+                    yield
+        yield from self.alerts.step(due, now)
+        self.evaluated_at = now

@@ -1,0 +1,42 @@
+"""What was recorded at each evaluation of late: ``avg_over_time`` and ``min_over_time`` of the rules."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+
+
+class History:
+    """What was recorded of late: a mapping for each moment."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self.recorded: deque[tuple[float, Mapping[str, float]]] = deque()
+
+    def record(self, values: Mapping[str, float], now: float) -> None:
+        """Record what is so now, and forget what is older than the window."""
+        if self.recorded and self.recorded[-1][0] == now:
+            self.recorded.pop()
+        self.recorded.append((now, values))
+        while now - self.recorded[0][0] > self._window:
+            self.recorded.popleft()
+
+    def averages_above(self, limit: float) -> Iterator[tuple[str, float]]:
+        """Return every key whose average over the window is greater, with that average."""
+        candidates = {key for _, values in self.recorded for key, value in values.items() if value > limit}
+        for key in candidates:
+            mean = _mean(values[key] for _, values in self.recorded if key in values)
+            if mean > limit:
+                yield key, mean
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Return the average as Prometheus works it out, to the last digit: a limit may be met exactly.
+
+    The mean so far and, by Kahan's method, what rounding took from it.
+    """
+    mean = lost = 0.0
+    for count, value in enumerate(values, 1):
+        more = value / count - mean / count
+        total = mean + more
+        lost += (mean - total) + more if abs(mean) >= abs(more) else (more - total) + mean
+        mean = total
+    return mean + lost

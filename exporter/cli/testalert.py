@@ -1,0 +1,83 @@
+"""``test-alert``: send an alert that says it is a test, and its end, and tell who took them."""
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
+from exporter.alerting.alerts import Alert, State
+from exporter.alerting.messages import Now, message
+from exporter.alerting.rules import Rule
+from exporter.config import AlertingConfiguration, load
+from exporter.errors import StartError
+from exporter.masking import Mask
+
+_AN_HOUR = 3600.0
+
+_SUMMARY = "This is a test of softswitch-exporter: nothing is wrong."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send the test; return 0 if any Alertmanager took the alert, else 1."""
+    if getattr(arguments, "config_file", None) is None:
+        raise StartError("test-alert needs --config.file=FILE")
+    alerting = load(arguments.config_file, os.environ).alerting
+    if alerting is None:
+        raise StartError("the configuration has no section `alerting`: there is nobody to send an alert to")
+    return asyncio.run(_test(alerting, arguments.severity, arguments.hold))
+
+
+async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> int:
+    # It began an hour ago: of what is new Alertmanager waits for more, and a test should not take minutes.
+    rule = Rule("SoftswitchTestAlert", severity, "monitoring", _SUMMARY, f"{_SUMMARY} Sent by `test-alert`.")
+    firing = Alert((rule, ()), State.FIRING, 0.0, 0.0, 0.0, fired_at=0.0)
+    alertmanagers = _open(alerting)
+    try:
+        taken = await _send(alertmanagers, alerting, firing, _AN_HOUR, "the alert")
+        if taken:
+            await asyncio.sleep(hold)
+            ended = replace(firing, state=State.RESOLVED, since=_AN_HOUR + hold)
+            await _send(taken, alerting, ended, _AN_HOUR + hold, "its end")
+    finally:
+        for alertmanager in alertmanagers:
+            await alertmanager.close()
+    return 0 if taken else 1
+
+
+def _open(alerting: AlertingConfiguration) -> list[Alertmanager]:
+    try:
+        return [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
+    except OSError as error:  # an ssl.SSLError is an OSError
+        raise StartError(
+            f"the `tls` files of an Alertmanager cannot be used: {error.strerror or type(error).__name__}"
+        ) from error
+
+
+async def _send(
+    alertmanagers: Sequence[Alertmanager],
+    alerting: AlertingConfiguration,
+    alert: Alert,
+    moment: float,
+    what: str,
+) -> list[Alertmanager]:
+    """Send to each of them at once; return those that took it."""
+    answers = await asyncio.gather(
+        *(_post(alertmanager, alerting, alert, moment) for alertmanager in alertmanagers)
+    )
+    for alertmanager, answer in zip(alertmanagers, answers, strict=True):
+        taken = answer.verdict is Verdict.TAKEN
+        print(f"{alertmanager.url}  {f'took {what}' if taken else f'did not take {what}: {answer.detail}'}")
+    return [
+        alertmanager
+        for alertmanager, answer in zip(alertmanagers, answers, strict=True)
+        if answer.verdict is Verdict.TAKEN
+    ]
+
+
+async def _post(
+    alertmanager: Alertmanager, alerting: AlertingConfiguration, alert: Alert, moment: float
+) -> Answer:
+    return await alertmanager.post([message(alert, alerting.labels, Now(moment, time.time()))])

@@ -1,0 +1,74 @@
+"""Daemons in which one thing is not as it was: a comparison that does not notice would prove nothing."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import exporter.alerting
+
+_PACKAGE = "exporter.alerting"
+_MUTANT = "mutant_alerting"
+# Each imports only those before it.
+_MODULES = [
+    "figures",
+    "rules",
+    "held",
+    "look",
+    "history",
+    "attempts",
+    "memory",
+    "conditions",
+    "alerts",
+    "engine",
+    "state",
+]
+
+DAEMONS = (
+    # module, what stands there, what stands there in the mutant
+    ("rules", "pending_for=3 * _MINUTE", "pending_for=2 * _MINUTE"),
+    ("rules", "keep_firing_for=5 * _MINUTE", "keep_firing_for=6 * _MINUTE"),
+    ("held", "now - seen <= self.window", "now - seen < self.window"),
+    ("history", "> self._window", ">= self._window"),
+    ("history", "if mean > limit", "if mean >= limit"),
+    ("attempts", "_WINDOW = 300.0", "_WINDOW = 240.0"),
+    ("attempts", "if not self._is_well(target)", ""),
+    ("memory", "balances: Held[str, float] = Held(15 *", "balances: Held[str, float] = Held(5 *"),
+    ("memory", "_SETTLED_AFTER = 20", "_SETTLED_AFTER = 18"),
+    ("memory", '"" if tenant in self.teams else team', "team"),
+    ("memory", "if known > states", "if known >= states"),
+    ("conditions", "0.8, 0.95", "0.8, 0.85"),
+    ("conditions", "balance < threshold", "balance <= threshold"),
+    ("conditions", "left <= threshold", "left < threshold"),
+    ("conditions", "if refused:", "if False:"),
+    ("conditions", "_FEW_PHONES = 3", "_FEW_PHONES = 4"),
+    ("alerts", "now - alert.since >=", "now - alert.since >"),
+    ("alerts", "found.threshold, None", "found.threshold, alert.ending_since"),
+    ("alerts", "or alert.state is State.RESOLVED", ""),
+    ("engine", "for missed in self._missed(now)", "for missed in ()"),
+    ("state", '"tenant_used": memory.tenant_used', '"tenant_used": History(300.0)'),
+)
+
+
+@contextlib.contextmanager
+def mutant(module: str, before: str, after: str) -> Iterator[str]:
+    """Give the name of a package that is the engine with this one change."""
+    directory = Path(exporter.alerting.__path__[0])
+    made = [_MUTANT, *(f"{_MUTANT}.{name}" for name in _MODULES)]
+    try:
+        sys.modules[_MUTANT] = ModuleType(_MUTANT)
+        for name in _MODULES:
+            text = (directory / f"{name}.py").read_text()
+            if name == module:
+                assert before in text, f"{module} has no {before!r} any more"
+                text = text.replace(before, after)
+            copy = ModuleType(f"{_MUTANT}.{name}")
+            sys.modules[copy.__name__] = copy
+            code = compile(text.replace(_PACKAGE, _MUTANT), f"{_MUTANT}/{name}.py", "exec")
+            exec(code, copy.__dict__)  # noqa: S102 -- the text is ours
+            setattr(sys.modules[_MUTANT], name, copy)
+        yield _MUTANT
+    finally:
+        for name in made:
+            sys.modules.pop(name, None)

@@ -1,0 +1,240 @@
+"""Plays a scenario: acts on a real store, and lets the daemon's engine judge it minute by minute."""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+from exporter import catalogue, lines
+from exporter.catalogue import METRICS
+from exporter.model import Failure, Query, Scope, Target
+from exporter.store import Store
+from tests.differential.site import PHONES, TENANTS, TRANSPORT, Site, trouble
+from tests.rule_files import RULES
+
+MINUTES = 90
+"""Of a scenario: 20 until a switch counts as settled, 15 for the longest ``for``, and time for more."""
+
+MINUTE = 60.0
+
+_USED = [metric for metric in METRICS if any(metric.name in rule["expr"] for rule in RULES)]
+_STALE_AFTER = 3.0
+_PACES: Mapping[tuple[Query, Scope], float] = {
+    (Query.PEERS, Scope.SWITCH): 60,
+    (Query.CHANNELS, Scope.SWITCH): 60,
+    (Query.LICENSE, Scope.SWITCH): 600,
+    (Query.CALLS, Scope.TENANT): 120,
+    (Query.CHANNELS, Scope.TENANT): 60,
+    (Query.BALANCE, Scope.TENANT): 180,
+    (Query.REGISTRATIONS, Scope.TENANT): 120,
+    (Query.LIMITS, Scope.TENANT): 600,
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An alert that pends or fires, as it is told."""
+
+    labels: Mapping[str, str]
+    state: str
+    annotations: Mapping[str, str]
+
+
+@dataclass
+class Scenario:
+    """One switch, minute by minute: what it serves, and what the daemon says, None while it is down."""
+
+    name: str
+    series: dict[str, list[str]] = field(default_factory=dict)
+    alerts: list[list[Judged] | None] = field(default_factory=list)
+
+
+class Play:
+    """Plays one scenario. ``package`` is where the daemon's engine is: another one is a mutant."""
+
+    def __init__(self, seed: int, number: int, package: str = "exporter.alerting") -> None:
+        self.package = package
+        self.chance = random.Random(f"{seed} {number}")  # noqa: S311 -- a scenario, not a secret
+        self.scenario = Scenario(f"s{number}")
+        self.site = Site(self.chance)
+        self.site.configure()
+        for code in TENANTS:
+            self.site.watched[code] = [phone for phone in PHONES[code][:2] if self.chance.random() < 0.5]
+            self.site.phones[code] = dict.fromkeys(PHONES[code], 1)
+        self.troubles = [trouble(self.chance, MINUTES) for _ in range(self.chance.randint(0, 4))]
+        self.restarts = {
+            minute: self.chance.choice([0, 1, 2, 4, 6, 9, 16, 22, 40])
+            for minute in self.chance.sample(range(5, MINUTES), self.chance.choice([0, 0, 1, 1, 2]))
+        }
+        self.engine = self._part("engine").Engine()
+        self.store = self._start(0)
+        self.down_until = 0
+
+    def run(self) -> Scenario:
+        """Play all of it."""
+        for minute in range(MINUTES):
+            self.site.drift()
+            if self.chance.random() < 0.03 and minute > self.down_until:
+                self._reload()
+            if minute >= self.down_until:
+                self._poll(minute)
+                self._evaluate(minute)
+            else:
+                self.scenario.alerts.append(None)
+            self._serve(minute)
+            if minute in self.restarts and minute >= self.down_until:
+                self._restart(minute)
+        return self.scenario
+
+    # The exporter
+
+    def _start(self, minute: int) -> Store:
+        """Start a process: an empty store, a monotonic clock of its own."""
+        self.ahead = self.chance.choice([0.0, 1000.0, -minute * MINUTE + 7])
+        self.asked: dict[Target, int] = {}
+        self.started = minute
+        store = Store(self.scenario.name, stale_after=_STALE_AFTER, max_series=100_000)
+        for (query, scope), interval in _PACES.items():
+            store.set_interval(query, scope, interval)
+        self._declare(store)
+        return store
+
+    def _declare(self, store: Store) -> None:
+        site = self.site
+        store.set(catalogue.LICENSE_REMAINING_THRESHOLD, "", dict(site.license_thresholds))
+        store.set(catalogue.NODE_CHANNELS_LIMIT, "", dict(site.node_limits))
+        for code in site.tenants:
+            store.set_info(code, "", {"team": site.teams[code]})
+            store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, dict(site.thresholds[code]["balance"]))
+            store.set(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, code, dict(site.thresholds[code]["ratio"]))
+            store.set(catalogue.EXTENSION_WATCHED, code, dict.fromkeys(site.watched[code], 1.0))
+            if code in site.tenant_limits:
+                store.set(catalogue.TENANT_CHANNELS_LIMIT, code, site.tenant_limits[code], part="configured")
+            else:
+                store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part="configured")
+
+    def _reload(self) -> None:
+        """Load another configuration; now and then with a tenant less."""
+        self.site.configure()
+        if len(self.site.tenants) > 1 and self.chance.random() < 0.2:
+            gone = self.site.tenants.pop()
+            self.store.drop_tenants({gone})
+        self._declare(self.store)
+
+    def _restart(self, minute: int) -> None:
+        """Kill the process and start another one, some minutes later, which finds the file of the first."""
+        written = list(self._part("state").dump(self.engine))
+        self.down_until = minute + 1 + self.restarts[minute]
+        self.engine, _ = self._part("state").restore(written)
+        self.store = self._start(self.down_until)
+
+    def _poll(self, minute: int) -> None:
+        for (query, scope), interval in _PACES.items():
+            for tenant in [""] if scope is Scope.SWITCH else self.site.tenants:
+                target = Target(query, scope, tenant)
+                due = self.asked.get(target, self.started) + round(interval / MINUTE)
+                if target not in self.asked or minute >= due:
+                    self._ask(target, minute, interval)
+            if self.chance.random() < 0.02:
+                self.store.set_cycle(query, scope, interval * self.chance.choice([1, 1.5, 4]))
+        self.store.expire(self._monotonic(minute))
+
+    def _ask(self, target: Target, minute: int, interval: float) -> None:
+        self.asked[target] = minute
+        trouble = next((one for one in self.troubles if one.covers(minute, target)), None)
+        if trouble and not trouble.reasons:
+            return
+        now = self._monotonic(minute) - self.chance.randint(0, 59)
+        failure = Failure(self.chance.choice(trouble.reasons), "") if trouble else None
+        if failure is None:
+            self.store.put(target, self._answer(target), interval=interval, now=now)
+        self.store.record(target, failure, now=now, wall=now - self.ahead)
+        self.store.note_attempt(valid=failure is None, now=now)
+
+    def _answer(self, target: Target) -> dict[Any, Any]:
+        site, code = self.site, target.tenant
+        match target.query, target.scope:
+            case Query.PEERS, _:
+                return {catalogue.NODE_PRESENT: {node: float(there) for node, there in site.present.items()}}
+            case Query.CHANNELS, Scope.SWITCH:
+                return {
+                    catalogue.NODE_CHANNELS: {n: site.used[n] for n, there in site.present.items() if there}
+                }
+            case Query.CHANNELS, _:
+                return {catalogue.TENANT_CHANNELS: site.channels[code]}
+            case Query.LICENSE, _:
+                return {catalogue.LICENSE_REMAINING: site.license * 86_400}
+            case Query.CALLS, _:
+                return {catalogue.TENANT_CALLS: 1}
+            case Query.BALANCE, _:
+                return {catalogue.TENANT_BALANCE: site.balance[code]}
+            case Query.LIMITS, _:
+                return {} if code in site.tenant_limits else {catalogue.TENANT_CHANNELS_LIMIT: 10}
+        states = site.phones[code].values()
+        names = {"registered": 1, "unregistered": 0, "unknown": -1}
+        return {
+            catalogue.TENANT_EXTENSIONS: {
+                name: float(sum(state == number for state in states)) for name, number in names.items()
+            },
+            catalogue.EXTENSION_REGISTERED: {
+                phone: float(state) for phone, state in site.phones[code].items() if state >= 0
+            },
+        }
+
+    def _monotonic(self, minute: int) -> float:
+        return minute * MINUTE + self.ahead
+
+    # Both judges
+
+    def _up(self, minute: int) -> bool | None:
+        """Tell what ``Poller.is_up`` would: whether a valid answer came within three intervals."""
+        if not self.store.attempted:
+            return None
+        at = self.store.valid_at
+        return at is not None and self._monotonic(minute) - at <= 180
+
+    def _breaker_open(self, minute: int) -> bool:
+        reasons = [a.failure.reason if a.failure else None for a in self.store.attempts.values()]
+        return bool(reasons) and all(reason in TRANSPORT for reason in reasons)
+
+    def _evaluate(self, minute: int) -> None:
+        look = self._part("look").Look(
+            self.store, self._up(minute), self._breaker_open(minute), offset=-self.ahead
+        )
+        for _ in self.engine.evaluate({self.scenario.name: look}, minute * MINUTE):
+            pass
+        self.scenario.alerts.append([
+            Judged(alert.labels, str(alert.state), alert.annotations)
+            for alert in self.engine.alerts.by_identity.values()
+            if alert.state != "resolved" and alert.labels["alertname"] != "SoftswitchWatchdog"
+        ])  # fmt: skip
+
+    def _part(self, name: str) -> Any:
+        return import_module(f"{self.package}.{name}")
+
+    def _serve(self, minute: int) -> None:
+        """Note what a scrape finds at this minute: nothing while the process is down."""
+        samples = dict(self._samples(minute)) if minute >= self.down_until else {}
+        for series in samples.keys() | self.scenario.series.keys():
+            values = self.scenario.series.setdefault(series, ["_"] * minute)
+            was_there = bool(values) and values[-1] not in {"_", "stale"}
+            values.append(samples.get(series, "stale" if was_there else "_"))
+
+    def _samples(self, minute: int) -> Iterator[tuple[str, str]]:
+        up = self._up(minute)
+        if up is not None:
+            self.store.set(catalogue.UP, "", float(up))
+        for metric in _USED:
+            for line in b"".join(chain.from_iterable(self.store.lend(metric))).decode().splitlines():
+                series, _, value = line.rpartition(" ")
+                yield series, value
+        own = lines.line(catalogue.BREAKER_OPEN, (self.scenario.name,), float(self._breaker_open(minute)))
+        series, _, value = own.rstrip("\n").rpartition(" ")
+        yield series, value
+
+
+def play(seed: int, numbers: Iterable[int], package: str = "exporter.alerting") -> list[Scenario]:
+    """Play some scenarios: the same seed and number are the same scenario."""
+    return [Play(seed, number, package).run() for number in numbers]

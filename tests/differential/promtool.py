@@ -1,0 +1,154 @@
+"""What promtool is given of scenarios, and what only one of it and the daemon says."""
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+
+from exporter.alerting import rules
+from tests.differential.play import MINUTES, Scenario
+from tests.rule_files import RULES, Document, Rule, name_of, needed
+
+NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule is not rules.WATCHDOG))
+
+_TOGETHER = 25
+"""Scenarios of one promtool test, each with a switch of its own: its rules are evaluated once for all."""
+
+_PROCESSES = 2
+_WITH_TEXTS = 15
+_FIRST_TEXTS, _TEXTS_EVERY = 20, 10
+"""Scenarios, and minutes of them, of which the annotations are compared as well: these take long."""
+
+
+def rule_file(changed: Mapping[int, Rule] | None = None, *, texts: bool = False) -> Document:
+    """Return the shipped rules that the daemon's alerts rest on, with their annotations only if wanted.
+
+    ``changed``: others in place of some, by their position in ``RULES``.
+    """
+    alerts = [rule for rule in RULES if rule.get("alert") in NAMES]
+    wanted = needed(text for rule in alerts for text in (rule["expr"], *rule["annotations"].values()))
+    kept = [
+        {key: part for key, part in rule.items() if texts or key != "annotations"}
+        for rule in ((changed or {}).get(position, rule) for position, rule in enumerate(RULES))
+        if rule in alerts or name_of(rule) in wanted | set(NAMES)
+    ]
+    return {"groups": [{"name": "all", "interval": "1m", "rules": kept}]}
+
+
+def unit_tests(scenarios: Sequence[Scenario]) -> Document:
+    """Return the unit tests that say of every minute of every scenario what the daemon says."""
+    portions = [scenarios[first : first + _TOGETHER] for first in range(0, len(scenarios), _TOGETHER)]
+    return _document(
+        {**_input(portion), "promql_expr_test": [_state_at(portion, minute) for minute in range(MINUTES)]}
+        for portion in portions
+    )
+
+
+def text_tests(scenarios: Sequence[Scenario]) -> Document:
+    """Return unit tests of the annotations of what fires now and then, where no daemon was ever down."""
+    steady = [scenario for scenario in scenarios if None not in scenario.alerts]
+    minutes = range(_FIRST_TEXTS, MINUTES, _TEXTS_EVERY)
+    cases = [_texts_at(steady, minute, name) for minute in minutes for name in NAMES]
+    return _document([{**_input(steady), "alert_rule_test": cases}])
+
+
+def _document(tests: Iterable[Document]) -> Document:
+    return {
+        "rule_files": ["rules.json"],
+        "evaluation_interval": "1m",
+        "group_eval_order": ["all"],
+        "tests": list(tests),
+    }
+
+
+def _input(scenarios: Sequence[Scenario]) -> Document:
+    return {
+        "name": f"{scenarios[0].name} to {scenarios[-1].name}",
+        "interval": "1m",
+        "input_series": [
+            {"series": series, "values": " ".join(_runs(values))}
+            for scenario in scenarios
+            for series, values in scenario.series.items()
+        ],
+    }
+
+
+def _runs(values: Sequence[str]) -> Iterator[str]:
+    """Return values in the notation of promtool: ``1x3`` is a 1 and three more, but ``_x3`` three gaps."""
+    for value, run in groupby(values):
+        count = len(list(run))
+        yield value if count == 1 else f"{value}x{count if value == '_' else count - 1}"
+
+
+def _state_at(scenarios: Sequence[Scenario], minute: int) -> Document:
+    running = {s.name: alerts for s in scenarios if (alerts := s.alerts[minute]) is not None}
+    return {
+        "eval_time": f"{minute}m",
+        "expr": f'ALERTS{{switch=~"{"|".join(running)}"}}',
+        "exp_samples": [
+            {"labels": _selector({**alert.labels, "alertstate": alert.state}), "value": 1}
+            for alerts in running.values()
+            for alert in alerts
+        ],
+    }
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return "ALERTS{" + ",".join(f"{name}={json.dumps(text)}" for name, text in labels.items()) + "}"
+
+
+def _texts_at(scenarios: Sequence[Scenario], minute: int, name: str) -> Document:
+    firing = [
+        alert
+        for scenario in scenarios
+        for alert in scenario.alerts[minute] or []
+        if alert.state == "firing" and alert.labels["alertname"] == name
+    ]
+    return {
+        "eval_time": f"{minute}m",
+        "alertname": name,
+        "exp_alerts": [
+            {
+                "exp_labels": {k: v for k, v in alert.labels.items() if k != "alertname"},
+                "exp_annotations": dict(alert.annotations),
+            }
+            for alert in firing
+        ],
+    }
+
+
+def disagreements(promtool: str, rules: Document, tests: Document) -> str:
+    """Run unit tests over rules; return what only one of the two says, minute by minute, or ""."""
+    with tempfile.TemporaryDirectory() as directory:
+        # JSON is YAML.
+        (Path(directory) / "rules.json").write_text(json.dumps(rules))
+        file = Path(directory) / "scenarios.test.json"
+        file.write_text(json.dumps(tests))
+        done = subprocess.run(
+            [promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False
+        )
+    if done.returncode == 0:
+        return ""
+    said = done.stdout + done.stderr
+    return "\n".join(_differences(said)) or said
+
+
+def _differences(said: str) -> Iterator[str]:
+    for minute, daemon, prometheus in re.findall(r"time: (\w+),\s+exp: ?(.*)\n\s+got: ?(.*)", said):
+        sides = [set(re.findall(r"\{[^}]*\}", side)) for side in (daemon, prometheus)]
+        yield from (f"{minute}: only the daemon: {one}" for one in sorted(sides[0] - sides[1]))
+        yield from (f"{minute}: only Prometheus: {one}" for one in sorted(sides[1] - sides[0]))
+
+
+def compare(promtool: str, scenarios: Sequence[Scenario]) -> str:
+    """Compare the states in all scenarios, and the texts in some; return what differs, or ""."""
+    portions = [scenarios[first::_PROCESSES] for first in range(_PROCESSES)]
+    with ThreadPoolExecutor(_PROCESSES + 1) as pool:
+        told = [pool.submit(disagreements, promtool, rule_file(), unit_tests(part)) for part in portions]
+        texts = text_tests(scenarios[:_WITH_TEXTS])
+        told.append(pool.submit(disagreements, promtool, rule_file(texts=True), texts))
+    return "\n".join(filter(None, (one.result() for one in told)))

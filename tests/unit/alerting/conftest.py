@@ -1,0 +1,54 @@
+"""An Alertmanager that does what a test wants, on the loopback."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+Refuses = Callable[[dict[str, Any]], bool]
+
+
+@dataclass
+class FakeAlertmanager:
+    """Stores what it takes. ``status`` other than 200 is answered to everything; ``refuses`` picks alerts."""
+
+    url: str = ""
+    status: int = 200
+    refuses: Refuses = lambda _: False
+    date: str = ""
+    messages: list[list[dict[str, Any]]] = field(default_factory=list)
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer as Alertmanager 0.25 was seen to: one bad alert is a 400, and the others are stored."""
+        self.authorizations.append(request.headers.get("Authorization", ""))
+        alerts = await request.json()
+        if alerts:  # else it is only asked what time it is
+            self.messages.append(alerts)
+        headers = {"Date": self.date} if self.date else {}
+        if self.status != 200:
+            return web.Response(status=self.status, text="an error", headers=headers)
+        good = [alert for alert in alerts if not self.refuses(alert)]
+        self.taken += good
+        if len(good) < len(alerts):
+            return web.Response(status=400, text='"invalid label set"', headers=headers)
+        return web.Response(headers=headers)
+
+    def names(self) -> list[str]:
+        """Return the node of each alert that was taken."""
+        return [alert["labels"]["node"] for alert in self.taken]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeAlertmanager]:
+    """Serve an Alertmanager that takes everything."""
+    alertmanager = FakeAlertmanager()
+    application = web.Application()
+    application.router.add_post("/api/v2/alerts", alertmanager.handle)
+    async with TestServer(application) as server:
+        alertmanager.url = str(server.make_url("/")).rstrip("/")
+        yield alertmanager
