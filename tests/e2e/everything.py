@@ -40,9 +40,15 @@ def switch(name: str, url: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def configuration(*switches: dict[str, Any]) -> str:
-    """Return the text of a configuration: JSON is YAML."""
-    return json.dumps({"switches": switches}, ensure_ascii=False, indent=1)
+NOBODY = "http://127.0.0.1:9"
+"""Where nobody listens."""
+
+ALERTING = {"alertmanagers": [{"url": NOBODY}]}
+
+
+def configuration(*switches: dict[str, Any], **sections: Any) -> str:
+    """Return the text of a configuration with these switches and further sections: JSON is YAML."""
+    return json.dumps({"switches": switches, **sections}, ensure_ascii=False, indent=1)
 
 
 def wait_until_well(exporter: Exporter) -> None:

@@ -15,8 +15,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter.catalogue import METRICS, REQUEST_DURATION, TENANT_INFO, Kind, Metric
-from tests.e2e.everything import configuration, queries, switch
+from exporter.catalogue import METRICS, TENANT_INFO, Kind, Metric
+from tests.e2e.everything import ALERTING, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,
     Series,
@@ -85,7 +85,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
             },
             tenants=[{"code": code} for code in ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER")],
         )
-        exporter = start_exporter(run, directory / "config.yaml", configuration(settings))
+        exporter = start_exporter(run, directory / "config.yaml", configuration(settings, alerting=ALERTING))
         wait_until(lambda: _has_seen_everything(exporter), 30, "every family, and every failure")
         yield exporter
         simulator.assert_nothing_forbidden()
@@ -237,8 +237,8 @@ def test_every_series_has_the_labels_of_the_catalogue(busy: Exporter) -> None:
 
 
 def _declaration(sample: str) -> tuple[Metric, set[str]]:
-    histogram = REQUEST_DURATION.name
-    if sample.startswith(histogram):
-        assert sample.removeprefix(histogram) in {"_bucket", "_sum", "_count"}
-        return REQUEST_DURATION, {"le"} if sample.endswith("_bucket") else set()
+    """Return what the catalogue says of a sample, and the labels that it has besides."""
+    family = re.sub(r"_(bucket|sum|count)$", "", sample)
+    if family in _DECLARED and _DECLARED[family].kind is Kind.HISTOGRAM:
+        return _DECLARED[family], {"le"} if sample.endswith("_bucket") else set()
     return _DECLARED[sample], {"team"} if sample == TENANT_INFO.name else set()

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from exporter import __version__, catalogue
-from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Metric
+from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 from tests.e2e import two_switches
 from tests.e2e.everything import (
+    ALERTING,
+    NOBODY,
     configuration,
     wait_for_rounds,
     wait_until_well,
@@ -51,7 +53,8 @@ def observed(
         north = start_simulator(run, "--tenants=4", "--nodes=4", "--extensions=6", "--seed=7")
         south = start_simulator(run, "--tenants=2", "--nodes=3", "--extensions=4", "--seed=11", *manners)
         _stop_the_worlds(north, south)
-        text = configuration(two_switches.north(north.url), two_switches.south(south.url))
+        switches = two_switches.north(north.url), two_switches.south(south.url)
+        text = configuration(*switches, alerting=ALERTING)
         exporter = start_exporter(run, directory / "config.yaml", text)
         prometheus = start_prometheus(run, executable, directory, exporter)
         wait_until_well(exporter)
@@ -103,7 +106,7 @@ def _scrape(prometheus: Prometheus, at: float) -> Scrape:
     """Return what Prometheus has of each metric of the catalogue, by an exact name."""
     return {
         metric: prometheus.series(f'{{__name__=~"{metric.name}(_bucket|_sum|_count)?"}}', at)
-        if metric is catalogue.REQUEST_DURATION
+        if metric.kind is Kind.HISTOGRAM
         else prometheus.series(metric.name, at)
         for metric in METRICS
     }
@@ -141,7 +144,10 @@ _COMPARED = (
     catalogue.SERIES_LIMITED,
 )
 
+_ALERTING = [metric for metric in METRICS if metric.name.startswith("softswitch_alerting_")]
+
 _NOT_COMPARED: Mapping[Metric, str] = {
+    **dict.fromkeys(_ALERTING, "about the exporter: that its watchdog could not be told"),
     catalogue.QUERY_FAILURE: "absent while all is well: compared under a fault",
     catalogue.QUERY_LAST_SUCCESS: "a time: labels, and within the last minute",
     catalogue.QUERY_CYCLE: "measured by the exporter: labels, and near the interval",
@@ -283,6 +289,27 @@ def test_the_exporter_says_what_it_is(observed: _Observed) -> None:
     assert observed.healthy[catalogue.CONFIG_RELOAD_SUCCESSFUL] == {(name, frozenset()): 1}
     (loaded,) = observed.healthy[catalogue.CONFIG_RELOAD_TIMESTAMP].values()
     assert 0 < observed.healthy_at - loaded < 120
+
+
+def test_the_watchdog_could_not_be_told(observed: _Observed) -> None:
+    """Of alerts only the watchdog fires; where nobody listens it is counted as failed, not as dropped."""
+    firing = observed.healthy[catalogue.ALERTING_ALERTS]
+    assert {dict(labels)["state"] for _, labels in firing} == {"pending", "firing"}
+    found = [dict(labels) for (_, labels), count in firing.items() if count]
+    assert found == [{"alertname": "SoftswitchWatchdog", "state": "firing"}]
+    label = frozenset({"alertmanager": NOBODY}.items())
+    tried = observed.healthy[catalogue.ALERTING_NOTIFICATIONS_LATENCY]
+    assert tried["softswitch_alerting_notifications_latency_seconds_count", label] >= 1
+    for metric, fails in (
+        (catalogue.ALERTING_NOTIFICATIONS, False),
+        (catalogue.ALERTING_NOTIFICATION_ERRORS, True),
+        (catalogue.ALERTING_NOTIFICATIONS_DROPPED, False),
+    ):
+        ((name, labels),) = observed.healthy[metric]
+        assert (name, labels) == (metric.name, label)
+        assert (observed.healthy[metric][name, labels] > 0) is fails
+    name = catalogue.ALERTING_STATE_FILE_ERRORS.name
+    assert observed.healthy[catalogue.ALERTING_STATE_FILE_ERRORS] == {(name, frozenset()): 0}
 
 
 def test_failures_are_told_with_their_reason(observed: _Observed) -> None:
