@@ -79,7 +79,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         schedule.is_progressing,
         clock,
         reload if settings.enable_lifecycle else None,
-        alerting.active,
+        alerting.status,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -16,6 +15,7 @@ from exporter.alerting.look import Look
 from exporter.alerting.messages import Now
 from exporter.alerting.rules import RULES
 from exporter.alerting.sender import Sender
+from exporter.alerting.shown import Json, shown
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
@@ -24,10 +24,7 @@ from exporter.masking import Mask
 from exporter.poll import Poller
 
 _LOGGED = 20
-_SHOWN = 500
-"""Alerts of one evaluation that are logged one by one, and alerts that the status shows."""
-
-Json = dict[str, Any]
+"""Alerts of one evaluation that are logged one by one."""
 
 
 class Alerting:
@@ -132,20 +129,9 @@ class Alerting:
         self._count(self._instruments, engine.alerts.by_identity.values())
         await self._keeper.keep(engine, self._at, self._wall)
 
-    def active(self) -> list[Json]:
-        """Return the alerts that pend or fire, those that fire first, for the status. Ages are in seconds."""
-        now = self._now().moment
-        found = [a for a in self._engine.alerts.by_identity.values() if a.state is not State.RESOLVED]
-        found.sort(key=lambda alert: (alert.state is State.PENDING, sorted(alert.labels.items())))
-        return [
-            {
-                "state": alert.state.value,
-                "labels": self._labels(alert),
-                "annotations": dict(alert.annotations),
-                "age_seconds": round(max(0.0, now - alert.since) / self._speed, 3),
-            }
-            for alert in found[:_SHOWN]
-        ]
+    def status(self) -> Json:
+        """Return what the status shows of it, or nothing where it is off."""
+        return shown(self._configuration, self._engine, self._now()) if self._configuration else {}
 
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""

@@ -39,8 +39,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Sources:
     """What the pages show and do.
 
-    ``pollers``, ``is_progressing`` and ``alerts`` (those that pend or fire) are asked anew at each request;
-    ``reload`` loads the configuration anew, where that is allowed.
+    ``pollers``, ``is_progressing`` and ``alerting`` (what the status has of it; nothing where it is off) are
+    asked anew at each request; ``reload`` loads the configuration anew, where that is allowed.
     """
 
     exposition: Exposition
@@ -48,7 +48,7 @@ class Sources:
     is_progressing: Callable[[], bool]
     clock: Clock
     reload: Callable[[], Awaitable[None]] | None = None
-    alerts: Callable[[], Sequence[dict[str, Any]]] = tuple
+    alerting: Callable[[], dict[str, Any]] = dict
 
 
 class Server:
@@ -144,12 +144,12 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
 
     async def page(request: web.Request) -> web.Response:
         shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
-        state = await status(sources.pollers(), sources.clock, tenants=shown)
+        state = await status(sources.pollers(), sources.clock, alerting=sources.alerting(), tenants=shown)
         text = await status_page(state, telemetry_path, tenants=shown)
         return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
     async def api_status(request: web.Request) -> web.Response:
-        text = await to_json(await status(sources.pollers(), sources.clock, alerts=sources.alerts()))
+        text = await to_json(await status(sources.pollers(), sources.clock, alerting=sources.alerting()))
         return _packed(request, web.json_response(text=text, headers=HEADERS))
 
     async def healthy(_: web.Request) -> web.Response:

@@ -27,17 +27,20 @@ Json = dict[str, Any]
 
 
 async def status(
-    pollers: Sequence[Poller], clock: Clock, *, alerts: Sequence[Json] = (), tenants: int = TENANTS
+    pollers: Sequence[Poller], clock: Clock, *, alerting: Json | None = None, tenants: int = TENANTS
 ) -> Json:
     """Return the state of every switch; `tenant_list` gives so many rows at most, and can be read once.
 
+    ``alerting`` is what the alerting daemon says of itself, nothing where it is off.
     Ages are in seconds; there is no key and no part of a list in it. It is put together piece by piece,
     while everything else goes on: an answer that comes meanwhile may be in one piece and not in another.
     """
     return {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
-        "alerts": list(alerts),
+        "alerting": None,
+        "alerts": [],
+        **(alerting or {}),
         "switches": [await _switch(poller, clock.monotonic(), tenants) for poller in pollers],
     }
 

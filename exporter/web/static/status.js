@@ -1,7 +1,7 @@
 // Renews the status page from /api/v1/status, and sorts and filters the tenants.
 // Texts of a switch only ever become `textContent`.
 
-import { FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
+import { ALERTS, FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
 
 const EVERY = 5000; // milliseconds between two looks, or longer where one takes long
 const PATIENCE = 15000; // milliseconds that the exporter may take
@@ -46,11 +46,6 @@ function prepare(section) {
   section.querySelector("input").addEventListener("input", () => render(section));
   more.addEventListener("click", showMore);
   new IntersectionObserver(([entry]) => entry.isIntersecting && showMore(), { rootMargin: "300px" }).observe(more);
-  section.querySelectorAll("table").forEach((table) => {
-    [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
-    table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });
-    table.querySelectorAll("tbody tr").forEach((row) => label(row, table));
-  });
   section.querySelectorAll('[data-table="tenants"] th[scope="col"]').forEach((heading, column, headings) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -69,10 +64,21 @@ function prepare(section) {
 
 // Showing
 
+const alerts = document.getElementById("alerts"); // null where the exporter does not alert by itself
+
+function renderAlerts(status) {
+  writeFacts(alerts, ALERTS.facts, status);
+  fill(alerts.querySelector("tbody"), ALERTS.rows(status), ALERTS);
+}
+
+function writeFacts(section, facts, it) {
+  for (const [name, text] of Object.entries(facts)) write(section.querySelector(`[data-fact="${name}"]`), ...text(it));
+}
+
 function render(section) {
   const it = state.get(section.dataset.switch);
   if (!it) return;
-  for (const [name, text] of Object.entries(FACTS)) write(section.querySelector(`[data-fact="${name}"]`), ...text(it));
+  writeFacts(section, FACTS, it);
   const summary = document.querySelector(`nav a[href="#${section.id}"] + span`);
   if (summary) write(summary, ...FACTS.up(it));
   for (const [name, table] of Object.entries(TABLES)) {
@@ -107,6 +113,12 @@ function newRow(key, body) {
 
 // On a phone each row is a paragraph, in which each cell says what it is. Laid out so, it needs to be told
 // that it is a table still.
+function labelTable(table) {
+  [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
+  table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });
+  table.querySelectorAll("tbody tr").forEach((row) => label(row, table));
+}
+
 function label(row, table) {
   row.role = "row";
   [...row.cells].forEach((cell, column) => {
@@ -174,9 +186,11 @@ async function ask() {
 
 function show(status) {
   state = new Map(status.switches.map((it) => [it.name, it]));
-  if (!isTheSame([...state.keys()])) location.reload(); // other switches are configured
+  const isAlerting = status.alerting !== null;
+  if (!isTheSame([...state.keys()]) || isAlerting !== Boolean(alerts)) location.reload(); // it is configured anew
   answered = new Date();
   document.getElementById("time").textContent = `As of ${clockTime(answered)}; renews itself.`;
+  if (alerts && isAlerting) renderAlerts(status);
   [...views.keys()].forEach(render);
 }
 
@@ -195,6 +209,7 @@ function isTheSame(names) {
   return names.length === shown.length && names.every((name, position) => name === shown[position]);
 }
 
+document.querySelectorAll("table").forEach(labelTable);
 document.querySelectorAll("[data-switch]").forEach(prepare);
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
 look();

@@ -26,6 +26,17 @@ function newestFailures(query) {
   return newest.sort((one, other) => (one.tenant < other.tenant ? -1 : one.tenant > other.tenant ? 1 : 0));
 }
 
+const ABOUT = ["switch", "node", "tenant", "extension", "query"];
+
+const about = ({ labels }) => ABOUT.filter((name) => name in labels).map((name) => `${name} ${labels[name]}`).join(", ");
+
+function judged({ firing, pending, dry_run: isDryRun }) {
+  const telling = isDryRun ? " A dry run: nobody is told." : "";
+  if (firing === null) return `No alert was judged yet.${telling}`;
+  if (firing) return `${count(firing)} firing, ${count(pending)} pending.${telling}`;
+  return `No alert fires${pending ? `; ${count(pending)} pending` : ""}.${telling}`;
+}
+
 // Each entry gives [text, how it is marked, the answer of the switch]; all but the text may be left out.
 export const FACTS = {
   up: (it) => UP.get(it.up),
@@ -41,6 +52,24 @@ export const FACTS = {
   flight: (it) => [count(it.requests_in_flight)],
   series: (it) =>
     it.series_limited ? [`${count(it.series)}: detail is left out`, "warning"] : [count(it.series)],
+};
+
+export const ALERTS = {
+  facts: {
+    judged: ({ alerting: it }) => [judged(it), it.firing ? "bad" : ""],
+    more: ({ alerting: { firing, pending } }) =>
+      firing + pending > 50 ? [`and ${count(firing + pending - 50)} more`] : [""],
+  },
+  rows: (it) => it.alerts.filter(({ labels }) => labels.alertname !== "SoftswitchWatchdog").slice(0, 50),
+  key: (alert) => `${alert.labels.alertname} ${alert.labels.severity} ${about(alert)}`,
+  cells: [
+    (alert) => [alert.state],
+    (alert) => [alert.labels.severity, alert.state === "firing" ? alert.labels.severity : ""],
+    (alert) => [alert.labels.alertname],
+    (alert) => [about(alert), "name"],
+    (alert) => [duration(alert.age_seconds), "number"],
+    (alert) => [alert.annotations.description, "prose"],
+  ],
 };
 
 export const TABLES = {

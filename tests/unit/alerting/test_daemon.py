@@ -49,7 +49,7 @@ async def _start(alerting: Alerting, configuration: AlertingConfiguration) -> No
 
 def _age(alerting: Alerting) -> float:
     """Return for how long the watchdog has been firing."""
-    (watchdog,) = alerting.active()
+    (watchdog,) = alerting.status()["alerts"]
     assert (watchdog["state"], watchdog["labels"]["alertname"]) == ("firing", "SoftswitchWatchdog")
     age: float = watchdog["age_seconds"]
     return age
@@ -69,7 +69,7 @@ async def test_without_a_configuration_there_is_nothing() -> None:
     await alerting.evaluate()
     await alerting.stop()
 
-    assert (alerting.is_on, alerting.active(), list(registry.collect())) == (False, [], [])
+    assert (alerting.is_on, alerting.status(), list(registry.collect())) == (False, {}, [])
 
 
 async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
@@ -78,7 +78,7 @@ async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
     await _start(alerting, _configuration(fake.url, dry_run=True, labels={"site": "eu"}))
     await alerting.stop()
 
-    (watchdog,) = alerting.active()
+    (watchdog,) = alerting.status()["alerts"]
     assert watchdog["labels"]["site"] == "eu"
     assert fake.authorizations == []
 
@@ -193,7 +193,7 @@ async def test_alertmanagers_come_and_go(fake: FakeAlertmanager) -> None:
 
     sent = "softswitch_alerting_notifications_total"
     assert registry.get_sample_value(sent, {"alertmanager": gone}) is None
-    assert alerting.active() == []
+    assert alerting.status() == {}
 
 
 async def test_a_certificate_that_went_bad(tmp_path: Path, authority: Authority) -> None:

@@ -46,6 +46,29 @@ _TENANT = {
     "failing": {"balance": "decode", "calls": "timeout"},
 }
 
+_ALERT: dict[str, Any] = {
+    "state": "firing",
+    "labels": {
+        "alertname": "SoftswitchTenantRegistrationsLost",
+        "severity": "critical",
+        "scope": "tenant",
+        "switch": "pbx",
+        "tenant": "ACME",
+    },
+    "annotations": {"description": "None of the 20 extensions of ACME on pbx is registered."},
+    "age_seconds": 130,
+}
+_WATCHDOG = _ALERT | {
+    "labels": {"alertname": "SoftswitchWatchdog", "severity": "none", "scope": "monitoring"}
+}
+
+
+def _alerting(
+    firing: int | None, pending: int | None, *alerts: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    counts = {"dry_run": False, "firing": firing, "pending": pending, **more}
+    return {"alerting": counts, "alerts": copy.deepcopy([*alerts, _WATCHDOG])}
+
 
 def _switch(**more: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
@@ -73,7 +96,13 @@ def _switch(**more: Any) -> dict[str, Any]:
 
 
 def _status(*switches: dict[str, Any]) -> dict[str, Any]:
-    return {"version": __version__, "time_seconds": 1_700_000_000.0, "switches": list(switches)}
+    return {
+        "version": __version__,
+        "time_seconds": 1_700_000_000.0,
+        "alerting": None,
+        "alerts": [],
+        "switches": list(switches),
+    }
 
 
 class _Reader(HTMLParser):
@@ -108,8 +137,8 @@ class _Reader(HTMLParser):
             self.rows[-1][-1] = f"{self.rows[-1][-1]} {data.strip()}".strip()
 
 
-async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics") -> _Reader:
-    reader = _Reader(await status_page(_status(*switches), telemetry_path, tenants=100))
+async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics", **more: Any) -> _Reader:
+    reader = _Reader(await status_page(_status(*switches) | more, telemetry_path, tenants=100))
     assert reader.open == []
     return reader
 
@@ -175,6 +204,57 @@ async def test_without_switches_or_tenants() -> None:
     assert (await _read(_switch(tenant_list=[], nodes=[], queries=[], tenants=0))).rows
 
 
+async def test_alerts() -> None:
+    """Where the exporter alerts by itself, each but the watchdog has a row: what it is about, since when."""
+    stale = copy.deepcopy(_ALERT) | {"state": "pending"}
+    stale["labels"] = {
+        "alertname": "SoftswitchDataStale",
+        "severity": "warning",
+        "switch": "b",
+        "query": "calls",
+    }
+
+    page = await _read(_switch(), **_alerting(1, 1, _ALERT, stale))
+
+    text = _ALERT["annotations"]["description"]
+    assert page.rows[1:3] == [
+        ["firing", "critical", "SoftswitchTenantRegistrationsLost", "switch pbx, tenant ACME", "2 min", text],
+        ["pending", "warning", "SoftswitchDataStale", "switch b, query calls", "2 min", text],
+    ]
+    assert "1 firing, 1 pending." in page.texts
+    assert page.rows[3][0] == "Query"
+
+
+@pytest.mark.parametrize(
+    ("firing", "pending", "dry_run", "words"),
+    [
+        (None, None, False, "No alert was judged yet."),
+        (0, 0, False, "No alert fires."),
+        (0, 1200, False, "No alert fires; 1,200 pending."),
+        (2, 0, True, "2 firing, 0 pending. A dry run: nobody is told."),
+    ],
+)
+async def test_how_many_alerts(firing: int, pending: int, dry_run: bool, words: str) -> None:  # noqa: FBT001 -- a table
+    """That nothing fires is said, and not left to an empty table; not before it is known."""
+    page = await _read(**_alerting(firing, pending, dry_run=dry_run))
+
+    assert words in page.texts
+    assert len(page.rows) == 1  # the headings
+
+
+async def test_at_most_fifty_alerts() -> None:
+    """The page tells how many more there are, also of those that the status does not list."""
+    page = await _read(**_alerting(40, 1211, *[_ALERT] * 60))
+
+    assert (len(page.rows), "and 1,201 more" in page.texts) == (51, True)
+    assert not any("more" in text for text in (await _read(**_alerting(50, 0, *[_ALERT] * 50))).texts)
+
+
+async def test_without_alerting() -> None:
+    """A site that leaves alerting to Prometheus sees nothing of it."""
+    assert "Alerts" not in (await _read(_switch())).texts
+
+
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 async def test_names_cannot_become_markup(text: str) -> None:
     """Whatever a switch calls things, and whatever it answers, tags and attributes stay the same."""
@@ -182,8 +262,12 @@ async def test_names_cannot_become_markup(text: str) -> None:
     hostile["nodes"][0]["node"] = text
     hostile["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
     hostile["tenant_list"][0] |= {"tenant": text, "name": text}
+    alert = copy.deepcopy(_ALERT)
+    alert["labels"] |= {"switch": text, "tenant": text}
+    alert["annotations"]["description"] = text
 
-    page, usual = await _read(hostile), await _read(_switch(refused_keys=["x"]))
+    page = await _read(hostile, **_alerting(1, 0, alert))
+    usual = await _read(_switch(refused_keys=["x"]), **_alerting(1, 0, _ALERT))
 
     assert page.tags == usual.tags
     assert [name for name, _ in page.attributes] == [name for name, _ in usual.attributes]

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 
 from exporter import __version__, catalogue
+from exporter.alerting.engine import Engine
+from exporter.alerting.messages import Now
+from exporter.alerting.shown import shown
+from exporter.config import AlertingConfiguration
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json
@@ -43,7 +47,9 @@ async def test_before_anything_was_asked(poller: Poller) -> None:
 
 async def test_without_switches() -> None:
     """A configuration without switches has a status."""
-    assert json.loads(await to_json(await status([], CLOCK)))["switches"] == []
+    whole = json.loads(await to_json(await status([], CLOCK)))
+
+    assert (whole["switches"], whole["alerting"], whole["alerts"]) == ([], None, [])
 
 
 async def test_the_whole_installation(pollers: Pollers) -> None:
@@ -110,12 +116,16 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     poller = pollers(tenants=[{"code": "ACME"}], nodes=["n1"])
     poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
 
-    whole = await status([poller], CLOCK)
+    engine = Engine()
+    list(engine.evaluate({}, 0.0))
+    section = AlertingConfiguration.model_validate({"alertmanagers": [{"url": "http://127.0.0.1:9093"}]})
 
-    (switch,) = whole["switches"]
+    whole = await status([poller], CLOCK, alerting=shown(section, engine, Now(0.0, 0.0)))
+
+    (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
     (failure,) = query["failures"]
-    objects = (whole, switch, query, failure, node, tenant)
+    objects = (whole, whole["alerting"], watchdog, switch, query, failure, node, tenant)
     sections = _DOCUMENT.split("\n## ")[1:]
     assert [re.findall(r"^\| `(\w+)`", section, re.MULTILINE) for section in sections] == [
         list(names) for names in objects
