@@ -11,8 +11,9 @@ import re
 import signal
 import socketserver
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
+from http.client import parse_headers
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
@@ -30,11 +31,16 @@ LITERAL_KEY = f"{BEGIN} literal+{END}"
 ENVIRONMENT_KEY = f"{BEGIN}/environment\\{END}"
 PROXY_PASSWORD = f"{BEGIN}%2Bproxy{END}"
 PROXY_CREDENTIALS = f"monitor:{BEGIN}+proxy{END}"
+ALERTMANAGER_PASSWORD = f"{BEGIN}+basic/of Alertmanager{END}"
+ALERTMANAGER_TOKEN = f"{BEGIN}/bearer=of+Alertmanager{END}"
 MARKS = (
     BEGIN,
     END,
     "PASSWORD-MUST-NOT-SHOW",
-    b64encode(PROXY_CREDENTIALS.encode()).decode().rstrip("="),
+    *(
+        b64encode(credentials.encode()).decode().rstrip("=")
+        for credentials in (PROXY_CREDENTIALS, f"noc:{ALERTMANAGER_PASSWORD}")
+    ),
 )
 
 
@@ -116,14 +122,49 @@ class _Echo(socketserver.StreamRequestHandler):
         self.wfile.write(answer % {b"line": line, b"query": query, b"key": key})
 
 
+class _EchoingAlertmanager(socketserver.StreamRequestHandler):
+    """Takes no alert, and says with which credentials it was asked."""
+
+    def handle(self) -> None:
+        """Answer one request and close."""
+        self.rfile.readline()
+        headers = parse_headers(self.rfile)
+        self.rfile.read(int(headers["Content-Length"]))
+        scheme, _, value = headers["Authorization"].partition(" ")
+        decoded = b64decode(value).decode() if scheme == "Basic" else value
+        body = f"{scheme} {value} is {decoded} or {quote(decoded, safe='')}".encode()
+        self.wfile.write(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
 @contextlib.contextmanager
-def _echoing() -> Iterator[str]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
+def _echoing(handler: type[socketserver.BaseRequestHandler] = _Echo) -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/pbx/proxyapi.php"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _alerting(echo_url: str, directory: Path) -> dict[str, Any]:
+    """Return a section with credentials of each kind, for an Alertmanager that echoes them and for none."""
+    password, token = directory / "password", directory / "token"
+    password.write_text(f"{ALERTMANAGER_PASSWORD}\n")
+    token.write_text(f"{ALERTMANAGER_TOKEN}\n")
+    dead = f"http://127.0.0.1:{free_port()}"
+    ways: dict[str, dict[str, Any]] = {
+        "password": {"basic_auth": {"username": "noc", "password": ALERTMANAGER_PASSWORD}},
+        "file": {"basic_auth": {"username": "noc", "password_file": str(password)}},
+        "token": {"bearer_token_file": str(token)},
+    }
+    alertmanagers = [
+        {"url": f"{url}/{way}", **credentials}
+        for url in (echo_url, dead)
+        for way, credentials in ways.items()
+    ]
+    return {"alertmanagers": alertmanagers, "state_file": str(directory / "alerts.json")}
 
 
 @pytest.fixture
@@ -152,7 +193,7 @@ def _failing_tenants(simulator: Simulator) -> list[dict[str, Any]]:
     return tenants
 
 
-def _configuration(simulator: Simulator, echo_url: str, directory: Path) -> str:
+def _configuration(simulator: Simulator, echo_url: str, alerting: dict[str, Any], directory: Path) -> str:
     key_file = directory / "admin-key"
     key_file.write_text(f"{ADMIN_KEY}\n", encoding="utf-8")
     common = {"timeout": "2s", "max_concurrency": 20, "queries": queries("1s")}
@@ -161,7 +202,7 @@ def _configuration(simulator: Simulator, echo_url: str, directory: Path) -> str:
     dead_proxy = f"http://monitor:{PROXY_PASSWORD}@127.0.0.1:{free_port()}"
     switches = [
         switch("failing", simulator.url, tenants=_failing_tenants(simulator), **common),
-        switch("echo", echo_url, **common),
+        switch("echo", f"{echo_url}/pbx/proxyapi.php", **common),
         switch("proxied", "http://pbx.example.com/pbx/proxyapi.php", **common),
         switch("cut-off", "http://pbx.example.com/pbx/proxyapi.php", **common),
     ]
@@ -170,7 +211,7 @@ def _configuration(simulator: Simulator, echo_url: str, directory: Path) -> str:
     for settings in switches[:2]:
         del settings["key"]
         settings["key_file"] = str(key_file)
-    return configuration(*switches)
+    return configuration(*switches, alerting=alerting)
 
 
 def _pages(exporter: Exporter) -> dict[str, str]:
@@ -200,10 +241,11 @@ def test_the_daemon_keeps_secrets(
     run_exporter: StartExporter,
     tmp_path: Path,
 ) -> None:
-    """At debug level, with every fault on, no log line, page or metric has a key or a password in it."""
+    """At debug level, with every fault on, no log line, page, metric or file has a credential in it."""
     _Echo.asked = 0
-    with _echoing() as echo_url:
-        text = _configuration(simulator, echo_url, tmp_path)
+    with _echoing() as echo_url, _echoing(_EchoingAlertmanager) as alertmanager_url:
+        alerting = _alerting(alertmanager_url, tmp_path)
+        text = _configuration(simulator, echo_url, alerting, tmp_path)
         flags = ("--log.level=debug", f"--log.format={log_format}")
         exporter = run_exporter(text, *flags, KEY_OF_A_TENANT=ENVIRONMENT_KEY)
         expected = len(json.loads(text)["switches"][0]["tenants"])
@@ -217,6 +259,7 @@ def test_the_daemon_keeps_secrets(
                 and _Echo.asked >= 3 * len(_Echo.answers)
                 and ("cut-off", "") in told
                 and exporter.value("softswitch_up", switch="proxied") == 1
+                and all(exporter.value(_NOT_TOLD, alertmanager=it["url"]) for it in alerting["alertmanagers"])
             )
 
         wait_until(all_told, 30, "every tenant to fail")
@@ -224,11 +267,16 @@ def test_the_daemon_keeps_secrets(
         told = _told_failures(exporter)
         exporter.program.stop(signal.SIGTERM)
     texts["log"] = exporter.program.text()
+    texts["state file"] = Path(alerting["state_file"]).read_text()
     assert_silent(texts)
     # The keys did travel, and were echoed: it is the mask that hides them.
     assert {"admin", "wrong"} == {request["key"] for request in simulator.requests()["requests"]}
     assert sum(any("***" in detail for detail in details) for details in told.values()) >= len(_PLAIN_ECHOES)
+    assert texts["log"].count("Basic *** is noc:*** or noc%3A***") == 2
+    assert texts["log"].count("Bearer *** is *** or ***") == 1
 
+
+_NOT_TOLD = "softswitch_alerting_notifications_errors_total"
 
 _PLAIN_ECHOES = ("sentence", "as a query", "as a path", "as HTML", "as JSON")
 """Faults after which an operator is to see the answer, with the key masked."""
@@ -278,8 +326,8 @@ def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path:
     assert_silent(texts)
 
 
-def test_a_check_of_the_configuration_keeps_secrets(run_program: Start, tmp_path: Path) -> None:
-    """``--config.check`` of a configuration with keys of every kind tells none of them."""
+def test_commands_keep_secrets(run_program: Start, tmp_path: Path) -> None:
+    """``--config.check`` and ``test-alert`` tell no credential of a configuration with all kinds of them."""
     file = tmp_path / "good.yaml"
     good = switch(
         "good",
@@ -287,13 +335,17 @@ def test_a_check_of_the_configuration_keeps_secrets(run_program: Start, tmp_path
         proxy_url=f"http://monitor:{PROXY_PASSWORD}@127.0.0.1:9",
         tenants=[{"code": "ACME", "key": LITERAL_KEY}, {"code": "BOREAL", "key_env": "KEY_OF_A_TENANT"}],
     )
-    file.write_text(configuration(good | {"key": ADMIN_KEY}), encoding="utf-8")
-    program = run_program(
-        *EXPORTER, f"--config.file={file}", "--config.check", KEY_OF_A_TENANT=ENVIRONMENT_KEY
-    )
-    assert program.process.wait(20) == 0, program.text()
-    assert "is valid" in program.text()
-    assert_silent({"--config.check": program.text()})
+    with _echoing(_EchoingAlertmanager) as alertmanager_url:
+        alerting = _alerting(alertmanager_url, tmp_path)
+        file.write_text(configuration(good | {"key": ADMIN_KEY}, alerting=alerting), encoding="utf-8")
+        environment = {"KEY_OF_A_TENANT": ENVIRONMENT_KEY}
+        check = run_program(*EXPORTER, f"--config.file={file}", "--config.check", **environment)
+        test = run_program(*EXPORTER, "test-alert", f"--config.file={file}", **environment)
+        assert check.process.wait(20) == 0, check.text()
+        assert test.process.wait(20) == 1, test.text()
+    assert "is valid" in check.text()
+    assert test.text().count("***") == 9
+    assert_silent({"--config.check": check.text(), "test-alert": test.text()})
 
 
 _KEY = f"{BEGIN}{END}"
@@ -335,6 +387,20 @@ _MISTAKES: Mapping[str, str] = {
     "Alertmanager with password": (
         f"{_HEAD}    key: x\nalerting:\n  alertmanagers: [{{url: 'http://me:{_KEY}@h:9093'}}]\n"
     ),
+    **{
+        f"Alertmanager with {mistake}": (
+            f"{_HEAD}    key: x\nalerting:\n  alertmanagers:\n    - url: http://h:9093\n      {wrong}\n"
+        )
+        for mistake, wrong in {
+            "list of passwords": f"basic_auth: {{username: me, password: [{_KEY}]}}",
+            "password for its file": f"basic_auth: {{username: me, password_file: {_KEY}}}",
+            "password as basic_auth": f"basic_auth: me:{_KEY}",
+            "colon in the user name": f"basic_auth: {{username: 'me:{_KEY}', password: {_KEY}}}",
+            "token for its file": f"bearer_token_file: {_KEY}",
+            "token": f"bearer_token: {_KEY}",
+            "authorization": f"authorization: {{credentials: {_KEY}}}",
+        }.items()
+    },
 }
 
 

@@ -66,7 +66,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
             tenant_defaults={"extensions": ["100", "101"]},
             queries=queries(tenants={"interval": "1s"}, peers={"tenant_interval": "off"}),
         )
-        text = json.dumps({"switches": [settings], "alerting": ALERTING})
+        text = configuration(settings, alerting=ALERTING)
         exporter = start_quick_exporter(run, directory / "config.yaml", text, ALERTING_SPEED)
         wait_until(lambda: _is_settled(exporter), 30, "every query of every tenant to be tried")
         wait_until(lambda: _is_judged(exporter), 30, "the alerts that are due to fire")
@@ -124,16 +124,19 @@ def test_the_script_shows_what_the_server_shows(
 ) -> None:
     """Without JavaScript the page says the same, word for word, of everything but requests in flight."""
     _, exporter = programs
-    for _ in range(3):  # on a busy machine a value may be late, and an alert begin between the two looks
+
+    def looks() -> tuple[list[str], list[str]]:
         with opened(browser, exporter.base_url, java_script_enabled=False) as page:
             expect(page.locator("#time")).to_contain_text("load the page again")
             expect(page.locator(".plain")).to_contain_text("12 of 12 tenants")
             without = _words(page)
         with opened(browser, exporter.base_url) as page:
             _renewed(page)
-            within = _words(page)
-        if within == without:
-            break
+            return without, _words(page)
+
+    without, within = looks()
+    if within != without:  # on a busy machine a value may be late, and an alert begin between the two
+        without, within = looks()
     assert len(without) > 200
     assert within == without
 
