@@ -186,8 +186,7 @@ class Configuration(Section):
     )
     alerting: AlertingConfiguration | None = Field(
         None,
-        description="Alerts that are sent straight to Alertmanager, without Prometheus. Not built yet: it is "
-        "checked and has no effect.",
+        description="Alerts that are sent straight to Alertmanager, without Prometheus.",
     )
 
     @cached_property
