@@ -28,6 +28,7 @@ _HEARTBEAT = 1.0
 _BEAT = "heartbeat"
 _PROGRESS_WITHIN = 30.0
 _JUMP = 1.0
+_UNKNOWN_PERIOD = 60.0
 
 Run = Callable[[], Awaitable[None]]
 Period = Callable[[], float]
@@ -72,7 +73,14 @@ class Schedule:
             except Exception:  # noqa: BLE001 -- a defect of ours must not end the schedule
                 self._log.exception("job failed", job=name)
 
-        self._scheduler.add_job(guarded, _Every(period), id=name)
+        def guarded_period() -> float:
+            try:
+                return period()
+            except Exception:  # noqa: BLE001 -- it would end APScheduler's loop, and with it every job (seen, 3.11)
+                self._log.exception("job failed", job=name)
+                return _UNKNOWN_PERIOD
+
+        self._scheduler.add_job(guarded, _Every(guarded_period), id=name)
 
     def ensure(self, name: str, run: Run, period: Period) -> None:
         """Add a job unless it is there."""

@@ -146,6 +146,22 @@ async def test_a_job_that_raises_goes_on(schedule: Schedule) -> None:
     assert [(line["event"], line["job"]) for line in log[:2]] == [("job failed", "job")] * 2
 
 
+async def test_a_job_whose_period_cannot_be_told_harms_no_other(schedule: Schedule) -> None:
+    """A defect of ours costs that job a minute and a line in the log; the others go on."""
+    odd, sound = _Job(), _Job()
+
+    def unknown() -> float:
+        raise KeyError("defect")
+
+    with structlog.testing.capture_logs() as log:
+        schedule.add("odd", odd, unknown)
+        schedule.add("sound", sound, lambda: 0.05)
+        await sound.ran(4)
+
+    assert len(odd.starts) == 1
+    assert {(line["event"], line["job"]) for line in log} == {("job failed", "odd")}
+
+
 async def test_one_slow_job_does_not_hold_up_another(schedule: Schedule) -> None:
     """Each job has a time of its own."""
     slow, quick = _Job(seconds=100), _Job()
