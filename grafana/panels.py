@@ -187,8 +187,9 @@ def over_time(
     unit: str = "none",
     dashed: str = "",
     steps: Steps | None = None,
+    colours: Mapping[str, str] = NOTHING,
 ) -> Built:
-    """Return lines over time. ``dashed`` are the letters of queries to compare with."""
+    """Return lines over time. ``dashed`` are the letters of queries to compare with; ``colours`` by name."""
     panel = described(lines.Panel(), title, description, size, unit, no_value)
     panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(5)
     panel = panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
@@ -218,6 +219,9 @@ def over_time(
                 models.DynamicConfigValue("custom.fillOpacity", 0),
             ],
         )
+    for name, colour in colours.items():
+        fixed: object = {"mode": models.FieldColorModeId.FIXED.value, "fixedColor": colour}
+        panel = panel.override_by_name(name, [models.DynamicConfigValue("color", fixed)])
     return panel
 
 

@@ -179,6 +179,7 @@ def _money() -> list[Built]:
             size=Size(12, 8),
             no_value="No answer in this time",
             dashed="B",
+            colours={"critical": CRITICAL, "warning": WARNING},
         ),
         over_time(
             "Spending in an hour",
@@ -204,6 +205,7 @@ def _phones() -> list[Built]:
             Query(newest(catalogue.TENANT_EXTENSIONS, TENANT), "{{state}}"),
             size=Size(8, 8),
             no_value="Registrations are not polled",
+            colours={"registered": GOOD, "unregistered": CRITICAL, "unknown": NEUTRAL},
         ),
         states(
             "Watched phones",

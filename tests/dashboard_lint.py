@@ -19,7 +19,7 @@ from grafana_foundation_sdk.models import units
 from exporter.catalogue import METRICS, Kind
 from grafana.preview.drawing import KINDS
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
-from tests.promql_names import TARGET, known_series, unknown_names
+from tests.promql_names import LABEL_VALUES, TARGET, known_series, unknown_names
 from tests.rule_files import RECORDS
 
 register_default_plugins()
@@ -33,7 +33,7 @@ _WORDS_OF_ANNOTATIONS = {"titleFormat", "textFormat", "step"}
 """Keys that Grafana's Prometheus reads and the SDK does not know."""
 
 _OVERRIDABLE = {
-    *("unit", "decimals", "mappings", "thresholds", "links"),
+    *("unit", "decimals", "mappings", "thresholds", "links", "color"),
     *("custom.cellOptions", "custom.lineStyle", "custom.fillOpacity"),
 }
 """What our overrides set. Grafana's types take any text there."""
@@ -215,8 +215,9 @@ def _looks(panel: Panel) -> Iterator[str]:
         changes = {change["id"]: change["value"] for change in override["properties"]}
         settings.append(changes)
         yield from (f"unknown override {change}" for change in changes.keys() - _OVERRIDABLE)
-        if override["matcher"]["id"] == "byName" and override["matcher"]["options"] not in _columns(panel):
-            yield f"no column {override['matcher']['options']}"
+        names = _columns(panel) if panel["type"] == "table" else _names(panel)
+        if override["matcher"]["id"] == "byName" and override["matcher"]["options"] not in names:
+            yield f"no column or series {override['matcher']['options']}"
     for setting in settings:
         unit = setting.get("unit", "none")
         if unit not in _UNITS and not unit.startswith("suffix:"):
@@ -235,6 +236,13 @@ def _columns(panel: Panel) -> set[str]:
         one["options"] for one in panel.get("transformations") or [] if one["id"] == "organize"
     ]
     return {one["renameByName"].get(name, name) for one in options for name in one["indexByName"]}
+
+
+def _names(panel: Panel) -> set[str]:
+    """Return what the series of a panel may be called, as far as that can be told from the legends."""
+    legends = {target.get("legendFormat", "") for target in panel["targets"]}
+    told = (LABEL_VALUES.get(legend.removeprefix("{{").removesuffix("}}"), {legend}) for legend in legends)
+    return set().union(*told)
 
 
 def _queries(dashboard: Dashboard) -> Iterator[str]:

@@ -111,7 +111,13 @@ MISTAKES = {
         _property("Calls", "custom.lineStyle", id="custom.linestyle"), "unknown override"
     ),
     "override of no column": Mistake(
-        _set("Switches", "fieldConfig", "overrides", 0, "matcher", "options", to="swich"), "no column swich"
+        _set("Switches", "fieldConfig", "overrides", 0, "matcher", "options", to="swich"),
+        "no column or series swich",
+    ),
+    "override of no series": Mistake(
+        _set("Phones by state", "fieldConfig", "overrides", 0, "matcher", "options", to="online"),
+        "no column or series online",
+        _TENANT,
     ),
     "sorted by no column": Mistake(
         _set("Switches", "options", "sortBy", 0, "displayName", to="up"), "sorted by"

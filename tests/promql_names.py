@@ -39,12 +39,14 @@ OF_PROMETHEUS = {
 }
 """Series that are not the exporter's, with their labels."""
 
-_VALUES = {
+LABEL_VALUES = {
     "query": {query.value for query in Query},
     "scope": {scope.value for scope in Scope},
     "reason": {reason.value for reason in Reason} | {"in_flight", "backoff", "breaker", "budget"},
     "state": {"registered", "unregistered", "unknown"},
+    "severity": {"critical", "warning"},
 }
+"""What the labels can be of which only some values are possible."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def unknown_names(expression: str, series: dict[str, frozenset[str]]) -> Iterato
     for metric, label, value in sorted(found.matchers):
         if label not in series.get(metric, {label}):
             yield f"no label {label} on {metric}"
-        if metric != "ALERTS" and label in _VALUES and value and value not in _VALUES[label]:
-            yield f"no {label} {value}"
+        if metric != "ALERTS" and label in LABEL_VALUES and value:
+            yield from (f"no {label} {one}" for one in value.split("|") if one not in LABEL_VALUES[label])
     of_all = frozenset().union(*(series.get(metric, frozenset()) for metric in found.metrics))
     for label in sorted(found.groupings - of_all):
         yield f"no label {label} on any of {sorted(found.metrics)}"

@@ -23,13 +23,16 @@ def lines(panel: Panel, box: Box, scene: Scene) -> None:
     """Draw each series as a line, dashed where the panel has it so, and thresholds where they are shown."""
     axes = box.axes(_LEFT, HEAD + 8, _RIGHT, _BELOW)
     for number, (target, one) in enumerate(series_of(panel, scene)):
-        style = config_of(panel, query=target["refId"])["custom"].get("lineStyle") or {}
+        name = legend(target, one.labels)
+        config = config_of(panel, query=target["refId"], name=name)
+        style = config["custom"].get("lineStyle") or {}
+        fixed = config["color"].get("fixedColor")
         axes.plot(
             *_with_gaps(one, scene.source.step),
-            color=_PALETTE[number % len(_PALETTE)],
+            color=colour(fixed) if fixed else _PALETTE[number % len(_PALETTE)],
             linewidth=1.3,
             linestyle=_DASHED if style.get("fill") == "dash" else "-",
-            label=legend(target, one.labels),
+            label=name,
         )
     defaults = panel["fieldConfig"]["defaults"]
     if "thresholdsStyle" in defaults["custom"]:
