@@ -8,13 +8,13 @@ Source: design section 6; ``reqtype=HELP`` of the vendor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 
 from exporter.model import ExtensionParameter
 
 
-class Operation(Enum):
+class Operation(StrEnum):
     """The allow-list. Each value is what is sent, letter for letter.
 
     ``format=json`` is asked for where the JSON answer is known to say more, or is known at all;

@@ -6,8 +6,8 @@ values are not kept beside them, which would double what a series takes. Whateve
 together: when the next one replaces it, when it is stale, or when its tenant or node leaves.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from typing import NamedTuple
 
 from exporter import catalogue, lines
 from exporter.budget import Budget
@@ -22,8 +22,7 @@ Families = Mapping[Metric, Values]
 """What one answer says: the values of each family it is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """How the newest attempt at a target went. ``at`` and ``succeeded_at`` are monotonic seconds."""
 
     at: float
@@ -37,8 +36,7 @@ _MANY = frozenset({"node", "state", "extension", "severity"})
 _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """What an answer put into the store, and how often the next one is due. Many answers share one."""
 
     metrics: frozenset[Metric]
@@ -67,7 +65,7 @@ class Store:
         self._shelves: dict[Metric, dict[str, Shelf]] = {}  # by family and part
         self._cycles: dict[tuple[Query, Scope], float] = {}
         self._answers: dict[tuple[Target, str], _Kind] = {}
-        self._kinds: dict[tuple[frozenset[Metric], float], _Kind] = {}
+        self._kinds: dict[_Kind, _Kind] = {}
         # Oldest first in each group, so that looking for what is stale costs nothing while nothing is.
         self._by_age: dict[tuple[Query, Scope, float], dict[tuple[Target, str], float]] = {}
 
@@ -98,18 +96,25 @@ class Store:
         ``part`` is the node, where the nodes of one target are asked one by one and age one by one.
         """
         source = (target, part)
-        before = self._answers.get(source)
-        for metric in before.metrics - families.keys() if before else ():
-            self._remove(metric, target.tenant, part)
+        self._follow(source, families.keys(), interval)
         for metric, values in families.items():
             self.set(metric, target.tenant, values, part=part)
-        if before and before.interval != interval:
-            del self._by_age[target.query, target.scope, before.interval][source]
-        kind = (frozenset(families), interval)
-        self._answers[source] = self._kinds.setdefault(kind, _Kind(*kind))
         ages = self._by_age.setdefault((target.query, target.scope, interval), {})
         ages.pop(source, None)
         ages[source] = now
+
+    def _follow(self, source: tuple[Target, str], metrics: Set[Metric], interval: float) -> None:
+        """Note what an answer is about, and drop what the one before it said beyond that."""
+        before = self._answers.get(source)
+        if before and before.metrics == metrics and before.interval == interval:
+            return  # nearly always
+        target, part = source
+        for metric in before.metrics - metrics if before else ():
+            self._remove(metric, target.tenant, part)
+        if before and before.interval != interval:
+            del self._by_age[target.query, target.scope, before.interval][source]
+        kind = _Kind(frozenset(metrics), interval)
+        self._answers[source] = self._kinds.setdefault(kind, kind)
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
         """Set values that do not age: those from the configuration."""

@@ -13,7 +13,7 @@ from exporter.masking import Mask
 from exporter.model import Answer, Failure, Reason, SkipReason, Target
 from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy
-from exporter.poll.options import options
+from exporter.poll.options import all_options
 from exporter.poll.reading import read, shown
 from exporter.poll.requests import Item
 from exporter.poll.targets import Targets
@@ -24,7 +24,7 @@ _READ_ON_THE_LOOP = 256 * 1024
 
 
 class Asker:
-    """Asks one switch, as ``configuration`` says and through ``client``; both may be exchanged at any time.
+    """Asks one switch through ``client``, and reads its answers with ``options``; both may be exchanged.
 
     ``probing`` is the one request that goes out although the breaker is open. ``answers`` holds what came
     instead of values. ``hand_on`` is given each outcome.
@@ -43,7 +43,7 @@ class Asker:
         *,
         hand_on: Callable[[Item, Answer | Failure], Awaitable[None]],
     ) -> None:
-        self.configuration = configuration
+        self.options = all_options(configuration)
         self.client = client
         self.probing: Item | None = None
         self.answers = Answers()
@@ -67,12 +67,12 @@ class Asker:
         target = item.target
         if not self._targets.is_polled(target):
             return  # it left
-        reason = None if item is self.probing else self._courtesy.admit(target, self._clock.monotonic())
+        key = self._courtesy.key(target)
+        started = self._clock.monotonic()
+        reason = None if item is self.probing else self._courtesy.admit(target, started)
         if reason is not None:
             self.skipped(target, reason)
             return
-        key = self._targets.key_of(target).key.current()
-        started = self._clock.monotonic()
         try:
             outcome = await self._outcome(item, key)
         except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
@@ -100,15 +100,13 @@ class Asker:
         self._instruments.request_duration.labels(self._store.switch, item.target.query.value).observe(
             self._clock.monotonic() - started
         )
-        outcome = body if isinstance(body, Failure) else await self._read(item, body)
+        if isinstance(body, Failure):
+            outcome: Answer | Failure = body
+        else:
+            how = item.request.operation, body, self.options[item.target.query], self._mask
+            outcome = read(*how) if len(body) <= _READ_ON_THE_LOOP else await asyncio.to_thread(read, *how)
         if isinstance(outcome, Failure) and isinstance(body, bytes) and body.strip():
             self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
         elif not item.part:  # one phone that answers well does not speak for those that do not
             self.answers.forget(item.target)
         return outcome
-
-    async def _read(self, item: Item, body: bytes) -> Answer | Failure:
-        how = options(item.target.query, self.configuration)
-        if len(body) <= _READ_ON_THE_LOOP:
-            return read(item.request.operation, body, how, self._mask)
-        return await asyncio.to_thread(read, item.request.operation, body, how, self._mask)

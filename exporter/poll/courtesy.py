@@ -48,17 +48,36 @@ class Courtesy:
         """Return why a target sits out this turn, or None where it may be asked."""
         if self.breaker.is_open:
             return SkipReason.BREAKER
-        record = self._record(target)  # first: a key that has changed ends the pauses of its refusals
+        if self._is_held_back(target, now):
+            self.key(target)  # one that has changed ends the pauses of its refusals
+            if self._is_held_back(target, now):
+                return SkipReason.BACKOFF
+        return None
+
+    def _is_held_back(self, target: Target, now: float) -> bool:
         held = self._backoffs.get(target)
-        lane = self.lane(target)
-        if (
+        record = self._keys.get(self._key_of(target).owner)
+        return bool(
             (held and held.holds(now))
             # A sweep does not wait for a slot on behalf of a target that will probably only hang in it.
-            or (lane is Lane.SUSPECT and self._slots.suspects_are_many)
-            or not record.may_ask(now)
-        ):
-            return SkipReason.BACKOFF
-        return None
+            or (self.lane(target) is Lane.SUSPECT and self._slots.suspects_are_many)
+            or (record and not record.may_ask(now))
+        )
+
+    def key(self, target: Target) -> str:
+        """Return the key a target is asked with, as it is now; what was held against another one is forgotten."""
+        owner, holder = self._key_of(target)
+        key = holder.current()
+        record = self._keys.get(owner)
+        if record is None:
+            self._keys[owner] = KeyRecord(key)
+        elif record.key != key:
+            record.renew(key)
+            self._log.info("the key has changed", key=holder.source)
+            for refused, held in list(self._backoffs.items()):
+                if held.reason is Reason.AUTH and self._key_of(refused).owner == owner:
+                    del self._backoffs[refused]
+        return key
 
     def admit(self, target: Target, now: float) -> SkipReason | None:
         """Look once more, when the slot for a request is there; None where it goes, which is then noted.
@@ -67,10 +86,11 @@ class Courtesy:
         """
         if self.breaker.is_open:
             return SkipReason.BREAKER
-        record = self._record(target)
-        if not record.may_ask(now):
+        record = self._keys.get(self._key_of(target).owner)
+        if record and not record.may_ask(now):
             return SkipReason.BACKOFF
-        record.ask(now)
+        if record:
+            record.ask(now)
         return None
 
     def retries(self, now: float) -> list[Target]:
@@ -107,13 +127,13 @@ class Courtesy:
                 self._log.error("the switch does not answer: only probing it", reason=reason)
             else:
                 self._log.info("the switch answers again")
-        holder = self._key_of(target)
-        record = self._record(target)
-        if record.note(target, reason, key=key, now=ended):
+        owner, holder = self._key_of(target)
+        record = self._keys.get(owner)
+        if record and record.note(target, reason, key=key, now=ended):
             if record.is_refused:
-                self._log.error("the key is refused: trying it ever more slowly", key=holder.key.source)
+                self._log.error("the key is refused: trying it ever more slowly", key=holder.source)
             else:
-                self._log.info("the key is accepted again", key=holder.key.source)
+                self._log.info("the key is accepted again", key=holder.source)
 
     def drop(self, tenant: str) -> None:
         """Forget a tenant that left."""
@@ -122,17 +142,3 @@ class Courtesy:
         self.breaker.forget(tenant)
         for target in [target for target in self._backoffs if target.tenant == tenant]:
             del self._backoffs[target]
-
-    def _record(self, target: Target) -> KeyRecord:
-        owner, holder = self._key_of(target)
-        key = holder.current()
-        record = self._keys.get(owner)
-        if record is None:
-            record = self._keys[owner] = KeyRecord(key)
-        elif record.key != key:
-            record.renew(key)
-            self._log.info("the key has changed", key=holder.source)
-            for refused, held in list(self._backoffs.items()):
-                if held.reason is Reason.AUTH and self._key_of(refused).owner == owner:
-                    del self._backoffs[refused]
-        return record

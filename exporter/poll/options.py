@@ -1,5 +1,7 @@
 """What the configuration says about reading the answers to a query."""
 
+from collections.abc import Mapping
+
 from exporter.config import SwitchConfiguration
 from exporter.decode import Options
 from exporter.model import Query
@@ -23,3 +25,8 @@ def options(query: Query, configuration: SwitchConfiguration) -> Options:
             return Options(words=queries.registrations.words)
         case _:
             return Options()
+
+
+def all_options(configuration: SwitchConfiguration) -> Mapping[Query, Options]:
+    """Return the options of every query, made once: they do not change from one answer to the next."""
+    return {query: options(query, configuration) for query in Query}

@@ -19,6 +19,7 @@ from exporter.poll.courtesy import Courtesy
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
+from exporter.poll.options import all_options
 from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
 from exporter.poll.rounds import Rounds
@@ -168,7 +169,8 @@ class Poller:
         that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
         self.configuration = configuration
-        self._intake.configuration = self._asker.configuration = self._upkeep.configuration = configuration
+        self._intake.configuration = self._upkeep.configuration = configuration
+        self._asker.options = all_options(configuration)
         self._label_names = label_names
         self._slots.configure(
             configuration.max_concurrency, configuration.max_requests_per_second, shared=self._is_shared()

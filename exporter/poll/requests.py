@@ -1,7 +1,7 @@
 """Which requests one sweep of a query consists of, in the order in which they are sent."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.request import Operation, Request
@@ -37,8 +37,7 @@ _STARTS: Mapping[Query, float] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One request of a sweep. ``part`` is the node or the extension, where a target is asked part by part."""
 
     target: Target
@@ -54,11 +53,10 @@ def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) ->
     ]
 
 
-def for_tenants(query: Query, operation: Operation, codes: Iterable[str]) -> list[Item]:
-    """Return what one sweep asks of the tenants, one request each."""
+def for_tenants(query: Query, operation: Operation, targets: Iterable[Target]) -> list[Item]:
+    """Return what one sweep of a query asks of these tenants, one request each."""
     return _from_its_start(
-        query,
-        [Item(Target(query, Scope.TENANT, code), Request(operation, tenant=code)) for code in codes],
+        query, [Item(target, Request(operation, tenant=target.tenant)) for target in targets]
     )
 
 

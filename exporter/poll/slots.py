@@ -12,13 +12,13 @@ target from starving the others:
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 
 _TIMER_SLACK = 0.02
 """Seconds. Timers ring a little late; so much may be caught up on, or the rate would never be reached."""
 
 
-class Lane(Enum):
+class Lane(StrEnum):
     """What kind of target asks for a slot."""
 
     SWITCH = "switch"
@@ -35,7 +35,7 @@ class Slots:
     def __init__(self, most: int, rate: float, monotonic: Callable[[], float], *, shared: bool) -> None:
         self.configure(most, rate, shared=shared)
         self._monotonic = monotonic
-        self._taken: Counter[Lane] = Counter()
+        self._taken = Counter(dict.fromkeys(Lane, 0))
         self._next_start = float("-inf")
         self._waiting: dict[asyncio.Future[None], Lane] = {}
         self._alarm: asyncio.TimerHandle | None = None

@@ -26,7 +26,7 @@ class Targets:
 
     ``tenants``: what holds for each tenant that is polled, by code.
     ``intervals``: seconds, for every query that is on; of the tenants' intervals of a query the shortest.
-    ``plan``: what of that the rate limit allows.
+    ``plan``: what of that the rate limit allows. ``are_several``: there is more than one target.
     """
 
     def __init__(self, configuration: SwitchConfiguration) -> None:
@@ -51,6 +51,8 @@ class Targets:
         for code in self._discovered_extensions.keys() - self.tenants.keys():
             del self._discovered_extensions[code]
         self.intervals = self._intervals()
+        of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
+        self.are_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
         self._follow(self._plan())
         for target, pace in before.items():
             if self.pace(target) != pace:
@@ -92,12 +94,6 @@ class Targets:
         found = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
         return tuple(dict.fromkeys((*found, *tenant.polled)))
 
-    @property
-    def are_several(self) -> bool:
-        """Whether there is more than one target."""
-        of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
-        return len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
-
     def is_polled(self, target: Target) -> bool:
         """Tell whether a target is asked at all."""
         return self.pace(target) < math.inf
@@ -137,33 +133,31 @@ class Targets:
         """
         if scope is Scope.SWITCH:
             return self._for_switch(query)
-        due = [
-            tenant.code
-            for tenant in self._asked(query)
-            if self._due.get(Target(query, scope, tenant.code), now) <= now
-        ]
-        return self.items_of(query, due, now)
+        targets = [Target(query, scope, tenant.code) for tenant in self._asked(query)]
+        return self._items_to(query, [target for target in targets if self._due.get(target, now) <= now], now)
 
     def items_of(self, query: Query, codes: Iterable[str], now: float) -> list[Item]:
         """Return the requests that ask these tenants now, whether they are due or not."""
+        chosen = [code for code in codes if code in self.tenants and self.asks(query, self.tenants[code])]
+        return self._items_to(query, [Target(query, Scope.TENANT, code) for code in chosen], now)
+
+    def _items_to(self, query: Query, targets: list[Target], now: float) -> list[Item]:
         if (query, Scope.TENANT) not in self.intervals:
             return []
-        chosen = [code for code in codes if code in self.tenants and self.asks(query, self.tenants[code])]
         # Half a sweep is taken off, so that one that comes a little early counts as well.
         early = self.plan.cycles[query, Scope.TENANT] / 2
-        for position, code in enumerate(chosen):
-            target = Target(query, Scope.TENANT, code)
+        for position, target in enumerate(targets):
             pace = self.pace(target)
             # Asked together for the first time, those with longer intervals would stay together for good.
-            share = 1.0 if target in self._due or pace <= 2 * early else (position + 1) / len(chosen)
+            share = 1.0 if target in self._due or pace <= 2 * early else (position + 1) / len(targets)
             self._due[target] = now + pace * share - early
         operation = self._operation(query)
         if operation is Operation.REGISTRATION:
             return requests.for_extensions(
-                {code: self.extensions(code) for code in chosen},
+                {target.tenant: self.extensions(target.tenant) for target in targets},
                 self._configuration.queries.registrations.parameter,
             )
-        return requests.for_tenants(query, operation, chosen)
+        return requests.for_tenants(query, operation, targets)
 
     def item(self, target: Target, now: float) -> Item | None:
         """Return a request to one target, or None where it is not polled (any more)."""

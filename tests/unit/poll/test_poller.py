@@ -465,7 +465,8 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     """Switched off and on again, it has no cycle until two of its sweeps have begun."""
     made = polling()
     on = made.poller.configuration
-    off = on.model_copy(update={"queries": on.queries.model_copy(update={"peers": on.queries.limits})})
+    peers = on.queries.peers.model_copy(update={"interval": None})
+    off = on.model_copy(update={"queries": on.queries.model_copy(update={"peers": peers})})
     await made.sweep(Query.PEERS, Scope.SWITCH)
     for configuration in (off, on):
         made.poller.reconfigure(configuration, open_client(on), ())

@@ -13,6 +13,10 @@ _OF_TENANTS = [
 ]
 
 
+def _of(query: Query, codes: list[str]) -> list[Target]:
+    return [Target(query, Scope.TENANT, code) for code in codes]
+
+
 def test_the_whole_installation() -> None:
     """One request for the figure as a whole."""
     assert for_switch(Query.CALLS, Operation.COUNT_CALLS) == [
@@ -32,7 +36,7 @@ def test_nodes_one_by_one() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_each_tenant_once(query: Query, count: int) -> None:
     """A sweep asks every tenant of it exactly once, whatever tenant it begins with."""
-    items = for_tenants(query, OPERATIONS[query], [f"T{number}" for number in range(count)])
+    items = for_tenants(query, OPERATIONS[query], _of(query, [f"T{number}" for number in range(count)]))
 
     assert sorted(item.target.tenant for item in items) == [f"T{number}" for number in range(count)]
     for item in items:
@@ -46,7 +50,7 @@ def test_queries_do_not_walk_in_step() -> None:
     codes = [f"T{number}" for number in range(100)]
 
     rounds = {
-        query: [item.target.tenant for item in for_tenants(query, OPERATIONS[query], codes)]
+        query: [item.target.tenant for item in for_tenants(query, OPERATIONS[query], _of(query, codes))]
         for query in _OF_TENANTS
     }
 
@@ -58,7 +62,7 @@ def test_queries_do_not_walk_in_step() -> None:
 
 def test_registrations_from_lists() -> None:
     """Where they are read from a list, a tenant is one request, whatever extensions it has."""
-    (item,) = for_tenants(Query.REGISTRATIONS, Operation.EXTENSIONS, ["A"])
+    (item,) = for_tenants(Query.REGISTRATIONS, Operation.EXTENSIONS, _of(Query.REGISTRATIONS, ["A"]))
 
     assert item == Item(
         Target(Query.REGISTRATIONS, Scope.TENANT, "A"), Request(Operation.EXTENSIONS, tenant="A")
