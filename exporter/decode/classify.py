@@ -11,6 +11,7 @@ _NUMBERS = frozenset({Operation.COUNT_CALLS, Operation.LICENSE_DAYS, Operation.B
 # An empty list was seen as "]", a missing object as "null" (wire notes 2026-10).
 _NOTHING = frozenset({"", "null", "]", "[]", "{}"})
 _NO_LIST = frozenset({"", "null"})
+_LONGEST_NOTHING = max(map(len, _NOTHING)) + len("  ")
 
 
 def classify(operation: Operation, body: bytes) -> str | Failure:
@@ -49,7 +50,7 @@ def classify(operation: Operation, body: bytes) -> str | Failure:
 
 def _is_nothing(operation: Operation, text: str) -> bool:
     bare = text.rstrip("| \t\r\n")
-    if len(bare) > max(map(len, _NOTHING)) + 2:
+    if len(bare) > _LONGEST_NOTHING:
         return False
     return "".join(bare.split()) in (_NO_LIST if is_list(operation) else _NOTHING)
 

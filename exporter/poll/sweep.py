@@ -43,7 +43,7 @@ class Sweeper:
         self._skipped = skipped
         self.patience = patience
         self._in_flight: dict[Hashable, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._requests: dict[Hashable, tuple[asyncio.Task[None], Lane]] = {}
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("exporter.poll")
 
@@ -72,13 +72,16 @@ class Sweeper:
     @property
     def requests(self) -> frozenset[asyncio.Task[None]]:
         """The requests that are in flight."""
-        return frozenset(self._tasks)
+        return frozenset(task for task, _ in self._requests.values())
 
     async def stop(self) -> None:
         """End every request that is in flight."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        requests = self.requests
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+        for lock in [lock for lock, (request, _) in self._requests.items() if request in requests]:
+            self._end(lock)  # it was cancelled before it began
 
     async def _finish(self, late: list[Item]) -> None:
         while late:
@@ -118,20 +121,20 @@ class Sweeper:
             self._release(lock)
             raise
         self._in_flight[lock] = self._clock.monotonic()
+        self._requests[lock] = asyncio.create_task(self._see_through(item, lock)), lane
 
-        task = asyncio.create_task(
-            self._ask(item), name=f"{item.target.query} {item.target.tenant or '(switch)'}"
-        )
-        self._tasks.add(task)
+    async def _see_through(self, item: Item, lock: Hashable) -> None:
+        try:
+            await self._ask(item)
+        except Exception:  # noqa: BLE001 -- the next request must go out all the same
+            self._log.exception("an answer could not be taken in: this is a defect")
+        finally:
+            self._end(lock)
 
-        def end(ended: asyncio.Task[None]) -> None:  # also of a task that was cancelled before it began
-            self._tasks.discard(ended)
-            self._release(lock)
-            self._slots.free(lane)
-            if not ended.cancelled() and (error := ended.exception()):
-                self._log.error("an answer could not be taken in: this is a defect", exc_info=error)
-
-        task.add_done_callback(end)
+    def _end(self, lock: Hashable) -> None:
+        _, lane = self._requests.pop(lock)
+        self._release(lock)
+        self._slots.free(lane)
 
     def _release(self, lock: Hashable) -> None:
         del self._in_flight[lock]
