@@ -11,9 +11,10 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -53,6 +54,7 @@ class Client:
     timeout: float
     proxy: str | None = field(repr=False)  # may hold a password
     server_name: str | None
+    _urls: dict[Operation, URL] = field(default_factory=dict, init=False, repr=False)
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:
         """Send one request and return the body of its answer, within the timeout and the size limit.
@@ -62,9 +64,15 @@ class Client:
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._fetch(self.url.with_query({**request.parameters(), "key": key}), limit)
+                return await self._fetch(self._url(request, key), limit)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return self._failure(error)
+
+    def _url(self, request: Request, key: str) -> URL:
+        start = self._urls.get(request.operation)
+        if start is None:
+            start = self._urls[request.operation] = self.url.with_query(request.operation.parameters)
+        return start.extend_query({**request.free_parameters(), "key": key})
 
     async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
         async with self.session.get(
@@ -77,7 +85,8 @@ class Client:
                 return Failure(Reason.DECODE, "the answer has a Content-Encoding, which was not asked for")
             chunks = []
             size = 0
-            while chunk := await response.content.readany():
+            while not response.content.at_eof():
+                chunk = await response.content.readany()
                 size += len(chunk)
                 if size > limit:
                     # Leaving without having read it all closes the connection, so nothing more arrives.
@@ -136,11 +145,11 @@ class _UnspoiltRequest(aiohttp.ClientRequest):
     time, on another connection.
     """
 
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Send it, unless the connection is spoilt."""
         if conn.protocol is None or conn.protocol.should_close:
             raise aiohttp.ServerDisconnectedError
-        return await super().send(conn)
+        return super().send(conn)
 
 
 def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.TraceConfig] = ()) -> Client:

@@ -75,7 +75,11 @@ class Request:
 
     def parameters(self) -> dict[str, str]:
         """Everything that travels in the query string, except the key."""
-        wire = dict(self.operation.parameters)
+        return {**self.operation.parameters, **self.free_parameters()}
+
+    def free_parameters(self) -> dict[str, str]:
+        """What of that is not the same for every request of the operation."""
+        wire = {}
         if self.tenant:
             wire["tenant"] = self.tenant
         if self.node:

@@ -141,11 +141,12 @@ class Store:
         head = (self.switch, query, scope, tenant)
         if before is None or (before.failure is None) is not (failure is None):
             self._set(catalogue.QUERY_SUCCESS, tenant, query, head, float(failure is None))
+        if before and before.failure:
+            self._remove(catalogue.QUERY_FAILURE, tenant, query)  # the reason is one of its labels
         if failure is None:
-            self._remove(catalogue.QUERY_FAILURE, tenant, query)
             self._set(catalogue.QUERY_LAST_SUCCESS, tenant, query, head, wall)
         else:
-            self._set(catalogue.QUERY_FAILURE, tenant, query, (*head, failure.reason.value), 1)
+            self._set(catalogue.QUERY_FAILURE, tenant, query, (*head, failure.reason), 1)
         return before
 
     def follow_wall_clock(self, offset: float) -> None:
@@ -267,6 +268,10 @@ class Store:
         return (shelf and shelf.get(tenant)) or b""
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
+        before = self._block(metric, tenant, part)
+        if before and isinstance(values, float | int) and not self._budget.is_strained:
+            self._shelves[metric][part].put(tenant, lines.renewed(before, values))
+            return
         self._render(metric, tenant, part, head, values)
         if self.series > self._budget.most:
             self._withhold_what_is_too_much()

@@ -26,11 +26,7 @@ class KeyRecord:
     refused: set[Target] = field(default_factory=set)
     trials: int = 0
     retry_at: float = 0.0
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the key counts as refused for all."""
-        return len(self.refused) >= _WITNESSES
+    is_refused: bool = False
 
     def may_ask(self, now: float) -> bool:
         """Tell whether a request with this key may go."""
@@ -50,17 +46,21 @@ class KeyRecord:
             return False
         was_refused = self.is_refused
         if reason is None:
-            self.refused.clear()
-            self.trials = 0
+            self._accept()
         elif reason is Reason.AUTH and not was_refused:
             self.refused.add(target)
-            if self.is_refused:
+            if len(self.refused) >= _WITNESSES:
+                self.is_refused = True
                 self._pause(now)
         return self.is_refused is not was_refused
 
     def renew(self, key: str) -> None:
         """Take note of a changed key, which clears everything."""
         self.key = key
+        self._accept()
+
+    def _accept(self) -> None:
+        self.is_refused = False
         self.refused.clear()
         self.trials = 0
 

@@ -45,6 +45,7 @@ class Targets:
         """Poll what this configuration says, and the tenants that were ``discovered``."""
         self._configuration = configuration
         before = {target: self.pace(target) for target in self._due}
+        self._admin_key = KeyHolder("", configuration.key) if configuration.key else None
         self.presence.configure(node.name for node in configuration.nodes)
         codes = dict.fromkeys([*(tenant.code for tenant in configuration.tenants), *discovered])
         self.tenants = {code: configuration.settings(code) for code in codes}
@@ -120,11 +121,11 @@ class Targets:
     def key_of(self, target: Target) -> KeyHolder:
         """Return the key a target is asked with. Raises LookupError for one that is never scheduled."""
         tenant = self.tenants.get(target.tenant)
-        if tenant is not None and tenant.key is not None:
-            return KeyHolder(tenant.code if tenant.own_key else "", tenant.key)
-        if self._configuration.key is None:
+        if tenant and tenant.own_key and tenant.key:
+            return KeyHolder(tenant.code, tenant.key)
+        if self._admin_key is None:
             raise LookupError("a target without a key is never scheduled")
-        return KeyHolder("", self._configuration.key)
+        return self._admin_key
 
     def items(self, query: Query, scope: Scope, now: float) -> list[Item]:
         """Return the requests of a sweep that starts now (monotonic seconds): to every target that is due.
