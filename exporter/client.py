@@ -7,7 +7,6 @@ The key is in the query string (the API has no other place for it), so no text o
 passed on: such texts hold URLs. What is told of a failure is composed here.
 """
 
-import asyncio
 import errno
 import os
 import ssl
@@ -22,6 +21,7 @@ from yarl import URL
 
 from exporter import __version__
 from exporter.config import SwitchConfiguration, TlsConfiguration
+from exporter.deadlines import Deadlines
 from exporter.model import Failure, Reason
 from exporter.request import Operation, Request
 
@@ -45,7 +45,7 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Client:
     """Asks one switch. ``timeout`` is in seconds and covers everything from connecting to the last byte."""
 
@@ -54,7 +54,12 @@ class Client:
     timeout: float
     proxy: str | None = field(repr=False)  # may hold a password
     server_name: str | None
-    _urls: dict[Operation, URL] = field(default_factory=dict, init=False, repr=False)
+    _deadlines: Deadlines = field(init=False, repr=False)
+    _urls: dict[Operation, URL] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._deadlines = Deadlines(self.timeout)
+        self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:
         """Send one request and return the body of its answer, within the timeout and the size limit.
@@ -63,16 +68,12 @@ class Client:
         """
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
         try:
-            async with asyncio.timeout(self.timeout):
-                return await self._fetch(self._url(request, key), limit)
+            return await self._deadlines.keep(self._fetch(self._url(request, key), limit))
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return self._failure(error)
 
     def _url(self, request: Request, key: str) -> URL:
-        start = self._urls.get(request.operation)
-        if start is None:
-            start = self._urls[request.operation] = self.url.with_query(request.operation.parameters)
-        return start.extend_query({**request.free_parameters(), "key": key})
+        return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
 
     async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
         async with self.session.get(

@@ -74,7 +74,7 @@ def block(metric: Metric, label_values: tuple[str, ...], values: Values) -> byte
 
 
 def renewed(text: bytes, value: float) -> bytes:
-    """Return a line with another value: of each answer nothing else changes, and making its labels takes longer."""
+    """Return a line with another value: an answer seldom changes more, and labels take longer to make."""
     return b"%b%b\n" % (text[: text.rindex(b" ") + 1], number(value).encode())
 
 

@@ -78,7 +78,7 @@ class Request:
         return {**self.operation.parameters, **self.free_parameters()}
 
     def free_parameters(self) -> dict[str, str]:
-        """What of that is not the same for every request of the operation."""
+        """Return those of them that are not the same in every request of the operation."""
         wire = {}
         if self.tenant:
             wire["tenant"] = self.tenant

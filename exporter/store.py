@@ -6,7 +6,7 @@ values are not kept beside them, which would double what a series takes. Whateve
 together: when the next one replaces it, when it is stale, or when its tenant or node leaves.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter import catalogue, lines
@@ -96,24 +96,24 @@ class Store:
         ``part`` is the node, where the nodes of one target are asked one by one and age one by one.
         """
         source = (target, part)
-        self._follow(source, families.keys(), interval)
+        self._follow(source, families, interval)
         for metric, values in families.items():
             self.set(metric, target.tenant, values, part=part)
         ages = self._by_age.setdefault((target.query, target.scope, interval), {})
         ages.pop(source, None)
         ages[source] = now
 
-    def _follow(self, source: tuple[Target, str], metrics: Set[Metric], interval: float) -> None:
+    def _follow(self, source: tuple[Target, str], families: Families, interval: float) -> None:
         """Note what an answer is about, and drop what the one before it said beyond that."""
         before = self._answers.get(source)
-        if before and before.metrics == metrics and before.interval == interval:
+        if before and before.metrics == families.keys() and before.interval == interval:
             return  # nearly always
         target, part = source
-        for metric in before.metrics - metrics if before else ():
+        for metric in before.metrics - families.keys() if before else ():
             self._remove(metric, target.tenant, part)
         if before and before.interval != interval:
             del self._by_age[target.query, target.scope, before.interval][source]
-        kind = _Kind(frozenset(metrics), interval)
+        kind = _Kind(frozenset(families), interval)
         self._answers[source] = self._kinds.setdefault(kind, kind)
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:

@@ -65,7 +65,7 @@ class Courtesy:
         )
 
     def key(self, target: Target) -> str:
-        """Return the key a target is asked with, as it is now; what was held against another one is forgotten."""
+        """Return the key a target is asked with, as it is now; forget what was held against another one."""
         owner, holder = self._key_of(target)
         key = holder.current()
         record = self._keys.get(owner)

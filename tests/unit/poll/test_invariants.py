@@ -100,7 +100,7 @@ class _Session:
         """Close nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _TableClient(Client):
     """Asks the table."""
 
