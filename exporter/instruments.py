@@ -48,12 +48,12 @@ class Instruments:
 
     def start_at_zero(self, switch: str, query: Query, scope: Scope) -> None:
         """Let every counter of a query exist from the start: a counter born at 1 has no increase."""
-        self.request_duration.labels(switch, query.value)
-        self.empty_answers.labels(switch, query.value)
+        self.request_duration.labels(switch, query)
+        self.empty_answers.labels(switch, query)
         for reason in Reason:
-            self.request_failures.labels(switch, query.value, reason.value)
+            self.request_failures.labels(switch, query, reason)
         for skip in SkipReason:
-            self.targets_skipped.labels(switch, query.value, scope.value, skip.value)
+            self.targets_skipped.labels(switch, query, scope, skip)
 
     def forget(self, switch: str) -> None:
         """Drop every series of a switch that is not polled any more."""

@@ -1,6 +1,7 @@
 """Sends one request of a sweep, and hands on what came back."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -58,9 +59,7 @@ class Asker:
 
     def skipped(self, target: Target, reason: SkipReason) -> None:
         """Count a request that is not sent."""
-        self._instruments.targets_skipped.labels(
-            self._store.switch, target.query.value, target.scope.value, reason.value
-        ).inc()
+        self._instruments.targets_skipped.labels(self._store.switch, target.query, target.scope, reason).inc()
 
     async def ask(self, item: Item) -> None:
         """Send a request, unless something has come to speak against it while it waited for its slot."""
@@ -74,32 +73,31 @@ class Asker:
             self.skipped(target, reason)
             return
         try:
-            outcome = await self._outcome(item, key)
+            outcome = await self._outcome(item, key, started)
         except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
             self._log.exception("request failed in a way that should not happen", query=target.query.value)
             outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
         ended = self._clock.monotonic()
         self._store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
-        if not self._targets.is_polled(target):
-            return
+        interval = self._targets.pace(target)
+        if interval == math.inf:
+            return  # it left
         self._courtesy.note(
             target,
             outcome if isinstance(outcome, Failure) else None,
             key=key,
             started=started,
             ended=ended,
-            interval=self._targets.pace(target),
+            interval=interval,
             has_witnesses=self._targets.are_several,
         )
         await self._hand_on(item, outcome)
 
-    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
+    async def _outcome(self, item: Item, key: str, started: float) -> Answer | Failure:
         self._mask.add(key)
-        started = self._clock.monotonic()
         body = await self.client.ask(item.request, key)
-        self._instruments.request_duration.labels(self._store.switch, item.target.query.value).observe(
-            self._clock.monotonic() - started
-        )
+        taken = self._clock.monotonic() - started
+        self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
         if isinstance(body, Failure):
             outcome: Answer | Failure = body
         else:

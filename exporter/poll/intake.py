@@ -120,9 +120,7 @@ class Intake:
             roll.doubt_nothing()
 
     def _count_failure(self, target: Target, failure: Failure) -> None:
-        self._instruments.request_failures.labels(
-            self._store.switch, target.query.value, failure.reason.value
-        ).inc()
+        self._instruments.request_failures.labels(self._store.switch, target.query, failure.reason).inc()
 
     def _empty_is_not_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
         """Read an empty list as nothing where it is to tell the state of phones: it changes none of them.
@@ -146,7 +144,7 @@ class Intake:
         """
         is_empty = isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY
         if is_empty:
-            self._instruments.empty_answers.labels(self._store.switch, target.query.value).inc()
+            self._instruments.empty_answers.labels(self._store.switch, target.query).inc()
         if target.query is not Query.CALLS:
             return outcome
         tenant = self._targets.tenants.get(target.tenant)
