@@ -6,7 +6,7 @@ limits        how much scrapers can make the exporter do at a time
 status        what is known of each switch, as JSON, with
     queries, tenants    a part of it each
     slices              long work in short pieces
-pages         the status page; it is made of ``templates`` and ``static``
+pages         the status page; it is made of ``templates``, which ``template`` loads, and ``static``
 passwords     whose password is right, without bcrypt's price for each scrape
 access        who may ask for what
 tls           how connections are made safe
