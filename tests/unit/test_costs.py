@@ -1,12 +1,16 @@
 """What work grows with, in counts that do not depend on the machine: docs/performance.md has the seconds."""
 
 import asyncio
+import os
+import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from benchmarks.stores import answer, filled
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
+from exporter.deadlines import Deadlines
 from exporter.exposition import SLICE_BYTES, Exposition, Format
 from exporter.instruments import Instruments
 from exporter.masking import Mask
@@ -42,6 +47,21 @@ def _calls(work: Callable[[], object]) -> Counter[str]:
     finally:
         sys.setprofile(None)
     return events
+
+
+@contextmanager
+def _called() -> Iterator[Counter[CodeType]]:
+    """Count how often each function of Python runs, or goes on after it has waited."""
+    calls: Counter[CodeType] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        calls[frame.f_code] += event == "call"
+
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +126,31 @@ class _Answering(Client):
         return b"3"
 
 
+def _poller(configured: Callable[..., SwitchConfiguration], tenants: int, **more: Any) -> Poller:
+    """Return a poller that asks so many tenants as fast as it can."""
+    configuration = configured(
+        max_requests_per_second=100_000,
+        queries={query: {"tenant_interval": "10ms"} for query in ("channels", "calls", "balance")},
+        tenants=[{"code": f"T{number}"} for number in range(tenants)],
+        **more,
+    )
+    return Poller(
+        configuration,
+        _Answering(None, URL(), 1, None, None),  # type: ignore[arg-type]  # it has no session
+        Store("pbx", stale_after=3, max_series=500_000),
+        Instruments(CollectorRegistry()),
+        Mask(),
+        Clock(),
+        label_names=(),
+    )
+
+
+async def _sweep(poller: Poller, query: Query) -> None:
+    await poller.sweep(query, Scope.TENANT)
+    while poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("tenants", [20, 200])
 async def test_a_sweep_makes_one_task_for_a_request(
     tenants: int, configured: Callable[..., SwitchConfiguration]
@@ -117,24 +162,56 @@ async def test_a_sweep_makes_one_task_for_a_request(
         made.append(asyncio.Task(work, loop=loop, **more))
         return made[-1]
 
-    configuration = configured(
-        max_requests_per_second=100_000,
-        queries={"calls": {"tenant_interval": "10ms"}},
-        tenants=[{"code": f"T{number}"} for number in range(tenants)],
-    )
-    poller = Poller(
-        configuration,
-        _Answering(None, URL(), 1, None, None),  # type: ignore[arg-type]  # it has no session
-        Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(),
-        label_names=(),
-    )
+    poller = _poller(configured, tenants)
     asyncio.get_running_loop().set_task_factory(note)
 
-    await poller.sweep(Query.CALLS, Scope.TENANT)
-    await asyncio.wait(made)
+    await _sweep(poller, Query.CALLS)
 
     assert len(made) == tenants + 1
     assert len(poller.store.attempts) == tenants
+
+
+async def test_a_request_calls_little_of_ours(configured: Callable[..., SwitchConfiguration]) -> None:
+    """From its turn in a sweep to the line that serves its answer, where there was such a line before."""
+    poller = _poller(configured, 100)
+    await _sweep(poller, Query.BALANCE)
+
+    with _called() as called:
+        await _sweep(poller, Query.BALANCE)
+
+    ours = {code: times for code, times in called.items() if f"{os.sep}exporter{os.sep}" in code.co_filename}
+    assert ours[Store.put.__code__] == 100
+    assert sum(ours.values()) < 110 * 100, Counter(ours).most_common(20)
+
+
+async def test_a_request_looks_at_the_key_file_once(
+    configured: Callable[..., SwitchConfiguration], tmp_path: Path
+) -> None:
+    """However often a target's key is spoken of, its file is asked for changes once for each request."""
+    file = tmp_path / "key"
+    file.write_text("secret")
+    poller = _poller(configured, 100, key=None, key_file=str(file))
+
+    with _called() as called:
+        await _sweep(poller, Query.BALANCE)
+
+    assert len(poller.store.attempts) == 100
+    assert called[Path.stat.__code__] == 100
+
+
+async def test_many_time_limits_need_one_timer() -> None:
+    """Requests that end in time set no timer each."""
+    deadlines = Deadlines(60)
+
+    with _called() as called:
+        await asyncio.gather(*(deadlines.keep(asyncio.sleep(0)) for _ in range(100)))
+
+    assert called[Deadlines.keep.__code__] >= 100
+    assert called[asyncio.BaseEventLoop.call_at.__code__] == 1
+
+
+def test_the_daemon_loads_no_template() -> None:
+    """Only who opens the status page pays for it: that is a fifth of what a start costs."""
+    code = "import sys, exporter.cli.daemon; sys.exit('jinja2' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
