@@ -25,7 +25,7 @@ _WITHOUT_RICH = "import sys; sys.modules['rich'] = None; "
 """structlog loads rich where it is installed, which is only so where the development tools are."""
 
 _LIBRARIES = (
-    "import aiohttp.web, apscheduler.schedulers.asyncio, jinja2, prometheus_client, pydantic, structlog;"
+    "import aiohttp.web, apscheduler.schedulers.asyncio, prometheus_client, pydantic, structlog;"
     "import yaml; "
     "pydantic.BaseModel"
 )

@@ -139,3 +139,13 @@ def test_prometheus_itself_reads_odd_labels(name: str, require_program: Callable
     )
 
     assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")
+
+
+@given(_TEXT, _TEXT, st.floats(allow_nan=False, allow_infinity=False), st.floats(-1e9, 1e9))
+def test_a_renewed_line_is_as_one_made_anew(switch: str, tenant: str, before: float, now: float) -> None:
+    """Whatever its labels are, only the value is another one."""
+    labels = switch, tenant
+
+    renewed = lines.renewed(lines.block(catalogue.TENANT_BALANCE, labels, before), now)
+
+    assert renewed == lines.block(catalogue.TENANT_BALANCE, labels, now)
