@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from exporter.alerting.daemon import Alerting
+from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
@@ -165,6 +168,19 @@ async def test_a_disk_that_takes_nothing(tmp_path: Path, fake: FakeAlertmanager)
         "the state file cannot be written: a restart would forget alerts",
         "the state file is written again",
     ]
+
+
+async def test_a_disk_that_hangs(tmp_path: Path) -> None:
+    """The start waits for a while, and then goes on without what may be there."""
+    file, registry, clock = tmp_path / "state.json", CollectorRegistry(), Clock()
+    os.mkfifo(file)  # which nobody writes to: to open it takes for ever
+    keeper = StateKeeper(file, clock, AlertingInstruments(registry), patience=0.05)
+    with capture_logs() as logs:
+        assert await keeper.load() is None
+
+    assert [log["reason"] for log in logs] == ["the disk does not answer"]
+    assert registry.get_sample_value(_ERRORS) == 1
+    file.open("wb").close()  # lets the thread end
 
 
 async def test_a_late_evaluation_is_no_gap(fake: FakeAlertmanager) -> None:
