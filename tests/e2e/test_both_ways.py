@@ -104,9 +104,10 @@ class Switches:
         limits = self._limits()
         nodes = [NODE, *({"name": name, "channels_limit": limits[name]} for name in (NEAR_NODE, FULL_NODE))]
         off = {query: {"tenant_interval": "off"} for query in ("channels", "registrations")}
+        ratios = {"thresholds": {"registered_ratio": {"warning": 0.9, "critical": 0.5}}}
         more: dict[str, dict[str, Any]] = {
-            "CINDER": {"extensions": PHONES[:4]},
-            "DELTA9": {"thresholds": {"registered_ratio": {"warning": 0.9, "critical": 0.5}}},
+            "CINDER": {"extensions": PHONES[:4], **ratios},
+            "DELTA9": ratios,
             "EIDER": {"channels_limit": limits["EIDER"]},
             "FJORD": {"extensions": [], "watch": PHONES[:1]},
             # One thing is asked of it: only of that query the data is stale while its key is refused.
