@@ -53,6 +53,7 @@ class Site:
     run: Start
     executable: str
     directory: Path
+    state_file: Path
     simulator: Simulator
     receiver: Receiver
     clock: FakeClock
@@ -69,7 +70,7 @@ class Site:
         """Start the exporter, which finds the state of the one before."""
         section = {
             "alertmanagers": [{"url": f"http://{address}"} for address in self.addresses],
-            "state_file": "state.json",
+            "state_file": str(self.state_file),
             "labels": {"site": "lab"},
         }
         queries = {
@@ -78,7 +79,7 @@ class Site:
             "calls": {"interval": "500ms", "tenant_interval": "off"},
             "balance": {"tenant_interval": "off"},
         }
-        pbx = switch("pbx", self.simulator.url, timeout="2s", nodes=NODES, queries=queries)
+        pbx = switch("pbx", self.simulator.url, timeout="10s", nodes=NODES, queries=queries)
         text = yaml.safe_dump({"switches": [pbx], "alerting": section})
         file = self.directory / "config.yaml"
         return start_quick_exporter(self.run, file, text, SPEED, **self.clock.environment)
@@ -146,9 +147,8 @@ class Site:
 
     def wait_until_written(self) -> None:
         """Wait until what is known by now is in the state file."""
-        file = self.directory / "state.json"
-        before = file.stat().st_mtime_ns
-        wait_until(lambda: file.stat().st_mtime_ns != before, PATIENCE, "the state to be written")
+        before = self.state_file.stat()
+        wait_until(lambda: self.state_file.stat() != before, PATIENCE, "the state to be written")
 
     def wait_for(self, node: str, *statuses: str) -> None:
         """Wait until exactly this was told of a node."""
@@ -168,13 +168,13 @@ def _alerts(exporter: Exporter, node: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, require_program: Callable[[str, str], str]) -> Iterator[Site]:
+def site(tmp_path: Path, quick_disk: Path, require_program: Callable[[str, str], str]) -> Iterator[Site]:
     """Start the switch, and whoever is told."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     clock = fake_clock(require_program, tmp_path)
     with receiving() as receiver, running_programs(tmp_path) as run:
         simulator = start_simulator(run, "--tenants=1", f"--nodes={len(NODES)}")
-        yield Site(run, executable, tmp_path, simulator, receiver, clock)
+        yield Site(run, executable, tmp_path, quick_disk / "state.json", simulator, receiver, clock)
 
 
 def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
@@ -191,7 +191,8 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
     exporter.program.stop(signal.SIGKILL)
     exporter = site.start_exporter()
     (restored,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "the alert to be known")
-    assert restored["age_seconds"] > pending["age_seconds"]
+    # On a busy machine it may fire by then, which it would not do if it had begun anew.
+    assert restored["state"] == "firing" or restored["age_seconds"] > pending["age_seconds"]
     site.wait_for("pbx1", "firing")
     tell(f"killed after {pending['age_seconds']} s, {restored['age_seconds']} s at the first look after it")
 
@@ -210,16 +211,17 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
         assert burning["state"] == "firing"
         first = site.start_alertmanager(0)
 
-    # Both are away, and what begins and what ends meanwhile is told when they are back.
+    # Both are away, and what begins and what ends meanwhile is told when they are back within 15 minutes.
     for alertmanager in (first, second):
         alertmanager.program.stop()
-    site.simulator.world(nodes={"pbx1": True, "pbx3": False})
-    wait_until(lambda: not _alerts(exporter, "pbx1"), PATIENCE, "the end of an alert")
+    site.simulator.world(nodes={"pbx3": False})
     wait_until(
         lambda: [alert["state"] for alert in _alerts(exporter, "pbx3")] == ["firing"],
         PATIENCE,
-        "the beginning of another",
+        "the beginning of an alert",
     )
+    site.simulator.world(nodes={"pbx1": True})
+    wait_until(lambda: not _alerts(exporter, "pbx1"), PATIENCE, "the end of another")
     first, second = site.start_alertmanager(0), site.start_alertmanager(1)
     site.wait_for("pbx1", "firing", "resolved")
     site.wait_for("pbx3", "firing")

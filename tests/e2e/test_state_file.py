@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,9 +20,6 @@ from tests.e2e.test_lifecycle import LEFTOVERS
 
 SPEED = 300
 """An evaluation each fifth of a second."""
-
-MEMORY = Path("/dev/shm")  # noqa: S108 -- a directory of its own is made there
-"""A disk that is never slow: a busy one would not have finished a write when the next one is due."""
 
 TENANTS = 100
 SMALL = 4096
@@ -84,19 +80,19 @@ class Site:
 @pytest.fixture
 def site(
     tmp_path: Path,
+    quick_disk: Path,
     run_program: Start,
     run_simulator: StartSimulator,
     require_program: Callable[[str, str], str],
-) -> Iterator[Site]:
+) -> Site:
     """Start what does not fail."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     simulator = run_simulator(f"--tenants={TENANTS}", "--nodes=2")
     simulator.world(freeze=True)
     alertmanager = start_alertmanager(run_program, executable, tmp_path, NOBODY)
-    with TemporaryDirectory(dir=MEMORY) as disk:
-        file = Path(disk) / "state" / "state.json"
-        file.parent.mkdir()
-        yield Site(run_program, tmp_path, file, simulator, alertmanager)
+    file = quick_disk / "state" / "state.json"
+    file.parent.mkdir()
+    return Site(run_program, tmp_path, file, simulator, alertmanager)
 
 
 @contextmanager
