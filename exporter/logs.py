@@ -10,7 +10,6 @@ import structlog
 from exporter.masking import Mask
 
 LogFormat = Literal["logfmt", "json"]
-LEVELS = ("debug", "info", "warning", "error")
 
 # What a switch sends may stand in a line: it must not break the line, nor steer a terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}

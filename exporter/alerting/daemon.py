@@ -55,6 +55,9 @@ class Alerting:
         self._at, self._wall = clock.monotonic(), clock.wall()
         self._senders: list[Sender] = []
         self._keeper: StateKeeper | None = None
+        self._turn = (
+            asyncio.Lock()
+        )  # an evaluation lets others have a turn, and a reload must not be among them
 
     @property
     def is_on(self) -> bool:
@@ -90,6 +93,12 @@ class Alerting:
 
         ``opened`` is what ``open`` returned for it.
         """
+        async with self._turn:
+            await self._adopt(configuration, opened)
+
+    async def _adopt(
+        self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager]
+    ) -> None:
         was_on, self._configuration = self.is_on, configuration
         before = {sender.alertmanager.url for sender in self._senders}
         await self._stop_senders()
@@ -98,6 +107,8 @@ class Alerting:
                 self._instruments.forget(url)
         if configuration is None:
             self._engine, self._keeper = Engine(), None
+            if self._instruments is not None:
+                self._instruments.alerts.clear()
             return
         if self._instruments is None:
             self._instruments = AlertingInstruments(self._registry)
@@ -116,6 +127,10 @@ class Alerting:
 
     async def evaluate(self) -> None:
         """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
+        async with self._turn:
+            await self._evaluate()
+
+    async def _evaluate(self) -> None:
         if self._instruments is None or self._keeper is None or not self.is_on:
             return
         engine = self._engine
@@ -136,6 +151,10 @@ class Alerting:
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
         await self._stop_senders()
+        async with self._turn:
+            await self._close()
+
+    async def _close(self) -> None:
         if self._keeper is not None and self.is_on:
             await self._keeper.close(self._engine, self._at, self._wall)
 

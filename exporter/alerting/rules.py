@@ -147,6 +147,7 @@ TENANT_REGISTRATIONS_LOST = Rule(
     "A tenant lost all its registrations.",
     "None of the {threshold} extensions of {tenant} on {switch} is registered.",
     pending_for=5 * _MINUTE,
+    keep_firing_for=15 * _MINUTE,
 )
 TENANT_REGISTRATIONS_LOW = Rule(
     "SoftswitchTenantRegistrationsLow",

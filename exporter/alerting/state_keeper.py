@@ -1,6 +1,7 @@
 """Keeps the state file up to date, without ever holding up an alert for a slow disk."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from exporter.alerting import state, state_file
 from exporter.alerting.engine import Engine
 from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.own_thread import in_own_thread
 from exporter.clock import Clock
 
 _AT_THE_END = 2.0
@@ -17,11 +19,20 @@ _AT_THE_END = 2.0
 class StateKeeper:
     """Reads the file once and then writes it anew after each evaluation; without a path it does nothing.
 
-    A trouble is logged when it begins and when it has ended, and counted each time.
+    A trouble is logged when it begins and when it has ended, and counted each time. ``patience``: the seconds
+    that a start waits for the disk.
     """
 
-    def __init__(self, path: Path | None, clock: Clock, instruments: AlertingInstruments) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        clock: Clock,
+        instruments: AlertingInstruments,
+        *,
+        patience: float = 10.0,
+    ) -> None:
         self.path = path
+        self._patience = patience
         self._clock = clock
         self._instruments = instruments
         self._boot = state_file.boot_id()
@@ -34,8 +45,9 @@ class StateKeeper:
         if self.path is None:
             return None
         try:
-            return await asyncio.to_thread(state_file.read, self.path, self._clock, self._boot)
-        except (OSError, ValueError) as error:
+            async with asyncio.timeout(self._patience):
+                return await in_own_thread(partial(state_file.read, self.path, self._clock, self._boot))
+        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
             self._instruments.state_file_errors.inc()
             self._log.warning("the state file cannot be used: starting without it", reason=_reason(error))
             return None
@@ -57,16 +69,20 @@ class StateKeeper:
         self._writing = asyncio.create_task(self._write(self.path, "".join(parts).encode()))
 
     async def close(self, engine: Engine, monotonic: float, wall: float) -> None:
-        """Write a last time, as long as the disk does not take too long."""
-        for last in (False, True):
-            if last:
-                await self.keep(engine, monotonic, wall)
-            if self._writing is not None:
-                await asyncio.wait({self._writing}, timeout=_AT_THE_END)
+        """Write a last time, unless the disk does not even finish what it was given before."""
+        if await self._is_written():
+            await self.keep(engine, monotonic, wall)
+            await self._is_written()
+
+    async def _is_written(self) -> bool:
+        if self._writing is None:
+            return True
+        done, _ = await asyncio.wait({self._writing}, timeout=_AT_THE_END)
+        return bool(done)
 
     async def _write(self, path: Path, content: bytes) -> None:
         try:
-            await asyncio.to_thread(state_file.write, path, content)
+            await in_own_thread(partial(state_file.write, path, content))
         except OSError as error:
             self._failed(_reason(error))
         else:
@@ -84,4 +100,6 @@ class StateKeeper:
 
 
 def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, TimeoutError):
+        return "the disk does not answer"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,5 +1,6 @@
 """The command line: ``softswitch-exporter``.
 
+signals     what comes before a command is loaded
 arguments   every flag and command
 daemon      poll and serve
 check       what would be polled, and whether that can work
@@ -12,6 +13,7 @@ demo        the simulated switch and the exporter together
 import sys
 from collections.abc import Sequence
 
+from exporter.cli import signals
 from exporter.cli.arguments import parser
 from exporter.errors import ConfigurationError, StartError
 
@@ -21,6 +23,7 @@ EXIT_CONFIGURATION = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for a bad configuration, 1 for a start that failed."""
+    signals.end_as_first_process()
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter import __version__
-from exporter.logs import LEVELS
+from exporter.cli import signals
 from exporter.model import Query
 from exporter.simulator import flags as simulator
 
 DEFAULT_LISTEN_ADDRESS = ":10390"
+LEVELS = ("debug", "info", "warning", "error")
 _HIGHEST_PORT = 65_535
 _AN_HOUR = 3600.0
 _HELD = 10.0
@@ -98,7 +99,10 @@ def _daemon_or_check(main: argparse.ArgumentParser) -> Callable[[argparse.Namesp
         if arguments.config_file is None:
             main.error("--config.file is needed; `softswitch-exporter demo` works without one")
         _default_address(arguments)
-        return _run("check" if arguments.config_check else "daemon")(arguments)
+        if arguments.config_check:
+            return _run("check")(arguments)
+        signals.outlive_reload()
+        return _run("daemon")(arguments)
 
     return run
 

@@ -4,6 +4,7 @@ import itertools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,6 +38,13 @@ def run_program(tmp_path: Path) -> Iterator[Start]:
     """Start any program; whatever still runs at the end of the test is killed."""
     with running_programs(tmp_path) as run:
         yield run
+
+
+@pytest.fixture
+def quick_disk() -> Iterator[Path]:
+    """Give a directory in memory: a busy disk might not have finished a write when the next one is due."""
+    with TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

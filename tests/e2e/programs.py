@@ -185,8 +185,8 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], Found | None], seconds: float, what: str) -> Found:
-    """Wait until a condition gives something that is not false, and return it."""
+def wait_until(condition: Callable[[], Found | None], seconds: float, what: str | Callable[[], str]) -> Found:
+    """Wait until a condition gives something that is not false, and return it. ``what`` may be told late."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -196,7 +196,7 @@ def wait_until(condition: Callable[[], Found | None], seconds: float, what: str)
         if result:
             return result
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.05)
 
 

@@ -6,12 +6,11 @@ All durations of the shipped rules and of the Alertmanager example are divided; 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.alertmanager import Alertmanager, example, start_alertmanager
-from tests.e2e.everything import configuration, switch
+from tests.e2e.everything import configuration
 from tests.e2e.programs import (
     Exporter,
     Simulator,
@@ -20,33 +19,13 @@ from tests.e2e.programs import (
     start_simulator,
     wait_until,
 )
-from tests.e2e.prometheus import Prometheus, start_prometheus
+from tests.e2e.prometheus import Prometheus
+from tests.e2e.quick_rules import FACTOR, PATIENCE, PHONES, quick_switch, start_quick_prometheus
 from tests.e2e.receiver import Notification, Receiver, receiving
-from tests.e2e.scaled import scaled, write_scaled_rules
-from tests.rule_files import ALERTS_FILE, RECORDS_FILE
-
-FACTOR = 120
-PATIENCE = 30.0
-"""Seconds. The longest wait, for what takes 15 minutes by the rules, is 10; a busy machine takes more."""
-
 
 CODES = ("ACME", "BOREAL", "CINDER")
+TENANTS = [{"code": code, "extensions": PHONES, "labels": {"team": "voice"}} for code in CODES]
 Labels = dict[str, str]
-
-
-def quick(name: str, url: str, **queries: dict[str, str]) -> dict[str, Any]:
-    """Return a switch that is asked as much more often as the rules are quicker."""
-    section = {
-        "peers": {"interval": "500ms"},
-        "channels": {"interval": "500ms", "tenant_interval": "off"},
-        "calls": {"interval": "500ms", "tenant_interval": "off"},
-        "license": {"interval": "2s"},
-        "balance": {"tenant_interval": "2s"},
-        **queries,
-    }
-    phones = [str(number) for number in range(100, 120)]
-    tenants = [{"code": code, "extensions": phones, "labels": {"team": "voice"}} for code in CODES]
-    return switch(name, url, timeout="1s", stale_after=3, tenants=tenants, queries=section)
 
 
 @dataclass(frozen=True)
@@ -98,23 +77,12 @@ def site(
         registrations = {"tenant_interval": "1s", "source": "extensions"}
         switches = (
             # A node takes its phones along: what becomes of them is watched on the other switch.
-            quick("north", north.url, registrations={"tenant_interval": "off"}),
-            quick("south", south.url, registrations=registrations),
+            quick_switch("north", north.url, tenants=TENANTS),
+            quick_switch("south", south.url, tenants=TENANTS, queries={"registrations": registrations}),
         )
         exporter = start_exporter(run, directory / "config.yaml", configuration(*switches))
         manager = start_alertmanager(run, alertmanager, directory, example(FACTOR, receiver.base_url))
-        server = start_prometheus(
-            run,
-            prometheus,
-            directory,
-            exporter,
-            f"--query.lookback-delta={scaled('5m', FACTOR)}",
-            f"--rules.alert.resend-delay={scaled('1m', FACTOR)}",
-            "--rules.alert.for-grace-period=0s",
-            interval=scaled("30s", FACTOR),
-            rules=[write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)],
-            alertmanager=manager.address,
-        )
+        server = start_quick_prometheus(run, prometheus, directory, exporter, manager.address)
         everything = Site(north, south, exporter, server, manager, receiver)
         wait_until(lambda: "Watchdog" in everything.held(), 20, "the watchdog")
         # Phones are judged once their switch has answered for 20 minutes: 10 s here.

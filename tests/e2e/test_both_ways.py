@@ -1,11 +1,16 @@
-"""One switch, and two ways to who is told: Prometheus with the shipped rules, and the exporter alone.
+"""Three switches, and two ways to who is told: Prometheus with the shipped rules, and the exporter alone.
 
-All durations of both are divided; each has an Alertmanager of its own with the shipped example. Of each alert
-that the exporter knows both webhooks are told the same in the same order, and of what is muted neither.
-Not of phones: SoftswitchRegistrationsDropped, which mutes them, is an alert of Prometheus alone.
+All durations of both are divided; each has an Alertmanager of its own with the shipped example. Every alert
+that the exporter knows begins and ends, most of them at the same time, and both webhooks are told the same.
+
+What the two do differently by design (docs/alerting.md) is kept out of it:
+
+- SoftswitchRegistrationsDropped, which mutes alerts on phones of tenants, is an alert of Prometheus alone:
+  so few of all phones are lost that it is not due. Others of Prometheus alone are not looked at.
+- SoftswitchWatchedExtensionDown is looked at every two minutes by the rules and every minute by the exporter:
+  no moments are compared, only what is told, to whom, and in which order.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,61 +22,170 @@ import pytest
 
 from exporter.alerting.rules import RULES
 from tests.e2e.alertmanager import example, start_alertmanager
-from tests.e2e.everything import switch
-from tests.e2e.programs import Simulator, running_programs, start_simulator, wait_until
-from tests.e2e.prometheus import start_prometheus
+from tests.e2e.everything import configuration
+from tests.e2e.programs import Exporter, Simulator, running_programs, samples, start_simulator, wait_until
+from tests.e2e.prometheus import Prometheus
 from tests.e2e.quick_exporter import start_quick_exporter
+from tests.e2e.quick_rules import FACTOR, PATIENCE, PHONES, quick_switch, start_quick_prometheus
 from tests.e2e.receiver import Receiver, receiving
-from tests.e2e.scaled import scaled, write_scaled_rules
-from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
-FACTOR = 120
-PATIENCE = 30.0
-CODES = ("ACME", "BOREAL")
-NAMES = {rule.name.removeprefix("Softswitch") for rule in RULES}
-Told = dict[tuple[str, frozenset[tuple[str, str]]], list[str]]
+Alert = tuple[str, frozenset[tuple[str, str]]]
+"""Who is told, and the labels."""
+
+NAMES = {rule.name for rule in RULES}
+CODES = ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER", "FJORD", "GLADE", "HAVEN")
+NODE, NEAR_NODE, FULL_NODE = "pbx12", "pbx5", "pbx8"
+"""The one that vanishes has nobody's phones; the others carry most of the calls of EIDER and HAVEN."""
+
+TOLD = """
+dead-mans-switch Watchdog none monitoring
+tickets DataStale warning monitoring switch=north query=balance
+on-call ApiDown critical switch switch=south
+on-call KeyRefused critical switch switch=west
+voice-tickets KeyRefused warning tenant team=voice switch=north tenant=GLADE
+license-tickets LicenseExpiring critical license switch=north
+on-call LicenseImminent critical license switch=south
+on-call NodeMissing critical node switch=north node=pbx12
+tickets NodeChannelsNearLimit warning node switch=north node=pbx5
+on-call NodeChannelsNearLimit critical node switch=north node=pbx8
+voice-on-call BalanceLow critical tenant team=voice switch=north tenant=ACME
+voice-tickets BalanceLow warning tenant team=voice switch=north tenant=BOREAL
+voice-on-call TenantRegistrationsLost critical tenant team=voice switch=north tenant=CINDER
+voice-on-call TenantRegistrationsLow critical tenant team=voice switch=north tenant=DELTA9
+voice-tickets TenantChannelsNearLimit warning tenant team=voice switch=north tenant=EIDER
+voice-tickets WatchedExtensionDown warning extension team=voice switch=north tenant=FJORD extension=100
+""".strip().splitlines()  # fmt: skip
+"""What is to be told, first that it fires and then that it ended; the first one fires always.
+
+Receiver, alert, severity, scope, other labels.
+"""
+
+_CALM = {code: {"balance": 500, "calls": 1, "dropped": 0} for code in CODES}
+_CALLS = {"EIDER": {"calls": 400}, "HAVEN": {"calls": 400}}
+_TROUBLE = {
+    **_CALLS,
+    "ACME": {"balance": 5},
+    "BOREAL": {"balance": 30},
+    "CINDER": {"dropped": 1},
+    "DELTA9": {"dropped": 0.6},
+    "FJORD": {"dropped": 1},
+}
+_KEYS = {"west": "demo-admin", "GLADE": "demo-tenant-GLADE"}
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Three switches; the keys of one, and of a tenant, stand in files of this directory."""
+
+    north: Simulator
+    south: Simulator
+    west: Simulator
+    directory: Path
+
+    def calm(self) -> None:
+        """Let all be well."""
+        self.north.world(tenants=_CALM, license_days=None, nodes={NODE: True})
+        self.south.world(license_days=None)
+        self.south.no_faults()
+        for name, key in _KEYS.items():
+            (self.directory / name).write_text(key)
+
+    def trouble(self) -> None:
+        """Let everything that can be told of begin."""
+        self.north.world(tenants=_TROUBLE, license_days=3, nodes={NODE: False})
+        self.south.fault(kind="hang")
+        for name in _KEYS:
+            (self.directory / name).write_text("not-the-key")
+
+    def configuration(self, alertmanager: str) -> str:
+        """Return the text of a configuration for the exporter."""
+        registrations = {"tenant_interval": "1s", "source": "extensions"}
+        channels = {"interval": "500ms", "tenant_interval": "1s"}
+        limits = self._limits()
+        nodes = [NODE, *({"name": name, "channels_limit": limits[name]} for name in (NEAR_NODE, FULL_NODE))]
+        off = {query: {"tenant_interval": "off"} for query in ("channels", "registrations")}
+        ratios = {"thresholds": {"registered_ratio": {"warning": 0.9, "critical": 0.5}}}
+        more: dict[str, dict[str, Any]] = {
+            "CINDER": {"extensions": PHONES[:4], **ratios},
+            "DELTA9": ratios,
+            "EIDER": {"channels_limit": limits["EIDER"]},
+            "FJORD": {"extensions": [], "watch": PHONES[:1]},
+            # One thing is asked of it: only of that query the data is stale while its key is refused.
+            "GLADE": {"key_file": str(self.directory / "GLADE"), "queries": off},
+        }
+        north = quick_switch(
+            "north",
+            self.north.url,
+            nodes=nodes,
+            thresholds={"registered_ratio": "off"},
+            tenant_defaults={"labels": {"team": "voice"}, "extensions": PHONES},
+            tenants=[{"code": code, **more.get(code, {})} for code in CODES],
+            queries={"channels": channels, "registrations": registrations},
+        )
+        south = quick_switch("south", self.south.url)
+        west = quick_switch("west", self.west.url, key_file=str(self.directory / "west"))
+        del west["key"]
+        alerting = {"alertmanagers": [{"url": f"http://{alertmanager}"}]}
+        return configuration(north, south, west, alerting=alerting)
+
+    def _limits(self) -> dict[str, int]:
+        """Return limits that come close, and not too close, to the channels of the trouble.
+
+        The full node is a little above the share that is critical (95 %), so that its average of six looks
+        falls below both shares at once: else the ticket, muted until then, might be told or not.
+        """
+        self.north.world(tenants=_CALLS)
+        truth = self.north.truth()
+        self.north.world(tenants=_CALM)
+        used = {name: node["channels"] for name, node in truth["switch"]["nodes"].items()}
+        assert truth["switch"]["nodes"][NODE]["peers"] == 0
+        return {
+            NEAR_NODE: round(used[NEAR_NODE] / 0.875),
+            FULL_NODE: round(used[FULL_NODE] / 0.955),
+            "EIDER": truth["tenants"]["EIDER"]["channels"],
+        }
 
 
 @dataclass(frozen=True)
 class Ways:
-    """A switch, and what was told of it both ways."""
+    """The switches, and what was told of them both ways."""
 
-    simulator: Simulator
+    switches: Switches
     prometheus: Receiver
     exporter: Receiver
 
-    def wait_for(self, status: str, name: str, **labels: str) -> None:
-        """Wait until both were told."""
+    def wait_for(self, *statuses: str) -> None:
+        """Wait until both were told this of each alert, but for the watchdog."""
+        alerts = [_alert(line) for line in TOLD[1:]]
+
+        def missing(receiver: Receiver) -> list[Alert]:
+            told = _told(receiver)
+            return [alert for alert in alerts if told.get(alert, [])[: len(statuses)] != list(statuses)]
+
         for receiver in (self.prometheus, self.exporter):
-            wait_until(
-                partial(_is_told, receiver, status, name, labels),
-                PATIENCE,
-                f"{name} {status}; told: {receiver.notifications}",
-            )
+            told = partial(missing, receiver)
+            wait_until(lambda: not told(), 2 * PATIENCE, lambda: f"{statuses} of {told()}")  # noqa: B023 -- called at once
 
 
-def _is_told(receiver: Receiver, status: str, name: str, labels: dict[str, str]) -> bool:
-    return any(
-        (one.status, one.alert) == (status, name) and labels.items() <= dict(one.labels).items()
-        for one in receiver.notifications
-    )
+def _alert(line: str) -> Alert:
+    """Return what a line of the table says."""
+    receiver, name, severity, scope, *others = line.split()
+    labels = {"alertname": f"Softswitch{name}", "severity": severity, "scope": scope}
+    return receiver, frozenset({**labels, **dict(other.split("=") for other in others)}.items())
 
 
-def _configuration(url: str, alertmanager: str) -> dict[str, Any]:
-    queries = {
-        "peers": {"interval": "500ms"},
-        "channels": {"interval": "500ms", "tenant_interval": "off"},
-        "calls": {"interval": "500ms", "tenant_interval": "off"},
-        "license": {"interval": "1s"},
-        "balance": {"tenant_interval": "1s"},
-        "registrations": {"tenant_interval": "off"},
-    }
-    tenants = [
-        {"code": code, "extensions": ["100", "101", "102", "103"], "labels": {"team": "voice"}}
-        for code in CODES
-    ]
-    pbx = switch("pbx", url, timeout="1s", stale_after=3, tenants=tenants, queries=queries)
-    return {"switches": [pbx], "alerting": {"alertmanagers": [{"url": f"http://{alertmanager}"}]}}
+def _told(receiver: Receiver) -> dict[Alert, list[str]]:
+    """Return, for each alert that the exporter knows and that was told to fire, the states in order.
+
+    A reminder is not another state. Of an alert that was muted as long as it fired Alertmanager tells the end
+    where it has to tell that of another one of its group as well: that depends on the moment.
+    """
+    found: dict[Alert, list[str]] = {}
+    for one in receiver.notifications:
+        if f"Softswitch{one.alert}" in NAMES:
+            found.setdefault((one.receiver, one.labels), []).append(one.status)
+    told = {alert: [status for status, _ in groupby(statuses)] for alert, statuses in found.items()}
+    return {alert: statuses for alert, statuses in told.items() if statuses != ["resolved"]}
 
 
 @pytest.fixture(scope="module")
@@ -83,57 +197,66 @@ def ways(
     alertmanager = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     directory: Path = tmp_path_factory.mktemp("ways")
     with receiving() as one, receiving() as other, running_programs(directory) as run:
-        simulator = start_simulator(run, "--tenants=2")
-        simulator.world(freeze=True, tenants={code: {"balance": 500} for code in CODES})
+        north = start_simulator(run, f"--tenants={len(CODES)}", "--nodes=12", f"--extensions={len(PHONES)}")
+        south, west = (start_simulator(run, "--tenants=1") for _ in range(2))
+        for simulator in (north, south, west):
+            simulator.world(freeze=True)
+        switches = Switches(north, south, west, directory)
+        switches.calm()
         managers = []
         for name, receiver in (("prometheus", one), ("exporter", other)):
             (directory / name).mkdir()
             text = example(FACTOR, receiver.base_url)
             managers.append(start_alertmanager(run, alertmanager, directory / name, text))
-        text = json.dumps(_configuration(simulator.url, managers[1].address))
+        text = switches.configuration(managers[1].address)
+        south.world(license_days=1)  # before its API goes down
         exporter = start_quick_exporter(run, directory / "config.yaml", text, FACTOR)
-        start_prometheus(
-            run,
-            prometheus,
-            directory,
-            exporter,
-            f"--query.lookback-delta={scaled('5m', FACTOR)}",
-            f"--rules.alert.resend-delay={scaled('1m', FACTOR)}",
-            "--rules.alert.for-grace-period=0s",
-            interval=scaled("30s", FACTOR),
-            rules=[write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)],
-            alertmanager=managers[0].address,
-        )
-        everything = Ways(simulator, one, other)
-        everything.wait_for("firing", "Watchdog")
-        yield everything
+        server = start_quick_prometheus(run, prometheus, directory, exporter, managers[0].address)
+        _wait_until_known(exporter, server)
+        yield Ways(switches, one, other)
 
 
-def _told(receiver: Receiver) -> Told:
-    """Return, for each alert and who was told of it, the states in order. A reminder is not another state."""
-    found: Told = {}
-    for one in receiver.notifications:
-        if one.alert in NAMES:
-            found.setdefault((one.receiver, one.labels), []).append(one.status)
-    return {alert: [status for status, _ in groupby(statuses)] for alert, statuses in found.items()}
+def _wait_until_known(exporter: Exporter, prometheus: Prometheus) -> None:
+    """Wait until both ways know the license of south, and that CINDER has phones."""
+    license_left, phones = "softswitch_license_remaining_seconds", "softswitch_tenant_extensions"
+    cinder = {"switch": "north", "tenant": "CINDER", "state": "registered"}
+    ratio = 'switch_tenant:softswitch_tenant_registered:ratio{tenant="CINDER"} > 0'
+    for known in (
+        lambda: exporter.value(license_left, switch="south"),
+        lambda: exporter.value(phones, **cinder),
+        lambda: prometheus.series(f'{license_left}{{switch="south"}}'),
+        lambda: prometheus.series(ratio),
+    ):
+        wait_until(known, PATIENCE, "the license and the phones to be known")
+    evaluations = _evaluations(exporter)
+    wait_until(lambda: _evaluations(exporter) > evaluations + 1, PATIENCE, "an evaluation that began since")
+
+
+def _evaluations(exporter: Exporter) -> float:
+    """Return how often the exporter told its Alertmanager something: the watchdog, with every evaluation."""
+    sent = samples(exporter.metrics())
+    return sum(
+        value for (name, _), value in sent.items() if name == "softswitch_alerting_notifications_total"
+    )
 
 
 def test_both_ways_tell_the_same(ways: Ways) -> None:
-    """Credit, a node, the API: the same alerts, receivers and states in the same order."""
-    ways.simulator.world(tenants={"ACME": {"balance": 5}}, nodes={"pbx2": False})
-    ways.wait_for("firing", "NodeMissing", node="pbx2")
-    ways.wait_for("firing", "BalanceLow", tenant="ACME", severity="critical")
-    ways.simulator.world(tenants={"ACME": {"balance": 500}}, nodes={"pbx2": True})
-    ways.wait_for("resolved", "NodeMissing", node="pbx2")
-    ways.wait_for("resolved", "BalanceLow", tenant="ACME", severity="critical")
+    """Of every alert: the same labels, receivers and states in the same order; of what is muted nothing."""
+    ways.switches.trouble()
+    ways.wait_for("firing")
+    ways.switches.calm()
+    ways.wait_for("firing", "resolved")
 
-    ways.simulator.fault(kind="hang")
-    ways.wait_for("firing", "ApiDown")
-    ways.simulator.no_faults()
-    ways.wait_for("resolved", "ApiDown")
+    expected = {_alert(line): ["firing", "resolved"] for line in TOLD}
+    expected[_alert(TOLD[0])] = ["firing"]  # it fires always
+    assert _told(ways.prometheus) == expected
+    assert _told(ways.exporter) == expected
+    assert "RegistrationsDropped" not in {one.alert for one in ways.prometheus.notifications}
 
-    told = _told(ways.prometheus)
-    assert _told(ways.exporter) == told
-    assert {statuses[0] for statuses in told.values()} == {"firing"}
-    names = {dict(labels)["alertname"].removeprefix("Softswitch") for _, labels in told}
-    assert names >= {"Watchdog", "NodeMissing", "BalanceLow", "ApiDown"}
+
+def test_no_alert_is_left_out() -> None:
+    """Each alert that the exporter knows is among those that are compared."""
+    told = [dict(labels) for _, labels in map(_alert, TOLD)]
+    assert [
+        rule for rule in RULES if not any(rule.labels(()).items() <= labels.items() for labels in told)
+    ] == []

@@ -1,15 +1,18 @@
 """Start, readiness and the end of the daemon, also where a switch hangs and a client does not read."""
 
+import os
 import signal
 import socket
+import subprocess
 import time
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
-from tests.e2e.programs import EXPORTER, Exporter, Simulator, finish, get, wait_until
+from tests.e2e.programs import EXPORTER, Exporter, Program, Simulator, finish, get, wait_until
 
 # What Python and aiohttp say when something was not ended properly.
 LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
@@ -86,6 +89,39 @@ def test_stops_at_once_after_the_start(run_simulator: StartSimulator, run_export
 
     assert exporter.program.stop(signal.SIGTERM, seconds=5) == 0
     assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+
+
+def _being_loaded(run: Start, directory: Path, *before: str) -> Program:
+    """Start an exporter, behind another command, that does not get past a library that it loads."""
+    (directory / "structlog.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
+    command = (*before, *EXPORTER, "--config.file=config.yaml")
+    program = run(*command, PYTHONPATH=str(directory))
+    program.wait_for("loading")
+    return program
+
+
+def test_signals_while_it_is_loaded(run_program: Start, tmp_path: Path) -> None:
+    """SIGHUP does not end it, since what is to be read anew has not been read yet; SIGTERM does."""
+    program = _being_loaded(run_program, tmp_path)
+    program.process.send_signal(signal.SIGHUP)
+    assert program.stop(signal.SIGTERM, seconds=5) == -signal.SIGTERM
+
+
+def test_sigterm_to_the_first_process_of_a_container_while_it_is_loaded(
+    run_program: Start, tmp_path: Path, require_program: Callable[[str, str], str]
+) -> None:
+    """It ends, although the kernel ignores there what nobody handles."""
+    within = (require_program("unshare", "util-linux"), "--pid", "--fork", "--kill-child")
+    allowed = subprocess.run([*within, "true"], capture_output=True, text=True, check=False)
+    if allowed.returncode:
+        pytest.skip(f"only root may make a namespace of processes: {allowed.stderr.strip()}")
+    program = _being_loaded(run_program, tmp_path, *within)
+    outside = program.process.pid
+    first = int(Path(f"/proc/{outside}/task/{outside}/children").read_text())
+
+    os.kill(first, signal.SIGTERM)
+
+    assert program.process.wait(5) == 128 + signal.SIGTERM
 
 
 def test_a_second_start_on_the_same_port_says_why_it_cannot(

@@ -1,15 +1,18 @@
 """The status page in a real browser, of a real exporter that polls a simulated switch."""
 
+import contextlib
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.e2e.browser import opened, running_browser
-from tests.e2e.everything import OF_TENANTS, configuration, queries, switch
+from tests.e2e.everything import NOBODY, OF_TENANTS, configuration, queries, switch
 from tests.e2e.programs import (
     EXPORTER,
     Exporter,
@@ -156,6 +159,35 @@ def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
         wait_until(lambda: _looked_again(page) and row.count() == 1, 15, "the alert to come")
         simulator.world(tenants={"ACME": {"balance": 1000}})
         wait_until(lambda: _looked_again(page) and row.count() == 0, 15, "the alert to go")
+
+
+def test_a_reload_that_turns_alerting_on_and_off(browser: Browser, tmp_path: Path) -> None:
+    """On a page that nobody loads anew the alerts come and go with the section; so do their counts."""
+    file = tmp_path / "config.yaml"
+    off = switch("pbx", NOBODY)
+    with running_programs(tmp_path) as run:
+        exporter = start_exporter(run, file, configuration(off))
+        with opened(browser, exporter.base_url) as page:
+            for loads, sections in enumerate(({}, {"alerting": ALERTING}, {})):
+                if loads:
+                    file.write_text(configuration(off, **sections))
+                    exporter.program.process.send_signal(signal.SIGHUP)
+                    exporter.program.wait_for(f"(?s)(configuration loaded.*){{{loads}}}")
+                    with contextlib.suppress(Error):  # it may be at it by itself
+                        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+                expect(page.locator("#alerts")).to_have_count(len(sections))
+                _renewed(page)
+                assert page.locator("#alerts").count() == len(sections)
+                watchdogs = 1 if sections else None
+                wait_until(
+                    lambda: _watchdogs(exporter) == watchdogs,  # noqa: B023 -- called at once
+                    10,
+                    f"{watchdogs} watchdogs to be counted",
+                )
+
+
+def _watchdogs(exporter: Exporter) -> float | None:
+    return exporter.value("softswitch_alerting_alerts", alertname="SoftswitchWatchdog", state="firing")
 
 
 def test_what_is_shown(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:

@@ -25,6 +25,7 @@ PROGRAM = "softswitch-exporter"
 FOREIGN = {
     "--query.max-samples": ("prometheus", "prometheus"),
     "--cluster.peer": ("prometheus-alertmanager", "prometheus-alertmanager"),
+    "--cluster.peer-timeout": ("prometheus-alertmanager", "prometheus-alertmanager"),
     "--rules.alert.for-grace-period": ("prometheus", "prometheus"),
 }
 """Flags of other programs that pages speak of: the program, and the package that it is in."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter import logs
+from exporter.cli.arguments import LEVELS
 from exporter.logs import LogFormat
 from exporter.masking import Mask
 
@@ -163,7 +164,7 @@ def test_levels(level: str, lines: int) -> None:
     """Only what is as grave as was asked for, or graver, is written."""
     stream = _configured("logfmt", level)
 
-    for name in logs.LEVELS:
+    for name in LEVELS:
         getattr(_logger(), name)("x")
         getattr(logging.getLogger("asyncio"), name)("from a library, at debug level without use")
 

@@ -1,21 +1,30 @@
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from exporter.alerting.daemon import Alerting
+from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
 from exporter.errors import StartError
 from exporter.masking import Mask
+from exporter.poll import Poller
+from exporter.store import Store
 from tests.certificates import Authority
 from tests.unit.alerting.conftest import FakeAlertmanager
 
 _DAY = 86_400.0
+_ALERTS = "softswitch_alerting_alerts"
+_WATCHDOG = {"alertname": "SoftswitchWatchdog", "state": "firing"}
 _ERRORS = "softswitch_alerting_state_file_errors_total"
 
 
@@ -165,6 +174,39 @@ async def test_a_disk_that_takes_nothing(tmp_path: Path, fake: FakeAlertmanager)
         "the state file cannot be written: a restart would forget alerts",
         "the state file is written again",
     ]
+
+
+async def test_it_is_turned_off_in_the_middle_of_an_evaluation(fake: FakeAlertmanager) -> None:
+    """The evaluation ends first, and nothing of it is shown or counted afterwards."""
+    registry = CollectorRegistry()
+    breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
+    store = Store("pbx", stale_after=3, max_series=1000)
+    poller = SimpleNamespace(store=store, courtesy=breaker, drop_stale=lambda: None, is_up=lambda: True)
+    alerting = Alerting(lambda: [cast("Poller", poller)], registry, Mask(), Clock())
+    await _start(alerting, _configuration(fake.url))
+    assert registry.get_sample_value(_ALERTS, _WATCHDOG) == 1
+
+    evaluation = asyncio.create_task(alerting.evaluate())
+    await asyncio.sleep(0)
+    assert not evaluation.done()
+    await alerting.adopt(None)
+    await evaluation
+
+    assert registry.get_sample_value(_ALERTS, _WATCHDOG) is None
+    assert alerting.status() == {}
+
+
+async def test_a_disk_that_hangs(tmp_path: Path) -> None:
+    """The start waits for a while, and then goes on without what may be there."""
+    file, registry, clock = tmp_path / "state.json", CollectorRegistry(), Clock()
+    os.mkfifo(file)  # which nobody writes to: to open it takes for ever
+    keeper = StateKeeper(file, clock, AlertingInstruments(registry), patience=0.05)
+    with capture_logs() as logs:
+        assert await keeper.load() is None
+
+    assert [log["reason"] for log in logs] == ["the disk does not answer"]
+    assert registry.get_sample_value(_ERRORS) == 1
+    file.open("wb").close()  # lets the thread end
 
 
 async def test_a_late_evaluation_is_no_gap(fake: FakeAlertmanager) -> None:
