@@ -13,6 +13,9 @@ from exporter.catalogue import METRICS, Metric
 Values = float | Mapping[str, float]
 """What a family says of one tenant, or of the switch: one figure, or one for each value of the last label."""
 
+_MANY = frozenset({"node", "state", "extension", "severity"})
+"""Labels of which one answer tells a value each. A family that ends with another one tells a figure."""
+
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _UNESCAPES = {r"\\": "\\", r"\n": "\n", r"\"": '"'}
 _ESCAPED = re.compile(r"\\.")
@@ -71,6 +74,18 @@ def block(metric: Metric, label_values: tuple[str, ...], values: Values) -> byte
     return "".join(
         [f'{start}{escaped(last)}"}} {number(value)}\n' for last, value in values.items()]
     ).encode()
+
+
+def head(metric: Metric, switch: str, tenant: str) -> tuple[str, ...]:
+    """Return the texts of the labels that a block of a family has in common."""
+    return (switch, tenant) if "tenant" in metric.labels else (switch,)
+
+
+def said(metric: Metric, switch: str, tenant: str, text: bytes) -> Values:
+    """Return the values that a block of a family was made of."""
+    if metric.labels[-1] in _MANY:
+        return figures(metric, head(metric, switch, tenant), text)
+    return figure(text)
 
 
 def figure(text: bytes) -> float:

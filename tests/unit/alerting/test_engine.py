@@ -21,7 +21,7 @@ def _evaluate(engine: Engine, store: Store | None, minute: float) -> set[str]:
     looks = {"pbx": Look(store, up=True, breaker_open=False, offset=0)} if store else {}
     for _ in engine.evaluate(looks, minute * INTERVAL):
         pass
-    return {rule.name for rule, _ in engine.alerts.firing()}
+    return {rule.name for rule in rules.RULES if engine.alerts.firing(rule)}
 
 
 def _store(balance: float) -> Store:
