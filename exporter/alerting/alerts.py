@@ -1,6 +1,6 @@
 """The state of every alert: pending, firing or resolved, as Prometheus's rules keep it. Times are moments."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from exporter.alerting.rules import Labels, Rule
 RESOLVED_FOR = 900.0
 """Seconds for which the end of an alert is told: an Alertmanager that was away must not keep it burning."""
 
-_AT_A_TIME = 500
+_AT_A_TIME = 300
 
 
 class State(StrEnum):
@@ -80,13 +80,10 @@ class Alerts:
                 self._is_due(found, now)
             if found is None or not number % _AT_A_TIME:
                 yield
-        self.changed = []
-        for number, alert in enumerate(list(self.by_identity.values()), 1):
-            if alert.due_in != self._evaluation:
-                self._is_not_due(alert, now)
-            elif alert.state is State.PENDING and now - alert.since >= alert.identity[0].pending_for:
-                alert.state, alert.since, alert.fired_at = State.FIRING, now, now
-                self.changed.append(alert)
+        yield
+        over = yield from self._go_on(now)
+        for number, identity in enumerate(over, 1):
+            del self.by_identity[identity]
             if not number % _AT_A_TIME:
                 yield
 
@@ -103,16 +100,31 @@ class Alerts:
         alert.value, alert.threshold, alert.ending_since = found.value, found.threshold, None
         alert.due_in = self._evaluation
 
-    def _is_not_due(self, alert: Alert, now: float) -> None:
+    def _go_on(self, now: float) -> Generator[None, None, list[Identity]]:
+        """Let every alert go on; return those of which nothing is left to be told."""
+        self.changed, over = [], []
+        for number, alert in enumerate(self.by_identity.values(), 1):
+            if alert.due_in != self._evaluation:
+                if self._is_over(alert, now):
+                    over.append(alert.identity)
+            elif alert.state is State.PENDING and now - alert.since >= alert.identity[0].pending_for:
+                alert.state, alert.since, alert.fired_at = State.FIRING, now, now
+                self.changed.append(alert)
+            if not number % _AT_A_TIME:
+                yield
+        return over
+
+    def _is_over(self, alert: Alert, now: float) -> bool:
+        """Let an alert that is not due go on; tell whether nothing is left to be told of it."""
         match alert.state:
             case State.PENDING:
-                del self.by_identity[alert.identity]
+                return True
             case State.FIRING:
                 if alert.ending_since is None:
                     alert.ending_since = now
                 if now - alert.ending_since >= alert.identity[0].keep_firing_for:
                     alert.state, alert.since = State.RESOLVED, now
                     self.changed.append(alert)
+                return False
             case State.RESOLVED:
-                if now - alert.since > RESOLVED_FOR:
-                    del self.by_identity[alert.identity]
+                return now - alert.since > RESOLVED_FOR

@@ -9,7 +9,7 @@ from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Attempt
 
 _WINDOW = 300.0
-_AT_A_TIME = 2000
+_AT_A_TIME = 1500
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")

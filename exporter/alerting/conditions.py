@@ -46,8 +46,9 @@ def findings(memory: Memory, firing: Firing, now: float) -> Findings:
     if not refused and memory.is_up is not False:
         yield from _tenant_key_refused(memory)
     for condition in _CONDITIONS:
-        yield from condition(memory)
         yield None
+        yield from condition(memory)
+    yield None
     yield from _tenant_registrations_lost(memory, firing)
 
 

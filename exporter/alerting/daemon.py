@@ -129,6 +129,7 @@ class Alerting:
         self._overview = made = await _in_turns(overview(engine.alerts.by_identity.values()))
         for sender in self._senders:
             sender.offer(made.told)
+            await asyncio.sleep(0)
         self._count(self._instruments, made)
         await self._keeper.keep(engine, self._at, self._wall)
 

@@ -43,7 +43,7 @@ def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
     """Return all of it. Yields where others may have their turn."""
     made = Overview()
     kinds: dict[tuple[bool, bool, str, str], list[Alert]] = defaultdict(list)
-    for number, alert in enumerate(list(alerts), 1):
+    for number, alert in enumerate(alerts, 1):
         rule, labels = alert.identity
         made.counts[rule.name, alert.state] += 1
         if alert.state is not State.PENDING:

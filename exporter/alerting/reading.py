@@ -14,10 +14,7 @@ from exporter.catalogue import Metric
 from exporter.store import Store, Values
 
 _AT_A_TIME = 500
-"""Blocks that are read before others have a turn: each is a line or three, of 0.6 µs."""
-
-_PHONES_AT_A_TIME = 50
-"""Blocks likewise: a tenant may have 50 extensions, all of which are read for one."""
+"""Blocks, or lines of phones, that are read before others have a turn: each takes some µs."""
 
 _PHONES = catalogue.EXTENSION_REGISTERED
 
@@ -109,15 +106,15 @@ class WatchedPhones:
         blocks = store.blocks(_PHONES).get("", {}) if store else {}
         new = [tenant for tenant in self._extensions if blocks.get(tenant) is not self._blocks.get(tenant)]
         values = dict(self.values)
-        for number, tenant in enumerate(new, 1):
-            block = blocks.get(tenant)
-            head = lines.head(_PHONES, store.switch, tenant) if store else ()
-            said = lines.figures(_PHONES, head, block) if block else {}
-            for extension in self._extensions[tenant]:
+        phones = ((tenant, extension) for tenant in new for extension in self._extensions[tenant])
+        for number, (tenant, extension) in enumerate(phones, 1):
+            labels = (store.switch if store else "", tenant, extension)
+            state = lines.figure_among(_PHONES, labels, blocks.get(tenant, b""))
+            if state is None:
                 values.pop((tenant, extension), None)
-                if extension in said:
-                    values[tenant, extension] = said[extension]
-            if not number % _PHONES_AT_A_TIME:
+            else:
+                values[tenant, extension] = state
+            if not number % _AT_A_TIME:
                 yield
         self.values, self._blocks = values, blocks
 

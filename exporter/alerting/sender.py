@@ -59,10 +59,8 @@ class Sender:
         now = self._now().moment
         newer = dict(alerts)
         self._refused = {identity: newer.pop(identity) for identity in self._refused if identity in newer}
-        given_up = sum(
-            alert.state is State.RESOLVED and now - alert.since > RESOLVED_FOR and identity not in newer
-            for identity, alert in self._waiting.items()
-        )
+        ended = [alert for alert in self._waiting.values() if alert.state is State.RESOLVED]
+        given_up = sum(now - one.since > RESOLVED_FOR and one.identity not in newer for one in ended)
         if given_up:
             self._count_dropped(given_up)
             self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)
