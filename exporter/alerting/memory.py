@@ -14,9 +14,9 @@ from exporter.alerting.look import Look
 from exporter.alerting.reading import (
     Reading,
     WatchedPhones,
+    by_label,
     by_node,
     by_tenant,
-    by_tenant_and_label,
     figures_by_tenant,
 )
 from exporter.model import Query, Registration, Scope
@@ -66,14 +66,14 @@ class Memory:
         self._labels: Mapping[str, Mapping[str, str]] = {}
         # Where it is read.
         self._configured = (
-            (self.license_thresholds, Reading(catalogue.LICENSE_REMAINING_THRESHOLD, by_tenant_and_label)),
-            (self.node_limits, Reading(catalogue.NODE_CHANNELS_LIMIT, by_tenant_and_label)),
-            (self.balance_thresholds, Reading(catalogue.TENANT_BALANCE_THRESHOLD, by_tenant_and_label)),
+            (self.license_thresholds, Reading(catalogue.LICENSE_REMAINING_THRESHOLD, by_label)),
+            (self.node_limits, Reading(catalogue.NODE_CHANNELS_LIMIT, by_label)),
+            (self.balance_thresholds, Reading(catalogue.TENANT_BALANCE_THRESHOLD, by_label)),
             (
                 self.ratio_thresholds,
-                Reading(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, by_tenant_and_label),
+                Reading(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, by_label),
             ),
-            (self.watched, Reading(catalogue.EXTENSION_WATCHED, by_tenant_and_label)),
+            (self.watched, Reading(catalogue.EXTENSION_WATCHED, by_label)),
         )
         self._figures = (
             (self.license, Reading(catalogue.LICENSE_REMAINING, by_tenant)),

@@ -70,7 +70,7 @@ def figures_by_tenant(parts: Parts) -> Mapping[str, Mapping[str, float]]:
     return {tenant: figures for tenant, figures in _said(parts) if isinstance(figures, Mapping)}
 
 
-def by_tenant_and_label(parts: Parts) -> Mapping[tuple[str, str], float]:
+def by_label(parts: Parts) -> Mapping[tuple[str, str], float]:
     """Return figures by tenant and last label."""
     return {
         (tenant, label): figure
@@ -82,7 +82,7 @@ def by_tenant_and_label(parts: Parts) -> Mapping[tuple[str, str], float]:
 
 def by_node(parts: Parts) -> Mapping[str, float]:
     """Return figures of the switch by node; nodes that are asked one by one have a block each."""
-    return {node: figure for (_, node), figure in by_tenant_and_label(parts).items()}
+    return {node: figure for (_, node), figure in by_label(parts).items()}
 
 
 def _said(parts: Parts) -> Iterator[tuple[str, Values]]:

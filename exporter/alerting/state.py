@@ -7,13 +7,13 @@ Most of a line is columns: keys, their values, and how long ago each was seen, o
 """
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from exporter.alerting import written
 from exporter.alerting.alerts import Alert, State
 from exporter.alerting.attempts import Attempts
 from exporter.alerting.engine import Engine
@@ -21,7 +21,7 @@ from exporter.alerting.held import Held
 from exporter.alerting.history import History
 from exporter.alerting.memory import Memory
 from exporter.alerting.rules import RULES
-from exporter.model import Query, Reason, Registration, Scope, Target
+from exporter.model import Query, Reason, Scope, Target
 
 VERSION = 2
 
@@ -57,12 +57,14 @@ def restore(lines: Iterable[str]) -> tuple[Engine, Mapping[str, Any]]:
     if last != {"parts": len(parts)}:
         raise ValueError("it is not complete")
     engine = Engine()
-    engine.evaluated_at = now = _number(first["moment"])
+    engine.evaluated_at = now = written.number(first["moment"])
     for part in parts:
         if "alerts" in part:
             engine.alerts.restore(_alert(row, now) for row in part["alerts"] if tuple(row[0]) in _KINDS)
         else:
-            memory = engine.memories.setdefault(_text(part["switch"]), Memory(_text(part["switch"])))
+            memory = engine.memories.setdefault(
+                written.text(part["switch"]), Memory(written.text(part["switch"]))
+            )
             _restore(memory, part, now)
     return engine, first
 
@@ -124,26 +126,28 @@ def _portions(rows: Iterable[_Row], size: int = _ROWS_AT_A_TIME) -> Iterator[lis
 
 def _restore(memory: Memory, part: _Part, now: float) -> None:
     name, keys, ages = part["of"], part["keys"], part["ages"]
-    seen = [now - _number(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
+    seen = [now - written.number(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
     rows = zip(keys, part["values"], seen, strict=True)
     if name == "attempts":
-        pace = _pace([part["query"], part["scope"]])
+        pace = written.pace([part["query"], part["scope"]])
         for tenant, (success, fate), at in rows:
             memory.attempts.restore(
-                Target(*pace, _text(tenant)),
-                None if success is None else now - _number(success),
+                Target(*pace, written.text(tenant)),
+                None if success is None else now - written.number(success),
                 Reason(fate) if fate else None,
                 at,
             )
     elif name == "gone":
-        memory.attempts.gone |= {_target(key): (bool(succeeded), at) for key, succeeded, at in rows}
+        memory.attempts.gone |= {written.target(key): (bool(succeeded), at) for key, succeeded, at in rows}
     elif name == "earlier":
-        memory.attempts.earlier |= {_target(key): (now - _number(age), at) for key, age, at in rows}
+        memory.attempts.earlier |= {
+            written.target(key): (now - written.number(age), at) for key, age, at in rows
+        }
     elif name == "failed":
-        memory.attempts.failed |= {(_target(key), Reason(reason)): at for key, reason, at in rows}
+        memory.attempts.failed |= {(written.target(key), Reason(reason)): at for key, reason, at in rows}
     elif name in (histories := _histories(memory)):
         for key, value, at in rows:
-            histories[name].restore(_text(key), _number(value), at)
+            histories[name].restore(written.text(key), written.number(value), at)
     else:
         held, key_of, value_of = (_answers(memory) | _configured(memory))[name]
         for key, value, at in rows:
@@ -156,67 +160,32 @@ _Readable = tuple[Held[Any, Any], Callable[[Any], Any], Callable[[Any], Any]]
 
 def _answers(memory: Memory) -> dict[str, _Readable]:
     return {
-        "up": (memory.up, _text, _number),
-        "breaker_open": (memory.breaker_open, _text, _number),
-        "license": (memory.license, _text, _number),
-        "node_present": (memory.node_present, _text, _number),
-        "node_channels": (memory.node_channels, _text, _number),
-        "tenant_channels": (memory.tenant_channels, _text, _number),
-        "tenant_limits": (memory.tenant_limits, _text, _number),
-        "balances": (memory.balances, _text, _number),
-        "extensions": (memory.extensions, _text, _states),
-        "had_phones": (memory.had_phones, _text, _number),
-        "registered": (memory.registered, _pair, _number),
-        "cycles": (memory.cycles, _pace, _number),
+        "up": (memory.up, written.text, written.number),
+        "breaker_open": (memory.breaker_open, written.text, written.number),
+        "license": (memory.license, written.text, written.number),
+        "node_present": (memory.node_present, written.text, written.number),
+        "node_channels": (memory.node_channels, written.text, written.number),
+        "tenant_channels": (memory.tenant_channels, written.text, written.number),
+        "tenant_limits": (memory.tenant_limits, written.text, written.number),
+        "balances": (memory.balances, written.text, written.number),
+        "extensions": (memory.extensions, written.text, written.states),
+        "had_phones": (memory.had_phones, written.text, written.number),
+        "registered": (memory.registered, written.pair, written.number),
+        "cycles": (memory.cycles, written.pace, written.number),
     }
 
 
 def _configured(memory: Memory) -> dict[str, _Readable]:
     """Return what is configured: of it only what was taken back a while ago is written."""
     return {
-        "intervals": (memory.intervals, _pace, _number),
-        "license_thresholds": (memory.license_thresholds, _pair, _number),
-        "node_limits": (memory.node_limits, _pair, _number),
-        "balance_thresholds": (memory.balance_thresholds, _pair, _number),
-        "ratio_thresholds": (memory.ratio_thresholds, _pair, _number),
-        "watched": (memory.watched, _pair, _number),
-        "labelled": (memory.labelled, _pair, _nothing),
+        "intervals": (memory.intervals, written.pace, written.number),
+        "license_thresholds": (memory.license_thresholds, written.pair, written.number),
+        "node_limits": (memory.node_limits, written.pair, written.number),
+        "balance_thresholds": (memory.balance_thresholds, written.pair, written.number),
+        "ratio_thresholds": (memory.ratio_thresholds, written.pair, written.number),
+        "watched": (memory.watched, written.pair, written.number),
+        "labelled": (memory.labelled, written.pair, written.nothing),
     }
-
-
-def _number(written: object) -> float:
-    if isinstance(written, bool) or not isinstance(written, int | float) or not math.isfinite(written):
-        raise ValueError("not a number where one is due")
-    return written
-
-
-def _text(written: object) -> str:
-    if not isinstance(written, str):
-        raise TypeError("not a text where one is due")
-    return written
-
-
-def _nothing(_: object) -> None:
-    return None
-
-
-def _pair(written: list[Any]) -> tuple[str, str]:
-    first, second = written
-    return _text(first), _text(second)
-
-
-def _pace(written: list[Any]) -> tuple[Query, Scope]:
-    query, scope = written
-    return Query(query), Scope(scope)
-
-
-def _target(written: list[Any]) -> Target:
-    query, scope, tenant = written
-    return Target(Query(query), Scope(scope), _text(tenant))
-
-
-def _states(written: Mapping[str, Any]) -> dict[str, float]:
-    return {state.value: _number(written[state.value]) for state in Registration}
 
 
 def _histories(memory: Memory) -> dict[str, History]:
@@ -237,8 +206,16 @@ def _alert_row(alert: Alert, now: float) -> list[Any]:
 
 def _alert(row: list[Any], now: float) -> Alert:
     kind, labels, state, value, threshold, *ages = row
-    since, fired_at, ending_since = (None if age is None else now - _number(age) for age in ages)
+    since, fired_at, ending_since = (None if age is None else now - written.number(age) for age in ages)
     if since is None or (fired_at is None) is not (State(state) is State.PENDING):
         raise ValueError("an alert without the time since when")
-    identity = (_KINDS[tuple(kind)], tuple(_pair(label) for label in labels))
-    return Alert(identity, State(state), since, _number(value), _number(threshold), fired_at, ending_since)
+    identity = (_KINDS[tuple(kind)], tuple(written.pair(label) for label in labels))
+    return Alert(
+        identity,
+        State(state),
+        since,
+        written.number(value),
+        written.number(threshold),
+        fired_at,
+        ending_since,
+    )

@@ -23,6 +23,7 @@ _MODULES = [
     "conditions",
     "alerts",
     "engine",
+    "written",
     "state",
 ]
 

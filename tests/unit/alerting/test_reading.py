@@ -6,9 +6,9 @@ from exporter import catalogue
 from exporter.alerting.reading import (
     Reading,
     WatchedPhones,
+    by_label,
     by_node,
     by_tenant,
-    by_tenant_and_label,
     figures_by_tenant,
 )
 from exporter.store import Store
@@ -77,7 +77,7 @@ def test_figures_by_label(store: Store) -> None:
     states = {"registered": 3.0, "unregistered": 1.0, "unknown": 0.0}
     store.set(catalogue.TENANT_EXTENSIONS, "ACME", states)
     together = Reading(catalogue.TENANT_EXTENSIONS, figures_by_tenant)
-    apart = Reading(catalogue.TENANT_EXTENSIONS, by_tenant_and_label)
+    apart = Reading(catalogue.TENANT_EXTENSIONS, by_label)
     list(together.update(store))
     list(apart.update(store))
 
