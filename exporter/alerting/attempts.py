@@ -75,13 +75,7 @@ class Attempts:
         None comes between, where others may have their turn.
         """
         oldest = {key: now - patience * pace for key, pace in paces.items()}
-        never = -math.inf
-        any_oldest = max(oldest.values(), default=never)  # nearly all are younger than that
-        for number, (target, at) in enumerate(self._successes(), 1):
-            if at < any_oldest and at < oldest.get(target[:2], never):
-                yield target
-            if not number % _AT_A_TIME:
-                yield None
+        yield from self._too_old(oldest)
         without = set()
         for number, (target, _) in enumerate(self.failures(), 1):
             if target not in without and not self._has_succeeded(target):
@@ -132,14 +126,22 @@ class Attempts:
             self.failing[target] = reason
             self.failed.pop((target, reason), None)
 
-    def _successes(self) -> Iterator[tuple[Target, float]]:
-        """Return when each target succeeded last, as far as that is known."""
+    def _too_old(self, oldest: Mapping[tuple[Query, Scope], float]) -> Iterator[Target | None]:
+        never, any_oldest = -math.inf, max(oldest.values(), default=-math.inf)
         speed, offset = self._speed, self._offset
-        for target, attempt in self.present.items():
-            if (at := attempt.succeeded_at) is not None:
-                yield target, at * speed + offset
-        for target, (at, _) in self.earlier.items():
-            yield target, at
+        for number, (target, attempt) in enumerate(self.present.items(), 1):
+            at = attempt.succeeded_at
+            if at is None or (moment := at * speed + offset) >= any_oldest:
+                pass  # as nearly all
+            elif moment < oldest.get(target[:2], never):
+                yield target
+            if not number % _AT_A_TIME:
+                yield None
+        for number, (target, (at, _)) in enumerate(self.earlier.items(), 1):
+            if at < oldest.get(target[:2], never):
+                yield target
+            if not number % _AT_A_TIME:
+                yield None
 
     def _is_well(self, target: Target) -> bool:
         if target in self.present:

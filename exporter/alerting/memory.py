@@ -167,6 +167,7 @@ class Memory:
         self.tenant_used.record(_shares(self.tenant_channels.known, self.tenant_limits.known), now)
         yield
         self.registered_ratios = ratios = _registered_ratios(self.extensions.known)
+        yield
         self.had_phones.update({tenant: 1.0 for tenant, ratio in ratios.items() if ratio > 0}, now)
         yield
         self.teams = dict(self.labelled.present.keys())
