@@ -10,7 +10,7 @@ from exporter.alerting.rules import Labels, Rule
 RESOLVED_FOR = 900.0
 """Seconds for which the end of an alert is told: an Alertmanager that was away must not keep it burning."""
 
-_AT_A_TIME = 300
+_AT_A_TIME = 200
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from exporter.alerting.alerts import Alert, State
 from exporter.alerting.conditions import Identity
 
-_AT_A_TIME = 1000
+_AT_A_TIME = 500
 _SHOWN = 500
 _OF_A_KIND = 50
 """Alerts of one name, severity and state that are shown: many of one must not hide one of another."""
@@ -58,7 +58,7 @@ def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
     yield
     for number, alert in enumerate(_in_order(kinds), 1):
         made.shown.append(Shown(alert.state, alert.labels, alert.annotations, alert.since))
-        if not number % (_AT_A_TIME // 10):
+        if not number % (_AT_A_TIME // 5):
             yield
     return made
 

@@ -26,7 +26,7 @@ from exporter.model import Query, Reason, Scope, Target
 VERSION = 2
 
 _ROWS_AT_A_TIME = 1000
-_ALERTS_AT_A_TIME = 500
+_ALERTS_AT_A_TIME = 250
 _Row = TypeVar("_Row")
 _Part = Mapping[str, Any]
 _Rows = Iterable[tuple[Any, Any, float]]

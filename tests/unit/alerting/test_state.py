@@ -70,7 +70,7 @@ def test_many_alerts_are_all_read() -> None:
     )
     lines = list(state.dump(engine))
 
-    assert len(lines) == 7
+    assert len(lines) == 12
     assert state.restore(lines)[0].alerts.by_identity.keys() == engine.alerts.by_identity.keys()
 
 
