@@ -1,6 +1,7 @@
 """What work grows with, in counts that do not depend on the machine: docs/performance.md has the seconds."""
 
 import asyncio
+import gc
 import sys
 import tracemalloc
 from collections import Counter
@@ -41,11 +42,13 @@ def _calls(work: Callable[[], object]) -> Counter[str]:
     def note(_: FrameType, event: str, __: object) -> None:
         events[event] += 1
 
+    gc.disable()  # what collects garbage may call functions too: Hypothesis watches it
     sys.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return events
 
 
