@@ -1,27 +1,58 @@
 """What one evaluation of the alerts costs the daemon, and how long it holds up the event loop at a time.
 
-A store as it is with so many tenants: six targets, one watched extension and four thresholds each. A share of
-the tenants is in trouble: no credit, no phone, no channel left, every query refused. Garbage is not collected
-while it is measured: what that takes is the same for all that the exporter does.
+A store as it is with so many tenants: six targets, one watched extension of 20 and four thresholds each. All
+targets are asked anew each minute, which is more than the default intervals do. Of some tenants channels,
+credit and the state of one phone are not what they were; some are in trouble: no credit, no phone, no channel
+left, every query refused. Garbage is not collected while it is measured: what that takes is the same for all
+that the exporter does.
 
     python -m benchmarks.alerting [--tenants=5000] [--evaluations=30]
 """
 
 import argparse
+import asyncio
 import gc
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from benchmarks.loops import Watch
 from exporter import catalogue
-from exporter.alerting import state
+from exporter.alerting.daemon import Alerting
 from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.look import Look
+from exporter.clock import Clock
+from exporter.config import AlertingConfiguration
+from exporter.config.sections import Surroundings
+from exporter.logs import configure
+from exporter.masking import Mask
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Families, Store
 
 _QUERIES = (Query.CHANNELS, Query.CALLS, Query.BALANCE, Query.REGISTRATIONS, Query.LIMITS, Query.EXTENSIONS)
-_SHARES = (0.0, 0.1, 1.0)
+_SHARES = ((0.0, 0.0), (0.2, 0.0), (1.0, 0.0), (0.2, 0.1), (0.2, 1.0))
+"""Of the tenants: of how many something changed since the minute before, and how many are in trouble."""
+
+_HEADS = ("changed", "in trouble", "alerts", "judging", "step", "in all", "step", "status", "file")
+_NOBODY = "http://127.0.0.1:9"
+
+
+@dataclass
+class _Costs:
+    """Milliseconds of CPU time, of each evaluation and of each step."""
+
+    judging: list[float] = field(default_factory=list)
+    judging_steps: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    whole_steps: list[float] = field(default_factory=list)
+    status: list[float] = field(default_factory=list)
 
 
 def main() -> None:
@@ -30,33 +61,64 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, default=5000)
     parser.add_argument("--evaluations", type=int, default=30)
     arguments = parser.parse_args()
+    configure("error", "logfmt", Mask())
     print(f"{arguments.tenants} tenants, {arguments.evaluations} evaluations; milliseconds of CPU time")
-    heads = ("in trouble", "alerts", "evaluation", "longest", "slice", "longest", "file")
-    print("".join(f"{head:>12}" for head in heads))
-    for share in _SHARES:
-        _report(arguments.tenants, arguments.evaluations, share)
+    print("judging: the engine alone; in all: also what is told and written; step: the longest one of all")
+    print("".join(f"{head:>11}" for head in _HEADS))
+    for changing, bad in _SHARES:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(_report(arguments.tenants, arguments.evaluations, changing, bad, Path(folder)))
 
 
-def _report(tenants: int, evaluations: int, share: float) -> None:
-    store, engine = filled_store(tenants), Engine()
-    whole, slices = [], []
+async def _report(tenants: int, evaluations: int, changing: float, bad: float, folder: Path) -> None:
+    store, engine, costs, times = filled_store(tenants), Engine(), _Costs(), SimpleNamespace(now=0.0)
+    alerting = await _daemon(store, times, folder)
     gc.collect()
     gc.disable()
-    for number in range(evaluations):
-        now = number * INTERVAL
-        let_a_minute_pass(store, tenants, share, now)
-        taken = [*_slices(engine.evaluate({"pbx": Look(store, up=True, breaker_open=False, offset=0)}, now))]
-        whole.append(sum(taken))
-        slices += taken
+    for minute in range(evaluations):
+        times.now = minute * INTERVAL
+        let_a_minute_pass(store, tenants, minute, bad=bad, changing=changing)
+        look = Look(store, up=True, breaker_open=False, offset=0)
+        steps = [*_steps(engine.evaluate({"pbx": look}, times.now))]
+        costs.judging.append(sum(steps))
+        costs.judging_steps += steps
+        await _evaluate(alerting, costs)
     gc.enable()
-    lines = list(state.dump(engine))
-    row = [f"{share:.0%}", f"{len(engine.alerts.by_identity)}"]
-    row += [f"{statistics.median(whole):.1f}", f"{max(whole):.1f}"]
-    row += [f"{statistics.median(slices):.2f}", f"{max(slices):.2f}", f"{sum(map(len, lines)) / 1e6:.1f} MB"]
-    print("".join(f"{cell:>12}" for cell in row))
+    await alerting.stop()
+    row = [f"{changing:.0%}", f"{bad:.0%}", f"{len(engine.alerts.by_identity)}"]
+    row += [f"{statistics.median(costs.judging):.1f}", f"{max(costs.judging_steps):.2f}"]
+    row += [f"{statistics.median(costs.whole):.1f}", f"{max(costs.whole_steps):.2f}"]
+    row += [f"{max(costs.status):.2f}", f"{(folder / 'alerts.json').stat().st_size / 1e6:.1f} MB"]
+    print("".join(f"{cell:>11}" for cell in row))
 
 
-def _slices(steps: Iterator[None]) -> Iterator[float]:
+async def _evaluate(alerting: Alerting, costs: _Costs) -> None:
+    """Evaluate as the exporter does: on a loop, with a file, and with an Alertmanager that is away."""
+    watch = Watch()
+    watch.start()
+    began = time.thread_time()
+    await alerting.evaluate()
+    costs.whole.append((time.thread_time() - began) * 1000)
+    costs.whole_steps.append(watch.stop() * 1000)
+    began = time.thread_time()
+    alerting.status()
+    costs.status.append((time.thread_time() - began) * 1000)
+
+
+async def _daemon(store: Store, times: SimpleNamespace, folder: Path) -> Alerting:
+    breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
+    poller: Any = SimpleNamespace(store=store, courtesy=breaker, is_up=lambda: True, drop_stale=lambda: None)
+    clock = Clock(lambda: times.now, lambda: times.now)
+    alerting = Alerting(lambda: [poller], CollectorRegistry(), Mask(), clock)
+    configuration = AlertingConfiguration.model_validate(
+        {"alertmanagers": [{"url": _NOBODY}], "state_file": "alerts.json"},
+        context=Surroundings(folder, {}),
+    )
+    await alerting.adopt(configuration, await alerting.open(configuration))
+    return alerting
+
+
+def _steps(steps: Iterator[None]) -> Iterator[float]:
     """Return the milliseconds of CPU time of each step: a busy machine does not count."""
     began = time.thread_time()
     for _ in steps:
@@ -79,32 +141,43 @@ def filled_store(tenants: int) -> Store:
     return store
 
 
-def let_a_minute_pass(store: Store, tenants: int, share: float, now: float) -> None:
-    """Take in new answers of every tenant; the first ones are in trouble."""
-    states = (
-        {"registered": 20.0, "unregistered": 0.0, "unknown": 0.0},
-        {"registered": 0.0, "unregistered": 20.0, "unknown": 0.0},
-    )
+def let_a_minute_pass(store: Store, tenants: int, minute: int, *, bad: float, changing: float) -> None:
+    """Take in new answers of every tenant. The first ones are in trouble; ``changing`` say something new."""
+    now = minute * INTERVAL
     for position, code in enumerate(_codes(tenants)):
-        bad = position < share * tenants
-        said: dict[Query, Families] = {
-            Query.CHANNELS: {catalogue.TENANT_CHANNELS: 30.0 if bad else 3.0},
-            Query.BALANCE: {catalogue.TENANT_BALANCE: -1.0 if bad else 500.0},
-            Query.REGISTRATIONS: {
-                catalogue.TENANT_EXTENSIONS: states[bad],
-                catalogue.TENANT_EXTENSIONS: {
-                    "registered": 0.0 if bad else 20.0,
-                    "unregistered": 20.0 if bad else 0.0,
-                    "unknown": 0.0,
-                },
-                catalogue.EXTENSION_REGISTERED: {str(100 + n): float(not bad) for n in range(20)},
-            },
-        }
+        is_bad = position < bad * tenants
+        # Each in its turn: of a fifth, every tenant changes in every fifth minute.
+        version = int((minute + position % round(1 / changing)) * changing) if changing else 0
+        said = _in_trouble(version) if is_bad else _well(version)
         for query in _QUERIES:
             target = Target(query, Scope.TENANT, code)
             if query in said:
                 store.put(target, said[query], interval=300, now=now)
-            store.record(target, Failure(Reason.AUTH, "") if bad else None, now=now, wall=now)
+            store.record(target, Failure(Reason.AUTH, "") if is_bad else None, now=now, wall=now)
+
+
+def _well(version: int) -> dict[Query, Families]:
+    """Return what a tenant answers that has nothing to complain of: every other time a phone is off."""
+    off = str(101 + version % 19) if version % 2 else ""
+    phones = {str(100 + number): 1.0 for number in range(20)}
+    return _answers(3.0 + version % 7, 500.0 - 0.37 * version, {**phones, off: 0.0} if off else phones)
+
+
+def _in_trouble(version: int) -> dict[Query, Families]:
+    return _answers(30.0, -1.0 - 0.37 * version, {str(100 + number): 0.0 for number in range(20)})
+
+
+def _answers(channels: float, balance: float, phones: dict[str, float]) -> dict[Query, Families]:
+    registered = sum(phones.values())
+    states = {"registered": registered, "unregistered": len(phones) - registered, "unknown": 0.0}
+    return {
+        Query.CHANNELS: {catalogue.TENANT_CHANNELS: channels},
+        Query.BALANCE: {catalogue.TENANT_BALANCE: balance},
+        Query.REGISTRATIONS: {
+            catalogue.TENANT_EXTENSIONS: states,
+            catalogue.EXTENSION_REGISTERED: phones,
+        },
+    }
 
 
 def _codes(tenants: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ values are not kept beside them, which would double what a series takes. Whateve
 together: when the next one replaces it, when it is stale, or when its tenant or node leaves.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from exporter import catalogue, lines
@@ -14,7 +14,7 @@ from exporter.budget import Budget
 from exporter.catalogue import Metric
 from exporter.lines import Values
 from exporter.model import Failure, Query, Scope, Target
-from exporter.shelf import Shelf
+from exporter.shelf import Shelves
 
 __all__ = ["Attempt", "Families", "Store", "Values"]
 
@@ -29,9 +29,6 @@ class Attempt(NamedTuple):
     failure: Failure | None
     succeeded_at: float | None
 
-
-_MANY = frozenset({"node", "state", "extension", "severity"})
-"""Labels of which one answer tells a value each. A family that ends with another one tells a figure."""
 
 _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
 
@@ -53,16 +50,15 @@ class Store:
 
     def __init__(self, switch: str, *, stale_after: float, max_series: int) -> None:
         self.switch = switch
-        self.attempts: dict[Target, Attempt] = {}
+        self.attempts: dict[Target, Attempt] = {}  # what was attempted last stands last
         self.intervals: dict[tuple[Query, Scope], float] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         self.tried: set[tuple[Query, Scope]] = set()
         self.attempted = False
         self.valid_at: float | None = None
-        self.series = 0
         self._stale_after = stale_after
         self._budget = Budget(max_series)
-        self._shelves: dict[Metric, dict[str, Shelf]] = {}  # by family and part
+        self._shelves = Shelves()
         self._cycles: dict[tuple[Query, Scope], float] = {}
         self._answers: dict[tuple[Target, str], _Kind] = {}
         self._kinds: dict[_Kind, _Kind] = {}
@@ -74,6 +70,11 @@ class Store:
         self._stale_after = stale_after
         self._budget.most = max_series
         self._withhold_what_is_too_much()
+
+    @property
+    def series(self) -> int:
+        """How many series are held."""
+        return self._shelves.series
 
     @property
     def is_limited(self) -> bool:
@@ -118,7 +119,7 @@ class Store:
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
         """Set values that do not age: those from the configuration."""
-        self._set(metric, tenant, part, self._head(metric, tenant), values)
+        self._set(metric, tenant, part, lines.head(metric, self.switch, tenant), values)
 
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
         """Take back what was set."""
@@ -128,12 +129,12 @@ class Store:
         """Set the one series that carries what a tenant is called and how it is labelled."""
         self.labels[tenant] = labels
         text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels)
-        self._keep(catalogue.TENANT_INFO, tenant, "", text.encode())
+        self._shelves.put(catalogue.TENANT_INFO, tenant, "", text.encode())
         self._withhold_what_is_too_much()
 
     def record(self, target: Target, failure: Failure | None, *, now: float, wall: float) -> Attempt | None:
         """Note how an attempt went; return the attempt before it, so that a change can be told."""
-        before = self.attempts.get(target)
+        before = self.attempts.pop(target, None)
         last_success = before.succeeded_at if before else None
         self.attempts[target] = Attempt(now, failure, now if failure is None else last_success)
         query, scope, tenant = target
@@ -232,67 +233,36 @@ class Store:
             del self.attempts[target]
         for tenant in codes:
             self.labels.pop(tenant, None)
-        for metric, shelves in self._shelves.items():
-            for part in shelves:
-                for code in codes:
-                    self._remove(metric, code, part)
+        for metric, part in self._shelves.places:
+            for code in codes:
+                self._remove(metric, code, part)
 
     def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the blocks of a family as they are now: what comes later does not change them."""
-        return [shelf.lend() for shelf in self._shelves.get(metric, {}).values()]
+        return [blocks.values() for blocks in self.blocks(metric).values()]
+
+    def blocks(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
+        """Return the same by part and tenant. What has not changed since the last time is the same object."""
+        return self._shelves.lend(metric)
 
     def values(self, metric: Metric, tenant: str = "", part: str = "") -> Values | None:
         """Return what a family says of one tenant, or of the switch; None where nothing is known."""
-        text = self._block(metric, tenant, part)
-        return self._said(metric, tenant, text) if text else None
-
-    def family(self, metric: Metric) -> Iterator[tuple[tuple[str, str], Values]]:
-        """Give what a family says now, by tenant and part. Each is read in its turn: 5,000 take 5 ms."""
-        now = [
-            (tenant, part, block)
-            for part, shelf in self._shelves.get(metric, {}).items()
-            for tenant, block in shelf.items()
-        ]
-        return (((tenant, part), self._said(metric, tenant, block)) for tenant, part, block in now)
-
-    def _head(self, metric: Metric, tenant: str) -> tuple[str, ...]:
-        return (self.switch, tenant) if "tenant" in metric.labels else (self.switch,)
-
-    def _said(self, metric: Metric, tenant: str, block: bytes) -> Values:
-        if metric.labels[-1] in _MANY:
-            return lines.figures(metric, self._head(metric, tenant), block)
-        return lines.figure(block)
-
-    def _block(self, metric: Metric, tenant: str, part: str) -> bytes:
-        shelf = self._shelves.get(metric, {}).get(part)
-        return (shelf and shelf.get(tenant)) or b""
+        block = self._shelves.get(metric, tenant, part)
+        return lines.said(metric, self.switch, tenant, block) if block else None
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
-        before = self._block(metric, tenant, part)
+        before = self._shelves.get(metric, tenant, part)
         if before and isinstance(values, float | int) and not self._budget.is_strained:
-            self._shelves[metric][part].put(tenant, lines.renewed(before, values))
+            self._shelves.put(metric, tenant, part, lines.renewed(before, values))
             return
         self._render(metric, tenant, part, head, values)
-        if self.series > self._budget.most:
+        if self._shelves.series > self._budget.most:
             self._withhold_what_is_too_much()
 
     def _render(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
         if self._budget.is_strained:
             values = self._within_budget(metric, tenant, part, values)
-        self._keep(metric, tenant, part, lines.block(metric, head, values))
-
-    def _keep(self, metric: Metric, tenant: str, part: str, block: bytes) -> None:
-        if not block:
-            self._take_away(metric, tenant, part)
-            return
-        shelves = self._shelves.get(metric)
-        if shelves is None:
-            shelves = self._shelves[metric] = {}
-        shelf = shelves.get(part)
-        if shelf is None:
-            shelf = shelves[part] = Shelf()
-        before = shelf.put(tenant, block)
-        self.series += block.count(b"\n") - (before.count(b"\n") if before else 0)
+        self._shelves.put(metric, tenant, part, lines.block(metric, head, values))
 
     def _within_budget(self, metric: Metric, tenant: str, part: str, values: Values) -> Values:
         """Return which of the values are kept, and note how many are not."""
@@ -301,16 +271,9 @@ class Store:
         return kept
 
     def _remove(self, metric: Metric, tenant: str, part: str) -> None:
-        self._take_away(metric, tenant, part)
+        self._shelves.remove(metric, tenant, part)
         if self._budget.is_strained:
             self._budget.leave_out((metric, tenant, part), 0)
-
-    def _take_away(self, metric: Metric, tenant: str, part: str) -> None:
-        shelves = self._shelves.get(metric)
-        shelf = shelves.get(part) if shelves else None
-        before = shelf.remove(tenant) if shelf else None
-        if before:
-            self.series -= before.count(b"\n")
 
     def _indispensable(self, metric: Metric, tenant: str, values: Values) -> Values:
         watched = self.values(catalogue.EXTENSION_WATCHED, tenant)
@@ -323,17 +286,17 @@ class Store:
     def _withhold_what_is_too_much(self) -> None:
         while metrics := self._budget.tighten(self.series):
             for metric in metrics:
-                for part, shelf in self._shelves.get(metric, {}).items():
-                    for tenant, block in shelf.items():
-                        head, values = (self.switch, tenant), self._said(metric, tenant, block)
-                        self._render(metric, tenant, part, head, values)
+                for part, blocks in self.blocks(metric).items():
+                    for tenant, block in blocks.items():
+                        values = lines.said(metric, self.switch, tenant, block)
+                        self._render(metric, tenant, part, (self.switch, tenant), values)
 
     def _is_withheld(self, source: tuple[Target, str]) -> bool:
         """Tell whether all that an answer said is left out."""
         (_, _, tenant), part = source
         metrics = self._answers[source].metrics
         left_out = [self._budget.leaves_out((metric, tenant, part)) for metric in metrics]
-        return any(left_out) and not any(self._block(metric, tenant, part) for metric in metrics)
+        return any(left_out) and not any(self._shelves.get(metric, tenant, part) for metric in metrics)
 
     def _forget(self, source: tuple[Target, str]) -> None:
         target, part = source

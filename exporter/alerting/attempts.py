@@ -1,71 +1,71 @@
 """How the targets of one switch fare, as the rules see it: five minutes are remembered of each series."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
-from exporter.alerting.held import Held
 from exporter.alerting.look import Look
 from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Attempt
 
 _WINDOW = 300.0
-_AT_A_TIME = 2500
+_AT_A_TIME = 1500
 
-AttemptRow = tuple[Target, bool, float, float | None, float]
-"""A target, whether its newest attempt succeeded, and when that was seen; its last success, and likewise."""
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Attempts:
-    """The newest attempt at each target, and what counts of earlier ones. Times are moments (``memory``)."""
+    """The newest attempt at each target, and what counts of earlier ones. Times are moments (``memory``).
+
+    Most targets were not attempted since the evaluation before: only what is new is looked at.
+    ``failing``: why the newest attempt failed. ``failed``: why earlier ones did, and when that was last seen.
+    ``gone``: of targets that are not asked any more, whether the last attempt succeeded; when it was seen.
+    ``earlier``: the last success of a target of which the newest attempt knows none, and when it was seen.
+    """
 
     def __init__(self) -> None:
-        self.failing: Held[tuple[Target, Reason], None] = Held(_WINDOW)
-        self._present: Mapping[Target, Attempt] = {}
-        self._gone: dict[Target, tuple[bool, float]] = {}
-        self._earlier: dict[Target, tuple[float, float]] = {}
+        self.present: dict[Target, Attempt] = {}
+        self.failing: dict[Target, Reason] = {}
+        self.failed: dict[tuple[Target, Reason], float] = {}
+        self.gone: dict[Target, tuple[bool, float]] = {}
+        self.earlier: dict[Target, tuple[float, float]] = {}
+        self.looked_at = 0.0
         self._offset = 0.0
         self._speed = 1.0
-        self._looked_at = 0.0
 
-    def update(self, present: Mapping[Target, Attempt], look: Look | None, now: float) -> Iterator[None]:
-        """Take in the newest attempts; the mapping is kept. Yields where others may have their turn."""
-        for number, (target, attempt) in enumerate(self._present.items(), 1):
-            if target not in present:
-                self._gone[target] = (attempt.failure is None, self._looked_at)
-                if attempt.succeeded_at is not None:
-                    self._earlier[target] = (self._moment(attempt.succeeded_at), self._looked_at)
-            if not number % _AT_A_TIME:
-                yield
-        failing: dict[tuple[Target, Reason], None] = {}
-        for number, (target, attempt) in enumerate(present.items(), 1):
-            if attempt.failure is not None and not _is_idle(target, attempt.failure.reason):
-                failing[target, attempt.failure.reason] = None
-            if not number % _AT_A_TIME:
-                yield
+    def update(self, attempts: Mapping[Target, Attempt], look: Look | None, now: float) -> Iterator[None]:
+        """Take in the attempts, of which the newest stands last. Yields where others may have their turn."""
+        found = dict(attempts)  # the mapping itself changes while others have their turn
         yield
-        self.failing.update(failing, now)
-        self._present, self._looked_at = present, now
+        for number, (target, attempt) in enumerate(reversed(found.items()), 1):
+            before = self.present.get(target)
+            if before is attempt:
+                break  # what stands before it was not attempted since either
+            self._take_in(target, before, attempt)
+            if not number % _AT_A_TIME:
+                yield
+        if len(self.present) > len(found):
+            for number, target in enumerate(list(self.present), 1):
+                if target not in found:
+                    self._lose(target)
+                if not number % _AT_A_TIME:
+                    yield
+        self.looked_at = now
         if look is not None:
             self._offset, self._speed = look.offset, look.speed
-        self._gone = {
-            target: (succeeded, seen)
-            for target, (succeeded, seen) in self._gone.items()
-            if now - seen <= _WINDOW and target not in present
-        }
-        self._earlier = {
-            target: (at, seen)
-            for target, (at, seen) in self._earlier.items()
-            if now - seen <= _WINDOW and (target not in present or present[target].succeeded_at is None)
-        }
-        yield
+        yield from _forget(self.failed, lambda seen: now - seen > _WINDOW)
+        yield from _forget(self.gone, lambda last: now - last[1] > _WINDOW)
+        yield from _forget(self.earlier, lambda last: now - last[1] > _WINDOW)
 
     def is_tried(self, target: Target) -> bool:
         """Tell whether an attempt at a target has ended."""
-        return target in self._present or target in self._gone
+        return target in self.present or target in self.gone
 
     def failures(self) -> Iterator[tuple[Target, Reason]]:
         """Return what fails, with every reason that was seen; not what has succeeded since."""
-        return ((target, reason) for target, reason in self.failing.known if not self._is_well(target))
+        yield from self.failing.items()
+        yield from ((target, reason) for target, reason in self.failed if not self._is_well(target))
 
     def stale(
         self, paces: Mapping[tuple[Query, Scope], float], now: float, patience: float
@@ -75,47 +75,90 @@ class Attempts:
         None comes between, where others may have their turn.
         """
         oldest = {key: now - patience * pace for key, pace in paces.items()}
-        never = -math.inf
-        for number, (target, attempt) in enumerate(self._present.items(), 1):
-            at = attempt.succeeded_at
-            if at is not None and at * self._speed + self._offset < oldest.get(target[:2], never):
+        yield from self._too_old(oldest)
+        without = set()
+        for number, (target, _) in enumerate(self.failures(), 1):
+            if target not in without and not self._has_succeeded(target):
+                without.add(target)
                 yield target
             if not number % _AT_A_TIME:
                 yield None
-        for target, (at, _) in self._earlier.items():
-            if at < oldest.get(target[:2], never):
-                yield target
-        yield from {target for target, _ in self.failures() if not self._has_succeeded(target)}
 
-    def _moment(self, at: float) -> float:
+    def moment(self, at: float) -> float:
+        """Return the moment of a time of an attempt."""
         return at * self._speed + self._offset
 
+    def restore(self, target: Target, success_at: float | None, reason: Reason | None, seen: float) -> None:
+        """Take back an attempt, as gone: when it succeeded last, and why it failed, if it did."""
+        self.gone[target] = (reason is None, seen)
+        if success_at is not None:
+            self.earlier[target] = (success_at, seen)
+        if reason is not None and not _is_idle(target, reason):
+            self.failed[target, reason] = seen
+
+    def _take_in(self, target: Target, before: Attempt | None, attempt: Attempt) -> None:
+        self.present[target] = attempt
+        if before is None:
+            self.gone.pop(target, None)
+        if attempt.succeeded_at is not None and (before is None or before.succeeded_at is None):
+            self.earlier.pop(target, None)
+        if attempt.failure is not None or (before is not None and before.failure is not None):
+            self._fails(target, attempt.failure.reason if attempt.failure else None)
+
+    def _lose(self, target: Target) -> None:
+        attempt = self.present.pop(target)
+        self.gone[target] = (attempt.failure is None, self.looked_at)
+        self._fails(target, None)
+        if attempt.succeeded_at is not None:
+            self.earlier[target] = (self.moment(attempt.succeeded_at), self.looked_at)
+
+    def _fails(self, target: Target, reason: Reason | None) -> None:
+        """Note why a target fails now, and what it failed for before."""
+        if reason is not None and _is_idle(target, reason):
+            reason = None
+        before = self.failing.get(target)
+        if before is reason:
+            return
+        if before is not None:
+            del self.failing[target]
+            self.failed[target, before] = self.looked_at
+        if reason is not None:
+            self.failing[target] = reason
+            self.failed.pop((target, reason), None)
+
+    def _too_old(self, oldest: Mapping[tuple[Query, Scope], float]) -> Iterator[Target | None]:
+        never, any_oldest = -math.inf, max(oldest.values(), default=-math.inf)
+        speed, offset = self._speed, self._offset
+        for number, (target, attempt) in enumerate(self.present.items(), 1):
+            at = attempt.succeeded_at
+            if at is None or (moment := at * speed + offset) >= any_oldest:
+                pass  # as nearly all
+            elif moment < oldest.get(target[:2], never):
+                yield target
+            if not number % _AT_A_TIME:
+                yield None
+        for number, (target, (at, _)) in enumerate(self.earlier.items(), 1):
+            if at < oldest.get(target[:2], never):
+                yield target
+            if not number % _AT_A_TIME:
+                yield None
+
     def _is_well(self, target: Target) -> bool:
-        if target in self._present:
-            return self._present[target].failure is None
-        return target in self._gone and self._gone[target][0]
+        if target in self.present:
+            return self.present[target].failure is None
+        return target in self.gone and self.gone[target][0]
 
     def _has_succeeded(self, target: Target) -> bool:
-        attempt = self._present.get(target)
-        return target in self._earlier or (attempt is not None and attempt.succeeded_at is not None)
+        attempt = self.present.get(target)
+        return (attempt is not None and attempt.succeeded_at is not None) or target in self.earlier
 
-    def dump(self) -> Iterator[AttemptRow]:
-        """Return all that is remembered but for what fails."""
-        for target, attempt in self._present.items():
-            at, seen = self._earlier.get(target, (None, 0.0))
-            if attempt.succeeded_at is not None:
-                at, seen = self._moment(attempt.succeeded_at), self._looked_at
-            yield target, attempt.failure is None, self._looked_at, at, seen
-        for target, (succeeded, looked_at) in self._gone.items():
-            at, seen = self._earlier.get(target, (None, 0.0))
-            yield target, succeeded, looked_at, at, seen
 
-    def restore(self, row: AttemptRow) -> None:
-        """Take back what was dumped, as gone."""
-        target, succeeded, looked_at, at, seen = row
-        self._gone[target] = (succeeded, looked_at)
-        if at is not None:
-            self._earlier[target] = (at, seen)
+def _forget(held: dict[_Key, _Value], is_old: Callable[[_Value], bool]) -> Iterator[None]:
+    for number, key in enumerate([key for key, value in held.items() if is_old(value)], 1):
+        del held[key]
+        if not number % _AT_A_TIME:
+            yield
+    yield
 
 
 def _is_idle(target: Target, reason: Reason) -> bool:

@@ -3,13 +3,14 @@
 Each yields what it finds, and None in between, where others may have their turn.
 """
 
+import math
 from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.alerting import rules
 from exporter.alerting.memory import Memory
 from exporter.alerting.rules import Labels, Rule
-from exporter.model import Query, Reason, Scope, Target
+from exporter.model import Query, Reason, Registration, Scope, Target
 
 _A_DAY = 86_400.0
 _STALE_AFTER = 3
@@ -21,8 +22,7 @@ _AT_A_TIME = 2000
 Identity = tuple[Rule, Labels]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An alert that is due, with the value, and the threshold or other figure, that its description tells."""
 
     identity: Identity
@@ -31,10 +31,12 @@ class Found:
 
 
 Findings = Iterator[Found | None]
+Firing = Callable[[Rule], Collection[Labels]]
+"""The alerts of a rule that fired at the evaluation before."""
 
 
-def findings(memory: Memory, firing: Collection[Identity], now: float) -> Findings:
-    """Return everything that is due for one switch; ``firing`` is what fired at the evaluation before."""
+def findings(memory: Memory, firing: Firing, now: float) -> Findings:
+    """Return everything that is due for one switch."""
     refused = yield from _refusals(memory)
     yield from _data_stale(memory, now)
     if refused:
@@ -44,8 +46,9 @@ def findings(memory: Memory, firing: Collection[Identity], now: float) -> Findin
     if not refused and memory.is_up is not False:
         yield from _tenant_key_refused(memory)
     for condition in _CONDITIONS:
-        yield from condition(memory)
         yield None
+        yield from condition(memory)
+    yield None
     yield from _tenant_registrations_lost(memory, firing)
 
 
@@ -57,6 +60,11 @@ def _of_tenant(memory: Memory, tenant: str, *more: tuple[str, str]) -> Labels:
     team = memory.teams.get(tenant)
     labels = (("switch", memory.switch), ("tenant", tenant), *more)
     return (*labels, ("team", team)) if team else labels
+
+
+def _asked(memory: Memory, scope: Scope, tenant: str = "") -> int:
+    """Return how many things are asked of the installation, or of a tenant."""
+    return sum(memory.attempts.is_tried(Target(query, scope, tenant)) for query in Query)
 
 
 def _refusals(memory: Memory) -> Generator[None, None, int]:
@@ -73,8 +81,7 @@ def _refusals(memory: Memory) -> Generator[None, None, int]:
             of_switch += target.scope is Scope.SWITCH
         if not failing % _AT_A_TIME:
             yield
-    asked = sum(memory.attempts.is_tried(Target(query, Scope.SWITCH)) for query in Query)
-    if of_switch and of_switch >= min(asked, _ENOUGH_REFUSALS):
+    if of_switch and of_switch >= min(_asked(memory, Scope.SWITCH), _ENOUGH_REFUSALS):
         return of_switch
     answers = memory.is_up is False and memory.breaker_open.known.get("") == 0
     return refused if answers and refused > failing / 2 else 0
@@ -102,8 +109,7 @@ def _tenant_key_refused(memory: Memory) -> Findings:
         if not number % _AT_A_TIME:
             yield None
     for tenant, count in counts.items():
-        asked = sum(memory.attempts.is_tried(Target(query, Scope.TENANT, tenant)) for query in Query)
-        if count >= min(asked, _ENOUGH_REFUSALS):
+        if count >= _ENOUGH_REFUSALS or count >= _asked(memory, Scope.TENANT, tenant):
             yield Found((rules.TENANT_KEY_REFUSED, _of_tenant(memory, tenant)), count)
 
 
@@ -137,35 +143,33 @@ def _node_channels_near_limit(memory: Memory) -> Findings:
 
 
 def _balance_low(memory: Memory) -> Findings:
-    for number, ((tenant, severity), threshold) in enumerate(memory.balance_thresholds.known.items(), 1):
-        balance = memory.balances.known.get(tenant)
-        if balance is not None and balance < threshold:
+    balances = memory.balances.known
+    for (tenant, severity), threshold in memory.balance_thresholds.known.items():
+        balance = balances.get(tenant, math.inf)
+        if balance < threshold:
             labels = _of_tenant(memory, tenant, ("severity", severity))
             yield Found((rules.BALANCE_LOW, labels), balance, threshold)
-        if not number % _AT_A_TIME:
-            yield None
 
 
 def _tenant_registrations_low(memory: Memory) -> Findings:
-    for number, ((tenant, severity), threshold) in enumerate(memory.ratio_thresholds.known.items(), 1):
-        phones = memory.phones.get(tenant)
-        if phones is not None and phones.ratio < threshold:
+    ratios = memory.registered_ratios
+    for (tenant, severity), threshold in memory.ratio_thresholds.known.items():
+        ratio = ratios.get(tenant, math.inf)
+        if ratio < threshold:
             labels = _of_tenant(memory, tenant, ("severity", severity))
-            yield Found((rules.TENANT_REGISTRATIONS_LOW, labels), phones.ratio, threshold)
-        if not number % _AT_A_TIME:
-            yield None
+            yield Found((rules.TENANT_REGISTRATIONS_LOW, labels), ratio, threshold)
 
 
-def _tenant_registrations_lost(memory: Memory, firing: Collection[Identity]) -> Findings:
+def _tenant_registrations_lost(memory: Memory, firing: Firing) -> Findings:
     """Find tenants that had a phone within the hour and have none. It stays until one is back."""
-    lost = {dict(labels)["tenant"] for rule, labels in firing if rule is rules.TENANT_REGISTRATIONS_LOST}
-    for number, (tenant, phones) in enumerate(memory.phones.items(), 1):
-        is_silent = phones.ratio == 0 and phones.known >= _FEW_PHONES
-        if is_silent and (tenant in memory.had_phones.known or tenant in lost):
-            labels = _of_tenant(memory, tenant)
-            yield Found((rules.TENANT_REGISTRATIONS_LOST, labels), phones.ratio, phones.known)
-        if not number % _AT_A_TIME:
-            yield None
+    rule, had_phones = rules.TENANT_REGISTRATIONS_LOST, memory.had_phones.known
+    silent = [tenant for tenant, ratio in memory.registered_ratios.items() if ratio == 0]
+    is_long_ago = any(tenant not in had_phones for tenant in silent)
+    lost = {dict(labels)["tenant"] for labels in firing(rule)} if is_long_ago else ()
+    for tenant in silent:
+        phones = memory.extensions.known[tenant][Registration.UNREGISTERED]
+        if phones >= _FEW_PHONES and (tenant in had_phones or tenant in lost):
+            yield Found((rule, _of_tenant(memory, tenant)), 0, phones)
 
 
 def _tenant_channels_near_limit(memory: Memory) -> Findings:
@@ -174,12 +178,11 @@ def _tenant_channels_near_limit(memory: Memory) -> Findings:
 
 
 def _watched_extension_down(memory: Memory) -> Findings:
-    for number, (tenant, extension) in enumerate(memory.watched.known, 1):
-        if memory.registered.known.get((tenant, extension)) == 0:
+    registered = memory.registered.known
+    for tenant, extension in memory.watched.known:
+        if registered.get((tenant, extension)) == 0:
             labels = _of_tenant(memory, tenant, ("extension", extension))
             yield Found((rules.WATCHED_EXTENSION_DOWN, labels), 0)
-        if not number % _AT_A_TIME:
-            yield None
 
 
 _CONDITIONS: tuple[Callable[[Memory], Findings], ...] = (

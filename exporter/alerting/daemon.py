@@ -1,8 +1,8 @@
 """Judges every switch on a schedule, and lets each Alertmanager be told."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,6 +13,7 @@ from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.instruments import AlertingInstruments
 from exporter.alerting.look import Look
 from exporter.alerting.messages import Now
+from exporter.alerting.overview import Overview, overview
 from exporter.alerting.rules import RULES
 from exporter.alerting.sender import Sender
 from exporter.alerting.shown import Json, shown
@@ -22,6 +23,8 @@ from exporter.config import AlertingConfiguration
 from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.poll import Poller
+
+_Made = TypeVar("_Made")
 
 _LOGGED = 20
 """Alerts of one evaluation that are logged one by one."""
@@ -51,6 +54,7 @@ class Alerting:
         self._instruments: AlertingInstruments | None = None
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
+        self._overview: Overview | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
         self._at, self._wall = clock.monotonic(), clock.wall()
         self._senders: list[Sender] = []
@@ -106,7 +110,7 @@ class Alerting:
             for url in before - {one.url for one in opened}:
                 self._instruments.forget(url)
         if configuration is None:
-            self._engine, self._keeper = Engine(), None
+            self._engine, self._overview, self._keeper = Engine(), None, None
             if self._instruments is not None:
                 self._instruments.alerts.clear()
             return
@@ -121,7 +125,7 @@ class Alerting:
             for alertmanager in opened
         ]
         for sender in self._senders if was_on else ():  # at the start the first evaluation tells
-            sender.offer(self._engine.alerts.told())
+            sender.offer(self._overview.told if self._overview else {})
         if configuration.dry_run:
             self._log.info("alerting is a dry run: alerts are judged and shown, and sent to nobody")
 
@@ -135,18 +139,18 @@ class Alerting:
             return
         engine = self._engine
         self._step()
-        for _ in engine.evaluate(self._looks(), self._moment):
-            await asyncio.sleep(0)
+        await _in_turns(engine.evaluate(self._looks(), self._moment))
         self._log_changes(engine.alerts.changed)
-        told = engine.alerts.told()
+        self._overview = made = await _in_turns(overview(engine.alerts.by_identity.values()))
         for sender in self._senders:
-            sender.offer(told)
-        self._count(self._instruments, engine.alerts.by_identity.values())
+            sender.offer(made.told)
+            await asyncio.sleep(0)
+        self._count(self._instruments, made)
         await self._keeper.keep(engine, self._at, self._wall)
 
     def status(self) -> Json:
         """Return what the status shows of it, or nothing where it is off."""
-        return shown(self._configuration, self._engine, self._now()) if self._configuration else {}
+        return shown(self._configuration, self._overview, self._now()) if self._configuration else {}
 
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
@@ -203,8 +207,18 @@ class Alerting:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
     @staticmethod
-    def _count(instruments: AlertingInstruments, alerts: Iterable[Alert]) -> None:
-        counts = Counter((alert.identity[0].name, alert.state) for alert in alerts)
+    def _count(instruments: AlertingInstruments, made: Overview) -> None:
         for name in dict.fromkeys(rule.name for rule in RULES):
             for state in (State.PENDING, State.FIRING):
-                instruments.alerts.labels(name, state.value).set(counts[name, state])
+                instruments.alerts.labels(name, state.value).set(made.counts[name, state])
+
+
+async def _in_turns(steps: Generator[None, None, _Made]) -> _Made:
+    """Take all steps, and let others have their turn between two; return what was made."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: _Made = end.value
+            return made
+        await asyncio.sleep(0)

@@ -5,11 +5,11 @@ intervals of it. Those that were missed, because nobody ran, are made up for: wh
 for its window, so a gap is to an alert what a gap in its scrapes is to Prometheus.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from exporter.alerting import rules
 from exporter.alerting.alerts import Alerts
-from exporter.alerting.conditions import Found, Identity, findings
+from exporter.alerting.conditions import Findings, Found, findings
 from exporter.alerting.look import Look
 from exporter.alerting.memory import Memory
 
@@ -18,8 +18,6 @@ INTERVAL = 60.0
 
 _MADE_UP_FOR = 30
 """Evaluations. By then every window but that of the license has passed: what is left is one step."""
-
-_AT_A_TIME = 100
 
 
 class Engine:
@@ -30,7 +28,7 @@ class Engine:
         self.memories: dict[str, Memory] = {}
         self.evaluated_at: float | None = None
 
-    def evaluate(self, looks: Mapping[str, Look], now: float) -> Iterator[None]:
+    def evaluate(self, looks: Mapping[str, Look], now: float) -> Generator[None, None, None]:
         """Judge what the switches look like now. Yields where others may have their turn.
 
         A switch that is not among ``looks`` any more is forgotten when nothing of it counts any longer.
@@ -56,16 +54,12 @@ class Engine:
     def _step(
         self, looks: Mapping[str, Look | None], declared: Mapping[str, Look], now: float
     ) -> Iterator[None]:
-        watchdog = Found((rules.WATCHDOG, ()), 1)
-        due: dict[Identity, Found] = {watchdog.identity: watchdog}
-        firing = self.alerts.firing()
+        yield from self.alerts.step(self._due(looks, declared, now), now)
+        self.evaluated_at = now
+
+    def _due(self, looks: Mapping[str, Look | None], declared: Mapping[str, Look], now: float) -> Findings:
+        yield Found((rules.WATCHDOG, ()), 1)
         for name, memory in self.memories.items():
             store = declared[name].store if name in declared else None
             yield from memory.observe(looks.get(name), store, now)
-            for number, found in enumerate(findings(memory, firing, now), 1):
-                if found is not None:
-                    due[found.identity] = found
-                if found is None or not number % _AT_A_TIME:
-                    yield
-        yield from self.alerts.step(due, now)
-        self.evaluated_at = now
+            yield from findings(memory, self.alerts.firing, now)

@@ -1,7 +1,7 @@
 """What was recorded at each evaluation of late: ``avg_over_time`` and ``min_over_time`` of the rules."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 
 class History:
@@ -9,15 +9,21 @@ class History:
 
     def __init__(self, window: float) -> None:
         self._window = window
-        self.recorded: deque[tuple[float, Mapping[str, float]]] = deque()
+        self.recorded: deque[tuple[float, dict[str, float]]] = deque()
 
-    def record(self, values: Mapping[str, float], now: float) -> None:
+    def record(self, values: dict[str, float], now: float) -> None:
         """Record what is so now, and forget what is older than the window."""
         if self.recorded and self.recorded[-1][0] == now:
             self.recorded.pop()
         self.recorded.append((now, values))
         while now - self.recorded[0][0] > self._window:
             self.recorded.popleft()
+
+    def restore(self, key: str, value: float, moment: float) -> None:
+        """Take back one value that was recorded; the moments come in their order."""
+        if not self.recorded or self.recorded[-1][0] != moment:
+            self.recorded.append((moment, {}))
+        self.recorded[-1][1][key] = value
 
     def averages_above(self, limit: float) -> Iterator[tuple[str, float]]:
         """Return every key whose average over the window is greater, with that average."""

@@ -4,36 +4,29 @@ The windows are those of ``alerts/softswitch.rules.yaml``. What the rules record
 what the store holds, once for each evaluation. Times are moments: see ``engine``.
 """
 
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from exporter import catalogue
 from exporter.alerting.attempts import Attempts
 from exporter.alerting.held import Held
 from exporter.alerting.history import History
 from exporter.alerting.look import Look
-from exporter.catalogue import Metric
+from exporter.alerting.reading import (
+    Reading,
+    WatchedPhones,
+    by_label,
+    by_node,
+    by_tenant,
+    figures_by_tenant,
+)
 from exporter.model import Query, Registration, Scope
-from exporter.store import Store, Values
+from exporter.store import Store
 
 _MINUTE = 60.0
 _HOUR = 3600.0
 _SETTLED_AFTER = 20 * _MINUTE
 _SETTLED_SINCE = 15 * _MINUTE
 _AVERAGED = 5 * _MINUTE
-_AT_A_TIME = 500
-"""Tenants that are read before others have a turn: each is a line or three, of 0.6 µs."""
-
-_WATCHED_AT_A_TIME = 50
-"""Their tenants may have 50 extensions each, all of which are read for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phones:
-    """Of a tenant: how many extensions have a known state, and the share of them that is registered."""
-
-    known: float
-    ratio: float
 
 
 class Memory:
@@ -67,10 +60,31 @@ class Memory:
         self.watched: Held[tuple[str, str], float] = Held(15 * _MINUTE)
         self.labelled: Held[tuple[str, str], None] = Held(15 * _MINUTE)
         # What follows from both.
-        self.phones: dict[str, Phones] = {}
+        self.registered_ratios: Mapping[str, float] = {}
         self.teams: dict[str, str] = {}
-        self._read: dict[Metric, tuple[list[bytes], Mapping[tuple[str, str], float]]] = {}
         self._speed = 1.0
+        self._labels: Mapping[str, Mapping[str, str]] = {}
+        # Where it is read.
+        self._configured = (
+            (self.license_thresholds, Reading(catalogue.LICENSE_REMAINING_THRESHOLD, by_label)),
+            (self.node_limits, Reading(catalogue.NODE_CHANNELS_LIMIT, by_label)),
+            (self.balance_thresholds, Reading(catalogue.TENANT_BALANCE_THRESHOLD, by_label)),
+            (
+                self.ratio_thresholds,
+                Reading(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, by_label),
+            ),
+            (self.watched, Reading(catalogue.EXTENSION_WATCHED, by_label)),
+        )
+        self._figures = (
+            (self.license, Reading(catalogue.LICENSE_REMAINING, by_tenant)),
+            (self.node_present, Reading(catalogue.NODE_PRESENT, by_node)),
+            (self.node_channels, Reading(catalogue.NODE_CHANNELS, by_node)),
+            (self.tenant_channels, Reading(catalogue.TENANT_CHANNELS, by_tenant)),
+            (self.tenant_limits, Reading(catalogue.TENANT_CHANNELS_LIMIT, by_tenant)),
+            (self.balances, Reading(catalogue.TENANT_BALANCE, by_tenant)),
+        )
+        self._extensions = Reading(catalogue.TENANT_EXTENSIONS, figures_by_tenant)
+        self._watched_phones = WatchedPhones()
 
     def observe(self, look: Look | None, declared: Store | None, now: float) -> Iterator[None]:
         """Take in what is there now; yields where others may have their turn.
@@ -114,124 +128,53 @@ class Memory:
     def _observe_configured(self, store: Store | None, now: float) -> Iterator[None]:
         intervals = dict(store.intervals) if store else {}
         self.intervals.update(intervals, now)
-        for held, metric in (
-            (self.license_thresholds, catalogue.LICENSE_REMAINING_THRESHOLD),
-            (self.node_limits, catalogue.NODE_CHANNELS_LIMIT),
-            (self.balance_thresholds, catalogue.TENANT_BALANCE_THRESHOLD),
-            (self.ratio_thresholds, catalogue.TENANT_REGISTERED_RATIO_THRESHOLD),
-            (self.watched, catalogue.EXTENSION_WATCHED),
-        ):
-            found = (yield from self._declared(store, metric)) if store else {}
-            held.update(found, now)
+        for held, reading in self._configured:
+            yield from reading.update(store)
+            held.update(reading.values, now)
             yield
         labels = store.labels if store else {}
-        self.labelled.update({(tenant, names.get("team", "")): None for tenant, names in labels.items()}, now)
+        teams = self.labelled.present
+        if labels != self._labels:
+            self._labels = dict(labels)
+            teams = {(tenant, names.get("team", "")): None for tenant, names in labels.items()}
+        self.labelled.update(teams, now)
         yield
-
-    def _declared(
-        self, store: Store, metric: Metric
-    ) -> Generator[None, None, Mapping[tuple[str, str], float]]:
-        """Return a family by tenant and last label. It changes with a reload: until then it is read once."""
-        blocks = [block for lent in store.lend(metric) for block in lent]
-        before = self._read.get(metric)
-        if before is not None and before[0] == blocks:
-            return before[1]
-        said = yield from _read(store, metric)
-        values = {
-            (tenant, last): value
-            for (tenant, _), by_label in said.items()
-            for last, value in _by_label(by_label).items()
-        }
-        self._read[metric] = (blocks, values)
-        return values
 
     def _observe_answers(self, look: Look | None, now: float) -> Iterator[None]:
         store = look.store if look else None
         self.up.update({"": float(look.up)} if look and look.up is not None else {}, now)
         self.breaker_open.update({"": float(look.breaker_open)} if look else {}, now)
         self.cycles.update(_cycles(store), now)
-        self.license.update((yield from _by_tenant(store, catalogue.LICENSE_REMAINING)), now)
-        self.node_present.update((yield from _by_node(store, catalogue.NODE_PRESENT)), now)
-        self.node_channels.update((yield from _by_node(store, catalogue.NODE_CHANNELS)), now)
-        yield
-        for held, metric in (
-            (self.tenant_channels, catalogue.TENANT_CHANNELS),
-            (self.tenant_limits, catalogue.TENANT_CHANNELS_LIMIT),
-            (self.balances, catalogue.TENANT_BALANCE),
-        ):
-            held.update((yield from _by_tenant(store, metric)), now)
+        for held, reading in self._figures:
+            yield from reading.update(store)
+            held.update(reading.values, now)
             yield
-        counted = yield from _read(store, catalogue.TENANT_EXTENSIONS)
-        self.extensions.update({tenant: _by_label(said) for (tenant, _), said in counted.items()}, now)
+        yield from self._extensions.update(store)
+        self.extensions.update(self._extensions.values, now)
         yield
-        yield from self._observe_watched(store, now)
+        yield from self._watched_phones.update(store, self.watched.known)
+        self.registered.update(self._watched_phones.values, now)
+        yield
         if look is not None:
             self._speed = look.speed
-        attempts = dict(store.attempts) if store else {}
-        yield from self.attempts.update(attempts, look, now)
-
-    def _observe_watched(self, store: Store | None, now: float) -> Iterator[None]:
-        """Take in the states of the watched extensions: of all others there may be 250,000."""
-        states: dict[str, Mapping[str, float]] = {}
-        found = {}
-        for number, (tenant, extension) in enumerate(self.watched.known, 1):
-            if tenant not in states:
-                said = store.values(catalogue.EXTENSION_REGISTERED, tenant) if store else None
-                states[tenant] = {} if said is None else _by_label(said)
-            if extension in states[tenant]:
-                found[tenant, extension] = states[tenant][extension]
-            if not number % _WATCHED_AT_A_TIME:
-                yield
-        yield
-        self.registered.update(found, now)
-        yield
+        yield from self.attempts.update(store.attempts if store else {}, look, now)
 
     def _work_out(self, now: float) -> Iterator[None]:
-        self.ups.record(self.up.known, now)
+        self.ups.record(dict(self.up.known), now)
         limits = {node: limit for (_, node), limit in self.node_limits.known.items()}
         self.node_used.record(_shares(self.node_channels.known, limits), now)
         yield
         self.tenant_used.record(_shares(self.tenant_channels.known, self.tenant_limits.known), now)
         yield
-        self.phones = _phones(self.extensions.known)
+        self.registered_ratios = ratios = _registered_ratios(self.extensions.known)
         yield
-        self.had_phones.update(
-            {tenant: 1.0 for tenant, phones in self.phones.items() if phones.ratio > 0}, now
-        )
+        self.had_phones.update({tenant: 1.0 for tenant, ratio in ratios.items() if ratio > 0}, now)
         yield
         self.teams = dict(self.labelled.present.keys())
         for tenant, team in self.labelled.gone:
             # A tenant that changed its team is in two until the older one is forgotten: then in none.
             self.teams[tenant] = "" if tenant in self.teams else team
         yield
-
-
-def _by_label(values: Values) -> Mapping[str, float]:
-    if isinstance(values, int | float):
-        raise TypeError("a family by label has a mapping in each block")
-    return values
-
-
-def _read(store: Store | None, metric: Metric) -> Generator[None, None, dict[tuple[str, str], Values]]:
-    """Return what a family says, by tenant and part; yields where others may have their turn."""
-    found = {}
-    for number, (key, said) in enumerate(store.family(metric) if store else (), 1):
-        found[key] = said
-        if not number % _AT_A_TIME:
-            yield
-    return found
-
-
-def _by_tenant(store: Store | None, metric: Metric) -> Generator[None, None, dict[str, float]]:
-    """Return a family of single figures by tenant; of the switch itself by ""."""
-    found = yield from _read(store, metric)
-    return {tenant: said for (tenant, _), said in found.items() if isinstance(said, int | float)}
-
-
-def _by_node(store: Store | None, metric: Metric) -> Generator[None, None, dict[str, float]]:
-    """Return a family of the switch by node; nodes that are asked one by one have a block each."""
-    found = yield from _read(store, metric)
-    return {node: value for said in found.values() for node, value in _by_label(said).items()}
 
 
 def _cycles(store: Store | None) -> dict[tuple[Query, Scope], float]:
@@ -244,12 +187,11 @@ def _shares(used: Mapping[str, float], limits: Mapping[str, float]) -> dict[str,
     return {key: used[key] / limit for key, limit in limits.items() if limit > 0 and key in used}
 
 
-def _phones(extensions: Mapping[str, Mapping[str, float]]) -> dict[str, Phones]:
-    """Return what is known of each tenant's phones: nothing where less than half of them is."""
-    found = {}
-    for tenant, states in extensions.items():
-        registered = states[Registration.REGISTERED]
-        known = registered + states[Registration.UNREGISTERED]
-        if known > states[Registration.UNKNOWN]:
-            found[tenant] = Phones(known, registered / known)
-    return found
+def _registered_ratios(extensions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the share of each tenant's phones that is registered, where more than half are known."""
+    is_on, is_off, is_unknown = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
+    return {
+        tenant: states[is_on] / known
+        for tenant, states in extensions.items()
+        if (known := states[is_on] + states[is_off]) > states[is_unknown]
+    }

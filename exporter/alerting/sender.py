@@ -54,13 +54,13 @@ class Sender:
         instruments.start_at_zero(alertmanager.url)
         self._task = asyncio.create_task(self._run(), name=f"alerts to {alertmanager.url}")
 
-    def offer(self, alerts: Sequence[Alert]) -> None:
+    def offer(self, alerts: Mapping[Identity, Alert]) -> None:
         """Tell all of these, and nothing of an older list any more."""
         now = self._now().moment
-        newer = {alert.identity: alert for alert in alerts}
+        newer = dict(alerts)
         self._refused = {identity: newer.pop(identity) for identity in self._refused if identity in newer}
-        gone = [self._waiting[identity] for identity in self._waiting.keys() - newer.keys()]
-        given_up = sum(alert.state is State.RESOLVED and now - alert.since > RESOLVED_FOR for alert in gone)
+        ended = [alert for alert in self._waiting.values() if alert.state is State.RESOLVED]
+        given_up = sum(now - one.since > RESOLVED_FOR and one.identity not in newer for one in ended)
         if given_up:
             self._count_dropped(given_up)
             self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)

@@ -1,32 +1,26 @@
 """What ``/api/v1/status`` tells of alerts, in ``alerting`` and ``alerts`` (docs/status.md). Pure."""
 
-from collections import Counter
 from typing import Any
 
 from exporter.alerting import rules
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.engine import Engine
+from exporter.alerting.alerts import State
 from exporter.alerting.messages import Now
+from exporter.alerting.overview import Overview
 from exporter.config import AlertingConfiguration
-
-_SHOWN = 500
 
 Json = dict[str, Any]
 
 
-def shown(configuration: AlertingConfiguration, engine: Engine, now: Now) -> Json:
-    """Return how many alerts fire and pend, and the first of them: what fires, and what is critical, first.
+def shown(configuration: AlertingConfiguration, overview: Overview | None, now: Now) -> Json:
+    """Return how many alerts fire and pend, and the first of them.
 
     The counts leave the watchdog out, which is listed. They are None before the first evaluation.
     """
-    found = [alert for alert in engine.alerts.by_identity.values() if alert.state is not State.RESOLVED]
-    counts = Counter(alert.state for alert in found if alert.identity[0] is not rules.WATCHDOG)
-    is_judged = engine.evaluated_at is not None
     return {
         "alerting": {
             "dry_run": configuration.dry_run,
-            "firing": counts[State.FIRING] if is_judged else None,
-            "pending": counts[State.PENDING] if is_judged else None,
+            "firing": _count(overview, State.FIRING),
+            "pending": _count(overview, State.PENDING),
         },
         "alerts": [
             {
@@ -35,11 +29,13 @@ def shown(configuration: AlertingConfiguration, engine: Engine, now: Now) -> Jso
                 "annotations": dict(alert.annotations),
                 "age_seconds": round(max(0.0, now.moment - alert.since) / now.speed, 3),
             }
-            for alert in sorted(found, key=_order)[:_SHOWN]
+            for alert in (overview.shown if overview else ())
         ],
     }
 
 
-def _order(alert: Alert) -> tuple[object, ...]:
-    labels = alert.labels
-    return alert.state is State.PENDING, labels["severity"] != "critical", sorted(labels.items())
+def _count(overview: Overview | None, state: State) -> int | None:
+    if overview is None:
+        return None
+    watchdog = rules.WATCHDOG.name
+    return sum(count for (name, of), count in overview.counts.items() if of is state and name != watchdog)

@@ -3,28 +3,34 @@
 The first line says which version of this it is and what time it was, the last one how many lines there are;
 what lies between can be written, and read, in small portions. Times are seconds before the first line's.
 Of what is configured only what was taken back is among it: the rest is there as soon as the exporter is.
+Most of a line is columns: keys, their values, and how long ago each was seen, once where that is the same.
 """
 
 import json
-import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from exporter.alerting import written
 from exporter.alerting.alerts import Alert, State
-from exporter.alerting.attempts import AttemptRow
+from exporter.alerting.attempts import Attempts
 from exporter.alerting.engine import Engine
 from exporter.alerting.held import Held
 from exporter.alerting.history import History
 from exporter.alerting.memory import Memory
 from exporter.alerting.rules import RULES
-from exporter.model import Query, Reason, Registration, Scope, Target
+from exporter.model import Query, Reason, Scope, Target
 
-VERSION = 1
+VERSION = 2
 
 _ROWS_AT_A_TIME = 1000
+_ALERTS_AT_A_TIME = 250
 _Row = TypeVar("_Row")
+_Part = Mapping[str, Any]
+_Rows = Iterable[tuple[Any, Any, float]]
+"""A key, its value, and when it was seen."""
 
 _KINDS = {(rule.name, rule.severity, rule.scope): rule for rule in RULES}
 
@@ -51,59 +57,101 @@ def restore(lines: Iterable[str]) -> tuple[Engine, Mapping[str, Any]]:
     if last != {"parts": len(parts)}:
         raise ValueError("it is not complete")
     engine = Engine()
-    engine.evaluated_at = now = _number(first["moment"])
+    engine.evaluated_at = now = written.number(first["moment"])
     for part in parts:
         if "alerts" in part:
             engine.alerts.restore(_alert(row, now) for row in part["alerts"] if tuple(row[0]) in _KINDS)
         else:
-            memory = engine.memories.setdefault(_text(part["switch"]), Memory(_text(part["switch"])))
-            _restore(memory, part["of"], part["rows"], now)
+            memory = engine.memories.setdefault(
+                written.text(part["switch"]), Memory(written.text(part["switch"]))
+            )
+            _restore(memory, part, now)
     return engine, first
 
 
-def _line(part: Mapping[str, Any]) -> str:
+def _line(part: _Part) -> str:
     return json.dumps(part, separators=(",", ":")) + "\n"
 
 
-def _parts(engine: Engine, now: float) -> Iterator[Mapping[str, Any]]:
+def _parts(engine: Engine, now: float) -> Iterator[_Part]:
     rows = (_alert_row(alert, now) for alert in engine.alerts.by_identity.values())
-    yield from ({"alerts": portion} for portion in _portions(rows))
+    yield from ({"alerts": portion} for portion in _portions(rows, _ALERTS_AT_A_TIME))
     for switch, memory in engine.memories.items():
-        for name, of_rows in _rows(memory, now).items():
-            for portion in _portions(of_rows):
-                yield {"switch": switch, "of": name, "rows": portion}
+        for part in _remembered(memory, now):
+            yield {"switch": switch, **part}
 
 
-def _portions(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+def _remembered(memory: Memory, now: float) -> Iterator[_Part]:
+    for name, (held, _, _) in _answers(memory).items():
+        yield from _columns(name, held.dump(), now)
+    for name, (held, _, _) in _configured(memory).items():
+        yield from _columns(name, held.dump_gone(), now)
+    for name, history in _histories(memory).items():
+        for moment, values in history.recorded:
+            yield from _columns(name, ((key, value, moment) for key, value in values.items()), now)
+    yield from _attempts(memory.attempts, now)
+
+
+def _columns(name: str, rows: _Rows, now: float, **more: object) -> Iterator[_Part]:
+    for portion in _portions(rows):
+        keys, values, seen = zip(*portion, strict=True)
+        ages = _age(seen[0], now) if seen.count(seen[0]) == len(seen) else [_age(at, now) for at in seen]
+        yield {"of": name, **more, "keys": keys, "values": values, "ages": ages}
+
+
+def _attempts(attempts: Attempts, now: float) -> Iterator[_Part]:
+    """Return the newest attempts by what they are about, to say that once, and what is left of others."""
+    for portion in _portions(attempts.present.items()):
+        pages: dict[tuple[Query, Scope], list[tuple[str, Any, float]]] = defaultdict(list)
+        for (query, scope, tenant), attempt in portion:
+            at = attempt.succeeded_at
+            success = None if at is None else _age(attempts.moment(at), now)
+            fate = attempt.failure.reason if attempt.failure else 0
+            pages[query, scope].append((tenant, [success, fate], attempts.looked_at))
+        for (query, scope), rows in pages.items():
+            yield from _columns("attempts", rows, now, query=query, scope=scope)
+    gone = ((target, int(succeeded), seen) for target, (succeeded, seen) in attempts.gone.items())
+    yield from _columns("gone", gone, now)
+    earlier = ((target, _age(at, now), seen) for target, (at, seen) in attempts.earlier.items())
+    yield from _columns("earlier", earlier, now)
+    failed = ((target, reason, seen) for (target, reason), seen in attempts.failed.items())
+    yield from _columns("failed", failed, now)
+
+
+def _portions(rows: Iterable[_Row], size: int = _ROWS_AT_A_TIME) -> Iterator[list[_Row]]:
     rows = iter(rows)
-    while portion := list(islice(rows, _ROWS_AT_A_TIME)):
+    while portion := list(islice(rows, size)):
         yield portion
 
 
-def _rows(memory: Memory, now: float) -> dict[str, Iterable[Any]]:
-    return {
-        **{name: _held_rows(held.dump(), now) for name, (held, _, _) in _answers(memory).items()},
-        **{name: _held_rows(held.dump_gone(), now) for name, (held, _, _) in _configured(memory).items()},
-        **{name: _history_rows(history, now) for name, history in _histories(memory).items()},
-        "attempts": (_attempt_row(row, now) for row in memory.attempts.dump()),
-    }
-
-
-def _restore(memory: Memory, name: str, rows: list[Any], now: float) -> None:
+def _restore(memory: Memory, part: _Part, now: float) -> None:
+    name, keys, ages = part["of"], part["keys"], part["ages"]
+    seen = [now - written.number(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
+    rows = zip(keys, part["values"], seen, strict=True)
     if name == "attempts":
-        for query, scope, tenant, succeeded, looked, at, seen in rows:
-            target = Target(Query(query), Scope(scope), _text(tenant))
-            success_at = None if at is None else now - _number(at)
-            row = (target, bool(succeeded), now - _number(looked), success_at, now - _number(seen))
-            memory.attempts.restore(row)
+        pace = written.pace([part["query"], part["scope"]])
+        for tenant, (success, fate), at in rows:
+            memory.attempts.restore(
+                Target(*pace, written.text(tenant)),
+                None if success is None else now - written.number(success),
+                Reason(fate) if fate else None,
+                at,
+            )
+    elif name == "gone":
+        memory.attempts.gone |= {written.target(key): (bool(succeeded), at) for key, succeeded, at in rows}
+    elif name == "earlier":
+        memory.attempts.earlier |= {
+            written.target(key): (now - written.number(age), at) for key, age, at in rows
+        }
+    elif name == "failed":
+        memory.attempts.failed |= {(written.target(key), Reason(reason)): at for key, reason, at in rows}
     elif name in (histories := _histories(memory)):
-        for age, values in rows:
-            recorded = {_text(key): _number(value) for key, value in values.items()}
-            histories[name].record(recorded, now - _number(age))
+        for key, value, at in rows:
+            histories[name].restore(written.text(key), written.number(value), at)
     else:
         held, key_of, value_of = (_answers(memory) | _configured(memory))[name]
-        for key, value, age in rows:
-            held.restore(key_of(key), value_of(value), now - _number(age))
+        for key, value, at in rows:
+            held.restore(key_of(key), value_of(value), at)
 
 
 _Readable = tuple[Held[Any, Any], Callable[[Any], Any], Callable[[Any], Any]]
@@ -112,68 +160,32 @@ _Readable = tuple[Held[Any, Any], Callable[[Any], Any], Callable[[Any], Any]]
 
 def _answers(memory: Memory) -> dict[str, _Readable]:
     return {
-        "up": (memory.up, _text, _number),
-        "breaker_open": (memory.breaker_open, _text, _number),
-        "license": (memory.license, _text, _number),
-        "node_present": (memory.node_present, _text, _number),
-        "node_channels": (memory.node_channels, _text, _number),
-        "tenant_channels": (memory.tenant_channels, _text, _number),
-        "tenant_limits": (memory.tenant_limits, _text, _number),
-        "balances": (memory.balances, _text, _number),
-        "extensions": (memory.extensions, _text, _states),
-        "had_phones": (memory.had_phones, _text, _number),
-        "registered": (memory.registered, _pair, _number),
-        "cycles": (memory.cycles, _pace, _number),
-        "failing": (memory.attempts.failing, _failing, _nothing),
+        "up": (memory.up, written.text, written.number),
+        "breaker_open": (memory.breaker_open, written.text, written.number),
+        "license": (memory.license, written.text, written.number),
+        "node_present": (memory.node_present, written.text, written.number),
+        "node_channels": (memory.node_channels, written.text, written.number),
+        "tenant_channels": (memory.tenant_channels, written.text, written.number),
+        "tenant_limits": (memory.tenant_limits, written.text, written.number),
+        "balances": (memory.balances, written.text, written.number),
+        "extensions": (memory.extensions, written.text, written.states),
+        "had_phones": (memory.had_phones, written.text, written.number),
+        "registered": (memory.registered, written.pair, written.number),
+        "cycles": (memory.cycles, written.pace, written.number),
     }
 
 
 def _configured(memory: Memory) -> dict[str, _Readable]:
     """Return what is configured: of it only what was taken back a while ago is written."""
     return {
-        "intervals": (memory.intervals, _pace, _number),
-        "license_thresholds": (memory.license_thresholds, _pair, _number),
-        "node_limits": (memory.node_limits, _pair, _number),
-        "balance_thresholds": (memory.balance_thresholds, _pair, _number),
-        "ratio_thresholds": (memory.ratio_thresholds, _pair, _number),
-        "watched": (memory.watched, _pair, _number),
-        "labelled": (memory.labelled, _pair, _nothing),
+        "intervals": (memory.intervals, written.pace, written.number),
+        "license_thresholds": (memory.license_thresholds, written.pair, written.number),
+        "node_limits": (memory.node_limits, written.pair, written.number),
+        "balance_thresholds": (memory.balance_thresholds, written.pair, written.number),
+        "ratio_thresholds": (memory.ratio_thresholds, written.pair, written.number),
+        "watched": (memory.watched, written.pair, written.number),
+        "labelled": (memory.labelled, written.pair, written.nothing),
     }
-
-
-def _number(written: object) -> float:
-    if isinstance(written, bool) or not isinstance(written, int | float) or not math.isfinite(written):
-        raise ValueError("not a number where one is due")
-    return written
-
-
-def _text(written: object) -> str:
-    if not isinstance(written, str):
-        raise TypeError("not a text where one is due")
-    return written
-
-
-def _nothing(_: object) -> None:
-    return None
-
-
-def _pair(written: list[Any]) -> tuple[str, str]:
-    first, second = written
-    return _text(first), _text(second)
-
-
-def _pace(written: list[Any]) -> tuple[Query, Scope]:
-    query, scope = written
-    return Query(query), Scope(scope)
-
-
-def _failing(written: list[Any]) -> tuple[Target, Reason]:
-    (query, scope, tenant), reason = written
-    return Target(Query(query), Scope(scope), _text(tenant)), Reason(reason)
-
-
-def _states(written: Mapping[str, Any]) -> dict[str, float]:
-    return {state.value: _number(written[state.value]) for state in Registration}
 
 
 def _histories(memory: Memory) -> dict[str, History]:
@@ -182,20 +194,6 @@ def _histories(memory: Memory) -> dict[str, History]:
 
 def _age(at: float, now: float) -> float:
     return round(now - at, 3)
-
-
-def _held_rows(rows: Iterable[tuple[Any, Any, float]], now: float) -> Iterator[list[Any]]:
-    return ([key, value, _age(seen, now)] for key, value, seen in rows)
-
-
-def _history_rows(history: History, now: float) -> Iterator[list[Any]]:
-    return ([_age(moment, now), values] for moment, values in history.recorded)
-
-
-def _attempt_row(row: AttemptRow, now: float) -> list[Any]:
-    target, succeeded, looked_at, at, seen = row
-    age = None if at is None else _age(at, now)
-    return [*target, int(succeeded), _age(looked_at, now), age, 0 if at is None else _age(seen, now)]
 
 
 def _alert_row(alert: Alert, now: float) -> list[Any]:
@@ -208,8 +206,16 @@ def _alert_row(alert: Alert, now: float) -> list[Any]:
 
 def _alert(row: list[Any], now: float) -> Alert:
     kind, labels, state, value, threshold, *ages = row
-    since, fired_at, ending_since = (None if age is None else now - _number(age) for age in ages)
+    since, fired_at, ending_since = (None if age is None else now - written.number(age) for age in ages)
     if since is None or (fired_at is None) is not (State(state) is State.PENDING):
         raise ValueError("an alert without the time since when")
-    identity = (_KINDS[tuple(kind)], tuple(_pair(label) for label in labels))
-    return Alert(identity, State(state), since, _number(value), _number(threshold), fired_at, ending_since)
+    identity = (_KINDS[tuple(kind)], tuple(written.pair(label) for label in labels))
+    return Alert(
+        identity,
+        State(state),
+        since,
+        written.number(value),
+        written.number(threshold),
+        fired_at,
+        ending_since,
+    )

@@ -5,7 +5,7 @@ A file that is missing, broken, or of another version is a fresh start, never a 
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ def boot_id() -> str:
         return ""
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, lines: Iterable[bytes]) -> None:
     """Replace the file in one step that survives a crash and a loss of power. Raises OSError."""
     new = path.with_name(f"{path.name}.new")
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(lines)  # one by one: joined they would be some milliseconds in one piece
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

@@ -1,6 +1,7 @@
 """Keeps the state file up to date, without ever holding up an alert for a slow disk."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -59,14 +60,14 @@ class StateKeeper:
         """
         if self.path is None or engine.evaluated_at is None:
             return
-        parts = []
+        lines = []
         for line in state.dump(engine, {"wall": wall, "monotonic": monotonic, "boot": self._boot}):
-            parts.append(line)
+            lines.append(line.encode())
             await asyncio.sleep(0)
         if self._writing is not None and not self._writing.done():
             self._failed("the disk has not finished writing the one before")
             return
-        self._writing = asyncio.create_task(self._write(self.path, "".join(parts).encode()))
+        self._writing = asyncio.create_task(self._write(self.path, lines))
 
     async def close(self, engine: Engine, monotonic: float, wall: float) -> None:
         """Write a last time, unless the disk does not even finish what it was given before."""
@@ -80,9 +81,9 @@ class StateKeeper:
         done, _ = await asyncio.wait({self._writing}, timeout=_AT_THE_END)
         return bool(done)
 
-    async def _write(self, path: Path, content: bytes) -> None:
+    async def _write(self, path: Path, lines: Sequence[bytes]) -> None:
         try:
-            await in_own_thread(partial(state_file.write, path, content))
+            await in_own_thread(partial(state_file.write, path, lines))
         except OSError as error:
             self._failed(_reason(error))
         else:

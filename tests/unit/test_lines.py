@@ -107,6 +107,17 @@ def test_a_block_is_its_lines(switch: str, values: dict[str, float]) -> None:
     one_by_one = [lines.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()]
     assert block.decode() == "".join(one_by_one)
     assert lines.figures(catalogue.NODE_PEERS, (switch,), block) == values
+    if values:
+        assert lines.said(catalogue.NODE_PEERS, switch, "", block) == values
+
+
+@given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5), _TEXT)
+def test_one_line_of_a_block(switch: str, values: dict[str, float], other: str) -> None:
+    """One node's figure is found among the others', whatever they are called; what is not there is not."""
+    block = lines.block(catalogue.NODE_PEERS, (switch,), values)
+
+    for node in {*values, other}:
+        assert lines.figure_among(catalogue.NODE_PEERS, (switch, node), block) == values.get(node)
 
 
 @given(_TEXT, _FINITE)
@@ -116,6 +127,7 @@ def test_a_block_of_one_figure(switch: str, value: float) -> None:
 
     assert block.decode() == lines.line(catalogue.PEERS, (switch,), value)
     assert lines.figure(block) == value
+    assert lines.said(catalogue.PEERS, switch, "", block) == value
 
 
 @given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))

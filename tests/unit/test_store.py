@@ -44,7 +44,6 @@ def test_an_answer_is_served(store: Store) -> None:
     ]
     assert store.values(catalogue.CHANNELS) == 7
     assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3, "n2": 4}
-    assert dict(store.family(catalogue.NODE_CHANNELS)) == {("", ""): {"n1": 3, "n2": 4}}
     assert store.series == 3
 
 
@@ -578,4 +577,23 @@ def test_what_is_configured_can_be_asked_for(store: Store) -> None:
 
     assert store.intervals == {(Query.PEERS, Scope.SWITCH): 60}
     assert store.labels == {"ACME": {"team": "voice"}}
-    assert set(dict(store.family(catalogue.TENANT_INFO))) == {("ACME", "")}
+    assert store.blocks(catalogue.TENANT_INFO)[""].keys() == {"ACME"}
+
+
+def test_what_was_attempted_last_stands_last(store: Store) -> None:
+    """Who looks at what is new since the last time can stop at the first attempt it knows."""
+    for target in (_CHANNELS, _OF_ACME, _CHANNELS):
+        store.record(target, None, now=0, wall=0)
+
+    assert list(store.attempts) == [_OF_ACME, _CHANNELS]
+
+
+def test_an_answer_that_says_the_same_changes_no_block(store: Store) -> None:
+    """Who looks at what is new since the last time finds the very same block."""
+    looks = []
+    for now, channels in ((0, 7), (30, 7), (60, 8)):
+        store.put(_OF_ACME, {catalogue.TENANT_CHANNELS: channels}, interval=30, now=now)
+        looks.append(store.blocks(catalogue.TENANT_CHANNELS)[""])
+
+    assert looks[0] is looks[1] is not looks[2]
+    assert looks[0]["ACME"] == b'softswitch_tenant_channels{switch="pbx",tenant="ACME"} 7\n'

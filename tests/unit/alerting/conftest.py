@@ -1,12 +1,36 @@
-"""An Alertmanager that does what a test wants, on the loopback."""
+"""Alerts, what is told of them, and an Alertmanager that does what a test wants, on the loopback."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from exporter.alerting import rules
+from exporter.alerting.alerts import Alert, State
+from exporter.alerting.overview import Overview, overview
+from exporter.alerting.rules import Rule
+
+
+def alert(rule: Rule, state: State, tenant: str = "ACME", severity: str = "") -> Alert:
+    """Return an alert on a tenant, or the watchdog."""
+    found = () if rule is rules.WATCHDOG else (("switch", "pbx"), ("tenant", tenant))
+    more = (("severity", severity),) if severity else ()
+    return Alert((rule, found + more), state, 480.0, 0.0, 20.0)
+
+
+def made_of(*alerts: Alert) -> Overview:
+    """Return the overview of these."""
+    made: list[Overview] = []
+
+    def steps() -> Iterator[None]:
+        made.append((yield from overview(alerts)))
+
+    list(steps())
+    return made[0]
+
 
 Refuses = Callable[[dict[str, Any]], bool]
 

@@ -11,7 +11,7 @@ LABELS = (("switch", "pbx"),)
 
 def _step(alerts: Alerts, minute: float, *due: Found) -> list[tuple[str, State]]:
     """Evaluate; return what there is then."""
-    for _ in alerts.step({found.identity: found for found in due}, minute * _MINUTE):
+    for _ in alerts.step(due, minute * _MINUTE):
         pass
     return [(alert.identity[0].name, alert.state) for alert in alerts.by_identity.values()]
 
@@ -32,9 +32,12 @@ def test_an_alert_pends_fires_and_resolves() -> None:
     name = rules.NODE_MISSING.name
 
     assert _step(alerts, 0, node) == _step(alerts, 2, node) == [(name, State.PENDING)]
-    assert (alerts.changed, alerts.told()) == ([], [])
+    assert alerts.changed == []
+    assert alerts.firing(rules.NODE_MISSING) == []
     assert _step(alerts, 3, node) == [(name, State.FIRING)]
     assert [alert.state for alert in alerts.changed] == [State.FIRING]
+    assert alerts.firing(rules.NODE_MISSING) == [LABELS]
+    assert alerts.firing(rules.API_DOWN) == []
     assert (_only(alerts).since, _only(alerts).fired_at) == (180, 180)
     assert _step(alerts, 4) == [(name, State.RESOLVED)]
     assert [alert.state for alert in alerts.changed] == [State.RESOLVED]
@@ -75,7 +78,6 @@ def test_an_end_is_told_for_a_quarter_of_an_hour() -> None:
     _step(alerts, 1)
 
     assert _step(alerts, 1 + RESOLVED_FOR / _MINUTE) == [(rules.WATCHDOG.name, State.RESOLVED)]
-    assert [alert.state for alert in alerts.told()] == [State.RESOLVED]
     assert _step(alerts, 2 + RESOLVED_FOR / _MINUTE) == []
 
 

@@ -134,7 +134,7 @@ async def test_after_a_boot_the_wall_clock_tells(tmp_path: Path, fake: FakeAlert
     assert _age(third) == 120
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"version":1}\n{"parts":0}\n', b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"version":2}\n{"parts":0}\n', b"[" * 100_000])
 async def test_a_broken_file_is_a_fresh_start(content: bytes, tmp_path: Path, fake: FakeAlertmanager) -> None:
     """It is said and counted, and the next evaluation makes it a good one."""
     file = tmp_path / "state.json"
@@ -147,7 +147,7 @@ async def test_a_broken_file_is_a_fresh_start(content: bytes, tmp_path: Path, fa
 
     assert registry.get_sample_value(_ERRORS) == 1
     assert [log["event"] for log in logs].count("the state file cannot be used: starting without it") == 1
-    assert file.read_text().startswith('{"version":1,"moment":0.0,')
+    assert file.read_text().startswith('{"version":2,"moment":0.0,')
     assert file.stat().st_mode & 0o777 == 0o600
     assert not file.with_name("state.json.new").exists()
 

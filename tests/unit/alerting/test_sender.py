@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager
 from exporter.alerting.alerts import RESOLVED_FOR, Alert, State
+from exporter.alerting.conditions import Identity
 from exporter.alerting.instruments import AlertingInstruments
 from exporter.alerting.messages import Now
 from exporter.alerting.sender import BATCH, Sender
@@ -23,11 +24,12 @@ _SPEED = 1000.0
 """Pauses of seconds are milliseconds."""
 
 
-def _firing(count: int, first: int = 0) -> list[Alert]:
-    return [
-        Alert((rules.NODE_MISSING, (("switch", "pbx"), ("node", f"n{number}"))), State.FIRING, 0, 0, 0, 0)
+def _firing(count: int, first: int = 0) -> dict[Identity, Alert]:
+    identities = [
+        (rules.NODE_MISSING, (("switch", "pbx"), ("node", f"n{number}")))
         for number in range(first, first + count)
     ]
+    return {identity: Alert(identity, State.FIRING, 0, 0, 0, 0) for identity in identities}
 
 
 class _Desk:
@@ -124,9 +126,9 @@ async def test_what_is_not_taken_is_tried_again(desk: _Desk, fake: FakeAlertmana
 async def test_a_newer_list_takes_the_place_of_what_waits(desk: _Desk, fake: FakeAlertmanager) -> None:
     """However long an Alertmanager is away, one list waits; an end that is too old is given up."""
     fake.status = 500
-    (ended,) = _firing(1, first=99)
+    (ended,) = _firing(1, first=99).values()
     ended.state = State.RESOLVED
-    desk.sender.offer([*_firing(2), ended])
+    desk.sender.offer({**_firing(2), ended.identity: ended})
     await _until(lambda: bool(fake.authorizations))
     desk.moment = RESOLVED_FOR + 1
     desk.sender.offer(_firing(3))
@@ -140,9 +142,10 @@ async def test_a_newer_list_takes_the_place_of_what_waits(desk: _Desk, fake: Fak
 async def test_the_end_of_what_is_being_told_is_told(desk: _Desk, fake: FakeAlertmanager) -> None:
     """An alert that ends while its message is on the way is told again, with its end."""
     alerts = _firing(1)
+    (alert,) = alerts.values()
     desk.sender.offer(alerts)
     await asyncio.sleep(0)
-    alerts[0].state = State.RESOLVED
+    alert.state = State.RESOLVED
     desk.sender.offer(alerts)
 
     await _until(lambda: bool(fake.taken) and fake.taken[-1]["endsAt"] <= _stamp(_WALL))

@@ -13,6 +13,7 @@ from exporter.config import AlertingConfiguration
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json
+from tests.unit.alerting.conftest import made_of
 from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
@@ -118,9 +119,10 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
 
     engine = Engine()
     list(engine.evaluate({}, 0.0))
+    made = made_of(*engine.alerts.by_identity.values())
     section = AlertingConfiguration.model_validate({"alertmanagers": [{"url": "http://127.0.0.1:9093"}]})
 
-    whole = await status([poller], CLOCK, alerting=shown(section, engine, Now(0.0, 0.0)))
+    whole = await status([poller], CLOCK, alerting=shown(section, made, Now(0.0, 0.0)))
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]

@@ -1,0 +1,74 @@
+"""All alerts in the ways in which they are told: to Alertmanagers, as counts, and the first in the status.
+
+It is made once after each evaluation, in small steps: of 5,000 tenants in trouble there are 35,000 alerts,
+and the status may be asked for at any time.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from exporter.alerting.alerts import Alert, State
+from exporter.alerting.conditions import Identity
+
+_AT_A_TIME = 500
+_SHOWN = 500
+_OF_A_KIND = 50
+"""Alerts of one name, severity and state that are shown: many of one must not hide one of another."""
+
+_IN_A_ROW = 5
+"""Alerts of a kind that are shown before those of the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An alert as it is shown. ``since``: the moment at which its state began."""
+
+    state: State
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    since: float
+
+
+@dataclass(slots=True)
+class Overview:
+    """``told``: what fires, and what ended a while ago. ``counts``: by name and state."""
+
+    told: dict[Identity, Alert] = field(default_factory=dict)
+    counts: Counter[tuple[str, State]] = field(default_factory=Counter)
+    shown: list[Shown] = field(default_factory=list)
+
+
+def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
+    """Return all of it. Yields where others may have their turn."""
+    made = Overview()
+    kinds: dict[tuple[bool, bool, str, str], list[Alert]] = defaultdict(list)
+    for number, alert in enumerate(alerts, 1):
+        rule, labels = alert.identity
+        made.counts[rule.name, alert.state] += 1
+        if alert.state is not State.PENDING:
+            made.told[alert.identity] = alert
+        if alert.state is not State.RESOLVED:
+            severity = rule.severity or dict(labels)["severity"]
+            kind = kinds[alert.state is State.PENDING, severity != "critical", rule.name, severity]
+            if len(kind) < _OF_A_KIND:
+                kind.append(alert)
+        if not number % _AT_A_TIME:
+            yield
+    yield
+    for number, alert in enumerate(_in_order(kinds), 1):
+        made.shown.append(Shown(alert.state, alert.labels, alert.annotations, alert.since))
+        if not number % (_AT_A_TIME // 5):
+            yield
+    return made
+
+
+def _in_order(kinds: Mapping[tuple[bool, bool, str, str], list[Alert]]) -> Iterator[Alert]:
+    """Return what fires, and what is critical, first; of that some of each kind before more of it."""
+    places = [
+        ((is_pending, is_not_critical, number // _IN_A_ROW, name, severity), alert)
+        for (is_pending, is_not_critical, name, severity), found in kinds.items()
+        for number, alert in enumerate(sorted(found, key=lambda alert: alert.identity[1]))
+    ]
+    places.sort(key=lambda place: place[0])
+    return (alert for _, alert in places[:_SHOWN])

@@ -1,0 +1,74 @@
+from exporter.alerting import rules
+from exporter.alerting.alerts import Alert, State
+from tests.unit.alerting.conftest import alert, made_of
+
+_LOST, _NEAR = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_CHANNELS_NEAR_LIMIT
+
+
+def _shown(*alerts: Alert) -> list[tuple[str, str, str | None]]:
+    return [
+        (one.state.value, one.labels["alertname"], one.labels.get("tenant")) for one in made_of(*alerts).shown
+    ]
+
+
+def test_what_fires_and_what_is_critical_is_shown_first() -> None:
+    """Then by name and labels; what ended is not shown."""
+    assert _shown(
+        alert(_LOST, State.PENDING, "CINDER"),
+        alert(_NEAR, State.FIRING),
+        alert(rules.WATCHDOG, State.FIRING),
+        alert(_LOST, State.FIRING, "BOREAL"),
+        alert(rules.BALANCE_LOW, State.FIRING, severity="warning"),
+        alert(rules.BALANCE_LOW, State.FIRING, severity="critical"),
+        alert(_LOST, State.FIRING),
+        alert(_NEAR, State.RESOLVED, "BOREAL"),
+    ) == [
+        ("firing", rules.BALANCE_LOW.name, "ACME"),
+        ("firing", _LOST.name, "ACME"),
+        ("firing", _LOST.name, "BOREAL"),
+        ("firing", rules.BALANCE_LOW.name, "ACME"),
+        ("firing", _NEAR.name, "ACME"),
+        ("firing", rules.WATCHDOG.name, None),
+        ("pending", _LOST.name, "CINDER"),
+    ]
+
+
+def test_many_of_a_kind_hide_no_other() -> None:
+    """Of each kind some are shown before more of another one, and of none more than fifty."""
+    many = [alert(_LOST, State.FIRING, f"T{number:02}") for number in range(60)]
+    few = [alert(rules.BALANCE_LOW, State.FIRING, f"B{number}", "critical") for number in range(6)]
+
+    tenants = [tenant for _, _, tenant in _shown(*many, *few)]
+
+    assert tenants == [
+        *(f"B{number}" for number in range(5)),
+        *(f"T{number:02}" for number in range(5)),
+        "B5",
+        *(f"T{number:02}" for number in range(5, 50)),
+    ]
+
+
+def test_a_bad_night_is_shown_within_bounds() -> None:
+    """However many kinds there are of which there is much, five hundred are shown and all are counted."""
+    alerts = [
+        alert(rule, state, f"T{number}", severity)
+        for rule in rules.RULES
+        if rule.scope == "tenant"
+        for severity in ([""] if rule.severity else ["warning", "critical"])
+        for state in (State.FIRING, State.PENDING)
+        for number in range(51)
+    ]
+
+    made = made_of(*alerts)
+
+    assert len(made.shown) == 500
+    assert sum(made.counts.values()) == len(alerts) > 700
+
+
+def test_told_is_what_fires_and_what_ended() -> None:
+    """What pends is nobody's business yet."""
+    firing, ended = alert(_LOST, State.FIRING), alert(_NEAR, State.RESOLVED)
+
+    made = made_of(firing, ended, alert(_LOST, State.PENDING, "BOREAL"))
+
+    assert made.told == {firing.identity: firing, ended.identity: ended}
