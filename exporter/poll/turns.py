@@ -73,7 +73,7 @@ class Turns:
             for position, target in enumerate(due[start : start + _AT_A_TIME], start=start + 1):
                 self._take(target, now, position / len(due))
             await asyncio.sleep(0)
-        return self._requests(query, due)
+        return self._requests(query, [target for target in due if self._targets.is_polled(target)])
 
     def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:
         known = self._known.setdefault(query, {})
