@@ -1,16 +1,19 @@
 """Half an hour of a small fleet's life, and whether a leak is noticed. ``make soak`` lives longer."""
 
+import logging
+
 import pytest
+import structlog
 
 from tests.e2e.programs import tell
-from tests.e2e.soak import LEAST, MINUTE, Count, Report, soak
+from tests.e2e.soak import LEAST, MINUTE, WARM_UP, Count, Report, soak
 
 _SOUND = Count(resident=80_000_000, objects=70_000, descriptors=15, tasks=16)
 
 
 def test_nothing_grows() -> None:
     """With faults, reloads and a scrape every second: no complaint, and nothing that grows."""
-    report = soak(tenants=60, minutes=36)
+    report = soak(tenants=60, minutes=LEAST)
 
     for line in report.lines():
         tell(line)
@@ -21,19 +24,30 @@ def test_nothing_grows() -> None:
 
 
 def test_what_is_kept_of_each_scrape_is_noticed() -> None:
-    """A real leak: each page is kept, and an object for each."""
-    kept = []
+    """A real leak: each page is kept, and an object for each. So is what is logged of a defect."""
+    kept: list[list[bytes]] = []
 
-    report = soak(tenants=2, minutes=LEAST, look=lambda page: kept.append([page]))
+    def look(page: bytes) -> None:
+        if not kept:
+            structlog.get_logger().exception("job failed")
+            logging.getLogger("asyncio").warning("never awaited")
+        kept.append([page])
 
-    assert [fault.split(":")[0] for fault in report.faults()] == ["resident", "objects"]
+    report = soak(tenants=1, minutes=LEAST, look=look)
+
+    *complaints, first, second = report.faults()
+    assert [first.split(":")[0], second.split(":")[0]] == ["resident", "objects"]
+    assert len(complaints) == 2
+    assert "job failed" in complaints[0]
+    assert complaints[1] == "never awaited"
 
 
 @pytest.mark.parametrize(
-    ("name", "each_minute"), [("resident", 1024 * 80), ("objects", 80), ("descriptors", 0.3), ("tasks", 0.3)]
+    ("name", "each_minute"),
+    [("resident", 60 * 2048), ("objects", 62), ("descriptors", 1 / 3), ("tasks", 1 / 3)],
 )
 def test_whatever_rises_is_noticed(name: str, each_minute: float) -> None:
-    """A little more than a kilobyte or an object of each scrape, one file or task of each reload."""
+    """Two kilobytes or an object of each scrape, one file or task of each reload."""
     report = Report()
     for minute in range(60):
         risen = getattr(_SOUND, name) + int(minute * each_minute)
@@ -45,7 +59,7 @@ def test_whatever_rises_is_noticed(name: str, each_minute: float) -> None:
 def test_what_comes_and_goes_is_no_rise() -> None:
     """Objects between two moments that are alike, and whatever grows until all is warm."""
     report = Report([_SOUND._replace(objects=70_000 + 9000 * (minute % 3)) for minute in range(1, 61)])
-    report.counts[:11] = [_SOUND._replace(resident=1000 * minute) for minute in range(11)]
+    report.counts[: WARM_UP - 1] = [_SOUND._replace(resident=1000 * minute) for minute in range(WARM_UP - 1)]
 
     assert report.faults() == []
 
