@@ -5,7 +5,7 @@ from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.model import Query, Scope
+from exporter.model import Query, Scope, Target
 from exporter.poll.asking import Asker
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.plan import Plan
@@ -58,6 +58,8 @@ class Rounds:
         run = self._start(self._run(query, scope, spread, now))
         self._sweeps[query, scope] = run
         await _end_of(run)
+        if before is None and query is Query.EXTENSIONS and self._targets.tenants:
+            self._start(self._look_who_is_registered())
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
@@ -130,6 +132,19 @@ class Rounds:
                 if (query, scope) in self._targets.intervals:  # there may have been a reload
                     sweeps.append((items, self._first_spread(query, scope)))
         await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
+        if codes and (Query.EXTENSIONS, Scope.TENANT) in self._targets.intervals:
+            await self._look_who_is_registered()
+
+    async def _look_who_is_registered(self) -> None:
+        """Ask for the list of all peers, where there is one, when the lists of extensions have come.
+
+        Only now it is known who is to be looked for in it, and its next turn may be minutes away.
+        """
+        if requests := self._sweeper.requests:
+            await asyncio.wait(requests)
+        item = self._turns.item(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.monotonic())
+        if item:
+            await self._sweeper.run([item], 0.0)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
