@@ -126,7 +126,7 @@ def _reloader(
                 # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
                 configuration = await asyncio.to_thread(settings.load)
                 await _adopt(configuration, fleet, alerting)
-            except ExporterError:
+            except Exception:
                 instruments.reload_successful.set(0)
                 raise
             instruments.reload_successful.set(1)
@@ -153,7 +153,7 @@ async def _adopt(configuration: Configuration, fleet: Fleet, alerting: Alerting)
     opened = await alerting.open(configuration.alerting)
     try:
         await fleet.adopt(configuration)
-    except ExporterError:
+    except Exception:
         for alertmanager in opened:
             await alertmanager.close()
         raise
@@ -192,3 +192,5 @@ async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]
             await reload()
         except ExporterError as error:
             log.warning("configuration not loaded; the one before it stays", problems=str(error))
+        except Exception:  # a defect of ours: the next SIGHUP is to be heard all the same
+            log.exception("job failed", job="reload")

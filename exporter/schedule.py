@@ -148,7 +148,13 @@ class Schedule:
             offset += jumped
             if abs(jumped) > _JUMP:
                 self._log.warning("the wall clock jumped; schedules follow it", seconds=round(jumped, 1))
-                for job in self._scheduler.get_jobs():
-                    # APScheduler may have planned this job anew since the jump: then it is not moved twice.
-                    latest = self._now() + timedelta(seconds=job.trigger.period())
-                    job.modify(next_run_time=min(job.next_run_time + timedelta(seconds=jumped), latest))
+                try:
+                    self._move_jobs(jumped)
+                except Exception:  # noqa: BLE001 -- a defect of ours: the next jump is to be noticed all the same
+                    self._log.exception("job failed", job="wall clock watch")
+
+    def _move_jobs(self, seconds: float) -> None:
+        for job in self._scheduler.get_jobs():
+            # APScheduler may have planned this job anew since the jump: then it is not moved twice.
+            latest = self._now() + timedelta(seconds=job.trigger.period())
+            job.modify(next_run_time=min(job.next_run_time + timedelta(seconds=seconds), latest))

@@ -112,7 +112,7 @@ class Alertmanager:
         """Return by how much the clock that wrote this date is ahead of ours, to a second."""
         try:
             return parsedate_to_datetime(date).timestamp() - self._wall()
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter of a year with twenty digits
             return None
 
 

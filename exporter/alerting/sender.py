@@ -79,7 +79,12 @@ class Sender:
         while True:
             await self._news.wait()
             self._news.clear()
-            if await self._tell():
+            try:
+                taken = await self._tell()
+            except Exception:  # noqa: BLE001 -- a defect of ours: what fires next is to be told all the same
+                self._log.exception("job failed", job="alerts")
+                taken = False
+            if taken:
                 pause = 1.0
                 continue
             await asyncio.sleep(pause / self._now().speed)

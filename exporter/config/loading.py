@@ -24,7 +24,11 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     Relative paths in it start from its own directory. Raises ConfigurationError with every problem there is,
     in the order of the file.
     """
-    return _load(path, environment, Configuration, checks.across, "`switches:`")
+    configuration = _load(path, environment, Configuration, checks.across, "`switches:`")
+    for switch in configuration.switches:
+        for tenant in switch.tenants:
+            switch.settings(tenant.code)  # worked out here, in the thread that reads, and then kept
+    return configuration
 
 
 def load_web(path: Path) -> WebConfiguration:

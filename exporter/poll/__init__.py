@@ -3,6 +3,7 @@
 In the order of reading:
 
     targets, plan, requests       what is polled, how fast that can go, and which requests a sweep consists of
+    turns                         whose turn it is in a sweep
     rounds                        starts sweeps, when the schedule says so
     sweep, slots                  sends their requests evenly, and never too many
     courtesy                      whether a target may be asked now, by

@@ -1,5 +1,7 @@
 """Whether a switch answers at all: pure decisions, with the clock passed in."""
 
+from collections.abc import Collection
+
 from exporter.model import TRANSPORT_REASONS, Reason, Target
 
 _FAILURES = 5
@@ -53,7 +55,7 @@ class Breaker:
         """The target that last succeeded fastest; None before any success."""
         return min(self._fastest, key=self._fastest.__getitem__, default=None)
 
-    def forget(self, tenant: str) -> None:
-        """Forget a tenant that left."""
-        for target in [target for target in self._fastest if target.tenant == tenant]:
+    def forget(self, tenants: Collection[str]) -> None:
+        """Forget tenants that left."""
+        for target in [target for target in self._fastest if target.tenant in tenants]:
             del self._fastest[target]

@@ -1,6 +1,6 @@
 """Whether a target may be asked now, so that a switch with a bad day is not hurt further."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -135,10 +135,11 @@ class Courtesy:
             else:
                 self._log.info("the key is accepted again", key=holder.source)
 
-    def drop(self, tenant: str) -> None:
-        """Forget a tenant that left."""
-        self._suspects.discard(tenant)
-        self._keys.pop(tenant, None)
-        self.breaker.forget(tenant)
-        for target in [target for target in self._backoffs if target.tenant == tenant]:
+    def drop(self, tenants: Collection[str]) -> None:
+        """Forget tenants that left."""
+        self._suspects.difference_update(tenants)
+        for tenant in tenants:
+            self._keys.pop(tenant, None)
+        self.breaker.forget(tenants)
+        for target in [target for target in self._backoffs if target.tenant in tenants]:
             del self._backoffs[target]

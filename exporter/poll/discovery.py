@@ -31,12 +31,10 @@ class TenantDiscovery:
         discover = configuration.discover_tenants
         if not discover.enabled:
             return []
-        return sorted(
-            code
-            for code in self._roll.names - self._disabled
-            if any(pattern.fullmatch(code) for pattern in discover.include)
-            and not any(pattern.fullmatch(code) for pattern in discover.exclude)
-        )
+        there = self._roll.names - self._disabled
+        included = {code for pattern in discover.include for code in there if pattern.fullmatch(code)}
+        excluded = {code for pattern in discover.exclude for code in included if pattern.fullmatch(code)}
+        return sorted(included - excluded)
 
     @property
     def is_in_doubt(self) -> bool:

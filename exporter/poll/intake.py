@@ -1,6 +1,7 @@
 """Takes in what came back for one request: values into the store, the outcome into metrics and the log."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import structlog
 
@@ -107,12 +108,13 @@ class Intake:
         elif was and failure is None:
             self._log.info("query recovered", **names, after=was.reason.value)
 
-    def drop(self, code: str) -> None:
-        """Forget a tenant that left."""
-        self._registrations.pop(code, None)
-        self._extension_rolls.pop(code, None)
-        for watch in self._scopes.values():
-            watch.forget(code)
+    def drop(self, codes: Iterable[str]) -> None:
+        """Forget tenants that left."""
+        for code in codes:
+            self._registrations.pop(code, None)
+            self._extension_rolls.pop(code, None)
+            for watch in self._scopes.values():
+                watch.forget(code)
 
     def believe_next_lists(self) -> None:
         """Believe whatever list comes next: the operator reloaded the configuration."""

@@ -16,6 +16,7 @@ class OpeningHours:
         self._store = store
         self._clock = clock
         self._minute = -1
+        self._said: dict[str, bool] = {}
 
     def refresh(self, tenants: Iterable[TenantSettings]) -> None:
         """Look at the hours of each tenant, once a minute: they are given to the minute."""
@@ -24,11 +25,20 @@ class OpeningHours:
             return
         self._minute = minute
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        looked_at: dict[int, bool] = {}  # thousands of tenants share the hours of `tenant_defaults`
+        before, self._said = self._said, {}
         for tenant in tenants:
-            if tenant.business_hours is not None:
-                is_open = tenant.business_hours.is_open(now)
+            hours = tenant.business_hours
+            if hours is None:
+                continue
+            is_open = looked_at.get(id(hours))
+            if is_open is None:
+                is_open = looked_at[id(hours)] = hours.is_open(now)
+            self._said[tenant.code] = is_open
+            if before.get(tenant.code) is not is_open:
                 self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))
 
     def forget(self) -> None:
         """Look at the hours anew: they, or the tenants, may have changed."""
         self._minute = -1
+        self._said.clear()

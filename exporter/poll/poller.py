@@ -26,6 +26,7 @@ from exporter.poll.rounds import Rounds
 from exporter.poll.slots import Slots
 from exporter.poll.sweep import Sweeper
 from exporter.poll.targets import Targets
+from exporter.poll.turns import Turns
 from exporter.poll.upkeep import Upkeep
 from exporter.store import Store
 
@@ -85,7 +86,10 @@ class Poller:
         self._intake = Intake(configuration, self.targets, store, instruments, clock)
         self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
-        self._rounds = Rounds(self.targets, self.courtesy, self._asker, self._sweeper, store, clock)
+        self._turns = Turns(self.targets)
+        self._rounds = Rounds(
+            self.targets, self._turns, self.courtesy, self._asker, self._sweeper, store, clock
+        )
         self._upkeep = Upkeep(
             configuration, self.targets, self.courtesy, store, self._opening_hours, instruments, clock
         )
@@ -183,20 +187,19 @@ class Poller:
         closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        before, polled = self.targets.plan, self.targets.tenants.keys()
-        self._follow(self._discovery.wanted(configuration))
+        before = self.targets.plan
+        self._follow(self._discovery.wanted(configuration), changed=self.targets.tenants)
         changed = self._rounds.follow(before)
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()
-        self._declare_tenants(polled & self.targets.tenants.keys())
-        listing = self.targets.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
+        listing = self._turns.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
         if listing and self._discovery.is_in_doubt:
             self._rounds.ask(listing)  # the operator waits for it to be believed
         return changed
 
     async def all_joined(self) -> None:
-        """Wait until the tenants that are new are declared."""
+        """Wait until the tenants that are new, or may have changed, are declared."""
         if self._joining:
             await asyncio.wait({self._joining})
 
@@ -218,20 +221,25 @@ class Poller:
         )
         return in_one_list or self.targets.is_polled(target)
 
-    def _follow(self, discovered: Iterable[str]) -> None:
-        """Poll the configured tenants and these; forget all others at once."""
+    def _follow(self, discovered: Iterable[str], *, changed: Iterable[str]) -> None:
+        """Poll the configured tenants and these; forget all others at once.
+
+        Of the ``changed`` what is declared may have changed.
+        """
         before = self.targets.tenants.keys()
         self.targets.configure(self.configuration, discovered)
         gone = before - self.targets.tenants.keys()
-        self.store.drop_tenants(gone)
-        for code in gone:
-            self.courtesy.drop(code)
-            self._intake.drop(code)
+        if gone:
+            self.store.drop_tenants(gone)
+            self.courtesy.drop(gone)
+            self._intake.drop(gone)
+            self._turns.forget(gone)
+        self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
         new = [code for code in self.targets.tenants if code not in before]
         if new:
-            self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
             self._log.info("tenants joined", count=len(new))
-            self._joining = self._rounds.welcome(new, self._declare_few_at_a_time(new))
+        if declared := [*new, *changed]:
+            self._joining = self._rounds.welcome(new, self._declare_few_at_a_time(declared))
         if gone:
             self._log.info("tenants left", count=len(gone))
 
@@ -239,7 +247,7 @@ class Poller:
         """Declare tenants so that 5,000 do not hold up everything else for a third of a second."""
         for start in range(0, len(codes), _TENANTS_AT_A_TIME):
             few = codes[start : start + _TENANTS_AT_A_TIME]
-            self._declare_tenants(code for code in few if code in self.targets.tenants)
+            self._declare_tenants(code for code in few if code in self.targets.tenants)  # it may have left
             await asyncio.sleep(0)
 
     def _declare_queries(self) -> None:
@@ -277,19 +285,14 @@ class Poller:
     async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
         match outcome:
             case Tenants():
-                before, polled = self._discovery.names, self.targets.tenants.keys()
+                before = self._discovery.names
                 doubt = self._discovery.take_in(outcome)
                 self._intake.take_in(item, doubt or outcome)
+                await asyncio.sleep(0)  # taking in 5,000 takes 15 ms
                 if doubt is None:
-                    self._follow(self._discovery.wanted(self.configuration))
                     names = self._discovery.names
-                    self._declare_tenants(
-                        [
-                            code
-                            for code in polled & self.targets.tenants.keys()
-                            if names.get(code) != before.get(code)
-                        ]
-                    )
+                    renamed = [code for code in self.targets.tenants if names.get(code) != before.get(code)]
+                    self._follow(self._discovery.wanted(self.configuration), changed=renamed)
             case Peers(rows=rows) if rows:
                 await self._take_in_peers(item, outcome)
             case _:

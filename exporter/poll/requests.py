@@ -1,6 +1,10 @@
 """Which requests one sweep of a query consists of, in the order in which they are sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
@@ -45,6 +49,23 @@ class Item(NamedTuple):
     part: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Items(Collection[Item]):
+    """So many requests, each made when its turn comes: to make 250,000 at once takes half a second."""
+
+    count: int
+    make: Callable[[], Iterator[Item]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Item]:
+        return self.make()
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == made for made in self)
+
+
 def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) -> list[Item]:
     """Return what one sweep asks of the whole installation: itself, and each of ``nodes`` on its own."""
     target = Target(query, Scope.SWITCH)
@@ -53,28 +74,38 @@ def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) ->
     ]
 
 
-def for_tenants(query: Query, operation: Operation, targets: Iterable[Target]) -> list[Item]:
-    """Return what one sweep of a query asks of these tenants, one request each."""
-    return _from_its_start(
-        query, [Item(target, Request(operation, tenant=target.tenant)) for target in targets]
-    )
+def for_tenants(operation: Operation, targets: Sequence[Target]) -> Items:
+    """Return what one sweep of a query asks of the tenants, one request each."""
+
+    def make() -> Iterator[Item]:
+        for target in _from_its_start(targets):
+            yield Item(target, Request(operation, tenant=target.tenant))
+
+    return Items(len(targets), make)
 
 
-def for_extensions(extensions: Mapping[str, Sequence[str]], parameter: ExtensionParameter) -> list[Item]:
-    """Return what one sweep asks of the extensions of each tenant code, one request each."""
-    placed = []
-    for code, numbers in extensions.items():
-        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
-        for position, number in enumerate(numbers):
+def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: ExtensionParameter) -> Items:
+    """Return what one sweep asks of the extensions of the tenants, one request each.
+
+    Each tenant's extensions are spread over the whole sweep, so that its requests do not queue up.
+    """
+
+    def make() -> Iterator[Item]:
+        placed = [_placed(target, extensions[target]) for target in _from_its_start(list(extensions))]
+        for _, target, number in heapq.merge(*placed, key=itemgetter(0)):
             request = Request(
-                Operation.REGISTRATION, tenant=code, extension=number, extension_parameter=parameter
+                Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
             )
-            # Each tenant's extensions are spread over the whole sweep, so that its requests do not queue up.
-            placed.append(((position + 0.5) / len(numbers), Item(target, request, part=number)))
-    placed.sort(key=lambda entry: entry[0])
-    return _from_its_start(Query.REGISTRATIONS, [item for _, item in placed])
+            yield Item(target, request, part=number)
+
+    return Items(sum(map(len, extensions.values())), make)
 
 
-def _from_its_start(query: Query, items: list[Item]) -> list[Item]:
-    start = int(len(items) * _STARTS[query])
-    return items[start:] + items[:start]
+def _placed(target: Target, numbers: Sequence[str]) -> Iterator[tuple[float, Target, str]]:
+    """Give the extensions of a tenant, each with its place in the sweep, from 0 to 1."""
+    return (((place + 0.5) / len(numbers), target, number) for place, number in enumerate(numbers))
+
+
+def _from_its_start(targets: Sequence[Target]) -> Iterator[Target]:
+    start = int(len(targets) * _STARTS[targets[0].query]) if targets else 0
+    return chain(islice(targets, start, None), islice(targets, start))

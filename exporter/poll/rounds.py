@@ -1,17 +1,18 @@
 """Starts what is asked when its time has come: sweeps, retries, and the first questions to new tenants."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.model import Query, Scope
+from exporter.model import Query, Scope, Target
 from exporter.poll.asking import Asker
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.plan import Plan
 from exporter.poll.requests import Item
 from exporter.poll.sweep import Sweeper
 from exporter.poll.targets import Targets
+from exporter.poll.turns import Turns
 from exporter.store import Store
 
 _RETRY_SPREAD = 10.0
@@ -25,6 +26,7 @@ class Rounds:
     def __init__(
         self,
         targets: Targets,
+        turns: Turns,
         courtesy: Courtesy,
         asker: Asker,
         sweeper: Sweeper,
@@ -32,6 +34,7 @@ class Rounds:
         clock: Clock,
     ) -> None:
         self._targets = targets
+        self._turns = turns
         self._courtesy = courtesy
         self._asker = asker
         self._sweeper = sweeper
@@ -52,16 +55,18 @@ class Rounds:
         spread = self._first_spread(query, scope) if before is None else cycle
         if before is not None:
             self._store.set_cycle(query, scope, now - before)
-        run = self._start(self._run(self._targets.items(query, scope, now), spread, now))
+        run = self._start(self._run(query, scope, spread, now))
         self._sweeps[query, scope] = run
         await _end_of(run)
+        if before is None and query is Query.EXTENSIONS and self._targets.tenants:
+            self._start(self._look_who_is_registered())
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
         now = self._clock.monotonic()
         if self._courtesy.breaker.is_open:
             return
-        items = [self._targets.item(target, now) for target in self._courtesy.retries(now)]
+        items = [self._turns.item(target, now) for target in self._courtesy.retries(now)]
         due = [item for item in items if item is not None]
         await _end_of(self._start(self._sweeper.run(due, _RETRY_SPREAD)))
 
@@ -102,29 +107,44 @@ class Rounds:
     def _first_spread(self, query: Query, scope: Scope) -> float:
         return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
 
-    async def _run(self, items: list[Item], spread: float, now: float) -> None:
+    async def _run(self, query: Query, scope: Scope, spread: float, now: float) -> None:
+        items = await self._turns.items(query, scope, now)
         if self._courtesy.breaker.is_open:
             await self._probe(items, now)
         await self._sweeper.run(items, spread)
 
-    async def _probe(self, items: list[Item], now: float) -> None:
+    async def _probe(self, items: Collection[Item], now: float) -> None:
         if not self._courtesy.breaker.take_probe(now, min(self._targets.intervals.values())):
             return
         fastest = self._courtesy.breaker.probe_target
-        item = self._targets.item(fastest, now) if fastest else None
-        if item or items:
-            self._asker.probing = item or items[0]
+        item = self._turns.item(fastest, now) if fastest else None
+        item = item or next(iter(items), None)
+        if item:
+            self._asker.probing = item
             await self._sweeper.probe(self._asker.probing)
 
-    async def _welcome(self, codes: Iterable[str], joining: asyncio.Task[None]) -> None:
+    async def _welcome(self, codes: Sequence[str], joining: asyncio.Task[None]) -> None:
         await joining
         sweeps = []
         for query, scope in list(self._targets.intervals):
-            if scope is Scope.TENANT and (query, scope) in self._targets.intervals:  # there may be a reload
-                items = self._targets.items_of(query, codes, self._clock.monotonic())
-                sweeps.append((items, self._first_spread(query, scope)))
-                await asyncio.sleep(0)
+            if scope is Scope.TENANT:
+                items = await self._turns.items_of(query, codes, self._clock.monotonic())
+                if (query, scope) in self._targets.intervals:  # there may have been a reload
+                    sweeps.append((items, self._first_spread(query, scope)))
         await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
+        if codes and (Query.EXTENSIONS, Scope.TENANT) in self._targets.intervals:
+            await self._look_who_is_registered()
+
+    async def _look_who_is_registered(self) -> None:
+        """Ask for the list of all peers, where there is one, when the lists of extensions have come.
+
+        Only now it is known who is to be looked for in it, and its next turn may be minutes away.
+        """
+        if requests := self._sweeper.requests:
+            await asyncio.wait(requests)
+        item = self._turns.item(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.monotonic())
+        if item:
+            await self._sweeper.run([item], 0.0)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

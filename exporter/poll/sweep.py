@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Hashable
 from typing import Any
 
 import structlog
@@ -47,7 +47,7 @@ class Sweeper:
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("exporter.poll")
 
-    async def run(self, items: Sequence[Item], spread: float) -> None:
+    async def run(self, items: Collection[Item], spread: float) -> None:
         """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
 
         Who is busy with another request when its turn comes is asked at the end.

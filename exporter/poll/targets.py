@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from exporter.config import Key, SwitchConfiguration, TenantSettings
-from exporter.model import Query, RegistrationSource, Scope, Target
+from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
 from exporter.poll.plan import Demand, Plan, plan
 from exporter.poll.presence import NodePresence
@@ -19,6 +19,9 @@ class KeyHolder(NamedTuple):
 
     owner: str
     key: Key
+
+
+_Kinds = list[tuple[TenantSettings, int]]
 
 
 class Targets:
@@ -36,7 +39,6 @@ class Targets:
         self._configuration = configuration
         self._channels_node_by_node = False
         self._discovered_extensions: dict[str, tuple[str, ...]] = {}
-        self._due: dict[Target, float] = {}
         self._paces: dict[Target, float] = {}
         self._demands: dict[tuple[Query, Scope], Demand] = {}
         self.configure(configuration, ())
@@ -44,20 +46,17 @@ class Targets:
     def configure(self, configuration: SwitchConfiguration, discovered: Iterable[str]) -> None:
         """Poll what this configuration says, and the tenants that were ``discovered``."""
         self._configuration = configuration
-        before = {target: self.pace(target) for target in self._due}
         self._admin_key = KeyHolder("", configuration.key) if configuration.key else None
         self.presence.configure(node.name for node in configuration.nodes)
         codes = dict.fromkeys([*(tenant.code for tenant in configuration.tenants), *discovered])
         self.tenants = {code: configuration.settings(code) for code in codes}
         for code in self._discovered_extensions.keys() - self.tenants.keys():
             del self._discovered_extensions[code]
-        self.intervals = self._intervals()
+        kinds = self._kinds()
+        self.intervals = self._intervals(kinds)
         of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
         self.are_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
-        self._follow(self._plan())
-        for target, pace in before.items():
-            if self.pace(target) != pace:
-                del self._due[target]
+        self._follow(self._plan(kinds))
 
     @property
     def channels_node_by_node(self) -> bool:
@@ -68,14 +67,14 @@ class Targets:
     def channels_node_by_node(self, needed: bool) -> None:
         if needed is not self._channels_node_by_node:
             self._channels_node_by_node = needed
-            self._follow(self._plan())
+            self._follow(self._plan(self._kinds()))
 
     def see_nodes(self, nodes: Iterable[str], now: float) -> dict[str, float]:
         """Take in the nodes of an answer; return for each known node 1 if it is there, else 0."""
         before = self.presence.present
         present = self.presence.update(nodes, now)
         if self._channels_node_by_node and self.presence.present != before:
-            self._follow(self._plan())  # each node that is new is one more to ask
+            self._follow(self._plan(self._kinds()))  # each node that is new is one more to ask
         return present
 
     def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
@@ -127,72 +126,51 @@ class Targets:
             raise LookupError("a target without a key is never scheduled")
         return self._admin_key
 
-    def items(self, query: Query, scope: Scope, now: float) -> list[Item]:
-        """Return the requests of a sweep that starts now (monotonic seconds): to every target that is due.
-
-        A tenant with a longer interval than the query's shortest is in only as many sweeps as it asks for.
-        """
-        if scope is Scope.SWITCH:
-            return self._for_switch(query)
-        targets = [Target(query, scope, tenant.code) for tenant in self._asked(query)]
-        return self._items_to(query, [target for target in targets if self._due.get(target, now) <= now], now)
-
-    def items_of(self, query: Query, codes: Iterable[str], now: float) -> list[Item]:
-        """Return the requests that ask these tenants now, whether they are due or not."""
-        chosen = [code for code in codes if code in self.tenants and self.asks(query, self.tenants[code])]
-        return self._items_to(query, [Target(query, Scope.TENANT, code) for code in chosen], now)
-
-    def _items_to(self, query: Query, targets: list[Target], now: float) -> list[Item]:
-        if (query, Scope.TENANT) not in self.intervals:
-            return []
-        # Half a sweep is taken off, so that one that comes a little early counts as well.
-        early = self.plan.cycles[query, Scope.TENANT] / 2
-        for position, target in enumerate(targets):
-            pace = self.pace(target)
-            # Asked together for the first time, those with longer intervals would stay together for good.
-            share = 1.0 if target in self._due or pace <= 2 * early else (position + 1) / len(targets)
-            self._due[target] = now + pace * share - early
-        operation = self._operation(query)
-        if operation is Operation.REGISTRATION:
-            return requests.for_extensions(
-                {target.tenant: self.extensions(target.tenant) for target in targets},
-                self._configuration.queries.registrations.parameter,
-            )
-        return requests.for_tenants(query, operation, targets)
-
-    def item(self, target: Target, now: float) -> Item | None:
-        """Return a request to one target, or None where it is not polled (any more)."""
-        if not self.is_polled(target):
-            return None
-        if target.scope is Scope.SWITCH:
-            return self._for_switch(target.query)[0]
-        return next(iter(self.items_of(target.query, [target.tenant], now)), None)
-
     def requests(self, query: Query, scope: Scope) -> float:
-        """Count the requests of an average sweep: a tenant with twice the interval is half in it."""
+        """Return the requests of an average sweep: a tenant with twice the interval is half in it."""
+        return self._demands[query, scope].requests
+
+    def _demand(self, query: Query, scope: Scope, kinds: _Kinds) -> Demand:
         if scope is Scope.SWITCH:
-            return len(self._for_switch(query))
-        return sum(self._requests_to(tenant, query) for tenant in self._asked(query))
+            count: float = len(self.for_switch(query))
+        else:
+            asked = [(tenant, alike) for tenant, alike in kinds if self.asks(query, tenant)]
+            count = sum(alike * self._requests_to(tenant, query) for tenant, alike in asked)
+        return Demand(query, scope, count, self.intervals[query, scope])
+
+    def _kinds(self) -> _Kinds:
+        """Return one tenant of each kind, and how many are alike to a plan: of 5,000 nearly all."""
+        kinds: dict[tuple[int, bool, int], tuple[TenantSettings, int]] = {}
+        for code, tenant in self.tenants.items():
+            finds = tenant.extensions == "all"
+            kind = id(tenant.intervals), finds, len(self.extensions(code) if finds else tenant.polled)
+            first, alike = kinds.get(kind, (tenant, 0))
+            kinds[kind] = first, alike + 1
+        return list(kinds.values())
 
     def _requests_to(self, tenant: TenantSettings, query: Query) -> float:
         shortest, interval = self.intervals.get((query, Scope.TENANT)), tenant.interval(query)
         if shortest is None or interval is None:
             return 0
-        by_extension = self._operation(query) is Operation.REGISTRATION
+        by_extension = self.operation(query) is Operation.REGISTRATION
         return shortest / interval * (len(self.extensions(tenant.code)) if by_extension else 1)
 
-    def _for_switch(self, query: Query) -> list[Item]:
+    def for_switch(self, query: Query) -> list[Item]:
+        """Return the requests that ask the whole installation."""
         one_by_one = query is Query.CHANNELS and self._channels_node_by_node
         nodes = self.presence.present if one_by_one else ()
-        return requests.for_switch(query, self._operation(query), nodes)
+        return requests.for_switch(query, self.operation(query), nodes)
 
-    def _operation(self, query: Query) -> Operation:
+    @property
+    def registration_parameter(self) -> ExtensionParameter:
+        """How the switch is told of which extension the registration is asked."""
+        return self._configuration.queries.registrations.parameter
+
+    def operation(self, query: Query) -> Operation:
+        """Return the operation that answers a query."""
         if query is Query.REGISTRATIONS:
             return REGISTRATION_OPERATIONS[self._configuration.queries.registrations.source]
         return OPERATIONS[query]
-
-    def _asked(self, query: Query) -> list[TenantSettings]:
-        return [tenant for tenant in self.tenants.values() if self.asks(query, tenant)]
 
     def asks(self, query: Query, tenant: TenantSettings) -> bool:
         """Tell whether a query is asked of a tenant, one request or more."""
@@ -206,10 +184,11 @@ class Targets:
             return tenant.extensions == "all" or bool(tenant.polled)
         return True
 
-    def _intervals(self) -> dict[tuple[Query, Scope], float]:
+    def _intervals(self, kinds: _Kinds) -> dict[tuple[Query, Scope], float]:
         # A tenant yet to be discovered counts as well: its sweeps are scheduled from the start.
         discover = self._configuration.discover_tenants.enabled
-        tenants = [*self.tenants.values(), *([self._configuration.settings("")] if discover else [])]
+        tenants = [tenant for tenant, _ in kinds]
+        tenants += [self._configuration.settings("")] if discover else []
         intervals = {}
         for query in Query:
             whole = self._configuration.interval(query, Scope.SWITCH)
@@ -234,9 +213,6 @@ class Targets:
         self.plan = new
         self._paces.clear()
 
-    def _plan(self) -> Plan:
-        self._demands = {
-            (query, scope): Demand(query, scope, self.requests(query, scope), interval)
-            for (query, scope), interval in self.intervals.items()
-        }
+    def _plan(self, kinds: _Kinds) -> Plan:
+        self._demands = {(query, scope): self._demand(query, scope, kinds) for query, scope in self.intervals}
         return plan(self._demands.values(), self._configuration.max_requests_per_second)

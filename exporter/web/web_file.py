@@ -101,6 +101,14 @@ class WebFile:
         So a file that is just being written is not taken for whole. What is bad changes nothing, and is told
         once.
         """
+        try:
+            await self._look(adopt)
+        except Exception as error:  # noqa: BLE001 -- a defect of ours: later changes are to be seen all the same
+            if repr(error) != self._told:
+                self._log.exception("job failed", job="web configuration")
+            self._told = repr(error)
+
+    async def _look(self, adopt: Adopt) -> None:
         seen = await asyncio.to_thread(_contents, self.reading.contents)
         is_settled, self._seen = seen == self._seen, seen
         if seen == self.reading.contents:

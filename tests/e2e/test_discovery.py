@@ -336,6 +336,27 @@ def test_registrations_are_true(source: str, configured: Configured) -> None:
     tell(f"{source}: {asked} requests in 30 minutes for {len(CODES)} tenants with 4 extensions each")
 
 
+def test_who_is_registered_is_known_soon(configured: Configured) -> None:
+    """From the list of all peers, which is asked for again once the extensions are known."""
+
+    async def story(exporter: FastExporter) -> int:
+        exporter.switch.parts.world.time.freeze()
+        await exporter.passes(2 * MINUTE)
+        assert _registered(exporter) == _truly_registered(exporter)
+        by_operation: Any = exporter.switch.parts.journal.counts()["by_operation"]
+        asked: int = by_operation["CHANSIPPEERS"]
+        return asked
+
+    asked = _discovers(
+        configured,
+        story,
+        tenant_defaults={"extensions": "all"},
+        queries={"registrations": {"tenant_interval": "30m", "source": "peers"}},
+    )
+
+    assert asked == 2
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

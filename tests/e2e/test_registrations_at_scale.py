@@ -147,7 +147,9 @@ def test_one_list_of_all_peers(run_simulator: StartSimulator, run_exporter: Star
     tell(f"{cpu:.1f} s of CPU at most; resident: {found[_RESIDENT] / 1e6:.0f} MB")
     tell(f"worst /-/healthy: {max(joined.took):.3f} s as they joined, {max(reading.took):.3f} s after that")
     gaps = _gaps(_times(simulator, reqtype="CHANSIPPEERS")[""])
-    assert all(8 < gap < 12 for gap in gaps), gaps
+    # One is out of turn: as soon as it is known whom to look for.
+    assert sum(not 8 < gap < 12 for gap in gaps) <= 2, gaps
+    assert max(gaps) < 12
     assert max(joined.took) < 3
     assert max(reading.took) < 1
 

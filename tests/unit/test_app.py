@@ -6,8 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
-from exporter.app import Running, Settings, running
+from exporter.app import Running, Settings, _reload_on, running
 from exporter.config import load
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
@@ -137,6 +138,50 @@ async def test_a_bad_file_changes_nothing_and_is_told(url: str, tmp_path: Path) 
         await exporter.reload()
         page = (await _get(exporter, "/metrics"))[1]
         assert "softswitch_exporter_config_last_reload_successful 1.0\n" in page
+
+
+async def test_a_defect_while_reloading_changes_nothing_and_is_told(url: str, tmp_path: Path) -> None:
+    """What no configuration can be blamed for sets the metric as well; the old configuration goes on."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", url)))
+    loaded = [load(file, {})]
+    # Without any more it raises what is no ExporterError.
+    settings = Settings(load=loaded.pop, listen_addresses=[("127.0.0.1", 0)])
+
+    async with running(settings, Mask()) as exporter:
+        with pytest.raises(IndexError):
+            await exporter.reload()
+        page = (await _get(exporter, "/metrics"))[1]
+
+    assert "softswitch_exporter_config_last_reload_successful 0.0\n" in page
+    assert 'softswitch_tenants{switch="pbx"} 0\n' in page
+
+
+async def test_a_hangup_is_heard_after_a_defect() -> None:
+    """What one reload raised keeps no later SIGHUP from reloading; it is logged with its traceback."""
+    hangup, reloaded = asyncio.Event(), asyncio.Event()
+    errors = [RuntimeError("a defect"), ConfigurationError("config.yaml", ["a mistake"])]
+
+    async def reload() -> None:
+        if errors:
+            raise errors.pop(0)
+        reloaded.set()
+
+    with structlog.testing.capture_logs() as log:
+        reloads = asyncio.create_task(_reload_on(hangup, reload))
+        for _ in range(3):
+            hangup.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await reloaded.wait()
+        reloads.cancel()
+
+    assert [(line["log_level"], line["event"].split(";")[0]) for line in log] == [
+        ("error", "job failed"),
+        ("warning", "configuration not loaded"),
+    ]
+    assert log[0]["exc_info"]
 
 
 async def test_a_bad_file_at_the_start(tmp_path: Path) -> None:

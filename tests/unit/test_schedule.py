@@ -250,3 +250,19 @@ async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
     times.ahead += 86400  # the scheduler's own clock has its jump behind it: it plans half a second ahead
 
     await job.ran(6, within=4)
+
+
+async def test_a_jump_is_followed_after_one_that_could_not_be(schedule: Schedule, times: _Times) -> None:
+    """No date is as far away as the first, there and back: that is logged, and the next one is followed."""
+    job = _Job()
+    schedule.add("job", job, lambda: 3000)
+    await job.ran(1)
+
+    with structlog.testing.capture_logs() as log:
+        for number, ahead in enumerate([1e15, 0.0], start=1):
+            times.ahead = ahead
+            async with asyncio.timeout(5):
+                while sum(line["event"] == "job failed" for line in log) < number:  # noqa: ASYNC110 -- a log tells nobody
+                    await asyncio.sleep(0.05)
+        times.ahead = -3600
+        await job.ran(2, within=4)

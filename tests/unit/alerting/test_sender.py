@@ -1,14 +1,16 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter.alerting import rules
-from exporter.alerting.alertmanager import Alertmanager
+from exporter.alerting.alertmanager import Alertmanager, Answer
 from exporter.alerting.alerts import RESOLVED_FOR, Alert, State
 from exporter.alerting.conditions import Identity
 from exporter.alerting.instruments import AlertingInstruments
@@ -35,7 +37,9 @@ def _firing(count: int, first: int = 0) -> dict[Identity, Alert]:
 class _Desk:
     """A sender with the clock of the test."""
 
-    def __init__(self, fake: FakeAlertmanager, **more: object) -> None:
+    def __init__(
+        self, fake: FakeAlertmanager, kind: type[Alertmanager] = Alertmanager, **more: object
+    ) -> None:
         self.registry = CollectorRegistry()
         self.mask = Mask()
         self.moment = 0.0
@@ -45,7 +49,7 @@ class _Desk:
             {"url": fake.url, **more}, context=Surroundings(Path("/"), {})
         )
         self.sender = Sender(
-            Alertmanager(configuration, self.mask, lambda: _WALL),
+            kind(configuration, self.mask, lambda: _WALL),
             {},
             AlertingInstruments(self.registry),
             lambda: Now(self.moment, _WALL, _SPEED),
@@ -172,7 +176,7 @@ async def test_times_are_told_by_the_clock_of_who_is_told(off: int, fake: FakeAl
         ({}, ""),
     ],
 )
-async def test_who_we_are(credential: dict[str, object], header: str, fake: FakeAlertmanager) -> None:
+async def test_who_we_are(credential: dict[str, Any], header: str, fake: FakeAlertmanager) -> None:
     """The credential goes with each message, and is masked in every text from then on."""
     desk = _Desk(fake, **credential)
     desk.sender.offer(_firing(1))
@@ -202,3 +206,38 @@ async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeA
 
 def _stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+async def test_a_date_that_is_none(desk: _Desk, fake: FakeAlertmanager) -> None:
+    """Whatever stands where the time over there should, alerts are told, by our clock."""
+    for number, date in enumerate([f"Mon, 20 Nov {'9' * 20} 19:12:08 GMT", "x", ""]):
+        fake.date = date
+        desk.sender.offer(_firing(1, first=number))
+        await _until(lambda: len(fake.taken) > number)  # noqa: B023 -- it is called before the next turn
+
+    assert desk.count("_errors") == 0
+
+
+class _Defective(Alertmanager):
+    """Has a defect of ours that shows once."""
+
+    defects = 1
+
+    async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
+        if self.defects:
+            self.defects -= 1
+            raise RuntimeError("a defect")
+        return await super().post(alerts)
+
+
+async def test_a_defect_does_not_end_it(fake: FakeAlertmanager) -> None:
+    """It is logged with its traceback, and what waits is told all the same."""
+    with structlog.testing.capture_logs() as log:
+        desk = _Desk(fake, kind=_Defective)
+        desk.sender.offer(_firing(2))
+        await _until(lambda: len(fake.taken) == 2)
+        await desk.sender.stop()
+
+    assert [(line["event"], line["job"], line["exc_info"]) for line in log] == [
+        ("job failed", "alerts", True)
+    ]

@@ -141,6 +141,6 @@ def test_a_tenant_that_left_is_no_probe() -> None:
     _note(breaker, _ACME, None, 0.1)
     _note(breaker, _PEERS, None, 0.5)
 
-    breaker.forget("ACME")
+    breaker.forget({"ACME"})
 
     assert breaker.probe_target == _PEERS

@@ -124,7 +124,7 @@ def test_a_tenant_that_left_is_forgotten() -> None:
         for started in (0, 60):
             _timeout(courtesy, target, started)
 
-    courtesy.drop("ACME")
+    courtesy.drop({"ACME"})
 
     assert courtesy.skip(_CALLS, 61) is None
     assert courtesy.lane(_CALLS) is Lane.TENANT

@@ -191,12 +191,12 @@ def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
     made = taking(nodes=["n1"])
     made.take(Query.CHANNELS, "", Counts(5, None))
     made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
-    assert [item.part for item in made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == ["", "n1"]
+    assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == ["", "n1"]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 3}
 
     made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
 
-    assert [item.part for item in made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == [""]
+    assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == [""]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
     assert made.store.values(catalogue.NODE_CHANNELS) == {"n1": 4}
     made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
@@ -211,7 +211,7 @@ def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
 
     made.take(Query.PEERS, "", Counts(None, {f"n{number}": 1 for number in range(50)}))
 
-    assert len(made.targets.items(Query.CHANNELS, Scope.SWITCH, 0)) == 51
+    assert len(made.targets.for_switch(Query.CHANNELS)) == 51
     assert made.targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)
 
 

@@ -6,6 +6,7 @@ beside it knows no more than what the switch said last, and when.
 
 import asyncio
 import json
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +29,7 @@ from exporter.config import SwitchConfiguration, load
 from exporter.exposition import Exposition, Format
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Failure, Reason, Scope
+from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.request import Operation, Request
 from exporter.store import Store
@@ -48,6 +49,12 @@ _METRICS = {
     (Operation.BALANCE, Scope.TENANT): "softswitch_tenant_balance",
     (Operation.REGISTRATION, Scope.TENANT): "softswitch_extension_registered",
 }
+_QUERIES = {
+    Operation.COUNT_CALLS: Query.CALLS,
+    Operation.BALANCE: Query.BALANCE,
+    Operation.REGISTRATION: Query.REGISTRATIONS,
+    Operation.TENANTS: Query.TENANTS,
+}
 _ASKED: list[Asked] = [
     (operation, code) for operation, scope in _METRICS for code in (CODES if scope is Scope.TENANT else ("",))
 ]
@@ -65,7 +72,11 @@ _FAULTS: list[bytes | Failure] = [
 
 @dataclass
 class _Table:
-    """What the switch says, what is wrong with it, and what the model is to know of it."""
+    """What the switch says, what is wrong with it, and what the model is to know of it.
+
+    ``is_polled`` tells whether anybody waits for an answer still: nobody does where its tenant has left, or
+    its query was switched off, since it was asked. ``failed`` counts the failures that somebody waits for.
+    """
 
     values: dict[Asked, int] = field(default_factory=lambda: dict.fromkeys(_ASKED, 1))
     faults: dict[Asked, bytes | Failure] = field(default_factory=dict)
@@ -74,6 +85,7 @@ class _Table:
     asked: int = 0
     failed: int = 0
     newest: float | None = None
+    is_polled: Callable[[Target], bool] = lambda _: True
 
     async def answer(self, request: Request) -> bytes | Failure:
         """Answer a request, and note how it went."""
@@ -84,7 +96,8 @@ class _Table:
             await asyncio.sleep(TIMEOUT)
         now = asyncio.get_running_loop().time()
         if fault is not None:
-            self.failed += 1
+            scope = Scope.TENANT if request.tenant else Scope.SWITCH
+            self.failed += self.is_polled(Target(_QUERIES[request.operation], scope, request.tenant))
             return fault
         self.newest = now
         if request.operation is Operation.TENANTS:
@@ -149,6 +162,7 @@ class Polling(RuleBasedStateMachine):
             clock,
             label_names=(),
         )
+        self.table.is_polled = self.poller.targets.is_polled
         self.page = Exposition(lambda: [self.poller.store, instruments], registry, self.poller.refresh)
         self.schedule = FastSchedule(clock)
         self._schedule()
@@ -328,11 +342,7 @@ class Polling(RuleBasedStateMachine):
 
     @staticmethod
     def _cycle(page: dict[Series, float], operation: Operation) -> float:
-        query = {
-            Operation.COUNT_CALLS: "calls",
-            Operation.BALANCE: "balance",
-            Operation.REGISTRATION: "registrations",
-        }[operation]
+        query = _QUERIES[operation].value
         return max(
             (
                 value

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import pytest
 
 from exporter.model import ExtensionParameter, Query, Scope, Target
@@ -13,7 +15,7 @@ _OF_TENANTS = [
 ]
 
 
-def _of(query: Query, codes: list[str]) -> list[Target]:
+def _targets(query: Query, codes: Iterable[str]) -> list[Target]:
     return [Target(query, Scope.TENANT, code) for code in codes]
 
 
@@ -36,8 +38,9 @@ def test_nodes_one_by_one() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_each_tenant_once(query: Query, count: int) -> None:
     """A sweep asks every tenant of it exactly once, whatever tenant it begins with."""
-    items = for_tenants(query, OPERATIONS[query], _of(query, [f"T{number}" for number in range(count)]))
+    items = for_tenants(OPERATIONS[query], _targets(query, [f"T{number}" for number in range(count)]))
 
+    assert len(items) == count
     assert sorted(item.target.tenant for item in items) == [f"T{number}" for number in range(count)]
     for item in items:
         assert item.target == Target(query, Scope.TENANT, item.request.tenant)
@@ -50,7 +53,7 @@ def test_queries_do_not_walk_in_step() -> None:
     codes = [f"T{number}" for number in range(100)]
 
     rounds = {
-        query: [item.target.tenant for item in for_tenants(query, OPERATIONS[query], _of(query, codes))]
+        query: [item.target.tenant for item in for_tenants(OPERATIONS[query], _targets(query, codes))]
         for query in _OF_TENANTS
     }
 
@@ -62,7 +65,7 @@ def test_queries_do_not_walk_in_step() -> None:
 
 def test_registrations_from_lists() -> None:
     """Where they are read from a list, a tenant is one request, whatever extensions it has."""
-    (item,) = for_tenants(Query.REGISTRATIONS, Operation.EXTENSIONS, _of(Query.REGISTRATIONS, ["A"]))
+    (item,) = for_tenants(Operation.EXTENSIONS, _targets(Query.REGISTRATIONS, ["A"]))
 
     assert item == Item(
         Target(Query.REGISTRATIONS, Scope.TENANT, "A"), Request(Operation.EXTENSIONS, tenant="A")
@@ -71,10 +74,10 @@ def test_registrations_from_lists() -> None:
 
 def test_every_extension_once() -> None:
     """All extensions of all tenants, under the configured parameter; a tenant without any is not asked."""
-    items = for_extensions(
-        {"A": ["100", "101", "102", "103"], "B": ["100"], "C": []}, ExtensionParameter.NUMBER
-    )
+    a, b, c = _targets(Query.REGISTRATIONS, "ABC")
+    items = for_extensions({a: ["100", "101", "102", "103"], b: ["100"], c: []}, ExtensionParameter.NUMBER)
 
+    assert len(items) == 5
     assert sorted((item.target.tenant, item.part) for item in items) == [
         ("A", "100"),
         ("A", "101"),
@@ -96,9 +99,29 @@ def test_the_extensions_of_a_tenant_are_spread() -> None:
     """A tenant with many extensions does not have them asked all in a row."""
     numbers = [str(100 + number) for number in range(10)]
 
-    items = for_extensions(dict.fromkeys("ABCDEFGHIJ", numbers), ExtensionParameter.EXT)
+    items = for_extensions(
+        dict.fromkeys(_targets(Query.REGISTRATIONS, "ABCDEFGHIJ"), numbers), ExtensionParameter.EXT
+    )
 
     order = [item.target.tenant for item in items]
     assert len(order) == 100
     for position in range(0, 100, 10):
         assert sorted(order[position : position + 10]) == list("ABCDEFGHIJ")
+
+
+def test_a_sweep_is_made_again_as_it_was() -> None:
+    """Each request is made when its turn comes; looking at the first one takes nothing away."""
+    numbers = ["1", "2"]
+    items = for_extensions(
+        dict.fromkeys(_targets(Query.REGISTRATIONS, "AB"), numbers), ExtensionParameter.EXT
+    )
+
+    first = next(iter(items))
+
+    assert [(item.target.tenant, item.part) for item in items] == [
+        ("B", "1"),
+        ("A", "1"),
+        ("B", "2"),
+        ("A", "2"),
+    ]
+    assert next(iter(items)) == first

@@ -77,10 +77,7 @@ def test_nothing_of_tenants_without_tenants(configured: Configured) -> None:
 
 
 def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configured) -> None:
-    """A sweep comes as often as its most impatient tenant wants; the others are in every second, or third.
-
-    After the first sweep the patient ones part company, or each of their turns would be a burst.
-    """
+    """A sweep comes as often as its most impatient tenant wants."""
     switch = configured(
         queries=_only(calls={"interval": "off", "tenant_interval": "1m"}),
         tenants=[
@@ -96,30 +93,6 @@ def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configur
     paces = {code: targets.pace(Target(Query.CALLS, Scope.TENANT, code)) for code in "ABCDX"}
     assert paces == {"A": 60, "B": 30, "C": math.inf, "D": 90, "X": math.inf}
     assert targets.requests(Query.CALLS, Scope.TENANT) == pytest.approx(0.5 + 1 + 1 / 3)
-    asked = [
-        sorted(item.target.tenant for item in targets.items(Query.CALLS, Scope.TENANT, 1000 + 30 * sweep))
-        for sweep in range(7)
-    ]
-    assert asked == [
-        ["A", "B", "D"],
-        ["A", "B"],
-        ["B"],
-        ["A", "B", "D"],
-        ["B"],
-        ["A", "B"],
-        ["B", "D"],
-    ]
-
-
-def test_sweeps_that_come_a_little_early_or_late_count(configured: Configured) -> None:
-    """A few seconds more or less do not make a tenant sit out a turn."""
-    switch = configured(
-        queries=_only(calls={"tenant_interval": "1m", "interval": "off"}), tenants=[{"code": "A"}]
-    )
-    targets = Targets(switch)
-
-    for now in (0, 55, 118, 170, 240):
-        assert len(targets.items(Query.CALLS, Scope.TENANT, now)) == 1
 
 
 def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
@@ -139,12 +112,12 @@ def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
 def test_channels_node_by_node(configured: Configured) -> None:
     """Where the switch only tells a total, each known node is asked, and the plan counts that."""
     targets = Targets(configured(nodes=["n1", "n2"]))
-    assert [item.part for item in targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == [""]
+    assert [item.part for item in targets.for_switch(Query.CHANNELS)] == [""]
     wanted = targets.plan.wanted_rate
 
     targets.channels_node_by_node = True
 
-    assert [item.part for item in targets.items(Query.CHANNELS, Scope.SWITCH, 0)] == ["", "n1", "n2"]
+    assert [item.part for item in targets.for_switch(Query.CHANNELS)] == ["", "n1", "n2"]
     assert targets.plan.wanted_rate == pytest.approx(wanted + 2 / 30)
     targets.channels_node_by_node = False
     assert targets.plan.wanted_rate == pytest.approx(wanted)

@@ -73,6 +73,21 @@ async def test_a_certificate_and_its_key(files: _Files) -> None:
     assert files.web_file.reading is files.handed_over[0]
 
 
+async def test_a_defect_does_not_end_the_looking(files: _Files) -> None:
+    """It is logged once, with its traceback; when it is gone, the change holds."""
+
+    async def fail(_: Reading) -> None:
+        raise RuntimeError("a defect")
+
+    files.path.write_text(_TLS + _USERS)
+    with structlog.testing.capture_logs() as log:
+        for _ in range(4):
+            await files.web_file.look(fail)
+
+    assert [(line["event"], line["exc_info"]) for line in log] == [("job failed", True)]
+    assert await files.look() == 1
+
+
 async def test_open_connections_stay_where_nothing_of_tls_has_changed(files: _Files) -> None:
     """With other users the context is the one before."""
     first = files.web_file.reading.context

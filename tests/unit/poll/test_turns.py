@@ -1,0 +1,121 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from exporter.config import SwitchConfiguration
+from exporter.model import Query, Scope, Target
+from exporter.poll.targets import Targets
+from exporter.poll.turns import Turns
+
+Configured = Callable[..., SwitchConfiguration]
+
+_CALLS = {"queries": {"calls": {"interval": "off", "tenant_interval": "1m"}}}
+
+
+async def _asked(turns: Turns, now: float) -> list[str]:
+    """Return whom a sweep asks."""
+    return sorted(item.target.tenant for item in await turns.items(Query.CALLS, Scope.TENANT, now))
+
+
+async def test_the_patient_are_in_every_second_sweep_or_third(configured: Configured) -> None:
+    """After the first sweep they part company, or each of their turns would be a burst."""
+    switch = configured(
+        **_CALLS,
+        tenants=[
+            {"code": "A"},
+            {"code": "B", "queries": {"calls": {"tenant_interval": "30s"}}},
+            {"code": "C", "queries": {"calls": {"tenant_interval": "off"}}},
+            {"code": "D", "queries": {"calls": {"tenant_interval": "90s"}}},
+        ],
+    )
+    turns = Turns(Targets(switch))
+
+    assert [await _asked(turns, 1000 + 30 * sweep) for sweep in range(7)] == [
+        ["A", "B", "D"],
+        ["A", "B"],
+        ["B"],
+        ["A", "B", "D"],
+        ["B"],
+        ["A", "B"],
+        ["B", "D"],
+    ]
+
+
+async def test_sweeps_that_come_a_little_early_or_late_count(configured: Configured) -> None:
+    """A few seconds more or less do not make a tenant sit out a turn."""
+    turns = Turns(Targets(configured(**_CALLS, tenants=[{"code": "A"}])))
+
+    for now in (0, 55, 118, 170, 240):
+        assert await _asked(turns, now) == ["A"]
+
+
+async def test_who_was_asked_is_not_due_until_the_pace_changes(configured: Configured) -> None:
+    """Not in the sweep after it, but in the first one at another pace, and whenever they are named."""
+    switch = configured(**_CALLS, tenants=[{"code": "A"}, {"code": "B"}])
+    targets = Targets(switch)
+    turns = Turns(targets)
+
+    assert len(await turns.items_of(Query.CALLS, ["A", "X"], 1000)) == 1
+    assert await _asked(turns, 1001) == ["B"]
+    assert len(await turns.items_of(Query.CALLS, ["A"], 1002)) == 1
+    slower = {"queries": {"calls": {"interval": "off", "tenant_interval": "10m"}}}
+    targets.configure(configured(**slower, tenants=[{"code": "A"}, {"code": "B"}]), ())
+    assert await _asked(turns, 1003) == ["A", "B"]
+
+
+async def test_who_left_and_came_back_is_due(configured: Configured) -> None:
+    """Nothing is remembered of it."""
+    switch = configured(**_CALLS, tenants=[{"code": "A"}])
+    targets = Targets(switch)
+    turns = Turns(targets)
+    targets.configure(switch, ["B"])
+    assert await _asked(turns, 1000) == ["A", "B"]
+
+    targets.configure(switch, [])
+    turns.forget({"B"})
+    targets.configure(switch, ["B"])
+
+    assert await _asked(turns, 1001) == ["B"]
+
+
+@pytest.mark.parametrize("query", [Query.CALLS, Query.REGISTRATIONS])
+async def test_tenants_that_leave_while_it_is_looked_whose_turn_it_is(
+    query: Query, configured: Configured
+) -> None:
+    """Nobody waits for 5,000 to be looked at; of those that left meanwhile nothing is asked, nor kept."""
+    many = [f"T{number}" for number in range(3000)]
+    empty = configured()
+    full = configured(tenants=[{"code": code, "watch": ["100"]} for code in many])
+    targets = Targets(full)
+    turns = Turns(targets)
+
+    for steps in range(12):
+        looking = asyncio.create_task(turns.items(query, Scope.TENANT, 1000))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        assert not looking.done(), "it took less steps than there were tenants to be looked at"
+        targets.configure(empty, [])
+        turns.forget(many)
+        assert list(await looking) == []
+        targets.configure(full, [])
+
+    assert len(await turns.items(query, Scope.TENANT, 1000)) == len(many)
+
+
+async def test_all_that_is_asked_of_a_tenant_has_one_target(configured: Configured) -> None:
+    """Whatever keeps something of a target shares it, sweep after sweep."""
+    turns = Turns(Targets(configured(**_CALLS, tenants=[{"code": "A"}])))
+
+    (first,) = await turns.items(Query.CALLS, Scope.TENANT, 0)
+    (second,) = await turns.items(Query.CALLS, Scope.TENANT, 60)
+
+    assert first.target is second.target
+
+
+@pytest.mark.parametrize(
+    "target", [Target(Query.CALLS, Scope.TENANT, "X"), Target(Query.PEERS, Scope.TENANT, "A")]
+)
+def test_what_is_not_polled_has_no_turn(target: Target, configured: Configured) -> None:
+    """Neither a tenant that nobody knows nor a query that is off."""
+    assert Turns(Targets(configured(**_CALLS, tenants=[{"code": "A"}]))).item(target, 0) is None
