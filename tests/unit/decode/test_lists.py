@@ -82,6 +82,11 @@ def test_no_labels(cell: object) -> None:
     assert label(cell) is None
 
 
+def test_the_longest_label() -> None:
+    """A thousand characters are served, and blanks around them do not count."""
+    assert label(f" {'x' * 1000} ") == "x" * 1000
+
+
 def test_other_columns_are_dropped_while_reading() -> None:
     """A record keeps nothing beyond its columns from the moment it is read."""
     text = '[{"a": 1, "b": 2, "c": 3, "d": {"a": 4}}, {"a": 1, "c": 3}]'
