@@ -39,11 +39,11 @@ settings.register_profile(
 )
 
 
-def _decoding(*first: str) -> tuple[str, ...]:
-    """Return the tests of all decoders, those of one of them first."""
-    files = [f"unit/decode/test_{name}.py" for name in first]
-    every = sorted(path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/unit/decode").glob("test_*.py"))
-    return tuple(dict.fromkeys([*files, *every]))
+def _decoding(*names: str) -> tuple[str, ...]:
+    """Return the tests of all decoders, beginning with these."""
+    first = [f"unit/decode/test_{name}.py" for name in names]
+    every = sorted(f"unit/decode/{path.name}" for path in (ROOT / "tests/unit/decode").glob("test_*.py"))
+    return tuple(dict.fromkeys([*first, *every]))
 
 
 # Module -> the tests that are to notice, those that name what it does first.
@@ -107,7 +107,8 @@ class Mutant:
 def mutants(module: str) -> Iterator[Mutant]:
     """Return every mutant of a module."""
     tree = ast.parse((ROOT / "exporter" / f"{module}.py").read_text())
-    left_alone = {id(inner) for node in ast.walk(tree) for part in _of_no_account(node) for inner in ast.walk(part)}
+    parts = [part for node in ast.walk(tree) for part in _of_no_account(node)]
+    left_alone = {id(inner) for part in parts for inner in ast.walk(part)}
     for node in ast.walk(tree):
         if id(node) in left_alone:
             continue
@@ -193,7 +194,8 @@ def survivors(every: Sequence[Mutant]) -> list[Mutant]:
 def _run(mutant: Mutant) -> int:
     """Run the tests with a mutant in place of its module; return 0 where all of them pass."""
     tests = [str(ROOT / "tests" / test) for test in TESTS[mutant.module]]
-    flags = "-x -q -p no:xdist -p no:cacheprovider --hypothesis-seed=1 --hypothesis-profile=mutants".split()
+    flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    flags += ["--hypothesis-seed=1", "--hypothesis-profile=mutants"]
     flags += ["-W", "ignore:Module already imported"]  # Hypothesis is, and asserts nothing that fails here
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -206,7 +208,8 @@ def _run(mutant: Mutant) -> int:
 def _load_what_stays() -> None:
     """Import once, for all copies of this process, what needs none of the modules that are changed."""
     names = {"exporter." + module.replace("/", ".") for module in TESTS}
-    sys.modules.update(dict.fromkeys(names))  # whoever imports one of these now fails
+    for name in names:
+        sys.modules[name] = None  # type: ignore[assignment]  # so that whoever imports it now fails
     for path in sorted((ROOT / "exporter").rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         with suppress(ImportError):
