@@ -101,6 +101,58 @@ def test_a_success_ends_the_back_off() -> None:
     assert courtesy.skip(_CALLS, 62) is None
 
 
+def test_a_silent_switch_is_asked_nothing_but_probes() -> None:
+    """Neither in a sweep, nor where a slot had been waited for while it fell silent."""
+    courtesy, _ = _courtesy()
+    assert courtesy.admit(_CALLS, 0) is None
+    for target in (_CALLS, _BALANCE, _SWITCH, _CALLS, _BALANCE):
+        _timeout(courtesy, target, 0)
+
+    assert courtesy.breaker.is_open
+    assert courtesy.skip(_SWITCH, 3600) is SkipReason.BREAKER
+    assert courtesy.admit(_SWITCH, 3600) is SkipReason.BREAKER
+
+
+def test_the_probe_is_what_was_answered_fastest() -> None:
+    """By how long the answer took, whenever it came."""
+    courtesy, _ = _courtesy()
+    for target, started, ended in ((_CALLS, 0.0, 5.0), (_SWITCH, 100.0, 101.0), (_BALANCE, 200.0, 203.0)):
+        courtesy.note(
+            target, None, key="secret", started=started, ended=ended, interval=60, has_witnesses=True
+        )
+
+    assert courtesy.breaker.probe_target == _SWITCH
+
+
+def test_how_many_are_asked_more_slowly() -> None:
+    """Each target counts that has failed, until it succeeds."""
+    courtesy, _ = _courtesy()
+    for target in (_CALLS, _BALANCE):
+        _timeout(courtesy, target, 0)
+    assert courtesy.held_back == 2
+
+    _note(courtesy, _CALLS, None, 60)
+    assert courtesy.held_back == 1
+
+
+def test_only_rare_queries_are_retried() -> None:
+    """One that failed and is asked once an hour has its turn after a minute; the others have their sweeps."""
+    courtesy, _ = _courtesy()
+    _timeout(courtesy, _CALLS, 0)
+    courtesy.note(
+        _BALANCE,
+        _failure(Reason.DECODE),
+        key="secret",
+        started=0,
+        ended=1,
+        interval=3600,
+        has_witnesses=True,
+    )
+
+    assert courtesy.retries(59) == []
+    assert courtesy.retries(60) == [_BALANCE]
+
+
 async def test_a_suspect_is_not_waited_for() -> None:
     """Where the slots of suspects are taken, a sweep passes over the next suspect."""
     courtesy, slots = _courtesy()
