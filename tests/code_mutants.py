@@ -56,6 +56,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/presence": ("unit/poll/test_presence.py",),
     "poll/courtesy": ("unit/poll/test_courtesy.py",),
     "poll/plan": ("unit/poll/test_plan.py",),
+    "alerting/held": ("unit/alerting/test_held.py",),
     "budget": ("unit/test_budget.py", "unit/test_store.py"),
     "schedule": ("unit/test_schedule.py",),
     "store": ("unit/test_store.py",),

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,40 @@ def test_only_rare_queries_are_retried() -> None:
 
     assert courtesy.retries(59) == []
     assert courtesy.retries(60) == [_BALANCE]
+
+
+def test_a_refused_key_is_only_tried_now_and_then() -> None:
+    """Whatever is asked with it waits for its turn, also what waits for a slot already."""
+    courtesy, _ = _courtesy()
+    for target in (_CALLS, _BALANCE, _SWITCH):
+        assert courtesy.refused_keys == []
+        _note(courtesy, target, Reason.AUTH, 0)
+
+    assert courtesy.refused_keys == [""]
+    other = Target(Query.PEERS, Scope.SWITCH)
+    assert [courtesy.skip(other, now) for now in (5, 6)] == [SkipReason.BACKOFF, None]
+    assert [courtesy.admit(other, now) for now in (5, 6, 7)] == [SkipReason.BACKOFF, None, SkipReason.BACKOFF]
+
+
+def test_a_key_that_has_changed_ends_its_own_pauses(tmp_path: Path) -> None:
+    """Those that its refusals brought about; not those of another key, nor that of a target that hangs."""
+    file = tmp_path / "key"
+    file.write_text("secret")
+    admin = KeyHolder("", Key.from_file(file))
+    own = KeyHolder("ACME", Key("own", "literal"))
+    slots = Slots(4, 1e6, lambda: 0.0, shared=True)
+    courtesy = Courtesy("pbx", slots, lambda target: own if target.tenant == "ACME" else admin)
+    hanging = Target(Query.CALLS, Scope.TENANT, "OTHER")
+    for started in (0, 60):
+        _note(courtesy, _SWITCH, Reason.AUTH, started)
+        _note(courtesy, _CALLS, Reason.AUTH, started)
+        _timeout(courtesy, hanging, started)
+    paused = (_SWITCH, _CALLS, hanging)
+    assert [courtesy.skip(target, 120) for target in paused] == [SkipReason.BACKOFF] * 3
+
+    file.write_text("another")
+
+    assert [courtesy.skip(target, 120) for target in paused] == [None, SkipReason.BACKOFF, SkipReason.BACKOFF]
 
 
 async def test_a_suspect_is_not_waited_for() -> None:
