@@ -11,9 +11,8 @@ import ast
 import importlib.util
 import io
 import os
-import signal
+import resource
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 60
-"""What a mutant may take. One that makes a loop endless is noticed by that."""
+SECONDS = 20
+"""Of processor time that a mutant may take. One that makes a loop endless is noticed by that."""
 
 # That an example fails is enough: it need not be the smallest one, nor be remembered.
 settings.register_profile(
@@ -174,25 +173,18 @@ def _is_none(value: ast.expr) -> bool:
 
 def survivors(every: Sequence[Mutant]) -> list[Mutant]:
     """Return the mutants that no test notices; a test that does not end has noticed as well."""
-    waiting, running, alive = list(every), dict[int, tuple[Mutant, float]](), []
+    waiting, running, alive = list(every), dict[int, Mutant](), []
     while waiting or running:
         while waiting and len(running) < (os.cpu_count() or 1):
             mutant = waiting.pop(0)
             child = os.fork()
             if child == 0:
                 os._exit(_run(mutant))
-            running[child] = mutant, time.monotonic() + SECONDS
-        for child, (mutant, end) in list(running.items()):
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended and os.waitstatus_to_exitcode(status) == 0:
-                alive.append(mutant)
-            if not ended and time.monotonic() > end:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                ended = child
-            if ended:
-                del running[child]
-        time.sleep(0.02)
+            running[child] = mutant
+        child, status = os.wait()
+        mutant = running.pop(child)
+        if status == 0:
+            alive.append(mutant)
     return alive
 
 
@@ -202,6 +194,7 @@ def _run(mutant: Mutant) -> int:
     flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
     flags += ["--hypothesis-seed=1", "--hypothesis-profile=mutants"]
     flags += ["-W", "ignore:Module already imported"]  # Hypothesis is, and asserts nothing that fails here
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             _put_in_place(mutant)
