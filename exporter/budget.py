@@ -53,7 +53,7 @@ class Budget:
 
     def withholds(self, metric: Metric) -> bool:
         """Tell whether a family is withheld."""
-        return self._withheld > 0 and _RANK_OF.get(metric, len(_RANKS)) < self._withheld
+        return _RANK_OF.get(metric, len(_RANKS)) < self._withheld
 
     def leave_out(self, place: Place, series: int) -> None:
         """Note how many series of a family are left out in this place; 0 where all are there."""

@@ -187,7 +187,7 @@ class Store:
         self._budget.relax(self.series)
         gone = []
         for (query, scope, interval), ages in self._by_age.items():
-            limit = self._stale_after * max(interval, self._cycles.get((query, scope), 0.0))
+            limit = self._stale_after * max(interval, self._cycles.get((query, scope), interval))
             while ages:
                 source = next(iter(ages))
                 if now - ages[source] <= limit:

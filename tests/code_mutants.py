@@ -8,15 +8,13 @@ mutant that no test notices survives; docs/reliability.md says of each why it ma
 """
 
 import ast
-import copy
 import importlib.util
 import io
 import os
-import signal
+import resource
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +22,30 @@ import aiohttp  # noqa: F401 -- loaded once, for all copies of this process
 import prometheus_client  # noqa: F401 -- likewise
 import pydantic  # noqa: F401 -- likewise
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 60
-"""What a mutant may take. One that makes a loop endless is noticed by that."""
+SECONDS = 20
+"""Of processor time that a mutant may take. One that makes a loop endless is noticed by that."""
 
-# Module -> the tests that are to notice, the quick ones first.
+# That an example fails is enough: it need not be the smallest one, nor be remembered.
+settings.register_profile(
+    "mutants",
+    phases=[Phase.explicit, Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def _decoding(*names: str) -> tuple[str, ...]:
+    """Return the tests of all decoders, beginning with these."""
+    first = [f"unit/decode/test_{name}.py" for name in names]
+    every = sorted(f"unit/decode/{path.name}" for path in (ROOT / "tests/unit/decode").glob("test_*.py"))
+    return tuple(dict.fromkeys([*first, *every]))
+
+
+# Module -> the tests that are to notice, those that name what it does first.
 TESTS: dict[str, tuple[str, ...]] = {
     "poll/breaker": ("unit/poll/test_breaker.py", "unit/poll/test_courtesy.py"),
     "poll/backoff": ("unit/poll/test_backoff.py",),
@@ -37,23 +53,25 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/roll": ("unit/poll/test_roll.py", "unit/poll/test_discovery.py"),
     "poll/scope": ("unit/poll/test_scope.py",),
     "poll/presence": ("unit/poll/test_presence.py",),
+    "poll/courtesy": ("unit/poll/test_courtesy.py",),
+    "poll/plan": ("unit/poll/test_plan.py",),
+    "alerting/held": ("unit/alerting/test_held.py",),
+    "budget": ("unit/test_budget.py", "unit/test_store.py"),
+    "schedule": ("unit/test_schedule.py",),
     "store": ("unit/test_store.py",),
-    **{
-        f"decode/{name}": ("unit/decode",)
-        for name in (
-            "classify",
-            "complaints",
-            "counts",
-            "numbers",
-            "documents",
-            "records",
-            "lists",
-            "labels",
-            "limits",
-            "registration",
-            "words",
-        )
-    },
+    "decode/classify": _decoding("classify"),
+    "decode/complaints": _decoding("complaints"),
+    "decode/counts": _decoding("counts"),
+    "decode/numbers": _decoding("numbers"),
+    "decode/documents": _decoding("lists"),
+    "decode/records": _decoding("lists"),
+    "decode/lists": _decoding("lists"),
+    "decode/labels": _decoding("lists"),
+    "decode/limits": _decoding("fixtures"),
+    "decode/registration": _decoding("registration"),
+    "decode/words": _decoding("registration"),
+    "decode/excerpts": _decoding("excerpts"),
+    "decode/shapes": _decoding("shapes"),
 }
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -93,27 +111,31 @@ class Mutant:
 def mutants(module: str) -> Iterator[Mutant]:
     """Return every mutant of a module."""
     tree = ast.parse((ROOT / "exporter" / f"{module}.py").read_text())
-    nodes = list(ast.walk(tree))
-    # Whether a dataclass is frozen, or has slots, decides nothing.
-    decorators = {
-        id(inner)
-        for node in nodes
-        if isinstance(node, ast.ClassDef)
-        for decorator in node.decorator_list
-        for inner in ast.walk(decorator)
-    }
-    for position, node in enumerate(nodes):
-        if id(node) in decorators:
+    parts = [part for node in ast.walk(tree) for part in _of_no_account(node)]
+    left_alone = {id(inner) for part in parts for inner in ast.walk(part)}
+    for node in ast.walk(tree):
+        if id(node) in left_alone:
             continue
         for kind in range(2):
-            changed = copy.deepcopy(tree)
-            before = ast.unparse(node) if isinstance(node, ast.expr | ast.stmt) else ""
-            twin = list(ast.walk(changed))[position]
-            if not _change(twin, kind):
+            true = dict(vars(node))
+            if not _change(node, kind):
                 break
-            after = ast.unparse(twin)
-            change = f"`{_short(before)}` → `{_short(after)}`"
-            yield Mutant(module, getattr(node, "lineno", 0), change, ast.unparse(changed))
+            after, source = ast.unparse(node), ast.unparse(tree)
+            vars(node).update(true)
+            change = f"`{_short(ast.unparse(node))}` → `{_short(after)}`"
+            yield Mutant(module, getattr(node, "lineno", 0), change, source)
+
+
+def _of_no_account(node: ast.AST) -> list[ast.expr]:
+    """Return the parts of a node that decide nothing: annotations, and whether a dataclass is frozen."""
+    match node:
+        case ast.ClassDef():
+            return node.decorator_list
+        case ast.AnnAssign() | ast.arg(annotation=ast.expr()):
+            return [node.annotation] if node.annotation else []
+        case ast.FunctionDef(returns=ast.expr() as returns):
+            return [returns]
+    return []
 
 
 def _short(text: str) -> str:
@@ -151,38 +173,47 @@ def _is_none(value: ast.expr) -> bool:
 
 def survivors(every: Sequence[Mutant]) -> list[Mutant]:
     """Return the mutants that no test notices; a test that does not end has noticed as well."""
-    waiting, running, alive = list(every), dict[int, tuple[Mutant, float]](), []
+    waiting, running, alive = list(every), dict[int, Mutant](), []
     while waiting or running:
         while waiting and len(running) < (os.cpu_count() or 1):
             mutant = waiting.pop(0)
             child = os.fork()
             if child == 0:
                 os._exit(_run(mutant))
-            running[child] = mutant, time.monotonic() + SECONDS
-        for child, (mutant, end) in list(running.items()):
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended and os.waitstatus_to_exitcode(status) == 0:
-                alive.append(mutant)
-            if not ended and time.monotonic() > end:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                ended = child
-            if ended:
-                del running[child]
-        time.sleep(0.02)
+            running[child] = mutant
+        child, status = os.wait()
+        mutant = running.pop(child)
+        if status == 0:
+            alive.append(mutant)
     return alive
 
 
 def _run(mutant: Mutant) -> int:
     """Run the tests with a mutant in place of its module; return 0 where all of them pass."""
     tests = [str(ROOT / "tests" / test) for test in TESTS[mutant.module]]
-    flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-seed=1"]
+    flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    flags += ["--hypothesis-seed=1", "--hypothesis-profile=mutants"]
+    flags += ["-W", "ignore:Module already imported"]  # Hypothesis is, and asserts nothing that fails here
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             _put_in_place(mutant)
             return int(pytest.main([*flags, *tests]))
     except BaseException:  # noqa: BLE001 -- a module that cannot be loaded is noticed, and this copy has to end
         return 1
+
+
+def _load_what_stays() -> None:
+    """Import once, for all copies of this process, what needs none of the modules that are changed."""
+    names = {"exporter." + module.replace("/", ".") for module in TESTS}
+    for name in names:
+        sys.modules[name] = None  # type: ignore[assignment]  # so that whoever imports it now fails
+    for path in sorted((ROOT / "exporter").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        with suppress(ImportError):
+            importlib.import_module(name)
+    for name in names:
+        del sys.modules[name]
 
 
 def _put_in_place(mutant: Mutant) -> None:
@@ -215,8 +246,8 @@ def _put_in_place(mutant: Mutant) -> None:
 
 def main(modules: Sequence[str]) -> int:
     """Try every mutant of some modules, or of all; tell who survives."""
-    assert not [name for name in sys.modules if name.startswith("exporter")], "it would not be exchanged"
     os.chdir(ROOT)
+    _load_what_stays()
     tried = lived = 0
     for module in modules or TESTS:
         true = (ROOT / "exporter" / f"{module}.py").read_text()

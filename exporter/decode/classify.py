@@ -1,5 +1,7 @@
 """The first look at an answer: whether there is anything in it for a decoder to read."""
 
+import re
+
 from exporter.decode.complaints import is_refusal, noise, refusal
 from exporter.decode.documents import unwrapped
 from exporter.decode.excerpts import is_list
@@ -9,9 +11,8 @@ from exporter.request import Operation
 _NUMBERS = frozenset({Operation.COUNT_CALLS, Operation.LICENSE_DAYS, Operation.BALANCE})
 
 # An empty list was seen as "]", a missing object as "null" (wire notes 2026-10).
-_NOTHING = frozenset({"", "null", "]", "[]", "{}"})
-_NO_LIST = frozenset({"", "null"})
-_LONGEST_NOTHING = max(map(len, _NOTHING)) + len("  ")
+_NOTHING = re.compile(r"(?:null|\[?\s*\]|\{\s*\})?[|\s]*")
+_NO_LIST = re.compile(r"(?:null)?[|\s]*")
 
 
 def classify(operation: Operation, body: bytes) -> str | Failure:
@@ -35,7 +36,7 @@ def classify(operation: Operation, body: bytes) -> str | Failure:
             f"byte {error.start + 1:,} of {len(body):,} is not UTF-8; check `url`, or ask the vendor",
         )
     text = unwrapped(text)
-    if _is_nothing(operation, text):
+    if (_NO_LIST if is_list(operation) else _NOTHING).fullmatch(text):
         return Failure(
             Reason.EMPTY,
             f"nothing came ({len(body)} bytes); the switch does so for an idle tenant, "
@@ -48,14 +49,7 @@ def classify(operation: Operation, body: bytes) -> str | Failure:
     return noise(text, shown=not is_list(operation)) or text
 
 
-def _is_nothing(operation: Operation, text: str) -> bool:
-    bare = text.rstrip("| \t\r\n")
-    if len(bare) > _LONGEST_NOTHING:
-        return False
-    return "".join(bare.split()) in (_NO_LIST if is_list(operation) else _NOTHING)
-
-
 def _has_names(operation: Operation, text: str) -> bool:
     if text.startswith(("[", "{")):
         return operation not in _NUMBERS
-    return is_list(operation) and (text == "]" or "|" in text.partition("\n")[0])
+    return is_list(operation) and "|" in text.partition("\n")[0]

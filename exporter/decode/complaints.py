@@ -63,15 +63,16 @@ def refusal() -> Failure:
     )
 
 
-def noise(text: str, *, shown: bool = True) -> Failure | None:
+def noise(text: str, *, shown: bool) -> Failure | None:
     """Return the failure for a text that PHP wrote or that is a web page, whatever else is in it."""
-    if found := _DIAGNOSTIC.search(text, 0, _NOISE_WITHIN):
-        what = f": {quoted(_TAG.sub('', text[found.start() :][:500]))}" if shown else ""
+    text = text[:_NOISE_WITHIN]
+    if found := _DIAGNOSTIC.search(text):
+        what = f": {quoted(_TAG.sub('', text[found.start() :]))}" if shown else ""
         return Failure(
             Reason.DECODE,
             f"a PHP diagnostic stands in the answer{what}; mend it on the switch, or its log level",
         )
-    if _PAGE.search(text, 0, _NOISE_WITHIN):
+    if _PAGE.search(text):
         return Failure(
             Reason.DECODE, "an HTML page came, a login page perhaps; check that `url` is the one of the API"
         )
@@ -116,7 +117,7 @@ def is_complaint(record: Mapping[str, object]) -> bool:
     names = {name.casefold(): value for name, value in record.items()}
     if any(names.get(name) for name in _ERROR_NAMES):
         return True
-    if not names or not names.keys() <= ENVELOPE_NAMES:
+    if not names or not ENVELOPE_NAMES.issuperset(names):
         return False
     return not any(isinstance(value, dict | list) for value in names.values()) and not _is_figure(
         names.get("result")

@@ -42,15 +42,15 @@ def decode_counts(text: str, options: Options) -> Counts | Failure:
 
 
 def _from_plain(text: str, options: Options) -> dict[str, int] | Failure:
-    pairs = [pair.rpartition(":") for pair in text.rstrip(TRAILING).split("|")]
-    names = [name.strip() for name, _, _ in pairs]
-    counts = [count_of(count) for _, _, count in pairs]
-    if counts.count(None) == len(counts):
+    parts = [part.rpartition(":") for part in text.rstrip(TRAILING).split("|")]
+    pairs = [(name.strip(), count_of(count)) for name, _, count in parts]
+    if all(count is None for _, count in pairs):
         return unread(text, _DUE)
-    if "|" not in text and len(names[0].split()) > 1 and not _is_total(names[0], options):
-        return rejected(text)  # "Sorry, try again at 12:30"
+    match pairs:
+        case [(name, _)] if "|" not in text and len(name.split()) > 1 and not _is_total(name, options):
+            return rejected(text)  # "Sorry, try again at 12:30"
     entries: dict[str, int] = {}
-    for name, count in zip(names, counts, strict=True):
+    for name, count in pairs:
         if count is None or not _is_plain_name(name):
             return Failure(Reason.DECODE, f"{_DUE} was due, one of them is not: {quoted(text)}")
         if name in entries:
@@ -93,11 +93,15 @@ def _without_twins(entries: dict[str, int]) -> dict[str, int]:
 def _counts(entries: dict[str, int], text: str, options: Options) -> Counts | Failure:
     if any(name.casefold() in ENVELOPE_NAMES for name in entries):
         return Failure(Reason.DECODE, f"not all of the names are those of nodes: {quoted(text)}")
-    totals = [name for name in entries if _is_total(name, options)]
-    if len(totals) > 1:
-        return Failure(Reason.DECODE, f"more than one total: {quoted(', '.join(totals))}; set `total_name`")
-    total = entries.pop(totals[0]) if totals else None
-    return Counts(total=total, nodes=entries)
+    match [name for name in entries if _is_total(name, options)]:
+        case []:
+            return Counts(total=None, nodes=entries)
+        case [name]:
+            return Counts(total=entries.pop(name), nodes=entries)
+        case names:
+            return Failure(
+                Reason.DECODE, f"more than one total: {quoted(', '.join(names))}; set `total_name`"
+            )
 
 
 def _is_total(name: str, options: Options) -> bool:

@@ -46,7 +46,7 @@ def parse(text: str, decoder: json.JSONDecoder = _STRICT) -> object:
     try:
         value: object = decoder.decode(text)
     except json.JSONDecodeError as error:
-        why = f"goes wrong or breaks off at character {error.pos + 1:,} of {len(text):,}"
+        why = f"goes wrong or breaks off after character {error.pos:,} of {len(text):,}"
     except RecursionError:
         why = "is nested too deeply"
     except ValueError as error:  # ours, and Python's limit of digits
@@ -60,7 +60,7 @@ def parse_record(text: str) -> Record | Failure:
     """Return the JSON object of a text, also where it stands alone in a list."""
     value = parse(text)
     if isinstance(value, list) and len(value) == 1:
-        value = value[0]
+        (value,) = value
     if isinstance(value, dict | Failure):
         return value
     return Failure(Reason.DECODE, "a JSON object was due, and another kind of JSON came")

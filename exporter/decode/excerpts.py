@@ -48,8 +48,9 @@ def excerpt(operation: Operation, body: bytes, limit: int) -> str:
     """Return what may be shown of an answer, at most ``limit`` characters; of a list only size and type."""
     if is_list(operation):
         return f"list of {len(body):,} bytes, {_type(body)}"
-    # A character is at most four bytes; a few more tell whether something was cut.
-    text = visible(without_credentials(body[: 4 * limit + 4].decode("utf-8", errors="backslashreplace")))
+    # A character is at most four bytes; one more tells whether something was cut.
+    start = body[: 4 * (limit + 1)].decode("utf-8", errors="backslashreplace")
+    text = visible(without_credentials(start))
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[:limit]
 
 

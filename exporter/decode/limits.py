@@ -10,14 +10,13 @@ from exporter.decode.options import Options
 from exporter.model import Failure, Limits, Reason
 
 _UNLIMITED = -1
-_LONGEST_TABLE = 1000
 _POSITIONAL = re.compile(r"-?[0-9]+(?:[|,;\s]+-?[0-9]+)+[|,;\s]*")
 
 
 def decode_limits(text: str, _options: Options) -> Limits | Failure:
     """INFO config: an object with ``maxchannels``; -1 presumably means unlimited (seen, wire notes)."""
     if not text.startswith(("{", "[")):
-        if len(text) < _LONGEST_TABLE and _POSITIONAL.fullmatch(text):
+        if _POSITIONAL.fullmatch(text):
             return Failure(
                 Reason.DECODE,
                 "the limits came as numbers without names, in an order that is not documented; "

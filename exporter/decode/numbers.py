@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Callable
-from itertools import islice
 
 from exporter.decode.complaints import speaks_of_trouble, unread
 from exporter.decode.excerpts import quoted
@@ -48,8 +47,8 @@ def whole_of(value: object) -> int | None:
 
 def count_of(value: object) -> int | None:
     """Return the count that a JSON value or a text is: whole, and not below 0."""
-    if type(value) is int and 0 <= value <= _LARGEST_WHOLE:
-        return value  # nearly always, and 50 nodes a tenant have one each
+    if type(value) is int:  # nearly always, and 50 nodes a tenant have one each
+        return value if 0 <= value <= _LARGEST_WHOLE else None
     whole = whole_of(value)
     return whole if whole is not None and whole >= 0 else None
 
@@ -92,9 +91,10 @@ def _decode(
 def _wrapped(text: str, pattern: re.Pattern[str] | None) -> str | Failure | None:
     if pattern is None or len(text) > _LONGEST_WRAPPING or speaks_of_trouble(text):
         return None
-    matches = list(islice(pattern.finditer(text), 2))
-    if not matches:
-        return None
-    if len(matches) > 1:
-        return Failure(Reason.DECODE, f"`pattern` matches more than once in {quoted(text)}; narrow it")
-    return matches[0][min(1, pattern.groups)] or ""
+    match list(pattern.finditer(text)):
+        case []:
+            return None
+        case [found]:
+            return found[min(1, pattern.groups)] or ""
+        case _:
+            return Failure(Reason.DECODE, f"`pattern` matches more than once in {quoted(text)}; narrow it")

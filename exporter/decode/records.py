@@ -79,19 +79,20 @@ def _records(document: object) -> list[object] | None:
 
 def _from_table(text: str, layout: Layout) -> Rows | Failure:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    header = [name.casefold() for name in _cells(lines[0])]
-    positions = [_position(header, column) for column in layout.columns]
-    if all(position is None for position in positions):
+    header = [name.casefold() for name in _cells(lines[0].removesuffix("|"))]
+    positions = {column: _position(header, column) for column in layout.columns}
+    if all(position is None for position in positions.values()):
         return unread(text, layout.name, shown=False)
-    for column, position in zip(layout.columns, positions, strict=True):
+    for column, position in positions.items():
         if position is None and column.required:
             return Failure(Reason.DECODE, f"the table of {layout.name} has no column {column.plain}, or two")
     rows: Rows = []
     for number, line in enumerate(lines[1:]):
-        cells = _cells(line, len(header))
+        # A ``|`` at the end closes the last cell, unless it opens one that the header has.
+        cells = _cells(line.removesuffix("|") if line.count("|") == len(header) else line)
         if len(cells) != len(header):
             return broken_row(layout, number, f"{len(cells)} cells where the header has {len(header)}")
-        rows.append(tuple(None if position is None else cells[position] for position in positions))
+        rows.append(tuple(None if position is None else cells[position] for position in positions.values()))
     return rows
 
 
@@ -100,7 +101,5 @@ def _position(header: Sequence[str], column: Column) -> int | None:
     return header.index(name) if header.count(name) == 1 else None
 
 
-def _cells(line: str, width: int = 0) -> list[str]:
-    """Split a line; a ``|`` at its end closes the last cell, unless it opens one that the header has."""
-    cells = [cell.strip() for cell in line.split("|")]
-    return cells[:-1] if not cells[-1] and len(cells) > width else cells
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")]

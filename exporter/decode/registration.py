@@ -25,10 +25,13 @@ def decode_registration(text: str, options: Options) -> RegistrationState | Fail
         return Failure(record.reason, f"{_DUE} was due; {record.detail}: {quoted(text)}")
     if len(record) > 1 and is_complaint(record):
         return complaint(record, text)
-    words = _words(record)
-    if len(words) > 1:
-        return Failure(Reason.DECODE, f"{_DUE} was due, more than one came: {quoted(text)}")
-    return _state(words[0], text, options) if words else unread(text, _DUE)
+    match _words(record):
+        case []:
+            return unread(text, _DUE)
+        case [word]:
+            return _state(word, text, options)
+        case _:
+            return Failure(Reason.DECODE, f"{_DUE} was due, more than one came: {quoted(text)}")
 
 
 def _words(record: Record) -> list[str]:

@@ -41,11 +41,14 @@ def holds_records(body: bytes) -> bool:
         is_list_of_texts = text.startswith("[") and '"' in text and "{" not in text
         are_records = text.count("{") > 1 and _TEXT_VALUE.search(text) is not None
         return is_list_of_texts or are_records or _PERSONAL.search(text) is not None
-    lines = [line for line in text.split("\n", 3) if "|" in line]
-    if len(lines) > 1:
-        return True
-    cells = lines[0].rstrip("| \t\r").split("|") if lines else []
-    return len(cells) > _FEW_CELLS and any(not _PAIR_OR_NUMBER.fullmatch(cell) for cell in cells)
+    match [line for line in text.split("\n") if "|" in line]:
+        case []:
+            return False
+        case [line]:
+            cells = line.rstrip("| \t\r").split("|")
+            return len(cells) > _FEW_CELLS and any(not _PAIR_OR_NUMBER.fullmatch(cell) for cell in cells)
+        case _:
+            return True
 
 
 def _start(body: bytes) -> str:
@@ -54,20 +57,12 @@ def _start(body: bytes) -> str:
 
 def _of_record(text: str) -> list[str]:
     """Return the names in the first record of a list, or of an object that holds records."""
-    decoder = json.JSONDecoder()
-    first = text.find("{")
     # An object that stands alone is a record, or a map whose names are data: there is no telling.
-    starts = [first] if text.startswith("[") else [text.find("{", first + 1)]
-    for start in starts:
-        if start < 0:
-            continue
-        try:
-            record, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and not any(isinstance(value, dict | list) for value in record.values()):
-            return list(record)
-    return []
+    try:
+        record, _ = json.JSONDecoder().raw_decode(text, text.index("{", 1))
+    except (ValueError, RecursionError):
+        return []
+    return [] if any(isinstance(value, dict | list) for value in record.values()) else list(record)
 
 
 def _of_header(text: str) -> list[str]:

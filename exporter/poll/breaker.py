@@ -31,7 +31,7 @@ class Breaker:
             self._failures += 1
             self._failed.add(target)
             self.is_open = was_open or (
-                self._failures >= _FAILURES and len(self._failed) >= (_TARGETS if has_witnesses else 1)
+                self._failures >= _FAILURES and (len(self._failed) >= _TARGETS or not has_witnesses)
             )
         else:
             self._failures = 0

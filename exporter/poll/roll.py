@@ -15,8 +15,8 @@ class Roll:
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
-        self._doubtful: frozenset[str] | None = None
-        self._times = 0
+        self._doubtful: frozenset[str] = frozenset()
+        self._times = 0  # in a row that the doubtful list came
         self._trusts_next = False
 
     def call(self, listed: Collection[str]) -> bool:
@@ -39,7 +39,6 @@ class Roll:
             missing = self.names - new
             self.names = (self.names | new) - (missing & self._missing)
         self._missing = missing
-        self._doubtful = None
         self._times = 0
         self._trusts_next = False
         return True
@@ -47,7 +46,7 @@ class Roll:
     @property
     def is_in_doubt(self) -> bool:
         """Whether the newest list was not believed."""
-        return self._doubtful is not None
+        return self._times > 0
 
     def doubt_nothing(self) -> None:
         """Believe whatever list comes next: the operator reloaded the configuration."""

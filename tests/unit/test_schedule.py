@@ -15,7 +15,7 @@ from exporter.schedule import Schedule
 class _Times:
     """Clocks that a test sets; ``ahead`` is how far the wall clock was put forward."""
 
-    now: float = 0.0
+    now: float = 5000.0
     ahead: float = 0.0
 
     def clock(self) -> Clock:
@@ -173,6 +173,28 @@ async def test_one_slow_job_does_not_hold_up_another(schedule: Schedule) -> None
     assert len(slow.starts) == 1
 
 
+async def test_the_jobs_that_are_there(times: _Times) -> None:
+    """A job that is there stays as it is; one that is removed can be added again."""
+    schedule = Schedule(times.clock())
+    first, second = _Job(), _Job()
+    schedule.ensure("job", first, lambda: 100)
+    schedule.ensure("job", second, lambda: 100)
+    running = [schedule.is_running]
+
+    schedule.start()
+    await first.ran(1)
+    assert schedule.names == {"job"}
+    schedule.remove("job")
+    assert schedule.names == set()
+    schedule.ensure("job", second, lambda: 100)
+    await second.ran(1)
+
+    running.append(schedule.is_running)
+    await schedule.stop()
+    assert len(first.starts) == 1
+    assert running == [False, True]
+
+
 async def test_a_removed_job_runs_no_more_but_ends_in_peace(schedule: Schedule) -> None:
     """What is under way goes on to its end, and nothing comes after it, though it was late."""
     job = _Job(seconds=0.15)
@@ -220,7 +242,7 @@ async def test_no_progress_while_the_loop_is_blocked(times: _Times) -> None:
     schedule = Schedule(times.clock())
     times.now += 29
     assert schedule.is_progressing()
-    times.now += 2
+    times.now += 1
     assert not schedule.is_progressing()
 
 
@@ -232,10 +254,10 @@ async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, ti
     await job.ran(1)
 
     with structlog.testing.capture_logs() as log:
-        times.ahead -= 3600
+        times.ahead -= 3600.44
         await job.ran(2, within=4)
 
-    assert [(line["log_level"], line["seconds"]) for line in log] == [("warning", -3600.0)]
+    assert [(line["log_level"], line["seconds"]) for line in log] == [("warning", -3600.4)]
     assert len(unmoved.starts) == 1
 
 

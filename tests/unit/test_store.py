@@ -161,10 +161,17 @@ def test_success(store: Store) -> None:
     assert store.tried == {(Query.CHANNELS, Scope.TENANT)}
 
 
+def _succeeded(store: Store) -> float:
+    (line,) = _lines(store, catalogue.QUERY_SUCCESS)
+    return float(line.split()[-1])
+
+
 def test_failure(store: Store) -> None:
     """A failure has one reason at a time, keeps the time of the last success, and is no valid answer."""
     store.record(_CHANNELS, None, now=5, wall=1000)
+    assert _succeeded(store) == 1
     before = store.record(_CHANNELS, _TIMEOUT, now=35, wall=1030)
+    assert _succeeded(store) == 0
     store.record(_CHANNELS, Failure(Reason.AUTH, "refused"), now=65, wall=1060)
 
     labels = 'switch="pbx",query="channels",scope="switch",tenant=""'
@@ -177,6 +184,8 @@ def test_failure(store: Store) -> None:
     ]
     assert store.attempts[_CHANNELS].succeeded_at == 5
     assert store.attempts[_CHANNELS].at == 65
+    store.record(_CHANNELS, None, now=95, wall=1090)
+    assert _succeeded(store) == 1
 
 
 def test_no_time_of_success_before_the_first(store: Store) -> None:
@@ -184,6 +193,29 @@ def test_no_time_of_success_before_the_first(store: Store) -> None:
     store.record(_CHANNELS, _TIMEOUT, now=5, wall=1000)
 
     assert _lines(store, catalogue.QUERY_LAST_SUCCESS) == []
+
+
+def test_the_wall_clock_jumps(store: Store) -> None:
+    """Each last success is dated anew; a target without one stays without."""
+    store.record(_CHANNELS, None, now=5, wall=1005)
+    store.record(_OF_ACME, _TIMEOUT, now=5, wall=1005)
+
+    store.follow_wall_clock(80_000)
+
+    labels = '{switch="pbx",query="channels",scope="switch",tenant=""}'
+    assert _lines(store, catalogue.QUERY_LAST_SUCCESS) == [
+        f"softswitch_query_last_success_timestamp_seconds{labels} 80005"
+    ]
+
+
+def test_attempts_and_valid_answers(store: Store) -> None:
+    """Nothing is said of the switch before an attempt ended; a failed one takes back no valid answer."""
+    assert (store.attempted, store.valid_at) == (False, None)
+    store.note_attempt(valid=False, now=1)
+    assert (store.attempted, store.valid_at) == (True, None)
+    store.note_attempt(valid=True, now=2)
+    store.note_attempt(valid=False, now=3)
+    assert store.valid_at == 2
 
 
 def test_forget_takes_one_part_alone(store: Store) -> None:
@@ -332,6 +364,27 @@ def test_detail_comes_back_with_the_next_answers() -> None:
     _holding(store, "ACME", now=2)
 
     assert _series_by_rank(store) == (10, 4, 1, 1, 3)
+
+
+def test_the_figures_of_tenants_come_back() -> None:
+    """As soon as those that were left out, one series each or one for each state, would fit."""
+    store = Store("pbx", stale_after=3, max_series=6)
+    _holding(store, "ACME")
+    assert (store.series, store.withholds_tenants) == (2, True)
+
+    for most, withholds_tenants in ((7, True), (8, False)):  # 2 and 5 are 7; a tenth stays free
+        store.configure(stale_after=3, max_series=most)
+        store.expire(1)
+        assert store.withholds_tenants is withholds_tenants
+
+
+def test_only_phones_are_watched() -> None:
+    """A node with the name of a watched phone is withheld with the other nodes."""
+    store = Store("pbx", stale_after=3, max_series=9)
+    _holding(store, "ACME")
+    store.put(_OF_ACME, {catalogue.TENANT_NODE_CHANNELS: {"100": 1, "101": 1}}, interval=60, now=0)
+
+    assert _lines(store, catalogue.TENANT_NODE_CHANNELS) == []
 
 
 def test_what_is_withheld_is_not_forgotten() -> None:

@@ -49,6 +49,35 @@ def test_names_in_json_may_be_any_text(operation: Operation) -> None:
     assert classify(operation, body.encode()) == body
 
 
+@pytest.mark.parametrize("body", [b"null", b" [ \r\n ] | ", b"[" + b" " * 100_000 + b"]", b"{  }|", b"|\r\n"])
+def test_nothing_in_any_dress(body: bytes) -> None:
+    """However much white space there is, no value came."""
+    outcome = classify(Operation.COUNT_PEERS, body)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        (Operation.COUNT_PEERS, "PHP Notice: Undefined index in /srv/www/proxyapi.php:12|pbx1:3|"),
+        (Operation.TENANTS, f"te_code\nACME|\n{_WARNING}|"),
+    ],
+)
+def test_no_diagnostic_becomes_a_name(operation: Operation, body: str) -> None:
+    """Where it would pass for a node with its count, or for a tenant, it is still seen."""
+    outcome = classify(operation, body.encode())
+    assert isinstance(outcome, Failure)
+    assert "a PHP diagnostic" in outcome.detail
+
+
+def test_where_the_bytes_go_wrong() -> None:
+    """Bytes are counted from 1, as an editor does."""
+    outcome = classify(Operation.BALANCE, b"12\xff4")
+    assert isinstance(outcome, Failure)
+    assert "byte 3 of 4 is not UTF-8" in outcome.detail
+
+
 def test_no_name_is_expected_where_a_number_is() -> None:
     """A number is never taken out of JSON with a diagnostic in it."""
     assert isinstance(classify(Operation.LICENSE_DAYS, f'{{"x": "{_WARNING}"}}'.encode()), Failure)

@@ -1,6 +1,13 @@
 import pytest
 
-from exporter.decode.complaints import is_complaint, is_refusal, is_sentence, noise, speaks_of_trouble
+from exporter.decode.complaints import (
+    ENVELOPE_NAMES,
+    is_complaint,
+    is_refusal,
+    is_sentence,
+    noise,
+    speaks_of_trouble,
+)
 
 _REFUSAL = "Too bad... you mistaken the security api key."
 
@@ -45,6 +52,7 @@ def test_no_sentences(text: str) -> None:
         {"Error": "x", "pbx1": 3},
         {"status": "error"},
         {"code": 403},
+        dict.fromkeys(ENVELOPE_NAMES),
         {"success": False, "message": "no"},
         {"result": "error", "reason": "no"},
     ],
@@ -69,10 +77,21 @@ def test_no_complaints(record: dict[str, object]) -> None:
     assert not is_complaint(record)
 
 
-def test_noise_far_inside_is_not_searched_for() -> None:
-    """The search for noise has an end, so that a large body does not hold up the event loop."""
-    assert noise("x" * 1000 + " Warning: ") is not None
-    assert noise("x" * 100_000 + " Warning: ") is None
+@pytest.mark.parametrize("sign", [" Warning:", " <html"])
+def test_noise_far_inside_is_not_searched_for(sign: str) -> None:
+    """The search ends after 64 Ki characters, so that a large body does not hold up the event loop."""
+    fits = 65_536 - len(sign)
+    assert noise("x" * fits + sign, shown=True) is not None
+    assert noise("x" * (fits + 1) + sign, shown=True) is None
+
+
+def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
+    """4,096 characters with all that stands around it, and 1,000: a page and a list are neither."""
+    refusal = f"\n{_REFUSAL}"
+    assert is_refusal("x" * (4096 - len(refusal)) + refusal)
+    assert is_refusal("x" * (4097 - len(refusal)) + refusal) is False
+    assert is_sentence(f"so {'x' * 997}")
+    assert is_sentence(f"so {'x' * 998}") is False
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,28 @@ def test_no_word_about_the_request_is_a_node(name: str) -> None:
         assert isinstance(decode_counts(text, Options()), Failure)
 
 
+@pytest.mark.parametrize("text", ["pbx1:5", "pbx1:5|", "pbx1 : 5\r\n"])
+def test_one_node_alone(text: str) -> None:
+    """An installation of one node has one pair."""
+    assert decode_counts(text, Options()) == Counts(None, {"pbx1": 5})
+
+
+def test_a_sentence_that_ends_with_a_number() -> None:
+    """One pair whose name has blanks is what a switch says to people; a total may have them."""
+    outcome = decode_counts("until 12:30", Options())
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.REJECTED
+    assert decode_counts("Grand total:30", Options()) == Counts(30, {})
+
+
+def test_which_entry_is_wrong() -> None:
+    """It is told with what came for it, unless that is a whole structure."""
+    for value, shown in (("many", '"pbx2: many"'), ({"in": 3}, '"pbx2: …"'), ([3], '"pbx2: …"')):
+        outcome = decode_counts(json.dumps({"pbx1": 1, "pbx2": value}), Options())
+        assert isinstance(outcome, Failure)
+        assert shown in outcome.detail
+
+
 def test_one_bad_entry_fails_all() -> None:
     """Half an answer is none: the sum over the rest would be an invented figure."""
     for text in ("pbx1:1|pbx2:x|pbx3:3", '{"pbx1": 1, "pbx2": "x"}'):

@@ -160,6 +160,23 @@ def test_details_quote_little(operation: Operation, shape: str) -> None:
     assert sum(outcome.detail.count(letter) for letter in "жщ") <= (0 if is_list(operation) else 120)
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("Tenant is gone", '"Tenant is gone"'),
+        ('{"error": "gone"}', '"{"error": "gone"}"'),
+        ("twelve", '"twelve"'),
+        ("<b>Warning</b>: odd <i>n</i>", '"Warning: odd n"'),
+    ],
+)
+def test_details_quote_what_came(body: str, shown: str) -> None:
+    """Whoever is to mend it sees what the switch said, unless it may be a list."""
+    for operation in set(Operation) - set(_LISTS):
+        outcome = decode(operation, body.encode())
+        assert isinstance(outcome, Failure)
+        assert shown in outcome.detail
+
+
 @given(st.dictionaries(_node_names, _counts, min_size=1), _counts | st.none())
 def test_counts_survive_json(nodes: dict[str, int], total: int | None) -> None:
     """Any node name and count, with or without a total, comes back from JSON as it went in."""

@@ -82,6 +82,19 @@ def test_no_labels(cell: object) -> None:
     assert label(cell) is None
 
 
+def test_the_longest_label() -> None:
+    """A thousand characters are served, and blanks around them do not count."""
+    assert label(f" {'x' * 1000} ") == "x" * 1000
+
+
+@pytest.mark.parametrize(("text", "read"), [('[{"a": ', 7), ('["a" "b"]', 5)])
+def test_where_json_breaks_off(text: str, read: int) -> None:
+    """It is told how far the answer could be read: nothing of a list may be quoted."""
+    outcome = parse(text)
+    assert isinstance(outcome, Failure)
+    assert f"after character {read} of {len(text)}" in outcome.detail
+
+
 def test_other_columns_are_dropped_while_reading() -> None:
     """A record keeps nothing beyond its columns from the moment it is read."""
     text = '[{"a": 1, "b": 2, "c": 3, "d": {"a": 4}}, {"a": 1, "c": 3}]'

@@ -66,6 +66,23 @@ def test_no_state_is_invented(text: str, reason: Reason) -> None:
     assert outcome.reason is reason
 
 
+@pytest.mark.parametrize("value", [None, True, 1.5, "", " ", [], {"status": "INUSE"}])
+def test_what_is_no_word_says_nothing(value: object) -> None:
+    """It stands in the way of no word beside it, and is none itself."""
+    known = Options(words={Registration.REGISTERED: ("7", "True", "None")})
+    assert decode_registration(json.dumps({"state": value, "status": 7}), known) == RegistrationState(
+        Registration.REGISTERED, "7"
+    )
+    assert isinstance(decode_registration(json.dumps({"state": value}), known), Failure)
+
+
+def test_the_longest_word() -> None:
+    """A word of a thousand characters can be named; what is longer is a page, and is not looked up."""
+    options = Options(words={Registration.REGISTERED: ("x" * 1000, "x" * 1001)})
+    assert decode_registration("x" * 1000, options) == RegistrationState(Registration.REGISTERED, "x" * 1000)
+    assert isinstance(decode_registration("x" * 1001, options), Failure)
+
+
 def test_an_unknown_word_says_where_it_belongs() -> None:
     """The detail names the word and the key of the configuration that takes it."""
     outcome = decode_registration("MARTIAN", Options())

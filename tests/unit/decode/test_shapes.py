@@ -21,6 +21,9 @@ _RECORD = {"ex_number": "100", "ex_name": "Some Body", "password": "x"}
         ("100|Some Body|SIP|OK|\n", ()),
         ("Some Body|Other Body|\n", ()),
         ("Some Body is not here", ()),
+        ("Number|State|", ("Number", "State")),
+        ("State|", ()),  # a word of an answer, for all one knows
+        (json.dumps([{"te_code": "A", "of": {"a": 1}}]), ()),
         ("[]", ()),
         ("", ()),
     ],
@@ -47,6 +50,10 @@ def test_the_names_of_columns(body: str, names: tuple[str, ...]) -> None:
         ('["a", "b"]', True),
         ("Number|Name|\n100|Some Body|\n", True),
         ("100|Some Body|SIP|OK|", True),
+        ("100|Some Body|SIP|", False),  # three cells may be an answer in words
+        ("a\nb\nc\nd\n100|OK\n101|OK\n", True),
+        ("[" + " " * 65_534 + '"', True),
+        ("[" + " " * 65_535 + '"', False),  # how far is looked
     ],
 )
 def test_what_is_like_a_list(body: str, is_one: bool) -> None:  # noqa: FBT001 -- a table

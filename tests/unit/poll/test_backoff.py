@@ -33,6 +33,25 @@ def test_a_target_that_keeps_failing_is_asked_ever_more_slowly(reason: Reason, j
     assert _turns(reason, 300, 20, jitter) == [0, 1, 3, 6, 9, 12, 15, 18]
 
 
+@pytest.mark.parametrize("reason", _SLOWED)
+def test_the_first_failure_costs_nothing(reason: Reason) -> None:
+    """Not even a request that comes before its turn, after a reload, is held up by it."""
+    held = after(None, reason, started=100, interval=30)
+
+    assert held is not None
+    assert not held.holds(100)
+
+
+@pytest.mark.parametrize("reason", _SLOWED)
+def test_a_frequent_query_is_never_retried_between_sweeps(reason: Reason) -> None:
+    """The next sweep is soon enough, and a switch that hangs is not asked more often than a sound one."""
+    held = None
+    for _ in range(5):
+        held = after(held, reason, started=0, interval=300)
+        assert held is not None
+        assert not held.is_retry
+
+
 @pytest.mark.parametrize("reason", _NOT_SLOWED)
 def test_other_failures_of_a_frequent_query_cost_nothing(reason: Reason) -> None:
     """An answer that makes no sense costs the switch no more than a good one; it ends a back-off."""

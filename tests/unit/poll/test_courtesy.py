@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,92 @@ def test_a_success_ends_the_back_off() -> None:
     _note(courtesy, _CALLS, None, 61)
 
     assert courtesy.skip(_CALLS, 62) is None
+
+
+def test_a_silent_switch_is_asked_nothing_but_probes() -> None:
+    """Neither in a sweep, nor where a slot had been waited for while it fell silent."""
+    courtesy, _ = _courtesy()
+    assert courtesy.admit(_CALLS, 0) is None
+    for target in (_CALLS, _BALANCE, _SWITCH, _CALLS, _BALANCE):
+        _timeout(courtesy, target, 0)
+
+    assert courtesy.breaker.is_open
+    assert courtesy.skip(_SWITCH, 3600) is SkipReason.BREAKER
+    assert courtesy.admit(_SWITCH, 3600) is SkipReason.BREAKER
+
+
+def test_the_probe_is_what_was_answered_fastest() -> None:
+    """By how long the answer took, whenever it came."""
+    courtesy, _ = _courtesy()
+    for target, started, ended in ((_CALLS, 0.0, 5.0), (_SWITCH, 100.0, 101.0), (_BALANCE, 200.0, 203.0)):
+        courtesy.note(
+            target, None, key="secret", started=started, ended=ended, interval=60, has_witnesses=True
+        )
+
+    assert courtesy.breaker.probe_target == _SWITCH
+
+
+def test_how_many_are_asked_more_slowly() -> None:
+    """Each target counts that has failed, until it succeeds."""
+    courtesy, _ = _courtesy()
+    for target in (_CALLS, _BALANCE):
+        _timeout(courtesy, target, 0)
+    assert courtesy.held_back == 2
+
+    _note(courtesy, _CALLS, None, 60)
+    assert courtesy.held_back == 1
+
+
+def test_only_rare_queries_are_retried() -> None:
+    """One that failed and is asked once an hour has its turn after a minute; the others have their sweeps."""
+    courtesy, _ = _courtesy()
+    _timeout(courtesy, _CALLS, 0)
+    courtesy.note(
+        _BALANCE,
+        _failure(Reason.DECODE),
+        key="secret",
+        started=0,
+        ended=1,
+        interval=3600,
+        has_witnesses=True,
+    )
+
+    assert courtesy.retries(59) == []
+    assert courtesy.retries(60) == [_BALANCE]
+
+
+def test_a_refused_key_is_only_tried_now_and_then() -> None:
+    """Whatever is asked with it waits for its turn, also what waits for a slot already."""
+    courtesy, _ = _courtesy()
+    for target in (_CALLS, _BALANCE, _SWITCH):
+        assert courtesy.refused_keys == []
+        _note(courtesy, target, Reason.AUTH, 0)
+
+    assert courtesy.refused_keys == [""]
+    other = Target(Query.PEERS, Scope.SWITCH)
+    assert [courtesy.skip(other, now) for now in (5, 6)] == [SkipReason.BACKOFF, None]
+    assert [courtesy.admit(other, now) for now in (5, 6, 7)] == [SkipReason.BACKOFF, None, SkipReason.BACKOFF]
+
+
+def test_a_key_that_has_changed_ends_its_own_pauses(tmp_path: Path) -> None:
+    """Those that its refusals brought about; not those of another key, nor that of a target that hangs."""
+    file = tmp_path / "key"
+    file.write_text("secret")
+    admin = KeyHolder("", Key.from_file(file))
+    own = KeyHolder("ACME", Key("own", "literal"))
+    slots = Slots(4, 1e6, lambda: 0.0, shared=True)
+    courtesy = Courtesy("pbx", slots, lambda target: own if target.tenant == "ACME" else admin)
+    hanging = Target(Query.CALLS, Scope.TENANT, "OTHER")
+    for started in (0, 60):
+        _note(courtesy, _SWITCH, Reason.AUTH, started)
+        _note(courtesy, _CALLS, Reason.AUTH, started)
+        _timeout(courtesy, hanging, started)
+    paused = (_SWITCH, _CALLS, hanging)
+    assert [courtesy.skip(target, 120) for target in paused] == [SkipReason.BACKOFF] * 3
+
+    file.write_text("another")
+
+    assert [courtesy.skip(target, 120) for target in paused] == [None, SkipReason.BACKOFF, SkipReason.BACKOFF]
 
 
 async def test_a_suspect_is_not_waited_for() -> None:

@@ -68,6 +68,25 @@ def test_an_installation_that_alone_is_too_much_is_stretched_too() -> None:
     assert made.cycles[Query.CALLS, Scope.TENANT] == pytest.approx(60 * (1.7 + 0.5) / 0.95)
 
 
+@pytest.mark.parametrize(("share", "keeps_its_pace"), [(0.45, True), (0.5, False), (0.6, False)])
+def test_the_installation_keeps_its_pace_as_the_smaller_part(share: float, *, keeps_its_pace: bool) -> None:
+    """Of what may be asked: from half of it on it would leave the tenants too little."""
+    of_switch = Demand(Query.CHANNELS, Scope.SWITCH, 9.5 * share, 1)
+
+    made = plan([of_switch, Demand(Query.CALLS, Scope.TENANT, 1000, 10)], 10)
+
+    assert (made.cycles[Query.CHANNELS, Scope.SWITCH] == 1) is keeps_its_pace
+
+
+def test_what_repeats_every_half_minute_goes_on_during_the_first_sweep() -> None:
+    """It takes its part of the rate from the first request on."""
+    made = plan(
+        [Demand(Query.CALLS, Scope.TENANT, 270, 30), Demand(Query.BALANCE, Scope.TENANT, 30, 300)], 10
+    )
+
+    assert made.first_sweep == pytest.approx(30 / (9.5 - 9))
+
+
 def test_nothing_to_do() -> None:
     """Without a query there is a plan all the same."""
     made = plan([], 10)

@@ -37,6 +37,18 @@ def test_a_configured_node_is_never_forgotten() -> None:
     assert presence.update([], 10 * _DAY) == {"n1": 0}
 
 
+def test_the_nodes_that_are_present() -> None:
+    """Those of the newest answer, sorted; before the first one, those that are expected."""
+    presence = _expecting(["n2", "n1"])
+    assert presence.present == ["n2", "n1"]
+
+    presence.update(["n3", "n1"], 0)
+    assert presence.present == ["n1", "n3"]
+
+    presence.update([], 60)
+    assert presence.present == []
+
+
 def test_a_node_that_comes_back_is_there() -> None:
     """Missing is not for ever."""
     presence = _expecting([])

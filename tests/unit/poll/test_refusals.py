@@ -117,8 +117,8 @@ def test_a_new_key_is_asked_at_once() -> None:
     record.renew("another")
 
     assert record.may_ask(100)
-    for target in _TARGETS:
-        assert not record.note(target, Reason.AUTH, key="secret", now=101)
+    told = [record.note(target, Reason.AUTH, key="secret", now=101) for target in _TARGETS]
+    assert told == [False] * len(_TARGETS)
     assert not record.is_refused
 
 

@@ -15,7 +15,8 @@ def _roll() -> Roll:
 def test_the_first_list_is_believed() -> None:
     """There is nothing to compare it with; an empty one says nothing."""
     roll = Roll()
-    assert not roll.call([])
+    assert not roll.is_in_doubt
+    assert (roll.call([]), roll.is_in_doubt) == (False, True)
     assert roll.call("AB")
     assert roll.names == {"A", "B"}
 
