@@ -91,7 +91,8 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
     """
 
     def make() -> Iterator[Item]:
-        placed = [_placed(target, extensions[target]) for target in _from_its_start(list(extensions))]
+        asked = [target for target, numbers in extensions.items() if numbers]
+        placed = [_placed(target, extensions[target]) for target in _from_its_start(asked)]
         for _, target, number in heapq.merge(*placed, key=itemgetter(0)):
             request = Request(
                 Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
