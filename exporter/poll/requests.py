@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TypeVar
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.request import Operation, Request
