@@ -1,11 +1,10 @@
 """Which requests one sweep of a query consists of, in the order in which they are sent."""
 
-import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.request import Operation, Request
@@ -66,6 +65,9 @@ class Items(Collection[Item]):
         return any(item == made for made in self)
 
 
+_Entry = TypeVar("_Entry")
+
+
 def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) -> list[Item]:
     """Return what one sweep asks of the whole installation: itself, and each of ``nodes`` on its own."""
     target = Target(query, Scope.SWITCH)
@@ -78,7 +80,7 @@ def for_tenants(operation: Operation, targets: Sequence[Target]) -> Items:
     """Return what one sweep of a query asks of the tenants, one request each."""
 
     def make() -> Iterator[Item]:
-        for target in _from_its_start(targets):
+        for target in _from_its_start(targets, targets[0].query) if targets else ():
             yield Item(target, Request(operation, tenant=target.tenant))
 
     return Items(len(targets), make)
@@ -91,8 +93,8 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
     """
 
     def make() -> Iterator[Item]:
-        placed = [_placed(target, extensions[target]) for target in _from_its_start(list(extensions))]
-        for _, target, number in heapq.merge(*placed, key=itemgetter(0)):
+        placed = (place for target, numbers in extensions.items() for place in _placed(target, numbers))
+        for _, target, number in _from_its_start(sorted(placed, key=itemgetter(0)), Query.REGISTRATIONS):
             request = Request(
                 Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
             )
@@ -106,6 +108,6 @@ def _placed(target: Target, numbers: Sequence[str]) -> Iterator[tuple[float, Tar
     return (((place + 0.5) / len(numbers), target, number) for place, number in enumerate(numbers))
 
 
-def _from_its_start(targets: Sequence[Target]) -> Iterator[Target]:
-    start = int(len(targets) * _STARTS[targets[0].query]) if targets else 0
-    return chain(islice(targets, start, None), islice(targets, start))
+def _from_its_start(entries: Sequence[_Entry], query: Query) -> Iterator[_Entry]:
+    start = int(len(entries) * _STARTS[query])
+    return chain(islice(entries, start, None), islice(entries, start))

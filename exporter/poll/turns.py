@@ -67,12 +67,14 @@ class Turns:
     ) -> Collection[Item]:
         due: list[Target] = []
         for start in range(0, len(codes), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
             due += self._due(query, codes[start : start + _AT_A_TIME], due_at)
-            await asyncio.sleep(0)
         for start in range(0, len(due), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
             for position, target in enumerate(due[start : start + _AT_A_TIME], start=start + 1):
                 self._take(target, now, position / len(due))
-            await asyncio.sleep(0)
         return self._requests(query, [target for target in due if self._targets.is_polled(target)])
 
     def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:

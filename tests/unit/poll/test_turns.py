@@ -90,7 +90,7 @@ async def test_tenants_that_leave_while_it_is_looked_whose_turn_it_is(
     targets = Targets(full)
     turns = Turns(targets)
 
-    for steps in range(12):
+    for steps in range(10):
         looking = asyncio.create_task(turns.items(query, Scope.TENANT, 1000))
         for _ in range(steps):
             await asyncio.sleep(0)
