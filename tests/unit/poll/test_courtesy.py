@@ -29,7 +29,7 @@ def _note(courtesy: Courtesy, target: Target, reason: Reason | None, started: fl
     courtesy.note(
         target,
         _failure(reason) if reason else None,
-        key="secret",
+        key=courtesy.key(target),
         started=started,
         ended=started + 1,
         interval=60,
