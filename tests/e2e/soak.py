@@ -75,8 +75,14 @@ LIMITS = Count(resident=6_000_000, objects=3600, descriptors=10, tasks=10)
 """By how much each may rise in an hour.
 
 An object that is kept of each scrape is 3,600, and 2 KiB of each 7 MB; of requests there are a hundred times
-as many. A file descriptor or a task that is kept of each reload is 20. Less resident memory than that cannot
-be told from chance: Python gives back only what nothing else lies beside.
+as many. A file descriptor or a task that is kept of each reload is 20.
+"""
+
+CHANCE = Count(resident=8_000_000, objects=700, descriptors=5, tasks=5)
+"""By how much moments that are alike may differ in all, however short the time between them.
+
+Resident memory was seen to rise by 3 MB in one step while objects became fewer: Python gives back only what
+nothing else lies beside.
 """
 
 
@@ -99,11 +105,17 @@ class Report:
         """Return by how much each rises in an hour: the least squares' slope, rounded."""
         return Count(*(round(_slope(values) * 60 / PERIOD) for values in zip(*self.alike, strict=True)))
 
+    def allowed(self) -> Count:
+        """Return by how much each may rise in an hour: the limit, or what may be chance in a shorter time."""
+        hours = (len(self.alike) - 1) * PERIOD / 60
+        pairs = zip(LIMITS, CHANCE, strict=True)
+        return Count(*(max(limit, round(chance / hours)) for limit, chance in pairs))
+
     def faults(self) -> list[str]:
         """Return what speaks against the exporter, if anything. Raises ValueError if life was too short."""
         if len(self.counts) < LEAST:
             raise ValueError(f"{len(self.counts)} minutes are too few to judge by: at least {LEAST}")
-        rises = zip(Count._fields, self.rises(), LIMITS, strict=True)
+        rises = zip(Count._fields, self.rises(), self.allowed(), strict=True)
         return self.complaints + [
             f"{name}: {rise:+,} an hour, of which {limit:,} may be"
             for name, rise, limit in rises
@@ -117,7 +129,7 @@ class Report:
         for number, counted in enumerate(self.alike):
             told = (f"{name} {value:,}" for name, value in counted._asdict().items())
             yield f"minute {WARM_UP + number * PERIOD}: {', '.join(told)}"
-        for name, rise, limit in zip(Count._fields, self.rises(), LIMITS, strict=True):
+        for name, rise, limit in zip(Count._fields, self.rises(), self.allowed(), strict=True):
             yield f"{name}: {rise:+,} an hour, of which {limit:,} may be"
         yield f"complaints: {self.complaints or 'none'}"
 

@@ -24,14 +24,14 @@ def test_nothing_grows() -> None:
 
 
 def test_what_is_kept_of_each_scrape_is_noticed() -> None:
-    """A real leak: each page is kept, and an object for each. So is what is logged of a defect."""
-    kept: list[list[bytes]] = []
+    """A real leak: each page is kept, and two objects for each. So is what is logged of a defect."""
+    kept: list[list[list[bytes]]] = []
 
     def look(page: bytes) -> None:
         if not kept:
             structlog.get_logger().exception("job failed")
             logging.getLogger("asyncio").warning("never awaited")
-        kept.append([page])
+        kept.append([[page]])
 
     report = soak(tenants=1, minutes=LEAST, look=look)
 
@@ -44,16 +44,23 @@ def test_what_is_kept_of_each_scrape_is_noticed() -> None:
 
 @pytest.mark.parametrize(
     ("name", "each_minute"),
-    [("resident", 60 * 2048), ("objects", 62), ("descriptors", 1 / 3), ("tasks", 1 / 3)],
+    [("resident", 60 * 4096), ("objects", 62), ("descriptors", 1 / 3), ("tasks", 1 / 3)],
 )
 def test_whatever_rises_is_noticed(name: str, each_minute: float) -> None:
-    """Two kilobytes or an object of each scrape, one file or task of each reload."""
+    """Four kilobytes or an object of each scrape, one file or task of each reload."""
     report = Report()
     for minute in range(60):
         risen = getattr(_SOUND, name) + int(minute * each_minute)
         report.counts.append(_SOUND._replace(**{name: risen}))
 
     assert [fault.split(":")[0] for fault in report.faults()] == [name]
+
+
+def test_one_step_is_no_rise() -> None:
+    """What is taken once, and never again, is chance."""
+    steps = [_SOUND._replace(resident=_SOUND.resident + 3_000_000 * (minute > 35)) for minute in range(60)]
+
+    assert Report(steps).faults() == []
 
 
 def test_what_comes_and_goes_is_no_rise() -> None:
