@@ -28,7 +28,8 @@ async def stream_metrics(request: web.Request, exposition: Exposition) -> web.St
     await response.prepare(request)
     if request.method == hdrs.METH_GET:
         for part in slices:
-            await response.write(part)
+            if part:  # of a compressed one nothing may have come out yet
+                await response.write(part)
             # A reader so fast that the socket takes all of it would let nobody else have a turn: of a million
             # series, plain, the event loop stood still for 20 ms.
             await asyncio.sleep(0)
@@ -41,6 +42,5 @@ def _compressed(slices: Iterator[bytes]) -> Iterator[bytes]:
     # more (docs/performance.md).
     compressor = isal_zlib.compressobj(wbits=_GZIP)
     for part in slices:
-        if compressed := compressor.compress(part):  # a part without bytes would be taken for the end
-            yield compressed
+        yield compressor.compress(part)
     yield compressor.flush()
