@@ -178,6 +178,7 @@ async def _serves(server: Server, session: aiohttp.ClientSession, scheme: str) -
     host, port = server.addresses[0]
     try:
         async with session.get(f"{scheme}://{host}:{port}/metrics") as answer:
+            await answer.read()  # else the connection may not be kept
             return answer.status == 200
     except aiohttp.ClientError:
         return False
