@@ -16,8 +16,9 @@ from exporter.alerting.memory import Memory
 INTERVAL = 60.0
 """Seconds between two evaluations: the ``interval`` of the rules."""
 
-_MADE_UP_FOR = 30
-"""Evaluations. By then every window but that of the license has passed: what is left is one step."""
+_MADE_UP_FOR = 40
+"""Evaluations. By then every window but that of the license has passed, in 15 minutes, and what went on
+firing has ended, in 15 more: what is left is one step."""
 
 
 class Engine:

@@ -28,6 +28,13 @@ def test_the_daemon_and_prometheus_say_the_same(
     assert compare(require_program("promtool", "prometheus"), scenarios) == ""
 
 
+def test_a_long_gap_ends_what_went_on_firing(require_program: Callable[[str, str], str]) -> None:
+    """Away for 40 minutes: values count for 15 of them, and their alert ends another 15 later."""
+    promtool, long_gaps = require_program("promtool", "prometheus"), play(SEED, [671, 718])
+
+    assert disagreements(promtool, rule_file(), unit_tests(long_gaps)) == ""
+
+
 def test_every_alert_fires(scenarios: list[Scenario]) -> None:
     """The scenarios are about all of them: none agrees because nothing ever happens."""
     judged = [alert for scenario in scenarios for alerts in scenario.alerts for alert in alerts or ()]
