@@ -59,9 +59,8 @@ class Alerting:
         self._at, self._wall = clock.monotonic(), clock.wall()
         self._senders: list[Sender] = []
         self._keeper: StateKeeper | None = None
-        self._turn = (
-            asyncio.Lock()
-        )  # an evaluation lets others have a turn, and a reload must not be among them
+        # An evaluation lets others have their turn, and a reload must not be among them.
+        self._evaluating = asyncio.Lock()
 
     @property
     def is_on(self) -> bool:
@@ -97,7 +96,7 @@ class Alerting:
 
         ``opened`` is what ``open`` returned for it.
         """
-        async with self._turn:
+        async with self._evaluating:
             await self._adopt(configuration, opened)
 
     async def _adopt(
@@ -131,7 +130,7 @@ class Alerting:
 
     async def evaluate(self) -> None:
         """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
-        async with self._turn:
+        async with self._evaluating:
             await self._evaluate()
 
     async def _evaluate(self) -> None:
@@ -155,7 +154,7 @@ class Alerting:
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
         await self._stop_senders()
-        async with self._turn:
+        async with self._evaluating:
             await self._close()
 
     async def _close(self) -> None:
