@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 _Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
 
 
 class ThreadLimit:
@@ -22,7 +25,7 @@ class ThreadLimit:
     """
 
     def __init__(self, purpose: str, size: int) -> None:
-        self._purpose = purpose
+        self._executor = _DaemonThreads(purpose)
         self._places = asyncio.Semaphore(size)
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
@@ -32,27 +35,52 @@ class ThreadLimit:
         """
         await self._places.acquire()
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[_Result] = loop.create_future()
-
-        def finish(settle: Callable[[], None]) -> None:
-            self._places.release()
-            if not done.done():  # the caller was cancelled
-                settle()
-
-        def in_thread() -> None:
-            try:
-                result = work()
-            except BaseException as raised:  # noqa: BLE001 -- it is raised where the result is awaited
-                error = raised
-                outcome: Callable[[], None] = lambda: done.set_exception(error)  # noqa: E731 -- one of two
-            else:
-                outcome = lambda: done.set_result(result)  # noqa: E731 -- likewise
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends
-                loop.call_soon_threadsafe(finish, outcome)
-
         try:
-            threading.Thread(target=in_thread, name=self._purpose, daemon=True).start()
-        except BaseException:
+            return await loop.run_in_executor(self._executor, self._keeping_place(work, loop))
+        except _NotStartedError as error:
             self._places.release()
-            raise
-        return await done
+            raise RuntimeError("no thread can be started") from error
+
+    def _keeping_place(
+        self, work: Callable[[], _Result], loop: asyncio.AbstractEventLoop
+    ) -> Callable[[], _Result]:
+        def keep() -> _Result:
+            try:
+                return work()
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends
+                    loop.call_soon_threadsafe(self._places.release)
+
+        return keep
+
+
+class _NotStartedError(Exception):
+    """The system starts no further thread."""
+
+
+class _DaemonThreads(Executor):
+    """Starts a daemon thread for each piece of work."""
+
+    def __init__(self, purpose: str) -> None:
+        self._purpose = purpose
+
+    def submit(
+        self, fn: Callable[_Arguments, _Result], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> Future[_Result]:
+        future: Future[_Result] = Future()
+        future.set_running_or_notify_cancel()  # a caller that stops waiting does not cancel the work
+        work = partial(_run, future, partial(fn, *args, **kwargs))
+        try:
+            threading.Thread(target=work, name=self._purpose, daemon=True).start()
+        except RuntimeError as error:
+            raise _NotStartedError from error
+        return future
+
+
+def _run(future: Future[_Result], work: Callable[[], _Result]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 -- it is raised where the result is awaited
+        future.set_exception(error)
+    else:
+        future.set_result(result)
