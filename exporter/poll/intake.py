@@ -91,7 +91,13 @@ class Intake:
             self._store.forget(target)
             return
         said = registration_families(states_of_peers(found, wanted))
-        self._store.put(target, said, interval=self._targets.pace(asked), now=self._clock.elapsed())
+        self._store.put(
+            target,
+            said,
+            interval=self._targets.pace(asked),
+            now=self._clock.elapsed(),
+            job=(asked.query, asked.scope),
+        )
 
     def record(self, target: Target, failure: Failure | None) -> None:
         """Note how an attempt went; log it where that is a change."""
@@ -249,8 +255,8 @@ class Intake:
         held.follow(self._targets.extensions(item.target.tenant))
         held.take_in(item.part, outcome, now)
         if isinstance(outcome, RegistrationState):
-            oldest = now - self.configuration.stale_after * self._targets.pace(item.target)
-            self._put(item.target, held.families(oldest=oldest))
+            job, pace = (item.target.query, item.target.scope), self._targets.pace(item.target)
+            self._put(item.target, held.families(oldest=self._store.oldest(job, pace, now)))
         verdict = held.verdict()
         if isinstance(verdict, Failure):
             self.record(item.target, verdict)
