@@ -1,8 +1,13 @@
 """When each sweep starts: APScheduler, one job for each (switch, query, scope).
 
-The only module that knows APScheduler, which runs on the wall clock: set back by a day, an interval job
-did not run for that day (tried, APScheduler 3.11). So a watch compares the wall clock with the monotonic
-one, and moves every job by what the wall clock jumped.
+The only module that knows APScheduler, which runs on the wall clock. Tried with APScheduler 3.11:
+
+- Set back by a day, an interval job did not run for that day. So a watch notices a step back, and moves every job
+  with it.
+- Set forward by a year, it asked the trigger for every missed second: 58 to 750 MB, and no answer any more. So the
+  trigger works out the next start from now, however long ago the last one was (2026-11).
+
+After a step forward, and after the machine slept, whatever is overdue runs at once; ``on_gap`` is told of it.
 """
 
 import asyncio
@@ -29,13 +34,18 @@ _BEAT = "heartbeat"
 _PROGRESS_WITHIN = 30.0
 _JUMP = 1.0
 _UNKNOWN_PERIOD = 60.0
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 0.001, 366 * 86400.0  # what dates can be reckoned with
 
 Run = Callable[[], Awaitable[None]]
 Period = Callable[[], float]
+OnGap = Callable[[float], None]
 
 
-class _Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
-    """Fires at once, and then again each ``period()`` seconds, whatever that is by then."""
+class Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
+    """Fires at once, and then again each ``period()`` seconds, whatever that is by then.
+
+    Starts that were missed are left out, all in one step.
+    """
 
     def __init__(self, period: Period) -> None:
         self.period = period
@@ -43,13 +53,19 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         if previous_fire_time is None:
             return now
-        return previous_fire_time + timedelta(seconds=self.period())
+        period = timedelta(seconds=min(max(_SHORTEST_PERIOD, self.period()), _LONGEST_PERIOD))
+        missed = max(0, (now - previous_fire_time) // period)
+        return previous_fire_time + (missed + 1) * period
 
 
 class Schedule:
-    """Runs jobs on time, each at most once at a time. Seconds throughout."""
+    """Runs jobs on time, each at most once at a time. Seconds throughout.
+
+    ``on_gap`` is called with the seconds that the machine slept, or by which its wall clock was set forward.
+    """
 
     def __init__(self, clock: Clock) -> None:
+        self.on_gap: OnGap = lambda _: None
         self._clock = clock
         self._log = structlog.get_logger("exporter.schedule")
         # Its log lines say "skipped: maximum number of running instances" for what is handled below.
@@ -80,7 +96,7 @@ class Schedule:
                 self._log.exception("job failed", job=name)
                 return _UNKNOWN_PERIOD
 
-        self._scheduler.add_job(guarded, _Every(guarded_period), id=name)
+        self._scheduler.add_job(guarded, Every(guarded_period), id=name)
 
     def ensure(self, name: str, run: Run, period: Period) -> None:
         """Add a job unless it is there."""
@@ -103,9 +119,9 @@ class Schedule:
 
     def start(self) -> None:
         """Start running jobs."""
-        self._scheduler.add_job(self._beat, _Every(lambda: _HEARTBEAT), id=_BEAT)
+        self._scheduler.add_job(self._beat, Every(lambda: _HEARTBEAT), id=_BEAT)
         self._scheduler.start()
-        self._watch = asyncio.create_task(self._watch_wall_clock(), name="wall clock watch")
+        self._watch = asyncio.create_task(self._watch_clocks(), name="clock watch")
 
     async def stop(self) -> None:
         """Stop; runs that are under way are cancelled."""
@@ -140,21 +156,33 @@ class Schedule:
     def _now(self) -> datetime:
         return datetime.now(UTC)
 
-    async def _watch_wall_clock(self) -> None:
-        offset = self._clock.wall() - self._clock.monotonic()
+    async def _watch_clocks(self) -> None:
+        clock = self._clock
+        gaps = clock.elapsed() - clock.monotonic()
+        offset = clock.wall() - clock.elapsed()
         while True:
             await asyncio.sleep(_HEARTBEAT)
-            jumped = self._clock.wall() - self._clock.monotonic() - offset
+            gap = clock.elapsed() - clock.monotonic() - gaps
+            gaps += gap
+            jumped = clock.wall() - clock.elapsed() - offset
             offset += jumped
-            if abs(jumped) > _JUMP:
-                self._log.warning("the wall clock jumped; schedules follow it", seconds=round(jumped, 1))
-                try:
+            try:
+                if gap > _JUMP:
+                    self._log.warning(
+                        "the machine slept, or its wall clock was set forward; polling starts again",
+                        seconds=round(gap, 1),
+                    )
+                    self.on_gap(gap)
+                if jumped < -_JUMP:
+                    self._log.warning(
+                        "the wall clock was set back; schedules follow it", seconds=round(jumped, 1)
+                    )
                     self._move_jobs(jumped)
-                except Exception:  # noqa: BLE001 -- a defect of ours: the next jump is to be noticed all the same
-                    self._log.exception("job failed", job="wall clock watch")
+            except Exception:  # noqa: BLE001 -- a defect of ours: the next jump is to be noticed all the same
+                self._log.exception("job failed", job="clock watch")
 
     def _move_jobs(self, seconds: float) -> None:
         for job in self._scheduler.get_jobs():
             # APScheduler may have planned this job anew since the jump: then it is not moved twice.
-            latest = self._now() + timedelta(seconds=job.trigger.period())
+            latest = self._now() + timedelta(seconds=min(job.trigger.period(), _LONGEST_PERIOD))
             job.modify(next_run_time=min(job.next_run_time + timedelta(seconds=seconds), latest))

@@ -40,6 +40,11 @@ class Shelf:
             self._take_back()
         return self._blocks.pop(tenant)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no block."""
+        return not self._blocks
+
     def lend(self) -> Mapping[str, bytes]:
         """Return all blocks as they are now, and will stay in what is returned.
 
@@ -91,6 +96,10 @@ class Shelves:
         before = shelf.remove(tenant) if shelf else None
         if before:
             self.series -= before.count(b"\n")
+        if by_part and shelf and shelf.is_empty:  # nodes may have new names every day
+            del by_part[part]
+            if not by_part:
+                del self._shelves[metric]
 
     def lend(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
         """Return the blocks of a family by part and tenant, as they are now: see ``Shelf.lend``."""

@@ -7,9 +7,10 @@ together: when the next one replaces it, when it is stale, or when its tenant or
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exporter import catalogue, lines
+from exporter import catalogue, freshness, lines
 from exporter.budget import Budget
 from exporter.catalogue import Metric
 from exporter.lines import Values
@@ -23,7 +24,7 @@ Families = Mapping[Metric, Values]
 
 
 class Attempt(NamedTuple):
-    """How the newest attempt at a target went. ``at`` and ``succeeded_at`` are monotonic seconds."""
+    """How the newest attempt at a target went. ``at`` and ``succeeded_at`` are times of ``Clock.elapsed``."""
 
     at: float
     failure: Failure | None
@@ -33,15 +34,35 @@ class Attempt(NamedTuple):
 _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
 
 
-class _Kind(NamedTuple):
-    """What an answer put into the store, and how often the next one is due. Many answers share one."""
+Job = tuple[Query, Scope]
+"""What is asked in one sweep, and takes one cycle."""
 
-    metrics: frozenset[Metric]
+_Source = tuple[Target, str]
+"""A target, and the part of it that ages on its own, "" where it ages as a whole."""
+
+_Kind = tuple[Job, float, frozenset[Metric]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Answers that are alike: asked in the same sweeps, at the same interval, and about the same families.
+
+    ``ages`` holds when each came, oldest first, so that looking for what is stale costs nothing while nothing is.
+    """
+
+    job: Job
     interval: float
+    metrics: frozenset[Metric]
+    ages: dict[_Source, float] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> _Kind:
+        """What the answers have in common."""
+        return self.job, self.interval, self.metrics
 
 
 class Store:
-    """Everything that is known of one switch. Times are monotonic seconds unless they are called wall.
+    """Everything that is known of one switch. Times are those of ``Clock.elapsed`` unless they are called wall.
 
     ``intervals``: seconds, as configured, of every query that is asked. ``labels``: those of each tenant.
     A value is kept for ``stale_after`` times the longer of its interval and its cycle. Of more than
@@ -51,19 +72,17 @@ class Store:
     def __init__(self, switch: str, *, stale_after: float, max_series: int) -> None:
         self.switch = switch
         self.attempts: dict[Target, Attempt] = {}  # what was attempted last stands last
-        self.intervals: dict[tuple[Query, Scope], float] = {}
+        self.intervals: dict[Job, float] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
-        self.tried: set[tuple[Query, Scope]] = set()
+        self.tried: set[Job] = set()
         self.attempted = False
         self.valid_at: float | None = None
         self._stale_after = stale_after
         self._budget = Budget(max_series)
         self._shelves = Shelves()
-        self._cycles: dict[tuple[Query, Scope], float] = {}
-        self._answers: dict[tuple[Target, str], _Kind] = {}
-        self._kinds: dict[_Kind, _Kind] = {}
-        # Oldest first in each group, so that looking for what is stale costs nothing while nothing is.
-        self._by_age: dict[tuple[Query, Scope, float], dict[tuple[Target, str], float]] = {}
+        self._cycles: dict[Job, float] = {}
+        self._answers: dict[_Source, _Group] = {}
+        self._groups: dict[_Kind, _Group] = {}
 
     def configure(self, *, stale_after: float, max_series: int) -> None:
         """Keep values as long, and as many of them, as another configuration says."""
@@ -91,31 +110,53 @@ class Store:
         """Every target of which something is held."""
         return {target for target, _ in self._answers} | self.attempts.keys()
 
-    def put(self, target: Target, families: Families, *, interval: float, now: float, part: str = "") -> None:
+    def put(
+        self,
+        target: Target,
+        families: Families,
+        *,
+        interval: float,
+        now: float,
+        part: str = "",
+        job: Job | None = None,
+    ) -> None:
         """Take in an answer: replace all that the target's answer before it said.
 
-        ``part`` is the node, where the nodes of one target are asked one by one and age one by one.
+        ``part`` is the node, where the nodes of one target are asked one by one and age one by one. ``job`` is
+        what was asked, where that is not the target itself: one list may tell of every tenant.
         """
         source = (target, part)
-        self._follow(source, families, interval)
+        group = self._group(source, families, job or (target.query, target.scope), interval)
         for metric, values in families.items():
             self.set(metric, target.tenant, values, part=part)
-        ages = self._by_age.setdefault((target.query, target.scope, interval), {})
-        ages.pop(source, None)
-        ages[source] = now
+        group.ages.pop(source, None)
+        group.ages[source] = now
 
-    def _follow(self, source: tuple[Target, str], families: Families, interval: float) -> None:
-        """Note what an answer is about, and drop what the one before it said beyond that."""
+    def _group(self, source: _Source, families: Families, job: Job, interval: float) -> _Group:
+        """Return the group that an answer belongs to, and drop what the answer before it said beyond that."""
         before = self._answers.get(source)
-        if before and before.metrics == families.keys() and before.interval == interval:
-            return  # nearly always
-        target, part = source
-        for metric in before.metrics - families.keys() if before else ():
-            self._remove(metric, target.tenant, part)
-        if before and before.interval != interval:
-            del self._by_age[target.query, target.scope, before.interval][source]
-        kind = _Kind(frozenset(families), interval)
-        self._answers[source] = self._kinds.setdefault(kind, kind)
+        if (
+            before
+            and before.metrics == families.keys()
+            and before.interval == interval
+            and before.job == job
+        ):
+            return before  # nearly always
+        if before:
+            for metric in before.metrics - families.keys():
+                self._remove(metric, source[0].tenant, source[1])
+            self._leave(before, source)
+        kind = (job, interval, frozenset(families))
+        group = self._groups.get(kind)
+        if group is None:
+            group = self._groups[kind] = _Group(*kind)
+        self._answers[source] = group
+        return group
+
+    def _leave(self, group: _Group, source: _Source) -> None:
+        group.ages.pop(source, None)
+        if not group.ages:
+            self._groups.pop(group.kind, None)  # paces change with every plan: empty groups would pile up
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
         """Set values that do not age: those from the configuration."""
@@ -182,15 +223,20 @@ class Store:
         """Return what the last whole sweep of a query took, in seconds."""
         return self._cycles.get((query, scope))
 
+    def oldest(self, job: Job, interval: float, now: float) -> float:
+        """Return the time before which a value that is asked at this interval is stale."""
+        return freshness.oldest(now, freshness.pace(interval, self._cycles.get(job)), self._stale_after)
+
     def expire(self, now: float) -> list[Target]:
         """Drop what has become stale; return the targets whose values went."""
         self._budget.relax(self.series)
         gone = []
-        for (query, scope, interval), ages in self._by_age.items():
-            limit = self._stale_after * max(interval, self._cycles.get((query, scope), interval))
+        for group in list(self._groups.values()):
+            ages = group.ages
+            oldest = self.oldest(group.job, group.interval, now)
             while ages:
                 source = next(iter(ages))
-                if now - ages[source] <= limit:
+                if ages[source] >= oldest:
                     break
                 if self._is_withheld(source):
                     del ages[source]
@@ -214,7 +260,7 @@ class Store:
             for metric in _STATUS:
                 self._remove(metric, target.tenant, target.query)
 
-    def keep_queries(self, kept: Collection[tuple[Query, Scope]]) -> None:
+    def keep_queries(self, kept: Collection[Job]) -> None:
         """Drop what is noted of queries that are not asked any more."""
         for query, scope in self.intervals.keys() - set(kept):
             self._remove(catalogue.QUERY_INTERVAL, "", f"{query} {scope}")
@@ -233,7 +279,7 @@ class Store:
             del self.attempts[target]
         for tenant in codes:
             self.labels.pop(tenant, None)
-        for metric, part in self._shelves.places:
+        for metric, part in list(self._shelves.places):
             for code in codes:
                 self._remove(metric, code, part)
 
@@ -291,18 +337,18 @@ class Store:
                         values = lines.said(metric, self.switch, tenant, block)
                         self._render(metric, tenant, part, (self.switch, tenant), values)
 
-    def _is_withheld(self, source: tuple[Target, str]) -> bool:
+    def _is_withheld(self, source: _Source) -> bool:
         """Tell whether all that an answer said is left out."""
         (_, _, tenant), part = source
         metrics = self._answers[source].metrics
         left_out = [self._budget.leaves_out((metric, tenant, part)) for metric in metrics]
         return any(left_out) and not any(self._shelves.get(metric, tenant, part) for metric in metrics)
 
-    def _forget(self, source: tuple[Target, str]) -> None:
+    def _forget(self, source: _Source) -> None:
         target, part = source
-        kind = self._answers.pop(source)
-        del self._by_age[target.query, target.scope, kind.interval][source]
-        for metric in kind.metrics:
+        group = self._answers.pop(source)
+        self._leave(group, source)
+        for metric in group.metrics:
             self._remove(metric, target.tenant, part)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from exporter import freshness
 from exporter.alerting.look import Look
 from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Attempt
@@ -74,7 +75,7 @@ class Attempts:
 
         None comes between, where others may have their turn.
         """
-        oldest = {key: now - patience * pace for key, pace in paces.items()}
+        oldest = {key: freshness.oldest(now, pace, patience) for key, pace in paces.items()}
         yield from self._too_old(oldest)
         without = set()
         for number, (target, _) in enumerate(self.failures(), 1):

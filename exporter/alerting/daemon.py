@@ -56,7 +56,7 @@ class Alerting:
         self._engine = Engine()
         self._overview: Overview | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
-        self._at, self._wall = clock.monotonic(), clock.wall()
+        self._at, self._boot, self._wall = clock.elapsed(), clock.since_boot(), clock.wall()
         self._senders: list[Sender] = []
         self._keeper: StateKeeper | None = None
         # An evaluation lets others have their turn, and a reload must not be among them.
@@ -145,7 +145,7 @@ class Alerting:
             sender.offer(made.told)
             await asyncio.sleep(0)
         self._count(self._instruments, made)
-        await self._keeper.keep(engine, self._at, self._wall)
+        await self._keeper.keep(engine, self._boot, self._wall)
 
     def status(self) -> Json:
         """Return what the status shows of it, or nothing where it is off."""
@@ -159,7 +159,7 @@ class Alerting:
 
     async def _close(self) -> None:
         if self._keeper is not None and self.is_on:
-            await self._keeper.close(self._engine, self._at, self._wall)
+            await self._keeper.close(self._engine, self._boot, self._wall)
 
     async def _stop_senders(self) -> None:
         for sender in self._senders:
@@ -170,17 +170,17 @@ class Alerting:
         """Go on where the daemon before this one ended."""
         self._engine, elapsed = kept or (Engine(), 0.0)
         self._moment = self._engine.evaluated_at or 0.0
-        self._at = self._clock.monotonic() - elapsed
+        self._at = self._clock.elapsed() - elapsed
         self._step()
 
     def _step(self) -> None:
         """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap."""
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         self._moment += INTERVAL * round((now - self._at) * self._speed / INTERVAL)
-        self._at, self._wall = now, self._clock.wall()
+        self._at, self._boot, self._wall = now, self._clock.since_boot(), self._clock.wall()
 
     def _now(self) -> Now:
-        moment = self._moment + (self._clock.monotonic() - self._at) * self._speed
+        moment = self._moment + (self._clock.elapsed() - self._at) * self._speed
         return Now(moment, self._clock.wall(), self._speed)
 
     def _looks(self) -> Mapping[str, Look]:

@@ -6,7 +6,7 @@ what the store holds, once for each evaluation. Times are moments: see ``engine`
 
 from collections.abc import Iterator, Mapping
 
-from exporter import catalogue
+from exporter import catalogue, freshness
 from exporter.alerting.attempts import Attempts
 from exporter.alerting.held import Held
 from exporter.alerting.history import History
@@ -121,7 +121,7 @@ class Memory:
     def paces(self) -> dict[tuple[Query, Scope], float]:
         """How old a value may become by nature: its interval, or a whole sweep if that is longer."""
         return {
-            key: self._speed * max(interval, self.cycles.known.get(key) or 0.0)
+            key: self._speed * freshness.pace(interval, self.cycles.known.get(key))
             for key, interval in self.intervals.known.items()
         }
 

@@ -62,9 +62,9 @@ def read(path: Path, clock: Clock, boot: str) -> tuple[Engine, float] | None:
 
 
 def _elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
-    """Return the seconds since it was written, by the monotonic clock as far as that reaches."""
-    monotonic = clock.monotonic() - float(first["monotonic"])
-    if boot and first["boot"] == boot and monotonic >= 0:
-        return monotonic
+    """Return the seconds since it was written, time asleep included, by the clock that counts since boot."""
+    since_boot = clock.since_boot() - float(first["monotonic"])
+    if boot and first["boot"] == boot and since_boot >= 0:
+        return since_boot
     # After a boot only the wall clock can tell. One that was set back since counts as no time at all.
     return max(0.0, clock.wall() - float(first["wall"]))

@@ -53,7 +53,7 @@ class StateKeeper:
             self._log.warning("the state file cannot be used: starting without it", reason=_reason(error))
             return None
 
-    async def keep(self, engine: Engine, monotonic: float, wall: float) -> None:
+    async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
         """Write down what is remembered, and what both clocks showed at the newest evaluation.
 
         Returns when it is on its way to the disk, not when it is there.
@@ -61,7 +61,7 @@ class StateKeeper:
         if self.path is None or engine.evaluated_at is None:
             return
         lines = []
-        for line in state.dump(engine, {"wall": wall, "monotonic": monotonic, "boot": self._boot}):
+        for line in state.dump(engine, {"wall": wall, "monotonic": since_boot, "boot": self._boot}):
             lines.append(line.encode())
             await asyncio.sleep(0)
         if self._writing is not None and not self._writing.done():
@@ -69,10 +69,10 @@ class StateKeeper:
             return
         self._writing = asyncio.create_task(self._write(self.path, lines))
 
-    async def close(self, engine: Engine, monotonic: float, wall: float) -> None:
+    async def close(self, engine: Engine, since_boot: float, wall: float) -> None:
         """Write a last time, unless the disk does not even finish what it was given before."""
         if await self._is_written():
-            await self.keep(engine, monotonic, wall)
+            await self.keep(engine, since_boot, wall)
             await self._is_written()
 
     async def _is_written(self) -> bool:

@@ -91,11 +91,17 @@ class Intake:
             self._store.forget(target)
             return
         said = registration_families(states_of_peers(found, wanted))
-        self._store.put(target, said, interval=self._targets.pace(asked), now=self._clock.monotonic())
+        self._store.put(
+            target,
+            said,
+            interval=self._targets.pace(asked),
+            now=self._clock.elapsed(),
+            job=(asked.query, asked.scope),
+        )
 
     def record(self, target: Target, failure: Failure | None) -> None:
         """Note how an attempt went; log it where that is a change."""
-        now, wall = self._clock.monotonic(), self._clock.wall()
+        now, wall = self._clock.elapsed(), self._clock.wall()
         before = self._store.record(target, failure, now=now, wall=wall)
         was = before.failure if before else None
         if failure is was is None:
@@ -198,7 +204,7 @@ class Intake:
             return {}
         if answer.nodes is None:
             return {}
-        present = self._targets.see_nodes(answer.nodes, self._clock.monotonic())
+        present = self._targets.see_nodes(answer.nodes, self._clock.elapsed())
         self._forget_nodes([node for node, there in present.items() if not there])
         return {catalogue.NODE_PRESENT: present}
 
@@ -244,13 +250,13 @@ class Intake:
     def _take_in_extension(self, item: Item, outcome: Answer | Failure) -> None:
         if not isinstance(outcome, RegistrationState | Failure):
             raise TypeError(f"not an answer to a registration: {type(outcome).__name__}")
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         held = self._registrations[item.target.tenant]
         held.follow(self._targets.extensions(item.target.tenant))
         held.take_in(item.part, outcome, now)
         if isinstance(outcome, RegistrationState):
-            oldest = now - self.configuration.stale_after * self._targets.pace(item.target)
-            self._put(item.target, held.families(oldest=oldest))
+            job, pace = (item.target.query, item.target.scope), self._targets.pace(item.target)
+            self._put(item.target, held.families(oldest=self._store.oldest(job, pace, now)))
         verdict = held.verdict()
         if isinstance(verdict, Failure):
             self.record(item.target, verdict)
@@ -259,5 +265,5 @@ class Intake:
 
     def _put(self, target: Target, said: Families, *, part: str = "") -> None:
         self._store.put(
-            target, said, interval=self._targets.pace(target), now=self._clock.monotonic(), part=part
+            target, said, interval=self._targets.pace(target), now=self._clock.elapsed(), part=part
         )

@@ -193,7 +193,7 @@ class Poller:
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()
-        listing = self._turns.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.monotonic())
+        listing = self._turns.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.elapsed())
         if listing and self._discovery.is_in_doubt:
             self._rounds.ask(listing)  # the operator waits for it to be believed
         return changed

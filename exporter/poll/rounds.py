@@ -48,7 +48,7 @@ class Rounds:
         """Ask every target of a query that is due; return when the last request was sent."""
         if (query, scope) not in self._targets.intervals:
             return  # it was switched off when its turn had come
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         before = self._last_start.get((query, scope))
         self._last_start[query, scope] = now
         cycle = self._targets.plan.cycles[query, scope]
@@ -63,7 +63,7 @@ class Rounds:
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         if self._courtesy.breaker.is_open:
             return
         items = [self._turns.item(target, now) for target in self._courtesy.retries(now)]
@@ -128,7 +128,7 @@ class Rounds:
         sweeps = []
         for query, scope in list(self._targets.intervals):
             if scope is Scope.TENANT:
-                items = await self._turns.items_of(query, codes, self._clock.monotonic())
+                items = await self._turns.items_of(query, codes, self._clock.elapsed())
                 if (query, scope) in self._targets.intervals:  # there may have been a reload
                     sweeps.append((items, self._first_spread(query, scope)))
         await asyncio.gather(*(self._sweeper.run(items, spread) for items, spread in sweeps))
@@ -142,7 +142,7 @@ class Rounds:
         """
         if requests := self._sweeper.requests:
             await asyncio.wait(requests)
-        item = self._turns.item(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.monotonic())
+        item = self._turns.item(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.elapsed())
         if item:
             await self._sweeper.run([item], 0.0)
 

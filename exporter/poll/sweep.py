@@ -104,7 +104,7 @@ class Sweeper:
         return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
 
     async def _start(self, item: Item) -> None:
-        reason = self._skip(item.target, self._clock.monotonic())
+        reason = self._skip(item.target, self._clock.elapsed())
         if reason is not None:
             self._skipped(item.target, reason)
             await asyncio.sleep(0)  # where nothing is sent, nothing else lets others have their turn

@@ -35,13 +35,13 @@ class Upkeep:
         self._opening_hours = opening_hours
         self._instruments = instruments
         self._clock = clock
-        self._wall_offset = clock.wall() - clock.monotonic()
+        self._wall_offset = clock.wall() - clock.elapsed()
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
 
     def refresh(self) -> None:
         """Drop what is stale, and say what the clock says. Called before each scrape."""
         self.drop_stale()
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         offset = self._clock.wall() - now
         if abs(offset - self._wall_offset) > _JUMP:
             self._wall_offset = offset
@@ -56,7 +56,7 @@ class Upkeep:
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""
-        for target in self._store.expire(self._clock.monotonic()):
+        for target in self._store.expire(self._clock.elapsed()):
             self._log.warning(
                 "values dropped: no answer for too long",
                 query=target.query.value,
@@ -71,4 +71,4 @@ class Upkeep:
         valid_at = self._store.valid_at
         shortest = min(self._targets.intervals.values(), default=0.0)
         window = max(3 * shortest, 2 * self.configuration.timeout)
-        return valid_at is not None and self._clock.monotonic() - valid_at <= window
+        return valid_at is not None and self._clock.elapsed() - valid_at <= window

@@ -5,14 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from exporter import freshness
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 
 _FAILURES_SHOWN = 100
 """Of each query: enough to see the pattern, and bounded when 5,000 tenants fail at once."""
-
-_LATE_AFTER = 1.5
-"""Of the longer of the planned cycle and the last one: half a turn is for slow answers."""
 
 Json = dict[str, Any]
 
@@ -25,8 +23,7 @@ def query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Ta
     failing = {target: attempt.failure for target, attempt in tried.items() if attempt.failure}
     newest = heapq.nlargest(_FAILURES_SHOWN, failing, key=lambda target: tried[target].at)
     planned, measured = poller.period(query, scope), poller.store.cycle(query, scope)
-    pace = max(planned, measured or 0.0)
-    stale_after = poller.configuration.stale_after * pace
+    pace, stale_after = freshness.pace(planned, measured), poller.configuration.stale_after
     success_age = age(max(succeeded, default=None), now)
     return {
         "query": query.value,
@@ -34,8 +31,8 @@ def query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Ta
         "interval_seconds": poller.targets.intervals[query, scope],
         "planned_cycle_seconds": planned,
         "cycle_seconds": measured,
-        "stale_after_seconds": stale_after,
-        "freshness": _freshness(success_age, pace, stale_after),
+        "stale_after_seconds": stale_after * pace,
+        "freshness": freshness.freshness(success_age, pace, stale_after).value,
         "targets_tried": len(tried),
         "targets_failing": len(failing),
         "failures_by_reason": dict(reasons.most_common()),
@@ -53,14 +50,6 @@ def query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Ta
             for target in newest
         ],
     }
-
-
-def _freshness(success_age: float | None, pace: float, stale_after: float) -> str:
-    if success_age is None:
-        return "waiting"
-    if success_age > stale_after:
-        return "stale"
-    return "late" if success_age > _LATE_AFTER * pace else "fresh"
 
 
 def age(at: float | None, now: float) -> float | None:

@@ -41,7 +41,7 @@ async def status(
         "alerting": None,
         "alerts": [],
         **(alerting or {}),
-        "switches": [await _switch(poller, clock.monotonic(), tenants) for poller in pollers],
+        "switches": [await _switch(poller, clock.elapsed(), tenants) for poller in pollers],
     }
 
 

@@ -1,14 +1,16 @@
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
 
 from exporter.clock import Clock
-from exporter.schedule import Schedule
+from exporter.schedule import Every, Schedule
 
 
 @dataclass
@@ -261,30 +263,99 @@ async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, ti
     assert len(unmoved.starts) == 1
 
 
+@pytest.mark.parametrize("period", [1.0, 0.1, 30.0, 7 * 86400.0])
+@pytest.mark.parametrize("late", [0.0, 0.5, 86400.0, 366 * 86400.0, 56 * 366 * 86400.0])
+def test_starts_that_were_missed_are_not_counted_one_by_one(period: float, late: float) -> None:
+    """However long ago the last start was, the next one is in the future, on the same beat, and at once known."""
+    asked = []
+
+    def noted_period() -> float:
+        asked.append(period)
+        return period
+
+    due = datetime(1970, 1, 1, 0, 0, 13, tzinfo=UTC)
+    now = due + timedelta(seconds=late)
+
+    following = Every(noted_period).get_next_fire_time(due, now)
+
+    assert now < following <= now + timedelta(seconds=period)
+    assert (following - due) % timedelta(seconds=period) == timedelta(0)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("period", [0.0, -5.0, math.inf, 1e300])
+def test_a_period_that_no_date_can_be_reckoned_with(period: float) -> None:
+    """A period out of all bounds is brought within them: an error here would end every job (seen, 3.11)."""
+    due = datetime(2026, 11, 1, tzinfo=UTC)
+
+    following = Every(lambda: period).get_next_fire_time(due, due)
+
+    assert due < following <= due + timedelta(days=366)
+
+
 async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
     schedule: Schedule, times: _Times
 ) -> None:
-    """Where the scheduler saw the jump before the watch did, nothing is put off by as much as the jump."""
-    job = _Job()
+    """Nothing is put off by as much as the jump; who has to know of it is told of it, once."""
+    job, gaps = _Job(), list[float]()
+    schedule.on_gap = gaps.append
     schedule.add("job", job, lambda: 0.5)
     await job.ran(1)
 
     times.ahead += 86400  # the scheduler's own clock has its jump behind it: it plans half a second ahead
 
     await job.ran(6, within=4)
+    assert gaps == [86400]
+
+
+async def test_time_asleep_is_a_gap(times: _Times) -> None:
+    """While the machine sleeps, the monotonic clock stands still and the other two go on: that is told, once."""
+    schedule = Schedule(Clock(lambda: 5000.0, lambda: 1_700_000_000 + times.now, lambda: times.now))
+    job, gaps = _Job(), list[float]()
+    schedule.on_gap = gaps.append
+    schedule.add("job", job, lambda: 0.5)
+    with structlog.testing.capture_logs() as log:
+        schedule.start()
+        await job.ran(1)
+        times.now += 8 * 3600
+        await job.ran(4, within=4)
+        await schedule.stop()
+
+    assert gaps == [8 * 3600]
+    assert [(line["log_level"], line["seconds"]) for line in log] == [("warning", 8 * 3600)]
 
 
 async def test_a_jump_is_followed_after_one_that_could_not_be(schedule: Schedule, times: _Times) -> None:
-    """No date is as far away as the first, there and back: that is logged, and the next one is followed."""
+    """No date is as far away as the first: that is logged, and the next one is followed."""
     job = _Job()
     schedule.add("job", job, lambda: 3000)
     await job.ran(1)
 
     with structlog.testing.capture_logs() as log:
-        for number, ahead in enumerate([1e15, 0.0], start=1):
+        times.ahead = -1e15
+        async with asyncio.timeout(5):
+            while not any(line["event"] == "job failed" for line in log):  # noqa: ASYNC110 -- a log tells nobody
+                await asyncio.sleep(0.05)
+        times.ahead = -1e15 - 3600
+        await job.ran(2, within=4)
+
+
+async def test_what_a_gap_leads_to_may_fail(schedule: Schedule, times: _Times) -> None:
+    """A defect of ours costs a line in the log; the next gap is told of all the same."""
+    gaps = []
+
+    def fails_at_first(seconds: float) -> None:
+        gaps.append(seconds)
+        if len(gaps) == 1:
+            raise RuntimeError("defect")
+
+    schedule.on_gap = fails_at_first
+    with structlog.testing.capture_logs() as log:
+        for ahead in (100.0, 300.0):
             times.ahead = ahead
             async with asyncio.timeout(5):
-                while sum(line["event"] == "job failed" for line in log) < number:  # noqa: ASYNC110 -- a log tells nobody
+                while not gaps or sum(gaps) < ahead:  # noqa: ASYNC110 -- the watch is inside and gives no signal
                     await asyncio.sleep(0.05)
-        times.ahead = -3600
-        await job.ran(2, within=4)
+
+    assert gaps == [100, 200]
+    assert sum(line["event"] == "job failed" for line in log) == 1

@@ -78,4 +78,16 @@ def test_series_are_counted() -> None:
     assert shelves.series == 1
     assert shelves.lend(catalogue.NODE_CHANNELS) == {"n1": {"": b"b 3\n"}}
     assert shelves.get(catalogue.CHANNELS, "", "") == b""
-    assert list(shelves.places) == [(catalogue.CHANNELS, ""), (catalogue.NODE_CHANNELS, "n1")]
+    assert list(shelves.places) == [(catalogue.NODE_CHANNELS, "n1")]
+
+
+def test_nothing_is_left_of_a_part_that_is_gone() -> None:
+    """A switch whose nodes have new names every day leaves no empty shelves behind."""
+    shelves = Shelves()
+    for day in range(3):
+        shelves.put(catalogue.NODE_CHANNELS, "", f"node-{day}", b"a 1\n")
+        lent = shelves.lend(catalogue.NODE_CHANNELS)
+        shelves.remove(catalogue.NODE_CHANNELS, "", f"node-{day}")
+        assert lent == {f"node-{day}": {"": b"a 1\n"}}
+
+    assert list(shelves.places) == []

@@ -86,6 +86,34 @@ def test_a_value_lives_three_intervals_or_cycles(
     assert store.values(catalogue.CHANNELS) is None
 
 
+def test_one_list_may_tell_of_every_tenant(store: Store) -> None:
+    """What a list of the whole installation says of a tenant lives as long as that list takes to come again."""
+    listed = (Query.REGISTRATIONS, Scope.SWITCH)
+    of_acme = Target(Query.REGISTRATIONS, Scope.TENANT, "ACME")
+    store.set_cycle(*listed, 1000)
+    store.put(of_acme, {catalogue.TENANT_EXTENSIONS: {"registered": 2}}, interval=60, now=0, job=listed)
+
+    assert store.expire(2999) == []
+    assert store.expire(3001) == [of_acme]
+
+
+def test_paces_that_change_leave_nothing_behind() -> None:
+    """Each answer is kept once, however often the pace of its target changed before it."""
+    store = Store("pbx", stale_after=3, max_series=500_000)
+    for number in range(200):
+        store.put(_OF_ACME, {catalogue.TENANT_CHANNELS: 1}, interval=30 + number / 7, now=number)
+    sizes = [tracked for tracked in _sizes(store) if tracked > 50]
+
+    assert sizes == []
+    assert store.expire(1000) == [_OF_ACME]
+    assert set(_sizes(store)) == {0}
+
+
+def _sizes(store: Store) -> list[int]:
+    """Return how much is in each collection that the store keeps."""
+    return [len(kept) for kept in vars(store).values() if isinstance(kept, dict | set | list)]
+
+
 def test_what_is_stale_is_told_once(store: Store) -> None:
     """Asking again about what went returns nothing."""
     store.put(_CHANNELS, {catalogue.CHANNELS: 7}, interval=30, now=0)

@@ -311,6 +311,24 @@ def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> None:
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
 
 
+def test_a_phone_that_answers_in_every_cycle_is_known_however_long_a_cycle_takes(taking: Taking) -> None:
+    """Phones and values are stale by one rule: where a sweep takes an hour, neither is after a quarter of it."""
+    made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
+    made.store.set_cycle(Query.REGISTRATIONS, Scope.TENANT, 3600)  # the interval is 5 minutes
+    for number in ("100", "101"):
+        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+
+    for _ in range(3):
+        for number in ("100", "101"):
+            made.now += 1800
+            made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+            assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
+
+    made.now += 3 * 3600 - 1800 + 1
+    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="101")
+    assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"101": 1}
+
+
 def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
     """One line when a query begins to fail, one when the reason changes, one when it recovers."""
     with structlog.testing.capture_logs() as log:
