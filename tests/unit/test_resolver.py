@@ -1,0 +1,255 @@
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from structlog.testing import capture_logs
+
+from exporter import resolver
+from exporter.resolver import Resolver
+
+_UNKNOWN = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@dataclass
+class _Names:
+    """Name servers that say ``answer``: an address or an error. They hang until ``gate`` is open."""
+
+    answer: str | Exception = "192.0.2.1"
+    asked: list[str] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def lookup(self, host: str, port: None, **_: object) -> list[tuple[Any, ...]]:
+        answer = self.answer
+        self.asked.append(host)
+        assert self.gate.wait(30)
+        if isinstance(answer, Exception):
+            raise answer
+        family = socket.AF_INET6 if ":" in answer else socket.AF_INET
+        address = (answer, 0, 0, 0) if ":" in answer else (answer, 0)
+        return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+
+
+@pytest.fixture
+def names() -> Iterator[_Names]:
+    """Return name servers, which answer all that still waits when the test is over."""
+    made = _Names()
+    yield made
+    made.gate.set()
+
+
+@pytest.fixture
+def resolves(names: _Names) -> Resolver:
+    """Return a resolver that asks these name servers and has their clock."""
+    return Resolver(names.lookup, lambda: names.now)
+
+
+async def _addresses(resolves: Resolver, host: str = "pbx.test") -> list[str]:
+    return [each["host"] for each in await resolves.resolve(host, 80)]
+
+
+async def _ended(resolves: Resolver) -> None:
+    """Wait until no lookup is under way."""
+    async with asyncio.timeout(10):
+        while any(name._lookups for name in resolves._names.values()):  # noqa: ASYNC110 -- it tells nobody
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+async def test_addresses(address: str, names: _Names, resolves: Resolver) -> None:
+    """What the system finds is returned as aiohttp wants it, for IPv4 and IPv6."""
+    names.answer = address
+
+    (found,) = await resolves.resolve("pbx.test", 8080)
+
+    assert (found["hostname"], found["host"], found["port"]) == ("pbx.test", address, 8080)
+    assert found["family"] == (socket.AF_INET6 if ":" in address else socket.AF_INET)
+
+
+async def test_the_system_is_asked() -> None:
+    """By default the system is asked. It knows localhost, and that no name ends in `.invalid`."""
+    assert set(await _addresses(Resolver(), "localhost")) <= {"127.0.0.1", "::1"}
+    with pytest.raises(OSError, match=r"."):
+        await _addresses(Resolver(), "pbx.invalid")
+    with pytest.raises(UnicodeError):
+        await _addresses(Resolver(), "pbx..test")
+
+
+async def test_cache(names: _Names, resolves: Resolver) -> None:
+    """An answer counts for half a minute; then a move is followed."""
+    for _ in range(3):
+        assert await _addresses(resolves) == ["192.0.2.1"]
+    assert names.asked == ["pbx.test"]
+
+    names.answer = "192.0.2.2"
+    names.now += resolver._FRESH
+
+    assert await _addresses(resolves) == ["192.0.2.2"]
+    assert names.asked == ["pbx.test"] * 2
+
+
+async def test_requests_at_the_same_time_share_a_lookup(names: _Names, resolves: Resolver) -> None:
+    """Fifty requests to one name are one lookup."""
+    assert await asyncio.gather(*[_addresses(resolves) for _ in range(50)]) == [["192.0.2.1"]] * 50
+    assert names.asked == ["pbx.test"]
+
+
+async def test_failure(names: _Names, resolves: Resolver) -> None:
+    """A name that is not known is asked for again after 5 s, and not for each request."""
+    names.answer = _UNKNOWN
+    for _ in range(3):
+        with pytest.raises(socket.gaierror, match="not known"):
+            await _addresses(resolves)
+    assert names.asked == ["pbx.test"]
+
+    names.answer = "192.0.2.1"
+    names.now += resolver._RETRY
+
+    assert await _addresses(resolves) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("failure", [_UNKNOWN, socket.gaierror(socket.EAI_AGAIN, "Temporary failure")])
+async def test_last_known_address_while_a_lookup_fails(
+    failure: Exception, names: _Names, resolves: Resolver
+) -> None:
+    """The address of before is used for as long as no other is found; the log tells it once."""
+    await _addresses(resolves)
+    names.answer = failure
+    with capture_logs() as logs:
+        for _ in range(5):
+            names.now += resolver._FRESH
+            assert await _addresses(resolves) == ["192.0.2.1"]
+        names.answer = "192.0.2.2"
+        names.now += resolver._RETRY
+        assert await _addresses(resolves) == ["192.0.2.2"]
+
+    assert [(log["event"], log["host"]) for log in logs] == [
+        ("name not resolved; its last known address is used", "pbx.test"),
+        ("name resolved again", "pbx.test"),
+    ]
+
+
+async def test_last_known_address_while_a_lookup_hangs(names: _Names, resolves: Resolver) -> None:
+    """Where an address is known, a lookup that hangs is waited for only from its start to a second later."""
+    await _addresses(resolves)
+    names.gate.clear()
+    names.answer = "192.0.2.2"
+    names.now += resolver._FRESH
+    first = asyncio.create_task(_addresses(resolves))
+    await asyncio.sleep(0)  # it has started the lookup
+    names.now += resolver._PATIENCE_WITH_AN_ADDRESS
+
+    assert await _addresses(resolves) == ["192.0.2.1"]
+
+    names.gate.set()
+    assert await first == ["192.0.2.2"]
+    assert await _addresses(resolves) == ["192.0.2.2"]
+    assert names.asked == ["pbx.test"] * 2
+
+
+async def test_no_address_while_a_lookup_hangs(names: _Names, resolves: Resolver) -> None:
+    """Where none is known, the failure says so; an answer that comes late is used all the same."""
+    names.gate.clear()
+    first = asyncio.create_task(_addresses(resolves))
+    await asyncio.sleep(0)
+    names.now += resolver._PATIENCE
+
+    with pytest.raises(OSError, match="no answer to the lookup within 8 s"):
+        await _addresses(resolves)
+
+    names.gate.set()
+    assert await first == ["192.0.2.1"]
+    assert await _addresses(resolves) == ["192.0.2.1"]
+    assert names.asked == ["pbx.test"]
+
+
+async def test_threads_are_bounded(names: _Names, resolves: Resolver) -> None:
+    """A name that hangs has two threads at most, however often it is asked for; other names have theirs."""
+    names.gate.clear()
+    for _ in range(20):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await _addresses(resolves)
+        names.now += resolver._HANGS
+    assert names.asked == ["pbx.test"] * 2
+    names.gate.set()
+    await _ended(resolves)
+
+    assert await _addresses(resolves, "other.test") == ["192.0.2.1"]
+
+
+async def test_a_late_answer_of_an_old_lookup(names: _Names, resolves: Resolver) -> None:
+    """A lookup that hung does not undo what a newer one has found."""
+    old_gate = names.gate = threading.Event()
+    names.answer = "192.0.2.1"
+    old = asyncio.create_task(_addresses(resolves))
+    async with asyncio.timeout(10):
+        while not names.asked:  # noqa: ASYNC110 -- a thread tells no task
+            await asyncio.sleep(0.001)
+    names.gate = threading.Event()
+    names.gate.set()
+    names.answer = "192.0.2.2"
+    names.now += resolver._HANGS
+    assert await _addresses(resolves) == ["192.0.2.2"]
+    assert await old == ["192.0.2.2"]
+
+    old_gate.set()
+    await _ended(resolves)
+
+    assert await _addresses(resolves) == ["192.0.2.2"]
+
+
+async def test_with_aiohttp(names: _Names, resolves: Resolver) -> None:
+    """A session connects to what the resolver says, and says why where it says nothing."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7")
+        await writer.drain()
+        writer.close()
+
+    names.answer = "127.0.0.1"
+    connector = aiohttp.TCPConnector(resolver=resolves, use_dns_cache=False)
+    async with (
+        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        async with session.get(f"http://pbx.test:{port}") as response:
+            assert await response.read() == b"7"
+        names.answer = _UNKNOWN
+        with pytest.raises(aiohttp.ClientConnectorDNSError) as raised:
+            await session.get(f"http://other.test:{port}")
+    assert raised.value.os_error.strerror == "Name or service not known"
+
+
+def test_exit() -> None:
+    """A program ends at once although lookups hang."""
+    program = (
+        "import asyncio, contextlib, time\n"
+        "from exporter.resolver import Resolver\n"
+        "async def main():\n"
+        "    resolver = Resolver(lambda *a, **k: time.sleep(100))\n"
+        "    with contextlib.suppress(TimeoutError):\n"
+        "        async with asyncio.timeout(0.05):\n"
+        "            await asyncio.gather(*[resolver.resolve(f'pbx{n}.test') for n in range(20)])\n"
+        "asyncio.run(main())\n"
+        "print('ended')\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+
+    assert (ended.stdout, ended.stderr) == ("ended\n", "")
