@@ -20,10 +20,12 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from exporter import __version__
-from exporter.config import SwitchConfiguration, TlsConfiguration
+from exporter.config import SwitchConfiguration
 from exporter.deadlines import Deadlines
+from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
 from exporter.request import Operation, Request
+from exporter.tls import ClientTls
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 LIST_LIMIT = 64 * 1024 * 1024
@@ -54,6 +56,7 @@ class Client:
     timeout: float
     proxy: str | None = field(repr=False)  # may hold a password
     server_name: str | None
+    tls: ClientTls | None
     _deadlines: Deadlines = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
 
@@ -69,6 +72,8 @@ class Client:
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
         try:
             return await self._deadlines.keep(self._fetch(self._url(request, key), limit))
+        except TlsFileError as error:
+            return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return self._failure(error)
 
@@ -77,7 +82,11 @@ class Client:
 
     async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
         async with self.session.get(
-            url, allow_redirects=False, proxy=self.proxy, server_hostname=self.server_name
+            url,
+            allow_redirects=False,
+            proxy=self.proxy,
+            ssl=await self.tls.context() if self.tls else True,
+            server_hostname=self.server_name,
         ) as response:
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
@@ -156,17 +165,12 @@ class _UnspoiltRequest(aiohttp.ClientRequest):
 def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.TraceConfig] = ()) -> Client:
     """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
 
-    Raises OSError or ssl.SSLError where the TLS files of the configuration cannot be used.
+    Its ``tls`` loads the certificate files with the first request, or earlier with ``load``.
     """
-    # Reading the certificates of the system takes 40 ms, in which nothing else runs.
     is_encrypted = any(
         (url or "").startswith("https:") for url in (configuration.url, configuration.proxy_url)
     )
-    connector = aiohttp.TCPConnector(
-        limit=configuration.max_concurrency,
-        ssl=tls_context(configuration.tls) if is_encrypted else True,
-        ttl_dns_cache=60,
-    )
+    connector = aiohttp.TCPConnector(limit=configuration.max_concurrency, ttl_dns_cache=60)
     session = aiohttp.ClientSession(
         connector=connector,
         request_class=_UnspoiltRequest,
@@ -189,24 +193,5 @@ def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.Tra
         timeout=configuration.timeout,
         proxy=configuration.proxy_url,
         server_name=configuration.tls.server_name,
+        tls=ClientTls(configuration.tls, f"switch {configuration.name}") if is_encrypted else None,
     )
-
-
-def tls_context(tls: TlsConfiguration) -> ssl.SSLContext:
-    """Return how a connection is made safe. Raises OSError or ssl.SSLError where a file cannot be used."""
-    context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
-    context.minimum_version = _TLS_VERSIONS[tls.min_version]
-    if tls.cert_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-_TLS_VERSIONS = {
-    "TLS10": ssl.TLSVersion.TLSv1,
-    "TLS11": ssl.TLSVersion.TLSv1_1,
-    "TLS12": ssl.TLSVersion.TLSv1_2,
-    "TLS13": ssl.TLSVersion.TLSv1_3,
-}

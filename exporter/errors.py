@@ -2,6 +2,7 @@
 
     ExporterError            something a person should read, never a traceback
     ├── ConfigurationError   every problem of a configuration file, all at once
+    ├── TlsFileError         a certificate or key file that cannot be used
     └── StartError           a start that cannot succeed: an address in use, say
 
 What goes wrong with *one answer of a switch* is not an exception but a value,
@@ -34,6 +35,10 @@ class ConfigurationError(ExporterError):
         joined.problems = tuple(problem for error in errors for problem in error.problems)
         joined.args = ("\n".join(str(error) for error in errors),)
         return joined
+
+
+class TlsFileError(ExporterError):
+    """A certificate or key file cannot be used. The text names the file and holds nothing of its content."""
 
 
 class StartError(ExporterError):

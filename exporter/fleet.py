@@ -1,6 +1,5 @@
 """The switches that are polled, and how they are exchanged while everything goes on."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -9,7 +8,7 @@ from yarl import URL
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
-from exporter.errors import StartError
+from exporter.errors import StartError, TlsFileError
 from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.model import Query, Scope
@@ -86,13 +85,14 @@ class Fleet:
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}
         for switch in configuration.switches:
+            client = clients[switch.name] = open_client(switch)
             try:
-                clients[switch.name] = open_client(switch)
-            except (OSError, ssl.SSLError) as error:
-                for client in clients.values():
-                    await client.session.close()
-                reason = error.strerror or type(error).__name__
-                raise StartError(f"switch {switch.name}: its `tls` files cannot be used: {reason}") from error
+                if client.tls:
+                    await client.tls.load()
+            except TlsFileError as error:
+                for opened in clients.values():
+                    await opened.session.close()
+                raise StartError(f"switch {switch.name}: tls: {error}") from error
         return clients
 
     def _poller(self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]) -> Poller:

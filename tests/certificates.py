@@ -6,6 +6,9 @@ from pathlib import Path
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 _LOCAL = "DNS:localhost,IP:127.0.0.1"
+_SIGNS = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+_AUTHORITY = ("-addext", "basicConstraints=critical,CA:TRUE")
+_UNIDENTIFIED = ("-addext", "subjectKeyIdentifier=none", "-addext", "authorityKeyIdentifier=none")
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Authority:
-    """Issues certificates into a directory, with the program ``openssl``."""
+    """Issues certificates into a directory, with the program ``openssl``.
+
+    With ``identified`` false, certificates lack the key identifiers and the key usage that RFC 5280 asks for,
+    as those of old private authorities do.
+    """
 
     openssl: str
     directory: Path
     name: str = "authority"
+    identified: bool = True
 
     @property
     def certificate(self) -> Path:
@@ -33,18 +41,26 @@ class Authority:
         """Make a key and a certificate with these alternative names for these uses."""
         return self._make(
             name,
-            *("-CA", str(self._own.certificate), "-CAkey", str(self._own.key)),
+            *self._signed,
             *("-addext", f"subjectAltName={names}", "-addext", f"extendedKeyUsage={usage}"),
             *("-addext", "basicConstraints=critical,CA:FALSE"),
         )
+
+    def intermediate(self, name: str) -> "Authority":
+        """Return an authority whose certificate this one has issued."""
+        self._make(name, *self._signed, *_AUTHORITY, *_SIGNS)
+        return Authority(self.openssl, self.directory, name, self.identified)
 
     @property
     def _own(self) -> Pair:
         pair = self._files(self.name)
         if pair.certificate.exists():
             return pair
-        # Python 3.13 accepts no authority that does not say so.
-        return self._make(self.name, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        return self._make(self.name, *(_SIGNS if self.identified else _AUTHORITY))
+
+    @property
+    def _signed(self) -> tuple[str, ...]:
+        return "-CA", str(self._own.certificate), "-CAkey", str(self._own.key)
 
     def _files(self, name: str) -> Pair:
         return Pair(self.directory / f"{name}.pem", self.directory / f"{name}.key")
@@ -55,8 +71,15 @@ class Authority:
             [
                 *(self.openssl, "req", "-x509", *_NEW_KEY, "-days", "2", "-subj", f"/CN={name}"),
                 *("-keyout", str(pair.key), "-out", str(pair.certificate), *flags),
+                *(() if self.identified else self._without_identifiers()),
             ],
             check=True,
             capture_output=True,
         )
         return pair
+
+    def _without_identifiers(self) -> tuple[str, ...]:
+        # The system's own configuration adds identifiers, whatever the flags say.
+        configuration = self.directory / "bare.cnf"
+        configuration.write_text("[req]\ndistinguished_name = name\n[name]\n")
+        return "-config", str(configuration), *_UNIDENTIFIED

@@ -15,9 +15,9 @@ import aiohttp
 from yarl import URL
 
 from exporter import __version__
-from exporter.client import tls_context
 from exporter.config import AlertmanagerConfiguration
 from exporter.masking import Mask
+from exporter.tls import client_context
 
 TIMEOUT = 10.0
 """Seconds for one message."""
@@ -55,14 +55,14 @@ class Alertmanager:
     def __init__(
         self, configuration: AlertmanagerConfiguration, mask: Mask, wall: Callable[[], float]
     ) -> None:
-        """Open a session; raises OSError or ssl.SSLError where the TLS files cannot be used."""
+        """Open a session; raises TlsFileError where the TLS files cannot be used."""
         self.url = configuration.url
         self._configuration = configuration
         self._mask = mask
         self._wall = wall
         self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context(configuration.tls)),
+            connector=aiohttp.TCPConnector(limit=1, ssl=client_context(configuration.tls)),
             timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
             headers={"User-Agent": f"softswitch-exporter/{__version__}", "Content-Type": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),

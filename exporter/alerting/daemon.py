@@ -20,7 +20,7 @@ from exporter.alerting.shown import Json, shown
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
-from exporter.errors import StartError
+from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.poll import Poller
 
@@ -80,13 +80,10 @@ class Alerting:
         for alertmanager in configuration.alertmanagers:
             try:
                 opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall))
-            except OSError as error:  # an ssl.SSLError is an OSError
+            except TlsFileError as error:
                 for one in opened:
                     await one.close()
-                reason = error.strerror or type(error).__name__
-                raise StartError(
-                    f"Alertmanager {alertmanager.url}: its `tls` files cannot be used: {reason}"
-                ) from error
+                raise StartError(f"Alertmanager {alertmanager.url}: tls: {error}") from error
         return opened
 
     async def adopt(

@@ -12,7 +12,7 @@ from exporter.alerting.alerts import Alert, State
 from exporter.alerting.messages import Now, message
 from exporter.alerting.rules import Rule
 from exporter.config import AlertingConfiguration, load
-from exporter.errors import StartError
+from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 
 _AN_HOUR = 3600.0
@@ -50,10 +50,8 @@ async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> 
 def _open(alerting: AlertingConfiguration) -> list[Alertmanager]:
     try:
         return [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
-    except OSError as error:  # an ssl.SSLError is an OSError
-        raise StartError(
-            f"the `tls` files of an Alertmanager cannot be used: {error.strerror or type(error).__name__}"
-        ) from error
+    except TlsFileError as error:
+        raise StartError(f"tls of an Alertmanager: {error}") from error
 
 
 async def _send(

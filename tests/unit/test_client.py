@@ -14,6 +14,7 @@ from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
 from exporter.model import Failure, Reason
 from exporter.request import Operation, Request
+from tests.certificates import Authority
 
 _KEY = "s3cr3t key/+&%ü"
 _PARTS_OF_KEY = ("s3cr3t", "key/", "%C3%BC")
@@ -474,6 +475,40 @@ async def test_certificates(
         assert "certificate" in _assert_no_key(outcome).detail
 
 
+async def test_a_client_certificate_that_changes(
+    authority: Authority, tmp_path: Path, configured: Configured
+) -> None:
+    """The next request shows the new certificate; the one in flight ends as it began."""
+    old, new = (authority.issue(name) for name in ("old", "new"))
+    shown, release = [], asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        subject = dict(name for (name,) in writer.get_extra_info("peercert")["subject"])
+        shown.append(subject["commonName"])
+        if len(shown) == 1:
+            await release.wait()
+        await _plain(b"5")(writer)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(old.certificate, old.key)
+    context.load_verify_locations(authority.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    file = tmp_path / "client.pem"
+    file.write_bytes(old.certificate.read_bytes() + old.key.read_bytes())
+    tls = {"ca_file": str(authority.certificate), "cert_file": str(file)}
+    async with _asking(answer, configured, context, tls=tls) as (opened, switch):
+        in_flight = asyncio.create_task(opened.ask(_PEERS, _KEY))
+        while not switch.asked:  # noqa: ASYNC110 -- a fake switch tells nobody what came
+            await asyncio.sleep(0.001)
+        file.write_bytes(new.certificate.read_bytes() + new.key.read_bytes())
+        while set(shown) == {"old"}:
+            assert await opened.ask(_PEERS, _KEY) == b"5"
+        release.set()
+
+        assert await in_flight == b"5"
+        assert shown[-1] == "new"
+
+
 @pytest.mark.parametrize(
     "reply",
     [b"\x15\x03\x03\x00\x02\x02\x46", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"],
@@ -513,12 +548,10 @@ async def test_tls_version(configured: Configured) -> None:
     """The oldest version of TLS that is spoken is the configured one."""
     for name, version in (("TLS12", ssl.TLSVersion.TLSv1_2), ("TLS13", ssl.TLSVersion.TLSv1_3)):
         opened = open_client(configured(url="https://127.0.0.1:9/api", tls={"min_version": name}))
-        connector = opened.session.connector
         await opened.session.close()
 
-        assert isinstance(connector, aiohttp.TCPConnector)
-        assert isinstance(connector._ssl, ssl.SSLContext)
-        assert connector._ssl.minimum_version is version
+        assert opened.tls is not None
+        assert (await opened.tls.context()).minimum_version is version
 
 
 def test_every_reason_of_the_table_has_words() -> None:

@@ -199,7 +199,7 @@ def _poller(configured: Callable[..., SwitchConfiguration], tenants: int, **more
     )
     return Poller(
         configuration,
-        _Answering(None, URL(), 1, None, None),  # type: ignore[arg-type]  # it has no session
+        _Answering(None, URL(), 1, None, None, None),  # type: ignore[arg-type]  # it has no session
         Store("pbx", stale_after=3, max_series=500_000),
         Instruments(CollectorRegistry()),
         Mask(),

@@ -12,13 +12,14 @@ from exporter.cli.probe.advice import advice
 from exporter.cli.probe.finding import Advice, Finding
 from exporter.cli.probe.questions import Question
 from exporter.cli.probe.showing import about_answer, about_request, advice_lines
-from exporter.client import Client, open_client, tls_context
+from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
 from exporter.decode import Options
 from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
 from exporter.poll.options import options
 from exporter.poll.reading import read
+from exporter.tls import client_context
 
 _DEAD = 2
 _REFUSED = 3
@@ -143,7 +144,7 @@ async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
     url = URL(switch.url)
     if switch.proxy_url or url.host is None:
         return ()
-    context = tls_context(switch.tls)
+    context = await asyncio.to_thread(client_context, switch.tls)
     context.check_hostname = False  # the chain is checked all the same
     try:
         async with asyncio.timeout(switch.timeout):

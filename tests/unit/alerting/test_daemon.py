@@ -248,5 +248,5 @@ async def test_a_certificate_that_went_bad(tmp_path: Path, authority: Authority)
     )
     certificate.write_text("not a certificate")
 
-    with pytest.raises(StartError, match="Alertmanager https://b: its `tls` files"):
+    with pytest.raises(StartError, match=r"Alertmanager https://b: tls: .*ca\.pem"):
         await _alerting(_Watch()).open(configuration)

@@ -174,6 +174,7 @@ class Polling(RuleBasedStateMachine):
             timeout=TIMEOUT,
             proxy=None,
             server_name=None,
+            tls=None,
             table=self.table,
         )
 
