@@ -34,7 +34,8 @@ _ALERTING = "alerting"
 class Settings:
     """What the command line says. ``load`` reads the configuration, anew each time it is called.
 
-    ``alerting_speed`` is for tests: how many times faster than declared the durations of alerts go by.
+    ``log_lines_dropped`` returns how many lines of the log could not be written. ``alerting_speed`` is for
+    tests: how many times faster than declared the durations of alerts go by.
     """
 
     load: Callable[[], Configuration]
@@ -42,6 +43,7 @@ class Settings:
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
+    log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
 
 
@@ -65,7 +67,11 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     """
     clock = Clock()
     registry = CollectorRegistry()
-    instruments = Instruments(registry, revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""))
+    instruments = Instruments(
+        registry,
+        revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""),
+        log_lines_dropped=settings.log_lines_dropped,
+    )
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
     alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
