@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,25 +16,25 @@ from exporter import __version__
 from exporter.alerting.daemon import Alerting
 from exporter.clock import Clock
 from exporter.config import Configuration
-from exporter.errors import ConfigurationError, ExporterError
+from exporter.errors import ConfigurationError
 from exporter.exposition import Exposition
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.reloading import Reloading
 from exporter.schedule import Schedule
 from exporter.web import Server, Sources, WebFile, serve
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Some ten requests make Python's own 700: looking for cycles so often took a sixth of all CPU (2026-11)."""
 
-_ALERTING = "alerting"
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the command line says. ``load`` reads the configuration, anew each time it is called.
 
-    ``alerting_speed`` is for tests: how many times faster than declared the durations of alerts go by.
+    ``log_lines_dropped`` returns how many lines of the log could not be written. ``alerting_speed`` is for
+    tests: how many times faster than declared the durations of alerts go by.
     """
 
     load: Callable[[], Configuration]
@@ -42,6 +42,7 @@ class Settings:
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
+    log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
 
 
@@ -65,11 +66,15 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     """
     clock = Clock()
     registry = CollectorRegistry()
-    instruments = Instruments(registry, revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""))
+    instruments = Instruments(
+        registry,
+        revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""),
+        log_lines_dropped=settings.log_lines_dropped,
+    )
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
     alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
-    reload = _reloader(settings, fleet, alerting, schedule, instruments, clock)
+    reloading = Reloading(settings.load, fleet, alerting, schedule, instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -78,18 +83,19 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         lambda: fleet.pollers,
         schedule.is_progressing,
         clock,
-        reload if settings.enable_lifecycle else None,
+        reloading.reload if settings.enable_lifecycle else None,
         alerting.status,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
         stack.push_async_callback(alerting.stop)
-        web_file = await _start_files(settings.web_config_file, reload)
+        stack.push_async_callback(reloading.stop)
+        web_file = await _start_files(settings.web_config_file, reloading.reload)
         server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
         stack.push_async_callback(server.close)
         schedule.start()
         stack.push_async_callback(schedule.stop)
-        yield Running(server, reload)
+        yield Running(server, reloading.reload)
 
 
 async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitable[None]]) -> WebFile | None:
@@ -109,55 +115,11 @@ async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitabl
     return web_file
 
 
-def _reloader(
-    settings: Settings,
-    fleet: Fleet,
-    alerting: Alerting,
-    schedule: Schedule,
-    instruments: Instruments,
-    clock: Clock,
-) -> Callable[[], Awaitable[None]]:
-    log = structlog.get_logger("exporter.app")
-    turn = asyncio.Lock()
-
-    async def reload() -> None:
-        async with turn:
-            try:
-                # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
-                configuration = await asyncio.to_thread(settings.load)
-                await _adopt(configuration, fleet, alerting)
-            except Exception:
-                instruments.reload_successful.set(0)
-                raise
-            instruments.reload_successful.set(1)
-            instruments.reload_timestamp.set(clock.wall())
-            if schedule.is_running:  # the start says where it listens instead
-                log.info("configuration loaded", switches=len(configuration.switches))
-            if alerting.is_on:
-                schedule.ensure(_ALERTING, alerting.evaluate, lambda: alerting.period)
-            elif _ALERTING in schedule.names:
-                schedule.remove(_ALERTING)
-
-    return reload
-
-
 def collect_garbage_less() -> None:
     """Let the collector pass over what is there by now and stays, and look at what is new less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-
-
-async def _adopt(configuration: Configuration, fleet: Fleet, alerting: Alerting) -> None:
-    """Use a configuration, whole or not at all."""
-    opened = await alerting.open(configuration.alerting)
-    try:
-        await fleet.adopt(configuration)
-    except Exception:
-        for alertmanager in opened:
-            await alertmanager.close()
-        raise
-    await alerting.adopt(configuration.alerting, opened)
 
 
 async def run(settings: Settings, mask: Mask) -> None:
@@ -171,26 +133,40 @@ async def run(settings: Settings, mask: Mask) -> None:
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, mask) as exporter:
-        collect_garbage_less()
-        for host, port in exporter.server.addresses:
-            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            log.info("listening", address=address, version=__version__)
-        reloads = asyncio.create_task(_reload_on(hangup, exporter.reload))
-        await stop.wait()
+    async with contextlib.AsyncExitStack() as stack:
+        exporter = await _unless(stop, stack.enter_async_context(running(settings, mask)))
+        if exporter is not None:
+            await _run_until(stop, hangup, exporter)
         log.info("stopping")
-        reloads.cancel()
     log.info("stopped")
 
 
-async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:
+async def _unless(stop: asyncio.Event, start: Coroutine[None, None, Running]) -> Running | None:
+    """Return what has started, or None where it is told to stop before that."""
+    starting = asyncio.create_task(start)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+    return None if starting.cancelled() else starting.result()
+
+
+async def _run_until(stop: asyncio.Event, hangup: asyncio.Event, exporter: Running) -> None:
     log = structlog.get_logger("exporter.app")
+    collect_garbage_less()
+    for host, port in exporter.server.addresses:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        log.info("listening", address=address, version=__version__)
+    reloads = asyncio.create_task(_reload_on(hangup, exporter.reload))
+    await stop.wait()
+    reloads.cancel()
+
+
+async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
-        try:
+        with contextlib.suppress(Exception):  # logged where it was raised; the next SIGHUP must be heard
             await reload()
-        except ExporterError as error:
-            log.warning("configuration not loaded; the one before it stays", problems=str(error))
-        except Exception:  # a defect of ours: the next SIGHUP is to be heard all the same
-            log.exception("job failed", job="reload")

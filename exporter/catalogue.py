@@ -390,6 +390,12 @@ CONFIG_RELOAD_TIMESTAMP = _gauge(
     unit="seconds since 1970",
     source="the exporter",
 )
+LOG_LINES_DROPPED = _counter(
+    "softswitch_exporter_log_lines_dropped_total",
+    "Lines of the log that were dropped because whoever reads it did not read, or could not write.",
+    unit="lines",
+    labels="",
+)
 
 METRICS: tuple[Metric, ...] = tuple(_declared)
 """All of them, in the order of the docs and of ``/metrics``."""

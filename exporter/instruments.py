@@ -5,13 +5,16 @@ is passed in.
 """
 
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import Metric as CollectedMetric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from exporter import __version__, catalogue
 from exporter.catalogue import Metric
@@ -22,7 +25,13 @@ from exporter.model import Query, Reason, Scope, SkipReason
 class Instruments:
     """What polling counts and measures, by switch and query."""
 
-    def __init__(self, registry: CollectorRegistry, *, revision: str = "") -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        revision: str = "",
+        log_lines_dropped: Callable[[], int] = lambda: 0,
+    ) -> None:
         # Without this, `_created` series are emitted in both formats (seen, prometheus_client 0.26).
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
         GCCollector(registry)
@@ -43,6 +52,7 @@ class Instruments:
         )
         self.reload_successful = Gauge(*_declaration(catalogue.CONFIG_RELOAD_SUCCESSFUL), registry=registry)
         self.reload_timestamp = Gauge(*_declaration(catalogue.CONFIG_RELOAD_TIMESTAMP), registry=registry)
+        registry.register(_Counted(catalogue.LOG_LINES_DROPPED, log_lines_dropped))
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)
 
@@ -63,6 +73,17 @@ class Instruments:
     def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the lines of a family, as a store does, as they are now."""
         return [[family.block()] for family in self._families if family.metric is metric]
+
+
+class _Counted(Collector):
+    """A counter that somebody else keeps."""
+
+    def __init__(self, metric: Metric, count: Callable[[], int]) -> None:
+        self._metric = metric
+        self._count = count
+
+    def collect(self) -> Iterable[CollectedMetric]:
+        yield CounterMetricFamily(self._metric.name, self._metric.help, value=self._count())
 
 
 def _declaration(metric: Metric) -> tuple[str, str, tuple[str, ...]]:

@@ -7,18 +7,24 @@ import os
 from exporter import app, logs
 from exporter.config import load
 from exporter.masking import Mask
+from exporter.output import never_block
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon; return 0 when it was told to stop."""
     mask = Mask()
+    output = never_block()
+    if output:
+        output.on_resumed = logs.tell_dropped
     logs.configure(arguments.log_level, arguments.log_format, mask)
+    logs.log_uncaught()
     settings = app.Settings(
         load=lambda: load(arguments.config_file, os.environ),
         listen_addresses=arguments.listen_addresses,
         telemetry_path=arguments.telemetry_path,
         enable_lifecycle=arguments.enable_lifecycle,
         web_config_file=arguments.web_config_file,
+        log_lines_dropped=lambda: output.dropped if output else 0,
     )
     asyncio.run(app.run(settings, mask))
     return 0

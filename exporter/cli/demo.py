@@ -16,6 +16,7 @@ from exporter.app import Settings, running
 from exporter.config import load
 from exporter.errors import StartError
 from exporter.masking import Mask
+from exporter.output import never_block
 from exporter.simulator.keys import Keys
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
@@ -53,6 +54,7 @@ switches:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until it is stopped, and return 0."""
+    never_block()
     asyncio.run(_demo(arguments))
     return 0
 

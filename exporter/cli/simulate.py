@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 
+from exporter.output import never_block
 from exporter.simulator import commandline
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the simulated switch until told to stop."""
+    never_block()
     return asyncio.run(commandline.run(arguments))

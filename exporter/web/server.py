@@ -133,6 +133,8 @@ def _reload(reload: Callable[[], Awaitable[None]]) -> Handler:
             await reload()
         except ExporterError as error:
             return web.Response(status=500, text=f"The configuration was not loaded:\n{error}\n")
+        except Exception:  # noqa: BLE001 -- a defect of ours, which was logged where it was raised
+            return web.Response(status=500, text="The configuration was not loaded; the log says why.\n")
         return web.Response(text="The configuration was loaded.\n")
 
     return handle

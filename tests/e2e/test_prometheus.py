@@ -159,6 +159,7 @@ _NOT_COMPARED: Mapping[Metric, str] = {
     catalogue.BUILD_INFO: "about the exporter: labels",
     catalogue.CONFIG_RELOAD_SUCCESSFUL: "about the exporter: 1",
     catalogue.CONFIG_RELOAD_TIMESTAMP: "a time: within the last minutes",
+    catalogue.LOG_LINES_DROPPED: "about the exporter: 0",
 }
 
 
@@ -310,6 +311,8 @@ def test_the_watchdog_could_not_be_told(observed: _Observed) -> None:
         assert (observed.healthy[metric][name, labels] > 0) is fails
     name = catalogue.ALERTING_STATE_FILE_ERRORS.name
     assert observed.healthy[catalogue.ALERTING_STATE_FILE_ERRORS] == {(name, frozenset()): 0}
+    name = catalogue.LOG_LINES_DROPPED.name
+    assert observed.healthy[catalogue.LOG_LINES_DROPPED] == {(name, frozenset()): 0}
 
 
 def test_failures_are_told_with_their_reason(observed: _Observed) -> None:

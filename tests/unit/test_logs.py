@@ -2,6 +2,9 @@ import io
 import json
 import logging
 import re
+import sys
+import threading
+import types
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
@@ -170,6 +173,121 @@ def test_levels(level: str, lines: int) -> None:
 
     own = [line for line in _read("logfmt", stream) if line["logger"] == "exporter.test"]
     assert len(own) == lines
+
+
+class _Time:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def now() -> _Time:
+    """Return a clock that stands still."""
+    return _Time()
+
+
+def _limited(clock: _Time) -> io.StringIO:
+    stream = io.StringIO(newline="")
+    logs.configure("debug", "logfmt", Mask(), stream, clock)
+    return stream
+
+
+def _raise(text: str) -> None:
+    raise OSError(24, text)
+
+
+def test_a_library_repeats_itself(now: _Time) -> None:
+    """One line a minute for each trouble of asyncio, whatever stands behind it, and how often it came."""
+    stream = _limited(now)
+    log = logging.getLogger("asyncio")
+    for number in range(1000):
+        try:
+            _raise("Too many open files")
+        except OSError as error:
+            text = f"socket.accept() out of system resource\nsocket: <TransportSocket fd={number}>"
+            log.log(logging.ERROR, text, exc_info=error)  # as asyncio does it
+    log.error("Task exception was never retrieved\nfuture: <Task>")
+    now.now += 60
+    log.error("Task exception was never retrieved\nfuture: <Task>")
+    now.now += 60
+    _logger().info("x")
+
+    lines = [(line["logger"], line["msg"].partition("\n")[0]) for line in _read("logfmt", stream)]
+    assert lines == [
+        ("asyncio", "socket.accept() out of system resource"),
+        ("asyncio", "Task exception was never retrieved"),
+        ("exporter.logs", "log line repeated"),
+        ("asyncio", "Task exception was never retrieved"),
+        ("exporter.test", "x"),
+    ]
+    assert 'of=asyncio line="socket.accept() out of system resource" count=999' in stream.getvalue()
+
+
+def test_templates_and_numbers_are_the_same_trouble(now: _Time) -> None:
+    """What differs in an address or a number alone is repeated; another level of words is not."""
+    stream = _limited(now)
+    log = logging.getLogger("aiohttp.server")
+    for number in range(10):
+        log.error("Error handling request from %s", f"2001:db8::{number:x}")
+        text = f"Fatal error on transport {number}"
+        log.error(text)
+    log.error("Unclosed connection")
+    assert len(_read("logfmt", stream)) == 3
+
+
+def test_our_own_exceptions_are_limited_and_our_own_lines_are_not(now: _Time) -> None:
+    """A job that fails each second is logged once a minute; a query that fails for each tenant each time."""
+    stream = _limited(now)
+    for number in range(50):
+        try:
+            _raise(f"number {number}")
+        except OSError:
+            _logger().exception("job failed", job="pbx peers switch")
+        _logger().warning("query failing", tenant=f"T{number}")
+    _logger().error("job failed", job="another", exc_info=ValueError("x"))
+    assert len(_read("logfmt", stream)) == 1 + 50 + 1
+
+
+def test_any_number_of_troubles(now: _Time) -> None:
+    """What is remembered of them is bounded: beyond 200 all of one logger are one."""
+    stream = _limited(now)
+    for number in range(5000):
+        text = f"trouble {'x' * number}"
+        logging.getLogger("library").warning(text)
+    assert len(_read("logfmt", stream)) == 201
+    now.now += 60
+    _logger().info("x")
+    assert "count=4799" in stream.getvalue()
+
+
+def test_what_nobody_catches_is_logged(now: _Time) -> None:
+    """What a thread or a finalizer raises comes as a line, with what it is."""
+    hooks = threading.excepthook, sys.unraisablehook
+    stream = _limited(now)
+    try:
+        logs.log_uncaught()
+        thread = threading.Thread(target=_raise, args=("in the thread",))
+        thread.start()
+        thread.join()
+        unraisable = types.SimpleNamespace(exc_value=ValueError("in a finalizer"))
+        sys.unraisablehook(unraisable)
+    finally:
+        threading.excepthook, sys.unraisablehook = hooks
+    first, second = _read("logfmt", stream)
+    assert "in the thread" in first["exception"]
+    assert "in a finalizer" in second["exception"]
+
+
+def test_dropped_lines_are_told(now: _Time) -> None:
+    """In one line, with their number."""
+    stream = _limited(now)
+    logs.tell_dropped(7)
+    (line,) = _read("logfmt", stream)
+    assert (line["level"], line["count"]) == ("warning", "7")
 
 
 def test_configuring_twice_does_not_write_twice() -> None:

@@ -1,0 +1,90 @@
+"""A reader of the log that lives and does not read: everything else goes on."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartSimulator
+from tests.e2e.everything import configuration, switch
+from tests.e2e.programs import EXPORTER, Exporter, Program, free_port, get, wait_until
+
+
+def _full_pipe() -> tuple[int, int]:
+    """Return a pipe that takes nothing any more."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 1024)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+        return reader, writer
+
+
+@contextmanager
+def _unread(*command: str) -> Iterator[tuple[Program, int]]:
+    """Run a command whose output nobody reads; give it and the end of the pipe to read from."""
+    reader, writer = _full_pipe()
+    process = subprocess.Popen((*EXPORTER, *command), stdout=writer, stderr=writer)
+    os.close(writer)
+    try:
+        yield Program(process, Path(os.devnull)), reader
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+
+
+def _is_healthy(url: str) -> bool:
+    return b"healthy" in get(f"{url}/-/healthy")
+
+
+def test_the_daemon_goes_on_and_stops(run_simulator: StartSimulator, tmp_path: Path) -> None:
+    """It polls, serves, reloads and stops with status 0 in time; what it logged comes once somebody reads."""
+    simulator = run_simulator("--tenants=3")
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", simulator.url)))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--web.enable-lifecycle")
+    with _unread(*command) as (program, reader):
+        exporter = Exporter(program, url)
+        wait_until(lambda: _is_healthy(url), 20, "the exporter to serve")
+        file.write_text(configuration(switch("other", simulator.url)))
+        program.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: exporter.value("softswitch_up", switch="other") == 1, 20, "the reload and a poll")
+        assert exporter.value("softswitch_exporter_log_lines_dropped_total") == 0
+
+        text = b""
+        while b"configuration loaded" not in text:
+            text += os.read(reader, 65536)
+        assert b"msg=listening" in text
+        program.process.send_signal(signal.SIGTERM)
+        while chunk := os.read(reader, 65536):
+            text += chunk
+        assert text.endswith(b"msg=stopped\n")
+        assert program.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("command", ["daemon", "demo", "simulate"])
+def test_sigterm_is_heard(command: str, run_simulator: StartSimulator, tmp_path: Path) -> None:
+    """Whatever runs until it is told to stop does so within 5 seconds, with its output unread."""
+    port = free_port()
+    arguments: tuple[str, ...] = (command, f"--port={port}", "--simulator-port=0")
+    if command == "simulate":
+        arguments = (command, f"--listen=127.0.0.1:{port}")
+    if command == "daemon":
+        file = tmp_path / "config.yaml"
+        file.write_text(configuration(switch("pbx", run_simulator("--tenants=1").url)))
+        arguments = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
+    with _unread(*arguments) as (program, _):
+        wait_until(lambda: get(f"http://127.0.0.1:{port}/"), 30, "it to serve")
+        started = time.monotonic()
+        assert program.stop() == 0
+        assert time.monotonic() - started < 5

@@ -1,0 +1,172 @@
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+import structlog
+
+from exporter.app import Running, Settings, running
+from exporter.config import Configuration, load
+from exporter.errors import ConfigurationError, ExporterError
+from exporter.masking import Mask
+from tests.e2e.everything import configuration, switch
+
+_NOBODY = "http://127.0.0.1:9/api"
+"""Nothing listens there: what is polled does not matter here."""
+
+
+_ALERTING = '"alerting": {"alertmanagers": [{"url": "http://127.0.0.1:9"}]}'
+
+
+class _Loader:
+    """Loads a file, and can be made to wait or to fail before it does."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.begun = 0
+        self.errors: list[BaseException] = []
+
+    def __call__(self) -> Configuration:
+        self.begun += 1
+        self.go_on.wait(20)
+        if self.errors:
+            raise self.errors.pop(0)
+        return load(self.file, {})
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> _Loader:
+    """Return a loader of a file with the switch `old`."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("old", _NOBODY)))
+    return _Loader(file)
+
+
+def _settings(loader: _Loader) -> Settings:
+    return Settings(loader, [("127.0.0.1", 0)], enable_lifecycle=True)
+
+
+def _url(exporter: Running, path: str) -> str:
+    host, port = exporter.server.addresses[0]
+    return f"http://{host}:{port}{path}"
+
+
+async def _page(exporter: Running, path: str = "/metrics") -> str:
+    async with aiohttp.ClientSession() as session, session.get(_url(exporter, path)) as response:
+        return await response.text()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 -- what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def _post_and_leave(exporter: Running, loader: _Loader) -> None:
+    """Ask for a reload, and disconnect while it runs."""
+    begun = loader.begun
+    loader.go_on.clear()
+    host, port = exporter.server.addresses[0]
+    _, writer = await asyncio.open_connection(host, port)
+    writer.write(b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+    await _until(lambda: loader.begun > begun)
+    writer.transport.abort()
+    await _page(exporter)  # by now the server has seen that the client left
+    loader.go_on.set()
+
+
+async def test_a_client_that_disconnects_cancels_nothing(loader: _Loader) -> None:
+    """The reload it asked for is applied whole: switches, their counters, alerting, the metrics."""
+    async with running(_settings(loader), Mask()) as exporter:
+        assert 'softswitch_breaker_open{switch="old"}' in await _page(exporter)
+        at = "softswitch_exporter_config_last_reload_success_timestamp_seconds"
+        before = next(line for line in (await _page(exporter)).splitlines() if line.startswith(at))
+        text = configuration(switch("new", _NOBODY)).replace("{", f"{{{_ALERTING}, ", 1)
+        loader.file.write_text(text)
+
+        with structlog.testing.capture_logs() as log:
+            await _post_and_leave(exporter, loader)
+            await _until(lambda: any(line["event"] == "configuration loaded" for line in log))
+
+        page = await _page(exporter)
+        assert 'switch="old"' not in page
+        assert 'softswitch_breaker_open{switch="new"}' in page
+        assert 'softswitch_alerting_notifications_total{alertmanager="http://127.0.0.1:9"}' in page
+        assert "softswitch_exporter_config_last_reload_successful 1.0" in page
+        assert before not in page
+
+
+async def test_a_failure_that_nobody_waits_for_is_logged(loader: _Loader) -> None:
+    """Also where the client has left: the log and the metric say that the configuration was not loaded."""
+    async with running(_settings(loader), Mask()) as exporter:
+        loader.file.write_text("switches: []")
+        with structlog.testing.capture_logs() as log:
+            await _post_and_leave(exporter, loader)
+            await _until(lambda: any("not loaded" in line["event"] for line in log))
+        page = await _page(exporter)
+        assert "softswitch_exporter_config_last_reload_successful 0.0" in page
+        assert 'switch="old"' in page
+
+
+async def test_the_file_is_read_again_for_who_asks_meanwhile(loader: _Loader) -> None:
+    """While one reload runs any number share the next one, which reads what the file is by then."""
+    async with running(_settings(loader), Mask()) as exporter:
+        begun = loader.begun
+        loader.go_on.clear()
+        reloads = [asyncio.create_task(exporter.reload())]
+        await _until(lambda: loader.begun == begun + 1)
+        loader.file.write_text(configuration(switch("new", _NOBODY)))
+        reloads += [asyncio.create_task(exporter.reload()) for _ in range(100)]
+        await asyncio.sleep(0)
+        loader.go_on.set()
+        await asyncio.gather(*reloads)
+        assert loader.begun == begun + 2
+        assert 'switch="old"' not in await _page(exporter)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), RuntimeError("a defect")])
+async def test_what_a_reload_raises_ends_with_it(error: BaseException, loader: _Loader) -> None:
+    """POST answers 500, the old configuration stays, and the next reload works."""
+    async with running(_settings(loader), Mask()) as exporter, aiohttp.ClientSession() as session:
+        loader.file.write_text(configuration(switch("new", _NOBODY)))
+        loader.errors.append(error)
+        async with session.post(_url(exporter, "/-/reload")) as answer:
+            assert answer.status == 500
+            assert (await answer.text()).startswith("The configuration was not loaded")
+        page = await _page(exporter)
+        assert "softswitch_exporter_config_last_reload_successful 0.0" in page
+        assert 'switch="old"' in page
+        async with session.post(_url(exporter, "/-/reload")) as answer:
+            assert answer.status == 200
+        assert 'switch="new"' in await _page(exporter)
+
+
+async def test_a_stop_does_not_wait_for_a_reload_that_hangs(loader: _Loader) -> None:
+    """It ends within five seconds, whoever waits for the reload, and leaves no task."""
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(5):
+        async with running(_settings(loader), Mask()) as exporter:
+            loader.go_on.clear()
+            begun = loader.begun
+            waiting = asyncio.create_task(exporter.reload())
+            await _until(lambda: loader.begun > begun)
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(ExporterError, match="stopping"):
+            await exporter.reload()
+    loader.go_on.set()
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_start_that_fails_is_not_logged_as_a_reload(loader: _Loader) -> None:
+    """The start raises what is wrong, and that is all that is said."""
+    loader.file.write_text("switches: []")
+    with structlog.testing.capture_logs() as log, pytest.raises(ConfigurationError):
+        async with running(_settings(loader), Mask()):
+            pytest.fail("it started")
+    assert log == []
