@@ -1,5 +1,7 @@
 """Figures as the templates of Prometheus write them, so that a text is the same whoever sends it."""
 
+import math
+
 _SECONDS_A_DAY = 86_400
 
 
@@ -26,6 +28,8 @@ def _significant(value: float) -> str:
 
 def _duration(seconds: float) -> str:
     """Return ``humanizeDuration`` of whole seconds: a license is told in days, and a day has 86,400."""
+    if not math.isfinite(seconds):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(seconds, "NaN")
     if abs(seconds) < 1:
         return f"{_significant(seconds)}s"
     sign = "-" if seconds < 0 else ""

@@ -44,12 +44,12 @@ def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
     made = Overview()
     kinds: dict[tuple[bool, bool, str, str], list[Alert]] = defaultdict(list)
     for number, alert in enumerate(alerts, 1):
-        rule, labels = alert.identity
+        rule, _ = alert.identity
         made.counts[rule.name, alert.state] += 1
         if alert.state is not State.PENDING:
             made.told[alert.identity] = alert
         if alert.state is not State.RESOLVED:
-            severity = rule.severity or dict(labels)["severity"]
+            severity = alert.severity
             kind = kinds[alert.state is State.PENDING, severity != "critical", rule.name, severity]
             if len(kind) < _OF_A_KIND:
                 kind.append(alert)
