@@ -23,7 +23,9 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Alert:
-    """One alert, equal to no other: one that ended and fires again is another. ``since`` is when its present state began, ``fired_at`` when it began to fire.
+    """One alert, equal to no other: one that ended and fires again is another.
+
+    ``since`` is when its present state began, ``fired_at`` when it began to fire.
 
     ``value`` and ``threshold`` are those of the newest evaluation at which it was due, ``last_due_at``.
     ``ending_since``: it fires although it is not due any more, for its ``keep_firing_for``, since then.

@@ -23,13 +23,15 @@ class Figure(float):
 
 def _significant(value: float) -> str:
     """Return four significant digits, as ``%.4g`` does."""
+    if not math.isfinite(value):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
     return f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:
     """Return ``humanizeDuration`` of whole seconds: a license is told in days, and a day has 86,400."""
     if not math.isfinite(seconds):
-        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(seconds, "NaN")
+        return _significant(seconds)
     if abs(seconds) < 1:
         return f"{_significant(seconds)}s"
     sign = "-" if seconds < 0 else ""

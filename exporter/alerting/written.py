@@ -10,7 +10,7 @@ from typing import Any
 from exporter.model import Query, Registration, Scope, Target
 
 CENTURY = 100 * 365.25 * 86_400
-"""Seconds. No exporter has run for longer; with numbers far above it a step of a minute is lost in rounding."""
+"""Seconds. No exporter ran for longer; with numbers far above it a step of a minute is lost in rounding."""
 
 _AN_HOUR = 3600.0
 _YEAR_10000 = 253_402_300_800.0
