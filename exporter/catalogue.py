@@ -358,10 +358,25 @@ ALERTING_NOTIFICATIONS_DROPPED = _counter(
 )
 ALERTING_NOTIFICATIONS_LATENCY = _histogram(
     "softswitch_alerting_notifications_latency_seconds",
-    "Time that an Alertmanager took for a message of up to 64 alerts, or until that failed.",
+    "Time that an Alertmanager took for a message of up to 256 alerts, or until that failed.",
     unit="seconds",
     labels="alertmanager",
     buckets=LATENCY_BUCKETS,
+)
+ALERTING_NOTIFICATIONS_WAITING = _gauge(
+    "softswitch_alerting_notifications_waiting",
+    "Alerts that are still to be sent to an Alertmanager, by kind: the beginning or the end of a new one was "
+    "never sent, a repeat was. While there are new ones, Alertmanager is slow or does not answer.",
+    unit="alerts",
+    source="the exporter",
+    labels="alertmanager kind",
+)
+ALERTING_CLOCK_SKEW = _gauge(
+    "softswitch_alerting_clock_skew_seconds",
+    "By how much the Date in the answers of an Alertmanager is ahead of the clock of the exporter.",
+    unit="seconds",
+    source="the exporter",
+    labels="alertmanager",
 )
 ALERTING_STATE_FILE_ERRORS = _counter(
     "softswitch_alerting_state_file_errors_total",

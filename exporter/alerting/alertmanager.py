@@ -1,11 +1,15 @@
 """One message to one Alertmanager over HTTP, bounded in time; a failure is a value and not an exception."""
 
 import asyncio
+import errno
 import json
+import os
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http import HTTPStatus
@@ -73,7 +77,7 @@ class Alertmanager:
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._post(json.dumps(alerts).encode())
-        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             return Answer(Verdict.FAILED, self._mask(_detail(error)))
 
     async def close(self) -> None:
@@ -111,18 +115,43 @@ class Alertmanager:
     def _ahead(self, date: str) -> float | None:
         """Return by how much the clock that wrote this date is ahead of ours, to a second."""
         try:
-            return parsedate_to_datetime(date).timestamp() - self._wall()
+            written = parsedate_to_datetime(date)
         except (ValueError, OverflowError):  # the latter of a year with twenty digits
             return None
+        # "-0000" is UTC of which nothing is known about the place: Python leaves the time zone out then.
+        return (written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp() - self._wall()
 
 
 def _detail(error: Exception) -> str:
+    """Say in words why a message failed: the texts of exceptions repeat addresses as Python writes them."""
     if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT:g} s"
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    return _tls_or_connection(error)
+
+
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (UnicodeError, "no connection: no host can have the name in `url`"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed before an answer came"),
+    (aiohttp.ClientPayloadError, "the connection was closed before the answer was complete"),
+    (aiohttp.ClientResponseError, "what answers does not speak HTTP; check `url`"),
+)
+
+
+def _tls_or_connection(error: Exception) -> str:
+    # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read.
+    if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
+        error = error.__cause__
     cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate was not accepted: {cause.verify_message}"
     inner = getattr(cause, "os_error", cause)
     if isinstance(inner, ssl.SSLError):
         return f"TLS failed: {inner.reason or type(inner).__name__}"
-    return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"
+    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
+        return f"no connection: {os.strerror(inner.errno)}"
+    if isinstance(inner, socket.gaierror):
+        return f"no connection: the name in `url` is not known ({inner.strerror})"
+    return "no connection"

@@ -21,12 +21,16 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Alert:
-    """One alert. ``since`` is when its present state began, ``fired_at`` when it began to fire.
+    """One alert, equal to no other: one that ended and fires again is another.
+
+    ``since`` is when its present state began, ``fired_at`` when it began to fire.
 
     ``value`` and ``threshold`` are those of the newest evaluation at which it was due, ``last_due_at``.
     ``ending_since``: it fires although it is not due any more, for its ``keep_firing_for``, since then.
+    ``team``: of its tenant, until it fires. Then it keeps that label, by which Alertmanager knows it: with
+    another one it would be another alert, and the end of this one would be told while its cause goes on.
     ``due_in``: in which evaluation of this process it was due last.
     """
 
@@ -37,13 +41,20 @@ class Alert:
     threshold: float
     fired_at: float | None = None
     ending_since: float | None = None
+    team: str = ""
     due_in: int = 0
+
+    @property
+    def severity(self) -> str:
+        """Its severity: that of its rule, or of the threshold that was crossed."""
+        rule, found = self.identity
+        return rule.severity or next((text for name, text in found if name == "severity"), "")
 
     @property
     def labels(self) -> dict[str, str]:
         """All its labels but those that the configuration adds."""
         rule, found = self.identity
-        return rule.labels(found)
+        return rule.labels(found) | ({"team": self.team} if self.team else {})
 
     @property
     def annotations(self) -> Mapping[str, str]:
@@ -97,6 +108,8 @@ class Alerts:
             # What ended and is due again is another alert: it has to hold anew.
             alert = Alert(found.identity, State.PENDING, now, found.value, found.threshold)
             self.by_identity[found.identity] = alert
+        if alert.state is State.PENDING:
+            alert.team = found.team
         alert.value, alert.threshold, alert.ending_since = found.value, found.threshold, None
         alert.due_in = self._evaluation
 

@@ -23,11 +23,15 @@ Identity = tuple[Rule, Labels]
 
 
 class Found(NamedTuple):
-    """An alert that is due, with the value, and the threshold or other figure, that its description tells."""
+    """An alert that is due, with the value, and the threshold or other figure, that its description tells.
+
+    ``team`` is no part of the identity: a tenant that changes its team has the same alerts as before.
+    """
 
     identity: Identity
     value: float
     threshold: float = 0.0
+    team: str = ""
 
 
 Findings = Iterator[Found | None]
@@ -56,10 +60,16 @@ def _of_switch(memory: Memory, *more: tuple[str, str]) -> Labels:
     return (("switch", memory.switch), *more)
 
 
-def _of_tenant(memory: Memory, tenant: str, *more: tuple[str, str]) -> Labels:
-    team = memory.teams.get(tenant)
-    labels = (("switch", memory.switch), ("tenant", tenant), *more)
-    return (*labels, ("team", team)) if team else labels
+def _of_tenant(
+    memory: Memory,
+    rule: Rule,
+    tenant: str,
+    *more: tuple[str, str],
+    value: float = 0.0,
+    threshold: float = 0.0,
+) -> Found:
+    identity = (rule, _of_switch(memory, ("tenant", tenant), *more))
+    return Found(identity, value, threshold, memory.teams.get(tenant, ""))
 
 
 def _asked(memory: Memory, scope: Scope, tenant: str = "") -> int:
@@ -110,7 +120,7 @@ def _tenant_key_refused(memory: Memory) -> Findings:
             yield None
     for tenant, count in counts.items():
         if count >= _ENOUGH_REFUSALS or count >= _asked(memory, Scope.TENANT, tenant):
-            yield Found((rules.TENANT_KEY_REFUSED, _of_tenant(memory, tenant)), count)
+            yield _of_tenant(memory, rules.TENANT_KEY_REFUSED, tenant, value=count)
 
 
 def _license_expiring(memory: Memory) -> Findings:
@@ -147,8 +157,14 @@ def _balance_low(memory: Memory) -> Findings:
     for (tenant, severity), threshold in memory.balance_thresholds.known.items():
         balance = balances.get(tenant, math.inf)
         if balance < threshold:
-            labels = _of_tenant(memory, tenant, ("severity", severity))
-            yield Found((rules.BALANCE_LOW, labels), balance, threshold)
+            yield _of_tenant(
+                memory,
+                rules.BALANCE_LOW,
+                tenant,
+                ("severity", severity),
+                value=balance,
+                threshold=threshold,
+            )
 
 
 def _tenant_registrations_low(memory: Memory) -> Findings:
@@ -156,8 +172,14 @@ def _tenant_registrations_low(memory: Memory) -> Findings:
     for (tenant, severity), threshold in memory.ratio_thresholds.known.items():
         ratio = ratios.get(tenant, math.inf)
         if ratio < threshold:
-            labels = _of_tenant(memory, tenant, ("severity", severity))
-            yield Found((rules.TENANT_REGISTRATIONS_LOW, labels), ratio, threshold)
+            yield _of_tenant(
+                memory,
+                rules.TENANT_REGISTRATIONS_LOW,
+                tenant,
+                ("severity", severity),
+                value=ratio,
+                threshold=threshold,
+            )
 
 
 def _tenant_registrations_lost(memory: Memory, firing: Firing) -> Findings:
@@ -169,20 +191,19 @@ def _tenant_registrations_lost(memory: Memory, firing: Firing) -> Findings:
     for tenant in silent:
         phones = memory.extensions.known[tenant][Registration.UNREGISTERED]
         if phones >= _FEW_PHONES and (tenant in had_phones or tenant in lost):
-            yield Found((rule, _of_tenant(memory, tenant)), 0, phones)
+            yield _of_tenant(memory, rule, tenant, threshold=phones)
 
 
 def _tenant_channels_near_limit(memory: Memory) -> Findings:
     for tenant, share in memory.tenant_used.averages_above(_TENANT_NEAR):
-        yield Found((rules.TENANT_CHANNELS_NEAR_LIMIT, _of_tenant(memory, tenant)), share)
+        yield _of_tenant(memory, rules.TENANT_CHANNELS_NEAR_LIMIT, tenant, value=share)
 
 
 def _watched_extension_down(memory: Memory) -> Findings:
     registered = memory.registered.known
     for tenant, extension in memory.watched.known:
         if registered.get((tenant, extension)) == 0:
-            labels = _of_tenant(memory, tenant, ("extension", extension))
-            yield Found((rules.WATCHED_EXTENSION_DOWN, labels), 0)
+            yield _of_tenant(memory, rules.WATCHED_EXTENSION_DOWN, tenant, ("extension", extension))
 
 
 _CONDITIONS: tuple[Callable[[Memory], Findings], ...] = (

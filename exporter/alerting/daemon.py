@@ -121,7 +121,7 @@ class Alerting:
             for alertmanager in opened
         ]
         for sender in self._senders if was_on else ():  # at the start the first evaluation tells
-            sender.offer(self._overview.told if self._overview else {})
+            await sender.offer(self._overview.told if self._overview else {})
         if configuration.dry_run:
             self._log.info("alerting is a dry run: alerts are judged and shown, and sent to nobody")
 
@@ -139,8 +139,7 @@ class Alerting:
         self._log_changes(engine.alerts.changed)
         self._overview = made = await _in_turns(overview(engine.alerts.by_identity.values()))
         for sender in self._senders:
-            sender.offer(made.told)
-            await asyncio.sleep(0)
+            await sender.offer(made.told)
         self._count(self._instruments, made)
         await self._keeper.keep(engine, self._boot, self._wall)
 

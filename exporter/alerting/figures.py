@@ -1,5 +1,7 @@
 """Figures as the templates of Prometheus write them, so that a text is the same whoever sends it."""
 
+import math
+
 _SECONDS_A_DAY = 86_400
 
 
@@ -21,11 +23,15 @@ class Figure(float):
 
 def _significant(value: float) -> str:
     """Return four significant digits, as ``%.4g`` does."""
+    if not math.isfinite(value):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
     return f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:
     """Return ``humanizeDuration`` of whole seconds: a license is told in days, and a day has 86,400."""
+    if not math.isfinite(seconds):
+        return _significant(seconds)
     if abs(seconds) < 1:
         return f"{_significant(seconds)}s"
     sign = "-" if seconds < 0 else ""

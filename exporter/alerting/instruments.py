@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exporter import catalogue
+from exporter.alerting.backlog import Kind
 from exporter.catalogue import Metric
 
 
@@ -19,6 +20,8 @@ class AlertingInstruments:
             buckets=catalogue.ALERTING_NOTIFICATIONS_LATENCY.buckets,
             registry=registry,
         )
+        self.waiting = Gauge(*_declaration(catalogue.ALERTING_NOTIFICATIONS_WAITING), registry=registry)
+        self.clock_skew = Gauge(*_declaration(catalogue.ALERTING_CLOCK_SKEW), registry=registry)
         self.state_file_errors = Counter(
             *_declaration(catalogue.ALERTING_STATE_FILE_ERRORS), registry=registry
         )
@@ -27,10 +30,19 @@ class AlertingInstruments:
         """Let everything about an Alertmanager exist from the start: a counter born at 1 has no increase."""
         for metric in (self.sent, self.errors, self.dropped, self.latency):
             metric.labels(alertmanager)
+        for kind in Kind:
+            self.waiting.labels(alertmanager, kind.value)
 
     def forget(self, alertmanager: str) -> None:
         """Drop every series of an Alertmanager that is not told any more."""
-        for metric in (self.sent, self.errors, self.dropped, self.latency):
+        for metric in (
+            self.sent,
+            self.errors,
+            self.dropped,
+            self.latency,
+            self.waiting,
+            self.clock_skew,
+        ):
             metric.remove_by_labels({"alertmanager": alertmanager})
 
 

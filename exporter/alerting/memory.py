@@ -170,10 +170,8 @@ class Memory:
         yield
         self.had_phones.update({tenant: 1.0 for tenant, ratio in ratios.items() if ratio > 0}, now)
         yield
-        self.teams = dict(self.labelled.present.keys())
-        for tenant, team in self.labelled.gone:
-            # A tenant that changed its team is in two until the older one is forgotten: then in none.
-            self.teams[tenant] = "" if tenant in self.teams else team
+        gone = sorted((seen, tenant, team) for (tenant, team), (_, seen) in self.labelled.gone.items())
+        self.teams = {tenant: team for _, tenant, team in gone} | dict(self.labelled.present.keys())
         yield
 
 

@@ -8,13 +8,16 @@ from typing import Any
 from exporter.alerting.alerts import Alert, State
 from exporter.alerting.engine import INTERVAL
 
-_MISSED = 4
-"""Evaluations that may fail to arrive before Alertmanager takes an alert for ended: as Prometheus has it."""
+VALID_FOR = 4 * INTERVAL
+"""Seconds for which Alertmanager believes that an alert fires unless it is told again: as with Prometheus."""
+
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """One instant on both axes: the moment of the engine, and the wall clock of who is told.
+    """One instant on both axes: the moment of the engine, and our wall clock.
 
     ``speed``: seconds of moments in a second: 1, but for tests.
     """
@@ -28,15 +31,19 @@ class Now:
         return self.wall - max(0.0, self.moment - moment) / self.speed
 
 
-def message(alert: Alert, labels: Mapping[str, str], now: Now) -> dict[str, Any]:
+def message(
+    alert: Alert, labels: Mapping[str, str], now: Now, valid_for: float = VALID_FOR
+) -> dict[str, Any]:
     """Return an alert that fires or ended, with the configured labels where it has none of that name.
+
+    ``valid_for``: seconds after which Alertmanager may assume that an alert that fires has ended.
 
     Times follow from how long ago it was, not from what the clock showed then: after a step of the clock
     Alertmanager would take an alert that begins in its future, or ended in its past, for none.
     """
     fired_at = alert.since if alert.fired_at is None else alert.fired_at
     ended = alert.state is State.RESOLVED
-    ends = now.wall_of(alert.since) if ended else now.wall + _MISSED * INTERVAL
+    ends = now.wall_of(alert.since) if ended else now.wall + valid_for
     return {
         "labels": {name: text for name, text in {**labels, **alert.labels}.items() if text},
         "annotations": dict(alert.annotations),
@@ -46,5 +53,6 @@ def message(alert: Alert, labels: Mapping[str, str], now: Now) -> dict[str, Any]
 
 
 def timestamp(seconds: float) -> str:
-    """Return seconds since 1970 as RFC 3339."""
+    """Return seconds since 1970 as RFC 3339, which knows the years 1 to 9999."""
+    seconds = min(max(seconds, _EARLIEST), _LATEST)
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

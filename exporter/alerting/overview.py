@@ -4,6 +4,7 @@ It is made once after each evaluation, in small steps: of 5,000 tenants in troub
 and the status may be asked for at any time.
 """
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,12 +45,12 @@ def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
     made = Overview()
     kinds: dict[tuple[bool, bool, str, str], list[Alert]] = defaultdict(list)
     for number, alert in enumerate(alerts, 1):
-        rule, labels = alert.identity
+        rule, _ = alert.identity
         made.counts[rule.name, alert.state] += 1
         if alert.state is not State.PENDING:
             made.told[alert.identity] = alert
         if alert.state is not State.RESOLVED:
-            severity = rule.severity or dict(labels)["severity"]
+            severity = alert.severity
             kind = kinds[alert.state is State.PENDING, severity != "critical", rule.name, severity]
             if len(kind) < _OF_A_KIND:
                 kind.append(alert)
@@ -57,7 +58,8 @@ def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
             yield
     yield
     for number, alert in enumerate(_in_order(kinds), 1):
-        made.shown.append(Shown(alert.state, alert.labels, alert.annotations, alert.since))
+        with contextlib.suppress(Exception):  # one that cannot be shown must not silence the others
+            made.shown.append(Shown(alert.state, alert.labels, alert.annotations, alert.since))
         if not number % (_AT_A_TIME // 5):
             yield
     return made

@@ -4,8 +4,10 @@ Names, labels, severities, durations and texts are equal; ``tests/unit/alerting/
 together. When each is due stands in ``conditions``. Alerts that need a long history are Prometheus's alone.
 """
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from exporter.alerting.figures import Figure
 
@@ -194,3 +196,11 @@ RULES = (
     WATCHED_EXTENSION_DOWN,
 )
 """All of them, in the order of the rule files."""
+
+
+@cache
+def distinguishing_labels(rule: Rule) -> frozenset[str]:
+    """Return the names of the labels that tell alerts of a rule apart: those that its description names."""
+    named = {name for _, name, _, _ in string.Formatter().parse(rule.description) if name}
+    severity = set() if rule.severity else {"severity"}
+    return frozenset(named - {"value", "threshold"} | severity)

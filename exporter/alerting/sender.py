@@ -1,37 +1,49 @@
-"""Keeps one Alertmanager told: the newest list of alerts, in portions, until it has taken all of it.
+"""Sends alerts to one Alertmanager: the newest list, in portions, the most urgent first.
 
-What waits is one list at most. A newer one takes its place, and holds everything that is still to be told:
-what fires is told as long as it fires, and what ended for 15 minutes.
+Everything that fires is sent again each minute, and the end of an alert for 15 minutes. An Alertmanager that
+is slow or away causes no pile: what waits is what fires, and ends of the last 15 minutes.
 """
 
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from typing import Any
 
 import structlog
 
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
 from exporter.alerting.alerts import RESOLVED_FOR, Alert, State
+from exporter.alerting.backlog import Backlog, Kind, parts
 from exporter.alerting.conditions import Identity
 from exporter.alerting.instruments import AlertingInstruments
-from exporter.alerting.messages import Now, message
+from exporter.alerting.messages import VALID_FOR, Now, message
+from exporter.alerting.skew import Skew
 
 BATCH = 64
+"""Alerts in a message."""
+
+LARGE_BATCH = 256
+"""Alerts in a message where many wait: most of the time of a message does not depend on its size."""
+
+_MANY = 1000
 
 _LONGEST_PAUSE = 60.0
 """Seconds: an Alertmanager that is back must not wait longer for what fires than for a resend."""
 
-_OFF = 30.0
-"""Seconds by which two clocks may differ before times are told by the other one."""
-
 _STEP = 5.0
-"""Seconds by which our clock must have been stepped for both to be compared anew, before anything is told."""
+"""Seconds by which our clock must have been stepped for the clocks to be compared before anything is sent."""
+
+_BEHIND = 2
+"""Lists in a row that came before the one before them was sent: then Alertmanager is slow."""
+
+_ROUNDS = 4
+"""Rounds of resending that may be lost before Alertmanager assumes that an alert has ended."""
 
 
 class Sender:
-    """Tells one Alertmanager. ``now`` gives the instant by our clocks."""
+    """Sends to one Alertmanager. ``now`` gives the instant by our clocks, ``timer`` measures messages."""
 
     def __init__(
         self,
@@ -39,36 +51,41 @@ class Sender:
         labels: Mapping[str, str],
         instruments: AlertingInstruments,
         now: Callable[[], Now],
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.alertmanager = alertmanager
         self._labels = labels
         self._instruments = instruments
         self._now = now
+        self._timer = timer
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
-        self._waiting: dict[Identity, Alert] = {}
-        self._refused: dict[Identity, Alert | None] = {}
-        self._ahead = 0.0
+        self._backlog = Backlog()
+        self._skew = Skew(self._log)
         self._compared_at = math.inf  # what the wall clock was ahead of moments then
+        self._seconds_a_message = 0.0
         self._failing = False
+        self._lists_behind = 0
         self._news = asyncio.Event()
         instruments.start_at_zero(alertmanager.url)
         self._task = asyncio.create_task(self._run(), name=f"alerts to {alertmanager.url}")
 
-    def offer(self, alerts: Mapping[Identity, Alert]) -> None:
-        """Tell all of these, and nothing of an older list any more."""
-        now = self._now().moment
-        newer = dict(alerts)
-        self._refused = {identity: newer.pop(identity) for identity in self._refused if identity in newer}
-        ended = [alert for alert in self._waiting.values() if alert.state is State.RESOLVED]
-        given_up = sum(now - one.since > RESOLVED_FOR and one.identity not in newer for one in ended)
-        if given_up:
-            self._count_dropped(given_up)
-            self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)
-        self._waiting = newer
+    async def offer(self, alerts: Mapping[Identity, Alert]) -> None:
+        """Send all of these, and nothing of an older list any more. Yields to the event loop."""
+        self._note_pace()
+        self._skew.log()
+        steps = self._backlog.offer(alerts.values())
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                self._give_up(end.value)
+                break
+            await asyncio.sleep(0)
+        self._note_waiting()
         self._news.set()
 
     async def stop(self) -> None:
-        """Stop telling, at once. What fires is not resolved by it: Alertmanager waits for four minutes."""
+        """Stop at once. What fires is not resolved by it: Alertmanager waits for four minutes."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -80,102 +97,168 @@ class Sender:
             await self._news.wait()
             self._news.clear()
             try:
-                taken = await self._tell()
-            except Exception:  # noqa: BLE001 -- a defect of ours: what fires next is to be told all the same
+                is_well = await self._send_all()
+            except Exception:  # noqa: BLE001 -- a defect of ours: what fires next is to be sent all the same
                 self._log.exception("job failed", job="alerts")
-                taken = False
-            if taken:
+                is_well = False
+            if is_well:
                 pause = 1.0
                 continue
             await asyncio.sleep(pause / self._now().speed)
             pause = min(2 * pause, _LONGEST_PAUSE)
             self._news.set()
 
-    async def _tell(self) -> bool:
-        """Tell everything that waits; return whether it was taken, but for what is refused alone."""
-        taken = 0
-        # A newer list may come meanwhile, with the end of what is being told as firing: all of it is told.
-        while batch := list(islice((waiting := self._waiting).values(), BATCH)):
+    async def _send_all(self) -> bool:
+        """Send everything that waits; return False as soon as Alertmanager does not accept a message."""
+        is_accepted = False
+        # While it is sent a newer list may come: where Alertmanager is slow, this loop goes on for long.
+        while batch := self._backlog.next(self._batch_size()):
             answer = await self._send(batch)
             if answer.verdict is Verdict.REFUSED:
-                answer = await self._send_one_by_one(batch, others_were_taken=taken > 0)
-            if answer.verdict is not Verdict.TAKEN:
-                if not self._failing:
-                    self._log.warning("alerts are not taken", reason=answer.detail)
-                self._failing = True
+                answer = await self._send_in_parts(batch, others_are_accepted=is_accepted)
+            if not self._is_accepted(answer):
                 return False
-            taken += len(batch)
-            for alert in batch:
-                del waiting[alert.identity]
-        if not await self._try_refused():
-            return False
-        if self._failing:
-            self._log.info("alerts are taken again")
-        self._failing = False
-        return True
+            is_accepted = True
+            if not await self._try_refused(1):
+                return False
+        return await self._try_refused(BATCH)
 
-    async def _send_one_by_one(self, batch: Sequence[Alert], *, others_were_taken: bool) -> Answer:
+    def _batch_size(self) -> int:
+        return LARGE_BATCH if sum(map(self._backlog.waiting, Kind)) > _MANY else BATCH
+
+    def _is_accepted(self, answer: Answer) -> bool:
+        is_accepted = answer.verdict is Verdict.TAKEN
+        if is_accepted and self._failing:
+            self._log.info("Alertmanager accepts alerts again")
+        if not is_accepted and not self._failing:
+            self._log.warning("Alertmanager does not accept alerts", reason=answer.detail)
+        self._failing = not is_accepted
+        return is_accepted
+
+    async def _send_in_parts(self, batch: Sequence[Alert], *, others_are_accepted: bool) -> Answer:
         """Find out which alerts of a message are refused: from now on they do not share one with others.
 
         Where every one is, it is not the alerts that are wrong.
         """
         refused: list[tuple[Alert, Answer]] = []
-        for alert in batch:
-            answer = await self._send([alert])
+        portions = parts(batch)
+        while portions:
+            portion = portions.pop(0)
+            answer = await self._send(portion)
             if answer.verdict is Verdict.FAILED:
                 return answer
-            if answer.verdict is Verdict.REFUSED:
-                refused.append((alert, answer))
-        if len(refused) == len(batch) and not others_were_taken:
+            if answer.verdict is Verdict.REFUSED and len(portion) > 1:
+                portions = parts(portion) + portions
+            elif answer.verdict is Verdict.REFUSED:
+                refused.append((portion[0], answer))
+        if len(refused) == len(batch) and not others_are_accepted:
             return refused[0][1]
         for alert, why in refused:
-            self._refused[alert.identity] = None  # to be tried with the next list
-            self._log.error("alert refused", reason=why.detail, labels=alert.labels)
-        self._count_dropped(len(refused))
+            self._refuse(alert, why.detail)
         return Answer(Verdict.TAKEN)
 
-    async def _try_refused(self) -> bool:
+    async def _try_refused(self, most: int) -> bool:
         """Try some of what was refused, each alone: it may have been Alertmanager that was not well."""
-        for alert in [alert for alert in self._refused.values() if alert is not None][:BATCH]:
+        for _ in range(most):
+            alert = self._backlog.next_refused()
+            if alert is None:
+                break
             answer = await self._send([alert])
             if answer.verdict is Verdict.FAILED:
-                return False
-            if answer.verdict is Verdict.TAKEN:
-                self._refused.pop(alert.identity, None)
+                return self._is_accepted(answer)
         return True
+
+    def _refuse(self, alert: Alert, reason: str) -> None:
+        if self._backlog.refuse(alert):
+            self._log.error("alert refused", reason=reason, labels=alert.labels)
+            self._count_dropped(1)
 
     async def _send(self, batch: Sequence[Alert]) -> Answer:
         now = self._now()
         clock = now.wall - now.moment / now.speed
         if abs(clock - self._compared_at) > _STEP:
-            # Never told yet, or our clock was stepped. By a wrong clock the message itself would say that
-            # what fires has ended: an empty one tells what time it is there.
+            # Nothing was sent yet, or our clock was stepped: an empty message tells what time it is there.
             answer = await self._post([])
             if answer.verdict is Verdict.FAILED:
                 self._instruments.errors.labels(self.alertmanager.url).inc(len(batch))
                 return answer
-            self._compare(answer)
             self._compared_at = clock
-        answer = await self._post(batch)
-        self._compare(answer)
+        states, messages = await self._messages(batch)
+        if not messages:
+            return Answer(Verdict.TAKEN)
+        answer = await self._post(messages)
+        if answer.verdict is Verdict.TAKEN:
+            self._backlog.note_told(states)
+            self._note_waiting()
         return answer
 
-    def _compare(self, answer: Answer) -> None:
-        """Tell times by the clock over there where it and ours differ: one of the two is wrong."""
-        if answer.ahead is None or abs(answer.ahead - self._ahead) <= _OFF:
-            return
-        self._ahead = answer.ahead if abs(answer.ahead) > _OFF else 0.0
-        seconds = round(self._ahead)
-        self._log.warning("its clock and ours differ: times are told by its clock", seconds=seconds)
+    async def _messages(
+        self, batch: Sequence[Alert]
+    ) -> tuple[list[tuple[Alert, State]], list[dict[str, Any]]]:
+        """Return what is sent, and in which state each alert is then.
 
-    async def _post(self, batch: Sequence[Alert]) -> Answer:
-        now = self._now()
-        theirs = Now(now.moment, now.wall + self._ahead, now.speed)
-        with self._instruments.latency.labels(self.alertmanager.url).time():
-            answer = await self.alertmanager.post([message(alert, self._labels, theirs) for alert in batch])
+        An alert that no message can be made of costs that alert and no other.
+        """
+        now, valid_for = self._now(), self._valid_for()
+        states, made = [], []
+        for number, alert in enumerate(batch, 1):
+            try:
+                made.append(message(alert, self._labels, now, valid_for))
+                states.append((alert, alert.state))
+            except Exception:  # noqa: BLE001 -- a defect of ours, or what was restored from a file
+                if self._backlog.refuse(alert):
+                    self._log.exception("job failed", job="alert", alert=alert.identity[0].name)
+                    self._count_dropped(1)
+            if not number % BATCH:
+                await asyncio.sleep(0)
+        return states, made
+
+    def _valid_for(self) -> float:
+        """Return for how long an alert counts as firing if it is not sent again.
+
+        Long enough for a whole round of resending where Alertmanager is slow. And where its clock seems to be
+        ahead of ours, by so much longer: if that is true, the alert would be over when it arrives; if it is
+        not, nothing is lost, since we send the end of an alert. No other time follows the clock of others.
+        """
+        messages = math.ceil(self._backlog.size / self._batch_size())
+        return max(VALID_FOR, _ROUNDS * messages * self._seconds_a_message) + self._skew.allowance
+
+    async def _post(self, messages: Sequence[dict[str, Any]]) -> Answer:
+        began = self._timer()
+        answer = await self.alertmanager.post(messages)
+        took = self._timer() - began
+        # The slowest of late: a single quick message does not make an Alertmanager quick.
+        self._seconds_a_message = max(took, 0.9 * self._seconds_a_message)
+        self._instruments.latency.labels(self.alertmanager.url).observe(took)
         counter = self._instruments.sent if answer.verdict is Verdict.TAKEN else self._instruments.errors
-        counter.labels(self.alertmanager.url).inc(len(batch))
+        counter.labels(self.alertmanager.url).inc(len(messages))
+        if answer.ahead is not None:
+            self._skew.note(answer.ahead)
+            self._instruments.clock_skew.labels(self.alertmanager.url).set(answer.ahead)
         return answer
+
+    def _note_pace(self) -> None:
+        """Log where, twice in a row, not all of the list before was accepted when the next one comes."""
+        waiting = sum(map(self._backlog.waiting, Kind))
+        before = self._lists_behind
+        self._lists_behind = before + 1 if waiting and not self._failing else 0
+        if self._lists_behind == _BEHIND:
+            seconds = round(self._seconds_a_message, 3)
+            self._log.warning("Alertmanager is slow: alerts wait", waiting=waiting, seconds_a_message=seconds)
+        elif before >= _BEHIND and not self._lists_behind:
+            self._log.info("Alertmanager is not slow any more")
+
+    def _note_waiting(self) -> None:
+        for kind in Kind:
+            gauge = self._instruments.waiting.labels(self.alertmanager.url, kind.value)
+            gauge.set(self._backlog.waiting(kind))
+
+    def _give_up(self, ended: Sequence[Alert]) -> None:
+        now = self._now().moment
+        given_up = sum(now - alert.since > RESOLVED_FOR for alert in ended)
+        if given_up:
+            self._count_dropped(given_up)
+            self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)
 
     def _count_dropped(self, count: int) -> None:
         self._instruments.dropped.labels(self.alertmanager.url).inc(count)

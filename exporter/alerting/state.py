@@ -20,7 +20,7 @@ from exporter.alerting.engine import Engine
 from exporter.alerting.held import Held
 from exporter.alerting.history import History
 from exporter.alerting.memory import Memory
-from exporter.alerting.rules import RULES
+from exporter.alerting.rules import RULES, distinguishing_labels
 from exporter.model import Query, Reason, Scope, Target
 
 VERSION = 2
@@ -46,10 +46,13 @@ def dump(engine: Engine, times: Mapping[str, float | str] = MappingProxyType({})
     yield _line({"parts": number})
 
 
-def restore(lines: Iterable[str]) -> tuple[Engine, Mapping[str, Any]]:
+def restore(
+    lines: Iterable[str], leave_out: Callable[[str], None] = lambda _: None
+) -> tuple[Engine, Mapping[str, Any]]:
     """Return the engine that was dumped, and the first line.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for anything but all the lines of a dump.
+    An alert that cannot be used is left out alone: ``leave_out`` is called with the reason. Raises
+    ValueError, KeyError, TypeError or AttributeError for anything else but all the lines of a dump.
     """
     first, *parts, last = [json.loads(line) for line in lines]
     if first["version"] != VERSION:
@@ -57,10 +60,10 @@ def restore(lines: Iterable[str]) -> tuple[Engine, Mapping[str, Any]]:
     if last != {"parts": len(parts)}:
         raise ValueError("it is not complete")
     engine = Engine()
-    engine.evaluated_at = now = written.number(first["moment"])
+    engine.evaluated_at = now = written.moment(first["moment"])
     for part in parts:
         if "alerts" in part:
-            engine.alerts.restore(_alert(row, now) for row in part["alerts"] if tuple(row[0]) in _KINDS)
+            engine.alerts.restore(_alerts(part["alerts"], now, leave_out))
         else:
             memory = engine.memories.setdefault(
                 written.text(part["switch"]), Memory(written.text(part["switch"]))
@@ -71,6 +74,16 @@ def restore(lines: Iterable[str]) -> tuple[Engine, Mapping[str, Any]]:
 
 def _line(part: _Part) -> str:
     return json.dumps(part, separators=(",", ":")) + "\n"
+
+
+def _alerts(rows: Iterable[Any], now: float, leave_out: Callable[[str], None]) -> Iterator[Alert]:
+    for row in rows:
+        try:
+            # A rule that was taken away by an update is nothing to complain about.
+            if tuple(map(written.text, row[0])) in _KINDS:
+                yield _alert(row, now)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            leave_out(str(error))
 
 
 def _parts(engine: Engine, now: float) -> Iterator[_Part]:
@@ -126,14 +139,14 @@ def _portions(rows: Iterable[_Row], size: int = _ROWS_AT_A_TIME) -> Iterator[lis
 
 def _restore(memory: Memory, part: _Part, now: float) -> None:
     name, keys, ages = part["of"], part["keys"], part["ages"]
-    seen = [now - written.number(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
+    seen = [now - written.age(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
     rows = zip(keys, part["values"], seen, strict=True)
     if name == "attempts":
         pace = written.pace([part["query"], part["scope"]])
         for tenant, (success, fate), at in rows:
             memory.attempts.restore(
                 Target(*pace, written.text(tenant)),
-                None if success is None else now - written.number(success),
+                None if success is None else now - written.age(success),
                 Reason(fate) if fate else None,
                 at,
             )
@@ -141,7 +154,7 @@ def _restore(memory: Memory, part: _Part, now: float) -> None:
         memory.attempts.gone |= {written.target(key): (bool(succeeded), at) for key, succeeded, at in rows}
     elif name == "earlier":
         memory.attempts.earlier |= {
-            written.target(key): (now - written.number(age), at) for key, age, at in rows
+            written.target(key): (now - written.age(age), at) for key, age, at in rows
         }
     elif name == "failed":
         memory.attempts.failed |= {(written.target(key), Reason(reason)): at for key, reason, at in rows}
@@ -193,7 +206,7 @@ def _histories(memory: Memory) -> dict[str, History]:
 
 
 def _age(at: float, now: float) -> float:
-    return round(now - at, 3)
+    return max(0.0, round(now - at, 3))  # what comes while others are evaluated is a little later than now
 
 
 def _alert_row(alert: Alert, now: float) -> list[Any]:
@@ -201,21 +214,27 @@ def _alert_row(alert: Alert, now: float) -> list[Any]:
     moments = (alert.since, alert.fired_at, alert.ending_since)
     ages = [None if at is None else _age(at, now) for at in moments]
     kind = (rule.name, rule.severity, rule.scope)
+    if alert.team:
+        labels = (*labels, ("team", alert.team))
     return [kind, labels, alert.state, alert.value, alert.threshold, *ages]
 
 
 def _alert(row: list[Any], now: float) -> Alert:
     kind, labels, state, value, threshold, *ages = row
-    since, fired_at, ending_since = (None if age is None else now - written.number(age) for age in ages)
+    since, fired_at, ending_since = (None if age is None else now - written.age(age) for age in ages)
     if since is None or (fired_at is None) is not (State(state) is State.PENDING):
         raise ValueError("an alert without the time since when")
-    identity = (_KINDS[tuple(kind)], tuple(written.pair(label) for label in labels))
+    rule, names = _KINDS[tuple(kind)], dict(written.pair(label) for label in labels)
+    team = names.pop("team", "")
+    if names.keys() != (expected := distinguishing_labels(rule)):
+        raise ValueError(f"labels of {rule.name} are {sorted(expected)}, not {sorted(names)}")
     return Alert(
-        identity,
+        (rule, tuple(names.items())),
         State(state),
         since,
         written.number(value),
         written.number(threshold),
         fired_at,
         ending_since,
+        team,
     )

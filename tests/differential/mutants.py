@@ -41,7 +41,7 @@ DAEMONS = (
     ("reading", "if before.get(tenant) is not block", "if tenant not in before"),
     ("memory", "balances: Held[str, float] = Held(15 *", "balances: Held[str, float] = Held(5 *"),
     ("memory", "_SETTLED_AFTER = 20", "_SETTLED_AFTER = 18"),
-    ("memory", '"" if tenant in self.teams else team', "team"),
+    ("memory", "for _, tenant, team in gone}", "for _, tenant, team in ()}"),
     ("memory", "> states[is_unknown]", ">= states[is_unknown]"),
     ("conditions", "0.8, 0.95", "0.8, 0.85"),
     ("conditions", "balance < threshold", "balance <= threshold"),

@@ -59,7 +59,8 @@ class Site:
         self.license_thresholds = severities([30 * 86_400, 86_400], [7 * 86_400, 86_400])
         self.node_limits = {node: 20 for node in NODES if chance.random() < 0.7}
         for code in TENANTS:
-            self.teams[code] = chance.choice(["", "voice", "noc"])
+            # Chosen once: what a change of team means differs by nature (docs/alerting.md).
+            self.teams.setdefault(code, chance.choice(["", "voice", "noc"]))
             self.thresholds[code] = {
                 "balance": severities([100, 50], [20, 10]),
                 "ratio": severities([0.9, 0.8], [0.5]),

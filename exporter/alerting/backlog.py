@@ -1,0 +1,123 @@
+"""What one Alertmanager is still to be told, and in which order. Pure.
+
+An Alertmanager may be slower than the alerts that come anew each minute: at 1 s for a message, 6,000 firing
+alerts take longer than a minute, and those at the end of the list were never told (seen 2026-11). So an alert
+that waits keeps its place when the next list comes, and what was told goes to the end of the queue.
+"""
+
+from collections.abc import Collection, Generator, Iterable, Sequence
+from enum import StrEnum
+from itertools import islice
+
+from exporter.alerting.alerts import Alert, State
+from exporter.alerting.conditions import Identity
+from exporter.alerting.rules import WATCHDOG
+
+_AT_A_TIME = 500
+
+
+class Kind(StrEnum):
+    """Why an alert waits: the values of the label ``kind``."""
+
+    NEW = "new"  # its beginning, or its end, was not told yet
+    REPEAT = "repeat"  # told before; told again so that Alertmanager does not let it expire
+
+
+class Backlog:
+    """The queues of one Alertmanager, most urgent first; each is a dict for its order."""
+
+    def __init__(self) -> None:
+        self._queues: tuple[dict[Alert, None], ...] = ({}, {}, {}, {})
+        self._told: dict[Alert, State] = {}
+        self._refused: dict[Identity, Alert | None] = {}
+        self.size = 0
+
+    def offer(self, alerts: Collection[Alert]) -> Generator[None, None, list[Alert]]:
+        """Let all of these be told, and nothing else. Yields to the event loop between portions.
+
+        Returns the alerts that ended and are dropped although their end was never told.
+        """
+        self.size = len(alerts)
+        gone = set(self._refused)  # until they are found among these
+        for number, alert in enumerate(alerts, 1):
+            if self._refused and alert.identity in self._refused:
+                self._refused[alert.identity] = alert
+                gone.discard(alert.identity)
+            else:
+                self._put(alert)
+            if not number % _AT_A_TIME:
+                yield
+        for identity in gone:
+            self._refused.pop(identity, None)
+        wanted = set(alerts)
+        yield
+        dropped = []
+        for queue in self._queues:
+            for alert in [alert for alert in queue if alert not in wanted]:
+                del queue[alert]
+                if alert.state is State.RESOLVED and self._is_new(alert):
+                    dropped.append(alert)
+            yield
+        self._told = {alert: state for alert, state in self._told.items() if alert in wanted}
+        return dropped
+
+    def next(self, size: int) -> list[Alert]:
+        """Return up to so many alerts for one message; they wait until ``note_told`` or ``refuse``.
+
+        A queue leaves a quarter of the room to the less urgent ones behind it: none of them waits for ever.
+        """
+        batch: list[Alert] = []
+        for number, queue in enumerate(self._queues, 1):
+            room = size - len(batch)
+            reserved = room // 4 if any(self._queues[number:]) else 0
+            batch += islice(queue, room - reserved)
+        return batch
+
+    def next_refused(self) -> Alert | None:
+        """Return a refused alert that was not tried since the newest list came."""
+        for identity, alert in self._refused.items():
+            if alert is not None:
+                self._refused[identity] = None
+                return alert
+        return None
+
+    def note_told(self, told: Iterable[tuple[Alert, State]]) -> None:
+        """Note that alerts were accepted, each with the state that the message said."""
+        for alert, state in told:
+            self._told[alert] = state
+            self._refused.pop(alert.identity, None)
+            for queue in self._queues:
+                queue.pop(alert, None)
+            if alert.state is not state:  # it changed while the message was on its way
+                self._put(alert)
+
+    def refuse(self, alert: Alert) -> bool:
+        """Keep an alert out of messages with others; return whether it was not refused before."""
+        is_news = alert.identity not in self._refused
+        self._refused[alert.identity] = None
+        for queue in self._queues:
+            queue.pop(alert, None)
+        return is_news
+
+    def waiting(self, kind: Kind) -> int:
+        """Return how many alerts wait."""
+        first = 0 if kind is Kind.NEW else 1
+        return sum(map(len, self._queues[first::2]))
+
+    def _is_new(self, alert: Alert) -> bool:
+        return self._told.get(alert) is not alert.state
+
+    def _put(self, alert: Alert) -> None:
+        is_urgent = alert.severity == "critical" or alert.identity[0] is WATCHDOG
+        own = self._queues[(0 if is_urgent else 2) + (0 if self._is_new(alert) else 1)]
+        if alert in own:
+            return  # it keeps its place
+        for queue in self._queues:
+            queue.pop(alert, None)
+        own[alert] = None
+
+
+def parts(batch: Sequence[Alert]) -> list[Sequence[Alert]]:
+    """Return a refused message in parts, to find which of its alerts is refused."""
+    step = max(1, len(batch) // 8)
+    return [batch[start : start + step] for start in range(0, len(batch), step)]
