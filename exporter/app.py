@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -20,14 +21,21 @@ from exporter.errors import ConfigurationError, ExporterError
 from exporter.exposition import Exposition
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
+from exporter.key_files import KeyFiles
 from exporter.masking import Mask
 from exporter.schedule import Schedule
+from exporter.threads import ThreadLimit
 from exporter.web import Server, Sources, WebFile, serve
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Some ten requests make Python's own 700: looking for cycles so often took a sixth of all CPU (2026-11)."""
 
 _ALERTING = "alerting"
+
+_READINGS = 8
+"""Threads that read the configuration: on a disk that hangs, each reload leaves one behind."""
+
+_Configured = TypeVar("_Configured", Configuration, WebFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Settings:
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
     alerting_speed: float = 1.0
+    load_timeout: float = 30.0
+    """Seconds for reading the configuration and the files that it names. 5,000 tenants take one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
     alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
-    reload = _reloader(settings, fleet, alerting, schedule, instruments, clock)
+    key_files = KeyFiles()
+    reload = _reloader(settings, fleet, alerting, key_files, schedule, instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -84,7 +95,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
         stack.push_async_callback(alerting.stop)
-        web_file = await _start_files(settings.web_config_file, reload)
+        stack.push_async_callback(key_files.stop)
+        web_file = await _start_files(settings, reload)
         server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
         stack.push_async_callback(server.close)
         schedule.start()
@@ -92,12 +104,14 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         yield Running(server, reload)
 
 
-async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitable[None]]) -> WebFile | None:
+async def _start_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:
     """Read both files. Raises ConfigurationError with the problems of both."""
     web_file = None
     errors = []
     try:
-        web_file = WebFile(web_config_file) if web_config_file else None
+        if path := settings.web_config_file:
+            threads = ThreadLimit("web configuration", 1)
+            web_file = await _read(lambda: WebFile(path), threads, settings.load_timeout, str(path))
     except ConfigurationError as error:
         errors.append(error)
     try:
@@ -109,23 +123,41 @@ async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitabl
     return web_file
 
 
+async def _read(
+    read: Callable[[], _Configured], threads: ThreadLimit, limit: float, source: str
+) -> _Configured:
+    """Read a configuration in a thread. Raises ConfigurationError where that takes over ``limit`` seconds.
+
+    A disk that hangs keeps the thread. Nothing waits for it, neither the next reload nor the exit.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            return await threads.run(read)
+    except TimeoutError:
+        problem = f"file: not read within {limit:g} s; check its disk, and those of the files that it names"
+        raise ConfigurationError(source, [problem]) from None
+
+
 def _reloader(
     settings: Settings,
     fleet: Fleet,
     alerting: Alerting,
+    key_files: KeyFiles,
     schedule: Schedule,
     instruments: Instruments,
     clock: Clock,
 ) -> Callable[[], Awaitable[None]]:
     log = structlog.get_logger("exporter.app")
     turn = asyncio.Lock()
+    threads = ThreadLimit("configuration", _READINGS)
 
     async def reload() -> None:
         async with turn:
             try:
                 # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
-                configuration = await asyncio.to_thread(settings.load)
+                configuration = await _read(settings.load, threads, settings.load_timeout, "configuration")
                 await _adopt(configuration, fleet, alerting)
+                key_files.follow(configuration.keys)
             except Exception:
                 instruments.reload_successful.set(0)
                 raise
@@ -171,7 +203,12 @@ async def run(settings: Settings, mask: Mask) -> None:
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, mask) as exporter:
+    async with contextlib.AsyncExitStack() as stack:
+        starting = asyncio.create_task(stack.enter_async_context(running(settings, mask)))
+        if not await _ends_before(starting, stop):
+            log.info("stopped before the start was complete")
+            return
+        exporter = starting.result()
         collect_garbage_less()
         for host, port in exporter.server.addresses:
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -181,6 +218,18 @@ async def run(settings: Settings, mask: Mask) -> None:
         log.info("stopping")
         reloads.cancel()
     log.info("stopped")
+
+
+async def _ends_before(task: asyncio.Task[Running], stop: asyncio.Event) -> bool:
+    """Wait for a task to end; cancel it and return False where ``stop`` is set first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        return True
+    task.cancel()
+    await asyncio.wait({task})
+    return False
 
 
 async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]]) -> None:

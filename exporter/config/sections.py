@@ -17,8 +17,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from exporter.config import durations
 from exporter.config.urls import checked_proxy_url, checked_url
 from exporter.config.wording import shown, single
+from exporter.files import read_regular_file
 
 _Items = TypeVar("_Items", bound=Iterable[object])
+
+_MAX_TLS_BYTES = 8 * 2**20
+"""Of certificates and keys. All authorities of a Linux distribution take 230 kB (2026-11)."""
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
@@ -103,15 +107,20 @@ def located(value: object, info: ValidationInfo) -> Path:
 
 
 def readable_file(value: object, info: ValidationInfo) -> Path:
-    """Return the path of a file that can be read. Raises ValueError for any other."""
+    """Return the path of a file that can be read, and is no larger than one for TLS can be.
+
+    Raises ValueError for any other. So OpenSSL, which reads it next, does not wait for a FIFO or read
+    /dev/zero for ever.
+    """
     path = located(value, info)
     try:
-        with path.open("rb") as file:
-            file.read(1)
+        read_regular_file(path, _MAX_TLS_BYTES)
     except OSError as error:
         raise ValueError(
             f'"{path}" cannot be read ({error.strerror}); check the path and its permissions'
         ) from None
+    except ValueError as error:
+        raise ValueError(f'"{path}" {error}') from None
     return path
 
 
