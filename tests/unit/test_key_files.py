@@ -16,6 +16,7 @@ class _OnHangingDisk(Key):
 
     __slots__ = ("back",)
 
+    back: threading.Event
     device = 99
 
     def read_again(self) -> None:
