@@ -14,8 +14,8 @@ from exporter.config.keys import Key, Keyed
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.sections import (
     AtLeastOne,
+    CodePattern,
     Count,
-    Pattern,
     Positive,
     PositiveDuration,
     ProxyUrl,
@@ -57,12 +57,12 @@ class DiscoveryConfiguration(Section):
         "It needs the admin key.",
         examples=[True],
     )
-    include: tuple[Pattern, ...] = Field(
+    include: tuple[CodePattern, ...] = Field(
         (compiled(".*"),),
         description="Which of them, by code; each matches a whole code.",
         examples=[["AC.*"]],
     )
-    exclude: tuple[Pattern, ...] = Field(
+    exclude: tuple[CodePattern, ...] = Field(
         (), description="Which of those not; each matches a whole code.", examples=[["TEST.*"]]
     )
 

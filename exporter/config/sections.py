@@ -5,7 +5,6 @@ Values arrive as the texts that stand in the file (see ``yaml_file``), never as 
 """
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from exporter.config import durations
 from exporter.config.urls import checked_proxy_url, checked_url
 from exporter.config.wording import shown, single
 from exporter.files import read_regular_file
+from exporter.patterns import Pattern
 
 _Items = TypeVar("_Items", bound=Iterable[object])
 
@@ -78,18 +78,18 @@ def _interval(value: object) -> float | None:
         raise ValueError(f"{error}, or off for never") from None
 
 
-def compiled(value: object) -> re.Pattern[str]:
+def compiled(value: object) -> Pattern:
     """Return a regular expression. Raises ValueError where it is none."""
     text = single(value)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "possible nested set": it is still a pattern
-            return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{shown(text)} is not a regular expression ({error}); mend it") from None
+        return Pattern(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{shown(text)} is not a regular expression that can be used here ({error}); correct it"
+        ) from None
 
 
-def _number_pattern(value: object) -> re.Pattern[str]:
+def _number_pattern(value: object) -> Pattern:
     pattern = compiled(value)
     if pattern.groups != 1:
         raise ValueError(
@@ -170,10 +170,8 @@ Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Form("number above 0")]
 AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False), Form("number, 1 or more")]
 Count = Annotated[int, Field(ge=1), Form("whole number, 1 or more")]
-Pattern = Annotated[re.Pattern[str], PlainValidator(compiled), Form("regular expression")]
-NumberPattern = Annotated[
-    re.Pattern[str], PlainValidator(_number_pattern), Form("regular expression with one group")
-]
+CodePattern = Annotated[Pattern, PlainValidator(compiled), Form("regular expression")]
+NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]
 FilePath = Annotated[Path, PlainValidator(located), Form("path")]
 ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a file that can be read")]
 Url = Annotated[str, PlainValidator(checked_url), Form("URL")]
