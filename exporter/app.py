@@ -7,7 +7,9 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -20,13 +22,20 @@ from exporter.errors import ConfigurationError
 from exporter.exposition import Exposition
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
+from exporter.key_files import KeyFiles
 from exporter.masking import Mask
 from exporter.reloading import Reloading
 from exporter.schedule import Schedule
+from exporter.threads import ThreadLimit
 from exporter.web import Server, Sources, WebFile, serve
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Some ten requests make Python's own 700: looking for cycles so often took a sixth of all CPU (2026-11)."""
+
+_READINGS = 8
+"""Threads that read the configuration: on a disk that hangs, each reload leaves one behind."""
+
+_Configured = TypeVar("_Configured", Configuration, WebFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ class Settings:
     web_config_file: Path | None = None
     log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
+    load_timeout: float = 30.0
+    """Seconds for reading the configuration and the files that it names. 5,000 tenants take one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Running:
     """
 
     server: Server
-    reload: Callable[[], Awaitable[None]]
+    reload: Callable[[], Coroutine[None, None, None]]
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +85,11 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
     alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
-    reloading = Reloading(settings.load, fleet, alerting, schedule, instruments, clock)
+    key_files = KeyFiles()
+    load = partial(
+        _read, settings.load, ThreadLimit("configuration", _READINGS), settings.load_timeout, "configuration"
+    )
+    reloading = Reloading(load, fleet, alerting, key_files, schedule, instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -89,8 +104,9 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
         stack.push_async_callback(alerting.stop)
+        stack.push_async_callback(key_files.stop)
         stack.push_async_callback(reloading.stop)
-        web_file = await _start_files(settings.web_config_file, reloading.reload)
+        web_file = await _start_files(settings, reloading.reload)
         server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
         stack.push_async_callback(server.close)
         schedule.start()
@@ -98,12 +114,14 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         yield Running(server, reloading.reload)
 
 
-async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitable[None]]) -> WebFile | None:
+async def _start_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:
     """Read both files. Raises ConfigurationError with the problems of both."""
     web_file = None
     errors = []
     try:
-        web_file = WebFile(web_config_file) if web_config_file else None
+        if path := settings.web_config_file:
+            threads = ThreadLimit("web configuration", 1)
+            web_file = await _read(lambda: WebFile(path), threads, settings.load_timeout, str(path))
     except ConfigurationError as error:
         errors.append(error)
     try:
@@ -113,6 +131,21 @@ async def _start_files(web_config_file: Path | None, load: Callable[[], Awaitabl
     if errors:
         raise ConfigurationError.joined(errors)
     return web_file
+
+
+async def _read(
+    read: Callable[[], _Configured], threads: ThreadLimit, limit: float, source: str
+) -> _Configured:
+    """Read a configuration in a thread. Raises ConfigurationError where that takes over ``limit`` seconds.
+
+    A disk that hangs keeps the thread. Nothing waits for it, neither the next reload nor the exit.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            return await threads.run(read)
+    except TimeoutError:
+        problem = f"file: not read within {limit:g} s; check its disk, and those of the files that it names"
+        raise ConfigurationError(source, [problem]) from None
 
 
 def collect_garbage_less() -> None:

@@ -1,7 +1,7 @@
 """Loads the configuration again: one reload at a time, each applied whole, whoever asked for it and left."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -11,6 +11,7 @@ from exporter.config import Configuration
 from exporter.errors import ExporterError
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
+from exporter.key_files import KeyFiles
 from exporter.schedule import Schedule
 
 _ALERTING = "alerting"
@@ -28,9 +29,10 @@ class Reloading:
 
     def __init__(
         self,
-        load: Callable[[], Configuration],
+        load: Callable[[], Awaitable[Configuration]],
         fleet: Fleet,
         alerting: Alerting,
+        key_files: KeyFiles,
         schedule: Schedule,
         instruments: Instruments,
         clock: Clock,
@@ -38,6 +40,7 @@ class Reloading:
         self._load = load
         self._fleet = fleet
         self._alerting = alerting
+        self._key_files = key_files
         self._schedule = schedule
         self._instruments = instruments
         self._clock = clock
@@ -86,8 +89,7 @@ class Reloading:
         async with self._turn:
             self._next = None
             try:
-                # Some 5,000 tenants take a second to read: the scrapes go on meanwhile.
-                configuration = await asyncio.to_thread(self._load)
+                configuration = await self._load()
                 await self._use(configuration)
             except BaseException as error:
                 self._instruments.reload_successful.set(0)
@@ -127,6 +129,7 @@ class Reloading:
                 await alertmanager.close()
             raise
         await self._alerting.adopt(configuration.alerting, opened)
+        self._key_files.follow(configuration.keys)
         if self._alerting.is_on:
             self._schedule.ensure(_ALERTING, self._alerting.evaluate, lambda: self._alerting.period)
         elif _ALERTING in self._schedule.names:

@@ -135,12 +135,7 @@ class Store:
     def _group(self, source: _Source, families: Families, job: Job, interval: float) -> _Group:
         """Return the group that an answer belongs to, and drop what the answer before it said beyond that."""
         before = self._answers.get(source)
-        if (
-            before
-            and before.metrics == families.keys()
-            and before.interval == interval
-            and before.job == job
-        ):
+        if before and before.metrics == families.keys() and before.interval == interval and before.job == job:
             return before  # nearly always
         if before:
             for metric in before.metrics - families.keys():

@@ -16,6 +16,7 @@ from exporter.config.problems import sections
 from exporter.config.queries import TenantQuery
 from exporter.config.sections import Form
 from exporter.config.tenants import TenantDefaults
+from exporter.patterns import Pattern
 
 _BEGINNING = """\
 # Configuration
@@ -33,6 +34,8 @@ softswitch-exporter --config.file=config.yaml --config.check
 - Durations are Prometheus's: `30s`, `5m`, `1h30m`, `30d`.
 - Relative paths start from the directory of the file.
 - A value is the text that is written: `0101` stays an extension, and `NO` a code, which YAML would change.
+- Regular expressions have the [syntax of RE2](https://github.com/google/re2/wiki/Syntax), which matches in
+  linear time. Look-around and back-references are not available. `\\d`, `\\w` and `\\s` are ASCII.
 - A key of the API is given in one of three ways: `key_file`, `key_env` or `key`. Without an admin key at
   the switch, nothing is asked about the whole installation, and every tenant needs a key of its own.
 - SIGHUP loads the file anew; a file with a mistake changes nothing:
@@ -172,7 +175,7 @@ def _plain(value: Any) -> Any:
     match value:
         case Enum():
             return value.value
-        case re.Pattern():
+        case Pattern():
             return value.pattern
         case Mapping():
             return {str(name): _plain(each) for name, each in value.items()}

@@ -1,7 +1,7 @@
 """The whole file: ``switches`` and ``alerting``. See design, section 4."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cached_property
 from typing import Annotated
@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.config import durations
 from exporter.config.alerting import AlertingConfiguration
-from exporter.config.keys import Keyed
+from exporter.config.keys import Key, Keyed
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.sections import (
     AtLeastOne,
+    CodePattern,
     Count,
-    Pattern,
     Positive,
     PositiveDuration,
     ProxyUrl,
@@ -57,12 +57,12 @@ class DiscoveryConfiguration(Section):
         "It needs the admin key.",
         examples=[True],
     )
-    include: tuple[Pattern, ...] = Field(
+    include: tuple[CodePattern, ...] = Field(
         (compiled(".*"),),
         description="Which of them, by code; each matches a whole code.",
         examples=[["AC.*"]],
     )
-    exclude: tuple[Pattern, ...] = Field(
+    exclude: tuple[CodePattern, ...] = Field(
         (), description="Which of those not; each matches a whole code.", examples=[["TEST.*"]]
     )
 
@@ -190,6 +190,19 @@ class Configuration(Section):
         None,
         description="Alerts that are sent straight to Alertmanager, without Prometheus.",
     )
+
+    @property
+    def keys(self) -> Iterator[Key]:
+        """Every key, password and token that the file names."""
+        for switch in self.switches:
+            for keyed in (switch, *switch.tenants):
+                if keyed.key:
+                    yield keyed.key
+        for alertmanager in self.alerting.alertmanagers if self.alerting else ():
+            if alertmanager.basic_auth:
+                yield alertmanager.basic_auth.password
+            if alertmanager.bearer_token:
+                yield alertmanager.bearer_token
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ Values arrive as the texts that stand in the file (see ``yaml_file``), never as 
 """
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from exporter.config import durations
 from exporter.config.urls import checked_proxy_url, checked_url
 from exporter.config.wording import shown, single
+from exporter.files import read_regular_file
+from exporter.patterns import Pattern
 
 _Items = TypeVar("_Items", bound=Iterable[object])
+
+_MAX_TLS_BYTES = 8 * 2**20
+"""Of certificates and keys. All authorities of a Linux distribution take 230 kB (2026-11)."""
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
@@ -74,18 +78,18 @@ def _interval(value: object) -> float | None:
         raise ValueError(f"{error}, or off for never") from None
 
 
-def compiled(value: object) -> re.Pattern[str]:
+def compiled(value: object) -> Pattern:
     """Return a regular expression. Raises ValueError where it is none."""
     text = single(value)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "possible nested set": it is still a pattern
-            return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{shown(text)} is not a regular expression ({error}); mend it") from None
+        return Pattern(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{shown(text)} is not a regular expression that can be used here ({error}); correct it"
+        ) from None
 
 
-def _number_pattern(value: object) -> re.Pattern[str]:
+def _number_pattern(value: object) -> Pattern:
     pattern = compiled(value)
     if pattern.groups != 1:
         raise ValueError(
@@ -103,15 +107,20 @@ def located(value: object, info: ValidationInfo) -> Path:
 
 
 def readable_file(value: object, info: ValidationInfo) -> Path:
-    """Return the path of a file that can be read. Raises ValueError for any other."""
+    """Return the path of a file that can be read, and is no larger than one for TLS can be.
+
+    Raises ValueError for any other. So OpenSSL, which reads it next, does not wait for a FIFO or read
+    /dev/zero for ever.
+    """
     path = located(value, info)
     try:
-        with path.open("rb") as file:
-            file.read(1)
+        read_regular_file(path, _MAX_TLS_BYTES)
     except OSError as error:
         raise ValueError(
             f'"{path}" cannot be read ({error.strerror}); check the path and its permissions'
         ) from None
+    except ValueError as error:
+        raise ValueError(f'"{path}" {error}') from None
     return path
 
 
@@ -161,10 +170,8 @@ Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Form("number above 0")]
 AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False), Form("number, 1 or more")]
 Count = Annotated[int, Field(ge=1), Form("whole number, 1 or more")]
-Pattern = Annotated[re.Pattern[str], PlainValidator(compiled), Form("regular expression")]
-NumberPattern = Annotated[
-    re.Pattern[str], PlainValidator(_number_pattern), Form("regular expression with one group")
-]
+CodePattern = Annotated[Pattern, PlainValidator(compiled), Form("regular expression")]
+NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]
 FilePath = Annotated[Path, PlainValidator(located), Form("path")]
 ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a file that can be read")]
 Url = Annotated[str, PlainValidator(checked_url), Form("URL")]

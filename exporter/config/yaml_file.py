@@ -10,13 +10,14 @@ composer ran out of stack and took the process along (seen 2026-10, PyYAML 6.0.3
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
 from exporter.config.problems import Path as Place
 from exporter.config.problems import Problem
 from exporter.errors import ConfigurationError
+from exporter.files import read_regular_file
 
 _ValueEvent = yaml.AliasEvent | yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
 Tree = str | None | list["Tree"] | dict[str, "Tree"]
@@ -40,9 +41,7 @@ def read(path: Path, loader: type[Any] = LOADER) -> tuple[Tree, list[Problem]]:
     Raises ConfigurationError where it cannot.
     """
     try:
-        with path.open("rb") as file:
-            text = _text(file)
-        return _Builder(text, loader).tree()
+        return _Builder(_text(path), loader).tree()
     except OSError as error:
         sentence = (
             f"file: cannot be read ({error.strerror or 'unknown error'}); check its path and permissions"
@@ -64,10 +63,11 @@ class _Refused(Exception):  # noqa: N818 - not an error of the program
     """What is well-formed YAML and is not read all the same; the text is the problem."""
 
 
-def _text(file: BinaryIO) -> str:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise _Refused(f"file: is larger than {MAX_BYTES >> 20} MiB; is it the right one?")
+def _text(path: Path) -> str:
+    try:
+        content = read_regular_file(path, MAX_BYTES)
+    except ValueError as error:
+        raise _Refused(f"file: {error}") from None
     return content.decode("utf-8-sig")
 
 

@@ -8,6 +8,7 @@ from exporter.decode.complaints import speaks_of_trouble, unread
 from exporter.decode.excerpts import quoted
 from exporter.decode.options import Options
 from exporter.model import Failure, Number, Reason
+from exporter.patterns import Pattern
 
 TRAILING = "| \t\r\n"
 """What may follow a value: this API likes to end with a ``|`` (wire notes 2026-10)."""
@@ -15,7 +16,7 @@ TRAILING = "| \t\r\n"
 _NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _LONGEST_NUMBER = 400
 _LONGEST_WRAPPING = 10_000
-"""Characters within which ``pattern`` is searched, so that none can run for minutes."""
+"""Characters within which ``pattern`` is searched. A number in words is a sentence, not a book."""
 
 _LARGEST_WHOLE = 2**53
 """Above it a float, which is what every sample is, cannot tell one whole number from the next."""
@@ -88,13 +89,13 @@ def _decode(
     return Number(float(value))
 
 
-def _wrapped(text: str, pattern: re.Pattern[str] | None) -> str | Failure | None:
+def _wrapped(text: str, pattern: Pattern | None) -> str | Failure | None:
     if pattern is None or len(text) > _LONGEST_WRAPPING or speaks_of_trouble(text):
         return None
-    match list(pattern.finditer(text)):
+    match pattern.first_two(text):
         case []:
             return None
         case [found]:
-            return found[min(1, pattern.groups)] or ""
+            return found
         case _:
             return Failure(Reason.DECODE, f"`pattern` matches more than once in {quoted(text)}; narrow it")

@@ -1,10 +1,10 @@
 """What the configuration may say about how a switch words its answers."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from exporter.model import Registration
+from exporter.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,6 @@ class Options:
     ``words`` extends and overrides the table of ``words``, whatever the case.
     """
 
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     total_name: str | None = None
     words: Mapping[Registration, tuple[str, ...]] = field(default_factory=dict)

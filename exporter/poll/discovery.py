@@ -32,8 +32,8 @@ class TenantDiscovery:
         if not discover.enabled:
             return []
         there = self._roll.names - self._disabled
-        included = {code for pattern in discover.include for code in there if pattern.fullmatch(code)}
-        excluded = {code for pattern in discover.exclude for code in included if pattern.fullmatch(code)}
+        included = {code for pattern in discover.include for code in there if pattern.matches_whole(code)}
+        excluded = {code for pattern in discover.exclude for code in included if pattern.matches_whole(code)}
         return sorted(included - excluded)
 
     @property

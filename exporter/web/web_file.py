@@ -11,12 +11,17 @@ import structlog
 
 from exporter.config import WebConfiguration, load_web
 from exporter.errors import ConfigurationError
+from exporter.files import read_regular_file
+from exporter.threads import ThreadLimit
 from exporter.web.tls import server_context
 
 _NOT_LOADED = "web configuration not loaded; the one before it stays"
 _UNUSABLE = "its files have just changed, and do not fit together"
 _EVERY = 1.0
 """Seconds between two looks at the files."""
+
+_MAX_BYTES = 64 * 2**20
+"""What the configuration may have, and more than a certificate may."""
 
 _Contents = dict[Path, bytes | None]
 
@@ -70,23 +75,24 @@ def _contents(files: Iterable[Path]) -> _Contents:
 
 def _digest(file: Path) -> bytes | None:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
+        return hashlib.sha256(read_regular_file(file, _MAX_BYTES)).digest()
+    except (OSError, ValueError):
         return None
 
 
 class WebFile:
     """The file, kept up with. ``reading`` is the newest that was good; the first has to be.
 
-    Raises ConfigurationError where it is not.
+    Raises ConfigurationError where it is not. ``patience``: seconds after which a disk counts as hanging.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = 30.0) -> None:
         self._path = path
         self.reading = read(path)
         self._seen = self.reading.contents
         self._told = ""
+        self._patience = patience
+        self._threads = ThreadLimit("web configuration", 1)
         self._log = structlog.get_logger("exporter.web")
 
     async def watch(self, adopt: Adopt) -> None:
@@ -102,14 +108,17 @@ class WebFile:
         once.
         """
         try:
-            await self._look(adopt)
+            async with asyncio.timeout(self._patience):
+                await self._look(adopt)
+        except TimeoutError:
+            self._tell(f"{self._path}: not read within {self._patience:g} s; check the disk that it is on")
         except Exception as error:  # noqa: BLE001 -- a defect of ours: later changes are to be seen all the same
             if repr(error) != self._told:
                 self._log.exception("job failed", job="web configuration")
             self._told = repr(error)
 
     async def _look(self, adopt: Adopt) -> None:
-        seen = await asyncio.to_thread(_contents, self.reading.contents)
+        seen = await self._threads.run(lambda: _contents(self.reading.contents))
         is_settled, self._seen = seen == self._seen, seen
         if seen == self.reading.contents:
             self._told = ""
@@ -118,12 +127,15 @@ class WebFile:
 
     async def _read_again(self, adopt: Adopt) -> None:
         try:
-            reading = (await asyncio.to_thread(read, self._path)).keeping(self.reading)
+            reading = (await self._threads.run(lambda: read(self._path))).keeping(self.reading)
             await adopt(reading)
         except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
-            if str(error) != self._told:
-                self._log.warning(_NOT_LOADED, problems=str(error))
-            self._told = str(error)
+            self._tell(str(error))
             return
         self.reading, self._seen = reading, reading.contents
         self._log.info("web configuration loaded", tls=reading.context is not None)
+
+    def _tell(self, problems: str) -> None:
+        if problems != self._told:
+            self._log.warning(_NOT_LOADED, problems=problems)
+        self._told = problems

@@ -27,6 +27,7 @@ from exporter.config import SwitchConfiguration
 from exporter.exposition import Exposition, Format
 from exporter.fleet import _RETRY_EVERY
 from exporter.instruments import Instruments
+from exporter.key_files import EVERY as KEYS_EVERY
 from exporter.masking import Mask
 from exporter.poll import Poller
 from exporter.simulator import server
@@ -165,7 +166,7 @@ class FastExporter:
     def schedule(self) -> None:
         """Start the jobs that there are to be and end the others, as ``fleet`` does."""
         wanted = {f"{query} {scope}": (query, scope) for query, scope in self.poller.jobs}
-        for name in self._jobs.keys() - wanted.keys() - {"retry", "scrape"}:
+        for name in self._jobs.keys() - wanted.keys() - {"retry", "scrape", "keys"}:
             self._jobs.pop(name).cancel()
         for name, (query, scope) in wanted.items():
             self._ensure(
@@ -173,6 +174,7 @@ class FastExporter:
             )
         self._ensure("retry", self.poller.retry, lambda: _RETRY_EVERY)
         self._ensure("scrape", self._scrape, lambda: SCRAPE_EVERY)
+        self._ensure("keys", self.read_keys, lambda: KEYS_EVERY)
 
     async def stop(self) -> None:
         """Stop polling and the switch. Raises what a job raised."""
@@ -191,6 +193,13 @@ class FastExporter:
 
     async def _scrape(self) -> None:
         self.scrape()
+
+    async def read_keys(self) -> None:
+        """Read key files again, as ``exporter.key_files`` does in a thread."""
+        configuration = self.poller.configuration
+        for keyed in (configuration, *configuration.tenants):
+            if keyed.key:
+                keyed.key.read_again()
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], period: Callable[[], float]) -> None:

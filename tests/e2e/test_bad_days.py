@@ -418,6 +418,7 @@ def test_a_key_that_is_exchanged(configured: Configured, tmp_path: Path) -> None
             refused = list(exporter.poller.courtesy.refused_keys)
             last, ended = exporter.scrape(), exporter.now
             file.write_text("the-second-key\n")
+            await exporter.read_keys()  # else within a second
             await exporter.passes(HOUR / 4)
             exporter.scrape()
             report = Report(day, began, ended, exporter.requests(), before, last, exporter.scrapes[first:])

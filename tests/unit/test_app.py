@@ -1,5 +1,8 @@
 import asyncio
 import json
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -7,12 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from exporter.app import Running, Settings, _reload_on, running
-from exporter.config import load
+from exporter.app import Running, Settings, _reload_on, run, running
+from exporter.config import Configuration, load
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
 from tests.e2e.everything import configuration, queries, switch
 
+_RELOADED = "softswitch_exporter_config_last_reload_successful"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7"
 
 
@@ -163,6 +167,70 @@ async def test_a_defect_while_reloading_changes_nothing_and_is_told(url: str, tm
 
     assert "softswitch_exporter_config_last_reload_successful 0.0\n" in page
     assert 'softswitch_tenants{switch="pbx"} 0\n' in page
+
+
+async def test_a_reload_that_hangs_is_told_and_the_next_one_works(url: str, tmp_path: Path) -> None:
+    """A disk that does not answer fails the reload after its time limit, in the metric as well."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", url)))
+    back = threading.Event()
+    hangs = [False, True, True, False]
+
+    def read() -> Configuration:
+        if hangs.pop(0):
+            back.wait(30)
+        return load(file, {})
+
+    settings = Settings(load=read, listen_addresses=[("127.0.0.1", 0)], load_timeout=0.2)
+    async with running(settings, Mask()) as exporter:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r"not read within 0\.2 s; check its disk"):
+                await exporter.reload()
+            assert f"{_RELOADED} 0.0\n" in (await _get(exporter, "/metrics"))[1]
+        await exporter.reload()
+        assert f"{_RELOADED} 1.0\n" in (await _get(exporter, "/metrics"))[1]
+    back.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_start_that_hangs_can_be_stopped(number: signal.Signals) -> None:
+    """A signal ends the exporter while its configuration is being read from a disk that hangs."""
+    back, reading = threading.Event(), threading.Event()
+
+    def read() -> Configuration:
+        reading.set()
+        back.wait(30)
+        raise AssertionError
+
+    starting = asyncio.create_task(run(Settings(load=read, listen_addresses=[("127.0.0.1", 0)]), Mask()))
+    async with asyncio.timeout(5):
+        while not reading.is_set():  # noqa: ASYNC110 -- a thread changes what is waited for
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), number)
+        await starting
+    back.set()
+
+
+async def test_a_rotated_key_is_sent(url: str, tmp_path: Path) -> None:
+    """The exporter reads key files again, those of tenants and of Alertmanagers included."""
+    for name in ("admin", "tenant", "password", "token"):
+        (tmp_path / name).write_text(f"the first {name}")
+    acme = {"code": "ACME", "key_file": "tenant"}
+    pbx = switch("pbx", url, key_file="admin", tenants=[acme], queries=queries("6h"))
+    del pbx["key"]
+    basic = {"url": "http://127.0.0.1:1", "basic_auth": {"username": "noc", "password_file": "password"}}
+    bearer = {"url": "http://127.0.0.1:2", "bearer_token_file": "token"}
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(pbx, alerting={"alertmanagers": [basic, bearer]}))
+    loaded = load(file, {})
+    settings = Settings(load=lambda: loaded, listen_addresses=[("127.0.0.1", 0)])
+
+    async with running(settings, Mask()):
+        for name in ("admin", "tenant", "password", "token"):
+            (tmp_path / name).write_text(f"another {name}")
+        async with asyncio.timeout(10):
+            while [key.current().split()[0] for key in loaded.keys] != ["another"] * 4:  # noqa: ASYNC110 -- as above
+                await asyncio.sleep(0.05)
 
 
 async def test_a_hangup_is_heard_after_a_defect() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from exporter.cli.probe.finding import Advice, Finding, setting
 from exporter.decode import Options, decode, without_credentials
 from exporter.model import Failure, Number, Query
+from exporter.patterns import Pattern
 
 _READ = 10_000
 _MOST = 4
@@ -60,7 +61,7 @@ def _proven(finding: Finding, text: str, options: Options) -> Iterator[tuple[str
         return
     for number in numbers:
         for pattern in _around(text, number, _GROUPS[finding.query], alone=len(numbers) == 1):
-            tried = replace(options, pattern=re.compile(pattern))
+            tried = replace(options, pattern=Pattern(pattern))
             read = decode(finding.request.operation, finding.body or b"", tried)
             if isinstance(read, Number) and read.value == float(number[0]):
                 yield pattern, read.value

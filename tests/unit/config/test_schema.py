@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import pytest
 
 from exporter.config import Configuration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
+from exporter.patterns import Pattern
 from tests.certificates import Authority
 
 Load = Callable[..., Configuration]
@@ -105,7 +105,7 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authorit
     queries = switch.queries
     assert (queries.peers.interval, queries.peers.tenant_interval) == (None, 600.0)
     assert queries.peers.total_name == "Summe"
-    assert (queries.calls.empty, queries.calls.pattern) == ("error", re.compile(r"(\d+) calls"))
+    assert (queries.calls.empty, queries.calls.pattern) == ("error", Pattern(r"(\d+) calls"))
     assert queries.registrations.words == {Registration.REGISTERED: ("On",), Registration.UNKNOWN: ("?",)}
     assert queries.registrations.source is RegistrationSource.PEERS
     assert queries.registrations.parameter is ExtensionParameter.ID

@@ -1,5 +1,4 @@
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from exporter.model import (
     RegistrationState,
     Tenants,
 )
+from exporter.patterns import Pattern
 from exporter.request import Operation
 
 _ANSWERS = Path(__file__).parents[2] / "fixtures" / "answers"
@@ -104,7 +104,7 @@ _bodies = (
 )
 _options = st.builds(
     Options,
-    pattern=st.none() | st.sampled_from([r"(-?\d+)", r"\d", r"(x)?", "", r"days: (.*)"]).map(re.compile),
+    pattern=st.none() | st.sampled_from([r"(-?\d+)", r"\d", r"(x)?", "", r"days: (.*)"]).map(Pattern),
     total_name=st.none() | st.sampled_from(["Total", "pbx1", ""]),
     words=st.dictionaries(
         st.sampled_from(Registration), st.lists(st.sampled_from(["KO", "12", "", "OK"])).map(tuple)
@@ -247,8 +247,6 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
 def test_the_largest_answers_of_nothing_are_survived(operation: Operation) -> None:
     """Megabytes of one character fail in linear time, without an exception."""
     for filling in (b"[", b'{"a":', b"<", b"|", b"1", b" ", b"a:1|", b'"'):
-        outcome = decode(
-            operation, filling * (500_000 // len(filling)), Options(pattern=re.compile(r"(-?\d+)"))
-        )
+        outcome = decode(operation, filling * (500_000 // len(filling)), Options(pattern=Pattern(r"(-?\d+)")))
         assert isinstance(outcome, Failure)
         assert outcome.reason in {Reason.DECODE, Reason.EMPTY}

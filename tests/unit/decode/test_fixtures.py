@@ -1,5 +1,4 @@
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import yaml
 
 from exporter.decode import Options, decode, is_list
 from exporter.model import Failure, Reason, Registration
+from exporter.patterns import Pattern
 from exporter.request import Operation
 
 _ANSWERS = Path(__file__).parents[2] / "fixtures" / "answers"
@@ -37,7 +37,7 @@ def _operations(entry: Entry) -> list[Operation]:
 def _options(entry: Entry) -> Options:
     given = entry.get("options", {})
     return Options(
-        pattern=re.compile(given["pattern"]) if "pattern" in given else None,
+        pattern=Pattern(given["pattern"]) if "pattern" in given else None,
         total_name=given.get("total_name"),
         words={Registration(state): tuple(words) for state, words in given.get("words", {}).items()},
     )

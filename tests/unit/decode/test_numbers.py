@@ -1,6 +1,6 @@
 import json
 import math
-import re
+import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from exporter.decode.numbers import count_of, decode_balance, decode_license_days, number_of, whole_of
 from exporter.decode.options import Options
 from exporter.model import Failure, Number
+from exporter.patterns import Pattern
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -69,18 +70,33 @@ def test_the_longest_number() -> None:
 @given(st.integers(-(2**53), 2**53), st.text("abc xyz.:", max_size=20), st.text(" abcxyz.:", max_size=20))
 def test_a_pattern_finds_the_number_in_its_wrapping(days: int, before: str, after: str) -> None:
     """Wrapped in any letters, the number that the pattern marks is the value."""
-    outcome = decode_license_days(f"{before}[{days}]{after}", Options(pattern=re.compile(r"\[(-?\d+)\]")))
+    outcome = decode_license_days(f"{before}[{days}]{after}", Options(pattern=Pattern(r"\[(-?\d+)\]")))
     assert outcome == Number(float(days))
 
 
 @pytest.mark.parametrize("pattern", [r"\d+", r"(\d+)( days)?", r"(?:in )(\d+)"])
 def test_the_number_is_the_first_group_or_the_match(pattern: str) -> None:
     """A pattern without a group is taken whole; further groups are nobody's."""
-    assert decode_license_days("ends in 30 days", Options(pattern=re.compile(pattern))) == Number(30.0)
+    assert decode_license_days("ends in 30 days", Options(pattern=Pattern(pattern))) == Number(30.0)
 
 
 def test_a_pattern_does_not_search_pages() -> None:
-    """A body too long to wrap one number is not searched, so that no pattern can run for minutes."""
-    days = Options(pattern=re.compile(r"(\d+)"))
+    """A body too long to wrap one number is not searched."""
+    days = Options(pattern=Pattern(r"(\d+)"))
     assert decode_license_days("x" * 9998 + "30", days) == Number(30.0)
     assert isinstance(decode_license_days("x" * 9999 + "30", days), Failure)
+
+
+def test_no_pattern_stops_the_daemon() -> None:
+    """A pattern for which Python's own engine needs longer than the universe is old ends in milliseconds."""
+    days = Options(pattern=Pattern(r"expires in ((?:\d+,?)+) days"))
+    began = time.perf_counter()
+    outcome = decode_license_days(f"expires in {'1' * 9000} hours", days)
+    assert isinstance(outcome, Failure)
+    assert time.perf_counter() - began < 1
+    assert decode_license_days("expires in 30 days", days) == Number(30.0)
+
+
+def test_half_a_surrogate_pair_is_searched_as_well() -> None:
+    """JSON can hold what no UTF-8 can; it is no reason to fail."""
+    assert decode_balance("\ud800 30", Options(pattern=Pattern(r"(\d+)"))) == Number(30.0)

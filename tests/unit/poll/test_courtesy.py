@@ -184,6 +184,7 @@ def test_a_key_that_has_changed_ends_its_own_pauses(tmp_path: Path) -> None:
     assert [courtesy.skip(target, 120) for target in paused] == [SkipReason.BACKOFF] * 3
 
     file.write_text("another")
+    admin.key.read_again()
 
     assert [courtesy.skip(target, 120) for target in paused] == [None, SkipReason.BACKOFF, SkipReason.BACKOFF]
 

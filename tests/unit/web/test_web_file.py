@@ -1,5 +1,6 @@
 import asyncio
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -216,3 +217,29 @@ async def _until_it_serves(server: Server, scheme: str, context: ssl.SSLContext)
                     return
             except aiohttp.ClientError:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_disk_that_hangs_is_told_once_and_read_later(authority: Authority) -> None:
+    """While the files cannot be read, the rules stay and it is logged once; then a change is noticed."""
+    path = authority.directory / "web.yml"
+    path.write_text(_USERS)
+    web_file = WebFile(path, patience=0.1)
+    handed_over: list[Reading] = []
+    back = threading.Event()
+
+    async def adopt(reading: Reading) -> None:
+        handed_over.append(reading)
+
+    hanging = asyncio.create_task(web_file._threads.run(lambda: back.wait(30)))
+    await asyncio.sleep(0)
+    path.write_text("basic_auth_users: {}")
+    with structlog.testing.capture_logs() as log:
+        for _ in range(3):
+            await web_file.look(adopt)
+        assert (len(log), handed_over) == (1, [])
+        assert log[0]["problems"] == f"{path}: not read within 0.1 s; check the disk that it is on"
+        back.set()
+        await hanging
+        for _ in range(2):
+            await web_file.look(adopt)
+    assert [reading.configuration.basic_auth_users for reading in handed_over] == [{}]

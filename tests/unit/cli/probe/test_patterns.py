@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from exporter.cli.probe.patterns import pattern_advice
 from exporter.decode import Options, decode
 from exporter.model import Number, Query
+from exporter.patterns import Pattern
 from tests.unit.cli.probe.answers import answered
 
 NUMBERS = [Query.CALLS, Query.LICENSE, Query.BALANCE]
@@ -92,7 +92,7 @@ def test_every_pattern_was_tried(query: Query, body: str) -> None:
     """Whatever comes: nothing is raised, and each suggestion reads a number out of that very answer."""
     finding = answered(query, body)
     for pattern in patterns(query, body):
-        tried = re.compile(pattern)
+        tried = Pattern(pattern)
         assert tried.groups == 1
         read = decode(finding.request.operation, finding.body or b"", replace(Options(), pattern=tried))
         assert isinstance(read, Number)

@@ -1,0 +1,109 @@
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from exporter.config import Key
+from exporter.key_files import KeyFiles
+
+
+class _OnHangingDisk(Key):
+    """A key whose file is on another file system, which does not answer until it is ``back``."""
+
+    __slots__ = ("back",)
+
+    back: threading.Event
+    device = 99
+
+    def read_again(self) -> None:
+        self.back.wait(30)
+        super().read_again()
+
+
+@pytest.fixture
+async def key_files() -> AsyncIterator[KeyFiles]:
+    """Look at the files without a pause; a disk counts as hanging after a tenth of a second."""
+    key_files = KeyFiles(every=0.01, patience=0.1)
+    yield key_files
+    await key_files.stop()
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[_OnHangingDisk]:
+    """Return a key on a disk that hangs."""
+    (tmp_path / "hanging").write_text("first")
+    key = _OnHangingDisk.from_file(tmp_path / "hanging")
+    assert isinstance(key, _OnHangingDisk)
+    key.back = threading.Event()
+    yield key
+    key.back.set()
+
+
+def _key(tmp_path: Path) -> Key:
+    (tmp_path / "key").write_text("first")
+    return Key.from_file(tmp_path / "key")
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 -- a thread changes what is waited for
+            await asyncio.sleep(0.01)
+
+
+async def test_a_rotated_key_is_noticed(key_files: KeyFiles, tmp_path: Path) -> None:
+    """Nobody has to ask for it."""
+    key = _key(tmp_path)
+    key_files.follow([key, Key("literal", "literal")])
+    (tmp_path / "key").write_text("the second")
+    await _until(lambda: key.current() == "the second")
+    assert key.generation == 1
+
+
+async def test_a_disk_that_hangs_delays_no_other(
+    key_files: KeyFiles, hanging: _OnHangingDisk, tmp_path: Path
+) -> None:
+    """Keys on other disks are read again, the event loop goes on, and it is logged once until it is over."""
+    key = _key(tmp_path)
+    with structlog.testing.capture_logs() as log:
+        key_files.follow([hanging, key])
+        await _until(lambda: bool(log))
+        (tmp_path / "key").write_text("the second")
+        (tmp_path / "hanging").write_text("the second")
+        began = time.monotonic()
+        await _until(lambda: key.current() == "the second")
+        assert hanging.current() == "first"
+        assert time.monotonic() - began < 5
+        await asyncio.sleep(0.3)  # three times the patience: it is not logged again
+        hanging.back.set()
+        await _until(lambda: hanging.current() == "the second" and len(log) > 1)
+
+    assert [(line["log_level"], line["event"]) for line in log] == [
+        ("warning", "key files cannot be read; the last keys stay in use"),
+        ("info", "key files can be read again"),
+    ]
+    assert log[0]["reason"] == "no answer from the disk within 0.1 s"
+
+
+async def test_stops_while_a_disk_hangs(key_files: KeyFiles, hanging: _OnHangingDisk) -> None:
+    """Neither the end nor another configuration waits for the disk, and no second thread is started."""
+    for _ in range(3):
+        key_files.follow([hanging])
+        await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await key_files.stop()
+    assert time.monotonic() - began < 5
+    assert [thread.name for thread in threading.enumerate()].count("key files") == 1
+
+
+async def test_keys_that_are_gone_are_not_read(key_files: KeyFiles, tmp_path: Path) -> None:
+    """Another configuration without the key ends the reading of its file."""
+    key = _key(tmp_path)
+    key_files.follow([key])
+    key_files.follow([])
+    (tmp_path / "key").write_text("the second")
+    await asyncio.sleep(0.1)
+    assert key.current() == "first"
