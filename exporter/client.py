@@ -10,7 +10,8 @@ passed on: such texts hold URLs. What is told of a failure is composed here.
 import errno
 import os
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,7 @@ from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
 from exporter.request import Operation, Request
+from exporter.retry_after import retry_after
 from exporter.tls import ClientTls
 
 ANSWER_LIMIT = 8 * 1024 * 1024
@@ -115,9 +117,22 @@ class Client:
 
 def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
     # Where it leads to is not told: a redirect may repeat the query string, and the key with it.
-    redirect = ", a redirect, which is not followed; put the final address into `url`"
-    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST
-    return Failure(Reason.HTTP, f"HTTP {response.status}{redirect if is_redirect else ''}")
+    status, headers = response.status, response.headers
+    meaning = _MEANINGS.get(status, "")
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        meaning = ", a redirect, which is not followed; put the final address into `url`"
+    wait = None
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        wait = retry_after(headers.get("Retry-After"), date=headers.get("Date"), now=time.time())
+    return Failure(Reason.HTTP, f"HTTP {status}{meaning}", status=status, retry_after=wait)
+
+
+_REFUSED = ": the key, or this machine, is refused by the switch or a proxy before it"
+_MEANINGS: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: _REFUSED,
+    HTTPStatus.FORBIDDEN: _REFUSED,
+    HTTPStatus.TOO_MANY_REQUESTS: ": too many requests; lower `max_requests_per_second` or poll less often",
+}
 
 
 def _tls_detail(error: Exception) -> str:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 _JUMP = 1.0
 """Seconds. A smaller step of the wall clock is jitter of reading it, or a correction that changes no age."""
 
@@ -11,17 +13,17 @@ _JUMP = 1.0
 def boot_time() -> float:
     """Return the seconds since boot, time asleep included.
 
-    Linux stops ``time.monotonic`` while the machine sleeps (clock_gettime(2)). Elsewhere there is no such clock.
+    On Linux ``time.monotonic`` stands still meanwhile (clock_gettime(2)); elsewhere there is no other clock.
     """
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_BOOT_CLOCK)
 
 
 @dataclass(slots=True)
 class Clock:
     """Three clocks, in seconds.
 
-    ``elapsed()`` is for ages, backoffs and whatever else goes on while the machine sleeps. ``monotonic`` is for
-    rate limits, timeouts and durations: it stands still while the machine sleeps, as asyncio's timers do.
+    ``elapsed()`` is for ages, backoffs and whatever else goes on while the machine sleeps. ``monotonic`` is
+    for rate limits, timeouts and durations: it stands still while the machine sleeps, as asyncio's timers do.
     ``wall`` is for people: seconds since 1970. A test that sets ``monotonic`` alone has a machine that never
     sleeps.
     """
@@ -38,11 +40,11 @@ class Clock:
         self._boot = self.boot or (boot_time if is_real else self.monotonic)
 
     def elapsed(self) -> float:
-        """Return seconds that never go back, and go on while the machine sleeps or its virtual machine is paused.
+        """Return seconds that never go back, and go on while the machine sleeps or is paused.
 
-        A virtual machine that was paused sees no more of it than a wall clock that is later set forward. So every
-        forward step of the wall clock counts. It cannot be told from a correction of a wrong clock, and taking
-        good values for old ones costs one more request, the other way round costs a false value.
+        All that a virtual machine sees of having been paused is that its wall clock is set forward later. So
+        every forward step of the wall clock counts. It may as well be the correction of a wrong clock, but to
+        take good values for old costs one request more, and to take old values for good is wrong.
         """
         boot = self._boot()
         offset = self.wall() - boot
@@ -57,7 +59,7 @@ class Clock:
         return boot + self._jumped
 
     def since_boot(self) -> float:
-        """Return the seconds since boot, time asleep included: another process can go on counting from there."""
+        """Return the seconds since boot, time asleep included: the same for every process."""
         return self._boot()
 
     def _wall_offset(self) -> float:

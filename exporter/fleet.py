@@ -1,8 +1,10 @@
 """The switches that are polled, and how they are exchanged while everything goes on."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import structlog
 from yarl import URL
 
 from exporter.client import Client, open_client
@@ -18,6 +20,10 @@ from exporter.store import Store
 
 _RETRY_EVERY = 10.0
 
+_DEAD_AFTER = 30.0
+"""Seconds. After a longer gap connections that were kept are not used again: who stands between has forgotten
+them, and a request on one would hang until its timeout."""
+
 
 class Fleet:
     """A poller for each switch of the configuration, and its jobs on the schedule."""
@@ -27,8 +33,12 @@ class Fleet:
         self._instruments = instruments
         self._mask = mask
         self._clock = clock
+        self._configuration: Configuration | None = None
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("exporter.fleet")
+        schedule.on_gap = self._after_gap
 
     @property
     def pollers(self) -> Sequence[Poller]:
@@ -58,7 +68,7 @@ class Fleet:
                 changed = poller.reconfigure(switch, clients[switch.name], configuration.label_names)
                 hasty += [_job(switch.name, query, scope) for query, scope in changed]
             pollers[switch.name] = poller
-        self._pollers = pollers
+        self._configuration, self._pollers = configuration, pollers
         self._schedule_jobs()
         for job in hasty:
             self._schedule.hasten(job)
@@ -69,8 +79,35 @@ class Fleet:
             await poller.stop()
             self._instruments.forget(name)
 
+    def _after_gap(self, seconds: float) -> None:
+        """Go on after so many seconds in which the machine slept or was paused: ask at once what was due."""
+        for name, poller in self._pollers.items():
+            for query, scope in poller.after_gap(seconds):
+                self._schedule.hasten(_job(name, query, scope))
+        if seconds >= _DEAD_AFTER and (self._reconnecting is None or self._reconnecting.done()):
+            self._reconnecting = asyncio.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        """Use new connections to every switch."""
+        configuration = self._configuration
+        if configuration is None:
+            return
+        try:
+            clients = await self._open_clients(configuration)
+        except StartError as error:
+            self._log.warning("connections are not renewed after a gap", problem=str(error))
+            return
+        for name, client in clients.items():
+            if configuration is self._configuration:
+                self._pollers[name].reconnect(client)
+            else:  # a reload has opened its own meanwhile
+                await client.session.close()
+
     async def stop(self) -> None:
         """Stop polling, all of it."""
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+            await asyncio.wait([self._reconnecting])
         for poller in self._pollers.values():
             await poller.stop()
 

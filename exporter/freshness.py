@@ -1,7 +1,7 @@
-"""How old a value may be: one rule for every value, every phone, the status page and the alerts. Pure; seconds.
+"""How old a value may be: one rule for every value and phone, the status page and the alerts. Pure; seconds.
 
-A value is stale after ``stale_after`` times its pace, and is dropped then. The pace is the longer of its interval
-and what the last whole sweep of its query took (design, section 5).
+A value is stale after ``stale_after`` times its pace, and is dropped then. The pace is the longer of its
+interval and what the last whole sweep of its query took (design, section 5).
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Freshness(StrEnum):
 
 
 def pace(interval: float, cycle: float | None) -> float:
-    """Return how far apart two answers are. ``cycle`` is what the last whole sweep took, None before the first."""
+    """Return how far apart two answers are. ``cycle`` is what the last whole sweep took, None before one."""
     return interval if cycle is None else max(interval, cycle)
 
 

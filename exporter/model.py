@@ -6,6 +6,7 @@ Wire names are left behind in ``request`` (going out) and ``decode`` (coming in)
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import NamedTuple
 
 
@@ -89,12 +90,26 @@ class Target(NamedTuple):
     tenant: str = ""
 
 
+_REFUSING_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt gave no value. ``detail`` never holds a key, nor any part of a list."""
+    """Why an attempt gave no value. ``detail`` never holds a key, nor any part of a list.
+
+    ``status`` is that of an HTTP answer other than 200. ``retry_after``: the seconds for which it asked to be
+    left alone, as it said, however many.
+    """
 
     reason: Reason
     detail: str
+    status: int | None = None
+    retry_after: float | None = None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the key was refused: by the known sentence, or by an HTTP status."""
+        return self.reason is Reason.AUTH or self.status in _REFUSING_STATUSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 The only module that knows APScheduler, which runs on the wall clock. Tried with APScheduler 3.11:
 
-- Set back by a day, an interval job did not run for that day. So a watch notices a step back, and moves every job
-  with it.
-- Set forward by a year, it asked the trigger for every missed second: 58 to 750 MB, and no answer any more. So the
-  trigger works out the next start from now, however long ago the last one was (2026-11).
+- Set back by a day, an interval job did not run for that day. So a watch notices a step back, and moves every
+  job with it.
+- Set forward by a year, it asked the trigger for every missed second: 58 to 750 MB, and no answer any more.
+  So the trigger works out the next start from now, however long ago the last one was (2026-11).
 
 After a step forward, and after the machine slept, whatever is overdue runs at once; ``on_gap`` is told of it.
 """
@@ -51,6 +51,7 @@ class Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
         self.period = period
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the first start after ``now``; APScheduler asks for it."""
         if previous_fire_time is None:
             return now
         period = timedelta(seconds=min(max(_SHORTEST_PERIOD, self.period()), _LONGEST_PERIOD))

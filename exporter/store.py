@@ -47,7 +47,7 @@ _Kind = tuple[Job, float, frozenset[Metric]]
 class _Group:
     """Answers that are alike: asked in the same sweeps, at the same interval, and about the same families.
 
-    ``ages`` holds when each came, oldest first, so that looking for what is stale costs nothing while nothing is.
+    ``ages`` holds when each came, oldest first: looking for what is stale costs nothing while nothing is.
     """
 
     job: Job
@@ -62,7 +62,7 @@ class _Group:
 
 
 class Store:
-    """Everything that is known of one switch. Times are those of ``Clock.elapsed`` unless they are called wall.
+    """Everything that is known of one switch. Times are those of ``Clock.elapsed``, but for ``wall``.
 
     ``intervals``: seconds, as configured, of every query that is asked. ``labels``: those of each tenant.
     A value is kept for ``stale_after`` times the longer of its interval and its cycle. Of more than
@@ -122,8 +122,8 @@ class Store:
     ) -> None:
         """Take in an answer: replace all that the target's answer before it said.
 
-        ``part`` is the node, where the nodes of one target are asked one by one and age one by one. ``job`` is
-        what was asked, where that is not the target itself: one list may tell of every tenant.
+        ``part`` is the node, where the nodes of one target are asked one by one and age one by one. ``job``
+        is what was asked, where that is not the target itself: one list may tell of every tenant.
         """
         source = (target, part)
         group = self._group(source, families, job or (target.query, target.scope), interval)

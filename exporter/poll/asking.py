@@ -16,6 +16,7 @@ from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.options import all_options
 from exporter.poll.reading import read, shown
+from exporter.poll.refusals import KeyRecord
 from exporter.poll.requests import Item
 from exporter.poll.targets import Targets
 from exporter.store import Store
@@ -28,7 +29,8 @@ class Asker:
     """Asks one switch through ``client``, and reads its answers with ``options``; both may be exchanged.
 
     ``probing`` is the one request that goes out although the breaker is open. ``answers`` holds what came
-    instead of values. ``hand_on`` is given each outcome.
+    instead of values. ``hand_on`` is given each outcome, with the key that the
+    request was sent with.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts that one request has to do with
@@ -42,7 +44,7 @@ class Asker:
         mask: Mask,
         clock: Clock,
         *,
-        hand_on: Callable[[Item, Answer | Failure], Awaitable[None]],
+        hand_on: Callable[[Item, Answer | Failure, KeyRecord], Awaitable[None]],
     ) -> None:
         self.options = all_options(configuration)
         self.client = client
@@ -66,18 +68,21 @@ class Asker:
         target = item.target
         if not self._targets.is_polled(target):
             return  # it left
-        key = self._courtesy.key(target)
-        started = self._clock.monotonic()
-        reason = None if item is self.probing else self._courtesy.admit(target, started)
+        record = self._courtesy.key(target)
+        started = self._clock.elapsed()
+        reason = None if item is self.probing else self._courtesy.admit(record, started)
         if reason is not None:
             self.skipped(target, reason)
             return
+        client = self.client
         try:
-            outcome = await self._outcome(item, key, started)
+            outcome = await self._outcome(item, record.key)
         except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
             self._log.exception("request failed in a way that should not happen", query=target.query.value)
             outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
-        ended = self._clock.monotonic()
+        if client.url != self.client.url:
+            return  # a reload has put another switch in the place of the one that answers here
+        ended = self._clock.elapsed()
         self._store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
         interval = self._targets.pace(target)
         if interval == math.inf:
@@ -85,16 +90,17 @@ class Asker:
         self._courtesy.note(
             target,
             outcome if isinstance(outcome, Failure) else None,
-            key=key,
+            record=record,
             started=started,
             ended=ended,
             interval=interval,
             has_witnesses=self._targets.are_several,
         )
-        await self._hand_on(item, outcome)
+        await self._hand_on(item, outcome, record)
 
-    async def _outcome(self, item: Item, key: str, started: float) -> Answer | Failure:
+    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
         self._mask.add(key)
+        started = self._clock.monotonic()
         body = await self.client.ask(item.request, key)
         taken = self._clock.monotonic() - started
         self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)

@@ -1,6 +1,6 @@
 """Whether a switch answers at all: pure decisions, with the clock passed in."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from exporter.model import TRANSPORT_REASONS, Reason, Target
 
@@ -11,7 +11,7 @@ _TARGETS = 2
 class Breaker:
     """Opens after five transport failures in a row over at least two targets; any HTTP answer closes it.
 
-    While it is open only one probe is sent in each ``shortest_interval``. Times are monotonic seconds.
+    While it is open only one probe is sent in each ``shortest_interval``. Times are seconds.
     """
 
     def __init__(self) -> None:
@@ -54,6 +54,11 @@ class Breaker:
     def probe_target(self) -> Target | None:
         """The target that last succeeded fastest; None before any success."""
         return min(self._fastest, key=self._fastest.__getitem__, default=None)
+
+    def keep(self, is_polled: Callable[[Target], bool]) -> None:
+        """Forget targets that are not asked any more."""
+        for target in [target for target in self._fastest if not is_polled(target)]:
+            del self._fastest[target]
 
     def forget(self, tenants: Collection[str]) -> None:
         """Forget tenants that left."""

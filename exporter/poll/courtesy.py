@@ -1,32 +1,39 @@
 """Whether a target may be asked now, so that a switch with a bad day is not hurt further."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
-from exporter.model import TRANSPORT_REASONS, Failure, Reason, Scope, SkipReason, Target
+from exporter.config import Key
+from exporter.model import TRANSPORT_REASONS, Failure, Query, Reason, Scope, SkipReason, Target
 from exporter.poll import backoff
 from exporter.poll.backoff import Backoff
 from exporter.poll.breaker import Breaker
+from exporter.poll.pause import Pause
 from exporter.poll.refusals import KeyRecord
 from exporter.poll.slots import Lane, Slots
 from exporter.poll.targets import KeyHolder
 
 
 class Courtesy:
-    """Remembers how each target and each key fared. Times are monotonic seconds.
+    """Remembers how each target and each key fared. Times are those of ``Clock.elapsed``.
 
     ``key_of`` tells which key a target is asked with. Each change is logged once.
     """
 
     def __init__(self, switch: str, slots: Slots, key_of: Callable[[Target], KeyHolder]) -> None:
-        self.breaker = Breaker()
         self._slots = slots
         self._key_of = key_of
+        self._log = structlog.get_logger("exporter.poll").bind(switch=switch)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: what is asked now is another switch, or is reached in another way."""
+        self.breaker = Breaker()
+        self._pause = Pause()
         self._backoffs: dict[Target, Backoff] = {}
         self._suspects: set[str] = set()
         self._keys: dict[str, KeyRecord] = {}
-        self._log = structlog.get_logger("exporter.poll").bind(switch=switch)
 
     @property
     def refused_keys(self) -> list[str]:
@@ -45,9 +52,11 @@ class Courtesy:
         return Lane.SUSPECT if target.tenant in self._suspects else Lane.TENANT
 
     def skip(self, target: Target, now: float) -> SkipReason | None:
-        """Return why a target sits out this turn, or None where it may be asked."""
+        """Return why a target is left out of this sweep, or None where it may be asked."""
         if self.breaker.is_open:
             return SkipReason.BREAKER
+        if self._pause.holds(now):
+            return SkipReason.BACKOFF
         if self._is_held_back(target, now):
             self.key(target)  # one that has changed ends the pauses of its refusals
             if self._is_held_back(target, now):
@@ -64,60 +73,93 @@ class Courtesy:
             or (record and not record.may_ask(now))
         )
 
-    def key(self, target: Target) -> str:
+    def key(self, target: Target) -> KeyRecord:
         """Return the key a target is asked with, as it is now; forget what was held against another one."""
         owner, holder = self._key_of(target)
+        return self._record(owner, holder)
+
+    def _record(self, owner: str, holder: Key) -> KeyRecord:
         key = holder.current()
         record = self._keys.get(owner)
-        if record is None:
-            self._keys[owner] = KeyRecord(key)
-        elif record.key != key:
-            record.renew(key)
-            self._log.info("the key has changed", key=holder.source)
-            for refused, held in list(self._backoffs.items()):
-                if held.reason is Reason.AUTH and self._key_of(refused).owner == owner:
-                    del self._backoffs[refused]
-        return key
+        if record is None or record.key != key:
+            self._keys[owner] = new = KeyRecord(key, owner, holder.source)
+            if record is not None:
+                self._log.info("the key has changed", key=holder.source)
+                for target in record.slowed:
+                    self._backoffs.pop(target, None)
+            return new
+        record.source = holder.source
+        return record
 
-    def admit(self, target: Target, now: float) -> SkipReason | None:
+    def admit(self, record: KeyRecord, now: float) -> SkipReason | None:
         """Look once more, when the slot for a request is there; None where it goes, which is then noted.
 
         While it waited, the breaker may have opened, or the key come to be refused.
         """
         if self.breaker.is_open:
             return SkipReason.BREAKER
-        record = self._keys.get(self._key_of(target).owner)
-        if record and not record.may_ask(now):
+        if self._pause.holds(now) or not record.may_ask(now):
             return SkipReason.BACKOFF
-        if record:
-            record.ask(now)
+        record.ask(now)
         return None
 
     def retries(self, now: float) -> list[Target]:
         """Return the targets that are to be asked again before their next sweep."""
+        if self.breaker.is_open or self._pause.holds(now):
+            return []
         return [target for target, held in self._backoffs.items() if held.is_retry and not held.holds(now)]
+
+    def take_probe(self, now: float, shortest_interval: float) -> bool:
+        """Tell whether a probe of a switch that does not answer is due, and count it as sent."""
+        if not self.breaker.is_open or self._pause.holds(now):
+            return False
+        return self.breaker.take_probe(now, shortest_interval)
 
     def note(
         self,
         target: Target,
         outcome: Failure | None,
         *,
-        key: str,
+        record: KeyRecord,
         started: float,
         ended: float,
         interval: float,
         has_witnesses: bool,
     ) -> None:
-        """Learn from an attempt with this key.
+        """Learn from an attempt that was sent with the key of this record.
 
         ``interval`` is the target's, in seconds; ``has_witnesses``: there are other targets.
         """
-        reason = outcome.reason if outcome else None
-        after = backoff.after(self._backoffs.get(target), reason, started=started, interval=interval)
+        self._note_target(target, outcome, record, started=started, interval=interval)
+        self._note_switch(target, outcome, started=started, ended=ended, has_witnesses=has_witnesses)
+        if outcome is None and target.query is Query.CALLS:
+            record.has_counted_calls = True
+        if record.note(target, outcome, now=ended) and self._is_current(record):
+            if record.is_refused:
+                self._log.error("the key is refused: trying it ever more slowly", key=record.source)
+            else:
+                self._log.info("the key is accepted again", key=record.source)
+
+    def _note_target(
+        self, target: Target, outcome: Failure | None, record: KeyRecord, *, started: float, interval: float
+    ) -> None:
+        is_refusal = outcome is not None and outcome.is_refusal
+        if is_refusal and not self._is_current(record):
+            return  # what another key met says nothing of how this target fares with its own
+        after = backoff.after(self._backoffs.get(target), outcome, started=started, interval=interval)
         if after is None:
             self._backoffs.pop(target, None)
         else:
             self._backoffs[target] = after
+        if is_refusal:
+            record.slowed.add(target)
+        else:
+            record.slowed.discard(target)
+
+    def _note_switch(
+        self, target: Target, outcome: Failure | None, *, started: float, ended: float, has_witnesses: bool
+    ) -> None:
+        reason = outcome.reason if outcome else None
         if reason is Reason.TIMEOUT:
             self._suspects.add(target.tenant)
         elif reason not in TRANSPORT_REASONS:  # an HTTP answer came
@@ -127,13 +169,35 @@ class Courtesy:
                 self._log.error("the switch does not answer: only probing it", reason=reason)
             else:
                 self._log.info("the switch answers again")
-        owner, holder = self._key_of(target)
-        record = self._keys.get(owner)
-        if record and record.note(target, reason, key=key, now=ended):
-            if record.is_refused:
-                self._log.error("the key is refused: trying it ever more slowly", key=holder.source)
+        pause = self._pause.note(outcome, ended)
+        if pause is not None:
+            self._log.warning(
+                "the switch, or a proxy before it, asks to wait: nothing is sent to it meanwhile",
+                seconds=round(pause, 1),
+            )
+
+    def _is_current(self, record: KeyRecord) -> bool:
+        return self._keys.get(record.owner) is record
+
+    def follow(self, is_polled: Callable[[Target], bool], keys: Mapping[str, Key]) -> None:
+        """Forget what another configuration does not ask any more, or asks with another key.
+
+        ``keys`` are all keys that it asks with, by owner.
+        """
+        before = list(self._keys.values())
+        for record in before:
+            if record.owner in keys:
+                self._record(record.owner, keys[record.owner])
             else:
-                self._log.info("the key is accepted again", key=holder.source)
+                del self._keys[record.owner]
+        for record in before:
+            for target in list(record.slowed):
+                if not is_polled(target) or self._keys.get(self._key_of(target).owner) is not record:
+                    record.slowed.discard(target)
+                    self._backoffs.pop(target, None)
+        for target in [target for target in self._backoffs if not is_polled(target)]:
+            del self._backoffs[target]
+        self.breaker.keep(is_polled)
 
     def drop(self, tenants: Collection[str]) -> None:
         """Forget tenants that left."""
@@ -141,5 +205,8 @@ class Courtesy:
         for tenant in tenants:
             self._keys.pop(tenant, None)
         self.breaker.forget(tenants)
+        admin = self._keys.get("")
         for target in [target for target in self._backoffs if target.tenant in tenants]:
             del self._backoffs[target]
+            if admin is not None:
+                admin.slowed.discard(target)

@@ -42,7 +42,7 @@ class TenantDiscovery:
         return self._roll.is_in_doubt
 
     def believe_next(self) -> None:
-        """Believe whatever list comes next: the operator reloaded the configuration."""
+        """Accept the next list if one is in doubt now: the operator reloaded the configuration."""
         self._roll.doubt_nothing()
 
 

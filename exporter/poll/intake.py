@@ -58,13 +58,16 @@ class Intake:
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
         self._extension_rolls: defaultdict[str, Roll] = defaultdict(Roll)
         self._scopes: defaultdict[Query, ScopeWatch] = defaultdict(ScopeWatch)
-        self._keys_that_count: set[str] = set()
 
-    def take_in(self, item: Item, outcome: Answer | Failure) -> None:
-        """Take in one outcome, whole: nothing else runs in between."""
+    def take_in(self, item: Item, outcome: Answer | Failure, *, calls_were_counted: bool = False) -> None:
+        """Take in one outcome, whole: nothing else runs in between.
+
+        ``calls_were_counted``: COUNTCALLS gave a number with the key that this request was sent with.
+        """
         if not self._targets.is_polled(item.target):
             return  # the tenant left, or the query was switched off, while it was being asked
-        outcome = self._idle_is_zero(item.target, self._empty_is_not_zero(item.target, outcome))
+        outcome = self._empty_is_not_zero(item.target, outcome)
+        outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
@@ -123,7 +126,7 @@ class Intake:
                 watch.forget(code)
 
     def believe_next_lists(self) -> None:
-        """Believe whatever list comes next: the operator reloaded the configuration."""
+        """Accept the next list where one is in doubt now: the operator reloaded the configuration."""
         for roll in self._extension_rolls.values():
             roll.doubt_nothing()
 
@@ -145,23 +148,18 @@ class Intake:
             Reason.EMPTY, "the list is empty; the states that were known stay until they are stale"
         )
 
-    def _idle_is_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
-        """Read an empty COUNTCALLS as 0, where that is configured and this key was seen to be given numbers.
+    def _idle_is_zero(
+        self, target: Target, outcome: Answer | Failure, *, calls_were_counted: bool
+    ) -> Answer | Failure:
+        """Read an empty COUNTCALLS as 0, where that is configured and the key was seen to be given numbers.
 
         An idle tenant's answer has 0 bytes (seen, wire notes 2026-10), but so has one that is not permitted.
         """
         is_empty = isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY
         if is_empty:
             self._instruments.empty_answers.labels(self._store.switch, target.query).inc()
-        if target.query is not Query.CALLS:
-            return outcome
-        tenant = self._targets.tenants.get(target.tenant)
-        holder = tenant.key if tenant else self.configuration.key
-        key = holder.current() if holder else ""
-        if isinstance(outcome, Number):
-            self._keys_that_count.add(key)
-        zero = self.configuration.queries.calls.empty == "zero"
-        return Number(0) if is_empty and zero and key in self._keys_that_count else outcome
+        is_zero = is_empty and calls_were_counted and target.query is Query.CALLS
+        return Number(0) if is_zero and self.configuration.queries.calls.empty == "zero" else outcome
 
     def _within_scope(self, target: Target, answer: Number | Counts) -> Answer | Failure:
         """Refuse a tenant's figure where the switch was seen to answer for the whole installation."""

@@ -20,6 +20,7 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.intake import Intake
 from exporter.poll.opening import OpeningHours
 from exporter.poll.options import all_options
+from exporter.poll.refusals import KeyRecord
 from exporter.poll.registrations import states_by_tenant
 from exporter.poll.requests import Item
 from exporter.poll.rounds import Rounds
@@ -172,6 +173,9 @@ class Poller:
         Requests in flight end as they were begun; the old client is closed after them. Returns the queries
         that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
+        reached_by = self.configuration.url, self.configuration.proxy_url, self.configuration.tls
+        if reached_by != (configuration.url, configuration.proxy_url, configuration.tls):
+            self.courtesy.reset()
         self.configuration = configuration
         self._intake.configuration = self._upkeep.configuration = configuration
         self._asker.options = all_options(configuration)
@@ -183,13 +187,11 @@ class Poller:
         self._sweeper.patience = configuration.timeout / 10
         self._discovery.believe_next()
         self._intake.believe_next_lists()
-        old, self._asker.client = self._asker.client, client
-        closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self.reconnect(client)
         before = self.targets.plan
         self._follow(self._discovery.wanted(configuration), changed=self.targets.tenants)
         changed = self._rounds.follow(before)
+        self.courtesy.follow(self.targets.is_polled, self.targets.keys)
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()
@@ -197,6 +199,20 @@ class Poller:
         if listing and self._discovery.is_in_doubt:
             self._rounds.ask(listing)  # the operator waits for it to be believed
         return changed
+
+    def reconnect(self, client: Client) -> None:
+        """Send requests through another client from now on; the old one is closed after those in flight."""
+        old, self._asker.client = self._asker.client, client
+        closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def after_gap(self, seconds: float) -> list[tuple[Query, Scope]]:
+        """Go on after so many seconds in which the machine slept or was paused.
+
+        Returns the queries that were due meanwhile: their sweeps are to be started anew.
+        """
+        return self._rounds.after_gap(seconds, self.configuration.timeout)
 
     async def all_joined(self) -> None:
         """Wait until the tenants that are new, or may have changed, are declared."""
@@ -282,7 +298,7 @@ class Poller:
     def _is_watched(self, target: Target) -> bool:
         return target.query is Query.REGISTRATIONS and bool(self.targets.tenants[target.tenant].watch)
 
-    async def _take_in(self, item: Item, outcome: Answer | Failure) -> None:
+    async def _take_in(self, item: Item, outcome: Answer | Failure, sent_with: KeyRecord) -> None:
         match outcome:
             case Tenants():
                 before = self._discovery.names
@@ -295,7 +311,7 @@ class Poller:
             case Peers(rows=rows) if rows:
                 await self._take_in_peers(item, outcome)
             case _:
-                self._intake.take_in(item, outcome)
+                self._intake.take_in(item, outcome, calls_were_counted=sent_with.has_counted_calls)
 
     async def _take_in_peers(self, item: Item, listed: Peers) -> None:
         found = await asyncio.to_thread(states_by_tenant, listed)

@@ -6,7 +6,7 @@ may not use (seen, wire notes 2026-10).
 
 from dataclasses import dataclass, field
 
-from exporter.model import Reason, Target
+from exporter.model import Failure, Target
 
 _WITNESSES = 3
 _FIRST_PAUSE = 5.0
@@ -14,19 +14,30 @@ _LONGEST_PAUSE = 15 * 60.0
 _DOUBLINGS = 20  # far above the cap, far below what a float can hold
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class KeyRecord:
-    """How one key fares. Times are monotonic seconds.
+    """How one key fares. Times are those of ``Clock.elapsed``.
 
-    It counts as refused after refusals of three different targets with no success since. Then one trial is
-    let through after 5 s, the next after twice as long, and so on, up to 15 minutes.
+    A changed key has a record of its own. Each request keeps the record of the key that it was sent with, so
+    that its answer is credited to that key, whatever the key is by then.
+
+    The key counts as refused after refusals of three different targets with no success since. Then one trial
+    is let through after 5 s, the next after twice as long, and so on, up to 15 minutes.
+
+    ``owner`` is a tenant code, or "" for the admin key; ``source`` is where the key comes from. ``slowed``
+    are the targets that are asked more slowly because this key was refused. ``has_counted_calls``: COUNTCALLS
+    has given a number with it, so an empty answer means no calls.
     """
 
     key: str = field(repr=False)
+    owner: str = ""
+    source: str = ""
     refused: set[Target] = field(default_factory=set)
+    slowed: set[Target] = field(default_factory=set)
     trials: int = 0
     retry_at: float = 0.0
     is_refused: bool = False
+    has_counted_calls: bool = False
 
     def may_ask(self, now: float) -> bool:
         """Tell whether a request with this key may go."""
@@ -37,32 +48,19 @@ class KeyRecord:
         if self.is_refused:
             self._pause(now)
 
-    def note(self, target: Target, reason: Reason | None, *, key: str, now: float) -> bool:
-        """Learn from an attempt; return whether the key came to be refused, or to be accepted again.
-
-        ``key`` is the one that was sent: what an older one met says nothing of this one.
-        """
-        if key != self.key:
-            return False
+    def note(self, target: Target, failure: Failure | None, *, now: float) -> bool:
+        """Learn from an attempt; return whether the key came to be refused, or to be accepted again."""
         was_refused = self.is_refused
-        if reason is None:
-            self._accept()
-        elif reason is Reason.AUTH and not was_refused:
+        if failure is None:
+            self.is_refused = False
+            self.refused.clear()
+            self.trials = 0
+        elif failure.is_refusal and not was_refused:
             self.refused.add(target)
             if len(self.refused) >= _WITNESSES:
                 self.is_refused = True
                 self._pause(now)
         return self.is_refused is not was_refused
-
-    def renew(self, key: str) -> None:
-        """Take note of a changed key, which clears everything."""
-        self.key = key
-        self._accept()
-
-    def _accept(self) -> None:
-        self.is_refused = False
-        self.refused.clear()
-        self.trials = 0
 
     def _pause(self, now: float) -> None:
         self.retry_at = now + min(_FIRST_PAUSE * 2.0 ** min(self.trials, _DOUBLINGS), _LONGEST_PAUSE)

@@ -49,5 +49,8 @@ class Roll:
         return self._times > 0
 
     def doubt_nothing(self) -> None:
-        """Believe whatever list comes next: the operator reloaded the configuration."""
-        self._trusts_next = True
+        """Accept the next list, whatever is in it, if one is in doubt now: the operator reloaded the configuration.
+
+        At any other time a reload says nothing about a list that may come hours later.
+        """
+        self._trusts_next = self.is_in_doubt

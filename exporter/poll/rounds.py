@@ -21,7 +21,10 @@ Job = tuple[Query, Scope]
 
 
 class Rounds:
-    """The runs of one switch that are under way, and when the newest of each query began."""
+    """The runs of one switch that are under way, and when the newest of each query began.
+
+    Time asleep is no part of a cycle: values would be kept for three nights because of one.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,13 @@ class Rounds:
         """Ask every target of a query that is due; return when the last request was sent."""
         if (query, scope) not in self._targets.intervals:
             return  # it was switched off when its turn had come
-        now = self._clock.elapsed()
+        now, started = self._clock.elapsed(), self._clock.monotonic()
         before = self._last_start.get((query, scope))
-        self._last_start[query, scope] = now
+        self._last_start[query, scope] = started
         cycle = self._targets.plan.cycles[query, scope]
         spread = self._first_spread(query, scope) if before is None else cycle
         if before is not None:
-            self._store.set_cycle(query, scope, now - before)
+            self._store.set_cycle(query, scope, started - before)
         run = self._start(self._run(query, scope, spread, now))
         self._sweeps[query, scope] = run
         await _end_of(run)
@@ -64,8 +67,6 @@ class Rounds:
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
         now = self._clock.elapsed()
-        if self._courtesy.breaker.is_open:
-            return
         items = [self._turns.item(target, now) for target in self._courtesy.retries(now)]
         due = [item for item in items if item is not None]
         await _end_of(self._start(self._sweeper.run(due, _RETRY_SPREAD)))
@@ -97,6 +98,21 @@ class Rounds:
             del self._last_start[job]  # the time it was off is no cycle
         return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
 
+    def after_gap(self, seconds: float, timeout: float) -> list[Job]:
+        """Go on after so many seconds in which the machine slept or was paused.
+
+        Returns the queries that were due at least once in the meantime: their sweeps were cut short, and are
+        to be started anew, as after a start. What was in flight for longer than ``timeout`` is ended.
+        """
+        if seconds >= timeout:
+            self._start(self._sweeper.stop())
+        missed = [job for job, cycle in self._targets.plan.cycles.items() if cycle <= seconds]
+        for job in missed:
+            self._last_start.pop(job, None)  # what it took with the gap in it is no cycle
+            if run := self._sweeps.get(job):
+                run.cancel()
+        return missed
+
     async def stop(self) -> None:
         """End all that is under way."""
         while self._tasks:
@@ -109,12 +125,11 @@ class Rounds:
 
     async def _run(self, query: Query, scope: Scope, spread: float, now: float) -> None:
         items = await self._turns.items(query, scope, now)
-        if self._courtesy.breaker.is_open:
-            await self._probe(items, now)
+        await self._probe(items, now)
         await self._sweeper.run(items, spread)
 
     async def _probe(self, items: Collection[Item], now: float) -> None:
-        if not self._courtesy.breaker.take_probe(now, min(self._targets.intervals.values())):
+        if not self._courtesy.take_probe(now, min(self._targets.intervals.values(), default=0.0)):
             return
         fastest = self._courtesy.breaker.probe_target
         item = self._turns.item(fastest, now) if fastest else None

@@ -126,6 +126,12 @@ class Targets:
             raise LookupError("a target without a key is never scheduled")
         return self._admin_key
 
+    @property
+    def keys(self) -> dict[str, Key]:
+        """All keys that something is asked with, by owner: a tenant code, or "" for the admin key."""
+        own = {code: tenant.key for code, tenant in self.tenants.items() if tenant.own_key and tenant.key}
+        return {**({"": self._admin_key.key} if self._admin_key else {}), **own}
+
     def requests(self, query: Query, scope: Scope) -> float:
         """Return the requests of an average sweep: a tenant with twice the interval is half in it."""
         return self._demands[query, scope].requests

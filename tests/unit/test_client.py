@@ -170,7 +170,27 @@ async def test_any_other_status_is_a_failure(status: str, configured: Configured
     async with _asking(_plain(body, status), configured) as (opened, _):
         failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
 
-    assert failure == Failure(Reason.HTTP, f"HTTP {status[:3]}")
+    assert (failure.reason, failure.status, failure.retry_after) == (Reason.HTTP, int(status[:3]), None)
+    assert failure.detail.startswith(f"HTTP {status[:3]}")
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "seconds"),
+    [
+        ("429 Slow", "Retry-After: 120", 120),
+        ("503 x", "Date: Fri, 27 Nov 2026 10:00:00 -0000\r\nRetry-After: Fri, 27 Nov 2026 10:02:00 GMT", 120),
+        ("503 x", "Retry-After: soon", None),
+        ("404 No", "Retry-After: 120", None),
+    ],
+)
+async def test_how_long_an_answer_asks_to_wait(
+    status: str, more: str, seconds: float | None, configured: Configured
+) -> None:
+    """In seconds or as a date, with a status that tells of too much to do."""
+    async with _asking(_plain(b"", f"{status}\r\n{more}"), configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure.retry_after == seconds
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -266,7 +266,7 @@ async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, ti
 @pytest.mark.parametrize("period", [1.0, 0.1, 30.0, 7 * 86400.0])
 @pytest.mark.parametrize("late", [0.0, 0.5, 86400.0, 366 * 86400.0, 56 * 366 * 86400.0])
 def test_starts_that_were_missed_are_not_counted_one_by_one(period: float, late: float) -> None:
-    """However long ago the last start was, the next one is in the future, on the same beat, and at once known."""
+    """However long ago the last start was, one step leads to the next, in the future and on the same beat."""
     asked = []
 
     def noted_period() -> float:
@@ -309,7 +309,7 @@ async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
 
 
 async def test_time_asleep_is_a_gap(times: _Times) -> None:
-    """While the machine sleeps, the monotonic clock stands still and the other two go on: that is told, once."""
+    """While the machine sleeps, the monotonic clock stands still and the others go on: that is told, once."""
     schedule = Schedule(Clock(lambda: 5000.0, lambda: 1_700_000_000 + times.now, lambda: times.now))
     job, gaps = _Job(), list[float]()
     schedule.on_gap = gaps.append

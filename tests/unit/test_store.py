@@ -87,7 +87,7 @@ def test_a_value_lives_three_intervals_or_cycles(
 
 
 def test_one_list_may_tell_of_every_tenant(store: Store) -> None:
-    """What a list of the whole installation says of a tenant lives as long as that list takes to come again."""
+    """What a list of the whole installation says of a tenant ages at the pace of that list."""
     listed = (Query.REGISTRATIONS, Scope.SWITCH)
     of_acme = Target(Query.REGISTRATIONS, Scope.TENANT, "ACME")
     store.set_cycle(*listed, 1000)

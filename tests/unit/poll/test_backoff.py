@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import Reason
+from exporter.model import Failure, Reason
 from exporter.poll.backoff import LONGEST, Backoff, after
 
 _SLOWED = [Reason.TIMEOUT, Reason.AUTH]
@@ -20,7 +20,7 @@ def _turns(reason: Reason, interval: float, turns: int, jitter: float = 0.0) -> 
         now = 1000 + turn * interval - jitter * (turn % 2)
         if held is None or not held.holds(now):
             asked.append(turn)
-            held = after(held, reason, started=now, interval=interval)
+            held = after(held, Failure(reason, ""), started=now, interval=interval)
     return asked
 
 
@@ -36,7 +36,7 @@ def test_a_target_that_keeps_failing_is_asked_ever_more_slowly(reason: Reason, j
 @pytest.mark.parametrize("reason", _SLOWED)
 def test_the_first_failure_costs_nothing(reason: Reason) -> None:
     """Not even a request that comes before its turn, after a reload, is held up by it."""
-    held = after(None, reason, started=100, interval=30)
+    held = after(None, Failure(reason, ""), started=100, interval=30)
 
     assert held is not None
     assert not held.holds(100)
@@ -47,7 +47,7 @@ def test_a_frequent_query_is_never_retried_between_sweeps(reason: Reason) -> Non
     """The next sweep is soon enough, and a switch that hangs is not asked more often than a sound one."""
     held = None
     for _ in range(5):
-        held = after(held, reason, started=0, interval=300)
+        held = after(held, Failure(reason, ""), started=0, interval=300)
         assert held is not None
         assert not held.is_retry
 
@@ -55,8 +55,20 @@ def test_a_frequent_query_is_never_retried_between_sweeps(reason: Reason) -> Non
 @pytest.mark.parametrize("reason", _NOT_SLOWED)
 def test_other_failures_of_a_frequent_query_cost_nothing(reason: Reason) -> None:
     """An answer that makes no sense costs the switch no more than a good one; it ends a back-off."""
-    assert after(None, reason, started=0, interval=300) is None
-    assert after(Backoff(7, Reason.AUTH, 5000, is_retry=False), reason, started=0, interval=30) is None
+    assert after(None, Failure(reason, ""), started=0, interval=300) is None
+    assert after(Backoff(7, 5000, is_retry=False), Failure(reason, ""), started=0, interval=30) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "is_slowed"),
+    [(401, True), (403, True), (429, True), (500, True), (503, True), (599, True)]
+    + [(302, False), (400, False), (404, False), (407, False)],
+)
+def test_statuses_that_slow_a_target_down(status: int, *, is_slowed: bool) -> None:
+    """A switch that is overloaded or refuses is asked ever more slowly; a wrong `url` costs it nothing."""
+    held = after(None, Failure(Reason.HTTP, "", status), started=0, interval=30)
+
+    assert (held is not None) is is_slowed
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -65,10 +77,9 @@ def test_a_rare_query_is_retried_soon_whatever_failed(reason: Reason) -> None:
     held = None
     pauses = []
     for _ in range(7):
-        held = after(held, reason, started=100, interval=3600)
+        held = after(held, Failure(reason, ""), started=100, interval=3600)
         assert held is not None
         assert held.is_retry
-        assert held.reason is reason
         pauses.append(held.retry_at - 100)
 
     assert pauses == [60, 120, 240, 480, 900, 900, 900]
@@ -76,15 +87,15 @@ def test_a_rare_query_is_retried_soon_whatever_failed(reason: Reason) -> None:
 
 def test_what_counts_as_rare() -> None:
     """More than five minutes, by however little."""
-    assert after(None, Reason.DECODE, started=0, interval=300) is None
-    assert after(None, Reason.DECODE, started=0, interval=301) is not None
+    assert after(None, Failure(Reason.DECODE, ""), started=0, interval=300) is None
+    assert after(None, Failure(Reason.DECODE, ""), started=0, interval=301) is not None
 
 
 def test_a_retry_never_comes_after_the_next_sweep() -> None:
     """What is asked every six minutes anyway is not retried after eight."""
     held = None
     for _ in range(9):
-        held = after(held, Reason.HTTP, started=0, interval=360)
+        held = after(held, Failure(Reason.HTTP, ""), started=0, interval=360)
 
     assert held is not None
     assert held.retry_at == 360
@@ -93,7 +104,7 @@ def test_a_retry_never_comes_after_the_next_sweep() -> None:
 @pytest.mark.parametrize("interval", [30.0, 3600.0])
 def test_a_success_clears_it(interval: float) -> None:
     """From then on it is as if nothing had been."""
-    assert after(Backoff(7, Reason.TIMEOUT, 5000, is_retry=False), None, started=0, interval=interval) is None
+    assert after(Backoff(7, 5000, is_retry=False), None, started=0, interval=interval) is None
 
 
 @given(st.sampled_from(_SLOWED), st.floats(0.1, 86400), st.integers(1, 60))
@@ -101,7 +112,7 @@ def test_the_pause_has_bounds(reason: Reason, interval: float, failures: int) ->
     """Never longer than 15 minutes, never in the past of the attempt."""
     held = None
     for _ in range(failures):
-        held = after(held, reason, started=100, interval=interval)
+        held = after(held, Failure(reason, ""), started=100, interval=interval)
 
     assert held is not None
     assert held.failures == failures
@@ -113,7 +124,7 @@ def test_a_target_that_fails_for_weeks(interval: float, pause: float) -> None:
     """After thousands of failures in a row the pause is what it was: 15 minutes."""
     held = None
     for _ in range(3000):
-        held = after(held, Reason.AUTH, started=0, interval=interval)
+        held = after(held, Failure(Reason.AUTH, ""), started=0, interval=interval)
 
     assert held is not None
     assert (held.failures, held.retry_at) == (3000, pause)
@@ -121,5 +132,5 @@ def test_a_target_that_fails_for_weeks(interval: float, pause: float) -> None:
 
 def test_holds_until_the_moment() -> None:
     """At the very moment it may be asked again."""
-    assert Backoff(2, Reason.AUTH, 100, is_retry=False).holds(99.9)
-    assert not Backoff(2, Reason.AUTH, 100, is_retry=False).holds(100)
+    assert Backoff(2, 100, is_retry=False).holds(99.9)
+    assert not Backoff(2, 100, is_retry=False).holds(100)

@@ -95,9 +95,12 @@ def test_a_doubtful_list_changes_nothing(configured: Configured) -> None:
 
 
 def test_after_a_reload(configured: Configured) -> None:
-    """The operator knows: the next list is taken as it is."""
+    """The operator knows: while a list is in doubt, the next one is taken as it is; at other times not."""
     discovery = TenantDiscovery()
     discovery.take_in(_list(*_CODES))
+    discovery.believe_next()
+    assert discovery.take_in(_list("ACME")) is not None
+
     discovery.believe_next()
 
     assert discovery.take_in(_list("ACME")) is None

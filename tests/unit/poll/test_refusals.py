@@ -1,16 +1,17 @@
 import pytest
 
-from exporter.model import Query, Reason, Scope, Target
+from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll.refusals import KeyRecord
 
 _TARGETS = [Target(query, Scope.SWITCH) for query in Query]
+_REFUSED = Failure(Reason.AUTH, "")
 _OTHER_REASONS = [reason for reason in Reason if reason is not Reason.AUTH]
 
 
 def _refused(now: float = 100.0) -> KeyRecord:
     record = KeyRecord("secret")
     for target in _TARGETS[:3]:
-        record.note(target, Reason.AUTH, key="secret", now=now)
+        record.note(target, _REFUSED, now=now)
     return record
 
 
@@ -30,7 +31,7 @@ def test_three_witnesses() -> None:
     """Refusals of three different targets make it refused, and that is told once."""
     record = KeyRecord("secret")
 
-    told = [record.note(target, Reason.AUTH, key="secret", now=0) for target in _TARGETS[:4]]
+    told = [record.note(target, _REFUSED, now=0) for target in _TARGETS[:4]]
 
     assert told == [False, False, True, False]
     assert record.is_refused
@@ -40,7 +41,7 @@ def test_one_target_that_is_refused_proves_nothing() -> None:
     """The same sentence answers an operation that the key may not use."""
     record = KeyRecord("secret")
 
-    assert not any(record.note(_TARGETS[n % 2], Reason.AUTH, key="secret", now=0) for n in range(50))
+    assert not any(record.note(_TARGETS[n % 2], _REFUSED, now=0) for n in range(50))
     assert record.may_ask(0)
 
 
@@ -48,7 +49,7 @@ def test_a_success_between_starts_anew() -> None:
     """A key that is good for anything is not refused."""
     record = KeyRecord("secret")
     for target in (*_TARGETS[:2], None, *_TARGETS[2:4]):
-        record.note(target or _TARGETS[5], Reason.AUTH if target else None, key="secret", now=0)
+        record.note(target or _TARGETS[5], _REFUSED if target else None, now=0)
 
     assert not record.is_refused
 
@@ -57,10 +58,10 @@ def test_a_success_between_starts_anew() -> None:
 def test_other_failures_say_nothing_of_the_key(reason: Reason) -> None:
     """They neither refuse it nor accept it again."""
     record = KeyRecord("secret")
-    assert not any(record.note(target, reason, key="secret", now=0) for target in _TARGETS)
+    assert not any(record.note(target, Failure(reason, ""), now=0) for target in _TARGETS)
 
     refused = _refused()
-    assert not refused.note(_TARGETS[0], reason, key="secret", now=200)
+    assert not refused.note(_TARGETS[0], Failure(reason, ""), now=200)
     assert refused.is_refused
 
 
@@ -103,34 +104,24 @@ def test_accepted_again() -> None:
     record = _refused()
     _trials(record, 1000)
 
-    assert record.note(_TARGETS[0], None, key="secret", now=1000)
-    assert not record.note(_TARGETS[0], None, key="secret", now=1000)
+    assert record.note(_TARGETS[0], None, now=1000)
+    assert not record.note(_TARGETS[0], None, now=1000)
     assert not record.is_refused
     for target in _TARGETS[:3]:
-        record.note(target, Reason.AUTH, key="secret", now=2000)
+        record.note(target, _REFUSED, now=2000)
     assert record.retry_at == 2005
 
 
-def test_a_new_key_is_asked_at_once() -> None:
-    """What the old one met does not count, not even where its answer comes late."""
-    record = _refused()
-    record.renew("another")
-
-    assert record.may_ask(100)
-    told = [record.note(target, Reason.AUTH, key="secret", now=101) for target in _TARGETS]
-    assert told == [False] * len(_TARGETS)
-    assert not record.is_refused
-
-
-def test_a_new_key_that_is_wrong_as_well_is_tried_from_the_beginning() -> None:
-    """After 5, 10, 20 … seconds, however often the old one was tried."""
-    record = _refused()
-    _trials(record, 1000)
-    record.renew("another")
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_status_may_be_a_refusal(status: int) -> None:
+    """A proxy before the switch refuses a key with HTTP 401 or 403; other statuses say nothing of it."""
+    record, other = KeyRecord("secret"), KeyRecord("secret")
     for target in _TARGETS[:3]:
-        record.note(target, Reason.AUTH, key="another", now=100)
+        record.note(target, Failure(Reason.HTTP, "", status), now=0)
+        other.note(target, Failure(Reason.HTTP, "", 500), now=0)
 
-    assert _trials(record, 150) == [105, 115, 135]
+    assert record.is_refused
+    assert not other.is_refused
 
 
 def test_no_key_in_its_representation() -> None:

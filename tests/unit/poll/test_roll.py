@@ -75,13 +75,27 @@ def test_a_doubtful_list_makes_nobody_missing() -> None:
     assert roll.names == _ALL
 
 
-def test_after_a_reload_the_next_list_is_believed() -> None:
+def test_after_a_reload_while_a_list_is_in_doubt_the_next_one_is_accepted() -> None:
     """Whatever it says, and only that one."""
     roll = _roll()
+    assert not roll.call("AB")
     roll.doubt_nothing()
     assert roll.call("ABC")
     assert roll.names == {"A", "B", "C"}
     assert not roll.call("A")
+
+
+def test_a_reload_at_any_other_time_trusts_nothing_in_advance() -> None:
+    """An empty list hours after a reload drops nobody; nor does one after a doubt that is over."""
+    roll = _roll()
+    roll.doubt_nothing()
+    assert not roll.call("")
+    assert roll.names == _ALL
+
+    roll.doubt_nothing()
+    assert roll.call(_ALL)
+    assert not roll.call("")
+    assert roll.names == _ALL
 
 
 @given(st.lists(st.frozensets(st.sampled_from(sorted(_ALL)), min_size=0), max_size=12))

@@ -1,0 +1,32 @@
+"""Whether the switch, or a proxy before it, asked to be left alone. Pure: the time is passed in."""
+
+from exporter.model import Failure
+from exporter.poll.backoff import LONGEST
+
+_LOGGED_EVERY = 15 * 60.0
+
+
+class Pause:
+    """Sends nothing to a switch for as long as ``Retry-After`` says, up to 15 minutes. Times are seconds."""
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+        self._logged_at = float("-inf")
+
+    def holds(self, now: float) -> bool:
+        """Tell whether it is too early to ask anything."""
+        return now < self._until
+
+    def note(self, failure: Failure | None, now: float) -> float | None:
+        """Learn from an attempt; return for how many seconds nothing is sent, where that is to be logged.
+
+        That is not more often than every 15 minutes: a switch may ask for it every second.
+        """
+        if failure is None or not failure.retry_after:
+            return None
+        seconds = min(failure.retry_after, LONGEST)
+        self._until = max(self._until, now + seconds)
+        if now - self._logged_at < _LOGGED_EVERY:
+            return None
+        self._logged_at = now
+        return seconds
