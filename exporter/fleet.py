@@ -83,7 +83,8 @@ class Fleet:
         """Go on after so many seconds in which the machine slept or was paused: ask at once what was due."""
         for name, poller in self._pollers.items():
             for query, scope in poller.after_gap(seconds):
-                self._schedule.hasten(_job(name, query, scope))
+                if (job := _job(name, query, scope)) in self._jobs:
+                    self._schedule.hasten(job)
         if seconds >= _DEAD_AFTER and (self._reconnecting is None or self._reconnecting.done()):
             self._reconnecting = asyncio.create_task(self._reconnect())
 

@@ -112,6 +112,11 @@ class Poller:
         return self.targets.plan.cycles[query, scope]
 
     @property
+    def client(self) -> Client:
+        """What requests are sent through."""
+        return self._asker.client
+
+    @property
     def shown_url(self) -> str:
         """The URL of the switch, without what could be secret in it."""
         return self._mask(str(self._asker.client.url.with_user(None)))

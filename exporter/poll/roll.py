@@ -49,7 +49,7 @@ class Roll:
         return self._times > 0
 
     def doubt_nothing(self) -> None:
-        """Accept the next list, whatever is in it, if one is in doubt now: the operator reloaded the configuration.
+        """Accept the next list if one is in doubt now: the operator reloaded the configuration.
 
         At any other time a reload says nothing about a list that may come hours later.
         """

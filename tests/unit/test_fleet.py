@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import catalogue
@@ -30,6 +31,7 @@ class _Idle(Schedule):
     def __init__(self) -> None:
         super().__init__(Clock())
         self._names: set[str] = set()
+        self.hastened: list[str] = []
 
     @property
     def names(self) -> set[str]:
@@ -41,13 +43,16 @@ class _Idle(Schedule):
     def remove(self, name: str) -> None:
         self._names.remove(name)
 
+    def hasten(self, name: str) -> None:
+        self.hastened.append(name)
+
 
 @dataclass
 class _Adopting:
     """A fleet, and what it works with."""
 
     fleet: Fleet
-    schedule: Schedule
+    schedule: _Idle
     instruments: Instruments
     mask: Mask
     file: Path
@@ -252,3 +257,53 @@ async def test_every_secret_is_masked(adopting: _Adopting) -> None:
     )
 
     assert adopting.mask("k-admin k-a p-proxy") == "*** *** ***"
+
+
+async def test_after_a_night_asleep_all_that_was_due_is_asked_at_once(adopting: _Adopting) -> None:
+    """With new connections: those of last night are dead, and a request on one would hang."""
+    await adopting.adopt(_switch("pbx", queries={"license": {"interval": "9h"}}), _switch("other"))
+    before = [poller.client for poller in adopting.fleet.pollers]
+
+    adopting.schedule.on_gap(8 * 3600)
+
+    due = [f"{name} {query} switch" for name in ("pbx", "other") for query in ("peers", "channels", "calls")]
+    assert sorted(adopting.schedule.hastened) == sorted([*due, "other license switch"])
+    async with asyncio.timeout(5):
+        while not all(client.session.closed for client in before):  # noqa: ASYNC110 -- it is done aside
+            await asyncio.sleep(0.01)
+    after = [poller.client for poller in adopting.fleet.pollers]
+    assert not [client for client in after if client.session.closed or client in before]
+
+
+async def test_after_a_moment_asleep_connections_stay(adopting: _Adopting) -> None:
+    """What was due within it is asked; a connection lives longer than that."""
+    await adopting.adopt(_switch("pbx", queries={"calls": {"interval": "5s"}}))
+    (poller,) = adopting.fleet.pollers
+    before = poller.client
+
+    adopting.schedule.on_gap(6)
+    await asyncio.sleep(0.05)
+
+    assert adopting.schedule.hastened == ["pbx calls switch"]
+    assert poller.client is before
+    assert not before.session.closed
+
+
+async def test_connections_that_cannot_be_renewed_stay(adopting: _Adopting, authority: Authority) -> None:
+    """A certificate that is gone since the start costs a line in the log, and not the polling."""
+    await adopting.adopt(
+        _switch("pbx", url="https://127.0.0.1:9/api", tls={"ca_file": str(authority.certificate)})
+    )
+    (poller,) = adopting.fleet.pollers
+    before = poller.client
+    authority.certificate.write_text("not a certificate")
+
+    with structlog.testing.capture_logs() as log:
+        adopting.schedule.on_gap(3600)
+        async with asyncio.timeout(5):
+            while not log:  # noqa: ASYNC110 -- a log tells nobody
+                await asyncio.sleep(0.01)
+
+    assert [line["event"] for line in log] == ["connections are not renewed after a gap"]
+    assert poller.client is before
+    assert not before.session.closed

@@ -61,8 +61,10 @@ def test_other_failures_of_a_frequent_query_cost_nothing(reason: Reason) -> None
 
 @pytest.mark.parametrize(
     ("status", "is_slowed"),
-    [(401, True), (403, True), (429, True), (500, True), (503, True), (599, True)]
-    + [(302, False), (400, False), (404, False), (407, False)],
+    [
+        *((status, True) for status in (401, 403, 429, 500, 503, 599)),
+        *((status, False) for status in (302, 400, 404, 407)),
+    ],
 )
 def test_statuses_that_slow_a_target_down(status: int, *, is_slowed: bool) -> None:
     """A switch that is overloaded or refuses is asked ever more slowly; a wrong `url` costs it nothing."""

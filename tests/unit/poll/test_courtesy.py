@@ -237,7 +237,9 @@ def _two_keys(admin: Path) -> tuple[Courtesy, dict[str, KeyHolder]]:
         "ACME": KeyHolder("ACME", Key("own", "literal")),
     }
     slots = Slots(4, 1e6, lambda: 0.0, shared=True)
-    return Courtesy("pbx", slots, lambda target: holders.get(target.tenant, holders[""])), holders
+    return Courtesy(
+        "pbx", slots, lambda target: holders[target.tenant if target.tenant in holders else ""]
+    ), holders
 
 
 def test_an_answer_is_credited_to_the_key_it_was_sent_with(tmp_path: Path) -> None:
@@ -274,7 +276,7 @@ def test_an_answer_is_credited_to_the_key_it_was_sent_with(tmp_path: Path) -> No
 def test_each_key_has_to_count_calls(
     target: Target, outcome: Failure | None, tmp_path: Path, *, counts: bool
 ) -> None:
-    """What one key may says nothing about another; only a number of calls says that an idle tenant is idle."""
+    """What one key may says nothing about another; only a number says that an idle tenant is idle."""
     file = tmp_path / "key"
     file.write_text("secret")
     courtesy, _ = _two_keys(file)

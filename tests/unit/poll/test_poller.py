@@ -3,6 +3,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -27,14 +28,19 @@ _KEYS = ("admin-key", "own-key-of-acme")
 
 @dataclass
 class _Switch:
-    """Answers by request type, tenant or node, and notes what it was asked."""
+    """Answers by request type, tenant or node, and notes what it was asked.
+
+    ``head``: the status, and header lines. While ``may_answer`` is not set, no answer goes out.
+    """
 
     answers: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    head: bytes = b"200 OK"
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        query = URL(head.split()[1]).query
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        query = URL(request.split()[1]).query
         name = " ".join(
             [
                 query["reqtype"],
@@ -44,17 +50,27 @@ class _Switch:
             ]
         )
         self.asked.append(" ".join(name.split()) + f" ({query['key']})")
-        body = self.answers.get(" ".join(name.split()), b"")
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        body, head = self.answers.get(" ".join(name.split()), b""), self.head
+        await self.may_answer.wait()
+        lines = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (head, len(body))
+        writer.write(lines + body)
         await writer.drain()
         writer.close()
 
 
 @dataclass
 class _Time:
-    """The seconds that the monotonic clock shows."""
+    """The seconds that the monotonic clock shows; ``asleep`` are those in which it stood still."""
 
     now: float = 1000.0
+    asleep: float = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(
+            monotonic=lambda: self.now,
+            wall=lambda: 1_700_000_000 + self.now + self.asleep,
+            boot=lambda: self.now + self.asleep,
+        )
 
 
 @dataclass
@@ -76,6 +92,20 @@ class _Polling:
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Sweep once, until everything was answered."""
         await self.poller.sweep(query, scope)
+        await self.answered()
+
+    async def sent(self, query: Query, scope: Scope) -> None:
+        """Sweep once; no request of it is answered before ``answered`` is called."""
+        self.switch.may_answer.clear()
+        asked = len(self.switch.asked)
+        await self.poller.sweep(query, scope)
+        async with asyncio.timeout(5):
+            while len(self.switch.asked) == asked:  # noqa: ASYNC110 -- the server has no signal for it
+                await asyncio.sleep(0.001)
+
+    async def answered(self) -> None:
+        """Wait until all that was sent is answered."""
+        self.switch.may_answer.set()
         async with asyncio.timeout(5):
             while self.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
                 await asyncio.sleep(0.001)
@@ -99,6 +129,7 @@ Polling = Callable[..., _Polling]
 async def polling(configured: Configured) -> AsyncIterator[Polling]:
     """Return a function that makes a poller of a switch that listens on the loopback."""
     switch = _Switch()
+    switch.may_answer.set()
     server = await asyncio.start_server(switch.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     pollers = []
@@ -114,7 +145,7 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
             Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
             instruments,
             mask,
-            Clock(monotonic=lambda: time.now, wall=lambda: 1_700_000_000 + time.now),
+            time.clock(),
             label_names=(),
         )
         pollers.append(poller)
@@ -476,3 +507,134 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     await made.sweep(Query.PEERS, Scope.SWITCH)
 
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
+
+
+async def test_a_key_that_is_rotated_in_flight_earns_nothing_by_the_answer(
+    polling: Polling, tmp_path: Path
+) -> None:
+    """The old key's number does not make an empty answer to the new key a zero: that was never shown."""
+    file = tmp_path / "key"
+    file.write_text("admin-key")
+    made = polling(key=None, key_file=str(file))
+    made.switch.answers["COUNTCALLS"] = b"7"
+    await made.sent(Query.CALLS, Scope.SWITCH)
+    file.write_text("another-key")
+    made.poller.courtesy.key(Target(Query.PEERS, Scope.SWITCH))
+    await made.answered()
+    assert made.poller.store.values(catalogue.CALLS) == 7
+
+    made.switch.answers["COUNTCALLS"] = b""
+    await made.sweep(Query.CALLS, Scope.SWITCH)
+
+    assert made.switch.asked == ["COUNTCALLS (admin-key)", "COUNTCALLS (another-key)"]
+    assert made.failure(Query.CALLS) is Reason.EMPTY
+    assert made.poller.store.values(catalogue.CALLS) == 7
+
+
+async def test_an_answer_of_the_switch_that_was_replaced_is_dropped(polling: Polling) -> None:
+    """A reload gives the switch another URL: what the old one still says is not the new one's."""
+    made = polling()
+    made.switch.answers["COUNTPEERS"] = b"5"
+    await made.sent(Query.PEERS, Scope.SWITCH)
+    configuration = made.poller.configuration
+    moved = configuration.model_copy(update={"url": configuration.url.replace("/api", "/other")})
+
+    made.poller.reconfigure(moved, open_client(moved), ())
+    await made.answered()
+
+    assert made.poller.store.values(catalogue.PEERS) is None
+    assert made.poller.is_up() is None
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    assert made.poller.store.values(catalogue.PEERS) == 5
+
+
+async def test_a_reload_that_removes_the_admin_key_leaves_no_backoff(polling: Polling) -> None:
+    """Nothing counts as held back of what is not asked any more, and the tenant's key can be rotated."""
+    made = polling(tenants=[{"code": "ACME", "key": "own-key-of-acme"}])
+    made.switch.head = b"403 Forbidden"
+    for query in (Query.PEERS, Query.CHANNELS, Query.CALLS):
+        await made.sweep(query, Scope.SWITCH)
+    assert made.poller.courtesy.held_back == 3
+    assert made.poller.courtesy.refused_keys == [""]
+    configuration = made.poller.configuration
+    without = configuration.model_copy(update={"literal_key": None})
+
+    made.poller.reconfigure(without, open_client(without), ())
+    await made.poller.all_joined()
+
+    assert made.poller.courtesy.held_back == 0
+    assert made.poller.courtesy.refused_keys == []
+
+
+@pytest.mark.parametrize("head", [b"429 Slow\r\nRetry-After: 120", b"503 Down\r\nRetry-After: 120"])
+async def test_a_switch_that_asks_to_wait_is_left_alone(head: bytes, polling: Polling) -> None:
+    """For as long as it says nothing is sent; the reason on the page is `http`."""
+    made = polling()
+    made.switch.head = head
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    made.now += 119
+    await made.sweep(Query.CALLS, Scope.SWITCH)
+    assert made.switch.asked == ["COUNTPEERS (admin-key)"]
+    assert made.failure(Query.PEERS) is Reason.HTTP
+
+    made.switch.head = b"200 OK"
+    made.switch.answers["COUNTCALLS"] = b"7"
+    made.now += 1
+    await made.sweep(Query.CALLS, Scope.SWITCH)
+
+    assert made.poller.store.values(catalogue.CALLS) == 7
+
+
+async def test_eight_hours_asleep(polling: Polling) -> None:
+    """Values are as old as they are, the switch is not up, and what was due is asked at once."""
+    made = polling(queries={"license": {"interval": "9h"}})
+    made.switch.answers |= {"COUNTPEERS": b"5", "LICENSEDAYS": b"30"}
+    for query in (Query.PEERS, Query.LICENSE):
+        await made.sweep(query, Scope.SWITCH)
+    assert made.poller.is_up() is True
+
+    made.time.asleep += 8 * 3600
+    made.now += 9
+    page = made.page()
+    assert 'softswitch_up{switch="pbx"} 0\n' in page
+    assert "softswitch_peers{" not in page
+    assert 'softswitch_license_remaining_seconds{switch="pbx"}' in page
+
+    missed = made.poller.after_gap(8 * 3600)
+    assert (Query.PEERS, Scope.SWITCH) in missed
+    assert (Query.LICENSE, Scope.SWITCH) not in missed
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    assert 'softswitch_peers{switch="pbx"} 5\n' in made.page()
+    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
+
+
+async def test_time_asleep_is_no_cycle(polling: Polling) -> None:
+    """Else a night in a cycle of a minute would keep values for three nights."""
+    made = polling()
+    for asleep in (0, 8 * 3600):
+        made.time.asleep += asleep
+        made.now += 60
+        await made.sweep(Query.PEERS, Scope.SWITCH)
+
+    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) == 60
+
+
+async def test_what_was_in_flight_when_the_machine_fell_asleep_is_ended(polling: Polling) -> None:
+    """Its connection is dead, and it would hold up its target until the timeout; it counts as no failure."""
+    made = polling(timeout="60s")
+    made.switch.answers["COUNTPEERS"] = b"5"
+    await made.sent(Query.PEERS, Scope.SWITCH)
+    made.time.asleep += 59
+    made.poller.after_gap(59)
+    await asyncio.sleep(0.01)
+    assert made.poller.requests_in_flight == 1
+
+    made.time.asleep += 61
+    made.poller.after_gap(61)
+    async with asyncio.timeout(5):
+        while made.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+            await asyncio.sleep(0.001)
+
+    assert Target(Query.PEERS, Scope.SWITCH) not in made.poller.store.attempts
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    assert made.poller.store.values(catalogue.PEERS) == 5
