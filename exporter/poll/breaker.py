@@ -1,8 +1,8 @@
 """Whether a switch answers at all: pure decisions, with the clock passed in."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
-from exporter.model import TRANSPORT_REASONS, Reason, Target
+from exporter.model import TRANSPORT_REASONS, Query, Reason, Scope, Target
 
 _FAILURES = 5
 _TARGETS = 2
@@ -55,9 +55,9 @@ class Breaker:
         """The target that last succeeded fastest; None before any success."""
         return min(self._fastest, key=self._fastest.__getitem__, default=None)
 
-    def keep(self, is_polled: Callable[[Target], bool]) -> None:
-        """Forget targets that are not asked any more."""
-        for target in [target for target in self._fastest if not is_polled(target)]:
+    def keep(self, jobs: Collection[tuple[Query, Scope]]) -> None:
+        """Forget targets of queries that are not asked any more."""
+        for target in [target for target in self._fastest if target[:2] not in jobs]:
             del self._fastest[target]
 
     def forget(self, tenants: Collection[str]) -> None:

@@ -179,10 +179,15 @@ class Courtesy:
     def _is_current(self, record: KeyRecord) -> bool:
         return self._keys.get(record.owner) is record
 
-    def follow(self, is_polled: Callable[[Target], bool], keys: Mapping[str, Key]) -> None:
+    def follow(
+        self,
+        is_polled: Callable[[Target], bool],
+        jobs: Collection[tuple[Query, Scope]],
+        keys: Mapping[str, Key],
+    ) -> None:
         """Forget what another configuration does not ask any more, or asks with another key.
 
-        ``keys`` are all keys that it asks with, by owner.
+        ``jobs`` are all queries that it asks, and ``keys`` all keys that it asks with, by owner.
         """
         before = list(self._keys.values())
         for record in before:
@@ -197,7 +202,7 @@ class Courtesy:
                     self._backoffs.pop(target, None)
         for target in [target for target in self._backoffs if not is_polled(target)]:
             del self._backoffs[target]
-        self.breaker.keep(is_polled)
+        self.breaker.keep(jobs)
 
     def drop(self, tenants: Collection[str]) -> None:
         """Forget tenants that left."""

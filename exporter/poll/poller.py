@@ -196,7 +196,7 @@ class Poller:
         before = self.targets.plan
         self._follow(self._discovery.wanted(configuration), changed=self.targets.tenants)
         changed = self._rounds.follow(before)
-        self.courtesy.follow(self.targets.is_polled, self.targets.keys)
+        self.courtesy.follow(self.targets.is_polled, self.targets.intervals, self.targets.keys)
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()

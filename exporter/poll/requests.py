@@ -1,9 +1,10 @@
 """Which requests one sweep of a query consists of, in the order in which they are sent."""
 
+import heapq
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
@@ -93,8 +94,7 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
     """
 
     def make() -> Iterator[Item]:
-        placed = (place for target, numbers in extensions.items() for place in _placed(target, numbers))
-        for _, target, number in _from_its_start(sorted(placed, key=itemgetter(0)), Query.REGISTRATIONS):
+        for target, number in _spread(extensions, _STARTS[Query.REGISTRATIONS]):
             request = Request(
                 Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
             )
@@ -103,9 +103,26 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
     return Items(sum(map(len, extensions.values())), make)
 
 
-def _placed(target: Target, numbers: Sequence[str]) -> Iterator[tuple[float, Target, str]]:
-    """Give the extensions of a tenant, each with its place in the sweep, from 0 to 1."""
-    return (((place + 0.5) / len(numbers), target, number) for place, number in enumerate(numbers))
+def _spread(extensions: Mapping[Target, Sequence[str]], start: float) -> Iterator[tuple[Target, str]]:
+    """Give every extension once: those of each tenant evenly spread, from ``start`` (0 to 1) on and around.
+
+    The heap holds only the next one of each tenant: sorting all 250,000 held the event loop for 242 ms (2026-11).
+    """
+    heap = []
+    for order, (target, numbers) in enumerate(extensions.items()):
+        if numbers:
+            first = math.ceil(start * len(numbers) - 0.5)
+            place = (first + 0.5) / len(numbers) - start
+            heap.append((place, order, 0, first, target, numbers))
+    heapq.heapify(heap)
+    while heap:
+        place, order, given, first, target, numbers = heap[0]
+        yield target, numbers[(first + given) % len(numbers)]
+        if given + 1 < len(numbers):
+            following = (place + 1 / len(numbers), order, given + 1, first, target, numbers)
+            heapq.heapreplace(heap, following)
+        else:
+            heapq.heappop(heap)
 
 
 def _from_its_start(entries: Sequence[_Entry], query: Query) -> Iterator[_Entry]:

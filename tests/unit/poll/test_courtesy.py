@@ -12,6 +12,7 @@ from exporter.poll.targets import KeyHolder
 _CALLS = Target(Query.CALLS, Scope.TENANT, "ACME")
 _BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")
 _SWITCH = Target(Query.CALLS, Scope.SWITCH)
+_JOBS = [(query, scope) for query in Query for scope in Scope]
 
 
 def _failure(reason: Reason) -> Failure:
@@ -304,7 +305,7 @@ def test_a_reload_that_removes_a_key_leaves_nothing_of_it(tmp_path: Path) -> Non
 
     del holders[""]
     holders["ACME"] = KeyHolder("ACME", Key("own", "literal"))
-    courtesy.follow(lambda target: target.tenant == "ACME", {"ACME": holders["ACME"].key})
+    courtesy.follow(lambda target: target.tenant == "ACME", _JOBS, {"ACME": holders["ACME"].key})
 
     assert courtesy.refused_keys == []
     assert courtesy.held_back == 2
@@ -325,7 +326,7 @@ def test_a_reload_that_gives_a_tenant_its_own_key_ends_the_pauses_of_the_other_k
         _timeout(courtesy, _CALLS, started)
 
     holders["ACME"] = own
-    courtesy.follow(lambda _: True, {owner: holder.key for owner, holder in holders.items()})
+    courtesy.follow(lambda _: True, _JOBS, {owner: holder.key for owner, holder in holders.items()})
 
     assert courtesy.skip(_BALANCE, 61) is None
     assert courtesy.skip(_CALLS, 61) is SkipReason.BACKOFF
@@ -340,9 +341,9 @@ def test_a_reload_with_the_same_keys_forgets_nothing(tmp_path: Path) -> None:
         _note(courtesy, target, Reason.AUTH, 0)
     keys = {owner: holder.key for owner, holder in holders.items()}
 
-    courtesy.follow(lambda _: True, keys)
+    courtesy.follow(lambda _: True, _JOBS, keys)
     assert courtesy.refused_keys == [""]
-    courtesy.follow(lambda _: True, {**keys, "": Key("corrected", "literal")})
+    courtesy.follow(lambda _: True, _JOBS, {**keys, "": Key("corrected", "literal")})
     assert courtesy.refused_keys == []
 
 
@@ -353,7 +354,7 @@ def test_a_query_that_is_switched_off_is_forgotten() -> None:
         _timeout(courtesy, target, 0)
     _note(courtesy, _SWITCH, None, 0)
 
-    courtesy.follow(lambda target: target == _CALLS, {"": Key("secret", "literal")})
+    courtesy.follow(lambda target: target == _CALLS, [_CALLS[:2]], {"": Key("secret", "literal")})
 
     assert courtesy.held_back == 1
     assert courtesy.breaker.probe_target is None

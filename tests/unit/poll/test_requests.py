@@ -1,6 +1,10 @@
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.model import ExtensionParameter, Query, Scope, Target
 from exporter.poll.requests import OPERATIONS, Item, for_extensions, for_switch, for_tenants
@@ -121,3 +125,48 @@ def test_a_sweep_is_made_again_as_it_was() -> None:
     order = [(item.target.tenant, item.part) for item in items]
     assert order == [("A", "2"), ("B", "2"), ("A", "1"), ("B", "1")]
     assert next(iter(items)) == first
+
+
+def test_no_step_takes_all_extensions() -> None:
+    """To begin a sweep, and to go on with it, looks at one extension of each tenant and not at all of them."""
+
+    class _Counting(list[str]):
+        looked_at = 0
+
+        def __getitem__(self, index: Any) -> Any:
+            _Counting.looked_at += 1
+            return super().__getitem__(index)
+
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("all of them are looked at")
+
+    codes = [f"T{number}" for number in range(20)]
+    numbers = _Counting(str(number) for number in range(500))
+    items = iter(
+        for_extensions(dict.fromkeys(_targets(Query.REGISTRATIONS, codes), numbers), ExtensionParameter.EXT)
+    )
+
+    for sent in range(1, 50):
+        next(items)
+        assert _Counting.looked_at == sent
+
+
+@given(st.lists(st.integers(0, 30), max_size=12))
+def test_extensions_are_spread_whatever_their_numbers(sizes: list[int]) -> None:
+    """Each is asked once, and those of one tenant are as far apart as their number allows."""
+    extensions = {
+        target: [str(number) for number in range(size)]
+        for target, size in zip(
+            _targets(Query.REGISTRATIONS, [f"T{n}" for n in range(len(sizes))]), sizes, strict=True
+        )
+    }
+    total = sum(sizes)
+
+    order = [(item.target, item.part) for item in for_extensions(extensions, ExtensionParameter.EXT)]
+
+    assert len(order) == len(set(order)) == total
+    for target, numbers in extensions.items():
+        places = [place for place, (asked, _) in enumerate(order) if asked == target]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(places)]
+        even = total / max(1, len(numbers))
+        assert all(abs(gap - even) <= len(sizes) + 1 for gap in gaps)
