@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+from functools import partial
 
 _JUMP = 1.0
 """Seconds. A smaller step of the wall clock is jitter of reading it, or a correction that changes no age."""
 
 
-def boot_time() -> float:
-    """Return the seconds since boot, time asleep included.
+boot_time: Callable[[], float] = partial(
+    time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+)
+"""Returns the seconds since boot, time asleep included.
 
-    On Linux ``time.monotonic`` stands still meanwhile (clock_gettime(2)); elsewhere there is no other clock.
-    """
-    return time.clock_gettime(_BOOT_CLOCK)
+On Linux ``time.monotonic`` stands still meanwhile (clock_gettime(2)); elsewhere there is no other clock.
+"""
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ class Courtesy:
         """Return why a target is left out of this sweep, or None where it may be asked."""
         if self.breaker.is_open:
             return SkipReason.BREAKER
-        if self._pause.holds(now):
+        if now < self._pause.until:
             return SkipReason.BACKOFF
         if self._is_held_back(target, now):
             self.key(target)  # one that has changed ends the pauses of its refusals
@@ -70,25 +70,24 @@ class Courtesy:
             (held and held.holds(now))
             # A sweep does not wait for a slot on behalf of a target that will probably only hang in it.
             or (self.lane(target) is Lane.SUSPECT and self._slots.suspects_are_many)
-            or (record and not record.may_ask(now))
+            or (record and record.is_refused and not record.may_ask(now))
         )
 
     def key(self, target: Target) -> KeyRecord:
         """Return the key a target is asked with, as it is now; forget what was held against another one."""
         owner, holder = self._key_of(target)
-        return self._record(owner, holder)
+        key, record = holder.current(), self._keys.get(owner)
+        if record is not None and record.key == key:
+            return record
+        return self._renewed(owner, holder, key)
 
-    def _record(self, owner: str, holder: Key) -> KeyRecord:
-        key = holder.current()
-        record = self._keys.get(owner)
-        if record is None or record.key != key:
-            self._keys[owner] = new = KeyRecord(key, owner, holder.source)
-            if record is not None:
-                self._log.info("the key has changed", key=holder.source)
-                for target in record.slowed:
-                    self._backoffs.pop(target, None)
-            return new
-        record.source = holder.source
+    def _renewed(self, owner: str, holder: Key, key: str) -> KeyRecord:
+        before = self._keys.get(owner)
+        if before is not None:
+            self._log.info("the key has changed", key=holder.source)
+            for target in before.slowed:
+                self._backoffs.pop(target, None)
+        self._keys[owner] = record = KeyRecord(key, owner, holder.source)
         return record
 
     def admit(self, record: KeyRecord, now: float) -> SkipReason | None:
@@ -98,20 +97,23 @@ class Courtesy:
         """
         if self.breaker.is_open:
             return SkipReason.BREAKER
-        if self._pause.holds(now) or not record.may_ask(now):
+        if now < self._pause.until:
             return SkipReason.BACKOFF
-        record.ask(now)
+        if record.is_refused:
+            if not record.may_ask(now):
+                return SkipReason.BACKOFF
+            record.ask(now)
         return None
 
     def retries(self, now: float) -> list[Target]:
         """Return the targets that are to be asked again before their next sweep."""
-        if self.breaker.is_open or self._pause.holds(now):
+        if self.breaker.is_open or now < self._pause.until:
             return []
         return [target for target, held in self._backoffs.items() if held.is_retry and not held.holds(now)]
 
     def take_probe(self, now: float, shortest_interval: float) -> bool:
         """Tell whether a probe of a switch that does not answer is due, and count it as sent."""
-        if not self.breaker.is_open or self._pause.holds(now):
+        if not self.breaker.is_open or now < self._pause.until:
             return False
         return self.breaker.take_probe(now, shortest_interval)
 
@@ -169,7 +171,7 @@ class Courtesy:
                 self._log.error("the switch does not answer: only probing it", reason=reason)
             else:
                 self._log.info("the switch answers again")
-        pause = self._pause.note(outcome, ended)
+        pause = self._pause.note(outcome, ended) if outcome else None
         if pause is not None:
             self._log.warning(
                 "the switch, or a proxy before it, asks to wait: nothing is sent to it meanwhile",
@@ -191,10 +193,13 @@ class Courtesy:
         """
         before = list(self._keys.values())
         for record in before:
-            if record.owner in keys:
-                self._record(record.owner, keys[record.owner])
-            else:
+            holder = keys.get(record.owner)
+            if holder is None:
                 del self._keys[record.owner]
+            elif (key := holder.current()) != record.key:
+                self._renewed(record.owner, holder, key)
+            else:
+                record.source = holder.source
         for record in before:
             for target in list(record.slowed):
                 if not is_polled(target) or self._keys.get(self._key_of(target).owner) is not record:

@@ -67,7 +67,8 @@ class Intake:
         if not self._targets.is_polled(item.target):
             return  # the tenant left, or the query was switched off, while it was being asked
         outcome = self._empty_is_not_zero(item.target, outcome)
-        outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
+        if isinstance(outcome, Failure):
+            outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
@@ -149,13 +150,13 @@ class Intake:
         )
 
     def _idle_is_zero(
-        self, target: Target, outcome: Answer | Failure, *, calls_were_counted: bool
+        self, target: Target, outcome: Failure, *, calls_were_counted: bool
     ) -> Answer | Failure:
         """Read an empty COUNTCALLS as 0, where that is configured and the key was seen to be given numbers.
 
         An idle tenant's answer has 0 bytes (seen, wire notes 2026-10), but so has one that is not permitted.
         """
-        is_empty = isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY
+        is_empty = outcome.reason is Reason.EMPTY
         if is_empty:
             self._instruments.empty_answers.labels(self._store.switch, target.query).inc()
         is_zero = is_empty and calls_were_counted and target.query is Query.CALLS

@@ -120,10 +120,10 @@ def test_the_wall_clock_jumps(
     run_simulator: StartSimulator,
     run_exporter: StartExporter,
 ) -> None:
-    """From 1970 to today, a year ahead, and back: all is asked anew at once, ages and dates are right.
+    """From 1970 to today, a year ahead, and back: all is asked anew, ages and dates are right.
 
-    A step forward may be a virtual machine that was paused, so it makes every value as much older. A step back
-    makes none younger, and takes none away.
+    A step forward may be a virtual machine that was paused, so it makes every value as much older. A step
+    back makes none younger, and takes none away.
     """
     clock = fake_clock(require_program, tmp_path)
     start = DAY - time.time()

@@ -9,19 +9,18 @@ def _asks_for(seconds: float | None, status: int = 429) -> Failure:
 def test_nothing_is_held_up_before_anything_was_asked_for() -> None:
     """Nor by failures that ask for nothing."""
     pause = Pause()
-    for outcome in (None, _asks_for(None), _asks_for(0), Failure(Reason.TIMEOUT, "")):
+    for outcome in (_asks_for(None), _asks_for(0), Failure(Reason.TIMEOUT, "")):
         pause.note(outcome, 100)
-        assert not pause.holds(100)
+        assert pause.until <= 100
 
 
 def test_as_long_as_it_was_asked_for() -> None:
-    """To the second; a success of a request that was in flight already ends nothing."""
+    """To the second; another failure of a request that was in flight already ends nothing."""
     pause = Pause()
     pause.note(_asks_for(120), 100)
-    pause.note(None, 101)
+    pause.note(_asks_for(None), 101)
 
-    assert pause.holds(219.9)
-    assert not pause.holds(220)
+    assert pause.until == 220
 
 
 def test_the_longest_of_several_counts() -> None:
@@ -30,7 +29,7 @@ def test_the_longest_of_several_counts() -> None:
     pause.note(_asks_for(120), 100)
     pause.note(_asks_for(10), 101)
 
-    assert pause.holds(219.9)
+    assert pause.until == 220
 
 
 def test_it_has_a_bound() -> None:
@@ -38,8 +37,7 @@ def test_it_has_a_bound() -> None:
     pause = Pause()
     pause.note(_asks_for(1e9), 100)
 
-    assert pause.holds(999.9)
-    assert not pause.holds(1000)
+    assert pause.until == 1000
 
 
 def test_it_is_logged_now_and_then() -> None:

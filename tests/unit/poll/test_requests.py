@@ -128,7 +128,7 @@ def test_a_sweep_is_made_again_as_it_was() -> None:
 
 
 def test_no_step_takes_all_extensions() -> None:
-    """To begin a sweep, and to go on with it, looks at one extension of each tenant and not at all of them."""
+    """To begin a sweep, and to go on with it, looks at single extensions and not at all of them."""
 
     class _Counting(list[str]):
         looked_at = 0
