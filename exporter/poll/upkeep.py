@@ -6,6 +6,7 @@ from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
+from exporter.model import Query, Scope
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.opening import OpeningHours
 from exporter.poll.targets import Targets
@@ -56,12 +57,14 @@ class Upkeep:
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""
-        for target in self._store.expire(self._clock.elapsed()):
+        dropped: dict[tuple[Query, Scope], list[str]] = {}
+        for query, scope, tenant in self._store.expire(self._clock.elapsed()):
+            dropped.setdefault((query, scope), []).append(tenant)
+        for (query, scope), tenants in dropped.items():
+            # One line for all of a query: after a night asleep there are 25,000 values to drop at once.
+            which = {"tenant": tenants[0]} if len(tenants) == 1 else {"targets": len(tenants)}
             self._log.warning(
-                "values dropped: no answer for too long",
-                query=target.query.value,
-                scope=target.scope.value,
-                tenant=target.tenant,
+                "values dropped: no answer for too long", query=query.value, scope=scope.value, **which
             )
 
     def is_up(self) -> bool | None:

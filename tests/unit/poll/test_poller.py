@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
@@ -288,6 +289,24 @@ async def test_values_go_when_they_are_stale(polling: Polling) -> None:
     assert "softswitch_peers{" not in page
     assert "softswitch_node_present{" not in page
     assert 'softswitch_up{switch="pbx"} 0\n' in page
+
+
+async def test_many_values_that_go_at_once_are_one_line_of_the_log(polling: Polling) -> None:
+    """After a night asleep all 5,000 tenants have old values: a line for each would hold everything up."""
+    made = polling(tenants=[{"code": f"T{number}"} for number in range(5)])
+    made.switch.answers |= {"COUNTPEERS": b"5", **{f"INFO balance T{number}": b"3" for number in range(5)}}
+    made.poller.targets.plan.cycles[Query.BALANCE, Scope.TENANT] = 0.01  # type: ignore[index]  # quick
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    await made.sweep(Query.BALANCE, Scope.TENANT)
+    made.time.asleep += 8 * 3600
+
+    with structlog.testing.capture_logs() as log:
+        made.poller.drop_stale()
+
+    assert [(line["query"], line.get("tenant"), line.get("targets")) for line in log] == [
+        ("peers", "", None),
+        ("balance", None, 5),
+    ]
 
 
 async def test_up_has_a_window(polling: Polling) -> None:
