@@ -127,10 +127,12 @@ class Fleet:
             try:
                 if client.tls:
                     await client.tls.load()
-            except TlsFileError as error:
+            except (TlsFileError, asyncio.CancelledError) as error:
                 for opened in clients.values():
                     await opened.session.close()
-                raise StartError(f"switch {switch.name}: tls: {error}") from error
+                if isinstance(error, TlsFileError):
+                    raise StartError(f"switch {switch.name}: tls: {error}") from error
+                raise
         return clients
 
     def _poller(self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]) -> Poller:

@@ -247,9 +247,10 @@ def test_an_answer_is_credited_to_the_key_it_was_sent_with(tmp_path: Path) -> No
     """A key that is rotated in flight earns nothing, and suffers nothing, by what the old one met."""
     file = tmp_path / "key"
     file.write_text("secret")
-    courtesy, _ = _two_keys(file)
+    courtesy, holders = _two_keys(file)
     old = courtesy.key(_SWITCH)
     file.write_text("another")
+    holders[""].key.read_again()
     new = courtesy.key(_SWITCH)
     peers, license_ = Target(Query.PEERS, Scope.SWITCH), Target(Query.LICENSE, Scope.SWITCH)
 

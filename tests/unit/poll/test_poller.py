@@ -538,7 +538,8 @@ async def test_a_key_that_is_rotated_in_flight_earns_nothing_by_the_answer(
     made.switch.answers["COUNTCALLS"] = b"7"
     await made.sent(Query.CALLS, Scope.SWITCH)
     file.write_text("another-key")
-    made.poller.courtesy.key(Target(Query.PEERS, Scope.SWITCH))
+    assert made.poller.configuration.key is not None
+    made.poller.configuration.key.read_again()
     await made.answered()
     assert made.poller.store.values(catalogue.CALLS) == 7
 
