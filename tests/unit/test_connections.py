@@ -169,6 +169,26 @@ async def test_a_server_that_never_answers_is_asked_twice() -> None:
     assert server.requests == [1, 1]
 
 
+async def test_a_post_is_repeated_with_its_body() -> None:
+    """What is sent again is the whole request."""
+    bodies: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(maxsplit=1)[0])
+        bodies.append(await reader.readexactly(length))
+        if len(bodies) == 2:
+            writer.write(_ANSWER + b"1")
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening, _session() as session:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        async with session.post(url, data=b"[1, 2]") as response:
+            assert await response.read() == b"1"
+    assert bodies == [b"[1, 2]"] * 2
+
+
 async def test_nobody_listens() -> None:
     """What cannot be connected to is not tried again at once."""
     async with _serving(_says(b"1")) as server:

@@ -92,7 +92,7 @@ async def test_what_is_large_is_unpacked_in_a_thread() -> None:
 
     class Noting(ThreadLimit):
         async def run(self, work: Callable[[], _Result]) -> _Result:
-            threads.append(self._purpose)
+            threads.append("used")
             return await super().run(work)
 
     noting = Noting("test", 1)
