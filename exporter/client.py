@@ -7,27 +7,35 @@ The key is in the query string (the API has no other place for it), so no text o
 passed on: such texts hold URLs. What is told of a failure is composed here.
 """
 
-import errno
-import os
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
-from aiohttp.connector import Connection
 from yarl import URL
 
-from exporter import __version__
+from exporter import __version__, connections
 from exporter.config import SwitchConfiguration
+from exporter.connections import (
+    HEADER_LIMIT,
+    HEADERS_LIMIT,
+    Connector,
+    NoAnswer,
+    UnusableAnswer,
+    retry_on_new_connection,
+)
 from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
+from exporter.network_errors import connection_detail, http_detail
 from exporter.request import Operation, Request
+from exporter.resolver import Resolver
 from exporter.retry_after import retry_after
+from exporter.threads import ThreadLimit
 from exporter.tls import ClientTls
+from exporter.unpacking import coding, unpack
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 LIST_LIMIT = 64 * 1024 * 1024
@@ -43,9 +51,9 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (ssl.SSLError, Reason.TLS),
     (aiohttp.ClientHttpProxyError, Reason.CONNECT),
     (aiohttp.ClientResponseError, Reason.HTTP),
+    (UnusableAnswer, Reason.HTTP),
     (aiohttp.ClientError, Reason.CONNECT),
     (OSError, Reason.CONNECT),
-    (UnicodeError, Reason.CONNECT),  # of the name of a host, where it breaks the rules for names
 )
 
 
@@ -60,10 +68,12 @@ class Client:
     server_name: str | None
     tls: ClientTls | None
     _deadlines: Deadlines = field(init=False, repr=False)
+    _unpacking: ThreadLimit = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._deadlines = Deadlines(self.timeout)
+        self._unpacking = ThreadLimit("unpack", 1)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:
@@ -76,7 +86,7 @@ class Client:
             return await self._deadlines.keep(self._fetch(self._url(request, key), limit))
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             return self._failure(error)
 
     def _url(self, request: Request, key: str) -> URL:
@@ -92,27 +102,36 @@ class Client:
         ) as response:
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
-            encoding = response.headers.get("Content-Encoding", "identity")
-            if encoding != "identity":
-                return Failure(Reason.DECODE, "the answer has a Content-Encoding, which was not asked for")
-            chunks = []
-            size = 0
-            while not response.content.at_eof():
-                chunk = await response.content.readany()
-                size += len(chunk)
-                if size > limit:
-                    # Leaving without having read it all closes the connection, so nothing more arrives.
-                    return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
-                chunks.append(chunk)
-            return b"".join(chunks)
+            named = coding(",".join(response.headers.getall("Content-Encoding", ())))
+            if isinstance(named, Failure):
+                return named
+            body = await _body(response, limit)
+        if named and isinstance(body, bytes):
+            return await unpack(body, named, limit, self._unpacking)
+        return body
 
     def _failure(self, error: Exception) -> Failure:
+        if isinstance(error, NoAnswer) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
         # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read:
         # then aiohttp 3.14 raises a ClientOSError (seen 2026-11).
         if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
             error = error.__cause__
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
         return Failure(reason, _DETAILS[reason](self, error))
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes | Failure:
+    chunks = []
+    size = 0
+    while not response.content.at_eof():
+        chunk = await response.content.readany()
+        size += len(chunk)
+        if size > limit:
+            # Leaving without having read it all closes the connection, so nothing more arrives.
+            return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
@@ -143,57 +162,40 @@ def _tls_detail(error: Exception) -> str:
     return f"TLS failed: {getattr(inner, 'reason', None) or type(inner).__name__}"
 
 
-def _connect_detail(error: Exception) -> str:
-    inner = getattr(error, "os_error", error)
-    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
-        return "the switch closed the connection before its answer was complete"
-    if isinstance(error, UnicodeError):
-        return "no connection: no host can have the name that stands in `url`"
-    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
-        return f"no connection: {os.strerror(inner.errno)}"  # asyncio's own sentence repeats the address
-    return f"no connection: {getattr(inner, 'strerror', None) or type(inner).__name__}"
-
-
 _DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
     Reason.TIMEOUT: lambda client, _: f"no complete answer within {client.timeout:g} s",
     Reason.TLS: lambda _, error: _tls_detail(error),
-    Reason.CONNECT: lambda _, error: _connect_detail(error),
-    Reason.HTTP: lambda _, error: f"not an HTTP answer ({type(error).__name__})",
+    Reason.CONNECT: lambda _, error: connection_detail(error),
+    Reason.HTTP: lambda _, error: http_detail(error),
 }
 
 
-class _UnspoiltRequest(aiohttp.ClientRequest):
-    """Is sent on no connection on which something came unasked since the answer before.
-
-    It would be taken for the answer, and one tenant's figure be served as another's (seen, aiohttp 3.14.5,
-    2026-11). Proxies do send such things: a 408 before they close an idle connection. aiohttp asks a second
-    time, on another connection.
-    """
-
-    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        """Send it, unless the connection is spoilt."""
-        if conn.protocol is None or conn.protocol.should_close:
-            raise aiohttp.ServerDisconnectedError
-        return super().send(conn)
-
-
-def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.TraceConfig] = ()) -> Client:
+def open_client(
+    configuration: SwitchConfiguration,
+    traces: Sequence[aiohttp.TraceConfig] = (),
+    resolver: Resolver | None = None,
+) -> Client:
     """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
 
-    Its ``tls`` loads the certificate files with the first request, or earlier with ``load``.
+    With a ``resolver`` that outlives the client, addresses that are known stay known. Its ``tls`` loads the
+    certificate files with the first request, or earlier with ``load``.
     """
     is_encrypted = any(
         (url or "").startswith("https:") for url in (configuration.url, configuration.proxy_url)
     )
-    connector = aiohttp.TCPConnector(limit=configuration.max_concurrency, ttl_dns_cache=60)
+    connector = Connector(resolver or Resolver(), limit=configuration.max_concurrency)
     session = aiohttp.ClientSession(
         connector=connector,
-        request_class=_UnspoiltRequest,
+        request_class=connections.Request,
+        middlewares=(retry_on_new_connection,),
         trace_configs=list(traces),
         # The time limit stands in `ask`, once, and covers connecting as well as the last byte.
         timeout=aiohttp.ClientTimeout(total=None),
-        # Compressed answers could grow a thousandfold while they are unpacked: they are not asked for.
+        # Compressed answers are not asked for; what is compressed all the same is unpacked within a limit.
         auto_decompress=False,
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,
+        max_headers=HEADERS_LIMIT,
         headers={
             "User-Agent": f"softswitch-exporter/{__version__}",
             "Accept-Encoding": "identity",

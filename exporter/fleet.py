@@ -15,6 +15,7 @@ from exporter.instruments import Instruments
 from exporter.masking import Mask
 from exporter.model import Query, Scope
 from exporter.poll import Poller
+from exporter.resolver import Resolver
 from exporter.schedule import Schedule
 from exporter.store import Store
 
@@ -28,12 +29,20 @@ them, and a request on one would hang until its timeout."""
 class Fleet:
     """A poller for each switch of the configuration, and its jobs on the schedule."""
 
-    def __init__(self, schedule: Schedule, instruments: Instruments, mask: Mask, clock: Clock) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        instruments: Instruments,
+        mask: Mask,
+        clock: Clock,
+        resolver: Resolver | None = None,
+    ) -> None:
         self._schedule = schedule
         self._instruments = instruments
         self._mask = mask
         self._clock = clock
         self._configuration: Configuration | None = None
+        self._resolver = resolver or Resolver()  # one for all, so that a reload forgets no address
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
         self._reconnecting: asyncio.Task[None] | None = None
@@ -123,7 +132,7 @@ class Fleet:
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}
         for switch in configuration.switches:
-            client = clients[switch.name] = open_client(switch)
+            client = clients[switch.name] = open_client(switch, resolver=self._resolver)
             try:
                 if client.tls:
                     await client.tls.load()

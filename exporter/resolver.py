@@ -11,8 +11,8 @@ connector::
     aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ...)
 
 ``use_dns_cache=False`` because the resolver caches, and because aiohttp's cache would hide that a name moved.
-Where a name cannot be resolved, the session raises ``aiohttp.ClientConnectorDNSError``; ``why_unresolved``
-of its ``os_error`` says why in words. aiohttp does not ask for addresses that are written as numbers.
+Where a name cannot be resolved, the session raises ``aiohttp.ClientConnectorDNSError``; the ``strerror`` of
+its ``os_error`` says why in words. aiohttp does not ask for addresses that are written as numbers.
 """
 
 import asyncio
@@ -72,8 +72,7 @@ class Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return the addresses of a host, in the order in which the system says to try them.
 
-        Raises OSError, whose ``strerror`` says why, where no address is known. UnicodeError: no host can
-        have this name.
+        Raises OSError, whose ``strerror`` says why, where no address is known.
         """
         name = self._names.get((host, family))
         if name is None:
@@ -116,7 +115,7 @@ class _Name:
         self._answered = -math.inf  # when the newest of those that have returned began
         self._due = -math.inf
         self._known: _Addresses = []
-        self._error: Exception | None = None
+        self._error: OSError | None = None
         self._returned = asyncio.Event()
         self._log = structlog.get_logger("exporter.resolver").bind(host=host)
 
@@ -138,10 +137,14 @@ class _Name:
         raise self._error or OSError(errno.ETIMEDOUT, f"no answer to the lookup within {_PATIENCE:g} s")
 
     async def _look_up_once(self, began: float) -> None:
+        error: OSError | None
         try:
-            found, error = await self._threads.run(self._look_up), None
-        except (OSError, UnicodeError) as raised:
+            found = await self._threads.run(self._look_up)
+            error = None if found else OSError(errno.ENODATA, "it has no address")
+        except OSError as raised:
             found, error = [], raised
+        except UnicodeError:  # a label is empty, or longer than 63 characters
+            found, error = [], OSError(errno.EINVAL, "no host can have this name")
         except RuntimeError:
             found, error = [], OSError(errno.EAGAIN, "no thread can be started for the lookup")
         finally:
@@ -153,18 +156,9 @@ class _Name:
         self._returned.set()
         self._returned = asyncio.Event()
 
-    def _note(self, found: _Addresses, error: Exception | None) -> None:
+    def _note(self, found: _Addresses, error: OSError | None) -> None:
         if self._known and error and not self._error:
-            self._log.warning(
-                "name not resolved; its last known address is used", reason=why_unresolved(error)
-            )
+            self._log.warning("name not resolved; its last known address is used", reason=error.strerror)
         elif self._known and self._error and not error:
             self._log.info("name resolved again")
         self._known, self._error = found or self._known, error
-
-
-def why_unresolved(error: Exception) -> str:
-    """Return why a name cannot be resolved, in words, without the name."""
-    if isinstance(error, UnicodeError):
-        return "no host can have this name"
-    return getattr(error, "strerror", None) or type(error).__name__

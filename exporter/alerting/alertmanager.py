@@ -1,10 +1,7 @@
 """One message to one Alertmanager over HTTP, bounded in time; a failure is a value and not an exception."""
 
 import asyncio
-import errno
 import json
-import os
-import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -18,9 +15,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from exporter import __version__
+from exporter import __version__, connections
 from exporter.config import AlertmanagerConfiguration
+from exporter.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
 from exporter.masking import Mask
+from exporter.network_errors import connection_detail
+from exporter.resolver import Resolver
 from exporter.tls import client_context
 
 TIMEOUT = 10.0
@@ -57,16 +57,26 @@ class Alertmanager:
     """Sends messages to one Alertmanager. ``url`` names it, and never holds a credential."""
 
     def __init__(
-        self, configuration: AlertmanagerConfiguration, mask: Mask, wall: Callable[[], float]
+        self,
+        configuration: AlertmanagerConfiguration,
+        mask: Mask,
+        wall: Callable[[], float],
+        resolver: Resolver | None = None,
     ) -> None:
-        """Open a session; raises TlsFileError where the TLS files cannot be used."""
+        """Open a session; raises TlsFileError where the TLS files cannot be used.
+
+        With a ``resolver`` that outlives it, addresses that are known stay known.
+        """
         self.url = configuration.url
         self._configuration = configuration
         self._mask = mask
         self._wall = wall
         self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=client_context(configuration.tls)),
+            connector=Connector(resolver or Resolver(), limit=1, ssl=client_context(configuration.tls)),
+            # A message may arrive twice: Alertmanager merges alerts with the same labels.
+            request_class=connections.Request,
+            middlewares=(retry_on_new_connection,),
             timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
             headers={"User-Agent": f"softswitch-exporter/{__version__}", "Content-Type": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -77,7 +87,7 @@ class Alertmanager:
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._post(json.dumps(alerts).encode())
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
             return Answer(Verdict.FAILED, self._mask(_detail(error)))
 
     async def close(self) -> None:
@@ -133,10 +143,11 @@ def _detail(error: Exception) -> str:
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (UnicodeError, "no connection: no host can have the name in `url`"),
     (aiohttp.ServerDisconnectedError, "the connection was closed before an answer came"),
     (aiohttp.ClientPayloadError, "the connection was closed before the answer was complete"),
     (aiohttp.ClientResponseError, "what answers does not speak HTTP; check `url`"),
+    (UnusableAnswer, "what answers does not speak HTTP; check `url`"),
+    (NoAnswer, "the connection was closed before an answer came"),
 )
 
 
@@ -150,8 +161,4 @@ def _tls_or_connection(error: Exception) -> str:
     inner = getattr(cause, "os_error", cause)
     if isinstance(inner, ssl.SSLError):
         return f"TLS failed: {inner.reason or type(inner).__name__}"
-    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
-        return f"no connection: {os.strerror(inner.errno)}"
-    if isinstance(inner, socket.gaierror):
-        return f"no connection: the name in `url` is not known ({inner.strerror})"
-    return "no connection"
+    return connection_detail(cause, "Alertmanager")

@@ -23,6 +23,7 @@ from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.poll import Poller
+from exporter.resolver import Resolver
 
 _Made = TypeVar("_Made")
 
@@ -50,6 +51,7 @@ class Alerting:
         self._mask = mask
         self._clock = clock
         self._speed = speed
+        self._resolver = Resolver()  # one for all, so that a reload forgets no address
         self._log = structlog.get_logger("exporter.alerting")
         self._instruments: AlertingInstruments | None = None
         self._configuration: AlertingConfiguration | None = None
@@ -79,7 +81,7 @@ class Alerting:
         opened: list[Alertmanager] = []
         for alertmanager in configuration.alertmanagers:
             try:
-                opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall))
+                opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
             except TlsFileError as error:
                 for one in opened:
                     await one.close()

@@ -1,8 +1,8 @@
 """Sends one request of a sweep, and hands on what came back."""
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -20,6 +20,7 @@ from exporter.poll.refusals import KeyRecord
 from exporter.poll.requests import Item
 from exporter.poll.targets import Targets
 from exporter.store import Store
+from exporter.threads import ThreadLimit
 
 _READ_ON_THE_LOOP = 256 * 1024
 """Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
@@ -29,8 +30,8 @@ class Asker:
     """Asks one switch through ``client``, and reads its answers with ``options``; both may be exchanged.
 
     ``probing`` is the one request that goes out although the breaker is open. ``answers`` holds what came
-    instead of values. ``hand_on`` is given each outcome, with the key that the
-    request was sent with.
+    instead of values. ``decoding`` reads large answers, one at a time. ``hand_on`` is given each outcome,
+    with the key that the request was sent with.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts that one request has to do with
@@ -50,6 +51,7 @@ class Asker:
         self.client = client
         self.probing: Item | None = None
         self.answers = Answers()
+        self.decoding = ThreadLimit("decode", 1)
         self._targets = targets
         self._courtesy = courtesy
         self._store = store
@@ -108,7 +110,8 @@ class Asker:
             outcome: Answer | Failure = body
         else:
             how = item.request.operation, body, self.options[item.target.query], self._mask
-            outcome = read(*how) if len(body) <= _READ_ON_THE_LOOP else await asyncio.to_thread(read, *how)
+            is_small = len(body) <= _READ_ON_THE_LOOP
+            outcome = read(*how) if is_small else await self.decoding.run(partial(read, *how))
         if isinstance(outcome, Failure) and isinstance(body, bytes) and body.strip():
             self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
         elif not item.part:  # one phone that answers well does not speak for those that do not

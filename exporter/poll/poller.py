@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import structlog
 
@@ -319,7 +320,7 @@ class Poller:
                 self._intake.take_in(item, outcome, calls_were_counted=sent_with.has_counted_calls)
 
     async def _take_in_peers(self, item: Item, listed: Peers) -> None:
-        found = await asyncio.to_thread(states_by_tenant, listed)
+        found = await self._asker.decoding.run(partial(states_by_tenant, listed))
         codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
         for position, code in enumerate(codes):
             if code in self.targets.tenants and self.targets.is_polled(item.target):

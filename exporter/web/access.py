@@ -63,10 +63,6 @@ class Access:
         application.middlewares.append(guarded)
         application.on_response_prepare.append(add_headers)
 
-    def close(self) -> None:
-        """Check no passwords any more."""
-        self._passwords.close()
-
     async def _refusal(self, request: web.Request) -> web.Response | None:
         certificate = request.get_extra_info("peercert") or {}
         if self._allowed_names and not self._allowed_names & _names(certificate):

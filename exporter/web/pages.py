@@ -3,12 +3,13 @@
 What the script shows it reads from ``/api/v1/status``; it says the same in the same words as the template.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module, resources
 from typing import Any
 
+from exporter.threads import ThreadLimit
 from exporter.web.slices import slices
 
 FIRST_TENANTS = 100
@@ -41,13 +42,15 @@ def static_files() -> dict[str, tuple[bytes, str]]:
     return {f"/-/static/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _TYPES.items()}
 
 
-async def status_page(state: dict[str, Any], telemetry_path: str, *, tenants: int) -> str:
+async def status_page(
+    state: dict[str, Any], telemetry_path: str, *, tenants: int, threads: ThreadLimit
+) -> str:
     """Return the page for a ``status`` that has so many rows of tenants at most.
 
-    It is rendered piece by piece, while everything else goes on.
+    It is rendered piece by piece, while everything else goes on. Its template is loaded in ``threads``.
     """
     # Loading it takes a fifth of what starting the program does: where nobody opens the page, nobody pays.
-    template = (await asyncio.to_thread(import_module, "exporter.web.template")).TEMPLATE
+    template = (await threads.run(partial(import_module, "exporter.web.template"))).TEMPLATE
     time = datetime.fromtimestamp(state["time_seconds"], UTC)
     # The path is relative, so that the page works behind a proxy that adds a prefix.
     shown = {

@@ -14,10 +14,12 @@ import hmac
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import partial
 
 import bcrypt
+
+from exporter.threads import ThreadLimit
 
 _LONGEST = 72
 """Bytes. bcrypt knows no more of a password, and the library raises for longer ones (seen, bcrypt 5.0)."""
@@ -60,8 +62,7 @@ class Passwords:
         self._right: dict[bytes, bytes] = {}
         self._turn = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
-        # A thread of its own: the others are for reading files and decoding answers.
-        self._thread = ThreadPoolExecutor(1, "password")
+        self._thread = ThreadLimit("password", 1)
 
     def adopt(self, hashes: Mapping[bytes, bytes]) -> None:
         """Know these users from now on, each with the hash of the password; without any, all are let in."""
@@ -97,12 +98,8 @@ class Passwords:
             return Verdict.RIGHT
         return Verdict.WRONG
 
-    def close(self) -> None:
-        """Check nothing any more."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
     async def _checked(self, known: bytes, password: bytes) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._check, password, known)
+        return await self._thread.run(partial(self._check, password, known))
 
     def _was_right(self, user: bytes, known: bytes, password: bytes) -> bool:
         return hmac.compare_digest(self._right.get(user, b""), self._digest(known, password))

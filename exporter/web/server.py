@@ -14,6 +14,7 @@ from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError
 from exporter.exposition import Exposition
 from exporter.poll import Poller
+from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access
 from exporter.web.bad_requests import connection_logger
 from exporter.web.limits import STATUSES, bounded
@@ -82,7 +83,6 @@ class Server:
             await asyncio.wait([self._watching])
         self._listening.close()
         await self._runner.cleanup()
-        self._access.close()
 
 
 async def serve(
@@ -142,6 +142,7 @@ def _reload(reload: Callable[[], Awaitable[None]]) -> Handler:
 
 def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     started = sources.clock.monotonic()
+    threads = ThreadLimit("page", 1)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, sources.exposition)
@@ -149,7 +150,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def page(request: web.Request) -> web.Response:
         shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
         state = await status(sources.pollers(), sources.clock, alerting=sources.alerting(), tenants=shown)
-        text = await status_page(state, telemetry_path, tenants=shown)
+        text = await status_page(state, telemetry_path, tenants=shown, threads=threads)
         return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
 
     async def api_status(request: web.Request) -> web.Response:

@@ -251,6 +251,16 @@ async def _chunks_without_end(exchange: Exchange) -> None:
     exchange.writer.close()
 
 
+async def _compressed(exchange: Exchange) -> None:
+    packed = gzip.compress(exchange.truth)
+    await exchange.send(head(len(packed), "200 OK", "Content-Encoding: GZIP") + packed)
+
+
+async def _endless_continue(exchange: Exchange) -> None:
+    while True:
+        await exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
 async def _continue(exchange: Exchange) -> None:
     await exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n", head(len(exchange.truth)) + exchange.truth)
 
@@ -364,12 +374,17 @@ FAULTS: dict[str, tuple[Befall, Expected]] = {
     "one byte in each chunk": (_chunked, _all(TRUTH)),
     "no length at all": (_until_closed, _all(TRUTH)),
     "an endless body": (_endless, _all("too_large")),
+    "endless interim responses": (_endless_continue, _all("http")),
     "endless headers": (_endless_head, _all("http")),
     "10,000 headers": (raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n"), _all("http")),
     # Compression, which is not asked for
-    "a gzip bomb": (body(_BOMB, "Content-Encoding: gzip"), _all("decode")),
+    "compressed all the same": (_compressed, _all(TRUTH)),
+    "a gzip bomb": (body(_BOMB, "Content-Encoding: gzip"), _all("too_large", lists="decode")),
     "a bomb in a bomb": (body(gzip.compress(_BOMB), "Content-Encoding: gzip, gzip"), _all("decode")),
-    "a deflate bomb": (body(zlib.compress(b"1" * 2**24), "Content-Encoding: deflate"), _all("decode")),
+    "a deflate bomb": (
+        body(zlib.compress(b"1" * 2**24), "Content-Encoding: deflate"),
+        _all("too_large", lists="decode"),
+    ),
     "a bomb that is not announced": (body(_BOMB), _all("decode")),
     # Status
     "no content": (status("204 No Content"), _all("http")),

@@ -1,7 +1,11 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import exporter
 
 _PURE = [
     "model",
@@ -33,3 +37,53 @@ def _loaded_with(module: str) -> set[str]:
     program = f"import sys, exporter.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
     return set(done.stdout.split())
+
+
+_SHARED_THREADS = {
+    "to_thread",
+    "run_in_executor",
+    "ThreadPoolExecutor",
+    "set_default_executor",
+    "getaddrinfo",
+    "getnameinfo",
+    "open_connection",
+    "trust_env",
+    "TCPConnector",
+}
+"""What runs in asyncio's own threads: there are six, for everything, and the exit waits for them."""
+
+_NOT_SHARED = {
+    ("threads.py", "run_in_executor"),  # with an executor of its own
+    ("resolver.py", "getaddrinfo"),  # in threads of its own
+    ("resolver.py", "getnameinfo"),
+    ("connections.py", "TCPConnector"),  # with this resolver
+    (
+        "cli/probe/prober.py",
+        "open_connection",
+    ),  # by a command that does nothing else, to a name just resolved
+}
+
+
+def test_nothing_shares_threads() -> None:
+    """Each purpose has threads of its own (`exporter/threads.py`): what hangs in one holds up no other.
+
+    A connector of aiohttp's looks names up in the shared threads. The simulator may.
+    """
+    [package] = exporter.__path__
+    found = {
+        (str(file.relative_to(package)), name)
+        for file in Path(package).rglob("*.py")
+        if "simulator" not in file.parts
+        for name in _names(ast.parse(file.read_text())) & _SHARED_THREADS
+    }
+    assert found == _NOT_SHARED
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """Return every name, attribute and keyword argument in a module."""
+    return {
+        name
+        for node in ast.walk(tree)
+        for field in ("id", "attr", "arg", "name")
+        if isinstance(name := getattr(node, field, None), str)
+    }

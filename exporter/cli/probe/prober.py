@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 
 import aiohttp
 from yarl import URL
@@ -19,6 +20,7 @@ from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
 from exporter.poll.options import options
 from exporter.poll.reading import read
+from exporter.threads import ThreadLimit
 from exporter.tls import client_context
 
 _DEAD = 2
@@ -144,7 +146,7 @@ async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
     url = URL(switch.url)
     if switch.proxy_url or url.host is None:
         return ()
-    context = await asyncio.to_thread(client_context, switch.tls)
+    context = await ThreadLimit("certificates", 1).run(partial(client_context, switch.tls))
     context.check_hostname = False  # the chain is checked all the same
     try:
         async with asyncio.timeout(switch.timeout):

@@ -48,7 +48,6 @@ async def _guarded(access: Access, written: Mapping[str, Any]) -> AsyncIterator[
     access.guard(application)
     async with TestClient(TestServer(application)) as client:
         yield client
-    access.close()
 
 
 async def test_without_users_all_are_let_in() -> None:

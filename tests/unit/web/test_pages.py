@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import __version__
+from exporter.threads import ThreadLimit
 from exporter.web.pages import static_files, status_page
 
 _QUERY = {
@@ -138,7 +139,11 @@ class _Reader(HTMLParser):
 
 
 async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics", **more: Any) -> _Reader:
-    reader = _Reader(await status_page(_status(*switches) | more, telemetry_path, tenants=100))
+    reader = _Reader(
+        await status_page(
+            _status(*switches) | more, telemetry_path, tenants=100, threads=ThreadLimit("page", 1)
+        )
+    )
     assert reader.open == []
     return reader
 

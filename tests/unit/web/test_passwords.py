@@ -42,7 +42,6 @@ async def passwords(check: _Bcrypt) -> AsyncIterator[Passwords]:
     made.adopt(_HASHES)
     yield made
     check.go_on.set()
-    made.close()
 
 
 async def _verdict(passwords: Passwords, user: str, password: str, address: str = "192.0.2.1") -> Verdict:
@@ -116,7 +115,6 @@ async def test_who_is_not_a_user_costs_what_the_dearest_costs(check: _Bcrypt) ->
     made = Passwords(check)
     made.adopt({b"a": _HASHES[b"a"], b"b": bcrypt.hashpw(b"B", bcrypt.gensalt(5))})
     await _verdict(made, "nobody", "x")
-    made.close()
     assert check.checked[0][1].startswith(b"$2b$05$")
 
 
@@ -201,7 +199,6 @@ async def test_no_password_is_kept(passwords: Passwords) -> None:
     other = Passwords()
     other.adopt(_HASHES)
     await _verdict(other, "a", "A")
-    other.close()
     assert passwords._right.keys() == other._right.keys() == {b"a"}
     assert passwords._right != other._right
     assert "A" not in repr(passwords)

@@ -1,0 +1,79 @@
+"""Unpacks answers that are compressed although that was not asked for, within a limit.
+
+Some proxies compress whatever they pass on. An answer may grow a thousandfold while it is unpacked.
+"""
+
+import contextlib
+import zlib
+from functools import partial
+
+from exporter.model import Failure, Reason
+from exporter.threads import ThreadLimit
+
+_ON_THE_LOOP = 256 * 1024
+"""Bytes that come out. Unpacking them takes 1 ms; where there are more, it is done in a thread."""
+
+# The last ones are mistakes: a charset, or what belongs into other headers.
+_PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "iso-8859-1", "us-ascii", "8bit", "binary"})
+_GZIP = 16 + zlib.MAX_WBITS
+_WINDOWS = {
+    "gzip": (_GZIP,),
+    "x-gzip": (_GZIP,),
+    # RFC 9110 means the zlib format; some servers leave its first and last bytes out.
+    "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
+}
+_KNOWN = frozenset({"br", "zstd", "compress", "x-compress"})
+
+
+def coding(header: str) -> str | Failure:
+    """Return the one coding of a Content-Encoding header that has to be undone; "" for none."""
+    codings = [each for each in (part.strip().lower() for part in header.split(",")) if each not in _PLAIN]
+    if not codings:
+        return ""
+    if len(codings) > 1:
+        return Failure(Reason.DECODE, "the answer was compressed more than once, which was not asked for")
+    if codings[0] in _WINDOWS:
+        return codings[0]
+    # Only a known name is repeated: a header may hold anything.
+    name = f" ({codings[0]})" if codings[0] in _KNOWN else ""
+    return Failure(
+        Reason.DECODE,
+        f"the answer has a Content-Encoding{name} that was not asked for and cannot be undone; "
+        "turn compression off in the server or proxy",
+    )
+
+
+async def unpack(body: bytes, named: str, limit: int, threads: ThreadLimit) -> bytes | Failure:
+    """Undo one coding. What comes out is no larger than ``limit`` bytes."""
+    if not body:
+        return body
+    try:
+        unpacked = _unpack(body, named, min(limit, _ON_THE_LOOP)) if len(body) <= _ON_THE_LOOP else None
+        if unpacked is None:
+            unpacked = await threads.run(partial(_unpack, body, named, limit))
+    except zlib.error:
+        return Failure(Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}")
+    if unpacked is None:
+        return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB when unpacked")
+    return unpacked
+
+
+def _unpack(body: bytes, named: str, limit: int) -> bytes | None:
+    """Return what comes out, or None where that is more than ``limit`` bytes. Raises zlib.error."""
+    *others, last = _WINDOWS[named]
+    for window in others:
+        with contextlib.suppress(zlib.error):
+            return _unpack_window(body, window, limit)
+    return _unpack_window(body, last, limit)
+
+
+def _unpack_window(body: bytes, window: int, limit: int) -> bytes | None:
+    stream = zlib.decompressobj(window)
+    unpacked = stream.decompress(body, limit + 1)
+    if len(unpacked) > limit:
+        return None
+    if not stream.eof:
+        raise zlib.error("it ends too early")
+    if stream.unused_data.strip(b"\0"):  # zeros are padding, which gzip accepts as well
+        raise zlib.error("something follows")
+    return unpacked

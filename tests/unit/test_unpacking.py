@@ -1,0 +1,126 @@
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import unpacking
+from exporter.model import Failure, Reason
+from exporter.threads import ThreadLimit
+from exporter.unpacking import coding, unpack
+
+_Result = TypeVar("_Result")
+_MIB = 2**20
+_RAW = slice(2, -4)
+"""What is left of the zlib format without its first and last bytes."""
+
+
+async def _unpacked(body: bytes, named: str = "gzip", limit: int = _MIB) -> bytes | Failure:
+    return await unpack(body, named, limit, ThreadLimit("test", 1))
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        ("", ""),
+        (" , ", ""),
+        ("Identity", ""),
+        ("NONE", ""),
+        ("utf-8", ""),
+        ("GZIP", "gzip"),
+        (" x-gzip ", "x-gzip"),
+        ("deflate, identity", "deflate"),
+    ],
+)
+def test_coding(header: str, named: str) -> None:
+    """What means nothing is left out, and the case of letters does not matter."""
+    assert coding(header) == named
+
+
+@pytest.mark.parametrize("header", ["br", "gzip, gzip", "gzip, br", "whatever"])
+def test_a_coding_that_cannot_be_undone(header: str) -> None:
+    """It is a failure that says so, and repeats known names alone."""
+    failure = coding(header)
+
+    assert isinstance(failure, Failure)
+    assert failure.reason is Reason.DECODE
+    assert "whatever" not in failure.detail
+
+
+@given(header=st.text(max_size=20))
+def test_any_header(header: str) -> None:
+    """Whatever a server writes there, the outcome is a known name or a failure."""
+    assert isinstance(coding(header), Failure) or coding(header) in {"", *unpacking._WINDOWS}
+
+
+@pytest.mark.parametrize("size", [0, 1, unpacking._ON_THE_LOOP, unpacking._ON_THE_LOOP + 1, _MIB])
+@pytest.mark.parametrize("form", ["gzip", "x-gzip", "deflate", "deflate without its frame"])
+async def test_unpack(form: str, size: int) -> None:
+    """Both formats are undone, up to the limit to the byte; deflate also as some servers mean it."""
+    packed = {
+        "gzip": gzip.compress(bytes(size)),
+        "x-gzip": gzip.compress(bytes(size)) + bytes(10),
+        "deflate": zlib.compress(bytes(size)),
+        "deflate without its frame": zlib.compress(bytes(size))[_RAW],
+    }[form]
+
+    assert await _unpacked(packed, form.split(maxsplit=1)[0]) == bytes(size)
+
+
+@pytest.mark.parametrize("named", ["gzip", "deflate"])
+async def test_a_bomb(named: str) -> None:
+    """Of what grows a thousandfold no more than the limit is unpacked."""
+    bomb = gzip.compress(bytes(16 * _MIB)) if named == "gzip" else zlib.compress(bytes(16 * _MIB))
+    tracemalloc.start()
+    try:
+        failure = await _unpacked(bomb, named)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert failure == Failure(Reason.TOO_LARGE, "the answer is larger than 1 MiB when unpacked")
+    assert most < 4 * _MIB
+
+
+async def test_what_is_large_is_unpacked_in_a_thread() -> None:
+    """The event loop is not held up, neither by much that comes out nor by much that goes in."""
+    threads: list[str] = []
+
+    class Noting(ThreadLimit):
+        async def run(self, work: Callable[[], _Result]) -> _Result:
+            threads.append("used")
+            return await super().run(work)
+
+    noting = Noting("test", 1)
+    await unpack(gzip.compress(bytes(1000)), "gzip", _MIB, noting)
+    assert not threads
+    await unpack(gzip.compress(bytes(_MIB)), "gzip", _MIB, noting)
+    await unpack(gzip.compress(b"1", 0) + bytes(_MIB), "gzip", _MIB, noting)
+    assert len(threads) == 2
+
+
+_PACKED = gzip.compress(b"42")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"42", _PACKED[:-1], _PACKED + b"9", _PACKED * 2],
+    ids=["plain", "half", "a byte too many", "two answers"],
+)
+@pytest.mark.parametrize("named", ["gzip", "deflate"])
+async def test_what_is_not_valid(named: str, body: bytes) -> None:
+    """Half an answer, and more than one, is a failure."""
+    failure = await _unpacked(body, named)
+
+    assert failure == Failure(
+        Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}"
+    )
+
+
+async def test_nothing() -> None:
+    """An empty body is empty, whatever its header says."""
+    assert await _unpacked(b"") == b""
