@@ -10,7 +10,7 @@ passed on: such texts hold URLs. What is told of a failure is composed here.
 import errno
 import os
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +20,11 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from exporter import __version__
-from exporter.config import SwitchConfiguration
+from exporter.config import Proxy, SwitchConfiguration
 from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
+from exporter.proxy import proxy_failure, status_failure, through
 from exporter.request import Operation, Request
 from exporter.tls import ClientTls
 
@@ -54,15 +55,17 @@ class Client:
     session: aiohttp.ClientSession
     url: URL
     timeout: float
-    proxy: str | None = field(repr=False)  # may hold a password
+    proxy: Proxy | None
     server_name: str | None
     tls: ClientTls | None
     _deadlines: Deadlines = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
+    _through: Mapping[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._deadlines = Deadlines(self.timeout)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
+        self._through = through(self.proxy, self.url.scheme)
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:
         """Send one request and return the body of its answer, within the timeout and the size limit.
@@ -84,10 +87,12 @@ class Client:
         async with self.session.get(
             url,
             allow_redirects=False,
-            proxy=self.proxy,
             ssl=await self.tls.context() if self.tls else True,
             server_hostname=self.server_name,
+            **self._through,
         ) as response:
+            if detail := status_failure(response.status, self.proxy):
+                return Failure(Reason.CONNECT, detail)
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
             encoding = response.headers.get("Content-Encoding", "identity")
@@ -110,7 +115,7 @@ class Client:
         if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
             error = error.__cause__
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        return Failure(reason, _DETAILS[reason](self, error))
+        return Failure(reason, proxy_failure(error, self.proxy) or _DETAILS[reason](self, error))
 
 
 def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
@@ -128,10 +133,11 @@ def _tls_detail(error: Exception) -> str:
     return f"TLS failed: {getattr(inner, 'reason', None) or type(inner).__name__}"
 
 
-def _connect_detail(error: Exception) -> str:
+def _connect_detail(client: Client, error: Exception) -> str:
     inner = getattr(error, "os_error", error)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
-        return "the switch closed the connection before its answer was complete"
+        who = f"the switch, or the proxy in {client.proxy.source}," if client.proxy else "the switch"
+        return f"{who} closed the connection before its answer was complete"
     if isinstance(error, UnicodeError):
         return "no connection: no host can have the name that stands in `url`"
     if isinstance(inner, OSError) and inner.errno is not None and inner.errno in errno.errorcode:
@@ -140,9 +146,12 @@ def _connect_detail(error: Exception) -> str:
 
 
 _DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
-    Reason.TIMEOUT: lambda client, _: f"no complete answer within {client.timeout:g} s",
+    Reason.TIMEOUT: lambda client, _: (
+        f"no complete answer within {client.timeout:g} s"
+        + (f", through the proxy in {client.proxy.source}" if client.proxy else "")
+    ),
     Reason.TLS: lambda _, error: _tls_detail(error),
-    Reason.CONNECT: lambda _, error: _connect_detail(error),
+    Reason.CONNECT: _connect_detail,
     Reason.HTTP: lambda _, error: f"not an HTTP answer ({type(error).__name__})",
 }
 
@@ -167,9 +176,8 @@ def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.Tra
 
     Its ``tls`` loads the certificate files with the first request, or earlier with ``load``.
     """
-    is_encrypted = any(
-        (url or "").startswith("https:") for url in (configuration.url, configuration.proxy_url)
-    )
+    addresses = (configuration.url, configuration.proxy.url if configuration.proxy else "")
+    is_encrypted = any(address.startswith("https:") for address in addresses)
     connector = aiohttp.TCPConnector(limit=configuration.max_concurrency, ttl_dns_cache=60)
     session = aiohttp.ClientSession(
         connector=connector,
@@ -191,7 +199,7 @@ def open_client(configuration: SwitchConfiguration, traces: Sequence[aiohttp.Tra
         session=session,
         url=URL(configuration.url),
         timeout=configuration.timeout,
-        proxy=configuration.proxy_url,
+        proxy=configuration.proxy,
         server_name=configuration.tls.server_name,
         tls=ClientTls(configuration.tls, f"switch {configuration.name}") if is_encrypted else None,
     )

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from yarl import URL
-
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
@@ -79,8 +77,8 @@ class Fleet:
             for holder in (switch.key, *(tenant.key for tenant in switch.tenants)):
                 if holder is not None:
                     self._mask.add(holder.current())
-            for url in (switch.url, switch.proxy_url):
-                self._mask.add((url and URL(url).password) or "")
+            for secret in switch.proxy.secrets if switch.proxy else ():
+                self._mask.add(secret)
 
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}
