@@ -1,7 +1,8 @@
 """Listening on every interface, over IPv4 and IPv6 alike.
 
 As Go does it, and so every exporter of the Prometheus project: ``:10390``, ``[::]:10390`` and
-``0.0.0.0:10390`` all mean one socket for both (seen 2026-11, Alertmanager 0.25). asyncio makes ``::`` IPv6 only.
+``0.0.0.0:10390`` all mean one socket for both (seen 2026-11, Alertmanager 0.25). asyncio makes ``::`` IPv6
+only.
 """
 
 import errno
