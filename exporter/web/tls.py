@@ -7,7 +7,7 @@ from exporter.config.tls_names import CURVES, SUITES
 from exporter.tls import VERIFY_FLAGS
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
-"""As python.org builds Python; Debian's Python offers RSA key exchange and SHA-1 besides (seen 2026-11, 3.13)."""
+"""As python.org builds Python; Debian's offers RSA key exchange and SHA-1 besides (seen 2026-11, 3.13)."""
 
 _LEVEL = "@SECLEVEL=2"
 
