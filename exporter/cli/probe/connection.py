@@ -46,8 +46,8 @@ _TLS: tuple[tuple[str, str, dict[str, object]], ...] = (
         {},
     ),
     (
-        r"PROTOCOL",
-        "the switch speaks an older TLS than is allowed, which others may be able to read",
+        r"PROTOCOL|too weak",
+        "the TLS of the switch, or its certificate, is older than is allowed; others may be able to read along",
         setting("tls", "min_version", value="TLS10"),
     ),
     (
