@@ -47,7 +47,7 @@ _TLS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ),
     (
         r"PROTOCOL|too weak",
-        "the TLS of the switch, or its certificate, is older than is allowed; others may be able to read along",
+        "the switch has an older TLS or certificate than is allowed; others may be able to read along",
         setting("tls", "min_version", value="TLS10"),
     ),
     (
