@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from exporter import __version__, connections
-from exporter.config import SwitchConfiguration
+from exporter.config import Proxy, SwitchConfiguration
 from exporter.connections import (
     HEADER_LIMIT,
     HEADERS_LIMIT,
@@ -30,6 +31,7 @@ from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
 from exporter.network_errors import connection_detail, http_detail
+from exporter.proxy import proxy_failure, status_failure, through
 from exporter.request import Operation, Request
 from exporter.resolver import Resolver
 from exporter.retry_after import retry_after
@@ -64,17 +66,19 @@ class Client:
     session: aiohttp.ClientSession
     url: URL
     timeout: float
-    proxy: str | None = field(repr=False)  # may hold a password
+    proxy: Proxy | None
     server_name: str | None
     tls: ClientTls | None
     _deadlines: Deadlines = field(init=False, repr=False)
     _unpacking: ThreadLimit = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
+    _through: Mapping[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._deadlines = Deadlines(self.timeout)
         self._unpacking = ThreadLimit("unpack", 1)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
+        self._through = through(self.proxy, self.url.scheme)
 
     async def ask(self, request: Request, key: str) -> bytes | Failure:
         """Send one request and return the body of its answer, within the timeout and the size limit.
@@ -96,10 +100,12 @@ class Client:
         async with self.session.get(
             url,
             allow_redirects=False,
-            proxy=self.proxy,
             ssl=await self.tls.context() if self.tls else True,
             server_hostname=self.server_name,
+            **self._through,
         ) as response:
+            if detail := status_failure(response.status, self.proxy):
+                return Failure(Reason.CONNECT, detail)
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
             named = coding(",".join(response.headers.getall("Content-Encoding", ())))
@@ -110,6 +116,11 @@ class Client:
             return await unpack(body, named, limit, self._unpacking)
         return body
 
+    @property
+    def peer(self) -> str:
+        """Who may have ended a connection, for the text of a failure."""
+        return f"the switch, or the proxy in {self.proxy.source}," if self.proxy else "the switch"
+
     def _failure(self, error: Exception) -> Failure:
         if isinstance(error, NoAnswer) and isinstance(error.__cause__, Exception):
             error = error.__cause__
@@ -118,7 +129,7 @@ class Client:
         if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
             error = error.__cause__
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        return Failure(reason, _DETAILS[reason](self, error))
+        return Failure(reason, proxy_failure(error, self.proxy) or _DETAILS[reason](self, error))
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes | Failure:
@@ -163,9 +174,12 @@ def _tls_detail(error: Exception) -> str:
 
 
 _DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
-    Reason.TIMEOUT: lambda client, _: f"no complete answer within {client.timeout:g} s",
+    Reason.TIMEOUT: lambda client, _: (
+        f"no complete answer within {client.timeout:g} s"
+        + (f", through the proxy in {client.proxy.source}" if client.proxy else "")
+    ),
     Reason.TLS: lambda _, error: _tls_detail(error),
-    Reason.CONNECT: lambda _, error: connection_detail(error),
+    Reason.CONNECT: lambda client, error: connection_detail(error, client.peer),
     Reason.HTTP: lambda _, error: http_detail(error),
 }
 
@@ -180,9 +194,8 @@ def open_client(
     With a ``resolver`` that outlives the client, addresses that are known stay known. Its ``tls`` loads the
     certificate files with the first request, or earlier with ``load``.
     """
-    is_encrypted = any(
-        (url or "").startswith("https:") for url in (configuration.url, configuration.proxy_url)
-    )
+    addresses = (configuration.url, configuration.proxy.url if configuration.proxy else "")
+    is_encrypted = any(address.startswith("https:") for address in addresses)
     connector = Connector(resolver or Resolver(), limit=configuration.max_concurrency)
     session = aiohttp.ClientSession(
         connector=connector,
@@ -208,7 +221,7 @@ def open_client(
         session=session,
         url=URL(configuration.url),
         timeout=configuration.timeout,
-        proxy=configuration.proxy_url,
+        proxy=configuration.proxy,
         server_name=configuration.tls.server_name,
         tls=ClientTls(configuration.tls, f"switch {configuration.name}") if is_encrypted else None,
     )

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
-from yarl import URL
 
 from exporter.client import Client, open_client
 from exporter.clock import Clock
@@ -126,8 +125,8 @@ class Fleet:
             for holder in (switch.key, *(tenant.key for tenant in switch.tenants)):
                 if holder is not None:
                     self._mask.add(holder.current())
-            for url in (switch.url, switch.proxy_url):
-                self._mask.add((url and URL(url).password) or "")
+            for secret in switch.proxy.secrets if switch.proxy else ():
+                self._mask.add(secret)
 
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}

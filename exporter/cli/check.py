@@ -63,6 +63,8 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
         f"switch {switch.name}: {len(targets.tenants)} tenants{more}, at most "
         f"{switch.max_requests_per_second:g} requests per second, {switch.max_concurrency} in flight"
     )
+    if switch.proxy:
+        yield f"  through the proxy {switch.proxy.url}, from {switch.proxy.source}"
     yield f"  {'query':<14} {'scope':<7} {'requests':>9} {'interval':>9} {'cycle':>9}"
     for (query, scope), interval in targets.intervals.items():
         requests = round(targets.requests(query, scope))

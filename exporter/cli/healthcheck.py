@@ -5,37 +5,72 @@ The exit status is 0 or 1: Docker keeps 2 for itself.
 
 import argparse
 import http.client
+import socket
 import ssl
 import sys
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 from exporter.config import TlsServerConfiguration, load_web
 from exporter.errors import ConfigurationError
-from exporter.web import HEALTHY
+from exporter.web import EVERY_INTERFACE, HEALTHY
 
 _TIMEOUT = 5.0
-_EVERY_INTERFACE = {None: "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- asked, not served
 
 _Asked = tuple[int, str]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask the first of the addresses, print one sentence, and return 0 where it is healthy, else 1."""
-    host, port = arguments.listen_addresses[0]
-    host = _EVERY_INTERFACE.get(host, host)
+    """Ask every address, print one sentence, and return 0 if each answers that it is healthy, else 1."""
+    sentence = ""
+    for host, port in _asked(arguments.listen_addresses):
+        try:
+            sentence = _healthy(host, port, arguments.web_config_file)
+        except _UnhealthyError as problem:
+            print(problem, file=sys.stderr)
+            return 1
+    print(sentence)
+    return 0
+
+
+class _UnhealthyError(Exception):
+    """An address does not answer that the exporter is healthy. The text says what came instead."""
+
+
+def _asked(addresses: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
+    """Return whom to ask; every interface is served over IPv4 and IPv6, whichever this machine has."""
+    for host, port in addresses:
+        if host is None or host in EVERY_INTERFACE:
+            yield from ((loopback, port) for loopback in ("127.0.0.1", "::1") if _has(loopback))
+        else:
+            yield host, port
+
+
+def _has(address: str) -> bool:
+    """Tell whether this machine has an address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _healthy(host: str, port: int, web_file: Path | None) -> str:
+    """Return the sentence with which an address answers that it is healthy. Raises _UnhealthyError."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        status, text = _ask(host, port, arguments.web_config_file)
+        status, text = _ask(host, port, web_file)
     except OSError as error:
-        print(f"no answer from {address}: {_cause(error)}", file=sys.stderr)
-        return 1
+        raise _UnhealthyError(f"no answer from {address}: {_cause(error)}") from None
     except http.client.HTTPException as error:
-        print(f"no HTTP from {address}: {type(error).__name__}", file=sys.stderr)
-        return 1
-    healthy = status == HTTPStatus.OK
-    print(text.strip() or f"HTTP {status}", file=sys.stdout if healthy else sys.stderr)
-    return 0 if healthy else 1
+        raise _UnhealthyError(f"no HTTP from {address}: {type(error).__name__}") from None
+    sentence = text.strip() or f"HTTP {status}"
+    if status != HTTPStatus.OK:
+        raise _UnhealthyError(sentence)
+    return sentence
 
 
 def _ask(host: str, port: int, web_file: Path | None) -> _Asked:

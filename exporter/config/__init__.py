@@ -9,6 +9,7 @@ from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfigur
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Key
 from exporter.config.loading import load, load_web
+from exporter.config.proxies import Proxy
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.schema import (
     Configuration,
@@ -31,6 +32,7 @@ __all__ = [
     "DiscoveryConfiguration",
     "Key",
     "NodeConfiguration",
+    "Proxy",
     "QueriesConfiguration",
     "SwitchConfiguration",
     "TenantConfiguration",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from exporter.config import durations
 from exporter.config.alerting import AlertingConfiguration
 from exporter.config.keys import Key, Keyed
+from exporter.config.proxies import ProxySetting
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.sections import (
     AtLeastOne,
@@ -18,7 +19,6 @@ from exporter.config.sections import (
     Count,
     Positive,
     PositiveDuration,
-    ProxyUrl,
     Section,
     Text,
     Url,
@@ -103,11 +103,13 @@ class SwitchConfiguration(Keyed):
         "`softswitch_series_limited`.",
         examples=[100000],
     )
-    proxy_url: ProxyUrl | None = Field(  # may hold a password
+    proxy: ProxySetting = Field(
         None,
-        repr=False,
+        alias="proxy_url",
+        validate_default=True,
         description="An HTTP proxy on the way to the switch; user and password may stand in front of the "
-        "host.",
+        "host. Without it `HTTPS_PROXY` or `HTTP_PROXY`, and `NO_PROXY`, of the environment decide; `off` is "
+        "for none.",
         examples=["http://proxy.example.com:3128"],
     )
     tls: TlsConfiguration = Field(TlsConfiguration(), description="How an https connection is made safe.")

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from exporter.config import durations
-from exporter.config.urls import checked_proxy_url, checked_url
+from exporter.config.urls import checked_url
 from exporter.config.wording import shown, single
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
@@ -175,6 +175,5 @@ NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regula
 FilePath = Annotated[Path, PlainValidator(located), Form("path")]
 ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a file that can be read")]
 Url = Annotated[str, PlainValidator(checked_url), Form("URL")]
-ProxyUrl = Annotated[str, PlainValidator(checked_proxy_url), Form("URL")]
 LabelName = Annotated[str, AfterValidator(_label_name), Form("name of a label")]
 InfoLabelName = Annotated[str, AfterValidator(_info_label_name), Form("name of a label")]

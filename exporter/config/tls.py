@@ -1,4 +1,4 @@
-"""The section ``tls`` of a switch."""
+"""The section ``tls`` of a switch or an Alertmanager."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,15 +10,16 @@ from exporter.config.sections import ReadableFile, Section, Text
 
 
 class TlsConfiguration(Section):
-    """How the connection to a switch is made safe. The names are those of Prometheus's ``tls_config``."""
+    """TLS of connections to a switch or an Alertmanager, named as in Prometheus's ``tls_config``."""
 
     ca_file: CertificateFile | None = Field(
         None,
-        description="Certificates of the authorities that are trusted, in place of those of the system.",
+        description="Certificates that are trusted, in place of those of the system: of an authority, an "
+        "intermediate one, or the server itself. Read again when the file changes, like the next two.",
         examples=["private-ca.pem"],
     )
     cert_file: CertificateFile | None = Field(
-        None, description="Certificate that the exporter shows to the switch.", examples=["client.pem"]
+        None, description="Certificate that the exporter shows to the server.", examples=["client.pem"]
     )
     key_file: ReadableFile | None = Field(
         None,
@@ -31,7 +32,10 @@ class TlsConfiguration(Section):
         examples=["pbx.internal"],
     )
     min_version: Literal["TLS10", "TLS11", "TLS12", "TLS13"] = Field(
-        "TLS12", description="The oldest version of TLS that is spoken.", examples=["TLS13"]
+        "TLS12",
+        description="The oldest version of TLS that is spoken. `TLS10` and `TLS11` also accept the short "
+        "keys and SHA-1 signatures of that time (OpenSSL's security level 0, else 2).",
+        examples=["TLS13"],
     )
     insecure_skip_verify: bool = Field(
         default=False,

@@ -11,7 +11,7 @@ _HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re
 
 def checked_url(value: object) -> str:
     """Return the URL of a service: http or https, a host and a path at most. Else raises ValueError."""
-    url = checked_proxy_url(value)
+    url = _checked(value, "write one such as https://pbx.example.com/pbx/proxyapi.php")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("has a user or password in it, which would be shown; take them out")
@@ -24,6 +24,13 @@ def checked_url(value: object) -> str:
 
 def checked_proxy_url(value: object) -> str:
     """Return the URL of a proxy: http or https, with user and password if need be. Else raises ValueError."""
+    return _checked(
+        value,
+        "write one such as http://proxy.example.com:3128, and / ? # @ % in a password as %2F %3F %23 %40 %25",
+    )
+
+
+def _checked(value: object, advice: str) -> str:
     url = single(value)
     try:
         parts = urlsplit(url)
@@ -31,9 +38,7 @@ def checked_proxy_url(value: object) -> str:
     except ValueError:  # brackets without an IPv6 address in them, or a port that is no port
         usable = False
     if not usable:
-        raise ValueError(
-            "is not a URL that can be used; write one such as https://pbx.example.com/pbx/proxyapi.php"
-        )
+        raise ValueError(f"is not a URL that can be used; {advice}")
     return url
 
 

@@ -179,8 +179,8 @@ class Poller:
         Requests in flight end as they were begun; the old client is closed after them. Returns the queries
         that go at another pace now: their sweeps were cut short, and are to be started anew.
         """
-        reached_by = self.configuration.url, self.configuration.proxy_url, self.configuration.tls
-        if reached_by != (configuration.url, configuration.proxy_url, configuration.tls):
+        reached_by = self.configuration.url, self.configuration.proxy, self.configuration.tls
+        if reached_by != (configuration.url, configuration.proxy, configuration.tls):
             self.courtesy.reset()
         self.configuration = configuration
         self._intake.configuration = self._upkeep.configuration = configuration

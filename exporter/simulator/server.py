@@ -75,13 +75,14 @@ def create_application(
 
 async def start(host: str, port: int, application: web.Application) -> RunningSimulator:
     """Bind and answer. Port 0 is any free one. Raises OSError where the address cannot be had."""
+    # asyncio makes :: IPv6 only; None is every address.
     # handler_cancellation: a request that hangs ends when its client goes, as in a real web server.
     runner = web.AppRunner(
         application, handler_cancellation=True, access_log=None, shutdown_timeout=_SECONDS_TO_FINISH
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host or None, port).start()
+        await web.TCPSite(runner, None if host in {"", "::"} else host, port).start()
     except BaseException:
         await runner.cleanup()
         raise

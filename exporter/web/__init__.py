@@ -11,13 +11,15 @@ passwords     whose password is right, without bcrypt's price for each scrape
 access        who may ask for what
 tls           how connections are made safe
 web_file      the file of --web.config.file, read again when it changes
+addresses     one socket for every interface, over IPv4 and IPv6
 listening     sockets, and the exchange of TLS on them
 bad_requests  what is logged of requests that are not HTTP
 server        routes, and everything put together
 """
 
 from exporter.web.access import HEALTHY
+from exporter.web.addresses import EVERY_INTERFACE
 from exporter.web.server import Server, Sources, serve
 from exporter.web.web_file import WebFile
 
-__all__ = ["HEALTHY", "Server", "Sources", "WebFile", "serve"]
+__all__ = ["EVERY_INTERFACE", "HEALTHY", "Server", "Sources", "WebFile", "serve"]

@@ -1,11 +1,14 @@
 """The sockets that are listened on, and how TLS on them is exchanged without refusing a connection."""
 
 import asyncio
+import errno
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from exporter.errors import StartError
+from exporter.web.addresses import EVERY_INTERFACE, every_interface
 
 _BACKLOG = 128
 _HANDSHAKE = 10.0
@@ -33,18 +36,21 @@ class Listening:
     async def start(
         self, addresses: Sequence[tuple[str | None, int]], context: ssl.SSLContext | None
     ) -> None:
-        """Listen on each (host, port), where host None is every interface.
+        """Listen on each (host, port), where host None, :: and 0.0.0.0 are every interface.
 
         Raises StartError where one cannot be listened on; then none is.
         """
         self._context = context
         for host, port in addresses:
             try:
-                server = await self._serve(context, host=host, port=port)
+                is_every = host in EVERY_INTERFACE
+                where = {"sock": every_interface(port)} if is_every else {"host": host, "port": port}
+                server = await self._serve(context, **where)
             except OSError as error:
                 self.close()
+                shown = f"[{host}]" if host and ":" in host else host or ""
                 raise StartError(
-                    f"cannot listen on {host or ''}:{port}: {_cause(error)}; "
+                    f"cannot listen on {shown}:{port}: {_cause(error)}; "
                     "choose another address with --web.listen-address"
                 ) from error
             self._servers.append(server)
@@ -86,5 +92,7 @@ class Listening:
 
 
 def _cause(error: OSError) -> str:
-    # asyncio wraps the system's words into a sentence of its own that repeats the address.
-    return (error.strerror or str(error)).rpartition(": ")[2]
+    # asyncio and socket wrap the system's words into sentences of their own that repeat the address.
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno).lower()
+    return error.strerror or str(error)

@@ -16,6 +16,9 @@ from exporter.errors import TlsFileError
 from exporter.tls import ClientTls, client_context
 from tests.certificates import Authority, Pair
 
+# Python has deprecated the versions of TLS that old switches speak.
+pytestmark = pytest.mark.filterwarnings(r"ignore:ssl\.TLSVersion\.TLSv1:DeprecationWarning")
+
 _OLD = "DEFAULT:@SECLEVEL=0"
 
 
@@ -101,7 +104,6 @@ def test_no_other_authority_is_trusted(authority: Authority, tmp_path: Path) -> 
             _connect(client_context(tls), server)
 
 
-@pytest.mark.filterwarnings(r"ignore:ssl\.TLSVersion\.TLSv1:DeprecationWarning")
 @pytest.mark.parametrize("version", ["TLS10", "TLS11"])
 def test_an_old_version(version: str, authority: Authority) -> None:
     """`min_version` reaches a switch that speaks nothing newer; the default does not."""
@@ -113,6 +115,20 @@ def test_an_old_version(version: str, authority: Authority) -> None:
     assert old.version() == ("TLSv1" if version == "TLS10" else "TLSv1.1")
     with pytest.raises(ssl.SSLError):
         _connect(client_context(_tls(ca_file=authority.certificate)), server)
+
+
+def test_a_short_key(authority: Authority, tmp_path: Path) -> None:
+    """The certificate of an old switch is accepted where old versions are, and else refused as too weak."""
+    pair = Pair(tmp_path / "short.pem", tmp_path / "short.key")
+    request = "req -x509 -newkey rsa:1024 -nodes -days 2 -subj /CN=short -addext subjectAltName=DNS:localhost"
+    files = ("-keyout", str(pair.key), "-out", str(pair.certificate))
+    subprocess.run([authority.openssl, *request.split(), *files], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.set_ciphers(_OLD)
+    server.load_cert_chain(pair.certificate, pair.key)
+    _connect(client_context(_tls(ca_file=pair.certificate, min_version="TLS11")), server)
+    with pytest.raises(ssl.SSLCertVerificationError, match="EE certificate key too weak"):
+        _connect(client_context(_tls(ca_file=pair.certificate)), server)
 
 
 def test_a_switch_without_forward_secrecy(authority: Authority, tmp_path: Path) -> None:

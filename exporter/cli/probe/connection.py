@@ -46,8 +46,8 @@ _TLS: tuple[tuple[str, str, dict[str, object]], ...] = (
         {},
     ),
     (
-        r"PROTOCOL",
-        "the switch speaks an older TLS than is allowed, which others may be able to read",
+        r"PROTOCOL|too weak",
+        "the switch has an older TLS or certificate than is allowed; others may be able to read along",
         setting("tls", "min_version", value="TLS10"),
     ),
     (
@@ -75,9 +75,15 @@ def timeout_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Ad
         )
 
 
-def connect_advice(_finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
+def connect_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
     """Say what to look at where no connection came about."""
-    proxy = "" if switch.proxy_url else "; if this machine needs a proxy, set `proxy_url`"
+    if switch.proxy and isinstance(finding.verdict, Failure) and "proxy" in finding.verdict.detail:
+        source = switch.proxy.source
+        yield Advice(
+            f"look at the proxy {switch.proxy.url}, which {source} names; `proxy_url: off` does without one"
+        )
+        return
+    proxy = "" if switch.proxy else "; if this machine needs a proxy, set `proxy_url`"
     yield Advice(
         f"look at host and port in `url`, at DNS, routes and firewalls between here and there{proxy}"
     )

@@ -144,7 +144,7 @@ async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
     Nothing is sent but the start of TLS, so no key.
     """
     url = URL(switch.url)
-    if switch.proxy_url or url.host is None:
+    if switch.proxy or url.host is None:
         return ()
     context = await ThreadLimit("certificates", 1).run(partial(client_context, switch.tls))
     context.check_hostname = False  # the chain is checked all the same

@@ -38,6 +38,12 @@ def _warnings(switch: SwitchConfiguration) -> list[str]:
     return list(warnings(switch, Targets(switch)))
 
 
+def test_the_proxy_is_printed(configured: Configured) -> None:
+    """Where it comes from, too: a variable of the environment is easily forgotten. Its password is not."""
+    lines = list(describe(configured(proxy_url="http://user:S3CRET@proxy.example.com:3128")))
+    assert lines[1] == "  through the proxy http://proxy.example.com:3128, from proxy_url"
+
+
 def test_what_is_planned(configured: Configured) -> None:
     """Requests, interval and cycle of each query, the rate, the first sweep, and the series."""
     switch = configured(tenants=[{"code": "ACME", "extensions": ["100", "101"]}, {"code": "B"}])

@@ -18,7 +18,7 @@ def test_the_defaults_are_those_of_the_design(loaded: Load) -> None:
     """A switch of which only name, url and key are given has the defaults that are promised."""
     switch = loaded(SWITCH).switches[0]
     assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (60.0, 4, 10.0)
-    assert (switch.stale_after, switch.max_series, switch.proxy_url) == (3.0, 500_000, None)
+    assert (switch.stale_after, switch.max_series, switch.proxy) == (3.0, 500_000, None)
     assert (switch.tls.min_version, switch.tls.insecure_skip_verify) == ("TLS12", False)
     assert (switch.nodes, switch.tenants, switch.discover_tenants.enabled) == ((), (), False)
     assert [pattern.pattern for pattern in switch.discover_tenants.include] == [".*"]

@@ -188,6 +188,19 @@ async def test_the_real_port_is_told() -> None:
     assert len({0, one, other}) == 3
 
 
+@pytest.mark.parametrize("host", [None, "::", "0.0.0.0"])  # noqa: S104 -- what operators write
+async def test_every_interface(host: str | None) -> None:
+    """An empty host, [::] and 0.0.0.0 are one socket for IPv4 and IPv6, as in Go."""
+    server = await serve(_State().sources(), [(host, 0)], "/metrics")
+    ((_, port),) = server.addresses
+    for url in (f"http://127.0.0.1:{port}", f"http://[::1]:{port}"):
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/-/healthy") as response:
+            assert response.status == 200
+    with pytest.raises(StartError, match="address already in use; choose"):
+        await serve(_State().sources(), [(host, port)], "/metrics")
+    await server.close()
+
+
 async def test_an_address_in_use() -> None:
     """The error says which address, why, and what to do, in one line."""
     async with _serving(_State()) as server:

@@ -1,10 +1,12 @@
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.config import TlsServerConfiguration
 from exporter.config.tls_names import CURVES, SUITES, VERSIONS
+from exporter.tls import VERIFY_FLAGS
 from exporter.web.tls import server_context
 from tests.certificates import Authority
 
@@ -22,8 +24,8 @@ def _handshake(authority: Authority, settings: dict[str, Any], **client: Any) ->
     tls = TlsServerConfiguration.model_construct(cert_file=pair[0], key_file=pair[1], **settings)
     trusting = ssl.create_default_context(cafile=str(authority.certificate))
     for name, value in client.items():
-        if name.startswith("set_"):
-            getattr(trusting, name)(value)
+        if name.startswith(("set_", "load_")):
+            getattr(trusting, name)(*(value if isinstance(value, tuple) else (value,)))
         else:
             setattr(trusting, name, value)
     ways = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -99,3 +101,50 @@ def test_clients_without_a_certificate(authority: Authority, policy: str) -> Non
     else:
         with pytest.raises(ssl.SSLError):
             _handshake(authority, settings)
+
+
+@pytest.mark.parametrize("trusted", ["root", "intermediate", "certificate"])
+def test_whose_clients_are_let_in(trusted: str, authority: Authority, tmp_path: Path) -> None:
+    """`client_ca_file` may hold the root, an intermediate or the client's own certificate, as in Go."""
+    root = Authority(authority.openssl, tmp_path, "root")
+    between = root.intermediate("between")
+    below = between.issue("below")
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(below.certificate.read_bytes() + between.certificate.read_bytes())
+    files = {"root": root.certificate, "intermediate": between.certificate, "certificate": below.certificate}
+    settings = {
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_ca_file": files[trusted],
+        "max_version": "TLS12",  # in TLS 1.3 the client is done before the server has judged it
+    }
+    assert _handshake(authority, settings, load_cert_chain=(chain, below.key)).version() == "TLSv1.2"
+    own = authority.issue("client of another authority")
+    with pytest.raises(ssl.SSLError):
+        _handshake(authority, settings, load_cert_chain=(own.certificate, own.key))
+
+
+def test_clients_of_an_authority_without_key_identifiers(authority: Authority, tmp_path: Path) -> None:
+    """They are let in on every Python."""
+    old = Authority(authority.openssl, tmp_path, "old authority", identified=False)
+    client = old.issue("old client")
+    settings = {
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_ca_file": old.certificate,
+        "max_version": "TLS12",
+    }
+    here = _handshake(authority, settings, load_cert_chain=(client.certificate, client.key))
+    assert here.version() == "TLSv1.2"
+
+
+def test_suites_and_level_are_explicit(authority: Authority) -> None:
+    """They do not depend on how Python was built: no RSA key exchange and no SHA-1."""
+    pair = authority.directory / "server.pem", authority.directory / "server.key"
+    tls = TlsServerConfiguration.model_construct(cert_file=pair[0], key_file=pair[1])
+    context = server_context(tls)
+    assert context.security_level == 2
+    assert context.verify_flags == VERIFY_FLAGS
+    suites = [suite["name"] for suite in context.get_ciphers()]
+    assert len(suites) == 17
+    assert all(
+        suite.startswith(("TLS_", "ECDHE-", "DHE-")) and not suite.endswith("-SHA") for suite in suites
+    )

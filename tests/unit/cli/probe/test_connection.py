@@ -93,3 +93,13 @@ def test_no_connection(configured: Configured) -> None:
     (with_one,) = connect_advice(finding, configured(proxy_url="http://127.0.0.1:3128"))
     assert "proxy_url" in without.text
     assert "proxy_url" not in with_one.text
+
+
+def test_a_proxy_that_fails(configured: Configured) -> None:
+    """The advice is about the proxy, and leaves `url` alone."""
+    finding = failed(
+        Query.PEERS, Reason.CONNECT, "no connection to the proxy in proxy_url: Connection refused"
+    )
+    (advice,) = connect_advice(finding, configured(proxy_url="http://user:S3CRET@127.0.0.1:3128"))
+    assert "look at the proxy http://127.0.0.1:3128, which proxy_url names" in advice.text
+    assert "`url`" not in advice.text
