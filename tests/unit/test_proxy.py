@@ -24,6 +24,7 @@ class _Proxy:
     def __init__(self, answer: bytes | None) -> None:
         self.asked: list[list[str]] = []
         self.port = 0
+        self.serving: list[asyncio.Task[None] | None] = []
         self._answer = answer
 
     def authorization(self) -> str | None:
@@ -35,6 +36,7 @@ class _Proxy:
         return None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.append(asyncio.current_task())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2])
             if self._answer is not None:
@@ -42,6 +44,8 @@ class _Proxy:
             else:
                 await self._connect(reader, writer)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = int(self.asked[-1][0].split()[1].rpartition(":")[2])
@@ -63,6 +67,7 @@ async def _proxy(answer: bytes | None = None, context: ssl.SSLContext | None = N
     async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=context) as server:
         proxy.port = server.sockets[0].getsockname()[1]
         yield proxy
+    await asyncio.gather(*(task for task in proxy.serving if task))
 
 
 async def _ask(configuration: SwitchConfiguration) -> bytes | Failure:
@@ -153,8 +158,11 @@ async def test_a_proxy_that_closes_the_connection(scheme: str, configured: Confi
     [
         ("http://user:p4ss@127.0.0.1:1", "no connection to the proxy in proxy_url: Connection refused"),
         ("https://127.0.0.1:1", "no connection to the proxy in proxy_url: Connection refused"),
-        ("http://proxy.invalid:3128", "no connection to the proxy in proxy_url: "),
-        (f"http://{'p' * 64}.invalid:3128", "no connection to the proxy: no host can have the name"),
+        ("http://proxy.invalid:3128", "the name of the proxy in proxy_url cannot be resolved: "),
+        (
+            f"http://{'p' * 64}.invalid:3128",
+            "the name of the proxy in proxy_url cannot be resolved: no host can",
+        ),
     ],
     ids=["refused", "refused TLS", "unknown", "no name"],
 )
