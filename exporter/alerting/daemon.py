@@ -61,7 +61,8 @@ class Alerting:
         self._at, self._boot, self._wall = clock.elapsed(), clock.since_boot(), clock.wall()
         self._senders: list[Sender] = []
         self._keeper: StateKeeper | None = None
-        # An evaluation lets others have their turn, and a reload must not be among them.
+        self._loading: asyncio.Task[None] | None = None
+        # An evaluation yields to the event loop, and a reload must wait for its end.
         self._evaluating = asyncio.Lock()
 
     @property
@@ -108,16 +109,16 @@ class Alerting:
             for url in before - {one.url for one in opened}:
                 self._instruments.forget(url)
         if configuration is None:
-            self._engine, self._overview, self._keeper = Engine(), None, None
-            if self._instruments is not None:
-                self._instruments.alerts.clear()
+            await self._forget()
             return
         if self._instruments is None:
             self._instruments = AlertingInstruments(self._registry)
         if self._keeper is None or self._keeper.path != configuration.state_file:
+            await self._release()
             self._keeper = StateKeeper(configuration.state_file, self._clock, self._instruments)
         if not was_on:
-            self._begin(await self._keeper.load())
+            # A disk that hangs delays the first evaluation, and neither the start nor the end of the program.
+            self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
         self._senders = [
             Sender(alertmanager, configuration.labels, self._instruments, self._now)
             for alertmanager in opened
@@ -129,6 +130,10 @@ class Alerting:
 
     async def evaluate(self) -> None:
         """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
+        if self._loading is not None:
+            await asyncio.wait({self._loading})
+            if self._loading.cancelled():
+                return  # it stops, and a file that was not read must not be written over
         async with self._evaluating:
             await self._evaluate()
 
@@ -151,13 +156,33 @@ class Alerting:
 
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
+        if self._loading is not None:
+            self._loading.cancel()
         await self._stop_senders()
         async with self._evaluating:
-            await self._close()
+            if self._keeper is not None and self.is_on:
+                await self._keeper.close(self._engine, self._boot, self._wall)
 
-    async def _close(self) -> None:
-        if self._keeper is not None and self.is_on:
-            await self._keeper.close(self._engine, self._boot, self._wall)
+    async def _forget(self) -> None:
+        """Forget everything: alerting was turned off."""
+        if self._loading is not None:
+            self._loading.cancel()
+        await self._release()
+        self._engine, self._overview, self._keeper = Engine(), None, None
+        if self._instruments is not None:
+            self._instruments.alerts.clear()
+
+    async def _release(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.release()
+
+    async def _load(self, keeper: StateKeeper) -> None:
+        try:
+            kept = await keeper.load()
+        except Exception:  # noqa: BLE001 -- a defect of ours: alerts are told without what is in the file
+            self._log.exception("job failed", job="state file")
+            kept = None
+        self._begin(kept)
 
     async def _stop_senders(self) -> None:
         for sender in self._senders:

@@ -1,7 +1,8 @@
-"""Keeps the state file up to date, without ever holding up an alert for a slow disk."""
+"""Keeps the state file up to date, without ever delaying an alert for a slow disk."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import structlog
 from exporter.alerting import state, state_file
 from exporter.alerting.engine import Engine
 from exporter.alerting.instruments import AlertingInstruments
-from exporter.alerting.own_thread import in_own_thread
+from exporter.alerting.state_file import StateFile
 from exporter.clock import Clock
+from exporter.threads import ThreadLimit
 
 _AT_THE_END = 2.0
 """Seconds that a stop waits for the disk."""
@@ -20,8 +22,8 @@ _AT_THE_END = 2.0
 class StateKeeper:
     """Reads the file once and then writes it anew after each evaluation; without a path it does nothing.
 
-    A trouble is logged when it begins and when it has ended, and counted each time. ``patience``: the seconds
-    that a start waits for the disk.
+    An error is logged when it begins and when it has ended, and counted each time. ``patience``: the seconds
+    that the first evaluation waits for the disk. ``opened`` gives the file that has a path.
     """
 
     def __init__(
@@ -31,8 +33,12 @@ class StateKeeper:
         instruments: AlertingInstruments,
         *,
         patience: float = 10.0,
+        opened: Callable[[Path], StateFile] = StateFile,
     ) -> None:
         self.path = path
+        self._file = opened(path) if path else None
+        # One at a time: while reading hangs nothing is written over what was not read yet.
+        self._threads = ThreadLimit("state file", 1)
         self._patience = patience
         self._clock = clock
         self._instruments = instruments
@@ -43,22 +49,32 @@ class StateKeeper:
 
     async def load(self) -> tuple[Engine, float] | None:
         """Return what was kept, and for how many seconds nobody did; None for a fresh start."""
-        if self.path is None:
+        if self._file is None:
             return None
+        left_out: list[str] = []
+        read = partial(self._file.read, self._clock, self._boot, left_out.append)
         try:
             async with asyncio.timeout(self._patience):
-                return await in_own_thread(partial(state_file.read, self.path, self._clock, self._boot))
+                kept = await self._threads.run(read)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
             self._instruments.state_file_errors.inc()
             self._log.warning("the state file cannot be used: starting without it", reason=_reason(error))
             return None
+        if left_out:
+            self._instruments.state_file_errors.inc()
+            self._log.warning(
+                "alerts in the state file cannot be used: starting without them",
+                count=len(left_out),
+                reason=left_out[0],
+            )
+        return kept
 
     async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
         """Write down what is remembered, and what both clocks showed at the newest evaluation.
 
         Returns when it is on its way to the disk, not when it is there.
         """
-        if self.path is None or engine.evaluated_at is None:
+        if self._file is None or engine.evaluated_at is None:
             return
         lines = []
         for line in state.dump(engine, {"wall": wall, "monotonic": since_boot, "boot": self._boot}):
@@ -67,24 +83,34 @@ class StateKeeper:
         if self._writing is not None and not self._writing.done():
             self._failed("the disk has not finished writing the one before")
             return
-        self._writing = asyncio.create_task(self._write(self.path, lines))
+        self._writing = asyncio.create_task(self._write(self._file, lines))
 
     async def close(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Write a last time, unless the disk does not even finish what it was given before."""
-        if await self._is_written():
-            await self.keep(engine, since_boot, wall)
-            await self._is_written()
-
-    async def _is_written(self) -> bool:
-        if self._writing is None:
-            return True
-        done, _ = await asyncio.wait({self._writing}, timeout=_AT_THE_END)
-        return bool(done)
-
-    async def _write(self, path: Path, lines: Sequence[bytes]) -> None:
+        """Write a last time, and let others use the file, as far as the disk does that within 2 seconds."""
         try:
-            await in_own_thread(partial(state_file.write, path, lines))
-        except OSError as error:
+            async with asyncio.timeout(_AT_THE_END):
+                await self._is_written()
+                await self.keep(engine, since_boot, wall)
+                await self._is_written()
+                await self.release()
+        except TimeoutError:
+            self._log.warning("the state file was not written before the end", reason="the disk is too slow")
+
+    async def release(self) -> None:
+        """Let others use the file, as soon as the disk does that; waits 2 seconds at most."""
+        if self._file is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AT_THE_END):
+                    await self._threads.run(self._file.release)
+
+    async def _is_written(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+
+    async def _write(self, file: StateFile, lines: Sequence[bytes]) -> None:
+        try:
+            await self._threads.run(partial(file.write, lines))
+        except (OSError, ValueError) as error:
             self._failed(_reason(error))
         else:
             if self._failing:

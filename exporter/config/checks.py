@@ -4,29 +4,34 @@ They are made there and not on the validated models because those do not exist w
 wrong, and every problem is to be told at once. So they pass over whatever has the wrong shape.
 """
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config.keys import KEY_WAYS
-from exporter.config.problems import Path, Problem, place
+from exporter.config.problems import Path as ProblemPath
+from exporter.config.problems import Problem, place
 from exporter.config.sections import Section
 from exporter.config.thresholds import TenantThresholds, Thresholds, disorder, merged
 from exporter.config.wording import shown
 
-_Rows = list[tuple[Path, Mapping[str, Any]]]
+_Rows = list[tuple[ProblemPath, Mapping[str, Any]]]
 _SectionType = TypeVar("_SectionType", bound=Section)
 
 _BOOL = TypeAdapter(bool)
 
 
-def across(tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find what is wrong between sections that may each be right."""
+def across(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+    """Find what is wrong between sections that may each be right. ``file`` is the configuration file."""
     switches = _rows(tree, (), "switches")
     alerting = tree.get("alerting")
     if isinstance(alerting, dict):
         yield from _twice(_rows(alerting, ("alerting",), "alertmanagers"), "url")
+        yield from _state_file(alerting.get("state_file"), tree, file)
     yield from _twice(switches, "name")
     for path, switch in switches:
         tenants = _rows(switch, path, "tenants")
@@ -41,24 +46,62 @@ def across(tree: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _thresholds(path, switch, tenants)
 
 
+def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+    """Find a state file that would be written over a file with another purpose."""
+    if not isinstance(written, str) or not written.strip() or not written.isprintable():
+        return  # which is said elsewhere
+    directory = file.absolute().parent
+    state, path = directory / written, ("alerting", "state_file")
+    if state.is_dir():
+        yield Problem(path, "is a directory; name a file in it")
+    lock = state.with_name(f"{state.name}.lock")  # a file that the exporter makes and removes
+    named: list[tuple[str, Path]] = [("this configuration file", file)]
+    named += [(place(where), directory / other) for where, other in _named_files(tree, ())]
+    for where, other in named:
+        if _is_same(state, other) or _is_same(lock, other):
+            yield Problem(path, f"would overwrite {where}; give it a name of its own")
+
+
+def _named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPath, str]]:
+    """Find all files that the configuration names."""
+    steps = (
+        branch.items() if isinstance(branch, dict) else enumerate(branch) if isinstance(branch, list) else ()
+    )
+    for step, value in steps:
+        is_file = (
+            isinstance(step, str) and step.endswith("_file") and (*path, step) != ("alerting", "state_file")
+        )
+        if is_file and isinstance(value, str) and value.isprintable():
+            yield (*path, step), value
+        else:
+            yield from _named_files(value, (*path, step))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file, by links of both kinds as well."""
+    with contextlib.suppress(OSError):  # one of them is not there
+        return one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _list(parent: Mapping[str, Any], key: str) -> list[Any]:
     entries = parent.get(key)
     return entries if isinstance(entries, list) else []
 
 
-def _rows(parent: Mapping[str, Any], path: Path, key: str) -> _Rows:
+def _rows(parent: Mapping[str, Any], path: ProblemPath, key: str) -> _Rows:
     entries = enumerate(_list(parent, key))
     return [((*path, key, index), entry) for index, entry in entries if isinstance(entry, dict)]
 
 
-def _nodes(switch: Mapping[str, Any], path: Path) -> _Rows:
+def _nodes(switch: Mapping[str, Any], path: ProblemPath) -> _Rows:
     """Return the nodes as mappings, those that are a name alone too."""
     nodes = [{"name": node} if isinstance(node, str) else node for node in _list(switch, "nodes")]
     return _rows({"nodes": nodes}, path, "nodes")
 
 
 def _twice(rows: _Rows, key: str) -> Iterator[Problem]:
-    taken: dict[str, Path] = {}
+    taken: dict[str, ProblemPath] = {}
     for path, row in rows:
         value = row.get(key)
         if not isinstance(value, str):
@@ -73,7 +116,7 @@ def _ways(keyed: Mapping[str, Any]) -> list[str]:
     return [way for way in KEY_WAYS if way in keyed]
 
 
-def _without_admin_key(path: Path, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
+def _without_admin_key(path: ProblemPath, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
     discovery = switch.get("discover_tenants")
     if isinstance(discovery, dict) and _is_true(discovery.get("enabled")):
         yield Problem(
@@ -101,7 +144,7 @@ def _is_true(written: object) -> bool:
         return False
 
 
-def _thresholds(path: Path, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
+def _thresholds(path: ProblemPath, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
     """Find tenants whose own thresholds are at odds with those that they inherit."""
     inherited = _valid(Thresholds, switch)
     defaults_written = switch.get("tenant_defaults", {})
@@ -114,7 +157,7 @@ def _thresholds(path: Path, switch: Mapping[str, Any], tenants: _Rows) -> Iterat
             yield from _at_odds(tenant_path, inherited, defaults, own)
 
 
-def _at_odds(path: Path, inherited: Thresholds, *layers: TenantThresholds) -> Iterator[Problem]:
+def _at_odds(path: ProblemPath, inherited: Thresholds, *layers: TenantThresholds) -> Iterator[Problem]:
     for name in layers[-1].model_fields_set:
         effective = merged(getattr(inherited, name), *(getattr(layer, name) for layer in layers))
         if wrong := disorder(effective):

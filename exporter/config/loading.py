@@ -1,6 +1,7 @@
 """Reads and checks a file as a whole: the configuration, or that of the web server."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     Relative paths in it start from its own directory. Raises ConfigurationError with every problem there is,
     in the order of the file.
     """
-    configuration = _load(path, environment, Configuration, checks.across, "`switches:`")
+    across = partial(checks.across, file=path)
+    configuration = _load(path, environment, Configuration, across, "`switches:`")
     for switch in configuration.switches:
         for tenant in switch.tenants:
             switch.settings(tenant.code)  # worked out here, in the thread that reads, and then kept

@@ -1,6 +1,5 @@
 """The state file of alerting on its worst days: real exporter and Alertmanager, a disk that does not work."""
 
-import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -42,8 +41,8 @@ class Site:
     simulator: Simulator
     alertmanager: Alertmanager
 
-    def start(self) -> Exporter:
-        """Start the exporter."""
+    def start(self, *hanging: str) -> Exporter:
+        """Start the exporter; whoever opens a file with ``hanging`` in its name waits for ever."""
         off: dict[str, Any] = {
             query: {"tenant_interval": "off"} for query in OF_TENANTS if query not in {"balance", "channels"}
         }
@@ -58,7 +57,7 @@ class Site:
         )
         alertmanagers = [{"url": f"http://{self.alertmanager.address}"}]
         text = configuration(pbx, alerting={"alertmanagers": alertmanagers, "state_file": str(self.file)})
-        return start_quick_exporter(self.run, self.directory / "config.yaml", text, SPEED)
+        return start_quick_exporter(self.run, self.directory / "config.yaml", text, SPEED, *hanging)
 
     def wait_until_told(self, node: str, *, fires: bool) -> None:
         """Wait until Alertmanager knows whether a node is missing."""
@@ -173,7 +172,8 @@ def test_a_kill_while_it_is_written(site: Site) -> None:
 
     exporter = site.start()
 
-    assert _watchdog(exporter) > 1
+    age = wait_until(lambda: _watchdog(exporter), PATIENCE, "the first evaluation")
+    assert age > 1
     assert _errors(exporter) == 0
 
 
@@ -204,8 +204,7 @@ def test_a_file_that_cannot_be_used(found: str, site: Site) -> None:
 
 def test_a_disk_that_hangs(site: Site) -> None:
     """Neither alerts nor the end of the program wait for a write that never returns."""
-    os.mkfifo(site.file.with_name("state.json.new"))  # which nobody reads: to open it takes for ever
-    exporter = site.start()
+    exporter = site.start(".new")
     site.simulator.world(nodes={"pbx2": False})
     site.wait_until_told("pbx2", fires=True)
     assert _errors(exporter) > 1
@@ -213,3 +212,32 @@ def test_a_disk_that_hangs(site: Site) -> None:
 
     assert exporter.program.stop(seconds=5) == 0
     assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+
+
+def test_a_disk_that_hangs_at_the_start(site: Site) -> None:
+    """The start does not wait for it; a stop within the first seconds neither waits nor writes it over."""
+    exporter = site.start()
+    site.wait_until_written()
+    exporter.program.stop(signal.SIGKILL)
+    kept = site.file.read_bytes()
+
+    exporter = site.start("state.json")  # the lock beside it as well
+
+    assert exporter.program.stop(seconds=5) == 0
+    assert BROKEN not in exporter.program.text()
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+    assert site.file.read_bytes() == kept
+
+
+def test_two_exporters(site: Site) -> None:
+    """The second one sends alerts, leaves the file alone, and uses it when the first one has ended."""
+    first = site.start()
+    site.wait_until_written()
+    second = site.start()
+    wait_until(lambda: FAILING in second.program.text(), PATIENCE, "the second one to find the file in use")
+    assert "in use by another exporter" in second.program.text()
+    assert _errors(first) == 0
+    assert first.program.stop() == 0
+    wait_until(lambda: WELL in second.program.text(), PATIENCE, "the second one to write")
+    assert second.program.stop() == 0
+    assert [file.name for file in site.file.parent.iterdir()] == ["state.json"]

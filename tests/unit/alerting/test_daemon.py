@@ -1,5 +1,5 @@
 import asyncio
-import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from exporter.alerting.daemon import Alerting
 from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
@@ -162,7 +163,7 @@ async def test_a_disk_that_takes_nothing(tmp_path: Path, fake: FakeAlertmanager)
         watch.passes(60)
         await alerting.evaluate()
         await _until(lambda: registry.get_sample_value(_ERRORS) == 2)
-        await _until(lambda: len(fake.taken) == 2)
+        await _until(lambda: fake.taken)
         (tmp_path / "later").mkdir()
         watch.passes(60)
         await alerting.evaluate()
@@ -196,17 +197,30 @@ async def test_it_is_turned_off_in_the_middle_of_an_evaluation(fake: FakeAlertma
     assert alerting.status() == {}
 
 
+class _HangingDisk(StateFile):
+    """Reads nothing until the test lets it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.answers = threading.Event()
+
+    def read(self, *_: object) -> None:
+        self.answers.wait(10)
+
+
 async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     """The start waits for a while, and then goes on without what may be there."""
-    file, registry, clock = tmp_path / "state.json", CollectorRegistry(), Clock()
-    os.mkfifo(file)  # which nobody writes to: to open it takes for ever
-    keeper = StateKeeper(file, clock, AlertingInstruments(registry), patience=0.05)
+    registry = CollectorRegistry()
+    disk = _HangingDisk(tmp_path / "state.json")
+    keeper = StateKeeper(
+        disk.path, Clock(), AlertingInstruments(registry), patience=0.05, opened=lambda _: disk
+    )
     with capture_logs() as logs:
         assert await keeper.load() is None
 
     assert [log["reason"] for log in logs] == ["the disk does not answer"]
     assert registry.get_sample_value(_ERRORS) == 1
-    file.open("wb").close()  # lets the thread end
+    disk.answers.set()  # lets the thread end
 
 
 async def test_a_late_evaluation_is_no_gap(fake: FakeAlertmanager) -> None:

@@ -52,10 +52,10 @@ class _Desk:
         self.moment = self.timer = 0.0
         self.fake = fake
         fake.date = fake.date or _date(0)
-        configuration = AlertmanagerConfiguration.model_validate(
+        self.configuration = AlertmanagerConfiguration.model_validate(
             {"url": fake.url, **more}, context=Surroundings(Path("/"), {})
         )
-        self.alertmanager = kind(configuration, self.mask, lambda: _WALL)
+        self.alertmanager = kind(self.configuration, self.mask, lambda: _WALL)
         self.sender = Sender(
             self.alertmanager,
             {},
@@ -239,6 +239,8 @@ async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeA
     await _until(lambda: len(fake.taken) == 1)
     token.with_suffix(".new").write_text("two")
     token.with_suffix(".new").replace(token)
+    assert desk.configuration.bearer_token is not None
+    desk.configuration.bearer_token.read_again()
     await desk.sender.offer(_firing(1))
     await _until(lambda: len(fake.taken) == 2)
     await desk.sender.stop()
