@@ -25,7 +25,10 @@ def _groups() -> Iterator[Document]:
         yield from yaml.safe_load(file.read_text())["groups"]
 
 
-RULES: tuple[Rule, ...] = tuple(rule for group in _groups() for rule in group["rules"])
+GROUPS: tuple[Document, ...] = tuple(_groups())
+"""Every group, in the order in which they are evaluated."""
+
+RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS for rule in group["rules"])
 """Every rule, in the order in which they are evaluated."""
 
 
