@@ -29,6 +29,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OF_COUNTERS = re.compile(r"\b(?:rate|increase)\s*\(\s*$")
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 
+
 def seconds(duration: str) -> int:
     """Return a duration of Prometheus in seconds."""
     return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", duration))
