@@ -27,10 +27,10 @@ _TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
 """Alerts that agree in these are one row: the phones of a tenant, which can be many, are counted."""
 
 _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
-_SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h")
+_SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h1s")
 _RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
 _SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
-_BEST = f"max_over_time({recorded(_RATIO, SWITCHES, over='1h')})"
+_BEST = f"max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')})"
 _LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 

@@ -43,7 +43,11 @@ def age(metric: Metric, *matchers: str) -> str:
 
 
 def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str:
-    """Return the selector of a recorded series, or of a range of it. Raises KeyError where there is none."""
+    """Return the selector of a recorded series, or of a range of it. Raises KeyError where there is none.
+
+    A range is a second longer than whole minutes, and longer than two intervals of the record: see
+    ``tests/rule_ranges.py``.
+    """
     if name not in _RECORDED:
         raise KeyError(f"{name} is not recorded by {_RULES.name}")
     return (

@@ -40,7 +40,7 @@ def _extensions(matcher: str) -> str:
 
 
 def _now() -> list[Built]:
-    spent = recorded("switch_tenant:softswitch_tenant_spending:rate5m", TENANT, over="1h")
+    spent = recorded("switch_tenant:softswitch_tenant_spending:rate5m", TENANT, over="1h1s")
     return [
         figures(
             "Credit",
@@ -184,9 +184,13 @@ def _money() -> list[Built]:
         over_time(
             "Spending in an hour",
             "In the currency of the switch, without what is paid in. Dashed: the week's busiest hours.",
-            Query(f"3600 * {recorded(f'{spending}:rate1h', TENANT)}", "spent in an hour"),
+            # Recorded every 5 and every 30 minutes: each looks back over two of these.
             Query(
-                f"3600 * last_over_time({recorded(f'{spending}:busy', TENANT, over='15m')})", "busiest hours"
+                f"3600 * last_over_time({recorded(f'{spending}:rate1h', TENANT, over='10m1s')})",
+                "spent in an hour",
+            ),
+            Query(
+                f"3600 * last_over_time({recorded(f'{spending}:busy', TENANT, over='1h1s')})", "busiest hours"
             ),
             size=Size(12, 8),
             no_value="No spending is known in this time",

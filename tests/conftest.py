@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,22 +18,52 @@ settings.register_profile("tests", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("tests")
 
 
+FindProgram = Callable[[str, str], str]
+"""Returns where a program is, by its name and the Debian package that has it."""
+
+_NEWER = os.environ.get("NEWER_PROGRAMS") or None
+"""A directory with newer versions of some programs; ``.ci/newer-programs`` makes one."""
+
+
+def _skip(advice: str) -> NoReturn:
+    """Skip the test. In CI that is a failure: a check that is skipped there is a check nobody runs."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+def _installed(name: str, package: str) -> str:
+    return shutil.which(name) or _skip(f"{name} is not installed: apt-get install {package}")
+
+
+def _newest(name: str, package: str) -> str:
+    return (_NEWER and shutil.which(name, path=_NEWER)) or _skip(
+        f"no newer {name} ({package}): .ci/newer-programs DIRECTORY, then set NEWER_PROGRAMS=DIRECTORY/bin"
+    )
+
+
 @pytest.fixture(scope="session")
-def require_program() -> Callable[[str, str], str]:
+def require_program() -> FindProgram:
     """Return a function that finds a program, or skips the test with the command that installs it.
 
-    In CI a missing program is a failure: a check that is skipped there is a check nobody runs.
+    Of two versions the newer one: that of ``NEWER_PROGRAMS``, else the installed one.
     """
+    return lambda name, package: (_NEWER and shutil.which(name, path=_NEWER)) or _installed(name, package)
 
-    def find(name: str, package: str) -> str:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-        advice = f"{name} is not installed: apt-get install {package}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(advice)
-        pytest.skip(advice)
 
+@pytest.fixture(scope="session")
+def require_newest() -> FindProgram:
+    """Return a function that finds a program of ``NEWER_PROGRAMS``, for tests of what only these can do."""
+    return _newest
+
+
+@pytest.fixture(scope="session", params=[_installed, _newest], ids=["installed", "newest"])
+def require_each(request: pytest.FixtureRequest) -> FindProgram:
+    """Return a function that finds the installed version of a program, then one that finds the newest.
+
+    A test that uses it runs twice; where there is one version only, the other run is skipped.
+    """
+    find: FindProgram = request.param
     return find
 
 

@@ -21,6 +21,7 @@ from grafana.preview.drawing import KINDS
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
 from tests.promql_names import LABEL_VALUES, TARGET, known_series, unknown_names
 from tests.rule_files import RECORDS
+from tests.rule_ranges import fragile
 
 register_default_plugins()
 
@@ -249,6 +250,7 @@ def _queries(dashboard: Dashboard) -> Iterator[str]:
     for place, expression in queries(dashboard):
         plain = _VARIABLE.sub("x", expression.replace("[$__rate_interval]", "[5m]"))
         yield from (f"{place}: {problem}" for problem in unknown_names(plain, _SERIES))
+        yield from (f"{place}: {problem}" for problem in fragile(expression))
         for window in re.findall(r"\b(?:rate|irate|increase)\([^\[]*\[([^\]]+)\]", expression):
             if window != "$__rate_interval":
                 yield f"{place}: a rate over {window}, not over $__rate_interval"

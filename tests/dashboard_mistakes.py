@@ -181,6 +181,15 @@ MISTAKES = {
     "rate over a fixed time": Mistake(
         _ask("Failures by reason", "$__rate_interval", "1m"), "not over $__rate_interval", _EXPORTER
     ),
+    "range on the boundary of samples": Mistake(
+        _ask("Registrations lost", "[1h1s]", "[1h]"), "not a second longer"
+    ),
+    "too short a look at a record": Mistake(
+        _ask("Credit lasts", "[1h1s]", "[5m1s]"), "sampled every 300 s", "softswitch-tenant"
+    ),
+    "no range over a slow record": Mistake(
+        _ask("Credit lasts", "[1h1s]", ""), "sampled every 300 s", "softswitch-tenant"
+    ),
     "bare counter": Mistake(
         _ask(
             "Failures by reason",

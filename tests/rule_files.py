@@ -25,7 +25,10 @@ def _groups() -> Iterator[Document]:
         yield from yaml.safe_load(file.read_text())["groups"]
 
 
-RULES: tuple[Rule, ...] = tuple(rule for group in _groups() for rule in group["rules"])
+GROUPS: tuple[Document, ...] = tuple(_groups())
+"""Every group, in the order in which they are evaluated."""
+
+RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS for rule in group["rules"])
 """Every rule, in the order in which they are evaluated."""
 
 
@@ -76,6 +79,25 @@ def unit_test(document: Document, alerts: Collection[str]) -> Document | None:
         if any(kinds.values()):
             tests.append({**test, **kinds, "input_series": test.get("input_series", [])})
     return {**document, "tests": tests} if tests else None
+
+
+def rules_for(document: Document) -> Document:
+    """Return the rules that a file of unit tests is about, in their groups: evaluating all of them takes long.
+
+    All of them where it looks at every alert but some.
+    """
+    text = json.dumps(document["tests"])
+    if "alertname!" in text:
+        return {"groups": list(GROUPS)}
+    alerts = [rule for rule in RULES if rule.get("alert") in mentions(text)]
+    asked = (part for rule in alerts for part in (rule["expr"], *rule["annotations"].values()))
+    wanted = {name_of(rule) for rule in alerts} | needed([text, *asked]) | mentions(text)
+    return {
+        "groups": [
+            {**group, "rules": [rule for rule in group["rules"] if name_of(rule) in wanted]}
+            for group in GROUPS
+        ]
+    }
 
 
 def _is_about(case: Document, alerts: Collection[str]) -> bool:

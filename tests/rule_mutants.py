@@ -24,8 +24,8 @@ from tests.rule_files import (
     unit_test,
 )
 
-_HIDDEN = re.compile(r'"[^"]*"|\[[^\]]*\]|vector\(1\)')
-"""Where numbers are no thresholds: in strings and ranges, and in the watchdog, whose value means nothing."""
+_HIDDEN = re.compile(r'"[^"]*"|\[[^\]]*\]|vector\(1\)|\b0\.000001\b')
+"""Numbers that are no thresholds: in strings and ranges, in the watchdog, and the precision of ``round``."""
 
 _NUMBER = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?![\w.:])")
 _COMPARISON = re.compile(r"[<>]=?")

@@ -1,7 +1,12 @@
 """What was recorded at each evaluation of late: ``avg_over_time`` and ``min_over_time`` of the rules."""
 
+import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from statistics import fmean
+
+_PRECISION = 1_000_000
+"""As in the rules: an average that is exactly on a limit must not pass it by its last digit."""
 
 
 class History:
@@ -26,23 +31,15 @@ class History:
         self.recorded[-1][1][key] = value
 
     def averages_above(self, limit: float) -> Iterator[tuple[str, float]]:
-        """Return every key whose average over the window is greater, with that average."""
+        """Return every key whose rounded average over the window is greater, with that average."""
         candidates = {key for _, values in self.recorded for key, value in values.items() if value > limit}
         for key in candidates:
-            mean = _mean(values[key] for _, values in self.recorded if key in values)
+            mean = rounded(fmean(values[key] for _, values in self.recorded if key in values))
             if mean > limit:
                 yield key, mean
 
 
-def _mean(values: Iterable[float]) -> float:
-    """Return the average as Prometheus works it out, to the last digit: a limit may be met exactly.
-
-    The mean so far and, by Kahan's method, what rounding took from it.
-    """
-    mean = lost = 0.0
-    for count, value in enumerate(values, 1):
-        more = value / count - mean / count
-        total = mean + more
-        lost += (mean - total) + more if abs(mean) >= abs(more) else (more - total) + mean
-        mean = total
-    return mean + lost
+def rounded(value: float) -> float:
+    """Return what ``round(value, 0.000001)`` of PromQL returns: a half is rounded up."""
+    scaled = value * _PRECISION + 0.5
+    return math.floor(scaled) / _PRECISION if math.isfinite(scaled) else value

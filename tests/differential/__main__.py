@@ -1,10 +1,14 @@
 """Compares the daemon with Prometheus on as many random scenarios as wanted, and prints what was compared.
 
-python -m tests.differential [--scenarios=1000] [--seed=0]
+python -m tests.differential [--scenarios=1000] [--seed=0] [--promtool=PATH]…
+
+Without ``--promtool``: the installed one, and that of the directory NEWER_PROGRAMS where it is set.
 """
 
 import argparse
+import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 
@@ -17,9 +21,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--scenarios", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--promtool", action="append", default=[], metavar="PATH", help="may be given again")
     arguments = parser.parse_args()
-    promtool = shutil.which("promtool")
-    if promtool is None:
+    promtools = arguments.promtool or _promtools()
+    if not promtools:
         sys.exit("promtool is not installed: apt-get install prometheus")
     scenarios = play(arguments.seed, range(arguments.scenarios))
     counted = Counter(
@@ -30,9 +35,29 @@ def main() -> int:
     )
     for what, minutes in sorted(counted.items()):
         sys.stdout.write(f"{minutes:8} minutes  {what}\n")
-    told = compare(promtool, scenarios)
-    sys.stdout.write(f"{told or f'{len(scenarios)} scenarios of {MINUTES} minutes: no disagreement'}\n")
-    return int(bool(told))
+    disagree = False
+    for promtool in promtools:
+        told = compare(promtool, scenarios)
+        disagree |= bool(told)
+        outcome = told or f"{len(scenarios)} scenarios of {MINUTES} minutes: no disagreement"
+        sys.stdout.write(f"{_version(promtool)}: {outcome}\n")
+        sys.stdout.flush()
+    return int(disagree)
+
+
+def _promtools() -> list[str]:
+    """Return the installed promtool and the newer one, as far as they are there."""
+    paths = [os.environ.get("PATH", os.defpath), os.environ.get("NEWER_PROGRAMS", "")]
+    return [found for path in paths if path and (found := shutil.which("promtool", path=path))]
+
+
+def _version(promtool: str) -> str:
+    """Return what a promtool calls itself; exits where it does not run."""
+    try:
+        done = subprocess.run([promtool, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"cannot run {promtool}: {error}")
+    return (done.stdout + done.stderr).partition(" (")[0]
 
 
 if __name__ == "__main__":

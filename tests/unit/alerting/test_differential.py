@@ -13,6 +13,8 @@ from tests.rule_mutants import mutants
 
 SEED = 0
 SCENARIOS = 50
+COMPARED = 25
+"""As many as two versions of promtool evaluate in half a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +24,15 @@ def scenarios() -> list[Scenario]:
 
 
 def test_the_daemon_and_prometheus_say_the_same(
-    scenarios: list[Scenario], require_program: Callable[[str, str], str]
+    scenarios: list[Scenario], require_each: Callable[[str, str], str]
 ) -> None:
     """At every minute the same alerts pend and fire, and those that fire have the same texts."""
-    assert compare(require_program("promtool", "prometheus"), scenarios) == ""
+    assert compare(require_each("promtool", "prometheus"), scenarios[:COMPARED]) == ""
 
 
-def test_a_long_gap_ends_what_went_on_firing(require_program: Callable[[str, str], str]) -> None:
+def test_a_long_gap_ends_what_went_on_firing(require_each: Callable[[str, str], str]) -> None:
     """Away for 40 minutes: values count for 15 of them, and their alert ends another 15 later."""
-    promtool, long_gaps = require_program("promtool", "prometheus"), play(SEED, [671, 718])
+    promtool, long_gaps = require_each("promtool", "prometheus"), play(SEED, [671, 718])
 
     assert disagreements(promtool, rule_file(), unit_tests(long_gaps)) == ""
 

@@ -1,11 +1,14 @@
 """The rule files: Prometheus takes them, their unit tests pass, and they name nothing that is not there."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,8 +23,10 @@ from tests.rule_files import (
     RECORDS_FILE,
     RULES,
     UNIT_TESTS,
+    Document,
     Rule,
     name_of,
+    rules_for,
 )
 
 ALERTS = [rule for rule in RULES if "alert" in rule]
@@ -46,31 +51,48 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def run_unit_tests(promtool: str, document: Document) -> subprocess.CompletedProcess[str]:
+    """Run a file of unit tests over the rules that it is about."""
+    with tempfile.TemporaryDirectory() as directory:
+        # What is JSON is YAML as well.
+        (Path(directory) / "rules.json").write_text(json.dumps(rules_for(document)))
+        tests = Path(directory) / "tests.json"
+        tests.write_text(json.dumps({**document, "rule_files": ["rules.json"]}))
+        return run(promtool, "test", "rules", str(tests))
+
+
 @pytest.fixture(scope="module")
 def unit_tests(
-    require_program: Callable[[str, str], str],
+    require_each: Callable[[str, str], str],
 ) -> dict[str, Future[subprocess.CompletedProcess[str]]]:
-    """Run the files of unit tests, on all processors, the longest ones first."""
-    promtool = require_program("promtool", "prometheus")
+    """Run the files of unit tests with one version of promtool, on all processors, the longest ones first."""
+    promtool = require_each("promtool", "prometheus")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         largest_first = sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
-        return {file.name: pool.submit(run, promtool, "test", "rules", str(file)) for file in largest_first}
+        return {file.name: pool.submit(run_unit_tests, promtool, UNIT_TESTS[file]) for file in largest_first}
 
 
 @pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
 def test_the_unit_tests_pass(
     file: str, unit_tests: dict[str, Future[subprocess.CompletedProcess[str]]]
 ) -> None:
-    """Promtool runs the file over all rules and is content."""
+    """Both versions of promtool run the file over its rules and are content."""
     done = unit_tests[file].result()
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_rules(require_program: Callable[[str, str], str]) -> None:
-    """Both files are valid, and promtool has no remark."""
-    done = run(
-        require_program("promtool", "prometheus"), "check", "rules", str(RECORDS_FILE), str(ALERTS_FILE)
-    )
+@pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
+def test_the_unit_tests_are_about_the_shipped_rules(file: str) -> None:
+    """Each file names both rule files, so that ``promtool test rules`` runs it as it is."""
+    directory = ALERTS_DIRECTORY / "tests"
+    named = [(directory / name).resolve() for name in UNIT_TESTS[directory / file]["rule_files"]]
+    assert named == [RECORDS_FILE, ALERTS_FILE]
+
+
+def test_prometheus_takes_the_rules(require_each: Callable[[str, str], str]) -> None:
+    """Both files are valid, and neither version of promtool has a remark."""
+    promtool = require_each("promtool", "prometheus")
+    done = run(promtool, "check", "rules", str(RECORDS_FILE), str(ALERTS_FILE))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "duplicate" not in done.stdout
 
