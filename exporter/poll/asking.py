@@ -75,6 +75,7 @@ class Asker:
         reason = None if item is self.probing else self._courtesy.admit(record, started)
         if reason is not None:
             self.skipped(target, reason)
+            self._courtesy.left_out(target, started, self._targets.pace(target))
             return
         client = self.client
         try:

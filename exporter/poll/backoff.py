@@ -8,7 +8,9 @@ from exporter.model import Failure, Reason
 LONGEST = 15 * 60.0
 """Seconds. A target that does not answer, or refuses, is asked at least this often (design, section 5)."""
 
-_LONG_INTERVAL = 5 * 60.0
+LONG_INTERVAL = 5 * 60.0
+"""Seconds. What is asked more rarely does not wait for its next sweep after it failed or was left out."""
+
 _FIRST_RETRY = 60.0
 _DOUBLINGS = 20  # far above every cap, far below what a float can hold
 
@@ -42,7 +44,7 @@ def after(
     if failure is None:
         return None
     failures = before.failures + 1 if before else 1
-    if interval > _LONG_INTERVAL:
+    if interval > LONG_INTERVAL:
         pause = min(_FIRST_RETRY * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST, interval)
         return Backoff(failures, started + pause, is_retry=True)
     if not _slows(failure):

@@ -105,6 +105,15 @@ class Courtesy:
             record.ask(now)
         return None
 
+    def left_out(self, target: Target, now: float, interval: float) -> None:
+        """Ask a rare query as soon as the switch may be asked again, if that is why it was left out.
+
+        Else a list of tenants that is due every six hours would be missing for so long after a start.
+        """
+        is_silent = self.breaker.is_open or now < self._pause.until
+        if is_silent and interval > backoff.LONG_INTERVAL:
+            self._backoffs.setdefault(target, Backoff(0, now, is_retry=True))
+
     def retries(self, now: float) -> list[Target]:
         """Return the targets that are to be asked again before their next sweep."""
         if self.breaker.is_open or now < self._pause.until:

@@ -299,7 +299,10 @@ class Poller:
             return None  # it left while the sweep was on; nothing is sent to it
         if target.scope is Scope.TENANT and self.store.withholds_tenants and not self._is_watched(target):
             return SkipReason.BUDGET  # what it would say would not be kept
-        return self.courtesy.skip(target, now)
+        reason = self.courtesy.skip(target, now)
+        if reason is not None:
+            self.courtesy.left_out(target, now, self.targets.pace(target))
+        return reason
 
     def _is_watched(self, target: Target) -> bool:
         return target.query is Query.REGISTRATIONS and bool(self.targets.tenants[target.tenant].watch)

@@ -396,3 +396,22 @@ def test_another_switch_begins_anew() -> None:
     assert courtesy.skip(_CALLS, 0) is None
     assert courtesy.lane(_CALLS) is Lane.TENANT
     assert courtesy.held_back == 0
+
+
+def test_what_a_silent_switch_was_not_asked_is_made_good_when_it_answers() -> None:
+    """Only of a rare query, for the others have their next sweep soon; and only where it was the reason."""
+    courtesy, _ = _courtesy()
+    license_ = Target(Query.LICENSE, Scope.SWITCH)
+    courtesy.left_out(license_, 0, 3600)
+    assert courtesy.held_back == 0
+    for target in (_CALLS, _BALANCE, _SWITCH, _CALLS, _BALANCE):
+        _timeout(courtesy, target, 0)
+    held_back = courtesy.held_back
+
+    courtesy.left_out(license_, 10, 3600)
+    courtesy.left_out(Target(Query.PEERS, Scope.SWITCH), 10, 300)
+    assert courtesy.held_back == held_back + 1
+    assert courtesy.retries(10) == []
+
+    _note(courtesy, _SWITCH, None, 20)
+    assert courtesy.retries(21) == [license_]

@@ -605,6 +605,25 @@ async def test_a_switch_that_asks_to_wait_is_left_alone(head: bytes, polling: Po
     assert made.poller.store.values(catalogue.CALLS) == 7
 
 
+async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> None:
+    """Else a switch that asks to wait at the start has no license for an hour, and no tenants for six."""
+    made = polling()
+    made.switch.head = b"503 Down\r\nRetry-After: 120"
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    await made.sweep(Query.LICENSE, Scope.SWITCH)
+    await made.poller.retry()
+    assert made.switch.asked == ["COUNTPEERS (admin-key)"]
+
+    made.switch.head = b"200 OK"
+    made.switch.answers["LICENSEDAYS"] = b"30"
+    made.now += 120
+    await made.poller.retry()
+    await made.answered()
+
+    assert made.poller.store.values(catalogue.LICENSE_REMAINING) == 30 * 86400
+    assert made.poller.courtesy.held_back == 1  # COUNTPEERS, which got the 503
+
+
 async def test_eight_hours_asleep(polling: Polling) -> None:
     """Values are as old as they are, the switch is not up, and what was due is asked at once."""
     made = polling(queries={"license": {"interval": "9h"}})
