@@ -1,8 +1,8 @@
 import asyncio
+import contextlib
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,12 @@ class _Server:
     def __init__(self, answer: bytes) -> None:
         self.heads: list[str] = []
         self.clients: list[str] = []
+        self.open: set[asyncio.Task[Any]] = set()
         self._answer = answer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self.open.add(task)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -37,13 +40,16 @@ class _Server:
                 writer.write(self._answer)
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _serving(answer: str, context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[_Server, int]]:
     served = _Server(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
     async with await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=context) as server:
         yield served, server.sockets[0].getsockname()[1]
+        await asyncio.gather(*served.open)
 
 
 def _alertmanager(mask: Mask | None = None, /, **settings: Any) -> Alertmanager:
