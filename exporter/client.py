@@ -31,7 +31,7 @@ from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
 from exporter.model import Failure, Reason
 from exporter.network_errors import connection_detail, http_detail
-from exporter.proxy import proxy_failure, status_failure, through
+from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
 from exporter.request import Operation, Request
 from exporter.resolver import Resolver
 from exporter.retry_after import retry_after
@@ -194,8 +194,7 @@ def open_client(
     With a ``resolver`` that outlives the client, addresses that are known stay known. Its ``tls`` loads the
     certificate files with the first request, or earlier with ``load``.
     """
-    addresses = (configuration.url, configuration.proxy.url if configuration.proxy else "")
-    is_encrypted = any(address.startswith("https:") for address in addresses)
+    has_tls = is_encrypted(configuration.url, configuration.proxy)
     connector = Connector(resolver or Resolver(), limit=configuration.max_concurrency)
     session = aiohttp.ClientSession(
         connector=connector,
@@ -223,5 +222,5 @@ def open_client(
         timeout=configuration.timeout,
         proxy=configuration.proxy,
         server_name=configuration.tls.server_name,
-        tls=ClientTls(configuration.tls, f"switch {configuration.name}") if is_encrypted else None,
+        tls=ClientTls(configuration.tls, f"switch {configuration.name}") if has_tls else None,
     )

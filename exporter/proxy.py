@@ -31,6 +31,11 @@ def through(proxy: Proxy | None, scheme: str) -> Mapping[str, Any]:
     return arguments
 
 
+def is_encrypted(url: str, proxy: Proxy | None) -> bool:
+    """Tell whether there is TLS on the way to a URL: to the server, or to the proxy."""
+    return any(address.startswith("https:") for address in (url, proxy.url if proxy else ""))
+
+
 def status_failure(status: int, proxy: Proxy | None) -> str | None:
     """Return what a status says about the proxy, or None where it is not the proxy that answered."""
     if proxy is None or status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:

@@ -105,6 +105,8 @@ class ClientTls:
             raise TlsFileError(
                 f"reading its `tls` files took longer than {_LOAD_LIMIT:g} s; check the disk"
             ) from None
+        except RuntimeError as error:  # of ThreadLimit
+            raise TlsFileError(f"its `tls` files cannot be read now: {error}") from error
         self._looked_at = asyncio.get_running_loop().time()
 
     async def context(self) -> ssl.SSLContext:

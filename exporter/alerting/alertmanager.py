@@ -18,10 +18,12 @@ from yarl import URL
 from exporter import __version__, connections
 from exporter.config import AlertmanagerConfiguration
 from exporter.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
+from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.network_errors import connection_detail
+from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
 from exporter.resolver import Resolver
-from exporter.tls import client_context
+from exporter.tls import ClientTls
 
 TIMEOUT = 10.0
 """Seconds for one message."""
@@ -63,7 +65,7 @@ class Alertmanager:
         wall: Callable[[], float],
         resolver: Resolver | None = None,
     ) -> None:
-        """Open a session; raises TlsFileError where the TLS files cannot be used.
+        """Open a session. ``load`` reads the TLS files.
 
         With a ``resolver`` that outlives it, addresses that are known stay known.
         """
@@ -72,8 +74,13 @@ class Alertmanager:
         self._mask = mask
         self._wall = wall
         self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
+        self._proxy = configuration.proxy
+        tls = ClientTls(configuration.tls, f"Alertmanager {configuration.url}")
+        self._tls = tls if is_encrypted(configuration.url, configuration.proxy) else None
+        for secret in self._proxy.secrets if self._proxy else ():
+            mask.add(secret)
         self._session = aiohttp.ClientSession(
-            connector=Connector(resolver or Resolver(), limit=1, ssl=client_context(configuration.tls)),
+            connector=Connector(resolver or Resolver(), limit=1),
             # A message may arrive twice: Alertmanager merges alerts with the same labels.
             request_class=connections.Request,
             middlewares=(retry_on_new_connection,),
@@ -82,26 +89,38 @@ class Alertmanager:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
+    async def load(self) -> None:
+        """Read the TLS files. Raises TlsFileError where they cannot be used."""
+        if self._tls:
+            await self._tls.load()
+
     async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
         """Send alerts, and return what became of them within ``TIMEOUT``."""
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._post(json.dumps(alerts).encode())
+        except TlsFileError as error:
+            return Answer(Verdict.FAILED, str(error))
         except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            return Answer(Verdict.FAILED, self._mask(_detail(error)))
+            return Answer(Verdict.FAILED, self._mask(proxy_failure(error, self._proxy) or _detail(error)))
 
     async def close(self) -> None:
         """Close the connection."""
         await self._session.close()
 
     async def _post(self, body: bytes) -> Answer:
+        arguments = dict(through(self._proxy, self._endpoint.scheme))
         async with self._session.post(
             self._endpoint,
             data=body,
-            headers=self._credentials(),
+            headers={**arguments.pop("headers", {}), **self._credentials()},
             allow_redirects=False,
+            ssl=await self._tls.context() if self._tls else True,
             server_hostname=self._configuration.tls.server_name,
+            **arguments,
         ) as response:
+            if detail := status_failure(response.status, self._proxy):
+                return Answer(Verdict.FAILED, detail)
             text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
             detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
             is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES

@@ -83,6 +83,7 @@ class Alerting:
         for alertmanager in configuration.alertmanagers:
             try:
                 opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
+                await opened[-1].load()
             except TlsFileError as error:
                 for one in opened:
                     await one.close()

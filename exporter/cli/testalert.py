@@ -34,8 +34,9 @@ async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> 
     # It began an hour ago: of what is new Alertmanager waits for more, and a test should not take minutes.
     rule = Rule("SoftswitchTestAlert", severity, "monitoring", _SUMMARY, f"{_SUMMARY} Sent by `test-alert`.")
     firing = Alert((rule, ()), State.FIRING, 0.0, 0.0, 0.0, fired_at=0.0)
-    alertmanagers = _open(alerting)
+    alertmanagers = [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
     try:
+        await _load(alertmanagers)
         taken = await _send(alertmanagers, alerting, firing, _AN_HOUR, "the alert")
         if taken:
             await asyncio.sleep(hold)
@@ -47,11 +48,12 @@ async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> 
     return 0 if taken else 1
 
 
-def _open(alerting: AlertingConfiguration) -> list[Alertmanager]:
-    try:
-        return [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
-    except TlsFileError as error:
-        raise StartError(f"tls of an Alertmanager: {error}") from error
+async def _load(alertmanagers: Sequence[Alertmanager]) -> None:
+    for alertmanager in alertmanagers:
+        try:
+            await alertmanager.load()
+        except TlsFileError as error:
+            raise StartError(f"Alertmanager {alertmanager.url}: tls: {error}") from error
 
 
 async def _send(

@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import Form, surroundings
+from exporter.config.sections import Form, Surroundings
 from exporter.config.urls import checked_proxy_url
 from exporter.config.wording import single
 
@@ -132,7 +132,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
     if value is None:
         url = info.data.get("url")  # absent where it is wrong, which is reported by itself
-        return proxy_from_environment(url, surroundings(info).environment) if url else None
+        environment = info.context.environment if isinstance(info.context, Surroundings) else {}
+        return proxy_from_environment(url, environment) if url else None
     written = single(value)
     return None if written in {"off", "false"} else Proxy(checked_proxy_url(written), "proxy_url")
 

@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 COMPOSE_FILE = Path(__file__).parents[2] / "deploy/compose.yaml"
 REVISION = "0123456789abcdef"
@@ -19,6 +21,20 @@ services:
   simulator: {ports: !override ["127.0.0.1::10391"]}
   exporter: {ports: !override ["127.0.0.1::10390"]}
 """
+
+
+def require_engine(require_program: Callable[[str, str], str]) -> None:
+    """Skip the test where no Docker engine answers; in CI fail it."""
+    require_program("docker", "docker-cli docker-compose")
+    answers = [["docker", "info"], ["docker", "buildx", "version"], ["docker", "compose", "version"]]
+    if all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in answers):
+        return
+    advice = (
+        "no Docker engine with buildx and compose answers; as root on Debian: .ci/docker-engine make test"
+    )
+    if os.environ.get("CI") == "true":
+        pytest.fail(advice)
+    pytest.skip(advice)
 
 
 def docker(*arguments: str, **environment: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +12,16 @@ import pytest
 import exporter
 from exporter.catalogue import BUILD_INFO
 from tests.e2e.conftest import Start
-from tests.e2e.containers import BUILT, COMPOSE_FILE, REVISION, Stack, docker, inspect, running_stack
+from tests.e2e.containers import (
+    BUILT,
+    COMPOSE_FILE,
+    REVISION,
+    Stack,
+    docker,
+    inspect,
+    require_engine,
+    running_stack,
+)
 from tests.e2e.programs import Exporter, get, samples, tell, wait_until
 from tests.e2e.prometheus import Prometheus
 
@@ -28,22 +36,9 @@ def stack(
     require_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Start the simulated switch and the exporter of the compose file."""
-    require_program("docker", "docker-cli docker-compose")
-    _require_engine()
+    require_engine(require_program)
     with running_stack(tmp_path_factory.mktemp("compose")) as running:
         yield running
-
-
-def _require_engine() -> None:
-    answers = [["docker", "info"], ["docker", "buildx", "version"], ["docker", "compose", "version"]]
-    if all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in answers):
-        return
-    advice = (
-        "no Docker engine with buildx and compose answers; as root on Debian: .ci/docker-engine make test"
-    )
-    if os.environ.get("CI") == "true":
-        pytest.fail(advice)
-    pytest.skip(advice)
 
 
 def test_compose_takes_the_whole_file(stack: Stack) -> None:

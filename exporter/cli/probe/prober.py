@@ -16,6 +16,7 @@ from exporter.cli.probe.showing import about_answer, about_request, advice_lines
 from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
 from exporter.decode import Options
+from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
 from exporter.poll.options import options
@@ -146,7 +147,10 @@ async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
     url = URL(switch.url)
     if switch.proxy or url.host is None:
         return ()
-    context = await ThreadLimit("certificates", 1).run(partial(client_context, switch.tls))
+    try:
+        context = await ThreadLimit("certificates", 1).run(partial(client_context, switch.tls))
+    except TlsFileError:  # a file has just changed, and the verdict says so
+        return ()
     context.check_hostname = False  # the chain is checked all the same
     try:
         async with asyncio.timeout(switch.timeout):

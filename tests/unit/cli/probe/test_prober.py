@@ -28,5 +28,10 @@ async def test_the_names_of_a_certificate(authority: Authority, configured: Conf
         assert await certificate_names(configured(url=url)) == ()
         proxied = configured(url=url, proxy_url="http://127.0.0.1:9", tls=trust)
         assert await certificate_names(proxied) == ()
+        file = authority.directory / "gone.pem"
+        file.write_bytes(authority.certificate.read_bytes())
+        spoilt = configured(url=url, tls={"ca_file": str(file)})
+        file.unlink()
+        assert await certificate_names(spoilt) == ()
     assert await certificate_names(configured(url="https://127.0.0.1:9/api")) == ()
     assert not any(sent)
