@@ -4,18 +4,11 @@ promtool takes a sample at each multiple of an interval, where it evaluates the 
 does not: its scrapes lie somewhere between two evaluations, and are as far apart as it is told.
 """
 
-import json
 import math
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-
-from tests.rule_files import ALERT_NAMES, RULES, Document, mentions, name_of, needed
-from tests.rule_ranges import seconds
 
 _RUN = re.compile(r"(-?[\d.]+)(?:([+-][\d.]+))?x(\d+)")
 _GAP = re.compile(r"_x(\d+)")

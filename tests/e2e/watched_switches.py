@@ -267,7 +267,7 @@ def _week_before(name: str, moment: float, now: float) -> Iterator[tuple[str, st
                 yield line(catalogue.TENANT_EXTENSIONS.name, seconds, count, **labels)
         calls = world.figures(tenants[0], at).calls
         yield line(catalogue.TENANT_CALLS.name, seconds, calls, **polled, tenant=tenants[0].code)
-    for seconds in range(-12 * _HOUR, _WEEK, _HOUR):
+    for seconds in range(-12 * _HOUR, _WEEK, 300):  # as often as it is recorded
         at = moment - _WEEK + seconds
         hourly = (spent(tenants[0], at) - spent(tenants[0], at - _HOUR)) / _HOUR
         yield line(record, seconds, hourly, tenant=tenants[0].code)

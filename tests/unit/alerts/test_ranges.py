@@ -50,7 +50,7 @@ def test_what_is_fragile(expression: str, complaint: str | None) -> None:
 
 
 def test_failures_of_every_group_are_noticed() -> None:
-    """SoftswitchRuleFailures reaches back over an interval of each group and two scrapes on both sides of it."""
+    """SoftswitchRuleFailures reaches back over an interval of each group and two scrapes before and after."""
     (rule,) = (rule for rule in RULES if name_of(rule) == "SoftswitchRuleFailures")
     found = re.findall(
         r'rule_group=~"([^"]+)"(?:,rule_group!~"([^"]+)")?\}\[(\w+)\](?: offset (\w+))?', rule["expr"]
@@ -65,7 +65,7 @@ def test_failures_of_every_group_are_noticed() -> None:
         ]
         assert looks, name
         assert all(reach > interval + 2 * SLOWEST_SCRAPES for reach, _ in looks), name
-        # Either a single failure is out of sight before `for` ends, or the evaluation before must have failed too.
+        # A single failure is forgotten before `for` ends, or the evaluation before must have failed as well.
         assert min(reach for reach, _ in looks) < seconds(rule["for"]) or (
             {offset for _, offset in looks} == {0, interval}
         ), name
