@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,10 +18,12 @@ from yarl import URL
 from exporter import __version__, connections
 from exporter.config import AlertmanagerConfiguration
 from exporter.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
+from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.network_errors import connection_detail
+from exporter.proxy import proxy_failure, status_failure, through
 from exporter.resolver import Resolver
-from exporter.tls import client_context
+from exporter.tls import ClientTls
 
 TIMEOUT = 10.0
 """Seconds for one message."""
@@ -63,32 +65,48 @@ class Alertmanager:
         wall: Callable[[], float],
         resolver: Resolver | None = None,
     ) -> None:
-        """Open a session; raises TlsFileError where the TLS files cannot be used.
-
-        With a ``resolver`` that outlives it, addresses that are known stay known.
-        """
+        """Open a session. With a ``resolver`` that outlives it, addresses that are known stay known."""
         self.url = configuration.url
         self._configuration = configuration
         self._mask = mask
         self._wall = wall
         self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
+        self._proxy = configuration.proxy
+        for secret in self._proxy.secrets if self._proxy else ():
+            mask.add(secret)
+        addresses = (self.url, self._proxy.url if self._proxy else "")
+        is_encrypted = any(address.startswith("https:") for address in addresses)
+        self._tls = ClientTls(configuration.tls, f"Alertmanager {self.url}") if is_encrypted else None
         self._session = aiohttp.ClientSession(
-            connector=Connector(resolver or Resolver(), limit=1, ssl=client_context(configuration.tls)),
+            connector=Connector(resolver or Resolver(), limit=1),
             # A message may arrive twice: Alertmanager merges alerts with the same labels.
             request_class=connections.Request,
             middlewares=(retry_on_new_connection,),
             timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
-            headers={"User-Agent": f"softswitch-exporter/{__version__}", "Content-Type": "application/json"},
+            # Of an answer only a few words are shown: it need not be compressed.
+            auto_decompress=False,
+            headers={
+                "User-Agent": f"softswitch-exporter/{__version__}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+            },
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+    async def load(self) -> None:
+        """Read the TLS files, which the first message does otherwise. Raises TlsFileError."""
+        if self._tls:
+            await self._tls.load()
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
         """Send alerts, and return what became of them within ``TIMEOUT``."""
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._post(json.dumps(alerts).encode())
+        except TlsFileError as error:
+            return Answer(Verdict.FAILED, str(error))
         except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            return Answer(Verdict.FAILED, self._mask(_detail(error)))
+            return Answer(Verdict.FAILED, self._mask(proxy_failure(error, self._proxy) or _detail(error)))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -98,10 +116,13 @@ class Alertmanager:
         async with self._session.post(
             self._endpoint,
             data=body,
-            headers=self._credentials(),
             allow_redirects=False,
+            ssl=await self._tls.context() if self._tls else True,
             server_hostname=self._configuration.tls.server_name,
+            **_with_headers(through(self._proxy, self._endpoint.scheme), self._credentials()),
         ) as response:
+            if detail := status_failure(response.status, self._proxy):
+                return Answer(Verdict.FAILED, detail)
             text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
             detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
             is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
@@ -130,6 +151,10 @@ class Alertmanager:
             return None
         # "-0000" is UTC of which nothing is known about the place: Python leaves the time zone out then.
         return (written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp() - self._wall()
+
+
+def _with_headers(arguments: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**arguments, "headers": {**arguments.get("headers", {}), **headers}}
 
 
 def _detail(error: Exception) -> str:

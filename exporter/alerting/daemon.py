@@ -82,8 +82,9 @@ class Alerting:
             return []
         opened: list[Alertmanager] = []
         for alertmanager in configuration.alertmanagers:
+            opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
             try:
-                opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
+                await opened[-1].load()
             except TlsFileError as error:
                 for one in opened:
                     await one.close()

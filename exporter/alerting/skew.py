@@ -6,7 +6,7 @@ time of an alert follows it: with a ``Date`` 600 s behind, all alerts had ended 
 
 from structlog.typing import FilteringBoundLogger
 
-_NOTICEABLE = 30.0
+NOTICEABLE = 30.0
 """Seconds by which two clocks may differ before it is logged."""
 
 _LONGEST_ALLOWANCE = 7 * 86_400.0
@@ -44,4 +44,4 @@ class Skew:
 
     @property
     def _is_noticeable(self) -> bool:
-        return abs(self._ahead) > _NOTICEABLE
+        return abs(self._ahead) > NOTICEABLE

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.keys import Key, Secret, SecretFile
+from exporter.config.proxies import ProxySetting
 from exporter.config.sections import FilePath, Form, LabelName, Section, Text, Url, not_empty
 from exporter.config.tls import TlsConfiguration
 
@@ -57,6 +58,14 @@ class AlertmanagerConfiguration(Section):
     url: Url = Field(
         description="Its address, without `/api/…`.",
         examples=["http://127.0.0.1:9093"],
+    )
+    proxy: ProxySetting = Field(
+        None,
+        alias="proxy_url",
+        validate_default=True,
+        repr=False,
+        description="An HTTP proxy on the way to Alertmanager, as of a switch.",
+        examples=["http://proxy.example.com:3128"],
     )
     tls: TlsConfiguration = Field(TlsConfiguration(), description="How an https connection is made safe.")
     basic_auth: BasicAuth | None = Field(

@@ -1,0 +1,150 @@
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
+from exporter.config import AlertmanagerConfiguration
+from exporter.config.sections import Surroundings
+from exporter.masking import Mask
+from tests.certificates import Authority, Pair
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+_WANTED = (
+    "the proxy in proxy_url wants a user and password (HTTP 407); "
+    "write them as http://USER:PASSWORD@HOST:PORT"
+)
+
+
+class _Peer:
+    """A proxy or an Alertmanager that answers everything with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.port = 0
+        self.asked: list[list[str]] = []
+        self._answer = answer
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2])
+            writer.write(self._answer)
+            await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def _serving(answer: bytes = _OK, context: ssl.SSLContext | None = None) -> AsyncIterator[_Peer]:
+    peer = _Peer(answer)
+    async with await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=context) as server:
+        peer.port = server.sockets[0].getsockname()[1]
+        yield peer
+
+
+def _alertmanager(mask: Mask, environment: Mapping[str, str] | None = None, **section: Any) -> Alertmanager:
+    context = Surroundings(Path("/"), environment or {})
+    configuration = AlertmanagerConfiguration.model_validate(section, context=context)
+    return Alertmanager(configuration, mask, lambda: 0.0)
+
+
+async def _post(alertmanager: Alertmanager) -> Answer:
+    try:
+        return await alertmanager.post([])
+    finally:
+        await alertmanager.close()
+
+
+async def test_a_proxy() -> None:
+    """The message goes through it, with its password, which is masked from then on."""
+    mask = Mask()
+    async with _serving() as proxy:
+        answer = await _post(
+            _alertmanager(
+                mask,
+                url="http://am.test:9093",
+                proxy_url=f"http://user:p4ssw0rd@127.0.0.1:{proxy.port}",
+                basic_auth={"username": "noc", "password": "0ther-pass"},
+            )
+        )
+    assert answer.verdict is Verdict.TAKEN
+    assert proxy.asked[0][0] == "POST http://am.test:9093/api/v2/alerts HTTP/1.1"
+    headers = dict(line.split(": ", 1) for line in proxy.asked[0][1:])
+    assert headers["Proxy-Authorization"] == "Basic dXNlcjpwNHNzdzByZA=="
+    assert headers["Authorization"] == "Basic bm9jOjB0aGVyLXBhc3M="
+    assert mask("p4ssw0rd 0ther-pass") == "*** ***"
+
+
+async def test_a_proxy_of_the_environment() -> None:
+    """It is used where `proxy_url` is absent, unless NO_PROXY or `off` says otherwise."""
+    async with _serving() as proxy, _serving() as direct:
+        environment = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "other.test"}
+        mask, url = Mask(), "http://am.test:9093"
+        assert (await _post(_alertmanager(mask, environment, url=url))).verdict is Verdict.TAKEN
+        assert len(proxy.asked) == 1
+        for section in ({"url": "http://other.test:9"}, {"url": url, "proxy_url": "off"}):
+            answer = await _post(_alertmanager(mask, environment, **section))
+            assert answer.verdict is Verdict.FAILED
+        local = _alertmanager(mask, environment, url=f"http://127.0.0.1:{direct.port}")
+        assert (await _post(local)).verdict is Verdict.TAKEN
+        assert (len(proxy.asked), len(direct.asked)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (
+            b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n",
+            _WANTED,
+        ),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
+    ],
+)
+async def test_what_the_proxy_says(answer: bytes, detail: str) -> None:
+    """A 407 is the proxy's; another status may be of either."""
+    async with _serving(answer) as proxy:
+        proxy_url = f"http://127.0.0.1:{proxy.port}"
+        found = await _post(_alertmanager(Mask(), url="http://am.test:9093", proxy_url=proxy_url))
+    assert found == Answer(Verdict.FAILED, detail)
+
+
+async def test_a_proxy_where_nothing_listens() -> None:
+    """The failure names the proxy and not Alertmanager."""
+    found = await _post(_alertmanager(Mask(), url="http://am.test", proxy_url="http://127.0.0.1:9"))
+    assert found.detail == "no connection to the proxy in proxy_url: Connection refused"
+
+
+def _server(pair: Pair) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+async def test_a_changed_authority_is_read_again(tmp_path: Path, authority: Authority) -> None:
+    """No reload is needed; while the file cannot be used, the failure says so in words."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(Authority(authority.openssl, tmp_path, "other").certificate.read_bytes())
+    pair = authority.issue("am")
+    async with _serving(context=_server(pair)) as server:
+        alertmanager = _alertmanager(
+            Mask(),
+            url=f"https://127.0.0.1:{server.port}",
+            tls={"ca_file": str(ca_file), "server_name": "localhost"},
+        )
+        answer = await alertmanager.post([])
+        assert (answer.verdict, answer.detail.partition(":")[0]) == (
+            Verdict.FAILED,
+            "its certificate was not accepted",
+        )
+        ca_file.write_bytes(authority.certificate.read_bytes())
+        async with asyncio.timeout(20):
+            while answer.verdict is not Verdict.TAKEN:
+                await asyncio.sleep(0.05)
+                answer = await alertmanager.post([])
+        await alertmanager.close()
