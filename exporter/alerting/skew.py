@@ -34,8 +34,7 @@ class Skew:
         """Log when a skew begins, and when it has ended. Call it once a minute: answers may differ."""
         if self._is_noticeable and not self._is_logged:
             self._log.warning(
-                "clock skew: the clock of Alertmanager, or of a proxy before it, differs from ours; "
-                "we send times by our clock; synchronize both clocks",
+                "clock skew between Alertmanager, or a proxy before it, and this machine",
                 seconds_ahead_of_ours=round(self._ahead),
             )
         elif self._is_logged and not self._is_noticeable:
