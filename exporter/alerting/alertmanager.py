@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -65,32 +65,35 @@ class Alertmanager:
         wall: Callable[[], float],
         resolver: Resolver | None = None,
     ) -> None:
-        """Open a session. ``load`` reads the TLS files.
-
-        With a ``resolver`` that outlives it, addresses that are known stay known.
-        """
+        """Open a session. With a ``resolver`` that outlives it, addresses that are known stay known."""
         self.url = configuration.url
         self._configuration = configuration
         self._mask = mask
         self._wall = wall
         self._endpoint = URL(f"{configuration.url.rstrip('/')}/api/v2/alerts")
         self._proxy = configuration.proxy
-        tls = ClientTls(configuration.tls, f"Alertmanager {configuration.url}")
-        self._tls = tls if is_encrypted(configuration.url, configuration.proxy) else None
         for secret in self._proxy.secrets if self._proxy else ():
             mask.add(secret)
+        tls = ClientTls(configuration.tls, f"Alertmanager {self.url}")
+        self._tls = tls if is_encrypted(self.url, self._proxy) else None
         self._session = aiohttp.ClientSession(
             connector=Connector(resolver or Resolver(), limit=1),
             # A message may arrive twice: Alertmanager merges alerts with the same labels.
             request_class=connections.Request,
             middlewares=(retry_on_new_connection,),
             timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
-            headers={"User-Agent": f"softswitch-exporter/{__version__}", "Content-Type": "application/json"},
+            # Of an answer only a few words are shown: it need not be compressed.
+            auto_decompress=False,
+            headers={
+                "User-Agent": f"softswitch-exporter/{__version__}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+            },
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def load(self) -> None:
-        """Read the TLS files. Raises TlsFileError where they cannot be used."""
+        """Read the TLS files, which the first message does otherwise. Raises TlsFileError."""
         if self._tls:
             await self._tls.load()
 
@@ -109,15 +112,13 @@ class Alertmanager:
         await self._session.close()
 
     async def _post(self, body: bytes) -> Answer:
-        arguments = dict(through(self._proxy, self._endpoint.scheme))
         async with self._session.post(
             self._endpoint,
             data=body,
-            headers={**arguments.pop("headers", {}), **self._credentials()},
             allow_redirects=False,
             ssl=await self._tls.context() if self._tls else True,
             server_hostname=self._configuration.tls.server_name,
-            **arguments,
+            **_with_headers(through(self._proxy, self._endpoint.scheme), self._credentials()),
         ) as response:
             if detail := status_failure(response.status, self._proxy):
                 return Answer(Verdict.FAILED, detail)
@@ -149,6 +150,10 @@ class Alertmanager:
             return None
         # "-0000" is UTC of which nothing is known about the place: Python leaves the time zone out then.
         return (written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp() - self._wall()
+
+
+def _with_headers(arguments: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**arguments, "headers": {**arguments.get("headers", {}), **headers}}
 
 
 def _detail(error: Exception) -> str:

@@ -58,7 +58,8 @@ class Alerting:
         self._engine = Engine()
         self._overview: Overview | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
-        self._at, self._boot, self._wall = clock.elapsed(), clock.since_boot(), clock.wall()
+        self._at, self._elapsed = clock.monotonic(), clock.elapsed()
+        self._boot, self._wall = clock.since_boot(), clock.wall()
         self._senders: list[Sender] = []
         self._keeper: StateKeeper | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -81,8 +82,8 @@ class Alerting:
             return []
         opened: list[Alertmanager] = []
         for alertmanager in configuration.alertmanagers:
+            opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
             try:
-                opened.append(Alertmanager(alertmanager, self._mask, self._clock.wall, self._resolver))
                 await opened[-1].load()
             except TlsFileError as error:
                 for one in opened:
@@ -194,21 +195,26 @@ class Alerting:
         """Go on where the daemon before this one ended."""
         self._engine, elapsed = kept or (Engine(), 0.0)
         self._moment = self._engine.evaluated_at or 0.0
-        self._at = self._clock.elapsed() - elapsed
+        self._at = self._clock.monotonic() - elapsed
         self._step()
 
     def _step(self) -> None:
-        """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap."""
-        now = self._clock.elapsed()
+        """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap.
+
+        Nor is a forward step of the wall clock, or time asleep: what fires would end, and its cause goes on.
+        The values age by such times, so they have to be asked for again before they count as new.
+        """
+        now = self._clock.monotonic()
         self._moment += INTERVAL * round((now - self._at) * self._speed / INTERVAL)
-        self._at, self._boot, self._wall = now, self._clock.since_boot(), self._clock.wall()
+        self._at, self._elapsed = now, self._clock.elapsed()
+        self._boot, self._wall = self._clock.since_boot(), self._clock.wall()
 
     def _now(self) -> Now:
-        moment = self._moment + (self._clock.elapsed() - self._at) * self._speed
+        moment = self._moment + (self._clock.monotonic() - self._at) * self._speed
         return Now(moment, self._clock.wall(), self._speed)
 
     def _looks(self) -> Mapping[str, Look]:
-        offset = self._moment - self._at * self._speed
+        offset = self._moment - self._elapsed * self._speed
         looks = {}
         for poller in self._pollers():
             poller.drop_stale()

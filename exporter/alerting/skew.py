@@ -6,7 +6,7 @@ time of an alert follows it: with a ``Date`` 600 s behind, all alerts had ended 
 
 from structlog.typing import FilteringBoundLogger
 
-_NOTICEABLE = 30.0
+NOTICEABLE = 30.0
 """Seconds by which two clocks may differ before it is logged."""
 
 _LONGEST_ALLOWANCE = 7 * 86_400.0
@@ -34,8 +34,7 @@ class Skew:
         """Log when a skew begins, and when it has ended. Call it once a minute: answers may differ."""
         if self._is_noticeable and not self._is_logged:
             self._log.warning(
-                "clock skew: the clock of Alertmanager, or of a proxy before it, differs from ours; "
-                "we send times by our clock; synchronize both clocks",
+                "clock skew between Alertmanager, or a proxy before it, and this machine",
                 seconds_ahead_of_ours=round(self._ahead),
             )
         elif self._is_logged and not self._is_noticeable:
@@ -44,4 +43,4 @@ class Skew:
 
     @property
     def _is_noticeable(self) -> bool:
-        return abs(self._ahead) > _NOTICEABLE
+        return abs(self._ahead) > NOTICEABLE

@@ -1,4 +1,4 @@
-"""``test-alert``: send an alert that says it is a test, and its end, and tell who took them."""
+"""``test-alert``: send an alert that says it is a test, and its end, and print who accepted them."""
 
 import argparse
 import asyncio
@@ -11,8 +11,9 @@ from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
 from exporter.alerting.alerts import Alert, State
 from exporter.alerting.messages import Now, message
 from exporter.alerting.rules import Rule
+from exporter.alerting.skew import NOTICEABLE
 from exporter.config import AlertingConfiguration, load
-from exporter.errors import StartError, TlsFileError
+from exporter.errors import StartError
 from exporter.masking import Mask
 
 _AN_HOUR = 3600.0
@@ -21,7 +22,7 @@ _SUMMARY = "This is a test of softswitch-exporter: nothing is wrong."
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send the test; return 0 if any Alertmanager took the alert, else 1."""
+    """Send the test; return 0 if any Alertmanager accepted the alert, else 1."""
     if getattr(arguments, "config_file", None) is None:
         raise StartError("test-alert needs --config.file=FILE")
     alerting = load(arguments.config_file, os.environ).alerting
@@ -36,7 +37,6 @@ async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> 
     firing = Alert((rule, ()), State.FIRING, 0.0, 0.0, 0.0, fired_at=0.0)
     alertmanagers = [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
     try:
-        await _load(alertmanagers)
         taken = await _send(alertmanagers, alerting, firing, _AN_HOUR, "the alert")
         if taken:
             await asyncio.sleep(hold)
@@ -48,14 +48,6 @@ async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> 
     return 0 if taken else 1
 
 
-async def _load(alertmanagers: Sequence[Alertmanager]) -> None:
-    for alertmanager in alertmanagers:
-        try:
-            await alertmanager.load()
-        except TlsFileError as error:
-            raise StartError(f"Alertmanager {alertmanager.url}: tls: {error}") from error
-
-
 async def _send(
     alertmanagers: Sequence[Alertmanager],
     alerting: AlertingConfiguration,
@@ -63,13 +55,20 @@ async def _send(
     moment: float,
     what: str,
 ) -> list[Alertmanager]:
-    """Send to each of them at once; return those that took it."""
+    """Send to each of them at once; return those that accepted it."""
     answers = await asyncio.gather(
         *(_post(alertmanager, alerting, alert, moment) for alertmanager in alertmanagers)
     )
     for alertmanager, answer in zip(alertmanagers, answers, strict=True):
         taken = answer.verdict is Verdict.TAKEN
-        print(f"{alertmanager.url}  {f'took {what}' if taken else f'did not take {what}: {answer.detail}'}")
+        told = f"accepted {what}" if taken else f"did not accept {what}: {answer.detail}"
+        print(f"{alertmanager.url}  {told}")
+        if answer.ahead is not None and abs(answer.ahead) > NOTICEABLE:
+            print(
+                f"{alertmanager.url}  clock skew: its clock, or that of a proxy before it, is "
+                f"{abs(round(answer.ahead))} s {'ahead of' if answer.ahead > 0 else 'behind'} ours; "
+                "synchronize both clocks, or alerts may count as ended when they arrive, or long after"
+            )
     return [
         alertmanager
         for alertmanager, answer in zip(alertmanagers, answers, strict=True)

@@ -63,6 +63,7 @@ class AlertmanagerConfiguration(Section):
         None,
         alias="proxy_url",
         validate_default=True,
+        repr=False,
         description="An HTTP proxy on the way, as for a switch: without it the environment decides; `off` is "
         "for none.",
         examples=["http://proxy.example.com:3128"],

@@ -1,8 +1,7 @@
 import asyncio
 import contextlib
-import shutil
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,109 +11,140 @@ from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.sections import Surroundings
 from exporter.masking import Mask
-from tests.certificates import Authority
+from tests.certificates import Authority, Pair
 
-Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class _Server:
-    """Answers each message with the same bytes; keeps the heads of what came and who sent it."""
+_WANTED = (
+    "the proxy in proxy_url wants a user and password (HTTP 407); "
+    "write them as http://USER:PASSWORD@HOST:PORT"
+)
+
+
+class _Peer:
+    """A proxy or an Alertmanager that answers everything with the same bytes."""
 
     def __init__(self, answer: bytes) -> None:
-        self.heads: list[str] = []
-        self.clients: list[str] = []
-        self.open: set[asyncio.Task[Any]] = set()
+        self.port = 0
+        self.asked: list[list[str]] = []
         self._answer = answer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if task := asyncio.current_task():
-            self.open.add(task)
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = next((line for line in head.splitlines() if line.startswith("Content-Length")), ":0")
-                await reader.readexactly(int(length.partition(":")[2]))
-                self.heads.append(head)
-                if certificate := writer.get_extra_info("peercert"):
-                    self.clients.append(dict(pair for (pair,) in certificate["subject"])["commonName"])
-                writer.write(self._answer)
-        except (asyncio.IncompleteReadError, OSError):
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2])
+            writer.write(self._answer)
+            await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager
-async def _serving(answer: str, context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[_Server, int]]:
-    served = _Server(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
-    async with await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=context) as server:
-        yield served, server.sockets[0].getsockname()[1]
-        await asyncio.gather(*served.open)
+async def _serving(answer: bytes = _OK, context: ssl.SSLContext | None = None) -> AsyncIterator[_Peer]:
+    peer = _Peer(answer)
+    async with await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=context) as server:
+        peer.port = server.sockets[0].getsockname()[1]
+        yield peer
 
 
-def _alertmanager(mask: Mask | None = None, /, **settings: Any) -> Alertmanager:
-    context = Surroundings(Path("/"), {})
-    configuration = AlertmanagerConfiguration.model_validate(settings, context=context)
-    return Alertmanager(configuration, mask or Mask(), lambda: 0.0)
+def _alertmanager(mask: Mask, environment: Mapping[str, str] | None = None, **section: Any) -> Alertmanager:
+    context = Surroundings(Path("/"), environment or {})
+    configuration = AlertmanagerConfiguration.model_validate(section, context=context)
+    return Alertmanager(configuration, mask, lambda: 0.0)
 
 
-async def test_a_client_certificate_that_changes(authority: Authority, tmp_path: Path) -> None:
-    """The next message shows the new certificate, without a restart."""
-    pairs = {name: authority.issue(name) for name in ("server", "old", "new")}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pairs["server"].certificate, pairs["server"].key)
-    context.load_verify_locations(authority.certificate)
-    context.verify_mode = ssl.CERT_REQUIRED
-    file = tmp_path / "client.pem"
-    for name in ("old", "new"):
-        both = pairs[name].certificate.read_bytes() + pairs[name].key.read_bytes()
-        (tmp_path / f"{name}-both.pem").write_bytes(both)
-    shutil.copy(tmp_path / "old-both.pem", file)
-    async with _serving("200 OK", context) as (served, port):
-        tls = {"ca_file": str(authority.certificate), "cert_file": str(file)}
-        alertmanager = _alertmanager(url=f"https://localhost:{port}", tls=tls)
-        await alertmanager.load()
-        await alertmanager.post([])
-        shutil.copy(tmp_path / "new-both.pem", file)
-        while served.clients[-1] == "old":
-            assert (await alertmanager.post([])).verdict is Verdict.TAKEN
+async def _post(alertmanager: Alertmanager) -> Answer:
+    try:
+        return await alertmanager.post([])
+    finally:
         await alertmanager.close()
-    assert served.clients[-1] == "new"
 
 
-async def test_through_a_proxy() -> None:
-    """Its password may be any text, stands beside the credentials of Alertmanager, and is masked."""
+async def test_a_proxy() -> None:
+    """The message goes through it, with its password, which is masked from then on."""
     mask = Mask()
-    async with _serving("200 OK") as (proxy, port):
+    async with _serving() as proxy:
+        answer = await _post(
+            _alertmanager(
+                mask,
+                url="http://am.test:9093",
+                proxy_url=f"http://user:p4ssw0rd@127.0.0.1:{proxy.port}",
+                basic_auth={"username": "noc", "password": "0ther-pass"},
+            )
+        )
+    assert answer.verdict is Verdict.TAKEN
+    assert proxy.asked[0][0] == "POST http://am.test:9093/api/v2/alerts HTTP/1.1"
+    headers = dict(line.split(": ", 1) for line in proxy.asked[0][1:])
+    assert headers["Proxy-Authorization"] == "Basic dXNlcjpwNHNzdzByZA=="
+    assert headers["Authorization"] == "Basic bm9jOjB0aGVyLXBhc3M="
+    assert mask("p4ssw0rd 0ther-pass") == "*** ***"
+
+
+async def test_a_proxy_of_the_environment() -> None:
+    """It is used where `proxy_url` is absent, unless NO_PROXY or `off` says otherwise."""
+    async with _serving() as proxy, _serving() as direct:
+        environment = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "other.test"}
+        mask, url = Mask(), "http://am.test:9093"
+        assert (await _post(_alertmanager(mask, environment, url=url))).verdict is Verdict.TAKEN
+        assert len(proxy.asked) == 1
+        for section in ({"url": "http://other.test:9"}, {"url": url, "proxy_url": "off"}):
+            answer = await _post(_alertmanager(mask, environment, **section))
+            assert answer.verdict is Verdict.FAILED
+        local = _alertmanager(mask, environment, url=f"http://127.0.0.1:{direct.port}")
+        assert (await _post(local)).verdict is Verdict.TAKEN
+        assert (len(proxy.asked), len(direct.asked)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (
+            b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n",
+            _WANTED,
+        ),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
+    ],
+)
+async def test_what_the_proxy_says(answer: bytes, detail: str) -> None:
+    """A 407 is the proxy's; another status may be of either."""
+    async with _serving(answer) as proxy:
+        proxy_url = f"http://127.0.0.1:{proxy.port}"
+        found = await _post(_alertmanager(Mask(), url="http://am.test:9093", proxy_url=proxy_url))
+    assert found == Answer(Verdict.FAILED, detail)
+
+
+async def test_a_proxy_where_nothing_listens() -> None:
+    """The failure names the proxy and not Alertmanager."""
+    found = await _post(_alertmanager(Mask(), url="http://am.test", proxy_url="http://127.0.0.1:9"))
+    assert found.detail == "no connection to the proxy in proxy_url: Connection refused"
+
+
+def _server(pair: Pair) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+async def test_a_changed_authority_is_read_again(tmp_path: Path, authority: Authority) -> None:
+    """No reload is needed; while the file cannot be used, the failure says so in words."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(Authority(authority.openssl, tmp_path, "other").certificate.read_bytes())
+    pair = authority.issue("am")
+    async with _serving(context=_server(pair)) as server:
         alertmanager = _alertmanager(
-            mask,
-            url="http://alertmanager.test:9093",
-            proxy_url=f"http://user:pässwörd@127.0.0.1:{port}",
-            basic_auth={"username": "noc", "password": "for the alertmanager"},
+            Mask(),
+            url=f"https://127.0.0.1:{server.port}",
+            tls={"ca_file": str(ca_file), "server_name": "localhost"},
         )
         answer = await alertmanager.post([])
+        assert (answer.verdict, answer.detail.partition(":")[0]) == (
+            Verdict.FAILED,
+            "its certificate was not accepted",
+        )
+        ca_file.write_bytes(authority.certificate.read_bytes())
+        async with asyncio.timeout(20):
+            while answer.verdict is not Verdict.TAKEN:
+                await asyncio.sleep(0.05)
+                answer = await alertmanager.post([])
         await alertmanager.close()
-    assert answer.verdict is Verdict.TAKEN
-    assert proxy.heads[0].startswith("POST http://alertmanager.test:9093/api/v2/alerts HTTP/1.1")
-    assert "Proxy-Authorization: Basic dXNlcjpww6Rzc3fDtnJk\r\n" in proxy.heads[0]
-    assert "\r\nAuthorization: Basic bm9jOmZvciB0aGUgYWxlcnRtYW5hZ2Vy\r\n" in proxy.heads[0]
-    assert mask("pässwörd, dXNlcjpww6Rzc3fDtnJk") == "***, ***"
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_wants_a_password(scheme: str) -> None:
-    """The failure is told of the proxy."""
-    async with _serving("407 Proxy Authentication Required") as (_, port):
-        alertmanager = _alertmanager(url=f"{scheme}://am.test", proxy_url=f"http://127.0.0.1:{port}")
-        answer = await alertmanager.post([])
-        await alertmanager.close()
-    assert answer.verdict is Verdict.FAILED
-    assert answer.detail.startswith("the proxy in proxy_url wants a user and password (HTTP 407)")
-
-
-async def test_a_proxy_that_is_not_there() -> None:
-    """Likewise; `url` is not to blame."""
-    alertmanager = _alertmanager(url="https://am.test", proxy_url="http://127.0.0.1:1")
-    answer = await alertmanager.post([])
-    await alertmanager.close()
-    assert answer == Answer(Verdict.FAILED, "no connection to the proxy in proxy_url: Connection refused")

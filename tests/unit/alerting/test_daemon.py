@@ -223,6 +223,21 @@ async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     disk.answers.set()  # lets the thread end
 
 
+@pytest.mark.parametrize("step", [_DAY, -_DAY, 365 * _DAY])
+async def test_a_step_of_the_wall_clock_is_no_gap(step: float, fake: FakeAlertmanager) -> None:
+    """What fires goes on firing: with a gap of a day it would end, be told so, and pend anew."""
+    watch = _Watch()
+    alerting = _alerting(watch)
+    await _start(alerting, _configuration(fake.url, dry_run=True))
+    watch.passes(60)
+    await alerting.evaluate()
+    watch.passes(60, step=step)
+    await alerting.evaluate()
+    await alerting.stop()
+
+    assert _age(alerting) == 120
+
+
 async def test_a_late_evaluation_is_no_gap(fake: FakeAlertmanager) -> None:
     """What comes some seconds late or early is taken for on time."""
     watch = _Watch()

@@ -396,7 +396,9 @@ async def test_an_address_where_nothing_listens() -> None:
 
 
 async def _assert_refused(port: int) -> None:
-    configuration = AlertmanagerConfiguration(url=f"http://127.0.0.1:{port}")
+    configuration = AlertmanagerConfiguration.model_validate(
+        {"url": f"http://127.0.0.1:{port}"}, context=Surroundings(Path("/"), {})
+    )
     alertmanager = Alertmanager(configuration, Mask(), lambda: _WALL)
     answer = await alertmanager.post([])
     await alertmanager.close()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from exporter.alerting import rules
@@ -6,10 +8,12 @@ from exporter.alerting.messages import Now
 from exporter.alerting.overview import Overview
 from exporter.alerting.shown import shown
 from exporter.config import AlertingConfiguration
+from exporter.config.sections import Surroundings
 from tests.unit.alerting.conftest import alert, made_of
 
 _CONFIGURATION = AlertingConfiguration.model_validate(
-    {"alertmanagers": [{"url": "http://127.0.0.1:9093"}], "labels": {"site": "eu"}}
+    {"alertmanagers": [{"url": "http://127.0.0.1:9093"}], "labels": {"site": "eu"}},
+    context=Surroundings(Path("/"), {}),
 )
 _NOW = Now(600.0, 1_700_000_000.0)
 

@@ -51,9 +51,9 @@ async def test_an_alert_and_its_end(
     assert datetime.fromisoformat(ended["endsAt"]) <= now < datetime.fromisoformat(firing["endsAt"])
     assert ended["labels"] == firing["labels"]
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"{fake.url}  took the alert"
-    assert told[1].startswith(f"{_GONE}  did not take the alert: no connection: ")
-    assert told[2:] == [f"{fake.url}  took its end"]
+    assert told[0] == f"{fake.url}  accepted the alert"
+    assert told[1] == f"{_GONE}  did not accept the alert: no connection: Connection refused"
+    assert told[2:] == [f"{fake.url}  accepted its end"]
 
 
 async def test_nobody_took_it(
@@ -63,7 +63,24 @@ async def test_nobody_took_it(
     fake.status = 401
 
     assert await _test_alert(write(fake.url)) == 1
-    assert capsys.readouterr().out == f"{fake.url}  did not take the alert: HTTP 401: an error\n"
+    assert capsys.readouterr().out == f"{fake.url}  did not accept the alert: HTTP 401: an error\n"
+
+
+async def test_a_clock_skew(fake: FakeAlertmanager, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said, with what to do; the alert is sent with the times of this machine all the same."""
+    fake.date = "Fri, 31 Dec 9999 23:59:59 GMT"
+    assert await _test_alert(write(fake.url)) == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[2][:16] for line in told] == [
+        "accepted the ale",
+        "clock skew: its ",
+        "accepted its end",
+        "clock skew: its ",
+    ]
+    assert " s ahead of ours; synchronize both clocks" in told[1]
+    begins = datetime.fromisoformat(fake.taken[0]["startsAt"])
+    assert 0 <= (datetime.now().astimezone() - begins).total_seconds() - 3600 < 60
 
 
 def test_nobody_to_tell(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from exporter.alerting.engine import Engine
 from exporter.alerting.messages import Now
 from exporter.alerting.shown import shown
 from exporter.config import AlertingConfiguration
+from exporter.config.sections import Surroundings
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json
@@ -120,7 +121,9 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     engine = Engine()
     list(engine.evaluate({}, 0.0))
     made = made_of(*engine.alerts.by_identity.values())
-    section = AlertingConfiguration.model_validate({"alertmanagers": [{"url": "http://127.0.0.1:9093"}]})
+    section = AlertingConfiguration.model_validate(
+        {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=Surroundings(Path("/"), {})
+    )
 
     whole = await status([poller], CLOCK, alerting=shown(section, made, Now(0.0, 0.0)))
 
