@@ -51,6 +51,7 @@ class Settings:
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
+    external_url: str | None = None
     log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
     load_timeout: float = 30.0
@@ -107,7 +108,13 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         stack.push_async_callback(key_files.stop)
         stack.push_async_callback(reloading.stop)
         web_file = await _start_files(settings, reloading.reload)
-        server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
+        server = await serve(
+            sources,
+            settings.listen_addresses,
+            settings.telemetry_path,
+            web_file,
+            external_url=settings.external_url,
+        )
         stack.push_async_callback(server.close)
         schedule.start()
         stack.push_async_callback(schedule.stop)
