@@ -9,6 +9,7 @@ status        what is known of each switch, as JSON, with
     slices              long work in short pieces
 pages         the status page; it is made of ``templates``, which ``template`` loads, and ``static``
 passwords     whose password is right, without bcrypt's price for each scrape
+fair_queue    a queue in which nobody keeps others out
 access        who may ask for what
 hosts         for which hosts the status is shown
 tls           how connections are made safe

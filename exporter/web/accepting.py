@@ -90,7 +90,7 @@ class Accepting:
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Stop accepting for a moment: the system says again and again that somebody waits."""
-        self._log.error("connections cannot be accepted: %s", error.strerror or error)
+        self._log.error("connections cannot be accepted: no file descriptor or memory is left for them")
         if error.errno in _EXHAUSTED:
             self._connections.end_one()
         self._loop.remove_reader(listening)
