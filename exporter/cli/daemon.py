@@ -8,6 +8,7 @@ from exporter import app, logs
 from exporter.config import load
 from exporter.masking import Mask
 from exporter.output import never_block
+from exporter.watchdog import end_out_of_memory, is_out_of_memory
 from exporter.web import raise_descriptor_limit
 
 
@@ -29,5 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         external_url=arguments.external_url,
         log_lines_dropped=lambda: output.dropped if output else 0,
     )
-    asyncio.run(app.run(settings, mask))
+    try:
+        asyncio.run(app.run(settings, mask))
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            end_out_of_memory()
+        raise
     return 0

@@ -282,6 +282,20 @@ def test_what_nobody_catches_is_logged(now: _Time) -> None:
     assert "in a finalizer" in second["exception"]
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_memory_that_has_run_out_is_noticed(error: Exception, now: _Time) -> None:
+    """Whoever logs it, the libraries or we; other exceptions are no reason."""
+    ends: list[int] = []
+    logs.configure("debug", "logfmt", Mask(), io.StringIO(), now, lambda: ends.append(1))
+    _logger().error("job failed", exc_info=ValueError("x"))
+    logging.getLogger("asyncio").error("x", exc_info=ValueError("MemoryError"))
+    assert not ends
+    _logger().error("job failed", exc_info=error)
+    assert len(ends) == 1
+    logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
+    assert len(ends) == 2
+
+
 def test_dropped_lines_are_told(now: _Time) -> None:
     """In one line, with their number."""
     stream = _limited(now)
