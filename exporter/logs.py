@@ -162,8 +162,10 @@ def _key(record: logging.LogRecord) -> tuple[str, ...] | None:
             return None
         error = str(record.msg["exception"]).rstrip().rpartition("\n")[2].partition(":")[0]
         return record.name, str(record.msg["msg"]), str(record.msg.get("job")), error
-    # A template is the same each time. asyncio has none, and puts details into further lines.
-    text = str(record.msg) if record.args else record.getMessage()
+    # A template is the same each time. asyncio has none, and puts details into further lines; that of warnings
+    # is "%s".
+    template = str(record.msg)
+    text = template if record.args and template != "%s" else record.getMessage()
     error = str(record.exc_info[0]) if record.exc_info else ""
     return record.name, _NUMBERS.sub("#", text.partition("\n")[0]), error
 

@@ -236,7 +236,9 @@ def test_templates_and_numbers_are_the_same_trouble(now: _Time) -> None:
         text = f"Fatal error on transport {number}"
         log.error(text)
     log.error("Unclosed connection")
-    assert len(_read("logfmt", stream)) == 3
+    for text in ("DeprecationWarning: a", "DeprecationWarning: b", "DeprecationWarning: a"):
+        logging.getLogger("py.warnings").warning("%s", text)
+    assert len(_read("logfmt", stream)) == 5
 
 
 def test_our_own_exceptions_are_limited_and_our_own_lines_are_not(now: _Time) -> None:
