@@ -162,8 +162,8 @@ def _key(record: logging.LogRecord) -> tuple[str, ...] | None:
             return None
         error = str(record.msg["exception"]).rstrip().rpartition("\n")[2].partition(":")[0]
         return record.name, str(record.msg["msg"]), str(record.msg.get("job")), error
-    # A template is the same each time. asyncio has none, and puts details into further lines; that of warnings
-    # is "%s".
+    # A template is the same each time. asyncio has none, and puts details into further lines;
+    # warnings have "%s".
     template = str(record.msg)
     text = template if record.args and template != "%s" else record.getMessage()
     error = str(record.exc_info[0]) if record.exc_info else ""
