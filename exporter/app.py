@@ -27,6 +27,7 @@ from exporter.masking import Mask
 from exporter.reloading import Reloading
 from exporter.schedule import Schedule
 from exporter.threads import ThreadLimit
+from exporter.watchdog import Watchdog
 from exporter.web import Server, Sources, WebFile, serve
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
@@ -51,6 +52,7 @@ class Settings:
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
+    external_url: str | None = None
     log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
     load_timeout: float = 30.0
@@ -107,7 +109,13 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         stack.push_async_callback(key_files.stop)
         stack.push_async_callback(reloading.stop)
         web_file = await _start_files(settings, reloading.reload)
-        server = await serve(sources, settings.listen_addresses, settings.telemetry_path, web_file)
+        server = await serve(
+            sources,
+            settings.listen_addresses,
+            settings.telemetry_path,
+            web_file,
+            external_url=settings.external_url,
+        )
         stack.push_async_callback(server.close)
         schedule.start()
         stack.push_async_callback(schedule.stop)
@@ -162,16 +170,38 @@ async def run(settings: Settings, mask: Mask) -> None:
     """
     log = structlog.get_logger("exporter.app")
     stop, hangup = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     async with contextlib.AsyncExitStack() as stack:
+        _stop_on_signals(stop, stack)
         exporter = await _unless(stop, stack.enter_async_context(running(settings, mask)))
         if exporter is not None:
             await _run_until(stop, hangup, exporter)
         log.info("stopping")
     log.info("stopped")
+
+
+def _stop_on_signals(stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
+    """Set an event on SIGTERM and SIGINT, and let the stop take no longer than it may."""
+    loop = asyncio.get_running_loop()
+    watchdog = Watchdog()
+    stack.callback(watchdog.close)
+    beats = asyncio.create_task(_beat(watchdog), name="watchdog")
+    stack.callback(beats.cancel)
+
+    def heard(_: int, __: object) -> None:
+        watchdog.stopping()
+        loop.call_soon_threadsafe(stop.set)
+
+    # Not loop.add_signal_handler: where the event loop stands still, the watchdog must hear of it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, heard)
+        stack.callback(signal.signal, number, signal.SIG_DFL)
+
+
+async def _beat(watchdog: Watchdog) -> None:
+    while True:
+        watchdog.beat()
+        await asyncio.sleep(1)
 
 
 async def _unless(stop: asyncio.Event, start: Coroutine[None, None, Running]) -> Running | None:

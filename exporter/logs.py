@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from exporter.masking import Mask
+from exporter.watchdog import end_out_of_memory, is_out_of_memory, says_out_of_memory
 
 LogFormat = Literal["logfmt", "json"]
 
@@ -47,10 +48,12 @@ def configure(
     mask: Mask,
     stream: TextIO | None = None,
     clock: Clock = time.monotonic,
+    out_of_memory: Callable[[], None] = end_out_of_memory,
 ) -> None:
     """Send all logging of the process, that of the libraries too, to a stream as lines.
 
-    Without ``stream`` it is what standard error is now.
+    Without ``stream`` it is what standard error is now. ``out_of_memory`` is called when an exception was
+    logged that says so: whatever nobody else handles is logged.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -68,7 +71,7 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = _Handler(stream or sys.stderr, _Repeats(clock))
+    handler = _Handler(stream or sys.stderr, _Repeats(clock), out_of_memory)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -92,10 +95,13 @@ def log_uncaught() -> None:
     log = logging.getLogger("exporter.uncaught")
 
     def in_thread(raised: threading.ExceptHookArgs) -> None:
-        error = raised.exc_value
-        log.error("exception in a thread", exc_info=error)
+        if is_out_of_memory(raised.exc_value):
+            end_out_of_memory()
+        log.error("exception in a thread", exc_info=raised.exc_value)
 
     def in_finalizer(raised: "sys.UnraisableHookArgs") -> None:
+        if is_out_of_memory(raised.exc_value):  # also of a thread that could not begin
+            end_out_of_memory()
         log.error("exception in a finalizer", exc_info=raised.exc_value)
 
     threading.excepthook = in_thread
@@ -156,24 +162,41 @@ def _key(record: logging.LogRecord) -> tuple[str, ...] | None:
             return None
         error = str(record.msg["exception"]).rstrip().rpartition("\n")[2].partition(":")[0]
         return record.name, str(record.msg["msg"]), str(record.msg.get("job")), error
-    # A template is the same each time. asyncio has none, and puts details into further lines.
-    text = str(record.msg) if record.args else record.getMessage()
+    # A template is the same each time. asyncio has none, and puts details into further lines;
+    # warnings have "%s".
+    template = str(record.msg)
+    text = template if record.args and template != "%s" else record.getMessage()
     error = str(record.exc_info[0]) if record.exc_info else ""
     return record.name, _NUMBERS.sub("#", text.partition("\n")[0]), error
+
+
+def _says_out_of_memory(record: logging.LogRecord) -> bool:
+    if isinstance(record.msg, dict):  # ours: the exception is text by now
+        return says_out_of_memory(str(record.msg.get("exception", "")).rstrip().rpartition("\n")[2])
+    return record.exc_info is not None and is_out_of_memory(record.exc_info[1])
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes lines, and no repetitions."""
 
-    def __init__(self, stream: TextIO, repeats: _Repeats) -> None:
+    def __init__(self, stream: TextIO, repeats: _Repeats, out_of_memory: Callable[[], None]) -> None:
         super().__init__(stream)
         self._repeats = repeats
+        self._out_of_memory = out_of_memory
 
     def emit(self, record: logging.LogRecord) -> None:
         for trouble in self._repeats.ended():
             self._tell(trouble)
         if not self._repeats.is_repetition(record):
             super().emit(record)
+        if _says_out_of_memory(record):
+            self._out_of_memory()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the name of the standard library
+        """Handle what was raised while a line was made."""
+        if is_out_of_memory(sys.exception()):
+            self._out_of_memory()
+        super().handleError(record)
 
     @staticmethod
     def _tell(trouble: _Trouble) -> None:

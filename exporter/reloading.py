@@ -16,7 +16,7 @@ from exporter.schedule import Schedule
 
 _ALERTING = "alerting"
 
-_PATIENCE = 1.0
+_PATIENCE = 0.5
 """Seconds that a stop waits for a reload before it cancels it, and then once more."""
 
 

@@ -6,6 +6,7 @@ import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.cli import signals
@@ -81,6 +82,14 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         default="/metrics",
         metavar="PATH",
         help="path of the metrics (default /metrics)",
+    )
+    main.add_argument(
+        "--web.external-url",
+        dest="external_url",
+        type=_external_url,
+        metavar="URL",
+        help="URL of the exporter for browsers, for example behind a proxy: the status page and "
+        "/-/reload also answer to requests for its host",
     )
     main.add_argument(
         "--web.enable-lifecycle",
@@ -257,6 +266,17 @@ def _path(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot be served on; write a path like /metrics, not below /-/ or /api/"
         )
+    return text
+
+
+def _external_url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        is_url = url.scheme in {"http", "https"} and url.hostname and (url.port is None or url.port > 0)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL; write it like https://exporter.example.com")
     return text
 
 

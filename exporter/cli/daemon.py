@@ -8,6 +8,8 @@ from exporter import app, logs
 from exporter.config import load
 from exporter.masking import Mask
 from exporter.output import never_block
+from exporter.watchdog import end_out_of_memory, is_out_of_memory
+from exporter.web import raise_descriptor_limit
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,13 +20,20 @@ def run(arguments: argparse.Namespace) -> int:
         output.on_resumed = logs.tell_dropped
     logs.configure(arguments.log_level, arguments.log_format, mask)
     logs.log_uncaught()
+    raise_descriptor_limit()
     settings = app.Settings(
         load=lambda: load(arguments.config_file, os.environ),
         listen_addresses=arguments.listen_addresses,
         telemetry_path=arguments.telemetry_path,
         enable_lifecycle=arguments.enable_lifecycle,
         web_config_file=arguments.web_config_file,
+        external_url=arguments.external_url,
         log_lines_dropped=lambda: output.dropped if output else 0,
     )
-    asyncio.run(app.run(settings, mask))
+    try:
+        asyncio.run(app.run(settings, mask))
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            end_out_of_memory()
+        raise
     return 0

@@ -2,7 +2,7 @@
 
 import ipaddress
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from exporter.config import WebConfiguration
+from exporter.web import hosts
 from exporter.web.passwords import Passwords, Verdict, credentials
 
 HEALTHY = "/-/healthy"
@@ -23,10 +24,20 @@ _READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
 class Access:
-    """The rules of a web configuration. ``adopt`` exchanges them while requests come in."""
+    """The rules of a web configuration. ``adopt`` exchanges them while requests come in.
 
-    def __init__(self, passwords: Passwords) -> None:
+    ``known_hosts`` are those that this exporter answers for; what is at ``open_paths`` it shows to all.
+    """
+
+    def __init__(
+        self,
+        passwords: Passwords,
+        known_hosts: hosts.Hosts | None = None,
+        open_paths: Collection[str] = (),
+    ) -> None:
         self._passwords = passwords
+        self._hosts = known_hosts or hosts.Hosts()
+        self._open_paths = frozenset(open_paths)
         self._allowed_names: frozenset[str] = frozenset()
         self._headers: Mapping[str, str] = {}
         self._context: ssl.SSLContext | None = None
@@ -75,9 +86,35 @@ class Access:
             refused = await self._without_password(request)
             if refused is not None:
                 return refused
-        if request.method not in _READING and _is_of_another_site(request):
+        if self._is_of_unknown_host(request):
+            return _plain_text(HTTPStatus.FORBIDDEN, hosts.refusal(request.headers[hdrs.HOST]))
+        if request.method not in _READING and self._is_of_another_site(request):
             return _plain_text(HTTPStatus.FORBIDDEN, "Another site made the browser send this.")
         return None
+
+    def _is_of_unknown_host(self, request: web.Request) -> bool:
+        """Tell whether it may have come through a name of somebody else.
+
+        With TLS the browser would not have accepted the certificate, and with a password it would not have
+        sent one for that name.
+        """
+        is_protected = self._passwords.needed or request.get_extra_info("sslcontext") is not None
+        is_open = request.method in _READING and request.path in self._open_paths
+        return not (is_protected or is_open or self._hosts.allows(request.headers.get(hdrs.HOST)))
+
+    def _is_of_another_site(self, request: web.Request) -> bool:
+        """Tell whether a browser sent this for a page of another site. Other programs send neither header."""
+        site = request.headers.get("Sec-Fetch-Site")
+        if site is not None:
+            return site not in {"same-origin", "none"}
+        # Older browsers, and all of them over HTTP, say no more than this.
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin.lower() == self._hosts.external_origin:
+            return False
+        try:
+            return urlsplit(origin).netloc.lower() != request.host.lower()
+        except ValueError:
+            return True
 
     async def _without_password(self, request: web.Request) -> web.Response | None:
         given = credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
@@ -112,18 +149,3 @@ def _plain(name: str) -> str:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:
         return name
-
-
-def _is_of_another_site(request: web.Request) -> bool:
-    """Tell whether a browser sent this for a page of somebody else. Other programs say nothing of both."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site not in {"same-origin", "none"}
-    # Older browsers, and all of them over HTTP, say no more than this.
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return False
-    try:
-        return urlsplit(origin).netloc.lower() != request.host.lower()
-    except ValueError:
-        return True

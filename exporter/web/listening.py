@@ -4,28 +4,22 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from exporter.errors import StartError
+from exporter.web.accepting import Accepting, Protocol, bound_sockets
 from exporter.web.addresses import EVERY_INTERFACE, every_interface
-
-_BACKLOG = 128
-_HANDSHAKE = 10.0
-"""Seconds that a client has for it."""
-_GOODBYE = 1.0
-"""Seconds that a client has to end TLS. With asyncio's 30 one that reads nothing would hold up a stop."""
-
-Protocol = Callable[[], asyncio.BaseProtocol]
+from exporter.web.connections import Connections
 
 
 class Listening:
     """Listens on addresses and gives each connection to a protocol, through TLS where there is a context."""
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, connections: Connections) -> None:
         self._protocol = protocol
-        self._servers: list[asyncio.Server] = []
-        self._context: ssl.SSLContext | None = None
+        self._connections = connections
+        self._servers: list[Accepting] = []
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -40,7 +34,6 @@ class Listening:
 
         Raises StartError where one cannot be listened on; then none is.
         """
-        self._context = context
         for host, port in addresses:
             try:
                 is_every = host in EVERY_INTERFACE
@@ -55,24 +48,13 @@ class Listening:
                 ) from error
             self._servers.append(server)
 
-    async def exchange(self, context: ssl.SSLContext | None) -> None:
+    def exchange(self, context: ssl.SSLContext | None) -> None:
         """Use this context, or none, for the connections that come from now on.
 
-        The sockets stay, under new numbers: who is already in their queues is served as well. Raises OSError,
-        and changes nothing, where no file can be opened any more.
+        Whoever waits to be accepted is served as well.
         """
-        if context is self._context:
-            return
-        after: list[asyncio.Server] = []
-        try:
-            for socket in [socket for server in self._servers for socket in server.sockets]:
-                after.append(await self._serve(context, sock=socket.dup()))  # noqa: PERF401 -- see `except`
-        except OSError:
-            for server in after:
-                server.close()
-            raise
-        self.close()
-        self._servers, self._context = after, context
+        for server in self._servers:
+            server.context = context
 
     def close(self) -> None:
         """Accept nothing any more. Connections that are open stay open."""
@@ -80,15 +62,9 @@ class Listening:
             server.close()
         self._servers = []
 
-    async def _serve(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:  # noqa: ANN401 -- asyncio's own
-        return await asyncio.get_running_loop().create_server(
-            self._protocol,
-            backlog=_BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=_HANDSHAKE if context else None,
-            ssl_shutdown_timeout=_GOODBYE if context else None,
-            **where,
-        )
+    async def _serve(self, context: ssl.SSLContext | None, **where: Any) -> Accepting:  # noqa: ANN401 -- asyncio's own
+        server = await asyncio.get_running_loop().create_server(self._protocol, start_serving=False, **where)
+        return Accepting(bound_sockets(server), self._protocol, context, self._connections)
 
 
 def _cause(error: OSError) -> str:

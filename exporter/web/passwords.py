@@ -3,16 +3,15 @@
 A check of bcrypt costs 60 ms and more, on purpose. So a password that was right is remembered, one for each
 user, as a digest keyed with a secret of this process; and what has to be checked is checked outside the event
 loop, one after the other. Whoever sends wrong passwords waits with the others who do, not with those who
-scrape, and from one address only a few may wait at a time.
+scrape. Clients take turns, and of one client the users that it names, so a flood of wrong passwords delays
+others and keeps nobody out. All names that are no users are one: random names would be many users.
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
@@ -20,11 +19,14 @@ from functools import partial
 import bcrypt
 
 from exporter.threads import ThreadLimit
+from exporter.web.connections import client_of
+from exporter.web.fair_queue import FairQueue, Full
 
 _LONGEST = 72
 """Bytes. bcrypt knows no more of a password, and the library raises for longer ones (seen, bcrypt 5.0)."""
 
-_WAITING_OF_ADDRESS = 4
+_WAITING_OF_USER = 4
+"""Of one user, from one client."""
 _WAITING = 64
 
 Credentials = tuple[bytes, bytes]
@@ -60,8 +62,7 @@ class Passwords:
         self._hashes: Mapping[bytes, bytes] = {}
         self._decoy = b""
         self._right: dict[bytes, bytes] = {}
-        self._turn = asyncio.Lock()
-        self._waiting: Counter[str] = Counter()
+        self._queue = FairQueue(most=_WAITING, most_of_lane=_WAITING_OF_USER)
         self._thread = ThreadLimit("password", 1)
 
     def adopt(self, hashes: Mapping[bytes, bytes]) -> None:
@@ -84,15 +85,12 @@ class Passwords:
             return Verdict.RIGHT
         if len(password) > _LONGEST:
             return Verdict.WRONG
-        if self._waiting[address] >= _WAITING_OF_ADDRESS or self._waiting.total() >= _WAITING:
-            return Verdict.BUSY
-        self._waiting[address] += 1
         try:
-            async with self._turn:
+            async with self._queue.turn(client_of(address), user if user in self._hashes else None):
                 # Who sends several requests at once waits for the first of them alone.
                 right = self._was_right(user, known, password) or await self._checked(known, password)
-        finally:
-            self._waiting -= Counter((address,))  # which drops what is 0
+        except Full:
+            return Verdict.BUSY
         if right and self._hashes.get(user) == known:
             self._right[user] = self._digest(known, password)
             return Verdict.RIGHT

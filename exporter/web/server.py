@@ -5,26 +5,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import aiohttp
 import bcrypt
-from aiohttp import hdrs, web
-from isal import isal_zlib
+from aiohttp import web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError
 from exporter.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
+from exporter.web.accepting import Protocol
 from exporter.web.access import HEALTHY, Access
 from exporter.web.bad_requests import connection_logger
-from exporter.web.limits import STATUSES, bounded
-from exporter.web.listening import Listening, Protocol
+from exporter.web.connections import Connections, most_connections
+from exporter.web.hosts import Hosts
+from exporter.web.limits import STATUSES, bounded, finish_each
+from exporter.web.listening import Listening
 from exporter.web.metrics import stream_metrics
-from exporter.web.negotiation import accepts_gzip
 from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
 from exporter.web.status import TENANTS, status, to_json
+from exporter.web.streaming import send
 from exporter.web.web_file import OPEN, Reading, WebFile
+
+_READY = "/-/ready"
 
 _READY_AFTER = 120.0
 """Seconds after which the exporter is ready, whatever was tried: a switch that hangs must not keep it out."""
@@ -57,10 +60,13 @@ class Sources:
 class Server:
     """A web server that is listening. ``addresses`` holds the real (host, port) of each socket."""
 
-    def __init__(self, runner: web.AppRunner, listening: Listening, access: Access) -> None:
+    def __init__(
+        self, runner: web.AppRunner, listening: Listening, access: Access, connections: Connections
+    ) -> None:
         self._runner = runner
         self._listening = listening
         self._access = access
+        self._connections = connections
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -73,7 +79,7 @@ class Server:
         self._watching = asyncio.create_task(web_file.watch(self._adopt))
 
     async def _adopt(self, reading: Reading) -> None:
-        await self._listening.exchange(reading.context)
+        self._listening.exchange(reading.context)
         self._access.adopt(reading.configuration, reading.context)
 
     async def close(self) -> None:
@@ -83,6 +89,7 @@ class Server:
             await asyncio.wait([self._watching])
         self._listening.close()
         await self._runner.cleanup()
+        self._connections.close()
 
 
 async def serve(
@@ -91,19 +98,24 @@ async def serve(
     telemetry_path: str,
     web_file: WebFile | None = None,
     check: Check = bcrypt.checkpw,
+    external_url: str | None = None,
 ) -> Server:
     """Start serving on each (host, port), where host None is every interface.
 
     Without ``web_file`` it is HTTP, open to all. ``check`` compares a password with its hash.
+    ``external_url`` is where a proxy publishes all this.
     Raises StartError where an address cannot be listened on; then none is.
     """
     application = web.Application()
+    connections = Connections(most_connections())
+    finish_each(application, connections)
     for path, handler in _routes(sources, telemetry_path).items():
         application.router.add_get(path, handler)
     if sources.reload:
         application.router.add_post("/-/reload", _reload(sources.reload))
     reading = web_file.reading if web_file else OPEN
-    access = Access(Passwords(check))
+    open_paths = {telemetry_path, HEALTHY, _READY, *static_files()}
+    access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
     access.adopt(reading.configuration, reading.context)
     access.guard(application)
     runner = web.AppRunner(
@@ -115,8 +127,8 @@ async def serve(
         handler_cancellation=True,
     )
     await runner.setup()
-    listening = Listening(cast("Protocol", runner.server))  # there is one after setup
-    server = Server(runner, listening, access)
+    listening = Listening(cast("Protocol", runner.server), connections)  # there is one after setup
+    server = Server(runner, listening, access, connections)
     try:
         await listening.start(listen_addresses, reading.context)
     except StartError:
@@ -147,15 +159,15 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, sources.exposition)
 
-    async def page(request: web.Request) -> web.Response:
+    async def page(request: web.Request) -> web.StreamResponse:
         shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
         state = await status(sources.pollers(), sources.clock, alerting=sources.alerting(), tenants=shown)
         text = await status_page(state, telemetry_path, tenants=shown, threads=threads)
-        return _packed(request, web.Response(text=text, content_type="text/html", headers=HEADERS))
+        return await send(request, text, {**HEADERS, "Content-Type": "text/html; charset=utf-8"})
 
-    async def api_status(request: web.Request) -> web.Response:
+    async def api_status(request: web.Request) -> web.StreamResponse:
         text = await to_json(await status(sources.pollers(), sources.clock, alerting=sources.alerting()))
-        return _packed(request, web.json_response(text=text, headers=HEADERS))
+        return await send(request, text, {**HEADERS, "Content-Type": "application/json; charset=utf-8"})
 
     async def healthy(_: web.Request) -> web.Response:
         if sources.is_progressing():
@@ -175,7 +187,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
         "/": bounded(page, STATUSES),
         "/api/v1/status": bounded(api_status, STATUSES),
         HEALTHY: healthy,
-        "/-/ready": ready,
+        _READY: ready,
         **{path: _static(*file) for path, file in static_files().items()},
     }
 
@@ -185,12 +197,3 @@ def _static(content: bytes, content_type: str) -> Handler:
         return web.Response(body=content, content_type=content_type, charset="utf-8", headers=HEADERS)
 
     return handle
-
-
-aiohttp.set_zlib_backend(isal_zlib)  # of a status of 5,000 tenants zlib takes 8 ms, this 1
-
-
-def _packed(request: web.Request, response: web.Response) -> web.Response:
-    if request.method == hdrs.METH_GET and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response

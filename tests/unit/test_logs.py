@@ -236,7 +236,9 @@ def test_templates_and_numbers_are_the_same_trouble(now: _Time) -> None:
         text = f"Fatal error on transport {number}"
         log.error(text)
     log.error("Unclosed connection")
-    assert len(_read("logfmt", stream)) == 3
+    for text in ("DeprecationWarning: a", "DeprecationWarning: b", "DeprecationWarning: a"):
+        logging.getLogger("py.warnings").warning("%s", text)
+    assert len(_read("logfmt", stream)) == 5
 
 
 def test_our_own_exceptions_are_limited_and_our_own_lines_are_not(now: _Time) -> None:
@@ -280,6 +282,20 @@ def test_what_nobody_catches_is_logged(now: _Time) -> None:
     first, second = _read("logfmt", stream)
     assert "in the thread" in first["exception"]
     assert "in a finalizer" in second["exception"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_memory_that_has_run_out_is_noticed(error: Exception, now: _Time) -> None:
+    """Whoever logs it, the libraries or we; other exceptions are no reason."""
+    ends: list[int] = []
+    logs.configure("debug", "logfmt", Mask(), io.StringIO(), now, lambda: ends.append(1))
+    _logger().error("job failed", exc_info=ValueError("x"))
+    logging.getLogger("asyncio").error("x", exc_info=ValueError("MemoryError"))
+    assert not ends
+    _logger().error("job failed", exc_info=error)
+    assert len(ends) == 1
+    logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
+    assert len(ends) == 2
 
 
 def test_dropped_lines_are_told(now: _Time) -> None:

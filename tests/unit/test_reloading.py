@@ -118,10 +118,10 @@ async def test_the_file_is_read_again_for_who_asks_meanwhile(loader: _Loader) ->
     async with running(_settings(loader), Mask()) as exporter:
         begun = loader.begun
         loader.go_on.clear()
-        reloads = [asyncio.create_task(exporter.reload())]
+        reloads = [asyncio.ensure_future(exporter.reload())]
         await _until(lambda: loader.begun == begun + 1)
         loader.file.write_text(configuration(switch("new", _NOBODY)))
-        reloads += [asyncio.create_task(exporter.reload()) for _ in range(100)]
+        reloads += [asyncio.ensure_future(exporter.reload()) for _ in range(100)]
         await asyncio.sleep(0)
         loader.go_on.set()
         await asyncio.gather(*reloads)
@@ -153,7 +153,7 @@ async def test_a_stop_does_not_wait_for_a_reload_that_hangs(loader: _Loader) -> 
         async with running(_settings(loader), Mask()) as exporter:
             loader.go_on.clear()
             begun = loader.begun
-            waiting = asyncio.create_task(exporter.reload())
+            waiting = asyncio.ensure_future(exporter.reload())
             await _until(lambda: loader.begun > begun)
         with contextlib.suppress(asyncio.CancelledError):
             await waiting

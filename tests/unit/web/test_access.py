@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.config import WebConfiguration
 from exporter.web.access import Access, _names
+from exporter.web.hosts import Hosts
 from exporter.web.passwords import Passwords
 
 _HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -44,6 +45,7 @@ async def _guarded(access: Access, written: Mapping[str, Any]) -> AsyncIterator[
     application = web.Application()
     application.router.add_get("/-/healthy", _page)
     application.router.add_get("/metrics", _stream)
+    application.router.add_get("/", _page)
     application.router.add_post("/-/reload", _page)
     access.guard(application)
     async with TestClient(TestServer(application)) as client:
@@ -160,6 +162,41 @@ async def test_what_another_site_makes_a_browser_send(headers: dict[str, str], s
     async with _guarded(Access(Passwords()), {}) as client:
         assert (await client.post("/-/reload", headers=headers)).status == status
         assert (await client.get("/metrics", headers=headers)).status == 200
+
+
+_REBOUND = {"Host": "evil.example:10390"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/-/healthy", 200), ("GET", "/metrics", 200), ("GET", "/", 403), ("POST", "/-/reload", 403)],
+)
+async def test_a_name_of_somebody_else(method: str, path: str, status: int) -> None:
+    """Under it there are the metrics and health, and neither the status nor a reload."""
+    access = Access(Passwords(), open_paths=["/metrics", "/-/healthy"])
+    async with _guarded(access, {}) as client:
+        answer = await client.request(method, path, headers=_REBOUND)
+        assert answer.status == status
+        if status == 403:
+            assert "--web.external-url=http://evil.example:10390" in await answer.text()
+        assert (await client.request(method, path)).status == 200
+
+
+async def test_a_password_makes_the_name_irrelevant() -> None:
+    """A browser has sent none for a name that is not ours."""
+    async with _guarded(Access(Passwords()), _USERS) as client:
+        assert (await client.post("/-/reload", headers={**_ALICE, **_REBOUND})).status == 200
+        assert (await client.post("/-/reload", headers=_REBOUND)).status == 401
+
+
+async def test_behind_a_proxy() -> None:
+    """A page at the external URL may send what changes something, whatever host the proxy asks for."""
+    access = Access(Passwords(), Hosts(external_url="https://exporter.example/pbx"))
+    async with _guarded(access, {}) as client:
+        for host in ("exporter.example", "10.0.0.1:10390"):
+            headers = {"Host": host, "Origin": "https://exporter.example"}
+            assert (await client.post("/-/reload", headers=headers)).status == 200
+            assert (await client.post("/-/reload", headers={**headers, "Origin": "https://x"})).status == 403
 
 
 async def test_too_many_at_once() -> None:

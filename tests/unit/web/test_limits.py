@@ -1,18 +1,77 @@
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
-from exporter.web.limits import bounded
+from exporter.web.connections import Connections
+from exporter.web.limits import bounded, finish_each
+from exporter.web.streaming import send
+
+Client = TestClient[web.Request, web.Application]
+
+_LARGE = "x" * (16 * 2**20)
+"""More than the buffers of a connection hold."""
 
 
-def _application(scrape: Handler) -> web.Application:
+def _application(scrape: Handler, seconds: float = 60.0) -> web.Application:
     application = web.Application()
+    finish_each(application, Connections(500), seconds)
     application.router.add_get("/metrics", scrape)
     return application
+
+
+@contextlib.asynccontextmanager
+async def _serving(scrape: Handler, seconds: float = 60.0) -> AsyncIterator[Client]:
+    server = TestServer(_application(scrape, seconds))
+    async with TestClient(server) as client, asyncio.timeout(30):
+        yield client
+
+
+async def _large(request: web.Request) -> web.StreamResponse:
+    return await send(request, _LARGE, {})
+
+
+@contextlib.contextmanager
+def _unread(client: Client, host: str = "127.0.0.1", count: int = 1) -> Iterator[list[socket.socket]]:
+    """Ask for a page from this address, several times, and read nothing of it."""
+    connections = []
+    try:
+        for _ in range(count):
+            connection = socket.socket()
+            connections.append(connection)
+            connection.bind((host, 0))
+            connection.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                connection.connect(("127.0.0.1", client.port))
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+async def _ask(connections: list[socket.socket]) -> None:
+    loop = asyncio.get_running_loop()
+    for connection in connections:
+        await loop.sock_sendall(connection, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def _buffered(client: Client) -> list[int]:
+    """Return how much waits in each connection of the server."""
+    assert isinstance(client.server, TestServer)
+    assert client.server.runner
+    assert client.server.runner.server
+    transports = [protocol.transport for protocol in client.server.runner.server.connections]
+    return [transport.get_write_buffer_size() for transport in transports if transport]
+
+
+async def _until(condition: object) -> None:
+    while not condition():  # type: ignore[operator]  # noqa: ASYNC110 -- a lambda of each test; nobody tells
+        await asyncio.sleep(0.01)
 
 
 async def test_so_many_at_a_time_and_the_next_is_told() -> None:
@@ -25,7 +84,7 @@ async def test_so_many_at_a_time_and_the_next_is_told() -> None:
         await go_on.wait()
         return web.Response(text="a page")
 
-    async with TestClient(TestServer(_application(bounded(slow, most=2)))) as client:
+    async with _serving(bounded(slow, most=2, clock=lambda: 0.0)) as client:
         first = [asyncio.create_task(client.get("/metrics")) for _ in range(2)]
         for _ in first:
             await begun.acquire()
@@ -39,11 +98,86 @@ async def test_so_many_at_a_time_and_the_next_is_told() -> None:
         assert (await client.get("/metrics")).status == 200
 
 
+async def test_slow_readers_keep_nobody_out() -> None:
+    """A scrape ends the oldest of those that have been read slowly for a second, and is answered."""
+    now = 0.0
+    begun: list[web.Request] = []
+
+    async def scrape(request: web.Request) -> web.StreamResponse:
+        begun.append(request)
+        return await _large(request) if "User-Agent" not in request.headers else web.Response(text="read")
+
+    async with _serving(bounded(scrape, most=3, clock=lambda: now)) as client:
+        with _unread(client, count=3) as slow:
+            for number, connection in enumerate(slow):
+                await _ask([connection])
+                await _until(lambda number=number: len(begun) == number + 1)
+                now += 0.4
+            assert (await client.get("/metrics")).status == 200  # the first is 1.2 s old
+            await _until(lambda: begun[0].transport is None)
+            assert [request.transport is None for request in begun[:3]] == [True, False, False]
+
+
+async def test_a_client_with_many_requests_makes_room_for_others() -> None:
+    """However young they are: of the client that has the most, the oldest gives its place to another one."""
+    begun: list[web.Request] = []
+
+    async def scrape(request: web.Request) -> web.StreamResponse:
+        begun.append(request)
+        return await _large(request)
+
+    async with _serving(bounded(scrape, most=4, clock=lambda: 0.0)) as client:
+        with _unread(client, "127.0.0.2", 1) as one, _unread(client, "127.0.0.3", 3) as many:
+            await _ask([*one, *many])
+            await _until(lambda: len(begun) == 4)
+            answer = await client.get("/metrics")  # from 127.0.0.1
+            assert answer.status == 200
+            assert [request.transport is None for request in begun if request.remote == "127.0.0.2"] == [
+                False
+            ]
+            await _until(lambda: [r.transport is None for r in begun if r.remote == "127.0.0.3"].count(True))
+            answer.close()
+
+
+async def test_pages_that_nobody_reads_wait_nowhere() -> None:
+    """An answer counts until it is read: of 60 unread ones two are answered, and little is kept of them."""
+    async with _serving(bounded(_large, most=2)) as client:
+        with _unread(client, count=60) as connections:
+            await _ask(connections)
+            await _until(lambda: len(_buffered(client)) == 60 and sum(map(bool, _buffered(client))) == 2)
+            assert max(_buffered(client)) < 300_000
+
+
+async def test_pipelined_requests_wait_for_their_reader() -> None:
+    """The next request of a connection is answered when the answers before it have been read."""
+    answered = 0
+
+    async def small(_: web.Request) -> web.Response:
+        nonlocal answered
+        answered += 1
+        return web.Response(text="x" * 10_000)
+
+    async with _serving(small) as client:
+        with _unread(client) as connections:
+            request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+            sending = asyncio.ensure_future(
+                asyncio.get_running_loop().sock_sendall(connections[0], request * 50_000)
+            )
+            await _until(lambda: any(buffered > 50_000 for buffered in _buffered(client)))
+            before = -1
+            while before != answered:
+                before = answered
+                await asyncio.sleep(0.2)
+            assert max(_buffered(client)) < 200_000
+            sending.cancel()
+
+
 def _end(connection: socket.socket) -> bytes:
     """Read until the connection ends, and return the end of what came."""
     end = b""
-    while part := connection.recv(2**20):
-        end = (end + part)[-5:]
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(2**20):
+            end = (end + part)[-5:]
     return end
 
 
@@ -52,30 +186,22 @@ async def test_who_does_not_read_is_cut_off(caplog: pytest.LogCaptureFixture) ->
     begun = asyncio.Event()
 
     async def scrape(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while not begun.is_set() or request.query:
-            begun.set()
-            await response.write(b"x" * 2**20)
-        return response
+        begun.set()
+        return await _large(request) if request.query else web.Response()
 
-    server = TestServer(_application(bounded(scrape, most=1, seconds=0.3)))
-    async with TestClient(server) as client, asyncio.timeout(20):
+    async with _serving(bounded(scrape, most=1, clock=lambda: 0.0), seconds=0.3) as client:
         with socket.create_connection(("127.0.0.1", client.port or 0), 10) as connection:
-            connection.sendall(b"GET /metrics?endless=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /metrics?large=1 HTTP/1.1\r\nHost: x\r\n\r\n")
             await begun.wait()
             assert await _status(client) == 503
             while await _status(client) != 200:  # noqa: ASYNC110 -- a page tells nobody
                 await asyncio.sleep(0.05)
-            assert server.runner
-            assert server.runner.server
-            while server.runner.server.connections:  # noqa: ASYNC110 -- likewise
-                await asyncio.sleep(0.05)
-            assert await asyncio.to_thread(_end, connection) != b"0\r\n\r\n", "it looks complete"
+            await _until(lambda: not _buffered(client))
+            assert len(await asyncio.to_thread(_end, connection)) < len(_LARGE), "it looks complete"
     assert not caplog.records
 
 
-async def _status(client: TestClient[web.Request, web.Application]) -> int:
+async def _status(client: Client) -> int:
     async with client.get("/metrics", headers={"Connection": "close"}) as answer:
         return answer.status
 
@@ -86,5 +212,5 @@ async def test_a_scrape_that_fails_frees_its_place() -> None:
     async def broken(_: web.Request) -> web.Response:
         raise web.HTTPInternalServerError
 
-    async with TestClient(TestServer(_application(bounded(broken, most=1)))) as client:
+    async with _serving(bounded(broken, most=1)) as client:
         assert [(await client.get("/metrics")).status for _ in range(3)] == [500] * 3

@@ -1,0 +1,106 @@
+"""Clients that take all they can get: scrapes, polling and the log go on."""
+
+import contextlib
+import socket
+import time
+import urllib.error
+from collections.abc import Iterator
+
+from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.everything import configuration, switch
+from tests.e2e.programs import EXPORTER, Exporter, free_port, get, tell, wait_until
+
+
+@contextlib.contextmanager
+def _clients(exporter: Exporter, count: int, request: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Connect so often, send this, and read nothing."""
+    host, port = exporter.base_url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(10)
+            connection.connect((host, int(port)))
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(request)
+            connections.append(connection)
+        yield connections
+
+
+def _resident(exporter: Exporter) -> float:
+    return exporter.value("process_resident_memory_bytes") or 0.0
+
+
+def test_more_idle_clients_than_descriptors(
+    run_simulator: StartSimulator, run_program: Start, tmp_path: object
+) -> None:
+    """With 100 descriptors and 500 clients every scrape is answered, the switch polled, and little logged."""
+    file = f"{tmp_path}/config.yaml"
+    simulator = run_simulator("--tenants=3")
+    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- a path of the test
+        stream.write(configuration(switch("pbx", simulator.url)))
+    port = free_port()
+    arguments = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
+    limited = ("sh", "-c", 'ulimit -n 100; exec "$0" "$@"')
+    program = run_program(*limited, *EXPORTER, *arguments)
+    program.wait_for("listening")
+    exporter = Exporter(program, f"http://127.0.0.1:{port}")
+    with _clients(exporter, 500):
+        asked = simulator.requests()["counts"]["total"]
+        slowest = 0.0
+        for _ in range(30):
+            started = time.monotonic()
+            assert exporter.value("softswitch_exporter_config_last_reload_successful") == 1
+            slowest = max(slowest, time.monotonic() - started)
+        wait_until(lambda: simulator.requests()["counts"]["total"] > asked + 20, 20, "polling")
+        assert exporter.value("softswitch_up", switch="pbx") == 1
+    tell(f"the slowest scrape took {slowest:.2f} s; {len(program.text())} characters of log")
+    assert program.text().count("\n") < 20, program.text()
+    assert program.stop() == 0
+
+
+def _many_series(url: str) -> str:
+    watch = [str(1000 + number) for number in range(100)]
+    tenants = [{"code": f"T{number}", "watch": watch} for number in range(500)]
+    off = {name: {"tenant_interval": "off"} for name in ("balance", "registrations", "channels", "calls")}
+    return configuration({"name": "pbx", "url": url, "key": "demo-admin", "queries": off, "tenants": tenants})
+
+
+def test_readers_that_do_not_read(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """Beside 60 scrapes and 300 status pages that nobody reads, scrapes are answered, and little is kept."""
+    exporter = run_exporter(_many_series(run_simulator("--tenants=1").url))
+    assert len(exporter.metrics()) > 4_000_000, "more than buffers hold"
+    before = _resident(exporter)
+    answered = 0
+    with (
+        _clients(exporter, 300, b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        _clients(exporter, 60, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ):
+        time.sleep(1)  # after which a request may be ended in favor of another one
+        for _ in range(20):
+            try:
+                exporter.metrics()
+            except urllib.error.HTTPError as error:
+                error.close()
+            else:
+                answered += 1
+        with contextlib.suppress(urllib.error.HTTPError):
+            get(f"{exporter.base_url}/")
+        grown = _resident(exporter) - before
+    tell(f"{answered} of 20 scrapes answered; {grown / 2**20:.1f} MiB more resident memory")
+    assert answered == 20
+    assert grown < 60 * 2**20
+    assert exporter.program.text().count("\n") < 20, exporter.program.text()
+
+
+def test_the_name_of_somebody_else(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """The status and a reload answer to a name only if it is the exporter's own, by --web.external-url."""
+    text = configuration(switch("pbx", run_simulator("--tenants=1").url))
+    exporter = run_exporter(text, "--web.enable-lifecycle", "--web.external-url=https://pbx.example.com/x")
+    hosts = {"evil.example": b"403", "pbx.example.com": b"200", "127.0.0.1": b"200"}
+    for method, path in (("GET", "/"), ("GET", "/api/v1/status"), ("POST", "/-/reload")):
+        for host, status in hosts.items():
+            request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
+            with _clients(exporter, 1, request) as (connection,):
+                assert connection.recv(65536).split()[1] == status, (method, path, host)
