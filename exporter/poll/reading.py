@@ -2,7 +2,7 @@
 
 from exporter.decode import Options, decode, excerpt, is_list
 from exporter.masking import Mask
-from exporter.model import Answer, Failure
+from exporter.model import Answer, Body, Failure, Reason
 from exporter.request import Operation
 
 _READ_AGAIN = 64 * 1024
@@ -14,13 +14,14 @@ _SHOWN = 2048
 
 def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Answer | Failure:
     """Return what a body says. Nothing is raised, and no key that ``mask`` knows is in a failure's detail."""
-    decoded = decode(operation, body, options)
-    if not isinstance(decoded, Failure) or is_list(operation):
-        return decoded
+    charset = body.charset if isinstance(body, Body) else ""
+    decoded = decode(operation, body, options, charset)
+    if not isinstance(decoded, Failure) or is_list(operation) or decoded.reason is Reason.TOO_LARGE:
+        return decoded  # of which nothing is quoted
     if len(body) > _READ_AGAIN:
         return Failure(decoded.reason, f"{len(body):,} bytes came that are no answer to this")
     # What a failure quotes may be cut, or cleaned of tags, in the middle of a key: so the mask comes first.
-    again = decode(operation, masked(body, mask), options)
+    again = decode(operation, masked(body, mask), options, charset)
     return Failure(
         decoded.reason, again.detail if isinstance(again, Failure) else "a key stands in the answer"
     )
