@@ -152,6 +152,8 @@ class Poller:
     def refresh(self) -> None:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
         self._upkeep.refresh()
+        if self.store.take_lack_of_declared():
+            self._joining = self._rounds.welcome([], self._declare_few_at_a_time(list(self.targets.tenants)))
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""
