@@ -3,7 +3,7 @@
 Wire names are left behind in ``request`` (going out) and ``decode`` (coming in).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -113,9 +113,14 @@ class Failure:
 
 
 class Body(bytes):
-    """The body of an answer. ``charset`` is the one that its Content-Type declares, "" without one."""
+    """The body of an answer.
+
+    ``charset`` is the one that its Content-Type declares, "" without one. ``release`` is called by whoever
+    has decoded the body: from then on others may take its room in memory.
+    """
 
     charset: str = ""
+    release: Callable[[], None] = staticmethod(lambda: None)
 
 
 @dataclass(frozen=True, slots=True)

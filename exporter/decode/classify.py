@@ -34,7 +34,7 @@ def classify(operation: Operation, body: bytes, charset: str = "") -> str | Fail
 
     The decoder then goes on: the value; else a sentence → ``rejected``; else ``decode`` (``unread``).
     """
-    text = str(body, encoding(body, charset), "replace").strip().strip("\ufeff").strip()
+    text = str(body, encoding(body, charset) if charset else "utf-8", "replace").strip().strip("\ufeff").strip()
     text = unwrapped(text)
     if _NOTHING.fullmatch(text):
         return _empty(body)

@@ -21,6 +21,7 @@ from exporter.model import (
     Registration,
     RegistrationState,
     Scope,
+    Skipped,
     Target,
     Tenants,
     names_all,
@@ -71,7 +72,8 @@ class Intake:
         """
         if not self._targets.is_polled(item.target):
             return  # the tenant left, or the query was switched off, while it was being asked
-        self._count_skipped_rows(item.target, outcome)
+        if isinstance(outcome, Counts | Extensions | Peers | Tenants):
+            self._count_skipped_rows(item.target, outcome.skipped)
         outcome = self._empty_is_not_zero(item.target, outcome)
         if isinstance(outcome, Failure):
             outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
@@ -144,12 +146,10 @@ class Intake:
     def _count_failure(self, target: Target, failure: Failure) -> None:
         self._instruments.request_failures.labels(self._store.switch, target.query, failure.reason).inc()
 
-    def _count_skipped_rows(self, target: Target, outcome: Answer | Failure) -> None:
-        skipped = outcome.skipped if isinstance(outcome, Counts | Extensions | Peers | Tenants) else None
+    def _count_skipped_rows(self, target: Target, skipped: Skipped | None) -> None:
         query, scope, tenant = target
         if skipped is None:
-            if not isinstance(outcome, Failure):
-                self._skipping.discard(target)
+            self._skipping.discard(target)
             return
         self._instruments.rows_skipped.labels(self._store.switch, query).inc(skipped.rows)
         if target not in self._skipping:

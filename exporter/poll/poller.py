@@ -322,7 +322,8 @@ class Poller:
                 self._intake.take_in(item, outcome, calls_were_counted=sent_with.has_counted_calls)
 
     async def _take_in_peers(self, item: Item, listed: Peers) -> None:
-        found = await self._asker.decoding.run(partial(states_by_tenant, listed))
+        work = partial(self._asker.client.bodies.decode, partial(states_by_tenant, listed))
+        found = await self._asker.decoding.run(work)
         codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
         is_complete = names_all(listed)
         for position, code in enumerate(codes):

@@ -41,6 +41,11 @@ def shown(operation: Operation, body: bytes, mask: Mask) -> str:
     return excerpt(operation, masked(body[:_MASKED], mask), _SHOWN)
 
 
+def is_blank(body: bytes) -> bool:
+    """Tell whether there is nothing in a body to be shown."""
+    return len(body) <= _QUOTED and not body.strip()
+
+
 def masked(body: bytes, mask: Mask) -> bytes:
     """Return a body without any key; bytes that are no text stay as they are."""
     return mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
