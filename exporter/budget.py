@@ -1,4 +1,10 @@
-"""Which detail is left out where there are too many series: rank by rank, and whole ranks alone."""
+"""Which detail is left out where there are too many series: rank by rank, and whole ranks alone.
+
+Every family that grows with what a switch says has a rank. What has none is as long as the configuration is:
+the phones that it names as watched, the limits of its nodes, and the figures of the switch itself.
+"""
+
+from collections.abc import Collection
 
 from exporter import catalogue
 from exporter.catalogue import Metric
@@ -18,8 +24,25 @@ _RANKS: tuple[frozenset[Metric], ...] = (
             catalogue.TENANT_EXTENSIONS,
         }
     ),
+    frozenset({catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS}),  # of tenants
+    frozenset(
+        {
+            catalogue.TENANT_INFO,
+            catalogue.TENANT_OPEN,
+            catalogue.TENANT_BALANCE_THRESHOLD,
+            catalogue.TENANT_REGISTERED_RATIO_THRESHOLD,
+            catalogue.TENANT_CHANNELS_LIMIT,
+        }
+    ),
+    frozenset({catalogue.NODE_PEERS, catalogue.NODE_CHANNELS, catalogue.NODE_PRESENT}),
 )
 """What is withheld, the first rank first (design, section 5)."""
+
+_FIGURES_OF_TENANTS, _STATUS, _DECLARED = 2, 3, 4
+"""Ranks by what they are."""
+
+BYTES_A_SERIES = 256
+"""A line with usual labels has 80 to 130. Very long labels must not take the memory of many more series."""
 
 _RANK_OF = {metric: rank for rank, metrics in enumerate(_RANKS) for metric in metrics}
 
@@ -49,35 +72,54 @@ class Budget:
     @property
     def withholds_tenants(self) -> bool:
         """Whether even the figures of the tenants are withheld."""
-        return self._withheld == len(_RANKS)
+        return self._withheld > _FIGURES_OF_TENANTS
 
-    def withholds(self, metric: Metric) -> bool:
-        """Tell whether a family is withheld."""
-        return _RANK_OF.get(metric, len(_RANKS)) < self._withheld
+    def withholds(self, metric: Metric, tenant: str) -> bool:
+        """Tell whether a family is withheld from a tenant, or from the switch, which is tenant ""."""
+        rank = _RANK_OF.get(metric, len(_RANKS))
+        return rank < self._withheld and (bool(tenant) or rank != _STATUS)
 
-    def leave_out(self, place: Place, series: int) -> None:
-        """Note how many series of a family are left out in this place; 0 where all are there."""
+    def leave_out(self, place: Place, lines: bytes) -> None:
+        """Note which lines of a family are left out in this place; none where all are there."""
         before = self._left_out.pop(place, 0)
-        if series:
-            self._left_out[place] = series
-        if series != before:
-            self._left_out_of_rank[_RANK_OF[place[0]]] += series - before
+        load = load_of(lines.count(b"\n"), len(lines))
+        if load:
+            self._left_out[place] = load
+        if load != before:
+            self._left_out_of_rank[_RANK_OF[place[0]]] += load - before
+
+    def forget(self, tenants: Collection[str]) -> None:
+        """Forget what is left out of tenants that left."""
+        for place in [place for place in self._left_out if place[1] in tenants]:
+            self.leave_out(place, b"")
 
     def leaves_out(self, place: Place) -> bool:
         """Tell whether anything is left out in this place."""
         return place in self._left_out
 
-    def tighten(self, series: int) -> frozenset[Metric]:
-        """Return the families to withhold from now on, so that this many series become fewer."""
-        if series <= self.most or self.withholds_tenants:
+    def tighten(self, load: int) -> frozenset[Metric]:
+        """Return the families to withhold from now on, so that this load becomes less."""
+        if load <= self.most or self._withheld == len(_RANKS):
             return frozenset()
         self._withheld += 1
         return _RANKS[self._withheld - 1]
 
-    def relax(self, series: int) -> None:
-        """Let ranks come back with their next answers, where they would fit with room to spare."""
+    def relax(self, load: int) -> bool:
+        """Let ranks come back with their next answers, where they would fit with room to spare.
+
+        Returns whether one came back that no answer brings: what is declared of each tenant.
+        """
+        is_declared = False
         while self._withheld:
             rank = self._withheld - 1
-            if series + self._left_out_of_rank[rank] > self.most * _ROOM_TO_SPARE:
-                return
+            load += self._left_out_of_rank[rank]
+            if load > self.most * _ROOM_TO_SPARE:
+                break
             self._withheld = rank
+            is_declared = is_declared or rank == _DECLARED
+        return is_declared
+
+
+def load_of(series: int, size: int) -> int:
+    """Return what lines count for: how many they are, or more where they are very long."""
+    return max(series, size // BYTES_A_SERIES)

@@ -302,6 +302,12 @@ EMPTY_ANSWERS = _counter(
     unit="answers",
     labels="switch query",
 )
+ROWS_SKIPPED = _counter(
+    "softswitch_rows_skipped_total",
+    "Rows of lists, and nodes of counts, that could not be read while the rest of the answer could.",
+    unit="rows",
+    labels="switch query",
+)
 TARGETS_SKIPPED = _counter(
     "softswitch_targets_skipped_total",
     "Targets of a sweep that were not asked, by reason: in_flight, backoff, breaker or budget.",

@@ -7,6 +7,7 @@ The key is in the query string (the API has no other place for it), so no text o
 passed on: such texts hold URLs. What is told of a failure is composed here.
 """
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ import aiohttp
 from yarl import URL
 
 from exporter import __version__, connections
+from exporter.bodies import Bodies, Room
 from exporter.config import Proxy, SwitchConfiguration
 from exporter.connections import (
     HEADER_LIMIT,
@@ -29,7 +31,7 @@ from exporter.connections import (
 )
 from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
-from exporter.model import Failure, Reason
+from exporter.model import Body, Failure, Reason
 from exporter.network_errors import connection_detail, http_detail
 from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
 from exporter.request import Operation, Request
@@ -69,12 +71,16 @@ class Client:
     proxy: Proxy | None
     server_name: str | None
     tls: ClientTls | None
+    bodies: Bodies = field(init=False, repr=False)
+    _large: asyncio.Semaphore = field(init=False, repr=False)
     _deadlines: Deadlines = field(init=False, repr=False)
     _unpacking: ThreadLimit = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
     _through: Mapping[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.bodies = Bodies()
+        self._large = asyncio.Semaphore(1)
         self._deadlines = Deadlines(self.timeout)
         self._unpacking = ThreadLimit("unpack", 1)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
@@ -86,17 +92,23 @@ class Client:
         Cancelling closes the connection. No exception of the network leaves this function.
         """
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
+        room = Room(self.bodies, self._large)
+        body: bytes | Failure | None = None
         try:
-            return await self._deadlines.keep(self._fetch(self._url(request, key), limit))
+            body = await self._deadlines.keep(self._fetch(self._url(request, key), limit, room))
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(error)
+        finally:
+            if not isinstance(body, Body):
+                room.release()
+        return body
 
     def _url(self, request: Request, key: str) -> URL:
         return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
 
-    async def _fetch(self, url: URL, limit: int) -> bytes | Failure:
+    async def _fetch(self, url: URL, limit: int, room: Room) -> bytes | Failure:
         async with self.session.get(
             url,
             allow_redirects=False,
@@ -111,9 +123,15 @@ class Client:
             named = coding(",".join(response.headers.getall("Content-Encoding", ())))
             if isinstance(named, Failure):
                 return named
-            body = await _body(response, limit)
-        if named and isinstance(body, bytes):
-            return await unpack(body, named, limit, self._unpacking)
+            received: bytes | bytearray | Failure = await _body(response, limit, room)
+        if named and not isinstance(received, Failure):
+            received = await unpack(received, named, limit, self._unpacking, room)
+        if isinstance(received, Failure):
+            return received
+        body = Body(received)
+        if not body.isascii():
+            body.charset = (response.charset or "").strip()
+        body.release = room.release
         return body
 
     @property
@@ -132,17 +150,16 @@ class Client:
         return Failure(reason, proxy_failure(error, self.proxy) or _DETAILS[reason](self, error))
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes | Failure:
-    chunks = []
-    size = 0
+async def _body(response: aiohttp.ClientResponse, limit: int, room: Room) -> bytearray | Failure:
+    # One buffer that grows: chunks that are joined at the end take twice the memory.
+    body = bytearray()
     while not response.content.at_eof():
-        chunk = await response.content.readany()
-        size += len(chunk)
-        if size > limit:
+        body += await response.content.readany()
+        if len(body) > limit:
             # Leaving without having read it all closes the connection, so nothing more arrives.
             return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
-        chunks.append(chunk)
-    return b"".join(chunks)
+        await room.grow(len(body))
+    return body
 
 
 def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
@@ -188,10 +205,12 @@ def open_client(
     configuration: SwitchConfiguration,
     traces: Sequence[aiohttp.TraceConfig] = (),
     resolver: Resolver | None = None,
+    bodies: Bodies | None = None,
 ) -> Client:
     """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
 
-    With a ``resolver`` that outlives the client, addresses that are known stay known. Its ``tls`` loads the
+    With a ``resolver`` that outlives the client, addresses that are known stay known. ``bodies`` is shared by
+    all clients. Its ``tls`` loads the
     certificate files with the first request, or earlier with ``load``.
     """
     has_tls = is_encrypted(configuration.url, configuration.proxy)
@@ -216,7 +235,7 @@ def open_client(
         # A switch has no business to keep state here: its cookies are dropped.
         cookie_jar=aiohttp.DummyCookieJar(),
     )
-    return Client(
+    client = Client(
         session=session,
         url=URL(configuration.url),
         timeout=configuration.timeout,
@@ -224,3 +243,5 @@ def open_client(
         server_name=configuration.tls.server_name,
         tls=ClientTls(configuration.tls, f"switch {configuration.name}") if has_tls else None,
     )
+    client.bodies = bodies or client.bodies
+    return client

@@ -29,9 +29,9 @@ class Count:
         self.value = 0.0
         self._opening = lines.opening(metric, label_values)
 
-    def inc(self) -> None:
-        """Count one more."""
-        self.value += 1
+    def inc(self, by: float = 1) -> None:
+        """Count one more, or so many."""
+        self.value += by
 
     def set(self, value: float) -> None:
         """Set the value, of a gauge."""

@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from exporter.bodies import Bodies
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
@@ -42,6 +43,7 @@ class Fleet:
         self._clock = clock
         self._configuration: Configuration | None = None
         self._resolver = resolver or Resolver()  # one for all, so that a reload forgets no address
+        self._bodies = Bodies()
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
         self._reconnecting: asyncio.Task[None] | None = None
@@ -131,7 +133,7 @@ class Fleet:
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}
         for switch in configuration.switches:
-            client = clients[switch.name] = open_client(switch, resolver=self._resolver)
+            client = clients[switch.name] = open_client(switch, resolver=self._resolver, bodies=self._bodies)
             try:
                 if client.tls:
                     await client.tls.load()

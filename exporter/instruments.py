@@ -21,6 +21,9 @@ from exporter.catalogue import Metric
 from exporter.counters import Count, Family, Histogram
 from exporter.model import Query, Reason, Scope, SkipReason
 
+_WITH_ROWS = frozenset({Query.PEERS, Query.CHANNELS, Query.REGISTRATIONS, Query.TENANTS, Query.EXTENSIONS})
+"""The queries whose answers may be lists, or counts by node."""
+
 
 class Instruments:
     """What polling counts and measures, by switch and query."""
@@ -41,12 +44,14 @@ class Instruments:
         self.request_duration = Family(catalogue.REQUEST_DURATION, durations)
         self.request_failures = Family(catalogue.REQUEST_FAILURES, Count)
         self.empty_answers = Family(catalogue.EMPTY_ANSWERS, Count)
+        self.rows_skipped = Family(catalogue.ROWS_SKIPPED, Count)
         self.targets_skipped = Family(catalogue.TARGETS_SKIPPED, Count)
         self.breaker_open = Family(catalogue.BREAKER_OPEN, Count)
         self._families = (
             self.request_duration,
             self.request_failures,
             self.empty_answers,
+            self.rows_skipped,
             self.targets_skipped,
             self.breaker_open,
         )
@@ -60,6 +65,8 @@ class Instruments:
         """Let every counter of a query exist from the start: a counter born at 1 has no increase."""
         self.request_duration.labels(switch, query)
         self.empty_answers.labels(switch, query)
+        if query in _WITH_ROWS:
+            self.rows_skipped.labels(switch, query)
         for reason in Reason:
             self.request_failures.labels(switch, query, reason)
         for skip in SkipReason:

@@ -1,89 +1,103 @@
 """Keeps keys out of every text that leaves the program.
 
 Keys travel in the query string of every request (seen, wire notes 2026-10), and a switch may echo what it
-was sent. So whatever is logged or shown passes through here last, wherever it came from.
+was sent: cut off, in another case, wrapped, or escaped several times over. So whatever is logged or shown
+passes through here last, wherever it came from, and every run of eight characters that it shares with a key
+is replaced.
+
+A text is read in several views, in each of which one more layer of escapes is undone and white space is left
+out. Each character of a view knows where it stands in the text.
 """
 
-import html
-import json
-import re
-from collections import defaultdict
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
 
-from yarl import URL
+from exporter.views import View, base64_views, in_words, plain_views, quoted_printable
 
 MASK = "***"
 
-_START = 3
-"""Characters by which a secret is looked up: a text is read once, however many secrets there are."""
+RUN = 8
+"""Characters of a key, in a row, that no text may show."""
 
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
+
+_HINT = 5
+_STEP = RUN - _HINT + 1
+"""Only each fourth place of a text is looked at: of eight characters that are a key's, five begin there."""
 
 
 class Mask:
-    """Replaces every secret it was told of, in each of the forms in which it may stand in a text."""
+    """Replaces every secret it was told of, and every longer part of one, however it is escaped."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._short: set[str] = set()
-        self._by_start: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._runs: set[str] = set()
+        self._hints: set[str] = set()
+        self._short: dict[int, set[str]] = {}
+        self._has_blanks = False
 
     def add(self, secret: str) -> None:
         """Remember a secret for good: a rotated key may still stand in an old answer."""
-        if secret in self._known or not secret:
+        if secret in self._known or not secret.strip():
             return
         self._known.add(secret)
-        for form in _forms(secret):
-            if len(form) < _START:
-                self._short.add(form)
-            else:
-                self._by_start[form[:_START]][len(form)].add(form)
+        self._has_blanks = self._has_blanks or any(map(str.isspace, secret))
+        first, *deeper = [view.folded().text for view in _views_of_secret(secret)]
+        if len(first) >= RUN:
+            self._runs.update(_runs_of(first, RUN))
+            self._hints.update(_runs_of(first, _HINT))
+        else:
+            self._short.setdefault(len(first), set()).add(first)
+        for said in deeper:
+            # What looks like an escape is left out there, so that eight characters have become fewer.
+            self._short.setdefault(_HINT, set()).update(_runs_of(said, _HINT))
 
     def __call__(self, text: str) -> str:
         """Return the text without any secret."""
-        for form in self._short:
-            text = text.replace(form, MASK)
-        kept = []
-        position = copied = 0
-        while position < len(text):
-            length = self._secret_at(text, position)
-            if length:
-                kept += [text[copied:position], MASK]
-                position = copied = position + length
-            else:
-                position += 1
-        return "".join([*kept, text[copied:]]) if kept else text
+        if not self._known:
+            return text
+        spans = sorted(span for view in self._views(text) for span in self._found(view))
+        return _without(text, spans) if spans else text
 
-    def _secret_at(self, text: str, position: int) -> int:
-        """Return how long the longest secret is that starts here; 0 where none does."""
-        candidates = self._by_start.get(text[position : position + _START])
-        if candidates is None:
-            return 0
-        return max(
-            (length for length, forms in candidates.items() if text[position : position + length] in forms),
-            default=0,
-        )
+    def _views(self, text: str) -> Iterator[View]:
+        yield from plain_views(View.of(text))
+        quoted = quoted_printable(text)
+        if quoted is not None:
+            yield from plain_views(quoted)
+        if self._has_blanks:
+            yield from in_words(text)
+        if self._runs:
+            yield from base64_views(text)
+
+    def _found(self, view: View) -> Iterator[tuple[int, int]]:
+        """Yield where secrets stand in the text that the view is of."""
+        folded = view.folded()
+        text, runs = folded.text, self._runs
+        hints = self._hints
+        for hint in [at for at in range(0, len(text), _STEP) if text[at : at + _HINT] in hints]:
+            for at in range(max(hint - RUN + _HINT, 0), hint + 1):
+                if text[at : at + RUN] in runs:
+                    yield folded.span(at, at + RUN)
+        for length, short in self._short.items():
+            for at in [at for at in range(len(text) - length + 1) if text[at : at + length] in short]:
+                yield folded.span(at, at + length)
 
 
-def _forms(secret: str) -> set[str]:
-    """Return the secret as it is written in logs, URLs, HTML and JSON, by Python's libraries and by PHP's."""
-    upper = {
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-        URL("http://host/").with_query(key=secret).raw_query_string.removeprefix("key="),  # as it is sent
-    }
-    lower = {_PERCENT.sub(lambda code: code[0].lower(), form) for form in upper}
-    escaped = json.dumps(secret)[1:-1]
-    page = html.escape(secret)
-    return {
-        secret,
-        *upper,
-        *lower,
-        escaped,
-        escaped.replace("/", r"\/"),  # json_encode
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        page,
-        page.replace("&#x27;", "&#039;"),  # htmlspecialchars
-    }
+def _runs_of(text: str, length: int) -> Iterator[str]:
+    return (text[at : at + length] for at in range(len(text) - length + 1))
+
+
+def _views_of_secret(secret: str) -> Iterator[View]:
+    """Yield what stands for a secret in the views of a text: a key may itself look like an escape."""
+    yield from plain_views(View.of(secret))
+    if any(map(str.isspace, secret)):
+        yield from in_words(secret)
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return the text with the mask in place of the spans, which are sorted; those that overlap are one."""
+    kept: list[str] = []
+    copied = 0
+    for start, end in spans:
+        if not kept or start >= copied:
+            kept += [text[copied:start], MASK]
+        copied = max(copied, end)
+    return "".join([*kept, text[copied:]])

@@ -3,7 +3,7 @@
 Wire names are left behind in ``request`` (going out) and ``decode`` (coming in).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -112,21 +112,48 @@ class Failure:
         return self.reason is Reason.AUTH or self.status in _REFUSING_STATUSES
 
 
+class Body(bytes):
+    """The body of an answer.
+
+    ``charset`` is the one that its Content-Type declares, "" without one. ``release`` is called by whoever
+    has decoded the body: from then on others may take its room in memory.
+    """
+
+    charset: str = ""
+    release: Callable[[], None] = staticmethod(lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The rows of a list, or the nodes of a count, that could not be read while the rest could.
+
+    ``rows`` is how many, ``nameless`` those of them of which not even the name could be read: who is not in
+    the list may be one of these. ``first`` says what is wrong with the first; it quotes nothing.
+    """
+
+    rows: int
+    nameless: int
+    first: str
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Peers or channels, counted.
 
     ``total`` is what the switch states, or None where it states none.
     ``nodes`` is the count of each node, or None where the answer was not by node.
+    ``uncounted`` are nodes that are in the answer with a count that could not be read.
     """
 
     total: int | None
     nodes: Mapping[str, int] | None
+    uncounted: frozenset[str] = frozenset()
+    skipped: Skipped | None = None
 
     @property
     def whole(self) -> int | None:
-        """The stated total, else the sum over the nodes."""
-        if self.total is None and self.nodes is not None:
+        """The stated total, else the sum over the nodes, as long as every node could be counted."""
+        if self.total is None and self.nodes is not None and self.skipped is None:
             return sum(self.nodes.values())
         return self.total
 
@@ -167,15 +194,16 @@ class Extensions:
     """A tenant's list of extensions."""
 
     rows: tuple[Extension, ...]
+    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One row of the installation's list of tenants."""
+    """One row of the installation's list of tenants. ``disabled`` is None where that could not be read."""
 
     code: str
     name: str
-    disabled: bool
+    disabled: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +211,7 @@ class Tenants:
     """The installation's list of tenants."""
 
     rows: tuple[Tenant, ...]
+    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +229,12 @@ class Peers:
     """Every peer of every node."""
 
     rows: tuple[Peer, ...]
+    skipped: Skipped | None = None
+
+
+def names_all(listed: Extensions | Tenants | Peers) -> bool:
+    """Tell whether the name of every row could be read, so that who is not in the list is really missing."""
+    return listed.skipped is None or not listed.skipped.nameless
 
 
 Answer = Counts | Number | RegistrationState | Limits | Extensions | Tenants | Peers

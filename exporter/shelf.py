@@ -59,10 +59,11 @@ class Shelf:
 
 
 class Shelves:
-    """A shelf for each family and part. ``series`` is how many lines there are on all of them."""
+    """A shelf for each family and part. On all of them there are ``series`` lines of ``size`` bytes."""
 
     def __init__(self) -> None:
         self.series = 0
+        self.size = 0
         self._shelves: dict[Metric, dict[str, Shelf]] = {}
 
     @property
@@ -87,7 +88,12 @@ class Shelves:
         if shelf is None:
             shelf = by_part[part] = Shelf()
         before = shelf.put(tenant, block)
-        self.series += block.count(b"\n") - (before.count(b"\n") if before else 0)
+        if before is None:
+            self.series += block.count(b"\n")
+            self.size += len(block)
+        elif before != block:
+            self.series += block.count(b"\n") - before.count(b"\n")
+            self.size += len(block) - len(before)
 
     def remove(self, metric: Metric, tenant: str, part: str) -> None:
         """Take a block away, where there is one."""
@@ -96,6 +102,7 @@ class Shelves:
         before = shelf.remove(tenant) if shelf else None
         if before:
             self.series -= before.count(b"\n")
+            self.size -= len(before)
         if by_part and shelf and shelf.is_empty:  # nodes may have new names every day
             del by_part[part]
             if not by_part:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter import catalogue, freshness, lines
-from exporter.budget import Budget
+from exporter.budget import Budget, load_of
 from exporter.catalogue import Metric
 from exporter.lines import Values
 from exporter.model import Failure, Query, Scope, Target
@@ -79,6 +79,7 @@ class Store:
         self.valid_at: float | None = None
         self._stale_after = stale_after
         self._budget = Budget(max_series)
+        self._lacks_declared = False
         self._shelves = Shelves()
         self._cycles: dict[Job, float] = {}
         self._answers: dict[_Source, _Group] = {}
@@ -157,6 +158,11 @@ class Store:
         """Set values that do not age: those from the configuration."""
         self._set(metric, tenant, part, lines.head(metric, self.switch, tenant), values)
 
+    def take_lack_of_declared(self) -> bool:
+        """Tell, once, that there is room again for what is declared of each tenant and was withheld."""
+        lacks, self._lacks_declared = self._lacks_declared, False
+        return lacks
+
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
         """Take back what was set."""
         self._remove(metric, tenant, part)
@@ -164,8 +170,12 @@ class Store:
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
         """Set the one series that carries what a tenant is called and how it is labelled."""
         self.labels[tenant] = labels
-        text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels)
-        self._shelves.put(catalogue.TENANT_INFO, tenant, "", text.encode())
+        text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels).encode()
+        if self._budget.is_strained:
+            is_withheld = self._budget.withholds(catalogue.TENANT_INFO, tenant)
+            self._budget.leave_out((catalogue.TENANT_INFO, tenant, ""), text if is_withheld else b"")
+            text = b"" if is_withheld else text
+        self._shelves.put(catalogue.TENANT_INFO, tenant, "", text)
         self._withhold_what_is_too_much()
 
     def record(self, target: Target, failure: Failure | None, *, now: float, wall: float) -> Attempt | None:
@@ -176,7 +186,8 @@ class Store:
         query, scope, tenant = target
         self.tried.add((query, scope))
         head = (self.switch, query, scope, tenant)
-        if before is None or (before.failure is None) is not (failure is None):
+        is_shown = before and self._shelves.get(catalogue.QUERY_SUCCESS, tenant, query)
+        if before is None or not is_shown or (before.failure is None) is not (failure is None):
             self._set(catalogue.QUERY_SUCCESS, tenant, query, head, float(failure is None))
         if before and before.failure:
             self._remove(catalogue.QUERY_FAILURE, tenant, query)  # the reason is one of its labels
@@ -224,7 +235,8 @@ class Store:
 
     def expire(self, now: float) -> list[Target]:
         """Drop what has become stale; return the targets whose values went."""
-        self._budget.relax(self.series)
+        if self._budget.relax(self._load):
+            self._lacks_declared = True
         gone = []
         for group in list(self._groups.values()):
             ages = group.ages
@@ -276,7 +288,8 @@ class Store:
             self.labels.pop(tenant, None)
         for metric, part in list(self._shelves.places):
             for code in codes:
-                self._remove(metric, code, part)
+                self._shelves.remove(metric, code, part)
+        self._budget.forget(codes)
 
     def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the blocks of a family as they are now: what comes later does not change them."""
@@ -296,41 +309,49 @@ class Store:
         if before and isinstance(values, float | int) and not self._budget.is_strained:
             self._shelves.put(metric, tenant, part, lines.renewed(before, values))
             return
-        self._render(metric, tenant, part, head, values)
-        if self._shelves.series > self._budget.most:
+        block = lines.block(metric, head, values)
+        if self._budget.is_strained:
+            block = self._within_budget(metric, tenant, part, block)
+        self._shelves.put(metric, tenant, part, block)
+        if self._load > self._budget.most:
             self._withhold_what_is_too_much()
 
-    def _render(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
-        if self._budget.is_strained:
-            values = self._within_budget(metric, tenant, part, values)
-        self._shelves.put(metric, tenant, part, lines.block(metric, head, values))
+    @property
+    def _load(self) -> int:
+        return load_of(self._shelves.series, self._shelves.size)
 
-    def _within_budget(self, metric: Metric, tenant: str, part: str, values: Values) -> Values:
-        """Return which of the values are kept, and note how many are not."""
-        kept = self._indispensable(metric, tenant, values) if self._budget.withholds(metric) else values
-        self._budget.leave_out((metric, tenant, part), _series(values) - _series(kept))
-        return kept
+    def _within_budget(self, metric: Metric, tenant: str, part: str, block: bytes) -> bytes:
+        """Return which of the lines are kept, and note those that are not."""
+        kept = left_out = b""
+        if self._budget.withholds(metric, tenant):
+            kept, left_out = self._parted(metric, tenant, block)
+        self._budget.leave_out((metric, tenant, part), left_out)
+        return block if not left_out else kept
 
     def _remove(self, metric: Metric, tenant: str, part: str) -> None:
         self._shelves.remove(metric, tenant, part)
         if self._budget.is_strained:
-            self._budget.leave_out((metric, tenant, part), 0)
+            self._budget.leave_out((metric, tenant, part), b"")
 
-    def _indispensable(self, metric: Metric, tenant: str, values: Values) -> Values:
+    def _parted(self, metric: Metric, tenant: str, block: bytes) -> tuple[bytes, bytes]:
+        """Return the lines that stay when a family is withheld, those of watched phones, and the others."""
         watched = self.values(catalogue.EXTENSION_WATCHED, tenant)
-        if metric is not catalogue.EXTENSION_REGISTERED or not isinstance(values, Mapping):
-            return {}
-        return {
-            last: value for last, value in values.items() if isinstance(watched, Mapping) and last in watched
-        }
+        if metric is not catalogue.EXTENSION_REGISTERED or not isinstance(watched, Mapping):
+            return b"", block
+        head = lines.head(metric, self.switch, tenant)
+        values = lines.figures(metric, head, block)
+        kept = {number: value for number, value in values.items() if number in watched}
+        others = {number: value for number, value in values.items() if number not in watched}
+        return lines.block(metric, head, kept), lines.block(metric, head, others)
 
     def _withhold_what_is_too_much(self) -> None:
-        while metrics := self._budget.tighten(self.series):
+        while metrics := self._budget.tighten(self._load):
             for metric in metrics:
                 for part, blocks in self.blocks(metric).items():
                     for tenant, block in blocks.items():
-                        values = lines.said(metric, self.switch, tenant, block)
-                        self._render(metric, tenant, part, (self.switch, tenant), values)
+                        kept = self._within_budget(metric, tenant, part, block)
+                        if kept is not block:
+                            self._shelves.put(metric, tenant, part, kept)
 
     def _is_withheld(self, source: _Source) -> bool:
         """Tell whether all that an answer said is left out."""
@@ -345,7 +366,3 @@ class Store:
         self._leave(group, source)
         for metric in group.metrics:
             self._remove(metric, target.tenant, part)
-
-
-def _series(values: Values) -> int:
-    return len(values) if isinstance(values, Mapping) else 1

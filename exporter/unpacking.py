@@ -7,6 +7,7 @@ import contextlib
 import zlib
 from functools import partial
 
+from exporter.bodies import Room
 from exporter.model import Failure, Reason
 from exporter.threads import ThreadLimit
 
@@ -43,13 +44,16 @@ def coding(header: str) -> str | Failure:
     )
 
 
-async def unpack(body: bytes, named: str, limit: int, threads: ThreadLimit) -> bytes | Failure:
-    """Undo one coding. What comes out is no larger than ``limit`` bytes."""
+async def unpack(
+    body: bytes | bytearray, named: str, limit: int, threads: ThreadLimit, room: Room
+) -> bytes | bytearray | Failure:
+    """Undo one coding. What comes out is no larger than ``limit`` bytes, for which ``room`` is made first."""
     if not body:
         return body
     try:
         unpacked = _unpack(body, named, min(limit, _ON_THE_LOOP)) if len(body) <= _ON_THE_LOOP else None
         if unpacked is None:
+            await room.grow(limit)
             unpacked = await threads.run(partial(_unpack, body, named, limit))
     except zlib.error:
         return Failure(Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}")
@@ -58,7 +62,7 @@ async def unpack(body: bytes, named: str, limit: int, threads: ThreadLimit) -> b
     return unpacked
 
 
-def _unpack(body: bytes, named: str, limit: int) -> bytes | None:
+def _unpack(body: bytes | bytearray, named: str, limit: int) -> bytes | None:
     """Return what comes out, or None where that is more than ``limit`` bytes. Raises zlib.error."""
     *others, last = _WINDOWS[named]
     for window in others:
@@ -67,7 +71,7 @@ def _unpack(body: bytes, named: str, limit: int) -> bytes | None:
     return _unpack_window(body, last, limit)
 
 
-def _unpack_window(body: bytes, window: int, limit: int) -> bytes | None:
+def _unpack_window(body: bytes | bytearray, window: int, limit: int) -> bytes | None:
     stream = zlib.decompressobj(window)
     unpacked = stream.decompress(body, limit + 1)
     if len(unpacked) > limit:

@@ -7,7 +7,7 @@ operation; ``words`` and ``counts.TOTAL_NAMES`` are the tables that an operator 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from exporter.decode.classify import classify
+from exporter.decode.classify import classify, classify_list
 from exporter.decode.counts import decode_counts
 from exporter.decode.excerpts import excerpt, is_list, without_credentials
 from exporter.decode.limits import decode_limits
@@ -16,11 +16,13 @@ from exporter.decode.numbers import decode_balance, decode_calls, decode_license
 from exporter.decode.options import Options
 from exporter.decode.registration import decode_registration
 from exporter.decode.shapes import column_names, holds_records
+from exporter.decode.windows import Windows
 from exporter.model import Answer, Failure
 from exporter.request import Operation
 
 __all__ = [
     "DECODERS",
+    "LIST_DECODERS",
     "Options",
     "column_names",
     "decode",
@@ -38,22 +40,33 @@ DECODERS: Mapping[Operation, Callable[[str, Options], Answer | Failure]] = Mappi
         Operation.LICENSE_DAYS: decode_license_days,
         Operation.BALANCE: decode_balance,
         Operation.REGISTRATION: decode_registration,
-        Operation.EXTENSIONS: decode_extensions,
         Operation.LIMITS: decode_limits,
-        Operation.TENANTS: decode_tenants,
-        Operation.PEERS: decode_peers,
     }
 )
 """How each operation's text is read, once ``classify`` has let it through."""
 
+LIST_DECODERS: Mapping[Operation, Callable[[Windows, Options], Answer | Failure]] = MappingProxyType(
+    {
+        Operation.EXTENSIONS: decode_extensions,
+        Operation.TENANTS: decode_tenants,
+        Operation.PEERS: decode_peers,
+    }
+)
+"""The same for lists, which are read a window at a time."""
+
 _AS_DOCUMENTED = Options()
 
 
-def decode(operation: Operation, body: bytes, options: Options = _AS_DOCUMENTED) -> Answer | Failure:
+def decode(
+    operation: Operation, body: bytes, options: Options = _AS_DOCUMENTED, charset: str = ""
+) -> Answer | Failure:
     """Return what the body of an HTTP 200 says, or why it says nothing. Any bytes will do; nothing is raised.
 
-    The detail of a failure tells what came and what to do. It quotes at most 120 characters of the
-    body, and none of a list's, but masks no key: that is left to who shows it.
+    ``charset`` is what the answer declares. The detail of a failure tells what came and what to do. It quotes
+    at most 120 characters of the body, and none of a list's, but masks no key: that is left to who shows it.
     """
-    text = classify(operation, body)
+    if operation in LIST_DECODERS:
+        windows = classify_list(body, charset)
+        return windows if isinstance(windows, Failure) else LIST_DECODERS[operation](windows, options)
+    text = classify(operation, body, charset)
     return text if isinstance(text, Failure) else DECODERS[operation](text, options)

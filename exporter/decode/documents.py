@@ -1,40 +1,42 @@
 """JSON as switches send it, read strictly where a lax reading would invent a value."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
-from typing import NoReturn
 
 from exporter.model import Failure, Reason
 
 Record = dict[str, object]
 
+UNREADABLE = object()
+"""Stands for a value that says nothing: NaN, an infinity, or a name that is twice in one object."""
+
 
 def _one_record(pairs: list[tuple[str, object]]) -> Record:
     record = dict(pairs)
     if len(record) != len(pairs):
-        raise ValueError("a name twice in one object")
+        times = Counter(name for name, _ in pairs)
+        record |= {name: UNREADABLE for name, often in times.items() if often > 1}
     return record
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name}, which is not a number")
-
-
 def record_decoder(required: Collection[str] = (), optional: Collection[str] = ()) -> json.JSONDecoder:
-    """Return a strict decoder. A record that has all ``required`` columns keeps only those and ``optional``.
+    """Return a decoder. With ``required``, an object keeps only those columns and ``optional``.
 
     The rest is dropped while reading, so that the credentials of a list are never held longer than its body.
+    What cannot be a value is ``UNREADABLE``, which costs that value and not the document. Control characters
+    in texts are read as they are, for the same reason.
     """
     kept = (*required, *optional)
 
     def few_columns(pairs: list[tuple[str, object]]) -> Record:
         record = _one_record(pairs)
-        if not all(name in record for name in required):
-            return record
         return {name: record[name] for name in kept if name in record}
 
     return json.JSONDecoder(
-        object_pairs_hook=few_columns if required else _one_record, parse_constant=_no_number
+        object_pairs_hook=few_columns if required else _one_record,
+        parse_constant=lambda _: UNREADABLE,
+        strict=False,
     )
 
 
@@ -49,8 +51,8 @@ def parse(text: str, decoder: json.JSONDecoder = _STRICT) -> object:
         why = f"goes wrong or breaks off after character {error.pos:,} of {len(text):,}"
     except RecursionError:
         why = "is nested too deeply"
-    except ValueError as error:  # ours, and Python's limit of digits
-        why = f"holds {error}"
+    except ValueError:  # Python's limit of digits
+        why = "holds a number with too many digits"
     else:
         return value
     return Failure(Reason.DECODE, f"the JSON of the answer {why}")

@@ -2,8 +2,9 @@
 
 import re
 
-LONGEST_LABEL = 1000
-"""Characters. No name of a node, tenant, extension or user comes near; a body gone astray does."""
+LONGEST_LABEL = 255
+"""Characters: those of the longest host name, and of a usual column of a database. It also bounds what the
+series of a switch can take in memory."""
 
 # Neither can be served: NUL ends the text for many readers, half a surrogate pair has no UTF-8.
 _UNSERVABLE = re.compile(r"[\x00\ud800-\udfff]")

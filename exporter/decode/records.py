@@ -1,13 +1,23 @@
-"""Lists of records, as JSON or as a table. No failure here quotes anything: lists hold credentials."""
+"""Lists of records, as JSON or as a table. No failure here quotes anything: lists hold credentials.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+One bad row costs that row: it is skipped and counted. The whole list is a failure where
+
+- the document breaks off, in JSON or in the last line of a table: nobody knows what is missing;
+- it is an error message, or the header of the table lacks a column;
+- more than half of the rows cannot be read: then it is another list, or another format;
+- there are more rows than any installation has (``too_large``).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from json import JSONDecoder
 
-from exporter.decode.complaints import unread
-from exporter.decode.documents import parse, record_decoder
-from exporter.model import Failure, Reason
+from exporter.decode.complaints import ENVELOPE_NAMES, unread
+from exporter.decode.documents import UNREADABLE, record_decoder
+from exporter.decode.elements import BROKEN, elements
+from exporter.decode.windows import BrokenOffError, Windows
+from exporter.model import Failure, Reason, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +31,97 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a list is called in a failure, and the columns to be kept of it."""
+    """What a list is called in a failure, the columns to be kept of it, and how many rows it has at most.
+
+    ``nameless`` is what ``take`` says of a row of which it cannot be told whose it is.
+    """
 
     name: str
     columns: tuple[Column, ...]
+    most: int
+    nameless: str
 
 
-Rows = list[tuple[object, ...]]
+_LONGEST_HEADER = 16 * 1024
+
+_GIVE_UP = 100
+"""Rows that cannot be read, after which a list that is mostly such rows is not read to its end."""
+
+Take = Callable[[Sequence[object]], str]
+"""Is given the cells of a row in the order of the columns, ``UNREADABLE`` where a required one is missing.
+Returns what is wrong with the row, or ""."""
 
 
-def read_rows(text: str, layout: Layout) -> Rows | Failure:
-    """Return the cells of each row, in the order of the layout's columns; None where one is not there."""
-    if text == "]":  # an empty list (seen, wire notes 2026-10)
-        return []
-    return _from_json(text, layout) if text.startswith(("[", "{")) else _from_table(text, layout)
+def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure | None:
+    """Hand each row to ``take``; return which rows were skipped, None where all could be read."""
+    first = windows.skip_blanks()
+    if windows.start() == "]":  # an empty list (seen, wire notes 2026-10)
+        return None
+    tally = _Tally(layout, take)
+    try:
+        failure = (_from_json if first and first in "[{" else _from_table)(windows, tally)
+    except BrokenOffError as error:
+        return Failure(Reason.DECODE, f"expected {layout.name}; {error} after row {tally.rows:,}")
+    if failure is None and first == "{" and tally.rows and not tally.has_records:
+        return _other(windows, layout)
+    return failure or tally.verdict()
 
 
-def broken_row(layout: Layout, position: int, what: str) -> Failure:
-    """Return the failure for a row; ``position`` counts from 0."""
-    return Failure(Reason.DECODE, f"row {position + 1:,} of {layout.name} has {what}")
+def _other(windows: Windows, layout: Layout) -> Failure:
+    """Return the failure for what is no such list: an error message of the switch, perhaps."""
+    return unread(windows.start(), layout.name, shown=False)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts the rows of a list, and those that cannot be read."""
+
+    layout: Layout
+    take: Take
+    rows: int = 0
+    bad: int = 0
+    nameless: int = 0
+    first: str = ""
+    has_records: bool = field(default=False)
+
+    def note(self, cells: Sequence[object]) -> None:
+        """Hand on a row with its cells."""
+        wrong = self.take(cells)
+        if wrong:
+            missing = (
+                column.json
+                for column, cell in zip(self.layout.columns, cells, strict=True)
+                if cell is UNREADABLE
+            )
+            self.skip(wrong, nameless=wrong == self.layout.nameless, missing=next(missing, ""))
+        else:
+            self.rows += 1
+
+    def skip(self, wrong: str, *, nameless: bool = True, missing: str = "") -> None:
+        """Count a row that cannot be read."""
+        self.rows += 1
+        self.bad += 1
+        self.nameless += nameless
+        self.first = self.first or f"row {self.rows:,} has {f'no {missing}' if missing else wrong}"
+
+    def verdict(self) -> Skipped | Failure | None:
+        if not self.bad:
+            return None
+        if 2 * self.bad > self.rows:
+            return self.mostly_bad()
+        return Skipped(self.bad, self.nameless, f"{self.layout.name}: {self.first}")
+
+    def mostly_bad(self) -> Failure:
+        return Failure(
+            Reason.DECODE,
+            f"{self.bad:,} of {self.rows:,} rows of {self.layout.name} cannot be read: {self.first}",
+        )
+
+    def hopeless(self) -> Failure | None:
+        """Return the failure where reading on is of no use."""
+        if self.rows >= self.layout.most:
+            return Failure(Reason.TOO_LARGE, f"{self.layout.name} has more than {self.layout.most:,} rows")
+        return self.mostly_bad() if self.bad >= _GIVE_UP and 2 * self.bad > self.rows else None
 
 
 @cache
@@ -50,50 +132,60 @@ def _decoder(layout: Layout) -> JSONDecoder:
     )
 
 
-def _from_json(text: str, layout: Layout) -> Rows | Failure:
-    document = parse(text, _decoder(layout))
-    if isinstance(document, Failure):
-        return Failure(document.reason, f"{layout.name} was due; {document.detail}")
-    records = _records(document)
-    if records is None:
-        return unread(text, layout.name, shown=False)
-    rows: Rows = []
-    for position, record in enumerate(records):
-        if not isinstance(record, dict):
-            return broken_row(layout, position, "no columns")
-        for column in layout.columns:
-            if column.required and column.json not in record:
-                return broken_row(layout, position, f"no {column.json}")
-        rows.append(tuple(record.get(column.json) for column in layout.columns))
-    return rows
-
-
-def _records(document: object) -> list[object] | None:
-    """Return the records of a list, or of an object that holds nothing but records."""
-    if isinstance(document, list):
-        return document
-    if isinstance(document, dict) and all(isinstance(record, dict) for record in document.values()):
-        return list(document.values())
+def _from_json(windows: Windows, tally: _Tally) -> Failure | None:
+    layout = tally.layout
+    for name, element in elements(windows, _decoder(layout)):
+        if failure := tally.hopeless():
+            return failure
+        if isinstance(element, dict):
+            tally.has_records = True
+            tally.note(
+                [
+                    element.get(column.json, UNREADABLE if column.required else None)
+                    for column in layout.columns
+                ]
+            )
+        elif name.casefold() in ENVELOPE_NAMES:  # {"error": "No id specified"}
+            return _other(windows, layout)
+        else:
+            tally.skip("JSON that cannot be read" if element is BROKEN else "no columns")
     return None
 
 
-def _from_table(text: str, layout: Layout) -> Rows | Failure:
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    header = [name.casefold() for name in _cells(lines[0].removesuffix("|"))]
+def _from_table(windows: Windows, tally: _Tally) -> Failure | None:
+    layout = tally.layout
+    lines = _lines(windows)
+    head = next(lines, "")[:_LONGEST_HEADER]
+    header = [name.casefold() for name in _cells(head.removesuffix("|"))]
     positions = {column: _position(header, column) for column in layout.columns}
     if all(position is None for position in positions.values()):
-        return unread(text, layout.name, shown=False)
+        return _other(windows, layout)
     for column, position in positions.items():
         if position is None and column.required:
             return Failure(Reason.DECODE, f"the table of {layout.name} has no column {column.plain}, or two")
-    rows: Rows = []
-    for number, line in enumerate(lines[1:]):
+    tally.has_records = True
+    is_cut_off = False
+    for line in lines:
+        if failure := tally.hopeless():
+            return failure
         # A ``|`` at the end closes the last cell, unless it opens one that the header has.
-        cells = _cells(line.removesuffix("|") if line.count("|") == len(header) else line)
-        if len(cells) != len(header):
-            return broken_row(layout, number, f"{len(cells)} cells where the header has {len(header)}")
-        rows.append(tuple(None if position is None else cells[position] for position in positions.values()))
-    return rows
+        row = line.removesuffix("|") if line.count("|") == len(header) else line
+        found = row.count("|") + 1
+        is_cut_off = found < len(header)
+        if found == len(header):
+            cells = _cells(row)
+            tally.note([None if position is None else cells[position] for position in positions.values()])
+        else:
+            tally.skip(f"{found:,} of {len(header)} cells")
+    if is_cut_off:
+        return Failure(Reason.DECODE, f"{layout.name} breaks off in row {tally.rows:,}")
+    return None
+
+
+def _lines(windows: Windows) -> Iterator[str]:
+    while (line := windows.line()) is not None:
+        if stripped := line.strip():
+            yield stripped
 
 
 def _position(header: Sequence[str], column: Column) -> int | None:

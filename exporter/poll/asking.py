@@ -11,11 +11,11 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Answer, Failure, Reason, SkipReason, Target
+from exporter.model import Answer, Body, Failure, Reason, SkipReason, Target
 from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.options import all_options
-from exporter.poll.reading import read, shown
+from exporter.poll.reading import is_blank, read, shown
 from exporter.poll.refusals import KeyRecord
 from exporter.poll.requests import Item
 from exporter.poll.targets import Targets
@@ -107,14 +107,19 @@ class Asker:
         body = await self.client.ask(item.request, key)
         taken = self._clock.monotonic() - started
         self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
-        if isinstance(body, Failure):
-            outcome: Answer | Failure = body
-        else:
-            how = item.request.operation, body, self.options[item.target.query], self._mask
-            is_small = len(body) <= _READ_ON_THE_LOOP
-            outcome = read(*how) if is_small else await self.decoding.run(partial(read, *how))
-        if isinstance(outcome, Failure) and isinstance(body, bytes) and body.strip():
+        outcome = body if isinstance(body, Failure) else await self._read(item, body)
+        if isinstance(outcome, Failure) and isinstance(body, bytes) and not is_blank(body):
             self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
         elif not item.part:  # one phone that answers well does not speak for those that do not
             self.answers.forget(item.target)
         return outcome
+
+    async def _read(self, item: Item, body: bytes) -> Answer | Failure:
+        work = partial(read, item.request.operation, body, self.options[item.target.query], self._mask)
+        try:
+            if len(body) <= _READ_ON_THE_LOOP:
+                return work()
+            return await self.decoding.run(partial(self.client.bodies.decode, work))
+        finally:
+            if isinstance(body, Body):
+                body.release()

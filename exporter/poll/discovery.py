@@ -1,7 +1,7 @@
 """Which tenants a switch has, from its own list."""
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Failure, Reason, Tenants
+from exporter.model import Failure, Reason, Tenants, names_all
 from exporter.poll.roll import Roll
 
 
@@ -17,10 +17,12 @@ class TenantDiscovery:
     def take_in(self, listed: Tenants) -> Failure | None:
         """Take in a list; return why it is not believed, and then nothing changes."""
         rows = {row.code: row for row in listed.rows}
-        if not self._roll.call(rows.keys()):
+        if not self._roll.call(rows.keys(), is_complete=names_all(listed)):
             return _doubt(len(rows), len(self._roll.names))
         missing = self._roll.names - rows.keys()  # for the first time: of these, what was known holds on
-        self._disabled = self._disabled & missing | {code for code, row in rows.items() if row.disabled}
+        unclear = {code for code, row in rows.items() if row.disabled is None}
+        held = self._disabled & (missing | unclear) | (unclear - self.names.keys())
+        self._disabled = held | {code for code, row in rows.items() if row.disabled}
         self.names = {
             code: rows[code].name if code in rows else self.names.get(code, "") for code in self._roll.names
         }

@@ -21,8 +21,10 @@ from exporter.model import (
     Registration,
     RegistrationState,
     Scope,
+    Skipped,
     Target,
     Tenants,
+    names_all,
 )
 from exporter.poll.families import families
 from exporter.poll.registrations import (
@@ -36,6 +38,9 @@ from exporter.poll.roll import Roll
 from exporter.poll.scope import ScopeWatch
 from exporter.poll.targets import Targets
 from exporter.store import Families, Store
+
+_MOST_EXTENSIONS = 300_000
+"""Discovered on one switch; the largest installation that this is built for has 250,000."""
 
 
 class Intake:
@@ -58,6 +63,7 @@ class Intake:
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
         self._extension_rolls: defaultdict[str, Roll] = defaultdict(Roll)
         self._scopes: defaultdict[Query, ScopeWatch] = defaultdict(ScopeWatch)
+        self._skipping: set[Target] = set()  # whose newest answer had rows that could not be read
 
     def take_in(self, item: Item, outcome: Answer | Failure, *, calls_were_counted: bool = False) -> None:
         """Take in one outcome, whole: nothing else runs in between.
@@ -66,6 +72,8 @@ class Intake:
         """
         if not self._targets.is_polled(item.target):
             return  # the tenant left, or the query was switched off, while it was being asked
+        if isinstance(outcome, Counts | Extensions | Peers | Tenants):
+            self._count_skipped_rows(item.target, outcome.skipped)
         outcome = self._empty_is_not_zero(item.target, outcome)
         if isinstance(outcome, Failure):
             outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
@@ -87,14 +95,16 @@ class Intake:
             self._put(item.target, self._families(item.target, outcome))
             self.record(item.target, None)
 
-    def take_in_peers(self, asked: Target, code: str, found: dict[str, Registration]) -> None:
+    def take_in_peers(
+        self, asked: Target, code: str, found: dict[str, Registration], *, is_complete: bool
+    ) -> None:
         """Take in the states of one tenant's extensions, out of the list of peers that was asked for."""
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
         wanted = self._targets.extensions(code)
         if not wanted:
             self._store.forget(target)
             return
-        said = registration_families(states_of_peers(found, wanted))
+        said = registration_families(states_of_peers(found, wanted, is_complete=is_complete))
         self._store.put(
             target,
             said,
@@ -120,7 +130,9 @@ class Intake:
 
     def drop(self, codes: Iterable[str]) -> None:
         """Forget tenants that left."""
-        for code in codes:
+        gone = set(codes)
+        self._skipping = {target for target in self._skipping if target.tenant not in gone}
+        for code in gone:
             self._registrations.pop(code, None)
             self._extension_rolls.pop(code, None)
             for watch in self._scopes.values():
@@ -133,6 +145,23 @@ class Intake:
 
     def _count_failure(self, target: Target, failure: Failure) -> None:
         self._instruments.request_failures.labels(self._store.switch, target.query, failure.reason).inc()
+
+    def _count_skipped_rows(self, target: Target, skipped: Skipped | None) -> None:
+        query, scope, tenant = target
+        if skipped is None:
+            self._skipping.discard(target)
+            return
+        self._instruments.rows_skipped.labels(self._store.switch, query).inc(skipped.rows)
+        if target not in self._skipping:
+            self._skipping.add(target)
+            self._log.warning(
+                "rows skipped: they cannot be read",
+                query=query.value,
+                scope=scope.value,
+                tenant=tenant,
+                rows=skipped.rows,
+                first=skipped.first,
+            )
 
     def _empty_is_not_zero(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
         """Read an empty list as nothing where it is to tell the state of phones: it changes none of them.
@@ -203,8 +232,13 @@ class Intake:
             return {}
         if answer.nodes is None:
             return {}
-        present = self._targets.see_nodes(answer.nodes, self._clock.elapsed())
-        self._forget_nodes([node for node, there in present.items() if not there])
+        known = self._targets.presence.known
+        there = {*answer.nodes, *answer.uncounted}
+        present = self._targets.see_nodes(there, self._clock.elapsed())
+        self._forget_nodes([node for node in known if node not in there])
+        if answer.skipped and answer.skipped.nameless:
+            # A node whose name could not be read may be any of those that seem to be missing.
+            present = {node: is_there for node, is_there in present.items() if is_there}
         return {catalogue.NODE_PRESENT: present}
 
     def _forget_nodes(self, nodes: list[str]) -> None:
@@ -222,7 +256,12 @@ class Intake:
     def _take_in_extensions(self, target: Target, answer: Extensions) -> None:
         """Take in which extensions a tenant has, where they are discovered."""
         roll = self._extension_rolls[target.tenant]
-        if roll.call([row.number for row in answer.rows]):
+        if self._targets.extensions_of_others(target.tenant) + len(answer.rows) > _MOST_EXTENSIONS:
+            failure = Failure(Reason.TOO_LARGE, f"the switch lists more than {_MOST_EXTENSIONS:,} extensions")
+            self._count_failure(target, failure)
+            self.record(target, failure)
+            return
+        if roll.call([row.number for row in answer.rows], is_complete=names_all(answer)):
             self._targets.set_discovered_extensions(target.tenant, roll.names)
             self.record(target, None)
             return

@@ -12,7 +12,7 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants
+from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants, names_all
 from exporter.poll import declared
 from exporter.poll.answers import Answers
 from exporter.poll.asking import Asker
@@ -152,6 +152,8 @@ class Poller:
     def refresh(self) -> None:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
         self._upkeep.refresh()
+        if self.store.take_lack_of_declared():
+            self._joining = self._rounds.welcome([], self._declare_few_at_a_time(list(self.targets.tenants)))
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""
@@ -323,11 +325,13 @@ class Poller:
                 self._intake.take_in(item, outcome, calls_were_counted=sent_with.has_counted_calls)
 
     async def _take_in_peers(self, item: Item, listed: Peers) -> None:
-        found = await self._asker.decoding.run(partial(states_by_tenant, listed))
+        work = partial(self._asker.client.bodies.decode, partial(states_by_tenant, listed))
+        found = await self._asker.decoding.run(work)
         codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
+        is_complete = names_all(listed)
         for position, code in enumerate(codes):
             if code in self.targets.tenants and self.targets.is_polled(item.target):
-                self._intake.take_in_peers(item.target, code, found.get(code, {}))
+                self._intake.take_in_peers(item.target, code, found.get(code, {}), is_complete=is_complete)
             if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
                 await asyncio.sleep(0)
         self._intake.take_in(item, listed)

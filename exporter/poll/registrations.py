@@ -109,9 +109,13 @@ def states_by_tenant(listed: Peers) -> dict[str, dict[str, Registration]]:
     return tenants
 
 
-def states_of_peers(found: Mapping[str, Registration], wanted: Iterable[str]) -> dict[str, Registration]:
+def states_of_peers(
+    found: Mapping[str, Registration], wanted: Iterable[str], *, is_complete: bool = True
+) -> dict[str, Registration]:
     """Return the states of a tenant's extensions from its peers.
 
-    CHANSIPPEERS shows "the peers registered on all nodes" (vendor's reference): who is not there is not.
+    CHANSIPPEERS shows "the peers registered on all nodes" (vendor's reference): who is not there is not. Of a
+    list that is not complete, because a name in it could not be read, that is unknown.
     """
-    return {number: found.get(number, Registration.UNREGISTERED) for number in wanted}
+    absent = Registration.UNREGISTERED if is_complete else Registration.UNKNOWN
+    return {number: found.get(number, absent) for number in wanted}

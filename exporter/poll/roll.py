@@ -19,11 +19,12 @@ class Roll:
         self._times = 0  # in a row that the doubtful list came
         self._trusts_next = False
 
-    def call(self, listed: Collection[str]) -> bool:
+    def call(self, listed: Collection[str], *, is_complete: bool = True) -> bool:
         """Take in a list; return False where it is not believed, and then nothing changes.
 
         It is not believed when it is empty or has lost more than half of the names, unless it comes for the
-        third time alike. A name that is missing from two believed lists in a row is dropped.
+        third time alike. A name that is missing from two believed lists in a row is dropped. A list that is
+        not complete, because a name in it could not be read, adds names and proves none to be missing.
         """
         new = frozenset(listed)
         lost = len(self.names - new)
@@ -35,6 +36,9 @@ class Roll:
                 return False
             self.names = new
             missing: frozenset[str] = frozenset()
+        elif not is_complete:
+            missing = self._missing - new
+            self.names |= new
         else:
             missing = self.names - new
             self.names = (self.names | new) - (missing & self._missing)

@@ -88,6 +88,11 @@ class Targets:
             self._demands[demand.query, demand.scope] = replace(demand, requests=demand.requests + more)
             self._follow(plan(self._demands.values(), self._configuration.max_requests_per_second))
 
+    def extensions_of_others(self, code: str) -> int:
+        """Return how many extensions were discovered of all tenants but this one."""
+        every = sum(map(len, self._discovered_extensions.values()))
+        return every - len(self._discovered_extensions.get(code, ()))
+
     def extensions(self, code: str) -> tuple[str, ...]:
         """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
         tenant = self.tenants[code]

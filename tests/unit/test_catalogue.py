@@ -43,6 +43,7 @@ softswitch_query_cycle_seconds gauge switch query scope
 softswitch_request_duration_seconds histogram switch query
 softswitch_request_failures_total counter switch query reason
 softswitch_empty_answers_total counter switch query
+softswitch_rows_skipped_total counter switch query
 softswitch_targets_skipped_total counter switch query scope reason
 softswitch_breaker_open gauge switch
 softswitch_series gauge switch

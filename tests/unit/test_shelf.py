@@ -78,6 +78,7 @@ def test_series_are_counted() -> None:
     assert shelves.series == 1
     assert shelves.lend(catalogue.NODE_CHANNELS) == {"n1": {"": b"b 3\n"}}
     assert shelves.get(catalogue.CHANNELS, "", "") == b""
+    assert shelves.size == len(b"b 3\n")
     assert list(shelves.places) == [(catalogue.NODE_CHANNELS, "n1")]
 
 

@@ -12,6 +12,7 @@ from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
 
 _CHANNELS = Target(Query.CHANNELS, Scope.SWITCH)
+_PEERS = Target(Query.PEERS, Scope.SWITCH)
 _OF_ACME = Target(Query.CHANNELS, Scope.TENANT, "ACME")
 _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 
@@ -413,6 +414,63 @@ def test_only_phones_are_watched() -> None:
     store.put(_OF_ACME, {catalogue.TENANT_NODE_CHANNELS: {"100": 1, "101": 1}}, interval=60, now=0)
 
     assert _lines(store, catalogue.TENANT_NODE_CHANNELS) == []
+
+
+def _with_tenants(store: Store, tenants: int) -> None:
+    """Let a switch have so many tenants, of which nothing but how they are asked is known."""
+    for number in range(tenants):
+        code = f"T{number}"
+        store.set_info(code, f"Tenant {number}", {})
+        store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, {"warning": 50, "critical": 10})
+        for query in (Query.CHANNELS, Query.BALANCE):
+            store.record(Target(query, Scope.TENANT, code), None, now=0, wall=0)
+        store.record(Target(Query.CALLS, Scope.TENANT, code), _TIMEOUT, now=0, wall=0)
+
+
+def test_no_number_of_tenants_is_too_large() -> None:
+    """Above the limit how they are asked is left out, then what is declared of them, and the switch stays."""
+    store = Store("pbx", stale_after=3, max_series=100)
+    store.record(Target(Query.TENANTS, Scope.SWITCH), None, now=0, wall=0)
+
+    _with_tenants(store, 30)
+    assert store.series == 2 + 30 * 3
+    assert len(_lines(store, catalogue.QUERY_SUCCESS)) == 1
+
+    _with_tenants(store, 200)
+    assert store.series == len(_everything(store)) == 2
+
+    store.drop_tenants({f"T{number}" for number in range(3, 200)})
+    store.expire(1)
+    assert not store.is_limited
+    assert store.take_lack_of_declared()
+    assert not store.take_lack_of_declared()
+    _with_tenants(store, 3)
+    assert store.series == 2 + 3 * (3 + 6)
+
+
+def test_no_number_of_nodes_is_too_large() -> None:
+    """Nor is one that changes with each answer: only what is there now is held."""
+    store = Store("pbx", stale_after=3, max_series=100)
+    for round_ in range(20):
+        nodes = {f"node-{round_}-{number}": 1.0 for number in range(60)}
+        for node in nodes:
+            store.put(_CHANNELS, {catalogue.NODE_CHANNELS: {node: 1}}, interval=30, now=0, part=node)
+        store.put(_PEERS, {catalogue.PEERS: 60, catalogue.NODE_PRESENT: nodes}, interval=30, now=0)
+        assert store.series == 1
+        for node in nodes:
+            store.forget(_CHANNELS, node)
+
+    assert len(list(store._shelves.places)) < 10
+
+
+def test_long_labels_count_for_more() -> None:
+    """What is held has a limit in bytes as well: each 256 of them count for a series."""
+    store = Store("pbx", stale_after=3, max_series=100)
+    for long in (20, 250):
+        nodes = {f"{number:0{long}}": 1.0 for number in range(90)}
+        store.put(_PEERS, {catalogue.NODE_PEERS: nodes}, interval=30, now=0)
+        assert store.is_limited is (long > 100)
+        assert store.series == (0 if long > 100 else 90)
 
 
 def test_what_is_withheld_is_not_forgotten() -> None:

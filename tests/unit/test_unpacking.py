@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import tracemalloc
 import zlib
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import unpacking
+from exporter.bodies import Bodies, Room
 from exporter.model import Failure, Reason
 from exporter.threads import ThreadLimit
 from exporter.unpacking import coding, unpack
@@ -19,8 +21,12 @@ _RAW = slice(2, -4)
 """What is left of the zlib format without its first and last bytes."""
 
 
-async def _unpacked(body: bytes, named: str = "gzip", limit: int = _MIB) -> bytes | Failure:
-    return await unpack(body, named, limit, ThreadLimit("test", 1))
+def _room() -> Room:
+    return Room(Bodies(), asyncio.Semaphore(1))
+
+
+async def _unpacked(body: bytes, named: str = "gzip", limit: int = _MIB) -> bytes | bytearray | Failure:
+    return await unpack(body, named, limit, ThreadLimit("test", 1), _room())
 
 
 @pytest.mark.parametrize(
@@ -96,10 +102,10 @@ async def test_what_is_large_is_unpacked_in_a_thread() -> None:
             return await super().run(work)
 
     noting = Noting("test", 1)
-    await unpack(gzip.compress(bytes(1000)), "gzip", _MIB, noting)
+    await unpack(gzip.compress(bytes(1000)), "gzip", _MIB, noting, _room())
     assert not threads
-    await unpack(gzip.compress(bytes(_MIB)), "gzip", _MIB, noting)
-    await unpack(gzip.compress(b"1", 0) + bytes(_MIB), "gzip", _MIB, noting)
+    await unpack(gzip.compress(bytes(_MIB)), "gzip", _MIB, noting, _room())
+    await unpack(gzip.compress(b"1", 0) + bytes(_MIB), "gzip", _MIB, noting, _room())
     assert len(threads) == 2
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.decode.counts import TOTAL_NAMES, decode_counts
+from exporter.decode.counts import MOST_NODES, TOTAL_NAMES, decode_counts
 from exporter.decode.options import Options
 from exporter.model import Counts, Failure, Reason
 
@@ -69,14 +69,72 @@ def test_a_sentence_that_ends_with_a_number() -> None:
 def test_which_entry_is_wrong() -> None:
     """It is told with what came for it, unless that is a whole structure."""
     for value, shown in (("many", '"pbx2: many"'), ({"in": 3}, '"pbx2: …"'), ([3], '"pbx2: …"')):
-        outcome = decode_counts(json.dumps({"pbx1": 1, "pbx2": value}), Options())
+        outcome = decode_counts(json.dumps({"pbx2": value}), Options())
         assert isinstance(outcome, Failure)
         assert shown in outcome.detail
 
 
-def test_one_bad_entry_fails_all() -> None:
-    """Half an answer is none: the sum over the rest would be an invented figure."""
-    for text in ("pbx1:1|pbx2:x|pbx3:3", '{"pbx1": 1, "pbx2": "x"}'):
+@pytest.mark.parametrize(
+    "text",
+    ["pbx1:1|pbx2:x|pbx3:3", "pbx1:1|pbx2:-2|pbx3:3|", '{"pbx1": 1, "pbx2": "x", "pbx3": 3}']
+    + [f'{{"pbx1": 1, "pbx2": {wrong}, "pbx3": 3}}' for wrong in ("-1", "true", "NaN", "1.5", "null", "[]")]
+    + ['{"pbx2": 1, "pbx1": 1, "pbx2": 2, "pbx3": 3}', "pbx2:1|pbx1:1|pbx2:2|pbx3:3|a:1"],
+)
+def test_one_bad_count_costs_that_node(text: str) -> None:
+    """The other nodes are read. The sum over them would be an invented total, so there is none."""
+    outcome = decode_counts(text.replace("|a:1", ""), Options())
+    assert isinstance(outcome, Counts)
+    assert outcome.nodes == {"pbx1": 1, "pbx3": 3}
+    assert outcome.uncounted == {"pbx2"}
+    assert outcome.whole is None
+    assert outcome.skipped is not None
+    assert (outcome.skipped.rows, outcome.skipped.nameless) == (1, 0)
+
+
+def test_a_stated_total_holds_whatever_its_nodes_say() -> None:
+    """It is the switch's own word, and no sum."""
+    outcome = decode_counts('{"pbx1": "x", "pbx2": 2, "Total": 5}', Options())
+    assert isinstance(outcome, Counts)
+    assert outcome.whole == 5
+    outcome = decode_counts('{"pbx1": 1, "pbx2": 2, "Total": "x"}', Options())
+    assert isinstance(outcome, Counts)
+    assert (outcome.whole, outcome.nodes, outcome.uncounted) == (None, {"pbx1": 1, "pbx2": 2}, frozenset())
+
+
+def test_a_name_that_cannot_be_read_costs_that_node() -> None:
+    """Nobody knows which node it is, so it may be any that is not in the answer."""
+    for text in (
+        '{"": 1, "pbx2": 2, "pbx3": 3}',
+        "a<b>:1|pbx2:2|pbx3:3|",
+        f'{{"{"x" * 256}": 1, "pbx2": 2, "pbx3": 3}}',
+    ):
+        outcome = decode_counts(text, Options())
+        assert isinstance(outcome, Counts)
+        assert (outcome.nodes, outcome.uncounted) == ({"pbx2": 2, "pbx3": 3}, frozenset())
+        assert outcome.skipped is not None
+        assert outcome.skipped.nameless == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("pbx1:1|pbx2:", "pbx1:1|pbx2:2|pb", "Sorry|12:30", "Sorry, no nodes|try at 12:30"),
+        *('{"pbx1": 1, "pbx2": "x", "pbx3": "x"}', '{"pbx1": 1, "pbx2": 2'),
+        *('{"id": 1, "node": "pbx1", "count": 5}', '[{"node": "pbx1", "count": 5}]'),
+    ],
+)
+def test_when_all_of_it_is_wrong(text: str) -> None:
+    """It breaks off, or is mostly something else: then nothing of it is believed."""
+    outcome = decode_counts(text, Options())
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.DECODE
+
+
+def test_no_installation_has_so_many_nodes() -> None:
+    """The work for an answer is bounded before it is done."""
+    nodes = {f"n{number}": 1 for number in range(MOST_NODES)}
+    assert decode_counts(json.dumps(nodes), Options()) == Counts(None, nodes)
+    for text in (json.dumps({**nodes, "more": 1}), "|".join(f"{name}:1" for name in [*nodes, "more"])):
         outcome = decode_counts(text, Options())
         assert isinstance(outcome, Failure)
-        assert outcome.reason is Reason.DECODE
+        assert outcome.reason is Reason.TOO_LARGE

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.decode import DECODERS, Options, decode, is_list
+from exporter.decode import DECODERS, LIST_DECODERS, Options, decode, is_list
 from exporter.model import (
     Counts,
     Extensions,
@@ -113,26 +113,33 @@ _options = st.builds(
 _operations = st.sampled_from(Operation)
 
 # Any text may follow, but these are not names of a total or of an error.
-_node_names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30).map(
-    "pbx".__add__
-)
+_node_names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufffd"), max_size=30
+).map("pbx".__add__)
 _plain_names = st.text(
-    st.characters(categories=["L", "N", "P", "S"], exclude_characters="|<"), max_size=30
+    st.characters(categories=["L", "N", "P", "S"], exclude_characters="|<\ufffd"), max_size=30
 ).map("srv 1".__add__)
 _counts = st.integers(0, 2**53)
 
 
 def test_every_operation_has_a_decoder() -> None:
     """An operation that nobody decodes cannot be added to the allow-list unnoticed."""
-    assert set(DECODERS) == set(Operation) == set(_KINDS)
+    assert {*DECODERS, *LIST_DECODERS} == set(Operation) == set(_KINDS)
+    assert set(LIST_DECODERS) == set(_LISTS)
 
 
 @given(_operations, _bodies, _options)
 def test_any_bytes_give_an_answer_or_a_failure(operation: Operation, body: bytes, options: Options) -> None:
-    """No body raises; what comes is an answer of the operation's own kind, or a failure of four reasons."""
+    """No body raises; what comes is an answer of the operation's own kind, or a failure of five reasons."""
     outcome = decode(operation, body, options)
     if isinstance(outcome, Failure):
-        assert outcome.reason in {Reason.AUTH, Reason.REJECTED, Reason.EMPTY, Reason.DECODE}
+        assert outcome.reason in {
+            Reason.AUTH,
+            Reason.REJECTED,
+            Reason.EMPTY,
+            Reason.DECODE,
+            Reason.TOO_LARGE,
+        }
         assert outcome.detail
     else:
         assert type(outcome) is _KINDS[operation]
@@ -249,4 +256,4 @@ def test_the_largest_answers_of_nothing_are_survived(operation: Operation) -> No
     for filling in (b"[", b'{"a":', b"<", b"|", b"1", b" ", b"a:1|", b'"'):
         outcome = decode(operation, filling * (500_000 // len(filling)), Options(pattern=Pattern(r"(-?\d+)")))
         assert isinstance(outcome, Failure)
-        assert outcome.reason in {Reason.DECODE, Reason.EMPTY}
+        assert outcome.reason in {Reason.DECODE, Reason.EMPTY, Reason.TOO_LARGE}

@@ -61,6 +61,10 @@ def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operati
     fields = dataclasses.asdict(outcome)
     if "rows" in fields:
         fields["rows"] = list(fields["rows"])
+    if not fields.get("skipped"):
+        fields.pop("skipped", None)
+    if uncounted := fields.pop("uncounted", None):
+        fields["uncounted"] = sorted(uncounted)
     assert {"type": type(outcome).__name__, **fields} == entry.get("answer")
 
 

@@ -1,0 +1,265 @@
+"""Views of a text: the same text with a layer of escapes undone, of which each character knows its place.
+
+``masking`` looks for keys in them. What is undone here is what the libraries of Python, PHP and the web do to
+a text that they repeat: percent-encoding, JSON, HTML, quoted-printable, base64, and wrapped lines.
+"""
+
+import base64
+import html
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
+
+_DEPTH = 6
+"""Layers of different escapes within one another. One kind within itself is undone at once, however deep."""
+
+_ESCAPE = re.compile(
+    r"(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
+    r"|(?P<unicode>(?:\\+u[0-9A-Fa-f]{4})+)"
+    r"|\\+U(?P<long>000[0-9A-Fa-f]{5}|0010[0-9A-Fa-f]{4})"
+    r"|(?P<hex>(?:\\+x[0-9A-Fa-f]{2})+)"
+    r"|(?P<blank>\\+[nrtfv])"
+    r"|(?P<backslash>\\+)"
+    r"|&(?:amp;)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+)
+_TAG_OR_BLANKS = re.compile(r"<[^<>]{0,100}>|\++")
+_BLANK = re.compile(r"[ +\xa0]|%(?:25)*(?:20|2[Bb])")
+_PERCENT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
+_HEX = re.compile(r"\\+x([0-9A-Fa-f]{2})")
+_UNICODE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
+_QUOTED_PRINTABLE = re.compile(r"(?P<break>=[ \t]*(?:\r?\n|\Z))|(?P<codes>(?:=[0-9A-Fa-f]{2})+)")
+_QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\?/|\s*\r?\n\s*){10,}")
+_MIXED = re.compile(r"[A-Z0-9]")
+_URL_SAFE = str.maketrans("-_", "+/")
+_DOTLESS = "\u0131"
+"""Of ``i`` it is the lower case in Turkish alone, and its upper case is ``I``."""
+
+
+class View(NamedTuple):
+    """A text, and where each character begins and ends in the original; None where that is the same."""
+
+    text: str
+    starts: Sequence[int] | None
+    ends: Sequence[int] | None
+
+    @classmethod
+    def of(cls, text: str) -> "View":
+        """Return the text without white space."""
+        return cls(text, None, None).squeezed()
+
+    def squeezed(self) -> "View":
+        """Return the view without white space."""
+        text = "".join(self.text.split())
+        if len(text) == len(self.text):
+            return self
+        places = [at for at, letter in enumerate(self.text) if not letter.isspace()]
+        if self.starts is None or self.ends is None:
+            return View(text, places, [at + 1 for at in places])
+        return View(text, [self.starts[at] for at in places], [self.ends[at] for at in places])
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where characters of the view stand in the original."""
+        if self.starts is None or self.ends is None:
+            return start, end
+        return self.starts[start], self.ends[end - 1]
+
+    def folded(self) -> "View":
+        """Return the view in one case."""
+        folded = self.text.casefold().replace(_DOTLESS, "i")
+        if len(folded) == len(self.text):
+            return View(folded, self.starts, self.ends)
+        made = _Made(self)
+        for at, letter in enumerate(self.text):
+            made.add("i" if letter == _DOTLESS else letter.casefold(), at, at + 1)
+        return made.view()
+
+
+class _Made:
+    """A view in the making, out of another one."""
+
+    def __init__(self, source: View) -> None:
+        self._source = source
+        self._letters: list[str] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def copy(self, start: int, end: int) -> None:
+        """Go on with characters as they are."""
+        source = self._source
+        self._letters.append(source.text[start:end])
+        self._starts += source.starts[start:end] if source.starts is not None else range(start, end)
+        self._ends += source.ends[start:end] if source.ends is not None else range(start + 1, end + 1)
+
+    def add(self, letters: str, start: int, end: int) -> None:
+        """Go on with what stands for characters of the source; white space is left out."""
+        begins, stops = self._source.span(start, end)
+        for letter in letters:
+            if not letter.isspace():
+                self._letters.append(letter)
+                self._starts.append(begins)
+                self._ends.append(stops)
+
+    def view(self) -> View:
+        return View("".join(self._letters), self._starts, self._ends)
+
+
+def plain_views(view: View) -> Iterator[View]:
+    """Yield a view, and those in which one more layer of escapes is undone each.
+
+    The last has no tags either, and no ``+``, which is a blank in a query string.
+    """
+    yield view
+    for _ in range(_DEPTH):
+        deeper = _unescaped(view) or _unquoted(view)
+        if deeper is None:
+            break
+        view = deeper
+        yield view
+    if "<" in view.text or "+" in view.text:
+        yield _without_tags_and_blanks(view)
+
+
+def _without_tags_and_blanks(view: View) -> View:
+    made = _Made(view)
+    copied = 0
+    for found in _TAG_OR_BLANKS.finditer(view.text):
+        made.copy(copied, found.start())
+        copied = found.end()
+    made.copy(copied, len(view.text))
+    return made.view()
+
+
+def _unescaped(view: View) -> View | None:
+    if not any(letter in view.text for letter in "%\\&"):
+        return None
+    made = _Made(view)
+    copied = 0
+    for found in _ESCAPE.finditer(view.text):
+        made.copy(copied, found.start())
+        copied = found.end()
+        match found.lastgroup:
+            case "percent":
+                _add_bytes(made, found[0], found.start(), _PERCENT)
+            case "hex":
+                _add_bytes(made, found[0], found.start(), _HEX)
+            case "unicode":
+                _add_units(made, found[0], found.start())
+            case "long":
+                made.add(chr(int(found["long"], 16)), found.start(), found.end())
+            case "entity":
+                made.add(_character(found["entity"], found[0]), found.start(), found.end())
+            case _:  # a backslash, or an escaped line break: left out
+                pass
+    if not copied:
+        return None
+    made.copy(copied, len(view.text))
+    return made.view()
+
+
+def _character(entity: str, written: str) -> str:
+    character = html.unescape(f"&{entity};")
+    return written if character == f"&{entity};" else character
+
+
+def _add_bytes(made: _Made, written: str, start: int, code: re.Pattern[str]) -> None:
+    """Add what a row of escaped bytes says: UTF-8, and Latin-1 where it is none."""
+    codes = [
+        (int(found[1], 16), start + found.start(), start + found.end()) for found in code.finditer(written)
+    ]
+    text = bytes(byte for byte, _, _ in codes).decode("utf-8", "surrogateescape")
+    at = 0
+    for letter in text:
+        length = len(letter.encode("utf-8", "surrogateescape"))
+        byte, first, _ = codes[at]
+        made.add(chr(byte) if "\ud800" <= letter <= "\udfff" else letter, first, codes[at + length - 1][2])
+        at += length
+
+
+def _add_units(made: _Made, written: str, start: int) -> None:
+    """Add what a row of Unicode escapes of JSON says: one or two of them are a character."""
+    units = [
+        (int(found[1], 16), start + found.start(), start + found.end())
+        for found in _UNICODE.finditer(written)
+    ]
+    text = b"".join(unit.to_bytes(2, "big") for unit, _, _ in units).decode("utf-16-be", "surrogatepass")
+    at = 0
+    for letter in text:
+        length = 2 if ord(letter) > 0xFFFF else 1  # noqa: PLR2004 -- the last character of one unit
+        made.add(letter, units[at][1], units[at + length - 1][2])
+        at += length
+
+
+def quoted_printable(text: str) -> View | None:
+    """Return the view without quoted-printable and white space; None where no line of it is wrapped.
+
+    Where none is, ``plain_views`` undoes it with all other escapes.
+    """
+    if "=\n" not in text and "=\r\n" not in text:
+        return None
+    unquoted = _unquoted(View(text, None, None))
+    return unquoted and unquoted.squeezed()
+
+
+def _unquoted(view: View) -> View | None:
+    if "=" not in view.text:
+        return None
+    made = _Made(view)
+    copied = 0
+    for found in _QUOTED_PRINTABLE.finditer(view.text):
+        made.copy(copied, found.start())
+        copied = found.end()
+        if found["codes"]:
+            _add_bytes(made, found[0], found.start(), _QUOTED)
+    if not copied:
+        return None
+    made.copy(copied, len(view.text))
+    return made.view()
+
+
+def in_words(text: str) -> Iterator[View]:
+    """Yield the views of a text with its blanks, for a key that has any; ``+`` and ``%20`` are blanks."""
+    made = _Made(View(text, None, None))
+    copied = 0
+    for found in _BLANK.finditer(text):
+        made.copy(copied, found.start())
+        made.add("\ue000", found.start(), found.end())
+        copied = found.end()
+    made.copy(copied, len(text))
+    yield from plain_views(made.view())
+
+
+def base64_views(text: str) -> Iterator[View]:
+    """Yield what each long row of letters and digits says in base64, whichever of them begins a group."""
+    for found in _BASE64.finditer(text):
+        if not _MIXED.search(found[0]):
+            continue  # words, or a path
+        places = [at for at in range(found.start(), found.end()) if text[at] not in " \t\r\n\\"]
+        written = "".join([text[at] for at in places]).translate(_URL_SAFE)
+        for offset in range(4):
+            size = (len(written) - offset) // 4 * 4
+            said = base64.b64decode(written[offset : offset + size]).decode("latin-1")
+            yield View(said.lower(), _Places(places, offset, 0), _Places(places, offset, 1))
+
+
+class _Places(Sequence[int]):
+    """Where each byte begins, or ends, in base64 whose characters stand at ``places``."""
+
+    def __init__(self, places: Sequence[int], offset: int, end: int) -> None:
+        self._places = places
+        self._offset = offset
+        self._end = end
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[int]: ...
+
+    def __getitem__(self, at: int | slice) -> int | Sequence[int]:
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        return self._places[self._offset + (at * 8 + 7 * self._end) // 6] + self._end
