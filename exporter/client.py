@@ -102,7 +102,8 @@ class Client:
         ) as response:
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
-            named = coding(",".join(response.headers.getall("Content-Encoding", ())))
+            codings = response.headers.getall("Content-Encoding", ())
+            named = coding(",".join(codings)) if codings else ""
             if isinstance(named, Failure):
                 return named
             body = await _body(response, limit)
