@@ -120,7 +120,8 @@ class Client:
                 return Failure(Reason.CONNECT, detail)
             if response.status != HTTPStatus.OK:
                 return _not_an_answer(response)
-            named = coding(",".join(response.headers.getall("Content-Encoding", ())))
+            codings = response.headers.getall("Content-Encoding", ())
+            named = coding(",".join(codings)) if codings else ""
             if isinstance(named, Failure):
                 return named
             received: bytes | bytearray | Failure = await _body(response, limit, room)

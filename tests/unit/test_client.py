@@ -280,6 +280,14 @@ async def test_answers_that_break(name: str, configured: Configured) -> None:
     assert failure.detail
 
 
+async def test_tls_where_http_was_expected(configured: Configured) -> None:
+    """A server that answers in TLS is named as such: `url` begins with http:// by mistake."""
+    async with _asking(_raw(b"\x15\x03\x01\x00\x02\x02\x46"), configured) as (opened, _):
+        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+
+    assert failure == Failure(Reason.HTTP, "the answer is TLS; write https:// in `url`")
+
+
 async def test_a_connection_that_is_reset(configured: Configured) -> None:
     """A reset in mid-answer is a failure to connect."""
 

@@ -15,7 +15,9 @@ from exporter.errors import StartError
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Query, Scope, Target
+from exporter.model import Failure, Query, Scope, Target
+from exporter.request import Operation, Request
+from exporter.resolver import Resolver
 from exporter.schedule import Schedule
 from exporter.store import Store
 from tests.certificates import Authority
@@ -307,3 +309,30 @@ async def test_connections_that_cannot_be_renewed_stay(adopting: _Adopting, auth
     assert [line["event"] for line in log] == ["connections are not renewed after a gap"]
     assert poller.client is before
     assert not before.session.closed
+
+
+async def test_known_addresses_outlive_a_reload(tmp_path: Path) -> None:
+    """Name servers that fail after a reload do not take a switch down: its address is still known."""
+    answers: list[list[tuple[Any, ...]]] = [[(2, 1, 6, "", ("127.0.0.1", 0))]]
+
+    def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        if not answers:
+            raise OSError(None, "no name server answers")
+        return answers.pop()
+
+    now = [0.0]
+    resolver = Resolver(lookup, lambda: now[0])
+    fleet = Fleet(_Idle(), Instruments(CollectorRegistry()), Mask(), Clock(), resolver)
+    file = tmp_path / "config.yaml"
+    file.write_text("switches: [{name: pbx, url: 'http://pbx.test:9/api', key: k1234567, timeout: 5s}]")
+    details = []
+    for _ in range(2):
+        await fleet.adopt(load(file, {}))
+        outcome = await fleet.pollers[0]._asker.client.ask(Request(Operation.COUNT_CALLS), "k1234567")
+        assert isinstance(outcome, Failure)
+        details.append(outcome.detail)
+        now[0] += 60
+    await fleet.stop()
+
+    assert not answers
+    assert details == ["no connection: Connection refused"] * 2

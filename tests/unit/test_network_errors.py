@@ -1,0 +1,113 @@
+import errno
+import socket
+from unittest.mock import Mock
+
+import aiohttp
+import pytest
+from aiohttp import http_exceptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import network_errors
+from exporter.connections import NoAnswer, UnusableAnswer
+from exporter.network_errors import connection_detail, http_detail
+
+_KEY = Mock(host="pbx.test", port=443, ssl=True, is_ssl=True)
+_REFUSED = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9093)")
+_SEVERAL = OSError(
+    "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9093, 0, 0), "
+    "[Errno 101] Connect call failed ('127.0.0.1', 9093)"
+)
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (aiohttp.ClientConnectorError(_KEY, _REFUSED), "no connection: Connection refused"),
+        (
+            aiohttp.ClientConnectorError(_KEY, _SEVERAL),
+            "no connection: Connection refused, Network is unreachable",
+        ),
+        (
+            aiohttp.ClientConnectorError(_KEY, OSError("Failed to start TLS (possibly ...)")),
+            "no connection: it was closed while it was being made",
+        ),
+        (
+            aiohttp.ClientConnectorDNSError(_KEY, socket.gaierror(socket.EAI_AGAIN, "Temporary failure")),
+            "the name pbx.test cannot be resolved: Temporary failure",
+        ),
+        (
+            aiohttp.ClientConnectorDNSError(_KEY, OSError(errno.ETIMEDOUT, "no answer within 8 s")),
+            "the name pbx.test cannot be resolved: no answer within 8 s",
+        ),
+        (aiohttp.InvalidUrlClientError("127.1", "is not"), "no connection: an IPv4 address has four numbers"),
+        (
+            aiohttp.ServerDisconnectedError(),
+            "the switch closed the connection before its answer was complete",
+        ),
+        (
+            _caused(NoAnswer(), aiohttp.ServerDisconnectedError()),
+            "the switch closed the connection before its answer was complete",
+        ),
+        (
+            _caused(NoAnswer(), aiohttp.ClientOSError(errno.ECONNRESET, "x")),
+            "no connection: Connection reset by peer",
+        ),
+    ],
+)
+def test_connection_detail(error: Exception, detail: str) -> None:
+    """Each failure has the system's words or ours, and none of Python's."""
+    assert connection_detail(error).startswith(detail)
+    assert not {"Errno", "Error", "Connect call", "("} & set(connection_detail(error).split())
+
+
+@pytest.mark.parametrize(
+    ("cause", "detail"),
+    [
+        (http_exceptions.BadStatusLine(r"Bad status line:\n\n  b'SSH-2.0'"), "is not HTTP, or is longer"),
+        (
+            http_exceptions.BadStatusLine("", "Bad status line:\n\n  b'\\x15\\x03\\x01'"),
+            "is TLS; write https://",
+        ),
+        (http_exceptions.LineTooLong(b"X", 65536), "has a line of more than 64 KiB"),
+        (http_exceptions.InvalidHeader(b"X"), "has a header with a character"),
+        (http_exceptions.BadHttpMessage("Too many headers received"), "has more than 300 headers"),
+        (http_exceptions.BadHttpMessage("Duplicate Content-Length:\n\n x"), "has two Content-Length"),
+        (
+            http_exceptions.BadHttpMessage("Content-Length can't be present with Transfer-Encoding:\n\n x"),
+            "has Content-Length and Transfer-Encoding",
+        ),
+        (http_exceptions.BadHttpMessage("Empty Content-Length:\n\n x"), "has a Content-Length that is not"),
+        (http_exceptions.BadHttpMessage("Invalid character in chunk size"), "has a chunk that does not"),
+        (http_exceptions.TransferEncodingError("something new"), "does not follow the rules of HTTP"),
+    ],
+)
+def test_http_detail(cause: Exception, detail: str) -> None:
+    """The parser's reason, however deep it is wrapped, is told in words."""
+    wrapped = _caused(
+        aiohttp.ClientResponseError(Mock(), ()), _caused(http_exceptions.HttpProcessingError(), cause)
+    )
+
+    assert http_detail(wrapped).startswith(f"the answer {detail}")
+
+
+def test_what_is_refused() -> None:
+    """What our own limits refuse is told as they say it."""
+    assert http_detail(UnusableAnswer("has a head of 1 GB")) == "the answer has a head of 1 GB"
+
+
+@given(text=st.text(min_size=1))
+def test_nothing_of_an_error_is_repeated(text: str) -> None:
+    """Whatever the parser or the system quotes, only our own words come out."""
+    ours = {f"the answer {words}" for _, _, words in network_errors._HTTP_ERRORS}
+    for kind in (http_exceptions.BadHttpMessage, http_exceptions.BadStatusLine, ValueError):
+        assert http_detail(kind(text)) in {*ours, "the answer does not follow the rules of HTTP"}
+    assert connection_detail(OSError(f"[Errno {errno.EPIPE}] {text} s3cr3t")).startswith(
+        "no connection: Broken pipe"
+    )
+    assert "s3cr3t" not in connection_detail(OSError(f"{text} s3cr3t"))
