@@ -148,7 +148,9 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         command.add_argument(
             "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
         )
-        command.add_argument("--switch", metavar="NAME", help="which switch; needed where there are several")
+        command.add_argument(
+            "--switch", metavar="NAME", type=_text, help="which switch; needed where there are several"
+        )
         command.add_argument(
             "--query",
             choices=[query.value for query in Query],
@@ -156,10 +158,13 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "among it, with a summary; registrations tries every source of them",
         )
         command.add_argument(
-            "--tenant", metavar="CODE", help="ask about this tenant, not the whole installation"
+            "--tenant", metavar="CODE", type=_text, help="ask about this tenant, not the whole installation"
         )
         command.add_argument(
-            "--extension", metavar="NUMBER", help="ask about this phone of the tenant, as configured"
+            "--extension",
+            metavar="NUMBER",
+            type=_text,
+            help="ask about this phone of the tenant, as configured",
         )
 
     _add_command(
@@ -257,6 +262,16 @@ def _path(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot be served on; write a path like /metrics, not below /-/ or /api/"
         )
+    return text
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python keeps bytes that it cannot decode as halves of surrogate pairs
+        raise argparse.ArgumentTypeError(
+            "is not text in the encoding of this terminal; set LC_ALL=C.UTF-8, or correct it"
+        ) from None
     return text
 
 

@@ -26,8 +26,6 @@ from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.model import Extensions, Failure, Query, RegistrationSource, Tenants
 
-_INTERRUPTED = 130
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Probe; return 0 if every answer gave a value with this configuration, else 1."""
@@ -41,10 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not tenant:
             raise StartError("an extension is one of a tenant: add --tenant=CODE")
     _check(switch, query, tenant)
-    try:
-        return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
 
 
 def _switch(configuration: Configuration, name: str | None) -> SwitchConfiguration:
