@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterator
 
-from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
+from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, durations, load, load_web
 from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.targets import Targets
@@ -82,6 +82,12 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     """Return what will not go as configured, or may not, each with what to change."""
+    for (query, scope), interval in targets.intervals.items():
+        if interval < 1:
+            yield (
+                f"queries.{query}.{_key(scope)} is {durations.text(interval)}, below a second: "
+                "ms is milliseconds, m is minutes"
+            )
     slow = {
         (query, scope): targets.plan.cycles[query, scope]
         for (query, scope), interval in targets.intervals.items()
@@ -94,8 +100,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
             f"raise max_requests_per_second to {enough} if the switch can bear it, or the intervals below"
         )
     for (query, scope), cycle in slow.items():
-        key = "interval" if scope is Scope.SWITCH else "tenant_interval"
-        mend = f"set queries.{query}.{key} to {duration(math.ceil(cycle))}"
+        mend = f"set queries.{query}.{_key(scope)} to {duration(math.ceil(cycle))}"
         if query is Query.REGISTRATIONS and _is_one_by_one(switch):
             mend += ", or queries.registrations.source to extensions or peers"
         yield f"{query} will come every {duration(cycle)}: {mend}"
@@ -106,6 +111,10 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
             f"max_series is {switch.max_series}, and about {series} are wanted: raise it, or detail is left "
             "out, first the extensions that nobody watches, then tenants by node, then the tenants' figures"
         )
+
+
+def _key(scope: Scope) -> str:
+    return "interval" if scope is Scope.SWITCH else "tenant_interval"
 
 
 def _unknown(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:

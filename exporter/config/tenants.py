@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Keyed
 from exporter.config.queries import TenantQueries
-from exporter.config.sections import Count, Form, InfoLabelName, Section, Text, unique
+from exporter.config.sections import ChannelsLimit, Form, InfoLabelName, Section, Text, unique
 from exporter.config.thresholds import TenantThresholds
 from exporter.config.wording import shown
 
@@ -53,7 +53,7 @@ class TenantDefaults(Section):
         "case.",
         examples=[["100"]],
     )
-    channels_limit: Count | None = Field(
+    channels_limit: ChannelsLimit | None = Field(
         None,
         description="The channels that the tenant may use, for alerts on the share in use.",
         examples=[30],

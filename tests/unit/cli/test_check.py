@@ -286,3 +286,11 @@ def test_both_files_are_checked(
 def test_durations(seconds: float, text: str) -> None:
     """They are written as they are written in the file."""
     assert duration(seconds) == text
+
+
+def test_an_interval_in_milliseconds(configured: Configured) -> None:
+    """Seconds or minutes were probably meant: the check warns of it."""
+    queries = {**_only("extensions"), "calls": {"interval": "30ms", "tenant_interval": "off"}}
+    assert _warnings(configured(queries=queries))[0] == (
+        "queries.calls.interval is 30ms, below a second: ms is milliseconds, m is minutes"
+    )
