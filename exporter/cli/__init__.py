@@ -1,6 +1,6 @@
 """The command line: ``softswitch-exporter``.
 
-output      pipes that are closed early, and encodings that lack letters
+streams     pipes that are closed early, and encodings that lack letters
 signals     what comes before a command is loaded
 arguments   every flag and command
 daemon      poll and serve
@@ -15,7 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from exporter.cli import output, signals
+from exporter.cli import signals, streams
 from exporter.cli.arguments import parser
 from exporter.errors import ConfigurationError, StartError
 
@@ -27,17 +27,17 @@ EXIT_INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for a bad configuration, 1 for a start that failed."""
     signals.end_as_first_process()
-    output.accept_every_character()
+    streams.accept_every_character()
     try:
         try:
             return _run(parser().parse_args(argv))
         finally:  # after --help as well, which raises SystemExit
-            output.flush()
+            streams.flush()
     except OSError as error:
-        if reason := output.give_up(error):
+        if reason := streams.give_up(error):
             print(f"softswitch-exporter: {reason}", file=sys.stderr)
             return EXIT_START
-        return output.EXIT_CLOSED_PIPE
+        return streams.EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

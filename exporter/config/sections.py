@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from exporter.config import durations
+from exporter.config.mistakes import refuse_invisible, refuse_template
 from exporter.config.urls import checked_url
 from exporter.config.wording import shown, single
 from exporter.files import read_regular_file
@@ -59,6 +60,20 @@ def surroundings(info: ValidationInfo) -> Surroundings:
 def _filled(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty; write a value")
+    return value
+
+
+def _name(value: str) -> str:
+    """Return a name that a person or the switch gave. Raises ValueError for what cannot be meant."""
+    refuse_invisible(_filled(value))
+    refuse_template(value)
+    if value != value.strip():
+        raise ValueError(f"{shown(value)} begins or ends with a space; take it out")
+    return value
+
+
+def _visible(value: str) -> str:
+    refuse_invisible(value)
     return value
 
 
@@ -123,8 +138,7 @@ def _number_pattern(value: object) -> Pattern:
 def located(value: object, info: ValidationInfo) -> Path:
     """Return a path, from the directory of the file. Raises ValueError, which does not repeat it."""
     written = _filled(single(value))
-    if not written.isprintable():  # a null character, for one, which no file system takes
-        raise ValueError("is not a path; write the path of a file")
+    refuse_invisible(written)  # a null character, for one, which no file system takes
     return surroundings(info).directory / written
 
 
@@ -185,7 +199,10 @@ def refused(sentence: str) -> PlainValidator:
     return PlainValidator(refuse)
 
 
-Text = Annotated[str, AfterValidator(_filled), Form("text")]
+Text = Annotated[str, AfterValidator(_name), Form("text")]
+ExactText = Annotated[str, AfterValidator(_filled), Form("text")]
+"""What an answer of the switch is compared with, which may be any text."""
+LabelValue = Annotated[str, AfterValidator(_visible)]
 Timeout = Annotated[float, PlainValidator(_within("100ms", "1h")), Form("duration, 100ms to 1h")]
 Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
 Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
