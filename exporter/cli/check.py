@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, durations, load, load_web
 from exporter.errors import ConfigurationError
@@ -88,6 +89,9 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
                 f"queries.{query}.{_key(scope)} is {durations.text(interval)}, below a second: "
                 "ms is milliseconds, m is minutes"
             )
+    if urlsplit(switch.url).path in {"", "/"}:
+        yield "url has no path: on real switches it was /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
+    yield from _without_effect(switch, targets)
     slow = {
         (query, scope): targets.plan.cycles[query, scope]
         for (query, scope), interval in targets.intervals.items()
@@ -115,6 +119,36 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
 
 def _key(scope: Scope) -> str:
     return "interval" if scope is Scope.SWITCH else "tenant_interval"
+
+
+def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return which intervals are written and nothing is asked at them.
+
+    Those that are the default are passed over: config.example.yaml has them all.
+    """
+    for query in Query:
+        section = getattr(switch.queries, query.value)
+        scopes = [scope for scope in Scope if (query, scope) in targets.intervals]
+        in_one_list = query is Query.REGISTRATIONS and bool(scopes)
+        for scope in Scope:
+            key = _key(scope)
+            seconds = getattr(section, key)
+            is_chosen = seconds is not None and seconds != type(section).model_fields[key].default
+            if is_chosen and scope not in scopes and not in_one_list:
+                yield f"queries.{query}.{key} has no effect: {_why_not(switch, query, scope)}"
+
+
+def _why_not(switch: SwitchConfiguration, query: Query, scope: Scope) -> str:
+    discovers = switch.discover_tenants.enabled
+    if scope is Scope.SWITCH:
+        return "discover_tenants is not enabled" if switch.key else "the switch has no admin key"
+    if not switch.tenants and not discovers:
+        return "the switch has no tenants here; list them, or enable discover_tenants"
+    if query is Query.REGISTRATIONS:
+        return "no tenant has extensions or watch"
+    if query is Query.EXTENSIONS:
+        return "no list of extensions is needed, because no tenant has extensions: all, or `source` gives it"
+    return "it is off for every tenant"
 
 
 def _unknown(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:

@@ -81,7 +81,7 @@ def _check(tmp_path: Path, *, rate: float = 1.0, intervals: dict[str, str] | Non
     file.write_text(f"""\
 switches:
   - name: pbx
-    url: http://127.0.0.1:1/
+    url: http://127.0.0.1:1/api
     key: demo-admin
     max_requests_per_second: {rate}
     queries: {{{queries}}}
