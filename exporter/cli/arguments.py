@@ -179,11 +179,11 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     def add_arguments(command: argparse.ArgumentParser) -> None:
         command.add_argument(
-            "--port", type=int, default=10390, help="of the exporter; 0 is any (default 10390)"
+            "--port", type=_port, default=10390, help="of the exporter; 0 is any (default 10390)"
         )
         command.add_argument(
             "--simulator-port",
-            type=int,
+            type=_port,
             default=10391,
             help="of the simulated switch; 0 is any (default 10391)",
         )
@@ -255,6 +255,12 @@ def listen_address(text: str) -> tuple[str | None, int]:
             f"{text!r} is not an address; write it like :10390 or 127.0.0.1:10390"
         )
     return host.removeprefix("[").removesuffix("]") or None, int(port)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number from 0 to {_HIGHEST_PORT}")
+    return int(text)
 
 
 def _path(text: str) -> str:
