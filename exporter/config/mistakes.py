@@ -12,7 +12,7 @@ _TEMPLATE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\{%.*?%\}|<%.*?%>",
 
 _PLACEHOLDER = re.compile(
     r"""<[^<>]*> | \[[^\[\]]*\] | \$[A-Za-z_]\w* | %[A-Za-z_]\w*% | __\w+__ | @\w+@
-    | (change|replace)[-_ ]?(me|this|it)[!.]?
+    | (change|replace)[-_ ]?(me|this|it)[!.]? | replace[-_ ]with[-_ ].*
     | (your|insert|enter|put|paste)[-_ ]?.*(key|token|password|secret).*
     | to[-_ ]?do | tbd | fixme | place[-_ ]?holder | redacted
     | x{3,} | \*{3,} | \.{3} | … | -{3,} | \?{3,}""",

@@ -29,6 +29,7 @@ PLACEHOLDERS = [
     "ChangeThis",
     "replace me",
     "replace-me",
+    "replace-with-your-key",
     "your-key",
     "YOUR_API_KEY",
     "your key here",
