@@ -65,9 +65,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.tenant and self.operation in _WHOLE_INSTALLATION_ONLY:
-            raise ValueError(f"{self.operation.name} is asked of the whole installation, not of a tenant")
+            raise ValueError("this query is asked of the whole installation; leave the tenant out")
         if not self.tenant and self.operation in _ONE_TENANT_ONLY:
-            raise ValueError(f"{self.operation.name} needs a tenant")
+            raise ValueError("this query is asked of a tenant; name one")
         if self.node and (self.operation is not Operation.COUNT_CHANNELS or self.tenant):
             raise ValueError("a node can only be given for COUNT_CHANNELS of the whole installation")
         if bool(self.extension) is not (self.operation is Operation.REGISTRATION):

@@ -1,5 +1,6 @@
 """The command line: ``softswitch-exporter``.
 
+streams     pipes that are closed early, and encodings that lack letters
 signals     what comes before a command is loaded
 arguments   every flag and command
 daemon      poll and serve
@@ -10,21 +11,38 @@ testalert   send a test to every Alertmanager of the configuration
 demo        the simulated switch and the exporter together
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from exporter.cli import signals
+from exporter.cli import signals, streams
 from exporter.cli.arguments import parser
 from exporter.errors import ConfigurationError, StartError
 
 EXIT_START = 1
 EXIT_CONFIGURATION = 2
+EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for a bad configuration, 1 for a start that failed."""
     signals.end_as_first_process()
-    arguments = parser().parse_args(argv)
+    streams.accept_every_character()
+    try:
+        try:
+            return _run(parser().parse_args(argv))
+        finally:  # after --help as well, which raises SystemExit
+            streams.flush()
+    except OSError as error:
+        if reason := streams.give_up(error):
+            print(f"softswitch-exporter: {reason}", file=sys.stderr)
+            return EXIT_START
+        return streams.EXIT_CLOSED_PIPE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         status: int = arguments.run(arguments)
     except ConfigurationError as error:

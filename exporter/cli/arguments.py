@@ -157,7 +157,9 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         command.add_argument(
             "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
         )
-        command.add_argument("--switch", metavar="NAME", help="which switch; needed where there are several")
+        command.add_argument(
+            "--switch", metavar="NAME", type=_text, help="which switch; needed where there are several"
+        )
         command.add_argument(
             "--query",
             choices=[query.value for query in Query],
@@ -165,10 +167,13 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "among it, with a summary; registrations tries every source of them",
         )
         command.add_argument(
-            "--tenant", metavar="CODE", help="ask about this tenant, not the whole installation"
+            "--tenant", metavar="CODE", type=_text, help="ask about this tenant, not the whole installation"
         )
         command.add_argument(
-            "--extension", metavar="NUMBER", help="ask about this phone of the tenant, as configured"
+            "--extension",
+            metavar="NUMBER",
+            type=_text,
+            help="ask about this phone of the tenant, as configured",
         )
 
     _add_command(
@@ -183,11 +188,11 @@ def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     def add_arguments(command: argparse.ArgumentParser) -> None:
         command.add_argument(
-            "--port", type=int, default=10390, help="of the exporter; 0 is any (default 10390)"
+            "--port", type=_port, default=10390, help="of the exporter; 0 is any (default 10390)"
         )
         command.add_argument(
             "--simulator-port",
-            type=int,
+            type=_port,
             default=10391,
             help="of the simulated switch; 0 is any (default 10391)",
         )
@@ -261,6 +266,12 @@ def listen_address(text: str) -> tuple[str | None, int]:
     return host.removeprefix("[").removesuffix("]") or None, int(port)
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number from 0 to {_HIGHEST_PORT}")
+    return int(text)
+
+
 def _path(text: str) -> str:
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/")):
         raise argparse.ArgumentTypeError(
@@ -277,6 +288,16 @@ def _external_url(text: str) -> str:
         is_url = False
     if not is_url:
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL; write it like https://exporter.example.com")
+    return text
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python keeps bytes that it cannot decode as halves of surrogate pairs
+        raise argparse.ArgumentTypeError(
+            "is not text in the encoding of this terminal; set LC_ALL=C.UTF-8, or correct it"
+        ) from None
     return text
 
 

@@ -4,8 +4,9 @@ import argparse
 import math
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
+from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, durations, load, load_web
 from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.targets import Targets
@@ -82,6 +83,15 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     """Return what will not go as configured, or may not, each with what to change."""
+    for (query, scope), interval in targets.intervals.items():
+        if interval < 1:
+            yield (
+                f"queries.{query}.{_key(scope)} is {durations.text(interval)}, below a second: "
+                "ms is milliseconds, m is minutes"
+            )
+    if urlsplit(switch.url).path in {"", "/"}:
+        yield "url has no path: on real switches it was /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
+    yield from _without_effect(switch, targets)
     slow = {
         (query, scope): targets.plan.cycles[query, scope]
         for (query, scope), interval in targets.intervals.items()
@@ -94,8 +104,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
             f"raise max_requests_per_second to {enough} if the switch can bear it, or the intervals below"
         )
     for (query, scope), cycle in slow.items():
-        key = "interval" if scope is Scope.SWITCH else "tenant_interval"
-        mend = f"set queries.{query}.{key} to {duration(math.ceil(cycle))}"
+        mend = f"set queries.{query}.{_key(scope)} to {duration(math.ceil(cycle))}"
         if query is Query.REGISTRATIONS and _is_one_by_one(switch):
             mend += ", or queries.registrations.source to extensions or peers"
         yield f"{query} will come every {duration(cycle)}: {mend}"
@@ -106,6 +115,40 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
             f"max_series is {switch.max_series}, and about {series} are wanted: raise it, or detail is left "
             "out, first the extensions that nobody watches, then tenants by node, then the tenants' figures"
         )
+
+
+def _key(scope: Scope) -> str:
+    return "interval" if scope is Scope.SWITCH else "tenant_interval"
+
+
+def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return which intervals are written and nothing is asked at them.
+
+    Those that are the default are passed over: config.example.yaml has them all.
+    """
+    for query in Query:
+        section = getattr(switch.queries, query.value)
+        scopes = [scope for scope in Scope if (query, scope) in targets.intervals]
+        in_one_list = query is Query.REGISTRATIONS and bool(scopes)
+        for scope in Scope:
+            key = _key(scope)
+            seconds = getattr(section, key)
+            is_chosen = seconds is not None and seconds != type(section).model_fields[key].default
+            if is_chosen and scope not in scopes and not in_one_list:
+                yield f"queries.{query}.{key} has no effect: {_why_not(switch, query, scope)}"
+
+
+def _why_not(switch: SwitchConfiguration, query: Query, scope: Scope) -> str:
+    discovers = switch.discover_tenants.enabled
+    if scope is Scope.SWITCH:
+        return "discover_tenants is not enabled" if switch.key else "the switch has no admin key"
+    if not switch.tenants and not discovers:
+        return "the switch has no tenants here; list them, or enable discover_tenants"
+    if query is Query.REGISTRATIONS:
+        return "no tenant has extensions or watch"
+    if query is Query.EXTENSIONS:
+        return "no list of extensions is needed, because no tenant has extensions: all, or `source` gives it"
+    return "it is off for every tenant"
 
 
 def _unknown(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """The section ``alerting``: alerts without Prometheus, and the Alertmanagers that are told."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from exporter.config.keys import Key, Secret, SecretFile
+from exporter.config.keys import Key, Password, PasswordFile
 from exporter.config.proxies import ProxySetting
-from exporter.config.sections import FilePath, Form, LabelName, Section, Text, Url, not_empty
+from exporter.config.sections import FilePath, Form, LabelName, LabelValue, Section, Text, Url, not_empty
 from exporter.config.tls import TlsConfiguration
 
 
@@ -16,19 +17,27 @@ def _without_colon(name: str) -> str:
     return name
 
 
+def _without_endpoint(url: str) -> str:
+    if re.search(r"/api(/v[12])?(/alerts)?/?$", url):
+        raise ValueError(
+            "ends in a path of Alertmanager's API; write what stands before /api, such as http://127.0.0.1:9093"
+        )
+    return url
+
+
 class BasicAuth(Section):
     """User and password, named as in Prometheus's ``basic_auth``."""
 
     username: Annotated[Text, AfterValidator(_without_colon)] = Field(
         description="Who we are.", examples=["noc"]
     )
-    literal_password: Secret | None = Field(
+    literal_password: Password | None = Field(
         None,
         alias="password",
         description="The password as it is. A file keeps it out of the configuration.",
         examples=["the-password"],
     )
-    file_password: SecretFile | None = Field(
+    file_password: PasswordFile | None = Field(
         None,
         alias="password_file",
         description="A file that holds the password alone. It is read again when it changes.",
@@ -55,7 +64,7 @@ class BasicAuth(Section):
 class AlertmanagerConfiguration(Section):
     """One Alertmanager that alerts are sent to, and how it knows us."""
 
-    url: Url = Field(
+    url: Annotated[Url, AfterValidator(_without_endpoint)] = Field(
         description="Its address, without `/api/…`.",
         examples=["http://127.0.0.1:9093"],
     )
@@ -74,7 +83,7 @@ class AlertmanagerConfiguration(Section):
         description="User and password.",
         examples=[{"username": "noc", "password_file": "alertmanager.password"}],
     )
-    bearer_token: SecretFile | None = Field(
+    bearer_token: PasswordFile | None = Field(
         None,
         alias="bearer_token_file",
         description="A file that holds a token, in place of `basic_auth`. It is read again when it changes.",
@@ -94,7 +103,7 @@ class AlertingConfiguration(Section):
     alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
         description="Each alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
     )
-    labels: Annotated[dict[LabelName, str], Form("mapping of label to value")] = Field(
+    labels: Annotated[dict[LabelName, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
         description="Labels of every alert that has none of that name.",
         examples=[{"site": "eu"}],

@@ -1,18 +1,23 @@
 """The keys of switches and tenants, where they come from, and how a rotated one is noticed."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
+from exporter.config.mistakes import refuse_dress, refuse_invisible, refuse_placeholder
 from exporter.config.sections import Form, Section, located, surroundings
 from exporter.config.wording import single
 from exporter.files import read_regular_file
 
 _MAX_BYTES = 65536  # far above any key, far below what would hurt
 
+_AROUND = " \t\r\n"  # what editors and `echo` leave behind; no-break spaces come from a web page
+
 _Signature = tuple[int, int, int, int]
+_Check = Callable[[str], str]
 
 
 class _Known(NamedTuple):
@@ -30,19 +35,25 @@ class Key:
     unreadable the last good key stays. ``generation`` grows by one with each new value.
     """
 
-    __slots__ = ("_known", "file", "source")
+    __slots__ = ("_check", "_known", "file", "source")
 
     def __init__(self, value: str, source: str) -> None:
         self._known = _Known(value, None, 0)
+        self._check: _Check = _checked_key
         self.file: Path | None = None
         self.source = source
 
     @classmethod
-    def from_file(cls, file: Path) -> "Key":
-        """Read a key file. Raises OSError, or ValueError where no key is in it."""
+    def from_file(cls, file: Path, check: "_Check | None" = None) -> "Key":
+        """Read a key file. Raises OSError, or ValueError where no key is in it.
+
+        ``check`` returns the key that a text holds; by default, a key of the API.
+        """
+        check = check or _checked_key
         signature = _signature(file)
-        key = cls(_read(file), f"file {file}")
+        key = cls(_read(file, check), f"file {file}")
         key.file = file
+        key._check = check
         key._known = key._known._replace(signature=signature)
         return key
 
@@ -74,7 +85,7 @@ class Key:
             signature = _signature(self.file)
             if signature == known.signature:
                 return
-            value = _read(self.file)
+            value = _read(self.file, self._check)
         except (OSError, ValueError):
             return
         self._known = _Known(value, signature, known.generation + (value != known.value))
@@ -91,37 +102,47 @@ def _signature(file: Path) -> _Signature:
     return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, check: _Check) -> str:
     try:
-        return _checked(read_regular_file(file, _MAX_BYTES).decode("utf-8-sig"))
+        return check(read_regular_file(file, _MAX_BYTES).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text; name the file that holds the key alone") from None
 
 
 def _checked(text: str) -> str:
-    key = text.strip()
-    if not key:
+    """Return a secret of any kind without the white space around it. Raises ValueError for what is none."""
+    secret = text.strip(_AROUND)
+    if not secret:
         raise ValueError("is empty; put the key there")
-    if not key.isprintable():
-        raise ValueError(
-            "holds more than one line, or control characters; put the key there and nothing else"
-        )
+    if any(letter in "\r\n" for letter in secret):
+        raise ValueError("has more than one line; put the key there and nothing else")
+    refuse_invisible(secret)
+    refuse_placeholder(secret)
+    return secret
+
+
+def _checked_key(text: str) -> str:
+    key = _checked(text)
+    refuse_dress(key)
     return key
 
 
-def _literal(value: object) -> Key:
-    return Key(_checked(single(value)), "literal")
+def _literal(check: _Check) -> PlainValidator:
+    return PlainValidator(lambda value: Key(check(single(value)), "literal"))
 
 
-def _of_file(value: object, info: ValidationInfo) -> Key:
-    # The path is not repeated: a key may have been pasted in its place.
-    start = surroundings(info).directory
-    try:
-        return Key.from_file(located(value, info))
-    except OSError as error:
-        raise ValueError(
-            f"cannot be read ({error.strerror}); check its permissions and its path, from {start}"
-        ) from None
+def _of_file(check: _Check) -> PlainValidator:
+    def read(value: object, info: ValidationInfo) -> Key:
+        # The path is not repeated: a key may have been pasted in its place.
+        start = surroundings(info).directory
+        try:
+            return Key.from_file(located(value, info), check)
+        except OSError as error:
+            raise ValueError(
+                f"cannot be read ({error.strerror}); check its permissions and its path, from {start}"
+            ) from None
+
+    return PlainValidator(read)
 
 
 def _of_environment(value: object, info: ValidationInfo) -> Key:
@@ -129,11 +150,14 @@ def _of_environment(value: object, info: ValidationInfo) -> Key:
     text = surroundings(info).environment.get(name)
     if text is None:
         raise ValueError("this environment variable is not set; set it, or correct its name")
-    return Key(_checked(text), f"environment {name}")
+    return Key(_checked_key(text), f"environment {name}")
 
 
-Secret = Annotated[Key, PlainValidator(_literal), Form("text")]
-SecretFile = Annotated[Key, PlainValidator(_of_file), Form("path")]
+Secret = Annotated[Key, _literal(_checked_key), Form("text")]
+SecretFile = Annotated[Key, _of_file(_checked_key), Form("path")]
+Password = Annotated[Key, _literal(_checked), Form("text")]
+"""May hold what no key of the API has: spaces, quotes."""
+PasswordFile = Annotated[Key, _of_file(_checked), Form("path")]
 
 
 class Keyed(Section):

@@ -107,13 +107,13 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "literal_error": _choice,
     "enum": _choice,
     "greater_than": lambda details: (
-        f"{shown(details['input'])} is too small; write a number above {details['ctx']['gt']:g}"
+        f"{shown(details['input'])} is too small; write a number above {details['ctx']['gt']:,.10g}"
     ),
     "greater_than_equal": lambda details: (
-        f"{shown(details['input'])} is too small; write {details['ctx']['ge']:g} or more"
+        f"{shown(details['input'])} is too small; write {details['ctx']['ge']:,.10g} or more"
     ),
     "less_than_equal": lambda details: (
-        f"{shown(details['input'])} is too large; write {details['ctx']['le']:g} or less"
+        f"{shown(details['input'])} is too large; write {details['ctx']['le']:,.10g} or less"
     ),
 }
 """What pydantic calls each kind of mistake, and what we say."""

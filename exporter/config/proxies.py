@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import Form, Surroundings
+from exporter.config.sections import Form, Surroundings, is_off
 from exporter.config.urls import checked_proxy_url
 from exporter.config.wording import single
 
@@ -135,7 +135,7 @@ def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
         environment = info.context.environment if isinstance(info.context, Surroundings) else {}
         return proxy_from_environment(url, environment) if url else None
     written = single(value)
-    return None if written in {"off", "false"} else Proxy(checked_proxy_url(written), "proxy_url")
+    return None if is_off(written) else Proxy(checked_proxy_url(written), "proxy_url")
 
 
 ProxySetting = Annotated[Proxy | None, PlainValidator(_proxy), Form("URL, `off` for none")]

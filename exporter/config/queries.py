@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from exporter.config.durations import parse
-from exporter.config.sections import Form, Interval, NumberPattern, Section, Text
+from exporter.config.sections import ExactText, Form, Interval, NumberPattern, Section
 from exporter.config.wording import shown
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
 
@@ -31,7 +31,7 @@ class PeersQuery(Section):
 
     interval: Interval = Field(parse("1m"), description=_OF_SWITCH, examples=["1m"])
     tenant_interval: Interval = Field(_NEVER, description=_OF_TENANTS, examples=["5m"])
-    total_name: Text | None = Field(None, description=_TOTAL, examples=["Total"])
+    total_name: ExactText | None = Field(None, description=_TOTAL, examples=["Total"])
 
 
 class ChannelsQuery(Section):
@@ -39,7 +39,7 @@ class ChannelsQuery(Section):
 
     interval: Interval = Field(parse("30s"), description=_OF_SWITCH, examples=["30s"])
     tenant_interval: Interval = Field(parse("2m"), description=_OF_TENANTS, examples=["2m"])
-    total_name: Text | None = Field(None, description=_TOTAL, examples=["Total"])
+    total_name: ExactText | None = Field(None, description=_TOTAL, examples=["Total"])
 
 
 class CallsQuery(Section):
@@ -105,7 +105,7 @@ class RegistrationsQuery(Section):
         examples=["id"],
     )
     words: Annotated[
-        dict[Registration, tuple[Text, ...]],
+        dict[Registration, tuple[ExactText, ...]],
         AfterValidator(_one_state_each),
         Form("mapping of state to words"),
     ] = Field(

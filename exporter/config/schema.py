@@ -14,13 +14,15 @@ from exporter.config.keys import Key, Keyed
 from exporter.config.proxies import ProxySetting
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.sections import (
-    AtLeastOne,
+    ChannelsLimit,
     CodePattern,
-    Count,
-    Positive,
-    PositiveDuration,
+    Concurrency,
+    Multiple,
+    Rate,
     Section,
+    SeriesLimit,
     Text,
+    Timeout,
     Url,
     compiled,
     not_empty,
@@ -36,7 +38,7 @@ class NodeConfiguration(Section):
     """A node that must be there, and the channels it is meant to carry at most."""
 
     name: Text = Field(description="The name of the node, as the switch gives it.", examples=["pbx1"])
-    channels_limit: Count | None = Field(
+    channels_limit: ChannelsLimit | None = Field(
         None,
         description="The channels it is meant to carry, for alerts on the share in use.",
         examples=[500],
@@ -75,29 +77,29 @@ class SwitchConfiguration(Keyed):
         description="The address of the API, without `?`: the exporter adds the parameters and the key.",
         examples=["https://pbx.example.com/pbx/proxyapi.php"],
     )
-    timeout: PositiveDuration = Field(
+    timeout: Timeout = Field(
         durations.parse("60s"),
         description="What one request may take, from connecting to the last byte. COUNTPEERS was seen to "
         "take 23 s "
         "on a healthy switch with 50 nodes.",
         examples=["90s"],
     )
-    max_concurrency: Count = Field(
+    max_concurrency: Concurrency = Field(
         4, description="Requests in flight to this switch at the same time.", examples=[8]
     )
-    max_requests_per_second: Positive = Field(
+    max_requests_per_second: Rate = Field(
         10.0,
         description="Requests that are sent to this switch within a second. `--config.check` tells what "
         "is needed.",
         examples=[20],
     )
-    stale_after: AtLeastOne = Field(
+    stale_after: Multiple = Field(
         3.0,
         description="After so many intervals (or cycles, where these are longer) without success a value is "
         "dropped.",
         examples=[5],
     )
-    max_series: Count = Field(
+    max_series: SeriesLimit = Field(
         500_000,
         description="Series held for this switch. Above it detail is left out; see "
         "`softswitch_series_limited`.",

@@ -6,7 +6,7 @@ Values arrive as the texts that stand in the file (see ``yaml_file``), never as 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from exporter.config import durations
+from exporter.config.mistakes import refuse_invisible, refuse_template
 from exporter.config.urls import checked_url
 from exporter.config.wording import shown, single
 from exporter.files import read_regular_file
@@ -62,18 +63,54 @@ def _filled(value: str) -> str:
     return value
 
 
-def _positive_duration(value: object) -> float:
-    seconds = durations.parse(single(value))
-    if seconds <= 0:
-        raise ValueError(f"{shown(value)} is too short; write a duration such as {durations.EXAMPLES}")
-    return seconds
+def _name(value: str) -> str:
+    """Return a name that a person or the switch gave. Raises ValueError for what cannot be meant."""
+    refuse_invisible(_filled(value))
+    refuse_template(value)
+    if value != value.strip():
+        raise ValueError(f"{shown(value)} begins or ends with a space; take it out")
+    return value
+
+
+def _visible(value: str) -> str:
+    refuse_invisible(value)
+    return value
+
+
+def _within(shortest: str, longest: str) -> Callable[[object], float]:
+    """Return a validator of durations. A timer of centuries overflows, and nobody means one of a year."""
+
+    def validate(value: object) -> float:
+        seconds = durations.parse(single(value))
+        if seconds < durations.parse(shortest):
+            raise ValueError(f"{shown(value)} is too short; write {shortest} or more")
+        if seconds > durations.parse(longest):
+            raise ValueError(f"{shown(value)} is too long; write {longest} or less")
+        return seconds
+
+    return validate
+
+
+_some_time = _within("1ms", "1y")
+
+
+def is_off(value: object) -> bool:
+    """Return whether a value means never, or none: ``off``, or ``false``.
+
+    YAML 1.1 reads a plain ``off`` as a boolean, so tools that read and write it (Ansible, Helm, PyYAML) make
+    ``false`` of it; a template of Ansible's makes ``False``.
+    """
+    return isinstance(value, str) and value in _OFF
+
+
+_OFF = frozenset({"off", "Off", "OFF", "false", "False", "FALSE"})
 
 
 def _interval(value: object) -> float | None:
-    if value == "off":
+    if is_off(value):
         return None
     try:
-        return _positive_duration(value)
+        return _some_time(value)
     except ValueError as error:
         raise ValueError(f"{error}, or off for never") from None
 
@@ -101,8 +138,7 @@ def _number_pattern(value: object) -> Pattern:
 def located(value: object, info: ValidationInfo) -> Path:
     """Return a path, from the directory of the file. Raises ValueError, which does not repeat it."""
     written = _filled(single(value))
-    if not written.isprintable():  # a null character, for one, which no file system takes
-        raise ValueError("is not a path; write the path of a file")
+    refuse_invisible(written)  # a null character, for one, which no file system takes
     return surroundings(info).directory / written
 
 
@@ -163,13 +199,18 @@ def refused(sentence: str) -> PlainValidator:
     return PlainValidator(refuse)
 
 
-Text = Annotated[str, AfterValidator(_filled), Form("text")]
-PositiveDuration = Annotated[float, PlainValidator(_positive_duration), Form("duration")]
-Interval = Annotated[float | None, PlainValidator(_interval), Form("duration or `off`")]
+Text = Annotated[str, AfterValidator(_name), Form("text")]
+ExactText = Annotated[str, AfterValidator(_filled), Form("text")]
+"""What an answer of the switch is compared with, which may be any text."""
+LabelValue = Annotated[str, AfterValidator(_visible)]
+Timeout = Annotated[float, PlainValidator(_within("100ms", "1h")), Form("duration, 100ms to 1h")]
+Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
 Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Form("number above 0")]
-AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False), Form("number, 1 or more")]
-Count = Annotated[int, Field(ge=1), Form("whole number, 1 or more")]
+Rate = Annotated[float, Field(ge=0.001, le=10_000, allow_inf_nan=False), Form("number, 0.001 to 10,000")]
+Multiple = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), Form("number, 1 to 1,000")]
+Concurrency = Annotated[int, Field(ge=1, le=1000), Form("whole number, 1 to 1,000")]
+SeriesLimit = Annotated[int, Field(ge=1, le=10_000_000), Form("whole number, 1 to 10,000,000")]
+ChannelsLimit = Annotated[int, Field(ge=1, le=1_000_000), Form("whole number, 1 to 1,000,000")]
 CodePattern = Annotated[Pattern, PlainValidator(compiled), Form("regular expression")]
 NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]
 FilePath = Annotated[Path, PlainValidator(located), Form("path")]

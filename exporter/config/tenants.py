@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Keyed
 from exporter.config.queries import TenantQueries
-from exporter.config.sections import Count, Form, InfoLabelName, Section, Text, unique
+from exporter.config.sections import ChannelsLimit, Form, InfoLabelName, LabelValue, Section, Text, unique
 from exporter.config.thresholds import TenantThresholds
 from exporter.config.wording import shown
 
@@ -30,7 +30,7 @@ def _extensions(value: object) -> Extensions:
 class TenantDefaults(Section):
     """The section ``tenant_defaults``. None, like an empty mapping, is what is not written."""
 
-    labels: Annotated[dict[InfoLabelName, str], Form("mapping of label to value")] = Field(
+    labels: Annotated[dict[InfoLabelName, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
         description="Labels of `softswitch_tenant_info`, to route alerts by. Not switch, tenant, name, job, "
         "instance, nor anything that begins with `__`. Those of a tenant are added to those of "
@@ -53,7 +53,7 @@ class TenantDefaults(Section):
         "case.",
         examples=[["100"]],
     )
-    channels_limit: Count | None = Field(
+    channels_limit: ChannelsLimit | None = Field(
         None,
         description="The channels that the tenant may use, for alerts on the share in use.",
         examples=[30],

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter.config import durations
-from exporter.config.sections import Form, Number, Section
+from exporter.config.sections import Form, Number, Section, is_off
 from exporter.config.wording import shape, single, unknown_key
 
 _SEVERITIES = ("warning", "critical")
@@ -40,7 +40,7 @@ def _severity(written: str) -> str:
 
 
 def _both_off(value: object) -> object:
-    if value == "off":
+    if is_off(value):
         return dict.fromkeys(_SEVERITIES, "off")
     if isinstance(value, dict):
         return value
@@ -48,12 +48,12 @@ def _both_off(value: object) -> object:
 
 
 def _off(value: object) -> object:
-    return None if value == "off" else value
+    return None if is_off(value) else value
 
 
 def _duration_or_off(value: object) -> float | None:
     try:
-        return None if value == "off" else durations.parse(single(value))
+        return None if is_off(value) else durations.parse(single(value))
     except ValueError as error:
         raise ValueError(f"{error}, or off for none") from None
 

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from exporter.config.mistakes import refuse_invisible, refuse_template
 from exporter.config.wording import single
 
 # ASCII alone: beyond it two libraries need not agree on which host is meant.
@@ -32,6 +33,8 @@ def checked_proxy_url(value: object) -> str:
 
 def _checked(value: object, advice: str) -> str:
     url = single(value)
+    refuse_invisible(url)
+    refuse_template(url)
     try:
         parts = urlsplit(url)
         usable = _usable(url, parts)

@@ -130,7 +130,7 @@ class WebFile:
             reading = (await self._threads.run(lambda: read(self._path))).keeping(self.reading)
             await adopt(reading)
         except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
-            self._tell(str(error))
+            self._tell(error.strerror or "" if isinstance(error, OSError) else str(error))
             return
         self.reading, self._seen = reading, reading.contents
         self._log.info("web configuration loaded", tls=reading.context is not None)

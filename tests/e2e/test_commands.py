@@ -1,7 +1,9 @@
 """The commands as a person uses them: demo, probe, simulate, help and version."""
 
+import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,72 @@ def test_a_second_simulator_on_the_same_port(run_simulator: StartSimulator) -> N
     assert finished.stderr == (
         f"Cannot listen on {address}: Address already in use. Choose another address with --listen.\n"
     )
+
+
+_CHECKED = "switches: [{name: \u2026, url: 'http://127.0.0.1:9/', key: the-key}]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--config.check",),
+        ("probe",),
+        ("demo", "--port=0", "--simulator-port=0"),
+        ("--help",),
+    ],
+)
+def test_a_pipe_that_is_closed_early_is_no_error(command: tuple[str, ...], tmp_path: Path) -> None:
+    """As in `| head -1`: it ends at once, with the status of a program that SIGPIPE ended, and in silence."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{_CHECKED}\nalerting: {{alertmanagers: [{{url: 'http://127.0.0.1:9'}}]}}", "utf-8")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        finished = subprocess.run(
+            [*EXPORTER, f"--config.file={file}", *command],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    # argparse ignores that its help cannot be written.
+    assert (finished.returncode, finished.stderr) == (0 if command == ("--help",) else 141, b"")
+
+
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
+    """One sentence, exit status 1."""
+    file = tmp_path / "config.yaml"
+    file.write_text(_CHECKED, "utf-8")
+    with Path("/dev/full").open("wb") as full:
+        finished = subprocess.run(
+            [*EXPORTER, f"--config.file={file}", "--config.check"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert finished.returncode == 1
+    assert finished.stderr == "softswitch-exporter: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["--config.check", "probe", "probe --switch=\u2026"])
+def test_an_encoding_that_lacks_characters(command: str, tmp_path: Path) -> None:
+    """What the terminal's encoding cannot show is escaped, on both outputs."""
+    file = tmp_path / "config.yaml"
+    file.write_text(_CHECKED.replace("key: the-key", "tenants: [{code: \u2026, key: the-key}]"), "utf-8")
+
+    finished = finish(f"--config.file={file}", *command.split(), PYTHONIOENCODING="latin-1")
+
+    assert "Traceback" not in finished.stderr
+    assert "\\u2026" in finished.stdout + finished.stderr
+
+
+def test_an_argument_that_is_not_text() -> None:
+    """Bytes that are no UTF-8 are refused, and not sent to the switch as something else."""
+    arguments: list[str | bytes] = [*EXPORTER, "probe", b"--tenant=Gr\xf6\xdfe"]
+    finished = subprocess.run(
+        arguments, capture_output=True, timeout=30, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}
+    )
+    assert finished.returncode == 2
+    assert b"argument --tenant: is not text in the encoding of this terminal" in finished.stderr

@@ -59,9 +59,13 @@ def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
     assert [what for place, what in told if MISTAKES[place] not in what] == []
 
 
-def test_the_example_is_valid_and_its_plan_is_told() -> None:
+def test_the_example_is_valid_and_its_plan_is_told(tmp_path: Path) -> None:
     """Exit status 0, a row for each query that is on, the rates and the series; no warning."""
-    finished = finish(f"--config.file={_ROOT / 'config.example.yaml'}", "--config.check")
+    file = tmp_path / "config.yaml"
+    example = (_ROOT / "config.example.yaml").read_text(encoding="utf-8")
+    file.write_text(example.replace("replace-with-your-key", "the-key"), encoding="utf-8")
+
+    finished = finish(f"--config.file={file}", "--config.check")
 
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
@@ -81,7 +85,7 @@ def _check(tmp_path: Path, *, rate: float = 1.0, intervals: dict[str, str] | Non
     file.write_text(f"""\
 switches:
   - name: pbx
-    url: http://127.0.0.1:1/
+    url: http://127.0.0.1:1/api
     key: demo-admin
     max_requests_per_second: {rate}
     queries: {{{queries}}}

@@ -27,7 +27,7 @@ from tests.e2e.programs import EXPORTER, Exporter, Simulator, free_port, get, ge
 
 BEGIN, END = "s3cr3t", "0fk3y"
 ADMIN_KEY = f'{BEGIN}+Key/with&odd=chars%"<ü>{END}'
-LITERAL_KEY = f"{BEGIN} literal+{END}"
+LITERAL_KEY = f"{BEGIN}~literal+{END}"
 ENVIRONMENT_KEY = f"{BEGIN}/environment\\{END}"
 PROXY_PASSWORD = f"{BEGIN}%2Bproxy{END}"
 PROXY_CREDENTIALS = f"monitor:{BEGIN}+proxy{END}"

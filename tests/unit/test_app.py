@@ -214,7 +214,7 @@ async def test_a_start_that_hangs_can_be_stopped(number: signal.Signals) -> None
 async def test_a_rotated_key_is_sent(url: str, tmp_path: Path) -> None:
     """The exporter reads key files again, those of tenants and of Alertmanagers included."""
     for name in ("admin", "tenant", "password", "token"):
-        (tmp_path / name).write_text(f"the first {name}")
+        (tmp_path / name).write_text(f"first-{name}")
     acme = {"code": "ACME", "key_file": "tenant"}
     pbx = switch("pbx", url, key_file="admin", tenants=[acme], queries=queries("6h"))
     del pbx["key"]
@@ -227,9 +227,9 @@ async def test_a_rotated_key_is_sent(url: str, tmp_path: Path) -> None:
 
     async with running(settings, Mask()):
         for name in ("admin", "tenant", "password", "token"):
-            (tmp_path / name).write_text(f"another {name}")
+            (tmp_path / name).write_text(f"another-{name}")
         async with asyncio.timeout(10):
-            while [key.current().split()[0] for key in loaded.keys] != ["another"] * 4:  # noqa: ASYNC110 -- as above
+            while [key.current().partition("-")[0] for key in loaded.keys] != ["another"] * 4:  # noqa: ASYNC110 -- as above
                 await asyncio.sleep(0.05)
 
 

@@ -58,8 +58,8 @@ async def test_a_rotated_key_is_noticed(key_files: KeyFiles, tmp_path: Path) -> 
     """Nobody has to ask for it."""
     key = _key(tmp_path)
     key_files.follow([key, Key("literal", "literal")])
-    (tmp_path / "key").write_text("the second")
-    await _until(lambda: key.current() == "the second")
+    (tmp_path / "key").write_text("the-second")
+    await _until(lambda: key.current() == "the-second")
     assert key.generation == 1
 
 
@@ -71,15 +71,15 @@ async def test_a_disk_that_hangs_delays_no_other(
     with structlog.testing.capture_logs() as log:
         key_files.follow([hanging, key])
         await _until(lambda: bool(log))
-        (tmp_path / "key").write_text("the second")
-        (tmp_path / "hanging").write_text("the second")
+        (tmp_path / "key").write_text("the-second")
+        (tmp_path / "hanging").write_text("the-second")
         began = time.monotonic()
-        await _until(lambda: key.current() == "the second")
+        await _until(lambda: key.current() == "the-second")
         assert hanging.current() == "first"
         assert time.monotonic() - began < 5
         await asyncio.sleep(0.3)  # three times the patience: it is not logged again
         hanging.back.set()
-        await _until(lambda: hanging.current() == "the second" and len(log) > 1)
+        await _until(lambda: hanging.current() == "the-second" and len(log) > 1)
 
     assert [(line["log_level"], line["event"]) for line in log] == [
         ("warning", "key files cannot be read; the last keys stay in use"),
@@ -104,6 +104,6 @@ async def test_keys_that_are_gone_are_not_read(key_files: KeyFiles, tmp_path: Pa
     key = _key(tmp_path)
     key_files.follow([key])
     key_files.follow([])
-    (tmp_path / "key").write_text("the second")
+    (tmp_path / "key").write_text("the-second")
     await asyncio.sleep(0.1)
     assert key.current() == "first"

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from exporter.cli.probe.connection import connect_advice, http_advice, timeout_advice, tls_advice
 from exporter.cli.probe.finding import Advice, Finding, setting
 from exporter.cli.probe.patterns import pattern_advice
+from exporter.cli.probe.tenants import COMPARE, is_known, is_of_whole, missing_tenants, unknown_tenant
 from exporter.cli.probe.totals import total_advice
 from exporter.cli.probe.words import word_advice
 from exporter.config import SwitchConfiguration
 from exporter.decode import is_list
-from exporter.model import Counts, Failure, Number, Query, Reason
+from exporter.model import Counts, Failure, Query, Reason
 from exporter.poll.options import options
 from exporter.request import Operation
 
@@ -33,55 +34,46 @@ def _on_value(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]
     if isinstance(finding.verdict, Counts):
         yield from total_advice(finding, how)
     yield from word_advice(finding, how)
+    yield from missing_tenants(finding, switch)
 
 
 def _same_as_whole(finding: Finding, before: Sequence[Finding]) -> Iterator[Advice]:
     """Notice that a tenant is given the figure of the whole installation."""
-    figure = _figure(finding)
-    if not finding.request.tenant or not figure:
-        return
-    wholes = [_figure(other) for other in before if other.query is finding.query and not other.request.tenant]
-    if figure in wholes:
-        yield Advice(
-            "that is the figure of the whole installation. If this tenant has not all of it, the switch "
-            "ignores "
-            "`tenant` here. The exporter finds that out itself once five tenants answer; till then, or for "
-            "good",
-            setting("queries", finding.query.value, "tenant_interval", value="off"),
-        )
-
-
-def _figure(finding: Finding) -> float | None:
-    match finding.verdict:
-        case Number(value=value):
-            return value
-        case Counts(whole=whole):
-            return whole
-        case _:
-            return None
-
-
-def _auth(finding: Finding, _switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
     tenant = finding.request.tenant
-    if any(other.request.tenant == tenant and not isinstance(other.verdict, Failure) for other in before):
+    if not is_of_whole(finding, [*before, finding]):
+        return
+    if not is_known(tenant, before):
+        yield Advice(
+            "that is the figure of the whole installation. The switch ignores `tenant` here, or has no "
+            f"tenant {tenant}. See first that the code is right; {COMPARE}"
+        )
+        return
+    yield Advice(
+        "that is the figure of the whole installation. If this tenant has not all of it, the switch ignores "
+        "`tenant` here. The exporter finds that out itself once five tenants answer; till then, or for good",
+        setting("queries", finding.query.value, "tenant_interval", value="off"),
+    )
+
+
+def _auth(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
+    if doubts := unknown_tenant(finding, switch, before):
+        yield from doubts
+    elif finding.request.tenant or any(_has_key_of_switch(other) for other in before):
         yield Advice(
             "the same key was given an answer before, so it is right and may not make this request. "
             f"Let the switch allow it, or {_instead(finding)}",
             _never(finding),
         )
-    elif tenant:
-        yield Advice(
-            f"the key is wrong, or the switch has no tenant {tenant}, or this machine's address is not "
-            "allowed; "
-            "the switch says the same to all of these"
-        )
     else:
         yield Advice(
             "the key is wrong, or it is a tenant's, or this machine's address is not allowed; the switch "
-            "says the "
-            "same to all of these. A tenant's key belongs to its tenant, not to the switch: "
+            "says the same to all of these. A tenant's key belongs to its tenant, not to the switch: "
             "tenants: [{code: CODE, key_file: FILE}]"
         )
+
+
+def _has_key_of_switch(finding: Finding) -> bool:
+    return not finding.request.tenant and not isinstance(finding.verdict, Failure)
 
 
 def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
@@ -90,6 +82,8 @@ def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
         yield from found
     elif finding.request.operation is Operation.REGISTRATION:
         yield from _another_way(before)
+    elif doubts := unknown_tenant(finding, switch, before):
+        yield from doubts
     else:
         yield Advice(
             f"the sentence often names a right that the key lacks. If it is so, {_instead(finding)}",
@@ -110,6 +104,9 @@ def _empty(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
     if finding.request.operation is Operation.REGISTRATION:
         yield from _another_way(before)
     elif finding.query is not Query.CALLS:
+        if doubts := unknown_tenant(finding, switch, before):
+            yield from doubts
+            return
         yield Advice(
             "the key may lack the right, or there is nothing to tell; the switch says the same to both. "
             f"If it is the right, {_instead(finding)}",

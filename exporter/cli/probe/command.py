@@ -21,12 +21,11 @@ from exporter.cli.probe.questions import (
 from exporter.cli.probe.showing import advice_lines, headed
 from exporter.cli.probe.sources import Trial, is_configured, source_advice, table, trial
 from exporter.cli.probe.summary import SHAREABLE, summary
+from exporter.cli.probe.tenants import is_known
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.model import Extensions, Failure, Query, RegistrationSource, Tenants
-
-_INTERRUPTED = 130
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,10 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not tenant:
             raise StartError("an extension is one of a tenant: add --tenant=CODE")
     _check(switch, query, tenant)
-    try:
-        return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
 
 
 def _switch(configuration: Configuration, name: str | None) -> SwitchConfiguration:
@@ -177,7 +173,7 @@ async def _registrations(asking: Prober, tenant: str, extension: str) -> bool:
             extension = extension or _first_number(finding)
         trials.append(trial(way, finding, tenant, extension))
     asking.say(headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known"))
-    _tell(asking, trials)
+    _tell(asking, trials, tenant)
     return not any(is_configured(each.way, switch) and each.state is not None for each in trials)
 
 
@@ -186,10 +182,11 @@ def _first_number(finding: Finding) -> str:
     return rows[0].number if rows else ""
 
 
-def _tell(asking: Prober, trials: Sequence[Trial]) -> None:
+def _tell(asking: Prober, trials: Sequence[Trial], tenant: str) -> None:
     for position, line in enumerate(table(trials)):
         asking.say([f"{'' if position else 'sources':<10}{line}"])
-    for given in source_advice(trials, asking.switch):
+    known = is_known(tenant, asking.findings)
+    for given in source_advice(trials, asking.switch, tenant_is_known=known):
         asking.say(advice_lines(given))
         asking.given.append((None, given))
     asking.say([""])

@@ -17,6 +17,7 @@ _STATUSES: Mapping[int, str] = {
     401: "the web server in front of the API asks for a login of its own",
     403: "the web server refuses this machine; a switch can restrict a key to source addresses",
     404: "there is nothing at this path: on real switches it was /pbx/proxyapi.php or /mirtapbx/proxyapi.php",
+    407: "the proxy asks for a login: put user and password into `proxy_url`, as http://USER:PASSWORD@HOST:PORT",
     429: "these are too many requests for it: lower max_requests_per_second",
 }
 
@@ -117,7 +118,8 @@ def http_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advic
     if finding.location:
         yield _redirect(finding.location, switch)
     elif finding.status is not None:
-        server = "the web server or what stands behind it fails: see its log"
+        whose = "the proxy, the web server" if switch.proxy else "the web server"
+        server = f"{whose} or what stands behind it fails: see its log"
         yield Advice(_STATUSES.get(finding.status, server if finding.status >= 500 else "correct `url`"))  # noqa: PLR2004
     else:
         yield Advice("this is no web server, or no longer: correct host and port in `url`")

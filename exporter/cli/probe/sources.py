@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from exporter.cli.probe.finding import Advice, Finding, setting
 from exporter.cli.probe.questions import Way
+from exporter.cli.probe.tenants import COMPARE
 from exporter.config import SwitchConfiguration
 from exporter.model import Extensions, Failure, Peers, Registration, RegistrationSource, RegistrationState
 from exporter.poll.registrations import states_by_tenant, states_of_peers
@@ -16,6 +17,8 @@ _COSTS = {
     RegistrationSource.REGSTATE: "one request an extension",
 }
 """The sources, from the one with the fewest requests to the one with the most."""
+
+NOT_LISTED = "no state: not in the list"
 
 _KNOWN = {Registration.REGISTERED, Registration.UNREGISTERED}
 
@@ -62,7 +65,7 @@ def _said(way: Way, finding: Finding, tenant: str, extension: str) -> tuple[Regi
         return states[extension], states[extension].value
     # A user of a peer is <number>-<CODE> (seen, wire notes 2026-10).
     is_peers = way.source is RegistrationSource.PEERS
-    return None, f"no state: no user NUMBER-{tenant}" if is_peers else "no state: not in the list"
+    return None, f"no state: no user NUMBER-{tenant}" if is_peers else NOT_LISTED
 
 
 def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None:
@@ -94,14 +97,30 @@ def table(trials: Sequence[Trial]) -> Iterator[str]:
         yield f"{each.name:<26} {each.said:<34} {_COSTS[each.way.source]}{each.took}"
 
 
-def source_advice(trials: Sequence[Trial], switch: SwitchConfiguration) -> list[Advice]:
-    """Return which way to configure, and what else is to be said of the ways."""
+def source_advice(
+    trials: Sequence[Trial], switch: SwitchConfiguration, *, tenant_is_known: bool
+) -> list[Advice]:
+    """Return which way to configure, and what else is to be said of the ways.
+
+    Nothing is turned off because of a tenant that the switch may not have, or an extension that it has not.
+    """
     chosen = choose(trials, switch)
     states = {each.state for each in trials if each.state in _KNOWN}
     if chosen is None and states:
         return [
             Advice(
                 "the ways disagree on this phone. Look at the phone itself, and configure one that is right"
+            )
+        ]
+    if chosen is None and not tenant_is_known:
+        return [
+            Advice(f"no way gave a state of this phone. See first that the tenant's code is right; {COMPARE}")
+        ]
+    if chosen is None and any(each.said == NOT_LISTED for each in trials):
+        return [
+            Advice(
+                "the tenant's list has no such extension, and no way gave a state of it: ask about another "
+                "one with --tenant=CODE --query=registrations --extension=NUMBER"
             )
         ]
     if chosen is None:

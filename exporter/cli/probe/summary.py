@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from exporter.cli.probe.finding import Advice, Finding
 from exporter.cli.probe.showing import headed, settings_lines
+from exporter.cli.probe.tenants import COMPARE, is_known
 from exporter.model import Counts, Failure, Number, Query, Reason
 
 SHAREABLE = (
@@ -73,6 +74,9 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield what a single look cannot tell."""
     reasons = {finding.verdict.reason for finding in findings if isinstance(finding.verdict, Failure)}
     tenants = {finding.request.tenant for finding in findings} - {""}
+    for tenant in sorted(tenants):
+        if not is_known(tenant, findings):
+            yield f"whether the switch has a tenant {tenant}: it said nothing of it; {COMPARE}"
     if Reason.AUTH in reasons:
         yield "what a refusal means: a wrong key, a right that is missing, an unknown tenant or an address"
     if any(_is_empty_count(finding) for finding in findings):

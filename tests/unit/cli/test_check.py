@@ -286,3 +286,60 @@ def test_both_files_are_checked(
 def test_durations(seconds: float, text: str) -> None:
     """They are written as they are written in the file."""
     assert duration(seconds) == text
+
+
+def test_an_interval_in_milliseconds(configured: Configured) -> None:
+    """Seconds or minutes were probably meant: the check warns of it."""
+    queries = {**_only("extensions"), "calls": {"interval": "30ms", "tenant_interval": "off"}}
+    assert _warnings(configured(queries=queries))[0] == (
+        "queries.calls.interval is 30ms, below a second: ms is milliseconds, m is minutes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"key": None, "tenants": [{"code": "A", "key": "k"}], "queries": {"peers": {"interval": "2m"}}},
+            "queries.peers.interval has no effect: the switch has no admin key",
+        ),
+        (
+            {"queries": {"tenants": {"interval": "1h"}}},
+            "queries.tenants.interval has no effect: discover_tenants is not enabled",
+        ),
+        (
+            {"tenants": [], "queries": {"balance": {"tenant_interval": "6m"}}},
+            "queries.balance.tenant_interval has no effect: the switch has no tenants here; list them, or ",
+        ),
+        (
+            {"tenants": _many(2), "queries": {"registrations": {"tenant_interval": "6m"}}},
+            "queries.registrations.tenant_interval has no effect: no tenant has extensions or watch",
+        ),
+        (
+            {"tenants": _many(2), "queries": {"extensions": {"tenant_interval": "7h"}}},
+            "queries.extensions.tenant_interval has no effect: no list of extensions is needed, because no ",
+        ),
+        (
+            {
+                "tenants": [{"code": "A", "queries": {"calls": {"tenant_interval": "off"}}}],
+                "queries": {"calls": {"tenant_interval": "6m"}},
+            },
+            "queries.calls.tenant_interval has no effect: it is off for every tenant",
+        ),
+        (
+            {"url": "https://pbx.example.com"},
+            "url has no path: on real switches it was ",
+        ),
+    ],
+)
+def test_what_is_configured_in_vain(configured: Configured, settings: dict[str, Any], expected: str) -> None:
+    """An interval at which nothing is asked, and a URL without a path, are warned of with the reason."""
+    [warning] = _warnings(configured(**settings))
+    assert warning.startswith(expected)
+
+
+def test_one_list_for_all_phones_is_not_in_vain(configured: Configured) -> None:
+    """With `source: peers` the tenants' interval is that of the list of the whole installation."""
+    registrations = {"source": "peers", "tenant_interval": "6m"}
+    settings = {"tenant_defaults": {"watch": ["100"]}, "queries": {"registrations": registrations}}
+    assert _warnings(configured(tenants=_many(2), **settings)) == []

@@ -18,6 +18,7 @@ from exporter.errors import ConfigurationError
 from exporter.model import Registration
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
+PLACEHOLDER = "replace-with-your-key"
 PLACE = re.compile(r"(file|line \d+(, column \d+)?|[\w.…-]+(\[\d+\]|\.[\w.…-]*)*): \S")
 
 
@@ -51,9 +52,20 @@ def _keys_of(tree: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     return set()
 
 
-def test_the_example_is_valid_as_it_stands() -> None:
-    """Nothing but the key has to be filled in to get a file that loads."""
-    configuration = load(EXAMPLE, {})
+@pytest.fixture
+def filled_in(tmp_path: Path) -> Path:
+    """Return the example with a key in it."""
+    file = tmp_path / "config.yaml"
+    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace(PLACEHOLDER, "the-key"), encoding="utf-8")
+    return file
+
+
+def test_nothing_but_the_key_has_to_be_filled_in(filled_in: Path) -> None:
+    """The example says that its key is a placeholder, and loads with another one."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(EXAMPLE, {})
+    assert caught.value.problems == ("switches[0].key: is a placeholder; write the value that it stands for",)
+    configuration = load(filled_in, {})
     assert configuration.switches[0].settings("ACME").watch == ("100",)
     assert configuration.alerting is not None
 
@@ -77,9 +89,9 @@ def test_the_example_shows_every_key() -> None:
     assert named == set(re.findall(r"\w+", comment.partition("of:")[2]))
 
 
-def test_the_example_shows_the_defaults() -> None:
+def test_the_example_shows_the_defaults(filled_in: Path) -> None:
     """What the example says of a value that has a default is that default."""
-    example = load(EXAMPLE, {}).switches[0]
+    example = load(filled_in, {}).switches[0]
     for name in ("timeout", "max_concurrency", "max_requests_per_second", "stale_after", "max_series", "tls"):
         assert getattr(example, name) == type(example).model_fields[name].default
     defaults = type(example).model_fields["queries"].default
@@ -94,7 +106,8 @@ def _places(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [place for key, value in entries for place in [(*path, key), *_places(value, (*path, key))]]
 
 
-_TREE, _ = yaml_file.read(EXAMPLE)
+_TREE: Any = yaml_file.read(EXAMPLE)[0]
+_TREE["switches"][0]["key"] = "the-key"
 _VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.text(st.characters(codec="utf-8"), max_size=8)

@@ -33,11 +33,12 @@ def test_every_reason_has_its_advice() -> None:
         (answered(Query.BALANCE, REFUSAL), {}, "no tenant ACME"),
         (answered(Query.CALLS, ""), {}, "probe again while calls run"),
         (answered(Query.LICENSE, ""), {"queries": {"license": {"interval": _OFF}}}, "the right"),
-        (answered(Query.BALANCE, ""), {"queries": {"balance": {"tenant_interval": _OFF}}}, "the right"),
+        (answered(Query.BALANCE, ""), {}, "no tenant ACME"),
+        (answered(Query.BALANCE, "Not for you"), {}, "no tenant ACME"),
         (answered(Query.PEERS, "Not for you"), {"queries": {"peers": {"interval": _OFF}}}, "a right"),
         (answered(Query.REGISTRATIONS, "No id specified"), {}, "--query=registrations"),
         (answered(Query.REGISTRATIONS, "\r\n"), {}, "--query=registrations"),
-        (answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), {}, "another source"),
+        (answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), {}, "no tenant ACME"),
         (answered(Query.LICENSE, "<html>"), {}, "/pbx/proxyapi.php"),
         (answered(Query.LIMITS, "1|2|3|"), {}, "please report"),
         (failed(Query.PEERS, Reason.TOO_LARGE), {}, "`url` is right"),
@@ -143,3 +144,59 @@ def test_settings_are_of_the_configuration(configured: Configured) -> None:
                 tree: Any = json.loads(json.dumps(given.settings))
                 with_it = configured(**{key: value for key, value in tree.items() if key != "tls"})
                 assert with_it.name == "pbx"
+
+
+def test_a_right_that_is_missing_for_a_tenant(configured: Configured) -> None:
+    """Of a tenant that the switch has, what it does not answer may be turned off."""
+    off = {"queries": {"balance": {"tenant_interval": _OFF}}}
+    worked = answered(Query.CHANNELS, "7", tenant="ACME")
+    for said in ("", "Not for you", REFUSAL):
+        (given,) = advice(answered(Query.BALANCE, said), configured(), [worked])
+        assert given.settings == off
+    (given,) = advice(
+        answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), configured(), [worked]
+    )
+    assert ("another source" in given.text, given.settings) == (True, {})
+
+
+_LIST = answered(
+    Query.TENANTS, '[{"te_id": 1, "te_code": "ACME", "te_name": "Acme Ltd"}, {"te_code": "BOREAL"}]'
+)
+
+
+@pytest.mark.parametrize("said", ["", "Not for you", REFUSAL, "7"])
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ([], "no tenant ACNE"),
+        ([answered(Query.CALLS, "7")], "no tenant ACNE"),
+        ([answered(Query.LICENSE, "42"), answered(Query.CALLS, "7")], "no tenant ACNE"),
+        ([_LIST, answered(Query.CALLS, "7")], "ACNE"),
+        ([answered(Query.CALLS, "7"), answered(Query.CALLS, "7", tenant="ACNE")], "code is right"),
+        ([answered(Query.BALANCE, REFUSAL, tenant="ACNE"), answered(Query.CALLS, "7")], "code is right"),
+        ([answered(Query.REGISTRATIONS, "[]", operation=Operation.EXTENSIONS, tenant="ACNE")], "ACNE"),
+    ],
+)
+def test_nothing_is_turned_off_because_of_a_wrong_code(
+    before: list[Finding], text: str, said: str, configured: Configured
+) -> None:
+    """Whatever a switch says of a tenant that it may not have, the code is to be looked at first."""
+    for query in (Query.BALANCE, Query.CALLS, Query.LIMITS):
+        finding = answered(query, said, tenant="ACNE")
+        for given in advice(finding, configured(), before):
+            assert given.settings == {}
+            if query is Query.BALANCE:
+                assert text in given.text
+
+
+def test_a_code_is_compared_with_the_list(configured: Configured) -> None:
+    """The list of tenants tells which codes of the configuration are wrong, and what was meant."""
+    switch = configured(tenants=[{"code": code} for code in ("ACNE", "acme", "BOREAL", "Acme Ltd", "XQ")])
+    (given,) = advice(_LIST, switch, [])
+    assert given.text == (
+        "configured, but not in the list: ACNE (did you mean ACME?), acme (did you mean ACME?), XQ. "
+        "Correct the `code`, or take it out"
+    )
+    (given,) = advice(answered(Query.BALANCE, "", tenant="ACNE"), switch, [_LIST])
+    assert given.text == "the switch's list has no tenant ACNE (did you mean ACME?): correct its `code`"
+    assert advice(_LIST, configured(tenants=[{"code": "ACME"}]), []) == []

@@ -87,7 +87,7 @@ def test_a_certificate_for_another_name(configured: Configured) -> None:
 
 
 def test_no_connection(configured: Configured) -> None:
-    """A proxy is spoken of where there is none."""
+    """A proxy is suggested where there is none."""
     finding = failed(Query.PEERS, Reason.CONNECT)
     (without,) = connect_advice(finding, configured())
     (with_one,) = connect_advice(finding, configured(proxy_url="http://127.0.0.1:3128"))
@@ -103,3 +103,11 @@ def test_a_proxy_that_fails(configured: Configured) -> None:
     (advice,) = connect_advice(finding, configured(proxy_url="http://user:S3CRET@127.0.0.1:3128"))
     assert "look at the proxy http://127.0.0.1:3128, which proxy_url names" in advice.text
     assert "`url`" not in advice.text
+
+
+@pytest.mark.parametrize(("status", "text"), [(407, "proxy_url"), (502, "the proxy, the web server")])
+def test_an_answer_of_the_proxy(status: int, text: str, configured: Configured) -> None:
+    """What a proxy answers in place of the switch is not blamed on the switch alone."""
+    switch = configured(proxy_url="http://127.0.0.1:3128")
+    (advice,) = http_advice(failed(Query.PEERS, Reason.HTTP, status=status), switch)
+    assert text in advice.text

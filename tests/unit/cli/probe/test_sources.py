@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.cli.probe.questions import LIST, PEERS, Way
-from exporter.cli.probe.sources import Trial, choose, source_advice, table, trial
+from exporter.cli.probe.sources import NOT_LISTED, Trial, choose, source_advice, table, trial
 from exporter.config import SwitchConfiguration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource
 from exporter.request import Operation
@@ -57,7 +57,7 @@ def test_what_to_configure(
     said: dict[str, Registration], settings: list[object], configured: Configured
 ) -> None:
     """Lines to paste where the configuration says otherwise, and where fewer requests would do."""
-    given = source_advice(trials(**said), configured())
+    given = source_advice(trials(**said), configured(), tenant_is_known=True)
     wanted = [{"queries": {"registrations": each}} if each else {} for each in settings]
     assert [each.settings for each in given] == wanted
 
@@ -92,3 +92,22 @@ def test_the_table() -> None:
         "peers",
     ]
     assert all("request" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("said", "known", "text"),
+    [
+        ("no state: auth", False, "See first that the tenant's code is right; `probe --query=tenants`"),
+        (NOT_LISTED, False, "See first that the tenant's code is right"),
+        (NOT_LISTED, True, "no such extension"),
+    ],
+)
+def test_nothing_is_turned_off_because_of_a_wrong_code(
+    said: str,
+    known: bool,  # noqa: FBT001 -- a table
+    text: str,
+    configured: Configured,
+) -> None:
+    """Of a tenant or an extension that the switch may not have, no way can give a state."""
+    (given,) = source_advice([Trial(LIST, None, said)], configured(), tenant_is_known=known)
+    assert (text in given.text, given.settings) == (True, {})

@@ -1,0 +1,79 @@
+"""``off``, and what tools make of it, in every place of the schema that accepts it."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from exporter.config import Configuration
+from exporter.config.sections import is_off
+from exporter.model import Query
+from tests.config_docs import declared, form
+
+Load = Callable[..., Configuration]
+
+_TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "limits", "extensions")
+
+
+def _places() -> Iterator[str]:
+    """Yield the path of every key that accepts ``off`` as documented, also below ``tenant_defaults``."""
+    for key in declared():
+        if "`off`" not in form(key):
+            continue
+        paths = [key.path]
+        if ".QUERY." in key.path:
+            paths = [key.path.replace("QUERY", query) for query in _TENANT_QUERIES]
+        if key.path.startswith("switches[].tenants[]."):
+            paths += [path.replace("tenants[]", "tenant_defaults") for path in paths]
+        for path in paths:
+            yield path
+            if "mapping" in form(key):
+                yield f"{path}.warning"
+                yield f"{path}.critical"
+
+
+PLACES = sorted(_places())
+
+
+def _with(path: str, value: str) -> str:
+    """Return a configuration with this value at a path, as YAML."""
+    switch: dict[str, Any] = {"name": "a", "url": "https://pbx/api", "key": "k"}
+    place: dict[str, Any] = switch
+    *parents, last = path.removeprefix("switches[].").split(".")
+    for parent in parents:
+        below: dict[str, Any] = {"code": "A"} if parent == "tenants[]" else {}
+        place[parent.removesuffix("[]")] = [below] if parent.endswith("[]") else below
+        place = below
+    place[last] = "VALUE"
+    return json.dumps({"switches": [switch]}).replace('"VALUE"', value)
+
+
+def test_the_places_are_found() -> None:
+    """Every query has an interval that can be off, and every threshold: the walk misses none."""
+    for query in Query:
+        assert any(f".queries.{query}." in path for path in PLACES)
+    for threshold in ("license", "balance", "registered_ratio"):
+        assert f"switches[].thresholds.{threshold}" in PLACES
+        assert f"switches[].thresholds.{threshold}.critical" in PLACES
+    assert "switches[].tenant_defaults.thresholds.balance.warning" in PLACES
+    assert "switches[].tenants[].queries.limits.tenant_interval" in PLACES
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_what_tools_write_for_off_means_off(loaded: Load, path: str) -> None:
+    """Ansible, Helm and PyYAML read a plain ``off`` as a boolean and write ``false``."""
+    meant, *read = (repr(loaded(_with(path, spelling))) for spelling in ("off", "false", "'False'"))
+    assert read == [meant] * len(read)
+
+
+@pytest.mark.parametrize("written", ["off", "Off", "OFF", "false", "False", "FALSE"])
+def test_every_spelling_of_yaml_means_off(written: str) -> None:
+    """YAML 1.1 knows three spellings of each word."""
+    assert is_off(written)
+
+
+@pytest.mark.parametrize("written", ["no", "none", "0", "true", "on", "oFF", "null", "n"])
+def test_nothing_else_means_off(written: str) -> None:
+    """No tool makes one of these of ``off``; what a person means by them is not guessed."""
+    assert not is_off(written)
