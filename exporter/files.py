@@ -8,6 +8,9 @@ import os
 import stat
 from pathlib import Path
 
+_CHUNK = 2**18
+"""Bytes. Reading up to the limit in one call takes memory for all of it, however small the file is."""
+
 
 def read_regular_file(path: Path, limit: int) -> bytes:
     """Return what is in a file, following symbolic links, as Kubernetes mounts its files.
@@ -22,13 +25,14 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("is not a regular file; name a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
+        content = bytearray()
+        while len(content) <= limit and (chunk := os.read(descriptor, _CHUNK)):
+            content += chunk
     finally:
         os.close(descriptor)
     if len(content) > limit:
         raise ValueError(f"is larger than {_size(limit)}; check that it is the right file")
-    return content
+    return bytes(content)
 
 
 def _size(limit: int) -> str:

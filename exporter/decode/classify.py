@@ -34,8 +34,8 @@ def classify(operation: Operation, body: bytes, charset: str = "") -> str | Fail
 
     The decoder then goes on: the value; else a sentence → ``rejected``; else ``decode`` (``unread``).
     """
-    text = str(body, encoding(body, charset) if charset else "utf-8", "replace").strip().strip("\ufeff").strip()
-    text = unwrapped(text)
+    text = str(body, encoding(body, charset) if charset else "utf-8", "replace")
+    text = unwrapped(text.strip().strip("\ufeff").strip())
     if _NOTHING.fullmatch(text):
         return _empty(body)
     if is_refusal(text):

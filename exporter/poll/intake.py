@@ -75,8 +75,7 @@ class Intake:
         if isinstance(outcome, Counts | Extensions | Peers | Tenants):
             self._count_skipped_rows(item.target, outcome.skipped)
         outcome = self._empty_is_not_zero(item.target, outcome)
-        if isinstance(outcome, Failure):
-            outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
+        outcome = self._idle_is_zero(item.target, outcome, calls_were_counted=calls_were_counted)
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
@@ -179,13 +178,13 @@ class Intake:
         )
 
     def _idle_is_zero(
-        self, target: Target, outcome: Failure, *, calls_were_counted: bool
+        self, target: Target, outcome: Answer | Failure, *, calls_were_counted: bool
     ) -> Answer | Failure:
         """Read an empty COUNTCALLS as 0, where that is configured and the key was seen to be given numbers.
 
         An idle tenant's answer has 0 bytes (seen, wire notes 2026-10), but so has one that is not permitted.
         """
-        is_empty = outcome.reason is Reason.EMPTY
+        is_empty = isinstance(outcome, Failure) and outcome.reason is Reason.EMPTY
         if is_empty:
             self._instruments.empty_answers.labels(self._store.switch, target.query).inc()
         is_zero = is_empty and calls_were_counted and target.query is Query.CALLS
