@@ -13,6 +13,7 @@ from tests.config_docs import declared, form
 
 Load = Callable[..., Configuration]
 
+_REQUIRED = {"tenants[]": {"code": "A"}, "alertmanagers[]": {"url": "http://a:9093"}}
 _TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "limits", "extensions")
 
 
@@ -39,14 +40,15 @@ PLACES = sorted(_places())
 def _with(path: str, value: str) -> str:
     """Return a configuration with this value at a path, as YAML."""
     switch: dict[str, Any] = {"name": "a", "url": "https://pbx/api", "key": "k"}
-    place: dict[str, Any] = switch
+    whole: dict[str, Any] = {"switches": [switch]}
+    place = switch if path.startswith("switches[].") else whole
     *parents, last = path.removeprefix("switches[].").split(".")
     for parent in parents:
-        below: dict[str, Any] = {"code": "A"} if parent == "tenants[]" else {}
+        below: dict[str, Any] = dict(_REQUIRED.get(parent, {}))
         place[parent.removesuffix("[]")] = [below] if parent.endswith("[]") else below
         place = below
     place[last] = "VALUE"
-    return json.dumps({"switches": [switch]}).replace('"VALUE"', value)
+    return json.dumps(whole).replace('"VALUE"', value)
 
 
 def test_the_places_are_found() -> None:
