@@ -1,7 +1,7 @@
 """The state of every alert: pending, firing or resolved, as Prometheus's rules keep it. Times are moments."""
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.alerting.conditions import Found, Identity
@@ -31,7 +31,8 @@ class Alert:
     ``ending_since``: it fires although it is not due any more, for its ``keep_firing_for``, since then.
     ``team``: of its tenant, until it fires. Then it keeps that label, by which Alertmanager knows it: with
     another one it would be another alert, and the end of this one would be told while its cause goes on.
-    ``due_in``: in which evaluation of this process it was due last.
+    ``due_in``: in which evaluation of this process it was due last. ``severity`` is that of its rule, or of
+    the threshold that was crossed.
     """
 
     identity: Identity
@@ -43,12 +44,11 @@ class Alert:
     ending_since: float | None = None
     team: str = ""
     due_in: int = 0
+    severity: str = field(init=False)
 
-    @property
-    def severity(self) -> str:
-        """Its severity: that of its rule, or of the threshold that was crossed."""
+    def __post_init__(self) -> None:
         rule, found = self.identity
-        return rule.severity or next((text for name, text in found if name == "severity"), "")
+        self.severity = rule.severity or dict(found).get("severity", "")
 
     @property
     def labels(self) -> dict[str, str]:

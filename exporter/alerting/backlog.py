@@ -109,7 +109,7 @@ class Backlog:
 
     def _put(self, alert: Alert) -> None:
         is_urgent = alert.severity == "critical" or alert.identity[0] is WATCHDOG
-        own = self._queues[(0 if is_urgent else 2) + (0 if self._is_new(alert) else 1)]
+        own = self._queues[(0 if is_urgent else 2) + (self._told.get(alert) is alert.state)]
         if alert in own:
             return  # it keeps its place
         for queue in self._queues:
