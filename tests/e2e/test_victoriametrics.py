@@ -15,14 +15,13 @@ from tests.e2e.programs import (
     Program,
     free_port,
     get,
-    get_json,
     running_programs,
     start_exporter,
     start_simulator,
     wait_until,
 )
 from tests.e2e.quick_rules import PHONES, quick_switch
-from tests.e2e.scaled import scaled, scaled_expression, write_scaled_rules
+from tests.e2e.scaled import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 30
@@ -94,7 +93,7 @@ def watched(
 
 
 def test_an_alert_fires(watched: _Watched) -> None:
-    """vmalert evaluates the shipped rules over what VictoriaMetrics scraped, and adds a label ``alertgroup``."""
+    """Vmalert evaluates the shipped rules over what VictoriaMetrics scraped, and adds a label ``alertgroup``."""
 
     def fires() -> bool:
         source = Source(watched.base_url, end=time.time())
