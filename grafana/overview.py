@@ -30,7 +30,8 @@ _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
 _SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h1s")
 _RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
 _SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
-_BEST = f"max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')})"
+# VictoriaMetrics keeps the name of a metric through max_over_time: aggregated, it is gone on both.
+_BEST = f"max by (switch, tenant) (max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')}))"
 _LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 

@@ -1,10 +1,10 @@
 """Finds ranges in PromQL that depend on when samples were taken, or reach back too short.
 
-A range must not be a multiple of the distance of its samples. Prometheus 3 excludes a sample that is exactly as
-old as the range, 2.x includes it (prometheus/prometheus#13904, 2024), and a recorded series is sampled at exact
-multiples of its group's interval. So each range is a second longer than whole minutes.
+A range must not be a multiple of the distance of its samples. Prometheus 3 excludes a sample that is exactly
+as old as the range, 2.x includes it (prometheus/prometheus#13904, 2024-06), and a recorded series is sampled
+at exact multiples of its group's interval. So each range is a second longer than whole minutes.
 
-What looks at a series must reach back over two of its samples, or one missed scrape or evaluation leaves a gap.
+A look at a series must reach back over two of its samples: one missed scrape or evaluation leaves no gap.
 """
 
 import re

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from exporter.config import load
@@ -28,6 +29,21 @@ def test_every_image_is_pinned() -> None:
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
     assert images
     assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "program"), [("prometheus", "prometheus"), ("alertmanager", "prometheus-alertmanager")]
+)
+def test_what_is_pinned_was_tested(
+    service: str, program: str, require_newest: Callable[[str, str], str]
+) -> None:
+    """Prometheus and Alertmanager are of the minor version with which the end-to-end tests run."""
+    done = subprocess.run(
+        [require_newest(program, program), "--version"], capture_output=True, text=True, check=True
+    )
+    [tested] = re.findall(r"version (\d+\.\d+)\.", (done.stdout + done.stderr).splitlines()[0])
+    pinned = SERVICES[service]["image"].partition(":v")[2]
+    assert pinned.startswith(f"{tested}."), f"pin the version that is tested: {tested}"
 
 
 def test_prometheus_takes_its_configuration(

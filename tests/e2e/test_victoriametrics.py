@@ -1,0 +1,121 @@
+"""VictoriaMetrics in the place of Prometheus: it scrapes, vmalert evaluates the rules, the dashboards ask it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from grafana.preview.asking import EVERYTHING, Series, Source
+from tests.dashboard_files import DASHBOARDS, panels, variables
+from tests.e2e.everything import configuration, wait_until_well
+from tests.e2e.programs import (
+    Program,
+    free_port,
+    get,
+    running_programs,
+    start_exporter,
+    start_simulator,
+    wait_until,
+)
+from tests.e2e.quick_rules import PHONES, quick_switch
+from tests.e2e.scaled import scaled_expression, write_scaled_rules
+from tests.rule_files import ALERTS_FILE, RECORDS_FILE
+
+FACTOR = 30
+"""Slower than with Prometheus: what is 5 minutes by the rules must be longer than VictoriaMetrics is late."""
+
+PATIENCE = 60
+"""Seconds. The alert fires after 3 minutes, which take 6 s, and VictoriaMetrics shows a sample a second late."""
+
+_WITH_DATA = {
+    "softswitch-overview": ("Firing alerts, A", "Switches, A", "Switches, H", "Calls, A", "Channels, A"),
+    "softswitch-tenant": ("Credit, A", "Phones registered, A", "Who this is, A", "Phones by state, A"),
+    "softswitch-nodes": ("Missing nodes, A", "Nodes, A", "Peers, A", "Presence, A", "Imbalance, A"),
+    "softswitch-exporter": ("Exporters, A", "Queries, C", "How long requests take, A", "Series, A"),
+}
+"""Queries that have data as soon as everything was polled."""
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Where VictoriaMetrics answers, since when it scrapes, and who evaluates the rules."""
+
+    base_url: str
+    since: float
+    vmalert: Program
+
+
+@pytest.fixture(scope="module")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory, require_newest: Callable[[str, str], str]
+) -> Iterator[_Watched]:
+    """Start everything, let a node vanish, and wait until its alert fires."""
+    storage, vmalert = (require_newest(name, "victoria-metrics") for name in ("victoria-metrics", "vmalert"))
+    directory = tmp_path_factory.mktemp("victoriametrics")
+    since = time.time()
+    with running_programs(directory) as run:
+        simulator = start_simulator(run, "--tenants=2", "--extensions=20", f"--speed={FACTOR}")
+        tenants = [{"code": "ACME", "extensions": PHONES, "watch": PHONES[:1], "channels_limit": 30}]
+        queries = {"registrations": {"tenant_interval": "1s", "source": "extensions"}}
+        north = quick_switch("north", simulator.url, tenants=tenants, queries=queries)
+        exporter = start_exporter(run, directory / "config.yaml", configuration(north))
+        scrape = directory / "scrape.yaml"
+        job = {"job_name": "softswitch", "scrape_interval": "1s", "honor_labels": True}
+        targets = [{"targets": [exporter.base_url.partition("://")[2]]}]
+        scrape.write_text(json.dumps({"scrape_configs": [{**job, "static_configs": targets}]}))
+        base_url = f"http://127.0.0.1:{(port := free_port())}"
+        run(
+            storage,
+            f"-promscrape.config={scrape}",
+            f"-storageDataPath={directory / 'data'}",
+            f"-httpListenAddr=127.0.0.1:{port}",
+            "-search.latencyOffset=0s",
+            "-search.disableCache",
+        )
+        wait_until(lambda: get(f"{base_url}/health"), 20, "VictoriaMetrics to be ready")
+        files = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
+        evaluating = run(
+            vmalert,
+            *(f"-rule={file}" for file in files),
+            *(f"-{what}.url={base_url}" for what in ("datasource", "remoteWrite", "remoteRead")),
+            "-notifier.blackhole",
+            "-evaluationInterval=2s",
+            "-remoteWrite.flushInterval=100ms",
+            "-rule.evalDelay=0s",  # by default it evaluates what was so 30 s ago
+            f"-httpListenAddr=127.0.0.1:{free_port()}",
+        )
+        wait_until_well(exporter)
+        simulator.world(nodes={"pbx1": False})
+        yield _Watched(base_url, since, evaluating)
+
+
+def test_an_alert_fires(watched: _Watched) -> None:
+    """Vmalert evaluates the shipped rules over what VictoriaMetrics scraped, and adds a label ``alertgroup``."""
+
+    def fires() -> bool:
+        source = Source(watched.base_url, end=time.time())
+        found = source.now('ALERTS{alertname="SoftswitchNodeMissing",alertstate="firing"}')
+        return [(one.labels["node"], one.labels["alertgroup"]) for one in found] == [
+            ("pbx1", "softswitch.node")
+        ]
+
+    wait_until(fires, PATIENCE, watched.vmalert.text)
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_it_answers_the_queries_of_the_dashboards(uid: str, watched: _Watched) -> None:
+    """VictoriaMetrics rejects none, and knows everything that there is to know about the node."""
+    tenant = {"switch": "north", "tenant": "ACME"} if "tenant" in variables(DASHBOARDS[uid]) else {}
+    chosen = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING) | tenant
+    now = time.time()
+    prepared = partial(scaled_expression, factor=FACTOR)
+    source = Source(watched.base_url, chosen, now, now - watched.since, "5s", prepared)
+    found: dict[str, list[Series]] = {}
+    for panel in panels(DASHBOARDS[uid]):
+        ask = source.over_time if panel["type"] in {"timeseries", "state-timeline"} else source.now
+        for target in panel["targets"]:
+            found[f"{panel['title']}, {target['refId']}"] = ask(target["expr"])
+    assert [place for place in _WITH_DATA[uid] if not found[place]] == []
