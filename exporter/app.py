@@ -102,6 +102,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         clock,
         reloading.reload if settings.enable_lifecycle else None,
         alerting.status,
+        mask,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from exporter.config import checks, tls_server, yaml_file
-from exporter.config.problems import Problem, from_validation, in_file_order
+from exporter.config.problems import Problem, from_validation, in_file_order, sentence
 from exporter.config.schema import Configuration
 from exporter.config.sections import Section, Surroundings
 from exporter.config.web import WebConfiguration
@@ -58,5 +58,7 @@ def _load(
     told = {problem.path for problem in problems}  # by the reader, with the line
     problems += [problem for problem in found if problem.path not in told]
     if configuration is None or problems:
-        raise ConfigurationError(str(path), [str(problem) for problem in in_file_order(problems, tree)])
+        raise ConfigurationError(
+            str(path), [sentence(problem, tree) for problem in in_file_order(problems, tree)]
+        )
     return configuration

@@ -1,18 +1,20 @@
 """What is wrong with a configuration, as sentences: the path, what is wrong there, and what to do."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.config.wording import shape, shown, unknown_key
+from exporter.config.wording import may_be_secret, shape, shown, unknown_key, without_secrets
 
 Path = tuple[str | int, ...]
 
 _PLAIN = re.compile(r"[\w.-]{0,64}")
+_WORD = re.compile(r"[a-z_]{1,40}|[A-Z][a-z]*(?:-[A-Z][A-Za-z]*)*")
+"""How the keys of the file are written, and the names of HTTP headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ def place(path: Path) -> str:
 
 
 def _plain(step: str) -> str:
+    if not _WORD.fullmatch(step) and may_be_secret(step):
+        return "…"
     beginning = _beginning(step)
     return beginning if beginning == step else f"{beginning}…"
 
@@ -61,6 +65,33 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Prob
             text = _sentence(details)
         problems.append(Problem(path, text))
     return problems
+
+
+def sentence(problem: Problem, tree: object) -> str:
+    """Return a problem as a line that repeats no value of the file which may be a secret in a wrong place."""
+    for step in problem.path:
+        inner: object = None
+        if isinstance(tree, dict):
+            inner = tree.get(step)
+        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+            inner = tree[step]
+        tree = inner
+    texts = {*_texts(tree), *(str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step)))}
+    return f"{place(problem.path)}: {without_secrets(problem.text, texts)}"
+
+
+def _texts(tree: object) -> Iterator[str]:
+    """Yield every text within a part of the file, keys too, but those that the schema may know."""
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _texts(item)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if not _WORD.fullmatch(key):
+                yield key
+            yield from _texts(value)
 
 
 def in_file_order(problems: Iterable[Problem], tree: object) -> list[Problem]:

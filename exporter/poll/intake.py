@@ -80,6 +80,9 @@ class Intake:
             outcome = self._within_scope(item.target, outcome)
         if isinstance(outcome, Failure):
             self._count_failure(item.target, outcome)
+        self._keep(item, outcome)
+
+    def _keep(self, item: Item, outcome: Answer | Failure) -> None:
         if item.target.query is Query.REGISTRATIONS:
             self._take_in_registrations(item, outcome)
         elif item.part:

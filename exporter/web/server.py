@@ -46,7 +46,8 @@ class Sources:
     """What the pages show and do.
 
     ``pollers``, ``is_progressing`` and ``alerting`` (what the status has of it; nothing where it is off) are
-    asked anew at each request; ``reload`` loads the configuration anew, where that is allowed.
+    asked anew at each request; ``reload`` loads the configuration anew, where that is allowed, and its errors
+    pass through ``mask``.
     """
 
     exposition: Exposition
@@ -55,6 +56,7 @@ class Sources:
     clock: Clock
     reload: Callable[[], Awaitable[None]] | None = None
     alerting: Callable[[], dict[str, Any]] = dict
+    mask: Callable[[str], str] = str
 
 
 class Server:
@@ -112,7 +114,7 @@ async def serve(
     for path, handler in _routes(sources, telemetry_path).items():
         application.router.add_get(path, handler)
     if sources.reload:
-        application.router.add_post("/-/reload", _reload(sources.reload))
+        application.router.add_post("/-/reload", _reload(sources.reload, sources.mask))
     reading = web_file.reading if web_file else OPEN
     open_paths = {telemetry_path, HEALTHY, _READY, *static_files()}
     access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
@@ -139,12 +141,12 @@ async def serve(
     return server
 
 
-def _reload(reload: Callable[[], Awaitable[None]]) -> Handler:
+def _reload(reload: Callable[[], Awaitable[None]], mask: Callable[[str], str]) -> Handler:
     async def handle(_: web.Request) -> web.Response:
         try:
             await reload()
         except ExporterError as error:
-            return web.Response(status=500, text=f"The configuration was not loaded:\n{error}\n")
+            return web.Response(status=500, text=f"The configuration was not loaded:\n{mask(str(error))}\n")
         except Exception:  # noqa: BLE001 -- a defect of ours, which was logged where it was raised
             return web.Response(status=500, text="The configuration was not loaded; the log says why.\n")
         return web.Response(text="The configuration was loaded.\n")

@@ -1,6 +1,7 @@
 """No key is shown, whatever becomes of the file it stands in."""
 
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,59 @@ def test_a_right_file_shows_no_key(tmp_path: Path) -> None:
     assert f"Key(file {tmp_path}/file)" in shown
     assert switch.proxy is not None
     assert switch.proxy.url == "http://proxy:3128"
+
+
+_PLACES = """\
+switches:
+  - name: §
+    url: §
+    key: the-key
+    timeout: §
+    max_concurrency: §
+    max_requests_per_second: §
+    stale_after: §
+    max_series: §
+    proxy_url: §
+    tls: {ca_file: §, cert_file: §, key_file: §, min_version: §, insecure_skip_verify: §}
+    nodes: [{name: a, channels_limit: §}, {§: a}]
+    queries:
+      peers: {interval: §, tenant_interval: §}
+      calls: {interval: §, empty: §, pattern: "(§"}
+      license: {pattern: "§"}
+      registrations: {source: §, parameter: §, words: {§: [a]}}
+    discover_tenants: {enabled: §, include: ["[§"], exclude: ["*§"]}
+    tenant_defaults: {extensions: §, labels: {§: a, "a b§": b}}
+    tenants:
+      - code: A
+        key_file: §
+        §: §
+        extensions: §
+        watch: [a, §, §]
+        channels_limit: §
+        business_hours: {timezone: §, days: [§], from: §, to: §}
+        thresholds: {balance: {warning: §, §: 3}}
+        queries: {§: {}}
+    thresholds: {license: {warning: §}, registered_ratio: {critical: §}}
+alerting:
+  alertmanagers: [{url: §, tls: {ca_file: §}, bearer_token_file: §}]
+  state_file: §
+  dry_run: §
+  labels: {§: b}
+§: {}
+"""
+"""A secret may be put in each of these places."""
+
+
+@pytest.mark.parametrize(
+    "secret", ["S3CR3TK3YOFPBX01", "demo-admin-key", "Zq7kP0vX/9mL2+tR8wY4=", "9f86d081884c7d65"]
+)
+def test_no_place_repeats_a_misplaced_secret(problems: Callable[..., list[str]], secret: str) -> None:
+    """Whatever is wrong with it there, no eight characters of it are in any message."""
+    for place in range(_PLACES.count("§")):
+        start, *rest = _PLACES.split("§")
+        text = start + "".join((secret if at == place else "x") + part for at, part in enumerate(rest))
+
+        found = "\n".join(problems(text))
+
+        shared = SequenceMatcher(None, secret, found, autojunk=False).find_longest_match()
+        assert shared.size < 8, (place, found)

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
-from exporter.errors import StartError
+from exporter.errors import ConfigurationError, StartError
 from exporter.exposition import Exposition, Format
+from exporter.masking import Mask
 from exporter.poll import Poller
 from exporter.web import Server, Sources, serve
 from tests.unit.web.conftest import Pollers
@@ -252,3 +254,23 @@ async def test_close_is_quick_with_a_client_that_does_nothing() -> None:
 
     idle.close()
     half.close()
+
+
+async def test_the_answer_to_a_reload_is_masked() -> None:
+    """A problem of the new file may repeat what is the key in the one that is in use."""
+
+    async def reload() -> None:
+        raise ConfigurationError(
+            "config.yaml", ["switches[0].timeout: THE-KEY-OF-THE-SWITCH is not a duration"]
+        )
+
+    mask = Mask()
+    mask.add("the-key-of-the-switch")
+    sources = dataclasses.replace(_State().sources(), reload=reload, mask=mask)
+    server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
+    try:
+        status, _, text = await _get(server, "/-/reload", "POST")
+    finally:
+        await server.close()
+    assert status == 500
+    assert "switches[0].timeout: *** is not a duration" in text
