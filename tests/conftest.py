@@ -57,6 +57,12 @@ def require_newest() -> FindProgram:
     return _newest
 
 
+@pytest.fixture(scope="session")
+def require_installed() -> FindProgram:
+    """Return a function that finds the installed version of a program, for what must work with older ones."""
+    return _installed
+
+
 @pytest.fixture(scope="session", params=[_installed, _newest], ids=["installed", "newest"])
 def require_each(request: pytest.FixtureRequest) -> FindProgram:
     """Return a function that finds the installed version of a program, then one that finds the newest.

@@ -82,9 +82,9 @@ def unit_test(document: Document, alerts: Collection[str]) -> Document | None:
 
 
 def rules_for(document: Document) -> Document:
-    """Return the rules that a file of unit tests is about, in their groups: evaluating all of them takes long.
+    """Return the rules that a file of unit tests is about, in their groups: all of them take long.
 
-    All of them where it looks at every alert but some.
+    All of them where a test looks at every alert but some.
     """
     text = json.dumps(document["tests"])
     if "alertname!" in text:

@@ -72,7 +72,7 @@ def _runs(values: list[str]) -> Iterator[str]:
 
 
 def fired(promtool: str, document: Document, scrapes: Scrapes | None = None) -> Fired:
-    """Return what ever fired in each test of a file; with ``scrapes``, if its series were scraped like this."""
+    """Return what ever fired in each test of a file, with its series scraped like this."""
     tests = [_asked(number, test, scrapes) for number, test in enumerate(document["tests"])]
     with tempfile.TemporaryDirectory() as directory:
         # What is JSON is YAML as well.

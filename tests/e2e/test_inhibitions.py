@@ -104,10 +104,10 @@ def key(found: Labels) -> Key:
 
 @pytest.fixture(scope="module")
 def inhibited(
-    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+    tmp_path_factory: pytest.TempPathFactory, require_each: Callable[[str, str], str]
 ) -> Iterator[dict[Key, bool]]:
     """Tell of every alert of every case whether Alertmanager mutes it. Its receivers do not exist."""
-    executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
+    executable = require_each("prometheus-alertmanager", "prometheus-alertmanager")
     directory: Path = tmp_path_factory.mktemp("alertmanager")
     with running_programs(directory) as run:
         alertmanager = start_alertmanager(run, executable, directory, example(1, "http://127.0.0.1:9/"))

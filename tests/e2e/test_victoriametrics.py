@@ -1,4 +1,4 @@
-"""VictoriaMetrics in the place of Prometheus: it scrapes, vmalert evaluates the rules, the dashboards ask it."""
+"""VictoriaMetrics in place of Prometheus: it scrapes, vmalert evaluates the rules, dashboards query it."""
 
 import json
 import time
@@ -28,7 +28,7 @@ FACTOR = 30
 """Slower than with Prometheus: what is 5 minutes by the rules must be longer than VictoriaMetrics is late."""
 
 PATIENCE = 60
-"""Seconds. The alert fires after 3 minutes, which take 6 s, and VictoriaMetrics shows a sample a second late."""
+"""Seconds. The alert fires after 3 minutes, which take 6 s; samples show up a second late."""
 
 _WITH_DATA = {
     "softswitch-overview": ("Firing alerts, A", "Switches, A", "Switches, H", "Calls, A", "Channels, A"),
@@ -93,7 +93,7 @@ def watched(
 
 
 def test_an_alert_fires(watched: _Watched) -> None:
-    """Vmalert evaluates the shipped rules over what VictoriaMetrics scraped, and adds a label ``alertgroup``."""
+    """The shipped rules fire over what VictoriaMetrics scraped; vmalert adds a label ``alertgroup``."""
 
     def fires() -> bool:
         source = Source(watched.base_url, end=time.time())

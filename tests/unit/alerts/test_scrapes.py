@@ -27,7 +27,7 @@ EXEMPT = {
     ),
     "a Prometheus that is restarted again and again": "is restarted between any two of its scrapes",
 }
-"""Tests about single scrapes or minutes, with the reason."""
+"""Tests about single scrapes or minutes, which scrapes every 2 minutes cannot tell apart; with the reason."""
 
 
 @pytest.mark.parametrize("scrapes", SUPPORTED, ids=lambda scrapes: f"{scrapes.interval}s")
@@ -37,11 +37,12 @@ def test_the_same_alerts_fire(
 ) -> None:
     """Whatever fires in a unit test fires as well when samples lie between evaluations, and nothing else."""
     promtool = require_program("promtool", "prometheus")
-    tests = [test for test in FILES[file]["tests"] if test["name"] not in EXEMPT]
+    exempt = EXEMPT if scrapes.interval > 60 else {}
+    tests = [test for test in FILES[file]["tests"] if test["name"] not in exempt]
     document = {**FILES[file], "tests": tests}
     expected = fired(promtool, document)
     assert fired(promtool, document, scrapes) == expected
-    assert any(expected.values())
+    assert any(expected.values()) or not tests
 
 
 def test_every_exemption_is_a_test() -> None:

@@ -1,4 +1,4 @@
-"""vmalert loads the rules, and alerts fire by them as they do in Prometheus; docs/alerting.md tells the rest."""
+"""vmalert loads the rules, and alerts fire as they do in Prometheus; docs/alerting.md has the differences."""
 
 import json
 import subprocess
@@ -15,8 +15,8 @@ ALIKE = [
 ]
 """Files whose every case holds for vmalert as well, and that are quick.
 
-Others expect labels without ``alertgroup``, that ``increase`` extrapolates, or that a record that rests on another
-one is up to date: vmalert sees that an evaluation later.
+Others expect labels without ``alertgroup``, that ``increase`` extrapolates, or that a record which depends on
+another one is up to date: vmalert sees that an evaluation later.
 """
 
 
