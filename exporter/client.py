@@ -31,7 +31,7 @@ from exporter.connections import (
 )
 from exporter.deadlines import Deadlines
 from exporter.errors import TlsFileError
-from exporter.model import Body, Failure, Reason
+from exporter.model import Body, Content, Failure, Reason
 from exporter.network_errors import connection_detail, http_detail
 from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
 from exporter.request import Operation, Request
@@ -86,14 +86,14 @@ class Client:
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
         self._through = through(self.proxy, self.url.scheme)
 
-    async def ask(self, request: Request, key: str) -> bytes | Failure:
+    async def ask(self, request: Request, key: str) -> Content | Failure:
         """Send one request and return the body of its answer, within the timeout and the size limit.
 
         Cancelling closes the connection. No exception of the network leaves this function.
         """
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
         room = Room(self.bodies, self._large)
-        body: bytes | Failure | None = None
+        body: Body | Failure | None = None
         try:
             body = await self._deadlines.keep(self._fetch(self._url(request, key), limit, room))
         except TlsFileError as error:
@@ -108,7 +108,7 @@ class Client:
     def _url(self, request: Request, key: str) -> URL:
         return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
 
-    async def _fetch(self, url: URL, limit: int, room: Room) -> bytes | Failure:
+    async def _fetch(self, url: URL, limit: int, room: Room) -> Body | Failure:
         async with self.session.get(
             url,
             allow_redirects=False,
@@ -124,12 +124,12 @@ class Client:
             named = coding(",".join(codings)) if codings else ""
             if isinstance(named, Failure):
                 return named
-            received: bytes | bytearray | Failure = await _body(response, limit, room)
-        if named and not isinstance(received, Failure):
-            received = await unpack(received, named, limit, self._unpacking, room)
-        if isinstance(received, Failure):
-            return received
-        body = Body(received)
+            body = await _body(response, limit, room)
+        if named and not isinstance(body, Failure):
+            unpacked = await unpack(body, named, limit, self._unpacking, room)
+            body = unpacked if isinstance(unpacked, Failure) else Body(unpacked)
+        if isinstance(body, Failure):
+            return body
         if not body.isascii():
             body.charset = (response.charset or "").strip()
         body.release = room.release
@@ -151,9 +151,8 @@ class Client:
         return Failure(reason, proxy_failure(error, self.proxy) or _DETAILS[reason](self, error))
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int, room: Room) -> bytearray | Failure:
-    # One buffer that grows: chunks that are joined at the end take twice the memory.
-    body = bytearray()
+async def _body(response: aiohttp.ClientResponse, limit: int, room: Room) -> Body | Failure:
+    body = Body()
     while not response.content.at_eof():
         body += await response.content.readany()
         if len(body) > limit:

@@ -17,7 +17,7 @@ from exporter.decode.options import Options
 from exporter.decode.registration import decode_registration
 from exporter.decode.shapes import column_names, holds_records
 from exporter.decode.windows import Windows
-from exporter.model import Answer, Failure
+from exporter.model import Answer, Content, Failure
 from exporter.request import Operation
 
 __all__ = [
@@ -58,7 +58,7 @@ _AS_DOCUMENTED = Options()
 
 
 def decode(
-    operation: Operation, body: bytes, options: Options = _AS_DOCUMENTED, charset: str = ""
+    operation: Operation, body: Content, options: Options = _AS_DOCUMENTED, charset: str = ""
 ) -> Answer | Failure:
     """Return what the body of an HTTP 200 says, or why it says nothing. Any bytes will do; nothing is raised.
 

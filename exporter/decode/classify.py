@@ -5,7 +5,7 @@ import re
 from exporter.decode.complaints import is_refusal, noise, refusal
 from exporter.decode.documents import unwrapped
 from exporter.decode.windows import WINDOW, Windows, encoding
-from exporter.model import Failure, Reason
+from exporter.model import Content, Failure, Reason
 from exporter.request import Operation
 
 _NUMBERS = frozenset({Operation.COUNT_CALLS, Operation.LICENSE_DAYS, Operation.BALANCE})
@@ -19,7 +19,7 @@ _NOTHING = re.compile(r"(?:null|\[?\s*\]|\{\s*\})?[|\s]*")
 _NO_LIST = re.compile(r"(?:null)?[|\s]*")
 
 
-def classify(operation: Operation, body: bytes, charset: str = "") -> str | Failure:
+def classify(operation: Operation, body: Content, charset: str = "") -> str | Failure:
     """Return the text that the decoder of a value is to read, or why there is none. The order decides.
 
     1. bytes that are no text, neither in UTF-8 nor in the declared ``charset``, become U+FFFD: they cost the
@@ -47,7 +47,7 @@ def classify(operation: Operation, body: bytes, charset: str = "") -> str | Fail
     return noise(text, shown=True) or text
 
 
-def classify_list(body: bytes, charset: str = "") -> Windows | Failure:
+def classify_list(body: Content, charset: str = "") -> Windows | Failure:
     """Return the windows that the decoder of a list is to read, or why there is none.
 
     The same order, but that an empty list is something, and that only the first window of the text is looked
@@ -67,7 +67,7 @@ def classify_list(body: bytes, charset: str = "") -> Windows | Failure:
     return noise(start, shown=False) or windows
 
 
-def _empty(body: bytes) -> Failure:
+def _empty(body: Content) -> Failure:
     return Failure(
         Reason.EMPTY,
         f"nothing came ({len(body)} bytes); the switch does so for an idle tenant, "

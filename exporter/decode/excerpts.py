@@ -2,6 +2,7 @@
 
 import re
 
+from exporter.model import Content
 from exporter.request import Operation
 
 _LISTS = frozenset({Operation.EXTENSIONS, Operation.TENANTS, Operation.PEERS})
@@ -44,7 +45,7 @@ def is_list(operation: Operation) -> bool:
     return operation in _LISTS
 
 
-def excerpt(operation: Operation, body: bytes, limit: int) -> str:
+def excerpt(operation: Operation, body: Content, limit: int) -> str:
     """Return what may be shown of an answer, at most ``limit`` characters; of a list only size and type."""
     if is_list(operation):
         return f"list of {len(body):,} bytes, {_type(body)}"
@@ -76,7 +77,7 @@ def visible(text: str) -> str:
     )
 
 
-def _type(body: bytes) -> str:
+def _type(body: Content) -> str:
     start = body[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         return "empty" if not body.strip() else "text"

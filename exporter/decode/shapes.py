@@ -6,6 +6,8 @@ In a table or a map, names and data look alike: what cannot be told from data is
 import json
 import re
 
+from exporter.model import Content
+
 _KNOWN = frozenset(
     {"number", "state", "username", "password", "status", "forcerport", "te_code", "te_name", "te_id"}
 )
@@ -27,14 +29,14 @@ _PAIR_OR_NUMBER = re.compile(r"\s*(?:(?:.*:)?\s*-?[\d.]+)?\s*")
 _FEW_CELLS = 3
 
 
-def column_names(body: bytes) -> tuple[str, ...]:
+def column_names(body: Content) -> tuple[str, ...]:
     """Return the names of the columns of a list, or () where they cannot be told from what stands in them."""
     text = _start(body)
     names = _of_record(text) if text.startswith(("[", "{")) else _of_header(text)
     return tuple(dict.fromkeys(name for name in names if _NAME.fullmatch(name)))
 
 
-def holds_records(body: bytes) -> bool:
+def holds_records(body: Content) -> bool:
     """Tell whether a body is like a list, where a value was due: it may hold what must not be shown."""
     text = _start(body)
     if text.startswith(("[", "{")):
@@ -51,7 +53,7 @@ def holds_records(body: bytes) -> bool:
             return True
 
 
-def _start(body: bytes) -> str:
+def _start(body: Content) -> str:
     return body[:_LOOKED_AT].decode("utf-8", errors="replace").strip().strip("\ufeff").strip()
 
 

@@ -8,6 +8,8 @@ the text, and one record of the list, is held at a time.
 import codecs
 import re
 
+from exporter.model import Content
+
 WINDOW = 256 * 1024
 """Bytes that are decoded at a time."""
 
@@ -18,7 +20,7 @@ _BLANKS = re.compile(r"[ \t\r\n\ufeff]*")
 _SINGLE_BYTE = re.compile(r"(?:iso-?8859-?\d{1,2}|latin-?1|windows-125\d|cp125\d)", re.IGNORECASE)
 
 
-def encoding(body: bytes, charset: str) -> str:
+def encoding(body: Content, charset: str) -> str:
     """Return the encoding of a body: the declared ``charset`` only where the body is not UTF-8.
 
     PHP and its web server declare a charset without looking at the body, so UTF-8 that decodes is UTF-8.
@@ -32,7 +34,7 @@ def encoding(body: bytes, charset: str) -> str:
         return "utf-8"
 
 
-def _is_utf8(body: bytes) -> bool:
+def _is_utf8(body: Content) -> bool:
     if body.isascii():
         return True
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -54,7 +56,7 @@ class BrokenOffError(Exception):
 class Windows:
     """The text of a body from ``at`` on, as far as it is decoded. Bytes that are no text become U+FFFD."""
 
-    def __init__(self, body: bytes, charset: str = "") -> None:
+    def __init__(self, body: Content, charset: str = "") -> None:
         self.text = ""
         self.at = 0
         self.size = len(body)

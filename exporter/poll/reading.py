@@ -2,7 +2,7 @@
 
 from exporter.decode import Options, decode, excerpt, is_list
 from exporter.masking import Mask
-from exporter.model import Answer, Body, Failure, Reason
+from exporter.model import Answer, Body, Content, Failure, Reason
 from exporter.request import Operation
 
 _MASKED = 16 * 1024
@@ -15,7 +15,7 @@ _SHOWN = 2048
 """Characters of an answer that are shown at most."""
 
 
-def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Answer | Failure:
+def read(operation: Operation, body: Content, options: Options, mask: Mask) -> Answer | Failure:
     """Return what a body says. Nothing is raised, and no key that ``mask`` knows is in a failure's detail."""
     charset = body.charset if isinstance(body, Body) else ""
     decoded = decode(operation, body, options, charset)
@@ -32,7 +32,7 @@ def read(operation: Operation, body: bytes, options: Options, mask: Mask) -> Ans
     )
 
 
-def shown(operation: Operation, body: bytes, mask: Mask) -> str:
+def shown(operation: Operation, body: Content, mask: Mask) -> str:
     """Return what people may see of an answer: its start, without any key; of a list only size and type."""
     if is_list(operation):
         return excerpt(operation, body, _SHOWN)
@@ -41,11 +41,11 @@ def shown(operation: Operation, body: bytes, mask: Mask) -> str:
     return excerpt(operation, masked(body[:_MASKED], mask), _SHOWN)
 
 
-def is_blank(body: bytes) -> bool:
+def is_blank(body: Content) -> bool:
     """Tell whether there is nothing in a body to be shown."""
     return len(body) <= _QUOTED and not body.strip()
 
 
-def masked(body: bytes, mask: Mask) -> bytes:
+def masked(body: Content, mask: Mask) -> bytes:
     """Return a body without any key; bytes that are no text stay as they are."""
     return mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

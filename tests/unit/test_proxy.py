@@ -8,7 +8,7 @@ import pytest
 
 from exporter.client import open_client
 from exporter.config import SwitchConfiguration
-from exporter.model import Failure, Reason
+from exporter.model import Content, Failure, Reason
 from exporter.request import Operation, Request
 from tests.certificates import Authority, Pair
 
@@ -70,7 +70,7 @@ async def _proxy(answer: bytes | None = None, context: ssl.SSLContext | None = N
     await asyncio.gather(*(task for task in proxy.serving if task))
 
 
-async def _ask(configuration: SwitchConfiguration) -> bytes | Failure:
+async def _ask(configuration: SwitchConfiguration) -> Content | Failure:
     opened = open_client(configuration)
     try:
         return await opened.ask(Request(Operation.COUNT_PEERS), _KEY)
@@ -84,7 +84,7 @@ def _server(pair: Pair) -> ssl.SSLContext:
     return context
 
 
-def _failure(outcome: bytes | Failure) -> Failure:
+def _failure(outcome: Content | Failure) -> Failure:
     assert isinstance(outcome, Failure)
     assert not [secret for secret in (_KEY, "p4ss") if secret in outcome.detail]
     return outcome

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from exporter.decode import holds_records, is_list
-from exporter.model import Answer, Failure, Query, Scope
+from exporter.model import Answer, Content, Failure, Query, Scope
 from exporter.request import Operation, Request
 
 
@@ -22,7 +22,7 @@ class Finding:
     request: Request
     seconds: float
     verdict: Answer | Failure
-    body: bytes | None = None
+    body: Content | None = None
     status: int | None = None
     location: str = ""
     certificate_names: tuple[str, ...] = ()

@@ -92,7 +92,7 @@ class Prober:
         self._heard.clear()
         body = await self._client.ask(question.request, key)
         seconds = time.monotonic() - started
-        if isinstance(body, bytes):
+        if not isinstance(body, Failure):
             operation = question.request.operation
             verdict = read(operation, body, self._options(question), self._mask)
             return Finding(*question, seconds, verdict, body, status=200)

@@ -14,7 +14,7 @@ from exporter.cli.probe.finding import Advice, Finding
 from exporter.config import SwitchConfiguration
 from exporter.decode import column_names, excerpt, is_list
 from exporter.masking import Mask
-from exporter.model import Extensions, Failure, Peers, RegistrationState, Tenants
+from exporter.model import Content, Extensions, Failure, Peers, RegistrationState, Tenants
 from exporter.poll.families import families
 from exporter.poll.reading import masked
 from exporter.request import Operation, Request
@@ -53,7 +53,7 @@ def about_answer(finding: Finding, switch: SwitchConfiguration, mask: Mask) -> I
     yield from _verdict(finding, switch)
 
 
-def _body(finding: Finding, body: bytes, mask: Mask) -> Iterator[str]:
+def _body(finding: Finding, body: Content, mask: Mask) -> Iterator[str]:
     operation = finding.request.operation
     if not finding.is_withheld:
         yield excerpt(operation, masked(body[:_READ], mask), _SHOWN)

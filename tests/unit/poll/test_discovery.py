@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Failure, Reason, Tenant, Tenants
+from exporter.model import Failure, Reason, Skipped, Tenant, Tenants
 from exporter.poll.discovery import TenantDiscovery
 
 Configured = Callable[..., SwitchConfiguration]
@@ -106,3 +106,27 @@ def test_after_a_reload(configured: Configured) -> None:
     assert discovery.take_in(_list("ACME")) is None
     assert _wanted(discovery, configured) == ["ACME"]
     assert not discovery.is_in_doubt
+
+
+def test_a_tenant_that_may_be_disabled_stays_what_it_was(configured: Configured) -> None:
+    """Where the list does not say so in a known word, and a new one is not polled until it does."""
+    discovery = TenantDiscovery()
+    discovery.take_in(_list("ACME", "BOREAL", disabled=("BOREAL",)))
+    unclear = Tenants(tuple(Tenant(code, "", None) for code in ("ACME", "BOREAL", "CINDER")))
+
+    for _ in range(3):
+        assert discovery.take_in(unclear) is None
+        assert _wanted(discovery, configured) == ["ACME"]
+
+    discovery.take_in(_list("ACME", "BOREAL", "CINDER"))
+    assert _wanted(discovery, configured) == ["ACME", "BOREAL", "CINDER"]
+
+
+def test_a_row_without_a_name_drops_nobody(configured: Configured) -> None:
+    """Whoever is not in the list may be that row."""
+    discovery = TenantDiscovery()
+    discovery.take_in(_list("ACME", "BOREAL", "CINDER"))
+
+    for _ in range(4):
+        discovery.take_in(Tenants(_list("ACME", "BOREAL").rows, Skipped(1, 1, "row 3 has no code")))
+        assert _wanted(discovery, configured) == ["ACME", "BOREAL", "CINDER"]

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -12,6 +12,8 @@ from exporter.instruments import Instruments
 from exporter.model import (
     Answer,
     Counts,
+    Extension,
+    Extensions,
     Failure,
     Limits,
     Number,
@@ -20,6 +22,7 @@ from exporter.model import (
     Registration,
     RegistrationState,
     Scope,
+    Skipped,
     Target,
 )
 from exporter.poll.intake import Intake
@@ -332,3 +335,58 @@ def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
         ("query recovered", None, "empty"),
     ]
     assert {line["switch"] for line in log} == {"pbx"}
+
+
+def test_a_node_without_a_count_is_there(taking: Taking) -> None:
+    """Its own figure and the sum are absent, the rest is served, and the row is counted and logged once."""
+    made = taking(nodes=["n1", "n2"])
+    skipped = Skipped(1, 0, 'the count of "n2" cannot be read')
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            made.take(Query.PEERS, "", Counts(None, {"n1": 3}, frozenset({"n2"}), skipped))
+
+    assert made.store.values(catalogue.PEERS) is None
+    assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3}
+    assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1, "n2": 1}
+    assert made.count("softswitch_rows_skipped_total", query="peers") == 2
+    assert [log["first"] for log in logs] == ['the count of "n2" cannot be read']
+
+
+def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(taking: Taking) -> None:
+    """It may be the one that is not in the answer: whether that is there is unknown, and so absent."""
+    made = taking(nodes=["n1", "n2"])
+    made.take(Query.PEERS, "", Counts(9, {"n1": 3}, frozenset(), Skipped(1, 1, "a name")))
+
+    assert made.store.values(catalogue.PEERS) == 9
+    assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1}
+
+
+def test_peers_of_an_incomplete_list(taking: Taking) -> None:
+    """Who is not in it may be in the row whose name could not be read: that is unknown, not unregistered."""
+    made = taking(
+        tenants=[{"code": "A", "extensions": ["100", "101"]}],
+        queries={"registrations": {"tenant_interval": "1m", "source": "peers"}},
+    )
+    asked = Target(Query.REGISTRATIONS, Scope.SWITCH)
+    for is_complete, state in ((True, "unregistered"), (False, "unknown")):
+        made.intake.take_in_peers(asked, "A", {"100": Registration.REGISTERED}, is_complete=is_complete)
+        counted = made.store.values(catalogue.TENANT_EXTENSIONS, "A")
+        assert isinstance(counted, Mapping)
+        assert counted[state] == 1
+
+
+def test_no_switch_lists_more_extensions_than_any_installation_has(taking: Taking) -> None:
+    """The tenant whose list goes beyond that keeps the extensions that it had."""
+    made = taking(
+        tenants=[{"code": f"T{number}", "extensions": "all"} for number in range(13)],
+        queries={"registrations": {"tenant_interval": "1m"}, "extensions": {"tenant_interval": "6h"}},
+    )
+    rows = tuple(Extension(str(number), Registration.UNKNOWN, "") for number in range(25_000))
+    for number in range(13):
+        made.take(Query.EXTENSIONS, f"T{number}", Extensions(rows))
+
+    assert made.failure(Query.EXTENSIONS, "T11") is None
+    refused = made.failure(Query.EXTENSIONS, "T12")
+    assert refused is not None
+    assert refused.reason is Reason.TOO_LARGE
+    assert made.targets.extensions("T12") == ()

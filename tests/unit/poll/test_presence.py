@@ -72,3 +72,15 @@ def test_another_configuration() -> None:
 
     assert presence.known == ["n4", "n2", "n3"]
     assert presence.update(["n3"], 60) == {"n4": 0, "n2": 0, "n3": 1}
+
+
+def test_nodes_that_change_their_names_are_forgotten() -> None:
+    """A switch whose nodes have other names in each answer does not let the exporter grow."""
+    presence = _expecting(["n1"])
+    present: dict[str, float] = {}
+    for round_ in range(20):
+        present = presence.update([f"n-{round_}-{number}" for number in range(1000)], round_)
+
+    assert len(present) == 2001
+    assert sum(present.values()) == 1000
+    assert present["n1"] == 0

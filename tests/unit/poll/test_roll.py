@@ -113,3 +113,20 @@ def test_any_lists(lists: list[frozenset[str]]) -> None:
         assert roll.names >= listed
         if history[-3:] != [listed] * 3:
             assert before - roll.names <= before - listed - history[-2]
+
+
+def test_an_incomplete_list_drops_nobody() -> None:
+    """Who seems to be missing may be in the row whose name could not be read. Who is new is there."""
+    roll = _roll()
+    for _ in range(4):
+        assert roll.call((_ALL - {"A"}) | {"NEW"}, is_complete=False)
+        assert roll.names == _ALL | {"NEW"}
+    assert roll.call((_ALL - {"A"}) | {"NEW"})
+    assert roll.names == _ALL | {"NEW"}
+    assert roll.call((_ALL - {"A"}) | {"NEW"})
+    assert roll.names == (_ALL - {"A"}) | {"NEW"}
+
+
+def test_an_incomplete_list_may_have_lost_too_many() -> None:
+    """Less than half of the names is doubtful, complete or not."""
+    assert not _roll().call("AB", is_complete=False)
