@@ -119,6 +119,9 @@ class Rounds:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Since Python 3.12 gather does not yield to the event loop if all tasks have ended, and their
+            # callbacks, which take them out of the set, would never run (seen 2026-11, 3.13).
+            await asyncio.sleep(0)
 
     def _first_spread(self, query: Query, scope: Scope) -> float:
         return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
