@@ -23,7 +23,7 @@ demo: $(READY)  ## run the exporter against the bundled simulated switch
 test: lint  ## run all checks and tests
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
-differential: $(READY)  ## compare the daemon with the rules of Prometheus on a thousand random scenarios
+differential: $(READY)  ## compare the daemon with the rules of each Prometheus on a thousand random scenarios
 	$(BIN)/python -m tests.differential
 
 lint: $(READY)  ## check style, types, architecture and dependencies

@@ -17,7 +17,7 @@ FACTOR = 300
 _BROKEN = "vector(1) * on () (vector(1) or label_replace(vector(1), 'double', 'yes', '', ''))"
 
 
-def test_a_slow_group_that_fails_is_told(tmp_path: Path, require_each: Callable[[str, str], str]) -> None:
+def test_a_slow_group_that_fails_is_told(tmp_path: Path, require_program: Callable[[str, str], str]) -> None:
     """A rule that fails in the groups of spending and history fires the alert for both, and for no other."""
     executable = require_program("prometheus", "prometheus")
     rules = [write_scaled_rules(file, tmp_path, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
