@@ -44,18 +44,19 @@ def after(
     if failure is None:
         return None
     failures = before.failures + 1 if before else 1
+    asked_for = started + min(failure.retry_after or 0.0, LONGEST)  # `Retry-After`
     if interval > LONG_INTERVAL:
         pause = min(_FIRST_RETRY * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST, interval)
-        return Backoff(failures, started + pause, is_retry=True)
+        return Backoff(failures, max(started + pause, asked_for), is_retry=True)
     if not _slows(failure):
         return None
     if failures == 1:
-        return Backoff(failures, started, is_retry=False)
+        return Backoff(failures, asked_for, is_retry=False)
     # Whole turns: else, of two minutes, the turn after 14 would by chance be sat out too, and 16 pass.
     longest = LONGEST // interval * interval
     pause = min(interval * 2.0 ** min(failures - 1, _DOUBLINGS), longest)
     # Half an interval is taken off, so that a sweep which comes a little early is not sat out as well.
-    return Backoff(failures, started + pause - interval / 2, is_retry=False)
+    return Backoff(failures, max(started + pause - interval / 2, asked_for), is_retry=False)
 
 
 def _slows(failure: Failure) -> bool:

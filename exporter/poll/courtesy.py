@@ -180,7 +180,8 @@ class Courtesy:
                 self._log.error("the switch does not answer: only probing it", reason=reason)
             else:
                 self._log.info("the switch answers again")
-        pause = self._pause.note(outcome, ended) if outcome else None
+        has_news = outcome is not None or self._pause.told
+        pause = self._pause.note(target, outcome, ended) if has_news else None
         if pause is not None:
             self._log.warning(
                 "the switch, or a proxy before it, asks to wait: nothing is sent to it meanwhile",

@@ -399,7 +399,7 @@ FAULTS: dict[str, tuple[Befall, Expected]] = {
     "forbidden": (status("403 Forbidden"), _all("http")),
     "not found": (status("404 Not Found"), _all("http")),
     "a proxy wants a password": (status("407 Proxy Authentication Required"), _all("http")),
-    "too many requests": (status("429 Too Many Requests"), _all("http")),
+    "too many requests": (status("429 Too Many Requests", "Retry-After: 40"), _all("http")),
     "a server error": (status("500 Internal Server Error"), _all("http")),
     "a bad gateway": (status("502 Bad Gateway"), _all("http")),
     "unavailable": (status("503 Service Unavailable"), _all("http")),

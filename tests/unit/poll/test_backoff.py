@@ -73,6 +73,20 @@ def test_statuses_that_slow_a_target_down(status: int, *, is_slowed: bool) -> No
     assert (held is not None) is is_slowed
 
 
+@pytest.mark.parametrize(("asked_for", "pause"), [(0.0, 0), (120.0, 120), (99999.0, 900)])
+@pytest.mark.parametrize("interval", [30, 3600])
+def test_a_target_waits_as_long_as_it_was_asked_to(asked_for: float, pause: float, interval: float) -> None:
+    """`Retry-After` counts from the first failure on, up to 15 minutes, beside the other pauses."""
+    failure = Failure(Reason.HTTP, "", 429, asked_for)
+    first = after(None, failure, started=100, interval=interval)
+    assert first is not None
+    fifth = after(Backoff(4, 100, is_retry=False), failure, started=100, interval=interval)
+    assert fifth is not None
+
+    assert first.retry_at == 100 + max(pause, 60 if interval == 3600 else 0)
+    assert fifth.retry_at == 100 + max(pause, 900 if interval == 3600 else 30 * 16 - 15)
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_a_rare_query_is_retried_soon_whatever_failed(reason: Reason) -> None:
     """After 1, 2, 4 and 8 minutes and then every 15, and at once: there is no sweep to wait for."""

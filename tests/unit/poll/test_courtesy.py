@@ -364,15 +364,16 @@ def test_a_query_that_is_switched_off_is_forgotten() -> None:
 def test_a_switch_that_asks_to_wait_is_asked_nothing() -> None:
     """No sweep, no request that waited for its slot, no retry and no probe goes before the time is over."""
     courtesy, _ = _courtesy()
-    courtesy.note(
-        _SWITCH,
-        Failure(Reason.HTTP, "", 503, 120),
-        record=courtesy.key(_SWITCH),
-        started=0,
-        ended=1,
-        interval=3600,
-        has_witnesses=True,
-    )
+    for target in (_SWITCH, Target(Query.PEERS, Scope.SWITCH), Target(Query.LICENSE, Scope.SWITCH)):
+        courtesy.note(
+            target,
+            Failure(Reason.HTTP, "", 503, 120),
+            record=courtesy.key(target),
+            started=0,
+            ended=1,
+            interval=3600 if target is _SWITCH else 60,
+            has_witnesses=True,
+        )
 
     for now, reason in ((1, SkipReason.BACKOFF), (120, SkipReason.BACKOFF), (121, None)):
         assert courtesy.skip(_CALLS, now) is reason

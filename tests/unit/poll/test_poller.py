@@ -592,10 +592,11 @@ async def test_a_switch_that_asks_to_wait_is_left_alone(head: bytes, polling: Po
     """For as long as it says nothing is sent; the reason on the page is `http`."""
     made = polling()
     made.switch.head = head
-    await made.sweep(Query.PEERS, Scope.SWITCH)
+    for query in (Query.PEERS, Query.CHANNELS, Query.LICENSE):
+        await made.sweep(query, Scope.SWITCH)
     made.now += 119
     await made.sweep(Query.CALLS, Scope.SWITCH)
-    assert made.switch.asked == ["COUNTPEERS (admin-key)"]
+    assert [asked.split()[0] for asked in made.switch.asked] == ["COUNTPEERS", "COUNTCHANNELS", "LICENSEDAYS"]
     assert made.failure(Query.PEERS) is Reason.HTTP
 
     made.switch.head = b"200 OK"
@@ -610,10 +611,10 @@ async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> 
     """Else a switch that asks to wait at the start has no license for an hour, and no tenants for six."""
     made = polling()
     made.switch.head = b"503 Down\r\nRetry-After: 120"
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-    await made.sweep(Query.LICENSE, Scope.SWITCH)
+    for query in (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.LICENSE):
+        await made.sweep(query, Scope.SWITCH)
     await made.poller.retry()
-    assert made.switch.asked == ["COUNTPEERS (admin-key)"]
+    assert [asked.split()[0] for asked in made.switch.asked] == ["COUNTPEERS", "COUNTCHANNELS", "COUNTCALLS"]
 
     made.switch.head = b"200 OK"
     made.switch.answers["LICENSEDAYS"] = b"30"
@@ -622,7 +623,26 @@ async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> 
     await made.answered()
 
     assert made.poller.store.values(catalogue.LICENSE_REMAINING) == 30 * 86400
-    assert made.poller.courtesy.held_back == 1  # COUNTPEERS, which got the 503
+    assert made.poller.courtesy.held_back == 3  # those that got the 503
+
+
+async def test_a_target_that_is_asked_to_wait_silences_no_other(polling: Polling) -> None:
+    """One odd answer holds up what it answers, for as long as it says, and nothing else."""
+    made = polling()
+    made.switch.head = b"429 Slow\r\nRetry-After: 99999"
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    made.switch.head = b"200 OK"
+    made.switch.answers |= {"COUNTPEERS": b"5", "COUNTCALLS": b"7"}
+
+    for _ in range(14):
+        made.now += 60
+        await made.sweep(Query.PEERS, Scope.SWITCH)
+        await made.sweep(Query.CALLS, Scope.SWITCH)
+    assert made.poller.store.values(catalogue.CALLS) == 7
+    assert made.switch.asked.count("COUNTPEERS (admin-key)") == 1
+    made.now += 60
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    assert made.poller.store.values(catalogue.PEERS) == 5
 
 
 async def test_eight_hours_asleep(polling: Polling) -> None:
