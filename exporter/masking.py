@@ -10,6 +10,7 @@ out. Each character of a view knows where it stands in the text.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from exporter.views import View, base64_views, in_words, plain_views, quoted_printable
 
@@ -22,6 +23,10 @@ RUN = 8
 _HINT = 5
 _STEP = RUN - _HINT + 1
 """Only each fourth place of a text is looked at: of eight characters that are a key's, five begin there."""
+
+
+_SHORTEST = 4
+"""Characters that are left of eight: less than that is in any text."""
 
 
 class Mask:
@@ -41,14 +46,22 @@ class Mask:
         self._known.add(secret)
         self._has_blanks = self._has_blanks or any(map(str.isspace, secret))
         first, *deeper = [view.folded().text for view in _views_of_secret(secret)]
-        if len(first) >= RUN:
-            self._runs.update(_runs_of(first, RUN))
-            self._hints.update(_runs_of(first, _HINT))
-        else:
+        if len(first) < RUN:
             self._short.setdefault(len(first), set()).add(first)
-        for said in deeper:
-            # What looks like an escape is left out there, so that eight characters have become fewer.
-            self._short.setdefault(_HINT, set()).update(_runs_of(said, _HINT))
+        for said in (first, *deeper):
+            self._runs.update(_runs_of(said, RUN))
+            self._hints.update(_runs_of(said, _HINT) if len(said) >= RUN else ())
+        if deeper:
+            self._add_what_shrinks(secret)
+
+    def _add_what_shrinks(self, secret: str) -> None:
+        """Remember what is left of eight characters that are taken for escapes in a view of a text."""
+        text = View.of(secret).text
+        for run in _runs_of(text, min(RUN, len(text))):
+            for view in islice(plain_views(View.of(run)), 1, None):
+                said = view.folded().text
+                if len(said) >= _SHORTEST:
+                    self._short.setdefault(len(said), set()).add(said)
 
     def __call__(self, text: str) -> str:
         """Return the text without any secret."""

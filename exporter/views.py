@@ -15,18 +15,18 @@ _DEPTH = 6
 
 _ESCAPE = re.compile(
     r"(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
-    r"|(?P<unicode>(?:\\+u[0-9A-Fa-f]{4})+)"
     r"|\\+U(?P<long>000[0-9A-Fa-f]{5}|0010[0-9A-Fa-f]{4})"
-    r"|(?P<hex>(?:\\+x[0-9A-Fa-f]{2})+)"
-    r"|(?P<blank>\\+[nrtfv])"
+    r"|(?P<unicode>(?:\\+[uU][0-9A-Fa-f]{4})+)"
+    r"|(?P<hex>(?:\\+[xX][0-9A-Fa-f]{2})+)"
+    r"|(?P<blank>\\+[nrtfvNRTFV])"
     r"|(?P<backslash>\\+)"
-    r"|&(?:amp;)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+    r"|&(?:[aA][mM][pP];)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
 )
 _TAG_OR_BLANKS = re.compile(r"<[^<>]{0,100}>|\++")
 _BLANK = re.compile(r"[ +\xa0]|%(?:25)*(?:20|2[Bb])")
 _PERCENT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
-_HEX = re.compile(r"\\+x([0-9A-Fa-f]{2})")
-_UNICODE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
+_HEX = re.compile(r"\\+[xX]([0-9A-Fa-f]{2})")
+_UNICODE = re.compile(r"\\+[uU]([0-9A-Fa-f]{4})")
 _QUOTED_PRINTABLE = re.compile(r"(?P<break>=[ \t]*(?:\r?\n|\Z))|(?P<codes>(?:=[0-9A-Fa-f]{2})+)")
 _QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\?/|\s*\r?\n\s*){10,}")
@@ -107,17 +107,18 @@ class _Made:
 def plain_views(view: View) -> Iterator[View]:
     """Yield a view, and those in which one more layer of escapes is undone each.
 
-    The last has no tags either, and no ``+``, which is a blank in a query string.
+    The last ones have no tags either, and no ``+``, which is a blank in a query string.
     """
     yield view
+    has_tags = True
     for _ in range(_DEPTH):
         deeper = _unescaped(view) or _unquoted(view)
+        if deeper is None and has_tags and ("<" in view.text or "+" in view.text):
+            deeper, has_tags = _without_tags_and_blanks(view), False
         if deeper is None:
-            break
+            return
         view = deeper
         yield view
-    if "<" in view.text or "+" in view.text:
-        yield _without_tags_and_blanks(view)
 
 
 def _without_tags_and_blanks(view: View) -> View:
@@ -158,8 +159,11 @@ def _unescaped(view: View) -> View | None:
 
 
 def _character(entity: str, written: str) -> str:
-    character = html.unescape(f"&{entity};")
-    return written if character == f"&{entity};" else character
+    for name in (entity, entity.lower()):
+        character = html.unescape(f"&{name};")
+        if character != f"&{name};":
+            return character
+    return written
 
 
 def _add_bytes(made: _Made, written: str, start: int, code: re.Pattern[str]) -> None:
