@@ -267,8 +267,9 @@ class Polling(RuleBasedStateMachine):
 
     async def _reload(self) -> None:
         self.poller.reconfigure(self._configuration(), self._client(), ())
-        await self.poller.all_joined()
         self._forget_who_left()  # who is found again at once has to be asked first
+        await self.poller.all_joined()
+        self._forget_who_left()
         self._schedule()
 
     @invariant()
