@@ -24,6 +24,7 @@ from exporter.web.status import status, to_json
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
 from tests.e2e.odd_faults import (
+    ABSENT,
     BELIEVED_AFTER_A_RELOAD,
     BY_LISTS,
     BY_PEERS,
@@ -246,7 +247,9 @@ def _outcome(column: Column, before: Mapping[Series, float], during: Mapping[Ser
         if name == "softswitch_query_failure" and ours <= labels:
             assert during[column.value] == before[column.value], "a failure changes no value"
             return dict(labels)["reason"]
-    value = during[column.value]
+    value = during.get(column.value)
+    if value is None:
+        return ABSENT
     return TRUTH if value == before[column.value] else value / column.unit
 
 
