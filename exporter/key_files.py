@@ -6,7 +6,7 @@ Not on the event loop: one ``stat`` that took 3 s slowed every switch from 36 re
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -53,6 +53,7 @@ class KeyFiles:
     async def _follow(self, device: int, keys: Sequence[Key]) -> None:
         threads = self._threads.setdefault(device, ThreadLimit("key files", 1))
         pause, hangs = self._every, False
+        unusable = _Unusable()
         while True:
             await asyncio.sleep(pause)
             try:
@@ -70,7 +71,36 @@ class KeyFiles:
                 continue
             if hangs:
                 self._log.info("key files can be read again", file=str(keys[0].file))
+            unusable.note({key: key.problem for key in keys if key.problem})
             pause, hangs = max(self._every, spent / _SHARE), False
+
+
+class _Unusable:
+    """Logs which key files cannot be used, once they are so in two looks: one may just be being written."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("exporter.keys")
+        self._before: Mapping[Key, str] = {}
+        self._told: dict[Key, str] = {}
+
+    def note(self, problems: Mapping[Key, str]) -> None:
+        """Take note of what is wrong with each key file now."""
+        lasting = [key for key, problem in problems.items() if self._before.get(key) == problem]
+        self._before = problems
+        new = [key for key in lasting if self._told.get(key) != problems[key]]
+        if new:
+            self._log.warning(
+                "key files cannot be read; the last keys stay in use",
+                file=str(new[0].file),
+                files=len(new),
+                reason=problems[new[0]],
+            )
+            self._told |= {key: problems[key] for key in new}
+        over = self._told.keys() - problems.keys()
+        for key in over:
+            del self._told[key]
+        if over and not self._told:
+            self._log.info("key files can be read again", files=len(over))
 
 
 def _read_again(keys: Iterable[Key]) -> float:

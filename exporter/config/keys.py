@@ -32,15 +32,17 @@ class Key:
     ``current()`` reads nothing, so it never waits for a disk. Whoever wants a rotated key calls
     ``read_again()``, which notices a file changed in place, by rename or by a swapped symbolic link, as
     Kubernetes does it (``exporter.key_files`` calls it every second). While the file is gone, empty or
-    unreadable the last good key stays. ``generation`` grows by one with each new value.
+    unreadable the last good key stays, and ``problem`` says why; it is empty while the file is good.
+    ``generation`` grows by one with each new value.
     """
 
-    __slots__ = ("_check", "_known", "file", "source")
+    __slots__ = ("_check", "_known", "file", "problem", "source")
 
     def __init__(self, value: str, source: str) -> None:
         self._known = _Known(value, None, 0)
         self._check: _Check = _checked_key
         self.file: Path | None = None
+        self.problem = ""
         self.source = source
 
     @classmethod
@@ -84,10 +86,16 @@ class Key:
             # Before reading: a change in between then looks like one that is still to be read.
             signature = _signature(self.file)
             if signature == known.signature:
+                self.problem = ""
                 return
             value = _read(self.file, self._check)
-        except (OSError, ValueError):
+        except OSError as error:
+            self.problem = f"cannot be read ({error.strerror})"
             return
+        except ValueError as error:
+            self.problem = str(error)
+            return
+        self.problem = ""
         self._known = _Known(value, signature, known.generation + (value != known.value))
 
     def __str__(self) -> str:

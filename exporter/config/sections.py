@@ -83,7 +83,9 @@ def _within(shortest: str, longest: str) -> Callable[[object], float]:
     def validate(value: object) -> float:
         seconds = durations.parse(single(value))
         if seconds < durations.parse(shortest):
-            raise ValueError(f"{shown(value)} is too short; write {shortest} or more")
+            raise ValueError(
+                f"{shown(value)} is too short; write {max(shortest, '1s', key=durations.parse)} or more"
+            )
         if seconds > durations.parse(longest):
             raise ValueError(f"{shown(value)} is too long; write {longest} or less")
         return seconds

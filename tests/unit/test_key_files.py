@@ -108,3 +108,23 @@ async def test_keys_that_are_gone_are_not_read(key_files: KeyFiles, tmp_path: Pa
     (tmp_path / "key").write_text("the-second")
     await asyncio.sleep(0.1)
     assert key.current() == "first"
+
+
+async def test_a_file_that_cannot_be_used_is_logged(key_files: KeyFiles, tmp_path: Path) -> None:
+    """The log says once what is wrong with its content, and when that is over; the last good key stays."""
+    key = _key(tmp_path)
+    with structlog.testing.capture_logs() as log:
+        key_files.follow([key])
+        (tmp_path / "key").write_text("")
+        await _until(lambda: bool(log))
+        await asyncio.sleep(0.1)  # some looks later it is not logged again
+        assert [(line["event"], line["reason"]) for line in log] == [
+            ("key files cannot be read; the last keys stay in use", "is empty; put the key there")
+        ]
+        assert key.current() == "first"
+        (tmp_path / "key").write_text("the-second")
+        await _until(lambda: len(log) > 1)
+
+    assert log[1]["event"] == "key files can be read again"
+    assert key.current() == "the-second"
+    assert log[0]["file"] == str(tmp_path / "key")
