@@ -236,11 +236,9 @@ class Intake:
             return {}
         known = self._targets.presence.known
         there = {*answer.nodes, *answer.uncounted}
-        present = self._targets.see_nodes(there, self._clock.elapsed())
+        nameless = answer.skipped.nameless if answer.skipped else 0
+        present = self._targets.see_nodes(there, self._clock.elapsed(), nameless=nameless)
         self._forget_nodes([node for node in known if node not in there])
-        if answer.skipped and answer.skipped.nameless:
-            # A node whose name could not be read may be any of those that seem to be missing.
-            present = {node: is_there for node, is_there in present.items() if is_there}
         return {catalogue.NODE_PRESENT: present}
 
     def _forget_nodes(self, nodes: list[str]) -> None:

@@ -16,6 +16,8 @@ class NodePresence:
         self._configured: tuple[str, ...] = ()
         self._seen: dict[str, float] = {}
         self._present: list[str] | None = None
+        self._missing: set[str] = set()
+        self._nameless = 0
 
     def configure(self, nodes: Iterable[str]) -> None:
         """Expect these nodes, whether they were seen or not."""
@@ -31,17 +33,26 @@ class NodePresence:
         """The nodes of the last answer; before the first one those of the configuration."""
         return list(self._configured) if self._present is None else self._present
 
-    def update(self, nodes: Iterable[str], now: float) -> dict[str, float]:
-        """Take in the nodes of an answer; return for each known node 1 if it was among them, else 0.
+    def update(self, nodes: Iterable[str], now: float, *, nameless: int = 0) -> dict[str, float]:
+        """Take in the nodes of an answer; return 1 for each known node that is there, 0 if it is missing.
 
-        ``now`` is monotonic seconds. A node that left for good is forgotten a day after it was last seen, and
-        sooner where there were very many others since.
+        ``now`` is seconds; ``nameless`` is how many nodes of the answer had a name that could not be read. A
+        node that may be one of those is left out, since it is not known to be missing. A node that left for
+        good is forgotten a day after it was last seen, and sooner where there were very many others since.
         """
+        before = set(self.present)
         present = set(nodes)
+        gone = [node for node in self.known if node not in present]
+        if nameless:
+            # A name that could not be read before either does not hide a node that has vanished since.
+            vanished = before if self._present is not None and nameless <= self._nameless else set()
+            gone = [node for node in gone if node in self._missing or node in vanished]
+        self._missing, self._nameless = set(gone), nameless
         self._present = sorted(present)
         for node in self._present:
             self._seen.pop(node, None)  # what was seen last stands last
             self._seen[node] = now
         recent = [(node, at) for node, at in self._seen.items() if now - at <= _REMEMBERED]
         self._seen = dict(recent[-_MOST:])
-        return {node: float(node in present) for node in self.known}
+        states = dict.fromkeys(gone, 0.0) | dict.fromkeys(present, 1.0)
+        return {node: states[node] for node in self.known if node in states}

@@ -69,10 +69,10 @@ class Targets:
             self._channels_node_by_node = needed
             self._follow(self._plan(self._kinds()))
 
-    def see_nodes(self, nodes: Iterable[str], now: float) -> dict[str, float]:
-        """Take in the nodes of an answer; return for each known node 1 if it is there, else 0."""
+    def see_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
+        """Take in the nodes of an answer; return 1 for each that is there and 0 for each that is missing."""
         before = self.presence.present
-        present = self.presence.update(nodes, now)
+        present = self.presence.update(nodes, now, nameless=nameless)
         if self._channels_node_by_node and self.presence.present != before:
             self._follow(self._plan(self._kinds()))  # each node that is new is one more to ask
         return present

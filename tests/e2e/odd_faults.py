@@ -18,8 +18,8 @@ from tests.e2e.programs import Series
 TRUTH = None
 ABSENT = math.inf
 Outcome = str | float | None
-"""The reason of a failure; or the value that is served; or the truth, and nothing changes at all; or no value:
-the count of one node could not be read, so that the sum over them is not known."""
+"""The reason of a failure; or the value that is served; or the truth, and nothing changes at all; or no
+value: the count of one node could not be read, so that the sum over them is not known."""
 
 MAIN, BY_LISTS, BY_PEERS = "main", "by-lists", "by-peers"
 

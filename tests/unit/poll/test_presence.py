@@ -84,3 +84,23 @@ def test_nodes_that_change_their_names_are_forgotten() -> None:
     assert len(present) == 2001
     assert sum(present.values()) == 1000
     assert present["n1"] == 0
+
+
+def test_a_name_that_cannot_be_read_hides_no_node_that_was_missing() -> None:
+    """A node that is known to be missing stays so, and one that vanishes later is missing."""
+    presence = _expecting(["n1", "n2"])
+    assert presence.update(["n1", "n3"], 0) == {"n1": 1, "n2": 0, "n3": 1}
+    assert presence.update(["n1", "n3"], 60, nameless=1) == {"n1": 1, "n2": 0, "n3": 1}
+
+    assert presence.update(["n1"], 120, nameless=1) == {"n1": 1, "n2": 0, "n3": 0}
+
+
+def test_a_node_that_may_be_one_without_a_name_is_unknown() -> None:
+    """It is neither there nor missing, until its name is read or no name is unreadable."""
+    presence = _expecting(["n1", "n2"])
+    assert presence.update(["n1"], 0, nameless=1) == {"n1": 1}
+    assert presence.update(["n1"], 60, nameless=1) == {"n1": 1}
+    assert presence.update(["n1", "n2"], 120) == {"n1": 1, "n2": 1}
+    assert presence.update(["n1"], 180, nameless=1) == {"n1": 1}
+
+    assert presence.update(["n1"], 240) == {"n1": 1, "n2": 0}
