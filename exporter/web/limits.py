@@ -92,7 +92,7 @@ def finish_each(
             try:
                 async with asyncio.timeout(seconds):
                     return await _finished(request, handler)
-            except TimeoutError:
+            except (TimeoutError, ConnectionError):  # the latter: the client left before it had read all
                 # Closing would wait until everything that was written is read, which may be never.
                 if request.transport:
                     request.transport.abort()

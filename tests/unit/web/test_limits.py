@@ -214,3 +214,31 @@ async def test_a_scrape_that_fails_frees_its_place() -> None:
 
     async with _serving(bounded(broken, most=1)) as client:
         assert [(await client.get("/metrics")).status for _ in range(3)] == [500] * 3
+
+
+async def test_a_client_that_leaves_early_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Its answer goes nowhere, and nothing is logged. No TestServer here: that cancels its handlers."""
+    asked, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def scrape(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await gone.wait()
+        try:
+            return await send(request, _LARGE, {})
+        finally:
+            ended.set()
+
+    runner = web.AppRunner(_application(scrape))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asked.wait()
+        writer.transport.abort()
+        await reader.read()
+        gone.set()
+        await ended.wait()
+        await runner.cleanup()
+
+    assert caplog.records == []
