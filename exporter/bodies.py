@@ -8,7 +8,8 @@ of all switches two may be huge. Whoever has to wait does not read on, so the sw
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 _Result = TypeVar("_Result")
 
@@ -38,7 +39,11 @@ class Bodies:
 
 
 class Room:
-    """The room that one body takes. ``large`` is what the bodies of its switch share."""
+    """The room that one body takes. ``large`` is what the bodies of its switch share.
+
+    It is entered before the body is received and left when it is decoded, however that ends: the next body
+    has the room from then on.
+    """
 
     __slots__ = ("_held", "_large", "_shared")
 
@@ -47,17 +52,21 @@ class Room:
         self._large = large
         self._held: list[asyncio.Semaphore] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._held:
+            self._held.pop().release()
+
     async def grow(self, size: int) -> None:
         """Wait until a body may have so many bytes."""
         if size > LARGE and not self._held:
             await self._take(self._large)
         if size > HUGE and len(self._held) == 1:
             await self._take(self._shared.huge)
-
-    def release(self) -> None:
-        """Give the room to the next body."""
-        while self._held:
-            self._held.pop().release()
 
     async def _take(self, places: asyncio.Semaphore) -> None:
         await places.acquire()

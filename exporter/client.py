@@ -8,9 +8,10 @@ passed on: such texts hold URLs. What is told of a failure is composed here.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -86,24 +87,24 @@ class Client:
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
         self._through = through(self.proxy, self.url.scheme)
 
-    async def ask(self, request: Request, key: str) -> Content | Failure:
-        """Send one request and return the body of its answer, within the timeout and the size limit.
+    @contextlib.asynccontextmanager
+    async def ask(self, request: Request, key: str) -> AsyncIterator[Content | Failure]:
+        """Send one request and give the body of its answer, within the timeout and the size limit.
 
-        Cancelling closes the connection. No exception of the network leaves this function.
+        It is decoded inside the ``async with``: what comes after may take its room in memory. Cancelling
+        closes the connection. No exception of the network leaves this function.
         """
+        with Room(self.bodies, self._large) as room:
+            yield await self._answer(request, key, room)
+
+    async def _answer(self, request: Request, key: str, room: Room) -> Content | Failure:
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
-        room = Room(self.bodies, self._large)
-        body: Body | Failure | None = None
         try:
-            body = await self._deadlines.keep(self._fetch(self._url(request, key), limit, room))
+            return await self._deadlines.keep(self._fetch(self._url(request, key), limit, room))
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(error)
-        finally:
-            if not isinstance(body, Body):
-                room.release()
-        return body
 
     def _url(self, request: Request, key: str) -> URL:
         return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
@@ -132,7 +133,6 @@ class Client:
             return body
         if not body.isascii():
             body.charset = (response.charset or "").strip()
-        body.release = room.release
         return body
 
     @property

@@ -3,7 +3,7 @@
 Wire names are left behind in ``request`` (going out) and ``decode`` (coming in).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -115,12 +115,10 @@ class Failure:
 class Body(bytearray):
     """The body of an answer, in the buffer that it was received in: a copy of 64 MiB takes 40 ms.
 
-    ``charset`` is the one that its Content-Type declares, "" without one. ``release`` is called by whoever
-    has decoded the body: from then on others may take its room in memory.
+    ``charset`` is the one that its Content-Type declares, "" without one.
     """
 
     charset: str = ""
-    release: Callable[[], None] = staticmethod(lambda: None)
 
 
 Content = bytes | bytearray

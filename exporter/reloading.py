@@ -82,6 +82,8 @@ class Reloading:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if self._next is task:  # it was cancelled while it waited for its turn
+            self._next = None
         if not task.cancelled():
             task.exception()  # it is logged; whoever asked may have left
 

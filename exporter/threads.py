@@ -36,10 +36,14 @@ class ThreadLimit:
         await self._places.acquire()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, self._keeping_place(work, loop))
+            result = loop.run_in_executor(self._executor, self._keeping_place(work, loop))
         except _NotStartedError as error:
             self._places.release()
             raise RuntimeError("no thread can be started") from error
+        except BaseException:
+            self._places.release()
+            raise
+        return await result
 
     def _keeping_place(
         self, work: Callable[[], _Result], loop: asyncio.AbstractEventLoop

@@ -23,6 +23,8 @@ _WINDOWS = {
     # RFC 9110 means the zlib format; some servers leave its first and last bytes out.
     "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
 }
+_MOST_MEMBERS = 16
+"""Of one gzip body: RFC 1952 allows several, which follow each other. For each one the rest is copied."""
 _KNOWN = frozenset({"br", "zstd", "compress", "x-compress"})
 
 
@@ -72,12 +74,17 @@ def _unpack(body: bytes | bytearray, named: str, limit: int) -> bytes | None:
 
 
 def _unpack_window(body: bytes | bytearray, window: int, limit: int) -> bytes | None:
-    stream = zlib.decompressobj(window)
-    unpacked = stream.decompress(body, limit + 1)
-    if len(unpacked) > limit:
-        return None
-    if not stream.eof:
-        raise zlib.error("it ends too early")
-    if stream.unused_data.strip(b"\0"):  # zeros are padding, which gzip accepts as well
-        raise zlib.error("something follows")
-    return unpacked
+    unpacked: list[bytes] = []
+    left, rest = limit, body
+    for _ in range(_MOST_MEMBERS if window == _GZIP else 1):
+        stream = zlib.decompressobj(window)
+        unpacked.append(stream.decompress(rest, left + 1))
+        left -= len(unpacked[-1])
+        if left < 0:
+            return None
+        if not stream.eof:
+            raise zlib.error("it ends too early")
+        rest = stream.unused_data.lstrip(b"\0")  # zeros are padding, which gzip accepts as well
+        if not rest:
+            return b"".join(unpacked)
+    raise zlib.error("something follows")

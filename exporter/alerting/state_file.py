@@ -117,7 +117,12 @@ class StateFile:
             except OSError as error:
                 raise ValueError(f"cannot be locked: {name}: {error.strerror}; remove {name}") from error
             _lock(descriptor)
-            if _is(descriptor, name, directory):
+            try:
+                is_it = _is(descriptor, name, directory)
+            except OSError:
+                os.close(descriptor)  # else nobody could lock the file any more, this process included
+                raise
+            if is_it:
                 self._lock = descriptor
             else:  # another exporter removed it after it was opened here: it locks nothing any more
                 os.close(descriptor)

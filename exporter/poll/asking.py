@@ -11,7 +11,7 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.instruments import Instruments
 from exporter.masking import Mask
-from exporter.model import Answer, Body, Content, Failure, Reason, SkipReason, Target
+from exporter.model import Answer, Failure, Reason, SkipReason, Target
 from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.options import all_options
@@ -104,26 +104,22 @@ class Asker:
     async def _outcome(self, item: Item, key: str) -> Answer | Failure:
         self._mask.add(key)
         started = self._clock.monotonic()
-        body = await self.client.ask(item.request, key)
-        taken = self._clock.monotonic() - started
-        self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
-        outcome: Answer | Failure
-        if isinstance(body, Failure):
-            outcome = body
-        else:
-            how = item.request.operation, body, self.options[item.target.query], self._mask
-            is_small = len(body) <= _READ_ON_THE_LOOP
-            outcome = read(*how) if is_small else await self._elsewhere(body, partial(read, *how))
-        if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
-            self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
-        elif not item.part:  # one phone that answers well does not speak for those that do not
-            self.answers.forget(item.target)
+        async with self.client.ask(item.request, key) as body:
+            taken = self._clock.monotonic() - started
+            self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
+            outcome: Answer | Failure
+            if isinstance(body, Failure):
+                outcome = body
+            else:
+                how = item.request.operation, body, self.options[item.target.query], self._mask
+                is_small = len(body) <= _READ_ON_THE_LOOP
+                outcome = read(*how) if is_small else await self._elsewhere(partial(read, *how))
+            if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
+                shown_body = shown(item.request.operation, body, self._mask)
+                self.answers.keep(item.target, outcome.reason, shown_body)
+            elif not item.part:  # one phone that answers well does not speak for those that do not
+                self.answers.forget(item.target)
         return outcome
 
-    async def _elsewhere(self, body: Content, work: Callable[[], Answer | Failure]) -> Answer | Failure:
-        """Read a large body in a thread, and give its room to the next one."""
-        try:
-            return await self.decoding.run(partial(self.client.bodies.decode, work))
-        finally:
-            if isinstance(body, Body):
-                body.release()
+    async def _elsewhere(self, work: Callable[[], Answer | Failure]) -> Answer | Failure:
+        return await self.decoding.run(partial(self.client.bodies.decode, work))

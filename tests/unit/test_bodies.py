@@ -47,8 +47,8 @@ async def test_one_large_body_of_a_switch_at_a_time(shared: Bodies) -> None:
     assert waiting is not None
     assert await _waits(other.room(), LARGE + 1) is None
 
-    first.release()
-    first.release()
+    first.__exit__(None, None, None)
+    first.__exit__(None, None, None)
     await waiting
     assert await _waits(switch.room(), LARGE + 1) is not None
 
@@ -61,7 +61,7 @@ async def test_two_huge_bodies_of_all_switches_at_a_time(shared: Bodies) -> None
     waiting = await _waits(rooms[2], HUGE + 1)
     assert waiting is not None
 
-    rooms[0].release()
+    rooms[0].__exit__(None, None, None)
     await waiting
 
 
@@ -74,9 +74,9 @@ async def test_who_gives_up_waiting_holds_nothing(shared: Bodies) -> None:
     assert waiting is not None
     waiting.cancel()
     await asyncio.wait([waiting])
-    second.release()
+    second.__exit__(None, None, None)
 
-    first.release()
+    first.__exit__(None, None, None)
     assert await _waits(third, HUGE + 1) is None
 
 

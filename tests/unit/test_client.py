@@ -83,6 +83,11 @@ async def _asking(
             await opened.session.close()
 
 
+async def _ask(opened: Client, request: Request, key: str) -> Content | Failure:
+    async with opened.ask(request, key) as body:
+        return body
+
+
 def _plain(body: bytes, status: str = "200 OK", more: str = "") -> Answer:
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body)
@@ -109,13 +114,13 @@ def _assert_no_key(failure: Content | Failure) -> Failure:
 async def test_the_body_comes_as_it_is(body: bytes, configured: Configured) -> None:
     """An HTTP 200 is passed on to the last byte; what it means is for others to say."""
     async with _asking(_plain(body), configured) as (opened, _):
-        assert await opened.ask(_PEERS, _KEY) == body
+        assert await _ask(opened, _PEERS, _KEY) == body
 
 
 async def test_what_is_sent(configured: Configured) -> None:
     """One GET on the configured path, with who asks, the request and the key, and nothing else."""
     async with _asking(_plain(b"1"), configured) as (opened, switch):
-        await opened.ask(Request(Operation.COUNT_CALLS, tenant="ACME"), _KEY)
+        await _ask(opened, Request(Operation.COUNT_CALLS, tenant="ACME"), _KEY)
 
         method, target, version = switch.asked[0][0].split()
         assert (method, urlsplit(target).path, version) == ("GET", "/api", "HTTP/1.1")
@@ -146,7 +151,7 @@ async def test_what_is_sent(configured: Configured) -> None:
 async def test_a_tenant_code_cannot_become_a_parameter(tenant: str, configured: Configured) -> None:
     """Whatever a code is, it arrives as one value, and nothing is added to the request."""
     async with _asking(_plain(b"1"), configured) as (opened, switch):
-        await opened.ask(Request(Operation.COUNT_CALLS, tenant=tenant), _KEY)
+        await _ask(opened, Request(Operation.COUNT_CALLS, tenant=tenant), _KEY)
 
         assert switch.parameters() == {"reqtype": "COUNTCALLS", "tenant": tenant, "key": _KEY}
 
@@ -169,7 +174,7 @@ async def test_any_other_status_is_a_failure(status: str, configured: Configured
     """Only a 200 can hold an answer; the detail tells the status."""
     body = b"" if status.startswith("204") else b"5"
     async with _asking(_plain(body, status), configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert (failure.reason, failure.status, failure.retry_after) == (Reason.HTTP, int(status[:3]), None)
     assert failure.detail.startswith(f"HTTP {status[:3]}")
@@ -189,7 +194,7 @@ async def test_how_long_an_answer_asks_to_wait(
 ) -> None:
     """In seconds or as a date, with a status that tells of too much to do."""
     async with _asking(_plain(b"", f"{status}\r\n{more}"), configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure.retry_after == seconds
 
@@ -199,7 +204,7 @@ async def test_a_redirect_is_not_followed_nor_shown(status: int, configured: Con
     """The key does not travel to another place, and where it would have gone is not told."""
     more = "Location: /elsewhere?key=s3cr3t+key%2F\r\n"
     async with _asking(_plain(b"", f"{status} Moved", more), configured) as (opened, switch):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
         assert len(switch.asked) == 1
     assert failure.reason is Reason.HTTP
@@ -214,7 +219,7 @@ async def test_a_switch_that_hangs(configured: Configured) -> None:
         await asyncio.sleep(0)
 
     async with _asking(answer, configured, timeout="200ms") as (opened, switch):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
         assert failure == Failure(Reason.TIMEOUT, "no complete answer within 0.2 s")
         async with asyncio.timeout(1):
@@ -232,7 +237,7 @@ async def test_a_switch_that_trickles(configured: Configured) -> None:
             await asyncio.sleep(0.02)
 
     async with _asking(answer, configured, timeout="200ms") as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure.reason is Reason.TIMEOUT
 
@@ -246,7 +251,7 @@ async def test_cancelling_closes_the_connection(configured: Configured) -> None:
         await asyncio.sleep(0)
 
     async with _asking(answer, configured) as (opened, switch):
-        task = asyncio.create_task(opened.ask(_PEERS, _KEY))
+        task = asyncio.create_task(_ask(opened, _PEERS, _KEY))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -274,7 +279,7 @@ async def test_answers_that_break(name: str, configured: Configured) -> None:
     """Whatever comes is a failure with a reason, never an exception, and never half an answer."""
     content, reason = _ODD_ANSWERS[name]
     async with _asking(_raw(content), configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure.reason is reason or (reason is None and failure.reason in {Reason.CONNECT, Reason.HTTP})
     assert failure.detail
@@ -283,7 +288,7 @@ async def test_answers_that_break(name: str, configured: Configured) -> None:
 async def test_tls_where_http_was_expected(configured: Configured) -> None:
     """A server that answers in TLS is named as such: `url` begins with http:// by mistake."""
     async with _asking(_raw(b"\x15\x03\x01\x00\x02\x02\x46"), configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure == Failure(Reason.HTTP, "the answer is TLS; write https:// in `url`")
 
@@ -297,7 +302,7 @@ async def test_a_connection_that_is_reset(configured: Configured) -> None:
         writer.transport.abort()
 
     async with _asking(answer, configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure.reason is Reason.CONNECT
 
@@ -308,7 +313,7 @@ async def test_nobody_listens(configured: Configured) -> None:
         pass
     again = open_client(configured(url=str(opened.url), timeout="5s"))
 
-    failure = _assert_no_key(await again.ask(_PEERS, _KEY))
+    failure = _assert_no_key(await _ask(again, _PEERS, _KEY))
 
     await again.session.close()
     assert failure.reason is Reason.CONNECT
@@ -320,7 +325,7 @@ async def test_a_name_that_does_not_exist(name: str, configured: Configured) -> 
     """A host name that cannot be found, or cannot be a name at all, is named with the reason."""
     opened = open_client(configured(url=f"http://{name}/api", timeout="5s"))
 
-    failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+    failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     await opened.session.close()
     assert failure.reason is Reason.CONNECT
@@ -346,7 +351,7 @@ async def test_too_large(operation: Operation, limit: int, configured: Configure
             sent += 0x40000
 
     async with _asking(answer, configured) as (opened, switch):
-        failure = _assert_no_key(await opened.ask(Request(operation), _KEY))
+        failure = _assert_no_key(await _ask(opened, Request(operation), _KEY))
 
         assert failure == Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
         async with asyncio.timeout(2):
@@ -357,7 +362,7 @@ async def test_too_large(operation: Operation, limit: int, configured: Configure
 async def test_just_not_too_large(configured: Configured) -> None:
     """8 MiB to the byte are still an answer."""
     async with _asking(_plain(b"1" * client.ANSWER_LIMIT), configured) as (opened, _):
-        body = await opened.ask(_PEERS, _KEY)
+        body = await _ask(opened, _PEERS, _KEY)
 
     assert not isinstance(body, Failure)
     assert len(body) == client.ANSWER_LIMIT
@@ -369,21 +374,21 @@ async def test_just_not_too_large(configured: Configured) -> None:
 async def test_a_content_encoding_that_means_none(header: str, configured: Configured) -> None:
     """Servers name the absence of compression in several ways; all are read, as curl reads them."""
     async with _asking(_plain(b"5", more=f"Content-Encoding: {header}\r\n"), configured) as (opened, _):
-        assert await opened.ask(_PEERS, _KEY) == b"5"
+        assert await _ask(opened, _PEERS, _KEY) == b"5"
 
 
 async def test_a_compressed_body_is_unpacked(configured: Configured) -> None:
     """A proxy that compresses without being asked to does no harm."""
     packed = _plain(gzip.compress(b"pbx1:3|"), more="Content-Encoding: GZip\r\n")
     async with _asking(packed, configured) as (opened, _):
-        assert await opened.ask(_PEERS, _KEY) == b"pbx1:3|"
+        assert await _ask(opened, _PEERS, _KEY) == b"pbx1:3|"
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x-" + "y" * 100])
 async def test_a_coding_that_cannot_be_undone(encoding: str, configured: Configured) -> None:
     """The failure says what is wrong, and does not repeat what it does not know."""
     async with _asking(_plain(b"5", more=f"Content-Encoding: {encoding}\r\n"), configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure.reason is Reason.DECODE
     assert "was not asked for" in failure.detail
@@ -394,7 +399,7 @@ async def test_a_bomb(configured: Configured) -> None:
     """A small body that unpacks to more than an answer may have is refused; no more than that is unpacked."""
     bomb = _plain(gzip.compress(bytes(client.ANSWER_LIMIT + 1)), more="Content-Encoding: gzip\r\n")
     async with _asking(bomb, configured) as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure == Failure(Reason.TOO_LARGE, "the answer is larger than 8 MiB when unpacked")
 
@@ -412,7 +417,7 @@ async def test_a_bomb(configured: Configured) -> None:
 async def test_a_head_that_curl_reads(head: str, configured: Configured) -> None:
     """Long heads, and headers that mean nothing here, do not cost the answer."""
     async with _asking(_plain(b"5", more=head), configured) as (opened, _):
-        assert await opened.ask(_PEERS, _KEY) == b"5"
+        assert await _ask(opened, _PEERS, _KEY) == b"5"
 
 
 async def test_a_bad_chunk_in_a_later_packet(configured: Configured) -> None:
@@ -425,7 +430,7 @@ async def test_a_bad_chunk_in_a_later_packet(configured: Configured) -> None:
         writer.write(b"nonsense\r\n")
 
     async with _asking(answer, configured, timeout="60s") as (opened, _):
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     assert failure == Failure(Reason.HTTP, "the answer has a chunk that does not follow the rules of HTTP")
 
@@ -444,7 +449,7 @@ async def test_what_came_unasked_is_no_answer(configured: Configured) -> None:
             writer.write(body + b"9")
 
     async with _asking(answer, configured) as (opened, switch):
-        assert await opened.ask(_PEERS, _KEY) == b"1"
+        assert await _ask(opened, _PEERS, _KEY) == b"1"
         idle.set()
         connector = opened.session.connector
         assert isinstance(connector, aiohttp.TCPConnector)
@@ -453,7 +458,7 @@ async def test_what_came_unasked_is_no_answer(configured: Configured) -> None:
             while not idle_connection.should_close:  # noqa: ASYNC110 -- a pool tells nobody what came
                 await asyncio.sleep(0.001)
 
-        assert await opened.ask(_PEERS, _KEY) == b"2"
+        assert await _ask(opened, _PEERS, _KEY) == b"2"
 
 
 async def test_cookies_are_not_kept(configured: Configured) -> None:
@@ -462,8 +467,8 @@ async def test_cookies_are_not_kept(configured: Configured) -> None:
         opened,
         switch,
     ):
-        await opened.ask(_PEERS, _KEY)
-        await opened.ask(_PEERS, _KEY)
+        await _ask(opened, _PEERS, _KEY)
+        await _ask(opened, _PEERS, _KEY)
 
         assert len(switch.asked) == 2
         assert "cookie" not in switch.headers()
@@ -473,7 +478,7 @@ async def test_a_connection_is_used_again(configured: Configured) -> None:
     """A switch that keeps connections open is not made to accept a new one for each request."""
     async with _asking(_plain(b"1"), configured) as (opened, switch):
         for _ in range(5):
-            await opened.ask(_PEERS, _KEY)
+            await _ask(opened, _PEERS, _KEY)
 
         assert switch.open == 1
 
@@ -494,7 +499,7 @@ async def test_a_proxy_that_refuses(configured: Configured) -> None:
         )
     )
 
-    failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+    failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 
     await opened.session.close()
     assert failure.reason is Reason.CONNECT
@@ -552,7 +557,7 @@ async def test_certificates(
     """Without the right certificate nothing is sent, and so no key."""
     tls = {name: str(certificate) if value == "CERTIFICATE" else value for name, value in tls.items()}
     async with _asking(_plain(b"5"), configured, context, tls=tls) as (opened, switch):
-        outcome = await opened.ask(_PEERS, _KEY)
+        outcome = await _ask(opened, _PEERS, _KEY)
 
         assert len(switch.asked) == int(answered)
     if answered:
@@ -584,12 +589,12 @@ async def test_a_client_certificate_that_changes(
     file.write_bytes(old.certificate.read_bytes() + old.key.read_bytes())
     tls = {"ca_file": str(authority.certificate), "cert_file": str(file)}
     async with _asking(answer, configured, context, tls=tls) as (opened, switch):
-        in_flight = asyncio.create_task(opened.ask(_PEERS, _KEY))
+        in_flight = asyncio.create_task(_ask(opened, _PEERS, _KEY))
         while not switch.asked:  # noqa: ASYNC110 -- a fake switch tells nobody what came
             await asyncio.sleep(0.001)
         file.write_bytes(new.certificate.read_bytes() + new.key.read_bytes())
         while set(shown) == {"old"}:
-            assert await opened.ask(_PEERS, _KEY) == b"5"
+            assert await _ask(opened, _PEERS, _KEY) == b"5"
         release.set()
 
         assert await in_flight == b"5"
@@ -615,7 +620,7 @@ async def test_tls_that_cannot_be(reply: bytes, configured: Configured) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         opened = open_client(configured(url=f"https://127.0.0.1:{port}/api", timeout="5s"))
-        failure = _assert_no_key(await opened.ask(_PEERS, _KEY))
+        failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
         await opened.session.close()
 
     assert failure.reason is Reason.TLS

@@ -1,14 +1,14 @@
 """What work grows with, in counts that do not depend on the machine: docs/performance.md has the seconds."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -52,7 +52,7 @@ def _calls(work: Callable[[], object]) -> Counter[str]:
     return events
 
 
-@contextmanager
+@contextlib.contextmanager
 def _called() -> Iterator[Counter[CodeType]]:
     """Count how often each function of Python runs, or goes on after it has waited."""
     calls: Counter[CodeType] = Counter()
@@ -64,7 +64,7 @@ def _called() -> Iterator[Counter[CodeType]]:
         yield calls
 
 
-@contextmanager
+@contextlib.contextmanager
 def _profiled(note: Callable[[FrameType, str, object], None]) -> Iterator[None]:
     gc.disable()  # what is collected may call functions: those of other tests
     sys.setprofile(note)
@@ -184,9 +184,10 @@ def test_an_evaluation_takes_in_only_new_attempts() -> None:
 class _Answering(Client):
     """Answers without a network."""
 
-    async def ask(self, request: Request, key: str) -> bytes:
+    @contextlib.asynccontextmanager
+    async def ask(self, request: Request, key: str) -> AsyncIterator[bytes]:
         del request, key
-        return b"3"
+        yield b"3"
 
 
 def _poller(configured: Callable[..., SwitchConfiguration], tenants: int, **more: Any) -> Poller:

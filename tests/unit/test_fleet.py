@@ -328,9 +328,10 @@ async def test_known_addresses_outlive_a_reload(tmp_path: Path) -> None:
     details = []
     for _ in range(2):
         await fleet.adopt(load(file, {}))
-        outcome = await fleet.pollers[0]._asker.client.ask(Request(Operation.COUNT_CALLS), "k1234567")
-        assert isinstance(outcome, Failure)
-        details.append(outcome.detail)
+        request = Request(Operation.COUNT_CALLS)
+        async with fleet.pollers[0]._asker.client.ask(request, "k1234567") as outcome:
+            assert isinstance(outcome, Failure)
+            details.append(outcome.detail)
         now[0] += 60
     await fleet.stop()
 

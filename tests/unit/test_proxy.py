@@ -73,7 +73,8 @@ async def _proxy(answer: bytes | None = None, context: ssl.SSLContext | None = N
 async def _ask(configuration: SwitchConfiguration) -> Content | Failure:
     opened = open_client(configuration)
     try:
-        return await opened.ask(Request(Operation.COUNT_PEERS), _KEY)
+        async with opened.ask(Request(Operation.COUNT_PEERS), _KEY) as body:
+            return body
     finally:
         await opened.session.close()
 

@@ -46,6 +46,23 @@ async def test_limit() -> None:
     assert await asyncio.gather(*tasks) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+async def test_a_thread_that_cannot_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs no place, whatever the reason."""
+    threads = ThreadLimit("test", 1)
+
+    def fail(_: threading.Thread) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        for _ in range(3):
+            with pytest.raises(type(error)):
+                await threads.run(lambda: 7)
+
+    assert await threads.run(lambda: 7) == 7
+
+
 async def test_cancelled_caller() -> None:
     """A caller that is cancelled returns at once; its thread keeps its place until it ends."""
     threads = ThreadLimit("test", 1)

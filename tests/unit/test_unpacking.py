@@ -114,17 +114,36 @@ _PACKED = gzip.compress(b"42")
 
 @pytest.mark.parametrize(
     "body",
-    [b"42", _PACKED[:-1], _PACKED + b"9", _PACKED * 2],
-    ids=["plain", "half", "a byte too many", "two answers"],
+    [b"42", _PACKED[:-1], _PACKED + b"9", _PACKED + _PACKED[:-1], _PACKED * 17],
+    ids=["plain", "half", "a byte too many", "a half more", "too many members"],
 )
 @pytest.mark.parametrize("named", ["gzip", "deflate"])
 async def test_what_is_not_valid(named: str, body: bytes) -> None:
-    """Half an answer, and more than one, is a failure."""
+    """Half an answer, and what is followed by something else, is a failure."""
     failure = await _unpacked(body, named)
 
     assert failure == Failure(
         Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}"
     )
+
+
+@pytest.mark.parametrize("between", [b"", bytes(3)])
+async def test_several_members(between: bytes) -> None:
+    """They are one answer (RFC 1952, 2.2), as curl reads it, and the limit is for all of them."""
+    packed = between.join(gzip.compress(bytes(_MIB // 16)) for _ in range(16))
+
+    assert await _unpacked(packed) == bytes(_MIB)
+    assert await _unpacked(packed, limit=_MIB - 1) == Failure(
+        Reason.TOO_LARGE, "the answer is larger than 0 MiB when unpacked"
+    )
+
+
+async def test_several_members_of_deflate() -> None:
+    """Only gzip has them."""
+    failure = await _unpacked(zlib.compress(b"4") * 2, "deflate")
+
+    assert isinstance(failure, Failure)
+    assert failure.reason is Reason.DECODE
 
 
 async def test_nothing() -> None:

@@ -90,12 +90,12 @@ class Prober:
         started = time.monotonic()
         self._next = started + 1 / self.switch.max_requests_per_second
         self._heard.clear()
-        body = await self._client.ask(question.request, key)
-        seconds = time.monotonic() - started
-        if not isinstance(body, Failure):
-            operation = question.request.operation
-            verdict = read(operation, body, self._options(question), self._mask)
-            return Finding(*question, seconds, verdict, body, status=200)
+        async with self._client.ask(question.request, key) as body:
+            seconds = time.monotonic() - started
+            if not isinstance(body, Failure):
+                operation = question.request.operation
+                verdict = read(operation, body, self._options(question), self._mask)
+                return Finding(*question, seconds, verdict, body, status=200)
         response = self._heard[0] if self._heard else None
         names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()
         return Finding(

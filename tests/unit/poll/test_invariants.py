@@ -5,8 +5,9 @@ beside it knows no more than what the switch said last, and when.
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
@@ -119,9 +120,10 @@ class _TableClient(Client):
 
     table: _Table
 
-    async def ask(self, request: Request, key: str) -> bytes | Failure:
-        """Return what the table says."""
-        return await self.table.answer(request)
+    @contextlib.asynccontextmanager
+    async def ask(self, request: Request, key: str) -> AsyncIterator[bytes | Failure]:
+        """Give what the table says."""
+        yield await self.table.answer(request)
 
 
 @dataclass(frozen=True)

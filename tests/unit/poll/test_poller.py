@@ -361,7 +361,7 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     class _Defective:
         url = URL("http://127.0.0.1/")
 
-        async def ask(self, *_: object) -> bytes:
+        def ask(self, *_: object) -> bytes:
             raise RuntimeError("defect")
 
     configuration = configured()
