@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import structlog
 
@@ -107,15 +107,16 @@ class Asker:
         body = await self.client.ask(item.request, key)
         taken = self._clock.monotonic() - started
         self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
+        mask = lru_cache(maxsize=2)(self._mask)  # what is read and what is shown begin alike
         outcome: Answer | Failure
         if isinstance(body, Failure):
             outcome = body
         else:
-            how = item.request.operation, body, self.options[item.target.query], self._mask
+            how = item.request.operation, body, self.options[item.target.query], mask
             is_small = len(body) <= _READ_ON_THE_LOOP
             outcome = read(*how) if is_small else await self._elsewhere(body, partial(read, *how))
         if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
-            self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, self._mask))
+            self.answers.keep(item.target, outcome.reason, shown(item.request.operation, body, mask))
         elif not item.part:  # one phone that answers well does not speak for those that do not
             self.answers.forget(item.target)
         return outcome
