@@ -11,6 +11,9 @@ What goes wrong with *one answer of a switch* is not an exception but a value,
 
 from collections.abc import Sequence
 
+_MOST_LINES = 100
+_MOST_CHARACTERS = 16_000
+
 
 class ExporterError(Exception):
     """Something that is wrong outside the program; the text says what to do about it."""
@@ -35,6 +38,19 @@ class ConfigurationError(ExporterError):
         joined.problems = tuple(problem for error in errors for problem in error.problems)
         joined.args = ("\n".join(str(error) for error in errors),)
         return joined
+
+
+def told(error: ExporterError) -> str:
+    """Return the text of an error as the daemon tells it: the first lines, and how many more there are.
+
+    3,000 mistakes in one file are 350 kB, and masking them held up the event loop for a second (2026-11).
+    """
+    lines = str(error).split("\n")
+    more = len(lines) - _MOST_LINES
+    first = "\n".join(lines[:_MOST_LINES])
+    if len(first) > _MOST_CHARACTERS:
+        first = f"{first[:_MOST_CHARACTERS]}…"
+    return f"{first}\nand {more:,} more; --config.check tells all" if more > 0 else first
 
 
 class TlsFileError(ExporterError):

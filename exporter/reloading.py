@@ -8,7 +8,7 @@ import structlog
 from exporter.alerting.daemon import Alerting
 from exporter.clock import Clock
 from exporter.config import Configuration
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, told
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.key_files import KeyFiles
@@ -106,7 +106,7 @@ class Reloading:
         if not self._schedule.is_running:  # the start fails, and says why
             return
         if isinstance(error, ExporterError):
-            self._log.warning("configuration not loaded; the one before it stays", problems=str(error))
+            self._log.warning("configuration not loaded; the one before it stays", problems=told(error))
         elif isinstance(error, Exception):
             self._log.error("job failed", job="reload", exc_info=error)
 

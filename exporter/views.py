@@ -7,30 +7,38 @@ a text that they repeat: percent-encoding, JSON, HTML, quoted-printable, base64,
 import base64
 import html
 import re
+import string
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, overload
 
 _DEPTH = 6
 """Layers of different escapes within one another. One kind within itself is undone at once, however deep."""
 
 _ESCAPE = re.compile(
-    r"(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
+    r"(?=[%\\&])(?:(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
     r"|\\+U(?P<long>000[0-9A-Fa-f]{5}|0010[0-9A-Fa-f]{4})"
     r"|(?P<unicode>(?:\\+[uU][0-9A-Fa-f]{4})+)"
     r"|(?P<hex>(?:\\+[xX][0-9A-Fa-f]{2})+)"
     r"|(?P<blank>\\+[nrtfvNRTFV])"
     r"|(?P<backslash>\\+)"
-    r"|&(?:[aA][mM][pP];)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+    r"|&(?:[aA][mM][pP];)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});)"
 )
 _TAG_OR_BLANKS = re.compile(r"<[^<>]{0,100}>|\++")
 _BLANK = re.compile(r"[ +\xa0]|%(?:25)*(?:20|2[Bb])")
 _PERCENT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
-_HEX = re.compile(r"\\+[xX]([0-9A-Fa-f]{2})")
-_UNICODE = re.compile(r"\\+[uU]([0-9A-Fa-f]{4})")
+_HEX = re.compile(r"[xX]([0-9A-Fa-f]{2})")
+_UNICODE = re.compile(r"[uU]([0-9A-Fa-f]{4})")
 _QUOTED_PRINTABLE = re.compile(r"(?P<break>=[ \t]*(?:\r?\n|\Z))|(?P<codes>(?:=[0-9A-Fa-f]{2})+)")
 _QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\?/|\s*\r?\n\s*){10,}")
+# Nothing in it can match the same text in two ways, and nothing is given back: with ``\s*\r?\n\s*`` a few
+# indented lines took half a minute (2026-11).
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|[^\S\n]*+\n\s*+){10,}+")
 _MIXED = re.compile(r"[A-Z0-9]")
+_ONE_CODE = 5
+"""Characters below which, and with which, a row of escaped bytes has one code: ``%2541``, ``=41``."""
+
+_DIGITS_OF_64 = frozenset(string.ascii_letters + string.digits + "+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
 _DOTLESS = "\u0131"
 """Of ``i`` it is the lower case in Turkish alone, and its upper case is ``I``."""
@@ -86,10 +94,19 @@ class _Made:
 
     def copy(self, start: int, end: int) -> None:
         """Go on with characters as they are."""
+        if start == end:
+            return
         source = self._source
         self._letters.append(source.text[start:end])
-        self._starts += source.starts[start:end] if source.starts is not None else range(start, end)
-        self._ends += source.ends[start:end] if source.ends is not None else range(start + 1, end + 1)
+        if source.starts is None or source.ends is None:
+            self._starts += range(start, end)
+            self._ends += range(start + 1, end + 1)
+        elif end - start == 1:  # between two escapes
+            self._starts.append(source.starts[start])
+            self._ends.append(source.ends[start])
+        else:
+            self._starts += source.starts[start:end]
+            self._ends += source.ends[start:end]
 
     def add(self, letters: str, start: int, end: int) -> None:
         """Go on with what stands for characters of the source; white space is left out."""
@@ -99,6 +116,21 @@ class _Made:
                 self._letters.append(letter)
                 self._starts.append(begins)
                 self._ends.append(stops)
+
+    def add_each(self, letters: str, start: int, stops: Sequence[int]) -> None:
+        """Go on with one letter for each code of a row, of which each begins where the one before stops."""
+        if any(map(str.isspace, letters)):
+            for letter, begin, stop in zip(letters, (start, *stops), stops, strict=False):
+                self.add(letter, begin, stop)
+            return
+        source = self._source
+        self._letters.append(letters)
+        if source.starts is None or source.ends is None:
+            self._starts += (start, *stops[:-1])
+            self._ends += stops
+        else:
+            self._starts += [source.starts[at] for at in (start, *stops[:-1])]
+            self._ends += [source.ends[at - 1] for at in stops]
 
     def view(self) -> View:
         return View("".join(self._letters), self._starts, self._ends)
@@ -137,27 +169,30 @@ def _unescaped(view: View) -> View | None:
     made = _Made(view)
     copied = 0
     for found in _ESCAPE.finditer(view.text):
-        made.copy(copied, found.start())
-        copied = found.end()
+        start, end = found.span()
+        if start > copied:
+            made.copy(copied, start)
+        copied = end
         match found.lastgroup:
-            case "percent":
-                _add_bytes(made, found[0], found.start(), _PERCENT)
-            case "hex":
-                _add_bytes(made, found[0], found.start(), _HEX)
-            case "unicode":
-                _add_units(made, found[0], found.start())
-            case "long":
-                made.add(chr(int(found["long"], 16)), found.start(), found.end())
-            case "entity":
-                made.add(_character(found["entity"], found[0]), found.start(), found.end())
-            case _:  # a backslash, or an escaped line break: left out
+            case "backslash" | "blank":  # left out
                 pass
+            case "entity":
+                made.add(_character(found["entity"], found[0]), start, end)
+            case "percent":
+                _add_bytes(made, found[0], start, _PERCENT)
+            case "hex":
+                _add_bytes(made, found[0], start, _HEX)
+            case "unicode":
+                _add_units(made, found[0], start)
+            case _:
+                made.add(chr(int(found["long"], 16)), start, end)
     if not copied:
         return None
     made.copy(copied, len(view.text))
     return made.view()
 
 
+@lru_cache(maxsize=512)
 def _character(entity: str, written: str) -> str:
     for name in (entity, entity.lower()):
         character = html.unescape(f"&{name};")
@@ -168,29 +203,36 @@ def _character(entity: str, written: str) -> str:
 
 def _add_bytes(made: _Made, written: str, start: int, code: re.Pattern[str]) -> None:
     """Add what a row of escaped bytes says: UTF-8, and Latin-1 where it is none."""
-    codes = [
-        (int(found[1], 16), start + found.start(), start + found.end()) for found in code.finditer(written)
-    ]
-    text = bytes(byte for byte, _, _ in codes).decode("utf-8", "surrogateescape")
+    if len(written) <= _ONE_CODE:
+        byte = chr(int(written[-2:], 16))
+        made.add(byte, start, start + len(written))
+        return
+    stops = [found.end() for found in code.finditer(written)]
+    row = bytes.fromhex("".join([written[stop - 2 : stop] for stop in stops]))
+    stops = [start + stop for stop in stops]
+    text = row.decode("utf-8", "surrogateescape")
+    if len(text) == len(row):  # ASCII, and bytes that are no UTF-8
+        made.add_each(row.decode("latin-1"), start, stops)
+        return
     at = 0
     for letter in text:
         length = len(letter.encode("utf-8", "surrogateescape"))
-        byte, first, _ = codes[at]
-        made.add(chr(byte) if "\ud800" <= letter <= "\udfff" else letter, first, codes[at + length - 1][2])
+        first = stops[at - 1] if at else start
+        said = chr(row[at]) if "\ud800" <= letter <= "\udfff" else letter
+        made.add(said, first, stops[at + length - 1])
         at += length
 
 
 def _add_units(made: _Made, written: str, start: int) -> None:
     """Add what a row of Unicode escapes of JSON says: one or two of them are a character."""
-    units = [
-        (int(found[1], 16), start + found.start(), start + found.end())
-        for found in _UNICODE.finditer(written)
-    ]
-    text = b"".join(unit.to_bytes(2, "big") for unit, _, _ in units).decode("utf-16-be", "surrogatepass")
+    codes = list(_UNICODE.finditer(written))
+    stops = [start + found.end() for found in codes]
+    row = bytes.fromhex("".join([found[1] for found in codes]))
+    text = row.decode("utf-16-be", "surrogatepass")
     at = 0
     for letter in text:
         length = 2 if ord(letter) > 0xFFFF else 1  # noqa: PLR2004 -- the last character of one unit
-        made.add(letter, units[at][1], units[at + length - 1][2])
+        made.add(letter, stops[at - 1] if at else start, stops[at + length - 1])
         at += length
 
 
@@ -238,11 +280,15 @@ def base64_views(text: str) -> Iterator[View]:
     for found in _BASE64.finditer(text):
         if not _MIXED.search(found[0]):
             continue  # words, or a path
-        places = [at for at in range(found.start(), found.end()) if text[at] not in " \t\r\n\\"]
-        written = "".join([text[at] for at in places]).translate(_URL_SAFE)
+        places: Sequence[int] = range(found.start(), found.end())
+        written = found[0]
+        if not written.isalnum():
+            places = [found.start() + at for at, letter in enumerate(written) if letter in _DIGITS_OF_64]
+            written = "".join([text[at] for at in places]).translate(_URL_SAFE)
         for offset in range(4):
-            size = (len(written) - offset) // 4 * 4
-            said = base64.b64decode(written[offset : offset + size]).decode("latin-1")
+            size = (len(written) - offset) * 6 // 8
+            padded = written[offset:] + "AAA"  # the last group may be cut off
+            said = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
             yield View(said.lower(), _Places(places, offset, 0), _Places(places, offset, 1))
 
 

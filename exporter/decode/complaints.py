@@ -15,7 +15,7 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 
 # "Too bad... you mistaken the security api key." (seen, wire notes 2026-10), on a line of its own.
 _REFUSAL = re.compile(
-    r"^\W*too\s+bad\W+you\s+mistaken\s+the\s+security\s+api\s+key\W*$", re.IGNORECASE | re.MULTILINE
+    r"^[^\w\n]*too\s+bad\W+you\s+mistaken\s+the\s+security\s+api\s+key[^\w\n]*$", re.IGNORECASE | re.MULTILINE
 )
 _REFUSAL_WITHIN = 4096
 """Characters. The refusal has 46; around it there may be tags and diagnostics, but no list."""

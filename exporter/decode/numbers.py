@@ -13,7 +13,7 @@ from exporter.patterns import Pattern
 TRAILING = "| \t\r\n"
 """What may follow a value: this API likes to end with a ``|`` (wire notes 2026-10)."""
 
-_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _LONGEST_NUMBER = 400
 _LONGEST_WRAPPING = 10_000
 """Characters within which ``pattern`` is searched. A number in words is a sentence, not a book."""

@@ -25,7 +25,7 @@ _PERSONAL = re.compile(
 """A member of a record of a list (seen, wire notes 2026-10), or one that speaks of a person."""
 
 _TEXT_VALUE = re.compile(r':\s*"')
-_PAIR_OR_NUMBER = re.compile(r"\s*(?:(?:.*:)?\s*-?[\d.]+)?\s*")
+_NUMBER = re.compile(r"-?[\d.]+")
 _FEW_CELLS = 3
 
 
@@ -48,9 +48,13 @@ def holds_records(body: Content) -> bool:
             return False
         case [line]:
             cells = line.rstrip("| \t\r").split("|")
-            return len(cells) > _FEW_CELLS and any(not _PAIR_OR_NUMBER.fullmatch(cell) for cell in cells)
+            return len(cells) > _FEW_CELLS and not all(map(_is_pair_or_number, cells))
         case _:
             return True
+
+
+def _is_pair_or_number(cell: str) -> bool:
+    return not cell.strip() or _NUMBER.fullmatch(cell.rpartition(":")[2].strip()) is not None
 
 
 def _start(body: Content) -> str:

@@ -49,7 +49,7 @@ WORDS: tuple[tuple[str, Registration, str], ...] = (
     ("Not reachable", _UNREGISTERED, "inferred"),
 )
 
-_ROUND_TRIP = re.compile(r"\s*\(\s*[0-9]+\s*ms\s*\)\Z", re.IGNORECASE)
+_ROUND_TRIP = re.compile(r"\(\s*[0-9]+\s*ms\s*\)\Z", re.IGNORECASE)
 
 
 def _plain(word: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import structlog
 
@@ -104,6 +104,7 @@ class Asker:
     async def _outcome(self, item: Item, key: str) -> Answer | Failure:
         self._mask.add(key)
         started = self._clock.monotonic()
+        mask = lru_cache(maxsize=2)(self._mask)  # what is read and what is shown begin alike
         async with self.client.ask(item.request, key) as body:
             taken = self._clock.monotonic() - started
             self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
@@ -111,11 +112,11 @@ class Asker:
             if isinstance(body, Failure):
                 outcome = body
             else:
-                how = item.request.operation, body, self.options[item.target.query], self._mask
+                how = item.request.operation, body, self.options[item.target.query], mask
                 is_small = len(body) <= _READ_ON_THE_LOOP
                 outcome = read(*how) if is_small else await self._elsewhere(partial(read, *how))
             if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
-                shown_body = shown(item.request.operation, body, self._mask)
+                shown_body = shown(item.request.operation, body, mask)
                 self.answers.keep(item.target, outcome.reason, shown_body)
             elif not item.part:  # one phone that answers well does not speak for those that do not
                 self.answers.forget(item.target)

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from exporter.config import WebConfiguration, load_web
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, told
 from exporter.files import read_regular_file
 from exporter.threads import ThreadLimit
 from exporter.web.tls import server_context
@@ -130,7 +130,7 @@ class WebFile:
             reading = (await self._threads.run(lambda: read(self._path))).keeping(self.reading)
             await adopt(reading)
         except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
-            self._tell(error.strerror or "" if isinstance(error, OSError) else str(error))
+            self._tell(error.strerror or "" if isinstance(error, OSError) else told(error))
             return
         self.reading, self._seen = reading, reading.contents
         self._log.info("web configuration loaded", tls=reading.context is not None)

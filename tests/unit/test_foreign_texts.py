@@ -1,0 +1,196 @@
+"""No text of a switch makes an expression, or the mask, work out of all proportion to its length."""
+
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import exporter.alerting
+import exporter.decode
+from exporter.decode import DECODERS, Options, decode
+from exporter.masking import Mask
+from exporter.poll.reading import read, shown
+from exporter.request import Operation
+
+_SIZE = 16 * 1024
+
+_SMALL = 4
+
+_UNITS = [
+    *(
+        " ",
+        "\n",
+        "\t",
+        "\r\n",
+        " \n",
+        "\n" + " " * 40,
+        "=\n",
+        "= \n",
+        "=3D",
+        "&amp;",
+        "&amp;amp;",
+        "&#x26;",
+        "%25",
+    ),
+    *(
+        "%2525",
+        "%",
+        "\\",
+        "\\/",
+        "\\u0041",
+        "\\n",
+        "<",
+        "<>",
+        "<b",
+        ">",
+        "+",
+        ":",
+        ": 1",
+        "0",
+        "1.",
+        "1|",
+        ",",
+        "}",
+    ),
+    *(
+        "} ,",
+        '"',
+        '"a":',
+        '"pin',
+        "pin",
+        "key=",
+        "value=",
+        "('",
+        "word",
+        "word\n",
+        "word\n    ",
+        "too bad ",
+        "Warning ",
+    ),
+    *(
+        "aB3d",
+        "aB3d\n \n",
+        "(",
+        "( ",
+        "1 ms",
+        "[Errno 1",
+        "(1",
+        "-",
+        "\x1f",
+        "\u0130",
+        "&amp;%25",
+        "%=3D\\/&lt;",
+    ),
+]
+_BEFORE = ["", "word", '"pin"', "1"]
+_WHOLE = {"decode.limits._POSITIONAL"}
+"""What only whole texts are compared with."""
+
+
+def _texts(size: int) -> Iterator[str]:
+    for before in _BEFORE:
+        for unit in _UNITS:
+            yield f"{before}{(unit * size)[: size - len(before) - 1]}!"
+
+
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Return the expressions that what others send is searched with."""
+    names = ["exporter.masking", "exporter.views", "exporter.network_errors", "exporter.retry_after"]
+    names += ["exporter.logs", "exporter.web.hosts"]
+    for package in (exporter.alerting, exporter.decode):
+        names += [each.name for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
+    found: list[tuple[str, re.Pattern[str]]] = []
+
+    def collect(name: str, value: object) -> None:
+        if isinstance(value, re.Pattern):
+            found.append((name, value))
+        elif isinstance(value, dict):
+            collect(name, tuple(value.values()))
+        elif isinstance(value, tuple):
+            for each in value:
+                collect(name, each)
+
+    for name in names:
+        for variable, value in vars(importlib.import_module(name)).items():
+            collect(f"{name.removeprefix('exporter.')}.{variable}", value)
+    return found
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.thread_time()
+    work()
+    return time.thread_time() - started
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [pytest.param(name, found, id=name) for name, found in _patterns()]
+)
+def test_an_expression_takes_time_in_proportion(name: str, pattern: re.Pattern[str]) -> None:
+    """Twice the text takes twice the time: neither the square nor, with a short text, for ever."""
+
+    def work(text: str) -> None:
+        if name not in _WHOLE:
+            pattern.sub("", text)
+        pattern.fullmatch(text)
+
+    for text in _texts(48):
+        assert _seconds(lambda text=text: work(text)) < 0.5, text  # type: ignore[misc]
+    for long, short in zip(_texts(_SIZE), _texts(_SIZE // _SMALL), strict=True):
+        if (taken := _seconds(lambda text=long: work(text))) > 0.02:  # type: ignore[misc]
+            less = min(_seconds(lambda text=short: work(text)) for _ in range(3))  # type: ignore[misc]
+            taken = min(taken, *(_seconds(lambda text=long: work(text)) for _ in range(2)))  # type: ignore[misc]
+            assert taken < 2.5 * _SMALL * less, long[:60]
+
+
+@pytest.fixture
+def mask() -> Mask:
+    """Return a mask that knows two keys."""
+    mask = Mask()
+    mask.add("demo-admin-key-123456")
+    mask.add("a key with blanks")
+    return mask
+
+
+def test_a_few_indented_lines_do_not_stop_the_mask(mask: Mask) -> None:
+    """An answer of 200 bytes took half a minute."""
+    assert _seconds(lambda: mask("word" + ("\n" + " " * 40) * 4 + "!")) < 0.5
+
+
+def test_no_text_is_much_work_for_the_mask(mask: Mask) -> None:
+    """16 KiB of the worst there is are masked within a second, on a slow machine."""
+    for text in _texts(_SIZE):
+        assert _seconds(lambda text=text: mask(text)) < 1, text[:60]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("operation", DECODERS)
+def test_no_text_is_much_work_for_a_decoder(operation: Operation) -> None:
+    """Nor is any for what reads an answer."""
+    for text in _texts(_SIZE):
+        body = text.encode()
+        assert _seconds(lambda body=body: decode(operation, body)) < 0.5, text[:60]  # type: ignore[misc]
+
+
+def test_only_the_start_of_a_failing_answer_is_masked() -> None:
+    """3 KiB once, and a detail: not the whole answer, and not for each place where it is told."""
+    asked: list[int] = []
+
+    def mask(text: str) -> str:
+        asked.append(len(text))
+        return text
+
+    body = b"x=3D" * 4096
+    read(Operation.COUNT_CALLS, body, Options(), mask)
+    shown(Operation.COUNT_CALLS, body, mask)
+    assert sum(asked) < 7 * 1024
+
+
+@pytest.mark.parametrize("encoded", ["QWJjZGVmZ2hpSktM", "QWJjZGVmZ2hpSktMTQ"])
+def test_a_cut_row_of_base64_is_masked(encoded: str) -> None:
+    """A row that ends within a group tells the bytes before it."""
+    mask = Mask()
+    mask.add("AbcdefghiJKLM")
+    for end in range(11, len(encoded) + 1):
+        assert "***" in mask(encoded[:end])
