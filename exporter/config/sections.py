@@ -72,11 +72,6 @@ def _name(value: str) -> str:
     return value
 
 
-def _visible(value: str) -> str:
-    refuse_invisible(value)
-    return value
-
-
 def _within(shortest: str, longest: str) -> Callable[[object], float]:
     """Return a validator of durations. A timer of centuries overflows, and nobody means one of a year."""
 
@@ -204,7 +199,8 @@ def refused(sentence: str) -> PlainValidator:
 Text = Annotated[str, AfterValidator(_name), Form("text")]
 ExactText = Annotated[str, AfterValidator(_filled), Form("text")]
 """What an answer of the switch is compared with, which may be any text."""
-LabelValue = Annotated[str, AfterValidator(_visible)]
+LabelValue = str
+"""Any text: whoever reads the label wants it as it was written (design, section 5)."""
 Timeout = Annotated[float, PlainValidator(_within("100ms", "1h")), Form("duration, 100ms to 1h")]
 Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
 Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]

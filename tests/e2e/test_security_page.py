@@ -64,7 +64,7 @@ def test_its_configuration_is_served_and_asked_as_it_says(
     assert b"softswitch_exporter_build_info" in answer.stdout
     wrong = curl.replace("10390", port).replace(f":{_PASSWORD}", ":wrong").split()
     assert b"401" in subprocess.run([*wrong, "--show-error"], capture_output=True, check=False).stderr
-    assert cli.main([*health.split()[1:], f"--web.listen-address=:{port}"]) == 0
+    assert cli.main([*health.split()[1:], f"--web.listen-address=127.0.0.1:{port}"]) == 0
     assert capsys.readouterr().out == "softswitch-exporter is healthy.\n"
 
 

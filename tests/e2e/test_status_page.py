@@ -30,7 +30,7 @@ from tests.e2e.quick_exporter import start_quick_exporter
 
 SCRIPT = "<script>alert(1)</script>"
 QUOTES = """O'Neill & "Sons" <b>"""
-LONG = "x" * 300
+LONG = "x" * 255
 ANSWER = "<img src=x onerror=alert(1)> cannot do that, says the switch"
 
 ALERTING = {"alertmanagers": [{"url": f"http://127.0.0.1:{free_port()}"}], "dry_run": True}
