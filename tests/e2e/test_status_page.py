@@ -151,7 +151,11 @@ def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
         _renewed(page)
         expect(page.locator("#alerts")).to_contain_text("A dry run: nobody is told.")
         rows = _table(page, "alerts").locator("tbody tr")
-        assert rows.filter(has_text="gone").locator("th, td").all_text_contents()[:4] == [
+        cells = rows.filter(has_text="gone").locator("th, td")
+        wait_until(
+            lambda: _looked_again(page) and cells.first.text_content() == "firing", 15, "the alert to fire"
+        )
+        assert cells.all_text_contents()[:4] == [
             "firing", "critical", "SoftswitchNodeMissing", "switch pbx-<i>eu</i>, node gone",
         ]  # fmt: skip
         row = rows.filter(has_text="SoftswitchBalanceLow").filter(has_text="tenant ACME")
