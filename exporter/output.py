@@ -27,15 +27,19 @@ class BoundedOutput(io.TextIOBase):
     """A text stream over a file descriptor whose ``write`` returns at once, and drops lines without room.
 
     ``on_resumed`` is called from the writing thread, with the number of lines that were dropped, when the
-    reader reads again.
+    reader reads again. With ``ends``, ``write`` raises BrokenPipeError once the reader has closed the pipe.
     """
 
-    def __init__(self, descriptor: int, *, limit: int = _LIMIT, encoding: str = "utf-8") -> None:
+    def __init__(
+        self, descriptor: int, *, limit: int = _LIMIT, encoding: str = "utf-8", ends: bool = False
+    ) -> None:
         self.on_resumed: Callable[[int], None] = lambda _: None
         self.dropped = 0
         self._descriptor = descriptor
         self._limit = limit
         self._encoding = encoding
+        self._ends = ends
+        self._is_broken = False
         # SimpleQueue and a reentrant lock: a finalizer may log while this thread is inside `write`.
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._lock = threading.RLock()
@@ -55,6 +59,8 @@ class BoundedOutput(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Queue whole lines; keep the beginning of an unfinished one."""
+        if self._is_broken and self._ends:
+            raise BrokenPipeError
         with self._lock:
             lines, newline, self._rest = (self._rest + text).rpartition("\n")
             if newline:
@@ -94,7 +100,8 @@ class BoundedOutput(io.TextIOBase):
             content = self._next()
             try:
                 self._write(content)
-            except OSError:  # the reader is gone, or the disk is full
+            except OSError as error:  # the reader is gone, or the disk is full
+                self._is_broken = isinstance(error, BrokenPipeError)
                 self._count_dropped(content)
                 is_written = False
             else:
@@ -135,14 +142,14 @@ def never_block() -> BoundedOutput | None:
 
     Returns None where the process has no standard error. What is queued at exit has a second to be written.
     """
-    sys.stdout = _bounded(sys.stdout)
-    sys.stderr = error = _bounded(sys.stderr)
+    sys.stdout = _bounded(sys.stdout, ends=True)  # as `demo | head -1` has it; a daemon logs to the other one
+    sys.stderr = error = _bounded(sys.stderr, ends=False)
     return error if isinstance(error, BoundedOutput) else None
 
 
-def _bounded(stream: TextIO | None) -> TextIO:
+def _bounded(stream: TextIO | None, *, ends: bool) -> TextIO:
     if stream is None:  # closed by whoever started us: its number may be that of another file by now
         return Path(os.devnull).open("w", encoding="utf-8")
-    output = BoundedOutput(stream.fileno(), encoding=stream.encoding)
+    output = BoundedOutput(stream.fileno(), encoding=stream.encoding, ends=ends)
     atexit.register(output.drain, _AT_EXIT)
     return output  # type: ignore[return-value]  # it is a TextIOBase, and TextIO has attributes nobody needs
