@@ -1,6 +1,5 @@
 """2,000 tenants and 200 ms an answer: the requests are even, within the limits, and as the plan promised."""
 
-import os
 import re
 import subprocess
 import time
@@ -8,7 +7,7 @@ from bisect import bisect_left
 from pathlib import Path
 
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.programs import EXPORTER, Program, Simulator, tell, wait_until
+from tests.e2e.programs import EXPORTER, Simulator, tell, wait_until
 
 TENANTS = 2000
 RATE = 190
@@ -58,12 +57,6 @@ def _promised_cycles(configuration: str, folder: Path) -> dict[str, float]:
     }
 
 
-def _processor_seconds(program: Program) -> float:
-    """Return the processor time, user's and system's, that a program has used."""
-    fields = Path(f"/proc/{program.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def _most_within(times: list[float], seconds: float) -> int:
     """Return how many at most of some sorted times lie within so many seconds."""
     return max(bisect_left(times, start + seconds) - first for first, start in enumerate(times))
@@ -72,7 +65,7 @@ def _most_within(times: list[float], seconds: float) -> int:
 def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """No burst, never more in flight or in a second than allowed, the promised cycle, and little work."""
+    """No burst, never more in flight or in a second than allowed, and the promised cycle."""
     simulator = run_simulator(f"--tenants={TENANTS}", "--latency=0.2")
     configuration = _configuration(simulator)
     promised = _promised_cycles(configuration, tmp_path)
@@ -80,9 +73,7 @@ def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
     exporter = run_exporter(configuration)
     wait_until(lambda: simulator.requests(since=RATE)["requests"], 10, "a second's requests")
 
-    worked, started = _processor_seconds(exporter.program), time.monotonic()
     time.sleep(WATCHED)
-    load = (_processor_seconds(exporter.program) - worked) / (time.monotonic() - started)
     cycles = {
         query: exporter.value("softswitch_query_cycle_seconds", switch="large", query=query, scope="tenant")
         for query in QUERIES
@@ -98,7 +89,6 @@ def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
     tell(f"{len(times)} requests, {mean:.1f} a second; {most_in_flight} in flight at most")
     tell(f"busiest second: {busiest_second}; busiest 5 seconds: {busiest_5_seconds:.1f} a second")
     tell(f"cycles promised: {promised}; measured: {cycles}")
-    tell(f"processor: {load:.1%} of a core")
     assert log["counts"]["by_outcome"] == {"answered": log["counts"]["total"] - log["counts"]["in_flight"]}
     assert busiest_5_seconds <= 2 * mean
     assert most_in_flight <= CONCURRENCY
@@ -110,4 +100,3 @@ def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
         cycle = cycles[query]
         assert cycle is not None, f"{query} did not finish a sweep"
         assert abs(cycle - promised[query]) <= 0.05 * promised[query]
-    assert load < 0.2
