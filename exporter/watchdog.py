@@ -44,9 +44,8 @@ Tell = Callable[[], None]
 def end_process(tell: Tell) -> None:
     """Log why, and end at once with status 3. Nothing is closed: that takes memory, or what stands still."""
     _reserve.clear()
-    signal.alarm(
-        _LOGGING
-    )  # whoever stands still may hold the lock of logging: then the kernel ends the process
+    # A thread that stands still may hold the lock of logging: then the kernel ends the process.
+    signal.alarm(_LOGGING)
     try:
         tell()
         if isinstance(sys.stderr, BoundedOutput):
