@@ -24,7 +24,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from benchmarks.loops import Watch
-from exporter import catalogue
 from exporter.alerting.daemon import Alerting
 from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.look import Look
@@ -33,6 +32,7 @@ from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
 from exporter.logs import configure
 from exporter.masking import Mask
+from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Families, Store
 

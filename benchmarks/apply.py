@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.stores import answer, filled
 from benchmarks.table import Row
-from exporter.catalogue import METRICS
+from exporter.metrics.catalogue import METRICS
 from exporter.store import Store
 
 _FEW, _MANY = 1_000, 100_000

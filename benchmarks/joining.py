@@ -19,8 +19,8 @@ from exporter.app import collect_garbage_less
 from exporter.client import open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration, load
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
 from exporter.poll import Poller
 from exporter.simulator import server

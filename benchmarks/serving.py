@@ -22,8 +22,8 @@ from benchmarks.loops import Watch
 from benchmarks.processes import resident_bytes
 from benchmarks.stores import filled
 from exporter.app import collect_garbage_less
-from exporter.exposition import Exposition, Format
-from exporter.instruments import Instruments
+from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.store import Store
 from exporter.web.metrics import stream_metrics
 

@@ -1,7 +1,7 @@
 """Stores with as many series as wanted, filled as polling fills them."""
 
-from exporter import catalogue
 from exporter.config import SwitchConfiguration
+from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll.declared import declare_tenant
 from exporter.store import Families, Store

@@ -19,11 +19,11 @@ from exporter.alerting.daemon import Alerting
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.errors import ConfigurationError
-from exporter.exposition import Exposition
 from exporter.fleet import Fleet
-from exporter.instruments import Instruments
 from exporter.key_files import KeyFiles
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition
+from exporter.metrics.self_metrics import Instruments
 from exporter.reloading import Reloading
 from exporter.schedule import Schedule
 from exporter.threads import ThreadLimit

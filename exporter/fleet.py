@@ -11,8 +11,8 @@ from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
 from exporter.errors import StartError, TlsFileError
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
 from exporter.poll import Poller
 from exporter.resolver import Resolver

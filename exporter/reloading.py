@@ -10,8 +10,8 @@ from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.errors import ExporterError, told
 from exporter.fleet import Fleet
-from exporter.instruments import Instruments
 from exporter.key_files import KeyFiles
+from exporter.metrics.self_metrics import Instruments
 from exporter.schedule import Schedule
 
 _ALERTING = "alerting"

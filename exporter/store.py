@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exporter import catalogue, freshness, lines
-from exporter.budget import Budget, load_of
-from exporter.catalogue import Metric
-from exporter.lines import Values
+from exporter import freshness
+from exporter.metrics import catalogue, text_format
+from exporter.metrics.catalogue import Metric
+from exporter.metrics.series_limit import Budget, load_of
+from exporter.metrics.snapshot import Shelves
+from exporter.metrics.text_format import Values
 from exporter.model import Failure, Query, Scope, Target
-from exporter.shelf import Shelves
 
 __all__ = ["Attempt", "Families", "Store", "Values"]
 
@@ -156,7 +157,7 @@ class Store:
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
         """Set values that do not age: those from the configuration."""
-        self._set(metric, tenant, part, lines.head(metric, self.switch, tenant), values)
+        self._set(metric, tenant, part, text_format.head(metric, self.switch, tenant), values)
 
     def take_lack_of_declared(self) -> bool:
         """Tell, once, that there is room again for what is declared of each tenant and was withheld."""
@@ -170,7 +171,7 @@ class Store:
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
         """Set the one series that carries what a tenant is called and how it is labelled."""
         self.labels[tenant] = labels
-        text = lines.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels).encode()
+        text = text_format.line(catalogue.TENANT_INFO, (self.switch, tenant, name), 1, labels).encode()
         if self._budget.is_strained:
             is_withheld = self._budget.withholds(catalogue.TENANT_INFO, tenant)
             self._budget.leave_out((catalogue.TENANT_INFO, tenant, ""), text if is_withheld else b"")
@@ -302,14 +303,14 @@ class Store:
     def values(self, metric: Metric, tenant: str = "", part: str = "") -> Values | None:
         """Return what a family says of one tenant, or of the switch; None where nothing is known."""
         block = self._shelves.get(metric, tenant, part)
-        return lines.said(metric, self.switch, tenant, block) if block else None
+        return text_format.said(metric, self.switch, tenant, block) if block else None
 
     def _set(self, metric: Metric, tenant: str, part: str, head: tuple[str, ...], values: Values) -> None:
         before = self._shelves.get(metric, tenant, part)
         if before and isinstance(values, float | int) and not self._budget.is_strained:
-            self._shelves.put(metric, tenant, part, lines.renewed(before, values))
+            self._shelves.put(metric, tenant, part, text_format.renewed(before, values))
             return
-        block = lines.block(metric, head, values)
+        block = text_format.block(metric, head, values)
         if self._budget.is_strained:
             block = self._within_budget(metric, tenant, part, block)
         self._shelves.put(metric, tenant, part, block)
@@ -338,11 +339,11 @@ class Store:
         watched = self.values(catalogue.EXTENSION_WATCHED, tenant)
         if metric is not catalogue.EXTENSION_REGISTERED or not isinstance(watched, Mapping):
             return b"", block
-        head = lines.head(metric, self.switch, tenant)
-        values = lines.figures(metric, head, block)
+        head = text_format.head(metric, self.switch, tenant)
+        values = text_format.figures(metric, head, block)
         kept = {number: value for number, value in values.items() if number in watched}
         others = {number: value for number, value in values.items() if number not in watched}
-        return lines.block(metric, head, kept), lines.block(metric, head, others)
+        return text_format.block(metric, head, kept), text_format.block(metric, head, others)
 
     def _withhold_what_is_too_much(self) -> None:
         while metrics := self._budget.tighten(self._load):

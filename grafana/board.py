@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from grafana.panels import SOURCE, Built
 from grafana.promql import SWITCHES, firing, select
 

@@ -2,8 +2,8 @@
 
 from grafana_foundation_sdk.models import dashboard as models
 
-from exporter import catalogue
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 from grafana.board import Row, board, instance, job, switches
 from grafana.panels import (
     CRITICAL,

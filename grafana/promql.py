@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from exporter.catalogue import Metric
+from exporter.metrics.catalogue import Metric
 
 _RULES = Path(__file__).parents[1] / "alerts/softswitch.rules.yaml"
 _RECORDED = frozenset(

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models import dashboard as models
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from grafana.board import Row, board, job, one_switch, tenant
 from grafana.panels import (
     CRITICAL,

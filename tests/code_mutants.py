@@ -56,7 +56,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/courtesy": ("unit/poll/test_courtesy.py",),
     "poll/plan": ("unit/poll/test_plan.py",),
     "alerting/held": ("unit/alerting/test_held.py",),
-    "budget": ("unit/test_budget.py", "unit/test_store.py"),
+    "metrics/series_limit": ("unit/metrics/test_series_limit.py", "unit/test_store.py"),
     "schedule": ("unit/test_schedule.py",),
     "store": ("unit/test_store.py",),
     "decode/classify": _decoding("classify"),

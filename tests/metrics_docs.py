@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.catalogue import METRICS, Kind, Metric
+from exporter.metrics.catalogue import METRICS, Kind, Metric
 
 _BEGINNING = """\
 # Metrics
 
-Written by `make metrics-docs` from `exporter/catalogue.py`; do not edit.
+Written by `make metrics-docs` from `exporter/metrics/catalogue.py`; do not edit.
 
 Samples carry no timestamps. No value is invented: what is unknown or stale is absent, and what failed keeps
 its last value until it is stale. `switch` is the name of the switch in the configuration, `tenant` the code

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter import catalogue
-from exporter.catalogue import Kind
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Kind
 from exporter.model import Query, Reason, Scope
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from exporter.exposition import Exposition, Format, Source
+from exporter.metrics.exposition import Exposition, Format, Source
 
 
 def samples(*sources: Source) -> Iterable[Sample]:

@@ -2,9 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from exporter import catalogue
 from exporter.alerting.backlog import Kind
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 
 
 class AlertingInstruments:

@@ -6,7 +6,7 @@ what the store holds, once for each evaluation. Times are moments: see ``engine`
 
 from collections.abc import Iterator, Mapping
 
-from exporter import catalogue, freshness
+from exporter import freshness
 from exporter.alerting.attempts import Attempts
 from exporter.alerting.held import Held
 from exporter.alerting.history import History
@@ -19,6 +19,7 @@ from exporter.alerting.reading import (
     by_tenant,
     figures_by_tenant,
 )
+from exporter.metrics import catalogue
 from exporter.model import Query, Registration, Scope
 from exporter.store import Store
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from itertools import chain
 from typing import Generic, TypeVar
 
-from exporter import catalogue, lines
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue, text_format
+from exporter.metrics.catalogue import Metric
 from exporter.store import Store, Values
 
 _AT_A_TIME = 300
@@ -54,7 +54,7 @@ class Reading(Generic[Key, Value]):
         said = {tenant: values for tenant, values in known.items() if tenant in now}
         new = [tenant for tenant, block in now.items() if before.get(tenant) is not block]
         for number, tenant in enumerate(new, 1):
-            said[tenant] = lines.said(self._metric, switch, tenant, now[tenant])
+            said[tenant] = text_format.said(self._metric, switch, tenant, now[tenant])
             if not number % _AT_A_TIME:
                 yield
         return said
@@ -109,7 +109,7 @@ class WatchedPhones:
         phones = ((tenant, extension) for tenant in new for extension in self._extensions[tenant])
         for number, (tenant, extension) in enumerate(phones, 1):
             labels = (store.switch if store else "", tenant, extension)
-            state = lines.figure_among(_PHONES, labels, blocks.get(tenant, b""))
+            state = text_format.figure_among(_PHONES, labels, blocks.get(tenant, b""))
             if state is None:
                 values.pop((tenant, extension), None)
             else:

@@ -11,11 +11,12 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter import catalogue, logs
+from exporter import logs
 from exporter.app import Settings, running
 from exporter.config import load
 from exporter.errors import StartError
 from exporter.masking import Mask
+from exporter.metrics import catalogue
 from exporter.output import never_block
 from exporter.simulator.keys import Keys
 from exporter.simulator.server import RunningSimulator, create_application, start

@@ -9,8 +9,8 @@ import structlog
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Answer, Failure, Reason, SkipReason, Target
 from exporter.poll.answers import Answers
 from exporter.poll.courtesy import Courtesy

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from exporter import catalogue
 from exporter.config import SwitchConfiguration, TenantSettings
+from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.store import Store
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from exporter import catalogue
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 from exporter.model import Answer, Counts, Limits, Number, Query, Scope
 from exporter.store import Families, Values
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import structlog
 
-from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
+from exporter.metrics import catalogue
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import (
     Answer,
     Counts,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import TenantSettings
+from exporter.metrics import catalogue
 from exporter.store import Store
 
 

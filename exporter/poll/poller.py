@@ -6,12 +6,12 @@ from functools import partial
 
 import structlog
 
-from exporter import catalogue
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics import catalogue
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants, names_all
 from exporter.poll import declared
 from exporter.poll.answers import Answers

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from exporter.model import Extensions, Failure, Peers, Reason, Registration, RegistrationState
 from exporter.store import Families
 

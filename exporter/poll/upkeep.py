@@ -2,10 +2,10 @@
 
 import structlog
 
-from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
+from exporter.metrics import catalogue
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
 from exporter.poll.courtesy import Courtesy
 from exporter.poll.opening import OpeningHours

@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from exporter.exposition import Exposition
+from exporter.metrics.exposition import Exposition
 from exporter.web.negotiation import metrics_format
 from exporter.web.streaming import stream
 

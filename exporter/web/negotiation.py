@@ -4,7 +4,7 @@ Done here because aiohttp's own negotiation ignores ``q=0`` and prefers deflate 
 of prometheus_client repeats whatever version a scraper names (seen, 0.26).
 """
 
-from exporter.exposition import Format
+from exporter.metrics.exposition import Format
 
 _OPENMETRICS_VERSIONS = {"", "0.0.1", "1.0.0"}
 """The text of these is one and the same for what is served here."""

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError, told
-from exporter.exposition import Exposition
+from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
 from exporter.web.accepting import Protocol

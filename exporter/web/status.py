@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exporter import __version__, catalogue
+from exporter import __version__
 from exporter.clock import Clock
+from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.web.queries import age, query_state

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from exporter.model import Registration, Scope, Target
 from exporter.poll import Poller
 from exporter.web.slices import slices

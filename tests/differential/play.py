@@ -7,8 +7,8 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from exporter import catalogue, lines
-from exporter.catalogue import METRICS
+from exporter.metrics import catalogue, text_format
+from exporter.metrics.catalogue import METRICS
 from exporter.model import Failure, Query, Scope, Target
 from exporter.store import Store
 from tests.differential.site import PHONES, TENANTS, TRANSPORT, Site, trouble
@@ -230,7 +230,9 @@ class Play:
             for line in b"".join(chain.from_iterable(self.store.lend(metric))).decode().splitlines():
                 series, _, value = line.rpartition(" ")
                 yield series, value
-        own = lines.line(catalogue.BREAKER_OPEN, (self.scenario.name,), float(self._breaker_open(minute)))
+        own = text_format.line(
+            catalogue.BREAKER_OPEN, (self.scenario.name,), float(self._breaker_open(minute))
+        )
         series, _, value = own.rstrip("\n").rpartition(" ")
         yield series, value
 

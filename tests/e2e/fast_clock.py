@@ -24,11 +24,11 @@ from prometheus_client import CollectorRegistry
 from exporter.client import open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.exposition import Exposition, Format
 from exporter.fleet import _RETRY_EVERY
-from exporter.instruments import Instruments
 from exporter.key_files import EVERY as KEYS_EVERY
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.poll import Poller
 from exporter.simulator import server
 from exporter.simulator.faults import Fault

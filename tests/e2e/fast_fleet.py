@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
 from exporter.config import Configuration
-from exporter.exposition import Exposition, Format
 from exporter.fleet import Fleet
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.poll import Poller
 from exporter.schedule import Period, Run, Schedule
 from tests.e2e.programs import Series, samples

@@ -17,8 +17,8 @@ import structlog
 
 from exporter import logs
 from exporter.config import load
-from exporter.exposition import Format
 from exporter.masking import Mask
+from exporter.metrics.exposition import Format
 from exporter.model import Target
 from exporter.web.status import status, to_json
 from tests.e2e.fast_clock import FastLoop

@@ -15,8 +15,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter import catalogue
-from exporter.catalogue import METRICS, TENANT_INFO, Kind, Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import METRICS, TENANT_INFO, Kind, Metric
 from tests.e2e.everything import ALERTING, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,

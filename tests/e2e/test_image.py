@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import exporter
-from exporter.catalogue import BUILD_INFO
+from exporter.metrics.catalogue import BUILD_INFO
 from tests.e2e.conftest import Start
 from tests.e2e.containers import (
     BUILT,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter import __version__, catalogue
-from exporter.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
+from exporter import __version__
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 from tests.e2e import two_switches
 from tests.e2e.everything import (

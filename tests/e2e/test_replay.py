@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS, Kind
 from tests.e2e.conftest import StartExporter, StartPrometheus
 from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, ready, switch
 from tests.e2e.prime_switch import (

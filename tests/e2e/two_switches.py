@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from exporter import catalogue
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 from tests.e2e.everything import OF_TENANTS, WHOLE, queries, switch
 from tests.e2e.programs import Series
 

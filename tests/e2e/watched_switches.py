@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from exporter.simulator.installation import Tenant
 from exporter.simulator.traffic import spent
 from exporter.simulator.world import World

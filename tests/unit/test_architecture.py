@@ -9,9 +9,9 @@ import exporter
 
 _PURE = [
     "model",
-    "catalogue",
+    "metrics.catalogue",
     "request",
-    "lines",
+    "metrics.text_format",
     "masking",
     "clock",
     "store",

@@ -18,8 +18,8 @@ from exporter.cli.probe.questions import Question
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import asking
 from exporter.poll.asking import Asker

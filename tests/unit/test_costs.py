@@ -20,7 +20,6 @@ from yarl import URL
 
 from benchmarks.alerting import filled_store, let_a_minute_pass
 from benchmarks.stores import answer, filled
-from exporter import lines
 from exporter.alerting.attempts import Attempts
 from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.look import Look
@@ -28,9 +27,10 @@ from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import Key, SwitchConfiguration
 from exporter.deadlines import Deadlines
-from exporter.exposition import SLICE_BYTES, Exposition, Format
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics import text_format
+from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.request import Request
@@ -131,7 +131,7 @@ def test_an_answer_costs_the_same_among_few_and_many(stores: dict[int, Store]) -
     assert few == many
 
 
-_READS = {function.__code__: function.__name__ for function in (lines.said, lines.figure_among)}
+_READS = {function.__code__: function.__name__ for function in (text_format.said, text_format.figure_among)}
 _TAKES_IN = Attempts._take_in.__code__
 _TENANTS = 60
 """Of the benchmark: each has six targets, and four families of answers that alerts are about."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter import catalogue
 from exporter.cli import main
 from exporter.cli.arguments import parser
 from exporter.config import load
+from exporter.metrics import catalogue
 from tests.certificates import Authority
 from tests.documents import MARKDOWN, ROOT, anchors, blocks, lines, make_targets, prose
 from tests.promql_names import known_series

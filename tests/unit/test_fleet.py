@@ -8,13 +8,13 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import Configuration, load
 from exporter.errors import StartError
 from exporter.fleet import Fleet
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics import catalogue
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Scope, Target
 from exporter.request import Operation, Request
 from exporter.resolver import Resolver

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter import catalogue
-from exporter.catalogue import METRICS, Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import METRICS, Metric
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
 

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 import yaml
 from yarl import URL
 
-from exporter import lines
-from exporter.catalogue import Metric
 from exporter.cli.probe.finding import Advice, Finding
 from exporter.config import SwitchConfiguration
 from exporter.decode import column_names, excerpt, is_list
 from exporter.masking import Mask
+from exporter.metrics import text_format
+from exporter.metrics.catalogue import Metric
 from exporter.model import Content, Extensions, Failure, Peers, RegistrationState, Tenants
 from exporter.poll.families import families
 from exporter.poll.reading import masked
@@ -91,7 +91,7 @@ def _samples(metric: Metric, head: tuple[str, ...], values: Values) -> Iterator[
     each = values.items() if isinstance(values, Mapping) else [("", values)]
     for last, value in each:
         labels = (*head, last) if isinstance(values, Mapping) else head
-        yield f"sample    {lines.line(metric, labels, value)}".rstrip("\n")
+        yield f"sample    {text_format.line(metric, labels, value)}".rstrip("\n")
 
 
 def advice_lines(given: Advice) -> Iterator[str]:

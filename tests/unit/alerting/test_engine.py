@@ -4,11 +4,11 @@ from types import FrameType
 from typing import Any
 
 from benchmarks.alerting import filled_store, let_a_minute_pass
-from exporter import catalogue
 from exporter.alerting import rules, state
 from exporter.alerting.alerts import State
 from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.look import Look
+from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.store import Store
 

@@ -2,7 +2,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from exporter import catalogue
 from exporter.alerting.reading import (
     Reading,
     WatchedPhones,
@@ -11,6 +10,7 @@ from exporter.alerting.reading import (
     by_tenant,
     figures_by_tenant,
 )
+from exporter.metrics import catalogue
 from exporter.store import Store
 
 

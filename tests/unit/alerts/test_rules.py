@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.catalogue import METRICS, Kind
+from exporter.metrics.catalogue import METRICS, Kind
 from tests.promql_names import known_series, mentioned, unknown_names
 from tests.rule_files import (
     ALERT_NAMES,

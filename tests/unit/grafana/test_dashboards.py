@@ -9,8 +9,8 @@ import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from exporter import catalogue
-from exporter.catalogue import METRICS, Kind
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import METRICS, Kind
 from grafana.generate import dashboards, text
 from tests.dashboard_files import DASHBOARDS, DIRECTORY, Dashboard, queries, variables
 from tests.dashboard_lint import EXEMPT, problems

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter import catalogue
 from exporter.config import SwitchConfiguration
+from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll.declared import declare_switch, declare_tenant
 from exporter.store import Store

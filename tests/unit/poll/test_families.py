@@ -1,7 +1,7 @@
 import pytest
 
-from exporter import catalogue
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 from exporter.model import (
     Answer,
     Counts,

@@ -27,9 +27,9 @@ from yarl import URL
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration, load
-from exporter.exposition import Exposition, Format
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.request import Operation, Request

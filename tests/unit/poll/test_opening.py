@@ -1,9 +1,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from exporter import catalogue
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
+from exporter.metrics import catalogue
 from exporter.poll.opening import OpeningHours
 from exporter.store import Store
 

@@ -10,13 +10,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from exporter import catalogue
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.exposition import Exposition, Format
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics import catalogue
+from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.store import Store

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from exporter.model import Failure, Reason, Registration, RegistrationState
 from exporter.poll.registrations import Registrations, registration_families
 

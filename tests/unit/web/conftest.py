@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from exporter.client import open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
-from exporter.instruments import Instruments
 from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
 from exporter.poll import Poller
 from exporter.store import Store
 

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
-from exporter.exposition import Exposition
+from exporter.metrics.exposition import Exposition
 from exporter.web import Sources, serve
 
 

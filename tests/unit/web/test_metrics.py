@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry
 
-from exporter import catalogue
-from exporter.exposition import Exposition, Format
+from exporter.metrics import catalogue
+from exporter.metrics.exposition import Exposition, Format
 from exporter.store import Store
 from exporter.web.metrics import stream_metrics
 

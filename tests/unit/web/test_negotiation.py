@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.exposition import Format
+from exporter.metrics.exposition import Format
 from exporter.web.negotiation import accepts_gzip, metrics_format
 
 _PROMETHEUS_2_42 = (

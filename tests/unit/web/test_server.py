@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError, StartError
-from exporter.exposition import Exposition, Format
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition, Format
 from exporter.poll import Poller
 from exporter.web import Server, Sources, serve
 from tests.unit.web.conftest import Pollers

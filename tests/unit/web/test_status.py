@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from exporter import __version__, catalogue
+from exporter import __version__
 from exporter.alerting.engine import Engine
 from exporter.alerting.messages import Now
 from exporter.alerting.shown import shown
 from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
+from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json

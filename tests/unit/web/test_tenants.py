@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.tenants import failing_queries, severity, tenant_rows

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError
-from exporter.exposition import Exposition
+from exporter.metrics.exposition import Exposition
 from exporter.web import Server, Sources, WebFile, serve
 from exporter.web.web_file import Reading
 from tests.certificates import Authority

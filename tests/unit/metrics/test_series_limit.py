@@ -1,7 +1,7 @@
 import pytest
 
-from exporter import catalogue
-from exporter.budget import BYTES_A_SERIES, Budget, load_of
+from exporter.metrics import catalogue
+from exporter.metrics.series_limit import BYTES_A_SERIES, Budget, load_of
 
 _PHONES = catalogue.EXTENSION_REGISTERED
 _BY_NODE = catalogue.TENANT_NODE_CHANNELS

@@ -1,5 +1,5 @@
-from exporter import catalogue
-from exporter.shelf import Shelf, Shelves
+from exporter.metrics import catalogue
+from exporter.metrics.snapshot import Shelf, Shelves
 
 
 def test_what_was_lent_does_not_change() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from exporter.catalogue import Metric
+from exporter.metrics.catalogue import Metric
 
 
 class Shelf:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from exporter.catalogue import METRICS, Metric
+from exporter.metrics.catalogue import METRICS, Metric
 
 Values = float | Mapping[str, float]
 """What a family says of one tenant, or of the switch: one figure, or one for each value of the last label."""

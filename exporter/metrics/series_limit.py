@@ -6,8 +6,8 @@ the phones that it names as watched, the limits of its nodes, and the figures of
 
 from collections.abc import Collection
 
-from exporter import catalogue
-from exporter.catalogue import Metric
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 
 Place = tuple[Metric, str, str]
 """A family, whose it is (a tenant code, or "" for the switch), and the part, where it comes part by part."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter import catalogue, lines
+from exporter.metrics import catalogue, text_format
 
 # Half of a character (a lone surrogate) has no place in UTF-8, and so none on any page.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -49,7 +49,7 @@ def _headed(body: str) -> str:
 @given(_TEXT, _TEXT)
 def test_any_label_text_survives_the_text_format(switch: str, node: str) -> None:
     """Whatever a node is called, a reader of the text format gets that name back."""
-    text = _headed(lines.line(catalogue.NODE_PEERS, (switch, node), 1))
+    text = _headed(text_format.line(catalogue.NODE_PEERS, (switch, node), 1))
 
     (family,) = parse_text(text)
 
@@ -60,7 +60,7 @@ def test_any_label_text_survives_the_text_format(switch: str, node: str) -> None
 @given(_TEXT, _TEXT)
 def test_any_label_text_survives_openmetrics(switch: str, node: str) -> None:
     """The same bytes say the same in OpenMetrics."""
-    text = _headed(lines.line(catalogue.NODE_PEERS, (switch, node), 1)) + "# EOF\n"
+    text = _headed(text_format.line(catalogue.NODE_PEERS, (switch, node), 1)) + "# EOF\n"
 
     (family,) = parse_openmetrics(text)  # type: ignore[no-untyped-call]  # it has no annotations
 
@@ -77,7 +77,7 @@ def test_any_label_text_survives_openmetrics(switch: str, node: str) -> None:
 )
 def test_numbers_survive(value: float) -> None:
     """Every finite number is read back as the very same number."""
-    assert float(lines.number(value)) == value
+    assert float(text_format.number(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_numbers_survive(value: float) -> None:
 )
 def test_whole_numbers_have_no_decimal_point(value: float, text: str) -> None:
     """A count looks like a count, and a fraction keeps all its digits."""
-    assert lines.number(value) == text
+    assert text_format.number(value) == text
 
 
 def test_line_as_a_whole() -> None:
     """Labels stand in the order of the catalogue, and those beyond it come last."""
-    text = lines.line(catalogue.TENANT_INFO, ("pbx-eu", "ACME", 'A "B"'), 1, {"team": "noc"})
+    text = text_format.line(catalogue.TENANT_INFO, ("pbx-eu", "ACME", 'A "B"'), 1, {"team": "noc"})
 
     assert text == 'softswitch_tenant_info{switch="pbx-eu",tenant="ACME",name="A \\"B\\"",team="noc"} 1\n'
 
@@ -102,46 +102,48 @@ _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5))
 def test_a_block_is_its_lines(switch: str, values: dict[str, float]) -> None:
     """Made together, the lines of several nodes are what they would be one by one, and say what went in."""
-    block = lines.block(catalogue.NODE_PEERS, (switch,), values)
+    block = text_format.block(catalogue.NODE_PEERS, (switch,), values)
 
-    one_by_one = [lines.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()]
+    one_by_one = [
+        text_format.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()
+    ]
     assert block.decode() == "".join(one_by_one)
-    assert lines.figures(catalogue.NODE_PEERS, (switch,), block) == values
+    assert text_format.figures(catalogue.NODE_PEERS, (switch,), block) == values
     if values:
-        assert lines.said(catalogue.NODE_PEERS, switch, "", block) == values
+        assert text_format.said(catalogue.NODE_PEERS, switch, "", block) == values
 
 
 @given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5), _TEXT)
 def test_one_line_of_a_block(switch: str, values: dict[str, float], other: str) -> None:
     """One node's figure is found among the others', whatever they are called; what is not there is not."""
-    block = lines.block(catalogue.NODE_PEERS, (switch,), values)
+    block = text_format.block(catalogue.NODE_PEERS, (switch,), values)
 
     for node in {*values, other}:
-        assert lines.figure_among(catalogue.NODE_PEERS, (switch, node), block) == values.get(node)
+        assert text_format.figure_among(catalogue.NODE_PEERS, (switch, node), block) == values.get(node)
 
 
 @given(_TEXT, _FINITE)
 def test_a_block_of_one_figure(switch: str, value: float) -> None:
     """One figure is one line, and is read back."""
-    block = lines.block(catalogue.PEERS, (switch,), value)
+    block = text_format.block(catalogue.PEERS, (switch,), value)
 
-    assert block.decode() == lines.line(catalogue.PEERS, (switch,), value)
-    assert lines.figure(block) == value
-    assert lines.said(catalogue.PEERS, switch, "", block) == value
+    assert block.decode() == text_format.line(catalogue.PEERS, (switch,), value)
+    assert text_format.figure(block) == value
+    assert text_format.said(catalogue.PEERS, switch, "", block) == value
 
 
 @given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))
 def test_wrong_number_of_label_values_is_refused(texts: list[str]) -> None:
     """A series with a label too few or too many is a defect of ours, and is never served."""
     with pytest.raises(ValueError, match="labels"):
-        lines.line(catalogue.NODE_PEERS, texts, 1)
+        text_format.line(catalogue.NODE_PEERS, texts, 1)
 
 
 @pytest.mark.parametrize("name", _ODD)
 def test_prometheus_itself_reads_odd_labels(name: str, require_program: Callable[[str, str], str]) -> None:
     """The parser of the real Prometheus takes the odd text, and the sample after it as well."""
     promtool = require_program("promtool", "prometheus")
-    samples = [lines.line(catalogue.NODE_PEERS, ("pbx", node), 1) for node in (_ODD[name], "after it")]
+    samples = [text_format.line(catalogue.NODE_PEERS, ("pbx", node), 1) for node in (_ODD[name], "after it")]
 
     done = subprocess.run(
         [promtool, "check", "metrics"],
@@ -158,6 +160,6 @@ def test_a_renewed_line_is_as_one_made_anew(switch: str, tenant: str, before: fl
     """Whatever its labels are, only the value is another one."""
     labels = switch, tenant
 
-    renewed = lines.renewed(lines.block(catalogue.TENANT_BALANCE, labels, before), now)
+    renewed = text_format.renewed(text_format.block(catalogue.TENANT_BALANCE, labels, before), now)
 
-    assert renewed == lines.block(catalogue.TENANT_BALANCE, labels, now)
+    assert renewed == text_format.block(catalogue.TENANT_BALANCE, labels, now)

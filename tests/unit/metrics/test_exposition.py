@@ -6,11 +6,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter import catalogue
 from exporter.alerting.instruments import AlertingInstruments
-from exporter.catalogue import METRICS, Kind
-from exporter.exposition import SLICE_BYTES, Exposition, Format
-from exporter.instruments import Instruments
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import METRICS, Kind
+from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
 

@@ -1,0 +1,1 @@
+"""What `/metrics` serves: declared once, kept as values, rendered to text."""
