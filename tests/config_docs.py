@@ -11,11 +11,12 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from exporter.config import Configuration, durations
+from exporter import durations
+from exporter.config import Configuration
 from exporter.config.problems import sections
 from exporter.config.queries import TenantQuery
-from exporter.config.sections import Form
 from exporter.config.tenants import TenantDefaults
+from exporter.fields import Form
 from exporter.patterns import Pattern
 
 _BEGINNING = """\

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, durations, load, load_web
+from exporter import durations
+from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
 from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.targets import Targets

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.keys import Key, Password, PasswordFile
 from exporter.config.proxies import ProxySetting
-from exporter.config.sections import FilePath, Form, LabelName, LabelValue, Section, Text, Url, not_empty
+from exporter.config.sections import FilePath, LabelName, LabelValue, Text, Url, not_empty
 from exporter.config.tls import TlsConfiguration
+from exporter.fields import Form, Section
 
 
 def _without_colon(name: str) -> str:

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from exporter.config.sections import Form, Section, not_empty, unique
-from exporter.config.wording import nearest, shown, single
+from exporter.config.sections import not_empty, unique
+from exporter.fields import Form, Section
+from exporter.wording import nearest, shown, single
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime.weekday() counts

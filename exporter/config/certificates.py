@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import Form, readable_file
+from exporter.config.sections import readable_file
+from exporter.fields import Form
 
 
 def _certificates(value: object, info: ValidationInfo) -> Path:

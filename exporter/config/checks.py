@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.config.keys import KEY_WAYS
 from exporter.config.problems import Path as ProblemPath
 from exporter.config.problems import Problem, place
-from exporter.config.sections import Section
 from exporter.config.thresholds import TenantThresholds, Thresholds, disorder, merged
-from exporter.config.wording import shown
+from exporter.fields import Section
+from exporter.wording import shown
 
 _Rows = list[tuple[ProblemPath, Mapping[str, Any]]]
 _SectionType = TypeVar("_SectionType", bound=Section)

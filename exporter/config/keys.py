@@ -8,9 +8,10 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.config.mistakes import refuse_dress, refuse_invisible, refuse_placeholder
-from exporter.config.sections import Form, Section, located, surroundings
-from exporter.config.wording import single
+from exporter.config.sections import located, surroundings
+from exporter.fields import Form, Section
 from exporter.files import read_regular_file
+from exporter.wording import single
 
 _MAX_BYTES = 65536  # far above any key, far below what would hurt
 

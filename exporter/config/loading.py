@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from exporter.config import checks, tls_server, yaml_file
 from exporter.config.problems import Problem, from_validation, in_file_order, sentence
 from exporter.config.schema import Configuration
-from exporter.config.sections import Section, Surroundings
+from exporter.config.sections import Surroundings
 from exporter.config.web import WebConfiguration
-from exporter.config.wording import shape
 from exporter.errors import ConfigurationError
+from exporter.fields import Section
+from exporter.wording import shape
 
 _Whole = TypeVar("_Whole", bound=Section)
 _Across = Callable[[Mapping[str, Any]], Iterable[Problem]]

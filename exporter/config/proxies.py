@@ -15,9 +15,10 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import Form, Surroundings, is_off
+from exporter.config.sections import Surroundings
 from exporter.config.urls import checked_proxy_url
-from exporter.config.wording import single
+from exporter.fields import Form, is_off
+from exporter.wording import single
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from exporter.config.durations import parse
-from exporter.config.sections import ExactText, Form, Interval, NumberPattern, Section
-from exporter.config.wording import shown
+from exporter.durations import parse
+from exporter.fields import ExactText, Form, Interval, NumberPattern, Section
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
+from exporter.wording import shown
 
 _NEVER: Interval = None
 

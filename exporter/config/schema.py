@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from exporter.config import durations
+from exporter import durations
 from exporter.config.alerting import AlertingConfiguration
 from exporter.config.keys import Key, Keyed
 from exporter.config.proxies import ProxySetting
@@ -19,18 +19,17 @@ from exporter.config.sections import (
     Concurrency,
     Multiple,
     Rate,
-    Section,
     SeriesLimit,
     Text,
     Timeout,
     Url,
-    compiled,
     not_empty,
 )
 from exporter.config.settings import TenantSettings, settle
 from exporter.config.tenants import TenantConfiguration, TenantDefaults
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
+from exporter.fields import Section, compiled
 from exporter.model import Query, Scope
 
 

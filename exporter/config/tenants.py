@@ -7,9 +7,10 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Keyed
 from exporter.config.queries import TenantQueries
-from exporter.config.sections import ChannelsLimit, Form, InfoLabelName, LabelValue, Section, Text, unique
+from exporter.config.sections import ChannelsLimit, InfoLabelName, LabelValue, Text, unique
 from exporter.config.thresholds import TenantThresholds
-from exporter.config.wording import shown
+from exporter.fields import Form, Section
+from exporter.wording import shown
 
 _Numbers = Annotated[tuple[Text, ...], AfterValidator(unique)]
 _NUMBERS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Numbers)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
-from exporter.config import durations
-from exporter.config.sections import Form, Number, Section, is_off
-from exporter.config.wording import shape, single, unknown_key
+from exporter import durations
+from exporter.config.sections import Number
+from exporter.fields import Form, Section, is_off
+from exporter.wording import shape, single, unknown_key
 
 _SEVERITIES = ("warning", "critical")
 

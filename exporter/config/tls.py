@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from exporter.config.certificates import CertificateFile, check_key
-from exporter.config.sections import ReadableFile, Section, Text
+from exporter.config.sections import ReadableFile, Text
+from exporter.fields import Section
 
 
 class TlsConfiguration(Section):

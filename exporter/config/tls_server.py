@@ -8,7 +8,7 @@ from pydantic import AfterValidator, PlainValidator, ValidationInfo, field_valid
 
 from exporter.config.certificates import CertificateFile, check_key
 from exporter.config.problems import Problem
-from exporter.config.sections import ReadableFile, Section, Text, refused
+from exporter.config.sections import ReadableFile, Text, refused
 from exporter.config.tls_names import (
     BROKEN_VERSIONS,
     CLIENT_POLICIES,
@@ -18,7 +18,8 @@ from exporter.config.tls_names import (
     UNVERIFIED_CLIENT_POLICIES,
     VERSIONS,
 )
-from exporter.config.wording import nearest, shown, single
+from exporter.fields import Section
+from exporter.wording import nearest, shown, single
 
 
 def _one_of(known: Iterable[str], refused: Iterable[str] = (), because: str = "") -> PlainValidator:

@@ -4,7 +4,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from exporter.config.mistakes import refuse_invisible, refuse_template
-from exporter.config.wording import single
+from exporter.wording import single
 
 # ASCII alone: beyond it two libraries need not agree on which host is meant.
 _HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re.ASCII)

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import bcrypt
 from pydantic import AfterValidator, Field, PlainValidator, SecretBytes
 
-from exporter.config.sections import Section, refused
+from exporter.config.sections import refused
 from exporter.config.tls_server import TlsServerConfiguration
-from exporter.config.wording import single
+from exporter.fields import Section
+from exporter.wording import single
 
 HIGHEST_COST = 14
 """Of a hash: each step doubles the time of a check, and this one takes about a second (2026-11)."""

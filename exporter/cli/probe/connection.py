@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from yarl import URL
 
+from exporter import durations
 from exporter.cli.probe.finding import Advice, Finding, setting
-from exporter.config import SwitchConfiguration, durations, urls
+from exporter.config import SwitchConfiguration, urls
 from exporter.model import Failure
 
 _SLOW = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.config import Configuration
-from exporter.config.sections import is_off
+from exporter.fields import is_off
 from exporter.model import Query
 from tests.config_docs import declared, form
 

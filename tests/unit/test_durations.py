@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config import durations
+from exporter import durations
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 
-from exporter.config.wording import shown
+from exporter.wording import shown
 
 _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 """Seconds in each unit, the longest first. A year has 365 days, as in Prometheus."""
