@@ -1,50 +1,19 @@
 """Which detail is left out where there are too many series: rank by rank, and whole ranks alone.
 
-Every family that grows with what a switch says has a rank. What has none is as long as the configuration is:
-the phones that it names as watched, the limits of its nodes, and the figures of the switch itself.
+The catalogue says of each family when it is dropped.
 """
 
 from collections.abc import Collection
 
-from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
+from exporter.metrics.catalogue import METRICS, DropRank, Metric
 
 Place = tuple[Metric, str, str]
 """A family, whose it is (a tenant code, or "" for the switch), and the part, where it comes part by part."""
 
-_RANKS: tuple[frozenset[Metric], ...] = (
-    frozenset({catalogue.EXTENSION_REGISTERED}),  # without the watched ones
-    frozenset({catalogue.TENANT_NODE_PEERS, catalogue.TENANT_NODE_CHANNELS}),
-    frozenset(
-        {
-            catalogue.TENANT_PEERS,
-            catalogue.TENANT_CHANNELS,
-            catalogue.TENANT_CALLS,
-            catalogue.TENANT_BALANCE,
-            catalogue.TENANT_EXTENSIONS,
-        }
-    ),
-    frozenset({catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS}),  # of tenants
-    frozenset(
-        {
-            catalogue.TENANT_INFO,
-            catalogue.TENANT_OPEN,
-            catalogue.TENANT_BALANCE_THRESHOLD,
-            catalogue.TENANT_REGISTERED_RATIO_THRESHOLD,
-            catalogue.TENANT_CHANNELS_LIMIT,
-        }
-    ),
-    frozenset({catalogue.NODE_PEERS, catalogue.NODE_CHANNELS, catalogue.NODE_PRESENT}),
-)
-"""What is withheld, the first rank first (design, section 5)."""
-
-_FIGURES_OF_TENANTS, _STATUS, _DECLARED = 2, 3, 4
-"""Ranks by what they are."""
+_RANKS = tuple(frozenset(metric for metric in METRICS if metric.drop is rank) for rank in DropRank)
 
 BYTES_A_SERIES = 256
 """A line with usual labels has 80 to 130. Very long labels must not take the memory of many more series."""
-
-_RANK_OF = {metric: rank for rank, metrics in enumerate(_RANKS) for metric in metrics}
 
 _ROOM_TO_SPARE = 0.9
 """Of the most series: so that detail does not come and go with every phone."""
@@ -72,12 +41,13 @@ class Budget:
     @property
     def withholds_tenants(self) -> bool:
         """Whether even the figures of the tenants are withheld."""
-        return self._withheld > _FIGURES_OF_TENANTS
+        return self._withheld > DropRank.TENANT
 
     def withholds(self, metric: Metric, tenant: str) -> bool:
         """Tell whether a family is withheld from a tenant, or from the switch, which is tenant ""."""
-        rank = _RANK_OF.get(metric, len(_RANKS))
-        return rank < self._withheld and (bool(tenant) or rank != _STATUS)
+        if metric.drop is None or (metric.drop is DropRank.TENANT_STATUS and not tenant):
+            return False
+        return metric.drop < self._withheld
 
     def leave_out(self, place: Place, lines: bytes) -> None:
         """Note which lines of a family are left out in this place; none where all are there."""
@@ -85,8 +55,9 @@ class Budget:
         load = load_of(lines.count(b"\n"), len(lines))
         if load:
             self._left_out[place] = load
-        if load != before:
-            self._left_out_of_rank[_RANK_OF[place[0]]] += load - before
+        rank = place[0].drop
+        if rank is not None:
+            self._left_out_of_rank[rank] += load - before
 
     def forget(self, tenants: Collection[str]) -> None:
         """Forget what is left out of tenants that left."""
@@ -116,7 +87,7 @@ class Budget:
             if load > self.most * _ROOM_TO_SPARE:
                 break
             self._withheld = rank
-            is_declared = is_declared or rank == _DECLARED
+            is_declared = is_declared or rank == DropRank.TENANT_CONFIG
         return is_declared
 
 
