@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from exporter import __version__
 from exporter.cli import signals
 from exporter.model import Query
-from exporter.simulator import flags as simulator
+from exporter.simulator import options as simulator
 
 DEFAULT_LISTEN_ADDRESS = ":10390"
 LEVELS = ("debug", "info", "warning", "error")

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.simulator import records
-from exporter.simulator.asked import Asked
-from exporter.simulator.installation import Tenant
-from exporter.simulator.notation import as_json, as_list, as_pairs, as_table, with_positions
 from exporter.simulator.options import Options
+from exporter.simulator.records import as_json, as_list, as_table, with_positions
+from exporter.simulator.request import ApiRequest
+from exporter.simulator.tenants import Tenant
 from exporter.simulator.world import Figures, World
 
-NO_TENANT = "No tenant specified"
-NOTHING = ""
-WHITE_SPACE = "\r\n"
-"""What a look-up that finds nothing says; other error paths say nothing at all (seen, wire notes 2026-10)."""
+_NO_TENANT = "No tenant specified"
+_NOT_FOUND = "\r\n"  # other error paths have no body at all (seen, wire notes 2026-10)
 
 _HELP = """<html><body><pre>
 Parameters:
@@ -39,7 +37,7 @@ class _Question:
 
     world: World
     options: Options
-    asked: Asked
+    request: ApiRequest
     tenant: Tenant | None
     moment: float
 
@@ -49,13 +47,13 @@ class _Question:
         return self.world.figures(self.tenant, self.moment)
 
 
-def body(world: World, options: Options, asked: Asked) -> str:
+def body(world: World, options: Options, request: ApiRequest) -> str:
     """Return the body of an answer to a request that the key may send and whose tenant, if any, is known."""
-    tenant = world.tenant(asked.tenant)
-    answer, of_one_tenant = _ANSWERS[asked.operation]
+    tenant = world.tenant(request.tenant)
+    answer, of_one_tenant = _ANSWERS[request.operation]
     if of_one_tenant and tenant is None:
-        return NO_TENANT
-    return answer(_Question(world, options, asked, tenant, world.moment()))
+        return _NO_TENANT
+    return answer(_Question(world, options, request, tenant, world.moment()))
 
 
 def content_type(*, json: bool) -> str:
@@ -66,7 +64,11 @@ def content_type(*, json: bool) -> str:
 def _counts(question: _Question, counts: Mapping[str, int]) -> str:
     name = question.options.total_name
     stated = {**counts, name: sum(counts.values())} if name else dict(counts)
-    return as_json(stated) if question.asked.json else as_pairs(stated)
+    return (
+        as_json(stated)
+        if question.request.json
+        else "".join(f"{node}:{count}|" for node, count in stated.items())
+    )
 
 
 def _count_peers(question: _Question) -> str:
@@ -75,10 +77,10 @@ def _count_peers(question: _Question) -> str:
 
 def _count_channels(question: _Question) -> str:
     channels = question.figures().channels
-    node = question.asked.node
+    node = question.request.node
     if node:
         if node not in channels:
-            return WHITE_SPACE
+            return _NOT_FOUND
         channels = {node: channels[node]}
     if question.options.channels == "total":
         return str(sum(channels.values()))
@@ -88,7 +90,7 @@ def _count_channels(question: _Question) -> str:
 def _count_calls(question: _Question) -> str:
     # No body at all while nothing runs (seen, wire notes 2026-10), in either format.
     calls = question.figures().calls
-    return str(calls) if calls else NOTHING
+    return str(calls) if calls else ""
 
 
 def _license_days(question: _Question) -> str:
@@ -103,23 +105,23 @@ def _balance(question: _Question) -> str:
 
 def _registration(question: _Question) -> str:
     options = question.options
-    number = question.asked.parameters.get(options.regstate_parameter, "")
+    number = question.request.parameters.get(options.regstate_parameter, "")
     if not number:
         return f"No {options.regstate_parameter} specified"
     tenant = _the_tenant(question)
     position = tenant.position(number)
     if position is None:
-        return WHITE_SPACE
+        return _NOT_FOUND
     registered = question.world.phones.registered(tenant, position, question.moment)
     word = options.registered_word if registered else options.unregistered_word
-    if not question.asked.json:
+    if not question.request.json:
         return word
     return as_json({"extension": number, "state": word} if options.regstate_json == "object" else word)
 
 
 def _extensions(question: _Question) -> str:
     rows = records.extension_rows(question.world, _the_tenant(question), question.moment)
-    if question.asked.json:
+    if question.request.json:
         return as_list(map(records.extension_json, rows))
     return as_table(records.EXTENSION_COLUMNS, rows)
 
@@ -127,7 +129,7 @@ def _extensions(question: _Question) -> str:
 def _config(question: _Question) -> str:
     tenant = _the_tenant(question)
     limits = {"maxchannels": question.world.max_channels(tenant), "maxextensions": -1, "maxdids": 10}
-    if question.asked.json:
+    if question.request.json:
         # Numbers as strings, and every one twice (both seen in this API, wire notes 2026-10).
         return as_json(with_positions({name: str(limit) for name, limit in limits.items()}))
     return "|".join(map(str, (*limits.values(), -1, 5, -1, 0))) + "|"
@@ -135,7 +137,7 @@ def _config(question: _Question) -> str:
 
 def _tenants(question: _Question) -> str:
     rows = (records.tenant_row(question.world, tenant) for tenant in question.world.tenants())
-    if question.asked.json:
+    if question.request.json:
         return as_list(map(records.tenant_json, rows))
     return as_table(records.TENANT_COLUMNS, rows)
 
@@ -147,7 +149,7 @@ def _peers(question: _Question) -> str:
         for one in (world.tenants() if tenant is None else [tenant])
         for row in records.peer_rows(world, one, question.moment, question.options.unregistered_status)
     )
-    if question.asked.json:
+    if question.request.json:
         return as_list(as_json(dict(zip(records.PEER_COLUMNS, row, strict=True))) for row in rows)
     return as_table(records.PEER_COLUMNS, rows)
 
@@ -158,7 +160,7 @@ def _help(_question: _Question) -> str:
 
 def _the_tenant(question: _Question) -> Tenant:
     if question.tenant is None:
-        raise ValueError(f"{question.asked.operation} is answered for a tenant only")
+        raise ValueError(f"{question.request.operation} is answered for a tenant only")
     return question.tenant
 
 

@@ -2,40 +2,61 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from exporter.simulator import answers
-from exporter.simulator.asked import Asked, Forbidden, read, showable
-from exporter.simulator.journal import ANSWERED, REFUSED, Entry
-from exporter.simulator.misbehaviour import Occasion, misbehave, reply
-from exporter.simulator.parts import PARTS, Parts
+from exporter.simulator.fault_injection import FaultyRequest, inject, reply
+from exporter.simulator.faults import Faults
+from exporter.simulator.journal import ANSWERED, REFUSED, Entry, Journal
+from exporter.simulator.keys import Keys
+from exporter.simulator.options import Options
+from exporter.simulator.request import ApiRequest, ForbiddenRequest, for_log, parse
+from exporter.simulator.world import World
 
+API_PATH = "/pbx/proxyapi.php"
 _LOGGER = logging.getLogger(__name__)
 
 # These take no time whatever the size of the installation. The other answers for the whole of it are made in
-# a thread: those for 250,000 phones take up to a second, in which nobody else would be heard.
+# a thread: those for 250,000 phones take up to a second, which would block the event loop.
 _SMALL = {"LICENSEDAYS", "HELP"}
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one running simulator consists of. ``announce`` gets each line that somebody must see."""
+
+    world: World
+    options: Options
+    keys: Keys
+    faults: Faults
+    journal: Journal
+    announce: Callable[[str], object]
+    allow_remote_control: bool
+
+
+PARTS = web.AppKey("PARTS", Parts)
+
+
 async def serve(request: web.Request) -> web.StreamResponse:
-    """Answer one request and write it down."""
+    """Answer one request and record it in the journal."""
     parts = request.app[PARTS]
     pairs = list(request.query.items())
-    key = request.query.get("key", "")
-    entry = parts.journal.arrive(showable(pairs), parts.keys.kind(key))
+    entry = parts.journal.arrive(for_log(pairs), parts.keys.kind(request.query.get("key", "")))
     try:
-        asked = read(request.method, pairs)
-        return await _answer(request, asked, key, entry)
-    except Forbidden as forbidden:
+        return await _answer(request, parse(request.method, pairs), entry)
+    except ForbiddenRequest as forbidden:
         return _forbid(parts, entry, str(forbidden))
     finally:
         parts.journal.leave(entry)
 
 
-async def _answer(request: web.Request, asked: Asked, key: str, entry: Entry) -> web.StreamResponse:
-    parts = request.app[PARTS]
-    await _take_time(parts, asked)
+async def _answer(request: web.Request, asked: ApiRequest, entry: Entry) -> web.StreamResponse:
+    parts, key = request.app[PARTS], request.query.get("key", "")
+    if delay := parts.options.latency + (parts.options.peers_delay if asked.operation == "COUNTPEERS" else 0):
+        await asyncio.sleep(delay)
     refusal = parts.keys.refusal(key, asked, tenant_known=parts.world.tenant(asked.tenant) is not None)
 
     async def truth() -> bytes:
@@ -45,21 +66,13 @@ async def _answer(request: web.Request, asked: Asked, key: str, entry: Entry) ->
     fault = parts.faults.pick(asked, parts.keys.kind(key))
     if fault is not None:
         entry.outcome = f"fault {fault.kind}"
-        return await misbehave(Occasion(request, fault, content_type, truth, parts.faults.random))
+        return await inject(FaultyRequest(request, fault, content_type, truth, parts.faults.random))
     response = reply(await truth(), content_type)
     entry.outcome = ANSWERED if refusal is None else REFUSED
     return response
 
 
-async def _take_time(parts: Parts, asked: Asked) -> None:
-    delay = parts.options.latency
-    if asked.operation == "COUNTPEERS":
-        delay += parts.options.peers_delay
-    if delay:
-        await asyncio.sleep(delay)
-
-
-async def _body(parts: Parts, asked: Asked) -> str:
+async def _body(parts: Parts, asked: ApiRequest) -> str:
     if asked.tenant or asked.operation in _SMALL:
         return answers.body(parts.world, parts.options, asked)
     return await asyncio.to_thread(answers.body, parts.world, parts.options, asked)

@@ -3,14 +3,18 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from exporter.simulator import changes, rules
+from exporter.simulator.api import PARTS, Parts
+from exporter.simulator.faults import parse
 from exporter.simulator.page import page
-from exporter.simulator.parts import PARTS, Parts
 from exporter.simulator.truth import truth
+from exporter.simulator.world import World
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ALL = 1_000_000_000
@@ -82,20 +86,20 @@ async def _requests(request: web.Request) -> web.StreamResponse:
         "counts": journal.counts(),
         "forbidden": journal.forbidden,
         "next": entries[-1].number + 1 if entries else since,
-        "requests": [entry.as_record() for entry in entries],
+        "requests": [asdict(entry) for entry in entries],
     }
     return _written(await asyncio.to_thread(_dumped, document))
 
 
 async def _list_faults(request: web.Request) -> web.StreamResponse:
-    return _written(_dumped({"faults": rules.described(request.app[PARTS].faults)}))
+    return _written(_dumped({"faults": request.app[PARTS].faults.described()}))
 
 
 async def _add_fault(request: web.Request) -> web.StreamResponse:
     try:
-        fault = rules.parse(await _document(request))
+        fault = parse(await request.read())
     except ValueError as problem:
-        return _wrong(str(problem))
+        return _wrong(_reasons(problem))
     return _written(_dumped({"number": request.app[PARTS].faults.add(fault)}))
 
 
@@ -106,15 +110,15 @@ async def _remove_faults(request: web.Request) -> web.StreamResponse:
         faults.clear()
     elif not (number.isdecimal() and faults.remove(int(number))):
         return _wrong(f"there is no fault {number!r}", status=404)
-    return _written(_dumped({"faults": rules.described(faults)}))
+    return _written(_dumped({"faults": faults.described()}))
 
 
 async def _change_world(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     try:
-        changes.apply(parts.world, await _document(request))
+        apply_changes(parts.world, await request.read())
     except ValueError as problem:
-        return _wrong(str(problem))
+        return _wrong(_reasons(problem))
     return _clock(parts)
 
 
@@ -131,13 +135,10 @@ def _clock(parts: Parts) -> web.Response:
     )
 
 
-async def _document(request: web.Request) -> object:
-    """Return the JSON of a request. Raises ValueError where it is none."""
-    try:
-        document: object = json.loads(await request.read())
-    except ValueError:
-        raise ValueError("the body is not JSON") from None
-    return document
+def _reasons(problem: ValueError) -> str:
+    if not isinstance(problem, ValidationError):
+        return str(problem)
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in problem.errors())
 
 
 def _dumped(document: object) -> str:
@@ -150,3 +151,85 @@ def _written(text: str) -> web.Response:
 
 def _wrong(why: str, status: int = 400) -> web.Response:
     return web.Response(text=_dumped({"error": why}), status=status, content_type="application/json")
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_COUNT = 1_000_000
+_HUNDRED_YEARS = 100 * 366 * 86400
+
+
+class _Changes(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _TenantChanges(_Changes):
+    """What can be changed of a tenant. The defaults are never read: only what was given is applied."""
+
+    present: bool = True
+    disabled: bool = False
+    dropped: _Share = 0.0
+    balance: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    calls: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
+    max_channels: Annotated[int, Field(ge=-1, le=_COUNT)] | None = None
+
+
+class _WorldChanges(_Changes):
+    """What can be changed, in the order in which it is applied: time first, for all that depends on it."""
+
+    freeze: bool = False
+    speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
+    advance: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = 0.0
+    license_days: Annotated[int, Field(ge=-_COUNT, le=_COUNT)] | None = None
+    dropped: _Share = 0.0
+    nodes: dict[str, bool] = {}
+    tenants: dict[str, _TenantChanges] = {}
+
+
+def _change_nodes(world: World, nodes: Mapping[str, bool]) -> None:
+    for node, present in nodes.items():
+        world.overrides.set_node_present(node, present=present)
+
+
+def _change_tenants(world: World, tenants: Mapping[str, _TenantChanges]) -> None:
+    for code, changes in tenants.items():
+        for name in changes.model_fields_set:
+            _OF_TENANT[name](world, code, getattr(changes, name))
+
+
+_OF_WORLD: dict[str, Callable[[World, Any], None]] = {
+    "freeze": lambda world, frozen: world.time.freeze(frozen=frozen),
+    "speed": lambda world, speed: world.time.set_speed(speed),
+    "advance": lambda world, seconds: world.time.advance(seconds),
+    "license_days": lambda world, days: world.overrides.set_license_days(days, world.moment()),
+    "dropped": lambda world, share: world.overrides.drop_registrations(share),
+    "nodes": _change_nodes,
+    "tenants": _change_tenants,
+}
+_OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
+    "present": lambda world, code, present: world.overrides.set_tenant_present(code, present=present),
+    "disabled": lambda world, code, disabled: world.overrides.set_disabled(code, disabled=disabled),
+    "dropped": lambda world, code, share: world.overrides.drop_registrations(share, code),
+    "balance": lambda world, code, balance: world.overrides.set_balance(code, balance, world.moment()),
+    "calls": lambda world, code, calls: world.overrides.set_calls(code, calls),
+    "max_channels": lambda world, code, most: world.overrides.set_max_channels(code, most),
+}
+
+
+def apply_changes(world: World, document: str | bytes) -> None:
+    """Apply the changes in a JSON document, all of them or none.
+
+    {"freeze": true, "license_days": 3, "nodes": {"pbx2": false}, "tenants": {"ACME": {"balance": -5}}}
+
+    Raises ValueError, pydantic's or one with the reason.
+    """
+    changes = _WorldChanges.model_validate_json(document)
+    codes = {tenant.code for tenant in world.all_tenants}
+    unknown = [
+        f"nodes.{node}: there is no such node" for node in changes.nodes if node not in world.all_nodes
+    ]
+    unknown += [f"tenants.{code}: there is no such tenant" for code in changes.tenants if code not in codes]
+    if unknown:
+        raise ValueError("; ".join(unknown))
+    for name, change in _OF_WORLD.items():
+        if name in changes.model_fields_set:
+            change(world, getattr(changes, name))

@@ -1,11 +1,16 @@
 """What can go wrong with an answer, as rules that are switched on and off while the simulator runs."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from random import Random
+from typing import Annotated, ClassVar
 
-from exporter.simulator.asked import Asked
+from pydantic import ConfigDict, Field, TypeAdapter
+
 from exporter.simulator.keys import KeyKind
+from exporter.simulator.request import ApiRequest
 
 
 class FaultKind(StrEnum):
@@ -37,34 +42,62 @@ class Fault:
     answer is, or the time between two bytes. ``size``: bytes of garbage.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
     kind: FaultKind
     reqtype: str = ""
     info: str = ""
     tenant: str = ""
     node: str = ""
     extension: str = ""
-    key: str = ""
-    probability: float = 1.0
-    limit: int | None = None
-    seconds: float = 1.0
+    key: Annotated[str, Field(pattern=f"^({'|'.join(KeyKind)}|)$")] = ""
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    limit: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=86400)] = 1.0
     text: str = "Something went wrong"
-    size: int = 200
-    status: int = 500
+    size: Annotated[int, Field(ge=0, le=1_000_000)] = 200
+    status: Annotated[int, Field(ge=200, le=599)] = 500
     location: str = "/pbx/login.php"
 
-    def applies(self, asked: Asked, key_kind: KeyKind) -> bool:
-        """Return whether a request is one that this rule is about."""
+    def applies(self, request: ApiRequest, key_kind: KeyKind) -> bool:
+        """Return whether a request meets all conditions of this rule."""
         return all(
             not wanted or wanted == given
             for wanted, given in (
-                (self.reqtype.upper(), asked.reqtype),
-                (self.info.lower(), asked.info),
-                (self.tenant, asked.tenant),
-                (self.node, asked.node),
-                (self.extension, asked.extension),
+                (self.reqtype.upper(), request.reqtype),
+                (self.info.lower(), request.info),
+                (self.tenant, request.tenant),
+                (self.node, request.node),
+                (self.extension, request.extension),
                 (self.key, key_kind.value),
             )
         )
+
+
+_FAULT = TypeAdapter(Fault)
+_CONDITIONS = {"reqtype", "info", "tenant", "node", "extension", "key", "probability", "limit"}
+# The arguments that each kind reads beside the conditions.
+_ARGUMENTS: Mapping[FaultKind, str] = {
+    FaultKind.SLOW: "seconds",
+    FaultKind.DRIP: "seconds",
+    FaultKind.SENTENCE: "text",
+    FaultKind.BODY: "text",
+    FaultKind.GARBAGE: "size",
+    FaultKind.STATUS: "status",
+    FaultKind.REDIRECT: "location",
+}
+
+
+def parse(document: str | bytes) -> Fault:
+    """Return the rule in a JSON document. Raises ValueError, pydantic's or one with the reason."""
+    fault = _FAULT.validate_json(document)
+    if unread := sorted(json.loads(document).keys() - _read_by(fault.kind)):
+        raise ValueError(f"{', '.join(unread)}: the kind {fault.kind} does not read this")
+    return fault
+
+
+def _read_by(kind: FaultKind) -> set[str]:
+    return {"kind", *_CONDITIONS, _ARGUMENTS.get(kind, "kind")}
 
 
 @dataclass(slots=True)
@@ -95,13 +128,13 @@ class Faults:
         """Take all rules away."""
         self._rules.clear()
 
-    def pick(self, asked: Asked, key_kind: KeyKind) -> Fault | None:
+    def pick(self, request: ApiRequest, key_kind: KeyKind) -> Fault | None:
         """Return the fault that befalls a request, and count it; None where all is well."""
         for rule in self._rules.values():
             fault = rule.fault
             if fault.limit is not None and rule.used >= fault.limit:
                 continue
-            if fault.applies(asked, key_kind) and self.random.random() < fault.probability:
+            if fault.applies(request, key_kind) and self.random.random() < fault.probability:
                 rule.used += 1
                 return fault
         return None
@@ -109,3 +142,15 @@ class Faults:
     def rules(self) -> list[tuple[int, int, Fault]]:
         """Return the rules in order: number, how often used, rule."""
         return [(number, rule.used, rule.fault) for number, rule in self._rules.items()]
+
+    def described(self) -> list[dict[str, object]]:
+        """Return the rules in order: number, how often used, conditions that are set, and arguments."""
+        return [
+            {"number": number, "used": used}
+            | {
+                name: value
+                for name, value in asdict(fault).items()
+                if name in _read_by(fault.kind) and value not in {"", None}
+            }
+            for number, used, fault in self.rules()
+        ]

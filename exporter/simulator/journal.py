@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count, islice
 
 _KEPT = 200_000
@@ -30,18 +30,6 @@ class Entry:
     in_flight: int
     outcome: str = IN_FLIGHT
     seconds: float | None = None
-
-    def as_record(self) -> dict[str, object]:
-        """Return it as a JSON object."""
-        return {
-            "number": self.number,
-            "time": self.time,
-            "parameters": dict(self.parameters),
-            "key": self.key,
-            "in_flight": self.in_flight,
-            "outcome": self.outcome,
-            "seconds": self.seconds,
-        }
 
 
 class Journal:
@@ -86,7 +74,7 @@ class Journal:
     def forbid(self, entry: Entry, why: str) -> None:
         """Write down that a request must not have been sent."""
         entry.outcome = FORBIDDEN
-        self._forbidden.append({**entry.as_record(), "why": why})
+        self._forbidden.append({**asdict(entry), "why": why})
 
     def since(self, number: int, most: int = _KEPT) -> list[Entry]:
         """Return the entries from this number on, as far as they are kept, and so many at most."""

@@ -7,7 +7,7 @@ operation that the key may not use.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.simulator.asked import Asked
+from exporter.simulator.request import ApiRequest
 
 # With a newline it has the 46 bytes that were seen (wire notes 2026-10).
 REFUSAL = "Too bad... you mistaken the security api key.\n"
@@ -44,17 +44,17 @@ class Keys:
             return KeyKind.ADMIN
         return KeyKind.TENANT if self._owner(key) else KeyKind.WRONG
 
-    def refusal(self, key: str, asked: Asked, *, tenant_known: bool) -> str | None:
+    def refusal(self, key: str, request: ApiRequest, *, tenant_known: bool) -> str | None:
         """Return the sentence that refuses a request, or None where the key may ask this."""
         kind = self.kind(key)
-        if kind in {KeyKind.WRONG, KeyKind.MISSING} or (asked.tenant and not tenant_known):
+        if kind in {KeyKind.WRONG, KeyKind.MISSING} or (request.tenant and not tenant_known):
             return REFUSAL
         if kind is KeyKind.ADMIN:
             return None
-        if asked.tenant != self._owner(key):
+        if request.tenant != self._owner(key):
             # Seen for this operation alone (wire notes 2026-10).
-            return _WRONG_TENANT if asked.operation == "COUNTCHANNELS" else REFUSAL
-        return REFUSAL if asked.operation in _ADMIN_ONLY else None
+            return _WRONG_TENANT if request.operation == "COUNTCHANNELS" else REFUSAL
+        return REFUSAL if request.operation in _ADMIN_ONLY else None
 
     def _owner(self, key: str) -> str:
         """Return the code of the tenant whose key this is, "" where it has no such form."""

@@ -1,9 +1,15 @@
-"""The page at ``/``: what this is, and commands to copy."""
+"""What the simulator tells a reader: the page at ``/``, and the text it prints when it starts.
 
+Both show commands that work as they are, made for its address and keys.
+"""
+
+import json
+from dataclasses import dataclass
 from html import escape
 
-from exporter.simulator.examples import Example, api_examples, control_examples
+from exporter.simulator.api import API_PATH
 from exporter.simulator.keys import Keys
+from exporter.simulator.options import Options
 from exporter.simulator.world import World
 
 _HEAD = """<!DOCTYPE html>
@@ -18,22 +24,77 @@ dd { margin: 0.2em 0 0.8em 1em; }
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request, and what it is good for. ``body`` is the JSON it sends, or None."""
+
+    meaning: str
+    url: str
+    method: str = "GET"
+    body: object = None
+
+    def curl(self) -> str:
+        """Return it as a command line."""
+        method = "" if self.method == "GET" or self.body is not None else f"-X {self.method} "
+        data = "" if self.body is None else f" -d '{json.dumps(self.body)}'"
+        return f"curl -s {method}'{self.url}'{data}"
+
+
+def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
+    """Return requests that an exporter would send."""
+    url, code = f"{base_url}{API_PATH}", world.all_tenants[0].code
+    admin, tenant = f"key={keys.admin}", f"key={keys.of_tenant(code)}&tenant={code}"
+    return [
+        Example("peers of each node, and the total", f"{url}?reqtype=COUNTPEERS&format=json&{admin}"),
+        Example("channels", f"{url}?reqtype=COUNTCHANNELS&{admin}"),
+        Example("days of license left", f"{url}?reqtype=LICENSEDAYS&{admin}"),
+        Example("the tenants", f"{url}?reqtype=MANAGEDB&object=tenant&action=list&{admin}"),
+        Example("credit of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
+        Example("one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
+    ]
+
+
+def control_examples(base_url: str, world: World) -> list[Example]:
+    """Return requests to the control interface; the last two undo what the others did."""
+    control, code, node = f"{base_url}/simulator", world.all_tenants[0].code, world.all_nodes[-1]
+
+    def change(meaning: str, **changes: object) -> Example:
+        return Example(meaning, f"{control}/world", "POST", changes)
+
+    def fault(meaning: str, **rule: object) -> Example:
+        return Example(meaning, f"{control}/faults", "POST", rule)
+
+    return [
+        Example("everything that is true now", f"{control}/truth"),
+        Example("the truth about one tenant", f"{control}/truth?tenant={code}"),
+        Example("the newest requests, and counts", f"{control}/requests?since=0"),
+        change("stop time", freeze=True),
+        change("let time go on", freeze=False),
+        change("a node vanishes", nodes={node: False}),
+        change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
+        change("half of all phones go", dropped=0.5),
+        change("the license ends in 3 days", license_days=3),
+        fault("a tenant is refused", kind="refuse_key", tenant=code),
+        fault("COUNTPEERS hangs, 3 times", kind="hang", reqtype="COUNTPEERS", limit=3),
+        Example("the faults in force", f"{control}/faults"),
+        Example("no more faults", f"{control}/faults", "DELETE"),
+        Example("the world as it was", f"{control}/world", "DELETE"),
+    ]
+
+
 def page(base_url: str, keys: Keys, world: World) -> str:
     """Return the page. ``base_url`` is the address by which the reader came."""
     first = world.all_tenants[0].code
-    return "".join(
-        (
-            _HEAD,
-            f"<p>Nodes: {len(world.all_nodes)}. Tenants: {len(world.all_tenants)}. ",
-            f"Admin key: <code>{escape(keys.admin)}</code>. ",
-            f"Key of a tenant: <code>{escape(keys.of_tenant(first))}</code> for {escape(first)}, ",
-            "and so on.</p>\n<h2>Ask it</h2>\n",
-            _listed(api_examples(base_url, keys, world)),
-            "<h2>Look behind it, and break it</h2>\n",
-            _listed(control_examples(base_url, world)),
-            "</body></html>\n",
-        )
-    )
+    return f"""{_HEAD}\
+<p>Nodes: {len(world.all_nodes)}. Tenants: {len(world.all_tenants)}. \
+Admin key: <code>{escape(keys.admin)}</code>. \
+Key of a tenant: <code>{escape(keys.of_tenant(first))}</code> for {escape(first)}, and so on.</p>
+<h2>Ask it</h2>
+{_listed(api_examples(base_url, keys, world))}\
+<h2>Look behind it, and break it</h2>
+{_listed(control_examples(base_url, world))}\
+</body></html>
+"""
 
 
 def _listed(examples: list[Example]) -> str:
@@ -42,3 +103,31 @@ def _listed(examples: list[Example]) -> str:
         for example in examples
     )
     return f"<dl>{''.join(items)}</dl>\n"
+
+
+def introduction(base_url: str, keys: Keys, world: World, options: Options) -> str:
+    """Return the text for the start: address, keys, a configuration for the exporter, commands to try."""
+    code = world.all_tenants[0].code
+    examples = [*api_examples(base_url, keys, world), *control_examples(base_url, world)]
+    parameter = options.regstate_parameter
+    queries = "" if parameter == "ext" else f"    queries: {{registrations: {{parameter: {parameter}}}}}\n"
+    return f"""\
+A simulated switch with {len(world.all_nodes)} nodes and {len(world.all_tenants)} tenants answers at
+  {base_url}{API_PATH}
+and explains itself at
+  {base_url}/
+
+Keys, all made up: {keys.admin} for everything, {keys.of_tenant(code)} for tenant {code}, and so on.
+
+To watch it with the exporter, save this as config.yaml:
+
+switches:
+  - name: simulated
+    url: {base_url}{API_PATH}
+    key: {keys.admin}
+{queries}    discover_tenants: {{enabled: true}}
+
+To try it by hand:
+
+{"".join(f"# {example.meaning}{chr(10)}{example.curl()}{chr(10)}" for example in examples)}
+Stop it with Ctrl-C."""

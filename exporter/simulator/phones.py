@@ -1,10 +1,26 @@
-"""Which phone is registered at a moment, and on which node."""
+"""Which phones are registered at a moment, and on which node.
+
+Some never are, and others lose their registration for a while.
+"""
 
 from typing import NamedTuple
 
-from exporter.simulator.installation import Tenant
-from exporter.simulator.outages import Outage, dropped, outages, slot_of, spares
 from exporter.simulator.overrides import Overrides
+from exporter.simulator.tenants import DROPPED, OUTAGES, SPARES, Tenant, draw, fraction
+
+_SLOT = 3600
+_SHORTEST = 300
+_LONGEST = 3600
+_OUTAGES_PER_PHONE_AND_SLOT = 0.06
+_SPARE_SHARE = 0.03
+
+
+class Outage(NamedTuple):
+    """One phone that is out of reach from ``start`` up to ``end``, in seconds of the simulated world."""
+
+    start: float
+    end: float
+    position: int
 
 
 class _Held(NamedTuple):
@@ -90,3 +106,46 @@ class Phones:
         return _Held(
             generation, positions, {node: count for node, count in peers.items() if node not in absent}
         )
+
+
+def slot_of(moment: float) -> int:
+    """Return the hour for which ``outages`` are listed."""
+    return int(moment // _SLOT)
+
+
+def outages(seed: int, tenant: Tenant, slot: int) -> tuple[Outage, ...]:
+    """Return every outage that can touch a slot; none lasts into the slot after the next."""
+    return tuple(
+        _outage(draw(seed, OUTAGES, tenant.index, begun, which), begun, tenant.extensions)
+        for begun in (slot - 1, slot)
+        for which in range(_how_many(seed, tenant, begun))
+    )
+
+
+def _how_many(seed: int, tenant: Tenant, slot: int) -> int:
+    expected = tenant.extensions * _OUTAGES_PER_PHONE_AND_SLOT
+    return int(expected + fraction(seed, OUTAGES, tenant.index, slot)) if tenant.extensions else 0
+
+
+def _outage(chance: int, slot: int, extensions: int) -> Outage:
+    start = slot * _SLOT + chance % _SLOT
+    lasts = _SHORTEST + (chance >> 16) % (_LONGEST - _SHORTEST)
+    return Outage(start, start + lasts, (chance >> 32) % extensions)
+
+
+def spares(seed: int, tenant: Tenant) -> frozenset[int]:
+    """Return the phones that were set up and never connected."""
+    if not tenant.extensions:
+        return frozenset()
+    count = int(tenant.extensions * _SPARE_SHARE + fraction(seed, SPARES, tenant.index))
+    return frozenset(draw(seed, SPARES, tenant.index, which) % tenant.extensions for which in range(count))
+
+
+def dropped(seed: int, tenant: Tenant, share: float) -> frozenset[int]:
+    """Return the phones that a fault holds off: that share of them, 0 to 1.
+
+    Where the share is not a whole number of phones, chance rounds, so that over many tenants it is met.
+    """
+    count = int(tenant.extensions * share + fraction(seed, DROPPED, tenant.index))
+    first = draw(seed, DROPPED, tenant.index, 1)
+    return frozenset((first + which) % tenant.extensions for which in range(min(count, tenant.extensions)))

@@ -1,14 +1,13 @@
-"""The lists of the API, record by record: extensions, peers, tenants, with all that nobody should keep.
+"""The lists of the API: extensions, peers and tenants, record by record, in JSON and as plain tables.
 
 Credentials in them begin with ``PASSWORD-MUST-NOT-SHOW``, so that a test can look for one in every log, page
 and metric.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from exporter.simulator.chance import ROUND_TRIP, draw
-from exporter.simulator.installation import FIRST_EXTENSION, Tenant
-from exporter.simulator.notation import as_json, with_positions
+from exporter.simulator.tenants import FIRST_EXTENSION, ROUND_TRIP, Tenant, draw
 from exporter.simulator.world import World
 
 SECRET = "PASSWORD-MUST-NOT-SHOW"  # noqa: S105 - a mark to look for, not a password
@@ -43,8 +42,33 @@ _STATIC_EXTENSION = {
     "ex_recording_enabled": None,
     "ex_busy_limit": 2,
 }
-# Written down once: a list of 50 extensions takes 170 KB, and only a few fields of it ever change.
-_STATIC_EXTENSION_JSON = as_json(_STATIC_EXTENSION)[1:]
+# Rendered once: a list of 50 extensions takes 170 KB, and only a few fields of it ever change.
+_STATIC_EXTENSION_JSON = json.dumps(_STATIC_EXTENSION, separators=(",", ":"))[1:]
+
+
+def as_json(value: object) -> str:
+    """Return JSON without spaces, letters beyond ASCII as escapes: PHP's way."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def as_list(records: Iterable[str]) -> str:
+    """Return a JSON list of JSON records; an empty one is ``]`` (seen, wire notes 2026-10)."""
+    body = ",".join(records)
+    return f"[{body}]" if body else "]"
+
+
+def as_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a header and rows, their cells parted by bars, each line ended by a newline."""
+    return "".join("|".join(map(str, line)) + "\n" for line in (header, *rows))
+
+
+def with_positions(record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record that has every value twice, under its position and under its name (seen, 2026-10)."""
+    doubled: dict[str, object] = {}
+    for position, (name, value) in enumerate(record.items()):
+        doubled[str(position)] = value
+        doubled[name] = value
+    return doubled
 
 
 def user(tenant: Tenant, position: int) -> str:

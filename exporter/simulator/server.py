@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from exporter.simulator import api, control
+from exporter.simulator.api import API_PATH, PARTS, Parts
 from exporter.simulator.faults import Faults
 from exporter.simulator.journal import Journal
 from exporter.simulator.keys import Keys
 from exporter.simulator.options import Options
-from exporter.simulator.parts import API_PATH, PARTS, Parts
 from exporter.simulator.world import World
 
 _SECONDS_TO_FINISH = 0.1

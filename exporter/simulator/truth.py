@@ -1,6 +1,6 @@
 """Everything that a perfect exporter would say about the simulated world, as one JSON object."""
 
-from exporter.simulator.installation import Tenant
+from exporter.simulator.tenants import Tenant
 from exporter.simulator.world import Figures, World
 
 

@@ -8,15 +8,75 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from exporter.simulator import installation
-from exporter.simulator.installation import Tenant
 from exporter.simulator.overrides import Overrides
 from exporter.simulator.phones import Phones
-from exporter.simulator.traffic import calls_wanted, channels_of, natural_balance, spent
-from exporter.simulator.world_clock import WorldClock
+from exporter.simulator.tenants import (
+    Tenant,
+    calls_wanted,
+    channels_of,
+    make_tenants,
+    natural_balance,
+    node_names,
+    spent,
+)
 
 _DAY = 86400
 _LICENSE_DAYS = 45
+_MORNING = 9 * 3600.0
+"""The world begins at nine in the morning, when there is something to see."""
+
+
+class WorldClock:
+    """Tells the moment: seconds since the world's first midnight.
+
+    It moves once per second of ``clock``, by ``speed`` seconds. So all answers within one second describe
+    the same moment and agree with each other.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, speed: float = 1.0) -> None:
+        self._clock = clock
+        self._speed = speed
+        self._since = clock()
+        self._moment = _MORNING
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether time stands still."""
+        return self._frozen
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the world per second of ours."""
+        return self._speed
+
+    def moment(self) -> float:
+        """Return the seconds since the world's first midnight."""
+        return self._moment if self._frozen else self._moment + int(self._clock() - self._since) * self._speed
+
+    def freeze(self, *, frozen: bool = True) -> None:
+        """Stop time, or let it go on from where it stopped."""
+        self._settle()
+        self._frozen = frozen
+
+    def set_speed(self, speed: float) -> None:
+        """Go on at another speed from here. Raises ValueError where it is not above 0."""
+        if not speed > 0:
+            raise ValueError("the speed must be above 0")
+        self._settle()
+        self._speed = speed
+
+    def advance(self, seconds: float) -> None:
+        """Skip seconds of the world, frozen or not."""
+        self._settle()
+        self._moment += seconds
+
+    def _settle(self) -> None:
+        now = self._clock()
+        # The begun second is kept, or else whoever changes something often would hold time still.
+        begun = 0.0 if self._frozen else (now - self._since) % 1
+        self._moment = self.moment()
+        self._since = now - begun
 
 
 class Figures(NamedTuple):
@@ -47,8 +107,8 @@ class World:
         self.seed = seed
         self.time = WorldClock(clock, speed=speed)
         self.overrides = Overrides()
-        self.all_nodes = installation.node_names(nodes)
-        self.all_tenants = installation.tenants(tenants, extensions, nodes, seed)
+        self.all_nodes = node_names(nodes)
+        self.all_tenants = make_tenants(tenants, extensions, nodes, seed)
         self.phones = Phones(seed, self.all_nodes, self.overrides)
         self._begun = self.time.moment()
         self._by_code = {tenant.code: tenant for tenant in self.all_tenants}

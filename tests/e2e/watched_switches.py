@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.metrics import catalogue
-from exporter.simulator.installation import Tenant
-from exporter.simulator.traffic import spent
+from exporter.simulator.tenants import Tenant, spent
 from exporter.simulator.world import World
 from grafana.preview.asking import EVERYTHING, Source
 from tests.dashboard_files import DASHBOARDS, variables

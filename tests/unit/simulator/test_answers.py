@@ -4,14 +4,26 @@ from typing import Any
 import pytest
 
 from exporter.simulator import answers
-from exporter.simulator.asked import read
 from exporter.simulator.options import Options
+from exporter.simulator.records import (
+    SECRET,
+    as_json,
+    as_list,
+    as_table,
+    extension_json,
+    extension_rows,
+    peer_rows,
+    tenant_json,
+    tenant_row,
+    with_positions,
+)
+from exporter.simulator.request import parse
 from exporter.simulator.world import World
 
 
 def _body(world: World, query: str, **options: Any) -> str:
     pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
-    return answers.body(world, Options(**options), read("GET", pairs))
+    return answers.body(world, Options(**options), parse("GET", pairs))
 
 
 def test_counts_name_every_node_and_the_total(world: World) -> None:
@@ -128,3 +140,71 @@ def test_the_content_type_follows_the_format() -> None:
     """Plain answers are HTML by their type, whatever they hold."""
     assert answers.content_type(json=True) == "application/json"
     assert answers.content_type(json=False) == "text/html; charset=UTF-8"
+
+
+def test_an_extension_has_as_many_fields_as_were_seen(world: World) -> None:
+    """An extension has 148 fields in about 3.4 KB, credentials among them, all of them marked."""
+    rows = list(extension_rows(world, world.all_tenants[0], world.moment()))
+    text = extension_json(rows[0])
+    record = json.loads(text)
+    assert len(record) == 148
+    assert 3000 < len(text) < 4500
+    secrets = {"password", "ex_webpassword", "ex_2fa_secret", "ex_lockpin"}
+    assert all(record[name].startswith(SECRET) for name in secrets)
+
+
+def test_states_of_extensions_tell_registration_and_calls(world: World) -> None:
+    """UNAVAILABLE is exactly who is not registered, and as many are INUSE as there are calls."""
+    tenant, moment = world.all_tenants[0], world.moment()
+    world.overrides.drop_registrations(0.3)
+    world.overrides.set_calls(tenant.code, 2)
+    states = [row[3] for row in extension_rows(world, tenant, moment)]
+    assert [state != "UNAVAILABLE" for state in states] == world.phones.registrations(tenant, moment)
+    assert states.count("INUSE") == 2
+
+
+def test_peers_are_those_of_present_nodes(world: World) -> None:
+    """A peer carries its node and ``<number>-<CODE>/<number>-<CODE>``; a vanished node shows none."""
+    tenant, moment = world.all_tenants[1], world.moment()
+    everyone = list(peer_rows(world, tenant, moment, "UNREACHABLE"))
+    assert everyone[0][1] == f"100-{tenant.code}/100-{tenant.code}"
+    gone = everyone[0][0]
+    world.overrides.set_node_present(gone, present=False)
+    rest = list(peer_rows(world, tenant, moment, "UNREACHABLE"))
+    assert rest == [row for row in everyone if row[0] != gone]
+
+
+def test_a_disabled_tenant_has_no_peers(world: World) -> None:
+    """Accounts of a disabled tenant are not among the peers."""
+    assert not list(peer_rows(world, world.all_tenants[-1], world.moment(), "UNKNOWN"))
+
+
+def test_a_tenant_is_listed_with_every_value_twice(world: World) -> None:
+    """The record holds the documented names, each value under a position as well, and marked credentials."""
+    tenant = world.all_tenants[-1]
+    record = json.loads(tenant_json(tenant_row(world, tenant)))
+    assert (record["te_code"], record["2"]) == ("CLOSED2", "CLOSED2")
+    assert record["te_disabled"] == "on"
+    assert record["te_apikey"].startswith(SECRET)
+    assert json.loads(tenant_json(tenant_row(world, world.all_tenants[0])))["te_disabled"] == ""
+
+
+def test_json_is_compact_and_ascii() -> None:
+    """No spaces, and letters beyond ASCII as escapes."""
+    assert as_json({"name": "é", "n": 1}) == '{"name":"\\u00e9","n":1}'
+
+
+def test_an_empty_list_loses_its_first_bracket() -> None:
+    """An empty JSON list is the single byte that was seen (wire notes 2026-10); a full one is whole."""
+    assert as_list([]) == "]"
+    assert json.loads(as_list(["1", '{"a":2}'])) == [1, {"a": 2}]
+
+
+def test_tables_have_a_header() -> None:
+    """The first line names the columns, and each line ends with a newline."""
+    assert as_table(("a", "b"), [(1, "x")]) == "a|b\n1|x\n"
+
+
+def test_positions_double_every_value() -> None:
+    """Every value is there twice, under its position and its name."""
+    assert with_positions({"a": "x", "b": None}) == {"0": "x", "a": "x", "1": None, "b": None}

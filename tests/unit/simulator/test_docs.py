@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from exporter.simulator.faults import FaultKind
-from exporter.simulator.flags import add_arguments
+from exporter.simulator.options import add_arguments
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 

@@ -1,12 +1,21 @@
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exporter.simulator.asked import Asked, read
 from exporter.simulator.faults import Fault, FaultKind, Faults
+from exporter.simulator.faults import parse as parse_rule
 from exporter.simulator.keys import KeyKind
+from exporter.simulator.request import ApiRequest, parse
 
 
-def _asked(**parameters: str) -> Asked:
-    return read("GET", list(parameters.items()))
+def _asked(**parameters: str) -> ApiRequest:
+    return parse("GET", list(parameters.items()))
+
+
+def _parse(document: object) -> Fault:
+    return parse_rule(json.dumps(document))
 
 
 _BALANCE = _asked(reqtype="INFO", info="balance", tenant="ACME")
@@ -72,3 +81,44 @@ def test_a_probability_is_met_and_can_be_repeated(faults: Faults) -> None:
 def _picked(faults: Faults) -> FaultKind | None:
     fault = faults.pick(_BALANCE, KeyKind.ADMIN)
     return None if fault is None else fault.kind
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+_members = st.sampled_from(
+    ["kind", "reqtype", "key", "probability", "limit", "seconds", "text", "size", "status", "location", "x"]
+)
+_kind = st.sampled_from([kind.value for kind in FaultKind])
+
+
+@given(_json | st.dictionaries(_members, _json) | st.fixed_dictionaries({"kind": _kind, "limit": _json}))
+def test_foreign_rules_are_parsed_or_refused(document: object) -> None:
+    """Whatever somebody sends, it becomes a rule or a ValueError, and nothing else happens."""
+    try:
+        fault = _parse(document)
+    except ValueError:
+        return
+    assert isinstance(fault.kind, FaultKind)
+    assert 0 <= fault.probability <= 1
+
+
+def test_what_was_given_is_described() -> None:
+    """A rule comes back as it was sent, with its number and how often it acted."""
+    faults = Faults(1)
+    document = {"kind": "slow", "reqtype": "COUNTPEERS", "tenant": "ACME", "probability": 0.5, "seconds": 3}
+    faults.add(_parse(document))
+    assert faults.described() == [{"number": 1, "used": 0, **document}]
+
+
+def test_an_argument_that_the_kind_does_not_read_is_refused() -> None:
+    """A status for a hanging request is a mistake, not a wish."""
+    with pytest.raises(ValueError, match="status: the kind hang does not read this"):
+        _parse({"kind": "hang", "status": 500})
+
+
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_every_kind_can_be_asked_for(kind: FaultKind) -> None:
+    """Each kind is parsed from its name alone."""
+    assert _parse({"kind": kind.value}) == Fault(kind)

@@ -1,7 +1,7 @@
 import pytest
 
-from exporter.simulator.asked import read
 from exporter.simulator.keys import REFUSAL, KeyKind, Keys
+from exporter.simulator.request import parse
 
 _KEYS = Keys()
 _COUNT = {"reqtype": "COUNTPEERS"}
@@ -9,7 +9,7 @@ _BALANCE = {"reqtype": "INFO", "info": "balance", "tenant": "ACME"}
 
 
 def _refusal(key: str, parameters: dict[str, str], *, tenant_known: bool = True) -> str | None:
-    return _KEYS.refusal(key, read("GET", list(parameters.items())), tenant_known=tenant_known)
+    return _KEYS.refusal(key, parse("GET", list(parameters.items())), tenant_known=tenant_known)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.simulator.overrides import Overrides, Setting
 from exporter.simulator.truth import truth
-from exporter.simulator.world import World
+from exporter.simulator.world import World, WorldClock
 
 
 @st.composite
@@ -140,3 +143,140 @@ def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
     """A world that cannot be is an error at once."""
     with pytest.raises(ValueError, match=r"node|negative"):
         World(**sizes)  # type: ignore[arg-type]  # the sizes are by name
+
+
+def test_the_truth_adds_up(world: World) -> None:
+    """Totals are the sums of nodes and of tenants, and peers are the registered extensions."""
+    told = truth(world)
+    switch, tenants = told["switch"], told["tenants"]
+    assert isinstance(switch, dict)
+    assert isinstance(tenants, dict)
+    for figure in ("peers", "channels"):
+        assert switch[figure] == sum(node[figure] for node in switch["nodes"].values())
+        assert switch[figure] == sum(tenant[figure] for tenant in tenants.values())
+    assert switch["peers"] == sum(sum(tenant["extensions"].values()) for tenant in tenants.values())
+    assert switch["calls"] == sum(tenant["calls"] for tenant in tenants.values())
+    assert switch["tenants"] == len(tenants) - 2 == 7
+
+
+def test_the_truth_can_be_narrowed(world: World) -> None:
+    """One tenant can be asked for, with or without its extensions, and an unknown one is an error."""
+    told = truth(world, code="ACME", extensions=False)
+    assert list(told["tenants"]) == ["ACME"]  # type: ignore[call-overload]  # it is an object
+    assert "extensions" not in told["tenants"]["ACME"]  # type: ignore[index]  # likewise
+    with pytest.raises(KeyError):
+        truth(world, code="NOBODY")
+
+
+class _Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.25
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """Seconds of ours."""
+    return _Clock()
+
+
+def test_time_moves_once_a_second_by_the_speed(clock: _Clock) -> None:
+    """Within a second the moment stays; after it, it has moved by the speed."""
+    world_clock = WorldClock(clock, speed=60)
+    begun = world_clock.moment()
+    clock.now += 0.99
+    assert world_clock.moment() == begun
+    clock.now += 0.01
+    assert world_clock.moment() == begun + 60
+
+
+def test_frozen_time_stands_still_and_then_goes_on(clock: _Clock) -> None:
+    """What passes while time is frozen never happened."""
+    world_clock = WorldClock(clock, speed=10)
+    begun = world_clock.moment()
+    clock.now += 5
+    world_clock.freeze()
+    clock.now += 500
+    assert world_clock.moment() == begun + 50
+    assert world_clock.frozen
+    world_clock.freeze(frozen=False)
+    clock.now += 1
+    assert world_clock.moment() == begun + 60
+
+
+def test_another_speed_counts_from_now_on(clock: _Clock) -> None:
+    """A change of speed changes nothing of what has passed."""
+    world_clock = WorldClock(clock)
+    begun = world_clock.moment()
+    clock.now += 10
+    world_clock.set_speed(100)
+    assert world_clock.moment() == begun + 10
+    clock.now += 1
+    assert world_clock.moment() == begun + 110
+    assert world_clock.speed == 100
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
+def test_time_does_not_run_backwards(clock: _Clock, speed: float) -> None:
+    """A speed that is not above 0 is refused."""
+    with pytest.raises(ValueError, match="above 0"):
+        WorldClock(clock).set_speed(speed)
+
+
+def test_time_can_be_skipped_while_frozen(clock: _Clock) -> None:
+    """Advancing moves a frozen world, and only by what was asked."""
+    world_clock = WorldClock(clock)
+    begun = world_clock.moment()
+    world_clock.freeze()
+    world_clock.advance(3600)
+    clock.now += 7
+    assert world_clock.moment() == begun + 3600
+
+
+def test_frequent_changes_do_not_hold_time(clock: _Clock) -> None:
+    """Ten changes within a second lose none of it."""
+    world_clock = WorldClock(clock)
+    begun = world_clock.moment()
+    for _ in range(16):
+        clock.now += 0.125
+        world_clock.advance(0)
+    assert world_clock.moment() == begun + 2
+
+
+def test_every_change_makes_a_new_generation() -> None:
+    """Sums that are kept until the next change are recomputed after each kind of change."""
+    overrides = Overrides()
+    generations = [overrides.generation]
+    changes: list[Callable[[], None]] = [
+        lambda: overrides.set_node_present("pbx1", present=False),
+        lambda: overrides.set_tenant_present("ACME", present=False),
+        lambda: overrides.set_disabled("ACME", disabled=True),
+        lambda: overrides.drop_registrations(0.5),
+        lambda: overrides.drop_registrations(0.5, "ACME"),
+        lambda: overrides.set_calls("ACME", 3),
+        lambda: overrides.set_balance("ACME", 3, 0),
+        lambda: overrides.set_max_channels("ACME", 3),
+        lambda: overrides.set_license_days(3, 0),
+        overrides.restore,
+    ]
+    for change in changes:
+        change()
+        generations.append(overrides.generation)
+    assert len(set(generations)) == len(generations)
+
+
+def test_none_takes_a_value_back() -> None:
+    """A value that was set to None is as if it had never been set."""
+    overrides = Overrides()
+    overrides.set_calls("ACME", 3)
+    overrides.set_calls("ACME", None)
+    overrides.set_balance("ACME", 1.5, 10)
+    assert overrides.balances == {"ACME": Setting(1.5, 10)}
+    overrides.set_balance("ACME", None, 10)
+    overrides.set_license_days(1, 10)
+    overrides.set_license_days(None, 10)
+    assert (overrides.calls, overrides.balances, overrides.license_days) == ({}, {}, None)

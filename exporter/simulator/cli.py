@@ -8,15 +8,15 @@ import sys
 
 from aiohttp import web
 
-from exporter.simulator.introduction import introduction
 from exporter.simulator.keys import Keys
 from exporter.simulator.options import Options
+from exporter.simulator.page import introduction
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import World
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM, and return 0; where the address cannot be had, say so and return 1."""
+    """Serve until SIGINT or SIGTERM, and return 0; return 1 where the address cannot be bound."""
     host, port = arguments.listen
     try:
         simulator = await start(host, port, _application(arguments))
@@ -25,8 +25,11 @@ async def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"Cannot listen on {host}:{port}: {reason}. Choose another address with --listen.\n")
         return 1
     try:
-        stopped = _stop_signal()
-        _say(introduction(simulator))
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        parts = simulator.parts
+        _print(introduction(simulator.base_url, parts.keys, parts.world, parts.options))
         await stopped.wait()
     finally:
         await simulator.stop()
@@ -52,18 +55,10 @@ def _application(arguments: argparse.Namespace) -> web.Application:
         world,
         options=options,
         keys=Keys(admin=arguments.admin_key),
-        announce=_say,
+        announce=_print,
         allow_remote_control=arguments.allow_remote_control,
     )
 
 
-def _stop_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _print(text: str) -> None:
+    print(text, flush=True)

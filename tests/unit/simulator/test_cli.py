@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 import yaml
 
-from exporter.simulator.commandline import run
-from exporter.simulator.flags import add_arguments
+from exporter.simulator.cli import run
+from exporter.simulator.options import add_arguments
 from exporter.simulator.server import RunningSimulator
 
 

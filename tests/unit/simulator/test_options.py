@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.simulator.argument_types import above_0, address, at_least_0, at_least_1, seconds
+from exporter.simulator.options import above_0, address, at_least_0, at_least_1, seconds
 
 
 @pytest.mark.parametrize(

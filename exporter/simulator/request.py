@@ -1,7 +1,7 @@
-"""Reads what a request asks, and refuses to hear anything that is not a reading.
+"""Reads what a request asks, and rejects everything that does more than read.
 
 The API of a real switch also hangs up calls, reboots phones and moves money, with the same keys and on the
-same URL. Whoever sends such a thing to the simulator has a mistake to find, so it must not pass quietly.
+same URL. Whoever sends one of these to the simulator has a bug to find, so the request must not pass quietly.
 Source of the list: design section 6; parameters: vendor's reference (reqtype=HELP).
 """
 
@@ -25,29 +25,16 @@ _OPERATIONS = {
     "HELP": {"tenant"},
 }
 _OF_EVERY_OPERATION = {"reqtype", "key", "format"}
-
-_SHOWABLE = {
-    "reqtype",
-    "info",
-    "object",
-    "action",
-    "format",
-    "tenant",
-    "nodename",
-    "ext",
-    "id",
-    "number",
-    "cache",
-}
+_LOGGED = _OF_EVERY_OPERATION.union({"cache"}, *_OPERATIONS.values()) - {"key"}
 _EXTENSION_PARAMETERS = ("ext", "id", "number")
 
 
-class Forbidden(Exception):  # noqa: N818 - it is an answer (HTTP 403), not a fault of the program
+class ForbiddenRequest(Exception):  # noqa: N818 - it is an answer (HTTP 403), not a fault of the program
     """A request that must not be sent. The text says why and holds no key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """What is asked: the operation (as in ``INFO balance``), and of whom.
 
     ``tenant`` and ``node`` are "" where none was given. ``extension`` is the number given, whichever
@@ -64,37 +51,38 @@ class Asked:
     parameters: Mapping[str, str]
 
 
-def read(method: str, pairs: Sequence[tuple[str, str]]) -> Asked:
-    """Return what a request asks. Raises Forbidden for everything that is not on the list."""
+def parse(method: str, pairs: Sequence[tuple[str, str]]) -> ApiRequest:
+    """Return what a request asks. Raises ForbiddenRequest for everything that is not on the list."""
     if method != "GET":
-        raise Forbidden(f"method {method!r}: only GET reads")
+        raise ForbiddenRequest(f"method {method!r}: only GET reads")
     names = Counter(name for name, _ in pairs)
     if twice := sorted(name for name, count in names.items() if count > 1):
-        raise Forbidden(f"parameters given more than once: {', '.join(map(repr, twice))}")
+        raise ForbiddenRequest(f"parameters given more than once: {', '.join(map(repr, twice))}")
     given = dict(pairs)
     if given.get("cache", "").casefold() == "no":
-        raise Forbidden("cache=no: the cache of a switch protects it")
-    asked = _asked(given)
-    allowed = _OPERATIONS.get(asked.operation)
+        raise ForbiddenRequest("cache=no: the cache of a switch protects it")
+    request = _request(given)
+    allowed = _OPERATIONS.get(request.operation)
     if allowed is None:
-        raise Forbidden(f"operation {asked.operation or '(none)'!r} is not on the list of readings")
+        raise ForbiddenRequest(f"operation {request.operation or '(none)'!r} is not on the list of readings")
     if unknown := sorted(names.keys() - allowed - _OF_EVERY_OPERATION):
-        raise Forbidden(f"parameters that {asked.operation} does not have: {', '.join(map(repr, unknown))}")
-    if asked.node and asked.tenant:
-        raise Forbidden("nodename is for the whole installation, without tenant")
-    return asked
+        listed = ", ".join(map(repr, unknown))
+        raise ForbiddenRequest(f"parameters that {request.operation} does not have: {listed}")
+    if request.node and request.tenant:
+        raise ForbiddenRequest("nodename is for the whole installation, without tenant")
+    return request
 
 
-def showable(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def for_log(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return parameters for a log: no key, and no value that could be a secret."""
-    return {name: value if name in _SHOWABLE else "(not shown)" for name, value in pairs if name != "key"}
+    return {name: value if name in _LOGGED else "(not shown)" for name, value in pairs if name != "key"}
 
 
-def _asked(given: Mapping[str, str]) -> Asked:
+def _request(given: Mapping[str, str]) -> ApiRequest:
     # Values are case-insensitive on the wire (seen, wire notes 2026-10); codes and node names are not.
     words = {name: given.get(name, "").lower() for name in ("reqtype", "info", "object", "action")}
     reqtype = words["reqtype"] = words["reqtype"].upper()
-    return Asked(
+    return ApiRequest(
         reqtype=reqtype,
         info=words["info"],
         # A space inside a value must not make one word pass for two.

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.asked import Forbidden, read, showable
+from exporter.simulator.request import ForbiddenRequest, for_log, parse
 
 _READINGS = [
     "reqtype=COUNTPEERS",
@@ -55,14 +55,14 @@ def test_what_only_reads_is_heard(query: str) -> None:
     """Every operation of the allow-list is accepted, with a key and in any case of its words."""
     pairs = [*_pairs(query), ("key", "demo-admin")]
     swapped = [(name, value.swapcase() if name in {"reqtype", "info"} else value) for name, value in pairs]
-    assert read("GET", pairs).operation == read("GET", swapped).operation
+    assert parse("GET", pairs).operation == parse("GET", swapped).operation
 
 
 @pytest.mark.parametrize("query", _DEEDS)
 def test_what_does_more_is_forbidden(query: str) -> None:
     """Every operation of the vendor's reference that is not on the allow-list is refused."""
-    with pytest.raises(Forbidden, match="not on the list"):
-        read("GET", _pairs(query))
+    with pytest.raises(ForbiddenRequest, match="not on the list"):
+        parse("GET", _pairs(query))
 
 
 @given(st.text(), st.text(), st.text(), st.text())
@@ -70,10 +70,10 @@ def test_no_other_words_are_heard(reqtype: str, info: str, thing: str, action: s
     """Whatever the words are, an operation is heard only if it is one of the eleven."""
     pairs = [("reqtype", reqtype), ("info", info), ("object", thing), ("action", action)]
     try:
-        operation = read("GET", pairs).operation
-    except Forbidden:
+        operation = parse("GET", pairs).operation
+    except ForbiddenRequest:
         return
-    assert operation in {read("GET", _pairs(query)).operation for query in _READINGS}
+    assert operation in {parse("GET", _pairs(query)).operation for query in _READINGS}
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_no_other_words_are_heard(reqtype: str, info: str, thing: str, action: s
 )
 def test_odd_requests_are_forbidden_and_say_why(method: str, query: str, why: str) -> None:
     """Methods, parameters given twice, unknown ones and cache=no are refused, each with its reason."""
-    with pytest.raises(Forbidden, match=why):
-        read(method, _pairs(query))
+    with pytest.raises(ForbiddenRequest, match=why):
+        parse(method, _pairs(query))
 
 
 def test_what_was_asked_is_understood() -> None:
     """Tenant, node, extension, format and parameters arrive in their places, and the key in none."""
-    asked = read("GET", _pairs("reqtype=info&info=RegState&tenant=ACME&id=100&format=JSON&key=demo-admin"))
+    asked = parse("GET", _pairs("reqtype=info&info=RegState&tenant=ACME&id=100&format=JSON&key=demo-admin"))
     assert (asked.reqtype, asked.info, asked.operation) == ("INFO", "regstate", "INFO regstate")
     assert (asked.tenant, asked.node, asked.extension, asked.json) == ("ACME", "", "100", True)
     assert "demo-admin" not in repr(asked)
@@ -109,7 +109,7 @@ def test_what_was_asked_is_understood() -> None:
 
 def test_a_log_shows_no_key_and_no_value_it_does_not_know() -> None:
     """Keys are left out, and values of foreign parameters, which may be passwords, are not shown."""
-    shown = showable(_pairs("reqtype=CHECKAUTH&username=a&password=b&key=c&tenant=ACME"))
+    shown = for_log(_pairs("reqtype=CHECKAUTH&username=a&password=b&key=c&tenant=ACME"))
     assert shown == {
         "reqtype": "CHECKAUTH",
         "username": "(not shown)",
