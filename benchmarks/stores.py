@@ -3,7 +3,7 @@
 from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
-from exporter.poll.declared import declare_tenant
+from exporter.poll.config_metrics import set_tenant_metrics
 from exporter.store import Families, Store
 
 EXTENSIONS = 50
@@ -24,7 +24,9 @@ def filled(series: int) -> list[Store]:
         if number % _TENANTS == 0:
             stores.append(Store(f"pbx-{len(stores)}", stale_after=3, max_series=2**40))
         code = f"T{number:05}"
-        declare_tenant(stores[-1], settings.settings(code), name=f"Customer {number}", label_names=("team",))
+        set_tenant_metrics(
+            stores[-1], settings.settings(code), name=f"Customer {number}", label_names=("team",)
+        )
         answer(stores[-1], code, number)
         number += 1
     return stores

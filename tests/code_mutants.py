@@ -47,14 +47,13 @@ def _decoding(*names: str) -> tuple[str, ...]:
 
 # Module -> the tests that are to notice, those that name what it does first.
 TESTS: dict[str, tuple[str, ...]] = {
-    "poll/breaker": ("unit/poll/test_breaker.py", "unit/poll/test_courtesy.py"),
-    "poll/backoff": ("unit/poll/test_backoff.py",),
-    "poll/refusals": ("unit/poll/test_refusals.py", "unit/poll/test_courtesy.py"),
-    "poll/roll": ("unit/poll/test_roll.py", "unit/poll/test_discovery.py"),
-    "poll/scope": ("unit/poll/test_scope.py",),
-    "poll/presence": ("unit/poll/test_presence.py",),
-    "poll/courtesy": ("unit/poll/test_courtesy.py",),
-    "poll/plan": ("unit/poll/test_plan.py",),
+    "poll/circuit_breaker": ("unit/poll/test_circuit_breaker.py", "unit/poll/test_request_policy.py"),
+    "poll/backoff": ("unit/poll/test_backoff.py", "unit/poll/test_request_policy.py"),
+    "poll/key_health": ("unit/poll/test_key_health.py", "unit/poll/test_request_policy.py"),
+    "poll/discovery": ("unit/poll/test_discovery.py",),
+    "poll/scope_check": ("unit/poll/test_scope_check.py",),
+    "poll/request_policy": ("unit/poll/test_request_policy.py",),
+    "poll/planner": ("unit/poll/test_planner.py",),
     "alerting/held": ("unit/alerting/test_held.py",),
     "metrics/series_limit": ("unit/metrics/test_series_limit.py", "unit/test_store.py"),
     "schedule": ("unit/test_schedule.py",),

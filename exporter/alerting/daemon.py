@@ -218,7 +218,7 @@ class Alerting:
         looks = {}
         for poller in self._pollers():
             poller.drop_stale()
-            is_open = poller.courtesy.breaker.is_open
+            is_open = poller.policy.breaker.is_open
             looks[poller.store.switch] = Look(poller.store, poller.is_up(), is_open, offset, self._speed)
         return looks
 

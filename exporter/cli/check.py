@@ -10,7 +10,7 @@ from exporter import durations
 from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
 from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
-from exporter.poll.targets import Targets
+from exporter.poll.planner import Targets
 
 _USABLE = 0.95
 """Of the rate: what is planned with."""

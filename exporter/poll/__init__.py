@@ -1,20 +1,18 @@
-"""Polling one switch: what to ask, when a target's turn is, and what an answer says.
+"""Polling one switch: what to ask, when each target is due, and what an answer says.
 
-In the order of reading:
+In reading order:
 
-    targets, plan, requests       what is polled, how fast that can go, and which requests a sweep consists of
-    turns                         whose turn it is in a sweep
-    rounds                        starts sweeps, when the schedule says so
-    sweep, slots                  sends their requests evenly, and never too many
-    courtesy                      whether a target may be asked now, by
-        backoff, refusals, breaker    its failures, those of its key, and those of the whole switch
-    asking, reading, options      one request, and its answer
-        answers                       what came instead of values, for people to see
-    intake, families              from an answer to the values of metrics, with
-        registrations, presence, scope, roll, discovery
-                                      what has to be remembered from one answer to the next
-    declared, opening, upkeep     values that come from the configuration and the clock
-    poller                        joins them
+    planner, requests        what is polled, how often that is possible, and the requests of a sweep
+    sweep                    which targets are due; starts sweeps when the schedule says so
+    dispatcher, limiter      send the requests evenly, within the rate limit and the slots
+    request_policy           whether a target may be asked now, by
+        backoff, key_health, circuit_breaker
+                             its failures, those of its key, and those of the whole switch
+    fetch, options           one request and its answer
+    ingest, families         from an answer to values, with what is remembered between answers:
+        registrations, discovery, scope_check
+    config_metrics, upkeep   values that come from the configuration and the clock
+    poller                   joins them
 """
 
 from exporter.poll.poller import Poller

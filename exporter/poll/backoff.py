@@ -1,9 +1,9 @@
-"""When a target that failed is asked again: pure decisions, with the clock passed in."""
+"""When a target, or a switch, that failed is asked again: pure decisions, with the clock passed in."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from exporter.model import Failure, Reason
+from exporter.model import Failure, Reason, Target
 
 LONGEST = 15 * 60.0
 """Seconds. A target that does not answer, or refuses, is asked at least this often (design, section 5)."""
@@ -26,12 +26,12 @@ class Backoff:
     retry_at: float
     is_retry: bool
 
-    def holds(self, now: float) -> bool:
+    def is_active(self, now: float) -> bool:
         """Tell whether it is too early to ask again."""
         return now < self.retry_at
 
 
-def after(
+def next_backoff(
     before: Backoff | None, failure: Failure | None, *, started: float, interval: float
 ) -> Backoff | None:
     """Return the back-off after an attempt that started at ``started``; ``failure`` None means success.
@@ -64,3 +64,43 @@ def _slows(failure: Failure) -> bool:
     status = failure.status or 0
     is_overloaded = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return failure.reason is Reason.TIMEOUT or failure.is_refusal or is_overloaded
+
+
+_WITNESSES = 3
+_LOGGED_EVERY = 15 * 60.0
+
+
+class SwitchPause:
+    """Sends nothing to a switch for as long as ``Retry-After`` says, up to 15 minutes. Times are seconds.
+
+    It takes three different targets that were asked to wait, with no success since: one odd answer must not
+    silence a switch. Each of these targets waits as long in any case (``next_backoff``).
+
+    Nothing is sent before ``until``. ``asked_to_wait`` are the first targets that were asked to wait. When
+    the time is over, one more such answer is enough, until there is a success.
+    """
+
+    def __init__(self) -> None:
+        self.until = float("-inf")
+        self.asked_to_wait: set[Target] = set()
+        self._logged_at = float("-inf")
+
+    def record(self, target: Target, failure: Failure | None, now: float) -> float | None:
+        """Learn from an attempt; return for how many seconds nothing is sent, where that is to be logged.
+
+        That is not more often than every 15 minutes: a switch may ask for it every second.
+        """
+        if failure is None:
+            self.asked_to_wait.clear()
+        if failure is None or not failure.retry_after:
+            return None
+        if len(self.asked_to_wait) < _WITNESSES:
+            self.asked_to_wait.add(target)
+        if len(self.asked_to_wait) < _WITNESSES:
+            return None
+        seconds = min(failure.retry_after, LONGEST)
+        self.until = max(self.until, now + seconds)
+        if now - self._logged_at < _LOGGED_EVERY:
+            return None
+        self._logged_at = now
+        return seconds

@@ -1,8 +1,9 @@
-"""Which tenants a switch has, from its own list."""
+"""Which tenants, extensions and nodes a switch has, from its own lists. Pure: no clock, no network."""
+
+from collections.abc import Collection, Iterable
 
 from exporter.config import SwitchConfiguration
 from exporter.model import Failure, Reason, Tenants, names_all
-from exporter.poll.roll import Roll
 
 
 class TenantDiscovery:
@@ -11,20 +12,20 @@ class TenantDiscovery:
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
         """The name of each tenant that is believed to be there, disabled ones too, by code."""
-        self._roll = Roll()
+        self._guard = ListGuard()
         self._disabled: frozenset[str] = frozenset()
 
-    def take_in(self, listed: Tenants) -> Failure | None:
+    def accept(self, listed: Tenants) -> Failure | None:
         """Take in a list; return why it is not believed, and then nothing changes."""
         rows = {row.code: row for row in listed.rows}
-        if not self._roll.call(rows.keys(), is_complete=names_all(listed)):
-            return _doubt(len(rows), len(self._roll.names))
-        missing = self._roll.names - rows.keys()  # for the first time: of these, what was known holds on
+        if not self._guard.accept(rows.keys(), is_complete=names_all(listed)):
+            return _doubt(len(rows), len(self._guard.names))
+        missing = self._guard.names - rows.keys()  # for the first time: of these, what was known holds on
         unclear = {code for code, row in rows.items() if row.disabled is None}
         held = self._disabled & (missing | unclear) | (unclear - self.names.keys())
         self._disabled = held | {code for code, row in rows.items() if row.disabled}
         self.names = {
-            code: rows[code].name if code in rows else self.names.get(code, "") for code in self._roll.names
+            code: rows[code].name if code in rows else self.names.get(code, "") for code in self._guard.names
         }
         return None
 
@@ -33,7 +34,7 @@ class TenantDiscovery:
         discover = configuration.discover_tenants
         if not discover.enabled:
             return []
-        there = self._roll.names - self._disabled
+        there = self._guard.names - self._disabled
         included = {code for pattern in discover.include for code in there if pattern.matches_whole(code)}
         excluded = {code for pattern in discover.exclude for code in included if pattern.matches_whole(code)}
         return sorted(included - excluded)
@@ -41,11 +42,11 @@ class TenantDiscovery:
     @property
     def is_in_doubt(self) -> bool:
         """Whether the newest list was not believed."""
-        return self._roll.is_in_doubt
+        return self._guard.is_in_doubt
 
-    def believe_next(self) -> None:
+    def trust_next(self) -> None:
         """Accept the next list if one is in doubt now: the operator reloaded the configuration."""
-        self._roll.doubt_nothing()
+        self._guard.trust_next()
 
 
 def _doubt(listed: int, known: int) -> Failure:
@@ -56,3 +57,113 @@ def _doubt(listed: int, known: int) -> Failure:
         f"the list has lost more than half of {known} tenants, {listed} are left; none is dropped unless the "
         "list comes three times alike or the configuration is reloaded",
     )
+
+
+_ALIKE = 3
+
+
+class ListGuard:
+    """The names that are believed, after each list that came."""
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+        self._missing: frozenset[str] = frozenset()
+        self._doubtful: frozenset[str] = frozenset()
+        self._times = 0  # in a row that the doubtful list came
+        self._trusts_next = False
+
+    def accept(self, listed: Collection[str], *, is_complete: bool = True) -> bool:
+        """Take in a list; return False where it is not believed, and then nothing changes.
+
+        It is not believed when it is empty or has lost more than half of the names, unless it comes for the
+        third time alike. A name that is missing from two believed lists in a row is dropped. A list that is
+        not complete, because a name in it could not be read, adds names and proves none to be missing.
+        """
+        new = frozenset(listed)
+        lost = len(self.names - new)
+        if not new or 2 * lost > len(self.names):
+            self._times = self._times + 1 if new == self._doubtful else 1
+            self._doubtful = new
+            if self._times < _ALIKE and not self._trusts_next:
+                self._missing -= new  # who is listed is there, whoever else is not
+                return False
+            self.names = new
+            missing: frozenset[str] = frozenset()
+        elif not is_complete:
+            missing = self._missing - new
+            self.names |= new
+        else:
+            missing = self.names - new
+            self.names = (self.names | new) - (missing & self._missing)
+        self._missing = missing
+        self._times = 0
+        self._trusts_next = False
+        return True
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the newest list was not believed."""
+        return self._times > 0
+
+    def trust_next(self) -> None:
+        """Accept the next list if one is in doubt now: the operator reloaded the configuration.
+
+        At any other time a reload says nothing about a list that may come hours later.
+        """
+        self._trusts_next = self.is_in_doubt
+
+
+_REMEMBERED = 24 * 3600.0
+
+_MOST = 2_000
+"""Nodes: twice as many as an answer may have. A switch that renames its nodes with each answer came to
+620,049 series (seen 2026-11)."""
+
+
+class NodePresence:
+    """Remembers the nodes of a switch: those of the configuration, and those seen within 24 hours."""
+
+    def __init__(self) -> None:
+        self._configured: tuple[str, ...] = ()
+        self._seen: dict[str, float] = {}
+        self._present: list[str] | None = None
+        self._missing: set[str] = set()
+        self._nameless = 0
+
+    def configure(self, nodes: Iterable[str]) -> None:
+        """Expect these nodes, whether they were seen or not."""
+        self._configured = tuple(nodes)
+
+    @property
+    def known(self) -> list[str]:
+        """Every node that is configured or was seen, in the order they became known."""
+        return list(dict.fromkeys((*self._configured, *self._seen)))
+
+    @property
+    def present(self) -> list[str]:
+        """The nodes of the last answer; before the first one those of the configuration."""
+        return list(self._configured) if self._present is None else self._present
+
+    def update(self, nodes: Iterable[str], now: float, *, nameless: int = 0) -> dict[str, float]:
+        """Take in the nodes of an answer; return 1 for each known node that is there, 0 if it is missing.
+
+        ``now`` is seconds; ``nameless`` is how many nodes of the answer had a name that could not be read. A
+        node that may be one of those is left out, since it is not known to be missing. A node that left for
+        good is forgotten a day after it was last seen, and sooner where there were very many others since.
+        """
+        before = set(self.present)
+        present = set(nodes)
+        gone = [node for node in self.known if node not in present]
+        if nameless:
+            # A name that could not be read before either does not hide a node that has vanished since.
+            vanished = before if self._present is not None and nameless <= self._nameless else set()
+            gone = [node for node in gone if node in self._missing or node in vanished]
+        self._missing, self._nameless = set(gone), nameless
+        self._present = sorted(present)
+        for node in self._present:
+            self._seen.pop(node, None)  # what was seen last stands last
+            self._seen[node] = now
+        recent = [(node, at) for node, at in self._seen.items() if now - at <= _REMEMBERED]
+        self._seen = dict(recent[-_MOST:])
+        states = dict.fromkeys(gone, 0.0) | dict.fromkeys(present, 1.0)
+        return {node: states[node] for node in self.known if node in states}

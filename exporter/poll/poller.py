@@ -13,22 +13,20 @@ from exporter.masking import Mask
 from exporter.metrics import catalogue
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Answer, Failure, Peers, Query, Scope, SkipReason, Target, Tenants, names_all
-from exporter.poll import declared
-from exporter.poll.answers import Answers
-from exporter.poll.asking import Asker
-from exporter.poll.courtesy import Courtesy
+from exporter.poll import config_metrics
+from exporter.poll.config_metrics import OpeningHours
 from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.intake import Intake
-from exporter.poll.opening import OpeningHours
+from exporter.poll.dispatcher import Dispatcher
+from exporter.poll.fetch import FailedAnswers, Fetcher
+from exporter.poll.ingest import Ingester
+from exporter.poll.key_health import KeyHealth
+from exporter.poll.limiter import Limiter
 from exporter.poll.options import all_options
-from exporter.poll.refusals import KeyRecord
+from exporter.poll.planner import Targets
 from exporter.poll.registrations import states_by_tenant
+from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
-from exporter.poll.rounds import Rounds
-from exporter.poll.slots import Slots
-from exporter.poll.sweep import Sweeper
-from exporter.poll.targets import Targets
-from exporter.poll.turns import Turns
+from exporter.poll.sweep import DueTargets, Sweeps
 from exporter.poll.upkeep import Upkeep
 from exporter.store import Store
 
@@ -58,42 +56,42 @@ class Poller:
         self._clock = clock
         self._label_names = label_names
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
-        self._slots = Slots(
+        self._limiter = Limiter(
             configuration.max_concurrency,
             configuration.max_requests_per_second,
             clock.monotonic,
             shared=self._is_shared(),
         )
-        self.courtesy = Courtesy(configuration.name, self._slots, self.targets.key_of)
-        self._asker = Asker(
+        self.policy = RequestPolicy(configuration.name, self._limiter, self.targets.key_of)
+        self._fetcher = Fetcher(
             configuration,
             client,
             self.targets,
-            self.courtesy,
+            self.policy,
             store,
             instruments,
             mask,
             clock,
-            hand_on=self._take_in,
+            on_outcome=self._take_in,
         )
-        self._sweeper = Sweeper(
-            self._slots,
-            self.courtesy.lane,
+        self._dispatcher = Dispatcher(
+            self._limiter,
+            self.policy.lane,
             self._skip,
-            self._asker.ask,
-            self._asker.skipped,
+            self._fetcher.ask,
+            self._fetcher.skipped,
             clock,
             patience=configuration.timeout / 10,
         )
-        self._intake = Intake(configuration, self.targets, store, instruments, clock)
+        self._ingester = Ingester(configuration, self.targets, store, instruments, clock)
         self._discovery = TenantDiscovery()
         self._opening_hours = OpeningHours(store, clock)
-        self._turns = Turns(self.targets)
-        self._rounds = Rounds(
-            self.targets, self._turns, self.courtesy, self._asker, self._sweeper, store, clock
+        self._due = DueTargets(self.targets)
+        self._sweeps = Sweeps(
+            self.targets, self._due, self.policy, self._fetcher, self._dispatcher, store, clock
         )
         self._upkeep = Upkeep(
-            configuration, self.targets, self.courtesy, store, self._opening_hours, instruments, clock
+            configuration, self.targets, self.policy, store, self._opening_hours, instruments, clock
         )
         self._joining: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -115,17 +113,17 @@ class Poller:
     @property
     def client(self) -> Client:
         """What requests are sent through."""
-        return self._asker.client
+        return self._fetcher.client
 
     @property
     def shown_url(self) -> str:
         """The URL of the switch, without what could be secret in it."""
-        return self._mask(str(self._asker.client.url.with_user(None)))
+        return self._mask(str(self._fetcher.client.url.with_user(None)))
 
     @property
-    def answers(self) -> Answers:
+    def answers(self) -> FailedAnswers:
         """What the switch answered of late that gave no value."""
-        return self._asker.answers
+        return self._fetcher.answers
 
     @property
     def tenant_names(self) -> Mapping[str, str]:
@@ -135,17 +133,17 @@ class Poller:
     @property
     def requests_in_flight(self) -> int:
         """How many requests the switch is answering, or not, at this moment."""
-        return self._slots.in_flight
+        return self._limiter.in_flight
 
     # Called on a schedule
 
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Ask every target of a query that is due; return when the last request was sent."""
-        await self._rounds.sweep(query, scope)
+        await self._sweeps.sweep(query, scope)
 
     async def retry(self) -> None:
         """Ask again what failed and has a long way to its next sweep."""
-        await self._rounds.retry()
+        await self._sweeps.retry()
 
     # Called by the pages
 
@@ -153,7 +151,9 @@ class Poller:
         """Bring up to date what follows the clock and not an answer. Called before each scrape."""
         self._upkeep.refresh()
         if self.store.take_lack_of_declared():
-            self._joining = self._rounds.welcome([], self._declare_few_at_a_time(list(self.targets.tenants)))
+            self._joining = self._sweeps.first_sweep(
+                [], self._declare_few_at_a_time(list(self.targets.tenants))
+            )
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""
@@ -183,35 +183,35 @@ class Poller:
         """
         reached_by = self.configuration.url, self.configuration.proxy, self.configuration.tls
         if reached_by != (configuration.url, configuration.proxy, configuration.tls):
-            self.courtesy.reset()
+            self.policy.reset()
         self.configuration = configuration
-        self._intake.configuration = self._upkeep.configuration = configuration
-        self._asker.options = all_options(configuration)
+        self._ingester.configuration = self._upkeep.configuration = configuration
+        self._fetcher.options = all_options(configuration)
         self._label_names = label_names
-        self._slots.configure(
+        self._limiter.configure(
             configuration.max_concurrency, configuration.max_requests_per_second, shared=self._is_shared()
         )
         self.store.configure(stale_after=configuration.stale_after, max_series=configuration.max_series)
-        self._sweeper.patience = configuration.timeout / 10
-        self._discovery.believe_next()
-        self._intake.believe_next_lists()
+        self._dispatcher.patience = configuration.timeout / 10
+        self._discovery.trust_next()
+        self._ingester.trust_next_lists()
         self.reconnect(client)
         before = self.targets.plan
         self._follow(self._discovery.wanted(configuration), changed=self.targets.tenants)
-        changed = self._rounds.follow(before)
-        self.courtesy.follow(self.targets.is_polled, self.targets.intervals, self.targets.keys)
+        changed = self._sweeps.reconfigure(before)
+        self.policy.reconfigure(self.targets.is_polled, self.targets.intervals, self.targets.keys)
         self.store.drop({target for target in self.store.targets if not self._is_followed(target)})
         self.store.keep_queries(self.targets.intervals)
         self._declare_queries()
-        listing = self._turns.item(Target(Query.TENANTS, Scope.SWITCH), self._clock.elapsed())
+        listing = self._due.item_for(Target(Query.TENANTS, Scope.SWITCH), self._clock.elapsed())
         if listing and self._discovery.is_in_doubt:
-            self._rounds.ask(listing)  # the operator waits for it to be believed
+            self._sweeps.ask_now(listing)  # the operator waits for it to be believed
         return changed
 
     def reconnect(self, client: Client) -> None:
         """Send requests through another client from now on; the old one is closed after those in flight."""
-        old, self._asker.client = self._asker.client, client
-        closing = asyncio.create_task(self._close_after(self._sweeper.requests, old))
+        old, self._fetcher.client = self._fetcher.client, client
+        closing = asyncio.create_task(self._close_after(self._dispatcher.requests, old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -220,19 +220,19 @@ class Poller:
 
         Returns the queries that were due meanwhile: their sweeps are to be started anew.
         """
-        return self._rounds.after_gap(seconds, self.configuration.timeout)
+        return self._sweeps.after_gap(seconds, self.configuration.timeout)
 
-    async def all_joined(self) -> None:
+    async def wait_until_declared(self) -> None:
         """Wait until the tenants that are new, or may have changed, are declared."""
         if self._joining:
             await asyncio.wait({self._joining})
 
     async def stop(self) -> None:
         """End every request and close the connections."""
-        await self._rounds.stop()
-        await self._sweeper.stop()
+        await self._sweeps.stop()
+        await self._dispatcher.stop()
         await asyncio.gather(*self._closing)
-        await self._asker.client.session.close()
+        await self._fetcher.client.session.close()
 
     def _is_shared(self) -> bool:
         return len({scope for _, scope in self.targets.intervals}) > 1
@@ -255,15 +255,15 @@ class Poller:
         gone = before - self.targets.tenants.keys()
         if gone:
             self.store.drop_tenants(gone)
-            self.courtesy.drop(gone)
-            self._intake.drop(gone)
-            self._turns.forget(gone)
+            self.policy.forget_tenants(gone)
+            self._ingester.drop(gone)
+            self._due.forget(gone)
         self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
         new = [code for code in self.targets.tenants if code not in before]
         if new:
             self._log.info("tenants joined", count=len(new))
-        if declared := [*new, *changed]:
-            self._joining = self._rounds.welcome(new, self._declare_few_at_a_time(declared))
+        if changed_or_new := [*new, *changed]:
+            self._joining = self._sweeps.first_sweep(new, self._declare_few_at_a_time(changed_or_new))
         if gone:
             self._log.info("tenants left", count=len(gone))
 
@@ -275,7 +275,7 @@ class Poller:
             await asyncio.sleep(0)
 
     def _declare_queries(self) -> None:
-        declared.declare_switch(self.store, self.configuration)
+        config_metrics.set_switch_metrics(self.store, self.configuration)
         for (query, scope), interval in self.targets.intervals.items():
             self.store.set_interval(query, scope, interval)
             self._instruments.start_at_zero(self.store.switch, query, scope)
@@ -283,7 +283,7 @@ class Poller:
     def _declare_tenants(self, codes: Iterable[str]) -> None:
         for code in codes:
             name = self._discovery.names.get(code, "")
-            declared.declare_tenant(
+            config_metrics.set_tenant_metrics(
                 self.store, self.targets.tenants[code], name=name, label_names=self._label_names
             )
         self.store.set(catalogue.TENANTS, "", len(self.targets.tenants))
@@ -301,20 +301,20 @@ class Poller:
             return None  # it left while the sweep was on; nothing is sent to it
         if target.scope is Scope.TENANT and self.store.withholds_tenants and not self._is_watched(target):
             return SkipReason.BUDGET  # what it would say would not be kept
-        reason = self.courtesy.skip(target, now)
+        reason = self.policy.skip_reason(target, now)
         if reason is not None:
-            self.courtesy.left_out(target, now, self.targets.pace(target))
+            self.policy.record_skip(target, now, self.targets.planned_interval(target))
         return reason
 
     def _is_watched(self, target: Target) -> bool:
         return target.query is Query.REGISTRATIONS and bool(self.targets.tenants[target.tenant].watch)
 
-    async def _take_in(self, item: Item, outcome: Answer | Failure, sent_with: KeyRecord) -> None:
+    async def _take_in(self, item: Item, outcome: Answer | Failure, sent_with: KeyHealth) -> None:
         match outcome:
             case Tenants():
                 before = self._discovery.names
-                doubt = self._discovery.take_in(outcome)
-                self._intake.take_in(item, doubt or outcome)
+                doubt = self._discovery.accept(outcome)
+                self._ingester.ingest(item, doubt or outcome)
                 if doubt is None:
                     names = self._discovery.names
                     renamed = [code for code in self.targets.tenants if names.get(code) != before.get(code)]
@@ -322,16 +322,16 @@ class Poller:
             case Peers(rows=rows) if rows:
                 await self._take_in_peers(item, outcome)
             case _:
-                self._intake.take_in(item, outcome, calls_were_counted=sent_with.has_counted_calls)
+                self._ingester.ingest(item, outcome, calls_were_counted=sent_with.has_counted_calls)
 
     async def _take_in_peers(self, item: Item, listed: Peers) -> None:
-        work = partial(self._asker.client.bodies.decode, partial(states_by_tenant, listed))
-        found = await self._asker.decoding.run(work)
+        work = partial(self._fetcher.client.bodies.decode, partial(states_by_tenant, listed))
+        found = await self._fetcher.decoding.run(work)
         codes = [item.target.tenant] if item.target.tenant else list(self.targets.tenants)
         is_complete = names_all(listed)
         for position, code in enumerate(codes):
             if code in self.targets.tenants and self.targets.is_polled(item.target):
-                self._intake.take_in_peers(item.target, code, found.get(code, {}), is_complete=is_complete)
+                self._ingester.ingest_peers(item.target, code, found.get(code, {}), is_complete=is_complete)
             if position % _TENANTS_AT_A_TIME == _TENANTS_AT_A_TIME - 1:
                 await asyncio.sleep(0)
-        self._intake.take_in(item, listed)
+        self._ingester.ingest(item, listed)

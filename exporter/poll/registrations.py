@@ -26,7 +26,7 @@ class Registrations:
         self._states: dict[str, _State] = {}
         self._failures: dict[str, Failure] = {}
 
-    def follow(self, extensions: Sequence[str]) -> None:
+    def set_extensions(self, extensions: Sequence[str]) -> None:
         """Follow these extensions, and forget all others."""
         if self._extensions == extensions:
             return
@@ -35,7 +35,7 @@ class Registrations:
             for extension in known.keys() - set(extensions):
                 del known[extension]
 
-    def take_in(self, extension: str, outcome: RegistrationState | Failure, now: float) -> None:
+    def record(self, extension: str, outcome: RegistrationState | Failure, now: float) -> None:
         """Note what came back for one extension. A failure changes no state."""
         if extension not in self._extensions:
             return  # it left while it was being asked

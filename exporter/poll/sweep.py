@@ -1,154 +1,280 @@
-"""Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
+"""Sweeps, retries and first requests: when each target is due, and what is sent then."""
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Coroutine, Hashable
-from typing import Any
-
-import structlog
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from exporter.clock import Clock
-from exporter.model import Scope, SkipReason, Target
+from exporter.model import Query, Scope, Target
+from exporter.poll import requests
+from exporter.poll.dispatcher import Dispatcher
+from exporter.poll.fetch import Fetcher
+from exporter.poll.planner import Plan, Targets
+from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
-from exporter.poll.slots import Lane, Slots
+from exporter.request import Operation
+from exporter.store import Store
 
-_LEAST_WAIT = 0.001
-"""Seconds. Less than that is rounding, and would be waited for again and again."""
+_RETRY_SPREAD = 10.0
+
+_AT_A_TIME = 500
+"""How many tenants are looked at before others have a turn: some 2 ms."""
+
+Job = tuple[Query, Scope]
 
 
-class Sweeper:
-    """Runs the sweeps of one switch.
+class _Due(NamedTuple):
+    """When a target is due again, at this pace; at another one it is due at once."""
 
-    ``lane`` tells which slots a target may take, and ``skip`` why it is not to be asked now. ``ask`` sends a
-    request and takes in what comes back; ``skipped`` is told of each one that was not sent.
-    ``patience``: seconds after which a request in flight is a straggler, for which nothing waits any more.
+    at: float
+    pace: float
+
+
+class DueTargets:
+    """When each target of a switch is asked again. Times are monotonic seconds.
+
+    What takes long for 5,000 tenants lets others have their turn, so tenants may leave and come meanwhile.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        # All that keeps something of a target keeps this one: else each would have one of its own.
+        self._known: dict[Query, dict[str, Target]] = {}
+        self._next: dict[Target, _Due] = {}
+
+    async def items(self, query: Query, scope: Scope, now: float) -> Collection[Item]:
+        """Return the requests of a sweep that starts now: to every target that is due.
+
+        A tenant with a longer interval than the query's shortest is in only as many sweeps as it asks for.
+        """
+        if scope is Scope.SWITCH:
+            return self._targets.for_switch(query)
+        return await self._items(query, list(self._targets.tenants), due_at=now, now=now)
+
+    async def items_for(self, query: Query, codes: Sequence[str], now: float) -> Collection[Item]:
+        """Return the requests that ask these tenants now, whether they are due or not."""
+        return await self._items(query, codes, due_at=math.inf, now=now)
+
+    def item_for(self, target: Target, now: float) -> Item | None:
+        """Return a request to one target, or None where it is not polled (any more)."""
+        if not self._targets.is_polled(target):
+            return None
+        if target.scope is Scope.SWITCH:
+            return self._targets.for_switch(target.query)[0]
+        self._set_next_due(target, now, 1.0)
+        return next(iter(self._requests(target.query, [target])), None)
+
+    def forget(self, codes: Collection[str]) -> None:
+        """Forget tenants that left."""
+        for known in self._known.values():
+            for code in known.keys() & codes:
+                self._next.pop(known.pop(code), None)
+
+    async def _items(
+        self, query: Query, codes: Sequence[str], *, due_at: float, now: float
+    ) -> Collection[Item]:
+        due: list[Target] = []
+        for start in range(0, len(codes), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
+            due += self._due(query, codes[start : start + _AT_A_TIME], due_at)
+        for start in range(0, len(due), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
+            for position, target in enumerate(due[start : start + _AT_A_TIME], start=start + 1):
+                self._set_next_due(target, now, position / len(due))
+        return self._requests(query, [target for target in due if self._targets.is_polled(target)])
+
+    def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:
+        known = self._known.setdefault(query, {})
+        for code in codes:
+            tenant = self._targets.tenants.get(code)
+            if tenant is None or not self._targets.asks(query, tenant):
+                continue
+            target = known.get(code) or known.setdefault(code, Target(query, Scope.TENANT, code))
+            turn, pace = self._next.get(target), self._targets.planned_interval(target)
+            if pace < math.inf and (turn is None or turn.at <= at or turn.pace != pace):
+                yield target
+
+    def _set_next_due(self, target: Target, now: float, share: float) -> None:
+        """Note that it is a target's turn. ``share`` tells the last one in a sweep, 1, from the others."""
+        pace = self._targets.planned_interval(target)
+        if pace == math.inf:
+            return  # it has left meanwhile
+        # Half a sweep is taken off, so that one that comes a little early counts as well.
+        early = self._targets.plan.cycles[target.query, target.scope] / 2
+        turn = self._next.get(target)
+        if pace <= 2 * early or (turn and turn.pace == pace):
+            share = 1.0  # asked together for the first time, the others would stay together for good
+        self._next[target] = _Due(now + pace * share - early, pace)
+
+    def _requests(self, query: Query, targets: list[Target]) -> Collection[Item]:
+        operation = self._targets.operation(query)
+        if operation is not Operation.REGISTRATION:
+            return requests.for_tenants(operation, targets)
+        return requests.for_extensions(
+            {target: self._targets.extensions(target.tenant) for target in targets},
+            self._targets.registration_parameter,
+        )
+
+
+class Sweeps:
+    """The runs of one switch that are under way, and when the newest of each query began.
+
+    Time asleep is no part of a cycle: values would be kept for three nights because of one.
     """
 
     def __init__(
         self,
-        slots: Slots,
-        lane: Callable[[Target], Lane],
-        skip: Callable[[Target, float], SkipReason | None],
-        ask: Callable[[Item], Coroutine[Any, Any, None]],
-        skipped: Callable[[Target, SkipReason], None],
+        targets: Targets,
+        due: DueTargets,
+        policy: RequestPolicy,
+        fetcher: Fetcher,
+        dispatcher: Dispatcher,
+        store: Store,
         clock: Clock,
-        *,
-        patience: float,
     ) -> None:
-        self._slots = slots
-        self._lane = lane
-        self._skip = skip
+        self._targets = targets
+        self._due = due
+        self._policy = policy
+        self._fetcher = fetcher
+        self._dispatcher = dispatcher
+        self._store = store
         self._clock = clock
-        self._ask = ask
-        self._skipped = skipped
-        self.patience = patience
-        self._in_flight: dict[Hashable, float] = {}
-        self._requests: dict[Hashable, tuple[asyncio.Task[None], Lane]] = {}
-        self._ended = asyncio.Event()
-        self._log = structlog.get_logger("exporter.poll")
+        self._last_start: dict[Job, float] = {}
+        self._sweeps: dict[Job, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, items: Collection[Item], spread: float) -> None:
-        """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
+    async def sweep(self, query: Query, scope: Scope) -> None:
+        """Ask every target of a query that is due; return when the last request was sent."""
+        if (query, scope) not in self._targets.intervals:
+            return  # it was switched off when its turn had come
+        now, started = self._clock.elapsed(), self._clock.monotonic()
+        before = self._last_start.get((query, scope))
+        self._last_start[query, scope] = started
+        cycle = self._targets.plan.cycles[query, scope]
+        spread = self._first_spread(query, scope) if before is None else cycle
+        if before is not None:
+            self._store.set_cycle(query, scope, started - before)
+        run = self._start(self._run(query, scope, spread, now))
+        self._sweeps[query, scope] = run
+        await _end_of(run)
+        if before is None and query is Query.EXTENSIONS and self._targets.tenants:
+            self._start(self._request_registrations())
 
-        Who is busy with another request when its turn comes is asked at the end.
+    async def retry(self) -> None:
+        """Ask again what failed and has a long way to its next sweep."""
+        now = self._clock.elapsed()
+        items = [self._due.item_for(target, now) for target in self._policy.due_retries(now)]
+        due = [item for item in items if item is not None]
+        await _end_of(self._start(self._dispatcher.run(due, _RETRY_SPREAD)))
+
+    def first_sweep(self, codes: list[str], declaring: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Ask tenants that are new for the first time, without waiting for the next sweep.
+
+        They are asked once they are declared. Returns the task that does that.
         """
-        started = self._clock.monotonic()
-        late = []
-        for position, item in enumerate(items):
-            wait = started + position * spread / len(items) - self._clock.monotonic()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            if _lock(item) in self._in_flight:
-                late.append(item)
-            else:
-                await self._start(item)
-        await self._finish(late)
+        joining = self._start(declaring)
+        self._start(self._first_sweep(codes, joining))
+        return joining
 
-    async def probe(self, item: Item) -> None:
-        """Send one request whatever speaks against it, unless one like it is in flight."""
-        if _lock(item) not in self._in_flight:
-            await self._send(item)
+    def ask_now(self, item: Item) -> None:
+        """Ask one thing at once."""
+        self._start(self._dispatcher.run([item], 0.0))
 
-    @property
-    def requests(self) -> frozenset[asyncio.Task[None]]:
-        """The requests that are in flight."""
-        return frozenset(task for task, _ in self._requests.values())
+    def reconfigure(self, before: Plan) -> list[Job]:
+        """Go at the pace of the plan that has taken the place of ``before``.
+
+        Returns the queries that go at another pace now: their sweeps were cut short, and are to be started
+        anew.
+        """
+        cycles = self._targets.plan.cycles
+        for job, run in self._sweeps.items():
+            if cycles.get(job) != before.cycles.get(job):
+                run.cancel()  # it was spread over a time that is no more
+        for job in self._last_start.keys() - cycles.keys():
+            del self._last_start[job]  # the time it was off is no cycle
+        return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
+
+    def after_gap(self, seconds: float, timeout: float) -> list[Job]:
+        """Go on after so many seconds in which the machine slept or was paused.
+
+        Returns the queries that were due at least once in the meantime: their sweeps were cut short, and are
+        to be started anew, as after a start. What was in flight for longer than ``timeout`` is ended.
+        """
+        if seconds >= timeout:
+            self._start(self._dispatcher.stop())
+        missed = [job for job, cycle in self._targets.plan.cycles.items() if cycle <= seconds]
+        for job in missed:
+            self._last_start.pop(job, None)  # what it took with the gap in it is no cycle
+            if run := self._sweeps.get(job):
+                run.cancel()
+        return missed
 
     async def stop(self) -> None:
-        """End every request that is in flight."""
-        requests = self.requests
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
-        for lock in [lock for lock, (request, _) in self._requests.items() if request in requests]:
-            self._end(lock)  # it was cancelled before it began
+        """End all that is under way."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Since Python 3.12 gather does not yield to the event loop if all tasks have ended, and their
+            # callbacks, which take them out of the set, would never run (seen 2026-11, 3.13).
+            await asyncio.sleep(0)
 
-    async def _finish(self, late: list[Item]) -> None:
-        while late:
-            self._ended.clear()
-            still_late = []
-            for item in late:
-                if _lock(item) not in self._in_flight:
-                    await self._start(item)
-                elif self._is_straggling(item):
-                    self._skipped(item.target, SkipReason.IN_FLIGHT)
-                else:
-                    still_late.append(item)
-            late = still_late
-            if late:
-                oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
-                wait = oldest + self.patience - self._clock.monotonic()
-                await _wait(self._ended, min(max(_LEAST_WAIT, wait), self.patience))
+    def _first_spread(self, query: Query, scope: Scope) -> float:
+        return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
 
-    def _is_straggling(self, item: Item) -> bool:
-        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
+    async def _run(self, query: Query, scope: Scope, spread: float, now: float) -> None:
+        items = await self._due.items(query, scope, now)
+        await self._probe(items, now)
+        await self._dispatcher.run(items, spread)
 
-    async def _start(self, item: Item) -> None:
-        reason = self._skip(item.target, self._clock.elapsed())
-        if reason is not None:
-            self._skipped(item.target, reason)
-            await asyncio.sleep(0)  # where nothing is sent, nothing else lets others have their turn
-        else:
-            await self._send(item)
+    async def _probe(self, items: Collection[Item], now: float) -> None:
+        if not self._policy.take_probe(now, min(self._targets.intervals.values(), default=0.0)):
+            return
+        fastest = self._policy.breaker.probe_target
+        item = self._due.item_for(fastest, now) if fastest else None
+        item = item or next(iter(items), None)
+        if item:
+            self._fetcher.probing = item
+            await self._dispatcher.probe(self._fetcher.probing)
 
-    async def _send(self, item: Item) -> None:
-        lane = self._lane(item.target)
-        lock = _lock(item)
-        self._in_flight[lock] = math.inf  # not sent yet: who only waits for a slot is no straggler
-        try:
-            await self._slots.take(lane)
-        except asyncio.CancelledError:
-            self._release(lock)
-            raise
-        self._in_flight[lock] = self._clock.monotonic()
-        self._requests[lock] = asyncio.create_task(self._see_through(item, lock)), lane
+    async def _first_sweep(self, codes: Sequence[str], joining: asyncio.Task[None]) -> None:
+        await joining
+        sweeps = []
+        for query, scope in list(self._targets.intervals):
+            if scope is Scope.TENANT:
+                items = await self._due.items_for(query, codes, self._clock.elapsed())
+                if (query, scope) in self._targets.intervals:  # there may have been a reload
+                    sweeps.append((items, self._first_spread(query, scope)))
+        await asyncio.gather(*(self._dispatcher.run(items, spread) for items, spread in sweeps))
+        if codes and (Query.EXTENSIONS, Scope.TENANT) in self._targets.intervals:
+            await self._request_registrations()
 
-    async def _see_through(self, item: Item, lock: Hashable) -> None:
-        try:
-            await self._ask(item)
-        except Exception:  # noqa: BLE001 -- the next request must go out all the same
-            self._log.exception("an answer could not be taken in: this is a defect")
-        finally:
-            self._end(lock)
+    async def _request_registrations(self) -> None:
+        """Ask for the list of all peers, where there is one, when the lists of extensions have come.
 
-    def _end(self, lock: Hashable) -> None:
-        _, lane = self._requests.pop(lock)
-        self._release(lock)
-        self._slots.free(lane)
+        Only now it is known who is to be looked for in it, and its next turn may be minutes away.
+        """
+        if requests := self._dispatcher.requests:
+            await asyncio.wait(requests)
+        item = self._due.item_for(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.elapsed())
+        if item:
+            await self._dispatcher.run([item], 0.0)
 
-    def _release(self, lock: Hashable) -> None:
-        del self._in_flight[lock]
-        self._ended.set()
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
-def _lock(item: Item) -> Hashable:
-    # One request at a time for each tenant, whatever the query; of the whole installation one of each kind.
-    return item.target.tenant if item.target.scope is Scope.TENANT else (item.target.query, item.part)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _end_of(run: asyncio.Task[None]) -> None:
+    """Wait for the end of a run that may be cut short; raise what it raised."""
     try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
+        await asyncio.wait({run})
+    finally:
+        run.cancel()
+    if not run.cancelled():
+        run.result()

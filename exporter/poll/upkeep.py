@@ -7,9 +7,9 @@ from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
-from exporter.poll.courtesy import Courtesy
-from exporter.poll.opening import OpeningHours
-from exporter.poll.targets import Targets
+from exporter.poll.config_metrics import OpeningHours
+from exporter.poll.planner import Targets
+from exporter.poll.request_policy import RequestPolicy
 from exporter.store import Store
 
 _JUMP = 1.0
@@ -23,7 +23,7 @@ class Upkeep:
         self,
         configuration: SwitchConfiguration,
         targets: Targets,
-        courtesy: Courtesy,
+        policy: RequestPolicy,
         store: Store,
         opening_hours: OpeningHours,
         instruments: Instruments,
@@ -31,7 +31,7 @@ class Upkeep:
     ) -> None:
         self.configuration = configuration
         self._targets = targets
-        self._courtesy = courtesy
+        self._policy = policy
         self._store = store
         self._opening_hours = opening_hours
         self._instruments = instruments
@@ -53,7 +53,7 @@ class Upkeep:
         self._opening_hours.refresh(self._targets.tenants.values())
         self._store.set(catalogue.SERIES_LIMITED, "", float(self._store.is_limited))
         self._store.set(catalogue.SERIES, "", self._store.series)
-        self._instruments.breaker_open.labels(self._store.switch).set(self._courtesy.breaker.is_open)
+        self._instruments.breaker_open.labels(self._store.switch).set(self._policy.breaker.is_open)
 
     def drop_stale(self) -> None:
         """Drop the values that have become too old."""

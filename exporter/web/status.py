@@ -77,7 +77,7 @@ async def _switch(poller: Poller, now: float, tenants: int) -> Json:
 
 
 def _whole(poller: Poller, now: float) -> Json:
-    store, courtesy = poller.store, poller.courtesy
+    store, policy = poller.store, poller.policy
     license_remaining = store.values(catalogue.LICENSE_REMAINING)
     thresholds = poller.configuration.thresholds.license
     return {
@@ -94,9 +94,9 @@ def _whole(poller: Poller, now: float) -> Json:
         "series": store.series,
         "series_limited": store.is_limited,
         "requests_in_flight": poller.requests_in_flight,
-        "breaker_open": courtesy.breaker.is_open,
-        "refused_keys": [owner or "admin" for owner in courtesy.refused_keys],
-        "targets_held_back": courtesy.held_back,
+        "breaker_open": policy.breaker.is_open,
+        "refused_keys": [owner or "admin" for owner in policy.refused_keys],
+        "targets_held_back": policy.backoff_count,
         "nodes": _nodes(poller),
     }
 

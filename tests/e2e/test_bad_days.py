@@ -228,8 +228,8 @@ def test_who_fails_is_slowed_down_alone(day: BadDay, configured: Configured) -> 
     async def story() -> Report:
         async with exporting(lambda url: _tenants(configured, url), tenants=len(CODES)) as exporter:
             report = await _live_through(exporter, day, LONGEST_PAUSE + 2 * MINUTE + HOUR / 10)
-            assert not exporter.poller.courtesy.held_back
-            assert not exporter.poller.courtesy.refused_keys
+            assert not exporter.poller.policy.backoff_count
+            assert not exporter.poller.policy.refused_keys
             return report
 
     report = run(story())
@@ -303,7 +303,7 @@ def test_a_switch_that_does_not_answer_is_only_probed(configured: Configured) ->
     async def story() -> Report:
         async with exporting(lambda url: _tenants(configured, url), tenants=len(CODES)) as exporter:
             report = await _live_through(exporter, day, healing)
-            assert not exporter.poller.courtesy.breaker.is_open
+            assert not exporter.poller.policy.breaker.is_open
             return report
 
     report = run(story())
@@ -415,7 +415,7 @@ def test_a_key_that_is_exchanged(configured: Configured, tmp_path: Path) -> None
             keys.valid.add("the-second-key")
             before, began, first = exporter.scrape(), exporter.now, len(exporter.scrapes)
             await exporter.passes(day.lasts)
-            refused = list(exporter.poller.courtesy.refused_keys)
+            refused = list(exporter.poller.policy.refused_keys)
             last, ended = exporter.scrape(), exporter.now
             file.write_text("the-second-key\n")
             await exporter.read_keys()  # else within a second
@@ -425,7 +425,7 @@ def test_a_key_that_is_exchanged(configured: Configured, tmp_path: Path) -> None
             for entry in report.requests:
                 if entry.time >= ended and entry.outcome == "answered":
                     report.recovered.setdefault(_target(entry), entry.time - ended)
-            assert not exporter.poller.courtesy.refused_keys
+            assert not exporter.poller.policy.refused_keys
             return report, refused
 
     report, refused = run(story())

@@ -258,7 +258,7 @@ async def _until(awaited: Callable[[], object], seconds: float) -> None:
 
 
 def _only_probed(fast: FastFleet) -> set[str]:
-    return {poller.store.switch for poller in fast.fleet.pollers if poller.courtesy.breaker.is_open}
+    return {poller.store.switch for poller in fast.fleet.pollers if poller.policy.breaker.is_open}
 
 
 def _failing(fast: FastFleet) -> set[str]:

@@ -155,7 +155,7 @@ _NOT_COMPARED: Mapping[Metric, str] = {
     catalogue.REQUEST_DURATION: "measured by the exporter: labels, buckets, and that they add up",
     catalogue.REQUEST_FAILURES: "counted from the start on: labels, and under a fault",
     catalogue.EMPTY_ANSWERS: "how often an idle tenant was asked: labels, and not below 0",
-    catalogue.ROWS_SKIPPED: "no row is bad here: counted in tests/unit/poll/test_intake.py",
+    catalogue.ROWS_SKIPPED: "no row is bad here: counted in tests/unit/poll/test_ingest.py",
     catalogue.TARGETS_SKIPPED: "depends on how busy the machine is: labels, and not below 0",
     catalogue.SERIES: "follows from all others: compared with what is served",
     catalogue.BUILD_INFO: "about the exporter: labels",

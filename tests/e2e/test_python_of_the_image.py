@@ -25,7 +25,7 @@ _TESTS = (
     "tests/unit/test_deadlines.py",
     "tests/unit/test_schedule.py",
     "tests/unit/config/test_certificates.py",
-    "tests/unit/poll/test_rounds.py",
+    "tests/unit/poll/test_sweep.py",
     "tests/unit/web/test_tls.py",
 )
 

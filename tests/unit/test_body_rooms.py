@@ -21,8 +21,8 @@ from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.poll import asking
-from exporter.poll.asking import Asker
+from exporter.poll import fetch
+from exporter.poll.fetch import Fetcher
 from exporter.poll.requests import Item
 from exporter.request import Operation, Request
 from exporter.store import Store
@@ -41,9 +41,9 @@ def lists_that_are_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "LIST_LIMIT", _LIMIT)
 
 
-def _asker(configuration: SwitchConfiguration, client: Client) -> Asker:
+def _fetcher(configuration: SwitchConfiguration, client: Client) -> Fetcher:
     unused: Any = None
-    return Asker(
+    return Fetcher(
         configuration,
         client,
         unused,
@@ -52,7 +52,7 @@ def _asker(configuration: SwitchConfiguration, client: Client) -> Asker:
         Instruments(CollectorRegistry()),
         Mask(),
         Clock(),
-        hand_on=unused,
+        on_outcome=unused,
     )
 
 
@@ -71,19 +71,19 @@ async def _switch(body: bytes, more: str = "", length: int | None = None) -> Asy
 
 
 @contextlib.asynccontextmanager
-async def _asking(url: str, configured: Configured, limit: str = "5s") -> AsyncIterator[Asker]:
-    """Give an asker; at the end all places are free, those of threads as soon as these end."""
+async def _asking(url: str, configured: Configured, limit: str = "5s") -> AsyncIterator[Fetcher]:
+    """Give an fetcher; at the end all places are free, those of threads as soon as these end."""
     configuration = configured(url=url, timeout=limit)
     client = open_client(configuration)
-    asker = _asker(configuration, client)
+    fetcher = _fetcher(configuration, client)
     try:
-        yield asker
+        yield fetcher
     finally:
         await client.session.close()
     assert client._large._value == 1
     assert client.bodies.huge._value == 2
     async with asyncio.timeout(5):
-        for threads in (asker.decoding, client._unpacking):
+        for threads in (fetcher.decoding, client._unpacking):
             await threads.run(int)
 
 
@@ -127,9 +127,9 @@ async def test_every_outcome(
 ) -> None:
     """Success or failure, several times: none of them leaves a place taken."""
     timeout = "5s" if length is None else "300ms"
-    async with _switch(body, more, length) as url, _asking(url, configured, timeout) as asker:
+    async with _switch(body, more, length) as url, _asking(url, configured, timeout) as fetcher:
         for _ in range(3):
-            outcome = await asker._outcome(_ITEM, "k1234567")
+            outcome = await fetcher._outcome(_ITEM, "k1234567")
             assert isinstance(outcome, Failure)
             assert outcome.reason is reason
 
@@ -143,10 +143,10 @@ async def test_a_decoder_that_raises(
     def fail(*_: object) -> None:
         raise KeyError("defect")
 
-    monkeypatch.setattr(asking, "read", fail)
-    async with _switch(body) as url, _asking(url, configured) as asker:
+    monkeypatch.setattr(fetch, "read_answer", fail)
+    async with _switch(body) as url, _asking(url, configured) as fetcher:
         with pytest.raises(KeyError):
-            await asker._outcome(_ITEM, "k1234567")
+            await fetcher._outcome(_ITEM, "k1234567")
 
 
 @pytest.mark.parametrize("taken", ["large", "huge"])
@@ -164,15 +164,15 @@ async def test_the_end_while_waiting_for_room(
     configured: Configured,
 ) -> None:
     """Who gives up waiting holds nothing, not even the first of two places."""
-    async with _switch(body, more) as url, _asking(url, configured, "300ms") as asker:
-        client = asker.client
+    async with _switch(body, more) as url, _asking(url, configured, "300ms") as fetcher:
+        client = fetcher.client
         with contextlib.ExitStack() as stack:
             places = [client._large] if taken == "large" else [asyncio.Semaphore(1) for _ in range(2)]
             for large in places:
                 room = stack.enter_context(Room(client.bodies, large))
                 await room.grow(LARGE + 1 if taken == "large" else HUGE + 1)
             scarce = client._large if taken == "large" else client.bodies.huge
-            task = asyncio.create_task(asker._outcome(_ITEM, "k1234567"))
+            task = asyncio.create_task(fetcher._outcome(_ITEM, "k1234567"))
             await _until(lambda: bool(scarce._waiters))
             if is_cancelled:
                 await _cancelled(task)
@@ -198,24 +198,24 @@ async def test_cancelled_in_a_thread(
         monkeypatch.setattr(unpacking, "_unpack", hang)
         body, more = _SMALL_WHEN_UNPACKED, _GZIP
     else:
-        monkeypatch.setattr(asking, "read", hang)
+        monkeypatch.setattr(fetch, "read_answer", hang)
         body, more = b"5" * (HUGE + 1), ""
-    async with _switch(body, more) as url, _asking(url, configured) as asker:
-        task = asyncio.create_task(asker._outcome(_ITEM, "k1234567"))
+    async with _switch(body, more) as url, _asking(url, configured) as fetcher:
+        task = asyncio.create_task(fetcher._outcome(_ITEM, "k1234567"))
         await _until(began.is_set)
         await _cancelled(task)
-        assert not asker.client._large.locked()
-        assert asker.client.bodies.huge._value == 2
+        assert not fetcher.client._large.locked()
+        assert fetcher.client.bodies.huge._value == 2
         go_on.set()
 
 
 async def test_a_defect_beside_the_client(configured: Configured) -> None:
     """Whoever asks, and whatever is raised while the body is at hand."""
-    async with _switch(b"5" * (HUGE + 1)) as url, _asking(url, configured) as asker:
+    async with _switch(b"5" * (HUGE + 1)) as url, _asking(url, configured) as fetcher:
 
         async def use(do: Callable[[], Awaitable[object]]) -> None:
-            async with asker.client.ask(_ITEM.request, "k1234567"):
-                assert asker.client._large.locked()
+            async with fetcher.client.ask(_ITEM.request, "k1234567"):
+                assert fetcher.client._large.locked()
                 await do()
 
         with pytest.raises(asyncio.InvalidStateError):

@@ -12,7 +12,7 @@ import exporter.alerting
 import exporter.decode
 from exporter.decode import DECODERS, Options, decode
 from exporter.masking import Mask
-from exporter.poll.reading import read, shown
+from exporter.poll.fetch import displayed, read_answer
 from exporter.request import Operation
 
 _SIZE = 16 * 1024
@@ -182,8 +182,8 @@ def test_only_the_start_of_a_failing_answer_is_masked() -> None:
         return text
 
     body = b"x=3D" * 4096
-    read(Operation.COUNT_CALLS, body, Options(), mask)
-    shown(Operation.COUNT_CALLS, body, mask)
+    read_answer(Operation.COUNT_CALLS, body, Options(), mask)
+    displayed(Operation.COUNT_CALLS, body, mask)
     assert sum(asked) < 7 * 1024
 
 

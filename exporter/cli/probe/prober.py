@@ -19,8 +19,8 @@ from exporter.decode import Options
 from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
+from exporter.poll.fetch import read_answer
 from exporter.poll.options import options
-from exporter.poll.reading import read
 from exporter.threads import ThreadLimit
 from exporter.tls import client_context
 
@@ -94,7 +94,7 @@ class Prober:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
                 operation = question.request.operation
-                verdict = read(operation, body, self._options(question), self._mask)
+                verdict = read_answer(operation, body, self._options(question), self._mask)
                 return Finding(*question, seconds, verdict, body, status=200)
         response = self._heard[0] if self._heard else None
         names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()

@@ -16,7 +16,7 @@ from exporter.metrics import text_format
 from exporter.metrics.catalogue import Metric
 from exporter.model import Content, Extensions, Failure, Peers, RegistrationState, Tenants
 from exporter.poll.families import families
-from exporter.poll.reading import masked
+from exporter.poll.fetch import masked
 from exporter.request import Operation, Request
 from exporter.store import Values
 

@@ -14,7 +14,7 @@ from exporter.cli.check import describe, duration, estimated_series, run, warnin
 from exporter.config import SwitchConfiguration, load
 from exporter.errors import ConfigurationError
 from exporter.masking import Mask
-from exporter.poll.targets import Targets
+from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import World
 from tests.certificates import Authority

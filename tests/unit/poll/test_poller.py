@@ -29,7 +29,7 @@ _KEYS = ("admin-key", "own-key-of-acme")
 
 @dataclass
 class _Switch:
-    """Answers by request type, tenant or node, and notes what it was asked.
+    """FailedAnswers by request type, tenant or node, and notes what it was asked.
 
     ``head``: the status, and header lines. While ``may_answer`` is not set, no answer goes out.
     """
@@ -521,7 +521,7 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     await made.sweep(Query.PEERS, Scope.SWITCH)
     for configuration in (off, on):
         made.poller.reconfigure(configuration, open_client(on), ())
-        await made.poller.all_joined()
+        await made.poller.wait_until_declared()
         made.now += 3600
 
     await made.sweep(Query.PEERS, Scope.SWITCH)
@@ -575,16 +575,16 @@ async def test_a_reload_that_removes_the_admin_key_leaves_no_backoff(polling: Po
     made.switch.head = b"403 Forbidden"
     for query in (Query.PEERS, Query.CHANNELS, Query.CALLS):
         await made.sweep(query, Scope.SWITCH)
-    assert made.poller.courtesy.held_back == 3
-    assert made.poller.courtesy.refused_keys == [""]
+    assert made.poller.policy.backoff_count == 3
+    assert made.poller.policy.refused_keys == [""]
     configuration = made.poller.configuration
     without = configuration.model_copy(update={"literal_key": None})
 
     made.poller.reconfigure(without, open_client(without), ())
-    await made.poller.all_joined()
+    await made.poller.wait_until_declared()
 
-    assert made.poller.courtesy.held_back == 0
-    assert made.poller.courtesy.refused_keys == []
+    assert made.poller.policy.backoff_count == 0
+    assert made.poller.policy.refused_keys == []
 
 
 @pytest.mark.parametrize("head", [b"429 Slow\r\nRetry-After: 120", b"503 Down\r\nRetry-After: 120"])
@@ -623,7 +623,7 @@ async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> 
     await made.answered()
 
     assert made.poller.store.values(catalogue.LICENSE_REMAINING) == 30 * 86400
-    assert made.poller.courtesy.held_back == 3  # those that got the 503
+    assert made.poller.policy.backoff_count == 3  # those that got the 503
 
 
 async def test_a_target_that_is_asked_to_wait_silences_no_other(polling: Polling) -> None:

@@ -16,7 +16,7 @@ def _state(state: Registration) -> RegistrationState:
 
 def _following(numbers: list[str]) -> Registrations:
     held = Registrations()
-    held.follow(numbers)
+    held.set_extensions(numbers)
     return held
 
 
@@ -26,7 +26,7 @@ def _after(count: int, failures: list[Failure]) -> Registrations:
     held = _following(numbers)
     for position, number in enumerate(numbers):
         outcome = failures[position] if position < len(failures) else _state(Registration.REGISTERED)
-        held.take_in(number, outcome, 0)
+        held.record(number, outcome, 0)
     return held
 
 
@@ -72,14 +72,14 @@ def test_undecided_until_enough_were_asked() -> None:
     """Neither success nor failure after the first few of many."""
     held = _following(["100", "101", "102"])
     assert held.verdict() is False
-    held.take_in("100", _state(Registration.REGISTERED), 0)
+    held.record("100", _state(Registration.REGISTERED), 0)
     assert held.verdict() is False
 
 
 def test_unknown_is_a_state() -> None:
     """A word that nobody knows is an answer, and no failure of the query."""
     held = _following(["100"])
-    held.take_in("100", RegistrationState(Registration.UNKNOWN, "Gone fishing"), 0)
+    held.record("100", RegistrationState(Registration.UNKNOWN, "Gone fishing"), 0)
 
     assert held.verdict() is True
 
@@ -97,7 +97,7 @@ def test_the_commonest_failure_is_told() -> None:
 def test_a_failure_changes_no_state() -> None:
     """What was known of an extension stays known while it cannot be asked."""
     held = _after(2, [])
-    held.take_in("100", _TIMEOUT, 10)
+    held.record("100", _TIMEOUT, 10)
 
     assert held.families(oldest=0) == {
         catalogue.TENANT_EXTENSIONS: {"registered": 2, "unregistered": 0, "unknown": 0},
@@ -108,8 +108,8 @@ def test_a_failure_changes_no_state() -> None:
 def test_an_old_state_is_unknown() -> None:
     """A state that was not confirmed for too long is counted as unknown, and its series is absent."""
     held = _following(["100", "101"])
-    held.take_in("100", _state(Registration.UNREGISTERED), 50)
-    held.take_in("101", _state(Registration.REGISTERED), 49)
+    held.record("100", _state(Registration.UNREGISTERED), 50)
+    held.record("101", _state(Registration.REGISTERED), 49)
 
     assert held.families(oldest=50) == {
         catalogue.TENANT_EXTENSIONS: {"registered": 0, "unregistered": 1, "unknown": 1},

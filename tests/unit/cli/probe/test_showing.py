@@ -16,8 +16,8 @@ from exporter.config import SwitchConfiguration
 from exporter.decode import is_list
 from exporter.masking import Mask
 from exporter.model import Query
+from exporter.poll.fetch import read_answer
 from exporter.poll.options import options
-from exporter.poll.reading import read
 from exporter.request import Operation, Request
 from tests.unit.cli.probe.answers import asked
 
@@ -47,7 +47,7 @@ def told(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
     mask = Mask()
     mask.add(KEY)
     query = QUERIES[operation]
-    verdict = read(operation, body, options(query, switch), mask)
+    verdict = read_answer(operation, body, options(query, switch), mask)
     finding = Finding(query, asked(query, operation), 0.1, verdict, body, status=200)
     given = advice(finding, switch, [])
     lines = [

@@ -2,8 +2,8 @@ import pytest
 
 from exporter.decode import Options
 from exporter.masking import Mask
-from exporter.model import Failure, Number, Reason
-from exporter.poll.reading import masked, read, shown
+from exporter.model import Failure, Number, Query, Reason, Scope, Target
+from exporter.poll.fetch import FailedAnswers, displayed, masked, read_answer
 from exporter.request import Operation
 
 KEY = "s3cr3t/key&more"
@@ -19,14 +19,14 @@ def mask() -> Mask:
 
 def test_a_value_is_read_as_the_decoder_reads_it(mask: Mask) -> None:
     """Masking has no part in an answer that decodes."""
-    assert read(Operation.COUNT_CALLS, b"42", Options(), mask) == Number(42)
+    assert read_answer(Operation.COUNT_CALLS, b"42", Options(), mask) == Number(42)
 
 
 @pytest.mark.parametrize("before", [0, 60, 100, 110, 118])
 def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
     """Wherever a quotation is cut, it is not cut in the middle of a key."""
     body = ("x" * before + KEY + " is what you sent").encode()
-    failure = read(Operation.COUNT_CALLS, body, Options(), mask)
+    failure = read_answer(Operation.COUNT_CALLS, body, Options(), mask)
     assert isinstance(failure, Failure)
     assert "s3cr3t" not in failure.detail
     assert failure.reason is not Reason.EMPTY
@@ -34,14 +34,14 @@ def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
 
 def test_a_large_answer_is_not_quoted(mask: Mask) -> None:
     """Of an answer that would take long to mask only the size is told, with the reason it has anyway."""
-    failure = read(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), Options(), mask)
+    failure = read_answer(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), Options(), mask)
     assert failure == Failure(Reason.DECODE, "100,015 bytes came that are no answer to this")
 
 
 def test_an_answer_that_is_a_key_is_a_failure(mask: Mask) -> None:
     """What decodes only once it is masked is told without a quotation."""
     mask.add("|x")
-    failure = read(Operation.COUNT_PEERS, b"pbx1:5|x", Options(), mask)
+    failure = read_answer(Operation.COUNT_PEERS, b"pbx1:5|x", Options(), mask)
     assert isinstance(failure, Failure)
     assert "|x" not in failure.detail
 
@@ -63,7 +63,7 @@ def test_bytes_that_are_no_text_stay(mask: Mask) -> None:
 )
 def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
     """A member whose name speaks of a credential is shown without its value."""
-    failure = read(Operation.LIMITS, body.encode(), Options(), mask)
+    failure = read_answer(Operation.LIMITS, body.encode(), Options(), mask)
     assert isinstance(failure, Failure)
     assert "hunter2" not in failure.detail
 
@@ -71,7 +71,7 @@ def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
 @pytest.mark.parametrize("before", [0, 2038, 2048, 2060])
 def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
     """At most 2,048 characters, and no part of a key, wherever the text is cut."""
-    text = shown(Operation.COUNT_CALLS, ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask)
+    text = displayed(Operation.COUNT_CALLS, ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask)
 
     assert len(text) == 2048
     assert "s3cr" not in text
@@ -80,25 +80,62 @@ def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
 
 def test_keys_do_not_make_room_for_a_part_of_one(mask: Mask) -> None:
     """Keys that are masked shorten a text; what moves up behind them is masked as well."""
-    text = shown(Operation.COUNT_CALLS, (KEY * 4000).encode(), mask)
+    text = displayed(Operation.COUNT_CALLS, (KEY * 4000).encode(), mask)
 
     assert set(text) <= set("*…")
 
 
 def test_a_large_answer_is_not_shown(mask: Mask) -> None:
     """Masking it would hold up the event loop: its size is told."""
-    assert shown(Operation.COUNT_CALLS, b"x" * 100_000, mask) == "100,000 bytes, too many to be shown"
+    assert displayed(Operation.COUNT_CALLS, b"x" * 100_000, mask) == "100,000 bytes, too many to be shown"
 
 
 def test_no_part_of_a_list_is_shown(mask: Mask) -> None:
     """Of a list that could not be read size and type are told, however large it is."""
     body = b'[{"password": "MUST-NOT-SHOW"' + b" " * 100_000
 
-    assert shown(Operation.EXTENSIONS, body, mask) == "list of 100,029 bytes, JSON"
+    assert displayed(Operation.EXTENSIONS, body, mask) == "list of 100,029 bytes, JSON"
 
 
 def test_no_credential_is_shown(mask: Mask) -> None:
     """A member whose name speaks of a credential is shown without its value."""
-    text = shown(Operation.LIMITS, b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask)
+    text = displayed(Operation.LIMITS, b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask)
 
     assert text == '{"maxchannels": "many", "ex_webpassword": "***"}'
+
+
+_CALLS = Target(Query.CALLS, Scope.TENANT, "ACME")
+
+
+def test_the_newest_answer_of_a_target_is_kept() -> None:
+    """A newer answer takes the place of the one before; a value, or no answer at all, ends it."""
+    answers = FailedAnswers()
+    answers.keep(_CALLS, Reason.DECODE, "first")
+    answers.keep(_CALLS, Reason.REJECTED, "second")
+
+    assert answers.of(_CALLS, Reason.REJECTED) == "second"
+    answers.forget(_CALLS)
+    answers.forget(_CALLS)
+    assert answers.of(_CALLS, Reason.REJECTED) is None
+
+
+def test_an_answer_belongs_to_its_failure() -> None:
+    """It is not shown with a failure that has another reason: that one came from elsewhere."""
+    answers = FailedAnswers()
+    answers.keep(_CALLS, Reason.DECODE, "text")
+
+    assert answers.of(_CALLS, Reason.SCOPE_IGNORED) is None
+    assert answers.of(Target(Query.CALLS, Scope.SWITCH), Reason.DECODE) is None
+
+
+def test_there_are_never_more_than_fifty() -> None:
+    """When 5,000 tenants fail at once the newest 50 answers are kept, counted by when they came."""
+    answers = FailedAnswers()
+    targets = [Target(Query.CALLS, Scope.TENANT, f"T{number}") for number in range(5000)]
+    for target in targets:
+        answers.keep(target, Reason.DECODE, target.tenant)
+        answers.keep(targets[0], Reason.DECODE, "again and again")
+
+    kept = [target for target in targets if answers.of(target, Reason.DECODE)]
+
+    assert kept == [targets[0], *targets[-49:]]

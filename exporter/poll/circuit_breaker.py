@@ -8,7 +8,7 @@ _FAILURES = 5
 _TARGETS = 2
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens after five transport failures in a row over at least two targets; any HTTP answer closes it.
 
     While it is open only one probe is sent in each ``shortest_interval``. Times are seconds.
@@ -21,17 +21,19 @@ class Breaker:
         self._probed_at = float("-inf")
         self._fastest: dict[Target, float] = {}
 
-    def note(self, target: Target, reason: Reason | None, *, seconds: float, has_witnesses: bool) -> bool:
+    def record(
+        self, target: Target, reason: Reason | None, *, seconds: float, other_targets_exist: bool
+    ) -> bool:
         """Learn from an attempt that took ``seconds``; return whether the breaker opened or closed with it.
 
-        ``has_witnesses``: there are other targets; of a switch of which one thing is asked, one is enough.
+        Failures of one target are enough where it is the only one (not ``other_targets_exist``).
         """
         was_open = self.is_open
         if reason in TRANSPORT_REASONS:
             self._failures += 1
             self._failed.add(target)
             self.is_open = was_open or (
-                self._failures >= _FAILURES and (len(self._failed) >= _TARGETS or not has_witnesses)
+                self._failures >= _FAILURES and (len(self._failed) >= _TARGETS or not other_targets_exist)
             )
         else:
             self._failures = 0
@@ -55,7 +57,7 @@ class Breaker:
         """The target that last succeeded fastest; None before any success."""
         return min(self._fastest, key=self._fastest.__getitem__, default=None)
 
-    def keep(self, jobs: Collection[tuple[Query, Scope]]) -> None:
+    def keep_queries(self, jobs: Collection[tuple[Query, Scope]]) -> None:
         """Forget targets of queries that are not asked any more."""
         for target in [target for target in self._fastest if target[:2] not in jobs]:
             del self._fastest[target]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import TRANSPORT_REASONS, Query, Reason, Scope, Target
-from exporter.poll.breaker import Breaker
+from exporter.poll.circuit_breaker import CircuitBreaker
 
 _TARGETS = [Target(query, Scope.SWITCH) for query in (Query.PEERS, Query.CHANNELS, Query.CALLS)]
 _PEERS, _CHANNELS, _CALLS = _TARGETS
@@ -11,31 +11,31 @@ _ACME = Target(Query.BALANCE, Scope.TENANT, "ACME")
 _ANSWERED = [None, *(reason for reason in Reason if reason not in TRANSPORT_REASONS)]
 
 
-def _note(
-    breaker: Breaker,
+def _record(
+    breaker: CircuitBreaker,
     target: Target,
     reason: Reason | None,
     seconds: float = 1.0,
     *,
-    has_witnesses: bool = True,
+    other_targets_exist: bool = True,
 ) -> bool:
-    return breaker.note(target, reason, seconds=seconds, has_witnesses=has_witnesses)
+    return breaker.record(target, reason, seconds=seconds, other_targets_exist=other_targets_exist)
 
 
-def _opened() -> Breaker:
-    breaker = Breaker()
+def _opened() -> CircuitBreaker:
+    breaker = CircuitBreaker()
     for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS, _PEERS):
-        _note(breaker, target, Reason.TIMEOUT)
+        _record(breaker, target, Reason.TIMEOUT)
     return breaker
 
 
 @pytest.mark.parametrize("reason", sorted(TRANSPORT_REASONS))
 def test_five_failures_in_a_row_open_it(reason: Reason) -> None:
     """Not four; and it tells of the change once."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
 
     changes = [
-        _note(breaker, target, reason) for target in (_PEERS, _CHANNELS, _CALLS, _PEERS, _CALLS, _CALLS)
+        _record(breaker, target, reason) for target in (_PEERS, _CHANNELS, _CALLS, _PEERS, _CALLS, _CALLS)
     ]
 
     assert changes == [False, False, False, False, True, False]
@@ -44,29 +44,29 @@ def test_five_failures_in_a_row_open_it(reason: Reason) -> None:
 
 def test_one_target_alone_does_not_open_it() -> None:
     """However often it fails: it is that target, and not the switch."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
 
-    assert not any(_note(breaker, _PEERS, Reason.TIMEOUT) for _ in range(50))
-    assert _note(breaker, _CALLS, Reason.CONNECT)
+    assert not any(_record(breaker, _PEERS, Reason.TIMEOUT) for _ in range(50))
+    assert _record(breaker, _CALLS, Reason.CONNECT)
 
 
 def test_where_there_is_only_one_target() -> None:
     """It is the only witness there can be."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
 
-    assert [_note(breaker, _PEERS, Reason.TIMEOUT, has_witnesses=False) for _ in range(5)][-1]
+    assert [_record(breaker, _PEERS, Reason.TIMEOUT, other_targets_exist=False) for _ in range(5)][-1]
 
 
 @pytest.mark.parametrize("reason", _ANSWERED)
 def test_after_an_answer_it_takes_five_again(reason: Reason | None) -> None:
     """No more and no less: the count begins anew."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS):
-        _note(breaker, target, Reason.TIMEOUT)
-    _note(breaker, _CALLS, reason)
+        _record(breaker, target, Reason.TIMEOUT)
+    _record(breaker, _CALLS, reason)
 
     changes = [
-        _note(breaker, target, Reason.TIMEOUT) for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS, _PEERS)
+        _record(breaker, target, Reason.TIMEOUT) for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS, _PEERS)
     ]
 
     assert changes == [False, False, False, False, True]
@@ -75,13 +75,13 @@ def test_after_an_answer_it_takes_five_again(reason: Reason | None) -> None:
 @pytest.mark.parametrize("reason", _ANSWERED)
 def test_an_answer_between_starts_the_count_anew(reason: Reason | None) -> None:
     """Any HTTP answer, a refusal or an error page too, shows that the switch is there."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for target in (_PEERS, _CHANNELS, _PEERS, _CHANNELS):
-        _note(breaker, target, Reason.TIMEOUT)
+        _record(breaker, target, Reason.TIMEOUT)
 
-    _note(breaker, _CALLS, reason)
+    _record(breaker, _CALLS, reason)
 
-    assert not any(_note(breaker, target, Reason.TIMEOUT) for target in (_PEERS, _CHANNELS) * 2)
+    assert not any(_record(breaker, target, Reason.TIMEOUT) for target in (_PEERS, _CHANNELS) * 2)
 
 
 @pytest.mark.parametrize("reason", _ANSWERED)
@@ -89,19 +89,19 @@ def test_any_answer_closes_it(reason: Reason | None) -> None:
     """And it tells of that."""
     breaker = _opened()
 
-    assert _note(breaker, _CALLS, reason)
+    assert _record(breaker, _CALLS, reason)
     assert not breaker.is_open
 
 
 @given(st.lists(st.tuples(st.sampled_from(_TARGETS), st.sampled_from([None, *Reason])), max_size=40))
 def test_any_history(history: list[tuple[Target, Reason | None]]) -> None:
     """It is open exactly if the failures since the last answer are five or more, of two targets or more."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failed: list[Target] = []
     for target, reason in history:
         was_open = breaker.is_open
         failed = [*failed, target] if reason in TRANSPORT_REASONS else []
-        changed = _note(breaker, target, reason)
+        changed = _record(breaker, target, reason)
 
         assert breaker.is_open is (len(failed) >= 5 and len(set(failed)) >= 2)
         assert changed is (breaker.is_open is not was_open)
@@ -119,7 +119,7 @@ def test_one_probe_in_an_interval() -> None:
 
 def test_the_probe_is_what_succeeded_fastest() -> None:
     """By its last success; a target that came to be refused is not asked first of all."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     probes = [breaker.probe_target]
     for target, reason, seconds in (
         (_PEERS, None, 23.0),
@@ -129,7 +129,7 @@ def test_the_probe_is_what_succeeded_fastest() -> None:
         (_CALLS, Reason.TIMEOUT, 60.0),  # it succeeded fastest when the switch was there
         (_CALLS, Reason.AUTH, 0.1),
     ):
-        _note(breaker, target, reason, seconds)
+        _record(breaker, target, reason, seconds)
         probes.append(breaker.probe_target)
 
     assert probes == [None, _PEERS, _CALLS, _CHANNELS, _CALLS, _CALLS, _CHANNELS]
@@ -137,9 +137,9 @@ def test_the_probe_is_what_succeeded_fastest() -> None:
 
 def test_a_tenant_that_left_is_no_probe() -> None:
     """It is not asked any more."""
-    breaker = Breaker()
-    _note(breaker, _ACME, None, 0.1)
-    _note(breaker, _PEERS, None, 0.5)
+    breaker = CircuitBreaker()
+    _record(breaker, _ACME, None, 0.1)
+    _record(breaker, _PEERS, None, 0.5)
 
     breaker.forget({"ACME"})
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.poll.slots import Lane, Slots
+from exporter.poll.limiter import Lane, Limiter
 
 _SLACK = 0.02  # what may be caught up on after a timer that rang late
 
@@ -14,7 +14,7 @@ class _Loop:
     """Takers of slots, and a clock that moves with the event loop's."""
 
     def __init__(self, most: int, rate: float = 1e6, *, shared: bool = True) -> None:
-        self.slots = Slots(most, rate, asyncio.get_running_loop().time, shared=shared)
+        self.limiter = Limiter(most, rate, asyncio.get_running_loop().time, shared=shared)
         self.held: Counter[Lane] = Counter()
         self.order: list[int] = []
         self.waiting: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
@@ -26,7 +26,7 @@ class _Loop:
         self._numbers += 1
 
         async def take() -> None:
-            await self.slots.take(lane)
+            await self.limiter.acquire(lane)
             del self.waiting[number]
             self.taken[number] = lane
             self.order.append(number)
@@ -35,7 +35,7 @@ class _Loop:
         return number
 
     def free(self, number: int) -> None:
-        self.slots.free(self.taken.pop(number))
+        self.limiter.release(self.taken.pop(number))
 
     async def settle(self) -> None:
         # Each step of a taker is one round of the loop, and the rate of these tests lets all start at once.
@@ -53,8 +53,8 @@ async def test_as_many_as_there_are() -> None:
         loop.ask(Lane.TENANT)
     await loop.settle()
 
-    assert loop.slots.in_flight == len(loop.taken) == 3
-    assert loop.slots.is_full(Lane.TENANT)
+    assert loop.limiter.in_flight == len(loop.taken) == 3
+    assert loop.limiter.is_full(Lane.TENANT)
 
 
 @pytest.mark.parametrize(("first", "second"), [(Lane.SWITCH, Lane.TENANT), (Lane.TENANT, Lane.SWITCH)])
@@ -95,8 +95,8 @@ async def test_suspects_share_a_quarter(most: int, suspects: int) -> None:
     await loop.settle()
 
     assert len(loop.taken) == suspects
-    assert loop.slots.is_full(Lane.SUSPECT)
-    assert loop.slots.is_full(Lane.TENANT) is (most == 1)
+    assert loop.limiter.is_full(Lane.SUSPECT)
+    assert loop.limiter.is_full(Lane.TENANT) is (most == 1)
 
 
 async def test_who_may_go_passes_who_may_not() -> None:
@@ -123,7 +123,7 @@ async def test_a_taker_that_is_cancelled_leaves_no_trace() -> None:
     loop.free(holder)  # gives the slot to `late`, which is cancelled before it can notice
     loop.waiting[late][1].cancel()
     await loop.settle()
-    assert loop.slots.in_flight == 0
+    assert loop.limiter.in_flight == 0
 
     last = loop.ask(Lane.TENANT)
     await loop.settle()
@@ -141,7 +141,7 @@ async def test_a_slot_is_freed_while_a_taker_is_being_cancelled() -> None:
     await loop.settle()
 
     assert list(loop.taken) == [behind]
-    assert loop.slots.in_flight == 1
+    assert loop.limiter.in_flight == 1
 
 
 _STEPS = st.lists(
@@ -177,21 +177,21 @@ async def _run(most: int, steps: list[tuple[str, Lane | int]], *, shared: bool) 
         _assert_bounds(loop, most, shared=shared)
     await loop.settle()
     _assert_bounds(loop, most, shared=shared)
-    assert loop.slots.in_flight == len(loop.taken)
+    assert loop.limiter.in_flight == len(loop.taken)
     for lane, _ in loop.waiting.values():  # who still waits has to
-        assert loop.slots.is_full(lane)
+        assert loop.limiter.is_full(lane)
     while loop.taken or loop.waiting:
         assert loop.taken, "somebody waits for ever"
         loop.free(min(loop.taken))
         await loop.settle()
-    assert loop.slots.in_flight == 0
+    assert loop.limiter.in_flight == 0
     await asyncio.gather(*cancelled, return_exceptions=True)
     assert [task for task in cancelled if not task.cancelled()] == []
 
 
 def _assert_bounds(loop: _Loop, most: int, *, shared: bool) -> None:
     of_one_kind = max(1, most - 1) if shared else most
-    assert len(loop.taken) <= loop.slots.in_flight <= most
+    assert len(loop.taken) <= loop.limiter.in_flight <= most
     assert loop.in_lane(Lane.SWITCH) <= of_one_kind
     assert loop.in_lane(Lane.TENANT, Lane.SUSPECT) <= of_one_kind
     assert loop.in_lane(Lane.SUSPECT) <= max(1, most // 4)
@@ -223,14 +223,14 @@ def test_first_come_first_served_within_a_kind(lanes: list[Lane]) -> None:
 @pytest.mark.parametrize("rate", [50.0, 200.0])
 async def test_the_rate_is_never_exceeded(rate: float) -> None:
     """Over no stretch of time more than the rate allows, beyond what a late timer may catch up on."""
-    slots = Slots(100, rate, asyncio.get_running_loop().time, shared=False)
+    limiter = Limiter(100, rate, asyncio.get_running_loop().time, shared=False)
     starts = []
     count = int(rate * 0.4)
 
     async def take() -> None:
-        await slots.take(Lane.TENANT)
+        await limiter.acquire(Lane.TENANT)
         starts.append(asyncio.get_running_loop().time())
-        slots.free(Lane.TENANT)
+        limiter.release(Lane.TENANT)
 
     await asyncio.gather(*(take() for _ in range(count)))
 
@@ -242,11 +242,11 @@ async def test_the_rate_is_never_exceeded(rate: float) -> None:
 
 async def test_a_pause_is_not_saved_up() -> None:
     """After a second of silence two requests still keep their distance."""
-    slots = Slots(9, 20.0, asyncio.get_running_loop().time, shared=False)
-    await slots.take(Lane.TENANT)
+    limiter = Limiter(9, 20.0, asyncio.get_running_loop().time, shared=False)
+    await limiter.acquire(Lane.TENANT)
     await asyncio.sleep(0.3)
-    await slots.take(Lane.TENANT)
+    await limiter.acquire(Lane.TENANT)
     first = asyncio.get_running_loop().time()
-    await slots.take(Lane.TENANT)
+    await limiter.acquire(Lane.TENANT)
 
     assert asyncio.get_running_loop().time() - first >= 1 / 20 - _SLACK - 0.005

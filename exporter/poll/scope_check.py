@@ -10,7 +10,7 @@ _WITNESSES = 5
 _REMEMBERED = 3
 
 
-class ScopeWatch:
+class ScopeCheck:
     """Compares what the tenants answer to one query with what the whole installation answers."""
 
     def __init__(self) -> None:
@@ -19,11 +19,11 @@ class ScopeWatch:
         self._same: set[str] = set()
         self._different: set[str] = set()
 
-    def whole(self, figure: float) -> None:
+    def record_switch(self, figure: float) -> None:
         """Take in a figure of the whole. The last three count, for it moves while the tenants are asked."""
         self._whole.append(figure)
 
-    def tenant(self, code: str, figure: float) -> bool:
+    def record_tenant(self, code: str, figure: float) -> bool:
         """Take in a tenant's figure; return whether what is believed of the switch changed with it.
 
         ``tenant`` is ignored when at least five tenants answered, and all of them exactly the non-zero figure

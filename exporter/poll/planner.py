@@ -1,17 +1,92 @@
-"""What is polled: the queries that are on, the tenants and nodes they are about, and how often."""
+"""What is polled: the queries that are on, their tenants and nodes, and how often each can be asked.
+
+Where the switch may be asked as often as the intervals need, the cycle of a query is its interval. Where it
+may not, the tenants' queries are stretched, all by the same factor, and the few whole-installation queries
+keep theirs: an outage shows there first.
+"""
 
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from exporter.config import Key, SwitchConfiguration, TenantSettings
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
-from exporter.poll.plan import Demand, Plan, plan
-from exporter.poll.presence import NodePresence
+from exporter.poll.discovery import NodePresence
 from exporter.poll.requests import OPERATIONS, REGISTRATION_OPERATIONS, Item
 from exporter.request import Operation
+
+FIRST_SWEEP = 30.0
+"""Seconds over which the first sweep after a start is spread at most, where the rate allows it."""
+
+_HEADROOM = 0.95  # of the rate, so that a late request can catch up instead of delaying all that follow
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one query asks for: so many requests, on average, every ``interval`` seconds."""
+
+    query: Query
+    scope: Scope
+    requests: float
+    interval: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is possible: the cycle of each query and what the first sweeps are spread over, in seconds.
+
+    ``wanted_rate`` is what the intervals ask for, ``rate`` what will be sent, in requests per second.
+    """
+
+    cycles: Mapping[tuple[Query, Scope], float]
+    first_sweep: float
+    wanted_rate: float
+    rate: float
+
+
+def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
+    """Fit what is wanted into what is allowed."""
+    demands = list(demands)
+    usable = max_requests_per_second * _HEADROOM
+    wanted = sum(demand.rate for demand in demands)
+    whole = sum(demand.rate for demand in demands if demand.scope is Scope.SWITCH)
+    if wanted <= usable:
+        stretch = dict.fromkeys(Scope, 1.0)
+    elif whole < usable / 2:
+        stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (wanted - whole) / (usable - whole)}
+    else:  # even the few whole-installation queries take most of it: all are stretched alike
+        stretch = dict.fromkeys(Scope, wanted / usable)
+    cycles = {(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands}
+    return Plan(
+        cycles=cycles,
+        first_sweep=_first_sweep(
+            [(demand.requests, cycles[demand.query, demand.scope]) for demand in demands], usable
+        ),
+        wanted_rate=wanted,
+        rate=min(wanted, usable),
+    )
+
+
+def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
+    """Return the seconds that asking everything once takes, while what has a shorter cycle goes on repeating.
+
+    ``sweeps`` are (requests, cycle in seconds) of each query.
+    """
+    seconds = 0.0
+    needed = FIRST_SWEEP
+    while needed > seconds:
+        seconds = needed
+        once = sum(requests for requests, cycle in sweeps if cycle > seconds)
+        repeated = sum(requests / cycle for requests, cycle in sweeps if cycle <= seconds)
+        needed = once / (rate - repeated) if once else seconds
+    return seconds
 
 
 class KeyHolder(NamedTuple):
@@ -29,7 +104,7 @@ class Targets:
 
     ``tenants``: what holds for each tenant that is polled, by code.
     ``intervals``: seconds, for every query that is on; of the tenants' intervals of a query the shortest.
-    ``plan``: what of that the rate limit allows. ``are_several``: there is more than one target.
+    ``plan``: what of that the rate limit allows. ``has_several``: there is more than one target.
     """
 
     def __init__(self, configuration: SwitchConfiguration) -> None:
@@ -39,7 +114,7 @@ class Targets:
         self._configuration = configuration
         self._channels_node_by_node = False
         self._discovered_extensions: dict[str, tuple[str, ...]] = {}
-        self._paces: dict[Target, float] = {}
+        self._planned_intervals: dict[Target, float] = {}
         self._demands: dict[tuple[Query, Scope], Demand] = {}
         self.configure(configuration, ())
 
@@ -55,7 +130,7 @@ class Targets:
         kinds = self._kinds()
         self.intervals = self._intervals(kinds)
         of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
-        self.are_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
+        self.has_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
         self._follow(self._plan(kinds))
 
     @property
@@ -69,7 +144,7 @@ class Targets:
             self._channels_node_by_node = needed
             self._follow(self._plan(self._kinds()))
 
-    def see_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
+    def accept_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
         """Take in the nodes of an answer; return 1 for each that is there and 0 for each that is missing."""
         before = self.presence.present
         present = self.presence.update(nodes, now, nameless=nameless)
@@ -103,16 +178,16 @@ class Targets:
 
     def is_polled(self, target: Target) -> bool:
         """Tell whether a target is asked at all."""
-        return self.pace(target) < math.inf
+        return self.planned_interval(target) < math.inf
 
-    def pace(self, target: Target) -> float:
+    def planned_interval(self, target: Target) -> float:
         """Return the seconds between two requests to a target, as planned; infinity where none are sent."""
-        pace = self._paces.get(target)
+        pace = self._planned_intervals.get(target)
         if pace is None:  # each request asks for it seven times
-            pace = self._paces[target] = self._pace(target)
+            pace = self._planned_intervals[target] = self._planned_interval(target)
         return pace
 
-    def _pace(self, target: Target) -> float:
+    def _planned_interval(self, target: Target) -> float:
         query_and_scope = target.query, target.scope
         if query_and_scope not in self.intervals:
             return math.inf
@@ -224,7 +299,7 @@ class Targets:
 
     def _follow(self, new: Plan) -> None:
         self.plan = new
-        self._paces.clear()
+        self._planned_intervals.clear()
 
     def _plan(self, kinds: _Kinds) -> Plan:
         self._demands = {(query, scope): self._demand(query, scope, kinds) for query, scope in self.intervals}

@@ -26,7 +26,9 @@ from exporter.model import (
     Tenants,
     names_all,
 )
+from exporter.poll.discovery import ListGuard
 from exporter.poll.families import families
+from exporter.poll.planner import Targets
 from exporter.poll.registrations import (
     Registrations,
     registration_families,
@@ -34,16 +36,14 @@ from exporter.poll.registrations import (
     states_of_peers,
 )
 from exporter.poll.requests import Item
-from exporter.poll.roll import Roll
-from exporter.poll.scope import ScopeWatch
-from exporter.poll.targets import Targets
+from exporter.poll.scope_check import ScopeCheck
 from exporter.store import Families, Store
 
 _MOST_EXTENSIONS = 300_000
 """Discovered on one switch; the largest installation that this is built for has 250,000."""
 
 
-class Intake:
+class Ingester:
     """Everything that follows from an outcome, for one switch."""
 
     def __init__(
@@ -61,11 +61,11 @@ class Intake:
         self._clock = clock
         self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
-        self._extension_rolls: defaultdict[str, Roll] = defaultdict(Roll)
-        self._scopes: defaultdict[Query, ScopeWatch] = defaultdict(ScopeWatch)
+        self._extension_guards: defaultdict[str, ListGuard] = defaultdict(ListGuard)
+        self._scopes: defaultdict[Query, ScopeCheck] = defaultdict(ScopeCheck)
         self._skipping: set[Target] = set()  # whose newest answer had rows that could not be read
 
-    def take_in(self, item: Item, outcome: Answer | Failure, *, calls_were_counted: bool = False) -> None:
+    def ingest(self, item: Item, outcome: Answer | Failure, *, calls_were_counted: bool = False) -> None:
         """Take in one outcome, whole: nothing else runs in between.
 
         ``calls_were_counted``: COUNTCALLS gave a number with the key that this request was sent with.
@@ -84,20 +84,20 @@ class Intake:
 
     def _keep(self, item: Item, outcome: Answer | Failure) -> None:
         if item.target.query is Query.REGISTRATIONS:
-            self._take_in_registrations(item, outcome)
+            self._ingest_registrations(item, outcome)
         elif item.part:
-            self._take_in_node(item, outcome)
+            self._ingest_node(item, outcome)
         elif isinstance(outcome, Failure):
             self.record(item.target, outcome)
         elif isinstance(outcome, Extensions):
-            self._take_in_extensions(item.target, outcome)
+            self._ingest_extensions(item.target, outcome)
         elif isinstance(outcome, Tenants):
             self.record(item.target, None)
         else:
             self._put(item.target, self._families(item.target, outcome))
             self.record(item.target, None)
 
-    def take_in_peers(
+    def ingest_peers(
         self, asked: Target, code: str, found: dict[str, Registration], *, is_complete: bool
     ) -> None:
         """Take in the states of one tenant's extensions, out of the list of peers that was asked for."""
@@ -110,7 +110,7 @@ class Intake:
         self._store.put(
             target,
             said,
-            interval=self._targets.pace(asked),
+            interval=self._targets.planned_interval(asked),
             now=self._clock.elapsed(),
             job=(asked.query, asked.scope),
         )
@@ -136,14 +136,14 @@ class Intake:
         self._skipping = {target for target in self._skipping if target.tenant not in gone}
         for code in gone:
             self._registrations.pop(code, None)
-            self._extension_rolls.pop(code, None)
-            for watch in self._scopes.values():
-                watch.forget(code)
+            self._extension_guards.pop(code, None)
+            for check in self._scopes.values():
+                check.forget(code)
 
-    def believe_next_lists(self) -> None:
+    def trust_next_lists(self) -> None:
         """Accept the next list where one is in doubt now: the operator reloaded the configuration."""
-        for roll in self._extension_rolls.values():
-            roll.doubt_nothing()
+        for guard in self._extension_guards.values():
+            guard.trust_next()
 
     def _count_failure(self, target: Target, failure: Failure) -> None:
         self._instruments.request_failures.labels(self._store.switch, target.query, failure.reason).inc()
@@ -198,18 +198,18 @@ class Intake:
         figure = answer.value if isinstance(answer, Number) else answer.whole
         if figure is None or target.query not in (Query.PEERS, Query.CHANNELS, Query.CALLS):
             return answer
-        watch = self._scopes[target.query]
+        check = self._scopes[target.query]
         if target.scope is Scope.SWITCH:
-            watch.whole(figure)
+            check.record_switch(figure)
             return answer
-        if watch.tenant(target.tenant, figure):
-            if watch.is_ignored:
+        if check.record_tenant(target.tenant, figure):
+            if check.is_ignored:
                 for code in self._targets.tenants:
                     self._store.forget(Target(target.query, Scope.TENANT, code))
                 self._log.error("the switch ignores `tenant` for this query", query=target.query.value)
             else:
                 self._log.info("the switch heeds `tenant` again for this query", query=target.query.value)
-        if not watch.is_ignored:
+        if not check.is_ignored:
             return answer
         return Failure(
             Reason.SCOPE_IGNORED,
@@ -237,7 +237,7 @@ class Intake:
         known = self._targets.presence.known
         there = {*answer.nodes, *answer.uncounted}
         nameless = answer.skipped.nameless if answer.skipped else 0
-        present = self._targets.see_nodes(there, self._clock.elapsed(), nameless=nameless)
+        present = self._targets.accept_nodes(there, self._clock.elapsed(), nameless=nameless)
         self._forget_nodes([node for node in known if node not in there])
         return {catalogue.NODE_PRESENT: present}
 
@@ -245,7 +245,7 @@ class Intake:
         for node in nodes:
             self._store.forget(Target(Query.CHANNELS, Scope.SWITCH), part=node)
 
-    def _take_in_node(self, item: Item, outcome: Answer | Failure) -> None:
+    def _ingest_node(self, item: Item, outcome: Answer | Failure) -> None:
         # The query's own success is that of the total; a node that cannot be counted goes stale on its own.
         if isinstance(outcome, Counts) and self._targets.channels_node_by_node:
             # A switch that ignores `nodename` names other nodes: what it counts there is not this one's.
@@ -253,26 +253,26 @@ class Intake:
             if count is not None:
                 self._put(item.target, {catalogue.NODE_CHANNELS: {item.part: count}}, part=item.part)
 
-    def _take_in_extensions(self, target: Target, answer: Extensions) -> None:
+    def _ingest_extensions(self, target: Target, answer: Extensions) -> None:
         """Take in which extensions a tenant has, where they are discovered."""
-        roll = self._extension_rolls[target.tenant]
+        guard = self._extension_guards[target.tenant]
         if self._targets.extensions_of_others(target.tenant) + len(answer.rows) > _MOST_EXTENSIONS:
             failure = Failure(Reason.TOO_LARGE, f"the switch lists more than {_MOST_EXTENSIONS:,} extensions")
             self._count_failure(target, failure)
             self.record(target, failure)
             return
-        if roll.call([row.number for row in answer.rows], is_complete=names_all(answer)):
-            self._targets.set_discovered_extensions(target.tenant, roll.names)
+        if guard.accept([row.number for row in answer.rows], is_complete=names_all(answer)):
+            self._targets.set_discovered_extensions(target.tenant, guard.names)
             self.record(target, None)
             return
         reason = Reason.DECODE if answer.rows else Reason.EMPTY
-        failure = Failure(reason, f"the list has {len(answer.rows)} of {len(roll.names)} known extensions")
+        failure = Failure(reason, f"the list has {len(answer.rows)} of {len(guard.names)} known extensions")
         self._count_failure(target, failure)
         self.record(target, failure)
 
-    def _take_in_registrations(self, item: Item, outcome: Answer | Failure) -> None:
+    def _ingest_registrations(self, item: Item, outcome: Answer | Failure) -> None:
         if item.part:
-            self._take_in_extension(item, outcome)
+            self._ingest_extension(item, outcome)
         elif isinstance(outcome, Extensions):
             tenant = self._targets.tenants[item.target.tenant]
             states, failure = states_in_list(outcome, None if tenant.extensions == "all" else tenant.polled)
@@ -285,15 +285,15 @@ class Intake:
         else:
             self.record(item.target, outcome if isinstance(outcome, Failure) else None)
 
-    def _take_in_extension(self, item: Item, outcome: Answer | Failure) -> None:
+    def _ingest_extension(self, item: Item, outcome: Answer | Failure) -> None:
         if not isinstance(outcome, RegistrationState | Failure):
             raise TypeError(f"not an answer to a registration: {type(outcome).__name__}")
         now = self._clock.elapsed()
         held = self._registrations[item.target.tenant]
-        held.follow(self._targets.extensions(item.target.tenant))
-        held.take_in(item.part, outcome, now)
+        held.set_extensions(self._targets.extensions(item.target.tenant))
+        held.record(item.part, outcome, now)
         if isinstance(outcome, RegistrationState):
-            job, pace = (item.target.query, item.target.scope), self._targets.pace(item.target)
+            job, pace = (item.target.query, item.target.scope), self._targets.planned_interval(item.target)
             self._put(item.target, held.families(oldest=self._store.oldest(job, pace, now)))
         verdict = held.verdict()
         if isinstance(verdict, Failure):
@@ -303,5 +303,9 @@ class Intake:
 
     def _put(self, target: Target, said: Families, *, part: str = "") -> None:
         self._store.put(
-            target, said, interval=self._targets.pace(target), now=self._clock.elapsed(), part=part
+            target,
+            said,
+            interval=self._targets.planned_interval(target),
+            now=self._clock.elapsed(),
+            part=part,
         )

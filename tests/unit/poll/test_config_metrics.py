@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
-from exporter.poll.declared import declare_switch, declare_tenant
+from exporter.poll.config_metrics import OpeningHours, set_switch_metrics, set_tenant_metrics
 from exporter.store import Store
 
 Configured = Callable[..., SwitchConfiguration]
@@ -28,7 +30,7 @@ def test_values_of_the_switch(store: Store, configured: Configured) -> None:
         thresholds={"license": {"warning": "14d", "critical": "off"}},
     )
 
-    declare_switch(store, switch)
+    set_switch_metrics(store, switch)
 
     assert store.values(catalogue.LICENSE_REMAINING_THRESHOLD) == {"warning": 14 * 86400}
     assert store.values(catalogue.NODE_CHANNELS_LIMIT) == {"n2": 500}
@@ -36,7 +38,7 @@ def test_values_of_the_switch(store: Store, configured: Configured) -> None:
 
 def test_nothing_declared_is_nothing_served(store: Store, configured: Configured) -> None:
     """A threshold that is off has no series, nor has a limit that nobody set."""
-    declare_switch(store, configured(thresholds={"license": {"warning": "off", "critical": "off"}}))
+    set_switch_metrics(store, configured(thresholds={"license": {"warning": "off", "critical": "off"}}))
 
     assert store.series == 0
 
@@ -56,7 +58,7 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
         ],
     )
 
-    declare_tenant(store, switch.settings("ACME"), name="Acme Ltd.", label_names=("site", "team"))
+    set_tenant_metrics(store, switch.settings("ACME"), name="Acme Ltd.", label_names=("site", "team"))
 
     ((info,),) = store.lend(catalogue.TENANT_INFO)
     assert info.decode() == (
@@ -71,9 +73,9 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
 def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
     """After a change of the configuration nothing of the old values is left."""
     before = configured(tenants=[{"code": "A", "watch": ["100", "101"], "labels": {"team": "x"}}])
-    declare_tenant(store, before.settings("A"), name="", label_names=("team",))
+    set_tenant_metrics(store, before.settings("A"), name="", label_names=("team",))
     after = configured(tenants=[{"code": "A", "watch": ["101"]}])
-    declare_tenant(store, after.settings("A"), name="", label_names=())
+    set_tenant_metrics(store, after.settings("A"), name="", label_names=())
 
     assert store.values(catalogue.EXTENSION_WATCHED, "A") == {"101": 1}
     assert [len(blocks) for blocks in store.lend(catalogue.TENANT_INFO)] == [1]
@@ -85,12 +87,12 @@ def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured
     before = configured(
         tenants=[{"code": "A", "watch": ["100"], "channels_limit": 30, "business_hours": hours}]
     )
-    declare_tenant(store, before.settings("A"), name="", label_names=())
+    set_tenant_metrics(store, before.settings("A"), name="", label_names=())
     store.set(catalogue.TENANT_OPEN, "A", 1)
     off = {"warning": "off", "critical": "off"}
     after = configured(thresholds={"balance": off, "registered_ratio": off}, tenants=[{"code": "A"}])
 
-    declare_tenant(store, after.settings("A"), name="", label_names=())
+    set_tenant_metrics(store, after.settings("A"), name="", label_names=())
 
     assert store.series == 1  # softswitch_tenant_info
 
@@ -101,6 +103,72 @@ def test_a_limit_that_is_configured_later_wins(store: Store, configured: Configu
     store.put(target, {catalogue.TENANT_CHANNELS_LIMIT: 99}, interval=60, now=0)
 
     switch = configured(tenants=[{"code": "A", "channels_limit": 30}])
-    declare_tenant(store, switch.settings("A"), name="", label_names=())
+    set_tenant_metrics(store, switch.settings("A"), name="", label_names=())
 
     assert _limits(store) == ['softswitch_tenant_channels_limit{switch="pbx",tenant="A"} 30\n']
+
+
+_HOURS = {"timezone": "Europe/Rome", "days": ["mon"], "from": "09:00", "to": "18:00"}
+
+
+class _Wall:
+    """A wall clock that a test sets."""
+
+    def __init__(self, text: str) -> None:
+        self.set(text)
+
+    def set(self, text: str) -> None:
+        self.now = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_open_and_closed_by_the_tenants_own_time(configured: Configured) -> None:
+    """9 o'clock in Rome is 8 in UTC in winter: the value follows, to the minute."""
+    switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}, {"code": "B"}])
+    tenants = [switch.settings(code) for code in "AB"]
+    store = Store("pbx", stale_after=3, max_series=500_000)
+    wall = _Wall("2026-01-05T07:59:59")  # a Monday
+    hours = OpeningHours(store, Clock(wall=wall))
+
+    seen = []
+    for time in ("07:59:59", "08:00:00", "16:59:59", "17:00:00"):
+        wall.set(f"2026-01-05T{time}")
+        hours.refresh(tenants)
+        seen.append(store.values(catalogue.TENANT_OPEN, "A"))
+
+    assert seen == [0, 1, 1, 0]
+    assert store.values(catalogue.TENANT_OPEN, "B") is None
+
+
+def test_looks_once_a_minute(configured: Configured) -> None:
+    """Thousands of tenants are not worked out anew at each scrape, unless they have changed."""
+    switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
+    store = Store("pbx", stale_after=3, max_series=500_000)
+    wall = _Wall("2026-01-05T08:00:00")
+    hours = OpeningHours(store, Clock(wall=wall))
+    hours.refresh([switch.settings("A")])
+    store.drop_tenants({"A"})
+
+    wall.now += 59
+    hours.refresh([switch.settings("A")])
+    assert store.values(catalogue.TENANT_OPEN, "A") is None
+
+    hours.forget()
+    hours.refresh([switch.settings("A")])
+    assert store.values(catalogue.TENANT_OPEN, "A") == 1
+
+
+def test_a_clock_that_goes_back(configured: Configured) -> None:
+    """A wall clock that was corrected is followed."""
+    switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
+    store = Store("pbx", stale_after=3, max_series=500_000)
+    wall = _Wall("2026-01-05T08:00:00")
+    hours = OpeningHours(store, Clock(wall=wall))
+    hours.refresh([switch.settings("A")])
+
+    wall.now -= 3600
+    hours.refresh([switch.settings("A")])
+
+    assert store.values(catalogue.TENANT_OPEN, "A") == 0

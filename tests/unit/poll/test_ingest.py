@@ -25,9 +25,9 @@ from exporter.model import (
     Skipped,
     Target,
 )
-from exporter.poll.intake import Intake
+from exporter.poll.ingest import Ingester
+from exporter.poll.planner import Targets
 from exporter.poll.requests import OPERATIONS, Item
-from exporter.poll.targets import Targets
 from exporter.request import Request
 from exporter.store import Store
 from tests.served import value
@@ -40,9 +40,9 @@ _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 
 @dataclass
 class _Taking:
-    """An intake and all that it fills."""
+    """An ingester and all that it fills."""
 
-    intake: Intake
+    ingester: Ingester
     targets: Targets
     store: Store
     instruments: Instruments
@@ -62,7 +62,7 @@ class _Taking:
         node = part if query is Query.CHANNELS else ""
         request = Request(OPERATIONS[query], tenant=tenant, node=node, extension=extension)
         item = Item(Target(query, scope, tenant), request, part)
-        self.intake.take_in(item, outcome, calls_were_counted=calls_were_counted)
+        self.ingester.ingest(item, outcome, calls_were_counted=calls_were_counted)
 
     def count(self, name: str, **labels: str) -> float | None:
         return value(self.instruments, name, {"switch": "pbx", **labels})
@@ -74,7 +74,7 @@ class _Taking:
 
 @pytest.fixture
 def taking(configured: Configured) -> Callable[..., _Taking]:
-    """Return a function that makes an intake for a configuration."""
+    """Return a function that makes an ingester for a configuration."""
 
     def make(**settings: object) -> _Taking:
         switch = configured(**settings)
@@ -85,7 +85,7 @@ def taking(configured: Configured) -> Callable[..., _Taking]:
         )
         made: _Taking
         clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
-        made = _Taking(Intake(switch, targets, store, instruments, clock), targets, store, instruments)
+        made = _Taking(Ingester(switch, targets, store, instruments, clock), targets, store, instruments)
         return made
 
     return make
@@ -369,7 +369,7 @@ def test_peers_of_an_incomplete_list(taking: Taking) -> None:
     )
     asked = Target(Query.REGISTRATIONS, Scope.SWITCH)
     for is_complete, state in ((True, "unregistered"), (False, "unknown")):
-        made.intake.take_in_peers(asked, "A", {"100": Registration.REGISTERED}, is_complete=is_complete)
+        made.ingester.ingest_peers(asked, "A", {"100": Registration.REGISTERED}, is_complete=is_complete)
         counted = made.store.values(catalogue.TENANT_EXTENSIONS, "A")
         assert isinstance(counted, Mapping)
         assert counted[state] == 1

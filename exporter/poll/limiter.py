@@ -26,7 +26,7 @@ class Lane(StrEnum):
     SUSPECT = "suspect"  # a tenant whose newest request timed out
 
 
-class Slots:
+class Limiter:
     """Hands out slots. ``most`` is how many there are, ``rate`` how many may start in a second.
 
     ``shared`` says whether both the whole installation and tenants are asked.
@@ -60,15 +60,15 @@ class Slots:
             return True
         if lane is Lane.SWITCH:
             return whole >= self._most_of_one_kind
-        return tenants >= self._most_of_one_kind or (lane is Lane.SUSPECT and self.suspects_are_many)
+        return tenants >= self._most_of_one_kind or (lane is Lane.SUSPECT and self.suspects_are_full)
 
     @property
-    def suspects_are_many(self) -> bool:
+    def suspects_are_full(self) -> bool:
         """Whether as many suspects are in flight as may be."""
         return self._taken[Lane.SUSPECT] >= self._most_suspects
 
-    async def take(self, lane: Lane) -> None:
-        """Wait for a slot and for the rate to allow a request. Give the slot back with ``free``."""
+    async def acquire(self, lane: Lane) -> None:
+        """Wait for a slot and for the rate to allow a request. Give the slot back with ``release``."""
         if not self._waiting and not self.is_full(lane) and self._next_start <= self._monotonic():
             self._start(lane)  # as it is most of the time: going round through the event loop costs 5 µs
             return
@@ -79,10 +79,10 @@ class Slots:
             await turn
         except asyncio.CancelledError:
             if self._waiting.pop(turn, None) is None:  # it was granted and then not wanted
-                self.free(lane)
+                self.release(lane)
             raise
 
-    def free(self, lane: Lane) -> None:
+    def release(self, lane: Lane) -> None:
         """Give a slot back."""
         self._taken[lane] -= 1
         self._grant()

@@ -15,7 +15,7 @@ _DOUBLINGS = 20  # far above the cap, far below what a float can hold
 
 
 @dataclass(slots=True, eq=False)
-class KeyRecord:
+class KeyHealth:
     """How one key fares. Times are those of ``Clock.elapsed``.
 
     A changed key has a record of its own. Each request keeps the record of the key that it was sent with, so
@@ -39,16 +39,16 @@ class KeyRecord:
     is_refused: bool = False
     has_counted_calls: bool = False
 
-    def may_ask(self, now: float) -> bool:
+    def may_send(self, now: float) -> bool:
         """Tell whether a request with this key may go."""
         return not self.is_refused or now >= self.retry_at
 
-    def ask(self, now: float) -> None:
+    def record_send(self, now: float) -> None:
         """Take note that a request goes: with a refused key it is a trial, and the next one is later."""
         if self.is_refused:
             self._pause(now)
 
-    def note(self, target: Target, failure: Failure | None, *, now: float) -> bool:
+    def record(self, target: Target, failure: Failure | None, *, now: float) -> bool:
         """Learn from an attempt; return whether the key came to be refused, or to be accepted again."""
         was_refused = self.is_refused
         if failure is None:

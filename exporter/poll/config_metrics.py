@@ -1,0 +1,76 @@
+"""The values that come from the configuration and the clock: thresholds, limits, labels, business hours."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration, TenantSettings
+from exporter.metrics import catalogue
+from exporter.model import Query, Scope, Target
+from exporter.store import Store
+
+_CONFIGURED = "configured"
+
+
+def set_switch_metrics(store: Store, configuration: SwitchConfiguration) -> None:
+    """Put the values of the switch itself into its store."""
+    store.set(catalogue.LICENSE_REMAINING_THRESHOLD, "", dict(configuration.thresholds.license))
+    store.set(
+        catalogue.NODE_CHANNELS_LIMIT,
+        "",
+        {node.name: node.channels_limit for node in configuration.nodes if node.channels_limit is not None},
+    )
+
+
+def set_tenant_metrics(
+    store: Store, tenant: TenantSettings, *, name: str, label_names: Sequence[str]
+) -> None:
+    """Put the values of one tenant into the store; ``name`` is what the switch calls it, "" if unknown."""
+    code = tenant.code
+    labels = {label: tenant.labels.get(label, "") for label in label_names}
+    store.set_info(code, name, labels)
+    store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, dict(tenant.balance_thresholds))
+    store.set(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, code, dict(tenant.registered_ratio_thresholds))
+    store.set(catalogue.EXTENSION_WATCHED, code, dict.fromkeys(tenant.watch, 1.0))
+    if tenant.business_hours is None:
+        store.unset(catalogue.TENANT_OPEN, code)
+    if tenant.channels_limit is None:
+        store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part=_CONFIGURED)
+    else:
+        store.forget(Target(Query.LIMITS, Scope.TENANT, code))  # the configuration knows better
+        store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit, part=_CONFIGURED)
+
+
+class OpeningHours:
+    """Keeps ``softswitch_tenant_open`` up to date."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._minute = -1
+        self._said: dict[str, bool] = {}
+
+    def refresh(self, tenants: Iterable[TenantSettings]) -> None:
+        """Look at the hours of each tenant, once a minute: they are given to the minute."""
+        minute = int(self._clock.wall() // 60)
+        if minute == self._minute:
+            return
+        self._minute = minute
+        now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        looked_at: dict[int, bool] = {}  # thousands of tenants share the hours of `tenant_defaults`
+        before, self._said = self._said, {}
+        for tenant in tenants:
+            hours = tenant.business_hours
+            if hours is None:
+                continue
+            is_open = looked_at.get(id(hours))
+            if is_open is None:
+                is_open = looked_at[id(hours)] = hours.is_open(now)
+            self._said[tenant.code] = is_open
+            if before.get(tenant.code) is not is_open:
+                self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))
+
+    def forget(self) -> None:
+        """Look at the hours anew: they, or the tenants, may have changed."""
+        self._minute = -1
+        self._said.clear()

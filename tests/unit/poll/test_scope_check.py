@@ -1,0 +1,87 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.poll.scope_check import ScopeCheck
+
+_CODES = [f"T{number}" for number in range(8)]
+
+
+def _check(*wholes: float) -> ScopeCheck:
+    check = ScopeCheck()
+    for figure in wholes:
+        check.record_switch(figure)
+    return check
+
+
+def test_five_tenants_with_the_figure_of_the_whole() -> None:
+    """Four prove nothing; with the fifth `tenant` is seen to be ignored, and that is told once."""
+    check = _check(40)
+
+    assert [check.record_tenant(code, 40) for code in _CODES[:6]] == [False, False, False, False, True, False]
+    assert check.is_ignored
+
+
+def test_one_that_differs_clears_them_all() -> None:
+    """Where any tenant answers something else, the switch heeds the parameter."""
+    check = _check(40)
+    check.record_tenant("OTHER", 3)
+
+    assert not any(check.record_tenant(code, 40) for code in _CODES)
+
+
+def test_an_idle_switch_proves_nothing() -> None:
+    """Everybody answers 0 at night."""
+    check = _check(0)
+
+    assert not any(check.record_tenant(code, 0) for code in _CODES)
+
+
+def test_the_whole_moves_while_tenants_are_asked() -> None:
+    """Any of its last three figures counts, and no older one."""
+    check = _check(10, 20, 30, 40)
+    for code, figure in zip(_CODES[:5], (20, 30, 40, 20, 30), strict=True):
+        check.record_tenant(code, figure)
+    assert check.is_ignored
+
+    old = _check(10, 20, 30, 40)
+    assert not any(old.record_tenant(code, 10) for code in _CODES)
+
+
+def test_the_same_tenant_is_one_witness() -> None:
+    """However often it answers."""
+    check = _check(40)
+
+    assert not any(check.record_tenant("ACME", 40) for _ in range(20))
+
+
+def test_heeded_again() -> None:
+    """After five tenants with figures of their own, and that is told once."""
+    check = _check(40)
+    for code in _CODES[:5]:
+        check.record_tenant(code, 40)
+
+    assert [check.record_tenant(code, 7) for code in _CODES[:6]] == [False, False, False, False, True, False]
+    assert not check.is_ignored
+
+
+def test_a_tenant_that_left_is_no_witness() -> None:
+    """Neither for nor against."""
+    check = _check(40)
+    for code in _CODES[:4]:
+        check.record_tenant(code, 40)
+    check.forget(_CODES[0])
+    assert not check.record_tenant(_CODES[4], 40)
+
+    check.record_tenant("OTHER", 1)
+    check.forget("OTHER")
+    assert check.record_tenant(_CODES[0], 40)
+
+
+@given(st.lists(st.tuples(st.sampled_from(_CODES), st.sampled_from([0.0, 1.0, 2.0])), max_size=60))
+def test_any_answers(answers: list[tuple[str, float]]) -> None:
+    """It is told exactly when it changes; and it is never ignored where nobody gave the whole's figure."""
+    check = _check(2)
+    for code, figure in answers:
+        before = check.is_ignored
+        assert check.record_tenant(code, figure) is (check.is_ignored is not before)
+    assert not check.is_ignored or len({code for code, figure in answers if figure == 2}) >= 5
