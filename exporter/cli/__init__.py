@@ -1,13 +1,13 @@
 """The command line: ``softswitch-exporter``.
 
-streams     pipes that are closed early, and encodings that lack letters
-signals     what comes before a command is loaded
+process     standard output, standard error and signals
 arguments   every flag and command
 daemon      poll and serve
 check       what would be polled, and whether that can work
 probe       ask a switch once and show everything about the answer
 healthcheck whether the exporter of this machine is healthy
 testalert   send a test to every Alertmanager of the configuration
+simulate    the simulated switch on its own
 demo        the simulated switch and the exporter together
 """
 
@@ -15,7 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from exporter.cli import signals, streams
+from exporter.cli import process
 from exporter.cli.arguments import parser
 from exporter.errors import ConfigurationError, StartError
 
@@ -26,18 +26,18 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for a bad configuration, 1 for a start that failed."""
-    signals.end_as_first_process()
-    streams.accept_every_character()
+    process.end_as_first_process()
+    process.accept_every_character()
     try:
         try:
             return _run(parser().parse_args(argv))
         finally:  # after --help as well, which raises SystemExit
-            streams.flush()
+            process.flush()
     except OSError as error:
-        if reason := streams.give_up(error):
+        if reason := process.discard_output(error):
             print(f"softswitch-exporter: {reason}", file=sys.stderr)
             return EXIT_START
-        return streams.EXIT_CLOSED_PIPE
+        return process.EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

@@ -4,12 +4,13 @@ import argparse
 import importlib
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.cli import signals
+from exporter.cli import process
 from exporter.model import Query
 from exporter.simulator import options as simulator
 
@@ -18,6 +19,12 @@ LEVELS = ("debug", "info", "warning", "error")
 _HIGHEST_PORT = 65_535
 _AN_HOUR = 3600.0
 _HELD = 10.0
+
+_Command = Callable[[argparse.Namespace], int]
+
+
+_CONFIG_FILE: Mapping[str, Any] = {"dest": "config_file", "type": Path, "metavar": "FILE"}
+_WEB_CONFIG_FILE: Mapping[str, Any] = {"dest": "web_config_file", "type": Path, "metavar": "FILE"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,25 +42,72 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_daemon_flags(main)
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
-    _add_probe(commands)
-    _add_healthcheck(commands)
-    _add_command(
-        commands,
-        "simulate",
-        "run a simulated switch, to try things out",
-        _run("simulate"),
-        simulator.add_arguments,
+
+    def command(name: str, summary: str, run: _Command) -> argparse.ArgumentParser:
+        description = f"{summary[0].upper()}{summary[1:]}."
+        added = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+        added.set_defaults(run=run)
+        return added
+
+    # A flag that is not given after its command keeps what was given before it (SUPPRESS).
+    _add_probe_flags(
+        command(
+            "probe", "ask a switch once, show the answers, and tell what to configure", _load("probe.command")
+        )
     )
-    _add_demo(commands)
-    _add_test_alert(commands)
+    _add_healthcheck_flags(
+        command("healthcheck", "ask the exporter of this machine whether it is healthy", _healthcheck)
+    )
+    simulator.add_arguments(
+        command("simulate", "run a simulated switch, to try things out", _load("simulate"))
+    )
+    _add_demo_flags(command("demo", "run the exporter against a simulated switch", _load("demo")))
+    _add_test_alert_flags(
+        command(
+            "test-alert",
+            "send a test alert and its end to every Alertmanager of the configuration",
+            _load("testalert"),
+        )
+    )
     return main
+
+
+def _load(module: str) -> _Command:
+    """Return what runs a command. Its module is loaded only then: `--help` needs none, and no other one."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        status: int = importlib.import_module(f"exporter.cli.{module}").run(arguments)
+        return status
+
+    return run
+
+
+def _daemon_or_check(main: argparse.ArgumentParser) -> _Command:
+    def run(arguments: argparse.Namespace) -> int:
+        if arguments.config_file is None:
+            main.error("--config.file is needed; `softswitch-exporter demo` works without one")
+        _set_default_address(arguments)
+        if arguments.config_check:
+            return _load("check")(arguments)
+        process.ignore_reload()
+        return _load("daemon")(arguments)
+
+    return run
+
+
+def _healthcheck(arguments: argparse.Namespace) -> int:
+    _set_default_address(arguments)
+    return _load("healthcheck")(arguments)
+
+
+def _set_default_address(arguments: argparse.Namespace) -> None:
+    if arguments.listen_addresses is None:
+        arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
 
 
 def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     main.set_defaults(run=_daemon_or_check(main))
-    main.add_argument(
-        "--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration file"
-    )
+    main.add_argument("--config.file", **_CONFIG_FILE, help="configuration file")
     main.add_argument(
         "--config.check",
         dest="config_check",
@@ -62,17 +116,12 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     )
     main.add_argument(
         "--web.listen-address",
-        dest="listen_addresses",
-        type=listen_address,
-        action="append",
-        metavar="[HOST]:PORT",
+        **_LISTEN_ADDRESS,
         help=f"address to serve on; may be repeated (default {DEFAULT_LISTEN_ADDRESS})",
     )
     main.add_argument(
         "--web.config.file",
-        dest="web_config_file",
-        type=Path,
-        metavar="FILE",
+        **_WEB_CONFIG_FILE,
         help="TLS and passwords, in the format of Prometheus's exporter-toolkit",
     )
     main.add_argument(
@@ -103,157 +152,70 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     )
 
 
-def _daemon_or_check(main: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int]:
-    def run(arguments: argparse.Namespace) -> int:
-        if arguments.config_file is None:
-            main.error("--config.file is needed; `softswitch-exporter demo` works without one")
-        _default_address(arguments)
-        if arguments.config_check:
-            return _run("check")(arguments)
-        signals.outlive_reload()
-        return _run("daemon")(arguments)
-
-    return run
-
-
-def _default_address(arguments: argparse.Namespace) -> None:
-    if arguments.listen_addresses is None:
-        arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
-
-
-def _add_healthcheck(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    def add_arguments(command: argparse.ArgumentParser) -> None:
-        # SUPPRESS: the flags may stand before the command as well.
-        command.add_argument(
-            "--web.listen-address",
-            dest="listen_addresses",
-            type=listen_address,
-            action="append",
-            metavar="[HOST]:PORT",
-            default=argparse.SUPPRESS,
-            help=f"the exporter's own flag (default {DEFAULT_LISTEN_ADDRESS})",
-        )
-        command.add_argument(
-            "--web.config.file",
-            dest="web_config_file",
-            type=Path,
-            metavar="FILE",
-            default=argparse.SUPPRESS,
-            help="likewise; tells whether it is https",
-        )
-
-    def run(arguments: argparse.Namespace) -> int:
-        _default_address(arguments)
-        return _run("healthcheck")(arguments)
-
-    _add_command(
-        commands, "healthcheck", "ask the exporter of this machine whether it is healthy", run, add_arguments
+def _add_healthcheck_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--web.listen-address",
+        **_LISTEN_ADDRESS,
+        default=argparse.SUPPRESS,
+        help=f"the exporter's own flag (default {DEFAULT_LISTEN_ADDRESS})",
+    )
+    command.add_argument(
+        "--web.config.file",
+        **_WEB_CONFIG_FILE,
+        default=argparse.SUPPRESS,
+        help="likewise; tells whether it is https",
     )
 
 
-def _add_probe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    def add_arguments(command: argparse.ArgumentParser) -> None:
-        # SUPPRESS: the flag may stand before the command as well.
-        command.add_argument(
-            "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
-        )
-        command.add_argument(
-            "--switch", metavar="NAME", type=_text, help="which switch; needed where there are several"
-        )
-        command.add_argument(
-            "--query",
-            choices=[query.value for query in Query],
-            help="ask this alone; by default all that the configuration has on, one tenant and one phone "
-            "among it, with a summary; registrations tries every source of them",
-        )
-        command.add_argument(
-            "--tenant", metavar="CODE", type=_text, help="ask about this tenant, not the whole installation"
-        )
-        command.add_argument(
-            "--extension",
-            metavar="NUMBER",
-            type=_text,
-            help="ask about this phone of the tenant, as configured",
-        )
-
-    _add_command(
-        commands,
-        "probe",
-        "ask a switch once, show the answers, and tell what to configure",
-        _run("probe"),
-        add_arguments,
+def _add_probe_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
+    command.add_argument(
+        "--switch", metavar="NAME", type=_text, help="which switch; needed where there are several"
+    )
+    command.add_argument(
+        "--query",
+        choices=[query.value for query in Query],
+        help="ask this alone; by default all that the configuration has on, one tenant and one phone "
+        "among it, with a summary; registrations tries every source of them",
+    )
+    command.add_argument(
+        "--tenant", metavar="CODE", type=_text, help="ask about this tenant, not the whole installation"
+    )
+    command.add_argument(
+        "--extension", metavar="NUMBER", type=_text, help="ask about this phone of the tenant, as configured"
     )
 
 
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    def add_arguments(command: argparse.ArgumentParser) -> None:
-        command.add_argument(
-            "--port", type=_port, default=10390, help="of the exporter; 0 is any (default 10390)"
-        )
-        command.add_argument(
-            "--simulator-port",
-            type=_port,
-            default=10391,
-            help="of the simulated switch; 0 is any (default 10391)",
-        )
-        command.add_argument(
-            "--seed", type=int, default=1, help="the same seed makes the same switch (default 1)"
-        )
-
-    _add_command(commands, "demo", "run the exporter against a simulated switch", _run("demo"), add_arguments)
-
-
-def _add_test_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    def add_arguments(command: argparse.ArgumentParser) -> None:
-        # SUPPRESS: the flag may stand before the command as well.
-        command.add_argument(
-            "--config.file", dest="config_file", type=Path, metavar="FILE", default=argparse.SUPPRESS
-        )
-        command.add_argument(
-            "--severity",
-            choices=("critical", "warning", "info"),
-            default="warning",
-            help="label of the alert, which decides who is told (default warning)",
-        )
-        command.add_argument(
-            "--hold",
-            type=_up_to_an_hour,
-            default=_HELD,
-            metavar="SECONDS",
-            help=f"how long it fires before its end is sent (default {_HELD:g})",
-        )
-
-    _add_command(
-        commands,
-        "test-alert",
-        "send a test alert and its end to every Alertmanager of the configuration",
-        _run("testalert"),
-        add_arguments,
+def _add_demo_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--port", type=_port, default=10390, help="of the exporter; 0 is any (default 10390)"
+    )
+    command.add_argument(
+        "--simulator-port",
+        type=_port,
+        default=10391,
+        help="of the simulated switch; 0 is any (default 10391)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=1, help="the same seed makes the same switch (default 1)"
     )
 
 
-def _run(command: str) -> Callable[[argparse.Namespace], int]:
-    """Return what runs a command. Its module is loaded only then: `--help` needs none, and no other one."""
-
-    def run(arguments: argparse.Namespace) -> int:
-        status: int = importlib.import_module(f"exporter.cli.{command}").run(arguments)
-        return status
-
-    return run
-
-
-def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    summary: str,
-    run: Callable[[argparse.Namespace], int],
-    add_arguments: Callable[[argparse.ArgumentParser], None],
-) -> None:
-    command = commands.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+def _add_test_alert_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
+    command.add_argument(
+        "--severity",
+        choices=("critical", "warning", "info"),
+        default="warning",
+        help="label of the alert, which decides who is told (default warning)",
     )
-    add_arguments(command)
-    command.set_defaults(run=run)
+    command.add_argument(
+        "--hold",
+        type=_up_to_an_hour,
+        default=_HELD,
+        metavar="SECONDS",
+        help=f"how long it fires before its end is sent (default {_HELD:g})",
+    )
 
 
 def listen_address(text: str) -> tuple[str | None, int]:
@@ -264,6 +226,14 @@ def listen_address(text: str) -> tuple[str | None, int]:
             f"{text!r} is not an address; write it like :10390 or 127.0.0.1:10390"
         )
     return host.removeprefix("[").removesuffix("]") or None, int(port)
+
+
+_LISTEN_ADDRESS: Mapping[str, Any] = {
+    "dest": "listen_addresses",
+    "type": listen_address,
+    "action": "append",
+    "metavar": "[HOST]:PORT",
+}
 
 
 def _port(text: str) -> int:

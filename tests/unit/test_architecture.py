@@ -58,7 +58,7 @@ _NOT_SHARED = {
     ("resolver.py", "getnameinfo"),
     ("connections.py", "TCPConnector"),  # with this resolver
     (
-        "cli/probe/prober.py",
+        "cli/probe/runner.py",
         "open_connection",
     ),  # by a command that does nothing else, to a name just resolved
 }

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from exporter import client as client_module
 from exporter import unpacking
 from exporter.bodies import HUGE, LARGE, Room
-from exporter.cli.probe.prober import prober
 from exporter.cli.probe.questions import Question
+from exporter.cli.probe.runner import open_runner
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
@@ -233,7 +233,7 @@ async def test_the_probe(configured: Configured) -> None:
     """It asks for one large list after the other."""
     async with _switch(b"5" * (HUGE + 1)) as url:
         switch = configured(url=url, timeout="5s", key="k1234567")
-        async with prober(switch, Mask()) as probing:
+        async with open_runner(switch, Mask()) as probing:
             question = Question(Query.TENANTS, _ITEM.request)
             for _ in range(3):
                 finding = await probing._finding(question, "k1234567")

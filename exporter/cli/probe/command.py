@@ -5,22 +5,20 @@ import asyncio
 import os
 from collections.abc import Sequence
 
-from exporter.cli.probe.finding import Finding
-from exporter.cli.probe.prober import Prober, prober
-from exporter.cli.probe.questions import (
+from exporter.cli.probe.questions import Finding, of_switch, of_tenant, one, switched_off
+from exporter.cli.probe.render import SHAREABLE, advice_lines, headed, summary
+from exporter.cli.probe.runner import Runner, open_runner
+from exporter.cli.probe.sources import (
     LIST,
     PEERS,
+    Trial,
     configured_way,
-    of_switch,
-    of_tenant,
-    one,
-    question_of,
-    switched_off,
+    is_configured,
+    source_advice,
+    table,
+    trial,
     ways,
 )
-from exporter.cli.probe.showing import advice_lines, headed
-from exporter.cli.probe.sources import Trial, is_configured, source_advice, table, trial
-from exporter.cli.probe.summary import SHAREABLE, summary
 from exporter.cli.probe.tenants import is_known
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError
@@ -74,106 +72,103 @@ def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> Non
 async def _probe(
     switch: SwitchConfiguration, query: Query | None, tenant: str, extension: str, *, only_one: bool
 ) -> int:
-    async with prober(switch, Mask()) as asking:
+    async with open_runner(switch, Mask()) as runner:
         if query is None:
-            failed = await _everything(asking, tenant)
+            failed = await _everything(runner, tenant)
         elif query is Query.REGISTRATIONS and only_one:
-            failed = await _phone(asking, tenant, extension)
+            failed = await _phone(runner, tenant, extension)
         elif query is Query.REGISTRATIONS:
-            chosen = tenant or await _some_tenant(asking)
-            failed = await _registrations(asking, chosen, extension)
+            chosen = tenant or await _some_tenant(runner)
+            failed = await _registrations(runner, chosen, extension)
         else:
-            failed = _has_failed(await asking.ask(one(query, tenant)))
-        asking.say(headed("note", SHAREABLE))
+            failed = _has_failed(await runner.ask(one(query, tenant)))
+        runner.say(headed("note", SHAREABLE))
     return int(failed)
 
 
-async def _everything(asking: Prober, tenant: str) -> bool:
+async def _everything(runner: Runner, tenant: str) -> bool:
     """Go through all that the configuration has on, with one tenant and one extension, and sum up."""
-    switch = asking.switch
+    switch = runner.switch
     failed = False
     listed: Finding | None = None
     for question in () if tenant else of_switch(switch):
-        finding = await asking.ask(question)
+        finding = await runner.ask(question)
         failed |= _has_failed(finding)
         listed = finding if question.query is Query.TENANTS else listed
-    chosen = tenant or await _some_tenant(asking, listed)
+    chosen = tenant or await _some_tenant(runner, listed)
     if chosen:
         for question in of_tenant(switch, chosen):
-            failed |= _has_failed(await asking.ask(question))
+            failed |= _has_failed(await runner.ask(question))
         if switch.settings(chosen).interval(Query.REGISTRATIONS) is not None:
-            failed |= await _registrations(asking, chosen, "")
-    asking.say(
+            failed |= await _registrations(runner, chosen, "")
+    runner.say(
         summary(
-            asking.findings,
-            asking.given,
+            runner.findings,
+            runner.given,
             switch_name=switch.name,
-            left_out=asking.left_out,
+            left_out=runner.left_out,
             off=switched_off(switch, chosen),
         )
     )
-    return failed or bool(asking.left_out)
+    return failed or bool(runner.left_out)
 
 
 def _has_failed(finding: Finding | None) -> bool:
     return finding is None or isinstance(finding.verdict, Failure)
 
 
-async def _some_tenant(asking: Prober, listed: Finding | None = None) -> str:
+async def _some_tenant(runner: Runner, listed: Finding | None = None) -> str:
     """Choose a tenant and say so: the first of the configuration, else of the switch's list; "" for none."""
-    if asking.switch.tenants:
-        code = asking.switch.tenants[0].code
-        asking.say(
+    if runner.switch.tenants:
+        code = runner.switch.tenants[0].code
+        runner.say(
             [*headed("tenant", f"{code}, the first of the configuration; --tenant=CODE asks another"), ""]
         )
         return code
-    if listed is None and not asking.findings:
-        listed = await asking.ask(one(Query.TENANTS, ""))
-    codes = (
-        [row.code for row in listed.verdict.rows if not row.disabled]
-        if listed and isinstance(listed.verdict, Tenants)
-        else []
-    )
+    if listed is None and not runner.findings:
+        listed = await runner.ask(one(Query.TENANTS))
+    rows = listed.verdict.rows if listed and isinstance(listed.verdict, Tenants) else ()
+    codes = [row.code for row in rows if not row.disabled]
     said = f"{codes[0]}, the first of the switch's list" if codes else "none is known"
-    asking.say([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
+    runner.say([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
     return codes[0] if codes else ""
 
 
-async def _phone(asking: Prober, tenant: str, extension: str) -> bool:
+async def _phone(runner: Runner, tenant: str, extension: str) -> bool:
     """Ask about one phone as the configuration says."""
-    way = configured_way(asking.switch)
-    finding = await asking.ask(question_of(way, tenant, extension))
+    way = configured_way(runner.switch)
+    finding = await runner.ask(way.question(tenant, extension))
     if finding is None:
         return True
     said = trial(way, finding, tenant, extension)
-    asking.say([*headed("phone", f"extension {extension} of tenant {tenant}: {said.said}"), ""])
+    runner.say([*headed("phone", f"extension {extension} of tenant {tenant}: {said.said}"), ""])
     return said.state is None
 
 
-async def _registrations(asking: Prober, tenant: str, extension: str) -> bool:
+async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
     """Try each source of registrations, one request each, and say which to configure."""
-    switch = asking.switch
+    switch = runner.switch
     if not tenant:
         return True
     polled = switch.settings(tenant).polled
     extension = extension or (polled[0] if polled else "")
     trials: list[Trial] = []
     for way in ways(switch):
-        if (way.source is RegistrationSource.REGSTATE and not extension) or (
-            way is PEERS and switch.key is None
-        ):
-            why = "no extension is known" if way is not PEERS else "it needs the admin key"
-            trials.append(Trial(way, None, f"not tried: {why}"))
+        if way is PEERS and switch.key is None:
+            trials.append(Trial(way, None, "not tried: it needs the admin key"))
             continue
-        finding = await asking.ask(question_of(way, tenant, extension))
+        if way.source is RegistrationSource.REGSTATE and not extension:
+            trials.append(Trial(way, None, "not tried: no extension is known"))
+            continue
+        finding = await runner.ask(way.question(tenant, extension))
         if finding is None:
             trials.append(Trial(way, None, "not tried: all before failed alike"))
             continue
         if way is LIST:
             extension = extension or _first_number(finding)
         trials.append(trial(way, finding, tenant, extension))
-    asking.say(headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known"))
-    _tell(asking, trials, tenant)
+    runner.say(headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known"))
+    _tell(runner, trials, tenant)
     return not any(is_configured(each.way, switch) and each.state is not None for each in trials)
 
 
@@ -182,11 +177,11 @@ def _first_number(finding: Finding) -> str:
     return rows[0].number if rows else ""
 
 
-def _tell(asking: Prober, trials: Sequence[Trial], tenant: str) -> None:
+def _tell(runner: Runner, trials: Sequence[Trial], tenant: str) -> None:
     for position, line in enumerate(table(trials)):
-        asking.say([f"{'' if position else 'sources':<10}{line}"])
-    known = is_known(tenant, asking.findings)
-    for given in source_advice(trials, asking.switch, tenant_is_known=known):
-        asking.say(advice_lines(given))
-        asking.given.append((None, given))
-    asking.say([""])
+        runner.say([f"{'' if position else 'sources':<10}{line}"])
+    known = is_known(tenant, runner.findings)
+    for given in source_advice(trials, runner.switch, tenant_is_known=known):
+        runner.say(advice_lines(given))
+        runner.given.append((None, given))
+    runner.say([""])

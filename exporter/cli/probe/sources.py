@@ -1,15 +1,25 @@
-"""Which source of registrations to configure, out of what each of them said of one phone. Pure."""
+"""The sources of registrations, and which to configure out of what each of them said of one phone. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from exporter.cli.probe.finding import Advice, Finding, setting
-from exporter.cli.probe.questions import Way
+from exporter.cli.probe.questions import Advice, Finding, Question, setting
 from exporter.cli.probe.tenants import COMPARE
 from exporter.config import SwitchConfiguration
-from exporter.model import Extensions, Failure, Peers, Registration, RegistrationSource, RegistrationState
+from exporter.model import (
+    ExtensionParameter,
+    Extensions,
+    Failure,
+    Peers,
+    Query,
+    Registration,
+    RegistrationSource,
+    RegistrationState,
+)
 from exporter.poll.registrations import states_by_tenant, states_of_peers
+from exporter.request import Operation, Request
 
 _COSTS = {
     RegistrationSource.PEERS: "one request for the installation",
@@ -23,6 +33,54 @@ NOT_LISTED = "no state: not in the list"
 _KNOWN = {Registration.REGISTERED, Registration.UNREGISTERED}
 
 
+class Way(NamedTuple):
+    """A way to learn registrations: ``source`` and, for regstate, ``parameter`` of the configuration."""
+
+    source: RegistrationSource
+    parameter: ExtensionParameter | None = None
+
+    @property
+    def name(self) -> str:
+        """The way as it is written in the configuration."""
+        return f"{self.source}, parameter {self.parameter}" if self.parameter else self.source.value
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The lines of the configuration that choose it."""
+        parameter = {"parameter": self.parameter.value} if self.parameter else {}
+        return setting("queries", "registrations", value={"source": self.source.value, **parameter})
+
+    def question(self, tenant: str, extension: str) -> Question:
+        """Return the request by which it is tried."""
+        match self:
+            case Way(RegistrationSource.PEERS):
+                request = Request(Operation.PEERS)
+            case Way(RegistrationSource.EXTENSIONS):
+                request = Request(Operation.EXTENSIONS, tenant=tenant)
+            case _:
+                parameter = self.parameter or ExtensionParameter.EXT
+                request = Request(
+                    Operation.REGISTRATION, tenant=tenant, extension=extension, extension_parameter=parameter
+                )
+        return Question(Query.REGISTRATIONS, request)
+
+
+LIST = Way(RegistrationSource.EXTENSIONS)
+PEERS = Way(RegistrationSource.PEERS)
+
+
+def ways(switch: SwitchConfiguration) -> list[Way]:
+    """Return the ways to learn registrations, in the order in which they are tried."""
+    configured = switch.queries.registrations.parameter
+    parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
+    return [LIST, *(Way(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
+
+
+def configured_way(switch: SwitchConfiguration) -> Way:
+    """Return the way that the configuration says."""
+    return next(way for way in ways(switch) if is_configured(way, switch))
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One way that was tried, and what it said of the phone: a state, or why it says none."""
@@ -31,12 +89,6 @@ class Trial:
     state: Registration | None
     said: str
     took: str = ""
-
-    @property
-    def name(self) -> str:
-        """The way as it is written in the configuration."""
-        source = self.way.source.value
-        return f"{source}, parameter {self.way.parameter.value}" if self.way.parameter else source
 
 
 def trial(way: Way, finding: Finding, tenant: str, extension: str) -> Trial:
@@ -80,9 +132,11 @@ def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None
     if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
         return None
     agreeing = [each for each in working if each.state is counted[0][0]]
-    costs = list(_COSTS)
-    agreeing.sort(key=lambda each: (not is_configured(each.way, switch), costs.index(each.way.source)))
-    return agreeing[0]
+    return min(agreeing, key=lambda each: (not is_configured(each.way, switch), _rank(each)))
+
+
+def _rank(one: Trial) -> int:
+    return list(_COSTS).index(one.way.source)
 
 
 def is_configured(way: Way, switch: SwitchConfiguration) -> bool:
@@ -94,69 +148,47 @@ def is_configured(way: Way, switch: SwitchConfiguration) -> bool:
 def table(trials: Sequence[Trial]) -> Iterator[str]:
     """Yield a line for each way: what it said, and what it costs."""
     for each in trials:
-        yield f"{each.name:<26} {each.said:<34} {_COSTS[each.way.source]}{each.took}"
+        yield f"{each.way.name:<26} {each.said:<34} {_COSTS[each.way.source]}{each.took}"
 
 
 def source_advice(
     trials: Sequence[Trial], switch: SwitchConfiguration, *, tenant_is_known: bool
-) -> list[Advice]:
-    """Return which way to configure, and what else is to be said of the ways.
-
-    Nothing is turned off because of a tenant that the switch may not have, or an extension that it has not.
-    """
+) -> Iterator[Advice]:
+    """Yield which way to configure, and what else is to be said of the ways."""
     chosen = choose(trials, switch)
-    states = {each.state for each in trials if each.state in _KNOWN}
-    if chosen is None and states:
-        return [
-            Advice(
-                "the ways disagree on this phone. Look at the phone itself, and configure one that is right"
-            )
-        ]
-    if chosen is None and not tenant_is_known:
-        return [
-            Advice(f"no way gave a state of this phone. See first that the tenant's code is right; {COMPARE}")
-        ]
-    if chosen is None and any(each.said == NOT_LISTED for each in trials):
-        return [
-            Advice(
-                "the tenant's list has no such extension, and no way gave a state of it: ask about another "
-                "one with --tenant=CODE --query=registrations --extension=NUMBER"
-            )
-        ]
     if chosen is None:
-        return [
-            Advice("no way gave a state of this phone; registrations cannot be polled before one does", _OFF)
-        ]
-    given = [_the_one(chosen, switch)]
-    if len(states) > 1:
-        liars = ", ".join(each.name for each in trials if each.state in _KNOWN - {chosen.state})
-        given.append(Advice(f"not so: {liars}. They say the opposite of the others"))
-    costs = list(_COSTS)
-    cheaper = [
-        each
-        for each in trials
-        if each.state is chosen.state and costs.index(each.way.source) < costs.index(chosen.way.source)
-    ]
-    if cheaper:
-        other = min(cheaper, key=lambda each: costs.index(each.way.source))
-        given.append(
-            Advice(
-                f"with many phones this needs fewer requests: {_COSTS[other.way.source]}", _lines(other.way)
-            )
-        )
-    return given
-
-
-_OFF = setting("queries", "registrations", "tenant_interval", value="off")
-
-
-def _the_one(chosen: Trial, switch: SwitchConfiguration) -> Advice:
+        yield _no_choice(trials, tenant_is_known=tenant_is_known)
+        return
     weak = "One phone proves little: compare some more once it is polled"
+    name = chosen.way.name
     if is_configured(chosen.way, switch):
-        return Advice(f"the configured source, {chosen.name}, works. {weak}")
-    return Advice(f"registrations can be read from {chosen.name}. {weak}", _lines(chosen.way), sure=True)
+        yield Advice(f"the configured source, {name}, works. {weak}")
+    else:
+        yield Advice(f"registrations can be read from {name}. {weak}", chosen.way.settings, sure=True)
+    if liars := [each.way.name for each in trials if each.state in _KNOWN - {chosen.state}]:
+        yield Advice(f"not so: {', '.join(liars)}. They say the opposite of the others")
+    cheapest = min((each for each in trials if each.state is chosen.state), key=_rank)
+    if _rank(cheapest) < _rank(chosen):
+        cost = _COSTS[cheapest.way.source]
+        yield Advice(f"with many phones this needs fewer requests: {cost}", cheapest.way.settings)
 
 
-def _lines(way: Way) -> dict[str, object]:
-    parameter = {"parameter": way.parameter.value} if way.parameter else {}
-    return setting("queries", "registrations", value={"source": way.source.value, **parameter})
+def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
+    """Nothing is turned off because of a tenant that the switch may not have, or an extension it has not."""
+    if any(each.state in _KNOWN for each in trials):
+        return Advice(
+            "the ways disagree on this phone. Look at the phone itself, and configure one that is right"
+        )
+    if not tenant_is_known:
+        return Advice(
+            f"no way gave a state of this phone. See first that the tenant's code is right; {COMPARE}"
+        )
+    if any(each.said == NOT_LISTED for each in trials):
+        return Advice(
+            "the tenant's list has no such extension, and no way gave a state of it: ask about another one "
+            "with --tenant=CODE --query=registrations --extension=NUMBER"
+        )
+    return Advice(
+        "no way gave a state of this phone; registrations cannot be polled before one does",
+        setting("queries", "registrations", "tenant_interval", value="off"),
+    )

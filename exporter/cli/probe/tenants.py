@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from exporter.cli.probe.finding import Advice, Finding
+from exporter.cli.probe.questions import Advice, Finding
 from exporter.config import SwitchConfiguration
 from exporter.model import Counts, Extensions, Failure, Number, Reason, Tenants
 from exporter.wording import nearest

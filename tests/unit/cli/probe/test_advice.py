@@ -6,24 +6,19 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.cli.probe.advice import _BY_REASON, advice
-from exporter.cli.probe.finding import Finding
-from exporter.cli.probe.showing import settings_lines
+from exporter.cli.probe.advice import advice
+from exporter.cli.probe.questions import Finding
+from exporter.cli.probe.render import settings_lines
 from exporter.config import SwitchConfiguration, load
 from exporter.decode import decode
 from exporter.model import Failure, Query, Reason
 from exporter.poll.options import options
 from exporter.request import Operation
-from tests.unit.cli.probe.answers import answered, failed
+from tests.unit.cli.probe.findings import answered, failed
 
 Configured = Callable[..., SwitchConfiguration]
 _OFF = "off"
 REFUSAL = "Too bad... you mistaken the security api key."
-
-
-def test_every_reason_has_its_advice() -> None:
-    """No reason is forgotten."""
-    assert _BY_REASON.keys() == set(Reason)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +118,12 @@ def test_the_lines_mend_it(query: Query, body: str, configured: Configured, tmp_
     suggested = [each.settings for each in advice(finding, configured(), []) if each.settings]
     assert suggested
     for settings in suggested:
-        lines = settings_lines(settings)
+        lines = list(settings_lines(settings))
         assert yaml.safe_load("\n".join(lines)) == settings
         file = tmp_path / "pasted.yaml"
-        head = ["switches:", "  - name: pbx", "    url: http://127.0.0.1:9/", "    key: k"]
-        file.write_text("\n".join([*head, *(f"    {line}" for line in lines)]))
+        space = " " * 10
+        head = ["switches:", f"{space[2:]}- name: pbx", f"{space}url: http://127.0.0.1:9/", f"{space}key: k"]
+        file.write_text("\n".join([*head, *lines]))
         (switch,) = load(file, {}).switches
         read = decode(finding.request.operation, finding.body or b"", options(query, switch))
         assert not isinstance(read, Failure), (read, lines)
@@ -136,7 +132,7 @@ def test_the_lines_mend_it(query: Query, body: str, configured: Configured, tmp_
 def test_settings_are_of_the_configuration(configured: Configured) -> None:
     """Every setting that failures suggest is one that the configuration takes."""
     for query in Query:
-        for reason in Reason:
+        for reason in Reason:  # none is forgotten
             if query is Query.TENANTS and reason is Reason.SCOPE_IGNORED:
                 continue
             finding = failed(query, reason, "self-signed", status=302, location="http://127.0.0.1:8/a")
@@ -200,3 +196,81 @@ def test_a_code_is_compared_with_the_list(configured: Configured) -> None:
     (given,) = advice(answered(Query.BALANCE, "", tenant="ACNE"), switch, [_LIST])
     assert given.text == "the switch's list has no tenant ACNE (did you mean ACME?): correct its `code`"
     assert advice(_LIST, configured(tenants=[{"code": "ACME"}]), []) == []
+
+
+@pytest.mark.parametrize(("seconds", "timeout"), [(0.1, None), (29.0, None), (31.0, "1m35s"), (59.0, "3m")])
+def test_a_late_answer(seconds: float, timeout: str | None, configured: Configured) -> None:
+    """Above half of the timeout, three times what it took."""
+    given = advice(answered(Query.PEERS, "3", seconds=seconds), configured(timeout="60s"), [])
+    assert [(each.settings, each.sure) for each in given] == (
+        [({"timeout": timeout}, True)] if timeout else []
+    )
+
+
+URL = "https://pbx.example.com/pbx/proxyapi.php"
+_PROXY = {"proxy_url": "http://user:S3CRET@127.0.0.1:3128"}
+_CLIENT = {"cert_file": "client.pem", "key_file": "client.key"}
+
+
+def _redirect(location: str) -> Finding:
+    return failed(Query.PEERS, Reason.HTTP, status=302, location=location)
+
+
+def _status(status: int | None) -> Finding:
+    return failed(Query.PEERS, Reason.HTTP, status=status)
+
+
+def _tls(detail: str, *names: str) -> Finding:
+    return failed(Query.PEERS, Reason.TLS, detail, certificate_names=names)
+
+
+@pytest.mark.parametrize(
+    ("finding", "configuration", "settings", "text"),
+    [
+        (failed(Query.PEERS, Reason.TIMEOUT), {"timeout": "60s"}, {"timeout": "2m"}, "a try"),
+        (failed(Query.PEERS, Reason.CONNECT), {}, {}, "needs a proxy, set `proxy_url`"),
+        (failed(Query.PEERS, Reason.CONNECT), _PROXY, {}, "between here and there"),
+        (
+            failed(
+                Query.PEERS, Reason.CONNECT, "no connection to the proxy in proxy_url: Connection refused"
+            ),
+            _PROXY,
+            {},
+            "look at the proxy http://127.0.0.1:3128, which proxy_url names; `proxy_url: off` does",
+        ),
+        (
+            _redirect("https://new.example.com/a.php"),
+            {},
+            {"url": "https://new.example.com/a.php"},
+            "leads here",
+        ),
+        (_redirect(URL), {}, {}, "same address"),
+        (_redirect("https://pbx.example.com/pbx/login.php"), {}, {}, "login page"),
+        (_redirect("http://pbx.example.com/pbx/proxyapi.php"), {}, {}, "not encrypted"),
+        (_redirect("mailto:someone"), {}, {}, "cannot be used"),
+        (_status(None), {}, {}, "no web server"),
+        (_status(401), {}, {}, "login"),
+        (_status(403), {}, {}, "refuses"),
+        (_status(404), {}, {}, "path"),
+        (_status(407), _PROXY, {}, "proxy_url"),
+        (_status(418), {}, {}, "correct `url`"),
+        (_status(429), {}, {}, "max_requests"),
+        (_status(500), {}, {}, "the web server or what stands behind it fails"),
+        (_status(502), _PROXY, {}, "the proxy, the web server"),
+        (_tls("not accepted: self-signed certificate"), {}, {"tls": {"ca_file": "ca.pem"}}, "authority"),
+        (_tls("unable to get local issuer certificate"), {}, {"tls": {"ca_file": "ca.pem"}}, "authority"),
+        (_tls("not accepted: certificate has expired"), {}, {}, "ended"),
+        (_tls("TLS failed: WRONG_VERSION_NUMBER"), {}, {}, "does not speak TLS"),
+        (_tls("TLS failed: UNSUPPORTED_PROTOCOL"), {}, {"tls": {"min_version": "TLS10"}}, "older"),
+        (_tls("TLS failed: CERTIFICATE_REQUIRED"), {}, {"tls": _CLIENT}, "of its clients"),
+        (_tls("TLS failed: SOMETHING_ELSE"), {}, {}, "openssl"),
+        (_tls("mismatch", "pbx.internal", "b"), {}, {"tls": {"server_name": "pbx.internal"}}, "(also: b)"),
+    ],
+)
+def test_where_no_answer_came(
+    finding: Finding, configuration: dict[str, Any], settings: object, text: str, configured: Configured
+) -> None:
+    """What to look at in the network, or to set; only the name of a trusted certificate is sure."""
+    (given,) = advice(finding, configured(**{"url": URL, **configuration}), [])
+    assert (given.settings, text in given.text) == (settings, True), given.text
+    assert given.sure is bool(finding.certificate_names)

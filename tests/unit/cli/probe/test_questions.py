@@ -1,9 +1,8 @@
 from collections.abc import Callable
 
-from exporter.cli.probe.questions import LIST, PEERS, of_switch, of_tenant, question_of, switched_off, ways
+from exporter.cli.probe.questions import of_switch, of_tenant, switched_off
 from exporter.config import SwitchConfiguration
-from exporter.model import ExtensionParameter, Query
-from exporter.request import Operation
+from exporter.model import Query
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -29,26 +28,3 @@ def test_what_is_asked_of_a_tenant(configured: Configured) -> None:
         Query.BALANCE,
     ]
     assert switched_off(switch, "A") == ["calls (tenants)", "limits (tenants)"]
-
-
-def test_the_ways_are_tried_in_order(configured: Configured) -> None:
-    """The list first, as it tells an extension; the configured parameter before the others; peers at last."""
-    switch = configured(queries={"registrations": {"parameter": "number"}})
-    assert ways(switch)[0] == LIST
-    assert [way.parameter for way in ways(switch)[1:4]] == [
-        ExtensionParameter.NUMBER,
-        ExtensionParameter.EXT,
-        ExtensionParameter.ID,
-    ]
-    assert ways(switch)[4] == PEERS
-
-
-def test_every_way_is_a_request(configured: Configured) -> None:
-    """Each is one of the allow-list."""
-    requests = [question_of(way, "A", "100").request for way in ways(configured())]
-    assert [request.operation for request in requests] == [
-        Operation.EXTENSIONS,
-        *[Operation.REGISTRATION] * 3,
-        Operation.PEERS,
-    ]
-    assert [list(request.parameters())[-1] for request in requests[1:4]] == ["ext", "id", "number"]

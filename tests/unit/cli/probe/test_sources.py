@@ -2,12 +2,23 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.cli.probe.questions import LIST, PEERS, Way
-from exporter.cli.probe.sources import NOT_LISTED, Trial, choose, source_advice, table, trial
+from exporter.cli.probe.sources import (
+    LIST,
+    NOT_LISTED,
+    PEERS,
+    Trial,
+    Way,
+    choose,
+    configured_way,
+    source_advice,
+    table,
+    trial,
+    ways,
+)
 from exporter.config import SwitchConfiguration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource
 from exporter.request import Operation
-from tests.unit.cli.probe.answers import answered
+from tests.unit.cli.probe.findings import answered
 
 Configured = Callable[..., SwitchConfiguration]
 EXT, ID, NUMBER = (Way(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
@@ -111,3 +122,34 @@ def test_nothing_is_turned_off_because_of_a_wrong_code(
     """Of a tenant or an extension that the switch may not have, no way can give a state."""
     (given,) = source_advice([Trial(LIST, None, said)], configured(), tenant_is_known=known)
     assert (text in given.text, given.settings) == (True, {})
+
+
+def test_the_ways_are_tried_in_order(configured: Configured) -> None:
+    """The list first, as it tells an extension; the configured parameter before the others; peers at last."""
+    switch = configured(queries={"registrations": {"parameter": "number"}})
+    assert ways(switch)[0] == LIST
+    assert [way.parameter for way in ways(switch)[1:4]] == [
+        ExtensionParameter.NUMBER,
+        ExtensionParameter.EXT,
+        ExtensionParameter.ID,
+    ]
+    assert ways(switch)[4] == PEERS
+
+
+def test_every_way_is_a_request(configured: Configured) -> None:
+    """Each is one of the allow-list."""
+    requests = [way.question("A", "100").request for way in ways(configured())]
+    assert [request.operation for request in requests] == [
+        Operation.EXTENSIONS,
+        *[Operation.REGISTRATION] * 3,
+        Operation.PEERS,
+    ]
+    assert [list(request.parameters())[-1] for request in requests[1:4]] == ["ext", "id", "number"]
+
+
+def test_the_configured_way(configured: Configured) -> None:
+    """It has a parameter where the source is regstate."""
+    assert configured_way(configured()) == EXT
+    assert (
+        configured_way(configured(queries={"registrations": {"source": "peers", "parameter": "id"}})) == PEERS
+    )

@@ -10,12 +10,10 @@ import aiohttp
 from yarl import URL
 
 from exporter.cli.probe.advice import advice
-from exporter.cli.probe.finding import Advice, Finding
-from exporter.cli.probe.questions import Question
-from exporter.cli.probe.showing import about_answer, about_request, advice_lines
+from exporter.cli.probe.questions import Advice, Finding, Question
+from exporter.cli.probe.render import about_answer, about_request, advice_lines
 from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
-from exporter.decode import Options
 from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
@@ -29,18 +27,18 @@ _REFUSED = 3
 """Failures in a row, with nothing else before them, after which the rest is not asked."""
 
 
-class Prober:
+class Runner:
     """Asks within the rate limit of the switch. ``findings`` and ``given`` grow with each request."""
 
     def __init__(
-        self, switch: SwitchConfiguration, client: Client, heard: list[aiohttp.ClientResponse], mask: Mask
+        self, switch: SwitchConfiguration, client: Client, responses: list[aiohttp.ClientResponse], mask: Mask
     ) -> None:
         self.switch = switch
         self.findings: list[Finding] = []
         self.given: list[tuple[Finding | None, Advice]] = []
         self.left_out: list[str] = []
         self._client = client
-        self._heard = heard
+        self._responses = responses
         self._mask = mask
         self._next = time.monotonic()
 
@@ -73,30 +71,24 @@ class Prober:
 
     def _in_vain(self, tenant: str) -> bool:
         """Tell whether nothing but the same is to be expected: be sparing, keys can be locked out."""
-        reasons = [
-            finding.verdict.reason if isinstance(finding.verdict, Failure) else None
-            for finding in self.findings
-        ]
+        reasons = [_reason(finding) for finding in self.findings]
         if len(reasons) >= _DEAD and all(reason in TRANSPORT_REASONS for reason in reasons):
             return True
-        with_this_key = [
-            reason
-            for finding, reason in zip(self.findings, reasons, strict=True)
-            if self._key(finding.request.tenant) == self._key(tenant)
-        ]
+        key = self._key(tenant)
+        with_this_key = [_reason(each) for each in self.findings if self._key(each.request.tenant) == key]
         return len(with_this_key) >= _REFUSED and all(reason is Reason.AUTH for reason in with_this_key)
 
     async def _finding(self, question: Question, key: str) -> Finding:
         started = time.monotonic()
         self._next = started + 1 / self.switch.max_requests_per_second
-        self._heard.clear()
+        self._responses.clear()
         async with self._client.ask(question.request, key) as body:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
                 operation = question.request.operation
-                verdict = read_answer(operation, body, self._options(question), self._mask)
+                verdict = read_answer(operation, body, options(question.query, self.switch), self._mask)
                 return Finding(*question, seconds, verdict, body, status=200)
-        response = self._heard[0] if self._heard else None
+        response = self._responses[0] if self._responses else None
         names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()
         return Finding(
             *question,
@@ -107,23 +99,24 @@ class Prober:
             certificate_names=names,
         )
 
-    def _options(self, question: Question) -> Options:
-        return options(question.query, self.switch)
+
+def _reason(finding: Finding) -> Reason | None:
+    return finding.verdict.reason if isinstance(finding.verdict, Failure) else None
 
 
 @contextlib.asynccontextmanager
-async def prober(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[Prober]:
-    """Give a prober for one switch; its connections are closed at the end."""
-    heard: list[aiohttp.ClientResponse] = []
+async def open_runner(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[Runner]:
+    """Yield a runner for one switch; its connections are closed at the end."""
+    responses: list[aiohttp.ClientResponse] = []
     trace = aiohttp.TraceConfig()
 
-    async def hear(_session: object, _context: object, ended: aiohttp.TraceRequestEndParams) -> None:
-        heard.append(ended.response)
+    async def keep(_session: object, _context: object, ended: aiohttp.TraceRequestEndParams) -> None:
+        responses.append(ended.response)
 
-    trace.on_request_end.append(hear)
+    trace.on_request_end.append(keep)
     client = open_client(switch, [trace])
     try:
-        yield Prober(switch, client, heard, mask)
+        yield Runner(switch, client, responses, mask)
     finally:
         await client.session.close()
 

@@ -1,6 +1,6 @@
 """Findings as tests make them."""
 
-from exporter.cli.probe.finding import Finding
+from exporter.cli.probe.questions import Finding
 from exporter.decode import Options, decode
 from exporter.model import ExtensionParameter, Failure, Query, Reason
 from exporter.poll.requests import OPERATIONS

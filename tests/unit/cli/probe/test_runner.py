@@ -2,7 +2,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from exporter.cli.probe.prober import certificate_names
+from exporter.cli.probe.runner import certificate_names
 from exporter.config import SwitchConfiguration
 from tests.certificates import Authority
 
