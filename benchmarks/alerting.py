@@ -24,9 +24,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from benchmarks.loops import Watch
-from exporter.alerting.daemon import Alerting
+from exporter.alerting.attempts import SwitchSnapshot
 from exporter.alerting.engine import INTERVAL, Engine
-from exporter.alerting.look import Look
+from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
@@ -78,7 +78,7 @@ async def _report(tenants: int, evaluations: int, changing: float, bad: float, f
     for minute in range(evaluations):
         times.now = minute * INTERVAL
         let_a_minute_pass(store, tenants, minute, bad=bad, changing=changing)
-        look = Look(store, up=True, breaker_open=False, offset=0)
+        look = SwitchSnapshot(store, up=True, breaker_open=False, offset=0)
         steps = [*_steps(engine.evaluate({"pbx": look}, times.now))]
         costs.judging.append(sum(steps))
         costs.judging_steps += steps
@@ -92,7 +92,7 @@ async def _report(tenants: int, evaluations: int, changing: float, bad: float, f
     print("".join(f"{cell:>11}" for cell in row))
 
 
-async def _evaluate(alerting: Alerting, costs: _Costs) -> None:
+async def _evaluate(alerting: AlertingService, costs: _Costs) -> None:
     """Evaluate as the exporter does: on a loop, with a file, and with an Alertmanager that is away."""
     watch = Watch()
     watch.start()
@@ -105,11 +105,11 @@ async def _evaluate(alerting: Alerting, costs: _Costs) -> None:
     costs.status.append((time.thread_time() - began) * 1000)
 
 
-async def _daemon(store: Store, times: SimpleNamespace, folder: Path) -> Alerting:
+async def _daemon(store: Store, times: SimpleNamespace, folder: Path) -> AlertingService:
     breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
-    poller: Any = SimpleNamespace(store=store, courtesy=breaker, is_up=lambda: True, drop_stale=lambda: None)
+    poller: Any = SimpleNamespace(store=store, policy=breaker, is_up=lambda: True, drop_stale=lambda: None)
     clock = Clock(lambda: times.now, lambda: times.now)
-    alerting = Alerting(lambda: [poller], CollectorRegistry(), Mask(), clock)
+    alerting = AlertingService(lambda: [poller], CollectorRegistry(), Mask(), clock)
     configuration = AlertingConfiguration.model_validate(
         {"alertmanagers": [{"url": _NOBODY}], "state_file": "alerts.json"},
         context=Surroundings(folder, {}),

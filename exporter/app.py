@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__
-from exporter.alerting.daemon import Alerting
+from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.errors import ConfigurationError
@@ -86,7 +86,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     )
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
-    alerting = Alerting(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
+    alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
     key_files = KeyFiles()
     load = partial(
         _read, settings.load, ThreadLimit("configuration", _READINGS), settings.load_timeout, "configuration"

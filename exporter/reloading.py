@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from exporter.alerting.daemon import Alerting
+from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.errors import ExporterError, told
@@ -31,7 +31,7 @@ class Reloading:
         self,
         load: Callable[[], Awaitable[Configuration]],
         fleet: Fleet,
-        alerting: Alerting,
+        alerting: AlertingService,
         key_files: KeyFiles,
         schedule: Schedule,
         instruments: Instruments,

@@ -54,7 +54,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/scope_check": ("unit/poll/test_scope_check.py",),
     "poll/request_policy": ("unit/poll/test_request_policy.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
-    "alerting/held": ("unit/alerting/test_held.py",),
+    "alerting/windows": ("unit/alerting/test_windows.py",),
     "metrics/series_limit": ("unit/metrics/test_series_limit.py", "unit/test_store.py"),
     "schedule": ("unit/test_schedule.py",),
     "store": ("unit/test_store.py",),

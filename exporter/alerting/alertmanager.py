@@ -6,16 +6,18 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+from structlog.typing import FilteringBoundLogger
 from yarl import URL
 
 from exporter import __version__, connections
+from exporter.alerting.engine import INTERVAL, Alert, Now, State
 from exporter.config import AlertmanagerConfiguration
 from exporter.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
 from exporter.errors import TlsFileError
@@ -35,7 +37,7 @@ _TOLD = 300
 class Verdict(Enum):
     """What became of a message."""
 
-    TAKEN = auto()
+    ACCEPTED = auto()
     REFUSED = auto()  # at least one alert in it; Alertmanager has stored the others (seen, 0.25)
     FAILED = auto()  # it was not reached, or is not well
 
@@ -125,7 +127,7 @@ class Alertmanager:
             text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
             detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
             is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
-            verdict = Verdict.TAKEN if is_good else _VERDICTS.get(response.status, Verdict.FAILED)
+            verdict = Verdict.ACCEPTED if is_good else _VERDICTS.get(response.status, Verdict.FAILED)
             return Answer(verdict, self._mask(detail), self._ahead(response.headers.get("Date", "")))
 
     def _credentials(self) -> dict[str, str]:
@@ -186,3 +188,77 @@ def _tls_or_connection(error: Exception) -> str:
     if isinstance(inner, ssl.SSLError):
         return f"TLS failed: {inner.reason or type(inner).__name__}"
     return connection_detail(cause, "Alertmanager")
+
+
+VALID_FOR = 4 * INTERVAL
+"""Seconds for which Alertmanager believes that an alert fires unless it is told again: as with Prometheus."""
+
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+
+
+def message(
+    alert: Alert, labels: Mapping[str, str], now: Now, valid_for: float = VALID_FOR
+) -> dict[str, Any]:
+    """Return an alert that fires or ended, with the configured labels where it has none of that name.
+
+    ``valid_for``: seconds after which Alertmanager may assume that an alert that fires has ended.
+
+    Times follow from how long ago it was, not from what the clock showed then: after a step of the clock
+    Alertmanager would take an alert that begins in its future, or ended in its past, for none.
+    """
+    fired_at = alert.since if alert.fired_at is None else alert.fired_at
+    ended = alert.state is State.RESOLVED
+    ends = now.wall_of(alert.since) if ended else now.wall + valid_for
+    return {
+        "labels": {name: text for name, text in {**labels, **alert.labels}.items() if text},
+        "annotations": dict(alert.annotations),
+        "startsAt": timestamp(min(now.wall_of(fired_at), ends)),
+        "endsAt": timestamp(ends),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since 1970 as RFC 3339, which knows the years 1 to 9999."""
+    seconds = min(max(seconds, _EARLIEST), _LATEST)
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+NOTICEABLE = 30.0
+"""Seconds by which two clocks may differ before it is logged."""
+
+_LONGEST_ALLOWANCE = 7 * 86_400.0
+"""Seconds. Where our clock is further behind, the operator has to act: alerts have ended when they arrive."""
+
+
+class Skew:
+    """The clock skew of one Alertmanager, in seconds; 0 until it is known."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._ahead = 0.0
+        self._is_logged = False
+
+    @property
+    def allowance(self) -> float:
+        """Seconds by which alerts that fire should expire later."""
+        return min(max(0.0, self._ahead), _LONGEST_ALLOWANCE) if self._is_noticeable else 0.0
+
+    def note(self, ahead: float) -> None:
+        """Note what an answer said."""
+        self._ahead = ahead
+
+    def log(self) -> None:
+        """Log when a skew begins, and when it has ended. Call it once a minute: answers may differ."""
+        if self._is_noticeable and not self._is_logged:
+            self._log.warning(
+                "clock skew between Alertmanager, or a proxy before it, and this machine",
+                seconds_ahead_of_ours=round(self._ahead),
+            )
+        elif self._is_logged and not self._is_noticeable:
+            self._log.info("no clock skew any more")
+        self._is_logged = self._is_noticeable
+
+    @property
+    def _is_noticeable(self) -> bool:
+        return abs(self._ahead) > NOTICEABLE

@@ -2,18 +2,33 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from exporter import freshness
-from exporter.alerting.look import Look
 from exporter.model import Query, Reason, Scope, Target
-from exporter.store import Attempt
+from exporter.store import Attempt, Store
 
 _WINDOW = 300.0
 _AT_A_TIME = 1500
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchSnapshot:
+    """One switch as it is now.
+
+    ``up`` is None before the first attempt has ended; ``offset`` is added to monotonic seconds for a moment;
+    ``speed`` is how many seconds of moments go by in a second of the switch: 1, but for tests.
+    """
+
+    store: Store
+    up: bool | None
+    breaker_open: bool
+    offset: float
+    speed: float = 1.0
 
 
 class Attempts:
@@ -35,7 +50,9 @@ class Attempts:
         self._offset = 0.0
         self._speed = 1.0
 
-    def update(self, attempts: Mapping[Target, Attempt], look: Look | None, now: float) -> Iterator[None]:
+    def update(
+        self, attempts: Mapping[Target, Attempt], look: SwitchSnapshot | None, now: float
+    ) -> Iterator[None]:
         """Take in the attempts, of which the newest stands last. Yields where others may have their turn."""
         found = dict(attempts)  # the mapping itself changes while others have their turn
         yield

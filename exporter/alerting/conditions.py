@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from typing import NamedTuple
 
 from exporter.alerting import rules
-from exporter.alerting.memory import Memory
+from exporter.alerting.inputs import Memory
 from exporter.alerting.rules import Labels, Rule
 from exporter.model import Query, Reason, Registration, Scope, Target
 
@@ -132,7 +132,7 @@ def _license_expiring(memory: Memory) -> Findings:
 
 
 def _license_imminent(memory: Memory) -> Findings:
-    """Look whether this is the last day: a switch tells whole ones. Who set no threshold is not told."""
+    """Tell whether this is the last day: a switch tells whole ones. Who set no threshold is not told."""
     left = memory.license.known.get("")
     if left is not None and left <= _A_DAY and memory.license_thresholds.known:
         yield Found((rules.LICENSE_IMMINENT, _of_switch(memory)), left)

@@ -7,21 +7,19 @@ Most of a line is columns: keys, their values, and how long ago each was seen, o
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from exporter.alerting import written
-from exporter.alerting.alerts import Alert, State
 from exporter.alerting.attempts import Attempts
-from exporter.alerting.engine import Engine
-from exporter.alerting.held import Held
-from exporter.alerting.history import History
-from exporter.alerting.memory import Memory
+from exporter.alerting.engine import Alert, Engine, State
+from exporter.alerting.inputs import Memory
 from exporter.alerting.rules import RULES, distinguishing_labels
-from exporter.model import Query, Reason, Scope, Target
+from exporter.alerting.windows import AvgOverTime, LastOverTime
+from exporter.model import Query, Reason, Registration, Scope, Target
 
 VERSION = 2
 
@@ -60,14 +58,12 @@ def restore(
     if last != {"parts": len(parts)}:
         raise ValueError("it is not complete")
     engine = Engine()
-    engine.evaluated_at = now = written.moment(first["moment"])
+    engine.evaluated_at = now = read_moment(first["moment"])
     for part in parts:
         if "alerts" in part:
             engine.alerts.restore(_alerts(part["alerts"], now, leave_out))
         else:
-            memory = engine.memories.setdefault(
-                written.text(part["switch"]), Memory(written.text(part["switch"]))
-            )
+            memory = engine.memories.setdefault(read_text(part["switch"]), Memory(read_text(part["switch"])))
             _restore(memory, part, now)
     return engine, first
 
@@ -80,7 +76,7 @@ def _alerts(rows: Iterable[Any], now: float, leave_out: Callable[[str], None]) -
     for row in rows:
         try:
             # A rule that was taken away by an update is nothing to complain about.
-            if tuple(map(written.text, row[0])) in _KINDS:
+            if tuple(map(read_text, row[0])) in _KINDS:
                 yield _alert(row, now)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             leave_out(str(error))
@@ -139,69 +135,67 @@ def _portions(rows: Iterable[_Row], size: int = _ROWS_AT_A_TIME) -> Iterator[lis
 
 def _restore(memory: Memory, part: _Part, now: float) -> None:
     name, keys, ages = part["of"], part["keys"], part["ages"]
-    seen = [now - written.age(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
+    seen = [now - read_age(age) for age in (ages if isinstance(ages, list) else [ages] * len(keys))]
     rows = zip(keys, part["values"], seen, strict=True)
     if name == "attempts":
-        pace = written.pace([part["query"], part["scope"]])
+        key = read_job([part["query"], part["scope"]])
         for tenant, (success, fate), at in rows:
             memory.attempts.restore(
-                Target(*pace, written.text(tenant)),
-                None if success is None else now - written.age(success),
+                Target(*key, read_text(tenant)),
+                None if success is None else now - read_age(success),
                 Reason(fate) if fate else None,
                 at,
             )
     elif name == "gone":
-        memory.attempts.gone |= {written.target(key): (bool(succeeded), at) for key, succeeded, at in rows}
+        memory.attempts.gone |= {read_target(key): (bool(succeeded), at) for key, succeeded, at in rows}
     elif name == "earlier":
-        memory.attempts.earlier |= {
-            written.target(key): (now - written.age(age), at) for key, age, at in rows
-        }
+        memory.attempts.earlier |= {read_target(key): (now - read_age(age), at) for key, age, at in rows}
     elif name == "failed":
-        memory.attempts.failed |= {(written.target(key), Reason(reason)): at for key, reason, at in rows}
+        memory.attempts.failed |= {(read_target(key), Reason(reason)): at for key, reason, at in rows}
     elif name in (histories := _histories(memory)):
         for key, value, at in rows:
-            histories[name].restore(written.text(key), written.number(value), at)
+            histories[name].restore(read_text(key), read_number(value), at)
     else:
         held, key_of, value_of = (_answers(memory) | _configured(memory))[name]
         for key, value, at in rows:
             held.restore(key_of(key), value_of(value), at)
 
 
-_Readable = tuple[Held[Any, Any], Callable[[Any], Any], Callable[[Any], Any]]
+_Readable = tuple[LastOverTime[Any, Any], Callable[[Any], Any], Callable[[Any], Any]]
 """What is held, and how its keys and its values are read back."""
 
 
 def _answers(memory: Memory) -> dict[str, _Readable]:
     return {
-        "up": (memory.up, written.text, written.number),
-        "breaker_open": (memory.breaker_open, written.text, written.number),
-        "license": (memory.license, written.text, written.number),
-        "node_present": (memory.node_present, written.text, written.number),
-        "node_channels": (memory.node_channels, written.text, written.number),
-        "tenant_channels": (memory.tenant_channels, written.text, written.number),
-        "tenant_limits": (memory.tenant_limits, written.text, written.number),
-        "balances": (memory.balances, written.text, written.number),
-        "extensions": (memory.extensions, written.text, written.states),
-        "had_phones": (memory.had_phones, written.text, written.number),
-        "registered": (memory.registered, written.pair, written.number),
-        "cycles": (memory.cycles, written.pace, written.number),
+        "up": (memory.up, read_text, read_number),
+        "breaker_open": (memory.breaker_open, read_text, read_number),
+        "license": (memory.license, read_text, read_number),
+        "node_present": (memory.node_present, read_text, read_number),
+        "node_channels": (memory.node_channels, read_text, read_number),
+        "tenant_channels": (memory.tenant_channels, read_text, read_number),
+        "tenant_limits": (memory.tenant_limits, read_text, read_number),
+        "balances": (memory.balances, read_text, read_number),
+        "extensions": (memory.extensions, read_text, read_states),
+        "had_phones": (memory.had_phones, read_text, read_number),
+        "registered": (memory.registered, read_pair, read_number),
+        "cycles": (memory.cycles, read_job, read_number),
     }
 
 
 def _configured(memory: Memory) -> dict[str, _Readable]:
     """Return what is configured: of it only what was taken back a while ago is written."""
     return {
-        "intervals": (memory.intervals, written.pace, written.number),
-        "license_thresholds": (memory.license_thresholds, written.pair, written.number),
-        "node_limits": (memory.node_limits, written.pair, written.number),
-        "balance_thresholds": (memory.balance_thresholds, written.pair, written.number),
-        "ratio_thresholds": (memory.ratio_thresholds, written.pair, written.number),
-        "watched": (memory.watched, written.pair, written.number),
-        "labelled": (memory.labelled, written.pair, written.nothing),
+        "intervals": (memory.intervals, read_job, read_number),
+        "license_thresholds": (memory.license_thresholds, read_pair, read_number),
+        "node_limits": (memory.node_limits, read_pair, read_number),
+        "balance_thresholds": (memory.balance_thresholds, read_pair, read_number),
+        "ratio_thresholds": (memory.ratio_thresholds, read_pair, read_number),
+        "watched": (memory.watched, read_pair, read_number),
+        "labelled": (memory.labelled, read_pair, read_nothing),
     }
 
 
-def _histories(memory: Memory) -> dict[str, History]:
+def _histories(memory: Memory) -> dict[str, AvgOverTime]:
     return {"ups": memory.ups, "node_used": memory.node_used, "tenant_used": memory.tenant_used}
 
 
@@ -221,10 +215,10 @@ def _alert_row(alert: Alert, now: float) -> list[Any]:
 
 def _alert(row: list[Any], now: float) -> Alert:
     kind, labels, state, value, threshold, *ages = row
-    since, fired_at, ending_since = (None if age is None else now - written.age(age) for age in ages)
+    since, fired_at, ending_since = (None if age is None else now - read_age(age) for age in ages)
     if since is None or (fired_at is None) is not (State(state) is State.PENDING):
         raise ValueError("an alert without the time since when")
-    rule, names = _KINDS[tuple(kind)], dict(written.pair(label) for label in labels)
+    rule, names = _KINDS[tuple(kind)], dict(read_pair(label) for label in labels)
     team = names.pop("team", "")
     if names.keys() != (expected := distinguishing_labels(rule)):
         raise ValueError(f"labels of {rule.name} are {sorted(expected)}, not {sorted(names)}")
@@ -232,9 +226,87 @@ def _alert(row: list[Any], now: float) -> Alert:
         (rule, tuple(names.items())),
         State(state),
         since,
-        written.number(value),
-        written.number(threshold),
+        read_number(value),
+        read_number(threshold),
         fired_at,
         ending_since,
         team,
     )
+
+
+CENTURY = 100 * 365.25 * 86_400
+"""Seconds. No exporter ran for longer; with numbers far above it a step of a minute is lost in rounding."""
+
+_AN_HOUR = 3600.0
+_YEAR_10000 = 253_402_300_800.0
+
+
+def read_number(value: object) -> float:
+    """Return a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number, got {type(value).__name__}")  # noqa: TRY004 -- one kind of error
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # a whole number of 400 digits
+        is_finite = False
+    if not is_finite:
+        raise ValueError("expected a finite number")
+    return value
+
+
+def read_moment(value: object) -> float:
+    """Return seconds since some start: from 0 to a century."""
+    return _within(0.0, read_number(value), CENTURY)
+
+
+def read_age(value: object) -> float:
+    """Return how many seconds ago something was: from 0 to a century.
+
+    Files of before 2026-12 have what happened during an evaluation as a little younger than 0 seconds.
+    """
+    return max(0.0, _within(-_AN_HOUR, read_number(value), CENTURY))
+
+
+def read_wall(value: object) -> float:
+    """Return a time in seconds since 1970, before the year 10000."""
+    return _within(0.0, read_number(value), _YEAR_10000)
+
+
+def _within(least: float, found: float, greatest: float) -> float:
+    if not least <= found <= greatest:
+        raise ValueError(f"expected seconds from {least:.0f} to {greatest:.0f}, got {found:g}")
+    return found
+
+
+def read_text(value: object) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {type(value).__name__}")
+    return value
+
+
+def read_nothing(_: object) -> None:
+    """Return None: what is written there only says that the key is."""
+
+
+def read_pair(value: list[Any]) -> tuple[str, str]:
+    """Return two texts."""
+    first, second = value
+    return read_text(first), read_text(second)
+
+
+def read_job(value: list[Any]) -> tuple[Query, Scope]:
+    """Return a query and its scope."""
+    query, scope = value
+    return Query(query), Scope(scope)
+
+
+def read_target(value: list[Any]) -> Target:
+    """Return a target."""
+    query, scope, tenant = value
+    return Target(Query(query), Scope(scope), read_text(tenant))
+
+
+def read_states(value: Mapping[str, Any]) -> dict[str, float]:
+    """Return how many extensions are in each state. Raises KeyError where one is missing."""
+    return {state.value: read_number(value[state.value]) for state in Registration}

@@ -10,7 +10,7 @@ import structlog
 
 from exporter.alerting import state, state_file
 from exporter.alerting.engine import Engine
-from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.state_file import StateFile
 from exporter.clock import Clock
 from exporter.threads import ThreadLimit
@@ -30,7 +30,7 @@ class StateKeeper:
         self,
         path: Path | None,
         clock: Clock,
-        instruments: AlertingInstruments,
+        instruments: AlertingMetrics,
         *,
         patience: float = 10.0,
         opened: Callable[[Path], StateFile] = StateFile,

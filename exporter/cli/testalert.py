@@ -7,11 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.messages import Now, message
+from exporter.alerting.alertmanager import NOTICEABLE, Alertmanager, Answer, Verdict, message
+from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.rules import Rule
-from exporter.alerting.skew import NOTICEABLE
 from exporter.config import AlertingConfiguration, load
 from exporter.errors import StartError
 from exporter.masking import Mask
@@ -60,7 +58,7 @@ async def _send(
         *(_post(alertmanager, alerting, alert, moment) for alertmanager in alertmanagers)
     )
     for alertmanager, answer in zip(alertmanagers, answers, strict=True):
-        taken = answer.verdict is Verdict.TAKEN
+        taken = answer.verdict is Verdict.ACCEPTED
         told = f"accepted {what}" if taken else f"did not accept {what}: {answer.detail}"
         print(f"{alertmanager.url}  {told}")
         if answer.ahead is not None and abs(answer.ahead) > NOTICEABLE:
@@ -72,7 +70,7 @@ async def _send(
     return [
         alertmanager
         for alertmanager, answer in zip(alertmanagers, answers, strict=True)
-        if answer.verdict is Verdict.TAKEN
+        if answer.verdict is Verdict.ACCEPTED
     ]
 
 

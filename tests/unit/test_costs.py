@@ -20,9 +20,8 @@ from yarl import URL
 
 from benchmarks.alerting import filled_store, let_a_minute_pass
 from benchmarks.stores import answer, filled
-from exporter.alerting.attempts import Attempts
+from exporter.alerting.attempts import Attempts, SwitchSnapshot
 from exporter.alerting.engine import INTERVAL, Engine
-from exporter.alerting.look import Look
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import Key, SwitchConfiguration
@@ -147,7 +146,7 @@ def _evaluation(store: Store, engine: Engine, minute: int) -> Counter[str]:
         if event == "call" and frame.f_code is _TAKES_IN:
             made["attempts"] += 1
 
-    look = Look(store, up=True, breaker_open=False, offset=0)
+    look = SwitchSnapshot(store, up=True, breaker_open=False, offset=0)
     sys.setprofile(note)
     try:
         list(engine.evaluate({"pbx": look}, minute * INTERVAL))

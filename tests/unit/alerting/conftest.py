@@ -9,9 +9,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from exporter.alerting import rules
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.overview import Overview, overview
+from exporter.alerting.engine import Alert, State
 from exporter.alerting.rules import Rule
+from exporter.alerting.status import Summary, summarize
 
 
 def alert(rule: Rule, state: State, tenant: str = "ACME", severity: str = "") -> Alert:
@@ -21,12 +21,12 @@ def alert(rule: Rule, state: State, tenant: str = "ACME", severity: str = "") ->
     return Alert((rule, found + more), state, 480.0, 0.0, 20.0)
 
 
-def made_of(*alerts: Alert) -> Overview:
-    """Return the overview of these."""
-    made: list[Overview] = []
+def made_of(*alerts: Alert) -> Summary:
+    """Return the summary of these."""
+    made: list[Summary] = []
 
     def steps() -> Iterator[None]:
-        made.append((yield from overview(alerts)))
+        made.append((yield from summarize(alerts)))
 
     list(steps())
     return made[0]

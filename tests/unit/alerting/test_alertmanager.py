@@ -2,12 +2,15 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
+from exporter.alerting import rules
+from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict, message
+from exporter.alerting.engine import Alert, Now, State
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.sections import Surroundings
 from exporter.masking import Mask
@@ -73,7 +76,7 @@ async def test_a_proxy() -> None:
                 basic_auth={"username": "noc", "password": "0ther-pass"},
             )
         )
-    assert answer.verdict is Verdict.TAKEN
+    assert answer.verdict is Verdict.ACCEPTED
     assert proxy.asked[0][0] == "POST http://am.test:9093/api/v2/alerts HTTP/1.1"
     headers = dict(line.split(": ", 1) for line in proxy.asked[0][1:])
     assert headers["Proxy-Authorization"] == "Basic dXNlcjpwNHNzdzByZA=="
@@ -86,13 +89,13 @@ async def test_a_proxy_of_the_environment() -> None:
     async with _serving() as proxy, _serving() as direct:
         environment = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "other.test"}
         mask, url = Mask(), "http://am.test:9093"
-        assert (await _post(_alertmanager(mask, environment, url=url))).verdict is Verdict.TAKEN
+        assert (await _post(_alertmanager(mask, environment, url=url))).verdict is Verdict.ACCEPTED
         assert len(proxy.asked) == 1
         for section in ({"url": "http://other.test:9"}, {"url": url, "proxy_url": "off"}):
             answer = await _post(_alertmanager(mask, environment, **section))
             assert answer.verdict is Verdict.FAILED
         local = _alertmanager(mask, environment, url=f"http://127.0.0.1:{direct.port}")
-        assert (await _post(local)).verdict is Verdict.TAKEN
+        assert (await _post(local)).verdict is Verdict.ACCEPTED
         assert (len(proxy.asked), len(direct.asked)) == (1, 1)
 
 
@@ -144,7 +147,62 @@ async def test_a_changed_authority_is_read_again(tmp_path: Path, authority: Auth
         )
         ca_file.write_bytes(authority.certificate.read_bytes())
         async with asyncio.timeout(20):
-            while answer.verdict is not Verdict.TAKEN:
+            while answer.verdict is not Verdict.ACCEPTED:
                 await asyncio.sleep(0.05)
                 answer = await alertmanager.post([])
         await alertmanager.close()
+
+
+_WALL = 1_700_000_000.0
+_NODE = (rules.NODE_MISSING, (("switch", "pbx"), ("node", "pbx1")))
+
+
+def _ago(text: str) -> float:
+    return _WALL - datetime.fromisoformat(text).timestamp()
+
+
+def _firing() -> Alert:
+    return Alert(_NODE, State.FIRING, 600.0, 0.0, 0.0, fired_at=600.0)
+
+
+def test_what_fires_ends_unless_it_is_told_again() -> None:
+    """It began when it began to fire, and ends in four minutes."""
+    told = message(_firing(), {}, Now(660.0, _WALL))
+
+    assert (_ago(told["startsAt"]), _ago(told["endsAt"])) == (60, -240)
+    assert told["labels"] == {
+        "alertname": "SoftswitchNodeMissing",
+        "severity": "critical",
+        "scope": "node",
+        "switch": "pbx",
+        "node": "pbx1",
+    }
+    assert told["annotations"].keys() == {"summary", "description", "runbook_url"}
+
+
+def test_what_ended_has_its_end() -> None:
+    """Both times are in the past."""
+    alert = Alert(_NODE, State.RESOLVED, 720.0, 0.0, 0.0, fired_at=600.0)
+    told = message(alert, {}, Now(780.0, _WALL))
+
+    assert (_ago(told["startsAt"]), _ago(told["endsAt"])) == (180, 60)
+
+
+@pytest.mark.parametrize("step", [-86_400.0, 86_400.0])
+def test_a_stepped_clock_moves_both_times(step: float) -> None:
+    """Whatever the wall clock shows, it began before it ends, and as long ago as it was."""
+    told = message(_firing(), {}, Now(660.0, _WALL + step))
+
+    assert (_ago(told["startsAt"]) + step, _ago(told["endsAt"]) + step) == (60, -240)
+
+
+def test_a_moment_that_is_yet_to_come_is_now() -> None:
+    """Moments are whole intervals: a message may be a little ahead of one, and begins now at the latest."""
+    assert _ago(message(_firing(), {}, Now(590.0, _WALL))["startsAt"]) == 0
+
+
+def test_configured_labels_are_added_and_override_nothing() -> None:
+    """As external_labels in Prometheus; an empty one is none, for Alertmanager would drop it."""
+    labels = message(_firing(), {"site": "eu", "node": "mine", "empty": ""}, Now(660.0, _WALL))["labels"]
+
+    assert (labels["site"], labels["node"], "empty" in labels) == ("eu", "pbx1", False)

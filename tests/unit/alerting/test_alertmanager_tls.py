@@ -75,6 +75,6 @@ async def test_a_client_certificate_that_changes(authority: Authority, tmp_path:
         await alertmanager.post([])
         shutil.copy(tmp_path / "new-both.pem", file)
         while served.clients[-1] == "old":
-            assert (await alertmanager.post([])).verdict is Verdict.TAKEN
+            assert (await alertmanager.post([])).verdict is Verdict.ACCEPTED
         await alertmanager.close()
     assert served.clients[-1] == "new"

@@ -5,8 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.alerting.attempts import Attempts
-from exporter.alerting.look import Look
+from exporter.alerting.attempts import Attempts, SwitchSnapshot
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
 
@@ -30,7 +29,7 @@ class _Site:
     def look(self, now: float) -> None:
         """Evaluate."""
         self.now = now
-        look = Look(self.store, up=True, breaker_open=False, offset=0.0)
+        look = SwitchSnapshot(self.store, up=True, breaker_open=False, offset=0.0)
         list(self.attempts.update(self.store.attempts, look, now))
 
     @property
@@ -99,7 +98,7 @@ def test_a_success_gets_old(site: _Site) -> None:
 def test_moments_are_told_by_the_newest_look(site: _Site) -> None:
     """The times of a store are its monotonic clock's: a look says what moments they are."""
     site.attempt(_CALLS)
-    look = Look(site.store, up=True, breaker_open=False, offset=1000.0, speed=2.0)
+    look = SwitchSnapshot(site.store, up=True, breaker_open=False, offset=1000.0, speed=2.0)
     list(site.attempts.update(site.store.attempts, look, 1300.0))
     site.now = 1300.0
     assert site.attempts.moment(10.0) == 1020.0

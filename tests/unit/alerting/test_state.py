@@ -1,4 +1,5 @@
 import json
+import math
 from typing import Any
 
 import pytest
@@ -6,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.alerting import rules, state
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.engine import Engine
+from exporter.alerting.engine import Alert, Engine, State
+from exporter.model import Query, Scope, Target
 from tests.differential.play import Play
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -124,3 +125,47 @@ def test_a_spoilt_file_is_refused_or_taken_whole(number: int, data: st.DataObjec
     for _ in engine.evaluate({}, (engine.evaluated_at or 0) + 60):
         pass
     list(state.dump(engine))
+
+
+@pytest.mark.parametrize("value", [True, math.nan, math.inf, 10**400, "1", None, [1]])
+def test_what_is_no_number_is_none(value: object) -> None:
+    """Nor are numbers that JSON of others may hold."""
+    with pytest.raises(ValueError, match="expected a"):
+        state.read_number(value)
+
+
+@pytest.mark.parametrize("value", [1, None, ["a"]])
+def test_what_is_no_text_is_none(value: object) -> None:
+    """A key that is a number would be another one than it was."""
+    with pytest.raises(TypeError, match="expected a text"):
+        state.read_text(value)
+
+
+def test_keys_are_read_back() -> None:
+    """As they were before they were lists of texts."""
+    assert state.read_pair(["ACME", "100"]) == ("ACME", "100")
+    assert state.read_job(["calls", "tenant"]) == (Query.CALLS, Scope.TENANT)
+    assert state.read_target(["calls", "tenant", "ACME"]) == Target(Query.CALLS, Scope.TENANT, "ACME")
+
+
+def test_a_state_that_is_missing_is_refused() -> None:
+    """How many extensions are in each state is known of all three, or not at all."""
+    states = {"registered": 3.0, "unregistered": 1.0, "unknown": 0.0}
+    assert state.read_states(states) == states
+    with pytest.raises(KeyError):
+        state.read_states({"registered": 3.0})
+
+
+def test_times_are_within_a_century() -> None:
+    """Beyond it a minute is lost in rounding; a little younger than 0 is 0."""
+    assert (state.read_moment(0), state.read_age(-0.5), state.read_wall(1e9)) == (0, 0, 1e9)
+    for read, value in (
+        (state.read_moment, -1),
+        (state.read_moment, 1e17),
+        (state.read_age, -1e17),
+        (state.read_age, 4e9),
+        (state.read_wall, -1),
+        (state.read_wall, 1e300),
+    ):
+        with pytest.raises(ValueError, match="expected seconds from"):
+            read(value)

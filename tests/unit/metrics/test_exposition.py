@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.metrics import AlertingMetrics
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, Kind
 from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
@@ -44,7 +44,7 @@ def _exposition(*stores: Store) -> Exposition:
     instruments.breaker_open.labels("pbx").set(0)
     instruments.reload_successful.set(1)
     instruments.reload_timestamp.set(1700000000)
-    alerting = AlertingInstruments(registry)
+    alerting = AlertingMetrics(registry)
     alerting.start_at_zero("http://127.0.0.1:9093")
     alerting.alerts.labels("SoftswitchApiDown", "firing").set(1)
     return Exposition(lambda: [*stores, instruments], registry, lambda: None)

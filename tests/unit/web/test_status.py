@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.alerting.engine import Engine
-from exporter.alerting.messages import Now
-from exporter.alerting.shown import shown
+from exporter.alerting.engine import Engine, Now
+from exporter.alerting.status import shown
 from exporter.config import AlertingConfiguration
 from exporter.config.sections import Surroundings
 from exporter.metrics import catalogue

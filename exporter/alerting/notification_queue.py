@@ -9,8 +9,8 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from enum import StrEnum
 from itertools import islice
 
-from exporter.alerting.alerts import Alert, State
 from exporter.alerting.conditions import Identity
+from exporter.alerting.engine import Alert, State
 from exporter.alerting.rules import WATCHDOG
 
 _AT_A_TIME = 500
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # told before; told again so that Alertmanager does not let it expire
 
 
-class Backlog:
+class NotificationQueue:
     """The queues of one Alertmanager, most urgent first; each is a dict for its order."""
 
     def __init__(self) -> None:

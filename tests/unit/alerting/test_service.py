@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from exporter.alerting.daemon import Alerting
-from exporter.alerting.instruments import AlertingInstruments
+from exporter.alerting.metrics import AlertingMetrics
+from exporter.alerting.service import AlertingService
 from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
@@ -41,9 +41,9 @@ class _Watch:
         self.wall += seconds + step
 
 
-def _alerting(watch: _Watch, registry: CollectorRegistry | None = None) -> Alerting:
+def _alerting(watch: _Watch, registry: CollectorRegistry | None = None) -> AlertingService:
     clock = Clock(lambda: watch.monotonic, lambda: watch.wall)
-    return Alerting(list, registry or CollectorRegistry(), Mask(), clock)
+    return AlertingService(list, registry or CollectorRegistry(), Mask(), clock)
 
 
 def _configuration(url: str, folder: Path = Path("/"), **more: object) -> AlertingConfiguration:
@@ -52,12 +52,12 @@ def _configuration(url: str, folder: Path = Path("/"), **more: object) -> Alerti
     )
 
 
-async def _start(alerting: Alerting, configuration: AlertingConfiguration) -> None:
+async def _start(alerting: AlertingService, configuration: AlertingConfiguration) -> None:
     await alerting.adopt(configuration, await alerting.open(configuration))
     await alerting.evaluate()
 
 
-def _age(alerting: Alerting) -> float:
+def _age(alerting: AlertingService) -> float:
     """Return for how long the watchdog has been firing."""
     (watchdog,) = alerting.status()["alerts"]
     assert (watchdog["state"], watchdog["labels"]["alertname"]) == ("firing", "SoftswitchWatchdog")
@@ -182,8 +182,8 @@ async def test_it_is_turned_off_in_the_middle_of_an_evaluation(fake: FakeAlertma
     registry = CollectorRegistry()
     breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
     store = Store("pbx", stale_after=3, max_series=1000)
-    poller = SimpleNamespace(store=store, courtesy=breaker, drop_stale=lambda: None, is_up=lambda: True)
-    alerting = Alerting(lambda: [cast("Poller", poller)], registry, Mask(), Clock())
+    poller = SimpleNamespace(store=store, policy=breaker, drop_stale=lambda: None, is_up=lambda: True)
+    alerting = AlertingService(lambda: [cast("Poller", poller)], registry, Mask(), Clock())
     await _start(alerting, _configuration(fake.url))
     assert registry.get_sample_value(_ALERTS, _WATCHDOG) == 1
 
@@ -212,9 +212,7 @@ async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     """The start waits for a while, and then goes on without what may be there."""
     registry = CollectorRegistry()
     disk = _HangingDisk(tmp_path / "state.json")
-    keeper = StateKeeper(
-        disk.path, Clock(), AlertingInstruments(registry), patience=0.05, opened=lambda _: disk
-    )
+    keeper = StateKeeper(disk.path, Clock(), AlertingMetrics(registry), patience=0.05, opened=lambda _: disk)
     with capture_logs() as logs:
         assert await keeper.load() is None
 

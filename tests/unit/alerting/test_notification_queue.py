@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.alerting import rules
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.backlog import Backlog, Kind, parts
+from exporter.alerting.engine import Alert, State
+from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
 from exporter.alerting.rules import Rule
 
 BATCH = 64
@@ -17,7 +17,7 @@ def _alert(number: int, rule: Rule = rules.NODE_CHANNELS_NEAR_LIMIT, severity: s
     return Alert((rule, labels), State.FIRING, 0, 0, 0, 0)
 
 
-def _offer(backlog: Backlog, alerts: Iterable[Alert]) -> list[Alert]:
+def _offer(backlog: NotificationQueue, alerts: Iterable[Alert]) -> list[Alert]:
     """Offer all at once; return what is dropped untold."""
     steps = backlog.offer(list(alerts))
     while True:
@@ -28,7 +28,7 @@ def _offer(backlog: Backlog, alerts: Iterable[Alert]) -> list[Alert]:
             return dropped
 
 
-def _send(backlog: Backlog, size: int = BATCH) -> list[Alert]:
+def _send(backlog: NotificationQueue, size: int = BATCH) -> list[Alert]:
     """Send one message, which is accepted."""
     batch = backlog.next(size)
     backlog.note_told([(alert, alert.state) for alert in batch])
@@ -42,7 +42,7 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
     Sent from its beginning each minute, the list was never sent to its end: at 1 s a message 2,161 of 6,000
     alerts were not sent at all, at 0.15 s 9,721 of 35,000 (2026-11).
     """
-    backlog, alerts = Backlog(), [_alert(number) for number in range(count)]
+    backlog, alerts = NotificationQueue(), [_alert(number) for number in range(count)]
     a_pass = count / BATCH * seconds
     first: dict[Alert, float] = {}
     last: dict[Alert, float] = dict.fromkeys(alerts, 0.0)
@@ -63,7 +63,7 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
 
 def test_critical_alerts_go_first() -> None:
     """By the severity of the rule or of the threshold; with them the watchdog, which others wait for."""
-    backlog = Backlog()
+    backlog = NotificationQueue()
     critical = [
         _alert(1, rules.NODE_MISSING),
         _alert(2, rules.BALANCE_LOW, "critical"),
@@ -76,7 +76,7 @@ def test_critical_alerts_go_first() -> None:
 
 def test_no_queue_starves_another() -> None:
     """While critical alerts come without end, a part of each message is for the others."""
-    backlog = Backlog()
+    backlog = NotificationQueue()
     warnings = [_alert(number) for number in range(200)]
     sent: list[Alert] = []
     for minute in range(40):
@@ -89,7 +89,7 @@ def test_no_queue_starves_another() -> None:
 
 def test_an_end_is_new() -> None:
     """It goes before what is only repeated; one that was never told is returned when it is dropped."""
-    backlog, alerts = Backlog(), [_alert(number) for number in range(3)]
+    backlog, alerts = NotificationQueue(), [_alert(number) for number in range(3)]
     _offer(backlog, alerts)
     assert backlog.waiting(Kind.NEW) == 3
     assert _send(backlog) == alerts
@@ -103,7 +103,7 @@ def test_an_end_is_new() -> None:
 
 def test_what_changes_on_its_way_is_sent_again() -> None:
     """The message said that it fires; its end is still to be sent."""
-    backlog, alert = Backlog(), _alert(1)
+    backlog, alert = NotificationQueue(), _alert(1)
     _offer(backlog, [alert])
     batch = [(one, one.state) for one in backlog.next(BATCH)]
     alert.state = State.RESOLVED
@@ -115,7 +115,7 @@ def test_what_changes_on_its_way_is_sent_again() -> None:
 
 def test_a_refused_alert_is_kept_apart() -> None:
     """It is tried alone, once for each list, until it is accepted or ends."""
-    backlog, (bad, good) = Backlog(), (_alert(1), _alert(2))
+    backlog, (bad, good) = NotificationQueue(), (_alert(1), _alert(2))
     _offer(backlog, [bad, good])
     assert (backlog.refuse(bad), backlog.refuse(bad)) == (True, False)
     assert (backlog.next(BATCH), backlog.next_refused()) == ([good], None)
@@ -143,7 +143,7 @@ def test_the_parts_of_a_message(size: int) -> None:
 
 def test_it_yields_to_the_event_loop() -> None:
     """Of 35,000 alerts no more than 500 are looked at in one step, and none is kept that is not offered."""
-    backlog = Backlog()
+    backlog = NotificationQueue()
     steps = sum(1 for _ in backlog.offer([_alert(number) for number in range(35_000)]))
     assert steps >= 70
     _offer(backlog, [])

@@ -13,13 +13,11 @@ from typing import Any
 
 import structlog
 
-from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
-from exporter.alerting.alerts import RESOLVED_FOR, Alert, State
-from exporter.alerting.backlog import Backlog, Kind, parts
+from exporter.alerting.alertmanager import VALID_FOR, Alertmanager, Answer, Skew, Verdict, message
 from exporter.alerting.conditions import Identity
-from exporter.alerting.instruments import AlertingInstruments
-from exporter.alerting.messages import VALID_FOR, Now, message
-from exporter.alerting.skew import Skew
+from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
+from exporter.alerting.metrics import AlertingMetrics
+from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
 
 BATCH = 64
 """Alerts in a message."""
@@ -42,14 +40,14 @@ _ROUNDS = 4
 """Rounds of resending that may be lost before Alertmanager assumes that an alert has ended."""
 
 
-class Sender:
+class Notifier:
     """Sends to one Alertmanager. ``now`` gives the instant by our clocks, ``timer`` measures messages."""
 
     def __init__(
         self,
         alertmanager: Alertmanager,
         labels: Mapping[str, str],
-        instruments: AlertingInstruments,
+        instruments: AlertingMetrics,
         now: Callable[[], Now],
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +57,7 @@ class Sender:
         self._now = now
         self._timer = timer
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
-        self._backlog = Backlog()
+        self._backlog = NotificationQueue()
         self._skew = Skew(self._log)
         self._compared_at = math.inf  # what the wall clock was ahead of moments then
         self._seconds_a_message = 0.0
@@ -127,7 +125,7 @@ class Sender:
         return LARGE_BATCH if sum(map(self._backlog.waiting, Kind)) > _MANY else BATCH
 
     def _is_accepted(self, answer: Answer) -> bool:
-        is_accepted = answer.verdict is Verdict.TAKEN
+        is_accepted = answer.verdict is Verdict.ACCEPTED
         if is_accepted and self._failing:
             self._log.info("Alertmanager accepts alerts again")
         if not is_accepted and not self._failing:
@@ -155,7 +153,7 @@ class Sender:
             return refused[0][1]
         for alert, why in refused:
             self._refuse(alert, why.detail)
-        return Answer(Verdict.TAKEN)
+        return Answer(Verdict.ACCEPTED)
 
     async def _try_refused(self, most: int) -> bool:
         """Try some of what was refused, each alone: it may have been Alertmanager that was not well."""
@@ -185,9 +183,9 @@ class Sender:
             self._compared_at = clock
         states, messages = await self._messages(batch)
         if not messages:
-            return Answer(Verdict.TAKEN)
+            return Answer(Verdict.ACCEPTED)
         answer = await self._post(messages)
-        if answer.verdict is Verdict.TAKEN:
+        if answer.verdict is Verdict.ACCEPTED:
             self._backlog.note_told(states)
             self._note_waiting()
         return answer
@@ -230,7 +228,7 @@ class Sender:
         # The slowest of late: a single quick message does not make an Alertmanager quick.
         self._seconds_a_message = max(took, 0.9 * self._seconds_a_message)
         self._instruments.latency.labels(self.alertmanager.url).observe(took)
-        counter = self._instruments.sent if answer.verdict is Verdict.TAKEN else self._instruments.errors
+        counter = self._instruments.sent if answer.verdict is Verdict.ACCEPTED else self._instruments.errors
         counter.labels(self.alertmanager.url).inc(len(messages))
         if answer.ahead is not None:
             self._skew.note(answer.ahead)

@@ -8,16 +8,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter.alerting.alertmanager import Alertmanager
-from exporter.alerting.alerts import Alert, State
-from exporter.alerting.engine import INTERVAL, Engine
-from exporter.alerting.instruments import AlertingInstruments
-from exporter.alerting.look import Look
-from exporter.alerting.messages import Now
-from exporter.alerting.overview import Overview, overview
+from exporter.alerting.attempts import SwitchSnapshot
+from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
+from exporter.alerting.metrics import AlertingMetrics
+from exporter.alerting.notifier import Notifier
 from exporter.alerting.rules import RULES
-from exporter.alerting.sender import Sender
-from exporter.alerting.shown import Json, shown
 from exporter.alerting.state_keeper import StateKeeper
+from exporter.alerting.status import Json, Summary, shown, summarize
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
@@ -31,7 +28,7 @@ _LOGGED = 20
 """Alerts of one evaluation that are logged one by one."""
 
 
-class Alerting:
+class AlertingService:
     """Alerts without Prometheus. Does nothing before it was given a configuration.
 
     ``speed``: how many times faster than they are declared all durations of alerts go by: 1, but for tests.
@@ -53,14 +50,14 @@ class Alerting:
         self._speed = speed
         self._resolver = Resolver()  # one for all, so that a reload forgets no address
         self._log = structlog.get_logger("exporter.alerting")
-        self._instruments: AlertingInstruments | None = None
+        self._instruments: AlertingMetrics | None = None
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
-        self._overview: Overview | None = None
+        self._overview: Summary | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
-        self._senders: list[Sender] = []
+        self._senders: list[Notifier] = []
         self._keeper: StateKeeper | None = None
         self._loading: asyncio.Task[None] | None = None
         # An evaluation yields to the event loop, and a reload must wait for its end.
@@ -114,7 +111,7 @@ class Alerting:
             await self._forget()
             return
         if self._instruments is None:
-            self._instruments = AlertingInstruments(self._registry)
+            self._instruments = AlertingMetrics(self._registry)
         if self._keeper is None or self._keeper.path != configuration.state_file:
             await self._release()
             self._keeper = StateKeeper(configuration.state_file, self._clock, self._instruments)
@@ -122,7 +119,7 @@ class Alerting:
             # A disk that hangs delays the first evaluation, and neither the start nor the end of the program.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
         self._senders = [
-            Sender(alertmanager, configuration.labels, self._instruments, self._now)
+            Notifier(alertmanager, configuration.labels, self._instruments, self._now)
             for alertmanager in opened
         ]
         for sender in self._senders if was_on else ():  # at the start the first evaluation tells
@@ -146,7 +143,7 @@ class Alerting:
         self._step()
         await _in_turns(engine.evaluate(self._looks(), self._moment))
         self._log_changes(engine.alerts.changed)
-        self._overview = made = await _in_turns(overview(engine.alerts.by_identity.values()))
+        self._overview = made = await _in_turns(summarize(engine.alerts.by_identity.values()))
         for sender in self._senders:
             await sender.offer(made.told)
         self._count(self._instruments, made)
@@ -213,13 +210,14 @@ class Alerting:
         moment = self._moment + (self._clock.monotonic() - self._at) * self._speed
         return Now(moment, self._clock.wall(), self._speed)
 
-    def _looks(self) -> Mapping[str, Look]:
+    def _looks(self) -> Mapping[str, SwitchSnapshot]:
         offset = self._moment - self._elapsed * self._speed
         looks = {}
         for poller in self._pollers():
             poller.drop_stale()
             is_open = poller.policy.breaker.is_open
-            looks[poller.store.switch] = Look(poller.store, poller.is_up(), is_open, offset, self._speed)
+            look = SwitchSnapshot(poller.store, poller.is_up(), is_open, offset, self._speed)
+            looks[poller.store.switch] = look
         return looks
 
     def _labels(self, alert: Alert) -> dict[str, str]:
@@ -236,7 +234,7 @@ class Alerting:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
     @staticmethod
-    def _count(instruments: AlertingInstruments, made: Overview) -> None:
+    def _count(instruments: AlertingMetrics, made: Summary) -> None:
         for name in dict.fromkeys(rule.name for rule in RULES):
             for state in (State.PENDING, State.FIRING):
                 instruments.alerts.labels(name, state.value).set(made.counts[name, state])

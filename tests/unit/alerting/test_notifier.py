@@ -13,12 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
-from exporter.alerting.alerts import RESOLVED_FOR, Alert, State
-from exporter.alerting.backlog import Kind
 from exporter.alerting.conditions import Identity
-from exporter.alerting.instruments import AlertingInstruments
-from exporter.alerting.messages import Now
-from exporter.alerting.sender import BATCH, LARGE_BATCH, Sender
+from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
+from exporter.alerting.metrics import AlertingMetrics
+from exporter.alerting.notification_queue import Kind
+from exporter.alerting.notifier import BATCH, LARGE_BATCH, Notifier
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.sections import Surroundings
 from exporter.masking import Mask
@@ -56,10 +55,10 @@ class _Desk:
             {"url": fake.url, **more}, context=Surroundings(Path("/"), {})
         )
         self.alertmanager = kind(self.configuration, self.mask, lambda: _WALL)
-        self.sender = Sender(
+        self.sender = Notifier(
             self.alertmanager,
             {},
-            AlertingInstruments(self.registry),
+            AlertingMetrics(self.registry),
             lambda: Now(self.moment, _WALL, _SPEED),
             lambda: self.timer,
         )
@@ -308,7 +307,7 @@ class _Slow(Alertmanager):
         if self.desk.timer // 60 > before // 60:
             await self.desk.sender.offer(self.firing)
         await asyncio.sleep(0 if self.desk.timer < self.ends else 3600)
-        return Answer(Verdict.TAKEN)
+        return Answer(Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(6000, 1.0), (3000, 9.0)])

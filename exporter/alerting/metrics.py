@@ -2,12 +2,12 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from exporter.alerting.backlog import Kind
+from exporter.alerting.notification_queue import Kind
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 
 
-class AlertingInstruments:
+class AlertingMetrics:
     """Counters and gauges of alerting, in a registry that is passed in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -8,9 +8,12 @@ import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from exporter.alerting.alerts import Alert, State
+from exporter.alerting import rules
 from exporter.alerting.conditions import Identity
+from exporter.alerting.engine import Alert, Now, State
+from exporter.config import AlertingConfiguration
 
 _AT_A_TIME = 500
 _SHOWN = 500
@@ -32,7 +35,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Overview:
+class Summary:
     """``told``: what fires, and what ended a while ago. ``counts``: by name and state."""
 
     told: dict[Identity, Alert] = field(default_factory=dict)
@@ -40,9 +43,9 @@ class Overview:
     shown: list[Shown] = field(default_factory=list)
 
 
-def overview(alerts: Iterable[Alert]) -> Generator[None, None, Overview]:
+def summarize(alerts: Iterable[Alert]) -> Generator[None, None, Summary]:
     """Return all of it. Yields where others may have their turn."""
-    made = Overview()
+    made = Summary()
     kinds: dict[tuple[bool, bool, str, str], list[Alert]] = defaultdict(list)
     for number, alert in enumerate(alerts, 1):
         rule, _ = alert.identity
@@ -74,3 +77,36 @@ def _in_order(kinds: Mapping[tuple[bool, bool, str, str], list[Alert]]) -> Itera
     ]
     places.sort(key=lambda place: place[0])
     return (alert for _, alert in places[:_SHOWN])
+
+
+Json = dict[str, Any]
+
+
+def shown(configuration: AlertingConfiguration, summary: Summary | None, now: Now) -> Json:
+    """Return how many alerts fire and pend, and the first of them.
+
+    The counts leave the watchdog out, which is listed. They are None before the first evaluation.
+    """
+    return {
+        "alerting": {
+            "dry_run": configuration.dry_run,
+            "firing": _count(summary, State.FIRING),
+            "pending": _count(summary, State.PENDING),
+        },
+        "alerts": [
+            {
+                "state": alert.state.value,
+                "labels": {**configuration.labels, **alert.labels},
+                "annotations": dict(alert.annotations),
+                "age_seconds": round(max(0.0, now.moment - alert.since) / now.speed, 3),
+            }
+            for alert in (summary.shown if summary else ())
+        ],
+    }
+
+
+def _count(summary: Summary | None, state: State) -> int | None:
+    if summary is None:
+        return None
+    watchdog = rules.WATCHDOG.name
+    return sum(count for (name, of), count in summary.counts.items() if of is state and name != watchdog)

@@ -7,10 +7,7 @@ what the store holds, once for each evaluation. Times are moments: see ``engine`
 from collections.abc import Iterator, Mapping
 
 from exporter import freshness
-from exporter.alerting.attempts import Attempts
-from exporter.alerting.held import Held
-from exporter.alerting.history import History
-from exporter.alerting.look import Look
+from exporter.alerting.attempts import Attempts, SwitchSnapshot
 from exporter.alerting.reading import (
     Reading,
     WatchedPhones,
@@ -19,6 +16,7 @@ from exporter.alerting.reading import (
     by_tenant,
     figures_by_tenant,
 )
+from exporter.alerting.windows import AvgOverTime, LastOverTime
 from exporter.metrics import catalogue
 from exporter.model import Query, Registration, Scope
 from exporter.store import Store
@@ -36,30 +34,32 @@ class Memory:
     def __init__(self, switch: str) -> None:
         self.switch = switch
         # What the switch says. This is written to the state file.
-        self.up: Held[str, float] = Held(5 * _MINUTE)
-        self.breaker_open: Held[str, float] = Held(5 * _MINUTE)
-        self.license: Held[str, float] = Held(6 * _HOUR)
-        self.node_present: Held[str, float] = Held(5 * _MINUTE)
-        self.node_channels: Held[str, float] = Held(5 * _MINUTE)
-        self.tenant_channels: Held[str, float] = Held(5 * _MINUTE)
-        self.tenant_limits: Held[str, float] = Held(5 * _MINUTE)  # of the configuration or of the switch
-        self.balances: Held[str, float] = Held(15 * _MINUTE)
-        self.extensions: Held[str, Mapping[str, float]] = Held(15 * _MINUTE)
-        self.had_phones: Held[str, float] = Held(_HOUR)
-        self.registered: Held[tuple[str, str], float] = Held(15 * _MINUTE)
-        self.cycles: Held[tuple[Query, Scope], float] = Held(15 * _MINUTE)
+        self.up: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
+        self.breaker_open: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
+        self.license: LastOverTime[str, float] = LastOverTime(6 * _HOUR)
+        self.node_present: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
+        self.node_channels: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
+        self.tenant_channels: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
+        self.tenant_limits: LastOverTime[str, float] = LastOverTime(
+            5 * _MINUTE
+        )  # of the configuration or of the switch
+        self.balances: LastOverTime[str, float] = LastOverTime(15 * _MINUTE)
+        self.extensions: LastOverTime[str, Mapping[str, float]] = LastOverTime(15 * _MINUTE)
+        self.had_phones: LastOverTime[str, float] = LastOverTime(_HOUR)
+        self.registered: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
+        self.cycles: LastOverTime[tuple[Query, Scope], float] = LastOverTime(15 * _MINUTE)
         self.attempts = Attempts()
-        self.ups = History(_SETTLED_AFTER)
-        self.node_used = History(_AVERAGED)
-        self.tenant_used = History(_AVERAGED)
+        self.ups = AvgOverTime(_SETTLED_AFTER)
+        self.node_used = AvgOverTime(_AVERAGED)
+        self.tenant_used = AvgOverTime(_AVERAGED)
         # What the configuration says. It is there again as soon as the exporter is.
-        self.intervals: Held[tuple[Query, Scope], float] = Held(15 * _MINUTE)
-        self.license_thresholds: Held[tuple[str, str], float] = Held(6 * _HOUR)
-        self.node_limits: Held[tuple[str, str], float] = Held(5 * _MINUTE)
-        self.balance_thresholds: Held[tuple[str, str], float] = Held(15 * _MINUTE)
-        self.ratio_thresholds: Held[tuple[str, str], float] = Held(15 * _MINUTE)
-        self.watched: Held[tuple[str, str], float] = Held(15 * _MINUTE)
-        self.labelled: Held[tuple[str, str], None] = Held(15 * _MINUTE)
+        self.intervals: LastOverTime[tuple[Query, Scope], float] = LastOverTime(15 * _MINUTE)
+        self.license_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(6 * _HOUR)
+        self.node_limits: LastOverTime[tuple[str, str], float] = LastOverTime(5 * _MINUTE)
+        self.balance_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
+        self.ratio_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
+        self.watched: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
+        self.labelled: LastOverTime[tuple[str, str], None] = LastOverTime(15 * _MINUTE)
         # What follows from both.
         self.registered_ratios: Mapping[str, float] = {}
         self.teams: dict[str, str] = {}
@@ -87,7 +87,7 @@ class Memory:
         self._extensions = Reading(catalogue.TENANT_EXTENSIONS, figures_by_tenant)
         self._watched_phones = WatchedPhones()
 
-    def observe(self, look: Look | None, declared: Store | None, now: float) -> Iterator[None]:
+    def observe(self, look: SwitchSnapshot | None, declared: Store | None, now: float) -> Iterator[None]:
         """Take in what is there now; yields where others may have their turn.
 
         ``look`` is None for a moment that nobody looked at; ``declared`` then still has what is configured.
@@ -141,7 +141,7 @@ class Memory:
         self.labelled.update(teams, now)
         yield
 
-    def _observe_answers(self, look: Look | None, now: float) -> Iterator[None]:
+    def _observe_answers(self, look: SwitchSnapshot | None, now: float) -> Iterator[None]:
         store = look.store if look else None
         self.up.update({"": float(look.up)} if look and look.up is not None else {}, now)
         self.breaker_open.update({"": float(look.breaker_open)} if look else {}, now)
