@@ -1,31 +1,20 @@
 """The pages of the exporter.
 
-negotiation   which format and which encoding a scraper is given
-metrics       a scrape
-streaming     large answers, in slices
-limits        how much scrapers can make the exporter do at a time
-status        what is known of each switch, as JSON, with
-    queries, tenants    a part of it each
-    slices              long work in short pieces
-pages         the status page; it is made of ``templates``, which ``template`` loads, and ``static``
-passwords     whose password is right, without bcrypt's price for each scrape
-fair_queue    a queue in which nobody keeps others out
-access        who may ask for what
-hosts         for which hosts the status is shown
-tls           how connections are made safe
-web_file      the file of --web.config.file, read again when it changes
-addresses     one socket for every interface, over IPv4 and IPv6
-listening     the addresses that are listened on
-accepting     accepts connections, with TLS or without
-connections   how many connections there may be, and which one ends when there are more
-bad_requests  what is logged of requests that are not HTTP
-server        routes, and everything put together
+server      routes, and everything put together
+listener    the addresses that are listened on, and the connections that are accepted
+limits      how many connections and requests there may be
+access      who may ask for what
+passwords   whose password is right, without bcrypt's price for each scrape
+web_config  the file of --web.config.file, its TLS context, read again when it changes
+streaming   large answers, in slices, and which format and encoding a scraper is given
+status      what is known of each switch, as JSON
+pages       the status page, from ``templates`` and ``static``
 """
 
 from exporter.web.access import HEALTHY
-from exporter.web.addresses import EVERY_INTERFACE
-from exporter.web.connections import raise_descriptor_limit
+from exporter.web.limits import raise_descriptor_limit
+from exporter.web.listener import EVERY_INTERFACE
 from exporter.web.server import Server, Sources, serve
-from exporter.web.web_file import WebFile
+from exporter.web.web_config import WebFile
 
 __all__ = ["EVERY_INTERFACE", "HEALTHY", "Server", "Sources", "WebFile", "raise_descriptor_limit", "serve"]

@@ -1,8 +1,15 @@
-"""Who may ask for what: client certificates, passwords, and what another site makes a browser send."""
+"""Who may ask for what: client certificates, passwords, the host of a request, and other sites.
+
+The host is checked against DNS rebinding: a page of somebody else can let its own name lead to the address of
+the exporter, after which a browser takes both for one site and lets it read and send everything. But the
+browser still names that site in ``Host``.
+"""
 
 import ipaddress
+import re
+import socket
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +18,12 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from exporter.config import WebConfiguration
-from exporter.web import hosts
 from exporter.web.passwords import Passwords, Verdict, credentials
+
+_INSIDE = (".localhost", ".svc", ".svc.cluster.local")
+"""Ends of names that nobody can own on the Internet: of this machine, and of services in Kubernetes."""
+
+_PORT = re.compile(r":[0-9]*\Z")
 
 HEALTHY = "/-/healthy"
 """The one page that needs no password: probes have none."""
@@ -21,6 +32,52 @@ _NAMES = {"DNS", "email", "IP Address", "URI"}
 """The kinds of alternative names that are compared, as in the toolkit."""
 
 _READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
+
+
+class Hosts:
+    """The hosts that are allowed: addresses, names without a dot, and what the operator named.
+
+    ``external_url`` is where a proxy publishes the exporter.
+    """
+
+    def __init__(
+        self, listen_addresses: Sequence[tuple[str | None, int]] = (), external_url: str | None = None
+    ) -> None:
+        external = urlsplit(external_url or "")
+        names = [socket.gethostname(), external.hostname or "", *(host or "" for host, _ in listen_addresses)]
+        self._names = {_host_name(name) for name in names if name}
+        self.external_origin = f"{external.scheme}://{external.netloc}".lower() if external_url else None
+
+    def allows(self, host: str | None) -> bool:
+        """Tell whether a ``Host`` header names this exporter. Every browser sends one; None is no browser."""
+        if host is None:
+            return True
+        name = _host_name(_PORT.sub("", host))
+        if name in self._names or name.endswith(_INSIDE):
+            return True
+        # A name without a dot, localhost for one, cannot be registered; it is of this machine or network.
+        return _is_address(name) or "." not in name
+
+
+def host_refusal(host: str) -> str:
+    """Return what is wrong with a host, and what to do about it."""
+    shown = "".join(letter for letter in host[:100] if letter.isprintable())
+    return (
+        f"The host of this request, {shown!r}, is not known to be a name of this exporter. If it is one, "
+        f"start the exporter with --web.external-url=http://{shown} (or https)."
+    )
+
+
+def _host_name(name: str) -> str:
+    return name.strip("[]").rstrip(".").lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 class Access:
@@ -32,11 +89,11 @@ class Access:
     def __init__(
         self,
         passwords: Passwords,
-        known_hosts: hosts.Hosts | None = None,
+        known_hosts: Hosts | None = None,
         open_paths: Collection[str] = (),
     ) -> None:
         self._passwords = passwords
-        self._hosts = known_hosts or hosts.Hosts()
+        self._hosts = known_hosts or Hosts()
         self._open_paths = frozenset(open_paths)
         self._allowed_names: frozenset[str] = frozenset()
         self._headers: Mapping[str, str] = {}
@@ -76,7 +133,7 @@ class Access:
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         certificate = request.get_extra_info("peercert") or {}
-        if self._allowed_names and not self._allowed_names & _names(certificate):
+        if self._allowed_names and not self._allowed_names & certificate_names(certificate):
             refusal = _plain_text(
                 HTTPStatus.FORBIDDEN, "The client certificate has none of the names in client_allowed_sans."
             )
@@ -87,7 +144,7 @@ class Access:
             if refused is not None:
                 return refused
         if self._is_of_unknown_host(request):
-            return _plain_text(HTTPStatus.FORBIDDEN, hosts.refusal(request.headers[hdrs.HOST]))
+            return _plain_text(HTTPStatus.FORBIDDEN, host_refusal(request.headers[hdrs.HOST]))
         if request.method not in _READING and self._is_of_another_site(request):
             return _plain_text(HTTPStatus.FORBIDDEN, "Another site made the browser send this.")
         return None
@@ -138,7 +195,7 @@ def _plain_text(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | 
     return web.Response(status=status, text=f"{sentence}\n", headers=headers)
 
 
-def _names(certificate: Mapping[str, Any]) -> set[str]:
+def certificate_names(certificate: Mapping[str, Any]) -> set[str]:
     """Return the alternative names (SAN) of a certificate, as Python gives it."""
     return {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
 

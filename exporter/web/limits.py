@@ -1,16 +1,22 @@
-"""How much scrapers and browsers can make the exporter do at a time."""
+"""How many connections there may be, and how many requests at a time.
+
+Each connection holds a file descriptor. Without a limit 1,024 idle clients left none for the switches, for
+files and for scrapes (seen 2026-11).
+"""
 
 import asyncio
+import contextlib
+import ipaddress
 import logging
+import resource
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-
-from exporter.web.connections import Connections, client_of
 
 SCRAPES = 40
 """At a time, as node_exporter has it. A scrape of 100,000 series is 10 MB that wait for who reads slowly."""
@@ -21,8 +27,124 @@ STATUSES = 8
 REQUEST_SECONDS = 120.0
 """Longer than anybody's scrape_timeout: who still reads then does not count what was read."""
 
-_FRESH = 1.0
-"""Seconds for which a request may take its place from no other one: most scrapes are read by then."""
+_MOST_CONNECTIONS = 500
+_DESCRIPTORS = 65_536
+_PROTECTED = 1.0
+"""Seconds for which a request is not ended in favor of a newcomer: most scrapes are read by then."""
+
+
+class Connection:
+    """One of them. ``end`` closes it at once, without waiting for its client."""
+
+    __slots__ = ("active_at", "client", "end", "requests", "socket")
+
+    def __init__(self, sock: socket.socket, client: str, now: float) -> None:
+        self.socket = sock
+        self.client = client
+        self.active_at = now
+        self.requests = 0
+        self.end: Callable[[], object] = sock.close
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds its file descriptor."""
+        return self.socket.fileno() >= 0
+
+
+class Connections:
+    """All of them, at most ``most``."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._by_descriptor: dict[int, Connection] = {}
+        # The standard library's: exporter.logs limits how often its lines are repeated.
+        self._log = logging.getLogger("exporter.web.connection")
+
+    def admit(self, sock: socket.socket, address: str) -> Connection | None:
+        """Return a new connection; None, and nothing is kept, where it must be refused.
+
+        A newcomer beyond the limit ends another one: of the client that has the most connections, the one
+        that has been idle for longest, or else the one whose request has been running for longest.
+        """
+        client = client_of(address)
+        if len(self._by_descriptor) >= self._most:
+            self._by_descriptor = {n: open_ for n, open_ in self._by_descriptor.items() if open_.is_open}
+        if len(self._by_descriptor) >= self._most and not self.end_one():
+            self._log.warning("connection refused: all others are busy")
+            return None
+        connection = Connection(sock, client, self._clock())
+        self._by_descriptor[sock.fileno()] = connection
+        return connection
+
+    def end_one(self) -> bool:
+        """End the connection that is needed least; return whether there was one."""
+        now = self._clock()
+        counts = Counter(connection.client for connection in self._by_descriptor.values())
+        most = max(counts.values(), default=0)
+        candidates = [
+            (connection.requests > 0, connection.active_at, descriptor)
+            for descriptor, connection in self._by_descriptor.items()
+            if counts[connection.client] == most
+            and (not connection.requests or now - connection.active_at >= _PROTECTED)
+        ]
+        if not candidates:
+            return False
+        self._log.warning("too many connections: the one that has been idle for longest is ended")
+        self._by_descriptor.pop(min(candidates)[2]).end()
+        return True
+
+    @contextlib.contextmanager
+    def request(self, descriptor: int) -> Iterator[None]:
+        """Take note that a request of a connection is being answered."""
+        connection = self._by_descriptor.get(descriptor)
+        if connection is None:
+            yield
+            return
+        connection.requests += 1
+        connection.active_at = self._clock()
+        try:
+            yield
+        finally:
+            connection.requests -= 1
+            connection.active_at = self._clock()
+
+    def close(self) -> None:
+        """End all of them."""
+        for connection in self._by_descriptor.values():
+            if connection.is_open:
+                connection.end()
+        self._by_descriptor = {}
+
+
+def client_of(address: str) -> str:
+    """Return what tells clients apart: an IPv4 address, or the /64 of IPv6, of which one client has all."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return address
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many file descriptors as it may, up to 65,536, as programs in Go do."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if resource.RLIM_INFINITY != soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def most_connections() -> int:
+    """Return how many connections of clients there may be: half of the file descriptors, and 500 at most.
+
+    The other half is for the switches, for Alertmanagers and for files.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, soft // 2))
 
 
 class _Running:
@@ -72,7 +194,7 @@ def _slowest(running: Collection[_Running], newcomer: _Running) -> _Running | No
     if counts[newcomer.client] + 1 < most:
         candidates = [one for one in running if counts[one.client] == most]
     else:
-        candidates = [one for one in running if newcomer.since - one.since >= _FRESH]
+        candidates = [one for one in running if newcomer.since - one.since >= _PROTECTED]
     return min(candidates, key=lambda one: one.since, default=None)
 
 

@@ -13,19 +13,14 @@ from exporter.errors import ExporterError, StartError, told
 from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
-from exporter.web.accepting import Protocol
-from exporter.web.access import HEALTHY, Access
-from exporter.web.bad_requests import connection_logger
-from exporter.web.connections import Connections, most_connections
-from exporter.web.hosts import Hosts
-from exporter.web.limits import STATUSES, bounded, finish_each
-from exporter.web.listening import Listening
-from exporter.web.metrics import stream_metrics
+from exporter.web.access import HEALTHY, Access, Hosts
+from exporter.web.limits import STATUSES, Connections, bounded, finish_each, most_connections
+from exporter.web.listener import Listener, Protocol, connection_logger
 from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
 from exporter.web.status import TENANTS, status, to_json
-from exporter.web.streaming import send
-from exporter.web.web_file import OPEN, Reading, WebFile
+from exporter.web.streaming import send, stream_metrics
+from exporter.web.web_config import OPEN, Reading, WebFile
 
 _READY = "/-/ready"
 
@@ -63,10 +58,10 @@ class Server:
     """A web server that is listening. ``addresses`` holds the real (host, port) of each socket."""
 
     def __init__(
-        self, runner: web.AppRunner, listening: Listening, access: Access, connections: Connections
+        self, runner: web.AppRunner, listener: Listener, access: Access, connections: Connections
     ) -> None:
         self._runner = runner
-        self._listening = listening
+        self._listener = listener
         self._access = access
         self._connections = connections
         self._watching: asyncio.Task[None] | None = None
@@ -74,14 +69,14 @@ class Server:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens; with port 0 asked for, the port that was given."""
-        return self._listening.addresses
+        return self._listener.addresses
 
     def keep_up_with(self, web_file: WebFile) -> None:
         """Let what the file says hold within seconds, whenever it changes."""
         self._watching = asyncio.create_task(web_file.watch(self._adopt))
 
     async def _adopt(self, reading: Reading) -> None:
-        self._listening.exchange(reading.context)
+        self._listener.context = reading.context
         self._access.adopt(reading.configuration, reading.context)
 
     async def close(self) -> None:
@@ -89,7 +84,7 @@ class Server:
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        self._listening.close()
+        self._listener.close()
         await self._runner.cleanup()
         self._connections.close()
 
@@ -129,10 +124,11 @@ async def serve(
         handler_cancellation=True,
     )
     await runner.setup()
-    listening = Listening(cast("Protocol", runner.server), connections)  # there is one after setup
-    server = Server(runner, listening, access, connections)
+    # There is a server after setup.
+    listener = Listener(cast("Protocol", runner.server), connections, reading.context)
+    server = Server(runner, listener, access, connections)
     try:
-        await listening.start(listen_addresses, reading.context)
+        await listener.start(listen_addresses)
     except StartError:
         await server.close()
         raise

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.cli.arguments import parser
 from exporter.cli.healthcheck import run
-from exporter.web.addresses import every_interface
+from exporter.web.listener import every_interface
 
 
 class _Handler(BaseHTTPRequestHandler):

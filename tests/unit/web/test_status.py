@@ -1,3 +1,4 @@
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -27,12 +28,29 @@ async def poller(pollers: Pollers) -> Poller:
     return pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
 
 
-async def _status(poller: Poller) -> dict[str, Any]:
-    whole: dict[str, Any] = json.loads(await to_json(await status([poller], CLOCK)))
+async def _status(poller: Poller, tenants: int = TENANTS) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(await to_json(await status([poller], CLOCK, tenants=tenants)))
     assert (whole["version"], whole["time_seconds"]) == (__version__, 1_700_000_000.0)
     (switch,) = whole["switches"]
     assert isinstance(switch, dict)
     return switch
+
+
+async def _query(poller: Poller, query: Query, scope: Scope) -> dict[str, Any]:
+    queries = (await _status(poller))["queries"]
+    (found,) = [one for one in queries if (one["query"], one["scope"]) == (query.value, scope.value)]
+    assert isinstance(found, dict)
+    return found
+
+
+async def _rows(poller: Poller, limit: int = TENANTS) -> list[dict[str, Any]]:
+    rows = (await _status(poller, limit))["tenant_list"]
+    assert isinstance(rows, list)
+    return rows
+
+
+def _calls(number: int) -> Target:
+    return Target(Query.CALLS, Scope.TENANT, f"T{number:03}")
 
 
 async def test_before_anything_was_asked(poller: Poller) -> None:
@@ -135,3 +153,177 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     assert [re.findall(r"^\| `(\w+)`", section, re.MULTILINE) for section in sections] == [
         list(names) for names in objects
     ]
+
+
+async def test_a_query_before_anything_was_asked(poller: Poller) -> None:
+    """The intervals are known, and nothing else."""
+    assert await _query(poller, Query.PEERS, Scope.SWITCH) == {
+        "query": "peers",
+        "scope": "switch",
+        "interval_seconds": 60.0,
+        "planned_cycle_seconds": 60.0,
+        "cycle_seconds": None,
+        "stale_after_seconds": 180.0,
+        "freshness": "waiting",
+        "targets_tried": 0,
+        "targets_failing": 0,
+        "failures_by_reason": {},
+        "newest_success_age_seconds": None,
+        "oldest_success_age_seconds": None,
+        "failures": [],
+    }
+
+
+async def test_ages_and_failures(poller: Poller) -> None:
+    """How old the newest and the oldest success are, what fails since when, and what came."""
+    for number, at in ((0, 900.0), (1, 950.0)):
+        poller.store.record(_calls(number), None, now=at, wall=0)
+    poller.store.record(_calls(0), Failure(Reason.DECODE, "a number was due"), now=990.5, wall=0)
+    poller.answers.keep(_calls(0), Reason.DECODE, "<html>")
+
+    state = await _query(poller, Query.CALLS, Scope.TENANT)
+
+    assert (state["targets_tried"], state["targets_failing"]) == (2, 1)
+    assert (state["newest_success_age_seconds"], state["oldest_success_age_seconds"]) == (50, 100)
+    assert state["failures_by_reason"] == {"decode": 1}
+    assert state["failures"] == [
+        {
+            "tenant": "T000",
+            "reason": "decode",
+            "detail": "a number was due",
+            "answer": "<html>",
+            "age_seconds": 9.5,
+            "success_age_seconds": 100,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("age", "cycle", "freshness"),
+    [
+        (90, None, "fresh"),
+        (91, None, "late"),
+        (180, None, "late"),
+        (181, None, "stale"),
+        (181, 130.0, "fresh"),
+        (196, 130.0, "late"),
+        (391, 130.0, "stale"),
+    ],
+)
+async def test_freshness(age: float, cycle: float | None, freshness: str, poller: Poller) -> None:
+    """Late after one and a half turns, stale when values are dropped; a long cycle makes turns longer."""
+    poller.store.record(_PEERS, None, now=NOW - age, wall=0)
+    if cycle:
+        poller.store.set_cycle(Query.PEERS, Scope.SWITCH, cycle)
+
+    assert (await _query(poller, Query.PEERS, Scope.SWITCH))["freshness"] == freshness
+
+
+async def test_many_failures_are_counted_and_the_newest_shown(poller: Poller) -> None:
+    """When all tenants fail at once the page stays small, the count is right, and the newest come first."""
+    for number in range(150):
+        reason = Reason.AUTH if number % 3 else Reason.TIMEOUT
+        poller.store.record(_calls(number), Failure(reason, "refused"), now=NOW - 150 + number, wall=0)
+
+    state = await _query(poller, Query.CALLS, Scope.TENANT)
+
+    assert state["targets_failing"] == 150
+    assert list(state["failures_by_reason"].items()) == [("auth", 100), ("timeout", 50)]
+    assert [failure["tenant"] for failure in state["failures"]] == [f"T{n:03}" for n in range(149, 49, -1)]
+
+
+async def test_a_target_that_leaves_meanwhile(poller: Poller) -> None:
+    """A tenant that leaves while the status is put together is not counted."""
+    for number in (1, 2):
+        poller.store.record(_calls(number), Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
+    asyncio.get_running_loop().call_soon(poller.store.drop, [_calls(2)])
+
+    state = await _query(poller, Query.CALLS, Scope.TENANT)
+
+    assert (state["targets_tried"], state["targets_failing"]) == (1, 1)
+
+
+async def test_what_is_known_of_a_tenant(pollers: Pollers) -> None:
+    """Its figures beside what they are held against, and what of it fails."""
+    poller = pollers(
+        tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 100, "critical": "off"}}}],
+        thresholds={"registered_ratio": {"warning": 0.9, "critical": 0.5}},
+    )
+    poller.store.set(catalogue.TENANT_BALANCE, "ACME", 99.5)
+    poller.store.set(catalogue.TENANT_CALLS, "ACME", 3)
+    poller.store.set(catalogue.TENANT_CHANNELS, "ACME", 6)
+    poller.store.set(catalogue.TENANT_CHANNELS_LIMIT, "ACME", 30)
+    states = {"registered": 4.0, "unregistered": 6.0, "unknown": 2.0}
+    poller.store.set(catalogue.TENANT_EXTENSIONS, "ACME", states)
+    target = Target(Query.LIMITS, Scope.TENANT, "ACME")
+    poller.store.record(target, Failure(Reason.EMPTY, "nothing came"), now=NOW, wall=0)
+
+    assert await _rows(poller) == [
+        {
+            "tenant": "ACME",
+            "name": "",
+            "balance": 99.5,
+            "balance_thresholds": {"warning": 100},
+            "balance_verdict": "warning",
+            "calls": 3,
+            "channels": 6,
+            "channels_limit": 30,
+            "registered": 4,
+            "unregistered": 6,
+            "extensions": 12,
+            "registered_verdict": "critical",
+            "failing": {"limits": "empty"},
+        }
+    ]
+
+
+async def test_what_is_not_known_of_a_tenant(pollers: Pollers) -> None:
+    """No figure is made up, and nothing is judged."""
+    (row,) = await _rows(pollers(tenants=[{"code": "ACME", "channels_limit": 30}]))
+
+    known = {name: value for name, value in row.items() if value not in (None, {})}
+    assert known.keys() == {"tenant", "name", "balance_thresholds", "channels_limit"}
+    assert known["channels_limit"] == 30
+
+
+async def test_who_fails_comes_first(pollers: Pollers) -> None:
+    """Then by code, and no more than are asked for; failures of the whole installation are no tenant's."""
+    poller = pollers(tenants=[{"code": code} for code in ("D", "C", "B", "A")])
+    for target in (Target(Query.CALLS, Scope.TENANT, "C"), Target(Query.PEERS, Scope.SWITCH)):
+        poller.store.record(target, Failure(Reason.EMPTY, "nothing came"), now=NOW, wall=0)
+    poller.store.record(Target(Query.CALLS, Scope.TENANT, "B"), None, now=NOW, wall=0)
+
+    assert [row["tenant"] for row in await _rows(poller)] == ["C", "A", "B", "D"]
+    assert [row["tenant"] for row in await _rows(poller, 2)] == ["C", "A"]
+
+
+async def test_a_tenant_that_leaves_meanwhile(poller: Poller) -> None:
+    """It has no row, and the others have theirs."""
+    codes = []
+    (switch,) = (await status([poller], CLOCK))["switches"]
+    for row in switch["tenant_list"]:
+        codes.append(row["tenant"])
+        poller.targets.tenants.pop("T120", None)
+
+    assert codes == [f"T{number:03}" for number in range(150) if number != 120]
+
+
+@pytest.mark.parametrize(
+    ("balance", "verdict"),
+    [(50, None), (49.9, "warning"), (10, "warning"), (9.9, "critical"), (-5, "critical"), (None, None)],
+)
+async def test_below_a_threshold(balance: float | None, verdict: str | None, pollers: Pollers) -> None:
+    """The worst severity for which a balance is too low, as the alert rules compare."""
+    poller = pollers(tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 50, "critical": 10}}}])
+    if balance is not None:
+        poller.store.set(catalogue.TENANT_BALANCE, "ACME", balance)
+    assert (await _rows(poller))[0]["balance_verdict"] == verdict
+
+
+async def test_a_threshold_that_is_off(pollers: Pollers) -> None:
+    """A severity without a threshold is never due."""
+    poller = pollers(
+        tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 50, "critical": "off"}}}]
+    )
+    poller.store.set(catalogue.TENANT_BALANCE, "ACME", 9)
+    assert (await _rows(poller))[0]["balance_verdict"] == "warning"

@@ -7,7 +7,7 @@ import pytest
 from exporter.config import TlsServerConfiguration
 from exporter.config.tls_names import CURVES, SUITES, VERSIONS
 from exporter.tls import VERIFY_FLAGS
-from exporter.web.tls import server_context
+from exporter.web.web_config import server_context
 from tests.certificates import Authority
 
 

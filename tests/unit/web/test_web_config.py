@@ -14,7 +14,7 @@ from exporter.clock import Clock
 from exporter.errors import ConfigurationError
 from exporter.metrics.exposition import Exposition
 from exporter.web import Server, Sources, WebFile, serve
-from exporter.web.web_file import Reading
+from exporter.web.web_config import Reading
 from tests.certificates import Authority
 
 _TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"

@@ -1,0 +1,180 @@
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.clock import Clock
+from exporter.metrics.exposition import Exposition
+from exporter.web import Sources, serve
+from exporter.web.limits import Connections
+from exporter.web.listener import Listener, every_interface
+from tests.certificates import Authority
+
+
+class _Echo(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert isinstance(self.transport, asyncio.Transport)
+        self.transport.write(data)
+
+
+async def _talk(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"x")
+    assert await reader.readexactly(1) == b"x"
+    return reader, writer
+
+
+@pytest.fixture
+async def connections() -> AsyncIterator[Connections]:
+    """Return room for three, of which none is left open."""
+    made = Connections(3)
+    yield made
+    made.close()
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    connections: Connections, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Listener, tuple[str, int]]]:
+    listener = Listener(_Echo, connections, context)
+    await listener.start([("127.0.0.1", 0)])
+    try:
+        yield listener, listener.addresses[0]
+    finally:
+        listener.close()
+
+
+def _server_context(authority: Authority) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = authority.issue("exporter")
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+async def test_a_newcomer_is_served_and_the_oldest_ends(connections: Connections) -> None:
+    """There are never more than the limit, and whoever comes last is served."""
+    async with _listening(connections) as (_, address), asyncio.timeout(10):
+        clients = [await _talk(address) for _ in range(5)]
+        for ended, _ in clients[:2]:
+            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+                await ended.readexactly(1)
+        assert not any(reader.at_eof() for reader, _ in clients[2:])
+        for _, writer in clients:
+            writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
+
+
+async def test_no_descriptor_is_left(connections: Connections, caplog: pytest.LogCaptureFixture) -> None:
+    """It waits before it tries again, logs it each time in the same words, and serves who has waited."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with _listening(connections) as (_, address), asyncio.timeout(20):
+        with socket.socket() as client:
+            client.setblocking(False)  # noqa: FBT003 -- of the standard library
+            highest = os.dup(client.fileno())
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
+            try:
+                await asyncio.get_running_loop().sock_connect(client, address)
+                os.close(highest)
+                await asyncio.sleep(1.2)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await asyncio.get_running_loop().sock_sendall(client, b"x")
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b"x"
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert set(errors) == {"connections cannot be accepted: no file descriptor or memory is left for them"}
+    assert len(errors) <= 4
+
+
+async def test_who_does_not_shake_hands_counts(connections: Connections, authority: Authority) -> None:
+    """With TLS, a client that says nothing has a place like any other, and loses it to those who come."""
+    client = ssl.create_default_context(cafile=authority.certificate)
+    async with _listening(connections, _server_context(authority)) as (_, address), asyncio.timeout(20):
+        silent = [await asyncio.open_connection(*address) for _ in range(3)]
+        reader, writer = await asyncio.open_connection(*address, ssl=client, server_hostname="localhost")
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await silent[0][0].readexactly(1)
+        for one in (writer, *(writer for _, writer in silent)):
+            one.close()
+
+
+async def test_a_context_that_changes(connections: Connections, authority: Authority) -> None:
+    """Connections that come afterwards are made with it."""
+    client = ssl.create_default_context(cafile=authority.certificate)
+    async with _listening(connections) as (listener, address), asyncio.timeout(20):
+        _, plain = await _talk(address)
+        listener.context = _server_context(authority)
+        _, writer = await asyncio.open_connection(*address, ssl=client, server_hostname="localhost")
+        plain.close()
+        writer.close()
+
+
+def _connects(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_both_families() -> None:
+    """One socket serves IPv4 and IPv6."""
+    with every_interface(0) as bound:
+        port = bound.getsockname()[1]
+        assert _connects("127.0.0.1", port)
+        assert _connects("::1", port)
+
+
+def test_a_machine_without_ipv6() -> None:
+    """IPv4 is served all the same."""
+    with every_interface(0, dual_stack=False) as bound:
+        assert bound.family is socket.AF_INET
+        assert _connects("127.0.0.1", bound.getsockname()[1])
+
+
+def test_a_port_in_use() -> None:
+    """It is an error on both, and no reason to serve IPv4 alone."""
+    with every_interface(0) as bound, pytest.raises(OSError, match="in use"):
+        every_interface(bound.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET /metrics HTTP/1.1\r\nAuthorization: Basic S3CRET\x00S3CRET\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nAuthorization: " + b"S3CRET" * 4000 + b"\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nAuthorization S3CRET\r\n\r\n",
+        b"GET /S3CRET\x01 HTTP/1.1\r\n\r\n",
+        b"S3CRET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03S3CRET\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_and_not_logged(
+    request_line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400, and nothing of it in the log: a password may stand in it, and anyone can send many."""
+    sources = Sources(Exposition(list, CollectorRegistry(), lambda: None), list, lambda: True, Clock())
+    server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
+    reader, writer = await asyncio.open_connection(*server.addresses[0])
+    writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"healthy.\n")  # of a first request aiohttp would log less
+    writer.write(request_line)
+    answer = await reader.read()
+    writer.close()
+    await server.close()
+
+    assert answer.split()[1] == b"400"
+    assert "S3CRET" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
