@@ -29,7 +29,7 @@ from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.logs import configure
 from exporter.masking import Mask
 from exporter.metrics import catalogue
@@ -112,7 +112,7 @@ async def _daemon(store: Store, times: SimpleNamespace, folder: Path) -> Alertin
     alerting = AlertingService(lambda: [poller], CollectorRegistry(), Mask(), clock)
     configuration = AlertingConfiguration.model_validate(
         {"alertmanagers": [{"url": _NOBODY}], "state_file": "alerts.json"},
-        context=Surroundings(folder, {}),
+        context=ValidationContext(folder, {}),
     )
     await alerting.adopt(configuration, await alerting.open(configuration))
     return alerting

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 
 from exporter import durations
 from exporter.config import Configuration
-from exporter.config.problems import sections
+from exporter.config.errors import sections
 from exporter.config.queries import TenantQuery
-from exporter.config.tenants import TenantDefaults
+from exporter.config.tenant_settings import TenantDefaults
 from exporter.fields import Form
 from exporter.patterns import Pattern
 

@@ -8,7 +8,7 @@ tenant in the end). ``load_web`` does the same for the file of the web server, w
 from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfiguration
 from exporter.config.business_hours import BusinessHours
 from exporter.config.keys import Key
-from exporter.config.loading import load, load_web
+from exporter.config.loader import load, load_web
 from exporter.config.proxies import Proxy
 from exporter.config.queries import QueriesConfiguration
 from exporter.config.schema import (
@@ -17,12 +17,10 @@ from exporter.config.schema import (
     NodeConfiguration,
     SwitchConfiguration,
 )
-from exporter.config.settings import TenantSettings
-from exporter.config.tenants import TenantConfiguration, TenantDefaults
+from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
-from exporter.config.tls_server import TlsServerConfiguration
-from exporter.config.web import WebConfiguration
+from exporter.config.web import TlsServerConfiguration, WebConfiguration
 
 __all__ = [
     "AlertingConfiguration",

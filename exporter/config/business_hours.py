@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from exporter.config.sections import not_empty, unique
+from exporter.config.fields import not_empty, unique
 from exporter.fields import Form, Section
 from exporter.wording import nearest, shown, single
 

@@ -1,14 +1,14 @@
 """The keys of switches and tenants, where they come from, and how a rotated one is noticed."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from exporter.config.mistakes import refuse_dress, refuse_invisible, refuse_placeholder
-from exporter.config.sections import located, surroundings
+from exporter.config.fields import context_of, located, refuse_invisible, refuse_template
 from exporter.fields import Form, Section
 from exporter.files import read_regular_file
 from exporter.wording import single
@@ -16,6 +16,17 @@ from exporter.wording import single
 _MAX_BYTES = 65536  # far above any key, far below what would hurt
 
 _AROUND = " \t\r\n"  # what editors and `echo` leave behind; no-break spaces come from a web page
+
+_PLACEHOLDER = re.compile(
+    r"""<[^<>]*> | \[[^\[\]]*\] | \$[A-Za-z_]\w* | %[A-Za-z_]\w*% | __\w+__ | @\w+@
+    | (change|replace)[-_ ]?(me|this|it)[!.]? | replace[-_ ]with[-_ ].*
+    | (your|insert|enter|put|paste)[-_ ]?.*(key|token|password|secret).*
+    | to[-_ ]?do | tbd | fixme | place[-_ ]?holder | redacted
+    | x{3,} | \*{3,} | \.{3} | … | -{3,} | \?{3,}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ASSIGNMENT = re.compile(r"(export\s+)?\w*(key|token|secret)\w*\s*[=:]\s*[^=\s].*", re.IGNORECASE | re.DOTALL)
+_QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 
 _Signature = tuple[int, int, int, int]
 _Check = Callable[[str], str]
@@ -41,7 +52,7 @@ class Key:
 
     def __init__(self, value: str, source: str) -> None:
         self._known = _Known(value, None, 0)
-        self._check: _Check = _checked_key
+        self._check: _Check = checked_key
         self.file: Path | None = None
         self.problem = ""
         self.source = source
@@ -52,7 +63,7 @@ class Key:
 
         ``check`` returns the key that a text holds; by default, a key of the API.
         """
-        check = check or _checked_key
+        check = check or checked_key
         signature = _signature(file)
         key = cls(_read(file, check), f"file {file}")
         key.file = file
@@ -118,7 +129,7 @@ def _read(file: Path, check: _Check) -> str:
         raise ValueError("is not UTF-8 text; name the file that holds the key alone") from None
 
 
-def _checked(text: str) -> str:
+def checked_secret(text: str) -> str:
     """Return a secret of any kind without the white space around it. Raises ValueError for what is none."""
     secret = text.strip(_AROUND)
     if not secret:
@@ -126,14 +137,34 @@ def _checked(text: str) -> str:
     if any(letter in "\r\n" for letter in secret):
         raise ValueError("has more than one line; put the key there and nothing else")
     refuse_invisible(secret)
-    refuse_placeholder(secret)
+    _refuse_placeholder(secret)
     return secret
 
 
-def _checked_key(text: str) -> str:
-    key = _checked(text)
-    refuse_dress(key)
+def checked_key(text: str) -> str:
+    """Return a key of the API without the white space around it. Raises ValueError for what is none."""
+    key = checked_secret(text)
+    _refuse_decorated(key)
     return key
+
+
+def _refuse_placeholder(secret: str) -> None:
+    """Refuse what stands for a key, password or token in an example."""
+    refuse_template(secret)
+    if _PLACEHOLDER.fullmatch(secret):
+        raise ValueError("is a placeholder; write the value that it stands for")
+
+
+def _refuse_decorated(key: str) -> None:
+    """Refuse a key of the API with quotes or spaces, or with the name of a variable in front."""
+    if _ASSIGNMENT.fullmatch(key):
+        raise ValueError("begins with a name and = or :; write the key alone")
+    if any(letter in _QUOTES for letter in (key[0], key[-1])):
+        raise ValueError("has quotes around it; write the key without them")
+    if any(letter.isspace() for letter in key):
+        raise ValueError("has a space in it; write the key alone")
+    if "://" in key:
+        raise ValueError("is a URL; write the key alone")
 
 
 def _literal(check: _Check) -> PlainValidator:
@@ -143,7 +174,7 @@ def _literal(check: _Check) -> PlainValidator:
 def _of_file(check: _Check) -> PlainValidator:
     def read(value: object, info: ValidationInfo) -> Key:
         # The path is not repeated: a key may have been pasted in its place.
-        start = surroundings(info).directory
+        start = context_of(info).directory
         try:
             return Key.from_file(located(value, info), check)
         except OSError as error:
@@ -156,17 +187,17 @@ def _of_file(check: _Check) -> PlainValidator:
 
 def _of_environment(value: object, info: ValidationInfo) -> Key:
     name = single(value)
-    text = surroundings(info).environment.get(name)
+    text = context_of(info).environment.get(name)
     if text is None:
         raise ValueError("this environment variable is not set; set it, or correct its name")
-    return Key(_checked_key(text), f"environment {name}")
+    return Key(checked_key(text), f"environment {name}")
 
 
-Secret = Annotated[Key, _literal(_checked_key), Form("text")]
-SecretFile = Annotated[Key, _of_file(_checked_key), Form("path")]
-Password = Annotated[Key, _literal(_checked), Form("text")]
+Secret = Annotated[Key, _literal(checked_key), Form("text")]
+SecretFile = Annotated[Key, _of_file(checked_key), Form("path")]
+Password = Annotated[Key, _literal(checked_secret), Form("text")]
 """May hold what no key of the API has: spaces, quotes."""
-PasswordFile = Annotated[Key, _of_file(_checked), Form("path")]
+PasswordFile = Annotated[Key, _of_file(checked_secret), Form("path")]
 
 
 class Keyed(Section):
@@ -197,5 +228,5 @@ class Keyed(Section):
         return self.literal_key or self.file_key or self.environment_key
 
 
-KEY_WAYS = ("key", "key_file", "key_env")
+KEY_SETTINGS = ("key", "key_file", "key_env")
 """The keys of the file that give a key of the API."""

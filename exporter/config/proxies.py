@@ -15,8 +15,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from pydantic import PlainValidator, ValidationInfo
 
-from exporter.config.sections import Surroundings
-from exporter.config.urls import checked_proxy_url
+from exporter.config.fields import ValidationContext, checked_proxy_url
 from exporter.fields import Form, is_off
 from exporter.wording import single
 
@@ -133,7 +132,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
     if value is None:
         url = info.data.get("url")  # absent where it is wrong, which is reported by itself
-        environment = info.context.environment if isinstance(info.context, Surroundings) else {}
+        environment = info.context.environment if isinstance(info.context, ValidationContext) else {}
         return proxy_from_environment(url, environment) if url else None
     written = single(value)
     return None if is_off(written) else Proxy(checked_proxy_url(written), "proxy_url")

@@ -10,10 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter import durations
 from exporter.config.alerting import AlertingConfiguration
-from exporter.config.keys import Key, Keyed
-from exporter.config.proxies import ProxySetting
-from exporter.config.queries import QueriesConfiguration
-from exporter.config.sections import (
+from exporter.config.fields import (
     ChannelsLimit,
     CodePattern,
     Concurrency,
@@ -25,8 +22,10 @@ from exporter.config.sections import (
     Url,
     not_empty,
 )
-from exporter.config.settings import TenantSettings, settle
-from exporter.config.tenants import TenantConfiguration, TenantDefaults
+from exporter.config.keys import Key, Keyed
+from exporter.config.proxies import ProxySetting
+from exporter.config.queries import QueriesConfiguration
+from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, settle
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
 from exporter.fields import Section, compiled
@@ -54,8 +53,7 @@ class DiscoveryConfiguration(Section):
     enabled: bool = Field(
         default=False,
         description="Whether the tenants of the switch's own list are polled, without those that are "
-        "disabled. "
-        "It needs the admin key.",
+        "disabled. It needs the admin key.",
         examples=[True],
     )
     include: tuple[CodePattern, ...] = Field(
@@ -79,8 +77,7 @@ class SwitchConfiguration(Keyed):
     timeout: Timeout = Field(
         durations.parse("60s"),
         description="What one request may take, from connecting to the last byte. COUNTPEERS was seen to "
-        "take 23 s "
-        "on a healthy switch with 50 nodes.",
+        "take 23 s on a healthy switch with 50 nodes.",
         examples=["90s"],
     )
     max_concurrency: Concurrency = Field(
@@ -117,8 +114,7 @@ class SwitchConfiguration(Keyed):
     nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_named)], ...] = Field(
         (),
         description="Nodes that must be there: one that is missing is told from the start. Others are "
-        "noticed once "
-        "they were seen. An entry is a name, or a mapping.",
+        "noticed once they were seen. An entry is a name, or a mapping.",
         examples=[["pbx1", {"name": "pbx2", "channels_limit": 500}]],
     )
     queries: QueriesConfiguration = Field(

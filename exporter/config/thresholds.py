@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter import durations
-from exporter.config.sections import Number
+from exporter.config.fields import Number
 from exporter.fields import Form, Section, is_off
 from exporter.wording import shape, single, unknown_key
 

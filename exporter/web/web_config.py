@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from exporter.config import TlsServerConfiguration, WebConfiguration, load_web
-from exporter.config.tls_names import CURVES, SUITES
+from exporter.config.web import CURVES, SUITES
 from exporter.errors import ConfigurationError, told
 from exporter.files import read_regular_file
 from exporter.threads import ThreadLimit

@@ -10,7 +10,8 @@ from exporter import durations
 from exporter.cli.probe.questions import Advice, Finding, setting
 from exporter.cli.probe.settings_from_answers import pattern_advice, total_advice, word_advice
 from exporter.cli.probe.tenants import COMPARE, is_known, is_of_whole, missing_tenants, unknown_tenant
-from exporter.config import SwitchConfiguration, urls
+from exporter.config import SwitchConfiguration
+from exporter.config.fields import checked_url
 from exporter.decode import is_list
 from exporter.model import Counts, Failure, Query, Reason
 from exporter.poll.options import options
@@ -166,7 +167,7 @@ def _http(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Findi
 
 def _redirect(location: str, switch: SwitchConfiguration) -> Advice:
     try:
-        url = urls.checked_url(location)
+        url = checked_url(location)
     except ValueError:
         return Advice(
             "it leads to an address that cannot be used; ask whoever runs the switch for the right one"

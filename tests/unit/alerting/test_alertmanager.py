@@ -12,7 +12,7 @@ from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
 from exporter.config import AlertmanagerConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
 from tests.certificates import Authority, Pair
 
@@ -52,7 +52,7 @@ async def _serving(answer: bytes = _OK, context: ssl.SSLContext | None = None) -
 
 
 def _alertmanager(mask: Mask, environment: Mapping[str, str] | None = None, **section: Any) -> Alertmanager:
-    context = Surroundings(Path("/"), environment or {})
+    context = ValidationContext(Path("/"), environment or {})
     configuration = AlertmanagerConfiguration.model_validate(section, context=context)
     return Alertmanager(configuration, mask, lambda: 0.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.alerting.alertmanager import Alertmanager, Verdict
 from exporter.config import AlertmanagerConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
 from tests.certificates import Authority
 
@@ -51,7 +51,7 @@ async def _serving(answer: str, context: ssl.SSLContext | None = None) -> AsyncI
 
 
 def _alertmanager(mask: Mask | None = None, /, **settings: Any) -> Alertmanager:
-    context = Surroundings(Path("/"), {})
+    context = ValidationContext(Path("/"), {})
     configuration = AlertmanagerConfiguration.model_validate(settings, context=context)
     return Alertmanager(configuration, mask or Mask(), lambda: 0.0)
 

@@ -19,7 +19,7 @@ from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notification_queue import Kind
 from exporter.alerting.notifier import BATCH, LARGE_BATCH, Notifier
 from exporter.config import AlertmanagerConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
 from tests.unit.alerting.conftest import FakeAlertmanager
 
@@ -52,7 +52,7 @@ class _Desk:
         self.fake = fake
         fake.date = fake.date or _date(0)
         self.configuration = AlertmanagerConfiguration.model_validate(
-            {"url": fake.url, **more}, context=Surroundings(Path("/"), {})
+            {"url": fake.url, **more}, context=ValidationContext(Path("/"), {})
         )
         self.alertmanager = kind(self.configuration, self.mask, lambda: _WALL)
         self.sender = Notifier(
@@ -396,7 +396,7 @@ async def test_an_address_where_nothing_listens() -> None:
 
 async def _assert_refused(port: int) -> None:
     configuration = AlertmanagerConfiguration.model_validate(
-        {"url": f"http://127.0.0.1:{port}"}, context=Surroundings(Path("/"), {})
+        {"url": f"http://127.0.0.1:{port}"}, context=ValidationContext(Path("/"), {})
     )
     alertmanager = Alertmanager(configuration, Mask(), lambda: _WALL)
     answer = await alertmanager.post([])

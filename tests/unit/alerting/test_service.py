@@ -15,7 +15,7 @@ from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.poll import Poller
@@ -48,7 +48,7 @@ def _alerting(watch: _Watch, registry: CollectorRegistry | None = None) -> Alert
 
 def _configuration(url: str, folder: Path = Path("/"), **more: object) -> AlertingConfiguration:
     return AlertingConfiguration.model_validate(
-        {"alertmanagers": [{"url": url}], **more}, context=Surroundings(folder, {})
+        {"alertmanagers": [{"url": url}], **more}, context=ValidationContext(folder, {})
     )
 
 
@@ -271,7 +271,7 @@ async def test_a_certificate_that_went_bad(tmp_path: Path, authority: Authority)
     certificate.write_bytes(authority.certificate.read_bytes())
     alertmanagers = [{"url": "http://a"}, {"url": "https://b", "tls": {"ca_file": "ca.pem"}}]
     configuration = AlertingConfiguration.model_validate(
-        {"alertmanagers": alertmanagers}, context=Surroundings(tmp_path, {})
+        {"alertmanagers": alertmanagers}, context=ValidationContext(tmp_path, {})
     )
     certificate.write_text("not a certificate")
 

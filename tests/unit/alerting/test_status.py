@@ -6,7 +6,7 @@ from exporter.alerting import rules
 from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.status import Summary, shown
 from exporter.config import AlertingConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from tests.unit.alerting.conftest import alert, made_of
 
 _LOST, _NEAR = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_CHANNELS_NEAR_LIMIT
@@ -83,7 +83,7 @@ def test_told_is_what_fires_and_what_ended() -> None:
 
 _CONFIGURATION = AlertingConfiguration.model_validate(
     {"alertmanagers": [{"url": "http://127.0.0.1:9093"}], "labels": {"site": "eu"}},
-    context=Surroundings(Path("/"), {}),
+    context=ValidationContext(Path("/"), {}),
 )
 _NOW = Now(600.0, 1_700_000_000.0)
 

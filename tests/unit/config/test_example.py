@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Configuration, Thresholds, load, yaml_file
-from exporter.config.problems import keys, sections
-from exporter.config.tenants import TenantDefaults
+from exporter.config import Configuration, Thresholds, load, loader
+from exporter.config.errors import keys, sections
+from exporter.config.tenant_settings import TenantDefaults
 from exporter.errors import ConfigurationError
 from exporter.model import Registration
 
@@ -106,7 +106,7 @@ def _places(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [place for key, value in entries for place in [(*path, key), *_places(value, (*path, key))]]
 
 
-_TREE: Any = yaml_file.read(EXAMPLE)[0]
+_TREE: Any = loader.read_yaml(EXAMPLE)[0]
 _TREE["switches"][0]["key"] = "the-key"
 _VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()

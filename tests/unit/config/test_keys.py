@@ -1,9 +1,11 @@
 import os
+import secrets
 from pathlib import Path
 
 import pytest
 
 from exporter.config import Key
+from exporter.config.keys import checked_key, checked_secret
 
 
 @pytest.fixture
@@ -112,3 +114,91 @@ def test_only_the_source_is_shown(file: Path) -> None:
     assert str(key) == key.source == f"file {file}"
     assert repr(key) == f"Key(file {file})"
     assert f"{key}" == str(key)
+
+
+PLACEHOLDERS = [
+    "<your-key>",
+    "<KEY>",
+    "${PBX_KEY}",
+    "$PBX_KEY",
+    "$(cat key)",
+    "{{ pbx_key }}",
+    "{{pbx_key}}",
+    "{{ .Values.key }}",
+    "{% raw %}",
+    "<%= key %>",
+    "%PBX_KEY%",
+    "[key]",
+    "__PBX_KEY__",
+    "@PBX_KEY@",
+    "changeme",
+    "CHANGE_ME",
+    "change-me!",
+    "ChangeThis",
+    "replace me",
+    "replace-me",
+    "replace-with-your-key",
+    "your-key",
+    "YOUR_API_KEY",
+    "your key here",
+    "yourkey",
+    "insert-key-here",
+    "put_your_key_here",
+    "enter your password",
+    "todo",
+    "TODO",
+    "to-do",
+    "TBD",
+    "FIXME",
+    "placeholder",
+    "REDACTED",
+    "xxx",
+    "XXXXXXXX",
+    "***",
+    "...",
+    "…",
+    "---",
+    "???",
+]
+
+QUOTED = ['"abc"', "'abc'", "`abc`", "\u201cabc\u201d", "\u00ababc\u00bb", '"abc', "abc'"]
+
+WITH_A_NAME = ["key=abc", "key: abc", "PBX_KEY=abc", "export PBX_KEY=abc", "apikey:abc"]
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_placeholders_of_examples_and_templates(text: str) -> None:
+    """No key, password or token is what an example or a template writes in its place."""
+    for check in (checked_secret, checked_key):
+        with pytest.raises(ValueError, match="placeholder") as caught:
+            check(f" {text}\n")
+        assert text not in str(caught.value).removeprefix("is a placeholder")
+
+
+@pytest.mark.parametrize("text", [*QUOTED, *WITH_A_NAME, "ab cd", "https://pbx/api?x=abc"])
+def test_a_key_of_the_api_stands_alone(text: str) -> None:
+    """Without quotes, spaces, or the name of a variable; the message does not repeat it."""
+    with pytest.raises(ValueError, match="; write the key") as caught:
+        checked_key(text)
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['"quoted"', "two words", "a=b:c", "pass'word"])
+def test_a_password_may_have_what_a_key_has_not(text: str) -> None:
+    """People choose passwords."""
+    assert checked_secret(f"{text}\n") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["k", "the-key", "demo-admin", "S3CRET", "Ключ", "abckeyabc==", "key=", "a-b_c.d~e+f/g", "your"]
+)
+def test_real_keys_pass(text: str) -> None:
+    """What a switch may have for a key is not mistaken for a placeholder."""
+    assert checked_key(text) == text
+
+
+def test_random_keys_pass() -> None:
+    """No key that a generator makes is refused."""
+    for _ in range(2000):
+        for text in (secrets.token_hex(16), secrets.token_urlsafe(24), secrets.token_hex(4)):
+            assert checked_key(text) == text

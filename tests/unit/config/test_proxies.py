@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import Configuration, Proxy
+from exporter.config.fields import ValidationContext
 from exporter.config.proxies import proxy_from_environment
-from exporter.config.sections import Surroundings
 
 _PROXY = "http://proxy.example.com:3128"
 
@@ -18,7 +18,7 @@ def _configured(proxy_url: str | None, environment: Mapping[str, str], scheme: s
     if proxy_url is not None:
         switch["proxy_url"] = proxy_url
     tree = {"switches": [switch]}
-    found = Configuration.model_validate(tree, context=Surroundings(Path(), environment))
+    found = Configuration.model_validate(tree, context=ValidationContext(Path(), environment))
     return found.switches[0].proxy
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from exporter.config import load
-from exporter.config.tenants import TenantDefaults
+from exporter.config.tenant_settings import TenantDefaults
 from tests.certificates import Authority
 from tests.config_docs import Key, declared, default, form, page
 

@@ -7,17 +7,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.config import yaml_file
+from exporter.config import loader
 from exporter.errors import ConfigurationError
 
-LOADERS = [yaml_file.LOADER, yaml.SafeLoader]
+LOADERS = [loader.YAML_LOADER, yaml.SafeLoader]
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "config"
 
 
-def _read(directory: Path, content: str | bytes) -> yaml_file.Tree:
+def _read(directory: Path, content: str | bytes) -> loader.Tree:
     path = directory / "file.yaml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    tree, problems = yaml_file.read(path)
+    tree, problems = loader.read_yaml(path)
     assert problems == []
     return tree
 
@@ -96,19 +96,19 @@ def test_a_slip_of_the_pen_is_told_with_its_line(tmp_path: Path, content: str, p
     assert problem.endswith("; look for indentation, quotes and colons")
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("yaml_loader", LOADERS)
 @pytest.mark.parametrize(
     "content",
     ["a: *S3CRET", "a: !S3CRET!x y", "a: @S3CRET", '"\\US3CRET"', "a: |S3CRET", "%S3CRET\n---\na: !S3CRET b"],
 )
 def test_neither_reader_repeats_what_it_stumbled_over(
-    tmp_path: Path, loader: type[Any], content: str
+    tmp_path: Path, yaml_loader: type[Any], content: str
 ) -> None:
     """The reader written in Python quotes the text at fault, which may be a key; that is left out."""
     path = tmp_path / "file.yaml"
     path.write_text(content)
     try:
-        _, problems = yaml_file.read(path, loader)
+        _, problems = loader.read_yaml(path, yaml_loader)
     except ConfigurationError as error:
         told = str(error)
     else:
@@ -122,13 +122,13 @@ def test_an_escaped_character_that_does_not_exist(tmp_path: Path) -> None:
     path = tmp_path / "file.yaml"
     path.write_text('"\\UFFFFFFFF"')
     with pytest.raises(ConfigurationError, match="file: holds an escaped character that does not exist"):
-        yaml_file.read(path, yaml.SafeLoader)
+        loader.read_yaml(path, yaml.SafeLoader)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     """What cannot be opened is reported with the system's reason."""
     with pytest.raises(ConfigurationError) as caught:
-        yaml_file.read(tmp_path / "none")
+        loader.read_yaml(tmp_path / "none")
     assert caught.value.problems == (
         "file: cannot be read (No such file or directory); check its path and permissions",
     )
@@ -137,13 +137,13 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_an_endless_file_is_not_read_to_its_end() -> None:
     """A device that never ends is not read at all."""
     with pytest.raises(ConfigurationError, match="file: is not a regular file; name a regular file"):
-        yaml_file.read(Path("/dev/zero"))
+        loader.read_yaml(Path("/dev/zero"))
 
 
 def test_a_billion_laughs() -> None:
     """Aliases that stand for billions of values are refused, not expanded."""
     with pytest.raises(ConfigurationError) as caught:
-        yaml_file.read(FIXTURES / "billion-laughs.yaml")
+        loader.read_yaml(FIXTURES / "billion-laughs.yaml")
     assert caught.value.problems == (
         "line 8: more than 2,000,000 values, those behind aliases included; write less",
     )
@@ -153,7 +153,7 @@ def test_remarks_come_with_path_and_line(tmp_path: Path) -> None:
     """What is wrong but readable is told at its path, the first of two keys counts, reading goes on."""
     path = tmp_path / "file.yaml"
     path.write_text("a:\n  - b: 1\n    b: 2\n    c:\nd: !t 3\n")
-    tree, problems = yaml_file.read(path)
+    tree, problems = loader.read_yaml(path)
     assert tree == {"a": [{"b": "1", "c": None}], "d": "3"}
     assert [str(problem) for problem in problems] == [
         "a[0].b: line 3: was given in line 2 already; keep one of them",
@@ -179,17 +179,17 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tree: object) -> N
     assert _read(directory, yaml.safe_dump(tree, allow_unicode=True)) == tree
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("yaml_loader", LOADERS)
 @given(
     content=st.binary(max_size=200) | st.text("ab:-[]{}*&!#|>'\"%@`,? \n\t~<", max_size=60).map(str.encode)
 )
 @settings(deadline=None, max_examples=300)
 def test_any_bytes_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, loader: type[Any], content: bytes
+    tmp_path_factory: pytest.TempPathFactory, yaml_loader: type[Any], content: bytes
 ) -> None:
     """Whatever stands in the file, it is a tree or a ConfigurationError."""
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
     path.write_bytes(content)
     with contextlib.suppress(ConfigurationError):
-        tree, _ = yaml_file.read(path, loader)
+        tree, _ = loader.read_yaml(path, yaml_loader)
         assert tree is None or isinstance(tree, str | list | dict)

@@ -10,7 +10,7 @@ from exporter import __version__
 from exporter.alerting.engine import Engine, Now
 from exporter.alerting.status import shown
 from exporter.config import AlertingConfiguration
-from exporter.config.sections import Surroundings
+from exporter.config.fields import ValidationContext
 from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
@@ -140,7 +140,7 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     list(engine.evaluate({}, 0.0))
     made = made_of(*engine.alerts.by_identity.values())
     section = AlertingConfiguration.model_validate(
-        {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=Surroundings(Path("/"), {})
+        {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=ValidationContext(Path("/"), {})
     )
 
     whole = await status([poller], CLOCK, alerting=shown(section, made, Now(0.0, 0.0)))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.config import TlsServerConfiguration
-from exporter.config.tls_names import CURVES, SUITES, VERSIONS
+from exporter.config.web import CURVES, SUITES, VERSIONS
 from exporter.tls import VERIFY_FLAGS
 from exporter.web.web_config import server_context
 from tests.certificates import Authority

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.config.keys import KEY_WAYS
-from exporter.config.problems import Path as ProblemPath
-from exporter.config.problems import Problem, place
+from exporter.config.errors import Path as ProblemPath
+from exporter.config.errors import Problem, place
+from exporter.config.keys import KEY_SETTINGS
 from exporter.config.thresholds import TenantThresholds, Thresholds, disorder, merged
 from exporter.fields import Section
 from exporter.wording import shown
@@ -25,23 +25,23 @@ _SectionType = TypeVar("_SectionType", bound=Section)
 _BOOL = TypeAdapter(bool)
 
 
-def across(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
     """Find what is wrong between sections that may each be right. ``file`` is the configuration file."""
     switches = _rows(tree, (), "switches")
     alerting = tree.get("alerting")
     if isinstance(alerting, dict):
-        yield from _twice(_rows(alerting, ("alerting",), "alertmanagers"), "url")
+        yield from _duplicates(_rows(alerting, ("alerting",), "alertmanagers"), "url")
         yield from _state_file(alerting.get("state_file"), tree, file)
-    yield from _twice(switches, "name")
+    yield from _duplicates(switches, "name")
     for path, switch in switches:
         tenants = _rows(switch, path, "tenants")
-        yield from _twice(tenants, "code")
-        yield from _twice(_nodes(switch, path), "name")
+        yield from _duplicates(tenants, "code")
+        yield from _duplicates(_nodes(switch, path), "name")
         for keyed_path, keyed in [(path, switch), *tenants]:
-            ways = _ways(keyed)
-            if len(ways) > 1:
-                yield Problem(keyed_path, f"has {' and '.join(ways)}; keep one of them")
-        if not _ways(switch):
+            given = _given_keys(keyed)
+            if len(given) > 1:
+                yield Problem(keyed_path, f"has {' and '.join(given)}; keep one of them")
+        if not _given_keys(switch):
             yield from _without_admin_key(path, switch, tenants)
         yield from _thresholds(path, switch, tenants)
 
@@ -100,7 +100,7 @@ def _nodes(switch: Mapping[str, Any], path: ProblemPath) -> _Rows:
     return _rows({"nodes": nodes}, path, "nodes")
 
 
-def _twice(rows: _Rows, key: str) -> Iterator[Problem]:
+def _duplicates(rows: _Rows, key: str) -> Iterator[Problem]:
     taken: dict[str, ProblemPath] = {}
     for path, row in rows:
         value = row.get(key)
@@ -112,8 +112,8 @@ def _twice(rows: _Rows, key: str) -> Iterator[Problem]:
             taken[value] = path
 
 
-def _ways(keyed: Mapping[str, Any]) -> list[str]:
-    return [way for way in KEY_WAYS if way in keyed]
+def _given_keys(keyed: Mapping[str, Any]) -> list[str]:
+    return [way for way in KEY_SETTINGS if way in keyed]
 
 
 def _without_admin_key(path: ProblemPath, switch: Mapping[str, Any], tenants: _Rows) -> Iterator[Problem]:
@@ -130,7 +130,7 @@ def _without_admin_key(path: ProblemPath, switch: Mapping[str, Any], tenants: _R
             "give it key_file, key_env or key, or list tenants",
         )
     for tenant_path, tenant in tenants:
-        if not _ways(tenant):
+        if not _given_keys(tenant):
             yield Problem(
                 tenant_path,
                 "has no key, and the switch has no admin key instead; give it key_file, key_env or key",

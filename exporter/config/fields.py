@@ -1,20 +1,20 @@
-"""The types of single values, and the base of every section of the file.
+"""The types of single values in the sections of the configuration.
 
-Each validator raises ValueError with the second half of a sentence: what is wrong; what to do.
-Values arrive as the texts that stand in the file (see ``yaml_file``), never as numbers.
+Each validator raises ValueError with the second half of a sentence: what is wrong; what to do. Values arrive
+as the texts that stand in the file (see ``loader``), never as numbers.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from exporter.config.mistakes import refuse_invisible, refuse_template
-from exporter.config.urls import checked_url
 from exporter.fields import Form, compiled, filled, within
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
@@ -28,20 +28,54 @@ _MAX_TLS_BYTES = 8 * 2**20
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
 
+_TEMPLATE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\{%.*?%\}|<%.*?%>", re.DOTALL)
+"""What shells, compose, Helm, Jinja and ERB replace; the exporter replaces nothing."""
+
+_INVISIBLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+"""What Unicode counts as printable and shows nothing: fillers, joiners, variation selectors."""
+
+# ASCII alone: beyond it two libraries need not agree on which host is meant.
+_HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the file refers to: the directory that relative paths start from, and the environment."""
+class ValidationContext:
+    """Where relative paths of the file start from, and the environment."""
 
     directory: Path
     environment: Mapping[str, str]
 
 
-def surroundings(info: ValidationInfo) -> Surroundings:
-    """Return the surroundings that were handed to the validation."""
-    if not isinstance(info.context, Surroundings):
-        raise TypeError("validate with the surroundings as context")
+def context_of(info: ValidationInfo) -> ValidationContext:
+    """Return the context that was passed to the validation. Raises TypeError where there is none."""
+    if not isinstance(info.context, ValidationContext):
+        raise TypeError("validate with a ValidationContext")
     return info.context
+
+
+def refuse_invisible(text: str) -> None:
+    """Refuse characters that nobody sees in an editor: zero-width and bidirectional ones, NBSP, BOM.
+
+    One of them makes another name of a name: it matches no tenant and no route, and looks right.
+    """
+    for position, letter in enumerate(text, 1):
+        if letter in _INVISIBLE or not letter.isprintable():
+            name = unicodedata.name(letter, "control character").lower()
+            raise ValueError(
+                f"has an invisible character, U+{ord(letter):04X} ({name}), in position {position}; "
+                "type the value again instead of pasting it"
+            )
+
+
+def refuse_template(text: str) -> None:
+    """Refuse what another program was to replace."""
+    if _TEMPLATE.search(text):
+        raise ValueError(
+            "has a placeholder such as ${NAME} or {{ name }}, which the exporter does not replace; "
+            "write the value"
+        )
 
 
 def _name(value: str) -> str:
@@ -57,7 +91,7 @@ def located(value: object, info: ValidationInfo) -> Path:
     """Return a path, from the directory of the file. Raises ValueError, which does not repeat it."""
     written = filled(single(value))
     refuse_invisible(written)  # a null character, for one, which no file system takes
-    return surroundings(info).directory / written
+    return context_of(info).directory / written
 
 
 def readable_file(value: object, info: ValidationInfo) -> Path:
@@ -108,13 +142,49 @@ def not_empty(items: _Items) -> _Items:
     return items
 
 
-def refused(sentence: str) -> PlainValidator:
-    """Return a validator for a key that others have and that is not taken here, whatever its value."""
+def checked_url(value: object) -> str:
+    """Return the URL of a service: http or https, a host and a path at most. Else raises ValueError."""
+    url = _checked(value, "write one such as https://pbx.example.com/pbx/proxyapi.php")
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("has a user or password in it, which would be shown; take them out")
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "has a query (?) or fragment (#); take it out, the exporter adds the parameters and the key"
+        )
+    return url
 
-    def refuse(_: object) -> None:
-        raise ValueError(sentence)
 
-    return PlainValidator(refuse)
+def checked_proxy_url(value: object) -> str:
+    """Return the URL of a proxy: http or https, with user and password if need be. Else raises ValueError."""
+    return _checked(
+        value,
+        "write one such as http://proxy.example.com:3128, and / ? # @ % in a password as %2F %3F %23 %40 %25",
+    )
+
+
+def _checked(value: object, advice: str) -> str:
+    url = single(value)
+    refuse_invisible(url)
+    refuse_template(url)
+    try:
+        parts = urlsplit(url)
+        usable = _usable(url, parts)
+    except ValueError:  # brackets without an IPv6 address in them, or a port that is no port
+        usable = False
+    if not usable:
+        raise ValueError(f"is not a URL that can be used; {advice}")
+    return url
+
+
+def _usable(url: str, parts: SplitResult) -> bool:
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(_HOST.fullmatch(parts.hostname or ""))
+        and parts.port != 0
+        and url.isprintable()
+        and not any(letter.isspace() or letter == "\\" for letter in url)
+    )
 
 
 Text = Annotated[str, AfterValidator(_name), Form("text")]

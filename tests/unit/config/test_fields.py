@@ -1,3 +1,4 @@
+import string
 from urllib.parse import urlsplit
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from exporter.config.urls import checked_proxy_url, checked_url
+from exporter.config.fields import checked_proxy_url, checked_url, refuse_invisible
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,20 @@ def test_what_is_accepted_is_understood_alike_by_the_client(url: str) -> None:
         return
     assert URL(accepted).raw_host
     assert (URL(accepted).host or "").rstrip(".") == (urlsplit(url).hostname or "").rstrip(".")
+
+
+@given(st.text(string.printable[:95] + "äЖ漢é€"))
+def test_what_is_seen_passes(text: str) -> None:
+    """Letters of any script, digits, punctuation and spaces are visible."""
+    refuse_invisible(text)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    "\u200b\u200c\u200d\u2060\ufeff\u00a0\u202f\u3000\u00ad\u202a\u202e\u2066\u2069\u061c\u180e\t\x00\x7f\ufe0f\u3164\u2800",
+)
+def test_what_is_not_seen_is_named(letter: str) -> None:
+    """The message has the code point and the position, and nothing else of the text."""
+    with pytest.raises(ValueError, match=rf"U\+{ord(letter):04X} .*, in position 3;") as caught:
+        refuse_invisible(f"xy{letter}xy")
+    assert "xy" not in str(caught.value)

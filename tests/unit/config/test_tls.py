@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.certificates import check_key
+from exporter.config.tls import check_key
 from tests.certificates import Authority
 
 Problems = Callable[..., list[str]]

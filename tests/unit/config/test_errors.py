@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from exporter.config.problems import from_validation
+from exporter.config.errors import from_validation
 
 Problems = Callable[..., list[str]]
 

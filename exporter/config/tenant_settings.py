@@ -1,0 +1,150 @@
+"""The sections ``tenant_defaults`` and ``tenants``, and what holds for one tenant in the end.
+
+A tenant's own settings override ``tenant_defaults``, and these override those of the switch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
+
+from exporter.config.business_hours import BusinessHours
+from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text, unique
+from exporter.config.keys import Key, Keyed
+from exporter.config.queries import TenantQueries
+from exporter.config.thresholds import TenantThresholds, Thresholds, merged
+from exporter.fields import Form, Section
+from exporter.model import Query
+from exporter.wording import shown
+
+_Value = TypeVar("_Value")
+
+_Numbers = Annotated[tuple[Text, ...], AfterValidator(unique)]
+_NUMBERS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Numbers)
+
+Extensions = Literal["all", "none"] | tuple[str, ...]
+
+
+def _extensions(value: object) -> Extensions:
+    if value == "all":
+        return "all"
+    if value == "none":
+        return "none"
+    if isinstance(value, list):
+        return _NUMBERS.validate_python(value)
+    raise ValueError(f"is {shown(value)}; write all, none, or a list of extension numbers")
+
+
+class TenantDefaults(Section):
+    """The section ``tenant_defaults``. None, like an empty mapping, is what is not written."""
+
+    labels: Annotated[dict[InfoLabelName, LabelValue], Form("mapping of label to value")] = Field(
+        default_factory=dict,
+        description="Labels of `softswitch_tenant_info`, to route alerts by. Not switch, tenant, name, job, "
+        "instance, nor anything that begins with `__`. Those of a tenant are added to those of "
+        "`tenant_defaults`.",
+        examples=[{"team": "voice"}],
+    )
+    extensions: (
+        Annotated[Extensions, PlainValidator(_extensions), Form("`all`, `none` or a list of texts")] | None
+    ) = Field(
+        None,
+        description="Whose registration is polled: a list of numbers, `all` that the switch lists, or "
+        "`none`, which is what holds where it is not written.",
+        examples=[["100", "101"]],
+    )
+    watch: Annotated[_Numbers, Form("list of texts")] | None = Field(
+        None,
+        description="Extensions that someone must be told of when they are not registered. They are polled "
+        "in any case.",
+        examples=[["100"]],
+    )
+    channels_limit: ChannelsLimit | None = Field(
+        None,
+        description="The channels that the tenant may use, for alerts on the share in use.",
+        examples=[30],
+    )
+    business_hours: BusinessHours | None = Field(
+        None, description="When the tenant is open: `softswitch_tenant_open`."
+    )
+    thresholds: TenantThresholds = Field(
+        TenantThresholds(), description="Over those of the switch, severity by severity."
+    )
+    queries: TenantQueries = Field(TenantQueries(), description="Over the intervals of the switch.")
+
+
+class TenantConfiguration(TenantDefaults, Keyed):
+    """An entry of ``tenants``, as configured."""
+
+    code: Text = Field(
+        description="The code of the tenant on the switch, and the label `tenant`. Unique within the switch.",
+        examples=["ACME"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """What holds for one tenant, with everything that it inherits.
+
+    ``key`` is its own where ``own_key`` is true, else the admin key. ``watch`` are the extensions that
+    someone must be told about, ``polled`` all that are named: those of ``extensions``, where that is a list,
+    and the watched ones. Thresholds are only those that are on. ``intervals`` are seconds; None is never.
+    """
+
+    code: str
+    key: Key | None
+    own_key: bool
+    labels: Mapping[str, str]
+    extensions: Extensions
+    watch: tuple[str, ...]
+    polled: tuple[str, ...]
+    channels_limit: int | None
+    business_hours: BusinessHours | None
+    balance_thresholds: Mapping[str, float]
+    registered_ratio_thresholds: Mapping[str, float]
+    intervals: Mapping[Query, float | None]
+
+    def interval(self, query: Query) -> float | None:
+        """Return the seconds between two attempts, or None where the query is never asked of the tenant."""
+        return self.intervals.get(query)
+
+
+def settle(
+    code: str,
+    own: TenantConfiguration | None,
+    defaults: TenantDefaults,
+    *,
+    admin_key: Key | None,
+    thresholds: Thresholds,
+    intervals: Mapping[Query, float | None],
+) -> TenantSettings:
+    """Work out what holds for a tenant; ``own`` is None for one that was discovered."""
+    layers = (defaults, own or TenantDefaults())
+    own_key = own.key if own else None
+    extensions: Extensions = _last("none", *(layer.extensions for layer in layers))
+    watch = _last((), *(layer.watch for layer in layers))
+    written = {query: seconds for layer in layers for query, seconds in layer.queries.intervals().items()}
+    named = extensions if isinstance(extensions, tuple) else ()
+    return TenantSettings(
+        code=code,
+        key=own_key or admin_key,
+        own_key=own_key is not None,
+        labels={name: value for layer in layers for name, value in layer.labels.items()},
+        extensions=extensions,
+        watch=watch,
+        polled=tuple(dict.fromkeys(named + watch)),
+        channels_limit=_last(None, *(layer.channels_limit for layer in layers)),
+        business_hours=_last(None, *(layer.business_hours for layer in layers)),
+        balance_thresholds=merged(thresholds.balance, *(layer.thresholds.balance for layer in layers)),
+        registered_ratio_thresholds=merged(
+            thresholds.registered_ratio, *(layer.thresholds.registered_ratio for layer in layers)
+        ),
+        # Most tenants have none of their own, and then share those of the switch: 350 bytes each.
+        intervals={**intervals, **written} if written else intervals,
+    )
+
+
+def _last(unless: _Value, *written: _Value | None) -> _Value:
+    """Return the last value that is written at all, an empty list included, else ``unless``."""
+    return next((value for value in reversed(written) if value is not None), unless)
