@@ -5,14 +5,21 @@ was sent: cut off, in another case, wrapped, or escaped several times over. So w
 passes through here last, wherever it came from, and every run of eight characters that it shares with a key
 is replaced.
 
-A text is read in several views, in each of which one more layer of escapes is undone and white space is left
-out. Each character of a view knows where it stands in the text.
+A text is read in several normalized forms (``normalized``): in each, one more layer of escapes is undone and
+white space is left out. Each character of a form knows where it stands in the text.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from exporter.views import View, base64_views, in_words, plain_views, quoted_printable
+from exporter.normalized import (
+    Base64Form,
+    Normalized,
+    base64_forms,
+    forms_with_spaces,
+    quoted_printable_form,
+    unescaped_forms,
+)
 
 MASK = "***"
 
@@ -45,7 +52,7 @@ class Mask:
             return
         self._known.add(secret)
         self._has_blanks = self._has_blanks or any(map(str.isspace, secret))
-        first, *deeper = [view.folded().text for view in _views_of_secret(secret)]
+        first, *deeper = [form.folded().text for form in _forms_of_secret(secret)]
         if len(first) < RUN:
             self._short.setdefault(len(first), set()).add(first)
         for said in (first, *deeper):
@@ -55,11 +62,11 @@ class Mask:
             self._add_what_shrinks(secret)
 
     def _add_what_shrinks(self, secret: str) -> None:
-        """Remember what is left of eight characters that are taken for escapes in a view of a text."""
-        text = View.of(secret).text
+        """Remember what is left of eight characters that are taken for escapes in a form of a text."""
+        text = Normalized.of(secret).text
         for run in _runs_of(text, min(RUN, len(text))):
-            for view in islice(plain_views(View.of(run)), 1, None):
-                said = view.folded().text
+            for form in islice(unescaped_forms(Normalized.of(run)), 1, None):
+                said = form.folded().text
                 if len(said) >= _SHORTEST:
                     self._short.setdefault(len(said), set()).add(said)
 
@@ -67,22 +74,22 @@ class Mask:
         """Return the text without any secret."""
         if not self._known:
             return text
-        spans = sorted(span for view in self._views(text) for span in self._found(view))
+        spans = sorted(span for form in self._forms(text) for span in self._found(form))
         return _without(text, spans) if spans else text
 
-    def _views(self, text: str) -> Iterator[View]:
-        yield from plain_views(View.of(text))
-        quoted = quoted_printable(text)
+    def _forms(self, text: str) -> Iterator[Normalized | Base64Form]:
+        yield from unescaped_forms(Normalized.of(text))
+        quoted = quoted_printable_form(text)
         if quoted is not None:
-            yield from plain_views(quoted)
+            yield from unescaped_forms(quoted)
         if self._has_blanks:
-            yield from in_words(text)
+            yield from forms_with_spaces(text)
         if self._runs:
-            yield from base64_views(text)
+            yield from base64_forms(text)
 
-    def _found(self, view: View) -> Iterator[tuple[int, int]]:
-        """Yield where secrets stand in the text that the view is of."""
-        folded = view.folded()
+    def _found(self, form: Normalized | Base64Form) -> Iterator[tuple[int, int]]:
+        """Yield where secrets stand in the original text."""
+        folded = form.folded()
         text, runs = folded.text, self._runs
         hints = self._hints
         for hint in [at for at in range(0, len(text), _STEP) if text[at : at + _HINT] in hints]:
@@ -98,11 +105,11 @@ def _runs_of(text: str, length: int) -> Iterator[str]:
     return (text[at : at + length] for at in range(len(text) - length + 1))
 
 
-def _views_of_secret(secret: str) -> Iterator[View]:
-    """Yield what stands for a secret in the views of a text: a key may itself look like an escape."""
-    yield from plain_views(View.of(secret))
+def _forms_of_secret(secret: str) -> Iterator[Normalized]:
+    """Yield what stands for a secret in the forms of a text: a key may itself look like an escape."""
+    yield from unescaped_forms(Normalized.of(secret))
     if any(map(str.isspace, secret)):
-        yield from in_words(secret)
+        yield from forms_with_spaces(secret)
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

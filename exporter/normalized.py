@@ -1,16 +1,17 @@
-"""Views of a text: the same text with a layer of escapes undone, of which each character knows its place.
+"""Normalized forms of a text: the same text with a layer of escapes undone, without white space.
 
-``masking`` looks for keys in them. What is undone here is what the libraries of Python, PHP and the web do to
-a text that they repeat: percent-encoding, JSON, HTML, quoted-printable, base64, and wrapped lines.
+``masking`` looks for keys in them. Each character knows where it stands in the original text. What is undone
+is what the libraries of Python, PHP and the web do to a text that they repeat: percent-encoding, JSON, HTML,
+quoted-printable, base64, and wrapped lines.
 """
 
 import base64
 import html
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 _DEPTH = 6
 """Layers of different escapes within one another. One kind within itself is undone at once, however deep."""
@@ -44,7 +45,7 @@ _DOTLESS = "\u0131"
 """Of ``i`` it is the lower case in Turkish alone, and its upper case is ``I``."""
 
 
-class View(NamedTuple):
+class Normalized(NamedTuple):
     """A text, and where each character begins and ends in the original; None where that is the same."""
 
     text: str
@@ -52,41 +53,41 @@ class View(NamedTuple):
     ends: Sequence[int] | None
 
     @classmethod
-    def of(cls, text: str) -> "View":
+    def of(cls, text: str) -> "Normalized":
         """Return the text without white space."""
-        return cls(text, None, None).squeezed()
+        return cls(text, None, None).without_spaces()
 
-    def squeezed(self) -> "View":
-        """Return the view without white space."""
+    def without_spaces(self) -> "Normalized":
+        """Return the form without white space."""
         text = "".join(self.text.split())
         if len(text) == len(self.text):
             return self
         places = [at for at, letter in enumerate(self.text) if not letter.isspace()]
         if self.starts is None or self.ends is None:
-            return View(text, places, [at + 1 for at in places])
-        return View(text, [self.starts[at] for at in places], [self.ends[at] for at in places])
+            return Normalized(text, places, [at + 1 for at in places])
+        return Normalized(text, [self.starts[at] for at in places], [self.ends[at] for at in places])
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where characters of the view stand in the original."""
+        """Return where characters of the form stand in the original."""
         if self.starts is None or self.ends is None:
             return start, end
         return self.starts[start], self.ends[end - 1]
 
-    def folded(self) -> "View":
-        """Return the view in one case."""
+    def folded(self) -> "Normalized":
+        """Return the form in one case."""
         folded = self.text.casefold().replace(_DOTLESS, "i")
         if len(folded) == len(self.text):
-            return View(folded, self.starts, self.ends)
-        made = _Made(self)
+            return Normalized(folded, self.starts, self.ends)
+        builder = _Builder(self)
         for at, letter in enumerate(self.text):
-            made.add("i" if letter == _DOTLESS else letter.casefold(), at, at + 1)
-        return made.view()
+            builder.add("i" if letter == _DOTLESS else letter.casefold(), at, at + 1)
+        return builder.build()
 
 
-class _Made:
-    """A view in the making, out of another one."""
+class _Builder:
+    """A form in the making, out of another one."""
 
-    def __init__(self, source: View) -> None:
+    def __init__(self, source: Normalized) -> None:
         self._source = source
         self._letters: list[str] = []
         self._starts: list[int] = []
@@ -132,64 +133,62 @@ class _Made:
             self._starts += [source.starts[at] for at in (start, *stops[:-1])]
             self._ends += [source.ends[at - 1] for at in stops]
 
-    def view(self) -> View:
-        return View("".join(self._letters), self._starts, self._ends)
+    def build(self) -> Normalized:
+        return Normalized("".join(self._letters), self._starts, self._ends)
 
 
-def plain_views(view: View) -> Iterator[View]:
-    """Yield a view, and those in which one more layer of escapes is undone each.
+def unescaped_forms(form: Normalized) -> Iterator[Normalized]:
+    """Yield a form, and those in which one more layer of escapes is undone each.
 
     The last ones have no tags either, and no ``+``, which is a blank in a query string.
     """
-    yield view
+    yield form
     has_tags = True
     for _ in range(_DEPTH):
-        deeper = _unescaped(view) or _unquoted(view)
-        if deeper is None and has_tags and ("<" in view.text or "+" in view.text):
-            deeper, has_tags = _without_tags_and_blanks(view), False
+        deeper = _unescaped(form) or _unquoted(form)
+        if deeper is None and has_tags and ("<" in form.text or "+" in form.text):
+            deeper, has_tags = _replaced(form, _TAG_OR_BLANKS, lambda _builder, _found: None), False
         if deeper is None:
             return
-        view = deeper
-        yield view
+        form = deeper
+        yield form
 
 
-def _without_tags_and_blanks(view: View) -> View:
-    made = _Made(view)
+def _replaced(
+    form: Normalized, pattern: re.Pattern[str], add: Callable[[_Builder, re.Match[str]], object]
+) -> Normalized | None:
+    """Return the form with what ``add`` gives for each match of a pattern; None where nothing matches."""
+    builder = _Builder(form)
     copied = 0
-    for found in _TAG_OR_BLANKS.finditer(view.text):
-        made.copy(copied, found.start())
+    for found in pattern.finditer(form.text):
+        builder.copy(copied, found.start())
         copied = found.end()
-    made.copy(copied, len(view.text))
-    return made.view()
-
-
-def _unescaped(view: View) -> View | None:
-    if not any(letter in view.text for letter in "%\\&"):
-        return None
-    made = _Made(view)
-    copied = 0
-    for found in _ESCAPE.finditer(view.text):
-        start, end = found.span()
-        if start > copied:
-            made.copy(copied, start)
-        copied = end
-        match found.lastgroup:
-            case "backslash" | "blank":  # left out
-                pass
-            case "entity":
-                made.add(_character(found["entity"], found[0]), start, end)
-            case "percent":
-                _add_bytes(made, found[0], start, _PERCENT)
-            case "hex":
-                _add_bytes(made, found[0], start, _HEX)
-            case "unicode":
-                _add_units(made, found[0], start)
-            case _:
-                made.add(chr(int(found["long"], 16)), start, end)
+        add(builder, found)
     if not copied:
         return None
-    made.copy(copied, len(view.text))
-    return made.view()
+    builder.copy(copied, len(form.text))
+    return builder.build()
+
+
+def _unescaped(form: Normalized) -> Normalized | None:
+    return _replaced(form, _ESCAPE, _add_escape) if any(letter in form.text for letter in "%\\&") else None
+
+
+def _add_escape(builder: _Builder, found: re.Match[str]) -> None:
+    start, end = found.span()
+    match found.lastgroup:
+        case "backslash" | "blank":  # left out
+            pass
+        case "entity":
+            builder.add(_character(found["entity"], found[0]), start, end)
+        case "percent":
+            _add_bytes(builder, found[0], start, _PERCENT)
+        case "hex":
+            _add_bytes(builder, found[0], start, _HEX)
+        case "unicode":
+            _add_units(builder, found[0], start)
+        case _:
+            builder.add(chr(int(found["long"], 16)), start, end)
 
 
 @lru_cache(maxsize=512)
@@ -201,29 +200,29 @@ def _character(entity: str, written: str) -> str:
     return written
 
 
-def _add_bytes(made: _Made, written: str, start: int, code: re.Pattern[str]) -> None:
+def _add_bytes(builder: _Builder, written: str, start: int, code: re.Pattern[str]) -> None:
     """Add what a row of escaped bytes says: UTF-8, and Latin-1 where it is none."""
     if len(written) <= _ONE_CODE:
         byte = chr(int(written[-2:], 16))
-        made.add(byte, start, start + len(written))
+        builder.add(byte, start, start + len(written))
         return
     stops = [found.end() for found in code.finditer(written)]
     row = bytes.fromhex("".join([written[stop - 2 : stop] for stop in stops]))
     stops = [start + stop for stop in stops]
     text = row.decode("utf-8", "surrogateescape")
     if len(text) == len(row):  # ASCII, and bytes that are no UTF-8
-        made.add_each(row.decode("latin-1"), start, stops)
+        builder.add_each(row.decode("latin-1"), start, stops)
         return
     at = 0
     for letter in text:
         length = len(letter.encode("utf-8", "surrogateescape"))
         first = stops[at - 1] if at else start
         said = chr(row[at]) if "\ud800" <= letter <= "\udfff" else letter
-        made.add(said, first, stops[at + length - 1])
+        builder.add(said, first, stops[at + length - 1])
         at += length
 
 
-def _add_units(made: _Made, written: str, start: int) -> None:
+def _add_units(builder: _Builder, written: str, start: int) -> None:
     """Add what a row of Unicode escapes of JSON says: one or two of them are a character."""
     codes = list(_UNICODE.finditer(written))
     stops = [start + found.end() for found in codes]
@@ -232,50 +231,55 @@ def _add_units(made: _Made, written: str, start: int) -> None:
     at = 0
     for letter in text:
         length = 2 if ord(letter) > 0xFFFF else 1  # noqa: PLR2004 -- the last character of one unit
-        made.add(letter, stops[at - 1] if at else start, stops[at + length - 1])
+        builder.add(letter, stops[at - 1] if at else start, stops[at + length - 1])
         at += length
 
 
-def quoted_printable(text: str) -> View | None:
-    """Return the view without quoted-printable and white space; None where no line of it is wrapped.
+def quoted_printable_form(text: str) -> Normalized | None:
+    """Return the form without quoted-printable and white space; None where no line of it is wrapped.
 
-    Where none is, ``plain_views`` undoes it with all other escapes.
+    Where none is, ``unescaped_forms`` undoes it with all other escapes.
     """
     if "=\n" not in text and "=\r\n" not in text:
         return None
-    unquoted = _unquoted(View(text, None, None))
-    return unquoted and unquoted.squeezed()
+    unquoted = _unquoted(Normalized(text, None, None))
+    return unquoted and unquoted.without_spaces()
 
 
-def _unquoted(view: View) -> View | None:
-    if "=" not in view.text:
-        return None
-    made = _Made(view)
-    copied = 0
-    for found in _QUOTED_PRINTABLE.finditer(view.text):
-        made.copy(copied, found.start())
-        copied = found.end()
-        if found["codes"]:
-            _add_bytes(made, found[0], found.start(), _QUOTED)
-    if not copied:
-        return None
-    made.copy(copied, len(view.text))
-    return made.view()
+def _unquoted(form: Normalized) -> Normalized | None:
+    return _replaced(form, _QUOTED_PRINTABLE, _add_quoted) if "=" in form.text else None
 
 
-def in_words(text: str) -> Iterator[View]:
-    """Yield the views of a text with its blanks, for a key that has any; ``+`` and ``%20`` are blanks."""
-    made = _Made(View(text, None, None))
-    copied = 0
-    for found in _BLANK.finditer(text):
-        made.copy(copied, found.start())
-        made.add("\ue000", found.start(), found.end())
-        copied = found.end()
-    made.copy(copied, len(text))
-    yield from plain_views(made.view())
+def _add_quoted(builder: _Builder, found: re.Match[str]) -> None:
+    if found["codes"]:
+        _add_bytes(builder, found[0], found.start(), _QUOTED)
 
 
-def base64_views(text: str) -> Iterator[View]:
+def forms_with_spaces(text: str) -> Iterator[Normalized]:
+    """Yield the forms of a text with its spaces, for a key that has any; ``+`` and ``%20`` are spaces."""
+    form = Normalized(text, None, None)
+    spaced = _replaced(form, _BLANK, lambda builder, found: builder.add("\ue000", *found.span()))
+    yield from unescaped_forms(spaced or form)
+
+
+class Base64Form(NamedTuple):
+    """What a row of base64 says, in one case; its characters stand at ``places`` from ``offset`` on."""
+
+    text: str
+    places: Sequence[int]
+    offset: int
+
+    def folded(self) -> "Base64Form":
+        """Return the form in one case."""
+        return self
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where characters of the form stand in the original."""
+        first, last = start * 8 // 6, (end * 8 - 1) // 6
+        return self.places[self.offset + first], self.places[self.offset + last] + 1
+
+
+def base64_forms(text: str) -> Iterator[Base64Form]:
     """Yield what each long row of letters and digits says in base64, whichever of them begins a group."""
     for found in _BASE64.finditer(text):
         if not _MIXED.search(found[0]):
@@ -289,27 +293,4 @@ def base64_views(text: str) -> Iterator[View]:
             size = (len(written) - offset) * 6 // 8
             padded = written[offset:] + "AAA"  # the last group may be cut off
             said = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
-            yield View(said.lower(), _Places(places, offset, 0), _Places(places, offset, 1))
-
-
-class _Places(Sequence[int]):
-    """Where each byte begins, or ends, in base64 whose characters stand at ``places``."""
-
-    def __init__(self, places: Sequence[int], offset: int, end: int) -> None:
-        self._places = places
-        self._offset = offset
-        self._end = end
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, at: int) -> int: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[int]: ...
-
-    def __getitem__(self, at: int | slice) -> int | Sequence[int]:
-        if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(len(self)))]
-        return self._places[self._offset + (at * 8 + 7 * self._end) // 6] + self._end
+            yield Base64Form(said.lower(), places, offset)
