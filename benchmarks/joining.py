@@ -22,10 +22,9 @@ from exporter.config import SwitchConfiguration, load
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
-from exporter.poll import Poller
+from exporter.poll import Poller, SwitchContext
 from exporter.simulator import server
 from exporter.simulator.world import World
-from exporter.store import Store
 
 TENANTS = 5000
 
@@ -71,13 +70,9 @@ async def _measure() -> None:
     simulator = await server.start("127.0.0.1", 0, server.create_application(World(tenants=TENANTS)))
     configuration = _configuration(simulator.url, discovers=True, tenants=0)
     poller = Poller(
-        configuration,
-        open_client(configuration),
-        Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(),
-        label_names=(),
+        SwitchContext(
+            configuration, open_client(configuration), Instruments(CollectorRegistry()), Mask(), Clock()
+        )
     )
     collect_garbage_less()  # as the exporter does
     watch = _Watch()

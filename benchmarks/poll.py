@@ -26,8 +26,7 @@ from exporter.config import load
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
-from exporter.poll import Poller
-from exporter.store import Store
+from exporter.poll import Poller, SwitchContext
 from tests.e2e.programs import Start, free_port, get, wait_until
 
 _TENANTS = 1000
@@ -120,13 +119,9 @@ async def _poller(url: str, directory: Path) -> AsyncIterator[Poller]:
     # More than any configuration may ask for: what is measured is how fast the exporter could be.
     configuration = load(file, {}).switches[0].model_copy(update={"max_requests_per_second": 1e6})
     poller = Poller(
-        configuration,
-        open_client(configuration),
-        Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(),
-        label_names=(),
+        SwitchContext(
+            configuration, open_client(configuration), Instruments(CollectorRegistry()), Mask(), Clock()
+        )
     )
     try:
         yield poller

@@ -14,10 +14,9 @@ from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
-from exporter.poll import Poller
+from exporter.poll import Poller, SwitchContext
 from exporter.resolver import Resolver
 from exporter.schedule import Schedule
-from exporter.store import Store
 
 _RETRY_EVERY = 10.0
 
@@ -146,10 +145,10 @@ class Fleet:
         return clients
 
     def _poller(self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]) -> Poller:
-        store = Store(switch.name, stale_after=switch.stale_after, max_series=switch.max_series)
-        return Poller(
-            switch, client, store, self._instruments, self._mask, self._clock, label_names=label_names
+        context = SwitchContext(
+            switch, client, self._instruments, self._mask, self._clock, label_names=label_names
         )
+        return Poller(context)
 
     def _schedule_jobs(self) -> None:
         wanted = set()

@@ -11,10 +11,11 @@ In reading order:
     fetch, options           one request and its answer
     ingest, families         from an answer to values, with what is remembered between answers:
         registrations, discovery, scope_check
-    config_metrics, upkeep   values that come from the configuration and the clock
-    poller                   joins them
+    config_metrics           values that come from the configuration and the clock
+    poller, context          join them, and share what all of them need
 """
 
+from exporter.poll.context import SwitchContext
 from exporter.poll.poller import Poller
 
-__all__ = ["Poller"]
+__all__ = ["Poller", "SwitchContext"]

@@ -1,9 +1,10 @@
 """Which tenants, extensions and nodes a switch has, from its own lists. Pure: no clock, no network."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Failure, Reason, Tenants, names_all
+from exporter.model import Extensions, Failure, Reason, Tenants, names_all
 
 
 class TenantDiscovery:
@@ -59,11 +60,51 @@ def _doubt(listed: int, known: int) -> Failure:
     )
 
 
+_MOST_EXTENSIONS = 300_000
+"""Discovered on one switch; the largest installation that this is built for has 250,000."""
+
+
+class ExtensionDiscovery:
+    """The extensions that were found of each tenant of one switch."""
+
+    def __init__(self) -> None:
+        self._guards: defaultdict[str, ListGuard] = defaultdict(ListGuard)
+
+    def accept(self, tenant: str, listed: Extensions) -> Failure | None:
+        """Take in the list of a tenant; return why it is not believed, and then nothing changes."""
+        guard = self._guards[tenant]
+        of_others = sum(len(other.names) for other in self._guards.values()) - len(guard.names)
+        if of_others + len(listed.rows) > _MOST_EXTENSIONS:
+            return Failure(Reason.TOO_LARGE, f"the switch lists more than {_MOST_EXTENSIONS:,} extensions")
+        if guard.accept([row.number for row in listed.rows], is_complete=names_all(listed)):
+            return None
+        reason = Reason.DECODE if listed.rows else Reason.EMPTY
+        return Failure(reason, f"the list has {len(listed.rows)} of {len(guard.names)} known extensions")
+
+    def names(self, tenant: str) -> Collection[str]:
+        """Return the extensions that a tenant is believed to have."""
+        return self._guards[tenant].names
+
+    def trust_next(self) -> None:
+        """Accept the next list of each tenant whose list is in doubt now."""
+        for guard in self._guards.values():
+            guard.trust_next()
+
+    def forget(self, tenants: Collection[str]) -> None:
+        """Forget tenants that left."""
+        for tenant in tenants:
+            self._guards.pop(tenant, None)
+
+
 _ALIKE = 3
 
 
 class ListGuard:
-    """The names that are believed, after each list that came."""
+    """The names that are believed, after each list that came.
+
+    A list that is suddenly short is more often a fault of the switch than the truth, and acting on it would
+    silence the alerts of all that are missing.
+    """
 
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()

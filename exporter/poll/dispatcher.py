@@ -1,9 +1,10 @@
 """Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Collection, Coroutine, Hashable
-from typing import Any
+from collections.abc import Collection, Hashable
+from typing import Protocol
 
 import structlog
 
@@ -16,32 +17,33 @@ _LEAST_WAIT = 0.001
 """Seconds. Less than that is rounding, and would be waited for again and again."""
 
 
+class Sender(Protocol):
+    """Sends single requests, and decides whether a target may be asked."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a request in flight is a straggler, for which no sweep waits."""
+
+    def lane(self, target: Target) -> Lane:
+        """Return which slots a request to this target may take."""
+
+    def skip_reason(self, target: Target, now: float) -> SkipReason | None:
+        """Return why a target is not asked now, or None where it may be."""
+
+    def count_skip(self, target: Target, reason: SkipReason) -> None:
+        """Count a request that is not sent."""
+
+    async def send(self, item: Item) -> None:
+        """Send a request and take in its answer."""
+
+
 class Dispatcher:
-    """Runs the sweeps of one switch.
+    """Runs the sweeps of one switch; each request goes through ``sender``."""
 
-    ``lane`` tells which slots a target may take, and ``skip`` why it is not to be asked now. ``ask`` sends a
-    request and takes in what comes back; ``skipped`` is told of each one that was not sent.
-    ``patience``: seconds after which a request in flight is a straggler, for which nothing waits any more.
-    """
-
-    def __init__(
-        self,
-        slots: Limiter,
-        lane: Callable[[Target], Lane],
-        skip: Callable[[Target, float], SkipReason | None],
-        ask: Callable[[Item], Coroutine[Any, Any, None]],
-        skipped: Callable[[Target, SkipReason], None],
-        clock: Clock,
-        *,
-        patience: float,
-    ) -> None:
-        self._limiter = slots
-        self._lane = lane
-        self._skip = skip
+    def __init__(self, sender: Sender, limiter: Limiter, clock: Clock) -> None:
+        self._sender = sender
+        self._limiter = limiter
         self._clock = clock
-        self._ask = ask
-        self._skipped = skipped
-        self.patience = patience
         self._in_flight: dict[Hashable, float] = {}
         self._requests: dict[Hashable, tuple[asyncio.Task[None], Lane]] = {}
         self._ended = asyncio.Event()
@@ -50,7 +52,7 @@ class Dispatcher:
     async def run(self, items: Collection[Item], spread: float) -> None:
         """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
 
-        Who is busy with another request when its turn comes is asked at the end.
+        A target that is busy with another request is asked at the end.
         """
         started = self._clock.monotonic()
         late = []
@@ -65,7 +67,7 @@ class Dispatcher:
         await self._finish(late)
 
     async def probe(self, item: Item) -> None:
-        """Send one request whatever speaks against it, unless one like it is in flight."""
+        """Send one request without asking the policy, unless one like it is in flight."""
         if _lock(item) not in self._in_flight:
             await self._send(item)
 
@@ -91,28 +93,30 @@ class Dispatcher:
                 if _lock(item) not in self._in_flight:
                     await self._start(item)
                 elif self._is_straggling(item):
-                    self._skipped(item.target, SkipReason.IN_FLIGHT)
+                    self._sender.count_skip(item.target, SkipReason.IN_FLIGHT)
                 else:
                     still_late.append(item)
             late = still_late
             if late:
                 oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
-                wait = oldest + self.patience - self._clock.monotonic()
-                await _wait(self._ended, min(max(_LEAST_WAIT, wait), self.patience))
+                wait = oldest + self._sender.patience - self._clock.monotonic()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(max(_LEAST_WAIT, wait), self._sender.patience)):
+                        await self._ended.wait()
 
     def _is_straggling(self, item: Item) -> bool:
-        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self.patience
+        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self._sender.patience
 
     async def _start(self, item: Item) -> None:
-        reason = self._skip(item.target, self._clock.elapsed())
+        reason = self._sender.skip_reason(item.target, self._clock.elapsed())
         if reason is not None:
-            self._skipped(item.target, reason)
-            await asyncio.sleep(0)  # where nothing is sent, nothing else lets others have their turn
+            self._sender.count_skip(item.target, reason)
+            await asyncio.sleep(0)  # where nothing is sent, nothing else yields to the event loop
         else:
             await self._send(item)
 
     async def _send(self, item: Item) -> None:
-        lane = self._lane(item.target)
+        lane = self._sender.lane(item.target)
         lock = _lock(item)
         self._in_flight[lock] = math.inf  # not sent yet: who only waits for a slot is no straggler
         try:
@@ -125,7 +129,7 @@ class Dispatcher:
 
     async def _see_through(self, item: Item, lock: Hashable) -> None:
         try:
-            await self._ask(item)
+            await self._sender.send(item)
         except Exception:  # noqa: BLE001 -- the next request must go out all the same
             self._log.exception("an answer could not be taken in: this is a defect")
         finally:
@@ -144,11 +148,3 @@ class Dispatcher:
 def _lock(item: Item) -> Hashable:
     # One request at a time for each tenant, whatever the query; of the whole installation one of each kind.
     return item.target.tenant if item.target.scope is Scope.TENANT else (item.target.query, item.part)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

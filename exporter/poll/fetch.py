@@ -4,90 +4,93 @@ import math
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 
-import structlog
-
-from exporter.client import Client
-from exporter.clock import Clock
-from exporter.config import SwitchConfiguration
 from exporter.decode import Options, decode, excerpt, is_list
-from exporter.masking import Mask
-from exporter.metrics.self_metrics import Instruments
-from exporter.model import Answer, Body, Content, Failure, Reason, SkipReason, Target
+from exporter.model import Answer, Body, Content, Failure, Query, Reason, Scope, SkipReason, Target
+from exporter.poll.context import SwitchContext
 from exporter.poll.key_health import KeyHealth
-from exporter.poll.options import all_options
-from exporter.poll.planner import Targets
+from exporter.poll.limiter import Lane
+from exporter.poll.options import options
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
 from exporter.request import Operation
-from exporter.store import Store
-from exporter.threads import ThreadLimit
 
 _READ_ON_THE_LOOP = 256 * 1024
 """Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
 
+_STRAGGLES_AFTER = 1 / 10
+"""Of the timeout: a sweep waits for a target that is still busy for so long, and then skips it."""
+
 
 class Fetcher:
-    """Asks one switch through ``client``, and reads its answers with ``options``; both may be exchanged.
+    """Sends the requests to one switch, as far as ``policy`` allows it.
 
-    ``probing`` is the one request that goes out although the breaker is open. ``answers`` holds what came
-    instead of values. ``decoding`` reads large answers, one at a time. ``on_outcome`` is given each outcome,
-    with the key that the request was sent with.
+    ``probing`` is the one request that is sent although the circuit breaker is open. ``answers`` holds what
+    came instead of values. ``on_outcome`` is given each outcome, with the key that the request was sent with.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- the parts that one request has to do with
+    def __init__(
         self,
-        configuration: SwitchConfiguration,
-        client: Client,
-        targets: Targets,
+        context: SwitchContext,
         policy: RequestPolicy,
-        store: Store,
-        instruments: Instruments,
-        mask: Mask,
-        clock: Clock,
-        *,
         on_outcome: Callable[[Item, Answer | Failure, KeyHealth], Awaitable[None]],
     ) -> None:
-        self.options = all_options(configuration)
-        self.client = client
         self.probing: Item | None = None
         self.answers = FailedAnswers()
-        self.decoding = ThreadLimit("decode", 1)
-        self._targets = targets
+        self._context = context
         self._policy = policy
-        self._store = store
-        self._instruments = instruments
-        self._mask = mask
-        self._clock = clock
         self._on_outcome = on_outcome
-        self._log = structlog.get_logger("exporter.poll").bind(switch=configuration.name)
 
-    def skipped(self, target: Target, reason: SkipReason) -> None:
+    @property
+    def patience(self) -> float:
+        """Seconds after which a sweep waits no longer for a request in flight."""
+        return self._context.configuration.timeout * _STRAGGLES_AFTER
+
+    def lane(self, target: Target) -> Lane:
+        """Return which slots a request to this target may take."""
+        return self._policy.lane(target)
+
+    def skip_reason(self, target: Target, now: float) -> SkipReason | None:
+        """Return why a target is left out of this sweep, or None where it may be asked."""
+        targets = self._context.targets
+        if not targets.is_polled(target):
+            return None  # it left during the sweep; `send` sends nothing to it
+        if target.scope is Scope.TENANT and self._context.store.withholds_tenants:
+            is_watched = target.query is Query.REGISTRATIONS and targets.tenants[target.tenant].watch
+            if not is_watched:
+                return SkipReason.BUDGET  # its values would not be kept
+        reason = self._policy.skip_reason(target, now)
+        if reason is not None:
+            self._policy.record_skip(target, now, targets.planned_interval(target))
+        return reason
+
+    def count_skip(self, target: Target, reason: SkipReason) -> None:
         """Count a request that is not sent."""
-        self._instruments.targets_skipped.labels(self._store.switch, target.query, target.scope, reason).inc()
+        skipped = self._context.instruments.targets_skipped
+        skipped.labels(self._context.store.switch, target.query, target.scope, reason).inc()
 
-    async def ask(self, item: Item) -> None:
-        """Send a request, unless something has come to speak against it while it waited for its slot."""
-        target = item.target
-        if not self._targets.is_polled(target):
+    async def send(self, item: Item) -> None:
+        """Send a request, unless the policy forbids it since it began to wait for its slot."""
+        context, target = self._context, item.target
+        if not context.targets.is_polled(target):
             return  # it left
         health = self._policy.key_health(target)
-        started = self._clock.elapsed()
+        started = context.clock.elapsed()
         reason = None if item is self.probing else self._policy.admit(health, started)
         if reason is not None:
-            self.skipped(target, reason)
-            self._policy.record_skip(target, started, self._targets.planned_interval(target))
+            self.count_skip(target, reason)
+            self._policy.record_skip(target, started, context.targets.planned_interval(target))
             return
-        client = self.client
+        url = context.client.url
         try:
-            outcome = await self._outcome(item, health.key)
-        except Exception:  # noqa: BLE001 -- a defect of ours must not end the polling of this target
-            self._log.exception("request failed in a way that should not happen", query=target.query.value)
+            outcome = await self.fetch(item, health.key)
+        except Exception:
+            context.log.exception("request failed in a way that should not happen", query=target.query.value)
             outcome = Failure(Reason.DECODE, "the exporter failed on this answer; its log says where")
-        if client.url != self.client.url:
-            return  # a reload has put another switch in the place of the one that answers here
-        ended = self._clock.elapsed()
-        self._store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
-        interval = self._targets.planned_interval(target)
+        if url != context.client.url:
+            return  # a reload has replaced the switch that answered
+        ended = context.clock.elapsed()
+        context.store.note_attempt(valid=not isinstance(outcome, Failure), now=ended)
+        interval = context.targets.planned_interval(target)
         if interval == math.inf:
             return  # it left
         self._policy.record_outcome(
@@ -97,33 +100,30 @@ class Fetcher:
             started=started,
             ended=ended,
             interval=interval,
-            other_targets_exist=self._targets.has_several,
+            other_targets_exist=context.targets.has_several,
         )
         await self._on_outcome(item, outcome, health)
 
-    async def _outcome(self, item: Item, key: str) -> Answer | Failure:
-        self._mask.add(key)
-        started = self._clock.monotonic()
-        mask = lru_cache(maxsize=2)(self._mask)  # what is read and what is shown begin alike
-        async with self.client.ask(item.request, key) as body:
-            taken = self._clock.monotonic() - started
-            self._instruments.request_duration.labels(self._store.switch, item.target.query).observe(taken)
+    async def fetch(self, item: Item, key: str) -> Answer | Failure:
+        """Send a request with this key and return what the answer says."""
+        context, query, operation = self._context, item.target.query, item.request.operation
+        context.mask.add(key)
+        started = context.clock.monotonic()
+        mask = lru_cache(maxsize=2)(context.mask)  # what is read and what is displayed begin alike
+        async with context.client.ask(item.request, key) as body:
+            durations = context.instruments.request_duration.labels(context.store.switch, query)
+            durations.observe(context.clock.monotonic() - started)
             outcome: Answer | Failure
             if isinstance(body, Failure):
                 outcome = body
             else:
-                how = item.request.operation, body, self.options[item.target.query], mask
-                is_small = len(body) <= _READ_ON_THE_LOOP
-                outcome = read_answer(*how) if is_small else await self._elsewhere(partial(read_answer, *how))
+                read = partial(read_answer, operation, body, options(query, context.configuration), mask)
+                outcome = read() if len(body) <= _READ_ON_THE_LOOP else await context.decode_in_thread(read)
             if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
-                shown_body = displayed(item.request.operation, body, mask)
-                self.answers.keep(item.target, outcome.reason, shown_body)
-            elif not item.part:  # one phone that answers well does not speak for those that do not
+                self.answers.keep(item.target, outcome.reason, displayed(operation, body, mask))
+            elif not item.part:  # a good answer about one phone says nothing about the others
                 self.answers.forget(item.target)
         return outcome
-
-    async def _elsewhere(self, work: Callable[[], Answer | Failure]) -> Answer | Failure:
-        return await self.decoding.run(partial(self.client.bodies.decode, work))
 
 
 Masking = Callable[[str], str]

@@ -163,11 +163,6 @@ class Targets:
             self._demands[demand.query, demand.scope] = replace(demand, requests=demand.requests + more)
             self._follow(plan(self._demands.values(), self._configuration.max_requests_per_second))
 
-    def extensions_of_others(self, code: str) -> int:
-        """Return how many extensions were discovered of all tenants but this one."""
-        every = sum(map(len, self._discovered_extensions.values()))
-        return every - len(self._discovered_extensions.get(code, ()))
-
     def extensions(self, code: str) -> tuple[str, ...]:
         """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
         tenant = self.tenants[code]
@@ -179,6 +174,15 @@ class Targets:
     def is_polled(self, target: Target) -> bool:
         """Tell whether a target is asked at all."""
         return self.planned_interval(target) < math.inf
+
+    def is_followed(self, target: Target) -> bool:
+        """Tell whether a target is asked, or its registrations are in a list of the whole installation."""
+        in_one_list = (
+            target.query is Query.REGISTRATIONS
+            and (Query.REGISTRATIONS, Scope.SWITCH) in self.intervals
+            and target.tenant in self.tenants
+        )
+        return in_one_list or self.is_polled(target)
 
     def planned_interval(self, target: Target) -> float:
         """Return the seconds between two requests to a target, as planned; infinity where none are sent."""

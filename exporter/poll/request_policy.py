@@ -230,7 +230,7 @@ class RequestPolicy:
             del self._backoffs[target]
         self.breaker.keep_queries(jobs)
 
-    def forget_tenants(self, tenants: Collection[str]) -> None:
+    def forget(self, tenants: Collection[str]) -> None:
         """Forget tenants that left."""
         self._suspects.difference_update(tenants)
         for tenant in tenants:

@@ -5,21 +5,20 @@ import math
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from exporter.clock import Clock
 from exporter.model import Query, Scope, Target
 from exporter.poll import requests
+from exporter.poll.context import SwitchContext
 from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import Fetcher
 from exporter.poll.planner import Plan, Targets
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
 from exporter.request import Operation
-from exporter.store import Store
 
 _RETRY_SPREAD = 10.0
 
 _AT_A_TIME = 500
-"""How many tenants are looked at before others have a turn: some 2 ms."""
+"""Tenants that are looked at before it yields to the event loop: some 2 ms."""
 
 Job = tuple[Query, Scope]
 
@@ -34,12 +33,12 @@ class _Due(NamedTuple):
 class DueTargets:
     """When each target of a switch is asked again. Times are monotonic seconds.
 
-    What takes long for 5,000 tenants lets others have their turn, so tenants may leave and come meanwhile.
+    What takes long for 5,000 tenants yields to the event loop, so tenants may leave and come meanwhile.
     """
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        # All that keeps something of a target keeps this one: else each would have one of its own.
+        # One object for each target, shared by all that keep it: else each would keep its own.
         self._known: dict[Query, dict[str, Target]] = {}
         self._next: dict[Target, _Due] = {}
 
@@ -120,28 +119,21 @@ class DueTargets:
 
 
 class Sweeps:
-    """The runs of one switch that are under way, and when the newest of each query began.
+    """The sweeps of one switch that are under way, and when the newest of each query began.
 
     Time asleep is no part of a cycle: values would be kept for three nights because of one.
     """
 
     def __init__(
-        self,
-        targets: Targets,
-        due: DueTargets,
-        policy: RequestPolicy,
-        fetcher: Fetcher,
-        dispatcher: Dispatcher,
-        store: Store,
-        clock: Clock,
+        self, context: SwitchContext, policy: RequestPolicy, fetcher: Fetcher, dispatcher: Dispatcher
     ) -> None:
-        self._targets = targets
-        self._due = due
+        self._context = context
+        self._targets = context.targets
+        self._clock = context.clock
         self._policy = policy
         self._fetcher = fetcher
         self._dispatcher = dispatcher
-        self._store = store
-        self._clock = clock
+        self._due = DueTargets(context.targets)
         self._last_start: dict[Job, float] = {}
         self._sweeps: dict[Job, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,7 +148,7 @@ class Sweeps:
         cycle = self._targets.plan.cycles[query, scope]
         spread = self._first_spread(query, scope) if before is None else cycle
         if before is not None:
-            self._store.set_cycle(query, scope, started - before)
+            self._context.store.set_cycle(query, scope, started - before)
         run = self._start(self._run(query, scope, spread, now))
         self._sweeps[query, scope] = run
         await _end_of(run)
@@ -170,57 +162,58 @@ class Sweeps:
         due = [item for item in items if item is not None]
         await _end_of(self._start(self._dispatcher.run(due, _RETRY_SPREAD)))
 
-    def first_sweep(self, codes: list[str], declaring: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def first_sweep(self, codes: Sequence[str], preparation: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Ask tenants that are new for the first time, without waiting for the next sweep.
 
-        They are asked once they are declared. Returns the task that does that.
+        They are asked after the ``preparation``. Returns the task that does that.
         """
-        joining = self._start(declaring)
-        self._start(self._first_sweep(codes, joining))
-        return joining
+        preparing = self._start(preparation)
+        self._start(self._first_sweep(codes, preparing))
+        return preparing
 
-    def ask_now(self, item: Item) -> None:
-        """Ask one thing at once."""
-        self._start(self._dispatcher.run([item], 0.0))
+    def ask_now(self, target: Target) -> None:
+        """Ask one target at once, if it is polled."""
+        if item := self._due.item_for(target, self._clock.elapsed()):
+            self._start(self._dispatcher.run([item], 0.0))
+
+    def forget(self, codes: Collection[str]) -> None:
+        """Forget tenants that left."""
+        self._due.forget(codes)
 
     def reconfigure(self, before: Plan) -> list[Job]:
-        """Go at the pace of the plan that has taken the place of ``before``.
+        """Follow the plan that has replaced ``before``.
 
-        Returns the queries that go at another pace now: their sweeps were cut short, and are to be started
-        anew.
+        Returns the queries whose cycle has changed: their sweeps were cancelled, and must be started again.
         """
         cycles = self._targets.plan.cycles
         for job, run in self._sweeps.items():
             if cycles.get(job) != before.cycles.get(job):
-                run.cancel()  # it was spread over a time that is no more
+                run.cancel()  # it was spread over the old cycle
         for job in self._last_start.keys() - cycles.keys():
-            del self._last_start[job]  # the time it was off is no cycle
+            del self._last_start[job]  # the time during which it is off is no cycle
         return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
 
-    def after_gap(self, seconds: float, timeout: float) -> list[Job]:
+    def after_gap(self, seconds: float) -> list[Job]:
         """Go on after so many seconds in which the machine slept or was paused.
 
-        Returns the queries that were due at least once in the meantime: their sweeps were cut short, and are
-        to be started anew, as after a start. What was in flight for longer than ``timeout`` is ended.
+        Returns the queries that were due at least once in the meantime: their sweeps were cancelled, and
+        must be started again, as after a start. Requests that were in flight for longer than the timeout end.
         """
-        if seconds >= timeout:
+        if seconds >= self._context.configuration.timeout:
             self._start(self._dispatcher.stop())
         missed = [job for job, cycle in self._targets.plan.cycles.items() if cycle <= seconds]
         for job in missed:
-            self._last_start.pop(job, None)  # what it took with the gap in it is no cycle
+            self._last_start.pop(job, None)  # the time with the gap in it is no cycle
             if run := self._sweeps.get(job):
                 run.cancel()
         return missed
 
     async def stop(self) -> None:
         """End all that is under way."""
-        while self._tasks:
-            for task in self._tasks:
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            # Since Python 3.12 gather does not yield to the event loop if all tasks have ended, and their
-            # callbacks, which take them out of the set, would never run (seen 2026-11, 3.13).
-            await asyncio.sleep(0)
+            await asyncio.wait(running)
 
     def _first_spread(self, query: Query, scope: Scope) -> float:
         return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
@@ -238,10 +231,10 @@ class Sweeps:
         item = item or next(iter(items), None)
         if item:
             self._fetcher.probing = item
-            await self._dispatcher.probe(self._fetcher.probing)
+            await self._dispatcher.probe(item)
 
-    async def _first_sweep(self, codes: Sequence[str], joining: asyncio.Task[None]) -> None:
-        await joining
+    async def _first_sweep(self, codes: Sequence[str], preparing: asyncio.Task[None]) -> None:
+        await preparing
         sweeps = []
         for query, scope in list(self._targets.intervals):
             if scope is Scope.TENANT:
@@ -255,7 +248,7 @@ class Sweeps:
     async def _request_registrations(self) -> None:
         """Ask for the list of all peers, where there is one, when the lists of extensions have come.
 
-        Only now it is known who is to be looked for in it, and its next turn may be minutes away.
+        Only now is it known which extensions to look for in it, and its next sweep may be minutes away.
         """
         if requests := self._dispatcher.requests:
             await asyncio.wait(requests)
@@ -271,7 +264,7 @@ class Sweeps:
 
 
 async def _end_of(run: asyncio.Task[None]) -> None:
-    """Wait for the end of a run that may be cut short; raise what it raised."""
+    """Wait for the end of a run that may be cancelled by others; raise what it raised."""
     try:
         await asyncio.wait({run})
     finally:

@@ -29,14 +29,13 @@ from exporter.key_files import EVERY as KEYS_EVERY
 from exporter.masking import Mask
 from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
-from exporter.poll import Poller
+from exporter.poll import Poller, SwitchContext
 from exporter.simulator import server
 from exporter.simulator.faults import Fault
 from exporter.simulator.journal import Entry
 from exporter.simulator.keys import Keys
 from exporter.simulator.options import Options
 from exporter.simulator.world import World
-from exporter.store import Store
 from tests.e2e.programs import Series, samples
 
 Result = TypeVar("Result")
@@ -224,13 +223,14 @@ async def exporting(
     registry = CollectorRegistry()
     instruments = Instruments(registry)
     poller = Poller(
-        configuration,
-        open_client(configuration),
-        Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-        instruments,
-        Mask(),
-        Clock(monotonic=loop.time, wall=lambda: EPOCH + loop.time()),
-        label_names=tuple(configuration.tenant_defaults.labels),
+        SwitchContext(
+            configuration,
+            open_client(configuration),
+            instruments,
+            Mask(),
+            Clock(monotonic=loop.time, wall=lambda: EPOCH + loop.time()),
+            label_names=tuple(configuration.tenant_defaults.labels),
+        )
     )
     exporter = FastExporter(switch, poller, registry, instruments)
     exporter.schedule()

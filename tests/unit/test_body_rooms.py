@@ -15,17 +15,16 @@ from exporter import unpacking
 from exporter.bodies import HUGE, LARGE, Room
 from exporter.cli.probe.questions import Question
 from exporter.cli.probe.runner import open_runner
-from exporter.client import Client, open_client
+from exporter.client import open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
-from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.poll import fetch
+from exporter.model import Answer, Failure, Query, Reason, Scope, Target
+from exporter.poll import SwitchContext, fetch
 from exporter.poll.fetch import Fetcher
 from exporter.poll.requests import Item
 from exporter.request import Operation, Request
-from exporter.store import Store
 
 _LIMIT = HUGE + 2**20
 _ITEM = Item(Target(Query.TENANTS, Scope.SWITCH), Request(Operation.TENANTS))
@@ -41,19 +40,9 @@ def lists_that_are_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "LIST_LIMIT", _LIMIT)
 
 
-def _fetcher(configuration: SwitchConfiguration, client: Client) -> Fetcher:
-    unused: Any = None
-    return Fetcher(
-        configuration,
-        client,
-        unused,
-        unused,
-        Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(),
-        on_outcome=unused,
-    )
+def _context(configuration: SwitchConfiguration) -> SwitchContext:
+    instruments = Instruments(CollectorRegistry())
+    return SwitchContext(configuration, open_client(configuration), instruments, Mask(), Clock())
 
 
 @contextlib.asynccontextmanager
@@ -71,20 +60,24 @@ async def _switch(body: bytes, more: str = "", length: int | None = None) -> Asy
 
 
 @contextlib.asynccontextmanager
-async def _asking(url: str, configured: Configured, limit: str = "5s") -> AsyncIterator[Fetcher]:
-    """Give an fetcher; at the end all places are free, those of threads as soon as these end."""
-    configuration = configured(url=url, timeout=limit)
-    client = open_client(configuration)
-    fetcher = _fetcher(configuration, client)
+async def _asking(url: str, configured: Configured, limit: str = "5s") -> AsyncIterator[SwitchContext]:
+    """Give what asks a switch; at the end all places are free, those of threads as soon as these end."""
+    context = _context(configured(url=url, timeout=limit))
+    client = context.client
     try:
-        yield fetcher
+        yield context
     finally:
         await client.session.close()
     assert client._large._value == 1
     assert client.bodies.huge._value == 2
     async with asyncio.timeout(5):
-        for threads in (fetcher.decoding, client._unpacking):
-            await threads.run(int)
+        await context.decode_in_thread(int)
+        await client._unpacking.run(int)
+
+
+async def _fetch(context: SwitchContext) -> Answer | Failure:
+    unused: Any = None
+    return await Fetcher(context, unused, unused).fetch(_ITEM, "k1234567")
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
@@ -127,9 +120,9 @@ async def test_every_outcome(
 ) -> None:
     """Success or failure, several times: none of them leaves a place taken."""
     timeout = "5s" if length is None else "300ms"
-    async with _switch(body, more, length) as url, _asking(url, configured, timeout) as fetcher:
+    async with _switch(body, more, length) as url, _asking(url, configured, timeout) as context:
         for _ in range(3):
-            outcome = await fetcher._outcome(_ITEM, "k1234567")
+            outcome = await _fetch(context)
             assert isinstance(outcome, Failure)
             assert outcome.reason is reason
 
@@ -144,9 +137,9 @@ async def test_a_decoder_that_raises(
         raise KeyError("defect")
 
     monkeypatch.setattr(fetch, "read_answer", fail)
-    async with _switch(body) as url, _asking(url, configured) as fetcher:
+    async with _switch(body) as url, _asking(url, configured) as context:
         with pytest.raises(KeyError):
-            await fetcher._outcome(_ITEM, "k1234567")
+            await _fetch(context)
 
 
 @pytest.mark.parametrize("taken", ["large", "huge"])
@@ -164,15 +157,15 @@ async def test_the_end_while_waiting_for_room(
     configured: Configured,
 ) -> None:
     """Who gives up waiting holds nothing, not even the first of two places."""
-    async with _switch(body, more) as url, _asking(url, configured, "300ms") as fetcher:
-        client = fetcher.client
+    async with _switch(body, more) as url, _asking(url, configured, "300ms") as context:
+        client = context.client
         with contextlib.ExitStack() as stack:
             places = [client._large] if taken == "large" else [asyncio.Semaphore(1) for _ in range(2)]
             for large in places:
                 room = stack.enter_context(Room(client.bodies, large))
                 await room.grow(LARGE + 1 if taken == "large" else HUGE + 1)
             scarce = client._large if taken == "large" else client.bodies.huge
-            task = asyncio.create_task(fetcher._outcome(_ITEM, "k1234567"))
+            task = asyncio.create_task(_fetch(context))
             await _until(lambda: bool(scarce._waiters))
             if is_cancelled:
                 await _cancelled(task)
@@ -200,22 +193,22 @@ async def test_cancelled_in_a_thread(
     else:
         monkeypatch.setattr(fetch, "read_answer", hang)
         body, more = b"5" * (HUGE + 1), ""
-    async with _switch(body, more) as url, _asking(url, configured) as fetcher:
-        task = asyncio.create_task(fetcher._outcome(_ITEM, "k1234567"))
+    async with _switch(body, more) as url, _asking(url, configured) as context:
+        task = asyncio.create_task(_fetch(context))
         await _until(began.is_set)
         await _cancelled(task)
-        assert not fetcher.client._large.locked()
-        assert fetcher.client.bodies.huge._value == 2
+        assert not context.client._large.locked()
+        assert context.client.bodies.huge._value == 2
         go_on.set()
 
 
 async def test_a_defect_beside_the_client(configured: Configured) -> None:
     """Whoever asks, and whatever is raised while the body is at hand."""
-    async with _switch(b"5" * (HUGE + 1)) as url, _asking(url, configured) as fetcher:
+    async with _switch(b"5" * (HUGE + 1)) as url, _asking(url, configured) as context:
 
         async def use(do: Callable[[], Awaitable[object]]) -> None:
-            async with fetcher.client.ask(_ITEM.request, "k1234567"):
-                assert fetcher.client._large.locked()
+            async with context.client.ask(_ITEM.request, "k1234567"):
+                assert context.client._large.locked()
                 await do()
 
         with pytest.raises(asyncio.InvalidStateError):

@@ -31,7 +31,7 @@ from exporter.metrics import text_format
 from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope, Target
-from exporter.poll import Poller
+from exporter.poll import Poller, SwitchContext
 from exporter.request import Request
 from exporter.store import Store
 
@@ -198,13 +198,13 @@ def _poller(configured: Callable[..., SwitchConfiguration], tenants: int, **more
         **more,
     )
     return Poller(
-        configuration,
-        _Answering(None, URL(), 1, None, None, None),  # type: ignore[arg-type]  # it has no session
-        Store("pbx", stale_after=3, max_series=500_000),
-        Instruments(CollectorRegistry()),
-        Mask(),
-        Clock(),
-        label_names=(),
+        SwitchContext(
+            configuration,
+            _Answering(None, URL(), 1, None, None, None),  # type: ignore[arg-type]  # it has no session
+            Instruments(CollectorRegistry()),
+            Mask(),
+            Clock(),
+        )
     )
 
 

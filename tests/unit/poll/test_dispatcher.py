@@ -26,7 +26,10 @@ def _of_switch(part: str = "") -> Item:
 
 @dataclass
 class _Switch:
-    """Stands for what asks: notes who was asked and when, and answers after so many seconds."""
+    """Stands for what asks: notes who was asked and when, and answers after so many seconds.
+
+    Tenants that are ``hanging`` use the slots of suspects; those that are ``pausing`` are skipped.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     usual: float = 0.0
@@ -37,8 +40,12 @@ class _Switch:
     in_flight: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
     error: Exception | None = None
+    hanging: set[str] = field(default_factory=set)
+    pausing: set[str] = field(default_factory=set)
+    patience: float = 0.05
+    limiter: Limiter = field(init=False)
 
-    async def ask(self, item: Item) -> None:
+    async def send(self, item: Item) -> None:
         name = item.target.tenant or item.part or "switch"
         self.asked.append((name, asyncio.get_running_loop().time()))
         self.in_flight[name] += 1
@@ -54,8 +61,17 @@ class _Switch:
         finally:
             self.in_flight[name] -= 1
 
-    def skip(self, target: Target, reason: SkipReason) -> None:
+    def count_skip(self, target: Target, reason: SkipReason) -> None:
         self.skipped.append((target.tenant, reason))
+
+    def lane(self, target: Target) -> Lane:
+        if target.scope is Scope.SWITCH:
+            return Lane.SWITCH
+        return Lane.SUSPECT if target.tenant in self.hanging else Lane.TENANT
+
+    def skip_reason(self, target: Target, now: float) -> SkipReason | None:
+        waits = self.lane(target) is Lane.SUSPECT and self.limiter.suspects_are_full
+        return SkipReason.BACKOFF if waits or target.tenant in self.pausing else None
 
     @property
     def names(self) -> list[str]:
@@ -63,28 +79,9 @@ class _Switch:
 
 
 @dataclass
-class _Refused:
-    """Stands for what decides who may be asked: tenants that hang, and tenants that are not to be asked."""
-
-    limiter: Limiter
-    hanging: set[str] = field(default_factory=set)
-    pausing: set[str] = field(default_factory=set)
-
-    def lane(self, target: Target) -> Lane:
-        if target.scope is Scope.SWITCH:
-            return Lane.SWITCH
-        return Lane.SUSPECT if target.tenant in self.hanging else Lane.TENANT
-
-    def reason(self, target: Target, now: float) -> SkipReason | None:
-        waits = self.lane(target) is Lane.SUSPECT and self.limiter.suspects_are_full
-        return SkipReason.BACKOFF if waits or target.tenant in self.pausing else None
-
-
-@dataclass
 class _Sweeping:
     switch: _Switch
     limiter: Limiter
-    refused: _Refused
     dispatcher: Dispatcher
 
     async def run(self, items: Sequence[Item], spread: float = 0) -> None:
@@ -95,18 +92,10 @@ class _Sweeping:
 
 def _sweeping(switch: _Switch, *, most: int = 20, patience: float = 0.05, rate: float = 1e6) -> _Sweeping:
     monotonic = asyncio.get_running_loop().time
-    limiter = Limiter(most, rate, monotonic, shared=True)
-    refused = _Refused(limiter)
-    dispatcher = Dispatcher(
-        limiter,
-        refused.lane,
-        refused.reason,
-        switch.ask,
-        switch.skip,
-        Clock(monotonic=monotonic),
-        patience=patience,
-    )
-    return _Sweeping(switch, limiter, refused, dispatcher)
+    switch.limiter = Limiter(most, rate, monotonic, shared=True)
+    switch.patience = patience
+    dispatcher = Dispatcher(switch, switch.limiter, Clock(monotonic=monotonic))
+    return _Sweeping(switch, switch.limiter, dispatcher)
 
 
 async def test_requests_are_spread_evenly() -> None:
@@ -214,7 +203,7 @@ async def test_who_ends_in_time_is_asked_at_once() -> None:
 async def test_one_that_hangs_does_not_take_all_slots() -> None:
     """Tenants that timed out before share a quarter of the slots, and are passed over beyond that."""
     made = _sweeping(_Switch(usual=0.01, seconds=dict.fromkeys(["H0", "H1", "H2", "H3"], 100.0)), most=4)
-    made.refused.hanging = {"H0", "H1", "H2", "H3"}
+    made.switch.hanging = {"H0", "H1", "H2", "H3"}
 
     async with asyncio.timeout(2):
         await made.run([_item(t) for t in ("H0", "H1", "H2", "H3", "T0", "T1", "T2", "T3", "T4")])
@@ -228,7 +217,7 @@ async def test_one_that_hangs_does_not_take_all_slots() -> None:
 async def test_who_backs_off_is_skipped_and_counted() -> None:
     """A target whose pause is not over is not asked."""
     made = _sweeping(_Switch())
-    made.refused.pausing = {"T1"}
+    made.switch.pausing = {"T1"}
 
     await made.run([_item("T0"), _item("T1")])
 
@@ -346,7 +335,7 @@ async def test_the_rate_holds_for_a_burst() -> None:
 async def test_a_probe_goes_whatever_speaks_against_it() -> None:
     """It is how a switch is found to be back; only a request of its kind that is in flight holds it up."""
     made = _sweeping(_Switch(usual=0.05))
-    made.refused.pausing = {"T0"}
+    made.switch.pausing = {"T0"}
 
     for _ in range(2):
         await made.dispatcher.probe(_item("T0"))

@@ -3,12 +3,10 @@ from dataclasses import dataclass
 
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
-from exporter.metrics.self_metrics import Instruments
 from exporter.model import (
     Answer,
     Counts,
@@ -17,6 +15,8 @@ from exporter.model import (
     Failure,
     Limits,
     Number,
+    Peer,
+    Peers,
     Query,
     Reason,
     Registration,
@@ -25,10 +25,13 @@ from exporter.model import (
     Skipped,
     Target,
 )
+from exporter.poll import SwitchContext
+from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.ingest import Ingester
+from exporter.poll.key_health import KeyHealth
 from exporter.poll.planner import Targets
 from exporter.poll.requests import OPERATIONS, Item
-from exporter.request import Request
+from exporter.request import Operation, Request
 from exporter.store import Store
 from tests.served import value
 
@@ -43,12 +46,18 @@ class _Taking:
     """An ingester and all that it fills."""
 
     ingester: Ingester
-    targets: Targets
-    store: Store
-    instruments: Instruments
+    context: SwitchContext
     now: float = 0.0
 
-    def take(
+    @property
+    def targets(self) -> Targets:
+        return self.context.targets
+
+    @property
+    def store(self) -> Store:
+        return self.context.store
+
+    async def take(
         self,
         query: Query,
         tenant: str,
@@ -62,10 +71,11 @@ class _Taking:
         node = part if query is Query.CHANNELS else ""
         request = Request(OPERATIONS[query], tenant=tenant, node=node, extension=extension)
         item = Item(Target(query, scope, tenant), request, part)
-        self.ingester.ingest(item, outcome, calls_were_counted=calls_were_counted)
+        health = KeyHealth("secret", has_counted_calls=calls_were_counted)
+        await self.ingester.ingest(item, outcome, health)
 
     def count(self, name: str, **labels: str) -> float | None:
-        return value(self.instruments, name, {"switch": "pbx", **labels})
+        return value(self.context.instruments, name, {"switch": "pbx", **labels})
 
     def failure(self, query: Query, tenant: str = "") -> Failure | None:
         scope = Scope.TENANT if tenant else Scope.SWITCH
@@ -73,19 +83,14 @@ class _Taking:
 
 
 @pytest.fixture
-def taking(configured: Configured) -> Callable[..., _Taking]:
+def taking(context: Callable[..., SwitchContext]) -> Callable[..., _Taking]:
     """Return a function that makes an ingester for a configuration."""
 
     def make(**settings: object) -> _Taking:
-        switch = configured(**settings)
-        targets, store, instruments = (
-            Targets(switch),
-            Store("pbx", stale_after=3, max_series=500_000),
-            Instruments(CollectorRegistry()),
-        )
         made: _Taking
         clock = Clock(monotonic=lambda: made.now, wall=lambda: 1_700_000_000 + made.now)
-        made = _Taking(Ingester(switch, targets, store, instruments, clock), targets, store, instruments)
+        created = context(clock, **settings)
+        made = _Taking(Ingester(created, TenantDiscovery(), lambda _: None), created)
         return made
 
     return make
@@ -94,10 +99,10 @@ def taking(configured: Configured) -> Callable[..., _Taking]:
 Taking = Callable[..., _Taking]
 
 
-def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
+async def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
     """What the switch said is served, and the query has succeeded."""
     made = taking()
-    made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
+    await made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
 
     assert made.store.values(catalogue.PEERS) == 7
     assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3, "n2": 4}
@@ -105,37 +110,37 @@ def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
     assert made.failure(Query.PEERS) is None
 
 
-def test_a_failure_is_counted_and_changes_no_value(taking: Taking) -> None:
+async def test_a_failure_is_counted_and_changes_no_value(taking: Taking) -> None:
     """The old value stays; the reason is counted and told."""
     made = taking()
-    made.take(Query.PEERS, "", Counts(7, None))
-    made.take(Query.PEERS, "", _TIMEOUT)
+    await made.take(Query.PEERS, "", Counts(7, None))
+    await made.take(Query.PEERS, "", _TIMEOUT)
 
     assert made.store.values(catalogue.PEERS) == 7
     assert made.failure(Query.PEERS) == _TIMEOUT
     assert made.count("softswitch_request_failures_total", query="peers", reason="timeout") == 1
 
 
-def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
+async def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
     """An answer that comes after the tenant was dropped is dropped too."""
     made = taking(tenants=[{"code": "A"}])
     del made.targets.tenants["A"]
 
-    made.take(Query.CALLS, "A", Number(3))
-    made.take(Query.CALLS, "A", _EMPTY)
+    await made.take(Query.CALLS, "A", Number(3))
+    await made.take(Query.CALLS, "A", _EMPTY)
 
     assert made.store.series == 0
     assert made.store.attempts == {}
 
 
-def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None:
+async def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None:
     """An idle tenant's answer is empty; but so is a refused one, until a number proves that it is allowed."""
     made = taking(tenants=[{"code": "A"}, {"code": "B"}])
-    made.take(Query.CALLS, "A", _EMPTY)
+    await made.take(Query.CALLS, "A", _EMPTY)
     assert made.failure(Query.CALLS, "A") == _EMPTY
     assert made.store.values(catalogue.TENANT_CALLS, "A") is None
 
-    made.take(Query.CALLS, "A", _EMPTY, calls_were_counted=True)
+    await made.take(Query.CALLS, "A", _EMPTY, calls_were_counted=True)
 
     assert made.store.values(catalogue.TENANT_CALLS, "A") == 0
     assert made.failure(Query.CALLS, "A") is None
@@ -143,35 +148,35 @@ def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None
     assert made.count("softswitch_request_failures_total", query="calls", reason="empty") == 1
 
 
-def test_empty_is_an_error_where_configured(taking: Taking) -> None:
+async def test_empty_is_an_error_where_configured(taking: Taking) -> None:
     """With `empty: error` nothing is ever taken for zero."""
     made = taking(queries={"calls": {"empty": "error"}})
-    made.take(Query.CALLS, "", Number(9))
-    made.take(Query.CALLS, "", _EMPTY, calls_were_counted=True)
+    await made.take(Query.CALLS, "", Number(9))
+    await made.take(Query.CALLS, "", _EMPTY, calls_were_counted=True)
 
     assert made.store.values(catalogue.CALLS) == 9
     assert made.failure(Query.CALLS) == _EMPTY
 
 
 @pytest.mark.parametrize("query", [Query.PEERS, Query.CHANNELS, Query.BALANCE])
-def test_empty_is_never_zero_for_other_queries(query: Query, taking: Taking) -> None:
+async def test_empty_is_never_zero_for_other_queries(query: Query, taking: Taking) -> None:
     """Only COUNTCALLS was seen to answer nothing for none."""
     made = taking(tenants=[{"code": "A"}], queries={"peers": {"tenant_interval": "1m"}})
-    made.take(Query.CALLS, "A", Number(1))
-    made.take(query, "A", _EMPTY)
+    await made.take(Query.CALLS, "A", Number(1))
+    await made.take(query, "A", _EMPTY)
 
     assert made.failure(query, "A") == _EMPTY
 
 
-def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
+async def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
     """It is 0 in `node_present`, and its peers and channels go at once."""
     made = taking(nodes=["n3"])
-    made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
-    made.take(Query.CHANNELS, "", Counts(5, None))
+    await made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
+    await made.take(Query.CHANNELS, "", Counts(5, None))
     for node in ("n1", "n2"):
-        made.take(Query.CHANNELS, "", Counts(2, None), part=node)
+        await made.take(Query.CHANNELS, "", Counts(2, None), part=node)
 
-    made.take(Query.PEERS, "", Counts(None, {"n1": 3}))
+    await made.take(Query.PEERS, "", Counts(None, {"n1": 3}))
 
     assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1, "n2": 0, "n3": 0}
     assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3}
@@ -179,30 +184,30 @@ def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
     assert made.store.values(catalogue.NODE_CHANNELS, part="n2") is None
 
 
-def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
+async def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
     """The nodes are asked one by one while only a total is told, and not any longer."""
     made = taking(nodes=["n1"])
-    made.take(Query.CHANNELS, "", Counts(5, None))
-    made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
+    await made.take(Query.CHANNELS, "", Counts(5, None))
+    await made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
     assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == ["", "n1"]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 3}
 
-    made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
+    await made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
 
     assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == [""]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
     assert made.store.values(catalogue.NODE_CHANNELS) == {"n1": 4}
-    made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
+    await made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
 
 
-def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
+async def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
     """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
     made = taking()
-    made.take(Query.CHANNELS, "", Counts(5, None))
+    await made.take(Query.CHANNELS, "", Counts(5, None))
     wanted = made.targets.plan.wanted_rate
 
-    made.take(Query.PEERS, "", Counts(None, {f"n{number}": 1 for number in range(50)}))
+    await made.take(Query.PEERS, "", Counts(None, {f"n{number}": 1 for number in range(50)}))
 
     assert len(made.targets.for_switch(Query.CHANNELS)) == 51
     assert made.targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)
@@ -219,26 +224,28 @@ def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
     ],
     ids=["a number", "the node", "the node and a total", "another node and a total", "another node"],
 )
-def test_what_is_said_of_one_node(answer: Counts, expected: dict[str, float] | None, taking: Taking) -> None:
+async def test_what_is_said_of_one_node(
+    answer: Counts, expected: dict[str, float] | None, taking: Taking
+) -> None:
     """A count of other nodes is never taken for that of the node that was asked for."""
     made = taking(nodes=["n1"])
-    made.take(Query.CHANNELS, "", Counts(5, None))
-    made.take(Query.CHANNELS, "", answer, part="n1")
+    await made.take(Query.CHANNELS, "", Counts(5, None))
+    await made.take(Query.CHANNELS, "", answer, part="n1")
 
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == expected
 
 
-def test_a_failing_node_is_no_failure_of_the_query(taking: Taking) -> None:
+async def test_a_failing_node_is_no_failure_of_the_query(taking: Taking) -> None:
     """The total counts; the node's failure is counted, and its value goes stale on its own."""
     made = taking(nodes=["n1"])
-    made.take(Query.CHANNELS, "", Counts(5, None))
-    made.take(Query.CHANNELS, "", _TIMEOUT, part="n1")
+    await made.take(Query.CHANNELS, "", Counts(5, None))
+    await made.take(Query.CHANNELS, "", _TIMEOUT, part="n1")
 
     assert made.failure(Query.CHANNELS) is None
     assert made.count("softswitch_request_failures_total", query="channels", reason="timeout") == 1
 
 
-def test_the_configured_limit_wins(taking: Taking) -> None:
+async def test_the_configured_limit_wins(taking: Taking) -> None:
     """What the switch says about a limit is taken only where the configuration says nothing."""
     made = taking(
         queries={"limits": {"tenant_interval": "1h"}},
@@ -246,14 +253,14 @@ def test_the_configured_limit_wins(taking: Taking) -> None:
     )
     made.store.set(catalogue.TENANT_CHANNELS_LIMIT, "A", 30)
 
-    made.take(Query.LIMITS, "A", Limits(99))
-    made.take(Query.LIMITS, "B", Limits(99))
+    await made.take(Query.LIMITS, "A", Limits(99))
+    await made.take(Query.LIMITS, "B", Limits(99))
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") == 99
     made.store.expire(1e9)
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
 
-    made.take(Query.LIMITS, "B", Limits(None))
+    await made.take(Query.LIMITS, "B", Limits(None))
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") is None
 
 
@@ -261,12 +268,12 @@ def _state(state: Registration) -> RegistrationState:
     return RegistrationState(state, state.value)
 
 
-def test_registrations_add_up(taking: Taking) -> None:
+async def test_registrations_add_up(taking: Taking) -> None:
     """Each extension's answer is in the counts at once; the query succeeds when enough were asked."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     target = Target(Query.REGISTRATIONS, Scope.TENANT, "A")
 
-    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
+    await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
     assert made.store.values(catalogue.TENANT_EXTENSIONS, "A") == {
         "registered": 1,
         "unregistered": 0,
@@ -274,17 +281,17 @@ def test_registrations_add_up(taking: Taking) -> None:
     }
     assert target not in made.store.attempts
 
-    made.take(Query.REGISTRATIONS, "A", _state(Registration.UNREGISTERED), part="101")
+    await made.take(Query.REGISTRATIONS, "A", _state(Registration.UNREGISTERED), part="101")
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 0}
     assert made.failure(Query.REGISTRATIONS, "A") is None
 
 
-def test_registrations_that_fail(taking: Taking) -> None:
+async def test_registrations_that_fail(taking: Taking) -> None:
     """A failure of too many extensions is one of the query, and takes no state away."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     for number in ("100", "101"):
-        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
-    made.take(Query.REGISTRATIONS, "A", _TIMEOUT, part="101")
+        await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+    await made.take(Query.REGISTRATIONS, "A", _TIMEOUT, part="101")
 
     failure = made.failure(Query.REGISTRATIONS, "A")
     assert failure is not None
@@ -292,42 +299,44 @@ def test_registrations_that_fail(taking: Taking) -> None:
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
 
 
-def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> None:
+async def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> None:
     """Its state is not repeated for ever on the strength of its neighbour's answers."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     for number in ("100", "101"):
-        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+        await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
     made.now += 3 * 300 + 1
 
-    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
+    await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
 
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
 
 
-def test_a_phone_that_answers_in_every_cycle_is_known_however_long_a_cycle_takes(taking: Taking) -> None:
+async def test_a_phone_that_answers_in_every_cycle_is_known_however_long_it_takes(
+    taking: Taking,
+) -> None:
     """Phones and values are stale by one rule: where a sweep takes an hour, neither is after 15 minutes."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     made.store.set_cycle(Query.REGISTRATIONS, Scope.TENANT, 3600)  # the interval is 5 minutes
     for number in ("100", "101"):
-        made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+        await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
 
     for _ in range(3):
         for number in ("100", "101"):
             made.now += 1800
-            made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
+            await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
             assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
 
     made.now += 3 * 3600 - 1800 + 1
-    made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="101")
+    await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="101")
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"101": 1}
 
 
-def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
+async def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
     """One line when a query begins to fail, one when the reason changes, one when it recovers."""
     with structlog.testing.capture_logs() as log:
         made = taking()
         for outcome in (Number(1), _TIMEOUT, _TIMEOUT, _EMPTY, _EMPTY, Number(1), Number(1)):
-            made.take(Query.LICENSE, "", outcome)
+            await made.take(Query.LICENSE, "", outcome)
 
     assert [(line["event"], line.get("reason"), line.get("after")) for line in log] == [
         ("query failing", "timeout", None),
@@ -337,13 +346,13 @@ def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
     assert {line["switch"] for line in log} == {"pbx"}
 
 
-def test_a_node_without_a_count_is_there(taking: Taking) -> None:
+async def test_a_node_without_a_count_is_there(taking: Taking) -> None:
     """Its own figure and the sum are absent, the rest is served, and the row is counted and logged once."""
     made = taking(nodes=["n1", "n2"])
     skipped = Skipped(1, 0, 'the count of "n2" cannot be read')
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
-            made.take(Query.PEERS, "", Counts(None, {"n1": 3}, frozenset({"n2"}), skipped))
+            await made.take(Query.PEERS, "", Counts(None, {"n1": 3}, frozenset({"n2"}), skipped))
 
     assert made.store.values(catalogue.PEERS) is None
     assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3}
@@ -352,30 +361,31 @@ def test_a_node_without_a_count_is_there(taking: Taking) -> None:
     assert [log["first"] for log in logs] == ['the count of "n2" cannot be read']
 
 
-def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(taking: Taking) -> None:
+async def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(taking: Taking) -> None:
     """It may be the one that is not in the answer: whether that is there is unknown, and so absent."""
     made = taking(nodes=["n1", "n2"])
-    made.take(Query.PEERS, "", Counts(9, {"n1": 3}, frozenset(), Skipped(1, 1, "a name")))
+    await made.take(Query.PEERS, "", Counts(9, {"n1": 3}, frozenset(), Skipped(1, 1, "a name")))
 
     assert made.store.values(catalogue.PEERS) == 9
     assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1}
 
 
-def test_peers_of_an_incomplete_list(taking: Taking) -> None:
+async def test_peers_of_an_incomplete_list(taking: Taking) -> None:
     """Who is not in it may be in the row whose name could not be read: that is unknown, not unregistered."""
     made = taking(
         tenants=[{"code": "A", "extensions": ["100", "101"]}],
         queries={"registrations": {"tenant_interval": "1m", "source": "peers"}},
     )
-    asked = Target(Query.REGISTRATIONS, Scope.SWITCH)
-    for is_complete, state in ((True, "unregistered"), (False, "unknown")):
-        made.ingester.ingest_peers(asked, "A", {"100": Registration.REGISTERED}, is_complete=is_complete)
+    item = Item(Target(Query.REGISTRATIONS, Scope.SWITCH), Request(Operation.PEERS))
+    rows = (Peer("100-A", "n1", Registration.REGISTERED, "OK"),)
+    for skipped, state in ((None, "unregistered"), (Skipped(1, 1, "a name"), "unknown")):
+        await made.ingester.ingest(item, Peers(rows, skipped), KeyHealth("secret"))
         counted = made.store.values(catalogue.TENANT_EXTENSIONS, "A")
         assert isinstance(counted, Mapping)
         assert counted[state] == 1
 
 
-def test_no_switch_lists_more_extensions_than_any_installation_has(taking: Taking) -> None:
+async def test_no_switch_lists_more_extensions_than_any_installation_has(taking: Taking) -> None:
     """The tenant whose list goes beyond that keeps the extensions that it had."""
     made = taking(
         tenants=[{"code": f"T{number}", "extensions": "all"} for number in range(13)],
@@ -383,7 +393,7 @@ def test_no_switch_lists_more_extensions_than_any_installation_has(taking: Takin
     )
     rows = tuple(Extension(str(number), Registration.UNKNOWN, "") for number in range(25_000))
     for number in range(13):
-        made.take(Query.EXTENSIONS, f"T{number}", Extensions(rows))
+        await made.take(Query.EXTENSIONS, f"T{number}", Extensions(rows))
 
     assert made.failure(Query.EXTENSIONS, "T11") is None
     refused = made.failure(Query.EXTENSIONS, "T12")

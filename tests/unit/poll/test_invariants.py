@@ -31,9 +31,8 @@ from exporter.masking import Mask
 from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.poll import Poller
+from exporter.poll import Poller, SwitchContext
 from exporter.request import Operation, Request
-from exporter.store import Store
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastSchedule
 
@@ -155,15 +154,7 @@ class Polling(RuleBasedStateMachine):
         configuration = self._configuration()
         registry = CollectorRegistry()
         instruments = Instruments(registry)
-        self.poller = Poller(
-            configuration,
-            self._client(),
-            Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-            instruments,
-            Mask(),
-            clock,
-            label_names=(),
-        )
+        self.poller = Poller(SwitchContext(configuration, self._client(), instruments, Mask(), clock))
         self.table.is_polled = self.poller.targets.is_polled
         self.page = Exposition(lambda: [self.poller.store, instruments], registry, self.poller.refresh)
         self.schedule = FastSchedule(clock)

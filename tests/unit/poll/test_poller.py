@@ -18,8 +18,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Reason, Scope, Target
-from exporter.poll import Poller
-from exporter.store import Store
+from exporter.poll import Poller, SwitchContext
 from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
@@ -141,13 +140,7 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
         )
         instruments, mask, time = Instruments(CollectorRegistry()), Mask(), _Time()
         poller = Poller(
-            configuration,
-            open_client(configuration),
-            Store("pbx", stale_after=configuration.stale_after, max_series=configuration.max_series),
-            instruments,
-            mask,
-            time.clock(),
-            label_names=(),
+            SwitchContext(configuration, open_client(configuration), instruments, mask, time.clock())
         )
         pollers.append(poller)
         return _Polling(switch, poller, instruments, mask, time)
@@ -368,15 +361,7 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     opened = open_client(configuration)
     instruments = Instruments(CollectorRegistry())
     client: Client = _Defective()  # type: ignore[assignment]  # stands for it, on purpose wrongly
-    poller = Poller(
-        configuration,
-        client,
-        Store("pbx", stale_after=3, max_series=500_000),
-        instruments,
-        Mask(),
-        Clock(),
-        label_names=(),
-    )
+    poller = Poller(SwitchContext(configuration, client, instruments, Mask(), Clock()))
 
     for _ in range(2):
         await poller.sweep(Query.PEERS, Scope.SWITCH)

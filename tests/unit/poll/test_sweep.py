@@ -1,13 +1,12 @@
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
 
 import pytest
 
 from exporter.config import SwitchConfiguration
 from exporter.model import Query, Scope, Target
 from exporter.poll.planner import Targets
-from exporter.poll.sweep import DueTargets, Sweeps
+from exporter.poll.sweep import DueTargets
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -120,20 +119,3 @@ async def test_all_that_is_asked_of_a_tenant_has_one_target(configured: Configur
 def test_what_is_not_polled_has_no_turn(target: Target, configured: Configured) -> None:
     """Neither a tenant that nobody knows nor a query that is off."""
     assert DueTargets(Targets(configured(**_CALLS, tenants=[{"code": "A"}]))).item_for(target, 0) is None
-
-
-async def test_stop_with_a_task_that_has_just_ended() -> None:
-    """The loop has not yet run the callback that forgets it: stopping waits for that, and does not spin."""
-    nothing = cast("Any", None)
-    sweeps = Sweeps(nothing, nothing, nothing, nothing, nothing, nothing, nothing)
-    ending = asyncio.Event()
-
-    async def work() -> None:
-        ending.set()
-
-    task = sweeps._start(work())
-    await ending.wait()
-    assert task.done()
-    assert sweeps._tasks
-    await sweeps.stop()
-    assert not sweeps._tasks

@@ -10,8 +10,7 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
-from exporter.poll import Poller
-from exporter.store import Store
+from exporter.poll import Poller, SwitchContext
 
 NOW = 1000.0
 CLOCK = Clock(monotonic=lambda: NOW, wall=lambda: 1_700_000_000.0)
@@ -26,12 +25,9 @@ async def pollers(configured: Callable[..., SwitchConfiguration]) -> AsyncIterat
 
     def make(**settings: object) -> Poller:
         configuration = configured(**settings)
-        store = Store("pbx", stale_after=configuration.stale_after, max_series=1_000_000)
         instruments = Instruments(CollectorRegistry())
         made.append(
-            Poller(
-                configuration, open_client(configuration), store, instruments, Mask(), CLOCK, label_names=()
-            )
+            Poller(SwitchContext(configuration, open_client(configuration), instruments, Mask(), CLOCK))
         )
         return made[-1]
 

@@ -1,0 +1,50 @@
+"""What the parts that poll one switch share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from exporter.client import Client
+from exporter.clock import Clock
+from exporter.config import SwitchConfiguration
+from exporter.masking import Mask
+from exporter.metrics.self_metrics import Instruments
+from exporter.poll.planner import Targets
+from exporter.store import Store
+from exporter.threads import ThreadLimit
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True)
+class SwitchContext:
+    """One switch: its configuration, what is known of it, and the means to ask it.
+
+    A reload replaces ``configuration`` and ``label_names``, the labels of all tenants of all switches. It
+    also replaces ``client``, as does a gap after which connections cannot be trusted. All else stays.
+    """
+
+    configuration: SwitchConfiguration
+    client: Client
+    instruments: Instruments
+    mask: Mask
+    clock: Clock
+    label_names: tuple[str, ...] = ()
+    store: Store = field(init=False)
+    targets: Targets = field(init=False)
+    log: structlog.typing.FilteringBoundLogger = field(init=False, repr=False)
+    _decoding: ThreadLimit = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        name, configuration = self.configuration.name, self.configuration
+        self.store = Store(name, stale_after=configuration.stale_after, max_series=configuration.max_series)
+        self.targets = Targets(configuration)
+        self.log = structlog.get_logger("exporter.poll").bind(switch=name)
+        self._decoding = ThreadLimit("decode", 1)
+
+    async def decode_in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """Return what ``work`` makes of a large answer; one runs at a time, of all switches together."""
+        return await self._decoding.run(partial(self.client.bodies.decode, work))
