@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
 from exporter.metrics.catalogue import METRICS, Kind
-from grafana.preview.drawing import KINDS
+from grafana.preview.panels import KINDS
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
 from tests.promql_names import LABEL_VALUES, TARGET, known_series, unknown_names
 from tests.rule_files import RECORDS

@@ -5,8 +5,8 @@ import json
 import time
 from pathlib import Path
 
-from grafana.preview.asking import EVERYTHING, Source
 from grafana.preview.page import picture
+from grafana.preview.prometheus import EVERYTHING, Source
 
 
 def parser() -> argparse.ArgumentParser:

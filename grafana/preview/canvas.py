@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from grafana.preview.asking import Series, Source
-from grafana.preview.wording import Panel
+from grafana.preview.prometheus import Series, Source
+from grafana.preview.values import Panel
 
 BACKGROUND, PAPER, EDGE, INK, PALE, TITLE = "#111217", "#181B1F", "#2C3235", "#CCCCDC", "#8E8E99", "#6E9FFF"
 HEAD = 26

@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from grafana.preview.asking import EVERYTHING, Source
 from grafana.preview.canvas import BACKGROUND, INK, PALE, Box, Scene
-from grafana.preview.drawing import draw
+from grafana.preview.panels import draw
+from grafana.preview.prometheus import EVERYTHING, Source
 
 _WIDTH = 1500
 _CELL = 38

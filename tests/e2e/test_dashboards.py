@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from grafana.preview.asking import QueryError, Series, Source
-from grafana.preview.joining import Row, rows
 from grafana.preview.page import picture
+from grafana.preview.prometheus import QueryError, Series, Source
+from grafana.preview.values import Row, rows
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variables
 from tests.dashboard_mistakes import DOUBLED, INVALID, NO_DATA, made
 from tests.e2e.watched_switches import FACTOR, Watched, watched_switches

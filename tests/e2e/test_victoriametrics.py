@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from grafana.preview.asking import EVERYTHING, Series, Source
+from grafana.preview.prometheus import EVERYTHING, Series, Source
 from tests.dashboard_files import DASHBOARDS, panels, variables
 from tests.e2e.everything import configuration, wait_until_well
 from tests.e2e.programs import (

@@ -18,7 +18,7 @@ from typing import Any
 from exporter.metrics import catalogue
 from exporter.simulator.tenants import Tenant, spent
 from exporter.simulator.world import World
-from grafana.preview.asking import EVERYTHING, Source
+from grafana.preview.prometheus import EVERYTHING, Source
 from tests.dashboard_files import DASHBOARDS, variables
 from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, queries, switch
 from tests.e2e.programs import (

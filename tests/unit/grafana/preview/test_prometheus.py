@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from grafana.preview.asking import EVERYTHING, QueryError, Source
+from grafana.preview.prometheus import EVERYTHING, QueryError, Source
 
 
 def test_variables_are_filled_in() -> None:
