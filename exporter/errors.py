@@ -40,8 +40,8 @@ class ConfigurationError(ExporterError):
         return joined
 
 
-def told(error: ExporterError) -> str:
-    """Return the text of an error as the daemon tells it: the first lines, and how many more there are.
+def shortened(error: ExporterError) -> str:
+    """Return the text of an error as the daemon logs it: the first lines, and how many more there are.
 
     3,000 mistakes in one file are 350 kB, and masking them held up the event loop for a second (2026-11).
     """

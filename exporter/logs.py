@@ -108,7 +108,7 @@ def log_uncaught() -> None:
     sys.unraisablehook = in_finalizer
 
 
-def tell_dropped(count: int) -> None:
+def log_dropped(count: int) -> None:
     """Log that lines were dropped because nobody read them."""
     log = structlog.get_logger("exporter.logs")
     log.warning("log lines dropped: the reader of the log did not read", count=count)
@@ -186,7 +186,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         for trouble in self._repeats.ended():
-            self._tell(trouble)
+            self._log_repeats(trouble)
         if not self._repeats.is_repetition(record):
             super().emit(record)
         if _says_out_of_memory(record):
@@ -199,7 +199,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().handleError(record)
 
     @staticmethod
-    def _tell(trouble: _Trouble) -> None:
+    def _log_repeats(trouble: _Trouble) -> None:
         log = structlog.get_logger("exporter.logs")
         log.warning("log line repeated", of=trouble.logger, line=trouble.line, count=trouble.repeats)
 

@@ -44,7 +44,7 @@ class BoundedOutput(io.TextIOBase):
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._lock = threading.RLock()
         self._waiting = 0  # bytes that are not written yet
-        self._untold = 0  # dropped lines that no message has reported yet
+        self._unreported = 0  # dropped lines that no message has reported yet
         self._rest = ""  # the beginning of a line whose end has not come yet
         self._is_torn = False
         threading.Thread(target=self._run, name="output", daemon=True).start()
@@ -93,7 +93,7 @@ class BoundedOutput(io.TextIOBase):
         with self._lock:
             lines = max(content.count(b"\n"), 1)
             self.dropped += lines
-            self._untold += lines
+            self._unreported += lines
 
     def _run(self) -> None:
         while True:
@@ -108,10 +108,10 @@ class BoundedOutput(io.TextIOBase):
                 is_written = True
             with self._lock:
                 self._waiting -= len(content)
-                untold = self._untold if is_written else 0
-                self._untold -= untold
-            if untold:
-                self.on_resumed(untold)
+                unreported = self._unreported if is_written else 0
+                self._unreported -= unreported
+            if unreported:
+                self.on_resumed(unreported)
 
     def _next(self) -> bytes:
         """Wait for output; return all there is: a write for each line would wait for the GIL each time."""

@@ -8,7 +8,7 @@ import structlog
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
-from exporter.errors import ExporterError, told
+from exporter.errors import ExporterError, shortened
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
 from exporter.metrics.self_metrics import Instruments
@@ -106,7 +106,7 @@ class Reloading:
         if not self._schedule.is_running:  # the start fails, and says why
             return
         if isinstance(error, ExporterError):
-            self._log.warning("configuration not loaded; the one before it stays", problems=told(error))
+            self._log.warning("configuration not loaded; the one before it stays", problems=shortened(error))
         elif isinstance(error, Exception):
             self._log.error("job failed", job="reload", exc_info=error)
 

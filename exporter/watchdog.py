@@ -30,7 +30,7 @@ _LOGGING = 3
 _NO_THREAD = {"can't start new thread", "no thread can be started"}
 """What threading says, and exporter.threads."""
 
-_LAST_WORDS = b"out of memory: ending, to be started again\n"
+_OUT_OF_MEMORY = b"out of memory: ending, to be started again\n"
 
 _reserve: list[bytearray] = [bytearray(4 * 2**20)]
 """Given back before the last line is logged: to make it takes memory."""
@@ -38,25 +38,25 @@ _reserve: list[bytearray] = [bytearray(4 * 2**20)]
 
 log = structlog.get_logger("exporter.watchdog")
 
-Tell = Callable[[], None]
+Log = Callable[[], None]
 
 
-def end_process(tell: Tell) -> None:
+def end_process(write_log: Log) -> None:
     """Log why, and end at once with status 3. Nothing is closed: that takes memory, or what stands still."""
     _reserve.clear()
     # A thread that stands still may hold the lock of logging: then the kernel ends the process.
     signal.alarm(_LOGGING)
     try:
-        tell()
+        write_log()
         if isinstance(sys.stderr, BoundedOutput):
             sys.stderr.drain(1.0)
     except BaseException:  # noqa: BLE001 -- whatever it is, the process must end
-        _say(_LAST_WORDS)
+        _write_to_stderr(_OUT_OF_MEMORY)
     finally:
         os._exit(EXIT_STATUS)
 
 
-def _say(words: bytes) -> None:
+def _write_to_stderr(words: bytes) -> None:
     _, writable, _ = select.select([], [2], [], 0)
     if writable:
         os.write(2, words)
@@ -73,7 +73,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def says_out_of_memory(text: str) -> bool:
-    """Tell the same of the last line of a traceback."""
+    """Tell the same from the last line of a traceback."""
     return text.startswith("MemoryError") or (text.startswith("RuntimeError: ") and text[14:] in _NO_THREAD)
 
 
@@ -84,7 +84,7 @@ class Watchdog:
     asleep, has not stood still. ``beat`` is to be called by the event loop, each second or so.
     """
 
-    def __init__(self, end: Callable[[Tell], None] = end_process, tick: float = _TICK) -> None:
+    def __init__(self, end: Callable[[Log], None] = end_process, tick: float = _TICK) -> None:
         self._end = end
         self._tick = tick
         self._beats = 0
@@ -93,7 +93,7 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def beat(self) -> None:
-        """Tell that the event loop goes on."""
+        """Report that the event loop runs."""
         self._beats += 1
 
     def stopping(self) -> None:

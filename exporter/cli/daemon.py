@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     mask = Mask()
     output = never_block()
     if output:
-        output.on_resumed = logs.tell_dropped
+        output.on_resumed = logs.log_dropped
     logs.configure(arguments.log_level, arguments.log_format, mask)
     logs.log_uncaught()
     raise_descriptor_limit()

@@ -1,7 +1,7 @@
 """What is wrong with a configuration, as sentences: the path, what is wrong there, and what to do."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -111,49 +111,41 @@ def sections(annotation: object) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in sections(part)]
 
 
-def _choice(details: ErrorDetails) -> str:
-    return f"{shown(details['input'])} is not known; write {details['ctx']['expected'].replace(chr(39), '')}"
-
-
-_SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
-    "missing": lambda _: "is missing; add it",
-    "value_error": lambda details: str(details["ctx"]["error"]),
+_SENTENCES: Mapping[str, str] = {
+    "missing": "is missing; add it",
+    "value_error": "{error}",
     # Not the text itself: in "- key:SECRET", where a blank is missing, it holds the key.
-    "model_type": lambda details: f"is {shape(details['input'])}; write a mapping, one `key: value` a line",
-    "dict_type": lambda details: f"is {shape(details['input'])}; write a mapping, one `key: value` a line",
-    "tuple_type": lambda details: f"is {shape(details['input'])}; write a list, such as [a, b]",
-    "string_type": lambda details: f"is {shape(details['input'])}; write a single value",
-    "int_parsing": lambda details: f"{shown(details['input'])} is not a whole number; write one such as 10",
-    "int_parsing_size": lambda details: (
-        f"{shown(details['input'])} is too large a number; write a smaller one"
-    ),
-    "int_type": lambda details: f"is {shape(details['input'])}; write a whole number such as 10",
-    "float_parsing": lambda details: f"{shown(details['input'])} is not a number; write one such as 0.5",
-    "float_type": lambda details: f"is {shape(details['input'])}; write a number such as 0.5",
-    "finite_number": lambda details: (
-        f"{shown(details['input'])} is not a finite number; write one such as 0.5"
-    ),
-    "bool_parsing": lambda details: f"{shown(details['input'])} is neither true nor false; write one of them",
-    "bool_type": lambda details: f"is {shape(details['input'])}; write true or false",
-    "literal_error": _choice,
-    "enum": _choice,
-    "greater_than": lambda details: (
-        f"{shown(details['input'])} is too small; write a number above {details['ctx']['gt']:,.10g}"
-    ),
-    "greater_than_equal": lambda details: (
-        f"{shown(details['input'])} is too small; write {details['ctx']['ge']:,.10g} or more"
-    ),
-    "less_than_equal": lambda details: (
-        f"{shown(details['input'])} is too large; write {details['ctx']['le']:,.10g} or less"
-    ),
+    "model_type": "is {shape}; write a mapping, one `key: value` a line",
+    "dict_type": "is {shape}; write a mapping, one `key: value` a line",
+    "tuple_type": "is {shape}; write a list, such as [a, b]",
+    "string_type": "is {shape}; write a single value",
+    "int_parsing": "{shown} is not a whole number; write one such as 10",
+    "int_parsing_size": "{shown} is too large a number; write a smaller one",
+    "int_type": "is {shape}; write a whole number such as 10",
+    "float_parsing": "{shown} is not a number; write one such as 0.5",
+    "float_type": "is {shape}; write a number such as 0.5",
+    "finite_number": "{shown} is not a finite number; write one such as 0.5",
+    "bool_parsing": "{shown} is neither true nor false; write one of them",
+    "bool_type": "is {shape}; write true or false",
+    "literal_error": "{shown} is not known; write {expected}",
+    "enum": "{shown} is not known; write {expected}",
+    "greater_than": "{shown} is too small; write a number above {gt:,.10g}",
+    "greater_than_equal": "{shown} is too small; write {ge:,.10g} or more",
+    "less_than_equal": "{shown} is too large; write {le:,.10g} or less",
 }
-"""What pydantic calls each kind of mistake, and what we say."""
+"""What pydantic calls each kind of mistake, and what we say of the value and its limits."""
 
 
 def _sentence(details: ErrorDetails) -> str:
-    if details["type"] in _SENTENCES:
-        return _SENTENCES[details["type"]](details)
-    return f"is not what is due here ({details['type'].replace('_', ' ')}); see config.example.yaml"
+    template = _SENTENCES.get(details["type"])
+    if template is None:
+        kind = details["type"].replace("_", " ")
+        return f"is not what is expected here ({kind}); see config.example.yaml"
+    context = dict(details.get("ctx", {}))
+    if "expected" in context:
+        context["expected"] = context["expected"].replace("'", "")
+    value = details["input"]
+    return template.format(shown=shown(value), shape=shape(value), **context)
 
 
 def _at(model: type[BaseModel], path: Path) -> type[BaseModel]:

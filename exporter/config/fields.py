@@ -136,7 +136,10 @@ def unique(items: _Items) -> _Items:
 
 
 def not_empty(items: _Items) -> _Items:
-    """Return the items. Raises ValueError where there is none."""
+    """Return the items. Raises ValueError where there is none.
+
+    ``Field(min_length=1)`` counts valid entries only, so it also reports a list whose entries are wrong.
+    """
     if not any(True for _ in items):
         raise ValueError("is an empty list; write at least one entry")
     return items

@@ -36,12 +36,7 @@ SUITES = {
 SUITES_13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 """Of TLS 1.3, which has no others. Go takes the names and chooses by itself; so does OpenSSL."""
 
-CURVES = {
-    "CurveP256": "prime256v1",
-    "CurveP384": "secp384r1",
-    "CurveP521": "secp521r1",
-    "X25519": "X25519",
-}
+CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 
 VERSIONS = ("TLS12", "TLS13")
 BROKEN_VERSIONS = ("TLS10", "TLS11")

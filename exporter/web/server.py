@@ -9,7 +9,7 @@ import bcrypt
 from aiohttp import web
 
 from exporter.clock import Clock
-from exporter.errors import ExporterError, StartError, told
+from exporter.errors import ExporterError, StartError, shortened
 from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
@@ -142,7 +142,9 @@ def _reload(reload: Callable[[], Awaitable[None]], mask: Callable[[str], str]) -
         try:
             await reload()
         except ExporterError as error:
-            return web.Response(status=500, text=f"The configuration was not loaded:\n{mask(told(error))}\n")
+            return web.Response(
+                status=500, text=f"The configuration was not loaded:\n{mask(shortened(error))}\n"
+            )
         except Exception:  # noqa: BLE001 -- a defect of ours, which was logged where it was raised
             return web.Response(status=500, text="The configuration was not loaded; the log says why.\n")
         return web.Response(text="The configuration was loaded.\n")

@@ -11,7 +11,7 @@ import structlog
 
 from exporter.config import TlsServerConfiguration, WebConfiguration, load_web
 from exporter.config.web import CURVES, SUITES
-from exporter.errors import ConfigurationError, told
+from exporter.errors import ConfigurationError, shortened
 from exporter.files import read_regular_file
 from exporter.threads import ThreadLimit
 from exporter.tls import VERIFY_FLAGS
@@ -165,7 +165,7 @@ class WebFile:
             reading = (await self._threads.run(lambda: read(self._path))).keeping(self.reading)
             await adopt(reading)
         except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
-            self._tell(error.strerror or "" if isinstance(error, OSError) else told(error))
+            self._tell(error.strerror or "" if isinstance(error, OSError) else shortened(error))
             return
         self.reading, self._seen = reading, reading.contents
         self._log.info("web configuration loaded", tls=reading.context is not None)

@@ -301,7 +301,7 @@ def test_memory_that_has_run_out_is_noticed(error: Exception, now: _Time) -> Non
 def test_dropped_lines_are_told(now: _Time) -> None:
     """In one line, with their number."""
     stream = _limited(now)
-    logs.tell_dropped(7)
+    logs.log_dropped(7)
     (line,) = _read("logfmt", stream)
     assert (line["level"], line["count"]) == ("warning", "7")
 

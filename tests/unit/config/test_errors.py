@@ -50,5 +50,5 @@ def test_a_mistake_of_an_unknown_kind_is_told_too() -> None:
     with pytest.raises(ValidationError) as caught:
         Strange.model_validate({"unheard": 5})
     assert [str(problem) for problem in from_validation(caught.value, Strange)] == [
-        "unheard: is not what is due here (bytes type); see config.example.yaml"
+        "unheard: is not what is expected here (bytes type); see config.example.yaml"
     ]

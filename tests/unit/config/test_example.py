@@ -146,7 +146,7 @@ def _load(path: Path) -> Configuration:
     assert refused.problems
     for problem in refused.problems:
         assert PLACE.match(problem), problem
-        assert not re.search(r"Input should|function-|Error|is not what is due", problem), problem
+        assert not re.search(r"Input should|function-|Error|is not what is expected", problem), problem
     raise _Refused
 
 

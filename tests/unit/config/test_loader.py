@@ -1,17 +1,23 @@
+import contextlib
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exporter.config import load, load_web
+from exporter.config import load, load_web, loader
 from exporter.errors import ConfigurationError
 
 Problems = Callable[..., list[str]]
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "config"
 SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n"
+LOADERS = [loader.YAML_LOADER, yaml.SafeLoader]
 
 
 def test_missing_files_are_told_with_the_directory_they_were_looked_for_in(
@@ -124,3 +130,178 @@ def _odd(directory: Path, kind: str) -> Path:
         case _:
             return Path(kind)
     return path
+
+
+def _read(directory: Path, content: str | bytes) -> loader.Tree:
+    path = directory / "file.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    tree, problems = loader.read_yaml(path)
+    assert problems == []
+    return tree
+
+
+def _refusal(directory: Path, content: str | bytes) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        _read(directory, content)
+    (problem,) = caught.value.problems
+    assert caught.value.source == str(directory / "file.yaml")
+    return problem
+
+
+@pytest.mark.parametrize(
+    "written", ["0101", "NO", "off", "yes", "18:00", "1e3", "0x1f", "2026-10-01", "1_000", ".inf", "=", "<<"]
+)
+def test_a_plain_value_stays_what_was_written(tmp_path: Path, written: str) -> None:
+    """Nothing is made of a plain value: no octal number, no truth value, no sexagesimal, no date."""
+    assert _read(tmp_path, f"a: {written}\n{written}: b") == {"a": written, written: "b"}
+
+
+def test_quotes_make_no_difference_but_to_the_empty_value(tmp_path: Path) -> None:
+    """A quoted text is a text, even where it would mean "no value" without the quotes."""
+    assert _read(tmp_path, "a: 'null'\nb: ''\nc: \"~\"\nd: 'off'") == {
+        "a": "null",
+        "b": "",
+        "c": "~",
+        "d": "off",
+    }
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """An editor's byte order mark is no part of the first key."""
+    assert _read(tmp_path, b"\xef\xbb\xbfa: b") == {"a": "b"}
+
+
+def test_aliases_stand_for_what_they_name(tmp_path: Path) -> None:
+    """Anchors and aliases may be used."""
+    assert _read(tmp_path, "a: &x [1, {b: 2}]\nc: *x") == {"a": ["1", {"b": "2"}], "c": ["1", {"b": "2"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a: \xff", "file: byte 4 is not UTF-8; save the file as UTF-8"),
+        ("a: b\nc: \x07", "file: holds a control character; remove it"),
+        ("a: 1\n---\nb: 2", "line 2: a second document begins; keep one"),
+        ("a: 1\n[b]: 2", "line 2: a list, a mapping or an alias stands for a key; write a plain word"),
+        ("a: *b", 'line 1: an alias without an anchor before it; quote a value that begins with "*"'),
+        ("a: &b [*b]", 'line 1: an alias without an anchor before it; quote a value that begins with "*"'),
+        ("\n" + "[" * 100_000, "line 2: nested more than 20 deep; look for brackets that are not closed"),
+        ("- " * 100_000, "line 1: nested more than 20 deep; look for brackets that are not closed"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """A file that cannot be read as a whole is refused, with where and what to do."""
+    assert _refusal(tmp_path, content) == problem
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("a: 5\n b: 3", "line 2, column "),
+        ("a:\n\tb", "line 2, column 1"),
+        ("a: 'b", "line 1, column "),
+        ("a: [1, 2", "line "),
+        ("a: @b", "line 1, column 4"),
+        ('a: "\\q"', "line 1, column "),
+        ("%YAML 9.9\n---\na: 1", "line 1, column 1"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_with_its_line(tmp_path: Path, content: str, place: str) -> None:
+    """A syntax error names line and column, and what to look for."""
+    problem = _refusal(tmp_path, content)
+    assert problem.startswith(place)
+    assert problem.endswith("; look for indentation, quotes and colons")
+
+
+@pytest.mark.parametrize("yaml_loader", LOADERS)
+@pytest.mark.parametrize(
+    "content",
+    ["a: *S3CRET", "a: !S3CRET!x y", "a: @S3CRET", '"\\US3CRET"', "a: |S3CRET", "%S3CRET\n---\na: !S3CRET b"],
+)
+def test_neither_reader_repeats_what_it_stumbled_over(
+    tmp_path: Path, yaml_loader: type[Any], content: str
+) -> None:
+    """The reader written in Python quotes the text at fault, which may be a key; that is left out."""
+    path = tmp_path / "file.yaml"
+    path.write_text(content)
+    try:
+        _, problems = loader.read_yaml(path, yaml_loader)
+    except ConfigurationError as error:
+        told = str(error)
+    else:
+        told = "".join(map(str, problems))
+    assert told
+    assert "S3CRET" not in told
+
+
+def test_an_escaped_character_that_does_not_exist(tmp_path: Path) -> None:
+    """What the reader written in Python leaves to Python's own errors is one sentence too."""
+    path = tmp_path / "file.yaml"
+    path.write_text('"\\UFFFFFFFF"')
+    with pytest.raises(ConfigurationError, match="file: holds an escaped character that does not exist"):
+        loader.read_yaml(path, yaml.SafeLoader)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """What cannot be opened is reported with the system's reason."""
+    with pytest.raises(ConfigurationError) as caught:
+        loader.read_yaml(tmp_path / "none")
+    assert caught.value.problems == (
+        "file: cannot be read (No such file or directory); check its path and permissions",
+    )
+
+
+def test_a_billion_laughs() -> None:
+    """Aliases that stand for billions of values are refused, not expanded."""
+    with pytest.raises(ConfigurationError) as caught:
+        loader.read_yaml(FIXTURES / "billion-laughs.yaml")
+    assert caught.value.problems == (
+        "line 8: more than 2,000,000 values, those behind aliases included; write less",
+    )
+
+
+def test_remarks_come_with_path_and_line(tmp_path: Path) -> None:
+    """What is wrong but readable is told at its path, the first of two keys counts, reading goes on."""
+    path = tmp_path / "file.yaml"
+    path.write_text("a:\n  - b: 1\n    b: 2\n    c:\nd: !t 3\n")
+    tree, problems = loader.read_yaml(path)
+    assert tree == {"a": [{"b": "1", "c": None}], "d": "3"}
+    assert [str(problem) for problem in problems] == [
+        "a[0].b: line 3: was given in line 2 already; keep one of them",
+        "a[0].c: line 4: has no value; write one, or take the key away",
+        'd: line 5: YAML tags are not read; quote a value that begins with "!"',
+    ]
+
+
+_TREES: st.SearchStrategy[object] = st.recursive(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(tree=_TREES)
+@settings(deadline=None)
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tree: object) -> None:
+    """What a YAML writer writes of texts, lists and mappings is read back the same."""
+    directory = tmp_path_factory.getbasetemp()
+    assert _read(directory, yaml.safe_dump(tree, allow_unicode=True)) == tree
+
+
+@pytest.mark.parametrize("yaml_loader", LOADERS)
+@given(
+    content=st.binary(max_size=200) | st.text("ab:-[]{}*&!#|>'\"%@`,? \n\t~<", max_size=60).map(str.encode)
+)
+@settings(deadline=None, max_examples=300)
+def test_any_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, yaml_loader: type[Any], content: bytes
+) -> None:
+    """Whatever stands in the file, it is a tree or a ConfigurationError."""
+    path = tmp_path_factory.getbasetemp() / "bytes.yaml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigurationError):
+        tree, _ = loader.read_yaml(path, yaml_loader)
+        assert tree is None or isinstance(tree, str | list | dict)
