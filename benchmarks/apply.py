@@ -38,7 +38,7 @@ def _apply(store: Store, step: int, *, is_scraped: bool) -> float:
     """Return the CPU time of one answer."""
     if is_scraped:
         for metric in METRICS:
-            store.lend(metric)
+            store.sample_lines(metric)
     started = time.thread_time()
     for number in range(_ANSWERS):
         answer(store, f"T{number:05}", number + step)

@@ -34,8 +34,8 @@ _OWN: dict[Format, Callable[[CollectorRegistry], bytes]] = {
 class Source(Protocol):
     """What has lines to serve: a store, and the instruments."""
 
-    def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
-        """Return the blocks of a family as they are now: what comes later does not change them."""
+    def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
+        """Return the sample lines of a family, as they are now and will stay."""
         ...
 
 
@@ -66,9 +66,9 @@ class Exposition:
         sources = list(self._sources())
         families: list[tuple[bytes, list[Collection[bytes]]]] = []
         for metric, header in self._headers[form].items():
-            lent = [blocks for source in sources for blocks in source.lend(metric) if blocks]
-            if lent:
-                families.append((header, lent))
+            blocks = [lines for source in sources for lines in source.sample_lines(metric) if lines]
+            if blocks:
+                families.append((header, blocks))
         return _slices(families, _OWN[form](self._registry))
 
 
@@ -82,9 +82,9 @@ def _header(metric: Metric, form: Format) -> bytes:
 def _slices(families: list[tuple[bytes, list[Collection[bytes]]]], own: bytes) -> Iterator[bytes]:
     pending: list[bytes] = []
     size = 0
-    for header, lent in families:
+    for header, blocks in families:
         pending.append(header)
-        for block in chain.from_iterable(lent):
+        for block in chain.from_iterable(blocks):
             pending.append(block)
             size += len(block)
             if size >= SLICE_BYTES:

@@ -165,8 +165,8 @@ class Instruments:
         for family in self._families:
             family.forget(switch)
 
-    def lend(self, metric: Metric) -> Iterable[Collection[bytes]]:
-        """Return the lines of a family, as a store does, as they are now."""
+    def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
+        """Return the sample lines of a family, as they are now."""
         return [[family.block()] for family in self._families if family.metric is metric]
 
 

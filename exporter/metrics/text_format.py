@@ -11,14 +11,11 @@ from types import MappingProxyType
 from exporter.metrics.catalogue import METRICS, Metric
 
 Values = float | Mapping[str, float]
-"""What a family says of one tenant, or of the switch: one figure, or one for each value of the last label."""
+"""What a family says of one tenant, or of the switch: one value, or one for each value of the last label."""
 
-_MANY = frozenset({"node", "state", "extension", "severity"})
-"""Labels of which one answer tells a value each. A family that ends with another one tells a figure."""
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _UNESCAPES = {r"\\": "\\", r"\n": "\n", r"\"": '"'}
 _ESCAPED = re.compile(r"\\.")
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 _OPENINGS = {
     metric: metric.name + "{" + ",".join([f'{label}="%s"' for label in metric.labels]) + "} "
@@ -41,44 +38,43 @@ def number(value: float) -> str:
     return str(whole) if whole == value else repr(value)
 
 
-def opening(metric: Metric, label_values: Iterable[str], more: Mapping[str, str] = _NO_MORE) -> str:
-    """Return a sample line up to its value; ``more`` are labels beyond those the catalogue declares.
+def count(values: Values) -> int:
+    """Return how many series these values are."""
+    return 1 if isinstance(values, float | int) else len(values)
+
+
+def opening(metric: Metric, label_values: Iterable[str]) -> str:
+    """Return a sample line up to its value.
 
     Raises ValueError where the label values are not as many as the metric's labels.
     """
     texts = tuple(map(escaped, label_values))
     if len(texts) != len(metric.labels):
-        raise ValueError(f"{metric.name} has {len(metric.labels)} labels, {len(texts)} texts were given")
-    start = _OPENINGS[metric] % texts
-    if not more:
-        return start
-    labels = "".join(f',{label}="{escaped(text)}"' for label, text in more.items())
-    return f"{start.removesuffix('} ')}{labels}}} "
+        raise ValueError(f"{metric.name}: expected {len(metric.labels)} label values, got {len(texts)}")
+    return _OPENINGS[metric] % texts
 
 
-def line(
-    metric: Metric, label_values: Iterable[str], value: float, more: Mapping[str, str] = _NO_MORE
-) -> str:
+def line(metric: Metric, label_values: Iterable[str], value: float) -> str:
     """Return one sample line with its newline. Raises what ``opening`` raises."""
-    return f"{opening(metric, label_values, more)}{number(value)}\n"
+    return f"{opening(metric, label_values)}{number(value)}\n"
 
 
-def block(metric: Metric, label_values: tuple[str, ...], values: Values) -> bytes:
-    """Return the lines of one figure, or one line for each value of the last label."""
+def block(
+    metric: Metric, common: tuple[str, ...], values: Values, more: Mapping[str, str] = _NO_MORE
+) -> bytes:
+    """Return the sample line of one value, or a line for each value of the label ``metric.per``.
+
+    ``common``: the values of the labels that all lines share. ``more``: labels that the catalogue does not
+    know, because the configuration names them. Raises what ``opening`` raises.
+    """
     if isinstance(values, float | int):
-        return line(metric, label_values, values).encode()
-    if not values:
-        return b""
-    # What the lines have in common is made once: of 50 phones that is four fifths of the work.
-    start = _common_start(metric, label_values)
+        return line(metric, common, values).encode()
+    # What the lines share is made once: for 50 phones that is four fifths of the work.
+    start = opening(metric, (*common, "")).removesuffix('"} ')
+    end = '"' + "".join(f',{label}="{escaped(text)}"' for label, text in more.items()) + "} "
     return "".join(
-        [f'{start}{escaped(last)}"}} {number(value)}\n' for last, value in values.items()]
+        [f"{start}{escaped(last)}{end}{number(value)}\n" for last, value in values.items()]
     ).encode()
-
-
-def renewed(text: bytes, value: float) -> bytes:
-    """Return a line with another value: an answer seldom changes more, and labels take longer to make."""
-    return b"%b%b\n" % (text[: text.rindex(b" ") + 1], number(value).encode())
 
 
 def head(metric: Metric, switch: str, tenant: str) -> tuple[str, ...]:
@@ -88,7 +84,7 @@ def head(metric: Metric, switch: str, tenant: str) -> tuple[str, ...]:
 
 def said(metric: Metric, switch: str, tenant: str, text: bytes) -> Values:
     """Return the values that a block of a family was made of."""
-    if metric.labels[-1] in _MANY:
+    if metric.per:
         return figures(metric, head(metric, switch, tenant), text)
     return figure(text)
 

@@ -54,7 +54,7 @@ class Fetcher:
         targets = self._context.targets
         if not targets.is_polled(target):
             return None  # it left during the sweep; `send` sends nothing to it
-        if target.scope is Scope.TENANT and self._context.store.withholds_tenants:
+        if target.scope is Scope.TENANT and self._context.store.drops_tenants:
             is_watched = target.query is Query.REGISTRATIONS and targets.tenants[target.tenant].watch
             if not is_watched:
                 return SkipReason.BUDGET  # its values would not be kept

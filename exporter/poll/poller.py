@@ -117,7 +117,7 @@ class Poller:
         store.set(catalogue.SERIES_LIMITED, "", float(store.is_limited))
         store.set(catalogue.SERIES, "", store.series)
         self._context.instruments.breaker_open.labels(store.switch).set(self.policy.breaker.is_open)
-        if store.take_lack_of_declared():
+        if store.take_room_for_configured():
             self._set_tenants_and_ask([], list(self.targets.tenants))
 
     def drop_stale(self) -> None:

@@ -227,7 +227,7 @@ class Play:
         if up is not None:
             self.store.set(catalogue.UP, "", float(up))
         for metric in _USED:
-            for line in b"".join(chain.from_iterable(self.store.lend(metric))).decode().splitlines():
+            for line in b"".join(chain.from_iterable(self.store.sample_lines(metric))).decode().splitlines():
                 series, _, value = line.rpartition(" ")
                 yield series, value
         own = text_format.line(

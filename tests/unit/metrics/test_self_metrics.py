@@ -57,7 +57,7 @@ def test_counts() -> None:
 @pytest.mark.parametrize("labels", [("pbx",), ("pbx", "calls", "more")])
 def test_wrong_number_of_label_values_is_refused(labels: tuple[str, ...]) -> None:
     """A series with a label too few or too many is a defect of ours, and is never served."""
-    with pytest.raises(ValueError, match="labels"):
+    with pytest.raises(ValueError, match="label values"):
         Family(catalogue.EMPTY_ANSWERS, Count).labels(*labels)
 
 

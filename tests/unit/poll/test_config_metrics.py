@@ -20,7 +20,9 @@ def store() -> Store:
 
 
 def _limits(store: Store) -> list[str]:
-    return [block.decode() for blocks in store.lend(catalogue.TENANT_CHANNELS_LIMIT) for block in blocks]
+    return [
+        block.decode() for blocks in store.sample_lines(catalogue.TENANT_CHANNELS_LIMIT) for block in blocks
+    ]
 
 
 def test_values_of_the_switch(store: Store, configured: Configured) -> None:
@@ -60,7 +62,7 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
 
     set_tenant_metrics(store, switch.settings("ACME"), name="Acme Ltd.", label_names=("site", "team"))
 
-    ((info,),) = store.lend(catalogue.TENANT_INFO)
+    ((info,),) = store.sample_lines(catalogue.TENANT_INFO)
     assert info.decode() == (
         'softswitch_tenant_info{switch="pbx",tenant="ACME",name="Acme Ltd.",site="",team="voice"} 1\n'
     )
@@ -78,7 +80,7 @@ def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
     set_tenant_metrics(store, after.settings("A"), name="", label_names=())
 
     assert store.values(catalogue.EXTENSION_WATCHED, "A") == {"101": 1}
-    assert [len(blocks) for blocks in store.lend(catalogue.TENANT_INFO)] == [1]
+    assert [len(blocks) for blocks in store.sample_lines(catalogue.TENANT_INFO)] == [1]
 
 
 def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, Metric
 from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.store import Store
+from exporter.store import Store, Values
 
 _CHANNELS = Target(Query.CHANNELS, Scope.SWITCH)
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
@@ -18,8 +18,8 @@ _TIMEOUT = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
 
 
 def _lines(store: Store, metric: Metric) -> list[str]:
-    lent = [block for blocks in store.lend(metric) for block in blocks]
-    return sorted(line for block in lent for line in block.decode().split("\n")[:-1])
+    blocks = [block for blocks in store.sample_lines(metric) for block in blocks]
+    return sorted(line for block in blocks for line in block.decode().split("\n")[:-1])
 
 
 def _everything(store: Store) -> list[str]:
@@ -361,7 +361,7 @@ def test_detail_goes_rank_by_rank(most: int, left: tuple[int, ...], *, from_the_
     assert store.series == len(_everything(store))
     assert store.series <= max(most, 2)  # the watched phone, and that it is watched
     assert store.is_limited is (most < _HELD)
-    assert store.withholds_tenants is (most < 7)
+    assert store.drops_tenants is (most < 7)
     if most < _HELD:
         assert _lines(store, catalogue.EXTENSION_REGISTERED) == [
             'softswitch_extension_registered{switch="pbx",tenant="ACME",extension="100"} 0'
@@ -399,12 +399,12 @@ def test_the_figures_of_tenants_come_back() -> None:
     """As soon as those that were left out, one series each or one for each state, would fit."""
     store = Store("pbx", stale_after=3, max_series=6)
     _holding(store, "ACME")
-    assert (store.series, store.withholds_tenants) == (2, True)
+    assert (store.series, store.drops_tenants) == (2, True)
 
-    for most, withholds_tenants in ((7, True), (8, False)):  # 2 and 5 are 7; a tenth stays free
+    for most, drops_tenants in ((7, True), (8, False)):  # 2 and 5 are 7; a tenth stays free
         store.configure(stale_after=3, max_series=most)
         store.expire(1)
-        assert store.withholds_tenants is withholds_tenants
+        assert store.drops_tenants is drops_tenants
 
 
 def test_only_phones_are_watched() -> None:
@@ -442,8 +442,8 @@ def test_no_number_of_tenants_is_too_large() -> None:
     store.drop_tenants({f"T{number}" for number in range(3, 200)})
     store.expire(1)
     assert not store.is_limited
-    assert store.take_lack_of_declared()
-    assert not store.take_lack_of_declared()
+    assert store.take_room_for_configured()
+    assert not store.take_room_for_configured()
     _with_tenants(store, 3)
     assert store.series == 2 + 3 * (3 + 6)
 
@@ -460,7 +460,7 @@ def test_no_number_of_nodes_is_too_large() -> None:
         for node in nodes:
             store.forget(_CHANNELS, node)
 
-    assert len(list(store._shelves.places)) < 10
+    assert len(store.snapshot(catalogue.NODE_CHANNELS)) == 0
 
 
 def test_long_labels_count_for_more() -> None:
@@ -482,7 +482,7 @@ def test_what_is_withheld_is_not_forgotten() -> None:
 
     for now in range(100, 2000, 100):
         assert store.expire(now) == []
-        assert store.withholds_tenants
+        assert store.drops_tenants
         assert store.series == 0
 
     store.drop_tenants({"ACME"})
@@ -685,7 +685,7 @@ class _AnyOrder(RuleBasedStateMachine):
     def the_page_can_be_read_and_says_it_all(self) -> None:
         text = "".join(
             f"# TYPE {metric.name} {metric.kind}\n"
-            + "".join(block.decode() for blocks in self.store.lend(metric) for block in blocks)
+            + "".join(block.decode() for blocks in self.store.sample_lines(metric) for block in blocks)
             for metric in METRICS
         )
         samples = [sample for family in parse_text(text) for sample in family.samples]
@@ -716,7 +716,7 @@ def test_what_is_configured_can_be_asked_for(store: Store) -> None:
 
     assert store.intervals == {(Query.PEERS, Scope.SWITCH): 60}
     assert store.labels == {"ACME": {"team": "voice"}}
-    assert store.blocks(catalogue.TENANT_INFO)[""].keys() == {"ACME"}
+    assert store.snapshot(catalogue.TENANT_INFO) == {"": {"ACME": {"Acme": 1}}}
 
 
 def test_what_was_attempted_last_stands_last(store: Store) -> None:
@@ -727,12 +727,66 @@ def test_what_was_attempted_last_stands_last(store: Store) -> None:
     assert list(store.attempts) == [_OF_ACME, _CHANNELS]
 
 
-def test_an_answer_that_says_the_same_changes_no_block(store: Store) -> None:
-    """Who looks at what is new since the last time finds the very same block."""
-    looks = []
+def test_an_answer_that_says_the_same_changes_no_object(store: Store) -> None:
+    """Snapshots can be compared by identity, and none of them changes later."""
+    snapshots = []
     for now, channels in ((0, 7), (30, 7), (60, 8)):
-        store.put(_OF_ACME, {catalogue.TENANT_CHANNELS: channels}, interval=30, now=now)
-        looks.append(store.blocks(catalogue.TENANT_CHANNELS)[""])
+        store.put(_OF_ACME, {catalogue.TENANT_NODE_CHANNELS: {"n1": channels}}, interval=30, now=now)
+        snapshots.append(store.snapshot(catalogue.TENANT_NODE_CHANNELS)[""])
 
-    assert looks[0] is looks[1] is not looks[2]
-    assert looks[0]["ACME"] == b'softswitch_tenant_channels{switch="pbx",tenant="ACME"} 7\n'
+    assert snapshots[0] is snapshots[1] is not snapshots[2]
+    assert [snapshot["ACME"] for snapshot in snapshots] == [{"n1": 7}, {"n1": 7}, {"n1": 8}]
+
+
+def test_values_are_copied(store: Store) -> None:
+    """What a caller does with its own mapping later changes no value and no line."""
+    nodes = {"n1": 3}
+    store.put(_CHANNELS, {catalogue.NODE_CHANNELS: nodes}, interval=30, now=0)
+    nodes["n2"] = 4
+
+    assert store.values(catalogue.NODE_CHANNELS) == {"n1": 3}
+    assert isinstance(store.snapshot(catalogue.NODE_CHANNELS)[""][""], Mapping)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "message"),
+    [
+        (
+            catalogue.TENANT_CHANNELS,
+            {"n1": 2.0},
+            "softswitch_tenant_channels: expected a single value, got dict",
+        ),
+        (catalogue.TENANT_CHANNELS, {}, "softswitch_tenant_channels: expected a single value, got dict"),
+        (
+            catalogue.EXTENSION_REGISTERED,
+            0.0,
+            "softswitch_extension_registered: expected a value for each extension, got float",
+        ),
+    ],
+)
+def test_values_must_be_what_the_catalogue_declares(
+    store: Store, metric: Metric, values: Values, message: str
+) -> None:
+    """Many values where the family has a single one, or the reverse, are a mistake in the code."""
+    with pytest.raises(TypeError, match=message):
+        store.put(_OF_ACME, {metric: values}, interval=30, now=0)
+
+    assert store.series == 0
+
+
+def test_integers_are_served_and_read_as_floats(store: Store) -> None:
+    """The status page shows the same number whatever a decoder made of it."""
+    store.put(_CHANNELS, {catalogue.CHANNELS: 7, catalogue.NODE_CHANNELS: {"n1": 3}}, interval=30, now=0)
+
+    assert repr(store.values(catalogue.CHANNELS)) == "7.0"
+    assert repr(store.values(catalogue.NODE_CHANNELS)) == "{'n1': 3.0}"
+
+
+def test_labels_of_the_configuration_change(store: Store) -> None:
+    """Labels that come, change or go are served at once, although the name of the tenant is the same."""
+    for labels, text in (({"team": "a"}, ',team="a"'), ({"team": "b"}, ',team="b"'), ({}, "")):
+        store.set_info("ACME", "Acme", labels)
+
+        assert _lines(store, catalogue.TENANT_INFO) == [
+            f'softswitch_tenant_info{{switch="pbx",tenant="ACME",name="Acme"{text}}} 1'
+        ]

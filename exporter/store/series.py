@@ -1,0 +1,222 @@
+"""The series of one switch: values, and beside them the sample lines that serve them."""
+
+from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
+
+from exporter.metrics import catalogue, text_format
+from exporter.metrics.catalogue import DropRank, Metric
+from exporter.metrics.text_format import Values, count
+from exporter.store.series_limit import Place, SeriesLimit, load_of
+
+T = TypeVar("T")
+
+
+class CopyOnWrite(Generic[T]):
+    """A mapping by tenant whose snapshots cost nothing.
+
+    A scrape must show one moment, and copying the references to a million series blocked the event loop for
+    15 ms. So a snapshot is the mapping itself, and the first change after it is made to a copy. A value that
+    equals the one before does not replace it, so readers can compare by identity.
+    """
+
+    __slots__ = ("_is_shared", "_items")
+
+    def __init__(self) -> None:
+        self._items: dict[str, T] = {}
+        self._is_shared = False
+
+    def get(self, tenant: str) -> T | None:
+        """Return the value of a tenant."""
+        return self._items.get(tenant)
+
+    def put(self, tenant: str, value: T) -> None:
+        """Set the value of a tenant."""
+        if self._items.get(tenant) != value:
+            self._own()
+            self._items[tenant] = value
+
+    def remove(self, tenant: str) -> None:
+        """Remove the value of a tenant, where there is one."""
+        if tenant in self._items:
+            self._own()
+            del self._items[tenant]
+
+    def snapshot(self) -> Mapping[str, T]:
+        """Return all values as they are now: the same mapping as before if nothing has changed."""
+        self._is_shared = True
+        return self._items
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no value."""
+        return not self._items
+
+    def _own(self) -> None:
+        if self._is_shared:
+            self._items = self._items.copy()
+            self._is_shared = False
+
+
+class _Family:
+    """One family, or one part of it: the values of each tenant, and the lines that serve them."""
+
+    __slots__ = ("lines", "values")
+
+    def __init__(self) -> None:
+        self.values: CopyOnWrite[Values] = CopyOnWrite()
+        self.lines: CopyOnWrite[bytes] = CopyOnWrite()
+
+
+class SeriesTable:
+    """The values of one switch by family, tenant and part, and the sample lines that serve them.
+
+    The lines are a cache: nothing reads them back. They are made when values are set, and not when a scrape
+    needs them, which would block the event loop while it makes 250,000 of them (docs/performance.md).
+    ``series``: how many there are. Beyond ``limit``, detail is dropped.
+    """
+
+    def __init__(self, switch: str, limit: SeriesLimit) -> None:
+        self.series = 0
+        self._switch = switch
+        self._limit = limit
+        self._bytes = 0
+        self._families: dict[Metric, dict[str, _Family]] = {}
+
+    @property
+    def load(self) -> int:
+        """What the series count for against the limit."""
+        return load_of(self.series, self._bytes)
+
+    def get(self, place: Place) -> Values | None:
+        """Return the values of a place, None where nothing is known."""
+        metric, tenant, part = place
+        family = self._families.get(metric, {}).get(part)
+        return family.values.get(tenant) if family else None
+
+    def snapshot(self, metric: Metric) -> Mapping[str, Mapping[str, Values]]:
+        """Return the values of a family by part and tenant. What has not changed is the same object."""
+        return {part: family.values.snapshot() for part, family in self._families.get(metric, {}).items()}
+
+    def lines(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
+        """Return the sample lines of a family by part and tenant."""
+        return {part: family.lines.snapshot() for part, family in self._families.get(metric, {}).items()}
+
+    def set(
+        self,
+        place: Place,
+        values: Values,
+        *,
+        common: tuple[str, ...] | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set the values of a place.
+
+        ``common``: the values of ``metric.common``; by default they are the switch and the tenant, where the
+        family has that label. ``more``: labels from the configuration. Raises TypeError where the catalogue
+        declares a single value and there is a mapping, or the reverse.
+        """
+        metric, tenant, _ = place
+        if isinstance(values, float | int) is bool(metric.per):
+            expected = f"a value for each {metric.per}" if metric.per else "a single value"
+            raise TypeError(f"{metric.name}: expected {expected}, got {type(values).__name__}")
+        if values == self.get(place) and more is None and not self._limit.is_strained:
+            return
+        values = _as_floats(values)
+        if common is None:
+            common = self._common(metric, tenant)
+        self._put_within_limit(place, values, text_format.block(metric, common, values, more or {}))
+        self.tighten()
+
+    def remove(self, place: Place) -> None:
+        """Remove the values of a place, and forget which of them were dropped."""
+        self._remove(place)
+        if self._limit.is_strained:
+            self._limit.note_dropped(place, 0)
+
+    def remove_tenants(self, tenants: Collection[str]) -> None:
+        """Remove everything about tenants."""
+        places = [(metric, part) for metric, by_part in self._families.items() for part in by_part]
+        for metric, part in places:
+            for tenant in tenants:
+                self._remove((metric, tenant, part))
+        self._limit.forget(tenants)
+
+    def tighten(self) -> None:
+        """Drop detail until the rest is within the limit."""
+        while metrics := self._limit.tighten(self.load):
+            for metric in metrics:
+                lines = self.lines(metric)
+                for part, by_tenant in self.snapshot(metric).items():
+                    for tenant, values in by_tenant.items():
+                        self._put_within_limit((metric, tenant, part), values, lines[part][tenant])
+
+    def is_dropped(self, places: Collection[Place]) -> bool:
+        """Tell whether all that was set in these places is dropped."""
+        has_dropped = any(self._limit.has_dropped(place) for place in places)
+        return has_dropped and all(self.get(place) is None for place in places)
+
+    def _put_within_limit(self, place: Place, values: Values, lines: bytes) -> None:
+        if self._limit.is_strained:
+            all_values, all_lines = values, lines
+            if self._limit.drops(*place[:2]):
+                values = self._watched(place, values)
+                lines = text_format.block(place[0], self._common(*place[:2]), values) if values else b""
+            dropped = load_of(count(all_values) - count(values), len(all_lines) - len(lines))
+            self._limit.note_dropped(place, dropped)
+        self._put(place, values, lines)
+
+    def _watched(self, place: Place, values: Values) -> Mapping[str, float]:
+        """Return the values that stay when a family is dropped: those of watched extensions."""
+        metric, tenant, _ = place
+        watched = self.get((catalogue.EXTENSION_WATCHED, tenant, ""))
+        if (
+            metric.drop is not DropRank.EXTENSION
+            or isinstance(values, float)
+            or not isinstance(watched, Mapping)
+        ):
+            return {}
+        return {extension: value for extension, value in values.items() if extension in watched}
+
+    def _put(self, place: Place, values: Values, lines: bytes) -> None:
+        metric, tenant, part = place
+        if not lines:
+            self._remove(place)
+            return
+        family = self._families.setdefault(metric, {}).get(part)
+        if family is None:
+            family = self._families[metric][part] = _Family()
+        self._discount(family, tenant)
+        self.series += count(values)
+        self._bytes += len(lines)
+        family.values.put(tenant, values)
+        family.lines.put(tenant, lines)
+
+    def _remove(self, place: Place) -> None:
+        metric, tenant, part = place
+        by_part = self._families.get(metric)
+        family = by_part.get(part) if by_part else None
+        if not by_part or not family:
+            return
+        self._discount(family, tenant)
+        family.values.remove(tenant)
+        family.lines.remove(tenant)
+        if family.values.is_empty:  # nodes may have new names every day
+            del by_part[part]
+            if not by_part:
+                del self._families[metric]
+
+    def _discount(self, family: _Family, tenant: str) -> None:
+        values = family.values.get(tenant)
+        if values is not None:
+            self.series -= count(values)
+            self._bytes -= len(family.lines.get(tenant) or b"")
+
+    def _common(self, metric: Metric, tenant: str) -> tuple[str, ...]:
+        return (self._switch, tenant) if "tenant" in metric.labels else (self._switch,)
+
+
+def _as_floats(values: Values) -> Values:
+    """Return a copy, which its giver cannot change."""
+    if isinstance(values, float | int):
+        return float(values)
+    return {label: float(value) for label, value in values.items()}

@@ -1,0 +1,105 @@
+import pytest
+
+from exporter.metrics import catalogue
+from exporter.store.series import CopyOnWrite, SeriesTable
+from exporter.store.series_limit import SeriesLimit
+
+_NODES = catalogue.NODE_CHANNELS
+
+
+def test_a_snapshot_stays_as_it_is() -> None:
+    """Whatever is set, replaced or removed after a snapshot is in the next one alone, in the same order."""
+    values: CopyOnWrite[str] = CopyOnWrite()
+    for tenant in ("A", "B"):
+        values.put(tenant, "old")
+    first = values.snapshot()
+
+    values.put("A", "new")
+    values.remove("B")
+    values.put("C", "late")
+
+    assert list(first.items()) == [("A", "old"), ("B", "old")]
+    assert list(values.snapshot().items()) == [("A", "new"), ("C", "late")]
+    assert (values.get("A"), values.get("B")) == ("new", None)
+
+
+@pytest.mark.parametrize("change", ["put", "remove"])
+def test_every_snapshot_is_of_its_moment(change: str) -> None:
+    """Also where changes and snapshots take turns."""
+    values: CopyOnWrite[int] = CopyOnWrite()
+    snapshots = []
+    for number in range(3):
+        values.put("A", number)
+        if change == "remove":
+            values.remove("A")
+        snapshots.append(dict(values.snapshot()))
+
+    assert snapshots == ([{"A": 0}, {"A": 1}, {"A": 2}] if change == "put" else [{}, {}, {}])
+
+
+def test_what_is_the_same_keeps_its_identity() -> None:
+    """An equal value, or the removal of what is not there, changes neither the value nor the snapshot."""
+    values: CopyOnWrite[list[int]] = CopyOnWrite()
+    value = [1]
+    values.put("A", value)
+    before = values.snapshot()
+
+    values.put("A", [1])
+    values.remove("B")
+
+    assert values.snapshot() is before
+    assert before["A"] is value
+    values.put("A", [2])
+    assert values.snapshot() is not before
+
+
+def _table() -> SeriesTable:
+    return SeriesTable("pbx", SeriesLimit(100))
+
+
+def test_series_are_counted() -> None:
+    """Each line is one, of every family and part; what is replaced or removed counts no more."""
+    table = _table()
+    table.set((catalogue.CHANNELS, "", ""), 1)
+    table.set((_NODES, "", "n1"), {"n1": 1, "n2": 2})
+    assert table.series == 3
+
+    table.set((_NODES, "", "n1"), {"n1": 3})
+    table.set((_NODES, "", "n2"), {})
+    table.remove((catalogue.CHANNELS, "", ""))
+    table.remove((catalogue.CHANNELS, "ACME", ""))
+
+    assert table.series == 1
+    assert table.snapshot(_NODES) == {"n1": {"": {"n1": 3.0}}}
+    assert table.lines(_NODES) == {"n1": {"": b'softswitch_node_channels{switch="pbx",node="n1"} 3\n'}}
+    assert table.get((catalogue.CHANNELS, "", "")) is None
+    assert table.snapshot(catalogue.CHANNELS) == {}
+
+
+def test_long_lines_are_a_load_until_they_are_gone() -> None:
+    """The load is measured in bytes where lines are long, and what is replaced or removed is no load."""
+    table = _table()
+    place = (_NODES, "", "")
+    table.set(place, {"n" * 2000: 1})
+    assert (table.series, table.load) == (1, 8)
+
+    table.set(place, {"n" * 3000: 1})
+    assert (table.series, table.load) == (1, 11)
+
+    table.set(place, {"n": 1})
+    assert (table.series, table.load) == (1, 1)
+    table.remove(place)
+    assert (table.series, table.load) == (0, 0)
+
+
+def test_nothing_is_left_of_a_part_that_is_gone() -> None:
+    """A switch whose nodes have new names every day leaves nothing behind, and old snapshots stay."""
+    table = _table()
+    for day in range(3):
+        node = f"node-{day}"
+        table.set((_NODES, "", node), {node: 1})
+        before = table.snapshot(_NODES)
+        table.remove((_NODES, "", node))
+        assert before == {node: {"": {node: 1}}}
+
+    assert table.snapshot(_NODES) == {}
