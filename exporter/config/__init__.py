@@ -1,8 +1,13 @@
-"""The configuration: ``load`` reads a file and returns what it says, checked, or tells every problem at once.
+"""The configuration: ``load`` reads and checks a file, and reports all its problems together.
 
-In the order of reading: ``yaml_file`` (text to tree), ``schema`` and the modules of its sections (tree to
-models), ``checks`` (what must fit together), ``problems`` (what is told), ``settings`` (what holds for a
-tenant in the end). ``load_web`` does the same for the file of the web server, whose schema is ``web``.
+loader           YAML to a tree, and the tree to models; ``load_web`` reads the file of the web server
+schema           the whole file
+alerting, queries, tls, thresholds, tenant_settings, business_hours   its sections
+web              the file of ``--web.config.file``
+fields, keys     types of single values; keys, passwords and their files
+proxies          ``proxy_url`` and the variables of the environment
+cross_checks     what must fit together between sections
+errors           problems as sentences, each with its place
 """
 
 from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfiguration

@@ -1,4 +1,4 @@
-"""The section ``alerting``: alerts without Prometheus, and the Alertmanagers that are told."""
+"""The section ``alerting``: alerts without Prometheus, and the Alertmanagers that receive them."""
 
 import re
 from typing import Annotated
@@ -55,10 +55,10 @@ class BasicAuth(Section):
 
     @property
     def password(self) -> Key:
-        """The password, wherever it comes from."""
+        """The password, literal or from a file."""
         found = self.literal_password or self.file_password
         if found is None:
-            raise LookupError("without a password it is not valid")
+            raise LookupError("a validated section has a password")
         return found
 
 

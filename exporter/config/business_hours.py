@@ -67,7 +67,7 @@ class BusinessHours(Section):
         return self
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether the tenant is open by the clock on its wall. ``now`` must know its time zone."""
+        """Return whether the tenant is open at a time, by its local clock. ``now`` must have a time zone."""
         local = now.astimezone(self.timezone)
         clock = local.time()
         if self.opens < self.closes:

@@ -1,7 +1,7 @@
-"""Checks across sections, made on the file as it was written.
+"""Checks across sections, on the tree of the file and not on the validated models.
 
-They are made there and not on the validated models because those do not exist while anything in them is
-wrong, and every problem is to be told at once. So they pass over whatever has the wrong shape.
+The models do not exist while anything in them is wrong, and all problems are reported together. So these
+checks skip everything that has the wrong shape.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config.errors import Path as ProblemPath
-from exporter.config.errors import Problem, place
+from exporter.config.errors import Problem, location
 from exporter.config.keys import KEY_SETTINGS
-from exporter.config.thresholds import TenantThresholds, Thresholds, disorder, merged
+from exporter.config.thresholds import TenantThresholds, Thresholds, merged, order_problem
 from exporter.fields import Section
 from exporter.wording import shown
 
@@ -26,7 +26,7 @@ _BOOL = TypeAdapter(bool)
 
 
 def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
-    """Find what is wrong between sections that may each be right. ``file`` is the configuration file."""
+    """Yield conflicts between sections that are valid by themselves. ``file`` is the configuration file."""
     switches = _rows(tree, (), "switches")
     alerting = tree.get("alerting")
     if isinstance(alerting, dict):
@@ -49,14 +49,14 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
 def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
     """Find a state file that would be written over a file with another purpose."""
     if not isinstance(written, str) or not written.strip() or not written.isprintable():
-        return  # which is said elsewhere
+        return  # reported by the schema
     directory = file.absolute().parent
     state, path = directory / written, ("alerting", "state_file")
     if state.is_dir():
         yield Problem(path, "is a directory; name a file in it")
     lock = state.with_name(f"{state.name}.lock")  # a file that the exporter makes and removes
     named: list[tuple[str, Path]] = [("this configuration file", file)]
-    named += [(place(where), directory / other) for where, other in _named_files(tree, ())]
+    named += [(location(where), directory / other) for where, other in _named_files(tree, ())]
     for where, other in named:
         if _is_same(state, other) or _is_same(lock, other):
             yield Problem(path, f"would overwrite {where}; give it a name of its own")
@@ -78,7 +78,7 @@ def _named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPat
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Tell whether two paths lead to one file, by links of both kinds as well."""
+    """Return whether two paths lead to one file, also through symbolic and hard links."""
     with contextlib.suppress(OSError):  # one of them is not there
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)
@@ -107,7 +107,9 @@ def _duplicates(rows: _Rows, key: str) -> Iterator[Problem]:
         if not isinstance(value, str):
             continue
         if value in taken:
-            yield Problem((*path, key), f"{shown(value)} is taken by {place(taken[value])}; choose another")
+            yield Problem(
+                (*path, key), f"{shown(value)} is taken by {location(taken[value])}; choose another"
+            )
         else:
             taken[value] = path
 
@@ -160,7 +162,7 @@ def _thresholds(path: ProblemPath, switch: Mapping[str, Any], tenants: _Rows) ->
 def _at_odds(path: ProblemPath, inherited: Thresholds, *layers: TenantThresholds) -> Iterator[Problem]:
     for name in layers[-1].model_fields_set:
         effective = merged(getattr(inherited, name), *(getattr(layer, name) for layer in layers))
-        if wrong := disorder(effective):
+        if wrong := order_problem(effective):
             yield Problem((*path, "thresholds", name), f"with what is inherited, {wrong}")
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as sentences: the path, what is wrong there, and what to do."""
+"""Problems of a configuration as sentences: the place, what is wrong there, and what to do."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,10 +25,10 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{place(self.path)}: {self.text}"
+        return f"{location(self.path)}: {self.text}"
 
 
-def place(path: Path) -> str:
+def location(path: Path) -> str:
     """Return a path as it is written in messages: ``switches[0].queries.peers.interval``.
 
     A key is cut where it stops being plain: in ``{key:SECRET}``, where a blank is missing after the
@@ -51,7 +51,7 @@ def _beginning(step: str) -> str:
 
 
 def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Put everything that pydantic found into words, in no order. ``model`` is what was validated."""
+    """Return the errors of pydantic as problems, unordered. ``model`` is the model that was validated."""
     problems = []
     for details in error.errors(include_url=False):
         of_key = details["loc"][-1:] == ("[key]",)
@@ -77,7 +77,7 @@ def sentence(problem: Problem, tree: object) -> str:
             inner = tree[step]
         tree = inner
     texts = {*_texts(tree), *(str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step)))}
-    return f"{place(problem.path)}: {without_secrets(problem.text, texts)}"
+    return f"{location(problem.path)}: {without_secrets(problem.text, texts)}"
 
 
 def _texts(tree: object) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _texts(tree: object) -> Iterator[str]:
 
 
 def in_file_order(problems: Iterable[Problem], tree: object) -> list[Problem]:
-    """Sort problems by where they stand in the file; what is missing comes first in its section."""
+    """Sort problems by their position in the file; a missing key comes first in its section."""
     return sorted(problems, key=lambda problem: _position(problem.path, tree))
 
 
@@ -133,7 +133,7 @@ _SENTENCES: Mapping[str, str] = {
     "greater_than_equal": "{shown} is too small; write {ge:,.10g} or more",
     "less_than_equal": "{shown} is too large; write {le:,.10g} or less",
 }
-"""What pydantic calls each kind of mistake, and what we say of the value and its limits."""
+"""From pydantic's type of an error to our sentence."""
 
 
 def _sentence(details: ErrorDetails) -> str:

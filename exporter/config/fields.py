@@ -29,12 +29,12 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
 
 _TEMPLATE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\{%.*?%\}|<%.*?%>", re.DOTALL)
-"""What shells, compose, Helm, Jinja and ERB replace; the exporter replaces nothing."""
+"""Placeholders of shells, compose, Helm, Jinja and ERB. The exporter expands none of them."""
 
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-"""What Unicode counts as printable and shows nothing: fillers, joiners, variation selectors."""
+"""Invisible, though printable for Unicode: fillers, joiners, variation selectors."""
 
 # ASCII alone: beyond it two libraries need not agree on which host is meant.
 _HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re.ASCII)
@@ -56,7 +56,7 @@ def context_of(info: ValidationInfo) -> ValidationContext:
 
 
 def refuse_invisible(text: str) -> None:
-    """Refuse characters that nobody sees in an editor: zero-width and bidirectional ones, NBSP, BOM.
+    """Raise ValueError for characters that an editor does not show: zero-width, bidirectional, NBSP, BOM.
 
     One of them makes another name of a name: it matches no tenant and no route, and looks right.
     """
@@ -70,7 +70,7 @@ def refuse_invisible(text: str) -> None:
 
 
 def refuse_template(text: str) -> None:
-    """Refuse what another program was to replace."""
+    """Raise ValueError for a placeholder that another program should have replaced."""
     if _TEMPLATE.search(text):
         raise ValueError(
             "has a placeholder such as ${NAME} or {{ name }}, which the exporter does not replace; "
@@ -79,7 +79,7 @@ def refuse_template(text: str) -> None:
 
 
 def _name(value: str) -> str:
-    """Return a name that a person or the switch gave. Raises ValueError for what cannot be meant."""
+    """Return a name. Raises ValueError for an empty one, and for invisible characters or outer spaces."""
     refuse_invisible(filled(value))
     refuse_template(value)
     if value != value.strip():
@@ -128,7 +128,7 @@ def _info_label_name(name: str) -> str:
 
 
 def unique(items: _Items) -> _Items:
-    """Return the items. Raises ValueError where one of them stands twice."""
+    """Return the items. Raises ValueError for duplicates."""
     twice = [shown(item) for item, times in Counter(items).items() if times > 1]
     if twice:
         raise ValueError(f"{', '.join(twice)} stands more than once; keep one")
@@ -192,7 +192,7 @@ def _usable(url: str, parts: SplitResult) -> bool:
 
 Text = Annotated[str, AfterValidator(_name), Form("text")]
 LabelValue = str
-"""Any text: whoever reads the label wants it as it was written (design, section 5)."""
+"""Any text: it is exported as it was written (design, section 5)."""
 Timeout = Annotated[float, PlainValidator(within("100ms", "1h")), Form("duration, 100ms to 1h")]
 Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
 Rate = Annotated[float, Field(ge=0.001, le=10_000, allow_inf_nan=False), Form("number, 0.001 to 10,000")]

@@ -13,7 +13,7 @@ from exporter.fields import Form, Section
 from exporter.files import read_regular_file
 from exporter.wording import single
 
-_MAX_BYTES = 65536  # far above any key, far below what would hurt
+_MAX_BYTES = 65536  # far above any key
 
 _AROUND = " \t\r\n"  # what editors and `echo` leave behind; no-break spaces come from a web page
 
@@ -130,7 +130,7 @@ def _read(file: Path, check: _Check) -> str:
 
 
 def checked_secret(text: str) -> str:
-    """Return a secret of any kind without the white space around it. Raises ValueError for what is none."""
+    """Return a secret without the white space around it. Raises ValueError for a text that cannot be one."""
     secret = text.strip(_AROUND)
     if not secret:
         raise ValueError("is empty; put the key there")
@@ -142,21 +142,21 @@ def checked_secret(text: str) -> str:
 
 
 def checked_key(text: str) -> str:
-    """Return a key of the API without the white space around it. Raises ValueError for what is none."""
+    """Return a key of the API without the white space around it. Raises ValueError for any other text."""
     key = checked_secret(text)
     _refuse_decorated(key)
     return key
 
 
 def _refuse_placeholder(secret: str) -> None:
-    """Refuse what stands for a key, password or token in an example."""
+    """Raise ValueError for a placeholder in place of a key, password or token."""
     refuse_template(secret)
     if _PLACEHOLDER.fullmatch(secret):
         raise ValueError("is a placeholder; write the value that it stands for")
 
 
 def _refuse_decorated(key: str) -> None:
-    """Refuse a key of the API with quotes or spaces, or with the name of a variable in front."""
+    """Raise ValueError for a key of the API in quotes, with spaces, or after the name of a variable."""
     if _ASSIGNMENT.fullmatch(key):
         raise ValueError("begins with a name and = or :; write the key alone")
     if any(letter in _QUOTES for letter in (key[0], key[-1])):
@@ -196,12 +196,12 @@ def _of_environment(value: object, info: ValidationInfo) -> Key:
 Secret = Annotated[Key, _literal(checked_key), Form("text")]
 SecretFile = Annotated[Key, _of_file(checked_key), Form("path")]
 Password = Annotated[Key, _literal(checked_secret), Form("text")]
-"""May hold what no key of the API has: spaces, quotes."""
+"""Unlike a key of the API it may hold spaces and quotes."""
 PasswordFile = Annotated[Key, _of_file(checked_secret), Form("path")]
 
 
 class Keyed(Section):
-    """What may have a key: given by file, by environment variable or as it is, in at most one of the ways."""
+    """A section with a key: literal, from a file or from an environment variable; at most one of them."""
 
     literal_key: Secret | None = Field(
         None,
@@ -224,7 +224,7 @@ class Keyed(Section):
 
     @property
     def key(self) -> Key | None:
-        """The key, wherever it comes from, or None."""
+        """The key, from whichever of the three settings, or None."""
         return self.literal_key or self.file_key or self.environment_key
 
 

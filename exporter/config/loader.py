@@ -30,14 +30,14 @@ from exporter.files import read_regular_file
 from exporter.wording import shape
 
 _Whole = TypeVar("_Whole", bound=Section)
-_Across = Callable[[Mapping[str, Any]], Iterable[Problem]]
+_CrossCheck = Callable[[Mapping[str, Any]], Iterable[Problem]]
 _ValueEvent = yaml.AliasEvent | yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
 Tree = str | None | list["Tree"] | dict[str, "Tree"]
 
 MAX_BYTES = 64 * 2**20
 MAX_VALUES = 2_000_000
-"""Four times what the largest installation needs (5,000 tenants with 250,000 extensions in all, some of them
-watched). It is there for aliases: a few lines of them can stand for billions of values."""
+"""Four times what 5,000 tenants with 250,000 extensions need. The limit is for aliases: a few lines of them
+can stand for billions of values."""
 MAX_DEPTH = 20
 """The schema is 7 deep."""
 
@@ -53,8 +53,8 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     Relative paths in it start from its own directory. Raises ConfigurationError with every problem there is,
     in the order of the file.
     """
-    across = partial(cross_checks.conflicts, file=path)
-    configuration = _load(path, environment, Configuration, across, "`switches:`")
+    cross_check = partial(cross_checks.conflicts, file=path)
+    configuration = _load(path, environment, Configuration, cross_check, "`switches:`")
     for switch in configuration.switches:
         for tenant in switch.tenants:
             switch.settings(tenant.code)  # worked out here, in the thread that reads, and then kept
@@ -71,7 +71,7 @@ def load_web(path: Path) -> WebConfiguration:
 
 
 def _load(
-    path: Path, environment: Mapping[str, str], model: type[_Whole], across: _Across, beginning: str
+    path: Path, environment: Mapping[str, str], model: type[_Whole], cross_check: _CrossCheck, beginning: str
 ) -> _Whole:
     tree, problems = read_yaml(path)
     if not isinstance(tree, dict):
@@ -84,9 +84,9 @@ def _load(
         )
     except ValidationError as error:
         found = from_validation(error, model)
-    found += across(tree)
-    told = {problem.path for problem in problems}  # by the reader, with the line
-    problems += [problem for problem in found if problem.path not in told]
+    found += cross_check(tree)
+    reported = {problem.path for problem in problems}  # already, with the line
+    problems += [problem for problem in found if problem.path not in reported]
     if configuration is None or problems:
         raise ConfigurationError(
             str(path), [sentence(problem, tree) for problem in in_file_order(problems, tree)]
@@ -95,9 +95,9 @@ def _load(
 
 
 def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[Problem]]:
-    """Return what a file says, and what is wrong with its YAML though it can be read.
+    """Return the tree of a file, and the problems of its YAML that did not prevent reading it.
 
-    Raises ConfigurationError where it cannot.
+    Raises ConfigurationError where the file cannot be read.
     """
     try:
         return _Builder(_text(path), loader).tree()
@@ -119,7 +119,7 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[P
 
 
 class _Refused(Exception):  # noqa: N818 - not an error of the program
-    """What is well-formed YAML and is not read all the same; the text is the problem."""
+    """Well-formed YAML that is rejected all the same. The text is the problem."""
 
 
 def _text(path: Path) -> str:
@@ -134,7 +134,7 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    # The parser written in Python quotes what it found, and that may be a part of a key.
+    # PyYAML's parser in Python quotes the text that it found, which may be part of a key.
     said = re.sub(r"'[^']{2,}'", "'…'", said)
     return (
         f"{where}: this is not YAML that can be read here ({said}); look for indentation, quotes and colons"

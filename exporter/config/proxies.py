@@ -48,7 +48,7 @@ class Proxy:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown: the password in each of its forms."""
+        """The password in each of its forms, for masking."""
         password = self._credentials[1]
         if not password:
             return ()
@@ -92,7 +92,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _is_exempt(host: str, port: int, entry: str) -> bool:
-    """Tell whether an entry of NO_PROXY means this host: ``*``, a network, a name, or an address."""
+    """Return whether an entry of NO_PROXY matches this host: ``*``, a network, a name, or an address."""
     if entry == "*":
         return True
     address = _address(host)
@@ -106,7 +106,7 @@ def _is_exempt(host: str, port: int, entry: str) -> bool:
         return False
     if address is not None:
         return address == _address(name)
-    # A name means itself and everything below it; with a dot in front only what is below.
+    # A name matches itself and its subdomains; with a leading dot only subdomains.
     suffix = name.removeprefix("*")
     return host == suffix or host.endswith(suffix if suffix.startswith(".") else f".{suffix}")
 

@@ -25,7 +25,7 @@ from exporter.config.fields import (
 from exporter.config.keys import Key, Keyed
 from exporter.config.proxies import ProxySetting
 from exporter.config.queries import QueriesConfiguration
-from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, settle
+from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, inherit
 from exporter.config.thresholds import Thresholds
 from exporter.config.tls import TlsConfiguration
 from exporter.fields import Section, compiled
@@ -148,7 +148,7 @@ class SwitchConfiguration(Keyed):
         return self.queries.interval(query, scope)
 
     def settings(self, code: str) -> TenantSettings:
-        """Return what holds for a tenant, configured or discovered. The same object each time."""
+        """Return the settings of a tenant, configured or discovered: the same object each time."""
         return self._settings(code)
 
     @cached_property
@@ -156,8 +156,8 @@ class SwitchConfiguration(Keyed):
         configured = {tenant.code: tenant for tenant in self.tenants}
         intervals = {query: self.queries.interval(query, Scope.TENANT) for query in Query}
 
-        def settled(code: str, own: TenantConfiguration | None) -> TenantSettings:
-            return settle(
+        def settings_of(code: str, own: TenantConfiguration | None) -> TenantSettings:
+            return inherit(
                 code,
                 own,
                 self.tenant_defaults,
@@ -166,14 +166,14 @@ class SwitchConfiguration(Keyed):
                 intervals=intervals,
             )
 
-        discovered = settled("", None)
+        discovered = settings_of("", None)
         _, *inherited = (getattr(discovered, each.name) for each in fields(discovered))
 
         @functools.cache
         def settings(code: str) -> TenantSettings:
             own = configured.get(code)
             # What `replace` does, in a quarter of the time: 5,000 may be found at once.
-            return settled(code, own) if own else TenantSettings(code, *inherited)
+            return settings_of(code, own) if own else TenantSettings(code, *inherited)
 
         return settings
 

@@ -1,4 +1,4 @@
-"""The sections ``tenant_defaults`` and ``tenants``, and what holds for one tenant in the end.
+"""The sections ``tenant_defaults`` and ``tenants``, and the settings of one tenant that follow from them.
 
 A tenant's own settings override ``tenant_defaults``, and these override those of the switch.
 """
@@ -37,7 +37,7 @@ def _extensions(value: object) -> Extensions:
 
 
 class TenantDefaults(Section):
-    """The section ``tenant_defaults``. None, like an empty mapping, is what is not written."""
+    """The section ``tenant_defaults``. None or an empty mapping: not given."""
 
     labels: Annotated[dict[InfoLabelName, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
@@ -85,7 +85,7 @@ class TenantConfiguration(TenantDefaults, Keyed):
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
-    """What holds for one tenant, with everything that it inherits.
+    """The settings of one tenant, with everything that it inherits.
 
     ``key`` is its own where ``own_key`` is true, else the admin key. ``watch`` are the extensions that
     someone must be told about, ``polled`` all that are named: those of ``extensions``, where that is a list,
@@ -110,7 +110,7 @@ class TenantSettings:
         return self.intervals.get(query)
 
 
-def settle(
+def inherit(
     code: str,
     own: TenantConfiguration | None,
     defaults: TenantDefaults,
@@ -119,7 +119,7 @@ def settle(
     thresholds: Thresholds,
     intervals: Mapping[Query, float | None],
 ) -> TenantSettings:
-    """Work out what holds for a tenant; ``own`` is None for one that was discovered."""
+    """Return the settings of a tenant; ``own`` is None for one that was discovered."""
     layers = (defaults, own or TenantDefaults())
     own_key = own.key if own else None
     extensions: Extensions = _last("none", *(layer.extensions for layer in layers))

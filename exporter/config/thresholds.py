@@ -1,4 +1,4 @@
-"""The section ``thresholds``: below which values someone must be told, by severity."""
+"""The section ``thresholds``: below which values an alert fires, by severity."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated
@@ -21,8 +21,8 @@ def merged(*layers: Mapping[str, float] | Mapping[str, float | None]) -> dict[st
     return {severity: value for severity, value in effective.items() if value is not None}
 
 
-def disorder(effective: Mapping[str, float], text: Callable[[float], str] = "{:g}".format) -> str:
-    """Return what is wrong where the warning would come after the critical alert, else ""."""
+def order_problem(effective: Mapping[str, float], text: Callable[[float], str] = "{:g}".format) -> str:
+    """Return the problem where the warning would fire after the critical alert, else ""."""
     if "warning" not in effective or "critical" not in effective:
         return ""
     warning, critical = effective["warning"], effective["critical"]
@@ -60,7 +60,7 @@ def _duration_or_off(value: object) -> float | None:
 
 
 def _ordered(written: Mapping[str, float | None]) -> Mapping[str, float | None]:
-    if wrong := disorder(merged(written)):
+    if wrong := order_problem(merged(written)):
         raise ValueError(wrong)
     return written
 
@@ -83,7 +83,7 @@ def _over(
 ) -> PlainValidator:
     def effective(value: object) -> Mapping[str, float]:
         thresholds = merged(defaults, written.validate_python(value))
-        if wrong := disorder(thresholds, text):
+        if wrong := order_problem(thresholds, text):
             raise ValueError(wrong)
         return thresholds
 
@@ -135,7 +135,7 @@ class Thresholds(Section):
 
 
 class TenantThresholds(Section):
-    """Of a tenant or of ``tenant_defaults``: only what is written there, with None for ``off``."""
+    """Of a tenant or of ``tenant_defaults``: the given values only, with None for ``off``."""
 
     balance: Annotated[_Amounts, AfterValidator(_ordered), Form(f"{_BY_SEVERITY} number or `off`")] = Field(
         default_factory=dict, description=_BALANCE_MEANING, examples=[{"critical": 20}]

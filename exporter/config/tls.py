@@ -26,7 +26,7 @@ def _certificates(value: object, info: ValidationInfo) -> Path:
 
 
 def check_key(certificate: Path, key: Path | None) -> None:
-    """See that a private key belongs to a certificate. Without ``key`` it stands in the certificate's file.
+    """Check that a private key belongs to a certificate. Without ``key`` it is in the certificate's file.
 
     Raises ValueError with the second half of a sentence about the key. Nothing of a key is repeated.
     """

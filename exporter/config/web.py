@@ -18,7 +18,7 @@ from exporter.config.tls import CertificateFile, check_key
 from exporter.fields import Section
 from exporter.wording import nearest, shown, single
 
-# What Go calls the parts of TLS, which the file names, and what OpenSSL calls them.
+# From Go's names of the parts of TLS, which the file has, to OpenSSL's.
 SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
     "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
@@ -105,7 +105,7 @@ _Curve = Annotated[str, _one_of(CURVES)]
 
 
 class TlsServerConfiguration(Section):
-    """With what certificate the exporter shows itself, whom it lets connect, and how."""
+    """The section ``tls_server_config``: certificate, client certificates, versions and ciphers."""
 
     cert_file: CertificateFile
     key_file: ReadableFile
@@ -170,7 +170,7 @@ _PasswordHash = Annotated[SecretBytes, PlainValidator(_hash)]
 
 
 class HeadersConfiguration(Section):
-    """The section ``headers``: what is sent along with every answer. These five, as in the toolkit."""
+    """The section ``headers``, sent with every response: these five, as in the toolkit."""
 
     content_security_policy: _Header = Field(None, alias="Content-Security-Policy")
     x_frame_options: Literal["deny", "sameorigin"] | None = Field(None, alias="X-Frame-Options")
@@ -202,7 +202,7 @@ class WebConfiguration(Section):
 
 
 def conflicts(tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find what is wrong between keys that may each be right. It passes over whatever has the wrong shape."""
+    """Yield conflicts between keys that are valid by themselves, skipping everything of the wrong shape."""
     tls = tree.get("tls_server_config")
     if not isinstance(tls, dict):
         return
