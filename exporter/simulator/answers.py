@@ -1,21 +1,55 @@
-"""What the simulated switch says: one function for each operation, each in the plain form and in JSON.
+"""What the simulated switch answers: one function for each operation, each in plain text and in JSON.
 
 The manners are those of wire notes 2026-10; where nobody has seen an answer, ``Options`` chooses.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.simulator import records
 from exporter.simulator.options import Options
-from exporter.simulator.records import as_json, as_list, as_table, with_positions
 from exporter.simulator.request import ApiRequest
-from exporter.simulator.tenants import Tenant
+from exporter.simulator.tenants import FIRST_EXTENSION, ROUND_TRIP, Tenant, draw
 from exporter.simulator.world import Figures, World
 
 _NO_TENANT = "No tenant specified"
 _NOT_FOUND = "\r\n"  # other error paths have no body at all (seen, wire notes 2026-10)
 
+SECRET = "PASSWORD-MUST-NOT-SHOW"  # noqa: S105 - a mark to look for, not a password
+"""Credentials in lists begin with it, so that a test can look for one in every log, page and metric."""
+
+EXTENSION_COLUMNS = ("Number", "Name", "Tech", "State", "Username", "Password")
+PEER_COLUMNS = (
+    "node", "Name", "Host", "Dyn", "Forcerport", "Comedia",
+    "ACL", "Port", "Status", "Description", "Realtime",
+)  # fmt: skip
+TENANT_COLUMNS = ("te_id", "te_name", "te_code", "te_disabled")
+
+_FEATURES = (
+    "voicemail", "callforward", "followme", "recording", "ringgroup", "busy", "noanswer", "unavailable",
+    "hotdesk", "intercom", "pickup", "park", "dnd", "callerid", "fax", "directory", "queue", "conference",
+)  # fmt: skip
+_ASPECTS = ("enabled", "timeout", "destination", "number", "sound", "limit", "prefix")
+_STATIC_EXTENSION = {
+    **{f"ex_{feature}_{aspect}": "" for feature in _FEATURES for aspect in _ASPECTS},
+    "ex_firstname": "Some",
+    "ex_lastname": "Body",
+    "ex_email": "person@example.com",
+    "ex_mobile": "+39 055 0000000",
+    "ex_address": "Example Street 1",
+    "ex_macaddress": "00:00:5E:00:53:01",
+    "ex_notes": None,
+    "ex_language": "it",
+    "ex_lockpin": f"{SECRET}-PIN",
+    "ex_2fa_enabled": "on",
+    "ex_2fa_secret": f"{SECRET}-2FA",
+    "ex_2fa_recovery": f"{SECRET}-RECOVERY",
+    "ex_voicemail_timeout": "20",
+    "ex_recording_enabled": None,
+    "ex_busy_limit": 2,
+}
+# Rendered once: a list of 50 extensions takes 170 KB, and only a few fields of it ever change.
+_STATIC_EXTENSION_JSON = json.dumps(_STATIC_EXTENSION, separators=(",", ":"))[1:]
 _HELP = """<html><body><pre>
 Parameters:
   reqtype - Request type
@@ -71,10 +105,6 @@ def _counts(question: _Question, counts: Mapping[str, int]) -> str:
     )
 
 
-def _count_peers(question: _Question) -> str:
-    return _counts(question, question.figures().peers)
-
-
 def _count_channels(question: _Question) -> str:
     channels = question.figures().channels
     node = question.request.node
@@ -89,8 +119,7 @@ def _count_channels(question: _Question) -> str:
 
 def _count_calls(question: _Question) -> str:
     # No body at all while nothing runs (seen, wire notes 2026-10), in either format.
-    calls = question.figures().calls
-    return str(calls) if calls else ""
+    return str(question.figures().calls or "")
 
 
 def _license_days(question: _Question) -> str:
@@ -120,10 +149,10 @@ def _registration(question: _Question) -> str:
 
 
 def _extensions(question: _Question) -> str:
-    rows = records.extension_rows(question.world, _the_tenant(question), question.moment)
+    rows = extension_rows(question.world, _the_tenant(question), question.moment)
     if question.request.json:
-        return as_list(map(records.extension_json, rows))
-    return as_table(records.EXTENSION_COLUMNS, rows)
+        return as_list(map(extension_json, rows))
+    return as_table(EXTENSION_COLUMNS, rows)
 
 
 def _config(question: _Question) -> str:
@@ -136,10 +165,10 @@ def _config(question: _Question) -> str:
 
 
 def _tenants(question: _Question) -> str:
-    rows = (records.tenant_row(question.world, tenant) for tenant in question.world.tenants())
+    rows = (tenant_row(question.world, tenant) for tenant in question.world.tenants())
     if question.request.json:
-        return as_list(map(records.tenant_json, rows))
-    return as_table(records.TENANT_COLUMNS, rows)
+        return as_list(map(tenant_json, rows))
+    return as_table(TENANT_COLUMNS, rows)
 
 
 def _peers(question: _Question) -> str:
@@ -147,15 +176,11 @@ def _peers(question: _Question) -> str:
     rows = (
         row
         for one in (world.tenants() if tenant is None else [tenant])
-        for row in records.peer_rows(world, one, question.moment, question.options.unregistered_status)
+        for row in peer_rows(world, one, question.moment, question.options.unregistered_status)
     )
     if question.request.json:
-        return as_list(as_json(dict(zip(records.PEER_COLUMNS, row, strict=True))) for row in rows)
-    return as_table(records.PEER_COLUMNS, rows)
-
-
-def _help(_question: _Question) -> str:
-    return _HELP
+        return as_list(as_json(dict(zip(PEER_COLUMNS, row, strict=True))) for row in rows)
+    return as_table(PEER_COLUMNS, rows)
 
 
 def _the_tenant(question: _Question) -> Tenant:
@@ -166,7 +191,7 @@ def _the_tenant(question: _Question) -> Tenant:
 
 # Operation -> what answers it, and whether it can only be asked of one tenant.
 _ANSWERS: dict[str, tuple[Callable[[_Question], str], bool]] = {
-    "COUNTPEERS": (_count_peers, False),
+    "COUNTPEERS": (lambda question: _counts(question, question.figures().peers), False),
     "COUNTCHANNELS": (_count_channels, False),
     "COUNTCALLS": (_count_calls, False),
     "LICENSEDAYS": (_license_days, False),
@@ -176,5 +201,100 @@ _ANSWERS: dict[str, tuple[Callable[[_Question], str], bool]] = {
     "INFO extensions": (_extensions, True),
     "INFO config": (_config, True),
     "MANAGEDB tenant list": (_tenants, False),
-    "HELP": (_help, False),
+    "HELP": (lambda _: _HELP, False),
 }
+
+
+def as_json(value: object) -> str:
+    """Return JSON without spaces, letters beyond ASCII as escapes: PHP's way."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def as_list(records: Iterable[str]) -> str:
+    """Return a JSON list of JSON records; an empty one is ``]`` (seen, wire notes 2026-10)."""
+    body = ",".join(records)
+    return f"[{body}]" if body else "]"
+
+
+def as_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a header and rows, their cells parted by bars, each line ended by a newline."""
+    return "".join("|".join(map(str, line)) + "\n" for line in (header, *rows))
+
+
+def with_positions(record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record that has every value twice, under its position and under its name (seen, 2026-10)."""
+    items = enumerate(record.items())
+    return {key: value for position, (name, value) in items for key in (str(position), name)}
+
+
+def extension_rows(world: World, tenant: Tenant, moment: float) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of each extension of a tenant. The first ones that are registered carry its calls."""
+    calls = world.figures(tenant, moment).calls
+    for position, registered in enumerate(world.phones.registrations(tenant, moment)):
+        state = ("INUSE" if calls > 0 else "NOT_INUSE") if registered else "UNAVAILABLE"
+        calls -= registered
+        number = str(FIRST_EXTENSION + position)
+        user, secret = f"{number}-{tenant.code}", f"{SECRET}-{tenant.code}-{number}"
+        yield (number, f"Desk {number}, {tenant.name}", "SIP", state, user, secret)
+
+
+def extension_json(row: tuple[str, ...]) -> str:
+    """Return an extension as JSON, with about 148 fields (seen, wire notes 2026-10)."""
+    number, name, technology, state, username, secret = row
+    own = {
+        "ex_id": int(number) * 10,
+        "ex_number": number,
+        "ex_name": name,
+        "ex_tech": technology,
+        "st_state": state,
+        "username": username,
+        "password": secret,
+        "ex_webuser": username,
+        "ex_webpassword": f"{secret}-WEB",
+        "ex_voicemailpin": f"{secret}-VM",
+    }
+    return f"{as_json(own)[:-1]},{_STATIC_EXTENSION_JSON}"
+
+
+def peer_rows(
+    world: World, tenant: Tenant, moment: float, unregistered_status: str
+) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of each peer of a tenant, as Asterisk shows them; an absent node shows none."""
+    if world.disabled(tenant):
+        return
+    nodes = set(world.nodes())
+    for position, registered in enumerate(world.phones.registrations(tenant, moment)):
+        node = world.phones.home(tenant, position)
+        if node not in nodes:
+            continue
+        name = f"{FIRST_EXTENSION + position}-{tenant.code}"  # the SIP user (seen, wire notes 2026-10)
+        chance = draw(world.seed, ROUND_TRIP, tenant.index, position)
+        host = f"198.51.100.{chance % 254 + 1}" if registered else "(Unspecified)"
+        port = str(1024 + chance % 60000) if registered else "0"
+        status = _round_trip(chance) if registered else unregistered_status
+        yield (node, f"{name}/{name}", host, "D", "Yes", "Yes", "", port, status, "", "Cached RT")
+
+
+def _round_trip(chance: int) -> str:
+    milliseconds = 5 + (chance >> 20) % 120
+    return f"LAGGED ({2000 + milliseconds} ms)" if chance % 50 == 0 else f"OK ({milliseconds} ms)"
+
+
+def tenant_row(world: World, tenant: Tenant) -> tuple[str, ...]:
+    """Return the columns of a tenant in the installation's list."""
+    return (str(tenant.index + 1), tenant.name, tenant.code, "on" if world.disabled(tenant) else "")
+
+
+def tenant_json(row: tuple[str, ...]) -> str:
+    """Return a tenant as JSON: every value twice, credentials among them."""
+    code = row[2]
+    record = {
+        **dict(zip(TENANT_COLUMNS, row, strict=True)),
+        "te_apikey": f"{SECRET}-{code}-KEY",
+        "te_webpassword": f"{SECRET}-{code}-WEB",
+        "te_smtppassword": f"{SECRET}-{code}-SMTP",
+        "te_email": "billing@example.com",
+        "te_timezone": "Europe/Rome",
+        "te_notes": None,
+    }
+    return as_json(with_positions(record))

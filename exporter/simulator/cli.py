@@ -28,8 +28,7 @@ async def run(arguments: argparse.Namespace) -> int:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        parts = simulator.parts
-        _print(introduction(simulator.base_url, parts.keys, parts.world, parts.options))
+        _print(f"{introduction(simulator.base_url, simulator.parts)}\nStop it with Ctrl-C.")
         await stopped.wait()
     finally:
         await simulator.stop()

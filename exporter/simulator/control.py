@@ -57,10 +57,8 @@ def _is_loopback(address: str | None) -> bool:
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
-    parts = request.app[PARTS]
-    return web.Response(
-        text=page(str(request.url.origin()), parts.keys, parts.world), content_type="text/html"
-    )
+    text = page(str(request.url.origin()), request.app[PARTS])
+    return web.Response(text=text, content_type="text/html")
 
 
 async def _truth(request: web.Request) -> web.StreamResponse:
@@ -68,9 +66,8 @@ async def _truth(request: web.Request) -> web.StreamResponse:
     code = request.query.get("tenant", "")
     extensions = request.query.get("extensions", "yes") != "no"
     try:
-        return _written(
-            await asyncio.to_thread(lambda: _dumped(truth(world, code=code, extensions=extensions)))
-        )
+        told = await asyncio.to_thread(lambda: _dumped(truth(world, code=code, extensions=extensions)))
+        return _written(told)
     except KeyError:
         return _wrong(f"there is no tenant {code!r}", status=404)
 
@@ -82,13 +79,14 @@ async def _requests(request: web.Request) -> web.StreamResponse:
     except ValueError:
         return _wrong("since and limit are whole numbers")
     entries = journal.since(since, max(0, limit))
-    document = {
+    document: dict[str, object] = {
         "counts": journal.counts(),
         "forbidden": journal.forbidden,
         "next": entries[-1].number + 1 if entries else since,
-        "requests": [asdict(entry) for entry in entries],
     }
-    return _written(await asyncio.to_thread(_dumped, document))
+    return _written(
+        await asyncio.to_thread(lambda: _dumped({**document, "requests": list(map(asdict, entries))}))
+    )
 
 
 async def _list_faults(request: web.Request) -> web.StreamResponse:

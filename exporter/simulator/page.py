@@ -7,21 +7,9 @@ import json
 from dataclasses import dataclass
 from html import escape
 
-from exporter.simulator.api import API_PATH
+from exporter.simulator.api import API_PATH, Parts
 from exporter.simulator.keys import Keys
-from exporter.simulator.options import Options
 from exporter.simulator.world import World
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Simulated switch</title>
-<style>
-body { font-family: sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }
-code { background: #eee; padding: 0.1em 0.3em; overflow-wrap: anywhere; }
-dd { margin: 0.2em 0 0.8em 1em; }
-</style></head><body>
-<h1>Simulated switch</h1>
-<p>A stand-in for a soft-switch. Nothing here is real: companies, phones, money and keys are made up.</p>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +70,12 @@ def control_examples(base_url: str, world: World) -> list[Example]:
     ]
 
 
-def page(base_url: str, keys: Keys, world: World) -> str:
-    """Return the page. ``base_url`` is the address by which the reader came."""
-    first = world.all_tenants[0].code
-    return f"""{_HEAD}\
-<p>Nodes: {len(world.all_nodes)}. Tenants: {len(world.all_tenants)}. \
-Admin key: <code>{escape(keys.admin)}</code>. \
-Key of a tenant: <code>{escape(keys.of_tenant(first))}</code> for {escape(first)}, and so on.</p>
-<h2>Ask it</h2>
-{_listed(api_examples(base_url, keys, world))}\
-<h2>Look behind it, and break it</h2>
-{_listed(control_examples(base_url, world))}\
-</body></html>
-"""
-
-
-def _listed(examples: list[Example]) -> str:
-    items = (
-        f"<dt>{escape(example.meaning)}</dt><dd><code>{escape(example.curl())}</code></dd>\n"
-        for example in examples
-    )
-    return f"<dl>{''.join(items)}</dl>\n"
-
-
-def introduction(base_url: str, keys: Keys, world: World, options: Options) -> str:
-    """Return the text for the start: address, keys, a configuration for the exporter, commands to try."""
+def introduction(base_url: str, parts: Parts) -> str:
+    """Return what somebody who starts it needs: address, keys, a configuration, commands to try."""
+    keys, world = parts.keys, parts.world
     code = world.all_tenants[0].code
     examples = [*api_examples(base_url, keys, world), *control_examples(base_url, world)]
-    parameter = options.regstate_parameter
+    parameter = parts.options.regstate_parameter
     queries = "" if parameter == "ext" else f"    queries: {{registrations: {{parameter: {parameter}}}}}\n"
     return f"""\
 A simulated switch with {len(world.all_nodes)} nodes and {len(world.all_tenants)} tenants answers at
@@ -129,5 +95,14 @@ switches:
 
 To try it by hand:
 
-{"".join(f"# {example.meaning}{chr(10)}{example.curl()}{chr(10)}" for example in examples)}
-Stop it with Ctrl-C."""
+{"".join(f"# {example.meaning}{chr(10)}{example.curl()}{chr(10)}" for example in examples)}"""
+
+
+def page(base_url: str, parts: Parts) -> str:
+    """Return the introduction as HTML. ``base_url`` is the address by which the reader came."""
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Simulated switch</title></head><body>
+<h1>Simulated switch</h1>
+<p>A stand-in for a soft-switch. Nothing here is real: companies, phones, money and keys are made up.</p>
+<pre>{escape(introduction(base_url, parts))}</pre></body></html>
+"""

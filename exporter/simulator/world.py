@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from exporter.simulator.overrides import Overrides
-from exporter.simulator.phones import Phones
+from exporter.simulator.phones import Overrides, Phones
 from exporter.simulator.tenants import (
     Tenant,
     calls_wanted,

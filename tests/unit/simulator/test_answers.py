@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import answers
-from exporter.simulator.options import Options
-from exporter.simulator.records import (
+from exporter.simulator.answers import (
     SECRET,
     as_json,
     as_list,
@@ -17,6 +16,7 @@ from exporter.simulator.records import (
     tenant_row,
     with_positions,
 )
+from exporter.simulator.options import Options
 from exporter.simulator.request import parse
 from exporter.simulator.world import World
 

@@ -1,14 +1,16 @@
 import aiohttp
 
+from exporter.simulator.api import PARTS
 from exporter.simulator.keys import Keys
 from exporter.simulator.page import Example, api_examples, control_examples, page
-from exporter.simulator.server import RunningSimulator
+from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.world import World
 
 
 def test_foreign_text_is_escaped(world: World) -> None:
     """Neither the address by which somebody came nor a key can bring markup into the page."""
-    shown = page("http://<script>", Keys(admin='"><b>'), world)
+    parts = create_application(world, keys=Keys(admin='"><b>'))[PARTS]
+    shown = page("http://<script>", parts)
     assert "<script>" not in shown
     assert '"><b>' not in shown
     assert "&lt;script&gt;" in shown

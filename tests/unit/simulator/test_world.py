@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.simulator.overrides import Overrides, Setting
+from exporter.simulator.phones import Overrides, Setting
 from exporter.simulator.truth import truth
 from exporter.simulator.world import World, WorldClock
 
