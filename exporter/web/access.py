@@ -81,7 +81,7 @@ def _is_address(name: str) -> bool:
 
 
 class Access:
-    """The rules of a web configuration. ``adopt`` exchanges them while requests come in.
+    """The rules of a web configuration. ``apply`` exchanges them while requests come in.
 
     ``known_hosts`` are those that this exporter answers for; what is at ``open_paths`` it shows to all.
     """
@@ -99,8 +99,8 @@ class Access:
         self._headers: Mapping[str, str] = {}
         self._context: ssl.SSLContext | None = None
 
-    def adopt(self, configuration: WebConfiguration, context: ssl.SSLContext | None) -> None:
-        """Hold to these rules from the next request on. Passwords that were right stay known.
+    def apply(self, configuration: WebConfiguration, context: ssl.SSLContext | None) -> None:
+        """Apply these rules from the next request on. Passwords that were right stay known.
 
         A connection that was not made with ``context`` is ended with its next answer.
         """
@@ -108,7 +108,7 @@ class Access:
         tls = configuration.tls_server_config
         self._allowed_names = frozenset(map(_plain, tls.client_allowed_sans if tls else ()))
         self._headers = configuration.http_server_config.headers.by_name()
-        self._passwords.adopt(
+        self._passwords.apply(
             {
                 user.encode(): known.get_secret_value()
                 for user, known in configuration.basic_auth_users.items()

@@ -174,7 +174,7 @@ def bounded(handler: Handler, most: int = SCRAPES, clock: Callable[[], float] = 
         if len(running) >= most:
             slowest = _slowest(running, one)
             if slowest is None:
-                return _come_back(most)
+                return _too_many(most)
             log.warning("too many requests at a time: the oldest one is ended")
             running.discard(slowest)
             slowest.end()
@@ -198,7 +198,7 @@ def _slowest(running: Collection[_Running], newcomer: _Running) -> _Running | No
     return min(candidates, key=lambda one: one.since, default=None)
 
 
-def finish_each(
+def limit_duration(
     application: web.Application, connections: Connections, seconds: float = REQUEST_SECONDS
 ) -> None:
     """Let each request take so long at most, until its answer is on its way and little of it is unread.
@@ -239,7 +239,7 @@ async def _write(request: web.Request, response: web.StreamResponse) -> None:
     await request.writer.drain()
 
 
-def _come_back(most: int) -> web.Response:
+def _too_many(most: int) -> web.Response:
     return web.Response(
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         text=f"{most} such requests are being answered, and no more at a time; try again.\n",

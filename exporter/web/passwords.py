@@ -25,11 +25,11 @@ from exporter.threads import ThreadLimit
 from exporter.web.limits import client_of
 
 
-class Full(Exception):  # noqa: N818 -- a state, and no error
+class QueueFull(Exception):  # noqa: N818 -- a state, and no error
     """There is no place in the queue for this client, or it had to give it up for another one."""
 
 
-class _Place:
+class _Waiter:
     """Of one who waits. ``turn`` is True once it has its turn, and False where it lost its place."""
 
     __slots__ = ("client", "lane", "number", "turn")
@@ -47,51 +47,51 @@ class FairQueue:
     def __init__(self, *, most: int, most_of_lane: int) -> None:
         self._most = most
         self._most_of_lane = most_of_lane
-        self._waiting: list[_Place] = []
-        self._running: _Place | None = None
+        self._waiting: list[_Waiter] = []
+        self._running: _Waiter | None = None
         self._served: dict[Hashable, int] = {}
         self._number = 0
 
     @contextlib.asynccontextmanager
     async def turn(self, client: str, lane: Hashable) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it. Raises Full where there is no place, or none any more."""
+        """Wait for a turn, and hold it. Raises QueueFull where there is no place, or none any more."""
         place = self._join(client, lane)
         try:
             if not await place.turn:
-                raise Full
+                raise QueueFull
             yield
         finally:
             if place is self._running:
                 self._running = None
-                self._go_on()
+                self._serve_next()
             elif place in self._waiting:
                 self._waiting.remove(place)
 
-    def _join(self, client: str, lane: Hashable) -> _Place:
+    def _join(self, client: str, lane: Hashable) -> _Waiter:
         self._number += 1
-        place = _Place(client, lane, self._number, asyncio.get_running_loop().create_future())
+        place = _Waiter(client, lane, self._number, asyncio.get_running_loop().create_future())
         everyone = [*self._waiting, self._running] if self._running else self._waiting
         if sum(one.lane == place.lane for one in everyone) >= self._most_of_lane:
-            raise Full
+            raise QueueFull
         if len(everyone) >= self._most:
             self._make_room(client)
         self._waiting.append(place)
         if self._running is None:
-            self._go_on()
+            self._serve_next()
         return place
 
     def _make_room(self, client: str) -> None:
-        """Take the newest place of the client that has the most. Raises Full where this one has as many."""
+        """Take the newest place of the client that has the most. Raises QueueFull if this one has as many."""
         counts = Counter(one.client for one in self._waiting)
         most = max(counts.values(), default=0)
         if most <= counts[client] + 1:
-            raise Full
+            raise QueueFull
         loser = max((one for one in self._waiting if counts[one.client] == most), key=lambda one: one.number)
         self._waiting.remove(loser)
         if not loser.turn.done():
             loser.turn.set_result(False)
 
-    def _go_on(self) -> None:
+    def _serve_next(self) -> None:
         waiting = {one.client for one in self._waiting} | {one.lane for one in self._waiting}
         self._served = {key: number for key, number in self._served.items() if key in waiting}
         self._waiting = [one for one in self._waiting if not one.turn.done()]  # else it was cancelled
@@ -104,7 +104,7 @@ class FairQueue:
         self._running = place
         place.turn.set_result(True)
 
-    def _rank(self, place: _Place) -> tuple[int, int, int]:
+    def _rank(self, place: _Waiter) -> tuple[int, int, int]:
         return self._served.get(place.client, 0), self._served.get(place.lane, 0), place.number
 
 
@@ -151,7 +151,7 @@ class Passwords:
         self._queue = FairQueue(most=_WAITING, most_of_lane=_WAITING_OF_USER)
         self._thread = ThreadLimit("password", 1)
 
-    def adopt(self, hashes: Mapping[bytes, bytes]) -> None:
+    def apply(self, hashes: Mapping[bytes, bytes]) -> None:
         """Know these users from now on, each with the hash of the password; without any, all are let in."""
         self._right = {user: d for user, d in self._right.items() if hashes.get(user) == self._hashes[user]}
         self._hashes = hashes
@@ -175,7 +175,7 @@ class Passwords:
             async with self._queue.turn(client_of(address), user if user in self._hashes else None):
                 # Who sends several requests at once waits for the first of them alone.
                 right = self._was_right(user, known, password) or await self._checked(known, password)
-        except Full:
+        except QueueFull:
             return Verdict.BUSY
         if right and self._hashes.get(user) == known:
             self._right[user] = self._digest(known, password)

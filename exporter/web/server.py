@@ -14,13 +14,13 @@ from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access, Hosts
-from exporter.web.limits import STATUSES, Connections, bounded, finish_each, most_connections
+from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
 from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
 from exporter.web.status import TENANTS, status, to_json
 from exporter.web.streaming import send, stream_metrics
-from exporter.web.web_config import OPEN, Reading, WebFile
+from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
 _READY = "/-/ready"
 
@@ -71,13 +71,13 @@ class Server:
         """Where it listens; with port 0 asked for, the port that was given."""
         return self._listener.addresses
 
-    def keep_up_with(self, web_file: WebFile) -> None:
-        """Let what the file says hold within seconds, whenever it changes."""
-        self._watching = asyncio.create_task(web_file.watch(self._adopt))
+    def watch(self, web_file: WebFile) -> None:
+        """Apply what the file says within seconds, whenever it changes."""
+        self._watching = asyncio.create_task(web_file.watch(self._apply))
 
-    async def _adopt(self, reading: Reading) -> None:
-        self._listener.context = reading.context
-        self._access.adopt(reading.configuration, reading.context)
+    async def _apply(self, loaded: LoadedWebFile) -> None:
+        self._listener.context = loaded.context
+        self._access.apply(loaded.configuration, loaded.context)
 
     async def close(self) -> None:
         """Stop listening, and end what is being served within a second or so."""
@@ -105,15 +105,15 @@ async def serve(
     """
     application = web.Application()
     connections = Connections(most_connections())
-    finish_each(application, connections)
+    limit_duration(application, connections)
     for path, handler in _routes(sources, telemetry_path).items():
         application.router.add_get(path, handler)
     if sources.reload:
         application.router.add_post("/-/reload", _reload(sources.reload, sources.mask))
-    reading = web_file.reading if web_file else OPEN
+    loaded = web_file.loaded if web_file else NO_WEB_FILE
     open_paths = {telemetry_path, HEALTHY, _READY, *static_files()}
     access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
-    access.adopt(reading.configuration, reading.context)
+    access.apply(loaded.configuration, loaded.context)
     access.guard(application)
     runner = web.AppRunner(
         application,
@@ -125,7 +125,7 @@ async def serve(
     )
     await runner.setup()
     # There is a server after setup.
-    listener = Listener(cast("Protocol", runner.server), connections, reading.context)
+    listener = Listener(cast("Protocol", runner.server), connections, loaded.context)
     server = Server(runner, listener, access, connections)
     try:
         await listener.start(listen_addresses)
@@ -133,7 +133,7 @@ async def serve(
         await server.close()
         raise
     if web_file:
-        server.keep_up_with(web_file)
+        server.watch(web_file)
     return server
 
 

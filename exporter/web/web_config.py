@@ -28,6 +28,59 @@ _CLIENT_POLICIES = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 
+_INTERVAL = 1.0
+"""Seconds between two checks of the files."""
+
+_MAX_BYTES = 64 * 2**20
+"""What the configuration may have, and more than a certificate may."""
+
+_Contents = dict[Path, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWebFile:
+    """The rules, the context for new connections, and digests of the files that they were loaded from."""
+
+    configuration: WebConfiguration
+    context: ssl.SSLContext | None = None
+    contents: _Contents = field(default_factory=dict)
+
+    def keeping_context_of(self, before: "LoadedWebFile") -> "LoadedWebFile":
+        """Return this with the context of the one before, where nothing of TLS has changed.
+
+        Connections that are open can then stay.
+        """
+        tls = self.configuration.tls_server_config
+        is_same = tls == before.configuration.tls_server_config and all(
+            self.contents.get(file, b"") == before.contents.get(file) for file in (tls.files if tls else ())
+        )
+        return replace(self, context=before.context) if is_same else self
+
+
+Apply = Callable[[LoadedWebFile], Awaitable[None]]
+"""Applies what was loaded. It may raise OSError, and is then called again a second later."""
+
+NO_WEB_FILE = LoadedWebFile(WebConfiguration())
+"""What applies without a file."""
+
+
+def load(path: Path) -> LoadedWebFile:
+    """Read the file and those it names. Raises ConfigurationError with everything that is wrong."""
+    # Digests come before what they are of: a change in between then looks like one that is still to be read.
+    contents = _contents([path])
+    named = load_web(path).tls_server_config
+    contents |= _contents(named.files if named else [])
+    configuration = load_web(path)
+    tls = configuration.tls_server_config
+    try:
+        context = server_context(tls) if tls else None
+    except OSError as error:
+        problem = (
+            f"tls_server_config: its files have just changed, and do not fit together ({error.strerror})"
+        )
+        raise ConfigurationError(str(path), [problem]) from None
+    return LoadedWebFile(configuration, context, contents)
+
 
 def server_context(tls: TlsServerConfiguration) -> ssl.SSLContext:
     """Return what new connections are made with. Raises OSError where a file has just changed."""
@@ -50,59 +103,6 @@ def server_context(tls: TlsServerConfiguration) -> ssl.SSLContext:
     return context
 
 
-_NOT_LOADED = "web configuration not loaded; the one before it stays"
-_UNUSABLE = "its files have just changed, and do not fit together"
-_EVERY = 1.0
-"""Seconds between two looks at the files."""
-
-_MAX_BYTES = 64 * 2**20
-"""What the configuration may have, and more than a certificate may."""
-
-_Contents = dict[Path, bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read: the rules, the context that new connections are made with, and of which contents."""
-
-    configuration: WebConfiguration
-    context: ssl.SSLContext | None = None
-    contents: _Contents = field(default_factory=dict)
-
-    def keeping(self, before: "Reading") -> "Reading":
-        """Return this with the context of the one before, where nothing of TLS has changed.
-
-        Connections that are open can then stay.
-        """
-        tls = self.configuration.tls_server_config
-        is_same = tls == before.configuration.tls_server_config and all(
-            self.contents.get(file, b"") == before.contents.get(file) for file in (tls.files if tls else ())
-        )
-        return replace(self, context=before.context) if is_same else self
-
-
-Adopt = Callable[[Reading], Awaitable[None]]
-"""Lets a reading hold from now on. It may raise OSError, and is then called again a second later."""
-
-OPEN = Reading(WebConfiguration())
-"""What holds without a file."""
-
-
-def read(path: Path) -> Reading:
-    """Read the file and those it names. Raises ConfigurationError with everything that is wrong."""
-    # Digests come before what they are of: a change in between then looks like one that is still to be read.
-    contents = _contents([path])
-    named = load_web(path).tls_server_config
-    contents |= _contents(named.files if named else [])
-    configuration = load_web(path)
-    tls = configuration.tls_server_config
-    try:
-        context = server_context(tls) if tls else None
-    except OSError as error:
-        raise ConfigurationError(str(path), [f"tls_server_config: {_UNUSABLE} ({error.strerror})"]) from None
-    return Reading(configuration, context, contents)
-
-
 def _contents(files: Iterable[Path]) -> _Contents:
     """Return a digest of each file, or None where it cannot be read."""
     return {file: _digest(file) for file in files}
@@ -116,61 +116,62 @@ def _digest(file: Path) -> bytes | None:
 
 
 class WebFile:
-    """The file, kept up with. ``reading`` is the newest that was good; the first has to be.
+    """The file, loaded again when it changes. ``loaded`` is the newest that was valid.
 
-    Raises ConfigurationError where it is not. ``patience``: seconds after which a disk counts as hanging.
+    Raises ConfigurationError where the first is not. ``patience``: seconds after which a disk counts as
+    hanging. Files are read in ``threads``.
     """
 
-    def __init__(self, path: Path, *, patience: float = 30.0) -> None:
+    def __init__(self, path: Path, *, patience: float = 30.0, threads: ThreadLimit | None = None) -> None:
         self._path = path
-        self.reading = read(path)
-        self._seen = self.reading.contents
-        self._told = ""
+        self.loaded = load(path)
+        self._seen = self.loaded.contents
+        self._warned = ""
         self._patience = patience
-        self._threads = ThreadLimit("web configuration", 1)
+        self._threads = threads or ThreadLimit("web configuration", 1)
         self._log = structlog.get_logger("exporter.web")
 
-    async def watch(self, adopt: Adopt) -> None:
-        """Look at the files again and again, until cancelled."""
+    async def watch(self, apply: Apply) -> None:
+        """Check the files again and again, until cancelled."""
         while True:
-            await asyncio.sleep(_EVERY)
-            await self.look(adopt)
+            await asyncio.sleep(_INTERVAL)
+            await self.check(apply)
 
-    async def look(self, adopt: Adopt) -> None:
-        """Hand over what has changed, once two looks in a row have found it the same.
+    async def check(self, apply: Apply) -> None:
+        """Apply what has changed, once two checks in a row have found it the same.
 
-        So a file that is just being written is not taken for whole. What is bad changes nothing, and is told
-        once.
+        So a file that is just being written is not loaded. What is invalid changes nothing, and is
+        logged once.
         """
         try:
             async with asyncio.timeout(self._patience):
-                await self._look(adopt)
+                await self._check(apply)
         except TimeoutError:
-            self._tell(f"{self._path}: not read within {self._patience:g} s; check the disk that it is on")
+            self._warn(f"{self._path}: not read within {self._patience:g} s; check the disk that it is on")
         except Exception as error:  # noqa: BLE001 -- a defect of ours: later changes are to be seen all the same
-            if repr(error) != self._told:
+            if repr(error) != self._warned:
                 self._log.exception("job failed", job="web configuration")
-            self._told = repr(error)
+            self._warned = repr(error)
 
-    async def _look(self, adopt: Adopt) -> None:
-        seen = await self._threads.run(lambda: _contents(self.reading.contents))
+    async def _check(self, apply: Apply) -> None:
+        seen = await self._threads.run(lambda: _contents(self.loaded.contents))
         is_settled, self._seen = seen == self._seen, seen
-        if seen == self.reading.contents:
-            self._told = ""
+        if seen == self.loaded.contents:
+            self._warned = ""
         elif is_settled:
-            await self._read_again(adopt)
+            await self._read_again(apply)
 
-    async def _read_again(self, adopt: Adopt) -> None:
+    async def _read_again(self, apply: Apply) -> None:
         try:
-            reading = (await self._threads.run(lambda: read(self._path))).keeping(self.reading)
-            await adopt(reading)
+            loaded = (await self._threads.run(lambda: load(self._path))).keeping_context_of(self.loaded)
+            await apply(loaded)
         except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
-            self._tell(error.strerror or "" if isinstance(error, OSError) else shortened(error))
+            self._warn(error.strerror or "" if isinstance(error, OSError) else shortened(error))
             return
-        self.reading, self._seen = reading, reading.contents
-        self._log.info("web configuration loaded", tls=reading.context is not None)
+        self.loaded, self._seen = loaded, loaded.contents
+        self._log.info("web configuration loaded", tls=loaded.context is not None)
 
-    def _tell(self, problems: str) -> None:
-        if problems != self._told:
-            self._log.warning(_NOT_LOADED, problems=problems)
-        self._told = problems
+    def _warn(self, problems: str) -> None:
+        if problems != self._warned:
+            self._log.warning("web configuration not loaded; the one before it stays", problems=problems)
+        self._warned = problems

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
-from exporter.web.limits import Connection, Connections, bounded, client_of, finish_each, most_connections
+from exporter.web.limits import Connection, Connections, bounded, client_of, limit_duration, most_connections
 from exporter.web.streaming import send
 
 Open = Callable[..., Connection | None]
@@ -110,12 +110,6 @@ def test_who_is_one_client(address: str, client: str) -> None:
     assert client_of(address) == client
 
 
-def test_the_limit_leaves_descriptors_for_polling() -> None:
-    """Half of what the process may open, and 500 at most."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert most_connections() == min(500, soft // 2)
-
-
 Client = TestClient[web.Request, web.Application]
 
 _LARGE = "x" * (16 * 2**20)
@@ -124,7 +118,7 @@ _LARGE = "x" * (16 * 2**20)
 
 def _application(scrape: Handler, seconds: float = 60.0) -> web.Application:
     application = web.Application()
-    finish_each(application, Connections(500), seconds)
+    limit_duration(application, Connections(500), seconds)
     application.router.add_get("/metrics", scrape)
     return application
 
@@ -346,3 +340,14 @@ async def test_a_client_that_leaves_early_is_no_error(caplog: pytest.LogCaptureF
         await runner.cleanup()
 
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(300, 150), (1024, 500)])
+def test_the_limit_leaves_descriptors_for_polling(descriptors: int, most: int) -> None:
+    """Half of what the process may open, and 500 at most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
+    try:
+        assert most_connections() == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError
 from exporter.metrics.exposition import Exposition
+from exporter.threads import ThreadLimit
 from exporter.web import Server, Sources, WebFile, serve
-from exporter.web.web_config import Reading
+from exporter.web.web_config import LoadedWebFile
 from tests.certificates import Authority
 
 _TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n"
@@ -30,15 +31,15 @@ class _Files:
         authority.issue("server")
         self.path.write_text(_TLS)
         self.web_file = WebFile(self.path)
-        self.handed_over: list[Reading] = []
+        self.handed_over: list[LoadedWebFile] = []
 
-    async def adopt(self, reading: Reading) -> None:
-        self.handed_over.append(reading)
+    async def apply(self, loaded: LoadedWebFile) -> None:
+        self.handed_over.append(loaded)
 
-    async def look(self, times: int = 2) -> int:
+    async def check(self, times: int = 2) -> int:
         """Look so many times; return how many readings were handed over in all."""
         for _ in range(times):
-            await self.web_file.look(self.adopt)
+            await self.web_file.check(self.apply)
         return len(self.handed_over)
 
 
@@ -51,7 +52,7 @@ def files(authority: Authority) -> _Files:
 async def test_nothing_has_changed(files: _Files) -> None:
     """Without a change nothing is handed over, also where a file was written again as it was."""
     files.path.write_text(_TLS)
-    assert await files.look(5) == 0
+    assert await files.check(5) == 0
 
 
 @pytest.mark.parametrize("name", ["web.yml", "server.pem"])
@@ -60,40 +61,40 @@ async def test_a_change_is_taken_once_it_stands_still(files: _Files, name: str) 
     file = files.authority.directory / name
     for number in range(3):
         file.write_text(file.read_text() + f"# {number}\n")
-        assert await files.look(1) == 0
-    assert await files.look(1) == 1
-    assert await files.look(5) == 1
+        assert await files.check(1) == 0
+    assert await files.check(1) == 1
+    assert await files.check(5) == 1
 
 
 async def test_a_certificate_and_its_key(files: _Files) -> None:
     """Both are exchanged: one new context, with which new connections are made."""
-    first = files.web_file.reading.context
+    first = files.web_file.loaded.context
     files.authority.issue("server")
-    assert await files.look() == 1
+    assert await files.check() == 1
     assert files.handed_over[0].context is not first
-    assert files.web_file.reading is files.handed_over[0]
+    assert files.web_file.loaded is files.handed_over[0]
 
 
 async def test_a_defect_does_not_end_the_looking(files: _Files) -> None:
     """It is logged once, with its traceback; when it is gone, the change holds."""
 
-    async def fail(_: Reading) -> None:
+    async def fail(_: LoadedWebFile) -> None:
         raise RuntimeError("a defect")
 
     files.path.write_text(_TLS + _USERS)
     with structlog.testing.capture_logs() as log:
         for _ in range(4):
-            await files.web_file.look(fail)
+            await files.web_file.check(fail)
 
     assert [(line["event"], line["exc_info"]) for line in log] == [("job failed", True)]
-    assert await files.look() == 1
+    assert await files.check() == 1
 
 
 async def test_open_connections_stay_where_nothing_of_tls_has_changed(files: _Files) -> None:
     """With other users the context is the one before."""
-    first = files.web_file.reading.context
+    first = files.web_file.loaded.context
     files.path.write_text(_TLS + _USERS)
-    assert await files.look() == 1
+    assert await files.check() == 1
     assert files.handed_over[0].context is first
     assert files.handed_over[0].configuration.basic_auth_users
 
@@ -117,45 +118,45 @@ async def test_what_is_bad_changes_nothing_and_is_told_once(
 ) -> None:
     """However often it is looked at. Right again, nothing has happened; bad again, it is told again."""
     file = files.authority.directory / name
-    right, before = file.read_text(), files.web_file.reading
+    right, before = file.read_text(), files.web_file.loaded
     with structlog.testing.capture_logs() as told:
         spoil(file)
-        assert await files.look(5) == 0
+        assert await files.check(5) == 0
         assert [event["log_level"] for event in told] == ["warning"]
         assert str(files.path) in told[0]["problems"]
         assert "S3CRET" not in str(told)
         file.write_text(right)
-        assert await files.look() == 0
+        assert await files.check() == 0
         spoil(file)
-        await files.look()
+        await files.check()
     assert len(told) == 2
-    assert files.web_file.reading is before
+    assert files.web_file.loaded is before
 
 
 async def test_a_file_that_is_named_later_is_kept_up_with_too(files: _Files) -> None:
     """After the web configuration names another certificate, a change of that one is noticed."""
     files.authority.issue("other")
     files.path.write_text(_TLS.replace("server.", "other."))
-    assert await files.look() == 1
+    assert await files.check() == 1
     files.authority.issue("other")
-    assert await files.look() == 2
+    assert await files.check() == 2
     files.authority.issue("server")
-    assert await files.look() == 2
+    assert await files.check() == 2
 
 
 async def test_where_it_cannot_be_put_into_force_it_is_tried_again(files: _Files) -> None:
     """With too many open files, say: told once, and done as soon as it can be."""
     failures = [OSError(24, "Too many open files"), OSError(24, "Too many open files")]
 
-    async def adopt(reading: Reading) -> None:
+    async def apply(loaded: LoadedWebFile) -> None:
         if failures:
             raise failures.pop()
-        await files.adopt(reading)
+        await files.apply(loaded)
 
     files.path.write_text(_TLS + _USERS)
     with structlog.testing.capture_logs() as told:
         for _ in range(5):
-            await files.web_file.look(adopt)
+            await files.web_file.check(apply)
     assert len(files.handed_over) == 1
     assert [event["log_level"] for event in told] == ["warning", "info"]
 
@@ -223,23 +224,24 @@ async def test_a_disk_that_hangs_is_told_once_and_read_later(authority: Authorit
     """While the files cannot be read, the rules stay and it is logged once; then a change is noticed."""
     path = authority.directory / "web.yml"
     path.write_text(_USERS)
-    web_file = WebFile(path, patience=0.1)
-    handed_over: list[Reading] = []
+    threads = ThreadLimit("web configuration", 1)
+    web_file = WebFile(path, patience=0.1, threads=threads)
+    handed_over: list[LoadedWebFile] = []
     back = threading.Event()
 
-    async def adopt(reading: Reading) -> None:
-        handed_over.append(reading)
+    async def apply(loaded: LoadedWebFile) -> None:
+        handed_over.append(loaded)
 
-    hanging = asyncio.create_task(web_file._threads.run(lambda: back.wait(30)))
+    hanging = asyncio.create_task(threads.run(lambda: back.wait(30)))
     await asyncio.sleep(0)
     path.write_text("basic_auth_users: {}")
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
-            await web_file.look(adopt)
+            await web_file.check(apply)
         assert (len(log), handed_over) == (1, [])
         assert log[0]["problems"] == f"{path}: not read within 0.1 s; check the disk that it is on"
         back.set()
         await hanging
         for _ in range(2):
-            await web_file.look(adopt)
-    assert [reading.configuration.basic_auth_users for reading in handed_over] == [{}]
+            await web_file.check(apply)
+    assert [loaded.configuration.basic_auth_users for loaded in handed_over] == [{}]
