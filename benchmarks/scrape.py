@@ -30,7 +30,7 @@ _PLAIN_TARGETS = {100_000: 1.6}
 _LONGEST_STEP = 0.005
 """Seconds."""
 
-_BYTES_A_SERIES = 200
+_BYTES_A_SERIES = 300
 
 
 @dataclass
@@ -164,7 +164,7 @@ def _rows(series: int, servers: dict[str, _Server]) -> Iterator[Row]:
     yield compared(
         f"{what}: peak memory a series above idle",
         _memory(ours, series),
-        "200 bytes",
+        "300 bytes",
         _BYTES_A_SERIES,
         "bytes",
         at_most=1 if series == _LARGE else 0,

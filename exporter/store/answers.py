@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Scope, Target
@@ -13,25 +14,22 @@ Job = tuple[Query, Scope]
 Source = tuple[Target, str]
 """A target, and the part of it that ages on its own, "" where it ages as a whole."""
 
-_Kind = tuple[Job, float, frozenset[Metric]]
+
+class _Kind(NamedTuple):
+    job: Job
+    interval: float
+    metrics: frozenset[Metric]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Group:
     """Answers that were asked in the same sweeps, at the same interval, and are about the same families.
 
     ``times``: when each came, oldest first, so that nothing is looked at while nothing is stale.
     """
 
-    job: Job
-    interval: float
-    metrics: frozenset[Metric]
-    times: dict[Source, float] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> _Kind:
-        """What the answers have in common."""
-        return self.job, self.interval, self.metrics
+    kind: _Kind
+    times: dict[Source, float]
 
 
 class Answers:
@@ -49,30 +47,27 @@ class Answers:
 
     def metrics(self, source: Source) -> frozenset[Metric]:
         """Return the families that the answer of a source is about."""
-        return self._group_of[source].metrics
+        return self._group_of[source].kind.metrics
 
     def add(
         self, source: Source, metrics: AbstractSet[Metric], job: Job, interval: float, now: float
-    ) -> AbstractSet[Metric]:
+    ) -> frozenset[Metric]:
         """Note an answer; return the families that the one before was about, and this one is not."""
+        kind = _Kind(job, interval, frozenset(metrics))
         group = before = self._group_of.get(source)
-        if group is None or (group.job, group.interval, group.metrics) != (job, interval, metrics):
-            if before:
-                self._leave(before, source)
-            kind = (job, interval, frozenset(metrics))
-            group = self._groups.get(kind)
-            if group is None:
-                group = self._groups[kind] = _Group(*kind)
-            self._group_of[source] = group
+        if group is None or group.kind != kind:
+            if group:
+                self._leave(group, source)
+            group = self._group_of[source] = self._groups.setdefault(kind, _Group(kind, {}))
         group.times.pop(source, None)
         group.times[source] = now
-        return before.metrics - metrics if before else frozenset()
+        return before.kind.metrics - kind.metrics if before else frozenset()
 
     def remove(self, source: Source) -> frozenset[Metric]:
         """Forget an answer; return the families that it was about."""
         group = self._group_of.pop(source)
         self._leave(group, source)
-        return group.metrics
+        return group.kind.metrics
 
     def stale(self, oldest: Callable[[Job, float], float]) -> Iterator[Source]:
         """Return the sources whose answer is older than ``oldest`` says for its job and interval.
@@ -80,7 +75,7 @@ class Answers:
         Each has to be removed, or renewed with ``postpone``, before the next one is asked for.
         """
         for group in list(self._groups.values()):
-            limit = oldest(group.job, group.interval)
+            limit = oldest(group.kind.job, group.kind.interval)
             while group.times:
                 source = next(iter(group.times))
                 if group.times[source] >= limit:

@@ -1,5 +1,6 @@
 """The series of one switch: values, and beside them the sample lines that serve them."""
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
@@ -9,6 +10,9 @@ from exporter.metrics.text_format import Values, count
 from exporter.store.series_limit import Place, SeriesLimit, load_of
 
 T = TypeVar("T")
+
+_COUNTS = {float(number): float(number) for number in range(256)}
+"""The usual values: one object for all series, as for labels, saves 70 of 255 bytes a series."""
 
 
 class CopyOnWrite(Generic[T]):
@@ -70,8 +74,8 @@ class _Family:
 class SeriesTable:
     """The values of one switch by family, tenant and part, and the sample lines that serve them.
 
-    The lines are a cache: nothing reads them back. They are made when values are set, and not when a scrape
-    needs them, which would block the event loop while it makes 250,000 of them (docs/performance.md).
+    The lines are a cache: nothing reads them back. They are made when values are set, not when a scrape needs
+    them: making those of 330,000 series at once takes a second, joining them 40 ms (docs/performance.md).
     ``series``: how many there are. Beyond ``limit``, detail is dropped.
     """
 
@@ -216,7 +220,7 @@ class SeriesTable:
 
 
 def _as_floats(values: Values) -> Values:
-    """Return a copy, which its giver cannot change."""
+    """Return a copy, which the caller cannot change."""
     if isinstance(values, float | int):
-        return float(values)
-    return {label: float(value) for label, value in values.items()}
+        return float(_COUNTS.get(values, values))
+    return {sys.intern(str(label)): float(_COUNTS.get(value, value)) for label, value in values.items()}

@@ -1,1 +1,0 @@
-"""HTTP over a network that nobody trusts: connections, names, TLS, proxies, bodies of bounded size."""
