@@ -1,12 +1,12 @@
 """The command line: ``softswitch-exporter``.
 
-process     standard output, standard error and signals
 arguments   every flag and command
+process     standard output, standard error and signals
 daemon      poll and serve
-check       what would be polled, and whether that can work
-probe       ask a switch once and show everything about the answer
-healthcheck whether the exporter of this machine is healthy
-testalert   send a test to every Alertmanager of the configuration
+check       --config.check: what would be polled, and whether the rate suffices
+probe       ask a switch once, show the answers, and suggest settings
+healthcheck ask the exporter of this machine whether it is healthy
+testalert   send a test alert to every Alertmanager of the configuration
 simulate    the simulated switch on its own
 demo        the simulated switch and the exporter together
 """

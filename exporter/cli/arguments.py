@@ -1,4 +1,4 @@
-"""Every flag and command, named as the programs of the Prometheus project name theirs."""
+"""Every flag and command, named as in the programs of the Prometheus project."""
 
 import argparse
 import importlib
@@ -28,7 +28,7 @@ _WEB_CONFIG_FILE: Mapping[str, Any] = {"dest": "web_config_file", "type": Path, 
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line. ``run`` of what it returns is the command."""
+    """Return the parser of the whole command line. Its namespace has the command to call as ``run``."""
     main = argparse.ArgumentParser(
         prog="softswitch-exporter",
         description="Prometheus exporter for hosted-telephony soft-switches. "
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _load(module: str) -> _Command:
-    """Return what runs a command. Its module is loaded only then: `--help` needs none, and no other one."""
+    """Return the function that runs a command. It imports its module only then: `--help` needs none."""
 
     def run(arguments: argparse.Namespace) -> int:
         status: int = importlib.import_module(f"exporter.cli.{module}").run(arguments)

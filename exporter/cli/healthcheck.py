@@ -35,11 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _UnhealthyError(Exception):
-    """An address does not answer that the exporter is healthy. The text says what came instead."""
+    """An address does not answer that the exporter is healthy. The text is the reason."""
 
 
 def _asked(addresses: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
-    """Return whom to ask; every interface is served over IPv4 and IPv6, whichever this machine has."""
+    """Yield the addresses to ask; every interface means IPv4 and IPv6, as far as this machine has them."""
     for host, port in addresses:
         if host is None or host in EVERY_INTERFACE:
             yield from ((loopback, port) for loopback in ("127.0.0.1", "::1") if _has(loopback))
@@ -48,7 +48,7 @@ def _asked(addresses: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, i
 
 
 def _has(address: str) -> bool:
-    """Tell whether this machine has an address."""
+    """Return whether this machine has an address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -59,7 +59,7 @@ def _has(address: str) -> bool:
 
 
 def _healthy(host: str, port: int, web_file: Path | None) -> str:
-    """Return the sentence with which an address answers that it is healthy. Raises _UnhealthyError."""
+    """Return the answer of a healthy exporter at an address. Raises _UnhealthyError for any other."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         status, text = _ask(host, port, web_file)
@@ -77,7 +77,7 @@ def _ask(host: str, port: int, web_file: Path | None) -> _Asked:
     try:
         tls = load_web(web_file).tls_server_config if web_file else None
     except ConfigurationError:
-        # The exporter goes on with what was right before; so it may speak either.
+        # The exporter keeps the last valid file, so it may serve HTTP or HTTPS.
         try:
             return _ask_with(_https(host, port, None))
         except OSError:
@@ -100,9 +100,9 @@ def _ask_with(connection: http.client.HTTPConnection) -> _Asked:
 
 
 def _context(tls: TlsServerConfiguration | None) -> ssl.SSLContext:
-    """Return a context that takes any certificate: what matters here is not who answers, but that it does.
+    """Return a context that accepts any certificate: this asks whether the exporter answers, not who it is.
 
-    Where clients need a certificate, the exporter's own is shown.
+    Where clients need a certificate, it presents the exporter's own.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -8,28 +8,28 @@ import sys
 from types import FrameType
 
 EXIT_CLOSED_PIPE = 141
-"""What a shell shows for a program that SIGPIPE ended, as most programs are when `head` has read enough."""
+"""What a shell shows for a program that SIGPIPE ended."""
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _FIRST = 1
 
 
 def end_as_first_process() -> None:
-    """Let SIGTERM end the first process of a container: the kernel ignores it there where nobody handles it.
+    """Let SIGTERM end the first process of a container, where the kernel ignores a signal without a handler.
 
-    Any other process it ends by itself. The daemon has a handler of its own as soon as it runs.
+    The daemon installs its own handler when it starts.
     """
     if os.getpid() == _FIRST:
         signal.signal(signal.SIGTERM, _end)
 
 
 def ignore_reload() -> None:
-    """Ignore SIGHUP, which would end the daemon: what it asks to be read has not been read yet."""
+    """Ignore SIGHUP, which would end the process, until the daemon has a handler for it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    os._exit(128 + number)  # nothing was begun, and an exception may be caught by what is being loaded
+    os._exit(128 + number)  # an exception could be caught by the module that is being loaded
 
 
 def accept_every_character() -> None:
@@ -47,13 +47,13 @@ def flush() -> None:
 
 
 def discard_output(error: OSError) -> str:
-    """Drop what cannot be written; return why, or "" where the reader of a pipe has closed it.
+    """Discard output that cannot be written. Return why, or "" where the reader has closed the pipe.
 
     Raises the error again where it is not about output.
     """
     if not isinstance(error, BrokenPipeError) and error.errno not in _UNWRITABLE:
         raise error
-    # Else the interpreter tries again as it ends, and complains.
+    # Otherwise the interpreter tries again at exit and prints a traceback.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,4 +1,4 @@
-"""``test-alert``: send an alert that says it is a test, and its end, and print who accepted them."""
+"""``test-alert``: send a test alert and its end, and print which Alertmanagers accepted them."""
 
 import argparse
 import asyncio
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> int:
-    # It began an hour ago: of what is new Alertmanager waits for more, and a test should not take minutes.
+    # It starts an hour ago: Alertmanager delays new alerts (group_wait), and a test should not take minutes.
     rule = Rule("SoftswitchTestAlert", severity, "monitoring", _SUMMARY, f"{_SUMMARY} Sent by `test-alert`.")
     firing = Alert((rule, ()), State.FIRING, 0.0, 0.0, 0.0, fired_at=0.0)
     alertmanagers = [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
@@ -53,7 +53,7 @@ async def _send(
     moment: float,
     what: str,
 ) -> list[Alertmanager]:
-    """Send to each of them at once; return those that accepted it."""
+    """Send to all of them concurrently; return those that accepted it."""
     answers = await asyncio.gather(
         *(_post(alertmanager, alerting, alert, moment) for alertmanager in alertmanagers)
     )
