@@ -19,10 +19,13 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from exporter import __version__, connections
-from exporter.bodies import Bodies, Room
+from exporter import __version__
 from exporter.config import Proxy, SwitchConfiguration
-from exporter.connections import (
+from exporter.errors import TlsFileError
+from exporter.model import Body, Content, Failure, Reason
+from exporter.net import connections
+from exporter.net.bodies import Bodies, Room, coding, unpack
+from exporter.net.connections import (
     HEADER_LIMIT,
     HEADERS_LIMIT,
     Connector,
@@ -30,17 +33,13 @@ from exporter.connections import (
     UnusableAnswer,
     retry_on_new_connection,
 )
-from exporter.deadlines import Deadlines
-from exporter.errors import TlsFileError
-from exporter.model import Body, Content, Failure, Reason
-from exporter.network_errors import connection_detail, http_detail
-from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
+from exporter.net.errors import connection_detail, http_detail
+from exporter.net.proxy import is_encrypted, proxy_failure, status_failure, through
+from exporter.net.resolver import Resolver
+from exporter.net.retry_after import retry_after
+from exporter.net.tls import ClientTls
 from exporter.request import Operation, Request
-from exporter.resolver import Resolver
-from exporter.retry_after import retry_after
 from exporter.threads import ThreadLimit
-from exporter.tls import ClientTls
-from exporter.unpacking import coding, unpack
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 LIST_LIMIT = 64 * 1024 * 1024
@@ -74,7 +73,6 @@ class Client:
     tls: ClientTls | None
     bodies: Bodies = field(init=False, repr=False)
     _large: asyncio.Semaphore = field(init=False, repr=False)
-    _deadlines: Deadlines = field(init=False, repr=False)
     _unpacking: ThreadLimit = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
     _through: Mapping[str, Any] = field(init=False, repr=False)
@@ -82,7 +80,6 @@ class Client:
     def __post_init__(self) -> None:
         self.bodies = Bodies()
         self._large = asyncio.Semaphore(1)
-        self._deadlines = Deadlines(self.timeout)
         self._unpacking = ThreadLimit("unpack", 1)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
         self._through = through(self.proxy, self.url.scheme)
@@ -100,7 +97,8 @@ class Client:
     async def _answer(self, request: Request, key: str, room: Room) -> Content | Failure:
         limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
         try:
-            return await self._deadlines.keep(self._fetch(self._url(request, key), limit, room))
+            async with asyncio.timeout(self.timeout):
+                return await self._fetch(self._url(request, key), limit, room)
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError) as error:

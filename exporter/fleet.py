@@ -6,7 +6,6 @@ from functools import partial
 
 import structlog
 
-from exporter.bodies import Bodies
 from exporter.client import Client, open_client
 from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
@@ -14,8 +13,9 @@ from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
+from exporter.net.bodies import Bodies
+from exporter.net.resolver import Resolver
 from exporter.poll import Poller, SwitchContext
-from exporter.resolver import Resolver
 from exporter.schedule import Schedule
 
 _RETRY_EVERY = 10.0

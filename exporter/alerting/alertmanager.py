@@ -16,16 +16,17 @@ import aiohttp
 from structlog.typing import FilteringBoundLogger
 from yarl import URL
 
-from exporter import __version__, connections
+from exporter import __version__
 from exporter.alerting.engine import INTERVAL, Alert, Now, State
 from exporter.config import AlertmanagerConfiguration
-from exporter.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
 from exporter.errors import TlsFileError
 from exporter.masking import Mask
-from exporter.network_errors import connection_detail
-from exporter.proxy import is_encrypted, proxy_failure, status_failure, through
-from exporter.resolver import Resolver
-from exporter.tls import ClientTls
+from exporter.net import connections
+from exporter.net.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
+from exporter.net.errors import connection_detail
+from exporter.net.proxy import is_encrypted, proxy_failure, status_failure, through
+from exporter.net.resolver import Resolver
+from exporter.net.tls import ClientTls
 
 TIMEOUT = 10.0
 """Seconds for one message."""

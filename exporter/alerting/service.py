@@ -19,8 +19,8 @@ from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
+from exporter.net.resolver import Resolver
 from exporter.poll import Poller
-from exporter.resolver import Resolver
 
 _Made = TypeVar("_Made")
 

@@ -13,8 +13,8 @@ from exporter.config import TlsServerConfiguration, WebConfiguration, load_web
 from exporter.config.web import CURVES, SUITES
 from exporter.errors import ConfigurationError, shortened
 from exporter.files import read_regular_file
+from exporter.net.tls import VERIFY_FLAGS
 from exporter.threads import ThreadLimit
-from exporter.tls import VERIFY_FLAGS
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
 """As python.org builds Python; Debian's offers RSA key exchange and SHA-1 besides (seen 2026-11, 3.13)."""

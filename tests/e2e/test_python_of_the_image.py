@@ -18,11 +18,10 @@ pytestmark = pytest.mark.timeout(600)
 _REPOSITORY = Path(__file__).parents[2]
 
 _TESTS = (
-    "tests/unit/test_tls.py",
-    "tests/unit/test_proxy.py",
+    "tests/unit/net/test_tls.py",
+    "tests/unit/net/test_proxy.py",
     "tests/unit/test_client.py",
     "tests/unit/test_clock.py",
-    "tests/unit/test_deadlines.py",
     "tests/unit/test_schedule.py",
     "tests/unit/config/test_certificates.py",
     "tests/unit/poll/test_sweep.py",

@@ -54,9 +54,9 @@ _SHARED_THREADS = {
 
 _NOT_SHARED = {
     ("threads.py", "run_in_executor"),  # with an executor of its own
-    ("resolver.py", "getaddrinfo"),  # in threads of its own
-    ("resolver.py", "getnameinfo"),
-    ("connections.py", "TCPConnector"),  # with this resolver
+    ("net/resolver.py", "getaddrinfo"),  # in threads of its own
+    ("net/resolver.py", "getnameinfo"),
+    ("net/connections.py", "TCPConnector"),  # with this resolver
     (
         "cli/probe/runner.py",
         "open_connection",

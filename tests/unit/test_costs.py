@@ -24,7 +24,6 @@ from exporter.alerting.engine import INTERVAL, Engine
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import Key, SwitchConfiguration
-from exporter.deadlines import Deadlines
 from exporter.masking import Mask
 from exporter.metrics import text_format
 from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
@@ -249,17 +248,6 @@ async def test_no_request_looks_at_the_key_file(
     assert len(poller.store.attempts) == 100
     assert called[Key.current.__code__] >= 100
     assert called[Key.read_again.__code__] == 0
-
-
-async def test_many_time_limits_need_one_timer() -> None:
-    """Requests that end in time set no timer each."""
-    deadlines = Deadlines(60)
-
-    with _called() as called:
-        await asyncio.gather(*(deadlines.keep(asyncio.sleep(0)) for _ in range(100)))
-
-    assert called[Deadlines.keep.__code__] >= 100
-    assert called[asyncio.BaseEventLoop.call_at.__code__] == 1
 
 
 def test_the_daemon_loads_no_template() -> None:

@@ -16,8 +16,8 @@ from exporter.masking import Mask
 from exporter.metrics import catalogue
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Scope, Target
+from exporter.net.resolver import Resolver
 from exporter.request import Operation, Request
-from exporter.resolver import Resolver
 from exporter.schedule import Schedule
 from exporter.store import Store
 from tests.certificates import Authority

@@ -17,10 +17,10 @@ from exporter.config import SwitchConfiguration
 from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
+from exporter.net.tls import client_context
 from exporter.poll.fetch import read_answer
 from exporter.poll.options import options
 from exporter.threads import ThreadLimit
-from exporter.tls import client_context
 
 _DEAD = 2
 _REFUSED = 3

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.bodies import Bodies
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
+from exporter.net.bodies import Bodies
 from exporter.poll import SwitchContext
 from tests.e2e.fast_clock import FastLoop
 

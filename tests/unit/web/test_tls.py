@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config import TlsServerConfiguration
 from exporter.config.web import CURVES, SUITES, VERSIONS
-from exporter.tls import VERIFY_FLAGS
+from exporter.net.tls import VERIFY_FLAGS
 from exporter.web.web_config import server_context
 from tests.certificates import Authority
 

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from exporter import connections
-from exporter.connections import Connector, NoAnswer, Request, UnusableAnswer, retry_on_new_connection
-from exporter.resolver import Resolver
+from exporter.net import connections
+from exporter.net.connections import Connector, NoAnswer, Request, UnusableAnswer, retry_on_new_connection
+from exporter.net.resolver import Resolver
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

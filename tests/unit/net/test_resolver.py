@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import resolver
-from exporter.resolver import Resolver
+from exporter.net import resolver
+from exporter.net.resolver import Resolver
 
 _UNKNOWN = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -238,7 +238,7 @@ def test_exit() -> None:
     """A program ends at once although lookups hang."""
     program = (
         "import asyncio, contextlib, time\n"
-        "from exporter.resolver import Resolver\n"
+        "from exporter.net.resolver import Resolver\n"
         "async def main():\n"
         "    resolver = Resolver(lambda *a, **k: time.sleep(100))\n"
         "    with contextlib.suppress(TimeoutError):\n"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import aiohttp
 from aiohttp import http_exceptions
 
-from exporter.connections import HEADER_LIMIT, HEADERS_LIMIT, NoAnswer, UnusableAnswer
+from exporter.net.connections import HEADER_LIMIT, HEADERS_LIMIT, NoAnswer, UnusableAnswer
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 

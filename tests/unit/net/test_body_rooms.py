@@ -11,8 +11,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporter import client as client_module
-from exporter import unpacking
-from exporter.bodies import HUGE, LARGE, Room
 from exporter.cli.probe.questions import Question
 from exporter.cli.probe.runner import open_runner
 from exporter.client import open_client
@@ -21,6 +19,8 @@ from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target
+from exporter.net import bodies
+from exporter.net.bodies import HUGE, LARGE, Room
 from exporter.poll import SwitchContext, fetch
 from exporter.poll.fetch import Fetcher
 from exporter.poll.requests import Item
@@ -188,7 +188,7 @@ async def test_cancelled_in_a_thread(
         return b""
 
     if where == "unpacking":
-        monkeypatch.setattr(unpacking, "_unpack", hang)
+        monkeypatch.setattr(bodies, "_unpack", hang)
         body, more = _SMALL_WHEN_UNPACKED, _GZIP
     else:
         monkeypatch.setattr(fetch, "read_answer", hang)

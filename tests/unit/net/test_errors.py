@@ -8,9 +8,9 @@ from aiohttp import http_exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import network_errors
-from exporter.connections import NoAnswer, UnusableAnswer
-from exporter.network_errors import connection_detail, http_detail
+from exporter.net import errors
+from exporter.net.connections import NoAnswer, UnusableAnswer
+from exporter.net.errors import connection_detail, http_detail
 
 _KEY = Mock(host="pbx.test", port=443, ssl=True, is_ssl=True)
 _REFUSED = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9093)")
@@ -104,7 +104,7 @@ def test_what_is_refused() -> None:
 @given(text=st.text(min_size=1))
 def test_nothing_of_an_error_is_repeated(text: str) -> None:
     """Whatever the parser or the system quotes, only our own words come out."""
-    ours = {f"the answer {words}" for _, _, words in network_errors._HTTP_ERRORS}
+    ours = {f"the answer {words}" for _, _, words in errors._HTTP_ERRORS}
     for kind in (http_exceptions.BadHttpMessage, http_exceptions.BadStatusLine, ValueError):
         assert http_detail(kind(text)) in {*ours, "the answer does not follow the rules of HTTP"}
     assert connection_detail(OSError(f"[Errno {errno.EPIPE}] {text} s3cr3t")).startswith(

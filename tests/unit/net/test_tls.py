@@ -13,7 +13,7 @@ import structlog.testing
 
 from exporter.config import TlsConfiguration
 from exporter.errors import TlsFileError
-from exporter.tls import ClientTls, client_context
+from exporter.net.tls import ClientTls, client_context
 from tests.certificates import Authority, Pair
 
 # Python has deprecated the versions of TLS that old switches speak.

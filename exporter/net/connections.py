@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from exporter.resolver import Resolver
+from exporter.net.resolver import Resolver
 
 GREATEST_AGE = 300.0
 """Seconds from opening a connection to the last request that is sent on it."""
@@ -136,7 +136,7 @@ class Connector(aiohttp.TCPConnector):
     ) -> None:
         super().__init__(resolver=resolver, use_dns_cache=False, **aiohttp_arguments)
         self._clock = clock
-        # Not part of aiohttp's documented interface (3.14); tests/unit/test_connections.py holds it.
+        # Not part of aiohttp's documented interface (3.14); tests/unit/net/test_connections.py holds it.
         self._factory = self._protocol  # type: ignore[assignment]  # a function is as good as a partial
 
     async def connect(
