@@ -60,18 +60,21 @@ def head(length: int | None, status: str = "200 OK", *more: str) -> bytes:
 class OddSwitch:
     """The truth of each tenant, and the faults in force.
 
-    ``befallen``: when, by the clock of the loop, each victim was met by its fault.
+    ``befallen``: when, by the clock of the loop, each victim was met by its fault. ``heard``: when
+    each request came, and its head.
     """
 
     tenants: tuple[str, ...]
     faults: dict[Asked, Befall] = field(default_factory=dict)
     befallen: defaultdict[Asked, list[float]] = field(default_factory=lambda: defaultdict(list))
+    heard: list[tuple[float, str]] = field(default_factory=list)
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while line := (await reader.readuntil(b"\r\n\r\n")).decode():
+                self.heard.append((asyncio.get_running_loop().time(), line))
                 await self._answer(urlsplit(line.split()[1]).query, reader, writer)
                 await writer.drain()
         writer.transport.abort()

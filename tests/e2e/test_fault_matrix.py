@@ -19,20 +19,18 @@ from exporter import logs
 from exporter.config import load
 from exporter.masking import Mask
 from exporter.metrics.exposition import Format
-from exporter.model import Target
+from exporter.model import Query, Scope, Target
 from exporter.web.status import status, to_json
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
+from tests.e2e.matrix import INTERVAL, LISTED, TIMEOUT, VICTIMS, configuration, faults_of_round
 from tests.e2e.odd_faults import (
     ABSENT,
     BELIEVED_AFTER_A_RELOAD,
-    BY_LISTS,
     BY_PEERS,
     COLUMNS,
     FAULTS,
     HOSTILE_NODES,
-    MAIN,
-    QUERIES,
     TRUTH,
     Column,
     Outcome,
@@ -40,12 +38,6 @@ from tests.e2e.odd_faults import (
 from tests.e2e.odd_switch import OddSwitch, odd_switch
 from tests.e2e.programs import Series, tell
 from tests.e2e.test_secrets import ADMIN_KEY, assert_silent
-
-INTERVAL = 60.0
-TIMEOUT = 10.0
-VICTIMS = tuple(f"T{number}" for number in range(7))
-LISTED = ("L0", "L1")
-_OF_TENANTS = ("peers", "channels", "calls", "balance", "limits", "registrations", "extensions")
 
 # What a value that is really in the body may change, beside the figure itself. Of nodes that were seen it is
 # told for a day that they are gone.
@@ -55,54 +47,6 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "softswitch_channels": ("softswitch_node_channels",),
     "softswitch_tenant_channels": ("softswitch_tenant_node_channels",),
 }
-
-
-def _switch(name: str, url: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "url": url,
-        "key": ADMIN_KEY,
-        "timeout": f"{TIMEOUT:.0f}s",
-        "max_concurrency": 30,
-        # So few that no two go out at one moment: what a switch says too late would be the next one's answer.
-        "max_requests_per_second": 20,
-        "stale_after": 20,
-    }
-
-
-def _configuration(url: str) -> str:
-    every = f"{INTERVAL:.0f}s"
-    everything = {query: dict.fromkeys(intervals, every) for query, intervals in QUERIES.items()}
-    nothing = {query: dict.fromkeys(intervals, "off") for query, intervals in QUERIES.items()}
-    everything["calls"]["empty"] = "error"
-    kinds = {"T5": ["100"], "T6": "all"}
-    main = _switch(MAIN, url) | {
-        "queries": everything,
-        "discover_tenants": {"enabled": True, "exclude": ["L."]},
-        "tenant_defaults": {"extensions": "none"},
-        "tenants": [
-            {
-                "code": code,
-                "extensions": kinds.get(code, "none"),
-                # Each tenant has its own query and that of the one before it.
-                "queries": {
-                    query: {"tenant_interval": "off"}
-                    for position, query in enumerate(_OF_TENANTS)
-                    if position not in {number, (number - 1) % len(VICTIMS)}
-                },
-            }
-            for number, code in enumerate(VICTIMS)
-        ],
-    }
-    lists = [
-        _switch(name, url)
-        | {
-            "queries": {**nothing, "registrations": {"tenant_interval": every, "source": source}},
-            "tenants": [{"code": code, "extensions": ["100"]} for code in LISTED],
-        }
-        for name, source in ((BY_LISTS, "extensions"), (BY_PEERS, "peers"))
-    ]
-    return json.dumps({"switches": [main, *lists]})
 
 
 @dataclass
@@ -156,7 +100,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
         logs.configure("debug", "logfmt", mask, log)
         switches = odd_switch(*VICTIMS, *LISTED)
         switch = runner.run(switches.__aenter__())
-        file.write_text(_configuration(switch.url))
+        file.write_text(configuration(switch.url, ADMIN_KEY))
         fleets = fast_fleet(lambda: load(file, {}), mask)
         fast = runner.run(fleets.__aenter__())
 
@@ -178,22 +122,9 @@ def test_everything_is_served_while_nothing_is_wrong(matrix: Matrix) -> None:
     assert {column.value for column in COLUMNS.values()} <= matrix.truth.keys()
 
 
-_STRIDE = len(FAULTS) // len(COLUMNS)
-"""Faults of one kind stand side by side in the table: those of one round are of different kinds."""
-
-
-def _round(number: int) -> dict[str, str]:
-    """Return the fault of each column in a round."""
-    faults = list(FAULTS)
-    chosen = {
-        column: faults[(number + position * _STRIDE) % len(faults)] for position, column in enumerate(COLUMNS)
-    }
-    return {column: fault for column, fault in chosen.items() if column in FAULTS[fault][1]}
-
-
 def test_the_rounds_make_up_the_matrix() -> None:
     """After all rounds every query has met every fault that can be told from its answer."""
-    met = {cell for number in range(len(FAULTS)) for cell in _round(number).items()}
+    met = {cell for number in range(len(FAULTS)) for cell in faults_of_round(number).items()}
     assert met == {(column, fault) for fault, (_, expected) in FAULTS.items() for column in expected}
     tell(f"{len(met)} cells")
 
@@ -201,7 +132,7 @@ def test_the_rounds_make_up_the_matrix() -> None:
 @pytest.mark.parametrize("number", range(len(FAULTS)))
 def test_a_round_of_faults(number: int, matrix: Matrix) -> None:
     """Each victim tells its reason or its value, nobody else notices, and all is well again in time."""
-    matrix.runner.run(_live_through(matrix, _round(number)))
+    matrix.runner.run(_live_through(matrix, faults_of_round(number)))
 
 
 async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
@@ -233,10 +164,14 @@ async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
     await _assert_silent(matrix)
 
 
+def _target(column: Column) -> Target:
+    return Target(Query(column.query), Scope(column.scope), column.tenant)
+
+
 def _told(matrix: Matrix, column: Column) -> bool:
     """Tell whether the exporter made something of what befell this query."""
     befallen = matrix.switch.befallen[column.asked]
-    attempt = matrix.fast.poller(column.switch).store.attempts[column.target]
+    attempt = matrix.fast.poller(column.switch).store.attempts[_target(column)]
     return bool(befallen) and attempt.at >= befallen[0]
 
 

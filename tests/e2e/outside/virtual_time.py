@@ -1,0 +1,152 @@
+"""Clocks of one process that stand still while there is work to do, and jump where it would wait.
+
+``install`` is called before the program is imported: it exchanges the clocks of the standard library and the
+event loop. Requests and answers are real, over the loopback. So an hour of polling takes seconds, and what is
+recorded does not depend on how busy the machine is.
+"""
+
+import asyncio
+import datetime as dt
+import selectors
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any
+
+EPOCH = 1_700_000_000.0
+"""Seconds since 1970 at which the virtual clock starts: 2023-11-14, 22:13:20 UTC, a Tuesday."""
+
+START = 1000.0
+"""What the monotonic clock shows at the start."""
+
+_ON_ITS_WAY = 0.001
+"""Real seconds after which what was sent over the loopback has arrived."""
+
+Companion = Callable[[], Coroutine[Any, Any, None]]
+
+
+class _Now:
+    monotonic = START
+
+
+def monotonic() -> float:
+    """Return seconds of the virtual clock."""
+    return _Now.monotonic
+
+
+def wall() -> float:
+    """Return seconds since 1970 of the virtual clock."""
+    return EPOCH + _Now.monotonic - START
+
+
+class _Selector(selectors.DefaultSelector):
+    """Moves the clock instead of waiting, unless a thread has work or data may be on its way."""
+
+    threads = 0
+    is_quiet = False
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready:
+            self.is_quiet = False
+            return ready
+        if timeout is not None and timeout <= 0:
+            return ready
+        if timeout is None or self.threads:
+            self.is_quiet = False
+            return super().select(None)
+        if not self.is_quiet:
+            ready = super().select(_ON_ITS_WAY)
+            if ready:
+                return ready
+            self.is_quiet = True
+        _Now.monotonic += timeout
+        return ready
+
+    def register(self, *arguments: Any) -> selectors.SelectorKey:
+        self.is_quiet = False
+        return super().register(*arguments)
+
+    def modify(self, *arguments: Any) -> selectors.SelectorKey:
+        self.is_quiet = False
+        return super().modify(*arguments)
+
+    def unregister(self, *arguments: Any) -> selectors.SelectorKey:
+        self.is_quiet = False
+        return super().unregister(*arguments)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on the virtual clock."""
+
+    def __init__(self) -> None:
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
+        _watch_sending(self._virtual)
+
+    def time(self) -> float:
+        """Return seconds of the virtual clock."""
+        return _Now.monotonic
+
+    def run_in_executor(  # type: ignore[override]  # what a thread returns is of no interest here
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run in a thread; the clock stands still until it has ended."""
+        self._virtual.threads += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._end_thread)
+        return future
+
+    def _end_thread(self, _: object) -> None:
+        self._virtual.threads -= 1
+
+
+def _watch_sending(selector: _Selector) -> None:
+    send = socket.socket.send
+
+    def sending(*arguments: Any) -> int:
+        selector.is_quiet = False
+        return send(*arguments)
+
+    socket.socket.send = sending  # type: ignore[method-assign]  # a recorder sees every sending
+
+
+class _Policy(asyncio.DefaultEventLoopPolicy):
+    def __init__(self, companion: Companion) -> None:
+        super().__init__()
+        self._companion = companion
+        self._task: asyncio.Task[None] | None = None
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        loop = VirtualLoop()
+        self._task = loop.create_task(self._companion(), name="companion")
+        return loop
+
+
+class _OfRealClass(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _REAL)
+
+
+_REAL = dt.datetime
+
+
+class _VirtualDatetime(_REAL, metaclass=_OfRealClass):
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Any:
+        return _REAL.fromtimestamp(wall(), tz)
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return _REAL.fromtimestamp(wall(), dt.UTC).replace(tzinfo=None)
+
+
+def install(companion: Companion) -> None:
+    """Exchange the clocks of this process; ``companion`` runs in every event loop, first of all."""
+    time.monotonic = time.perf_counter = monotonic
+    time.time = wall
+    time.clock_gettime = lambda clock: wall() if clock == time.CLOCK_REALTIME else monotonic()
+    time.thread_time = time.process_time = lambda: 0.0
+    dt.datetime = _VirtualDatetime  # type: ignore[misc]  # it is what this module is for
+    asyncio.set_event_loop_policy(_Policy(companion))

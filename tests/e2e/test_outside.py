@@ -1,0 +1,130 @@
+"""The recorder of the outside: its comparison can fail, and it records the same twice."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.outside.comparison import Comparison, compare
+from tests.e2e.outside.recording import Seen
+
+_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nDate: today\r\n\r\n"
+_METRICS = """\
+# HELP softswitch_calls Calls running. Unit: calls.
+# TYPE softswitch_calls gauge
+softswitch_calls{switch="pbx"} 3
+process_cpu_seconds_total 1.5
+"""
+_STATUS = {
+    "version": "1",
+    "switches": [{"up": True, "failures": [{"reason": "auth", "detail": "it refused"}]}],
+}
+_REQUEST = "GET /pbx/proxyapi.php?reqtype=COUNTCALLS&key=k HTTP/1.1\r\nHost: 127.0.0.1:4567\r\n\r\n"
+_LOG = {
+    "level": "info",
+    "logger": "a",
+    "ts": "2023-11-14T22:13:21Z",
+    "msg": "query recovered",
+    "tenant": "ACME",
+}
+
+
+def _record(directory: Path, changes: Mapping[str, str]) -> Path:
+    """Record what was seen of a made-up scenario, each old text of the changes replaced by the new one."""
+    raw = directory / "raw"
+    raw.mkdir(parents=True)
+    texts = {
+        "addresses.json": json.dumps({"127.0.0.1:4567": "SWITCH0"}),
+        "001.metrics": _HEAD.format("text/plain") + _METRICS,
+        "001.status": _HEAD.format("application/json") + json.dumps(_STATUS),
+        "switch0.requests": json.dumps([(0.5, _REQUEST)]),
+    }
+    log = json.dumps(_LOG)
+    for old, new in changes.items():
+        texts = {name: text.replace(old, new) for name, text in texts.items()}
+        log = log.replace(old, new)
+    for name, text in texts.items():
+        (raw / name).write_text(text, newline="")
+    Seen(raw, "", log, 0, {}).recording().write(directory / "recorded", "made-up")
+    return directory / "recorded"
+
+
+def _compared(directory: Path, changes: Mapping[str, str]) -> Comparison:
+    return compare(_record(directory / "before", {}), _record(directory / "after", changes))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file"),
+    [
+        ('softswitch_calls{switch="pbx"} 3', 'softswitch_calls{switch="pbx"} 4', "001.metrics"),
+        ("# TYPE softswitch_calls gauge", "# TYPE softswitch_calls counter", "001.metrics"),
+        ("process_cpu_seconds_total", "process_cpu_minutes_total", "001.metrics"),
+        ('"up"', '"is_up"', "001.status"),
+        ('"up": true', '"up": false', "001.status"),
+        ("reqtype=COUNTCALLS", "reqtype=COUNTCALLS&cache=no", "switch0.requests"),
+        ("ACME", "BOREAL", "errors"),
+        ("22:13:21", "22:13:22", "errors"),
+        ('"level": "info"', '"level": "error"', "errors"),
+    ],
+)
+def test_a_changed_value_is_noticed(old: str, new: str, file: str, tmp_path: Path) -> None:
+    """A value of a metric, a key of the status, a parameter of a request, a field of an event."""
+    found = _compared(tmp_path, {old: new})
+    assert not found.is_identical
+    assert [*found.values] == [f"made-up/{file}"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Calls running.", "Calls at the moment."),
+        ("it refused", "it refused the key"),
+        ("query recovered", "query works again"),
+    ],
+)
+def test_a_changed_wording_is_listed(old: str, new: str, tmp_path: Path) -> None:
+    """Help texts, details and messages may change, and are told."""
+    found = _compared(tmp_path, {old: new})
+    assert found.is_identical
+    [(before, after)] = found.wordings
+    assert old in before
+    assert new in after
+    assert "values identical, 1 wordings differ" in found.report()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("4567", "7654"), ("today", "tomorrow"), ("total 1.5", "total 1.6")]
+)
+def test_what_differs_from_run_to_run_is_no_difference(old: str, new: str, tmp_path: Path) -> None:
+    """Ports, dates and the figures of the process are normalized."""
+    found = _compared(tmp_path, {old: new})
+    assert (found.values, found.wordings) == ({}, {})
+
+
+def test_a_recording_that_lacks_a_file_differs(tmp_path: Path) -> None:
+    """A scenario that was not recorded is no success, nor is an empty directory."""
+    before, after = _record(tmp_path / "before", {}), _record(tmp_path / "after", {})
+    (after / "values" / "made-up" / "001.metrics").unlink()
+    assert compare(before, after).values == {"made-up/001.metrics": ["only in the first recording"]}
+    with pytest.raises(ValueError, match="holds no recording"):
+        compare(before, tmp_path)
+
+
+def test_two_recordings_are_the_same(tmp_path: Path) -> None:
+    """The program at work on the virtual clock: the same to the byte, twice."""
+    recorder = (sys.executable, "-m", "tests.e2e.outside")
+    for name in ("first", "second"):
+        directory = str(tmp_path / name)
+        subprocess.run([*recorder, "record", directory, "--only", "reloads"], check=True)
+    ended = subprocess.run(
+        [*recorder, "compare", str(tmp_path / "first"), str(tmp_path / "second")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "values identical, 0 wordings differ\n"
+    page = (tmp_path / "first" / "values" / "reloads" / "001-first-300s.metrics").read_text()
+    assert 'softswitch_calls{switch="pbx"} 3050' in page
