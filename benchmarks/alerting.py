@@ -24,8 +24,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from benchmarks.loops import Watch
-from exporter.alerting.attempts import SwitchSnapshot
 from exporter.alerting.engine import INTERVAL, Engine
+from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration

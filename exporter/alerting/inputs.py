@@ -1,196 +1,217 @@
-"""What is remembered of one switch: its newest values, and those that went a while ago and still count.
+"""What the conditions of the alerts read of one switch: values of now, and those that still count. Pure.
 
-The windows are those of ``alerts/softswitch.rules.yaml``. What the rules record there is worked out here from
-what the store holds, once for each evaluation. Times are moments: see ``engine``.
+Rules declare their inputs; each is updated once for each evaluation, whether a condition reads it or not.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Generic
 
-from exporter import freshness
-from exporter.alerting.attempts import Attempts, SwitchSnapshot
-from exporter.alerting.reading import (
-    Reading,
-    WatchedPhones,
-    by_label,
-    by_node,
-    by_tenant,
-    figures_by_tenant,
-)
-from exporter.alerting.windows import AvgOverTime, LastOverTime
-from exporter.metrics import catalogue
+from exporter.alerting.windows import Attempts, Key, LastOverTime, RangeVector, Value
+from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Registration, Scope
-from exporter.store import Store
+from exporter.store import Store, Values
 
-_MINUTE = 60.0
-_HOUR = 3600.0
-_SETTLED_AFTER = 20 * _MINUTE
-_SETTLED_SINCE = 15 * _MINUTE
-_AVERAGED = 5 * _MINUTE
+Labels = tuple[tuple[str, str], ...]
+"""What tells alerts of one rule apart, in a fixed order. Never an empty value: that would be no label."""
+
+Reader = Callable[["SwitchInputs", Store | None], Mapping[Key, Value]]
+"""Returns the values of now, from other inputs or from the store, which is None where there is none."""
 
 
-class Memory:
-    """Everything that the conditions look at, for one switch."""
+@dataclass(frozen=True, slots=True)
+class SwitchSnapshot:
+    """One switch as it is now.
 
-    def __init__(self, switch: str) -> None:
+    ``up`` is None before the first attempt has ended; ``offset`` is added to monotonic seconds for a moment;
+    ``speed`` is how many seconds of moments go by in a second of the switch: 1, but for tests.
+    """
+
+    store: Store
+    up: bool | None
+    breaker_open: bool
+    offset: float
+    speed: float = 1.0
+
+
+def text(value: object) -> str:
+    """Return a text. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {type(value).__name__}")
+    return value
+
+
+def number(value: object) -> float:
+    """Return a finite number. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number, got {type(value).__name__}")  # noqa: TRY004 -- one kind of error
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # a whole number of 400 digits
+        is_finite = False
+    if not is_finite:
+        raise ValueError("expected a finite number")
+    return value
+
+
+def pair(value: list[Any]) -> tuple[str, str]:
+    """Return two texts. Raises ValueError or TypeError."""
+    first, second = value
+    return text(first), text(second)
+
+
+def job(value: list[Any]) -> tuple[Query, Scope]:
+    """Return a query and its scope. Raises ValueError or TypeError."""
+    query, scope = value
+    return Query(query), Scope(scope)
+
+
+def states(value: Mapping[str, Any]) -> dict[str, float]:
+    """Return how many extensions are in each state. Raises KeyError where one is missing."""
+    return {state.value: number(value[state.value]) for state in Registration}
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Generic[Key, Value]):
+    """``last_over_time`` of what ``read`` returns, over ``window`` seconds.
+
+    ``name`` stands in the state file; ``key`` and ``value`` check what is read back from there. What is
+    ``configured`` is known as soon as the exporter runs: only what was removed lately is written.
+    """
+
+    name: str
+    window: float
+    read: Reader[Key, Value]
+    key: Callable[[Any], Key] = text  # type: ignore[assignment]  # most keys are texts
+    value: Callable[[Any], Value] = number  # type: ignore[assignment]  # most values are numbers
+    configured: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class RangeInput:
+    """What ``read`` returned at each evaluation of the last ``window`` seconds."""
+
+    name: str
+    window: float
+    read: Reader[str, float]
+
+
+AnyInput = Input[Any, Any] | RangeInput
+
+
+class SwitchInputs:
+    """The inputs of one switch. ``firing`` gives the labels of the alerts of a name that fired before."""
+
+    def __init__(
+        self, switch: str, declared: Iterable[AnyInput], firing: Callable[[str], Collection[Labels]]
+    ) -> None:
         self.switch = switch
-        # What the switch says. This is written to the state file.
-        self.up: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
-        self.breaker_open: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
-        self.license: LastOverTime[str, float] = LastOverTime(6 * _HOUR)
-        self.node_present: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
-        self.node_channels: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
-        self.tenant_channels: LastOverTime[str, float] = LastOverTime(5 * _MINUTE)
-        self.tenant_limits: LastOverTime[str, float] = LastOverTime(
-            5 * _MINUTE
-        )  # of the configuration or of the switch
-        self.balances: LastOverTime[str, float] = LastOverTime(15 * _MINUTE)
-        self.extensions: LastOverTime[str, Mapping[str, float]] = LastOverTime(15 * _MINUTE)
-        self.had_phones: LastOverTime[str, float] = LastOverTime(_HOUR)
-        self.registered: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
-        self.cycles: LastOverTime[tuple[Query, Scope], float] = LastOverTime(15 * _MINUTE)
+        self.now = 0.0
+        self.firing = firing
         self.attempts = Attempts()
-        self.ups = AvgOverTime(_SETTLED_AFTER)
-        self.node_used = AvgOverTime(_AVERAGED)
-        self.tenant_used = AvgOverTime(_AVERAGED)
-        # What the configuration says. It is there again as soon as the exporter is.
-        self.intervals: LastOverTime[tuple[Query, Scope], float] = LastOverTime(15 * _MINUTE)
-        self.license_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(6 * _HOUR)
-        self.node_limits: LastOverTime[tuple[str, str], float] = LastOverTime(5 * _MINUTE)
-        self.balance_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
-        self.ratio_thresholds: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
-        self.watched: LastOverTime[tuple[str, str], float] = LastOverTime(15 * _MINUTE)
-        self.labelled: LastOverTime[tuple[str, str], None] = LastOverTime(15 * _MINUTE)
-        # What follows from both.
-        self.registered_ratios: Mapping[str, float] = {}
-        self.teams: dict[str, str] = {}
-        self._speed = 1.0
-        self._labels: Mapping[str, Mapping[str, str]] = {}
-        # Where it is read.
-        self._configured = (
-            (self.license_thresholds, Reading(catalogue.LICENSE_REMAINING_THRESHOLD, by_label)),
-            (self.node_limits, Reading(catalogue.NODE_CHANNELS_LIMIT, by_label)),
-            (self.balance_thresholds, Reading(catalogue.TENANT_BALANCE_THRESHOLD, by_label)),
-            (
-                self.ratio_thresholds,
-                Reading(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, by_label),
-            ),
-            (self.watched, Reading(catalogue.EXTENSION_WATCHED, by_label)),
-        )
-        self._figures = (
-            (self.license, Reading(catalogue.LICENSE_REMAINING, by_tenant)),
-            (self.node_present, Reading(catalogue.NODE_PRESENT, by_node)),
-            (self.node_channels, Reading(catalogue.NODE_CHANNELS, by_node)),
-            (self.tenant_channels, Reading(catalogue.TENANT_CHANNELS, by_tenant)),
-            (self.tenant_limits, Reading(catalogue.TENANT_CHANNELS_LIMIT, by_tenant)),
-            (self.balances, Reading(catalogue.TENANT_BALANCE, by_tenant)),
-        )
-        self._extensions = Reading(catalogue.TENANT_EXTENSIONS, figures_by_tenant)
-        self._watched_phones = WatchedPhones()
+        self.last: dict[Input[Any, Any], LastOverTime[Any, Any]] = {}
+        self.ranges: dict[RangeInput, RangeVector] = {}
+        for each in (TEAMS, *declared):
+            if isinstance(each, RangeInput):
+                self.ranges[each] = RangeVector(each.window)
+            else:
+                self.last[each] = LastOverTime(each.window)
+        self.snapshot: SwitchSnapshot | None = None
+        self._configured: Store | None = None
+        self._pending: set[AnyInput] = set()
 
-    def observe(self, look: SwitchSnapshot | None, declared: Store | None, now: float) -> Iterator[None]:
-        """Take in what is there now; yields where others may have their turn.
+    def observe(self, snapshot: SwitchSnapshot | None, store: Store | None, now: float) -> Iterator[None]:
+        """Update every input; yields after each.
 
-        ``look`` is None for a moment that nobody looked at; ``declared`` then still has what is configured.
+        ``snapshot`` is None for an evaluation that was missed; ``store`` then still has what is configured.
         """
-        yield from self._observe_configured(declared, now)
-        yield from self._observe_answers(look, now)
-        yield from self._work_out(now)
+        self.snapshot, self._configured, self.now = snapshot, store, now
+        self._pending = {*self.last, *self.ranges}
+        self.attempts.update(snapshot.store.attempts if snapshot else {}, now)
+        if snapshot:
+            self.attempts.offset, self.attempts.speed = snapshot.offset, snapshot.speed
+        declared: tuple[AnyInput, ...] = (*self.last, *self.ranges)
+        for each in declared:
+            self._update(each)
+            yield
+
+    def __getitem__(self, which: Input[Key, Value]) -> Mapping[Key, Value]:
+        """Return the values that count. Raises KeyError for an input that no rule declares."""
+        window = self.last[which]
+        self._update(which)
+        return window.known
+
+    def range(self, which: RangeInput) -> RangeVector:
+        """Return the values of the last evaluations. Raises KeyError for an undeclared input."""
+        return self.ranges[which]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing counts any longer of a switch that is not there any more."""
-        kept = (self.intervals, self.up, self.had_phones, self.license, self.license_thresholds)
-        return not any(held.known for held in kept)
+        return not any(window.known for window in self.last.values())
 
-    @property
-    def is_up(self) -> bool | None:
-        """Whether the switch gives valid answers; None where nothing is known."""
-        up = self.up.known.get("")
-        return None if up is None else bool(up)
+    def _update(self, which: AnyInput) -> None:
+        if which not in self._pending:
+            return
+        self._pending.discard(which)
+        answers = self.snapshot.store if self.snapshot else None
+        if isinstance(which, RangeInput):
+            self.ranges[which].update(which.read(self, answers), self.now)
+        else:
+            values = which.read(self, self._configured if which.configured else answers)
+            self.last[which].update(values, self.now)
 
-    def is_settled(self, now: float) -> bool:
-        """Tell whether the switch has answered for 20 minutes.
 
-        By then a target that was asked ever more slowly has been asked again, so that what is old or failing
-        is not the end of an outage.
-        """
-        ups = [(moment, values[""]) for moment, values in self.ups.recorded if "" in values]
-        since = any(now - moment >= _SETTLED_SINCE for moment, _ in ups)
-        return since and all(up for _, up in ups)
+def by_tenant(metric: Metric) -> Reader[str, float]:
+    """Return a reader of single values by tenant, that of the switch itself by ""."""
 
-    @property
-    def paces(self) -> dict[tuple[Query, Scope], float]:
-        """How old a value may become by nature: its interval, or a whole sweep if that is longer."""
+    def read(_: SwitchInputs, store: Store | None) -> dict[str, float]:
         return {
-            key: self._speed * freshness.pace(interval, self.cycles.known.get(key))
-            for key, interval in self.intervals.known.items()
+            tenant: values for tenant, values in _values(store, metric) if isinstance(values, float | int)
         }
 
-    def _observe_configured(self, store: Store | None, now: float) -> Iterator[None]:
-        intervals = dict(store.intervals) if store else {}
-        self.intervals.update(intervals, now)
-        for held, reading in self._configured:
-            yield from reading.update(store)
-            held.update(reading.values, now)
-            yield
-        labels = store.labels if store else {}
-        teams = self.labelled.present
-        if labels != self._labels:
-            self._labels = dict(labels)
-            teams = {(tenant, names.get("team", "")): None for tenant, names in labels.items()}
-        self.labelled.update(teams, now)
-        yield
-
-    def _observe_answers(self, look: SwitchSnapshot | None, now: float) -> Iterator[None]:
-        store = look.store if look else None
-        self.up.update({"": float(look.up)} if look and look.up is not None else {}, now)
-        self.breaker_open.update({"": float(look.breaker_open)} if look else {}, now)
-        self.cycles.update(_cycles(store), now)
-        for held, reading in self._figures:
-            yield from reading.update(store)
-            held.update(reading.values, now)
-            yield
-        yield from self._extensions.update(store)
-        self.extensions.update(self._extensions.values, now)
-        yield
-        yield from self._watched_phones.update(store, self.watched.known)
-        self.registered.update(self._watched_phones.values, now)
-        yield
-        if look is not None:
-            self._speed = look.speed
-        yield from self.attempts.update(store.attempts if store else {}, look, now)
-
-    def _work_out(self, now: float) -> Iterator[None]:
-        self.ups.record(dict(self.up.known), now)
-        limits = {node: limit for (_, node), limit in self.node_limits.known.items()}
-        self.node_used.record(_shares(self.node_channels.known, limits), now)
-        yield
-        self.tenant_used.record(_shares(self.tenant_channels.known, self.tenant_limits.known), now)
-        yield
-        self.registered_ratios = ratios = _registered_ratios(self.extensions.known)
-        yield
-        self.had_phones.update({tenant: 1.0 for tenant, ratio in ratios.items() if ratio > 0}, now)
-        yield
-        gone = sorted((seen, tenant, team) for (tenant, team), (_, seen) in self.labelled.gone.items())
-        self.teams = {tenant: team for _, tenant, team in gone} | dict(self.labelled.present.keys())
-        yield
+    return read
 
 
-def _cycles(store: Store | None) -> dict[tuple[Query, Scope], float]:
-    found = {key: store.cycle(*key) for key in store.intervals} if store else {}
-    return {key: cycle for key, cycle in found.items() if cycle is not None}
+def by_label(metric: Metric) -> Reader[tuple[str, str], float]:
+    """Return a reader of values by tenant and last label."""
+
+    def read(_: SwitchInputs, store: Store | None) -> dict[tuple[str, str], float]:
+        return {
+            (tenant, label): value
+            for tenant, values in _values(store, metric)
+            if not isinstance(values, float | int)
+            for label, value in values.items()
+        }
+
+    return read
 
 
-def _shares(used: Mapping[str, float], limits: Mapping[str, float]) -> dict[str, float]:
-    """Return which share of its limit each one uses, as far as both are known."""
-    return {key: used[key] / limit for key, limit in limits.items() if limit > 0 and key in used}
+def states_by_tenant(metric: Metric) -> Reader[str, Mapping[str, float]]:
+    """Return a reader of values by last label, by tenant."""
+
+    def read(_: SwitchInputs, store: Store | None) -> dict[str, Mapping[str, float]]:
+        return {tenant: values for tenant, values in _values(store, metric) if isinstance(values, Mapping)}
+
+    return read
 
 
-def _registered_ratios(extensions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the share of each tenant's phones that is registered, where more than half are known."""
-    is_on, is_off, is_unknown = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
-    return {
-        tenant: states[is_on] / known
-        for tenant, states in extensions.items()
-        if (known := states[is_on] + states[is_off]) > states[is_unknown]
-    }
+def by_node(metric: Metric) -> Reader[str, float]:
+    """Return a reader of values of the switch by node; nodes that are asked one by one have a part each."""
+    read_all = by_label(metric)
+    return lambda inputs, store: {node: value for (_, node), value in read_all(inputs, store).items()}
+
+
+def _values(store: Store | None, metric: Metric) -> Iterator[tuple[str, Values]]:
+    parts = store.snapshot(metric) if store else {}
+    return chain.from_iterable(values.items() for values in parts.values())
+
+
+def _teams(_: SwitchInputs, store: Store | None) -> dict[str, str]:
+    return {tenant: labels.get("team", "") for tenant, labels in store.labels.items()} if store else {}
+
+
+TEAMS = Input("teams", 900.0, _teams, value=text, configured=True)
+"""The label ``team`` of each tenant, "" where it has none: alerts on tenants carry it."""

@@ -1,26 +1,24 @@
-"""What one Alertmanager is still to be told, and in which order. Pure.
+"""What one Alertmanager has yet to be sent, and in which order. Pure.
 
 An Alertmanager may be slower than the alerts that come anew each minute: at 1 s for a message, 6,000 firing
-alerts take longer than a minute, and those at the end of the list were never told (seen 2026-11). So an alert
-that waits keeps its place when the next list comes, and what was told goes to the end of the queue.
+alerts take longer than a minute, and those at the end of the list were never sent (seen 2026-11). So an alert
+that waits keeps its place when the next list comes, and what was sent goes to the end of the queue.
 """
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from itertools import islice
 
-from exporter.alerting.conditions import Identity
 from exporter.alerting.engine import Alert, State
-from exporter.alerting.rules import WATCHDOG
-
-_AT_A_TIME = 500
+from exporter.alerting.monitoring_rules import WATCHDOG
+from exporter.alerting.rule import Identity
 
 
 class Kind(StrEnum):
     """Why an alert waits: the values of the label ``kind``."""
 
-    NEW = "new"  # its beginning, or its end, was not told yet
-    REPEAT = "repeat"  # told before; told again so that Alertmanager does not let it expire
+    NEW = "new"  # its beginning, or its end, was not sent yet
+    REPEAT = "repeat"  # sent before; sent again so that Alertmanager does not let it expire
 
 
 class NotificationQueue:
@@ -28,41 +26,33 @@ class NotificationQueue:
 
     def __init__(self) -> None:
         self._queues: tuple[dict[Alert, None], ...] = ({}, {}, {}, {})
-        self._told: dict[Alert, State] = {}
+        self._sent: dict[Alert, State] = {}
         self._refused: dict[Identity, Alert | None] = {}
         self.size = 0
 
-    def offer(self, alerts: Collection[Alert]) -> Generator[None, None, list[Alert]]:
-        """Let all of these be told, and nothing else. Yields to the event loop between portions.
+    def replace(self, alerts: Collection[Alert]) -> list[Alert]:
+        """Queue all of these, and nothing else.
 
-        Returns the alerts that ended and are dropped although their end was never told.
+        Returns the alerts that ended and are dropped although their end was never sent.
         """
         self.size = len(alerts)
-        gone = set(self._refused)  # until they are found among these
-        for number, alert in enumerate(alerts, 1):
-            if self._refused and alert.identity in self._refused:
-                self._refused[alert.identity] = alert
-                gone.discard(alert.identity)
-            else:
+        refused = {alert.identity: alert for alert in alerts if alert.identity in self._refused}
+        self._refused = {identity: refused[identity] for identity in self._refused if identity in refused}
+        for alert in alerts:
+            if alert.identity not in refused:
                 self._put(alert)
-            if not number % _AT_A_TIME:
-                yield
-        for identity in gone:
-            self._refused.pop(identity, None)
         wanted = set(alerts)
-        yield
         dropped = []
         for queue in self._queues:
-            for alert in [alert for alert in queue if alert not in wanted]:
+            for alert in queue.keys() - wanted:
                 del queue[alert]
-                if alert.state is State.RESOLVED and self._is_new(alert):
+                if alert.state is State.RESOLVED and self._sent.get(alert) is not alert.state:
                     dropped.append(alert)
-            yield
-        self._told = {alert: state for alert, state in self._told.items() if alert in wanted}
+        self._sent = {alert: state for alert, state in self._sent.items() if alert in wanted}
         return dropped
 
     def next(self, size: int) -> list[Alert]:
-        """Return up to so many alerts for one message; they wait until ``note_told`` or ``refuse``.
+        """Return up to so many alerts for one message; they wait until ``note_sent`` or ``refuse``.
 
         A queue leaves a quarter of the room to the less urgent ones behind it: none of them waits for ever.
         """
@@ -81,13 +71,12 @@ class NotificationQueue:
                 return alert
         return None
 
-    def note_told(self, told: Iterable[tuple[Alert, State]]) -> None:
+    def note_sent(self, sent: Iterable[tuple[Alert, State]]) -> None:
         """Note that alerts were accepted, each with the state that the message said."""
-        for alert, state in told:
-            self._told[alert] = state
+        for alert, state in sent:
+            self._sent[alert] = state
             self._refused.pop(alert.identity, None)
-            for queue in self._queues:
-                queue.pop(alert, None)
+            self._remove(alert)
             if alert.state is not state:  # it changed while the message was on its way
                 self._put(alert)
 
@@ -95,8 +84,7 @@ class NotificationQueue:
         """Keep an alert out of messages with others; return whether it was not refused before."""
         is_news = alert.identity not in self._refused
         self._refused[alert.identity] = None
-        for queue in self._queues:
-            queue.pop(alert, None)
+        self._remove(alert)
         return is_news
 
     def waiting(self, kind: Kind) -> int:
@@ -104,17 +92,16 @@ class NotificationQueue:
         first = 0 if kind is Kind.NEW else 1
         return sum(map(len, self._queues[first::2]))
 
-    def _is_new(self, alert: Alert) -> bool:
-        return self._told.get(alert) is not alert.state
-
     def _put(self, alert: Alert) -> None:
         is_urgent = alert.severity == "critical" or alert.identity[0] is WATCHDOG
-        own = self._queues[(0 if is_urgent else 2) + (self._told.get(alert) is alert.state)]
-        if alert in own:
-            return  # it keeps its place
+        own = self._queues[(0 if is_urgent else 2) + (self._sent.get(alert) is alert.state)]
+        if alert not in own:  # else it keeps its place
+            self._remove(alert)
+            own[alert] = None
+
+    def _remove(self, alert: Alert) -> None:
         for queue in self._queues:
             queue.pop(alert, None)
-        own[alert] = None
 
 
 def parts(batch: Sequence[Alert]) -> list[Sequence[Alert]]:

@@ -8,13 +8,12 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from exporter.alerting.alertmanager import VALID_FOR, Alertmanager, Answer, Skew, Verdict, message
-from exporter.alerting.conditions import Identity
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
 from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
@@ -57,7 +56,7 @@ class Notifier:
         self._now = now
         self._timer = timer
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
-        self._backlog = NotificationQueue()
+        self._queue = NotificationQueue()
         self._skew = Skew(self._log)
         self._compared_at = math.inf  # what the wall clock was ahead of moments then
         self._seconds_a_message = 0.0
@@ -67,18 +66,11 @@ class Notifier:
         instruments.start_at_zero(alertmanager.url)
         self._task = asyncio.create_task(self._run(), name=f"alerts to {alertmanager.url}")
 
-    async def offer(self, alerts: Mapping[Identity, Alert]) -> None:
-        """Send all of these, and nothing of an older list any more. Yields to the event loop."""
+    def offer(self, alerts: Collection[Alert]) -> None:
+        """Send all of these, and nothing of an older list any more."""
         self._note_pace()
         self._skew.log()
-        steps = self._backlog.offer(alerts.values())
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                self._give_up(end.value)
-                break
-            await asyncio.sleep(0)
+        self._give_up(self._queue.replace(alerts))
         self._note_waiting()
         self._news.set()
 
@@ -110,7 +102,7 @@ class Notifier:
         """Send everything that waits; return False as soon as Alertmanager does not accept a message."""
         is_accepted = False
         # While it is sent a newer list may come: where Alertmanager is slow, this loop goes on for long.
-        while batch := self._backlog.next(self._batch_size()):
+        while batch := self._queue.next(self._batch_size()):
             answer = await self._send(batch)
             if answer.verdict is Verdict.REFUSED:
                 answer = await self._send_in_parts(batch, others_are_accepted=is_accepted)
@@ -122,7 +114,7 @@ class Notifier:
         return await self._try_refused(BATCH)
 
     def _batch_size(self) -> int:
-        return LARGE_BATCH if sum(map(self._backlog.waiting, Kind)) > _MANY else BATCH
+        return LARGE_BATCH if sum(map(self._queue.waiting, Kind)) > _MANY else BATCH
 
     def _is_accepted(self, answer: Answer) -> bool:
         is_accepted = answer.verdict is Verdict.ACCEPTED
@@ -158,7 +150,7 @@ class Notifier:
     async def _try_refused(self, most: int) -> bool:
         """Try some of what was refused, each alone: it may have been Alertmanager that was not well."""
         for _ in range(most):
-            alert = self._backlog.next_refused()
+            alert = self._queue.next_refused()
             if alert is None:
                 break
             answer = await self._send([alert])
@@ -167,7 +159,7 @@ class Notifier:
         return True
 
     def _refuse(self, alert: Alert, reason: str) -> None:
-        if self._backlog.refuse(alert):
+        if self._queue.refuse(alert):
             self._log.error("alert refused", reason=reason, labels=alert.labels)
             self._count_dropped(1)
 
@@ -186,7 +178,7 @@ class Notifier:
             return Answer(Verdict.ACCEPTED)
         answer = await self._post(messages)
         if answer.verdict is Verdict.ACCEPTED:
-            self._backlog.note_told(states)
+            self._queue.note_sent(states)
             self._note_waiting()
         return answer
 
@@ -204,7 +196,7 @@ class Notifier:
                 made.append(message(alert, self._labels, now, valid_for))
                 states.append((alert, alert.state))
             except Exception:  # noqa: BLE001 -- a defect of ours, or what was restored from a file
-                if self._backlog.refuse(alert):
+                if self._queue.refuse(alert):
                     self._log.exception("job failed", job="alert", alert=alert.identity[0].name)
                     self._count_dropped(1)
             if not number % BATCH:
@@ -218,7 +210,7 @@ class Notifier:
         ahead of ours, by so much longer: if that is true, the alert would be over when it arrives; if it is
         not, nothing is lost, since we send the end of an alert. No other time follows the clock of others.
         """
-        messages = math.ceil(self._backlog.size / self._batch_size())
+        messages = math.ceil(self._queue.size / self._batch_size())
         return max(VALID_FOR, _ROUNDS * messages * self._seconds_a_message) + self._skew.allowance
 
     async def _post(self, messages: Sequence[dict[str, Any]]) -> Answer:
@@ -237,7 +229,7 @@ class Notifier:
 
     def _note_pace(self) -> None:
         """Log where, twice in a row, not all of the list before was accepted when the next one comes."""
-        waiting = sum(map(self._backlog.waiting, Kind))
+        waiting = sum(map(self._queue.waiting, Kind))
         before = self._lists_behind
         self._lists_behind = before + 1 if waiting and not self._failing else 0
         if self._lists_behind == _BEHIND:
@@ -249,7 +241,7 @@ class Notifier:
     def _note_waiting(self) -> None:
         for kind in Kind:
             gauge = self._instruments.waiting.labels(self.alertmanager.url, kind.value)
-            gauge.set(self._backlog.waiting(kind))
+            gauge.set(self._queue.waiting(kind))
 
     def _give_up(self, ended: Sequence[Alert]) -> None:
         now = self._now().moment

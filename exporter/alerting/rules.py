@@ -1,182 +1,231 @@
 """The alerts of the daemon: the same that ``alerts/softswitch.alerts.yaml`` declares for Prometheus.
 
-Names, labels, severities, durations and texts are equal; ``tests/unit/alerting/test_rules.py`` holds them
-together. When each is due stands in ``conditions``. Alerts that need a long history are Prometheus's alone.
+To add one:
+
+1. Here: a function that yields what is due, a ``Rule`` with that condition and its inputs, and the rule's
+   entry in ``RULES``. An ``Input`` that no rule has yet says which metric it reads and, as the range in the
+   expression of the YAML does, for how long a value counts. It is then remembered, also over a restart.
+2. The same alert in ``alerts/softswitch.alerts.yaml``, with a case in ``alerts/tests/``.
+3. ``docs/runbooks/NAME.md``, and a line in the index beside it.
+4. A test in ``tests/unit/alerting/test_rules.py``, which also compares the rule with that in the YAML.
+
+Alerts that need a long history, or what only Prometheus knows, are Prometheus's alone.
 """
 
-import string
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from exporter.alerting.figures import Figure
+from exporter.alerting.inputs import (
+    Input,
+    RangeInput,
+    Reader,
+    SwitchInputs,
+    by_label,
+    by_node,
+    by_tenant,
+    pair,
+    states,
+    states_by_tenant,
+)
+from exporter.alerting.monitoring_rules import (
+    API_DOWN,
+    DATA_STALE,
+    KEY_REFUSED,
+    TENANT_KEY_REFUSED,
+    WATCHDOG,
+)
+from exporter.alerting.rule import Due, Rule, of_switch, of_tenant
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
+from exporter.model import Registration
+from exporter.store import Store
 
-_RUNBOOKS = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks"
 _MINUTE = 60.0
+_HOUR = 3600.0
+_A_DAY = 86_400.0
+_FEW_PHONES = 3
+_Values = Callable[[SwitchInputs], Mapping[str, float]]
 
-Labels = tuple[tuple[str, str], ...]
-"""What tells alerts of one rule apart, in a fixed order. Never an empty value: that would be no label."""
+
+def _threshold(name: str, metric: Metric, window: float) -> Input[tuple[str, str], float]:
+    """Declare what the configuration sets by tenant, or for the switch, and by last label."""
+    return Input(name, window, by_label(metric), key=pair, configured=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """One alert as it is declared. Durations are seconds; ``severity`` is "" where the threshold gives it.
+def _share(used: Input[str, float], limits: _Values) -> Reader[str, float]:
+    """Return a reader of the share of its limit that each one uses, as far as both are known."""
 
-    ``pending_for``: how long its condition must hold. ``keep_firing_for``: how long it outlives it.
-    ``description`` names labels, ``value`` and ``threshold`` in braces, with formats of ``figures``.
-    """
-
-    name: str
-    severity: str
-    scope: str
-    summary: str
-    description: str
-    pending_for: float = 0.0
-    keep_firing_for: float = 0.0
-
-    def labels(self, found: Labels) -> dict[str, str]:
-        """Return all labels of an alert."""
-        severity = {"severity": self.severity} if self.severity else {}
-        return {"alertname": self.name, **severity, "scope": self.scope, **dict(found)}
-
-    def annotations(self, found: Labels, value: float, threshold: float) -> Mapping[str, str]:
-        """Return the annotations of an alert with the value that made it due."""
-        names = {**dict(found), "value": Figure(value), "threshold": Figure(threshold)}
+    def read(inputs: SwitchInputs, _: Store | None) -> dict[str, float]:
+        values = inputs[used]
         return {
-            "summary": self.summary,
-            "description": self.description.format_map(names),
-            "runbook_url": f"{_RUNBOOKS}/{self.name}.md",
+            key: values[key] / limit for key, limit in limits(inputs).items() if limit > 0 and key in values
         }
 
+    return read
 
-WATCHDOG = Rule(
-    "SoftswitchWatchdog",
-    "none",
-    "monitoring",
-    "Alerting works.",
-    "This alert fires always. When it stops, the exporter, Alertmanager or the way between is broken.",
+
+def _registered_ratios(inputs: SwitchInputs) -> dict[str, float]:
+    """Return the share of each tenant's phones that is registered, where more than half are known."""
+    is_on, is_off, is_unknown = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
+    return {
+        tenant: states[is_on] / known
+        for tenant, states in inputs[EXTENSIONS].items()
+        if (known := states[is_on] + states[is_off]) > states[is_unknown]
+    }
+
+
+def _watched_states(inputs: SwitchInputs, store: Store | None) -> dict[tuple[str, str], float]:
+    """Return the states of the watched phones: of all others there may be 250,000."""
+    phones = store.snapshot(catalogue.EXTENSION_REGISTERED).get("", {}) if store else {}
+    found = {}
+    for tenant, extension in inputs[WATCHED]:
+        states = phones.get(tenant)
+        if isinstance(states, Mapping) and extension in states:
+            found[tenant, extension] = states[extension]
+    return found
+
+
+LICENSE = Input("license", 6 * _HOUR, by_tenant(catalogue.LICENSE_REMAINING))
+LICENSE_THRESHOLDS = _threshold("license_thresholds", catalogue.LICENSE_REMAINING_THRESHOLD, 6 * _HOUR)
+NODE_PRESENT = Input("node_present", 5 * _MINUTE, by_node(catalogue.NODE_PRESENT))
+NODE_CHANNELS = Input("node_channels", 5 * _MINUTE, by_node(catalogue.NODE_CHANNELS))
+NODE_LIMITS = _threshold("node_limits", catalogue.NODE_CHANNELS_LIMIT, 5 * _MINUTE)
+NODE_USED = RangeInput(
+    "node_used",
+    5 * _MINUTE,
+    _share(NODE_CHANNELS, lambda inputs: {node: limit for (_, node), limit in inputs[NODE_LIMITS].items()}),
 )
-DATA_STALE = Rule(
-    "SoftswitchDataStale",
-    "warning",
-    "monitoring",
-    "Values are missing or too old.",
-    "{value} of the targets that {switch} is asked about for {query} gave no value for more than three "
-    "intervals, or never. Alerts on these values cannot fire.",
-    pending_for=15 * _MINUTE,
+BALANCES = Input("balances", 15 * _MINUTE, by_tenant(catalogue.TENANT_BALANCE))
+BALANCE_THRESHOLDS = _threshold("balance_thresholds", catalogue.TENANT_BALANCE_THRESHOLD, 15 * _MINUTE)
+TENANT_CHANNELS = Input("tenant_channels", 5 * _MINUTE, by_tenant(catalogue.TENANT_CHANNELS))
+TENANT_LIMITS = Input("tenant_limits", 5 * _MINUTE, by_tenant(catalogue.TENANT_CHANNELS_LIMIT))
+TENANT_USED = RangeInput(
+    "tenant_used", 5 * _MINUTE, _share(TENANT_CHANNELS, lambda inputs: inputs[TENANT_LIMITS])
 )
-API_DOWN = Rule(
-    "SoftswitchApiDown",
-    "critical",
-    "switch",
-    "The API of a soft-switch is down.",
-    "The API of {switch} has not given a valid answer for minutes. Nothing is known of its nodes and "
-    "tenants.",
-    pending_for=2 * _MINUTE,
-    keep_firing_for=5 * _MINUTE,
+EXTENSIONS = Input("extensions", 15 * _MINUTE, states_by_tenant(catalogue.TENANT_EXTENSIONS), value=states)
+HAD_PHONES = Input(
+    "had_phones",
+    _HOUR,
+    lambda inputs, _: {tenant: 1.0 for tenant, ratio in _registered_ratios(inputs).items() if ratio > 0},
 )
-KEY_REFUSED = Rule(
-    "SoftswitchKeyRefused",
-    "critical",
-    "switch",
-    "A soft-switch refuses the key of the exporter.",
-    "{switch} refused {value} of the things it was asked last, each time as it refuses a wrong key.",
-    pending_for=2 * _MINUTE,
-)
-TENANT_KEY_REFUSED = Rule(
-    "SoftswitchKeyRefused",
-    "warning",
-    "tenant",
-    "A soft-switch refuses requests for a tenant.",
-    "{switch} refused {value} of the things it was asked last about {tenant}: its key is wrong, or there is "
-    "no such tenant.",
-    pending_for=10 * _MINUTE,
-)
-LICENSE_EXPIRING = Rule(
-    "SoftswitchLicenseExpiring",
-    "",
-    "license",
-    "The license of a soft-switch is about to expire.",
-    "The license of {switch} expires in {value:duration}.",
-    pending_for=15 * _MINUTE,
-)
-LICENSE_IMMINENT = Rule(
-    "SoftswitchLicenseImminent",
-    "critical",
-    "license",
-    "The license of a soft-switch expires within a day.",
-    "The license of {switch} has {value:duration} left. After that its calls may stop.",
-    pending_for=15 * _MINUTE,
-)
-NODE_MISSING = Rule(
-    "SoftswitchNodeMissing",
-    "critical",
-    "node",
-    "A node of a soft-switch is missing.",
-    "{switch} has not named the node {node} among its nodes for 3 minutes.",
-    pending_for=3 * _MINUTE,
-)
-NODE_CHANNELS_NEAR_LIMIT = Rule(
-    "SoftswitchNodeChannelsNearLimit",
-    "warning",
-    "node",
+RATIO_THRESHOLDS = _threshold("ratio_thresholds", catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, 15 * _MINUTE)
+WATCHED = _threshold("watched", catalogue.EXTENSION_WATCHED, 15 * _MINUTE)
+REGISTERED = Input("registered", 15 * _MINUTE, _watched_states, key=pair)
+
+
+def _license_expiring(inputs: SwitchInputs) -> Iterator[Due]:
+    left = inputs[LICENSE].get("")
+    for (_, severity), threshold in inputs[LICENSE_THRESHOLDS].items():
+        if left is not None and left <= threshold:
+            yield Due(of_switch(inputs, ("severity", severity)), left, threshold)
+
+
+def _license_imminent(inputs: SwitchInputs) -> Iterator[Due]:
+    """Tell whether this is the last day: a switch counts whole ones. Without a threshold it is never due."""
+    left = inputs[LICENSE].get("")
+    if left is not None and left <= _A_DAY and inputs[LICENSE_THRESHOLDS]:
+        yield Due(of_switch(inputs), left)
+
+
+def _node_missing(inputs: SwitchInputs) -> Iterator[Due]:
+    for node, present in inputs[NODE_PRESENT].items():
+        if present == 0:
+            yield Due(of_switch(inputs, ("node", node)), present)
+
+
+def _node_channels_above(share: float, inputs: SwitchInputs) -> Iterator[Due]:
+    for node, used in inputs.range(NODE_USED).averages_above(share):
+        yield Due(of_switch(inputs, ("node", node)), used)
+
+
+def _tenant_channels_near_limit(inputs: SwitchInputs) -> Iterator[Due]:
+    for tenant, used in inputs.range(TENANT_USED).averages_above(0.9):
+        yield of_tenant(inputs, tenant, value=used)
+
+
+def _below(
+    values: _Values,
+    thresholds: Input[tuple[str, str], float],
+    inputs: SwitchInputs,
+) -> Iterator[Due]:
+    """Find tenants whose value is below the threshold of a severity."""
+    found = values(inputs)
+    for (tenant, severity), threshold in inputs[thresholds].items():
+        value = found.get(tenant, threshold)
+        if value < threshold:
+            yield of_tenant(inputs, tenant, ("severity", severity), value=value, threshold=threshold)
+
+
+def _registrations_lost(inputs: SwitchInputs) -> Iterator[Due]:
+    """Find tenants that had a phone within the hour and have none. It stays until one is back."""
+    silent = [tenant for tenant, ratio in _registered_ratios(inputs).items() if ratio == 0]
+    recent = inputs[HAD_PHONES]
+    is_long_ago = any(tenant not in recent for tenant in silent)
+    lost = {dict(labels)["tenant"] for labels in inputs.firing(_LOST)} if is_long_ago else ()
+    for tenant in silent:
+        phones = inputs[EXTENSIONS][tenant][Registration.UNREGISTERED]
+        if phones >= _FEW_PHONES and (tenant in recent or tenant in lost):
+            yield of_tenant(inputs, tenant, threshold=phones)
+
+
+def _watched_extension_down(inputs: SwitchInputs) -> Iterator[Due]:
+    registered = inputs[REGISTERED]
+    for tenant, extension in inputs[WATCHED]:
+        if registered.get((tenant, extension)) == 0:
+            yield of_tenant(inputs, tenant, ("extension", extension))
+
+
+_LOST = "SoftswitchTenantRegistrationsLost"
+_NODE_TEXTS = (
     "A node is close to the channels it is meant to carry.",
     "{node} of {switch} uses {value:percentage} of its channels.",
-    pending_for=5 * _MINUTE,
-    keep_firing_for=10 * _MINUTE,
 )
-NODE_CHANNELS_AT_LIMIT = Rule(
-    NODE_CHANNELS_NEAR_LIMIT.name,
-    "critical",
-    "node",
-    NODE_CHANNELS_NEAR_LIMIT.summary,
-    NODE_CHANNELS_NEAR_LIMIT.description,
-    pending_for=2 * _MINUTE,
-    keep_firing_for=10 * _MINUTE,
-)
-BALANCE_LOW = Rule(
-    "SoftswitchBalanceLow",
-    "",
-    "tenant",
+
+# One alert in six lines, which the formatter would make twelve.
+# fmt: off
+LICENSE_EXPIRING = Rule("SoftswitchLicenseExpiring", "", "license",
+    "The license of a soft-switch is about to expire.",
+    "The license of {switch} expires in {value:duration}.",
+    condition=_license_expiring, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
+LICENSE_IMMINENT = Rule("SoftswitchLicenseImminent", "critical", "license",
+    "The license of a soft-switch expires within a day.",
+    "The license of {switch} has {value:duration} left. After that its calls may stop.",
+    condition=_license_imminent, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
+NODE_MISSING = Rule("SoftswitchNodeMissing", "critical", "node",
+    "A node of a soft-switch is missing.",
+    "{switch} has not named the node {node} among its nodes for 3 minutes.",
+    condition=_node_missing, inputs=(NODE_PRESENT,), pending_for=3 * _MINUTE)
+NODE_CHANNELS_NEAR_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "warning", "node", *_NODE_TEXTS,
+    condition=partial(_node_channels_above, 0.8), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
+    pending_for=5 * _MINUTE, keep_firing_for=10 * _MINUTE)
+NODE_CHANNELS_AT_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "critical", "node", *_NODE_TEXTS,
+    condition=partial(_node_channels_above, 0.95), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
+    pending_for=2 * _MINUTE, keep_firing_for=10 * _MINUTE)
+BALANCE_LOW = Rule("SoftswitchBalanceLow", "", "tenant",
     "The credit of a tenant is low.",
     "{tenant} on {switch} has a credit of {value:.2f}; the threshold is {threshold:.2f}.",
-    pending_for=10 * _MINUTE,
-)
-TENANT_REGISTRATIONS_LOST = Rule(
-    "SoftswitchTenantRegistrationsLost",
-    "critical",
-    "tenant",
+    condition=partial(_below, lambda inputs: inputs[BALANCES], BALANCE_THRESHOLDS),
+    inputs=(BALANCES, BALANCE_THRESHOLDS), pending_for=10 * _MINUTE)
+TENANT_REGISTRATIONS_LOST = Rule(_LOST, "critical", "tenant",
     "A tenant lost all its registrations.",
     "None of the {threshold} extensions of {tenant} on {switch} is registered.",
-    pending_for=5 * _MINUTE,
-    keep_firing_for=15 * _MINUTE,
-)
-TENANT_REGISTRATIONS_LOW = Rule(
-    "SoftswitchTenantRegistrationsLow",
-    "",
-    "tenant",
+    condition=_registrations_lost, inputs=(EXTENSIONS, HAD_PHONES),
+    pending_for=5 * _MINUTE, keep_firing_for=15 * _MINUTE)
+TENANT_REGISTRATIONS_LOW = Rule("SoftswitchTenantRegistrationsLow", "", "tenant",
     "Too few phones of a tenant are registered.",
     "{value:percentage} of the extensions of {tenant} on {switch} are registered.",
-    pending_for=10 * _MINUTE,
-    keep_firing_for=10 * _MINUTE,
-)
-TENANT_CHANNELS_NEAR_LIMIT = Rule(
-    "SoftswitchTenantChannelsNearLimit",
-    "warning",
-    "tenant",
+    condition=partial(_below, _registered_ratios, RATIO_THRESHOLDS),
+    inputs=(EXTENSIONS, RATIO_THRESHOLDS), pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
+TENANT_CHANNELS_NEAR_LIMIT = Rule("SoftswitchTenantChannelsNearLimit", "warning", "tenant",
     "A tenant is close to the channels it may use.",
     "{tenant} on {switch} uses {value:percentage} of its channels; above them its calls are refused.",
-    pending_for=10 * _MINUTE,
-    keep_firing_for=10 * _MINUTE,
-)
-WATCHED_EXTENSION_DOWN = Rule(
-    "SoftswitchWatchedExtensionDown",
-    "warning",
-    "extension",
+    condition=_tenant_channels_near_limit, inputs=(TENANT_CHANNELS, TENANT_LIMITS, TENANT_USED),
+    pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
+WATCHED_EXTENSION_DOWN = Rule("SoftswitchWatchedExtensionDown", "warning", "extension",
     "A watched extension is not registered.",
     "Extension {extension} of {tenant} on {switch} has not been registered for 10 minutes.",
-    pending_for=10 * _MINUTE,
-)
+    condition=_watched_extension_down, inputs=(WATCHED, REGISTERED), pending_for=10 * _MINUTE)
+# fmt: on
 
 RULES = (
     WATCHDOG,
@@ -196,11 +245,3 @@ RULES = (
     WATCHED_EXTENSION_DOWN,
 )
 """All of them, in the order of the rule files."""
-
-
-@cache
-def distinguishing_labels(rule: Rule) -> frozenset[str]:
-    """Return the names of the labels that tell alerts of a rule apart: those that its description names."""
-    named = {name for _, name, _, _ in string.Formatter().parse(rule.description) if name}
-    severity = set() if rule.severity else {"severity"}
-    return frozenset(named - {"value", "threshold"} | severity)

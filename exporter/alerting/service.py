@@ -1,28 +1,25 @@
 """Judges every switch on a schedule, and lets each Alertmanager be told."""
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter.alerting.alertmanager import Alertmanager
-from exporter.alerting.attempts import SwitchSnapshot
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
+from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notifier import Notifier
 from exporter.alerting.rules import RULES
 from exporter.alerting.state_keeper import StateKeeper
-from exporter.alerting.status import Json, Summary, shown, summarize
+from exporter.alerting.status import Json, Summary, status, summarize
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller
-
-_Made = TypeVar("_Made")
 
 _LOGGED = 20
 """Alerts of one evaluation that are logged one by one."""
@@ -53,7 +50,7 @@ class AlertingService:
         self._instruments: AlertingMetrics | None = None
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
-        self._overview: Summary | None = None
+        self._summary: Summary | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
@@ -123,9 +120,9 @@ class AlertingService:
             for alertmanager in opened
         ]
         for sender in self._senders if was_on else ():  # at the start the first evaluation tells
-            await sender.offer(self._overview.told if self._overview else {})
+            sender.offer(self._summary.to_send if self._summary else [])
         if configuration.dry_run:
-            self._log.info("alerting is a dry run: alerts are judged and shown, and sent to nobody")
+            self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
 
     async def evaluate(self) -> None:
         """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
@@ -141,17 +138,20 @@ class AlertingService:
             return
         engine = self._engine
         self._step()
-        await _in_turns(engine.evaluate(self._looks(), self._moment))
+        for _ in engine.evaluate(self._snapshots(), self._moment):
+            await asyncio.sleep(0)
         self._log_changes(engine.alerts.changed)
-        self._overview = made = await _in_turns(summarize(engine.alerts.by_identity.values()))
+        self._summary = summary = summarize(engine.alerts.by_identity.values())
+        await asyncio.sleep(0)
         for sender in self._senders:
-            await sender.offer(made.told)
-        self._count(self._instruments, made)
+            sender.offer(summary.to_send)
+            await asyncio.sleep(0)
+        self._count(self._instruments, summary)
         await self._keeper.keep(engine, self._boot, self._wall)
 
     def status(self) -> Json:
         """Return what the status shows of it, or nothing where it is off."""
-        return shown(self._configuration, self._overview, self._now()) if self._configuration else {}
+        return status(self._configuration, self._summary, self._now()) if self._configuration else {}
 
     async def stop(self) -> None:
         """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
@@ -167,7 +167,7 @@ class AlertingService:
         if self._loading is not None:
             self._loading.cancel()
         await self._release()
-        self._engine, self._overview, self._keeper = Engine(), None, None
+        self._engine, self._summary, self._keeper = Engine(), None, None
         if self._instruments is not None:
             self._instruments.alerts.clear()
 
@@ -210,7 +210,7 @@ class AlertingService:
         moment = self._moment + (self._clock.monotonic() - self._at) * self._speed
         return Now(moment, self._clock.wall(), self._speed)
 
-    def _looks(self) -> Mapping[str, SwitchSnapshot]:
+    def _snapshots(self) -> Mapping[str, SwitchSnapshot]:
         offset = self._moment - self._elapsed * self._speed
         looks = {}
         for poller in self._pollers():
@@ -234,18 +234,7 @@ class AlertingService:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
     @staticmethod
-    def _count(instruments: AlertingMetrics, made: Summary) -> None:
+    def _count(instruments: AlertingMetrics, summary: Summary) -> None:
         for name in dict.fromkeys(rule.name for rule in RULES):
             for state in (State.PENDING, State.FIRING):
-                instruments.alerts.labels(name, state.value).set(made.counts[name, state])
-
-
-async def _in_turns(steps: Generator[None, None, _Made]) -> _Made:
-    """Take all steps, and let others have their turn between two; return what was made."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            made: _Made = end.value
-            return made
-        await asyncio.sleep(0)
+                instruments.alerts.labels(name, state.value).set(summary.counts[name, state])

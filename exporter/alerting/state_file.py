@@ -226,8 +226,8 @@ def _is(descriptor: int, name: str, directory: int) -> bool:
 
 def _elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
     """Return the seconds since it was written, time asleep included, by the clock that counts since boot."""
-    since_boot = clock.since_boot() - state.read_moment(first["monotonic"])
+    since_boot = clock.since_boot() - state.moment(first["monotonic"])
     if boot and first["boot"] == boot and since_boot >= 0:
         return since_boot
     # After a boot only the wall clock can tell. One that was set back since counts as no time at all.
-    return min(max(0.0, clock.wall() - state.read_wall(first["wall"])), state.CENTURY)
+    return min(max(0.0, clock.wall() - state.wall(first["wall"])), state.CENTURY)

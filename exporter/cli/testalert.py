@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from exporter.alerting.alertmanager import NOTICEABLE, Alertmanager, Answer, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.rules import Rule
+from exporter.alerting.rule import Rule
 from exporter.config import AlertingConfiguration, load
 from exporter.errors import StartError
 from exporter.masking import Mask

@@ -11,48 +11,36 @@ import exporter.alerting
 _PACKAGE = "exporter.alerting"
 _MUTANT = "mutant_alerting"
 # Each imports only those before it.
-_MODULES = [
-    "figures",
-    "rules",
-    "windows",
-    "reading",
-    "attempts",
-    "inputs",
-    "conditions",
-    "engine",
-    "state",
-]
+_MODULES = ["windows", "inputs", "rule", "monitoring_rules", "rules", "engine", "state"]
 
 DAEMONS = (
     # module, what stands there, what stands there in the mutant
     ("rules", "pending_for=3 * _MINUTE", "pending_for=2 * _MINUTE"),
-    ("rules", "keep_firing_for=5 * _MINUTE", "keep_firing_for=6 * _MINUTE"),
-    ("windows", "now - seen <= self.window", "now - seen < self.window"),
-    ("windows", "> self._window", ">= self._window"),
+    ("monitoring_rules", "keep_firing_for=5 * _MINUTE", "keep_firing_for=6 * _MINUTE"),
+    ("windows", "now - seen <= self._window", "now - seen < self._window"),
+    ("windows", "> self._window:", ">= self._window:"),
     ("windows", "if mean > limit", "if mean >= limit"),
-    ("attempts", "_WINDOW = 300.0", "_WINDOW = 240.0"),
-    ("attempts", "if not self._is_well(target)", ""),
-    ("attempts", "if len(self.present) > len(found)", "if False"),
-    ("attempts", "self.failed[target, before] = self.looked_at", "pass"),
-    ("reading", "if before.get(tenant) is not block", "if tenant not in before"),
-    (
-        "inputs",
-        "balances: LastOverTime[str, float] = LastOverTime(15",
-        "balances: LastOverTime[str, float] = LastOverTime(5",
-    ),
-    ("inputs", "_SETTLED_AFTER = 20", "_SETTLED_AFTER = 18"),
-    ("inputs", "for _, tenant, team in gone}", "for _, tenant, team in ()}"),
-    ("inputs", "> states[is_unknown]", ">= states[is_unknown]"),
-    ("conditions", "0.8, 0.95", "0.8, 0.85"),
-    ("conditions", "balance < threshold", "balance <= threshold"),
-    ("conditions", "left <= threshold", "left < threshold"),
-    ("conditions", "if refused:", "if False:"),
-    ("conditions", "_FEW_PHONES = 3", "_FEW_PHONES = 4"),
+    ("windows", "_ATTEMPTS_WINDOW = 300.0", "_ATTEMPTS_WINDOW = 240.0"),
+    ("windows", "if not self._is_well(target)", ""),
+    ("windows", "if len(self.present) > len(attempts)", "if False"),
+    ("windows", "self.failed[target, before] = self.seen", "pass"),
+    ("inputs", "if which not in self._pending", "if which in self.last and self.last[which].known"),
+    ("inputs", "self._configured if which.configured else answers", "answers"),
+    ("inputs", "store.labels.items()}", "()}"),
+    ("monitoring_rules", "20 * _MINUTE", "18 * _MINUTE"),
+    ("monitoring_rules", "and not _refusals(inputs)", ""),
+    ("monitoring_rules", "_ENOUGH_REFUSALS = 3", "_ENOUGH_REFUSALS = 4"),
+    ("rules", '"balances", 15 *', '"balances", 5 *'),
+    ("rules", "> states[is_unknown]", ">= states[is_unknown]"),
+    ("rules", "_node_channels_above, 0.95", "_node_channels_above, 0.85"),
+    ("rules", "value < threshold", "value <= threshold"),
+    ("rules", "left <= threshold", "left < threshold"),
+    ("rules", "_FEW_PHONES = 3", "_FEW_PHONES = 4"),
     ("engine", "now - alert.since >=", "now - alert.since >"),
-    ("engine", "found.threshold, None", "found.threshold, alert.ending_since"),
+    ("engine", "value, threshold, None\n", "value, threshold, alert.ending_since\n"),
     ("engine", "or alert.state is State.RESOLVED", ""),
     ("engine", "for missed in self._missed(now)", "for missed in ()"),
-    ("state", '"tenant_used": memory.tenant_used', '"tenant_used": AvgOverTime(300.0)'),
+    ("state", "ranges[name].restore(text(key), number(value), at)", "pass"),
 )
 
 

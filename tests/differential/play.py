@@ -200,7 +200,7 @@ class Play:
         return bool(reasons) and all(reason in TRANSPORT for reason in reasons)
 
     def _evaluate(self, minute: int) -> None:
-        look = self._part("attempts").SwitchSnapshot(
+        look = self._part("inputs").SwitchSnapshot(
             self.store, self._up(minute), self._breaker_open(minute), offset=-self.ahead
         )
         for _ in self.engine.evaluate({self.scenario.name: look}, minute * MINUTE):

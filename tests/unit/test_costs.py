@@ -17,18 +17,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from benchmarks.alerting import filled_store, let_a_minute_pass
 from benchmarks.stores import answer, filled
-from exporter.alerting.attempts import Attempts, SwitchSnapshot
-from exporter.alerting.engine import INTERVAL, Engine
 from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import Key, SwitchConfiguration
 from exporter.masking import Mask
-from exporter.metrics import text_format
 from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
 from exporter.metrics.self_metrics import Instruments
-from exporter.model import Query, Scope, Target
+from exporter.model import Query, Scope
 from exporter.poll import Poller, SwitchContext
 from exporter.request import Request
 from exporter.store import Store
@@ -128,56 +124,6 @@ def test_an_answer_costs_the_same_among_few_and_many(stores: dict[int, Store]) -
     few, many = (_calls(partial(answer, store, "T00001", 7)) for store in stores.values())
 
     assert few == many
-
-
-_READS = {function.__code__: function.__name__ for function in (text_format.said, text_format.figure_among)}
-_TAKES_IN = Attempts._take_in.__code__
-_TENANTS = 60
-"""Of the benchmark: each has six targets, and four families of answers that alerts are about."""
-
-
-def _evaluation(store: Store, engine: Engine, minute: int) -> Counter[str]:
-    """Return how many blocks an evaluation reads, and how many attempts it takes in."""
-    made: Counter[str] = Counter()
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code in _READS:
-            made["blocks"] += 1
-        if event == "call" and frame.f_code is _TAKES_IN:
-            made["attempts"] += 1
-
-    look = SwitchSnapshot(store, up=True, breaker_open=False, offset=0)
-    sys.setprofile(note)
-    try:
-        list(engine.evaluate({"pbx": look}, minute * INTERVAL))
-    finally:
-        sys.setprofile(None)
-    return made
-
-
-def test_an_evaluation_reads_only_what_changed() -> None:
-    """Where all say the same nothing is read again; of a tenant that says something new four blocks are."""
-    store, engine = filled_store(_TENANTS), Engine()
-    reads = []
-    for minute, changing in enumerate((0.0, 0.0, 0.2, 0.2, 0.2)):
-        let_a_minute_pass(store, _TENANTS, minute, bad=0.0, changing=changing)
-        reads.append(_evaluation(store, engine, minute)["blocks"])
-
-    assert reads[0] == _TENANTS * (4 + 4)  # of the answers and of the configuration
-    assert reads[1] == 0
-    assert reads[3] == reads[4] == _TENANTS / 5 * 4
-
-
-def test_an_evaluation_takes_in_only_new_attempts() -> None:
-    """However many targets there are."""
-    store, engine = filled_store(_TENANTS), Engine()
-    let_a_minute_pass(store, _TENANTS, 0, bad=0.1, changing=0.0)
-    assert _evaluation(store, engine, 0)["attempts"] == _TENANTS * 6
-    assert _evaluation(store, engine, 1)["attempts"] == 0
-
-    for tenant in ("T00001", "T00007"):
-        store.record(Target(Query.CALLS, Scope.TENANT, tenant), None, now=90, wall=90)
-    assert _evaluation(store, engine, 2)["attempts"] == 2
 
 
 class _Answering(Client):

@@ -1,6 +1,6 @@
 """Alerts, what is told of them, and an Alertmanager that does what a test wants, on the loopback."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,28 +8,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from exporter.alerting import rules
+from exporter.alerting import monitoring_rules
 from exporter.alerting.engine import Alert, State
-from exporter.alerting.rules import Rule
-from exporter.alerting.status import Summary, summarize
+from exporter.alerting.rule import Rule
 
 
 def alert(rule: Rule, state: State, tenant: str = "ACME", severity: str = "") -> Alert:
     """Return an alert on a tenant, or the watchdog."""
-    found = () if rule is rules.WATCHDOG else (("switch", "pbx"), ("tenant", tenant))
+    found = () if rule is monitoring_rules.WATCHDOG else (("switch", "pbx"), ("tenant", tenant))
     more = (("severity", severity),) if severity else ()
     return Alert((rule, found + more), state, 480.0, 0.0, 20.0)
-
-
-def made_of(*alerts: Alert) -> Summary:
-    """Return the summary of these."""
-    made: list[Summary] = []
-
-    def steps() -> Iterator[None]:
-        made.append((yield from summarize(alerts)))
-
-    list(steps())
-    return made[0]
 
 
 Refuses = Callable[[dict[str, Any]], bool]

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.alerting.attempts import Attempts, SwitchSnapshot
+from exporter.alerting.windows import Attempts
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
 
@@ -29,8 +29,7 @@ class _Site:
     def look(self, now: float) -> None:
         """Evaluate."""
         self.now = now
-        look = SwitchSnapshot(self.store, up=True, breaker_open=False, offset=0.0)
-        list(self.attempts.update(self.store.attempts, look, now))
+        self.attempts.update(self.store.attempts, now)
 
     @property
     def failures(self) -> set[tuple[Target, Reason]]:
@@ -41,8 +40,7 @@ class _Site:
 
     def stale(self, patience: float = 3) -> set[Target]:
         """Return what is too old."""
-        found = self.attempts.stale(_PACES, self.now, patience)
-        return {target for target in found if target is not None}
+        return set(self.attempts.stale(_PACES, self.now, patience))
 
 
 @pytest.fixture
@@ -98,15 +96,15 @@ def test_a_success_gets_old(site: _Site) -> None:
 def test_moments_are_told_by_the_newest_look(site: _Site) -> None:
     """The times of a store are its monotonic clock's: a look says what moments they are."""
     site.attempt(_CALLS)
-    look = SwitchSnapshot(site.store, up=True, breaker_open=False, offset=1000.0, speed=2.0)
-    list(site.attempts.update(site.store.attempts, look, 1300.0))
+    site.attempts.offset, site.attempts.speed = 1000.0, 2.0
+    site.attempts.update(site.store.attempts, 1300.0)
     site.now = 1300.0
     assert site.attempts.moment(10.0) == 1020.0
     assert site.stale() == set()
     site.now = 1300.5
     assert site.stale() == {_CALLS}
     site.store.drop([_CALLS])
-    list(site.attempts.update(site.store.attempts, look, 1360.0))
+    site.attempts.update(site.store.attempts, 1360.0)
     assert site.stale(patience=3.005) == set()
     assert site.stale() == {_CALLS}
 
@@ -170,7 +168,7 @@ class _Differences(RuleBasedStateMachine):
 
     @rule()
     def nobody_looks(self) -> None:
-        list(self.site.attempts.update({}, None, self.site.now))
+        self.site.attempts.update({}, self.site.now)
 
     @invariant()
     def a_look_finds_all_of_it(self) -> None:

@@ -1,22 +1,12 @@
-import sys
-from collections.abc import Iterator
-from types import FrameType
-from typing import Any
-
 import pytest
 
-from benchmarks.alerting import filled_store, let_a_minute_pass
-from exporter.alerting import rules, state
-from exporter.alerting.attempts import SwitchSnapshot
-from exporter.alerting.conditions import Found
+from exporter.alerting import monitoring_rules, rules, state
 from exporter.alerting.engine import INTERVAL, RESOLVED_FOR, Alert, Alerts, Engine, State
-from exporter.alerting.rules import Rule
+from exporter.alerting.inputs import SwitchSnapshot
+from exporter.alerting.rule import Due, Rule
 from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.store import Store
-
-_LINES_OF_A_SLICE = 32_000
-"""Of Python: some 3 ms on one core (2026-11)."""
 
 _BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")
 
@@ -26,7 +16,7 @@ def _evaluate(engine: Engine, store: Store | None, minute: float) -> set[str]:
     looks = {"pbx": SwitchSnapshot(store, up=True, breaker_open=False, offset=0)} if store else {}
     for _ in engine.evaluate(looks, minute * INTERVAL):
         pass
-    return {rule.name for rule in rules.RULES if engine.alerts.firing(rule)}
+    return {rule.name for rule in rules.RULES if engine.alerts.firing(rule.name)}
 
 
 def _store(balance: float) -> Store:
@@ -39,7 +29,7 @@ def _store(balance: float) -> Store:
 
 def test_the_watchdog_fires_from_the_first_evaluation_on() -> None:
     """Whatever else there is to judge, and also where there is nothing."""
-    assert _evaluate(Engine(), None, 0) == {rules.WATCHDOG.name}
+    assert _evaluate(Engine(), None, 0) == {monitoring_rules.WATCHDOG.name}
 
 
 def test_evaluations_that_were_missed_are_made_up_for() -> None:
@@ -118,57 +108,24 @@ def test_a_switch_that_is_gone_is_forgotten() -> None:
     for minute in range(14, 100):
         _evaluate(engine, None, minute)
 
-    assert _evaluate(engine, None, 100) == {rules.WATCHDOG.name}
-    assert engine.memories == {}
-
-
-def _lines(steps: Iterator[None]) -> list[int]:
-    """Return how many lines of Python each slice of an evaluation takes."""
-    counts = [0]
-
-    def trace(_: FrameType, event: str, __: Any) -> Any:
-        counts[-1] += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        counts.extend(0 for _ in steps)
-    finally:
-        sys.settrace(before)
-    return counts
-
-
-def test_an_evaluation_holds_up_nothing_for_long() -> None:
-    """At 3,000 tenants a slice has so many lines at most; all together grow with the tenants, no faster."""
-    assert _of_all(3000) < 4.4 * _of_all(750)
-
-
-def _of_all(tenants: int) -> int:
-    """Return the lines of the second evaluation; a third of the tenants is in trouble."""
-    store, engine = filled_store(tenants), Engine()
-    slices: list[int] = []
-    for minute in range(2):
-        let_a_minute_pass(store, tenants, minute, bad=0.3, changing=1.0)
-        look = SwitchSnapshot(store, up=True, breaker_open=False, offset=0)
-        slices = _lines(engine.evaluate({"pbx": look}, minute * INTERVAL))
-    assert max(slices) < _LINES_OF_A_SLICE, max(slices)
-    return sum(slices)
+    assert _evaluate(engine, None, 100) == {monitoring_rules.WATCHDOG.name}
+    assert engine.switches == {}
 
 
 _MINUTE = 60.0
 LABELS = (("switch", "pbx"),)
 
 
-def _step(alerts: Alerts, minute: float, *due: Found) -> list[tuple[str, State]]:
+def _step(alerts: Alerts, minute: float, *due: tuple[Rule, Due]) -> list[tuple[str, State]]:
     """Evaluate; return what there is then."""
-    for _ in alerts.step(due, minute * _MINUTE):
-        pass
+    for rule, found in due:
+        alerts.due(rule, [found], minute * _MINUTE)
+    alerts.advance(minute * _MINUTE)
     return [(alert.identity[0].name, alert.state) for alert in alerts.by_identity.values()]
 
 
-def _found(rule: Rule, value: float = 0.0) -> Found:
-    return Found((rule, LABELS), value)
+def _found(rule: Rule, value: float = 0.0) -> tuple[Rule, Due]:
+    return rule, Due(LABELS, value)
 
 
 def _only(alerts: Alerts) -> Alert:
@@ -184,11 +141,11 @@ def test_an_alert_pends_fires_and_resolves() -> None:
 
     assert _step(alerts, 0, node) == _step(alerts, 2, node) == [(name, State.PENDING)]
     assert alerts.changed == []
-    assert alerts.firing(rules.NODE_MISSING) == []
+    assert alerts.firing(rules.NODE_MISSING.name) == []
     assert _step(alerts, 3, node) == [(name, State.FIRING)]
     assert [alert.state for alert in alerts.changed] == [State.FIRING]
-    assert alerts.firing(rules.NODE_MISSING) == [LABELS]
-    assert alerts.firing(rules.API_DOWN) == []
+    assert alerts.firing(rules.NODE_MISSING.name) == [LABELS]
+    assert alerts.firing(monitoring_rules.API_DOWN.name) == []
     assert (_only(alerts).since, _only(alerts).fired_at) == (180, 180)
     assert _step(alerts, 4) == [(name, State.RESOLVED)]
     assert [alert.state for alert in alerts.changed] == [State.RESOLVED]
@@ -210,25 +167,25 @@ def test_an_interruption_starts_pending_anew() -> None:
 def test_keep_firing_for_bridges_a_moment_of_health() -> None:
     """It ends when its condition was away for that long in one piece."""
     alerts = Alerts()
-    down = _found(rules.API_DOWN)
+    down = _found(monitoring_rules.API_DOWN)
     for minute in range(3):
         _step(alerts, minute, down)
     for minute in (3, 4):
-        assert _step(alerts, minute) == [(rules.API_DOWN.name, State.FIRING)]
+        assert _step(alerts, minute) == [(monitoring_rules.API_DOWN.name, State.FIRING)]
     _step(alerts, 5, down)
     for minute in range(6, 11):
-        assert _step(alerts, minute) == [(rules.API_DOWN.name, State.FIRING)]
+        assert _step(alerts, minute) == [(monitoring_rules.API_DOWN.name, State.FIRING)]
 
-    assert _step(alerts, 11) == [(rules.API_DOWN.name, State.RESOLVED)]
+    assert _step(alerts, 11) == [(monitoring_rules.API_DOWN.name, State.RESOLVED)]
 
 
 def test_an_end_is_told_for_a_quarter_of_an_hour() -> None:
     """A resolved alert is kept that long and then forgotten."""
     alerts = Alerts()
-    _step(alerts, 0, _found(rules.WATCHDOG))
+    _step(alerts, 0, _found(monitoring_rules.WATCHDOG))
     _step(alerts, 1)
 
-    assert _step(alerts, 1 + RESOLVED_FOR / _MINUTE) == [(rules.WATCHDOG.name, State.RESOLVED)]
+    assert _step(alerts, 1 + RESOLVED_FOR / _MINUTE) == [(monitoring_rules.WATCHDOG.name, State.RESOLVED)]
     assert _step(alerts, 2 + RESOLVED_FOR / _MINUTE) == []
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.alerting.figures import Figure
+from exporter.alerting.rule import Figure
 
 
 @pytest.mark.parametrize(

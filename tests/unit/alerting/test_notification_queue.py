@@ -1,13 +1,11 @@
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.alerting import rules
+from exporter.alerting import monitoring_rules, rules
 from exporter.alerting.engine import Alert, State
 from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
-from exporter.alerting.rules import Rule
+from exporter.alerting.rule import Rule
 
 BATCH = 64
 
@@ -17,21 +15,10 @@ def _alert(number: int, rule: Rule = rules.NODE_CHANNELS_NEAR_LIMIT, severity: s
     return Alert((rule, labels), State.FIRING, 0, 0, 0, 0)
 
 
-def _offer(backlog: NotificationQueue, alerts: Iterable[Alert]) -> list[Alert]:
-    """Offer all at once; return what is dropped untold."""
-    steps = backlog.offer(list(alerts))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            dropped: list[Alert] = end.value
-            return dropped
-
-
-def _send(backlog: NotificationQueue, size: int = BATCH) -> list[Alert]:
+def _send(queue: NotificationQueue, size: int = BATCH) -> list[Alert]:
     """Send one message, which is accepted."""
-    batch = backlog.next(size)
-    backlog.note_told([(alert, alert.state) for alert in batch])
+    batch = queue.next(size)
+    queue.note_sent([(alert, alert.state) for alert in batch])
     return batch
 
 
@@ -42,7 +29,7 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
     Sent from its beginning each minute, the list was never sent to its end: at 1 s a message 2,161 of 6,000
     alerts were not sent at all, at 0.15 s 9,721 of 35,000 (2026-11).
     """
-    backlog, alerts = NotificationQueue(), [_alert(number) for number in range(count)]
+    queue, alerts = NotificationQueue(), [_alert(number) for number in range(count)]
     a_pass = count / BATCH * seconds
     first: dict[Alert, float] = {}
     last: dict[Alert, float] = dict.fromkeys(alerts, 0.0)
@@ -50,8 +37,8 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
     for message in range(int(3 * a_pass / seconds)):
         now = message * seconds
         if now // 60 > (now - seconds) // 60:
-            _offer(backlog, alerts)
-        for alert in _send(backlog):
+            queue.replace(alerts)
+        for alert in _send(queue):
             first.setdefault(alert, now)
             longest = max(longest, now - last[alert])
             last[alert] = now
@@ -63,72 +50,72 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
 
 def test_critical_alerts_go_first() -> None:
     """By the severity of the rule or of the threshold; with them the watchdog, which others wait for."""
-    backlog = NotificationQueue()
+    queue = NotificationQueue()
     critical = [
         _alert(1, rules.NODE_MISSING),
         _alert(2, rules.BALANCE_LOW, "critical"),
-        Alert((rules.WATCHDOG, ()), State.FIRING, 0, 0, 0, 0),
+        Alert((monitoring_rules.WATCHDOG, ()), State.FIRING, 0, 0, 0, 0),
     ]
-    _offer(backlog, [*map(_alert, range(10, 1000)), _alert(3, rules.BALANCE_LOW, "warning"), *critical])
+    queue.replace([*map(_alert, range(10, 1000)), _alert(3, rules.BALANCE_LOW, "warning"), *critical])
 
-    assert _send(backlog)[:3] == critical
+    assert _send(queue)[:3] == critical
 
 
 def test_no_queue_starves_another() -> None:
     """While critical alerts come without end, a part of each message is for the others."""
-    backlog = NotificationQueue()
+    queue = NotificationQueue()
     warnings = [_alert(number) for number in range(200)]
     sent: list[Alert] = []
     for minute in range(40):
         critical = [_alert(1000 * (minute + 1) + number, rules.NODE_MISSING) for number in range(100)]
-        _offer(backlog, [*critical, *warnings])
-        sent += _send(backlog)
+        queue.replace([*critical, *warnings])
+        sent += _send(queue)
 
     assert set(warnings) <= set(sent)
 
 
 def test_an_end_is_new() -> None:
     """It goes before what is only repeated; one that was never told is returned when it is dropped."""
-    backlog, alerts = NotificationQueue(), [_alert(number) for number in range(3)]
-    _offer(backlog, alerts)
-    assert backlog.waiting(Kind.NEW) == 3
-    assert _send(backlog) == alerts
+    queue, alerts = NotificationQueue(), [_alert(number) for number in range(3)]
+    queue.replace(alerts)
+    assert queue.waiting(Kind.NEW) == 3
+    assert _send(queue) == alerts
     alerts[1].state = alerts[2].state = State.RESOLVED
-    _offer(backlog, alerts)
+    queue.replace(alerts)
 
-    assert (backlog.waiting(Kind.NEW), backlog.waiting(Kind.REPEAT)) == (2, 1)
-    assert _send(backlog, 1) == alerts[1:2]
-    assert _offer(backlog, alerts[:1]) == alerts[2:]
+    assert (queue.waiting(Kind.NEW), queue.waiting(Kind.REPEAT)) == (2, 1)
+    assert _send(queue, 1) == alerts[1:2]
+    assert queue.replace(alerts[:1]) == alerts[2:]
 
 
 def test_what_changes_on_its_way_is_sent_again() -> None:
     """The message said that it fires; its end is still to be sent."""
-    backlog, alert = NotificationQueue(), _alert(1)
-    _offer(backlog, [alert])
-    batch = [(one, one.state) for one in backlog.next(BATCH)]
+    queue, alert = NotificationQueue(), _alert(1)
+    queue.replace([alert])
+    batch = [(one, one.state) for one in queue.next(BATCH)]
     alert.state = State.RESOLVED
-    backlog.note_told(batch)
+    queue.note_sent(batch)
 
-    assert backlog.next(BATCH) == [alert]
-    assert backlog.waiting(Kind.NEW) == 1
+    assert queue.next(BATCH) == [alert]
+    assert queue.waiting(Kind.NEW) == 1
 
 
 def test_a_refused_alert_is_kept_apart() -> None:
     """It is tried alone, once for each list, until it is accepted or ends."""
-    backlog, (bad, good) = NotificationQueue(), (_alert(1), _alert(2))
-    _offer(backlog, [bad, good])
-    assert (backlog.refuse(bad), backlog.refuse(bad)) == (True, False)
-    assert (backlog.next(BATCH), backlog.next_refused()) == ([good], None)
-    _offer(backlog, [bad, good])
-    assert (backlog.next(BATCH), backlog.next_refused(), backlog.next_refused()) == ([good], bad, None)
-    backlog.note_told([(bad, bad.state)])
-    _offer(backlog, [bad, good])
-    assert set(backlog.next(BATCH)) == {bad, good}
+    queue, (bad, good) = NotificationQueue(), (_alert(1), _alert(2))
+    queue.replace([bad, good])
+    assert (queue.refuse(bad), queue.refuse(bad)) == (True, False)
+    assert (queue.next(BATCH), queue.next_refused()) == ([good], None)
+    queue.replace([bad, good])
+    assert (queue.next(BATCH), queue.next_refused(), queue.next_refused()) == ([good], bad, None)
+    queue.note_sent([(bad, bad.state)])
+    queue.replace([bad, good])
+    assert set(queue.next(BATCH)) == {bad, good}
 
-    backlog.refuse(bad)
-    _offer(backlog, [good])
-    assert backlog.next_refused() is None
-    assert backlog.refuse(bad)
+    queue.refuse(bad)
+    queue.replace([good])
+    assert queue.next_refused() is None
+    assert queue.refuse(bad)
 
 
 @given(size=st.integers(1, 300))
@@ -139,12 +126,3 @@ def test_the_parts_of_a_message(size: int) -> None:
 
     assert [alert for part in found for alert in part] == batch
     assert all(len(part) < size or size == 1 for part in found)
-
-
-def test_it_yields_to_the_event_loop() -> None:
-    """Of 35,000 alerts no more than 500 are looked at in one step, and none is kept that is not offered."""
-    backlog = NotificationQueue()
-    steps = sum(1 for _ in backlog.offer([_alert(number) for number in range(35_000)]))
-    assert steps >= 70
-    _offer(backlog, [])
-    assert (backlog.size, backlog.next(BATCH)) == (0, [])

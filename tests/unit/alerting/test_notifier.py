@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
-from exporter.alerting.conditions import Identity
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
 from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notification_queue import Kind
 from exporter.alerting.notifier import BATCH, LARGE_BATCH, Notifier
+from exporter.alerting.rule import Identity
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
@@ -75,7 +75,7 @@ class _Desk:
 
     async def send(self, alerts: dict[Identity, Alert]) -> None:
         """Offer alerts, and wait until nothing waits any more."""
-        await self.sender.offer(alerts)
+        self.sender.offer(list(alerts.values()))
         await _until(lambda: not any(map(self.waiting, Kind)))
 
     def skew(self) -> float | None:
@@ -100,7 +100,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 async def test_everything_is_told_in_portions(desk: _Desk, fake: FakeAlertmanager) -> None:
     """150 alerts are three messages, and each is counted."""
-    await desk.sender.offer(_firing(150))
+    desk.sender.offer(list(_firing(150).values()))
     await _until(lambda: len(fake.taken) == 150)
 
     assert [len(message) for message in fake.messages] == [BATCH, BATCH, 150 - 2 * BATCH]
@@ -111,17 +111,17 @@ async def test_everything_is_told_in_portions(desk: _Desk, fake: FakeAlertmanage
 async def test_one_bad_alert_does_not_keep_the_others(desk: _Desk, fake: FakeAlertmanager) -> None:
     """It is found, and then told alone, in case it is taken one day; the others are told as always."""
     fake.refuses = lambda alert: alert["labels"]["node"] == "n7"
-    await desk.sender.offer(_firing(10))
+    desk.sender.offer(list(_firing(10).values()))
     await _until(lambda: desk.count("_dropped") == 1)
     assert {f"n{number}" for number in range(10)} - set(fake.names()) == {"n7"}
 
     fake.messages.clear()
-    await desk.sender.offer(_firing(10))
+    desk.sender.offer(list(_firing(10).values()))
     await _until(lambda: len(fake.messages) == 2)
     assert [len(message) for message in fake.messages] == [9, 1]
 
     fake.refuses = lambda _: False
-    await desk.sender.offer(_firing(10))
+    desk.sender.offer(list(_firing(10).values()))
     await _until(lambda: "n7" in fake.names())
     assert desk.count("_dropped") == 1
 
@@ -129,19 +129,19 @@ async def test_one_bad_alert_does_not_keep_the_others(desk: _Desk, fake: FakeAle
 async def test_where_all_are_refused_it_is_not_the_alerts(desk: _Desk, fake: FakeAlertmanager) -> None:
     """Nothing is given up: all of it is told as soon as it is taken."""
     fake.refuses = lambda _: True
-    await desk.sender.offer(_firing(3))
+    desk.sender.offer(list(_firing(3).values()))
     await _until(lambda: len(fake.messages) > 8)
     assert desk.count("_dropped") == 0
 
     fake.refuses = lambda _: False
-    await desk.sender.offer(_firing(3))
+    desk.sender.offer(list(_firing(3).values()))
     await _until(lambda: {"n0", "n1", "n2"} <= set(fake.names()))
 
 
 async def test_what_is_not_taken_is_tried_again(desk: _Desk, fake: FakeAlertmanager) -> None:
     """A message that fails is counted and sent again; what it held is told in the end, and once."""
     fake.status = 503
-    await desk.sender.offer(_firing(2))
+    desk.sender.offer(list(_firing(2).values()))
     await _until(lambda: len(fake.authorizations) == 4)
     fake.status = 200
     await _until(lambda: len(fake.taken) == 2)
@@ -155,10 +155,10 @@ async def test_a_newer_list_takes_the_place_of_what_waits(desk: _Desk, fake: Fak
     fake.status = 500
     (ended,) = _firing(1, first=99).values()
     ended.state = State.RESOLVED
-    await desk.sender.offer({**_firing(2), ended.identity: ended})
+    desk.sender.offer(list({**_firing(2), ended.identity: ended}.values()))
     await _until(lambda: bool(fake.authorizations))
     desk.moment = RESOLVED_FOR + 1
-    await desk.sender.offer(_firing(3))
+    desk.sender.offer(list(_firing(3).values()))
     assert desk.count("_dropped") == 1
 
     fake.status = 200
@@ -170,10 +170,10 @@ async def test_the_end_of_what_is_being_told_is_told(desk: _Desk, fake: FakeAler
     """An alert that ends while its message is on the way is told again, with its end."""
     alerts = _firing(1)
     (alert,) = alerts.values()
-    await desk.sender.offer(alerts)
+    desk.sender.offer(list(alerts.values()))
     await asyncio.sleep(0)
     alert.state = State.RESOLVED
-    await desk.sender.offer(alerts)
+    desk.sender.offer(list(alerts.values()))
 
     await _until(lambda: bool(fake.taken) and fake.taken[-1]["endsAt"] <= _stamp(_WALL))
 
@@ -220,7 +220,7 @@ async def test_times_are_by_our_clock(date: str, ahead: int, lasts: int, fake: F
 async def test_who_we_are(credential: dict[str, Any], header: str, fake: FakeAlertmanager) -> None:
     """The credential goes with each message, and is masked in every text from then on."""
     desk = _Desk(fake, **credential)
-    await desk.sender.offer(_firing(1))
+    desk.sender.offer(list(_firing(1).values()))
     await _until(lambda: bool(fake.taken))
     await desk.sender.stop()
 
@@ -234,13 +234,13 @@ async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeA
     token = tmp_path / "token"
     token.write_text("one")
     desk = _Desk(fake, bearer_token_file=str(token))
-    await desk.sender.offer(_firing(1))
+    desk.sender.offer(list(_firing(1).values()))
     await _until(lambda: len(fake.taken) == 1)
     token.with_suffix(".new").write_text("two")
     token.with_suffix(".new").replace(token)
     assert desk.configuration.bearer_token is not None
     desk.configuration.bearer_token.read_again()
-    await desk.sender.offer(_firing(1))
+    desk.sender.offer(list(_firing(1).values()))
     await _until(lambda: len(fake.taken) == 2)
     await desk.sender.stop()
 
@@ -255,7 +255,7 @@ async def test_a_date_that_is_none(desk: _Desk, fake: FakeAlertmanager) -> None:
     """Whatever stands where the time over there should, alerts are told, by our clock."""
     for number, date in enumerate([f"Mon, 20 Nov {'9' * 20} 19:12:08 GMT", "x", ""]):
         fake.date = date
-        await desk.sender.offer(_firing(1, first=number))
+        desk.sender.offer(list(_firing(1, first=number).values()))
         await _until(lambda: len(fake.taken) > number)  # noqa: B023 -- it is called before the next turn
 
     assert desk.count("_errors") == 0
@@ -277,7 +277,7 @@ async def test_a_defect_does_not_end_it(fake: FakeAlertmanager) -> None:
     """It is logged with its traceback, and what waits is told all the same."""
     with structlog.testing.capture_logs() as log:
         desk = _Desk(fake, kind=_Defective)
-        await desk.sender.offer(_firing(2))
+        desk.sender.offer(list(_firing(2).values()))
         await _until(lambda: len(fake.taken) == 2)
         await desk.sender.stop()
 
@@ -305,7 +305,7 @@ class _Slow(Alertmanager):
             lasts = (datetime.fromisoformat(alert["endsAt"]).timestamp() - _WALL) + before
             self.told.setdefault(alert["labels"]["node"], []).append((self.desk.timer, lasts))
         if self.desk.timer // 60 > before // 60:
-            await self.desk.sender.offer(self.firing)
+            self.desk.sender.offer(list(self.firing.values()))
         await asyncio.sleep(0 if self.desk.timer < self.ends else 3600)
         return Answer(Verdict.ACCEPTED)
 
@@ -327,11 +327,11 @@ async def test_a_slow_one_is_told_everything(count: int, seconds: float, fake: F
     once = count / LARGE_BATCH * seconds
     slow.ends = 3 * once + 60
     with structlog.testing.capture_logs() as log:
-        await desk.sender.offer(slow.firing)
+        desk.sender.offer(list(slow.firing.values()))
         while desk.timer < slow.ends:
             if not any(map(desk.waiting, Kind)):
                 desk.timer += 60 - desk.timer % 60
-                await desk.sender.offer(slow.firing)
+                desk.sender.offer(list(slow.firing.values()))
             await asyncio.sleep(0)
         await desk.sender.stop()
 
@@ -352,14 +352,14 @@ async def test_what_waits_is_counted(fake: FakeAlertmanager) -> None:
     """While nothing is accepted all is new; afterwards nothing waits, and the next list is repeats."""
     fake.status = 503
     desk, firing = _Desk(fake), _firing(70)
-    await desk.sender.offer(firing)
+    desk.sender.offer(list(firing.values()))
     await _until(lambda: bool(fake.authorizations))
     assert (desk.waiting(Kind.NEW), desk.waiting(Kind.REPEAT)) == (70, 0)
     fake.status = 200
     await desk.send(firing)
     assert len(fake.taken) == 70
     fake.status = 503
-    await desk.sender.offer(firing)
+    desk.sender.offer(list(firing.values()))
     assert (desk.waiting(Kind.NEW), desk.waiting(Kind.REPEAT)) == (0, 70)
     await desk.sender.stop()
 
@@ -381,7 +381,7 @@ async def test_an_age_that_no_calendar_knows(desk: _Desk, fake: FakeAlertmanager
     """It began as early as can be written, and the others are not touched by it."""
     alerts = _firing(2)
     next(iter(alerts.values())).fired_at = -1e300
-    await desk.sender.offer(alerts)
+    desk.sender.offer(list(alerts.values()))
     await _until(lambda: len(fake.taken) == 2)
 
     assert fake.taken[0]["startsAt"] == "0001-01-02T00:00:00.000+00:00"

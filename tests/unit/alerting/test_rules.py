@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.alerting import rules
-from exporter.alerting.rules import RULES, Rule
+from exporter.alerting import monitoring_rules, rules
+from exporter.alerting.engine import Engine, State
+from exporter.alerting.inputs import SwitchSnapshot
+from exporter.alerting.rule import Rule
+from exporter.alerting.rules import RULES
+from exporter.metrics import catalogue
+from exporter.model import Failure, Query, Reason, Scope, Target
+from exporter.store import Families, Store
 from tests.rule_files import ALERTS_FILE
 
 DECLARED = [rule for group in yaml.safe_load(ALERTS_FILE.read_text())["groups"] for rule in group["rules"]]
@@ -47,7 +53,7 @@ def test_a_rule_is_that_of_prometheus(rule: Rule) -> None:
     (declared,) = [one for one in DECLARED if _key(one) == (rule.name, rule.severity, rule.scope)]
     annotations = declared["annotations"]
     description = _description(annotations["description"].strip())
-    if rule is rules.WATCHDOG:
+    if rule is monitoring_rules.WATCHDOG:
         for prometheus, daemon in _SENDER.items():
             description = description.replace(prometheus, daemon)
 
@@ -55,12 +61,8 @@ def test_a_rule_is_that_of_prometheus(rule: Rule) -> None:
     assert rule.keep_firing_for == _seconds(declared.get("keep_firing_for", "0m"))
     assert rule.summary == annotations["summary"]
     assert rule.description == description
-    assert (
-        rule.annotations((), 0, 0)["runbook_url"] == annotations["runbook_url"]
-        if rule is rules.WATCHDOG
-        else True
-    )
-    assert f"/{rule.name}.md" in annotations["runbook_url"]
+    labels = tuple((name, "x") for name in rule.label_names)
+    assert rule.annotations(labels, 0, 0)["runbook_url"] == annotations["runbook_url"]
 
 
 def test_all_of_an_alert() -> None:
@@ -94,3 +96,133 @@ def test_a_name_with_braces_is_a_name() -> None:
     assert (
         texts["description"] == "{value} has not named the node {0.__class__} among its nodes for 3 minutes."
     )
+
+
+_STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0}
+_LICENSE = {catalogue.LICENSE_REMAINING_THRESHOLD: {"warning": 30 * 86_400.0}}
+_NODE = {catalogue.NODE_CHANNELS_LIMIT: {"pbx1": 20.0}}
+CASES: dict[Rule, tuple[Families, Families, float]] = {
+    # What is well; what is not; and the value that the alert has.
+    rules.LICENSE_EXPIRING: (
+        {**_LICENSE, catalogue.LICENSE_REMAINING: 31 * 86_400.0},
+        {**_LICENSE, catalogue.LICENSE_REMAINING: 30 * 86_400.0},
+        30 * 86_400,
+    ),
+    rules.LICENSE_IMMINENT: (
+        {**_LICENSE, catalogue.LICENSE_REMAINING: 2 * 86_400.0},
+        {**_LICENSE, catalogue.LICENSE_REMAINING: 86_400.0},
+        86_400,
+    ),
+    rules.NODE_MISSING: ({catalogue.NODE_PRESENT: {"pbx1": 1}}, {catalogue.NODE_PRESENT: {"pbx1": 0}}, 0),
+    rules.NODE_CHANNELS_NEAR_LIMIT: (
+        {**_NODE, catalogue.NODE_CHANNELS: {"pbx1": 16.0}},
+        {**_NODE, catalogue.NODE_CHANNELS: {"pbx1": 17.0}},
+        0.85,
+    ),
+    rules.NODE_CHANNELS_AT_LIMIT: (
+        {**_NODE, catalogue.NODE_CHANNELS: {"pbx1": 19.0}},
+        {**_NODE, catalogue.NODE_CHANNELS: {"pbx1": 20.0}},
+        1,
+    ),
+    rules.BALANCE_LOW: (
+        {catalogue.TENANT_BALANCE_THRESHOLD: {"critical": 10.0}, catalogue.TENANT_BALANCE: 10.0},
+        {catalogue.TENANT_BALANCE_THRESHOLD: {"critical": 10.0}, catalogue.TENANT_BALANCE: 9.5},
+        9.5,
+    ),
+    rules.TENANT_REGISTRATIONS_LOST: (
+        {catalogue.TENANT_EXTENSIONS: {**_STATES, "registered": 1.0}},
+        {catalogue.TENANT_EXTENSIONS: _STATES},
+        0,
+    ),
+    rules.TENANT_REGISTRATIONS_LOW: (
+        {
+            catalogue.TENANT_REGISTERED_RATIO_THRESHOLD: {"warning": 0.5},
+            catalogue.TENANT_EXTENSIONS: {**_STATES, "registered": 4.0},
+        },
+        {
+            catalogue.TENANT_REGISTERED_RATIO_THRESHOLD: {"warning": 0.5},
+            catalogue.TENANT_EXTENSIONS: {**_STATES, "registered": 1.0},
+        },
+        0.2,
+    ),
+    rules.TENANT_CHANNELS_NEAR_LIMIT: (
+        {catalogue.TENANT_CHANNELS_LIMIT: 10.0, catalogue.TENANT_CHANNELS: 9.0},
+        {catalogue.TENANT_CHANNELS_LIMIT: 10.0, catalogue.TENANT_CHANNELS: 10.0},
+        1,
+    ),
+    rules.WATCHED_EXTENSION_DOWN: (
+        {catalogue.EXTENSION_WATCHED: {"100": 1.0}, catalogue.EXTENSION_REGISTERED: {"100": 1, "101": 0}},
+        {catalogue.EXTENSION_WATCHED: {"100": 1.0}, catalogue.EXTENSION_REGISTERED: {"100": 0, "101": 1}},
+        0,
+    ),
+}
+
+
+class _Days:
+    """One rule, and a switch whose minutes go by."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.engine = Engine([rule])
+        self.store = Store("pbx", stale_after=3, max_series=1000)
+        self.minute = 0
+
+    def pass_minutes(self, count: int, families: Families, *, up: bool = True) -> list[tuple[State, float]]:
+        """Evaluate for some minutes; return the states and values of the alerts then."""
+        for metric, values in families.items():
+            self.store.set(metric, "ACME" if "tenant" in metric.labels else "", values)
+        for _ in range(count):
+            snapshot = SwitchSnapshot(self.store, up=up, breaker_open=False, offset=0)
+            for _ in self.engine.evaluate({"pbx": snapshot}, self.minute * 60):
+                pass
+            self.minute += 1
+        return [(alert.state, alert.value) for alert in self.engine.alerts.by_identity.values()]
+
+
+@pytest.mark.parametrize("rule", CASES, ids=lambda rule: f"{rule.name} {rule.severity}")
+def test_a_rule_alone(rule: Rule) -> None:
+    """With the inputs that it declares: what is well is no alert, what is not pends and fires."""
+    well, trouble, value = CASES[rule]
+    days = _Days(rule)
+
+    assert days.pass_minutes(1, well) == []
+    assert [state for state, _ in days.pass_minutes(int(rule.pending_for / 60), trouble)] == [State.PENDING]
+    assert days.pass_minutes(1, trouble)[0][0] is State.FIRING
+    assert days.pass_minutes(5, trouble) == [(State.FIRING, value)]
+    assert days.pass_minutes(6 + int(rule.keep_firing_for / 60), well)[0][0] is State.RESOLVED
+
+
+_CALLS = Target(Query.CALLS, Scope.SWITCH, "")
+_OF_TENANT = Target(Query.CALLS, Scope.TENANT, "ACME")
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "reason", "up", "value"),
+    [
+        (monitoring_rules.DATA_STALE, _OF_TENANT, Reason.DECODE, True, 1),
+        (monitoring_rules.API_DOWN, _CALLS, Reason.TIMEOUT, False, 0),
+        (monitoring_rules.KEY_REFUSED, _CALLS, Reason.AUTH, False, 1),
+        (monitoring_rules.TENANT_KEY_REFUSED, _OF_TENANT, Reason.AUTH, True, 1),
+    ],
+    ids=lambda value: f"{value.name} {value.severity}" if isinstance(value, Rule) else "",
+)
+def test_a_monitoring_rule_alone(
+    rule: Rule, target: Target, reason: Reason, *, up: bool, value: float
+) -> None:
+    """It fires while every attempt fails in this way, and ends after a success."""
+    days = _Days(rule)
+    days.store.record(target, None, now=0, wall=0)
+    days.pass_minutes(20, {})
+    if rule is monitoring_rules.DATA_STALE:
+        days.store = Store("pbx", stale_after=3, max_series=1000)
+    days.store.record(target, Failure(reason, ""), now=days.minute * 60, wall=0)
+    assert days.pass_minutes(30, {}, up=up) == [(State.FIRING, value)]
+    days.store.record(target, None, now=days.minute * 60, wall=0)
+
+    assert days.pass_minutes(1 + int(rule.keep_firing_for / 60), {})[0][0] is State.RESOLVED
+
+
+def test_every_rule_has_a_case() -> None:
+    """What is declared is also seen to fire, alone."""
+    monitoring = {rule for rule in vars(monitoring_rules).values() if isinstance(rule, Rule)}
+
+    assert {*CASES, *monitoring} == set(RULES)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from exporter.alerting import rules, state
 from exporter.alerting.engine import Alert, Engine, State
-from exporter.model import Query, Scope, Target
+from exporter.alerting.inputs import job, number, pair, states, text
+from exporter.model import Query, Scope
 from tests.differential.play import Play
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -131,41 +132,43 @@ def test_a_spoilt_file_is_refused_or_taken_whole(number: int, data: st.DataObjec
 def test_what_is_no_number_is_none(value: object) -> None:
     """Nor are numbers that JSON of others may hold."""
     with pytest.raises(ValueError, match="expected a"):
-        state.read_number(value)
+        number(value)
 
 
 @pytest.mark.parametrize("value", [1, None, ["a"]])
 def test_what_is_no_text_is_none(value: object) -> None:
     """A key that is a number would be another one than it was."""
     with pytest.raises(TypeError, match="expected a text"):
-        state.read_text(value)
+        text(value)
 
 
 def test_keys_are_read_back() -> None:
     """As they were before they were lists of texts."""
-    assert state.read_pair(["ACME", "100"]) == ("ACME", "100")
-    assert state.read_job(["calls", "tenant"]) == (Query.CALLS, Scope.TENANT)
-    assert state.read_target(["calls", "tenant", "ACME"]) == Target(Query.CALLS, Scope.TENANT, "ACME")
+    assert pair(["ACME", "100"]) == ("ACME", "100")
+    assert job(["calls", "tenant"]) == (Query.CALLS, Scope.TENANT)
 
 
 def test_a_state_that_is_missing_is_refused() -> None:
     """How many extensions are in each state is known of all three, or not at all."""
-    states = {"registered": 3.0, "unregistered": 1.0, "unknown": 0.0}
-    assert state.read_states(states) == states
+    counts = {"registered": 3.0, "unregistered": 1.0, "unknown": 0.0}
+    assert states(counts) == counts
     with pytest.raises(KeyError):
-        state.read_states({"registered": 3.0})
+        states({"registered": 3.0})
 
 
 def test_times_are_within_a_century() -> None:
-    """Beyond it a minute is lost in rounding; a little younger than 0 is 0."""
-    assert (state.read_moment(0), state.read_age(-0.5), state.read_wall(1e9)) == (0, 0, 1e9)
-    for read, value in (
-        (state.read_moment, -1),
-        (state.read_moment, 1e17),
-        (state.read_age, -1e17),
-        (state.read_age, 4e9),
-        (state.read_wall, -1),
-        (state.read_wall, 1e300),
-    ):
+    """Beyond it a minute is lost in rounding."""
+    assert (state.moment(0), state.wall(1e9)) == (0, 1e9)
+    for read, value in ((state.moment, -1), (state.moment, 1e17), (state.wall, -1), (state.wall, 1e300)):
         with pytest.raises(ValueError, match="expected seconds from"):
             read(value)
+
+
+@pytest.mark.parametrize(("age", "since"), [(-0.5, 600.0), (0, 600.0), (60, 540.0)])
+def test_an_age_is_counted_back_from_the_file(age: float, since: float) -> None:
+    """Files of before 2026-12 have what happened during an evaluation as a little younger than 0 seconds."""
+    row = [["SoftswitchWatchdog", "none", "monitoring"], [], "firing", 1, 0, age, age, None]
+    lines = [{"version": 2, "moment": 600.0}, {"alerts": [row]}, {"parts": 1}]
+    engine, _ = state.restore(map(json.dumps, lines))
+
+    assert [alert.since for alert in engine.alerts.by_identity.values()] == [since]

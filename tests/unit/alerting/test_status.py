@@ -2,19 +2,20 @@ from pathlib import Path
 
 import pytest
 
-from exporter.alerting import rules
+from exporter.alerting import monitoring_rules, rules
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.status import Summary, shown
+from exporter.alerting.status import Summary, status, summarize
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
-from tests.unit.alerting.conftest import alert, made_of
+from tests.unit.alerting.conftest import alert
 
 _LOST, _NEAR = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_CHANNELS_NEAR_LIMIT
 
 
 def _shown(*alerts: Alert) -> list[tuple[str, str, str | None]]:
     return [
-        (one.state.value, one.labels["alertname"], one.labels.get("tenant")) for one in made_of(*alerts).shown
+        (one["state"], one["labels"]["alertname"], one["labels"].get("tenant"))
+        for _, one in summarize(alerts).listed
     ]
 
 
@@ -23,7 +24,7 @@ def test_what_fires_and_what_is_critical_is_shown_first() -> None:
     assert _shown(
         alert(_LOST, State.PENDING, "CINDER"),
         alert(_NEAR, State.FIRING),
-        alert(rules.WATCHDOG, State.FIRING),
+        alert(monitoring_rules.WATCHDOG, State.FIRING),
         alert(_LOST, State.FIRING, "BOREAL"),
         alert(rules.BALANCE_LOW, State.FIRING, severity="warning"),
         alert(rules.BALANCE_LOW, State.FIRING, severity="critical"),
@@ -35,7 +36,7 @@ def test_what_fires_and_what_is_critical_is_shown_first() -> None:
         ("firing", _LOST.name, "BOREAL"),
         ("firing", rules.BALANCE_LOW.name, "ACME"),
         ("firing", _NEAR.name, "ACME"),
-        ("firing", rules.WATCHDOG.name, None),
+        ("firing", monitoring_rules.WATCHDOG.name, None),
         ("pending", _LOST.name, "CINDER"),
     ]
 
@@ -66,9 +67,9 @@ def test_a_bad_night_is_shown_within_bounds() -> None:
         for number in range(51)
     ]
 
-    made = made_of(*alerts)
+    made = summarize(alerts)
 
-    assert len(made.shown) == 500
+    assert len(made.listed) == 500
     assert sum(made.counts.values()) == len(alerts) > 700
 
 
@@ -76,9 +77,9 @@ def test_told_is_what_fires_and_what_ended() -> None:
     """What pends is nobody's business yet."""
     firing, ended = alert(_LOST, State.FIRING), alert(_NEAR, State.RESOLVED)
 
-    made = made_of(firing, ended, alert(_LOST, State.PENDING, "BOREAL"))
+    made = summarize([firing, ended, alert(_LOST, State.PENDING, "BOREAL")])
 
-    assert made.told == {firing.identity: firing, ended.identity: ended}
+    assert made.to_send == [firing, ended]
 
 
 _CONFIGURATION = AlertingConfiguration.model_validate(
@@ -91,20 +92,22 @@ _NOW = Now(600.0, 1_700_000_000.0)
 def test_what_fires_and_pends_is_counted() -> None:
     """What ended is not, nor is the watchdog, which is listed."""
     lost = rules.TENANT_REGISTRATIONS_LOST
-    told = shown(
+    told = status(
         _CONFIGURATION,
-        made_of(
-            alert(lost, State.PENDING, "CINDER"),
-            alert(lost, State.FIRING),
-            alert(lost, State.FIRING, "BOREAL"),
-            alert(lost, State.RESOLVED, "DELTA"),
-            alert(rules.WATCHDOG, State.FIRING),
+        summarize(
+            [
+                alert(lost, State.PENDING, "CINDER"),
+                alert(lost, State.FIRING),
+                alert(lost, State.FIRING, "BOREAL"),
+                alert(lost, State.RESOLVED, "DELTA"),
+                alert(monitoring_rules.WATCHDOG, State.FIRING),
+            ]
         ),
         _NOW,
     )
 
     assert told["alerting"] == {"dry_run": False, "firing": 2, "pending": 1}
-    assert [one["labels"]["alertname"] for one in told["alerts"]].count(rules.WATCHDOG.name) == 1
+    assert [one["labels"]["alertname"] for one in told["alerts"]].count(monitoring_rules.WATCHDOG.name) == 1
 
 
 @pytest.mark.parametrize(("speed", "age"), [(1.0, 120.0), (60.0, 2.0)])
@@ -112,7 +115,7 @@ def test_an_alert(speed: float, age: float) -> None:
     """Its labels with the configured ones, its texts, and for how long it has been in its state."""
     lost = alert(rules.TENANT_REGISTRATIONS_LOST, State.FIRING)
 
-    (told,) = shown(_CONFIGURATION, made_of(lost), Now(600.0, 0.0, speed))["alerts"]
+    (told,) = status(_CONFIGURATION, summarize([lost]), Now(600.0, 0.0, speed))["alerts"]
 
     assert told["state"] == "firing"
     assert told["labels"] == {"site": "eu", **lost.labels}
@@ -122,8 +125,8 @@ def test_an_alert(speed: float, age: float) -> None:
 
 def test_before_the_first_evaluation_nothing_is_known() -> None:
     """That nothing fires is not said before anything was judged; after it, it is."""
-    told = shown(_CONFIGURATION, None, _NOW)
+    told = status(_CONFIGURATION, None, _NOW)
     assert told == {"alerting": {"dry_run": False, "firing": None, "pending": None}, "alerts": []}
 
-    told = shown(_CONFIGURATION, Summary(), _NOW)
+    told = status(_CONFIGURATION, Summary(), _NOW)
     assert told == {"alerting": {"dry_run": False, "firing": 0, "pending": 0}, "alerts": []}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.alerting.windows import AvgOverTime, LastOverTime, rounded
+from exporter.alerting.windows import LastOverTime, RangeVector, rounded
 
 
 def test_a_value_that_went_counts_for_its_window() -> None:
@@ -29,7 +29,7 @@ def test_a_value_that_is_back_is_the_new_one() -> None:
     held.update({}, 180)
 
     assert held.known["a"] == 5.0
-    assert list(held.dump()) == [("a", 5.0, 120)]
+    assert list(held.gone()) == [("a", 5.0, 120)]
 
 
 def test_what_is_taken_back_is_gone_until_it_is_seen_again() -> None:
@@ -47,9 +47,9 @@ MINUTE = 60.0
 
 def average(values: list[float], limit: float) -> dict[str, float]:
     """Return what is above a limit after these values, one a minute."""
-    history = AvgOverTime(5 * MINUTE)
+    history = RangeVector(5 * MINUTE)
     for minute, value in enumerate(values):
-        history.record({"node": value}, minute * MINUTE)
+        history.update({"node": value}, minute * MINUTE)
     return dict(history.averages_above(limit))
 
 

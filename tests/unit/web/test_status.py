@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from exporter import __version__
+from exporter.alerting import status as alerting_status
 from exporter.alerting.engine import Engine, Now
-from exporter.alerting.status import shown
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json
-from tests.unit.alerting.conftest import made_of
 from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
@@ -138,12 +137,12 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
 
     engine = Engine()
     list(engine.evaluate({}, 0.0))
-    made = made_of(*engine.alerts.by_identity.values())
+    made = alerting_status.summarize(engine.alerts.by_identity.values())
     section = AlertingConfiguration.model_validate(
         {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=ValidationContext(Path("/"), {})
     )
 
-    whole = await status([poller], CLOCK, alerting=shown(section, made, Now(0.0, 0.0)))
+    whole = await status([poller], CLOCK, alerting=alerting_status.status(section, made, Now(0.0, 0.0)))
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]

@@ -1,0 +1,129 @@
+"""One alert rule: what it is called and tells, when it is due, and what it reads for that."""
+
+import math
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exporter.alerting.inputs import TEAMS, AnyInput, Labels, SwitchInputs
+
+_RUNBOOKS = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks"
+_SECONDS_A_DAY = 86_400
+
+
+class Due(NamedTuple):
+    """An alert that is due: the labels that tell it apart, and the figures that its description tells.
+
+    ``team`` is no part of the identity: a tenant that changes its team has the same alerts as before.
+    """
+
+    labels: Labels
+    value: float = 0.0
+    threshold: float = 0.0
+    team: str = ""
+
+
+def of_switch(inputs: SwitchInputs, *more: tuple[str, str]) -> Labels:
+    """Return the labels of an alert on a switch."""
+    return (("switch", inputs.switch), *more)
+
+
+def of_tenant(
+    inputs: SwitchInputs, tenant: str, *more: tuple[str, str], value: float = 0.0, threshold: float = 0.0
+) -> Due:
+    """Return an alert on a tenant that is due."""
+    labels = of_switch(inputs, ("tenant", tenant), *more)
+    return Due(labels, value, threshold, inputs[TEAMS].get(tenant, ""))
+
+
+Condition = Callable[[SwitchInputs], Iterable[Due]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One alert. Durations are seconds; ``severity`` is "" where the threshold that was crossed gives it.
+
+    ``description`` names labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
+    ``pending_for``: how long its condition must hold. ``keep_firing_for``: how long it outlives it.
+    ``inputs``: all that ``condition`` reads. Without a condition it is always due, once for all switches.
+    """
+
+    name: str
+    severity: str
+    scope: str
+    summary: str
+    description: str
+    pending_for: float = 0.0
+    keep_firing_for: float = 0.0
+    inputs: tuple[AnyInput, ...] = ()
+    condition: Condition | None = None
+
+    def labels(self, due: Labels) -> dict[str, str]:
+        """Return all labels of an alert."""
+        severity = {"severity": self.severity} if self.severity else {}
+        return {"alertname": self.name, **severity, "scope": self.scope, **dict(due)}
+
+    def annotations(self, due: Labels, value: float, threshold: float) -> Mapping[str, str]:
+        """Return the annotations of an alert. Raises KeyError where a label is missing."""
+        names = {**dict(due), "value": Figure(value), "threshold": Figure(threshold)}
+        return {
+            "summary": self.summary,
+            "description": self.description.format_map(names),
+            "runbook_url": f"{_RUNBOOKS}/{self.name}.md",
+        }
+
+    @property
+    def label_names(self) -> frozenset[str]:
+        """The labels that tell alerts of the rule apart: those that its description names."""
+        named = {name for _, name, _, _ in string.Formatter().parse(self.description) if name}
+        severity = set() if self.severity else {"severity"}
+        return frozenset(named - {"value", "threshold"} | severity)
+
+
+Identity = tuple[Rule, Labels]
+
+
+class Figure(float):
+    """A value in a description, as the templates of Prometheus write it.
+
+    Formats: ``percentage``, ``duration``, those of float, and none.
+    """
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        if form == "percentage":
+            return f"{_significant(self * 100)}%"
+        if form == "duration":
+            return _duration(float(self))
+        return float.__format__(self, form) if form else str(self)
+
+    def __str__(self) -> str:
+        return str(int(self)) if self.is_integer() else repr(float(self))
+
+
+def _significant(value: float) -> str:
+    """Return four significant digits, as ``%.4g`` does."""
+    if not math.isfinite(value):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
+    return f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    """Return ``humanizeDuration`` of whole seconds: a license is told in days, and a day has 86,400."""
+    if not math.isfinite(seconds):
+        return _significant(seconds)
+    if abs(seconds) < 1:
+        return f"{_significant(seconds)}s"
+    sign = "-" if seconds < 0 else ""
+    days, rest = divmod(int(abs(seconds)), _SECONDS_A_DAY)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    if days:
+        return f"{sign}{days}d {hours}h {minutes}m {rest}s"
+    if hours:
+        return f"{sign}{hours}h {minutes}m {rest}s"
+    if minutes:
+        return f"{sign}{minutes}m {rest}s"
+    return f"{sign}{_significant(abs(seconds))}s"
