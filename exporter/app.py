@@ -24,7 +24,7 @@ from exporter.key_files import KeyFiles
 from exporter.masking import Mask
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import Instruments
-from exporter.reloading import Reloading
+from exporter.reloading import Parts, Reloader
 from exporter.schedule import Schedule
 from exporter.threads import ThreadLimit
 from exporter.watchdog import Watchdog
@@ -91,7 +91,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     load = partial(
         _read, settings.load, ThreadLimit("configuration", _READINGS), settings.load_timeout, "configuration"
     )
-    reloading = Reloading(load, fleet, alerting, key_files, schedule, instruments, clock)
+    reloader = Reloader(load, Parts(fleet, alerting, key_files, schedule), instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -100,7 +100,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         lambda: fleet.pollers,
         schedule.is_progressing,
         clock,
-        reloading.reload if settings.enable_lifecycle else None,
+        reloader.reload if settings.enable_lifecycle else None,
         alerting.status,
         mask,
     )
@@ -108,8 +108,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         stack.push_async_callback(fleet.stop)
         stack.push_async_callback(alerting.stop)
         stack.push_async_callback(key_files.stop)
-        stack.push_async_callback(reloading.stop)
-        web_file = await _start_files(settings, reloading.reload)
+        stack.push_async_callback(reloader.stop)
+        web_file = await _start_files(settings, reloader.reload)
         server = await serve(
             sources,
             settings.listen_addresses,
@@ -120,7 +120,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         stack.push_async_callback(server.close)
         schedule.start()
         stack.push_async_callback(schedule.stop)
-        yield Running(server, reloading.reload)
+        yield Running(server, reloader.reload)
 
 
 async def _start_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:

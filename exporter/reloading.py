@@ -1,7 +1,8 @@
-"""Loads the configuration again: one reload at a time, each applied whole, whoever asked for it and left."""
+"""Loads the configuration again: one reload at a time, each used whole or not at all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,12 +17,38 @@ from exporter.schedule import Schedule
 
 _ALERTING = "alerting"
 
-_PATIENCE = 0.5
+_GRACE = 0.5
 """Seconds that a stop waits for a reload before it cancels it, and then once more."""
 
 
-class Reloading:
-    """Loads the configuration with ``load`` and lets every part use it.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that follows the configuration."""
+
+    fleet: Fleet
+    alerting: AlertingService
+    key_files: KeyFiles
+    schedule: Schedule
+
+    async def apply(self, configuration: Configuration) -> None:
+        """Let every part use a configuration. Raises ExporterError, before anything has changed."""
+        alertmanagers = await self.alerting.open(configuration.alerting)
+        try:
+            await self.fleet.adopt(configuration)
+        except BaseException:
+            for alertmanager in alertmanagers:
+                await alertmanager.close()
+            raise
+        await self.alerting.adopt(configuration.alerting, alertmanagers)
+        self.key_files.follow(configuration.keys)
+        if self.alerting.is_on:
+            self.schedule.ensure(_ALERTING, self.alerting.evaluate, lambda: self.alerting.period)
+        elif _ALERTING in self.schedule.names:
+            self.schedule.remove(_ALERTING)
+
+
+class Reloader:
+    """Loads the configuration with ``load`` and applies it to ``parts``.
 
     Each reload is a task of its own. A client that disconnects cancelled it half-way when it was part of the
     request: the switches were exchanged, and alerting was not (seen 2026-11).
@@ -30,22 +57,16 @@ class Reloading:
     def __init__(
         self,
         load: Callable[[], Awaitable[Configuration]],
-        fleet: Fleet,
-        alerting: AlertingService,
-        key_files: KeyFiles,
-        schedule: Schedule,
+        parts: Parts,
         instruments: Instruments,
         clock: Clock,
     ) -> None:
         self._load = load
-        self._fleet = fleet
-        self._alerting = alerting
-        self._key_files = key_files
-        self._schedule = schedule
+        self._parts = parts
         self._instruments = instruments
         self._clock = clock
         self._log = structlog.get_logger("exporter.app")
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._next: asyncio.Task[None] | None = None
         self._current: Configuration | None = None
@@ -76,63 +97,47 @@ class Reloading:
         self._is_stopped = True
         for _ in range(2):
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_PATIENCE)
+                await asyncio.wait(self._tasks, timeout=_GRACE)
             for task in self._tasks:
                 task.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._next is task:  # it was cancelled while it waited for its turn
+        if self._next is task:  # it was cancelled while it waited for the lock
             self._next = None
         if not task.cancelled():
-            task.exception()  # it is logged; whoever asked may have left
+            task.exception()  # it is logged; nobody may be waiting for it any more
 
     async def _run(self) -> None:
-        async with self._turn:
+        async with self._lock:
             self._next = None
             try:
                 configuration = await self._load()
-                await self._use(configuration)
+                await self._apply(configuration)
             except BaseException as error:
                 self._instruments.reload_successful.set(0)
                 self._log_failure(error)
                 raise
             self._instruments.reload_successful.set(1)
             self._instruments.reload_timestamp.set(self._clock.wall())
-            if self._schedule.is_running:  # the start says where it listens instead
+            if self._parts.schedule.is_running:  # at the start, "listening" is logged instead
                 self._log.info("configuration loaded", switches=len(configuration.switches))
 
+    async def _apply(self, configuration: Configuration) -> None:
+        try:
+            await self._parts.apply(configuration)
+        except ExporterError:  # found before anything was changed
+            raise
+        except Exception:  # a defect of ours may have left a part of it
+            if self._current is not None:
+                await self._parts.apply(self._current)
+            raise
+        self._current = configuration
+
     def _log_failure(self, error: BaseException) -> None:
-        if not self._schedule.is_running:  # the start fails, and says why
+        if not self._parts.schedule.is_running:  # the start fails, and says why
             return
         if isinstance(error, ExporterError):
             self._log.warning("configuration not loaded; the one before it stays", problems=shortened(error))
         elif isinstance(error, Exception):
             self._log.error("job failed", job="reload", exc_info=error)
-
-    async def _use(self, configuration: Configuration) -> None:
-        """Use a configuration, whole or not at all."""
-        try:
-            await self._adopt(configuration)
-        except ExporterError:  # found before anything was changed
-            raise
-        except Exception:  # a defect of ours may have left a part of it
-            if self._current is not None:
-                await self._adopt(self._current)
-            raise
-        self._current = configuration
-
-    async def _adopt(self, configuration: Configuration) -> None:
-        opened = await self._alerting.open(configuration.alerting)
-        try:
-            await self._fleet.adopt(configuration)
-        except BaseException:
-            for alertmanager in opened:
-                await alertmanager.close()
-            raise
-        await self._alerting.adopt(configuration.alerting, opened)
-        self._key_files.follow(configuration.keys)
-        if self._alerting.is_on:
-            self._schedule.ensure(_ALERTING, self._alerting.evaluate, lambda: self._alerting.period)
-        elif _ALERTING in self._schedule.names:
-            self._schedule.remove(_ALERTING)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
+from exporter import freshness
 from exporter.client import Client
 from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
@@ -136,10 +137,12 @@ class Poller:
         """Tell whether the switch gives valid answers; None before the first attempt has ended."""
         if not self.store.attempted:
             return None
-        valid_at = self.store.valid_at
-        shortest = min(self.targets.intervals.values(), default=0.0)
-        window = max(3 * shortest, 2 * self.configuration.timeout)
-        return valid_at is not None and self._context.clock.elapsed() - valid_at <= window
+        return freshness.is_up(
+            self.store.valid_at,
+            self._context.clock.elapsed(),
+            shortest_interval=min(self.targets.intervals.values(), default=0.0),
+            timeout=self.configuration.timeout,
+        )
 
     def is_tried(self) -> bool:
         """Tell whether each query was tried at least once, as far as there is anything to ask."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from exporter import __version__, freshness
 from exporter.clock import Clock
+from exporter.freshness import age
 from exporter.metrics import catalogue
 from exporter.model import Query, Registration, Scope, Target
 from exporter.poll import Poller
@@ -87,7 +88,7 @@ def _whole(poller: Poller, now: float) -> Json:
         "name": poller.configuration.name,
         "url": poller.shown_url,
         "up": poller.is_up(),
-        "valid_answer_age_seconds": _age(store.valid_at, now),
+        "valid_answer_age_seconds": age(store.valid_at, now),
         "peers": store.values(catalogue.PEERS),
         "channels": store.values(catalogue.CHANNELS),
         "calls": store.values(catalogue.CALLS),
@@ -141,37 +142,32 @@ def _query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[T
     newest = heapq.nlargest(_FAILURES_SHOWN, failing, key=lambda target: tried[target].at)
     planned, measured = poller.period(query, scope), poller.store.cycle(query, scope)
     pace, stale_after = freshness.pace(planned, measured), poller.configuration.stale_after
-    success_age = _age(max(succeeded, default=None), now)
+    success_age = age(max(succeeded, default=None), now)
     return {
         "query": query.value,
         "scope": scope.value,
         "interval_seconds": poller.targets.intervals[query, scope],
         "planned_cycle_seconds": planned,
         "cycle_seconds": measured,
-        "stale_after_seconds": stale_after * pace,
+        "stale_after_seconds": freshness.lifetime(pace, stale_after),
         "freshness": freshness.freshness(success_age, pace, stale_after).value,
         "targets_tried": len(tried),
         "targets_failing": len(failing),
         "failures_by_reason": dict(reasons.most_common()),
         "newest_success_age_seconds": success_age,
-        "oldest_success_age_seconds": _age(min(succeeded, default=None), now),
+        "oldest_success_age_seconds": age(min(succeeded, default=None), now),
         "failures": [
             {
                 "tenant": target.tenant,
                 "reason": failing[target].reason.value,
                 "detail": failing[target].detail,
                 "answer": poller.answers.of(target, failing[target].reason),
-                "age_seconds": _age(tried[target].at, now),
-                "success_age_seconds": _age(tried[target].succeeded_at, now),
+                "age_seconds": age(tried[target].at, now),
+                "success_age_seconds": age(tried[target].succeeded_at, now),
             }
             for target in newest
         ],
     }
-
-
-def _age(at: float | None, now: float) -> float | None:
-    """Return how long ago that was, in seconds; None where it never was."""
-    return None if at is None else round(now - at, 3)
 
 
 async def _failing_queries(poller: Poller, tried: Iterable[Target]) -> Failing:

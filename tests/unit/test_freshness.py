@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.freshness import Freshness, freshness, oldest, pace
+from exporter.freshness import Freshness, age, freshness, is_up, lifetime, oldest, pace
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ def test_the_pace_is_the_longer_one(interval: float, cycle: float | None, expect
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"),
+    ("seconds", "expected"),
     [
         (None, Freshness.WAITING),
         (0, Freshness.FRESH),
@@ -22,12 +22,28 @@ def test_the_pace_is_the_longer_one(interval: float, cycle: float | None, expect
         (181, Freshness.STALE),
     ],
 )
-def test_what_an_age_means(age: float | None, expected: Freshness) -> None:
+def test_what_an_age_means(seconds: float | None, expected: Freshness) -> None:
     """Late after a pace and a half, stale after as many as are configured."""
-    assert freshness(age, 60, 3) is expected
+    assert freshness(seconds, 60, 3) is expected
 
 
 def test_what_is_shown_as_stale_is_what_is_dropped() -> None:
     """The page and the store agree on either side of the limit."""
-    for age in (179, 180, 181):
-        assert (freshness(age, 60, 3) is Freshness.STALE) is (1000 - age < oldest(1000, 60, 3))
+    assert lifetime(60, 3) == 180
+    for seconds in (179, 180, 181):
+        is_dropped = 1000 - seconds < oldest(1000, 60, 3)
+        assert (freshness(seconds, 60, 3) is Freshness.STALE) is is_dropped
+
+
+def test_an_age_is_told_to_the_millisecond() -> None:
+    """There is none of what never came."""
+    assert age(1.23456, 3) == 1.765
+    assert age(None, 3) is None
+
+
+@pytest.mark.parametrize(("timeout", "window"), [(10, 90), (60, 120)])
+def test_up_has_a_window(timeout: float, window: float) -> None:
+    """The longer of 3 times the shortest interval and 2 times the timeout."""
+    for seconds, expected in ((window, True), (window + 0.1, False)):
+        assert is_up(1000, 1000 + seconds, shortest_interval=30, timeout=timeout) is expected
+    assert not is_up(None, 1000, shortest_interval=30, timeout=timeout)
