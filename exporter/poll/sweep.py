@@ -149,7 +149,7 @@ class Sweeps:
         spread = self._first_spread(query, scope) if before is None else cycle
         if before is not None:
             self._context.store.set_cycle(query, scope, started - before)
-        run = self._start(self._run(query, scope, spread, now))
+        run = self._start(self._run(query, scope, spread, now), name=f"sweep {query} {scope}")
         self._sweeps[query, scope] = run
         await _end_of(run)
         if before is None and query is Query.EXTENSIONS and self._targets.tenants:
@@ -256,8 +256,8 @@ class Sweeps:
         if item:
             await self._dispatcher.run([item], 0.0)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -101,7 +101,7 @@ async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
 
     async with running(_settings(file), Mask()) as exporter:
         # A sweep over the tenants for each query, for hours, and no request under way.
-        await _until(lambda: _background().count("Rounds._run") == 5)
+        await _until(lambda: sum(task.get_name().startswith("sweep ") for task in asyncio.all_tasks()) == 5)
         await _settled()
         before = _background()
         for number in range(50):
