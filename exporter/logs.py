@@ -72,22 +72,22 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     handler = _Handler(stream or sys.stderr, _Repeats(clock), out_of_memory)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _masked(mask),
-                _RENDERERS[log_format],
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(log_format, mask, shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # At debug level asyncio tells which selector it uses, and nothing that helps an operator.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def _formatter(
+    log_format: LogFormat, mask: Mask, before: list[structlog.typing.Processor]
+) -> structlog.stdlib.ProcessorFormatter:
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=before, processors=[remove_meta, _masked(mask), _RENDERERS[log_format]]
+    )
 
 
 def log_uncaught() -> None:

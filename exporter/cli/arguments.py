@@ -6,7 +6,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from exporter import __version__
@@ -21,6 +21,7 @@ _AN_HOUR = 3600.0
 _HELD = 10.0
 
 _Command = Callable[[argparse.Namespace], int]
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- it has no public name
 
 
 _CONFIG_FILE: Mapping[str, Any] = {"dest": "config_file", "type": Path, "metavar": "FILE"}
@@ -42,34 +43,20 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_daemon_flags(main)
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
-
-    def command(name: str, summary: str, run: _Command) -> argparse.ArgumentParser:
-        description = f"{summary[0].upper()}{summary[1:]}."
-        added = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
-        added.set_defaults(run=run)
-        return added
-
-    # A flag that is not given after its command keeps what was given before it (SUPPRESS).
-    _add_probe_flags(
-        command(
-            "probe", "ask a switch once, show the answers, and tell what to configure", _load("probe.command")
-        )
-    )
-    _add_healthcheck_flags(
-        command("healthcheck", "ask the exporter of this machine whether it is healthy", _healthcheck)
-    )
-    simulator.add_arguments(
-        command("simulate", "run a simulated switch, to try things out", _load("simulate"))
-    )
-    _add_demo_flags(command("demo", "run the exporter against a simulated switch", _load("demo")))
-    _add_test_alert_flags(
-        command(
-            "test-alert",
-            "send a test alert and its end to every Alertmanager of the configuration",
-            _load("testalert"),
-        )
-    )
+    _add_probe(commands)
+    _add_healthcheck(commands)
+    simulate = "run a simulated switch, to try things out"
+    simulator.add_arguments(_add_command(commands, "simulate", simulate, _load("simulate")))
+    _add_demo(commands)
+    _add_test_alert(commands)
     return main
+
+
+def _add_command(commands: _Commands, name: str, summary: str, run: _Command) -> argparse.ArgumentParser:
+    description = f"{summary[0].upper()}{summary[1:]}."
+    command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    command.set_defaults(run=run)
+    return command
 
 
 def _load(module: str) -> _Command:
@@ -114,6 +101,14 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         action="store_true",
         help="validate the configuration, print what would be polled, and exit",
     )
+    _add_web_flags(main)
+    main.add_argument("--log.level", dest="log_level", choices=LEVELS, default="info", help="default info")
+    main.add_argument(
+        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="default logfmt"
+    )
+
+
+def _add_web_flags(main: argparse.ArgumentParser) -> None:
     main.add_argument(
         "--web.listen-address",
         **_LISTEN_ADDRESS,
@@ -146,13 +141,12 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let POST /-/reload load the configuration anew, as SIGHUP does",
     )
-    main.add_argument("--log.level", dest="log_level", choices=LEVELS, default="info", help="default info")
-    main.add_argument(
-        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="default logfmt"
-    )
 
 
-def _add_healthcheck_flags(command: argparse.ArgumentParser) -> None:
+# Flags of a command may also stand before it: with SUPPRESS an absent flag keeps what was given there.
+def _add_healthcheck(commands: _Commands) -> None:
+    summary = "ask the exporter of this machine whether it is healthy"
+    command = _add_command(commands, "healthcheck", summary, _healthcheck)
     command.add_argument(
         "--web.listen-address",
         **_LISTEN_ADDRESS,
@@ -167,7 +161,9 @@ def _add_healthcheck_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_probe_flags(command: argparse.ArgumentParser) -> None:
+def _add_probe(commands: _Commands) -> None:
+    summary = "ask a switch once, show the answers, and tell what to configure"
+    command = _add_command(commands, "probe", summary, _load("probe.command"))
     command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
     command.add_argument(
         "--switch", metavar="NAME", type=_text, help="which switch; needed where there are several"
@@ -186,7 +182,9 @@ def _add_probe_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_demo_flags(command: argparse.ArgumentParser) -> None:
+def _add_demo(commands: _Commands) -> None:
+    summary = "run the exporter against a simulated switch"
+    command = _add_command(commands, "demo", summary, _load("demo"))
     command.add_argument(
         "--port", type=_port, default=10390, help="of the exporter; 0 is any (default 10390)"
     )
@@ -201,7 +199,9 @@ def _add_demo_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_test_alert_flags(command: argparse.ArgumentParser) -> None:
+def _add_test_alert(commands: _Commands) -> None:
+    summary = "send a test alert and its end to every Alertmanager of the configuration"
+    command = _add_command(commands, "test-alert", summary, _load("testalert"))
     command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
     command.add_argument(
         "--severity",
