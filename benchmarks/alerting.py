@@ -23,7 +23,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from benchmarks.loops import Watch
+from benchmarks.measures import Watch
 from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.service import AlertingService

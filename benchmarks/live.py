@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measures import Reader, cpu_seconds, resident_bytes
 from benchmarks.poll import stub
-from benchmarks.processes import Reader, cpu_seconds, resident_bytes
 from benchmarks.table import Row, compared
 from tests.e2e.programs import Start, get_json, start_exporter, wait_until
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from benchmarks.processes import cpu_seconds, installed
+from benchmarks.measures import cpu_seconds, installed
 from benchmarks.table import Row, compared
 from exporter.app import collect_garbage_less
 from exporter.client import open_client

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import Reader, cpu_seconds, forget_peak, installed, resident_bytes
+from benchmarks.measures import Reader, cpu_seconds, forget_peak, installed, resident_bytes
 from benchmarks.serving import page_of
 from benchmarks.stores import filled
 from benchmarks.table import Row, compared, faster

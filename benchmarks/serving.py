@@ -18,8 +18,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.loops import Watch
-from benchmarks.processes import resident_bytes
+from benchmarks.measures import Watch, resident_bytes
 from benchmarks.stores import filled
 from exporter.app import collect_garbage_less
 from exporter.metrics.exposition import Exposition, Format

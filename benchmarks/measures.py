@@ -1,5 +1,6 @@
-"""What a process has used, from /proc; and programs that stop with the benchmark."""
+"""What benchmarks measure: what a process has used, what a scrape takes, how long a loop stands still."""
 
+import asyncio
 import http.client
 import os
 import re
@@ -58,3 +59,30 @@ class Reader:
         if response.status != http.client.OK:
             raise RuntimeError(f"{self._path} answered {response.status}")
         return taken, size
+
+
+class Watch:
+    """Notes the longest step of the event loop, in seconds of CPU: others on the machine do not count."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin anew."""
+        self.longest = 0.0
+        self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> float:
+        """End, and return the longest step."""
+        if self._task:
+            self._task.cancel()
+        return self.longest
+
+    async def _run(self) -> None:
+        before = time.thread_time()
+        while True:
+            await asyncio.sleep(0)  # due again at once: each time round is one step of the loop
+            now = time.thread_time()
+            self.longest = max(self.longest, now - before)
+            before = now
