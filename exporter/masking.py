@@ -37,7 +37,7 @@ _SHORTEST = 4
 
 
 class Mask:
-    """Replaces every secret it was told of, and every longer part of one, however it is escaped."""
+    """Replaces every secret that was added, and every longer part of one, however it is escaped."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()

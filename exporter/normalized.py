@@ -94,7 +94,7 @@ class _Builder:
         self._ends: list[int] = []
 
     def copy(self, start: int, end: int) -> None:
-        """Go on with characters as they are."""
+        """Add characters as they are."""
         if start == end:
             return
         source = self._source
@@ -110,7 +110,7 @@ class _Builder:
             self._ends += source.ends[start:end]
 
     def add(self, letters: str, start: int, end: int) -> None:
-        """Go on with what stands for characters of the source; white space is left out."""
+        """Add what characters of the source stand for, without white space."""
         begins, stops = self._source.span(start, end)
         for letter in letters:
             if not letter.isspace():
@@ -119,7 +119,7 @@ class _Builder:
                 self._ends.append(stops)
 
     def add_each(self, letters: str, start: int, stops: Sequence[int]) -> None:
-        """Go on with one letter for each code of a row, of which each begins where the one before stops."""
+        """Add one letter for each escape of a row; each begins where the one before stops."""
         if any(map(str.isspace, letters)):
             for letter, begin, stop in zip(letters, (start, *stops), stops, strict=False):
                 self.add(letter, begin, stop)

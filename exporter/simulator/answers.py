@@ -1,6 +1,6 @@
 """What the simulated switch answers: one function for each operation, each in plain text and in JSON.
 
-The manners are those of wire notes 2026-10; where nobody has seen an answer, ``Options`` chooses.
+They follow wire notes 2026-10; where no answer of a real switch was seen, ``Options`` chooses.
 """
 
 import json

@@ -66,8 +66,8 @@ async def _truth(request: web.Request) -> web.StreamResponse:
     code = request.query.get("tenant", "")
     extensions = request.query.get("extensions", "yes") != "no"
     try:
-        told = await asyncio.to_thread(lambda: _dumped(truth(world, code=code, extensions=extensions)))
-        return _written(told)
+        text = await asyncio.to_thread(lambda: _dumped(truth(world, code=code, extensions=extensions)))
+        return _written(text)
     except KeyError:
         return _wrong(f"there is no tenant {code!r}", status=404)
 

@@ -1,4 +1,4 @@
-"""Who may ask what: one admin key, and a key for each tenant.
+"""Authorization: one admin key, and a key for each tenant.
 
 Source: wire notes 2026-10. The refusal says the same for a wrong key, a missing or unknown tenant, and an
 operation that the key may not use.

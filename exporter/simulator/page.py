@@ -71,7 +71,7 @@ def control_examples(base_url: str, world: World) -> list[Example]:
 
 
 def introduction(base_url: str, parts: Parts) -> str:
-    """Return what somebody who starts it needs: address, keys, a configuration, commands to try."""
+    """Return the address, the keys, a configuration for the exporter, and commands to try."""
     keys, world = parts.keys, parts.world
     code = world.all_tenants[0].code
     examples = [*api_examples(base_url, keys, world), *control_examples(base_url, world)]

@@ -1,6 +1,6 @@
 """Which phones are registered at a moment, and on which node.
 
-Some never are, others lose their registration for a while, and ``Overrides`` changes what somebody asked for.
+Some never are, others lose their registration for a while, and ``Overrides`` holds what was changed.
 """
 
 from typing import NamedTuple, TypeVar

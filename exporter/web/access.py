@@ -1,8 +1,8 @@
-"""Who may ask for what: client certificates, passwords, the host of a request, and other sites.
+"""Access control: client certificates, passwords, the Host header, and requests from other sites.
 
-The host is checked against DNS rebinding: a page of somebody else can let its own name lead to the address of
-the exporter, after which a browser takes both for one site and lets it read and send everything. But the
-browser still names that site in ``Host``.
+The Host header is checked against DNS rebinding: another site can resolve its own name to the address of the
+exporter, so that a browser takes both for one origin and lets that site read and send everything. But the
+browser still sends the name of that site in ``Host``.
 """
 
 import ipaddress
@@ -150,7 +150,7 @@ class Access:
         return None
 
     def _is_of_unknown_host(self, request: web.Request) -> bool:
-        """Tell whether it may have come through a name of somebody else.
+        """Tell whether it may have come through the name of another site.
 
         With TLS the browser would not have accepted the certificate, and with a password it would not have
         sent one for that name.

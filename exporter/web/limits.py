@@ -30,7 +30,7 @@ REQUEST_SECONDS = 120.0
 _MOST_CONNECTIONS = 500
 _DESCRIPTORS = 65_536
 _PROTECTED = 1.0
-"""Seconds for which a request is not ended in favor of a newcomer: most scrapes are read by then."""
+"""Seconds for which a request is not ended in favor of a new one: most scrapes are read by then."""
 
 
 class Connection:
@@ -64,8 +64,8 @@ class Connections:
     def admit(self, sock: socket.socket, address: str) -> Connection | None:
         """Return a new connection; None, and nothing is kept, where it must be refused.
 
-        A newcomer beyond the limit ends another one: of the client that has the most connections, the one
-        that has been idle for longest, or else the one whose request has been running for longest.
+        Beyond the limit, another connection is ended: of the client with the most connections, the one that
+        has been idle for longest, or else the one whose request has been running for longest.
         """
         client = client_of(address)
         if len(self._by_descriptor) >= self._most:
@@ -118,7 +118,7 @@ class Connections:
 
 
 def client_of(address: str) -> str:
-    """Return what tells clients apart: an IPv4 address, or the /64 of IPv6, of which one client has all."""
+    """Return the key of a client: its IPv4 address, or its /64 of IPv6, which one client has for itself."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -188,7 +188,7 @@ def bounded(handler: Handler, most: int = SCRAPES, clock: Callable[[], float] = 
 
 
 def _slowest(running: Collection[_Running], newcomer: _Running) -> _Running | None:
-    """Return the request that gives its place to a newcomer."""
+    """Return the request to end in favor of a new one."""
     counts = Counter(one.client for one in running)
     most = max(counts.values())
     if counts[newcomer.client] + 1 < most:

@@ -2,9 +2,9 @@
 
 A check of bcrypt costs 60 ms and more, on purpose. So a password that was right is remembered, one for each
 user, as a digest keyed with a secret of this process; and what has to be checked is checked outside the event
-loop, one after the other. Whoever sends wrong passwords waits with the others who do, not with those who
-scrape. Clients take turns, and of one client the users that it names, so a flood of wrong passwords delays
-others and keeps nobody out. All names that are no users are one: random names would be many users.
+loop, one after the other. A scrape with a known password does not wait for the checks of wrong ones. The
+queue is fair to clients, and to the users that each client names: a flood of wrong passwords delays other
+checks, but does not prevent them. Names of no user count as one: random names would be many users.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from exporter.web.limits import client_of
 
 
 class QueueFull(Exception):  # noqa: N818 -- a state, and no error
-    """There is no place in the queue for this client, or it had to give it up for another one."""
+    """The queue is full, or another client took this place in it."""
 
 
 class _Waiter:
-    """Of one who waits. ``turn`` is True once it has its turn, and False where it lost its place."""
+    """A request in the queue. ``turn`` results in True when it may run, in False when it lost its place."""
 
     __slots__ = ("client", "lane", "number", "turn")
 
@@ -42,7 +42,10 @@ class _Waiter:
 
 
 class FairQueue:
-    """Lets one through at a time. ``most`` may wait, and ``most_of_lane`` of one lane of a client."""
+    """Runs one at a time, round robin over clients, and over the lanes of each client.
+
+    ``most`` may wait, and ``most_of_lane`` of one lane of a client.
+    """
 
     def __init__(self, *, most: int, most_of_lane: int) -> None:
         self._most = most
@@ -54,31 +57,31 @@ class FairQueue:
 
     @contextlib.asynccontextmanager
     async def turn(self, client: str, lane: Hashable) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it. Raises QueueFull where there is no place, or none any more."""
-        place = self._join(client, lane)
+        """Wait for a turn, and hold it. Raises QueueFull."""
+        waiter = self._join(client, lane)
         try:
-            if not await place.turn:
+            if not await waiter.turn:
                 raise QueueFull
             yield
         finally:
-            if place is self._running:
+            if waiter is self._running:
                 self._running = None
                 self._serve_next()
-            elif place in self._waiting:
-                self._waiting.remove(place)
+            elif waiter in self._waiting:
+                self._waiting.remove(waiter)
 
     def _join(self, client: str, lane: Hashable) -> _Waiter:
         self._number += 1
-        place = _Waiter(client, lane, self._number, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(client, lane, self._number, asyncio.get_running_loop().create_future())
         everyone = [*self._waiting, self._running] if self._running else self._waiting
-        if sum(one.lane == place.lane for one in everyone) >= self._most_of_lane:
+        if sum(one.lane == waiter.lane for one in everyone) >= self._most_of_lane:
             raise QueueFull
         if len(everyone) >= self._most:
             self._make_room(client)
-        self._waiting.append(place)
+        self._waiting.append(waiter)
         if self._running is None:
             self._serve_next()
-        return place
+        return waiter
 
     def _make_room(self, client: str) -> None:
         """Take the newest place of the client that has the most. Raises QueueFull if this one has as many."""
@@ -97,15 +100,15 @@ class FairQueue:
         self._waiting = [one for one in self._waiting if not one.turn.done()]  # else it was cancelled
         if not self._waiting:
             return
-        place = min(self._waiting, key=self._rank)
-        self._waiting.remove(place)
+        waiter = min(self._waiting, key=self._rank)
+        self._waiting.remove(waiter)
         self._number += 1
-        self._served[place.client] = self._served[place.lane] = self._number
-        self._running = place
-        place.turn.set_result(True)
+        self._served[waiter.client] = self._served[waiter.lane] = self._number
+        self._running = waiter
+        waiter.turn.set_result(True)
 
-    def _rank(self, place: _Waiter) -> tuple[int, int, int]:
-        return self._served.get(place.client, 0), self._served.get(place.lane, 0), place.number
+    def _rank(self, waiter: _Waiter) -> tuple[int, int, int]:
+        return self._served.get(waiter.client, 0), self._served.get(waiter.lane, 0), waiter.number
 
 
 _LONGEST = 72
@@ -173,7 +176,7 @@ class Passwords:
             return Verdict.WRONG
         try:
             async with self._queue.turn(client_of(address), user if user in self._hashes else None):
-                # Who sends several requests at once waits for the first of them alone.
+                # Of several requests at once with one password, only the first needs a check.
                 right = self._was_right(user, known, password) or await self._checked(known, password)
         except QueueFull:
             return Verdict.BUSY

@@ -16,10 +16,10 @@ from exporter.poll import Poller
 from exporter.web.streaming import slices
 
 _NODES = 500
-"""Nodes that are told of at most: ten times what an installation has."""
+"""Nodes in an answer at most: ten times what an installation has."""
 
 TENANTS = 10_000
-"""Tenants that are told of at most, of each switch: 3 MB."""
+"""Tenants of a switch in an answer at most: 3 MB."""
 
 _AT_A_TIME = 100
 """Rows of tenants that are written before the event loop goes on: some 2 ms."""
@@ -134,7 +134,7 @@ def _by_node(values: object) -> Mapping[str, float]:
 
 
 def _query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Target], now: float) -> Json:
-    """Return how one query goes, of which these targets were tried. Ages are in seconds."""
+    """Return the state of one query over the targets that were tried. Ages are in seconds."""
     tried = {target: attempt for target in targets if (attempt := poller.store.attempts.get(target))}
     succeeded = [attempt.succeeded_at for attempt in tried.values() if attempt.succeeded_at is not None]
     reasons = Counter(attempt.failure.reason.value for attempt in tried.values() if attempt.failure)
