@@ -41,12 +41,6 @@ from exporter.net.tls import ClientTls
 from exporter.request import Operation, Request
 from exporter.threads import ThreadLimit
 
-ANSWER_LIMIT = 8 * 1024 * 1024
-LIST_LIMIT = 64 * 1024 * 1024
-"""Bytes. An extension list was seen at 3.4 kB a record (wire notes 2026-10)."""
-
-_LISTS = frozenset({Operation.EXTENSIONS, Operation.TENANTS, Operation.PEERS})
-
 # Read from top to bottom: the first class that fits names the reason.
 _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (TimeoutError, Reason.TIMEOUT),
@@ -85,17 +79,16 @@ class Client:
         self._through = through(self.proxy, self.url.scheme)
 
     @contextlib.asynccontextmanager
-    async def ask(self, request: Request, key: str) -> AsyncIterator[Content | Failure]:
-        """Send one request and give the body of its answer, within the timeout and the size limit.
+    async def ask(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[Content | Failure]:
+        """Send one request and yield the body of its answer, within the timeout and so many bytes.
 
         It is decoded inside the ``async with``: what comes after may take its room in memory. Cancelling
         closes the connection. No exception of the network leaves this function.
         """
         with Room(self.bodies, self._large) as room:
-            yield await self._answer(request, key, room)
+            yield await self._answer(request, key, max_bytes, room)
 
-    async def _answer(self, request: Request, key: str, room: Room) -> Content | Failure:
-        limit = LIST_LIMIT if request.operation in _LISTS else ANSWER_LIMIT
+    async def _answer(self, request: Request, key: str, limit: int, room: Room) -> Content | Failure:
         try:
             async with asyncio.timeout(self.timeout):
                 return await self._fetch(self._url(request, key), limit, room)

@@ -4,7 +4,7 @@ Wire names are left behind in ``request`` (going out) and ``decode`` (coming in)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
@@ -139,7 +139,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Answer:
+    """What the reader of a query makes of a body. A query may declare a kind of its own."""
+
+    skipped: Skipped | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts(Answer):
     """Peers or channels, counted.
 
     ``total`` is what the switch states, or None where it states none.
@@ -150,7 +157,6 @@ class Counts:
     total: int | None
     nodes: Mapping[str, int] | None
     uncounted: frozenset[str] = frozenset()
-    skipped: Skipped | None = None
 
     @property
     def whole(self) -> int | None:
@@ -161,25 +167,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(Answer):
     """A single figure: calls, days of licence or credit."""
 
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationState:
+class RegistrationState(Answer):
     """The state of one extension, with the word the switch used for it."""
 
     state: Registration
     word: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a tenant may use at most. None is unlimited (-1 on the wire)."""
-
-    channels: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +191,10 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Extensions:
+class Extensions(Answer):
     """A tenant's list of extensions."""
 
     rows: tuple[Extension, ...]
-    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +207,10 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
-class Tenants:
+class Tenants(Answer):
     """The installation's list of tenants."""
 
     rows: tuple[Tenant, ...]
-    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,17 +224,12 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class Peers(Answer):
     """Every peer of every node."""
 
     rows: tuple[Peer, ...]
-    skipped: Skipped | None = None
 
 
 def names_all(listed: Extensions | Tenants | Peers) -> bool:
     """Tell whether the name of every row could be read, so that who is not in the list is really missing."""
     return listed.skipped is None or not listed.skipped.nameless
-
-
-Answer = Counts | Number | RegistrationState | Limits | Extensions | Tenants | Peers
-"""What a decoder makes of a body."""

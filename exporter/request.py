@@ -42,8 +42,8 @@ _PARAMETERS: Mapping[Operation, Mapping[str, str]] = {
     operation: MappingProxyType(dict(pair.split("=") for pair in operation.value.split("&")))
     for operation in Operation
 }
-_WHOLE_INSTALLATION_ONLY = frozenset({Operation.LICENSE_DAYS, Operation.TENANTS})
-_ONE_TENANT_ONLY = frozenset(
+WHOLE_INSTALLATION_ONLY = frozenset({Operation.LICENSE_DAYS, Operation.TENANTS})
+ONE_TENANT_ONLY = frozenset(
     {Operation.BALANCE, Operation.REGISTRATION, Operation.EXTENSIONS, Operation.LIMITS}
 )
 
@@ -64,9 +64,9 @@ class Request:
     extension_parameter: ExtensionParameter = ExtensionParameter.EXT
 
     def __post_init__(self) -> None:
-        if self.tenant and self.operation in _WHOLE_INSTALLATION_ONLY:
+        if self.tenant and self.operation in WHOLE_INSTALLATION_ONLY:
             raise ValueError("this query is asked of the whole installation; leave the tenant out")
-        if not self.tenant and self.operation in _ONE_TENANT_ONLY:
+        if not self.tenant and self.operation in ONE_TENANT_ONLY:
             raise ValueError("this query is asked of a tenant; name one")
         if self.node and (self.operation is not Operation.COUNT_CHANNELS or self.tenant):
             raise ValueError("a node can only be given for COUNT_CHANNELS of the whole installation")

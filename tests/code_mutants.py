@@ -39,9 +39,12 @@ settings.register_profile(
 
 
 def _decoding(*names: str) -> tuple[str, ...]:
-    """Return the tests of all decoders, beginning with these."""
-    first = [f"unit/decode/test_{name}.py" for name in names]
-    every = sorted(f"unit/decode/{path.name}" for path in (ROOT / "tests/unit/decode").glob("test_*.py"))
+    """Return the tests of all readers, beginning with these."""
+    first = [f"unit/{name}.py" for name in names]
+    folders = [ROOT / "tests/unit/decode", ROOT / "tests/unit/queries"]
+    every = sorted(
+        f"unit/{path.parent.name}/{path.name}" for folder in folders for path in folder.glob("test_*.py")
+    )
     return tuple(dict.fromkeys([*first, *every]))
 
 
@@ -60,19 +63,17 @@ TESTS: dict[str, tuple[str, ...]] = {
     "store/series_limit": ("unit/store/test_series_limit.py", "unit/store/test_store.py"),
     "schedule": ("unit/test_schedule.py",),
     "store/store": ("unit/store/test_store.py",),
-    "decode/classify": _decoding("classify"),
-    "decode/complaints": _decoding("complaints"),
-    "decode/counts": _decoding("counts"),
-    "decode/numbers": _decoding("numbers"),
-    "decode/documents": _decoding("lists"),
-    "decode/records": _decoding("lists"),
-    "decode/lists": _decoding("lists"),
-    "decode/labels": _decoding("lists"),
-    "decode/limits": _decoding("fixtures"),
-    "decode/registration": _decoding("registration"),
-    "decode/words": _decoding("registration"),
-    "decode/excerpts": _decoding("excerpts"),
-    "decode/shapes": _decoding("shapes"),
+    "decode/classify": _decoding("decode/test_classify"),
+    "decode/json_text": _decoding("decode/test_json_text", "decode/test_records"),
+    "decode/records": _decoding("decode/test_records"),
+    "decode/redact": _decoding("decode/test_redact"),
+    "decode/values": _decoding("decode/test_values"),
+    "decode/words": _decoding("decode/test_words"),
+    "queries/extensions": _decoding("decode/test_records"),
+    "queries/limits": _decoding("queries/test_fixtures"),
+    "queries/registrations": _decoding("queries/test_registrations"),
+    "queries/tenants": _decoding("queries/test_tenants"),
+    "queries/spec": _decoding("queries/test_spec", "queries/test_families"),
 }
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

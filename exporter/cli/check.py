@@ -11,13 +11,10 @@ from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguratio
 from exporter.errors import ConfigurationError
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.planner import Targets
+from exporter.queries import QUERIES, registrations
 
 _USABLE = 0.95
 """Of the rate: what is planned with."""
-
-_STATES = 3
-_FIGURES = {Query.REGISTRATIONS: _STATES, Query.EXTENSIONS: 0}
-"""The series that an answer about a tenant gives, where it is not one; phones and nodes come on top."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -128,12 +125,12 @@ def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[s
     Those that are the default are passed over: config.example.yaml has them all.
     """
     for query in Query:
-        section = getattr(switch.queries, query.value)
+        section = switch.queries.options(QUERIES[query])
         scopes = [scope for scope in Scope if (query, scope) in targets.intervals]
         in_one_list = query is Query.REGISTRATIONS and bool(scopes)
         for scope in Scope:
             key = _key(scope)
-            seconds = getattr(section, key)
+            seconds = switch.queries.interval(query, scope)
             is_chosen = seconds is not None and seconds != type(section).model_fields[key].default
             if is_chosen and scope not in scopes and not in_one_list:
                 yield f"queries.{query}.{key} has no effect: {_why_not(switch, query, scope)}"
@@ -145,11 +142,7 @@ def _why_not(switch: SwitchConfiguration, query: Query, scope: Scope) -> str:
         return "discover_tenants is not enabled" if switch.key else "the switch has no admin key"
     if not switch.tenants and not discovers:
         return "the switch has no tenants here; list them, or enable discover_tenants"
-    if query is Query.REGISTRATIONS:
-        return "no tenant has extensions or watch"
-    if query is Query.EXTENSIONS:
-        return "no list of extensions is needed, because no tenant has extensions: all, or `source` gives it"
-    return "it is off for every tenant"
+    return QUERIES[query].unused
 
 
 def _unknown(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
@@ -186,7 +179,7 @@ def _seconds_of_one(
 
 
 def _is_one_by_one(switch: SwitchConfiguration) -> bool:
-    return switch.queries.registrations.source is RegistrationSource.REGSTATE
+    return switch.queries.options(registrations.SPEC).source is RegistrationSource.REGSTATE
 
 
 def _finds_extensions(targets: Targets, tenant: TenantSettings) -> bool:
@@ -210,7 +203,7 @@ def _series_of(tenant: TenantSettings, targets: Targets) -> int:
     series = 1  # info
     for query in Query:
         if targets.asks(query, tenant):
-            series += _FIGURES.get(query, 1)
+            series += QUERIES[query].series
             series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
     if targets.asks(Query.REGISTRATIONS, tenant):
         series += len(tenant.polled)

@@ -9,13 +9,13 @@ One bad row costs that row: it is skipped and counted. The whole list is a failu
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from json import JSONDecoder
 
-from exporter.decode.complaints import ENVELOPE_NAMES, unread
-from exporter.decode.documents import UNREADABLE, record_decoder
-from exporter.decode.elements import BROKEN, elements
+from exporter.decode.classify import ENVELOPE_NAMES, unread
+from exporter.decode.json_text import BROKEN, UNREADABLE, elements, record_decoder
+from exporter.decode.values import label
 from exporter.decode.windows import BrokenOffError, Windows
 from exporter.model import Failure, Reason, Skipped
 
@@ -29,17 +29,21 @@ class Column:
     required: bool = True
 
 
+REPEATED = Column("", "")
+"""What ``take`` returns for a row whose key an earlier row had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a list is called in a failure, the columns to be kept of it, and how many rows it has at most.
 
-    ``nameless`` is what ``take`` says of a row of which it cannot be told whose it is.
+    ``key`` is the column that says whose row it is.
     """
 
     name: str
     columns: tuple[Column, ...]
+    key: Column
     most: int
-    nameless: str
 
 
 _LONGEST_HEADER = 16 * 1024
@@ -47,13 +51,14 @@ _LONGEST_HEADER = 16 * 1024
 _GIVE_UP = 100
 """Rows that cannot be read, after which a list that is mostly such rows is not read to its end."""
 
-Take = Callable[[Sequence[object]], str]
-"""Is given the cells of a row in the order of the columns, ``UNREADABLE`` where a required one is missing.
-Returns what is wrong with the row, or ""."""
+Take = Callable[[Sequence[object]], Column | None]
+"""Gets the cells of a row in the order of the columns, ``UNREADABLE`` where a required one is missing.
+Returns the column that cannot be read, ``REPEATED``, or None where the row is fine. It cannot return a text:
+that would be logged, and could quote the row."""
 
 
 def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure | None:
-    """Hand each row to ``take``; return which rows were skipped, None where all could be read."""
+    """Pass each row to ``take``; return which rows were skipped, None where all could be read."""
     first = windows.skip_blanks()
     if windows.start() == "]":  # an empty list (seen, wire notes 2026-10)
         return None
@@ -65,6 +70,23 @@ def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure
     if failure is None and first == "{" and tally.rows and not tally.has_records:
         return _other(windows, layout)
     return failure or tally.verdict()
+
+
+def text_of(cell: object) -> str | None:
+    """Return the text of a cell, "" where it is blank or null, and None where it cannot be a label."""
+    return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else label(cell)
+
+
+def name_of(cell: object) -> str | None:
+    """Return what a row is known by. One with a byte that is no text is none: it cannot be asked for."""
+    name = label(cell)
+    return None if name is None or "\ufffd" in name else name
+
+
+def interning() -> Callable[[str | None], str]:
+    """Return a function that returns the same object for the same text: of 300,000 words few differ."""
+    texts: dict[str, str] = {}
+    return lambda text: texts.setdefault(text, text) if text else ""
 
 
 def _other(windows: Windows, layout: Layout) -> Failure:
@@ -82,27 +104,26 @@ class _Tally:
     bad: int = 0
     nameless: int = 0
     first: str = ""
-    has_records: bool = field(default=False)
+    has_records: bool = False
 
     def note(self, cells: Sequence[object]) -> None:
-        """Hand on a row with its cells."""
+        """Pass on a row with its cells."""
         wrong = self.take(cells)
-        if wrong:
-            missing = (
-                column.json
-                for column, cell in zip(self.layout.columns, cells, strict=True)
-                if cell is UNREADABLE
-            )
-            self.skip(wrong, nameless=wrong == self.layout.nameless, missing=next(missing, ""))
-        else:
+        if wrong is None:
             self.rows += 1
+        elif wrong is REPEATED:
+            self.skip(f"the {self.layout.key.plain.casefold()} of an earlier row", nameless=False)
+        else:
+            columns = zip(self.layout.columns, cells, strict=True)
+            missing = (column.json for column, cell in columns if cell is UNREADABLE)
+            self.skip(f"no {next(missing, wrong.plain.casefold())}", nameless=wrong is self.layout.key)
 
-    def skip(self, wrong: str, *, nameless: bool = True, missing: str = "") -> None:
+    def skip(self, wrong: str, *, nameless: bool = True) -> None:
         """Count a row that cannot be read."""
         self.rows += 1
         self.bad += 1
         self.nameless += nameless
-        self.first = self.first or f"row {self.rows:,} has {f'no {missing}' if missing else wrong}"
+        self.first = self.first or f"row {self.rows:,} has {wrong}"
 
     def verdict(self) -> Skipped | Failure | None:
         if not self.bad:
@@ -126,25 +147,18 @@ class _Tally:
 
 @cache
 def _decoder(layout: Layout) -> JSONDecoder:
-    return record_decoder(
-        required=[column.json for column in layout.columns if column.required],
-        optional=[column.json for column in layout.columns if not column.required],
-    )
+    return record_decoder([column.json for column in layout.columns])
 
 
 def _from_json(windows: Windows, tally: _Tally) -> Failure | None:
     layout = tally.layout
+    columns = [(column, UNREADABLE if column.required else None) for column in layout.columns]
     for name, element in elements(windows, _decoder(layout)):
         if failure := tally.hopeless():
             return failure
         if isinstance(element, dict):
             tally.has_records = True
-            tally.note(
-                [
-                    element.get(column.json, UNREADABLE if column.required else None)
-                    for column in layout.columns
-                ]
-            )
+            tally.note([element.get(column.json, absent) for column, absent in columns])
         elif name.casefold() in ENVELOPE_NAMES:  # {"error": "No id specified"}
             return _other(windows, layout)
         else:

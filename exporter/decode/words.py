@@ -1,10 +1,12 @@
 """From the words of switches to the three states of a registration: one table, read top to bottom."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from exporter.decode.options import Options
 from exporter.model import Registration
+
+Words = Mapping[Registration, tuple[str, ...]]
+"""What a switch calls the states, beyond the table."""
 
 _REGISTERED = Registration.REGISTERED
 _UNREGISTERED = Registration.UNREGISTERED
@@ -59,12 +61,18 @@ def _plain(word: str) -> str:
 _TABLE = {_plain(word): state for word, state, _ in WORDS}
 
 
-def lookup(options: Options) -> Callable[[str], Registration | None]:
-    """Return the function that knows the state a word means, or None for a word that nobody named.
+def lookup(words: Words) -> Callable[[str], Registration | None]:
+    """Return the function that knows the state a word means, or None for a word that is in no table.
 
-    Case, ``_`` for a blank and a round trip at the end (``(10 ms)``) make no difference.
+    ``words`` extend and override the table. Case, ``_`` for a blank and a round trip at the end (``(10 ms)``)
+    make no difference.
     """
     table = _TABLE
-    if options.words:
-        table = _TABLE | {_plain(word): state for state, words in options.words.items() for word in words}
+    if words:
+        table = _TABLE | {_plain(word): state for state, said in words.items() for word in said}
     return lambda word: table.get(_plain(word))
+
+
+def state_of(known: Callable[[str], Registration | None], word: str | None) -> Registration:
+    """Return the state of a row; one without a word, or with a word that is in no table, is unknown."""
+    return (known(word) if word is not None else None) or Registration.UNKNOWN

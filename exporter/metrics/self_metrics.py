@@ -25,9 +25,6 @@ from exporter.metrics import catalogue, text_format
 from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 
-_WITH_ROWS = frozenset({Query.PEERS, Query.CHANNELS, Query.REGISTRATIONS, Query.TENANTS, Query.EXTENSIONS})
-"""The queries whose answers may be lists, or counts by node."""
-
 
 class _Series(Protocol):
     def text(self) -> str: ...
@@ -149,11 +146,14 @@ class Instruments:
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)
 
-    def start_at_zero(self, switch: str, query: Query, scope: Scope) -> None:
-        """Let every counter of a query exist from the start: a counter born at 1 has no increase."""
+    def start_at_zero(self, switch: str, query: Query, scope: Scope, *, has_rows: bool) -> None:
+        """Let every counter of a query exist from the start: a counter born at 1 has no increase.
+
+        ``has_rows``: whether rows, or nodes, of its answers can be skipped.
+        """
         self.request_duration.labels(switch, query)
         self.empty_answers.labels(switch, query)
-        if query in _WITH_ROWS:
+        if has_rows:
             self.rows_skipped.labels(switch, query)
         for reason in Reason:
             self.request_failures.labels(switch, query, reason)

@@ -8,8 +8,8 @@ In reading order:
     request_policy           whether a target may be asked now, by
         backoff, key_health, circuit_breaker
                              its failures, those of its key, and those of the whole switch
-    fetch, options           one request and its answer
-    ingest, families         from an answer to values, with what is remembered between answers:
+    fetch                    one request and its answer
+    ingest                   from an answer to values, with what is remembered between answers:
         registrations, discovery, scope_check
     config_metrics           values that come from the configuration and the clock
     poller, context          join them, and share what all of them need

@@ -10,6 +10,7 @@ from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
+from exporter.queries import QUERIES
 from exporter.store import Store
 
 _CONFIGURED = "configured"
@@ -96,7 +97,9 @@ class ConfigMetrics:
         set_switch_metrics(context.store, context.configuration)
         for (query, scope), interval in context.targets.intervals.items():
             context.store.set_interval(query, scope, interval)
-            context.instruments.start_at_zero(context.store.switch, query, scope)
+            context.instruments.start_at_zero(
+                context.store.switch, query, scope, has_rows=QUERIES[query].has_rows
+            )
 
     def set_tenants(self, codes: Iterable[str]) -> None:
         """Set what is configured of these tenants, with the names that the switch gives them."""

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
+from typing import Any
 
-from exporter.decode import Options, decode, excerpt, is_list
+from exporter.fields import Section
 from exporter.model import Answer, Body, Content, Failure, Query, Reason, Scope, SkipReason, Target
 from exporter.poll.context import SwitchContext
 from exporter.poll.key_health import KeyHealth
 from exporter.poll.limiter import Lane
-from exporter.poll.options import options
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
-from exporter.request import Operation
+from exporter.queries import QUERIES, Endpoint
 
 _READ_ON_THE_LOOP = 256 * 1024
 """Bytes. Decoding 6.6 MiB of JSON blocked the event loop for 70 ms: what is larger goes to a thread."""
@@ -106,21 +106,22 @@ class Fetcher:
 
     async def fetch(self, item: Item, key: str) -> Answer | Failure:
         """Send a request with this key and return what the answer says."""
-        context, query, operation = self._context, item.target.query, item.request.operation
+        context, spec = self._context, QUERIES[item.target.query]
+        endpoint, section = spec.of(item.request), context.configuration.queries.options(spec)
         context.mask.add(key)
         started = context.clock.monotonic()
         mask = lru_cache(maxsize=2)(context.mask)  # what is read and what is displayed begin alike
-        async with context.client.ask(item.request, key) as body:
-            durations = context.instruments.request_duration.labels(context.store.switch, query)
+        async with context.client.ask(item.request, key, max_bytes=endpoint.max_bytes) as body:
+            durations = context.instruments.request_duration.labels(context.store.switch, spec.query)
             durations.observe(context.clock.monotonic() - started)
             outcome: Answer | Failure
             if isinstance(body, Failure):
                 outcome = body
             else:
-                read = partial(read_answer, operation, body, options(query, context.configuration), mask)
+                read = partial(read_answer, endpoint, section, body, mask)
                 outcome = read() if len(body) <= _READ_ON_THE_LOOP else await context.decode_in_thread(read)
             if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
-                self.answers.keep(item.target, outcome.reason, displayed(operation, body, mask))
+                self.answers.keep(item.target, outcome.reason, displayed(endpoint, body, mask))
             elif not item.part:  # a good answer about one phone says nothing about the others
                 self.answers.forget(item.target)
         return outcome
@@ -142,12 +143,14 @@ _SHOWN = 2048
 """Characters of an answer that are shown at most."""
 
 
-def read_answer(operation: Operation, body: Content, options: Options, mask: Masking) -> Answer | Failure:
+def read_answer(
+    endpoint: Endpoint[Any, Any], section: Section, body: Content, mask: Masking
+) -> Answer | Failure:
     """Return what a body says. Nothing is raised, and no key that ``mask`` knows is in a failure's detail."""
     charset = body.charset if isinstance(body, Body) else ""
-    decoded = decode(operation, body, options, charset)
-    if not isinstance(decoded, Failure) or is_list(operation) or decoded.reason is Reason.TOO_LARGE:
-        return decoded  # of which nothing is quoted
+    decoded: Answer | Failure = endpoint.decode(body, section, charset)
+    if not isinstance(decoded, Failure) or endpoint.private or decoded.reason is Reason.TOO_LARGE:
+        return decoded  # which quotes nothing
     if len(body) > _QUOTED:
         return Failure(decoded.reason, f"{len(body):,} bytes came that are no answer to this")
     if len(body) > _READ_TWICE:
@@ -155,18 +158,18 @@ def read_answer(operation: Operation, body: Content, options: Options, mask: Mas
     # What a failure quotes may be cut, or cleaned of tags, in the middle of a key: so the mask comes first.
     # It comes last as well, since a quotation may begin further on.
     start = _start(body, mask)
-    again = decode(operation, start + body[_START:], options, charset)
+    again = endpoint.decode(start + body[_START:], section, charset)
     detail = again.detail if isinstance(again, Failure) else "a key stands in the answer"
     return Failure(decoded.reason, detail if len(body) <= _START else mask(detail))
 
 
-def displayed(operation: Operation, body: Content, mask: Masking) -> str:
-    """Return what people may see of an answer: its start, without any key; of a list only size and type."""
-    if is_list(operation):
-        return excerpt(operation, body, _SHOWN)
+def displayed(endpoint: Endpoint[Any, Any], body: Content, mask: Masking) -> str:
+    """Return what people may see of an answer: its start without any key; of a private one size and type."""
+    if endpoint.private:
+        return endpoint.excerpt(body, _SHOWN)
     if len(body) > _QUOTED:
         return f"{len(body):,} bytes, too many to be shown"
-    text = excerpt(operation, _start(body, mask), _SHOWN)
+    text = endpoint.excerpt(_start(body, mask), _SHOWN)
     return text if len(body) <= _START or text.endswith("…") else f"{text[: _SHOWN - 1]}…"
 
 

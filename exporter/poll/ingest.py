@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
+from exporter.fields import Section
 from exporter.metrics import catalogue
 from exporter.model import (
     Answer,
@@ -25,7 +26,6 @@ from exporter.model import (
 )
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import ExtensionDiscovery, TenantDiscovery
-from exporter.poll.families import families
 from exporter.poll.key_health import KeyHealth
 from exporter.poll.registrations import (
     Registrations,
@@ -36,7 +36,7 @@ from exporter.poll.registrations import (
 )
 from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
-from exporter.store import Families
+from exporter.queries import QUERIES, Families, QuerySpec
 
 _AT_A_TIME = 20
 """Tenants whose registrations are taken in before it yields to the event loop: some 2 ms."""
@@ -90,7 +90,7 @@ class Ingester:
         target = item.target
         if not self._targets.is_polled(target):
             return  # the tenant left, or the query was switched off, while it was being asked
-        if isinstance(outcome, Counts | Extensions | Peers | Tenants):
+        if isinstance(outcome, Answer):
             self._count_skipped_rows(target, outcome.skipped)
         outcome = self._empty_list_is_a_failure(target, outcome)
         outcome = self._idle_is_zero(target, outcome, health)
@@ -184,14 +184,22 @@ class Ingester:
         if not isinstance(outcome, Failure) or outcome.reason is not Reason.EMPTY:
             return outcome
         self._context.instruments.empty_answers.labels(self._store.switch, target.query).inc()
-        was_counted = target.query is Query.CALLS and health is not None and health.has_counted_calls
-        is_zero = was_counted and self._context.configuration.queries.calls.empty == "zero"
-        return Number(0) if is_zero else outcome
+        spec = QUERIES[target.query]
+        if spec.empty_is_zero is None or health is None or not health.has_counted_calls:
+            return outcome
+        return Number(0) if spec.empty_is_zero(self._section(spec)) else outcome
+
+    def _section(self, spec: QuerySpec[Section]) -> Section:
+        return self._context.configuration.queries.options(spec)
 
     # Counts and nodes
 
     def _families(self, target: Target, answer: Answer) -> Families:
-        values = families(target.query, target.scope, answer)
+        spec = QUERIES[target.query]
+        fills = spec.endpoint(self._section(spec), target.scope).fills
+        if fills is None:
+            raise TypeError(f"{target.query} declares nothing that {type(answer).__name__} fills")
+        values: Families = fills(answer)
         if target.scope is Scope.SWITCH and isinstance(answer, Counts):
             return {**values, **self._nodes(target, answer)}
         if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:

@@ -14,7 +14,8 @@ from exporter.config import Key, SwitchConfiguration, TenantSettings
 from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
 from exporter.poll.discovery import NodePresence
-from exporter.poll.requests import OPERATIONS, REGISTRATION_OPERATIONS, Item
+from exporter.poll.requests import Item
+from exporter.queries import QUERIES, registrations
 from exporter.request import Operation
 
 FIRST_SWEEP = 30.0
@@ -244,31 +245,30 @@ class Targets:
         shortest, interval = self.intervals.get((query, Scope.TENANT)), tenant.interval(query)
         if shortest is None or interval is None:
             return 0
-        by_extension = self.operation(query) is Operation.REGISTRATION
+        by_extension = self.operation(query, Scope.TENANT) is Operation.REGISTRATION
         return shortest / interval * (len(self.extensions(tenant.code)) if by_extension else 1)
 
     def for_switch(self, query: Query) -> list[Item]:
         """Return the requests that ask the whole installation."""
         one_by_one = query is Query.CHANNELS and self._channels_node_by_node
         nodes = self.presence.present if one_by_one else ()
-        return requests.for_switch(query, self.operation(query), nodes)
+        return requests.for_switch(query, self.operation(query, Scope.SWITCH), nodes)
 
     @property
     def registration_parameter(self) -> ExtensionParameter:
         """How the switch is told of which extension the registration is asked."""
-        return self._configuration.queries.registrations.parameter
+        return self._configuration.queries.options(registrations.SPEC).parameter
 
-    def operation(self, query: Query) -> Operation:
+    def operation(self, query: Query, scope: Scope) -> Operation:
         """Return the operation that answers a query."""
-        if query is Query.REGISTRATIONS:
-            return REGISTRATION_OPERATIONS[self._configuration.queries.registrations.source]
-        return OPERATIONS[query]
+        spec = QUERIES[query]
+        return spec.endpoint(self._configuration.queries.options(spec), scope).operation
 
     def asks(self, query: Query, tenant: TenantSettings) -> bool:
         """Tell whether a query is asked of a tenant, one request or more."""
         if tenant.interval(query) is None:
             return False
-        from_list = self._configuration.queries.registrations.source is RegistrationSource.EXTENSIONS
+        from_list = self._source is RegistrationSource.EXTENSIONS
         if query is Query.EXTENSIONS:
             # The list is for the registrations alone: where none are followed nobody needs it.
             return tenant.extensions == "all" and not from_list and self.asks(Query.REGISTRATIONS, tenant)
@@ -298,8 +298,11 @@ class Targets:
 
     def _is_in_one_request(self) -> bool:
         """Tell whether one list of the whole installation holds the registrations of all tenants."""
-        source = self._configuration.queries.registrations.source
-        return source is RegistrationSource.PEERS and self._configuration.key is not None
+        return self._source is RegistrationSource.PEERS and self._configuration.key is not None
+
+    @property
+    def _source(self) -> RegistrationSource:
+        return self._configuration.queries.options(registrations.SPEC).source
 
     def _follow(self, new: Plan) -> None:
         self.plan = new

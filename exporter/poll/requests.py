@@ -7,38 +7,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
-from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
+from exporter.model import ExtensionParameter, Query, Scope, Target
+from exporter.queries import QUERIES
 from exporter.request import Operation, Request
-
-OPERATIONS: Mapping[Query, Operation] = {
-    Query.PEERS: Operation.COUNT_PEERS,
-    Query.CHANNELS: Operation.COUNT_CHANNELS,
-    Query.CALLS: Operation.COUNT_CALLS,
-    Query.LICENSE: Operation.LICENSE_DAYS,
-    Query.BALANCE: Operation.BALANCE,
-    Query.REGISTRATIONS: Operation.REGISTRATION,
-    Query.LIMITS: Operation.LIMITS,
-    Query.TENANTS: Operation.TENANTS,
-    Query.EXTENSIONS: Operation.EXTENSIONS,
-}
-
-REGISTRATION_OPERATIONS: Mapping[RegistrationSource, Operation] = {
-    RegistrationSource.REGSTATE: Operation.REGISTRATION,
-    RegistrationSource.EXTENSIONS: Operation.EXTENSIONS,
-    RegistrationSource.PEERS: Operation.PEERS,
-}
-
-# Each query starts its round at another tenant: only one request per tenant may be in flight, and queries
-# that walked in step would meet at the same tenant every time.
-_STARTS: Mapping[Query, float] = {
-    Query.CHANNELS: 0.0,
-    Query.PEERS: 0.17,
-    Query.CALLS: 0.33,
-    Query.REGISTRATIONS: 0.5,
-    Query.BALANCE: 0.67,
-    Query.LIMITS: 0.83,
-    Query.EXTENSIONS: 0.92,
-}
 
 
 class Item(NamedTuple):
@@ -94,7 +65,7 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
     """
 
     def make() -> Iterator[Item]:
-        for target, number in _spread(extensions, _STARTS[Query.REGISTRATIONS]):
+        for target, number in _spread(extensions, _start_of(Query.REGISTRATIONS)):
             request = Request(
                 Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
             )
@@ -126,5 +97,9 @@ def _spread(extensions: Mapping[Target, Sequence[str]], start: float) -> Iterato
 
 
 def _from_its_start(entries: Sequence[_Entry], query: Query) -> Iterator[_Entry]:
-    start = int(len(entries) * _STARTS[query])
+    start = int(len(entries) * _start_of(query))
     return chain(islice(entries, start, None), islice(entries, start))
+
+
+def _start_of(query: Query) -> float:
+    return QUERIES[query].start or 0.0

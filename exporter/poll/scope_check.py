@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from exporter.model import Answer, Counts, Failure, Number, Query, Reason, Scope, Target
 from exporter.poll.context import SwitchContext
+from exporter.queries import QUERIES
 
 _WITNESSES = 5
 _REMEMBERED = 3
@@ -66,7 +67,7 @@ class ScopeChecks:
     def check(self, target: Target, answer: Number | Counts) -> Answer | Failure:
         """Return the answer, or why it is not the tenant's."""
         figure = answer.value if isinstance(answer, Number) else answer.whole
-        if figure is None or target.query not in (Query.PEERS, Query.CHANNELS, Query.CALLS):
+        if figure is None or not QUERIES[target.query].has_both_scopes:
             return answer
         check = self._checks[target.query]
         if target.scope is Scope.SWITCH:

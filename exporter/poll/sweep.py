@@ -109,7 +109,7 @@ class DueTargets:
         self._next[target] = _Due(now + pace * share - early, pace)
 
     def _requests(self, query: Query, targets: list[Target]) -> Collection[Item]:
-        operation = self._targets.operation(query)
+        operation = self._targets.operation(query, Scope.TENANT)
         if operation is not Operation.REGISTRATION:
             return requests.for_tenants(operation, targets)
         return requests.for_extensions(

@@ -14,8 +14,10 @@ from exporter import __version__, client
 from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
 from exporter.model import Content, Failure, Reason
+from exporter.queries.spec import ANSWER_LIMIT, LIST_LIMIT
 from exporter.request import Operation, Request
 from tests.certificates import Authority
+from tests.reading import endpoint_of
 
 _KEY = "s3cr3t key/+&%ü"
 _PARTS_OF_KEY = ("s3cr3t", "key/", "%C3%BC")
@@ -84,7 +86,7 @@ async def _asking(
 
 
 async def _ask(opened: Client, request: Request, key: str) -> Content | Failure:
-    async with opened.ask(request, key) as body:
+    async with opened.ask(request, key, max_bytes=endpoint_of(request.operation).max_bytes) as body:
         return body
 
 
@@ -335,7 +337,7 @@ async def test_a_name_that_does_not_exist(name: str, configured: Configured) -> 
 
 @pytest.mark.parametrize(
     ("operation", "limit"),
-    [(Operation.COUNT_PEERS, client.ANSWER_LIMIT), (Operation.PEERS, client.LIST_LIMIT)],
+    [(Operation.COUNT_PEERS, ANSWER_LIMIT), (Operation.PEERS, LIST_LIMIT)],
 )
 async def test_too_large(operation: Operation, limit: int, configured: Configured) -> None:
     """An answer that never ends is left when it exceeds the limit; lists may be longer."""
@@ -361,11 +363,11 @@ async def test_too_large(operation: Operation, limit: int, configured: Configure
 
 async def test_just_not_too_large(configured: Configured) -> None:
     """8 MiB to the byte are still an answer."""
-    async with _asking(_plain(b"1" * client.ANSWER_LIMIT), configured) as (opened, _):
+    async with _asking(_plain(b"1" * ANSWER_LIMIT), configured) as (opened, _):
         body = await _ask(opened, _PEERS, _KEY)
 
     assert not isinstance(body, Failure)
-    assert len(body) == client.ANSWER_LIMIT
+    assert len(body) == ANSWER_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -397,7 +399,7 @@ async def test_a_coding_that_cannot_be_undone(encoding: str, configured: Configu
 
 async def test_a_bomb(configured: Configured) -> None:
     """A small body that unpacks to more than an answer may have is refused; no more than that is unpacked."""
-    bomb = _plain(gzip.compress(bytes(client.ANSWER_LIMIT + 1)), more="Content-Encoding: gzip\r\n")
+    bomb = _plain(gzip.compress(bytes(ANSWER_LIMIT + 1)), more="Content-Encoding: gzip\r\n")
     async with _asking(bomb, configured) as (opened, _):
         failure = _assert_no_key(await _ask(opened, _PEERS, _KEY))
 

@@ -130,8 +130,8 @@ class _Answering(Client):
     """Answers without a network."""
 
     @contextlib.asynccontextmanager
-    async def ask(self, request: Request, key: str) -> AsyncIterator[bytes]:
-        del request, key
+    async def ask(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[bytes]:
+        del request, key, max_bytes
         yield b"3"
 
 

@@ -10,10 +10,11 @@ import pytest
 
 import exporter.alerting
 import exporter.decode
-from exporter.decode import DECODERS, Options, decode
+import exporter.queries
 from exporter.masking import Mask
 from exporter.poll.fetch import displayed, read_answer
 from exporter.request import Operation
+from tests.reading import READERS, decode, endpoint_of, section_of
 
 _SIZE = 16 * 1024
 
@@ -86,7 +87,7 @@ _UNITS = [
     ),
 ]
 _BEFORE = ["", "word", '"pin"', "1"]
-_WHOLE = {"decode.limits._POSITIONAL"}
+_WHOLE = {"queries.limits._POSITIONAL"}
 """What only whole texts are compared with."""
 
 
@@ -100,7 +101,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """Return the expressions that what others send is searched with."""
     names = ["exporter.masking", "exporter.normalized", "exporter.net.errors", "exporter.net.retry_after"]
     names += ["exporter.logs", "exporter.web.access"]
-    for package in (exporter.alerting, exporter.decode):
+    for package in (exporter.alerting, exporter.decode, exporter.queries):
         names += [each.name for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
     found: list[tuple[str, re.Pattern[str]]] = []
 
@@ -165,7 +166,7 @@ def test_no_text_is_much_work_for_the_mask(mask: Mask) -> None:
         assert _seconds(lambda text=text: mask(text)) < 1, text[:60]  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("operation", DECODERS)
+@pytest.mark.parametrize("operation", [each for each in Operation if endpoint_of(each).value])
 def test_no_text_is_much_work_for_a_decoder(operation: Operation) -> None:
     """Nor is any for what reads an answer."""
     for text in _texts(_SIZE):
@@ -182,8 +183,9 @@ def test_only_the_start_of_a_failing_answer_is_masked() -> None:
         return text
 
     body = b"x=3D" * 4096
-    read_answer(Operation.COUNT_CALLS, body, Options(), mask)
-    displayed(Operation.COUNT_CALLS, body, mask)
+    query, endpoint = READERS[Operation.COUNT_CALLS]
+    read_answer(endpoint, section_of(query), body, mask)
+    displayed(endpoint, body, mask)
     assert sum(asked) < 7 * 1024
 
 

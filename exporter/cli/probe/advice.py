@@ -12,9 +12,8 @@ from exporter.cli.probe.settings_from_answers import pattern_advice, total_advic
 from exporter.cli.probe.tenants import COMPARE, is_known, is_of_whole, missing_tenants, unknown_tenant
 from exporter.config import SwitchConfiguration
 from exporter.config.fields import checked_url
-from exporter.decode import is_list
 from exporter.model import Counts, Failure, Query, Reason
-from exporter.poll.options import options
+from exporter.queries import QUERIES, calls
 from exporter.request import Operation
 
 _SLOW = 0.5
@@ -65,7 +64,7 @@ def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
     """Return what a finding suggests, in the light of those ``before`` it."""
     if not isinstance(finding.verdict, Failure):
         return [*_late(finding, switch), *_on_value(finding, switch), *_same_as_whole(finding, before)]
-    if finding.is_withheld and not is_list(finding.request.operation):
+    if finding.is_withheld and not finding.endpoint.private:
         # What is not shown is not quoted in an advice either.
         return [
             Advice("this is the answer to another request; see that `url` is right, else please report it")
@@ -83,7 +82,7 @@ def _late(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
 
 
 def _on_value(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
-    how = options(finding.query, switch)
+    how = switch.queries.options(QUERIES[finding.query])
     if isinstance(finding.verdict, Counts):
         yield from total_advice(finding, how)
     yield from word_advice(finding, how)
@@ -203,7 +202,7 @@ def _has_key_of_switch(finding: Finding) -> bool:
 
 
 def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
-    if found := list(pattern_advice(finding, options(finding.query, switch))):
+    if found := list(pattern_advice(finding, switch.queries.options(QUERIES[finding.query]))):
         yield from found
     elif finding.request.operation is Operation.REGISTRATION:
         yield from _another_way(before)
@@ -241,7 +240,7 @@ def _empty(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
 
 
 def _no_calls(switch: SwitchConfiguration) -> Advice:
-    if switch.queries.calls.empty == "zero":
+    if switch.queries.options(calls.SPEC).empty == "zero":
         return Advice(
             "an idle tenant and a missing right look alike. `empty: zero` reads it as 0 once COUNTCALLS has "
             "given a number with this key: probe again while calls run"
@@ -254,7 +253,7 @@ def _no_calls(switch: SwitchConfiguration) -> Advice:
 
 
 def _decode(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
-    how = options(finding.query, switch)
+    how = switch.queries.options(QUERIES[finding.query])
     found = [*pattern_advice(finding, how), *total_advice(finding, how), *word_advice(finding, how)]
     if found:
         yield from found

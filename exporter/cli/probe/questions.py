@@ -1,38 +1,19 @@
-"""What can be asked of a switch, and what came of it. Pure. The facts of single queries stand first."""
+"""What can be asked of a switch, and what came of it. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.config import SwitchConfiguration
-from exporter.decode import holds_records, is_list
+from exporter.decode.redact import holds_records
 from exporter.model import Answer, Content, Failure, Query, Scope
-from exporter.poll.requests import OPERATIONS
-from exporter.request import Operation, Request
+from exporter.queries import QUERIES, Endpoint
+from exporter.request import Request
 
-OF_SWITCHES = (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.LICENSE, Query.TENANTS)
-OF_TENANTS = (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.BALANCE, Query.LIMITS)
-
-NUMBER_GROUPS: Mapping[Query, str] = {
-    Query.CALLS: r"(\d+)",
-    Query.LICENSE: r"(-?\d+)",
-    Query.BALANCE: r"(-?\d+(?:\.\d+)?)",
-}
-"""The queries that have a ``pattern``, with the group that matches their number."""
-
-COSTS: Mapping[Operation, str] = {
-    Operation.COUNT_PEERS: "a count over all nodes; 23 s were seen",
-    Operation.PEERS: "every phone of every node in one list: the largest thing that can be asked",
-    Operation.EXTENSIONS: "a list with about 3.4 kB for each extension",
-    Operation.TENANTS: "the list of all tenants",
-}
-"""What to know before an expensive request."""
-
-_REGISTRATION_SOURCES: Mapping[Operation, str] = {
-    Operation.REGISTRATION: "regstate",
-    Operation.EXTENSIONS: "list of extensions",
-    Operation.PEERS: "list of peers",
-}
+_OF_SWITCHES = [query for query, spec in QUERIES.items() if spec.switch]
+_OF_TENANTS = [
+    query for query, spec in QUERIES.items() if spec.tenant and not spec.sources and not spec.finds
+]
 
 
 class Question(NamedTuple):
@@ -46,7 +27,7 @@ def of_switch(switch: SwitchConfiguration) -> Iterator[Question]:
     """Yield what is asked of the whole installation: what is on, and where needed the list of tenants."""
     if switch.key is None:
         return
-    for query in OF_SWITCHES:
+    for query in _OF_SWITCHES:
         needed = query is not Query.TENANTS or switch.discover_tenants.enabled or not switch.tenants
         if needed and switch.interval(query, Scope.SWITCH) is not None:
             yield one(query)
@@ -55,23 +36,25 @@ def of_switch(switch: SwitchConfiguration) -> Iterator[Question]:
 def of_tenant(switch: SwitchConfiguration, code: str) -> Iterator[Question]:
     """Yield what is asked of one tenant, without its registrations."""
     tenant = switch.settings(code)
-    return (one(query, code) for query in OF_TENANTS if tenant.interval(query) is not None)
+    return (one(query, code) for query in _OF_TENANTS if tenant.interval(query) is not None)
 
 
 def one(query: Query, tenant: str = "") -> Question:
     """Return the one question of a query but registrations. Raises ValueError where there is none."""
-    return Question(query, Request(OPERATIONS[query], tenant=tenant))
+    spec = QUERIES[query]
+    endpoint = (spec.tenant if tenant else spec.switch) or spec.endpoints[0]
+    return Question(query, Request(endpoint.operation, tenant=tenant))
 
 
 def switched_off(switch: SwitchConfiguration, code: str) -> list[str]:
     """Return what is not asked because the configuration has it off."""
     off = [
         f"{query} (whole installation)"
-        for query in OF_SWITCHES
+        for query in _OF_SWITCHES
         if switch.key and query is not Query.TENANTS and switch.interval(query, Scope.SWITCH) is None
     ]
     tenant = switch.settings(code)
-    of_tenants = (*OF_TENANTS, Query.REGISTRATIONS)
+    of_tenants = (*_OF_TENANTS, Query.REGISTRATIONS)
     return off + [f"{query} (tenants)" for query in of_tenants if code and tenant.interval(query) is None]
 
 
@@ -94,26 +77,25 @@ class Finding:
     certificate_names: tuple[str, ...] = ()
 
     @property
-    def scope(self) -> Scope:
-        """Of whom it was asked."""
-        return Scope.TENANT if self.request.tenant else Scope.SWITCH
+    def endpoint(self) -> Endpoint[Any, Any]:
+        """How it is read."""
+        return QUERIES[self.query].of(self.request)
 
     @property
     def is_withheld(self) -> bool:
-        """Whether the body is not shown: a list, or like one."""
-        return self.body is not None and (is_list(self.request.operation) or holds_records(self.body))
+        """Whether the body is not shown: private, or like a list."""
+        return self.body is not None and (self.endpoint.private or holds_records(self.body))
 
     @property
     def interval_key(self) -> str:
         """The key of the configuration that says how often it is asked."""
-        of_tenants = self.request.tenant or self.query is Query.REGISTRATIONS
-        return "tenant_interval" if of_tenants else "interval"
+        return "tenant_interval" if self.request.tenant or not QUERIES[self.query].switch else "interval"
 
     @property
     def subject(self) -> str:
         """What was asked, of whom: for a person."""
-        if self.query is Query.REGISTRATIONS:
-            return f"registrations by {_REGISTRATION_SOURCES[self.request.operation]}"
+        if self.endpoint.title:
+            return f"{self.query} by {self.endpoint.title}"
         of_whom = f"tenant {self.request.tenant}" if self.request.tenant else "whole installation"
         return f"{self.query} ({of_whom})"
 

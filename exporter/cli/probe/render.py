@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import yaml
 from yarl import URL
 
-from exporter.cli.probe.questions import COSTS, Advice, Finding
+from exporter.cli.probe.questions import Advice, Finding, Question
 from exporter.cli.probe.tenants import COMPARE, is_known
 from exporter.config import SwitchConfiguration
-from exporter.decode import column_names, excerpt, is_list
+from exporter.decode.redact import column_names, outline
 from exporter.masking import Mask
 from exporter.metrics import text_format
 from exporter.metrics.catalogue import Metric
@@ -20,16 +20,14 @@ from exporter.model import (
     Counts,
     Extensions,
     Failure,
-    Number,
     Peers,
     Query,
     Reason,
     RegistrationState,
     Tenants,
 )
-from exporter.poll.families import families
 from exporter.poll.fetch import masked
-from exporter.request import Operation, Request
+from exporter.queries import QUERIES
 from exporter.store import Values
 
 SHAREABLE = (
@@ -46,11 +44,11 @@ _COLUMNS = 24
 _INDENT = " " * 10
 
 
-def about_request(url: URL, request: Request) -> Iterator[str]:
+def about_request(url: URL, question: Question) -> Iterator[str]:
     """Yield what is about to be asked."""
-    yield f"request   {url.with_user(None)}?{urlencode(request.parameters())}&key=***"
-    if request.operation in COSTS and not (request.operation is Operation.COUNT_PEERS and request.tenant):
-        yield f"asks for  {COSTS[request.operation]}"
+    yield f"request   {url.with_user(None)}?{urlencode(question.request.parameters())}&key=***"
+    if note := QUERIES[question.query].of(question.request).note:
+        yield f"asks for  {note}"
 
 
 def about_answer(finding: Finding, switch: SwitchConfiguration, mask: Mask) -> Iterator[str]:
@@ -63,12 +61,10 @@ def about_answer(finding: Finding, switch: SwitchConfiguration, mask: Mask) -> I
 
 
 def _body(finding: Finding, body: Content, mask: Mask) -> Iterator[str]:
-    operation = finding.request.operation
     if not finding.is_withheld:
-        yield excerpt(operation, masked(body[:_READ], mask), _SHOWN)
+        yield finding.endpoint.excerpt(masked(body[:_READ], mask), _SHOWN)
         return
-    # Any list will do: of each only size and type are told.
-    yield excerpt(operation if is_list(operation) else Operation.EXTENSIONS, body, _SHOWN)
+    yield finding.endpoint.excerpt(body, _SHOWN) if finding.endpoint.private else outline(body, "list")
     if names := column_names(body):
         more = f" and {len(names) - _COLUMNS} more" if len(names) > _COLUMNS else ""
         yield from textwrap.wrap(f"columns: {', '.join(names[:_COLUMNS])}{more}", _WIDTH)
@@ -76,7 +72,7 @@ def _body(finding: Finding, body: Content, mask: Mask) -> Iterator[str]:
 
 def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
     match finding.verdict:
-        case Failure(reason=reason) if finding.is_withheld and not is_list(finding.request.operation):
+        case Failure(reason=reason) if finding.is_withheld and not finding.endpoint.private:
             yield f"verdict   {reason}: records came where a value was due; they are not shown"
         case Failure(reason=reason, detail=detail):
             yield f"verdict   {reason}: {detail}"
@@ -91,7 +87,8 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
         case value:
             yield "verdict   a value"
             head = (switch.name, finding.request.tenant) if finding.request.tenant else (switch.name,)
-            for metric, values in families(finding.query, finding.scope, value).items():
+            fills = finding.endpoint.fills
+            for metric, values in (fills(value) if fills else {}).items():
                 yield from _samples(metric, head, values)
 
 
@@ -185,10 +182,8 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
             yield f"whether the switch has a tenant {tenant}: it said nothing of it; {COMPARE}"
     if Reason.AUTH in reasons:
         yield "what a refusal means: a wrong key, a right that is missing, an unknown tenant or an address"
-    if any(_is_empty_count(finding) for finding in findings):
-        yield "whether no count of calls is an idle switch or a missing right: probe while calls run"
-    if any(isinstance(finding.verdict, Number) and finding.query is Query.LICENSE for finding in findings):
-        yield "whether the days of the license are counted as you think: compare with the switch's own page"
+    doubts = [_doubt(finding) for finding in sorted(findings, key=lambda each: not _is_empty(each))]
+    yield from dict.fromkeys(doubt for doubt in doubts if doubt)
     if any(isinstance(finding.verdict, Counts) and finding.verdict.total is None for finding in findings):
         yield "whether the sum over the nodes is the whole: the switch states no total"
     if tenants:
@@ -196,6 +191,12 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
         yield 'words for states of phones that no phone had just now; watch for state="unknown"'
 
 
-def _is_empty_count(finding: Finding) -> bool:
-    verdict = finding.verdict
-    return finding.query is Query.CALLS and isinstance(verdict, Failure) and verdict.reason is Reason.EMPTY
+def _is_empty(finding: Finding) -> bool:
+    return isinstance(finding.verdict, Failure) and finding.verdict.reason is Reason.EMPTY
+
+
+def _doubt(finding: Finding) -> str:
+    texts = QUERIES[finding.query].probe
+    if _is_empty(finding):
+        return texts.doubt_empty
+    return "" if isinstance(finding.verdict, Failure) else texts.doubt

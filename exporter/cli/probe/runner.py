@@ -19,7 +19,7 @@ from exporter.masking import Mask
 from exporter.model import TRANSPORT_REASONS, Failure, Reason
 from exporter.net.tls import client_context
 from exporter.poll.fetch import read_answer
-from exporter.poll.options import options
+from exporter.queries import QUERIES
 from exporter.threads import ThreadLimit
 
 _DEAD = 2
@@ -49,7 +49,7 @@ class Runner:
             self.left_out.append(f"{question.query} ({question.request.tenant or 'whole installation'})")
             return None
         self._mask.add(key)
-        self.say(about_request(self._client.url, question.request))
+        self.say(about_request(self._client.url, question))
         await asyncio.sleep(max(0.0, self._next - time.monotonic()))
         finding = await self._finding(question, key)
         self.say(about_answer(finding, self.switch, self._mask))
@@ -82,11 +82,12 @@ class Runner:
         started = time.monotonic()
         self._next = started + 1 / self.switch.max_requests_per_second
         self._responses.clear()
-        async with self._client.ask(question.request, key) as body:
+        spec = QUERIES[question.query]
+        endpoint = spec.of(question.request)
+        async with self._client.ask(question.request, key, max_bytes=endpoint.max_bytes) as body:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
-                operation = question.request.operation
-                verdict = read_answer(operation, body, options(question.query, self.switch), self._mask)
+                verdict = read_answer(endpoint, self.switch.queries.options(spec), body, self._mask)
                 return Finding(*question, seconds, verdict, body, status=200)
         response = self._responses[0] if self._responses else None
         names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()

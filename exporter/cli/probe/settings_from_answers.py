@@ -4,10 +4,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
-from exporter.cli.probe.questions import NUMBER_GROUPS, Advice, Finding, setting
-from exporter.decode import Options, decode, without_credentials
+from exporter.cli.probe.questions import Advice, Finding, setting
+from exporter.decode.redact import without_credentials
+from exporter.fields import Section
 from exporter.model import (
     Answer,
     Counts,
@@ -15,12 +15,12 @@ from exporter.model import (
     Failure,
     Number,
     Peers,
-    Query,
     Reason,
     Registration,
     RegistrationState,
 )
 from exporter.patterns import Pattern
+from exporter.queries import QUERIES
 
 _READ = 10_000
 _READ_OF_STATE = 4096
@@ -32,7 +32,6 @@ _NUMBER = re.compile(
     r"(?<![\w.,:/'-])(?<![0-9]\s)-?[0-9]+(?:\.[0-9]+)?(?![0-9:/]|[-.,'][0-9]|\s[0-9]{3}\b)", re.ASCII
 )
 _SEPARATED = re.compile(r"[0-9](?:,[0-9]|['\u2019\u00a0 ][0-9]{3}\b)")
-_OVER = re.compile(r"\b(?:expired|ago|since|overdue)\b", re.IGNORECASE)
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 _GAP = r"[^\w\r\n\t]{1,3}"
 _WORD = r"[^\W\d_]+"
@@ -49,19 +48,17 @@ _TABLED = frozenset({"unknown", "invalid", "unmonitored"})
 """Words that are in the table, as unknown."""
 
 
-def pattern_advice(finding: Finding, options: Options) -> Iterator[Advice]:
+def pattern_advice(finding: Finding, section: Section) -> Iterator[Advice]:
     """Suggest a pattern for each number of an answer that is not read; each was tried on that answer."""
-    if finding.query not in NUMBER_GROUPS or finding.body is None or not isinstance(finding.verdict, Failure):
+    texts = QUERIES[finding.query].probe
+    if not texts.number or finding.body is None or not isinstance(finding.verdict, Failure):
         return
     # No number that may be a PIN, and no word that may be a password, is repeated.
     text = without_credentials(finding.body[:_READ].decode("utf-8", errors="replace")).strip()
-    if finding.query is Query.LICENSE and _OVER.search(text):
-        yield Advice(
-            "it seems to count the days since the license ended: a pattern would read them as days left, so "
-            "none is suggested"
-        )
+    if texts.over and re.search(texts.over, text, re.IGNORECASE):
+        yield Advice(texts.over_advice)
         return
-    found = dict(_proven(finding, text, options))
+    found = dict(_proven(finding, text, section))
     for pattern, value in found.items():
         one_of = f"; one of {len(found)} numbers in it: which is meant is yours to say"
         yield Advice(
@@ -77,20 +74,23 @@ def pattern_advice(finding: Finding, options: Options) -> Iterator[Advice]:
         )
 
 
-def _proven(finding: Finding, text: str, options: Options) -> Iterator[tuple[str, float]]:
+def _proven(finding: Finding, text: str, section: Section) -> Iterator[tuple[str, float]]:
     numbers = list(_NUMBER.finditer(text))
     if len(numbers) > _MOST_NUMBERS:
         return
     for number in numbers:
-        for pattern in _around(text, number, NUMBER_GROUPS[finding.query], alone=len(numbers) == 1):
-            read = _read_with(finding, replace(options, pattern=Pattern(pattern)))
+        for pattern in _around(text, number, QUERIES[finding.query].probe.number, alone=len(numbers) == 1):
+            read = _read_with(finding, section, pattern=Pattern(pattern))
             if isinstance(read, Number) and read.value == float(number[0]):
                 yield pattern, read.value
                 break
 
 
-def _read_with(finding: Finding, options: Options) -> Answer | Failure:
-    return decode(finding.request.operation, finding.body or b"", options)
+def _read_with(finding: Finding, section: Section, **settings: object) -> Answer | Failure:
+    """Read the answer again with other settings. Those that the query does not have change nothing."""
+    known = {key: value for key, value in settings.items() if key in type(section).model_fields}
+    read: Answer | Failure = finding.endpoint.decode(finding.body or b"", section.model_copy(update=known))
+    return read
 
 
 def _around(text: str, number: re.Match[str], group: str, *, alone: bool) -> Iterator[str]:
@@ -108,15 +108,15 @@ def _literal(match: re.Match[str] | None) -> str:
     return _SPECIAL.sub(r"\\\g<0>", match[0]) if match else ""
 
 
-def total_advice(finding: Finding, options: Options) -> Iterator[Advice]:
+def total_advice(finding: Finding, section: Section) -> Iterator[Advice]:
     """Suggest ``total_name`` where an entry is the sum of the others and is not called like a node."""
     if finding.body is None or (isinstance(finding.verdict, Counts) and finding.verdict.total is not None):
         return
-    without = _read_with(finding, replace(options, total_name=""))
+    without = _read_with(finding, section, total_name="")
     if not isinstance(without, Counts) or without.nodes is None:
         return
     for name in _sums(without.nodes):
-        read = _read_with(finding, replace(options, total_name=name))
+        read = _read_with(finding, section, total_name=name)
         if isinstance(read, Counts) and read.total is not None:
             yield Advice(
                 f"the entry {name!r} is {read.total}, the sum of all others: "
@@ -138,11 +138,11 @@ def _form(name: str) -> str:
     return re.sub(r"\d+", "0", name.casefold())
 
 
-def word_advice(finding: Finding, options: Options) -> Iterator[Advice]:
+def word_advice(finding: Finding, section: Section) -> Iterator[Advice]:
     """Suggest ``words`` for what a switch says of a phone, with each word where it has to be decided."""
     match finding.verdict:
         case Failure(reason=Reason.DECODE):
-            unknown = _word_of_one(finding, options)
+            unknown = _word_of_one(finding, section)
         case Extensions(rows=rows) | Peers(rows=rows):
             counted = Counter(row.word for row in rows if row.state is Registration.UNKNOWN)
             new = {word: count for word, count in counted.items() if word.casefold() not in _TABLED}
@@ -163,11 +163,11 @@ def word_advice(finding: Finding, options: Options) -> Iterator[Advice]:
         )
 
 
-def _word_of_one(finding: Finding, options: Options) -> list[str]:
+def _word_of_one(finding: Finding, section: Section) -> list[str]:
     """Return the word that an answer about one phone would be read by, if it only were known."""
     for word in _candidates((finding.body or b"")[:_READ_OF_STATE].decode("utf-8", errors="replace")):
         words: Mapping[Registration, tuple[str, ...]] = {Registration.REGISTERED: (word,)}
-        read = _read_with(finding, replace(options, words=words))
+        read = _read_with(finding, section, words=words)
         if isinstance(read, RegistrationState) and read.state is Registration.REGISTERED:
             return [read.word] if without_credentials(word) == word else []
     return []

@@ -19,6 +19,7 @@ from exporter.model import (
     RegistrationState,
 )
 from exporter.poll.registrations import states_by_tenant, states_of_peers
+from exporter.queries import registrations
 from exporter.request import Operation, Request
 
 _COSTS = {
@@ -71,7 +72,7 @@ PEERS = Way(RegistrationSource.PEERS)
 
 def ways(switch: SwitchConfiguration) -> list[Way]:
     """Return the ways to learn registrations, in the order in which they are tried."""
-    configured = switch.queries.registrations.parameter
+    configured = switch.queries.options(registrations.SPEC).parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
     return [LIST, *(Way(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
 
@@ -141,8 +142,8 @@ def _rank(one: Trial) -> int:
 
 def is_configured(way: Way, switch: SwitchConfiguration) -> bool:
     """Tell whether the configuration already says so."""
-    registrations = switch.queries.registrations
-    return way.source is registrations.source and way.parameter in {None, registrations.parameter}
+    section = switch.queries.options(registrations.SPEC)
+    return way.source is section.source and way.parameter in {None, section.parameter}
 
 
 def table(trials: Sequence[Trial]) -> Iterator[str]:

@@ -1,17 +1,24 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from exporter.config import Configuration
+from exporter.config import Configuration, SwitchConfiguration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource, Scope
 from exporter.patterns import Pattern
+from exporter.queries import QUERIES
 from tests.certificates import Authority
 
 Load = Callable[..., Configuration]
 
 SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def _options(switch: SwitchConfiguration, query: Query) -> Any:
+    """Return the section of a query, whatever its type."""
+    return switch.queries.options(QUERIES[query])
 
 
 def test_the_defaults_are_those_of_the_design(loaded: Load) -> None:
@@ -26,9 +33,12 @@ def test_the_defaults_are_those_of_the_design(loaded: Load) -> None:
     assert switch.thresholds.license == {"warning": 30 * DAY, "critical": 7 * DAY}
     assert switch.thresholds.balance == {"warning": 50, "critical": 10}
     assert switch.thresholds.registered_ratio == {"warning": 0.9, "critical": 0.5}
-    assert (switch.queries.peers.total_name, switch.queries.channels.total_name) == (None, None)
-    assert (switch.queries.calls.empty, switch.queries.calls.pattern) == ("zero", None)
-    registrations = switch.queries.registrations
+    assert (_options(switch, Query.PEERS).total_name, _options(switch, Query.CHANNELS).total_name) == (
+        None,
+        None,
+    )
+    assert (_options(switch, Query.CALLS).empty, _options(switch, Query.CALLS).pattern) == ("zero", None)
+    registrations = _options(switch, Query.REGISTRATIONS)
     assert (registrations.source, registrations.parameter) == (
         RegistrationSource.REGSTATE,
         ExtensionParameter.EXT,
@@ -102,13 +112,13 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authorit
     assert (tls.key_file, tls.server_name) == (tmp_path / "cert.key", "s")
     assert (tls.min_version, tls.insecure_skip_verify) == ("TLS13", True)
     assert [(node.name, node.channels_limit) for node in switch.nodes] == [("pbx1", None), ("0010", 500)]
-    queries = switch.queries
-    assert (queries.peers.interval, queries.peers.tenant_interval) == (None, 600.0)
-    assert queries.peers.total_name == "Summe"
-    assert (queries.calls.empty, queries.calls.pattern) == ("error", Pattern(r"(\d+) calls"))
-    assert queries.registrations.words == {Registration.REGISTERED: ("On",), Registration.UNKNOWN: ("?",)}
-    assert queries.registrations.source is RegistrationSource.PEERS
-    assert queries.registrations.parameter is ExtensionParameter.ID
+    peers, calls = _options(switch, Query.PEERS), _options(switch, Query.CALLS)
+    assert (peers.interval, peers.tenant_interval, peers.total_name) == (None, 600.0, "Summe")
+    assert (calls.empty, calls.pattern) == ("error", Pattern(r"(\d+) calls"))
+    registrations = _options(switch, Query.REGISTRATIONS)
+    assert registrations.words == {Registration.REGISTERED: ("On",), Registration.UNKNOWN: ("?",)}
+    assert registrations.source is RegistrationSource.PEERS
+    assert registrations.parameter is ExtensionParameter.ID
     assert switch.discover_tenants.enabled
     assert [pattern.pattern for pattern in switch.discover_tenants.exclude] == ["AB", "AC"]
 

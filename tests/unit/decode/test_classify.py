@@ -2,10 +2,20 @@ import json
 
 import pytest
 
-from exporter.decode import Options, decode
-from exporter.decode.classify import MOST_ENTRIES, classify
+from exporter.decode.classify import (
+    ENVELOPE_NAMES,
+    MOST_ENTRIES,
+    classify,
+    is_complaint,
+    is_refusal,
+    is_sentence,
+    noise,
+    speaks_of_trouble,
+)
 from exporter.model import Extensions, Failure, Reason, Tenants
+from exporter.patterns import Pattern
 from exporter.request import Operation
+from tests.reading import decode
 
 _REFUSAL = "Too bad... you mistaken the security api key."
 _WARNING = "Warning: Undefined variable $n in /srv/www/proxyapi.php on line 12"
@@ -24,7 +34,7 @@ _WARNING = "Warning: Undefined variable $n in /srv/www/proxyapi.php on line 12"
 )
 def test_the_first_reason_wins(body: bytes, reason: Reason) -> None:
     """A body for which several reasons could be given has the first one of the documented order."""
-    outcome = classify(Operation.COUNT_CALLS, body)
+    outcome = classify(body, shown=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is reason
 
@@ -32,29 +42,28 @@ def test_the_first_reason_wins(body: bytes, reason: Reason) -> None:
 @pytest.mark.parametrize("dressed", ["12", "\ufeff12", " 12\r\n", '"12"', '\ufeff\r\n" 12 "\n'])
 def test_dress_is_taken_off(dressed: str) -> None:
     """A byte order mark, white space and the quotes of a JSON string are no part of the text."""
-    assert classify(Operation.COUNT_CALLS, dressed.encode()) == "12"
+    assert classify(dressed.encode(), shown=True) == "12"
 
 
 @pytest.mark.parametrize("body", [b"]", b"[]", b"[ ]", b"{}"])
 def test_an_empty_list_is_something(body: bytes) -> None:
     """An empty list is a list; where one value was due, it is nothing."""
     assert decode(Operation.EXTENSIONS, body) == Extensions(())
-    outcome = classify(Operation.COUNT_CALLS, body)
+    outcome = classify(body, shown=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
 
 
-@pytest.mark.parametrize("operation", [Operation.COUNT_PEERS, Operation.REGISTRATION])
-def test_names_in_json_may_be_any_text(operation: Operation) -> None:
+def test_names_in_json_may_be_any_text() -> None:
     """What a name in JSON reads like is not what the switch says."""
     body = f'{{"{_REFUSAL} {_WARNING} <html>": 1}}'
-    assert classify(operation, body.encode()) == body
+    assert classify(body.encode(), shown=True) == body
 
 
 @pytest.mark.parametrize("body", [b"null", b" [ \r\n ] | ", b"[" + b" " * 100_000 + b"]", b"{  }|", b"|\r\n"])
 def test_nothing_in_any_dress(body: bytes) -> None:
     """However much white space there is, no value came."""
-    outcome = classify(Operation.COUNT_PEERS, body)
+    outcome = classify(body, shown=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
 
@@ -101,8 +110,8 @@ def test_a_declared_charset(charset: str, name: str) -> None:
         (Operation.LICENSE_DAYS, "Müller 12"),
     ):
         text = json.dumps(body, ensure_ascii=False)
-        outcome = decode(operation, text.encode("latin-1"), Options(), charset)
-        as_utf8 = decode(operation, text.encode(), Options(), charset)
+        outcome = decode(operation, text.encode("latin-1"), charset=charset)
+        as_utf8 = decode(operation, text.encode(), charset=charset)
         assert name in (outcome.rows[0].name if isinstance(outcome, Tenants) else repr(outcome))
         assert "Müller" in (as_utf8.rows[0].name if isinstance(as_utf8, Tenants) else repr(as_utf8))
 
@@ -110,11 +119,111 @@ def test_a_declared_charset(charset: str, name: str) -> None:
 def test_more_entries_than_any_installation_has_nodes() -> None:
     """Megabytes of pairs are not taken apart."""
     for text in ("a:1|" * (MOST_ENTRIES + 1), '{"a":1' + ',"b":1' * (MOST_ENTRIES + 1) + "}"):
-        outcome = classify(Operation.COUNT_PEERS, text.encode())
+        outcome = classify(text.encode(), shown=True)
         assert isinstance(outcome, Failure)
         assert outcome.reason is Reason.TOO_LARGE
 
 
 def test_no_name_is_expected_where_a_number_is() -> None:
     """A number is never taken out of JSON with a diagnostic in it."""
-    assert isinstance(classify(Operation.LICENSE_DAYS, f'{{"x": "{_WARNING}"}}'.encode()), Failure)
+    text = f'{{"x": "{_WARNING}"}}'
+    outcome = decode(Operation.LICENSE_DAYS, text.encode(), {"pattern": Pattern(r"line (\d+)")})
+    assert isinstance(outcome, Failure)
+
+
+def test_of_a_private_answer_no_diagnostic_is_quoted() -> None:
+    """PHP repeats what it was given."""
+    outcome = classify(f"{_WARNING}: MUST-NOT-SHOW".encode(), shown=False)
+    assert isinstance(outcome, Failure)
+    assert "proxyapi" not in outcome.detail
+
+
+@pytest.mark.parametrize(
+    "text", [_REFUSAL, _REFUSAL.upper(), f"<b>{_REFUSAL}</b>", f"{_REFUSAL}|", _REFUSAL.replace(" ", "\r\n ")]
+)
+def test_the_refusal_is_known_in_any_dress(text: str) -> None:
+    """Case, spacing, tags and a pipe do not hide the refusal."""
+    assert is_refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{_REFUSAL} Retry.", "Too bad", f"100|{_REFUSAL}|SIP", f'["{_REFUSAL}"]', "x" * 5000 + "\n" + _REFUSAL],
+)
+def test_nothing_else_is_the_refusal(text: str) -> None:
+    """Another sentence, a cell of a table, and JSON that quotes it are not the refusal."""
+    assert not is_refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["No id specified", "<b>Wrong tenant</b>", "Tenant desconhecido: ACME", "Нет доступа"]
+)
+def test_sentences(text: str) -> None:
+    """Two words in letters, of any script and between tags, are a sentence."""
+    assert is_sentence(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["12 calls", "Error", "pbx one:12|pbx two", '"Wrong or miss', "a b", "ab\0 cd", "ab " * 500]
+)
+def test_no_sentences(text: str) -> None:
+    """One word, cells, JSON that broke off, control characters and pages are no sentence."""
+    assert not is_sentence(text)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"error": 403},
+        {"Error": "x", "pbx1": 3},
+        {"status": "error"},
+        {"code": 403},
+        dict.fromkeys(ENVELOPE_NAMES),
+        {"success": False, "message": "no"},
+        {"result": "error", "reason": "no"},
+    ],
+)
+def test_complaints(record: dict[str, object]) -> None:
+    """An object with an error, or of nothing but words about the request, is a complaint."""
+    assert is_complaint(record)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"error": None, "pbx1": 3},
+        {"status": "ok", "result": "30"},
+        {"result": {"pbx1": 3}},
+        {"pbx1": 3, "code": 1},
+    ],
+)
+def test_no_complaints(record: dict[str, object]) -> None:
+    """An error that is none, and whatever may hold a value, is not a complaint."""
+    assert not is_complaint(record)
+
+
+@pytest.mark.parametrize("sign", [" Warning:", " <html"])
+def test_noise_far_inside_is_not_searched_for(sign: str) -> None:
+    """The search ends after 64 Ki characters, so that a large body does not hold up the event loop."""
+    fits = 65_536 - len(sign)
+    assert noise("x" * fits + sign, shown=True) is not None
+    assert noise("x" * (fits + 1) + sign, shown=True) is None
+
+
+def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
+    """4,096 characters with all that stands around it, and 1,000: a page and a list are neither."""
+    refusal = f"\n{_REFUSAL}"
+    assert is_refusal("x" * (4096 - len(refusal)) + refusal)
+    assert is_refusal("x" * (4097 - len(refusal)) + refusal) is False
+    assert is_sentence(f"so {'x' * 997}")
+    assert is_sentence(f"so {'x' * 998}") is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Error 403", True), ('{"code": 403}', True), ("30 days left", False), ('{"days": 30}', False)],
+)
+def test_trouble(text: str, expected: bool) -> None:  # noqa: FBT001 -- the expectation of a case
+    """A text that complains is told from one that wraps a number."""
+    assert speaks_of_trouble(text) is expected

@@ -75,7 +75,7 @@ def _samples(registry: CollectorRegistry, prefix: str = "softswitch_") -> list[s
 def test_every_counter_starts_at_zero(registry: CollectorRegistry) -> None:
     """Each reason exists before it happens: a counter that is born at 1 has no increase."""
     instruments = Instruments(registry)
-    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
+    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH, has_rows=True)
 
     labels = {"switch": "pbx", "query": "peers"}
     assert value(instruments, "softswitch_empty_answers_total", labels) == 0
@@ -90,9 +90,9 @@ def test_every_counter_starts_at_zero(registry: CollectorRegistry) -> None:
 def test_starting_again_resets_nothing(registry: CollectorRegistry) -> None:
     """A reload that keeps a switch keeps its counters."""
     instruments = Instruments(registry)
-    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
+    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH, has_rows=True)
     instruments.empty_answers.labels("pbx", "peers").inc()
-    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH)
+    instruments.start_at_zero("pbx", Query.PEERS, Scope.SWITCH, has_rows=True)
 
     assert value(instruments, "softswitch_empty_answers_total", {"switch": "pbx", "query": "peers"}) == 1
 
@@ -101,7 +101,7 @@ def test_a_switch_that_left_leaves_nothing(registry: CollectorRegistry) -> None:
     """Its counters go, those of the others stay."""
     instruments = Instruments(registry)
     for switch in ("pbx", "other"):
-        instruments.start_at_zero(switch, Query.PEERS, Scope.SWITCH)
+        instruments.start_at_zero(switch, Query.PEERS, Scope.SWITCH, has_rows=True)
         instruments.breaker_open.labels(switch).set(1)
 
     instruments.forget("pbx")

@@ -5,12 +5,12 @@ import contextlib
 import gzip
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter import client as client_module
 from exporter.cli.probe.questions import Question
 from exporter.cli.probe.runner import open_runner
 from exporter.client import open_client
@@ -24,6 +24,7 @@ from exporter.net.bodies import HUGE, LARGE, Room
 from exporter.poll import SwitchContext, fetch
 from exporter.poll.fetch import Fetcher
 from exporter.poll.requests import Item
+from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 
 _LIMIT = HUGE + 2**20
@@ -37,7 +38,10 @@ Configured = Callable[..., SwitchConfiguration]
 @pytest.fixture(autouse=True)
 def lists_that_are_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let lists be no larger than what is huge, or the tests would be slow."""
-    monkeypatch.setattr(client_module, "LIST_LIMIT", _LIMIT)
+    tenants = QUERIES[Query.TENANTS]
+    assert tenants.switch
+    small = replace(tenants, switch=replace(tenants.switch, max_bytes=_LIMIT))
+    monkeypatch.setattr(fetch, "QUERIES", {Query.TENANTS: small})
 
 
 def _context(configuration: SwitchConfiguration) -> SwitchContext:
@@ -207,7 +211,7 @@ async def test_a_defect_beside_the_client(configured: Configured) -> None:
     async with _switch(b"5" * (HUGE + 1)) as url, _asking(url, configured) as context:
 
         async def use(do: Callable[[], Awaitable[object]]) -> None:
-            async with context.client.ask(_ITEM.request, "k1234567"):
+            async with context.client.ask(_ITEM.request, "k1234567", max_bytes=64 * 2**20):
                 assert context.client._large.locked()
                 await do()
 

@@ -73,7 +73,7 @@ async def _proxy(answer: bytes | None = None, context: ssl.SSLContext | None = N
 async def _ask(configuration: SwitchConfiguration) -> Content | Failure:
     opened = open_client(configuration)
     try:
-        async with opened.ask(Request(Operation.COUNT_PEERS), _KEY) as body:
+        async with opened.ask(Request(Operation.COUNT_PEERS), _KEY, max_bytes=1000) as body:
             return body
     finally:
         await opened.session.close()

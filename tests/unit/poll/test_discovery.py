@@ -131,7 +131,7 @@ def test_a_row_without_a_name_drops_nobody(configured: Configured) -> None:
     discovery.accept(_list("ACME", "BOREAL", "CINDER"))
 
     for _ in range(4):
-        discovery.accept(Tenants(_list("ACME", "BOREAL").rows, Skipped(1, 1, "row 3 has no code")))
+        discovery.accept(Tenants(_list("ACME", "BOREAL").rows, skipped=Skipped(1, 1, "row 3 has no code")))
         assert _wanted(discovery, configured) == ["ACME", "BOREAL", "CINDER"]
 
 

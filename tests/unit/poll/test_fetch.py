@@ -1,12 +1,17 @@
 import pytest
 
-from exporter.decode import Options
 from exporter.masking import Mask
-from exporter.model import Failure, Number, Query, Reason, Scope, Target
+from exporter.model import Answer, Failure, Number, Query, Reason, Scope, Target
 from exporter.poll.fetch import FailedAnswers, displayed, masked, read_answer
 from exporter.request import Operation
+from tests.reading import READERS, endpoint_of, section_of
 
 KEY = "s3cr3t/key&more"
+
+
+def _read(operation: Operation, body: bytes, mask: Mask) -> Answer | Failure:
+    query, endpoint = READERS[operation]
+    return read_answer(endpoint, section_of(query), body, mask)
 
 
 @pytest.fixture
@@ -19,14 +24,14 @@ def mask() -> Mask:
 
 def test_a_value_is_read_as_the_decoder_reads_it(mask: Mask) -> None:
     """Masking has no part in an answer that decodes."""
-    assert read_answer(Operation.COUNT_CALLS, b"42", Options(), mask) == Number(42)
+    assert _read(Operation.COUNT_CALLS, b"42", mask) == Number(42)
 
 
 @pytest.mark.parametrize("before", [0, 60, 100, 110, 118])
 def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
     """Wherever a quotation is cut, it is not cut in the middle of a key."""
     body = ("x" * before + KEY + " is what you sent").encode()
-    failure = read_answer(Operation.COUNT_CALLS, body, Options(), mask)
+    failure = _read(Operation.COUNT_CALLS, body, mask)
     assert isinstance(failure, Failure)
     assert "s3cr3t" not in failure.detail
     assert failure.reason is not Reason.EMPTY
@@ -34,14 +39,14 @@ def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
 
 def test_a_large_answer_is_not_quoted(mask: Mask) -> None:
     """Of an answer that would take long to mask only the size is told, with the reason it has anyway."""
-    failure = read_answer(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), Options(), mask)
+    failure = _read(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), mask)
     assert failure == Failure(Reason.DECODE, "100,015 bytes came that are no answer to this")
 
 
 def test_an_answer_that_is_a_key_is_a_failure(mask: Mask) -> None:
     """What decodes only once it is masked is told without a quotation."""
     mask.add("|x")
-    failure = read_answer(Operation.COUNT_PEERS, b"pbx1:5|x", Options(), mask)
+    failure = _read(Operation.COUNT_PEERS, b"pbx1:5|x", mask)
     assert isinstance(failure, Failure)
     assert "|x" not in failure.detail
 
@@ -63,7 +68,7 @@ def test_bytes_that_are_no_text_stay(mask: Mask) -> None:
 )
 def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
     """A member whose name speaks of a credential is shown without its value."""
-    failure = read_answer(Operation.LIMITS, body.encode(), Options(), mask)
+    failure = _read(Operation.LIMITS, body.encode(), mask)
     assert isinstance(failure, Failure)
     assert "hunter2" not in failure.detail
 
@@ -71,7 +76,9 @@ def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
 @pytest.mark.parametrize("before", [0, 2038, 2048, 2060])
 def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
     """At most 2,048 characters, and no part of a key, wherever the text is cut."""
-    text = displayed(Operation.COUNT_CALLS, ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask)
+    text = displayed(
+        endpoint_of(Operation.COUNT_CALLS), ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask
+    )
 
     assert len(text) == 2048
     assert "s3cr" not in text
@@ -80,26 +87,31 @@ def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
 
 def test_keys_do_not_make_room_for_a_part_of_one(mask: Mask) -> None:
     """Keys that are masked shorten a text; what moves up behind them is masked as well."""
-    text = displayed(Operation.COUNT_CALLS, (KEY * 4000).encode(), mask)
+    text = displayed(endpoint_of(Operation.COUNT_CALLS), (KEY * 4000).encode(), mask)
 
     assert set(text) <= set("*…")
 
 
 def test_a_large_answer_is_not_shown(mask: Mask) -> None:
     """Masking it would hold up the event loop: its size is told."""
-    assert displayed(Operation.COUNT_CALLS, b"x" * 100_000, mask) == "100,000 bytes, too many to be shown"
+    assert (
+        displayed(endpoint_of(Operation.COUNT_CALLS), b"x" * 100_000, mask)
+        == "100,000 bytes, too many to be shown"
+    )
 
 
 def test_no_part_of_a_list_is_shown(mask: Mask) -> None:
     """Of a list that could not be read size and type are told, however large it is."""
     body = b'[{"password": "MUST-NOT-SHOW"' + b" " * 100_000
 
-    assert displayed(Operation.EXTENSIONS, body, mask) == "list of 100,029 bytes, JSON"
+    assert displayed(endpoint_of(Operation.EXTENSIONS), body, mask) == "list of 100,029 bytes, JSON"
 
 
 def test_no_credential_is_shown(mask: Mask) -> None:
     """A member whose name speaks of a credential is shown without its value."""
-    text = displayed(Operation.LIMITS, b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask)
+    text = displayed(
+        endpoint_of(Operation.LIMITS), b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask
+    )
 
     assert text == '{"maxchannels": "many", "ex_webpassword": "***"}'
 

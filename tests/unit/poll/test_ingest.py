@@ -13,7 +13,6 @@ from exporter.model import (
     Extension,
     Extensions,
     Failure,
-    Limits,
     Number,
     Peer,
     Peers,
@@ -30,9 +29,11 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.ingest import Ingester
 from exporter.poll.key_health import KeyHealth
 from exporter.poll.planner import Targets
-from exporter.poll.requests import OPERATIONS, Item
+from exporter.poll.requests import Item
+from exporter.queries.limits import Limits
 from exporter.request import Operation, Request
 from exporter.store import Store
+from tests.reading import OPERATIONS
 from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
@@ -352,7 +353,7 @@ async def test_a_node_without_a_count_is_there(taking: Taking) -> None:
     skipped = Skipped(1, 0, 'the count of "n2" cannot be read')
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
-            await made.take(Query.PEERS, "", Counts(None, {"n1": 3}, frozenset({"n2"}), skipped))
+            await made.take(Query.PEERS, "", Counts(None, {"n1": 3}, frozenset({"n2"}), skipped=skipped))
 
     assert made.store.values(catalogue.PEERS) is None
     assert made.store.values(catalogue.NODE_PEERS) == {"n1": 3}
@@ -364,7 +365,7 @@ async def test_a_node_without_a_count_is_there(taking: Taking) -> None:
 async def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(taking: Taking) -> None:
     """It may be the one that is not in the answer: whether that is there is unknown, and so absent."""
     made = taking(nodes=["n1", "n2"])
-    await made.take(Query.PEERS, "", Counts(9, {"n1": 3}, frozenset(), Skipped(1, 1, "a name")))
+    await made.take(Query.PEERS, "", Counts(9, {"n1": 3}, skipped=Skipped(1, 1, "a name")))
 
     assert made.store.values(catalogue.PEERS) == 9
     assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1}
@@ -379,7 +380,7 @@ async def test_peers_of_an_incomplete_list(taking: Taking) -> None:
     item = Item(Target(Query.REGISTRATIONS, Scope.SWITCH), Request(Operation.PEERS))
     rows = (Peer("100-A", "n1", Registration.REGISTERED, "OK"),)
     for skipped, state in ((None, "unregistered"), (Skipped(1, 1, "a name"), "unknown")):
-        await made.ingester.ingest(item, Peers(rows, skipped), KeyHealth("secret"))
+        await made.ingester.ingest(item, Peers(rows, skipped=skipped), KeyHealth("secret"))
         counted = made.store.values(catalogue.TENANT_EXTENSIONS, "A")
         assert isinstance(counted, Mapping)
         assert counted[state] == 1

@@ -19,6 +19,7 @@ from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller, SwitchContext
+from exporter.queries import peers as peers_query
 from tests.served import value
 
 Configured = Callable[..., SwitchConfiguration]
@@ -501,7 +502,7 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     """Switched off and on again, it has no cycle until two of its sweeps have begun."""
     made = polling()
     on = made.poller.configuration
-    peers = on.queries.peers.model_copy(update={"interval": None})
+    peers = on.queries.options(peers_query.SPEC).model_copy(update={"interval": None})
     off = on.model_copy(update={"queries": on.queries.model_copy(update={"peers": peers})})
     await made.sweep(Query.PEERS, Scope.SWITCH)
     for configuration in (off, on):

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import ExtensionParameter, Query, Scope, Target
-from exporter.poll.requests import OPERATIONS, Item, for_extensions, for_switch, for_tenants
+from exporter.poll.requests import Item, for_extensions, for_switch, for_tenants
 from exporter.request import Operation, Request
+from tests.reading import OPERATIONS
 
 _OF_TENANTS = [
     Query.PEERS,

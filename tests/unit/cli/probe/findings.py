@@ -1,10 +1,10 @@
 """Findings as tests make them."""
 
 from exporter.cli.probe.questions import Finding
-from exporter.decode import Options, decode
 from exporter.model import ExtensionParameter, Failure, Query, Reason
-from exporter.poll.requests import OPERATIONS
+from exporter.queries import QUERIES
 from exporter.request import Operation, Request
+from tests.reading import OPERATIONS, section_of
 
 _OF_TENANTS = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATIONS}
 
@@ -24,16 +24,17 @@ def asked(query: Query, operation: Operation | None = None, tenant: str | None =
 def answered(
     query: Query,
     body: bytes | str,
-    options: Options = Options(),  # noqa: B008 -- frozen
     *,
     operation: Operation | None = None,
     tenant: str | None = None,
     seconds: float = 0.1,
+    **settings: object,
 ) -> Finding:
-    """Return what comes of an answer."""
+    """Return what comes of an answer, with these settings of the query."""
     raw = body.encode() if isinstance(body, str) else body
     request = asked(query, operation, tenant)
-    return Finding(query, request, seconds, decode(request.operation, raw, options), raw, status=200)
+    verdict = QUERIES[query].of(request).decode(raw, section_of(query, **settings))
+    return Finding(query, request, seconds, verdict, raw, status=200)
 
 
 def failed(query: Query, reason: Reason, detail: str = "said", **more: object) -> Finding:

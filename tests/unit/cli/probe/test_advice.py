@@ -10,9 +10,8 @@ from exporter.cli.probe.advice import advice
 from exporter.cli.probe.questions import Finding
 from exporter.cli.probe.render import settings_lines
 from exporter.config import SwitchConfiguration, load
-from exporter.decode import decode
 from exporter.model import Failure, Query, Reason
-from exporter.poll.options import options
+from exporter.queries import QUERIES
 from exporter.request import Operation
 from tests.unit.cli.probe.findings import answered, failed
 
@@ -125,7 +124,8 @@ def test_the_lines_mend_it(query: Query, body: str, configured: Configured, tmp_
         head = ["switches:", f"{space[2:]}- name: pbx", f"{space}url: http://127.0.0.1:9/", f"{space}key: k"]
         file.write_text("\n".join([*head, *lines]))
         (switch,) = load(file, {}).switches
-        read = decode(finding.request.operation, finding.body or b"", options(query, switch))
+        section = switch.queries.options(QUERIES[query])
+        read = finding.endpoint.decode(finding.body or b"", section)
         assert not isinstance(read, Failure), (read, lines)
 
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from exporter.cli.probe.advice import advice
-from exporter.cli.probe.questions import Advice, Finding, setting
+from exporter.cli.probe.questions import Advice, Finding, Question, setting
 from exporter.cli.probe.render import about_answer, about_request, advice_lines, settings_lines, summary
 from exporter.config import SwitchConfiguration
-from exporter.decode import is_list
 from exporter.masking import Mask
 from exporter.model import Query, Reason
 from exporter.poll.fetch import read_answer
-from exporter.poll.options import options
+from exporter.queries import QUERIES
 from exporter.request import Operation, Request
+from tests.reading import READERS, endpoint_of
 from tests.unit.cli.probe.findings import answered, asked, failed
 
 Configured = Callable[..., SwitchConfiguration]
@@ -27,27 +27,15 @@ SECRET = "must-not-show"
 PERSON = "Zephyrine"
 """A name that no fixture and no text of ours has."""
 
-QUERIES = {
-    Operation.COUNT_PEERS: Query.PEERS,
-    Operation.COUNT_CHANNELS: Query.CHANNELS,
-    Operation.COUNT_CALLS: Query.CALLS,
-    Operation.LICENSE_DAYS: Query.LICENSE,
-    Operation.BALANCE: Query.BALANCE,
-    Operation.REGISTRATION: Query.REGISTRATIONS,
-    Operation.EXTENSIONS: Query.EXTENSIONS,
-    Operation.LIMITS: Query.LIMITS,
-    Operation.TENANTS: Query.TENANTS,
-    Operation.PEERS: Query.REGISTRATIONS,
-}
-
 
 def told(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
     """Return all that is printed of an answer: itself, the advice and the summary."""
     mask = Mask()
     mask.add(KEY)
-    query = QUERIES[operation]
-    verdict = read_answer(operation, body, options(query, switch), mask)
-    finding = Finding(query, asked(query, operation), 0.1, verdict, body, status=200)
+    query, _ = READERS[operation]
+    request, section = asked(query, operation), switch.queries.options(QUERIES[query])
+    verdict = read_answer(QUERIES[query].of(request), section, body, mask)
+    finding = Finding(query, request, 0.1, verdict, body, status=200)
     given = advice(finding, switch, [])
     lines = [
         *about_answer(finding, switch, mask),
@@ -57,11 +45,6 @@ def told(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
     return "\n".join(map(mask, lines))
 
 
-def test_every_operation_is_among_them() -> None:
-    """Nothing that can be asked is left out of these tests."""
-    assert QUERIES.keys() == set(Operation)
-
-
 @pytest.mark.parametrize("operation", Operation)
 def test_no_answer_shows_a_credential(operation: Operation, configured: Configured) -> None:
     """Of every fixture, given as the answer to anything, no credential is printed."""
@@ -69,7 +52,7 @@ def test_no_answer_shows_a_credential(operation: Operation, configured: Configur
     files = [path for path in ANSWERS.rglob("*") if path.suffix in {".json", ".txt", ".html", ".bin"}]
     assert len(files) > 100
     for file in files:
-        if file.name == "extensions-sentence.txt" and not is_list(operation):
+        if file.name == "extensions-sentence.txt" and not endpoint_of(operation).private:
             continue  # a sentence with a bare credential, where nothing marks it as one
         assert SECRET not in told(operation, file.read_bytes(), switch).casefold(), file.name
 
@@ -89,7 +72,7 @@ PERSONAL_LISTS = [
 
 
 @pytest.mark.parametrize("body", PERSONAL_LISTS)
-@pytest.mark.parametrize("operation", [each for each in Operation if is_list(each)])
+@pytest.mark.parametrize("operation", [each for each in Operation if endpoint_of(each).private])
 def test_no_list_shows_a_person(operation: Operation, body: str, configured: Configured) -> None:
     """Of lists in any shape no name of a person is printed, except as a column beside one that is known."""
     shown = told(operation, body.encode(), configured())
@@ -159,10 +142,17 @@ def test_any_bytes_can_be_shown(configured: Configured, operation: Operation, bo
 
 def test_a_request_is_shown_without_its_key() -> None:
     """And what asks for much says so before."""
-    lines = list(about_request(URL("https://u:p@pbx.example.com/api"), Request(Operation.PEERS)))
+    lines = list(
+        about_request(
+            URL("https://u:p@pbx.example.com/api"), Question(Query.REGISTRATIONS, Request(Operation.PEERS))
+        )
+    )
     assert lines[0] == "request   https://pbx.example.com/api?reqtype=CHANSIPPEERS&format=json&key=***"
     assert lines[1].startswith("asks for  every phone")
-    assert len(list(about_request(URL("http://h/"), Request(Operation.LICENSE_DAYS)))) == 1
+    assert (
+        len(list(about_request(URL("http://h/"), Question(Query.LICENSE, Request(Operation.LICENSE_DAYS)))))
+        == 1
+    )
 
 
 def test_a_long_list_of_columns_is_cut(configured: Configured) -> None:

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cli.probe.settings_from_answers import pattern_advice, total_advice, word_advice
-from exporter.decode import Options, decode
 from exporter.model import Counts, Number, Query
 from exporter.patterns import Pattern
 from exporter.request import Operation
+from tests.reading import section_of
 from tests.unit.cli.probe.findings import answered
 
 NUMBERS = [Query.CALLS, Query.LICENSE, Query.BALANCE]
@@ -18,7 +17,7 @@ NUMBERS = [Query.CALLS, Query.LICENSE, Query.BALANCE]
 
 def patterns(query: Query, body: bytes | str) -> list[str]:
     """Return the patterns that are suggested for an answer."""
-    found: list[Any] = [each.settings for each in pattern_advice(answered(query, body), Options())]
+    found: list[Any] = [each.settings for each in pattern_advice(answered(query, body), section_of(query))]
     return [settings["queries"][query.value]["pattern"] for settings in found if settings]
 
 
@@ -43,7 +42,9 @@ def test_a_number_in_words(query: Query, body: str, pattern: str) -> None:
 
 def test_of_two_numbers_each_is_suggested_and_none_is_sure() -> None:
     """Which of them is meant the operator says."""
-    advice = list(pattern_advice(answered(Query.LICENSE, "5 nodes may run for 42 days"), Options()))
+    advice = list(
+        pattern_advice(answered(Query.LICENSE, "5 nodes may run for 42 days"), section_of(Query.LICENSE))
+    )
     found: list[Any] = [each.settings for each in advice]
     assert [settings["queries"]["license"]["pattern"] for settings in found] == [
         r"(-?\d+) nodes",
@@ -76,7 +77,7 @@ def test_no_pattern_where_no_number_is_the_value(body: str) -> None:
 @pytest.mark.parametrize("body", ["1,234.50 EUR", "1.234,50 EUR", "1'234 EUR", "12,5", "1 234.00 EUR"])
 def test_separators_are_not_read(body: str) -> None:
     """Part of a number is never suggested, and it is said why."""
-    advice = list(pattern_advice(answered(Query.BALANCE, body), Options()))
+    advice = list(pattern_advice(answered(Query.BALANCE, body), section_of(Query.BALANCE)))
     assert [each.settings for each in advice] == [{}]
     assert "thousands" in advice[0].text
 
@@ -96,13 +97,15 @@ def test_every_pattern_was_tried(query: Query, body: str) -> None:
     for pattern in patterns(query, body):
         tried = Pattern(pattern)
         assert tried.groups == 1
-        read = decode(finding.request.operation, finding.body or b"", replace(Options(), pattern=tried))
+        read = finding.endpoint.decode(finding.body or b"", section_of(query, pattern=tried))
         assert isinstance(read, Number)
 
 
-def total_names(body: str, options: Options = Options()) -> list[str]:  # noqa: B008 -- frozen
+def total_names(body: str, total_name: str | None = None) -> list[str]:
     """Return the total names that are suggested."""
-    found: list[Any] = [each.settings for each in total_advice(answered(Query.PEERS, body, options), options)]
+    finding = answered(Query.PEERS, body, total_name=total_name)
+    section = section_of(Query.PEERS, total_name=total_name)
+    found: list[Any] = [each.settings for each in total_advice(finding, section)]
     return [settings["queries"]["peers"]["total_name"] for settings in found]
 
 
@@ -128,12 +131,14 @@ def test_the_sum_of_the_others(body: str, suggested: list[str]) -> None:
 
 def test_a_total_that_is_called_otherwise_than_configured() -> None:
     """``total_name`` that is not in the answer is corrected."""
-    assert total_names('{"a1": 3, "a2": 5, "TOTALE": 8}', Options(total_name="Total")) == ["TOTALE"]
+    assert total_names('{"a1": 3, "a2": 5, "TOTALE": 8}', "Total") == ["TOTALE"]
 
 
 def test_it_says_that_it_is_a_guess() -> None:
     """The sum alone is no proof."""
-    (advice,) = total_advice(answered(Query.PEERS, '{"a1": 3, "a2": 5, "cluster": 8}'), Options())
+    (advice,) = total_advice(
+        answered(Query.PEERS, '{"a1": 3, "a2": 5, "cluster": 8}'), section_of(Query.PEERS)
+    )
     assert "guess" in advice.text
     assert not advice.sure
 
@@ -143,7 +148,7 @@ def test_a_suggestion_is_the_total(entries: dict[str, int]) -> None:
     """Whatever the entries, what is suggested makes the answer state a total."""
     body = json.dumps(entries)
     for name in total_names(body):
-        verdict = answered(Query.PEERS, body, Options(total_name=name)).verdict
+        verdict = answered(Query.PEERS, body, total_name=name).verdict
         assert isinstance(verdict, Counts)
         assert verdict.total == sum((verdict.nodes or {}).values())
 
@@ -152,7 +157,9 @@ def words(body: str, operation: Operation = Operation.REGISTRATION) -> list[str]
     """Return the words that are to be decided on."""
     found: list[Any] = [
         each.settings
-        for each in word_advice(answered(Query.REGISTRATIONS, body, operation=operation), Options())
+        for each in word_advice(
+            answered(Query.REGISTRATIONS, body, operation=operation), section_of(Query.REGISTRATIONS)
+        )
         if each.settings
     ]
     assert all(settings["queries"]["registrations"]["words"]["unregistered"] == [] for settings in found)
@@ -203,7 +210,7 @@ def test_the_words_of_a_list(states: list[str], expected: list[str]) -> None:
 def test_a_word_that_is_not_shown_is_spoken_of() -> None:
     """That there is one more is said, without it."""
     finding = answered(Query.REGISTRATIONS, rows("Jane Doe"), operation=Operation.EXTENSIONS)
-    (advice,) = word_advice(finding, Options())
+    (advice,) = word_advice(finding, section_of(Query.REGISTRATIONS))
     assert advice.text.startswith("1 more words")
     assert "Jane" not in advice.text
 

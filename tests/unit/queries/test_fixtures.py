@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.decode import Options, decode, is_list
 from exporter.model import Failure, Reason, Registration
 from exporter.patterns import Pattern
 from exporter.request import Operation
+from tests.reading import decode, endpoint_of
 
 _ANSWERS = Path(__file__).parents[2] / "fixtures" / "answers"
 _ABOUT_THEM = {"index.yaml", "README.md", ".gitattributes"}
@@ -18,10 +18,10 @@ _COUNTS = [Operation.COUNT_PEERS, Operation.COUNT_CHANNELS]
 _NUMBERS = [Operation.COUNT_CALLS, Operation.LICENSE_DAYS, Operation.BALANCE]
 _GROUPS = {
     "all": list(Operation),
-    "values": [operation for operation in Operation if not is_list(operation)],
+    "values": [operation for operation in Operation if not endpoint_of(operation).rows],
     "counts": _COUNTS,
     "numbers": _NUMBERS,
-    "lists": [operation for operation in Operation if is_list(operation)],
+    "lists": [operation for operation in Operation if endpoint_of(operation).rows],
 }
 
 Entry = Mapping[str, Any]
@@ -34,13 +34,13 @@ def _operations(entry: Entry) -> list[Operation]:
     return _GROUPS[named] if isinstance(named, str) else [Operation[name] for name in named]
 
 
-def _options(entry: Entry) -> Options:
+def _settings(entry: Entry) -> dict[str, object]:
     given = entry.get("options", {})
-    return Options(
-        pattern=Pattern(given["pattern"]) if "pattern" in given else None,
-        total_name=given.get("total_name"),
-        words={Registration(state): tuple(words) for state, words in given.get("words", {}).items()},
-    )
+    return {
+        "pattern": Pattern(given["pattern"]) if "pattern" in given else None,
+        "total_name": given.get("total_name"),
+        "words": {Registration(state): tuple(words) for state, words in given.get("words", {}).items()},
+    }
 
 
 _CASES = [
@@ -53,10 +53,10 @@ _CASES = [
 @pytest.mark.parametrize(("entry", "operation"), _CASES)
 def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operation) -> None:
     """Each file decodes to exactly the answer, or fails for exactly the reason, that the index gives."""
-    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
+    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _settings(entry))
     if isinstance(outcome, Failure):
         assert outcome.reason.value == entry.get("failure"), outcome
-        assert is_list(operation) or entry.get("detail", "") in outcome.detail
+        assert endpoint_of(operation).private or entry.get("detail", "") in outcome.detail
         return
     fields = dataclasses.asdict(outcome)
     if "rows" in fields:
@@ -77,7 +77,7 @@ def test_no_outcome_of_a_list_shows_a_credential(entry: Entry) -> None:
     """Whatever comes of a list, also where it is taken for another one, no credential in it is shown."""
     body = (_ANSWERS / entry["file"]).read_bytes()
     for operation in _GROUPS["lists"]:
-        assert "must-not-show" not in repr(decode(operation, body, _options(entry))).casefold()
+        assert "must-not-show" not in repr(decode(operation, body, _settings(entry))).casefold()
 
 
 def test_details_of_lists_say_what_is_wrong() -> None:
@@ -86,7 +86,7 @@ def test_details_of_lists_say_what_is_wrong() -> None:
     assert entries
     for entry in entries:
         for operation in _operations(entry):
-            outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _options(entry))
+            outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _settings(entry))
             assert isinstance(outcome, Failure)
             assert entry["detail"] in outcome.detail, entry["file"]
 

@@ -5,15 +5,12 @@ from exporter.metrics.catalogue import Metric
 from exporter.model import (
     Answer,
     Counts,
-    Limits,
     Number,
     Query,
-    Registration,
-    RegistrationState,
     Scope,
-    Tenants,
 )
-from exporter.poll.families import families
+from exporter.queries import QUERIES
+from exporter.queries.limits import Limits
 from exporter.store import Values
 
 
@@ -54,11 +51,7 @@ from exporter.store import Values
 )
 def test_table(query: Query, scope: Scope, answer: Answer, expected: dict[Metric, Values]) -> None:
     """Each answer fills the families that section 3 of the design names, in their units."""
-    assert families(query, scope, answer) == expected
-
-
-@pytest.mark.parametrize("answer", [RegistrationState(Registration.UNKNOWN, "x"), Tenants(())])
-def test_what_has_no_figures_is_refused(answer: Answer) -> None:
-    """Lists and single states are taken in elsewhere; here they are a defect."""
-    with pytest.raises(TypeError, match="is not"):
-        families(Query.CALLS, Scope.TENANT, answer)
+    spec = QUERIES[query]
+    fills = spec.endpoint(spec.section(), scope).fills
+    assert fills is not None
+    assert fills(answer) == expected

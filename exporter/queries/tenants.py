@@ -1,0 +1,75 @@
+"""Discovery of tenants: MANAGEDB tenant list. The names of its fields are documented; no answer was seen."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from exporter.decode.records import REPEATED, Column, Layout, name_of, read_rows, text_of
+from exporter.decode.windows import Windows
+from exporter.durations import parse
+from exporter.fields import Interval, Section
+from exporter.model import Failure, Query, Tenant, Tenants
+from exporter.queries.spec import Endpoint, QuerySpec
+from exporter.request import Operation
+
+MOST_TENANTS = 10_000
+"""Of one installation: twice as many as the largest that this is built for."""
+
+# A table is presumed to have the same names.
+_CODE = Column("te_code", "te_code")
+_NAME = Column("te_name", "te_name", required=False)
+_DISABLED = Column("te_disabled", "te_disabled", required=False)
+_LAYOUT = Layout("the list of tenants", (_CODE, _NAME, _DISABLED), key=_CODE, most=MOST_TENANTS)
+
+_YES = frozenset({"1", "on", "yes", "true"})
+_NO = frozenset({"", "0", "off", "no", "false"})
+
+
+class TenantsQuery(Section):
+    """Discovery of tenants."""
+
+    interval: Interval = Field(
+        parse("6h"),
+        description="How often the list of tenants is asked, where `discover_tenants` is enabled.",
+        examples=["1h"],
+    )
+
+
+def read_tenants(windows: Windows, _: TenantsQuery) -> Tenants | Failure:
+    """Read code, name and whether a tenant is disabled.
+
+    A name that cannot be read is "", and ``disabled`` that makes no sense is None.
+    """
+    tenants: dict[str, Tenant] = {}
+
+    def take(cells: Sequence[object]) -> Column | None:
+        code, name, disabled = name_of(cells[0]), text_of(cells[1]), _disabled(cells[2])
+        if code is None:
+            return _CODE
+        if code in tenants:
+            return REPEATED
+        tenants[code] = Tenant(code, name or "", disabled)
+        if name is None:
+            return _NAME
+        return None if disabled is not None else _DISABLED
+
+    skipped = read_rows(windows, _LAYOUT, take)
+    return skipped if isinstance(skipped, Failure) else Tenants(tuple(tenants.values()), skipped=skipped)
+
+
+def _disabled(cell: object) -> bool | None:
+    if cell is None:
+        return False
+    word = str(cell).strip().casefold() if isinstance(cell, str | int) else "?"
+    return word in _YES if word in _YES | _NO else None
+
+
+SPEC = QuerySpec(
+    query=Query.TENANTS,
+    summary="Discovery of tenants (MANAGEDB tenant list).",
+    section=TenantsQuery,
+    switch=Endpoint(
+        operation=Operation.TENANTS, rows=read_tenants, fills=None, note="the list of all tenants"
+    ),
+    finds=True,
+)

@@ -1,0 +1,33 @@
+import pytest
+
+from exporter.decode.words import WORDS, lookup
+from exporter.model import Registration
+
+
+@pytest.mark.parametrize(("word", "state", "source"), WORDS)
+def test_every_word_of_the_table(word: str, state: Registration, source: str) -> None:
+    """Each word has its state in any case and dress, and a source."""
+    known = lookup({})
+    for written in (word, word.upper(), word.lower(), f" {word} (12 ms)", word.replace(" ", "_")):
+        assert known(written) is state
+    assert source in {"seen", "documented", "inferred"}
+
+
+def test_no_word_is_there_twice() -> None:
+    """Two rows for one word would leave the choice to their order."""
+    plain = [word.casefold().replace("_", " ") for word, _, _ in WORDS]
+    assert len(plain) == len(set(plain))
+
+
+def test_configured_words_go_first() -> None:
+    """Configured words extend and override the table, in any case."""
+    known = lookup({Registration.UNREGISTERED: ("busy", "Weg (5 ms)"), Registration.UNKNOWN: ("NA",)})
+    assert known("BUSY") is known("weg") is Registration.UNREGISTERED
+    assert known("na") is Registration.UNKNOWN
+    assert known("OK") is Registration.REGISTERED
+
+
+@pytest.mark.parametrize("word", ["", "KO", "1", "0", "yes", "MARTIAN", "OK (ms)", "OK (10 ms) x"])
+def test_no_word_is_guessed(word: str) -> None:
+    """What is not in the table has no state."""
+    assert lookup({})(word) is None

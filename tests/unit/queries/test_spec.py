@@ -1,0 +1,153 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from exporter.decode.classify import rejected, unread
+from exporter.decode.redact import quoted
+from exporter.fields import Interval, Section
+from exporter.model import Answer, Failure, Query, Reason, Scope
+from exporter.queries import QUERIES, Endpoint, QuerySpec, table
+from exporter.request import Operation, Request
+
+_SECRET = "hunter2-MUST-NOT-SHOW"
+
+
+class _OfSwitch(Section):
+    interval: Interval = Field(None, description="How often.", examples=["1h"])
+
+
+class _OfTenants(Section):
+    tenant_interval: Interval = Field(None, description="How often.", examples=["1h"])
+
+
+class _Undescribed(Section):
+    interval: Interval = None
+
+
+class _Chosen(_OfTenants):
+    source: str = Field("x", description="What is asked.")
+
+
+def _quoting(text: str, _: Section) -> Answer | Failure:
+    return Failure(Reason.DECODE, f"got {text}")
+
+
+def _endpoint(operation: Operation = Operation.COUNT_CALLS, **more: Any) -> Endpoint[Any, Any]:
+    return Endpoint(**{"operation": operation, "value": _quoting, "fills": None, **more})
+
+
+def _spec(**more: Any) -> QuerySpec[Any]:
+    """Return a query of a made-up module, as somebody declares it who knows no more than that."""
+    declared = {"query": Query.CALLS, "summary": "Made up.", "section": _OfSwitch, "switch": _endpoint()}
+    return QuerySpec(**{**declared, **more})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"summary": ""},
+        {"switch": None},
+        {"switch": None, "tenant": _endpoint(), "start": 0.5},
+        {"section": _OfTenants},
+        {"section": _OfTenants, "switch": None, "tenant": _endpoint()},
+        {"section": _OfTenants, "switch": None, "tenant": _endpoint(), "start": 1.0},
+        {"section": _Chosen, "switch": None, "tenant": _endpoint(), "start": 0.5},
+        {"section": _Undescribed},
+        {"switch": _endpoint(Operation.BALANCE)},
+        {
+            "section": _OfTenants,
+            "switch": None,
+            "tenant": _endpoint(Operation.LICENSE_DAYS),
+            "start": 0.5,
+        },
+    ],
+)
+def test_an_incomplete_query_is_an_error_at_once(more: dict[str, Any]) -> None:
+    """Nobody finds out in production what was forgotten in a module."""
+    with pytest.raises(TypeError, match="query calls: "):
+        _spec(**more)
+
+
+def test_an_endpoint_says_what_it_fills_and_how_it_is_read() -> None:
+    """None of this has a default: a query that fills nothing says so."""
+    with pytest.raises(TypeError, match="fills"):
+        Endpoint(operation=Operation.COUNT_CALLS, value=_quoting)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="either"):
+        _endpoint(value=None)
+    with pytest.raises(TypeError, match="either"):
+        _endpoint(rows=lambda *_: None)
+    with pytest.raises(TypeError, match="a list is private"):
+        _endpoint(value=None, rows=lambda *_: None, private=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _SECRET,
+        f"Sorry, {_SECRET} is wrong",
+        f'{{"error": "{_SECRET}"}}',
+        f'{{"password": "{_SECRET}"',
+        f"<b>Warning</b>: wrong password {_SECRET} in x.php",
+        f"{_SECRET}|{_SECRET}",
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        _quoting,
+        lambda text, _: unread(text, "a value"),
+        lambda text, _: rejected(text),
+        lambda text, _: Failure(Reason.REJECTED, quoted(text)),
+    ],
+)
+def test_an_answer_is_private_unless_its_query_says_otherwise(body: str, value: Any) -> None:
+    """However its reader quotes it, nothing of it is in a failure, nor in what is shown."""
+    endpoint = _endpoint(value=value)
+    outcome = endpoint.decode(body.encode(), _OfSwitch())
+    assert isinstance(outcome, Failure)
+    assert "hunter2" not in outcome.detail
+    assert endpoint.excerpt(body.encode(), 1000).startswith("private answer of ")
+    assert "hunter2" not in endpoint.excerpt(body.encode(), 1000)
+
+
+def test_only_what_was_looked_at_is_shown() -> None:
+    """The answers of these operations are values, and hold no credentials (wire notes 2026-10)."""
+    shown = {
+        endpoint.operation for spec in QUERIES.values() for endpoint in spec.endpoints if not endpoint.private
+    }
+    assert shown == {
+        *(Operation.COUNT_PEERS, Operation.COUNT_CHANNELS, Operation.COUNT_CALLS, Operation.LICENSE_DAYS),
+        *(Operation.BALANCE, Operation.REGISTRATION, Operation.LIMITS),
+    }
+
+
+def test_the_table_has_each_query_once() -> None:
+    """One that is missing, twice, or walks in step with another one is an error at once."""
+    specs = list(QUERIES.values())
+    assert list(table(*reversed(specs))) == list(Query)
+    for wrong in (specs[1:], [*specs, specs[0]]):
+        with pytest.raises(TypeError, match="exactly one module"):
+            table(*wrong)
+    peers, *others = specs
+    with pytest.raises(TypeError, match="the same `start`"):
+        table(replace(peers, start=QUERIES[Query.CALLS].start), *others)
+
+
+def test_an_endpoint_is_found_by_what_was_asked() -> None:
+    """Also for a request that an earlier configuration sent."""
+    registrations = QUERIES[Query.REGISTRATIONS]
+    assert registrations.of(Request(Operation.EXTENSIONS, tenant="ACME")).private
+    assert registrations.of(Request(Operation.PEERS)).rows is not None
+    with pytest.raises(LookupError):
+        registrations.of(Request(Operation.COUNT_CALLS))
+    with pytest.raises(LookupError):
+        QUERIES[Query.LICENSE].endpoint(QUERIES[Query.LICENSE].section(), Scope.TENANT)
+
+
+@pytest.mark.parametrize("query", Query)
+def test_how_large_an_answer_may_be(query: Query) -> None:
+    """Values have 8 MiB, lists 64 (design, section 5)."""
+    for endpoint in QUERIES[query].endpoints:
+        assert endpoint.max_bytes == (64 if endpoint.rows else 8) * 2**20
