@@ -76,12 +76,9 @@ def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
 
 
 def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
-    """Return the seconds that asking everything once takes, while what has a shorter cycle goes on repeating.
-
-    ``sweeps`` are (requests, cycle in seconds) of each query.
-    """
-    seconds = 0.0
-    needed = FIRST_SWEEP
+    """Return the seconds to ask everything once; ``sweeps`` are (requests, cycle) of each query."""
+    # Meanwhile what has a shorter cycle is repeated.
+    seconds, needed = 0.0, FIRST_SWEEP
     while needed > seconds:
         seconds = needed
         once = sum(requests for requests, cycle in sweeps if cycle > seconds)
@@ -128,11 +125,10 @@ class Targets:
         self.tenants = {code: configuration.settings(code) for code in codes}
         for code in self._discovered_extensions.keys() - self.tenants.keys():
             del self._discovered_extensions[code]
-        kinds = self._kinds()
-        self.intervals = self._intervals(kinds)
+        self.intervals = self._intervals(self._kinds())
         of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
         self.has_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
-        self._follow(self._plan(kinds))
+        self._count_and_plan()
 
     @property
     def channels_node_by_node(self) -> bool:
@@ -143,14 +139,14 @@ class Targets:
     def channels_node_by_node(self, needed: bool) -> None:
         if needed is not self._channels_node_by_node:
             self._channels_node_by_node = needed
-            self._follow(self._plan(self._kinds()))
+            self._count_and_plan()
 
     def accept_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
         """Take in the nodes of an answer; return 1 for each that is there and 0 for each that is missing."""
         before = self.presence.present
         present = self.presence.update(nodes, now, nameless=nameless)
         if self._channels_node_by_node and self.presence.present != before:
-            self._follow(self._plan(self._kinds()))  # each node that is new is one more to ask
+            self._count_and_plan()  # each node that is new is one more to ask
         return present
 
     def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
@@ -162,7 +158,7 @@ class Targets:
             # Only this tenant is counted anew: counting all takes 40 ms, and 5,000 lists come.
             demand = self._demands[Query.REGISTRATIONS, Scope.TENANT]
             self._demands[demand.query, demand.scope] = replace(demand, requests=demand.requests + more)
-            self._follow(plan(self._demands.values(), self._configuration.max_requests_per_second))
+            self._plan()
 
     def extensions(self, code: str) -> tuple[str, ...]:
         """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
@@ -193,16 +189,12 @@ class Targets:
         return pace
 
     def _planned_interval(self, target: Target) -> float:
-        query_and_scope = target.query, target.scope
-        if query_and_scope not in self.intervals:
+        job = target.query, target.scope
+        tenant = self.tenants.get(target.tenant) if target.scope is Scope.TENANT else None
+        interval = tenant.interval(target.query) if tenant else self.intervals.get(job)
+        if interval is None or job not in self.intervals or (target.scope is Scope.TENANT and tenant is None):
             return math.inf
-        interval: float | None = self.intervals[query_and_scope]
-        if target.scope is Scope.TENANT:
-            tenant = self.tenants.get(target.tenant)
-            interval = tenant.interval(target.query) if tenant else None
-        if interval is None:
-            return math.inf
-        return interval * self.plan.cycles[query_and_scope] / self.intervals[query_and_scope]
+        return interval * self.plan.cycles[job] / self.intervals[job]
 
     def key_of(self, target: Target) -> KeyHolder:
         """Return the key a target is asked with. Raises LookupError for one that is never scheduled."""
@@ -232,7 +224,7 @@ class Targets:
         return Demand(query, scope, count, self.intervals[query, scope])
 
     def _kinds(self) -> _Kinds:
-        """Return one tenant of each kind, and how many are alike to a plan: of 5,000 nearly all."""
+        """Return one tenant of each kind, and how many there are of it: 5,000 tenants are of a few kinds."""
         kinds: dict[tuple[int, bool, int], tuple[TenantSettings, int]] = {}
         for code, tenant in self.tenants.items():
             finds = tenant.extensions == "all"
@@ -281,12 +273,13 @@ class Targets:
         discover = self._configuration.discover_tenants.enabled
         tenants = [tenant for tenant, _ in kinds]
         tenants += [self._configuration.settings("")] if discover else []
+        in_one_list = self._source is RegistrationSource.PEERS and self._configuration.key is not None
         intervals = {}
         for query in Query:
             whole = self._configuration.interval(query, Scope.SWITCH)
             each = [tenant.interval(query) for tenant in tenants if self.asks(query, tenant)]
             shortest = min((interval for interval in each if interval is not None), default=None)
-            if query is Query.REGISTRATIONS and self._is_in_one_request():
+            if query is Query.REGISTRATIONS and in_one_list:
                 whole, shortest = shortest, None
             if query is Query.TENANTS and not discover:
                 whole = None
@@ -296,18 +289,15 @@ class Targets:
                 intervals[query, Scope.TENANT] = shortest
         return intervals
 
-    def _is_in_one_request(self) -> bool:
-        """Tell whether one list of the whole installation holds the registrations of all tenants."""
-        return self._source is RegistrationSource.PEERS and self._configuration.key is not None
-
     @property
     def _source(self) -> RegistrationSource:
         return self._configuration.queries.options(registrations.SPEC).source
 
-    def _follow(self, new: Plan) -> None:
-        self.plan = new
-        self._planned_intervals.clear()
-
-    def _plan(self, kinds: _Kinds) -> Plan:
+    def _count_and_plan(self) -> None:
+        kinds = self._kinds()
         self._demands = {(query, scope): self._demand(query, scope, kinds) for query, scope in self.intervals}
-        return plan(self._demands.values(), self._configuration.max_requests_per_second)
+        self._plan()
+
+    def _plan(self) -> None:
+        self.plan = plan(self._demands.values(), self._configuration.max_requests_per_second)
+        self._planned_intervals.clear()
