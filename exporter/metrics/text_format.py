@@ -4,7 +4,6 @@ Why by hand: serving 100,000 series through prometheus_client takes 760 to 1,100
 loop that long; joining lines that were rendered when the answer came takes 8 ms (docs/performance.md).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -13,8 +12,6 @@ from exporter.metrics.catalogue import METRICS, Metric
 Values = float | Mapping[str, float]
 """What a family says of one tenant, or of the switch: one value, or one for each value of the last label."""
 
-_UNESCAPES = {r"\\": "\\", r"\n": "\n", r"\"": '"'}
-_ESCAPED = re.compile(r"\\.")
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 _OPENINGS = {
@@ -75,48 +72,3 @@ def block(
     return "".join(
         [f"{start}{escaped(last)}{end}{number(value)}\n" for last, value in values.items()]
     ).encode()
-
-
-def head(metric: Metric, switch: str, tenant: str) -> tuple[str, ...]:
-    """Return the texts of the labels that a block of a family has in common."""
-    return (switch, tenant) if "tenant" in metric.labels else (switch,)
-
-
-def said(metric: Metric, switch: str, tenant: str, text: bytes) -> Values:
-    """Return the values that a block of a family was made of."""
-    if metric.per:
-        return figures(metric, head(metric, switch, tenant), text)
-    return figure(text)
-
-
-def figure(text: bytes) -> float:
-    """Return the value of a line."""
-    return float(text[text.rindex(b" ") :])
-
-
-def figures(metric: Metric, label_values: tuple[str, ...], text: bytes) -> dict[str, float]:
-    """Return the values of the lines that ``block`` made of these labels, by the last one."""
-    start = len(_common_start(metric, label_values))
-    values = {}
-    for sample in text.decode().split("\n")[:-1]:
-        last, _, value = sample[start:].rpartition('"} ')
-        values[_unescaped(last)] = float(value)
-    return values
-
-
-def figure_among(metric: Metric, label_values: tuple[str, ...], text: bytes) -> float | None:
-    """Return the value of the line with these labels, None where there is none.
-
-    Of 20 lines that takes a sixth of what reading all of them takes.
-    """
-    start = opening(metric, label_values).encode()  # with its raw quotes it can be no part of a label
-    at = text.find(start)
-    return None if at < 0 else float(text[at + len(start) : text.index(b"\n", at)])
-
-
-def _common_start(metric: Metric, label_values: tuple[str, ...]) -> str:
-    return opening(metric, (*label_values, "")).removesuffix('"} ')
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda pair: _UNESCAPES[pair[0]], text) if "\\" in text else text

@@ -1,6 +1,7 @@
 """The series of one switch: values, and beside them the sample lines that serve them."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
@@ -29,6 +30,9 @@ class CopyOnWrite(Generic[T]):
         self._items: dict[str, T] = {}
         self._is_shared = False
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def get(self, tenant: str) -> T | None:
         """Return the value of a tenant."""
         return self._items.get(tenant)
@@ -49,11 +53,6 @@ class CopyOnWrite(Generic[T]):
         """Return all values as they are now: the same mapping as before if nothing has changed."""
         self._is_shared = True
         return self._items
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no value."""
-        return not self._items
 
     def _own(self) -> None:
         if self._is_shared:
@@ -84,7 +83,7 @@ class SeriesTable:
         self._switch = switch
         self._limit = limit
         self._bytes = 0
-        self._families: dict[Metric, dict[str, _Family]] = {}
+        self._families: defaultdict[Metric, dict[str, _Family]] = defaultdict(dict)
 
     @property
     def load(self) -> int:
@@ -94,16 +93,16 @@ class SeriesTable:
     def get(self, place: Place) -> Values | None:
         """Return the values of a place, None where nothing is known."""
         metric, tenant, part = place
-        family = self._families.get(metric, {}).get(part)
+        family = self._families[metric].get(part)
         return family.values.get(tenant) if family else None
 
     def snapshot(self, metric: Metric) -> Mapping[str, Mapping[str, Values]]:
         """Return the values of a family by part and tenant. What has not changed is the same object."""
-        return {part: family.values.snapshot() for part, family in self._families.get(metric, {}).items()}
+        return {part: family.values.snapshot() for part, family in self._families[metric].items()}
 
     def lines(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
         """Return the sample lines of a family by part and tenant."""
-        return {part: family.lines.snapshot() for part, family in self._families.get(metric, {}).items()}
+        return {part: family.lines.snapshot() for part, family in self._families[metric].items()}
 
     def set(
         self,
@@ -133,7 +132,7 @@ class SeriesTable:
 
     def remove(self, place: Place) -> None:
         """Remove the values of a place, and forget which of them were dropped."""
-        self._remove(place)
+        self._replace(place, {}, b"")
         if self._limit.is_strained:
             self._limit.note_dropped(place, 0)
 
@@ -142,7 +141,7 @@ class SeriesTable:
         places = [(metric, part) for metric, by_part in self._families.items() for part in by_part]
         for metric, part in places:
             for tenant in tenants:
-                self._remove((metric, tenant, part))
+                self._replace((metric, tenant, part), {}, b"")
         self._limit.forget(tenants)
 
     def tighten(self) -> None:
@@ -167,53 +166,34 @@ class SeriesTable:
                 lines = text_format.block(place[0], self._common(*place[:2]), values) if values else b""
             dropped = load_of(count(all_values) - count(values), len(all_lines) - len(lines))
             self._limit.note_dropped(place, dropped)
-        self._put(place, values, lines)
+        self._replace(place, values, lines)
 
     def _watched(self, place: Place, values: Values) -> Mapping[str, float]:
         """Return the values that stay when a family is dropped: those of watched extensions."""
         metric, tenant, _ = place
         watched = self.get((catalogue.EXTENSION_WATCHED, tenant, ""))
-        if (
-            metric.drop is not DropRank.EXTENSION
-            or isinstance(values, float)
-            or not isinstance(watched, Mapping)
-        ):
-            return {}
-        return {extension: value for extension, value in values.items() if extension in watched}
+        if metric.drop is DropRank.EXTENSION and isinstance(watched, Mapping) and isinstance(values, Mapping):
+            return {extension: value for extension, value in values.items() if extension in watched}
+        return {}
 
-    def _put(self, place: Place, values: Values, lines: bytes) -> None:
+    def _replace(self, place: Place, values: Values, lines: bytes) -> None:
+        """Put values and their lines in the place of those before; without any, the place is empty."""
         metric, tenant, part = place
-        if not lines:
-            self._remove(place)
-            return
-        family = self._families.setdefault(metric, {}).get(part)
+        by_part = self._families[metric]
+        family = by_part.get(part)
         if family is None:
-            family = self._families[metric][part] = _Family()
-        self._discount(family, tenant)
-        self.series += count(values)
-        self._bytes += len(lines)
-        family.values.put(tenant, values)
-        family.lines.put(tenant, lines)
-
-    def _remove(self, place: Place) -> None:
-        metric, tenant, part = place
-        by_part = self._families.get(metric)
-        family = by_part.get(part) if by_part else None
-        if not by_part or not family:
+            family = by_part[part] = _Family()
+        before = family.values.get(tenant)
+        self.series += count(values) - (0 if before is None else count(before))
+        self._bytes += len(lines) - len(family.lines.get(tenant) or b"")
+        if lines:
+            family.values.put(tenant, values)
+            family.lines.put(tenant, lines)
             return
-        self._discount(family, tenant)
         family.values.remove(tenant)
         family.lines.remove(tenant)
-        if family.values.is_empty:  # nodes may have new names every day
+        if not family.lines:  # nodes may have new names every day
             del by_part[part]
-            if not by_part:
-                del self._families[metric]
-
-    def _discount(self, family: _Family, tenant: str) -> None:
-        values = family.values.get(tenant)
-        if values is not None:
-            self.series -= count(values)
-            self._bytes -= len(family.lines.get(tenant) or b"")
 
     def _common(self, metric: Metric, tenant: str) -> tuple[str, ...]:
         return (self._switch, tenant) if "tenant" in metric.labels else (self._switch,)

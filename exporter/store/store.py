@@ -92,10 +92,6 @@ class Store:
         """
         return self._table.snapshot(metric)
 
-    def blocks(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
-        """Return the sample lines of a family by part and tenant."""
-        return self._table.lines(metric)
-
     def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the sample lines of a family, as they are now and will stay."""
         return [lines.values() for lines in self._table.lines(metric).values()]

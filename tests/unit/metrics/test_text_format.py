@@ -104,35 +104,21 @@ _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 @given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5))
 def test_a_block_is_its_lines(switch: str, values: dict[str, float]) -> None:
-    """Made together, the lines of several nodes are what they would be one by one, and say what went in."""
+    """Made together, the lines of several nodes are what they would be one by one."""
     block = text_format.block(catalogue.NODE_PEERS, (switch,), values)
 
     one_by_one = [
         text_format.line(catalogue.NODE_PEERS, (switch, node), value) for node, value in values.items()
     ]
     assert block.decode() == "".join(one_by_one)
-    assert text_format.figures(catalogue.NODE_PEERS, (switch,), block) == values
-    if values:
-        assert text_format.said(catalogue.NODE_PEERS, switch, "", block) == values
-
-
-@given(_TEXT, st.dictionaries(_TEXT, _FINITE, max_size=5), _TEXT)
-def test_one_line_of_a_block(switch: str, values: dict[str, float], other: str) -> None:
-    """One node's figure is found among the others', whatever they are called; what is not there is not."""
-    block = text_format.block(catalogue.NODE_PEERS, (switch,), values)
-
-    for node in {*values, other}:
-        assert text_format.figure_among(catalogue.NODE_PEERS, (switch, node), block) == values.get(node)
 
 
 @given(_TEXT, _FINITE)
 def test_a_block_of_one_figure(switch: str, value: float) -> None:
-    """One figure is one line, and is read back."""
+    """A single value is one line."""
     block = text_format.block(catalogue.PEERS, (switch,), value)
 
     assert block.decode() == text_format.line(catalogue.PEERS, (switch,), value)
-    assert text_format.figure(block) == value
-    assert text_format.said(catalogue.PEERS, switch, "", block) == value
 
 
 @given(st.lists(_TEXT, max_size=5).filter(lambda texts: len(texts) != 2))

@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.store.series_limit import BYTES_A_SERIES, SeriesLimit, load_of
+from exporter.store.series_limit import SeriesLimit, load_of
 
 _PHONES = catalogue.EXTENSION_REGISTERED
 _BY_NODE = catalogue.TENANT_NODE_CHANNELS
@@ -37,7 +37,7 @@ def test_rank_by_rank() -> None:
 
     assert limit.tighten(101) == frozenset()
     assert not limit.drops(catalogue.UP, "")
-    assert not limit.drops(catalogue.QUERY_SUCCESS, "")
+    assert limit.drops(catalogue.QUERY_SUCCESS, "") is False
 
 
 def test_every_family_that_a_switch_can_let_grow_has_a_rank() -> None:
@@ -52,7 +52,7 @@ def test_every_family_that_a_switch_can_let_grow_has_a_rank() -> None:
 def test_very_long_lines_count_for_more() -> None:
     """So that labels of hundreds of characters take no more memory than usual ones."""
     assert load_of(10, 800) == 10
-    assert load_of(10, 20 * BYTES_A_SERIES) == 20
+    assert (load_of(1, 511), load_of(1, 512)) == (1, 2)
 
 
 @pytest.mark.parametrize(("series", "comes_back"), [(40, True), (41, False)])
@@ -69,3 +69,33 @@ def test_it_comes_back_with_room_to_spare(series: int, *, comes_back: bool) -> N
     assert limit.is_limited is not comes_back
     assert limit.has_dropped((_PHONES, "B", ""))
     assert not limit.has_dropped((_PHONES, "A", ""))
+
+
+def test_what_the_configuration_says_of_tenants_has_to_be_set_again() -> None:
+    """No answer brings it back, so it is told when there is room for it, and for no other rank."""
+    limit = SeriesLimit(100)
+    while not limit.drops(catalogue.TENANT_INFO, "A"):
+        limit.tighten(101)
+    limit.note_dropped((catalogue.TENANT_INFO, "A", ""), 30)
+    limit.note_dropped((catalogue.TENANT_CHANNELS, "A", ""), 40)
+
+    assert limit.relax(61) is False
+    assert limit.relax(60) is True
+    assert not limit.drops(catalogue.TENANT_INFO, "A")
+    assert limit.drops(catalogue.TENANT_CHANNELS, "A")
+    assert limit.relax(0) is False
+    assert not limit.is_limited
+
+
+def test_tenants_that_left_need_no_room() -> None:
+    """What was dropped of them is forgotten, and of the others it is not."""
+    limit = SeriesLimit(100)
+    limit.tighten(101)
+    for tenant in ("A", "B"):
+        limit.note_dropped((_PHONES, tenant, ""), 45)
+
+    limit.forget({"A"})
+
+    assert [limit.has_dropped((_PHONES, tenant, "")) for tenant in ("A", "B")] == [False, True]
+    limit.relax(45)
+    assert not limit.is_limited
