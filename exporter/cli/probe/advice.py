@@ -1,4 +1,4 @@
-"""From a finding to what would mend it: one table, by reason. Pure."""
+"""From a finding to what would correct it: one table, by reason. Pure."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from exporter.queries import QUERIES, calls
 from exporter.request import Operation
 
 _SLOW = 0.5
-"""Of the timeout: above it an answer is worth a word."""
+"""Of the timeout, above which an answer counts as late."""
 
 _STATUSES: Mapping[int, str] = {
     401: "the web server in front of the API asks for a login of its own",
@@ -64,7 +64,7 @@ def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
     """Return what a finding suggests, in the light of those ``before`` it."""
     if not isinstance(finding.verdict, Failure):
         return [*_late(finding, switch), *_on_value(finding, switch), *_same_as_whole(finding, before)]
-    if finding.is_withheld and not finding.endpoint.private:
+    if finding.is_private and not finding.endpoint.private:
         # What is not shown is not quoted in an advice either.
         return [
             Advice("this is the answer to another request; see that `url` is right, else please report it")

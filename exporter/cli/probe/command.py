@@ -12,12 +12,12 @@ from exporter.cli.probe.sources import (
     LIST,
     PEERS,
     Trial,
-    configured_way,
+    configured_source,
     is_configured,
     source_advice,
+    sources,
     table,
     trial,
-    ways,
 )
 from exporter.cli.probe.tenants import is_known
 from exporter.config import Configuration, SwitchConfiguration, load
@@ -82,7 +82,7 @@ async def _probe(
             failed = await _registrations(runner, chosen, extension)
         else:
             failed = _has_failed(await runner.ask(one(query, tenant)))
-        runner.say(headed("note", SHAREABLE))
+        runner.write(headed("note", SHAREABLE))
     return int(failed)
 
 
@@ -101,16 +101,16 @@ async def _everything(runner: Runner, tenant: str) -> bool:
             failed |= _has_failed(await runner.ask(question))
         if switch.settings(chosen).interval(Query.REGISTRATIONS) is not None:
             failed |= await _registrations(runner, chosen, "")
-    runner.say(
+    runner.write(
         summary(
             runner.findings,
             runner.given,
             switch_name=switch.name,
-            left_out=runner.left_out,
+            not_asked=runner.not_asked,
             off=switched_off(switch, chosen),
         )
     )
-    return failed or bool(runner.left_out)
+    return failed or bool(runner.not_asked)
 
 
 def _has_failed(finding: Finding | None) -> bool:
@@ -121,7 +121,7 @@ async def _some_tenant(runner: Runner, listed: Finding | None = None) -> str:
     """Choose a tenant and say so: the first of the configuration, else of the switch's list; "" for none."""
     if runner.switch.tenants:
         code = runner.switch.tenants[0].code
-        runner.say(
+        runner.write(
             [*headed("tenant", f"{code}, the first of the configuration; --tenant=CODE asks another"), ""]
         )
         return code
@@ -130,19 +130,19 @@ async def _some_tenant(runner: Runner, listed: Finding | None = None) -> str:
     rows = listed.verdict.rows if listed and isinstance(listed.verdict, Tenants) else ()
     codes = [row.code for row in rows if not row.disabled]
     said = f"{codes[0]}, the first of the switch's list" if codes else "none is known"
-    runner.say([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
+    runner.write([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
     return codes[0] if codes else ""
 
 
 async def _phone(runner: Runner, tenant: str, extension: str) -> bool:
     """Ask about one phone as the configuration says."""
-    way = configured_way(runner.switch)
-    finding = await runner.ask(way.question(tenant, extension))
+    source = configured_source(runner.switch)
+    finding = await runner.ask(source.question(tenant, extension))
     if finding is None:
         return True
-    said = trial(way, finding, tenant, extension)
-    runner.say([*headed("phone", f"extension {extension} of tenant {tenant}: {said.said}"), ""])
-    return said.state is None
+    tried = trial(source, finding, tenant, extension)
+    runner.write([*headed("phone", f"extension {extension} of tenant {tenant}: {tried.result}"), ""])
+    return tried.state is None
 
 
 async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
@@ -153,23 +153,25 @@ async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
     polled = switch.settings(tenant).polled
     extension = extension or (polled[0] if polled else "")
     trials: list[Trial] = []
-    for way in ways(switch):
-        if way is PEERS and switch.key is None:
-            trials.append(Trial(way, None, "not tried: it needs the admin key"))
+    for source in sources(switch):
+        if source is PEERS and switch.key is None:
+            trials.append(Trial(source, None, "not tried: it needs the admin key"))
             continue
-        if way.source is RegistrationSource.REGSTATE and not extension:
-            trials.append(Trial(way, None, "not tried: no extension is known"))
+        if source.kind is RegistrationSource.REGSTATE and not extension:
+            trials.append(Trial(source, None, "not tried: no extension is known"))
             continue
-        finding = await runner.ask(way.question(tenant, extension))
+        finding = await runner.ask(source.question(tenant, extension))
         if finding is None:
-            trials.append(Trial(way, None, "not tried: all before failed alike"))
+            trials.append(Trial(source, None, "not tried: all before failed alike"))
             continue
-        if way is LIST:
+        if source is LIST:
             extension = extension or _first_number(finding)
-        trials.append(trial(way, finding, tenant, extension))
-    runner.say(headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known"))
+        trials.append(trial(source, finding, tenant, extension))
+    runner.write(
+        headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known")
+    )
     _tell(runner, trials, tenant)
-    return not any(is_configured(each.way, switch) and each.state is not None for each in trials)
+    return not any(is_configured(each.source, switch) and each.state is not None for each in trials)
 
 
 def _first_number(finding: Finding) -> str:
@@ -179,9 +181,9 @@ def _first_number(finding: Finding) -> str:
 
 def _tell(runner: Runner, trials: Sequence[Trial], tenant: str) -> None:
     for position, line in enumerate(table(trials)):
-        runner.say([f"{'' if position else 'sources':<10}{line}"])
+        runner.write([f"{'' if position else 'sources':<10}{line}"])
     known = is_known(tenant, runner.findings)
     for given in source_advice(trials, runner.switch, tenant_is_known=known):
-        runner.say(advice_lines(given))
+        runner.write(advice_lines(given))
         runner.given.append((None, given))
-    runner.say([""])
+    runner.write([""])

@@ -82,7 +82,7 @@ class Finding:
         return QUERIES[self.query].of(self.request)
 
     @property
-    def is_withheld(self) -> bool:
+    def is_private(self) -> bool:
         """Whether the body is not shown: private, or like a list."""
         return self.body is not None and (self.endpoint.private or holds_records(self.body))
 

@@ -61,7 +61,7 @@ def about_answer(finding: Finding, switch: SwitchConfiguration, mask: Mask) -> I
 
 
 def _body(finding: Finding, body: Content, mask: Mask) -> Iterator[str]:
-    if not finding.is_withheld:
+    if not finding.is_private:
         yield finding.endpoint.excerpt(masked(body[:_READ], mask), _SHOWN)
         return
     yield finding.endpoint.excerpt(body, _SHOWN) if finding.endpoint.private else outline(body, "list")
@@ -72,7 +72,7 @@ def _body(finding: Finding, body: Content, mask: Mask) -> Iterator[str]:
 
 def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
     match finding.verdict:
-        case Failure(reason=reason) if finding.is_withheld and not finding.endpoint.private:
+        case Failure(reason=reason) if finding.is_private and not finding.endpoint.private:
             yield f"verdict   {reason}: records came where a value was due; they are not shown"
         case Failure(reason=reason, detail=detail):
             yield f"verdict   {reason}: {detail}"
@@ -123,7 +123,7 @@ def summary(
     given: Sequence[tuple[Finding | None, Advice]],
     *,
     switch_name: str,
-    left_out: Sequence[str],
+    not_asked: Sequence[str],
     off: Sequence[str],
 ) -> Iterator[str]:
     """Yield the summary of a probe of several queries: what works, what to configure, what is unknown."""
@@ -138,8 +138,8 @@ def summary(
     ]
     if failed:
         yield from headed("fails", ", ".join(failed))
-    if left_out:
-        yield from headed("not asked", f"{', '.join(left_out)}: there is no key, or all before failed alike")
+    if not_asked:
+        yield from headed("not asked", f"{', '.join(not_asked)}: there is no key, or all before failed alike")
     if off:
         yield from headed("off", f"in the configuration, so not asked: {', '.join(off)}")
     yield from _settings(given, switch_name)

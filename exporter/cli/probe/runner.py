@@ -36,7 +36,7 @@ class Runner:
         self.switch = switch
         self.findings: list[Finding] = []
         self.given: list[tuple[Finding | None, Advice]] = []
-        self.left_out: list[str] = []
+        self.not_asked: list[str] = []
         self._client = client
         self._responses = responses
         self._mask = mask
@@ -45,22 +45,22 @@ class Runner:
     async def ask(self, question: Question) -> Finding | None:
         """Ask one thing and print all about it; None where it is not asked, since that would be in vain."""
         key = self._key(question.request.tenant)
-        if key is None or self._in_vain(question.request.tenant):
-            self.left_out.append(f"{question.query} ({question.request.tenant or 'whole installation'})")
+        if key is None or self._is_pointless(question.request.tenant):
+            self.not_asked.append(f"{question.query} ({question.request.tenant or 'whole installation'})")
             return None
         self._mask.add(key)
-        self.say(about_request(self._client.url, question))
+        self.write(about_request(self._client.url, question))
         await asyncio.sleep(max(0.0, self._next - time.monotonic()))
         finding = await self._finding(question, key)
-        self.say(about_answer(finding, self.switch, self._mask))
+        self.write(about_answer(finding, self.switch, self._mask))
         for given in advice(finding, self.switch, self.findings):
-            self.say(advice_lines(given))
+            self.write(advice_lines(given))
             self.given.append((finding, given))
-        self.say([""])
+        self.write([""])
         self.findings.append(finding)
         return finding
 
-    def say(self, lines: Iterable[str]) -> None:
+    def write(self, lines: Iterable[str]) -> None:
         """Print lines, without any key."""
         for line in lines:
             print(self._mask(line), flush=True)
@@ -69,7 +69,7 @@ class Runner:
         holder = self.switch.settings(tenant).key if tenant else self.switch.key
         return holder.current() if holder else None
 
-    def _in_vain(self, tenant: str) -> bool:
+    def _is_pointless(self, tenant: str) -> bool:
         """Tell whether nothing but the same is to be expected: be sparing, keys can be locked out."""
         reasons = [_reason(finding) for finding in self.findings]
         if len(reasons) >= _DEAD and all(reason in TRANSPORT_REASONS for reason in reasons):

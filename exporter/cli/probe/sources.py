@@ -34,29 +34,29 @@ NOT_LISTED = "no state: not in the list"
 _KNOWN = {Registration.REGISTERED, Registration.UNREGISTERED}
 
 
-class Way(NamedTuple):
-    """A way to learn registrations: ``source`` and, for regstate, ``parameter`` of the configuration."""
+class Source(NamedTuple):
+    """Where registrations are read from: ``source`` of the configuration and, for regstate, ``parameter``."""
 
-    source: RegistrationSource
+    kind: RegistrationSource
     parameter: ExtensionParameter | None = None
 
     @property
     def name(self) -> str:
-        """The way as it is written in the configuration."""
-        return f"{self.source}, parameter {self.parameter}" if self.parameter else self.source.value
+        """The source as it is written in the configuration."""
+        return f"{self.kind}, parameter {self.parameter}" if self.parameter else self.kind.value
 
     @property
     def settings(self) -> Mapping[str, object]:
         """The lines of the configuration that choose it."""
         parameter = {"parameter": self.parameter.value} if self.parameter else {}
-        return setting("queries", "registrations", value={"source": self.source.value, **parameter})
+        return setting("queries", "registrations", value={"source": self.kind.value, **parameter})
 
     def question(self, tenant: str, extension: str) -> Question:
         """Return the request by which it is tried."""
         match self:
-            case Way(RegistrationSource.PEERS):
+            case Source(RegistrationSource.PEERS):
                 request = Request(Operation.PEERS)
-            case Way(RegistrationSource.EXTENSIONS):
+            case Source(RegistrationSource.EXTENSIONS):
                 request = Request(Operation.EXTENSIONS, tenant=tenant)
             case _:
                 parameter = self.parameter or ExtensionParameter.EXT
@@ -66,40 +66,40 @@ class Way(NamedTuple):
         return Question(Query.REGISTRATIONS, request)
 
 
-LIST = Way(RegistrationSource.EXTENSIONS)
-PEERS = Way(RegistrationSource.PEERS)
+LIST = Source(RegistrationSource.EXTENSIONS)
+PEERS = Source(RegistrationSource.PEERS)
 
 
-def ways(switch: SwitchConfiguration) -> list[Way]:
-    """Return the ways to learn registrations, in the order in which they are tried."""
+def sources(switch: SwitchConfiguration) -> list[Source]:
+    """Return all sources of registrations, in the order in which they are tried."""
     configured = switch.queries.options(registrations.SPEC).parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
-    return [LIST, *(Way(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
+    return [LIST, *(Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
 
 
-def configured_way(switch: SwitchConfiguration) -> Way:
-    """Return the way that the configuration says."""
-    return next(way for way in ways(switch) if is_configured(way, switch))
+def configured_source(switch: SwitchConfiguration) -> Source:
+    """Return the configured source."""
+    return next(source for source in sources(switch) if is_configured(source, switch))
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One way that was tried, and what it said of the phone: a state, or why it says none."""
+    """One source that was tried, and its result for the phone: a state, or why there is none."""
 
-    way: Way
+    source: Source
     state: Registration | None
-    said: str
+    result: str
     took: str = ""
 
 
-def trial(way: Way, finding: Finding, tenant: str, extension: str) -> Trial:
-    """Judge what came of a way."""
+def trial(source: Source, finding: Finding, tenant: str, extension: str) -> Trial:
+    """Return the result of trying a source."""
     took = f", {len(finding.body):,} bytes in {finding.seconds:.1f} s" if finding.body else ""
-    state, said = _said(way, finding, tenant, extension)
-    return Trial(way, state, said, took)
+    state, result = _result(source, finding, tenant, extension)
+    return Trial(source, state, result, took)
 
 
-def _said(way: Way, finding: Finding, tenant: str, extension: str) -> tuple[Registration | None, str]:
+def _result(source: Source, finding: Finding, tenant: str, extension: str) -> tuple[Registration | None, str]:
     match finding.verdict:
         case Failure(reason=reason):
             return None, f"no state: {reason}"
@@ -117,61 +117,61 @@ def _said(way: Way, finding: Finding, tenant: str, extension: str) -> tuple[Regi
     if extension in states:
         return states[extension], states[extension].value
     # A user of a peer is <number>-<CODE> (seen, wire notes 2026-10).
-    is_peers = way.source is RegistrationSource.PEERS
+    is_peers = source.kind is RegistrationSource.PEERS
     return None, f"no state: no user NUMBER-{tenant}" if is_peers else NOT_LISTED
 
 
 def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None:
-    """Return the way to configure: of those that agree with most, the configured one, else the cheapest.
+    """Return the source to configure: of those that agree with most, the configured one, else the cheapest.
 
-    None where no way gave a state, or as many say one thing as the other.
+    None where no source gave a state, or as many say one thing as the other.
     """
     working = [each for each in trials if each.state in _KNOWN]
     # A source has one vote, however many parameters it takes: what it makes of them is not independent.
-    votes = {(each.way.source, each.state) for each in working}
+    votes = {(each.source.kind, each.state) for each in working}
     counted = Counter(state for _, state in votes).most_common()
     if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
         return None
     agreeing = [each for each in working if each.state is counted[0][0]]
-    return min(agreeing, key=lambda each: (not is_configured(each.way, switch), _rank(each)))
+    return min(agreeing, key=lambda each: (not is_configured(each.source, switch), _rank(each)))
 
 
 def _rank(one: Trial) -> int:
-    return list(_COSTS).index(one.way.source)
+    return list(_COSTS).index(one.source.kind)
 
 
-def is_configured(way: Way, switch: SwitchConfiguration) -> bool:
+def is_configured(source: Source, switch: SwitchConfiguration) -> bool:
     """Tell whether the configuration already says so."""
     section = switch.queries.options(registrations.SPEC)
-    return way.source is section.source and way.parameter in {None, section.parameter}
+    return source.kind is section.source and source.parameter in {None, section.parameter}
 
 
 def table(trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield a line for each way: what it said, and what it costs."""
+    """Yield a line for each source: its result, and what it costs."""
     for each in trials:
-        yield f"{each.way.name:<26} {each.said:<34} {_COSTS[each.way.source]}{each.took}"
+        yield f"{each.source.name:<26} {each.result:<34} {_COSTS[each.source.kind]}{each.took}"
 
 
 def source_advice(
     trials: Sequence[Trial], switch: SwitchConfiguration, *, tenant_is_known: bool
 ) -> Iterator[Advice]:
-    """Yield which way to configure, and what else is to be said of the ways."""
+    """Yield which source to configure, and which are wrong or cheaper."""
     chosen = choose(trials, switch)
     if chosen is None:
         yield _no_choice(trials, tenant_is_known=tenant_is_known)
         return
     weak = "One phone proves little: compare some more once it is polled"
-    name = chosen.way.name
-    if is_configured(chosen.way, switch):
+    name = chosen.source.name
+    if is_configured(chosen.source, switch):
         yield Advice(f"the configured source, {name}, works. {weak}")
     else:
-        yield Advice(f"registrations can be read from {name}. {weak}", chosen.way.settings, sure=True)
-    if liars := [each.way.name for each in trials if each.state in _KNOWN - {chosen.state}]:
+        yield Advice(f"registrations can be read from {name}. {weak}", chosen.source.settings, sure=True)
+    if liars := [each.source.name for each in trials if each.state in _KNOWN - {chosen.state}]:
         yield Advice(f"not so: {', '.join(liars)}. They say the opposite of the others")
     cheapest = min((each for each in trials if each.state is chosen.state), key=_rank)
     if _rank(cheapest) < _rank(chosen):
-        cost = _COSTS[cheapest.way.source]
-        yield Advice(f"with many phones this needs fewer requests: {cost}", cheapest.way.settings)
+        cost = _COSTS[cheapest.source.kind]
+        yield Advice(f"with many phones this needs fewer requests: {cost}", cheapest.source.settings)
 
 
 def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
@@ -184,7 +184,7 @@ def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
         return Advice(
             f"no way gave a state of this phone. See first that the tenant's code is right; {COMPARE}"
         )
-    if any(each.said == NOT_LISTED for each in trials):
+    if any(each.result == NOT_LISTED for each in trials):
         return Advice(
             "the tenant's list has no such extension, and no way gave a state of it: ask about another one "
             "with --tenant=CODE --query=registrations --extension=NUMBER"

@@ -40,7 +40,7 @@ def told(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
     lines = [
         *about_answer(finding, switch, mask),
         *(line for each in given for line in advice_lines(each)),
-        *summary([finding], [(finding, each) for each in given], switch_name="pbx", left_out=[], off=[]),
+        *summary([finding], [(finding, each) for each in given], switch_name="pbx", not_asked=[], off=[]),
     ]
     return "\n".join(map(mask, lines))
 
@@ -170,9 +170,9 @@ def test_settings_are_yaml() -> None:
     assert list(settings_lines({})) == []
 
 
-def summarized(*findings: object, given: object = (), left_out: object = (), off: object = ()) -> str:
+def summarized(*findings: object, given: object = (), not_asked: object = (), off: object = ()) -> str:
     """Return a summary as one text."""
-    lines = summary(findings, given, switch_name="pbx", left_out=left_out, off=off)  # type: ignore[arg-type]
+    lines = summary(findings, given, switch_name="pbx", not_asked=not_asked, off=off)  # type: ignore[arg-type]
     return "\n".join(lines)
 
 
@@ -181,7 +181,7 @@ def test_what_works_and_what_fails() -> None:
     told = summarized(
         answered(Query.LICENSE, "42"),
         failed(Query.PEERS, Reason.AUTH),
-        left_out=["calls (whole installation)"],
+        not_asked=["calls (whole installation)"],
         off=["limits (tenants)"],
     )
     assert "works     license (whole installation)" in told

@@ -6,14 +6,14 @@ from exporter.cli.probe.sources import (
     LIST,
     NOT_LISTED,
     PEERS,
+    Source,
     Trial,
-    Way,
     choose,
-    configured_way,
+    configured_source,
     source_advice,
+    sources,
     table,
     trial,
-    ways,
 )
 from exporter.config import SwitchConfiguration
 from exporter.model import ExtensionParameter, Query, Registration, RegistrationSource
@@ -21,14 +21,14 @@ from exporter.request import Operation
 from tests.unit.cli.probe.findings import answered
 
 Configured = Callable[..., SwitchConfiguration]
-EXT, ID, NUMBER = (Way(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
+EXT, ID, NUMBER = (Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
 YES, NO = Registration.REGISTERED, Registration.UNREGISTERED
 
 
 def trials(**states: Registration | None) -> list[Trial]:
-    """Return what each way said; a way that is not named said nothing."""
+    """Return the result of each source; None for a source that is not named."""
     named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER, "peers": PEERS}
-    return [Trial(way, states.get(name), "") for name, way in named.items()]
+    return [Trial(source, states.get(name), "") for name, source in named.items()]
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,12 @@ def trials(**states: Registration | None) -> list[Trial]:
         ({"list": Registration.UNKNOWN}, None),
     ],
 )
-def test_which_is_chosen(said: dict[str, Registration], chosen: Way | None, configured: Configured) -> None:
+def test_which_is_chosen(
+    said: dict[str, Registration], chosen: Source | None, configured: Configured
+) -> None:
     """Of those that agree with most sources the configured one, else the one with the fewest requests."""
     found = choose(trials(**said), configured())
-    assert (found.way if found else None) == chosen
+    assert (found.source if found else None) == chosen
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_what_to_configure(
 
 
 @pytest.mark.parametrize(
-    ("way", "operation", "body", "state"),
+    ("source", "operation", "body", "state"),
     [
         (EXT, Operation.REGISTRATION, "Registered", YES),
         (EXT, Operation.REGISTRATION, "No id specified", None),
@@ -85,15 +87,15 @@ def test_what_to_configure(
         (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-OTHER/x","Status":"OK (1 ms)"}]', None),
     ],
 )
-def test_what_a_way_says(way: Way, operation: Operation, body: str, state: Registration | None) -> None:
+def test_what_a_way_says(source: Source, operation: Operation, body: str, state: Registration | None) -> None:
     """The state of the phone as the poller would read it; a tenant without any peer says nothing."""
-    made = trial(way, answered(Query.REGISTRATIONS, body, operation=operation), "ACME", "100")
+    made = trial(source, answered(Query.REGISTRATIONS, body, operation=operation), "ACME", "100")
     assert made.state is state
-    assert made.said
+    assert made.result
 
 
 def test_the_table() -> None:
-    """Each way has its line with its cost."""
+    """Each source has its line with its cost."""
     lines = list(table(trials(list=YES)))
     assert [line.split()[0] for line in lines] == [
         "extensions",
@@ -119,7 +121,7 @@ def test_nothing_is_turned_off_because_of_a_wrong_code(
     text: str,
     configured: Configured,
 ) -> None:
-    """Of a tenant or an extension that the switch may not have, no way can give a state."""
+    """Of a tenant or an extension that the switch may not have, no source can give a state."""
     (given,) = source_advice([Trial(LIST, None, said)], configured(), tenant_is_known=known)
     assert (text in given.text, given.settings) == (True, {})
 
@@ -127,18 +129,18 @@ def test_nothing_is_turned_off_because_of_a_wrong_code(
 def test_the_ways_are_tried_in_order(configured: Configured) -> None:
     """The list first, as it tells an extension; the configured parameter before the others; peers at last."""
     switch = configured(queries={"registrations": {"parameter": "number"}})
-    assert ways(switch)[0] == LIST
-    assert [way.parameter for way in ways(switch)[1:4]] == [
+    assert sources(switch)[0] == LIST
+    assert [source.parameter for source in sources(switch)[1:4]] == [
         ExtensionParameter.NUMBER,
         ExtensionParameter.EXT,
         ExtensionParameter.ID,
     ]
-    assert ways(switch)[4] == PEERS
+    assert sources(switch)[4] == PEERS
 
 
 def test_every_way_is_a_request(configured: Configured) -> None:
     """Each is one of the allow-list."""
-    requests = [way.question("A", "100").request for way in ways(configured())]
+    requests = [source.question("A", "100").request for source in sources(configured())]
     assert [request.operation for request in requests] == [
         Operation.EXTENSIONS,
         *[Operation.REGISTRATION] * 3,
@@ -147,9 +149,10 @@ def test_every_way_is_a_request(configured: Configured) -> None:
     assert [list(request.parameters())[-1] for request in requests[1:4]] == ["ext", "id", "number"]
 
 
-def test_the_configured_way(configured: Configured) -> None:
+def test_the_configured_source(configured: Configured) -> None:
     """It has a parameter where the source is regstate."""
-    assert configured_way(configured()) == EXT
+    assert configured_source(configured()) == EXT
     assert (
-        configured_way(configured(queries={"registrations": {"source": "peers", "parameter": "id"}})) == PEERS
+        configured_source(configured(queries={"registrations": {"source": "peers", "parameter": "id"}}))
+        == PEERS
     )
