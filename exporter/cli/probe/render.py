@@ -115,6 +115,8 @@ def settings_lines(settings: Mapping[str, object]) -> Iterator[str]:
     """Yield settings as indented YAML."""
     if settings:
         text: str = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=1000)
+        if not text.replace("\n", "").isprintable():  # PyYAML writes U+E000 to U+F8FF as they are
+            text = yaml.safe_dump(dict(settings), sort_keys=False, width=1000)
         yield from (_INDENT + line for line in text.splitlines())
 
 

@@ -168,6 +168,8 @@ def test_settings_are_yaml() -> None:
     tree = {"queries": {"license": {"pattern": "': (-?\\d+) #"}}, "timeout": "2m"}
     assert yaml.safe_load("\n".join(settings_lines(tree))) == tree
     assert list(settings_lines({})) == []
+    assert list(settings_lines({"word": "é"})) == ["          word: é"]
+    assert list(settings_lines({"word": "\ue000"})) == ['          word: "\\uE000"']
 
 
 def summarized(*findings: object, given: object = (), not_asked: object = (), off: object = ()) -> str:
