@@ -8,6 +8,7 @@ still counts for its window, so a gap is to an alert what a gap in its scrapes i
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from exporter.alerting.inputs import Labels, SwitchInputs, SwitchSnapshot
 from exporter.alerting.rule import Due, Identity, Rule
@@ -19,6 +20,7 @@ INTERVAL = 60.0
 RESOLVED_FOR = 900.0
 """Seconds for which the end of an alert is sent: an Alertmanager that was away must not keep it firing."""
 
+_AT_A_TIME = 2000
 _CAUGHT_UP = 40
 """Evaluations. By then every window but that of the license has passed, in 15 minutes, and what went on
 firing has ended, in 15 more: what is left is one step."""
@@ -173,7 +175,7 @@ class Engine:
         return self.switches[name]
 
     def evaluate(self, snapshots: Mapping[str, SwitchSnapshot], now: float) -> Iterator[None]:
-        """Evaluate all rules; yields after each input and each rule, so that the event loop is not held up.
+        """Evaluate all rules; yields after each input and some thousand alerts, for the event loop.
 
         A switch that is not among ``snapshots`` any more is forgotten when nothing of it counts any longer.
         """
@@ -207,8 +209,13 @@ class Engine:
                 self.alerts.due(rule, [Due((), 1)], now)
                 continue
             for inputs in self.switches.values():
-                self.alerts.due(rule, rule.condition(inputs), now)
-                yield
+                found = iter(rule.condition(inputs))
+                is_more = True
+                while is_more:
+                    portion = list(islice(found, _AT_A_TIME))
+                    self.alerts.due(rule, portion, now)
+                    is_more = len(portion) == _AT_A_TIME
+                    yield
         self.alerts.advance(now)
         yield
         self.evaluated_at = now

@@ -132,6 +132,7 @@ class SwitchInputs:
         self.attempts.update(snapshot.store.attempts if snapshot else {}, now)
         if snapshot:
             self.attempts.offset, self.attempts.speed = snapshot.offset, snapshot.speed
+        yield
         declared: tuple[AnyInput, ...] = (*self.last, *self.ranges)
         for each in declared:
             self._update(each)

@@ -78,13 +78,13 @@ def _refusals(inputs: SwitchInputs) -> int:
     fails is while the switch does answer and gives nothing valid: after three refusals the exporter tries
     only now and then, so that few targets are seen to be refused.
     """
-    reasons = Counter((target.scope, reason) for target, reason in inputs.attempts.failures())
-    of_installation = reasons[Scope.SWITCH, Reason.AUTH]
+    failing = list(inputs.attempts.failures())
+    refused = [target.scope for target, reason in failing if reason is Reason.AUTH]
+    of_installation = refused.count(Scope.SWITCH)
     if of_installation and of_installation >= min(_tried(inputs, Scope.SWITCH), _ENOUGH_REFUSALS):
         return of_installation
     answers = inputs[UP].get("") == 0 and inputs[BREAKER_OPEN].get("") == 0
-    refused = of_installation + reasons[Scope.TENANT, Reason.AUTH]
-    return refused if answers and refused > reasons.total() / 2 else 0
+    return len(refused) if answers and len(refused) > len(failing) / 2 else 0
 
 
 def _key_refused(inputs: SwitchInputs) -> Iterator[Due]:

@@ -22,7 +22,7 @@ _IN_A_ROW = 5
 """Alerts of a kind that are listed before those of the next one."""
 
 Json = dict[str, Any]
-_Kind = tuple[bool, bool, str, str]
+_Kind = tuple[str, State, str]
 
 
 @dataclass(slots=True)
@@ -43,14 +43,11 @@ def summarize(alerts: Iterable[Alert]) -> Summary:
     summary = Summary()
     kinds: dict[_Kind, list[Alert]] = defaultdict(list)
     for alert in alerts:
-        name, severity = alert.identity[0].name, alert.severity
-        summary.counts[name, alert.state] += 1
-        if alert.state is not State.PENDING:
-            summary.to_send.append(alert)
-        if alert.state is not State.RESOLVED:
-            kind = kinds[alert.state is State.PENDING, severity != "critical", name, severity]
-            if len(kind) < _OF_A_KIND:
-                kind.append(alert)
+        kinds[alert.identity[0].name, alert.state, alert.severity].append(alert)
+    for (name, state, _), found in kinds.items():
+        summary.counts[name, state] += len(found)
+        if state is not State.PENDING:
+            summary.to_send += found
     for alert in _in_order(kinds):
         with contextlib.suppress(Exception):  # one that cannot be rendered must not hide the others
             told = {"labels": alert.labels, "annotations": dict(alert.annotations)}
@@ -83,9 +80,10 @@ def status(configuration: AlertingConfiguration, summary: Summary | None, now: N
 def _in_order(kinds: Mapping[_Kind, list[Alert]]) -> Iterator[Alert]:
     """Return what fires, and what is critical, first; of that some of each kind before more of it."""
     places = [
-        ((is_pending, is_not_critical, number // _IN_A_ROW, name, severity), alert)
-        for (is_pending, is_not_critical, name, severity), found in kinds.items()
-        for number, alert in enumerate(sorted(found, key=lambda alert: alert.identity[1]))
+        ((state is State.PENDING, severity != "critical", number // _IN_A_ROW, name, severity), alert)
+        for (name, state, severity), found in kinds.items()
+        if state is not State.RESOLVED
+        for number, alert in enumerate(sorted(found[:_OF_A_KIND], key=lambda alert: alert.identity[1]))
     ]
     places.sort(key=lambda place: place[0])
     return (alert for _, alert in places[:_LISTED])

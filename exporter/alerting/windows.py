@@ -123,7 +123,13 @@ class Attempts:
             before = self.present.get(target)
             if before is attempt:
                 break  # what stands before it was not attempted since either
-            self._take_in(target, before, attempt)
+            self.present[target] = attempt
+            if before is None:
+                self.gone.pop(target, None)
+            if attempt.succeeded_at is not None and (before is None or before.succeeded_at is None):
+                self.earlier.pop(target, None)
+            if attempt.failure or (before and before.failure):
+                self._fails(target, attempt.failure.reason if attempt.failure else None)
         if len(self.present) > len(attempts):
             for target in self.present.keys() - attempts.keys():
                 self._lose(target)
@@ -170,15 +176,6 @@ class Attempts:
             self.earlier[target] = (success_at, seen)
         if reason is not None and not _is_idle(target, reason):
             self.failed[target, reason] = seen
-
-    def _take_in(self, target: Target, before: Attempt | None, attempt: Attempt) -> None:
-        self.present[target] = attempt
-        if before is None:
-            self.gone.pop(target, None)
-        if attempt.succeeded_at is not None and (before is None or before.succeeded_at is None):
-            self.earlier.pop(target, None)
-        if attempt.failure is not None or (before is not None and before.failure is not None):
-            self._fails(target, attempt.failure.reason if attempt.failure else None)
 
     def _lose(self, target: Target) -> None:
         attempt = self.present.pop(target)
