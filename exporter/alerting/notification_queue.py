@@ -36,10 +36,11 @@ class NotificationQueue:
         Returns the alerts that ended and are dropped although their end was never sent.
         """
         self.size = len(alerts)
-        refused = {alert.identity: alert for alert in alerts if alert.identity in self._refused}
-        self._refused = {identity: refused[identity] for identity in self._refused if identity in refused}
+        before, self._refused = self._refused, {}
         for alert in alerts:
-            if alert.identity not in refused:
+            if before and alert.identity in before:
+                self._refused[alert.identity] = alert
+            else:
                 self._put(alert)
         wanted = set(alerts)
         dropped = []

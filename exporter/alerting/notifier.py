@@ -46,13 +46,13 @@ class Notifier:
         self,
         alertmanager: Alertmanager,
         labels: Mapping[str, str],
-        instruments: AlertingMetrics,
+        metrics: AlertingMetrics,
         now: Callable[[], Now],
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.alertmanager = alertmanager
         self._labels = labels
-        self._instruments = instruments
+        self._metrics = metrics
         self._now = now
         self._timer = timer
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
@@ -63,7 +63,7 @@ class Notifier:
         self._failing = False
         self._lists_behind = 0
         self._news = asyncio.Event()
-        instruments.start_at_zero(alertmanager.url)
+        metrics.start_at_zero(alertmanager.url)
         self._task = asyncio.create_task(self._run(), name=f"alerts to {alertmanager.url}")
 
     def offer(self, alerts: Collection[Alert]) -> None:
@@ -170,7 +170,7 @@ class Notifier:
             # Nothing was sent yet, or our clock was stepped: an empty message tells what time it is there.
             answer = await self._post([])
             if answer.verdict is Verdict.FAILED:
-                self._instruments.errors.labels(self.alertmanager.url).inc(len(batch))
+                self._metrics.errors.labels(self.alertmanager.url).inc(len(batch))
                 return answer
             self._compared_at = clock
         states, messages = await self._messages(batch)
@@ -219,12 +219,12 @@ class Notifier:
         took = self._timer() - began
         # The slowest of late: a single quick message does not make an Alertmanager quick.
         self._seconds_a_message = max(took, 0.9 * self._seconds_a_message)
-        self._instruments.latency.labels(self.alertmanager.url).observe(took)
-        counter = self._instruments.sent if answer.verdict is Verdict.ACCEPTED else self._instruments.errors
+        self._metrics.latency.labels(self.alertmanager.url).observe(took)
+        counter = self._metrics.sent if answer.verdict is Verdict.ACCEPTED else self._metrics.errors
         counter.labels(self.alertmanager.url).inc(len(messages))
         if answer.ahead is not None:
             self._skew.note(answer.ahead)
-            self._instruments.clock_skew.labels(self.alertmanager.url).set(answer.ahead)
+            self._metrics.clock_skew.labels(self.alertmanager.url).set(answer.ahead)
         return answer
 
     def _note_pace(self) -> None:
@@ -240,7 +240,7 @@ class Notifier:
 
     def _note_waiting(self) -> None:
         for kind in Kind:
-            gauge = self._instruments.waiting.labels(self.alertmanager.url, kind.value)
+            gauge = self._metrics.waiting.labels(self.alertmanager.url, kind.value)
             gauge.set(self._queue.waiting(kind))
 
     def _give_up(self, ended: Sequence[Alert]) -> None:
@@ -251,4 +251,4 @@ class Notifier:
             self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)
 
     def _count_dropped(self, count: int) -> None:
-        self._instruments.dropped.labels(self.alertmanager.url).inc(count)
+        self._metrics.dropped.labels(self.alertmanager.url).inc(count)

@@ -1,4 +1,4 @@
-"""Judges every switch on a schedule, and lets each Alertmanager be told."""
+"""Evaluates every switch on a schedule, and sends alerts to each Alertmanager."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -47,14 +47,14 @@ class AlertingService:
         self._speed = speed
         self._resolver = Resolver()  # one for all, so that a reload forgets no address
         self._log = structlog.get_logger("exporter.alerting")
-        self._instruments: AlertingMetrics | None = None
+        self._metrics: AlertingMetrics | None = None
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
         self._summary: Summary | None = None
         self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
-        self._senders: list[Notifier] = []
+        self._notifiers: list[Notifier] = []
         self._keeper: StateKeeper | None = None
         self._loading: asyncio.Task[None] | None = None
         # An evaluation yields to the event loop, and a reload must wait for its end.
@@ -71,7 +71,7 @@ class AlertingService:
         return INTERVAL / self._speed
 
     async def open(self, configuration: AlertingConfiguration | None) -> list[Alertmanager]:
-        """Open what is to be told. Raises StartError, and opens nothing, where TLS files cannot be used."""
+        """Open the Alertmanagers. Raises StartError, and opens nothing, where TLS files cannot be used."""
         if configuration is None or configuration.dry_run:
             return []
         opened: list[Alertmanager] = []
@@ -88,7 +88,7 @@ class AlertingService:
     async def adopt(
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager] = ()
     ) -> None:
-        """Judge and tell what this configuration says from now on; None is to stop.
+        """Evaluate and send by this configuration from now on; None is to stop.
 
         ``opened`` is what ``open`` returned for it.
         """
@@ -99,33 +99,33 @@ class AlertingService:
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager]
     ) -> None:
         was_on, self._configuration = self.is_on, configuration
-        before = {sender.alertmanager.url for sender in self._senders}
-        await self._stop_senders()
-        if self._instruments is not None:
+        before = {notifier.alertmanager.url for notifier in self._notifiers}
+        await self._stop_notifiers()
+        if self._metrics is not None:
             for url in before - {one.url for one in opened}:
-                self._instruments.forget(url)
+                self._metrics.forget(url)
         if configuration is None:
             await self._forget()
             return
-        if self._instruments is None:
-            self._instruments = AlertingMetrics(self._registry)
+        if self._metrics is None:
+            self._metrics = AlertingMetrics(self._registry)
         if self._keeper is None or self._keeper.path != configuration.state_file:
-            await self._release()
-            self._keeper = StateKeeper(configuration.state_file, self._clock, self._instruments)
+            if self._keeper is not None:
+                await self._keeper.release()
+            self._keeper = StateKeeper(configuration.state_file, self._clock, self._metrics)
         if not was_on:
             # A disk that hangs delays the first evaluation, and neither the start nor the end of the program.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
-        self._senders = [
-            Notifier(alertmanager, configuration.labels, self._instruments, self._now)
-            for alertmanager in opened
+        self._notifiers = [
+            Notifier(alertmanager, configuration.labels, self._metrics, self._now) for alertmanager in opened
         ]
-        for sender in self._senders if was_on else ():  # at the start the first evaluation tells
-            sender.offer(self._summary.to_send if self._summary else [])
+        for notifier in self._notifiers if was_on else ():  # at the start the first evaluation does it
+            notifier.offer(self._summary.to_send if self._summary else [])
         if configuration.dry_run:
             self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
 
     async def evaluate(self) -> None:
-        """Judge what is known now, tell the Alertmanagers, and write down what is to be remembered."""
+        """Evaluate all rules, queue the alerts for the Alertmanagers, and write the state file."""
         if self._loading is not None:
             await asyncio.wait({self._loading})
             if self._loading.cancelled():
@@ -134,7 +134,7 @@ class AlertingService:
             await self._evaluate()
 
     async def _evaluate(self) -> None:
-        if self._instruments is None or self._keeper is None or not self.is_on:
+        if self._metrics is None or self._keeper is None or not self.is_on:
             return
         engine = self._engine
         self._step()
@@ -143,10 +143,10 @@ class AlertingService:
         self._log_changes(engine.alerts.changed)
         self._summary = summary = summarize(engine.alerts.by_identity.values())
         await asyncio.sleep(0)
-        for sender in self._senders:
-            sender.offer(summary.to_send)
+        for notifier in self._notifiers:
+            notifier.offer(summary.to_send)
             await asyncio.sleep(0)
-        self._count(self._instruments, summary)
+        self._count(self._metrics, summary)
         await self._keeper.keep(engine, self._boot, self._wall)
 
     def status(self) -> Json:
@@ -154,10 +154,10 @@ class AlertingService:
         return status(self._configuration, self._summary, self._now()) if self._configuration else {}
 
     async def stop(self) -> None:
-        """Write down what is remembered, and stop. What fires is not resolved: it burns on, and is kept."""
+        """Write down what is remembered, and stop. What fires is not resolved: it goes on, and is kept."""
         if self._loading is not None:
             self._loading.cancel()
-        await self._stop_senders()
+        await self._stop_notifiers()
         async with self._evaluating:
             if self._keeper is not None and self.is_on:
                 await self._keeper.close(self._engine, self._boot, self._wall)
@@ -166,14 +166,11 @@ class AlertingService:
         """Forget everything: alerting was turned off."""
         if self._loading is not None:
             self._loading.cancel()
-        await self._release()
-        self._engine, self._summary, self._keeper = Engine(), None, None
-        if self._instruments is not None:
-            self._instruments.alerts.clear()
-
-    async def _release(self) -> None:
         if self._keeper is not None:
             await self._keeper.release()
+        self._engine, self._summary, self._keeper = Engine(), None, None
+        if self._metrics is not None:
+            self._metrics.alerts.clear()
 
     async def _load(self, keeper: StateKeeper) -> None:
         try:
@@ -181,19 +178,16 @@ class AlertingService:
         except Exception:  # noqa: BLE001 -- a defect of ours: alerts are told without what is in the file
             self._log.exception("job failed", job="state file")
             kept = None
-        self._begin(kept)
-
-    async def _stop_senders(self) -> None:
-        for sender in self._senders:
-            await sender.stop()
-        self._senders = []
-
-    def _begin(self, kept: tuple[Engine, float] | None) -> None:
-        """Go on where the daemon before this one ended."""
+        # Go on where the daemon before this one ended.
         self._engine, elapsed = kept or (Engine(), 0.0)
         self._moment = self._engine.evaluated_at or 0.0
         self._at = self._clock.monotonic() - elapsed
         self._step()
+
+    async def _stop_notifiers(self) -> None:
+        for notifier in self._notifiers:
+            await notifier.stop()
+        self._notifiers = []
 
     def _step(self) -> None:
         """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap.
@@ -212,13 +206,13 @@ class AlertingService:
 
     def _snapshots(self) -> Mapping[str, SwitchSnapshot]:
         offset = self._moment - self._elapsed * self._speed
-        looks = {}
+        snapshots = {}
         for poller in self._pollers():
             poller.drop_stale()
-            is_open = poller.policy.breaker.is_open
-            look = SwitchSnapshot(poller.store, poller.is_up(), is_open, offset, self._speed)
-            looks[poller.store.switch] = look
-        return looks
+            snapshots[poller.store.switch] = SwitchSnapshot(
+                poller.store, poller.is_up(), poller.policy.breaker.is_open, offset, self._speed
+            )
+        return snapshots
 
     def _labels(self, alert: Alert) -> dict[str, str]:
         configured = self._configuration.labels if self._configuration else {}
@@ -234,7 +228,7 @@ class AlertingService:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
     @staticmethod
-    def _count(instruments: AlertingMetrics, summary: Summary) -> None:
+    def _count(metrics: AlertingMetrics, summary: Summary) -> None:
         for name in dict.fromkeys(rule.name for rule in RULES):
             for state in (State.PENDING, State.FIRING):
-                instruments.alerts.labels(name, state.value).set(summary.counts[name, state])
+                metrics.alerts.labels(name, state.value).set(summary.counts[name, state])

@@ -30,7 +30,7 @@ class StateKeeper:
         self,
         path: Path | None,
         clock: Clock,
-        instruments: AlertingMetrics,
+        metrics: AlertingMetrics,
         *,
         patience: float = 10.0,
         opened: Callable[[Path], StateFile] = StateFile,
@@ -41,7 +41,7 @@ class StateKeeper:
         self._threads = ThreadLimit("state file", 1)
         self._patience = patience
         self._clock = clock
-        self._instruments = instruments
+        self._metrics = metrics
         self._boot = state_file.boot_id()
         self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(path))
         self._failing = False
@@ -57,11 +57,11 @@ class StateKeeper:
             async with asyncio.timeout(self._patience):
                 kept = await self._threads.run(read)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-            self._instruments.state_file_errors.inc()
+            self._metrics.state_file_errors.inc()
             self._log.warning("the state file cannot be used: starting without it", reason=_reason(error))
             return None
         if left_out:
-            self._instruments.state_file_errors.inc()
+            self._metrics.state_file_errors.inc()
             self._log.warning(
                 "alerts in the state file cannot be used: starting without them",
                 count=len(left_out),
@@ -118,7 +118,7 @@ class StateKeeper:
             self._failing = False
 
     def _failed(self, reason: str) -> None:
-        self._instruments.state_file_errors.inc()
+        self._metrics.state_file_errors.inc()
         if not self._failing:
             self._log.warning(
                 "the state file cannot be written: a restart would forget alerts", reason=reason
