@@ -30,6 +30,9 @@ FOREIGN = {
 }
 """Flags of other programs that pages speak of: the program, and the package that it is in."""
 
+MADE = frozenset({"dist/"})
+"""Folders that a command of the Makefile makes."""
+
 every_page = pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -56,6 +59,15 @@ def test_every_link_resolves(page: Path) -> None:
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), target
         assert not anchor or anchor in anchors(linked), target
+
+
+@every_page
+def test_every_module_that_is_named_exists(page: Path) -> None:
+    """A page names modules and folders of the project by paths from its top, or from ``exporter/``."""
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:/|\.py))`", prose(page))
+    packages = ("", "exporter/", "exporter/queries/", "exporter/poll/", "exporter/simulator/", "tests/e2e/")
+    missing = {name for name in named if not any((ROOT / package / name).exists() for package in packages)}
+    assert missing <= MADE
 
 
 def test_a_broken_link_is_found() -> None:
