@@ -44,7 +44,7 @@ def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
     with stub() as url:
         ours, bare = asyncio.run(_in_turn(url, directory, rounds))
         unit = "requests a CPU-second"
-        yield compared("poll: ask, decode, store, count", ours, "bare aiohttp loop", bare, unit, at_least=0.6)
+        yield compared("poll: ask, decode, store, count", ours, "bare aiohttp loop", bare, unit, at_least=0.5)
         if not installed("prometheus-blackbox-exporter"):
             print(
                 "the row of blackbox_exporter is missing: apt-get install prometheus-blackbox-exporter",

@@ -161,18 +161,14 @@ class Ingester:
     def _empty_list_is_a_failure(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
         """Let an empty list change no registration.
 
-        A tenant without configured extensions may well have none; an installation without any peer was not
-        seen.
+        A tenant without configured extensions may have none; an installation without peers was never seen.
         """
         if target.query is not Query.REGISTRATIONS or not isinstance(outcome, Extensions | Peers):
             return outcome
-        if outcome.rows or (
-            isinstance(outcome, Extensions) and not self._targets.tenants[target.tenant].polled
-        ):
+        has_phones = isinstance(outcome, Peers) or self._targets.tenants[target.tenant].polled
+        if outcome.rows or not has_phones:
             return outcome
-        return Failure(
-            Reason.EMPTY, "the list is empty; the states that were known stay until they are stale"
-        )
+        return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
 
     def _idle_is_zero(
         self, target: Target, outcome: Answer | Failure, health: KeyHealth | None
@@ -299,8 +295,5 @@ class Ingester:
         if isinstance(outcome, RegistrationState):
             job, interval = (target.query, target.scope), self._targets.planned_interval(target)
             self._put(target, registrations.families(oldest=self._store.oldest(job, interval, now)))
-        verdict = registrations.verdict()
-        if isinstance(verdict, Failure):
-            self._record(target, verdict)
-        elif verdict:
-            self._record(target, None)
+        if verdict := registrations.verdict():
+            self._record(target, verdict if isinstance(verdict, Failure) else None)

@@ -33,11 +33,6 @@ class Demand:
     requests: float
     interval: float
 
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return self.requests / self.interval
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -56,8 +51,9 @@ def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
     """Fit what is wanted into what is allowed."""
     demands = list(demands)
     usable = max_requests_per_second * _HEADROOM
-    wanted = sum(demand.rate for demand in demands)
-    whole = sum(demand.rate for demand in demands if demand.scope is Scope.SWITCH)
+    rates = [(demand.scope, demand.requests / demand.interval) for demand in demands]
+    wanted = sum(rate for _, rate in rates)
+    whole = sum(rate for scope, rate in rates if scope is Scope.SWITCH)
     if wanted <= usable:
         stretch = dict.fromkeys(Scope, 1.0)
     elif whole < usable / 2:
