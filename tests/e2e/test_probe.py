@@ -165,7 +165,7 @@ def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.Cap
     simulator.fault(kind="html", info="balance")
     probed = Probed(capsys, configuration, "--tenant=ACME")
     assert probed.status == 1
-    assert probed.blocks["INFO balance"]["verdict"][0].startswith("decode: an HTML page came")
+    assert probed.blocks["INFO balance"]["verdict"][0].startswith("decode: got an HTML page")
     assert "/mirtapbx/proxyapi.php" in " ".join(probed.blocks["INFO balance"]["advice"])
     assert "sample" not in probed.blocks["INFO balance"]
     assert "sample" in probed.blocks["COUNTCALLS"]
