@@ -33,7 +33,8 @@ def _of(file: Path) -> Iterator[tuple[str, str]]:
         if isinstance(event, ast.Name):
             event = constants.get(event.id, event)
         is_event = isinstance(event, ast.Constant) and isinstance(event.value, str)
-        if ast.unparse(node.func.value) in {"log", "self._log"} and node.func.attr in LEVELS and is_event:
+        logger = ast.unparse(node.func.value).rpartition(".")[2]
+        if logger in {"log", "_log"} and node.func.attr in LEVELS and is_event:
             yield ast.literal_eval(event), LEVELS[node.func.attr]
 
 
