@@ -103,3 +103,42 @@ def test_nothing_is_left_of_a_part_that_is_gone() -> None:
         assert before == {node: {"": {node: 1}}}
 
     assert table.snapshot(_NODES) == {}
+
+
+_WATCHED = (catalogue.EXTENSION_WATCHED, "A", "")
+_PHONES = (catalogue.EXTENSION_REGISTERED, "A", "")
+
+
+def test_what_is_dropped_is_what_the_newest_values_lack() -> None:
+    """A phone that is watched stays; one that left, or values that are removed, need no room."""
+    limit = SeriesLimit(3)
+    table = SeriesTable("pbx", limit)
+    table.set(_WATCHED, {"100": 1})
+
+    table.set(_PHONES, {"100": 1, "101": 1, "102": 0})
+    assert table.get(_PHONES) == {"100": 1}
+    assert limit.has_dropped(_PHONES)
+
+    table.set(_PHONES, {"100": 1})
+    assert table.get(_PHONES) == {"100": 1}
+    assert not limit.has_dropped(_PHONES)
+
+    table.set(_PHONES, {"101": 1})
+    assert table.is_dropped([_PHONES])
+    table.remove(_PHONES)
+    assert not table.is_dropped([_PHONES])
+
+
+def test_long_lines_that_are_dropped_need_as_much_room_as_they_have() -> None:
+    """The load of what is dropped is that of its own lines, without those that stay."""
+    limit = SeriesLimit(20)
+    table = SeriesTable("pbx", limit)
+    kept, dropped = "k" * 1950, "d" * 1950
+    table.set(_WATCHED, {kept: 1})
+    table.set(_PHONES, {kept: 1, dropped: 1})
+    assert table.get(_PHONES) == {kept: 1}
+    assert table.load == 15  # two lines of 2 kB
+
+    limit.most = 27
+    limit.relax(table.load)  # 15 and 7 are 22, and a tenth stays free
+    assert not limit.is_limited
