@@ -7,49 +7,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.outside.comparison import compare
 from tests.e2e.outside.recording import Seen
 from tests.e2e.outside.scenarios import scenarios
 
-_LONGEST = 300.0
-"""Real seconds that a scenario may take."""
-
 _CHILD = Path(__file__).with_name("child.py")
 
 
-def _record_one(name: str, python: str, directory: Path, scratch: Path) -> str:
-    """Record one scenario; return what went wrong, or ""."""
+def _recorded(name: str, directory: Path, scratch: Path) -> str:
+    """Keep what was seen of a scenario; return what went wrong, or ""."""
     place = scratch / name
-    working = place / "run"
-    working.mkdir(parents=True)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONHASHSEED": "0",
-        "PYTHONPYCACHEPREFIX": str(scratch / "compiled"),
-        "LC_ALL": "C.UTF-8",
-        "COLUMNS": "100",
-        "TZ": "UTC",
-    }
-    try:
-        ended = subprocess.run(
-            [python, "-P", str(_CHILD), name, str(place / "raw")],
-            cwd=working,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LONGEST,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"{name}: it did not end within {_LONGEST:g} s"
-    errors = ended.stderr.decode("utf-8", "surrogateescape")
+    errors = (place / "errors").read_bytes().decode("utf-8", "surrogateescape")
+    status = (place / "status").read_text()
     if not (place / "raw" / "addresses.json").is_file():
-        return f"{name}: exit status {ended.returncode}\n{errors[-3000:]}"
-    output = ended.stdout.decode("utf-8", "surrogateescape")
-    seen = Seen(place / "raw", output, errors, ended.returncode, {str(working): "RUN"})
+        return f"{name}: exit status {status}\n{errors[-3000:]}"
+    output = (place / "output").read_bytes().decode("utf-8", "surrogateescape")
+    seen = Seen(place / "raw", output, errors, int(status), {str(place / "run"): "RUN"})
     try:
         seen.recording().write(directory, name)
     except ValueError as error:  # what was seen has another form than `recording` knows
@@ -61,12 +36,19 @@ def _record(directory: Path, python: str, only: str, at_a_time: int) -> int:
     if directory.exists():
         shutil.rmtree(directory)
     chosen = [name for name in scenarios() if only in name]
-    with tempfile.TemporaryDirectory(prefix="outside-") as scratch, ThreadPoolExecutor(at_a_time) as pool:
-        failures = [
-            failure
-            for failure in pool.map(lambda name: _record_one(name, python, directory, Path(scratch)), chosen)
-            if failure
-        ]
+    with tempfile.TemporaryDirectory(prefix="outside-") as scratch:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONHASHSEED": "0",
+            "PYTHONPYCACHEPREFIX": f"{scratch}/compiled",
+            "LC_ALL": "C.UTF-8",
+            "COLUMNS": "100",
+            "TZ": "UTC",
+        }
+        place = Path(scratch, "scenarios")
+        command = [python, "-P", str(_CHILD), str(place), str(at_a_time), *chosen]
+        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
+        failures = [failure for name in chosen if (failure := _recorded(name, directory, place))]
     _say([*failures, f"{len(chosen) - len(failures)} of {len(chosen)} scenarios recorded"])
     return 1 if failures else 0
 

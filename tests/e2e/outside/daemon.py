@@ -108,7 +108,7 @@ def _matrix(first: int, step: int) -> Daemon:
             for column, fault in faults.items():
                 stage.switch.faults[COLUMNS[column].asked] = FAULTS[fault][0]
             await asyncio.sleep(30)
-            if not number % 4:
+            if not number % 3:
                 stage.signal_reload()
             await asyncio.sleep(75)
             await stage.look(f"round {number}", everything=False)
@@ -417,7 +417,7 @@ def daemons() -> dict[str, Daemon]:
     """Return every scenario of the daemon."""
     limits = {"tenant_interval": "5m"}
     return {
-        **{f"matrix-{part}": _matrix(part, 3) for part in range(3)},
+        **{f"matrix-{part}": _matrix(part, 4) for part in range(4)},
         "all-faults-at-once": Daemon(_prepare_all_faults, _all_faults_at_once),
         "day-well": Daemon(_polling(), _wait_and_look),
         "day-debug-json": Daemon(_polling(*CODES[:3]), _wait_and_look, ("--log.level=debug",)),

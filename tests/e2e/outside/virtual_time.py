@@ -1,8 +1,8 @@
 """Clocks of one process that stand still while there is work to do, and jump where it would wait.
 
-``install`` is called before the program is imported: it exchanges the clocks of the standard library and the
-event loop. Requests and answers are real, over the loopback. So an hour of polling takes seconds, and what is
-recorded does not depend on how busy the machine is.
+``install`` exchanges the clocks of the standard library, ``start`` the event loop. Requests and answers are
+real, over the loopback. So an hour of polling takes seconds, and what is recorded does not depend on how busy
+the machine is.
 """
 
 import asyncio
@@ -142,11 +142,15 @@ class _VirtualDatetime(_REAL, metaclass=_OfRealClass):
         return _REAL.fromtimestamp(wall(), dt.UTC).replace(tzinfo=None)
 
 
-def install(companion: Companion) -> None:
-    """Exchange the clocks of this process; ``companion`` runs in every event loop, first of all."""
+def install() -> None:
+    """Exchange the clocks of this process, before any module of the program is loaded."""
     time.monotonic = time.perf_counter = monotonic
     time.time = wall
     time.clock_gettime = lambda clock: wall() if clock == time.CLOCK_REALTIME else monotonic()
     time.thread_time = time.process_time = lambda: 0.0
     dt.datetime = _VirtualDatetime  # type: ignore[misc]  # it is what this module is for
+
+
+def start(companion: Companion) -> None:
+    """Let every event loop of this process go by the virtual clock, and run ``companion`` first of all."""
     asyncio.set_event_loop_policy(_Policy(companion))
