@@ -7,6 +7,7 @@ is asked but to look the answer up, and knows nothing of the exporter.
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,10 +119,14 @@ class OddSwitch:
 
 @dataclass
 class Door:
-    """Where a switch is reached. What is behind it may change; the address stays."""
+    """Where a switch is reached. What is behind it may change; the address stays.
+
+    ``listening``: a socket that listens by now, for the first time that it is opened.
+    """
 
     serve: Serve
     port: int = 0
+    listening: socket.socket | None = None
     _server: asyncio.Server | None = None
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -137,7 +142,9 @@ class Door:
             finally:
                 self._connections.discard(writer)
 
-        self._server = await asyncio.start_server(enter, "127.0.0.1", self.port, ssl=context)
+        listening, self.listening = self.listening, None
+        address = {"sock": listening} if listening else {"host": "127.0.0.1", "port": self.port}
+        self._server = await asyncio.start_server(enter, **address, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def shut(self) -> None:

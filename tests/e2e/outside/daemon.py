@@ -55,7 +55,7 @@ def _settings(stage: Stage, **more: Any) -> dict[str, Any]:
             },
             "queries": {"channels": {"tenant_interval": "1m"}, "calls": {"tenant_interval": "off"}},
         }
-    return {
+    settings = {
         "name": "pbx",
         "url": stage.switch.url,
         "key": KEY,
@@ -64,6 +64,7 @@ def _settings(stage: Stage, **more: Any) -> dict[str, Any]:
         "tenants": tenants,
         **more,
     }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _write(stage: Stage, *switches: dict[str, Any], **sections: Any) -> None:

@@ -36,6 +36,11 @@ OPERATIONS = (
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
+def _listen() -> socket.socket:
+    """Listen already before there is an event loop: whoever connects early waits."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
@@ -52,7 +57,8 @@ class Switch(OddSwitch):
     door: Door = field(init=False)
 
     def __post_init__(self) -> None:
-        self.door = Door(self.serve, free_port())
+        listening = _listen()
+        self.door = Door(self.serve, listening.getsockname()[1], listening)
         self.url = f"http://127.0.0.1:{self.door.port}/pbx/proxyapi.php"
 
     def truth(self, operation: str, tenant: str = "") -> bytes:
@@ -110,9 +116,15 @@ def times(count: int, befall: Befall) -> Befall:
 class Alertmanager:
     """Accepts alerts and keeps them; with ``status`` it answers something else than 200."""
 
-    port: int = field(default_factory=free_port)
+    listening: socket.socket = field(default_factory=_listen)
     status: str = "200 OK"
     posted: list[tuple[float, str, str]] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self.listening.getsockname()[1]
+        return port
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one request after another."""
@@ -169,7 +181,7 @@ class Stage:
         """Let everything around the program listen."""
         for switch in self.switches:
             await switch.door.open()
-        await asyncio.start_server(self.alertmanager.serve, "127.0.0.1", self.alertmanager.port)
+        await asyncio.start_server(self.alertmanager.serve, sock=self.alertmanager.listening)
 
     def addresses(self) -> dict[str, str]:
         """Return the names by which ``recording`` replaces the ports of this run."""
