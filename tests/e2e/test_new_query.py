@@ -3,7 +3,6 @@
 The package is copied, the additions are made in the copy, and the real program runs from it.
 """
 
-import compileall
 import os
 import re
 import shutil
@@ -24,7 +23,6 @@ from tests.e2e.programs import (
     get,
     get_json,
     running_programs,
-    start_exporter,
     wait_until,
 )
 
@@ -134,13 +132,18 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
     [package] = exporter.__path__
     shutil.copytree(package, directory / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
     _add(directory / "exporter")
-    compileall.compile_dir(directory / "exporter", quiet=1)  # else every program that is started does it
     # The copy comes first, and what stands in the working directory does not come at all.
     paths = os.pathsep.join([str(directory), str(Path(package).parent)])
-    environment = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
+    environment = {
+        "PYTHONPATH": paths,
+        "PYTHONSAFEPATH": "1",
+        # Ten programs are started: the first one compiles for all of them.
+        "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     with running_programs(directory) as run:
         program = run(*EXPORTER, "simulate", "--listen=127.0.0.1:0", "--tenants=2", **environment)
-        simulator = Simulator(program, program.wait_for(r"(http://127\.0\.0\.1:\d+)/", 60)[1])
+        simulator = Simulator(program, program.wait_for(r"(http://127\.0\.0\.1:\d+)/", 100)[1])
         of_switch = switch(
             "pbx",
             simulator.url,
@@ -149,7 +152,11 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
             stale_after=2,
         )
         file = directory / "config.yaml"
-        started = start_exporter(run, file, configuration(of_switch), "--log.level=debug", **environment)
+        file.write_text(configuration(of_switch))
+        flags = (f"--config.file={file}", "--web.listen-address=127.0.0.1:0", "--log.level=debug")
+        program = run(*EXPORTER, *flags, **environment)
+        address = program.wait_for(r"address=(127\.0\.0\.1:\d+)", 100)[1]
+        started = Exporter(program, f"http://{address}")
         yield Changed(environment, simulator, started, file)
         simulator.assert_nothing_forbidden()
 

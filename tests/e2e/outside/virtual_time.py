@@ -7,11 +7,14 @@ the machine is.
 
 import asyncio
 import datetime as dt
+import heapq
+import itertools
 import selectors
 import socket
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context
 from typing import Any
 
 EPOCH = 1_700_000_000.0
@@ -22,6 +25,11 @@ START = 1000.0
 
 _ON_ITS_WAY = 0.001
 """Real seconds after which what was sent over the loopback has arrived."""
+
+_DIGITS = 6
+"""Timers of one microsecond run in the order in which they were set, whatever the last bits of a sum are."""
+
+_TICK = 10.0**-_DIGITS
 
 Companion = Callable[[], Coroutine[Any, Any, None]]
 
@@ -61,7 +69,7 @@ class _Selector(selectors.DefaultSelector):
             if ready:
                 return ready
             self.is_quiet = True
-        _Now.monotonic += timeout
+        _Now.monotonic = round(_Now.monotonic + timeout, _DIGITS)
         return ready
 
     def register(self, *arguments: Any) -> selectors.SelectorKey:
@@ -77,17 +85,42 @@ class _Selector(selectors.DefaultSelector):
         return super().unregister(*arguments)
 
 
+class _Timer(asyncio.TimerHandle):
+    number = 0
+    _scheduled: bool
+
+    def __lt__(self, other: Any) -> bool:
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop on the virtual clock."""
+
+    _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self) -> None:
         self._virtual = _Selector()
         super().__init__(self._virtual)
+        self._clock_resolution = _TICK / 2
+        self._numbers = itertools.count()
         _watch_sending(self._virtual)
 
     def time(self) -> float:
         """Return seconds of the virtual clock."""
         return _Now.monotonic
+
+    def call_at(  # type: ignore[override]  # the signature of the standard library has more names
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call at a moment of the virtual clock; calls of one moment run in the order of their arrival."""
+        now, moment = self.time(), round(when, _DIGITS)
+        if moment <= now < when:  # whoever waits for the last bits of a sum must not wait again for them
+            moment = round(now + _TICK, _DIGITS)
+        timer = _Timer(moment, callback, args, self, context)
+        timer.number = next(self._numbers)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
 
     def run_in_executor(  # type: ignore[override]  # what a thread returns is of no interest here
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
