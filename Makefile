@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs dashboards dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs kubernetes-rules dashboards dashboard-previews dist lock clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -51,6 +51,9 @@ metrics-docs: $(READY)  ## write docs/metrics.md from the catalogue
 
 config-docs: $(READY)  ## write docs/configuration.md from the schema
 	$(BIN)/python -m tests.config_docs > docs/configuration.md
+
+kubernetes-rules: $(READY)  ## write alerts/kubernetes/prometheusrule.yaml from the rules
+	$(BIN)/python alerts/kubernetes/generate.py > alerts/kubernetes/prometheusrule.yaml
 
 dashboards: $(READY)  ## write grafana/dashboards/ from their source
 	$(BIN)/python -m grafana.generate

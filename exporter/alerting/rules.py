@@ -4,10 +4,16 @@ To add one:
 
 1. Here: a function that yields what is due, a ``Rule`` with that condition and its inputs, and the rule's
    entry in ``RULES``. An ``Input`` that no rule has yet says which metric it reads and, as the range in the
-   expression of the YAML does, for how long a value counts. It is then remembered, also over a restart.
-2. The same alert in ``alerts/softswitch.alerts.yaml``, with a case in ``alerts/tests/``.
-3. ``docs/runbooks/NAME.md``, and a line in the index beside it.
-4. A test in ``tests/unit/alerting/test_rules.py``, which also compares the rule with that in the YAML.
+   expression of the YAML does, for how long a value counts. It is then remembered, also over a restart: its
+   name is a key of the state file, unique and never changed.
+2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
+   ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
+   What mutes it is in ``alerts/alertmanager.example.yaml``.
+3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
+4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with that in
+   the YAML, and a line in ``TOLD`` of ``tests/e2e/test_both_ways.py``.
+5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m
+   tests.differential`` says which alerts never occurred.
 
 Alerts that need a long history, or what only Prometheus knows, are Prometheus's alone.
 """

@@ -33,14 +33,14 @@ SPEC = QuerySpec(
         value=_read,
         fills=counts_into(catalogue.CHANNELS, catalogue.NODE_CHANNELS, zeros=True),
         private=False,
-        by_node=True,
+        partial=True,
     ),
     tenant=Endpoint(
         operation=Operation.COUNT_CHANNELS,
         value=_read,
         fills=counts_into(catalogue.TENANT_CHANNELS, catalogue.TENANT_NODE_CHANNELS, zeros=False),
         private=False,
-        by_node=True,
+        partial=True,
     ),
     start=0.0,
 )

@@ -37,7 +37,7 @@ SPEC = QuerySpec(
         value=_read,
         fills=counts_into(catalogue.PEERS, catalogue.NODE_PEERS, zeros=True),
         private=False,
-        by_node=True,
+        partial=True,
         note="a count over all nodes; 23 s were seen",
     ),
     tenant=Endpoint(
@@ -45,7 +45,7 @@ SPEC = QuerySpec(
         value=_read,
         fills=counts_into(catalogue.TENANT_PEERS, catalogue.TENANT_NODE_PEERS, zeros=False),
         private=False,
-        by_node=True,
+        partial=True,
     ),
     start=0.17,
 )

@@ -8,7 +8,7 @@ logged or shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from exporter.decode.classify import classify, classify_list
@@ -45,7 +45,8 @@ class Endpoint(Generic[Config, Read]):
     ``value`` or ``rows``: reads a single value, or a list. It gets the section of the query.
     ``fills``: turns an answer into values; None where the poller does that.
     ``private``: whether nothing of the text of an answer may be quoted, logged or shown.
-    ``by_node``: whether its answers have an entry for each node.
+    ``partial``: whether entries of its answers, as the nodes of a count, can be skipped while the rest is
+    read (``Answer.skipped``). Those of a list always can.
     ``max_bytes``: the largest answer that is read; 0 for 8 MiB, and 64 MiB for a list.
     ``note``: what ``probe`` says before a request that is heavy for the switch.
     ``title``: what ``probe`` calls it, where the query has several sources.
@@ -56,7 +57,7 @@ class Endpoint(Generic[Config, Read]):
     rows: Callable[[Windows, Config], Read | Failure] | None = None
     fills: Callable[[Read], Families] | None
     private: bool = True
-    by_node: bool = False
+    partial: bool = False
     max_bytes: int = 0
     note: str = ""
     title: str = ""
@@ -72,7 +73,7 @@ class Endpoint(Generic[Config, Read]):
     @property
     def has_rows(self) -> bool:
         """Whether rows, or nodes, of its answers can be skipped while the rest is read."""
-        return self.rows is not None or self.by_node
+        return self.rows is not None or self.partial
 
     def decode(self, body: Content, section: Config, charset: str = "") -> Read | Failure:
         """Return what the body of an HTTP 200 says, or why it says nothing. Nothing is raised, whatever came.
@@ -87,7 +88,11 @@ class Endpoint(Generic[Config, Read]):
         if isinstance(text, Failure) or self.value is None:
             return text if isinstance(text, Failure) else _unquoted(Reason.DECODE, text)
         answer = self.value(text, section)
-        return _unquoted(answer.reason, text) if self.private and isinstance(answer, Failure) else answer
+        if not self.private:
+            return answer
+        if isinstance(answer, Failure):
+            return _unquoted(answer.reason, text)
+        return _without_quotation(answer)
 
     def excerpt(self, body: Content, limit: int) -> str:
         """Return what may be shown of an answer: of a private one only size and type."""
@@ -100,6 +105,14 @@ def _unquoted(reason: Reason, text: str) -> Failure:
     """Return the failure of a private answer: only its size, since its reader may have quoted the text."""
     what = "an error message" if reason is Reason.REJECTED else "something other than the expected value"
     return Failure(reason, f"got {what}, {len(text):,} characters; the answer is private")
+
+
+def _without_quotation(answer: Read) -> Read:
+    """Return a private answer without what its reader may have quoted of the first entry it skipped."""
+    if answer.skipped is None:
+        return answer
+    skipped = replace(answer.skipped, first="an entry cannot be read; the answer is private")
+    return replace(answer, skipped=skipped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +143,8 @@ class QuerySpec(Generic[Config]):
     queries that walked in step would meet at the same tenant every time.
     ``finds``: whether it finds out what else to ask, and has no value of its own.
     ``empty_is_zero``: whether an empty answer means 0, where it may.
-    ``series``: how many series an answer about a tenant gives, apart from phones and nodes.
+    ``series``: how many series an answer about a tenant gives, apart from phones and nodes, for the
+    estimate of ``--config.check``. Of no use for a query that is asked of no tenant.
     ``unused``: why it is asked of no tenant although it has an interval.
     """
 

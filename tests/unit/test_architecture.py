@@ -19,6 +19,9 @@ _PURE = [
     "alerting.engine",
     "alerting.state",
 ]
+_LONGEST = 300
+"""Lines of a module."""
+
 _FORBIDDEN = {"aiohttp", "apscheduler", "prometheus_client", "yaml", "structlog"}
 
 
@@ -37,6 +40,13 @@ def _loaded_with(module: str) -> set[str]:
     program = f"import sys, exporter.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
     return set(done.stdout.split())
+
+
+def test_modules_are_short() -> None:
+    """No module has more than 300 lines, so that each can be read in one go."""
+    [package] = exporter.__path__
+    lengths = {str(file): len(file.read_text().splitlines()) for file in Path(package).rglob("*.py")}
+    assert not {file: length for file, length in lengths.items() if length > _LONGEST}
 
 
 _SHARED_THREADS = {

@@ -7,7 +7,7 @@ from pydantic import Field
 from exporter.decode.classify import rejected, unread
 from exporter.decode.redact import quoted
 from exporter.fields import Interval, Section
-from exporter.model import Answer, Failure, Query, Reason, Scope
+from exporter.model import Answer, Counts, Failure, Query, Reason, Scope, Skipped
 from exporter.queries import QUERIES, Endpoint, QuerySpec, table
 from exporter.request import Operation, Request
 
@@ -110,6 +110,18 @@ def test_an_answer_is_private_unless_its_query_says_otherwise(body: str, value: 
     assert "hunter2" not in outcome.detail
     assert endpoint.excerpt(body.encode(), 1000).startswith("private answer of ")
     assert "hunter2" not in endpoint.excerpt(body.encode(), 1000)
+
+
+def test_what_is_told_of_skipped_entries_is_private_too() -> None:
+    """The reader of a private answer may quote an entry that it skips; only the count of them is told."""
+    skipped = Skipped(2, 1, f"the entry {_SECRET} cannot be read")
+    read = Counts(None, {"pbx1": 3}, skipped=skipped)
+    answer = _endpoint(value=lambda *_: read).decode(b"pbx1|3", _OfSwitch())
+    assert isinstance(answer, Counts)
+    assert answer.skipped
+    assert answer == replace(read, skipped=replace(skipped, first=answer.skipped.first))
+    assert "hunter2" not in answer.skipped.first
+    assert _endpoint(value=lambda *_: read, private=False).decode(b"pbx1|3", _OfSwitch()) == read
 
 
 def test_only_what_was_looked_at_is_shown() -> None:
