@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,10 +122,10 @@ def _matrix(first: int, step: int) -> Daemon:
 
 
 async def _all_faults_at_once(stage: Stage) -> None:
-    faults = list(FAULTS.values())
-    for number, code in enumerate(stage.switch.tenants):
-        if number < len(faults):
-            stage.switch.break_down(faults[number][0], OPERATIONS, (code,))
+    # How much of these has been read at a moment depends on how busy the machine is; the matrix has them.
+    faults = [befall for name, (befall, _) in FAULTS.items() if not re.search("endless|continue", name)]
+    for befall, code in zip(faults, stage.switch.tenants, strict=False):
+        stage.switch.break_down(befall, OPERATIONS, (code,))
     await _look_after(stage, (30, 3 * MINUTE), "all faults")
     stage.signal_reload()
     await _look_after(stage, (30,), "all faults after a reload")

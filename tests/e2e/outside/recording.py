@@ -6,8 +6,9 @@ All normalization is here:
 - metrics of the process and of Python (``_OF_THE_PROCESS``) keep their names, not their values; versions
   in labels, headers and the status become VERSION;
 - of the heads of answers the status and the headers in ``_HEADERS`` are kept; chunks are joined;
-- requests and log lines of one moment are sorted; times are seconds of the virtual clock, to a millisecond;
-- the working directory of the run becomes RUN.
+- requests and log lines of one moment are sorted, and alerts of one message; times are seconds of the virtual
+  clock, to a millisecond;
+- the working directory of the run becomes RUN, and that of the demo DEMO.
 
 Values are what somebody's query, rule or script relies on. Wordings are what a person reads: help texts,
 details, messages. They go to files of their own, so that a comparison can tell that only wordings differ.
@@ -111,6 +112,7 @@ class Seen:
             text = re.sub(rf"{re.escape(address)}(?!\d)", name, text)
         for directory, name in self.directories.items():
             text = text.replace(directory, name)
+        text = re.sub(r"\S+/softswitch-exporter-\w+", "DEMO", text)
         return re.sub(r"Python/3[.\d]+ aiohttp/[.\d]+|\(Python 3[.\d]+\)", "VERSION", text)
 
 
@@ -193,7 +195,7 @@ def _posts(posted: list[tuple[float, str, str]]) -> tuple[list[str], list[str]]:
     for at, head, body in posted:
         first, *headers = head.rstrip("\r\n").split("\r\n")
         kept = [line for line in headers if not line.lower().startswith(("host", "content-length"))]
-        alerts = json.loads(body)
+        alerts = sorted(json.loads(body), key=lambda alert: json.dumps(alert["labels"], sort_keys=True))
         some: list[str] = []
         alerts = _without_texts(alerts, f"{at:.3f} ", some)
         lines += [f"{at:.3f} {first} | {' | '.join(kept)}", *(json.dumps(alert) for alert in alerts)]
