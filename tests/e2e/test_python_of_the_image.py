@@ -23,7 +23,8 @@ _TESTS = (
     "tests/unit/test_client.py",
     "tests/unit/test_clock.py",
     "tests/unit/test_schedule.py",
-    "tests/unit/config/test_certificates.py",
+    "tests/unit/config/test_tls.py",
+    "tests/unit/poll/test_dispatcher.py",
     "tests/unit/poll/test_sweep.py",
     "tests/unit/web/test_tls.py",
 )

@@ -162,10 +162,11 @@ def test_prometheus_takes_the_scrape_configuration(
 
 
 def test_every_module_is_explained() -> None:
-    """The page on how it works names each module and package of the top level."""
+    """The page on how it works names each module of the top level, and each package with a slash."""
     [package] = exporter.__path__
-    names = {path.stem for path in Path(package).iterdir() if not path.name.startswith(("_", "py.typed"))}
-    assert "store" in names
+    paths = [path for path in Path(package).iterdir() if not path.name.startswith(("_", "py.typed"))]
+    names = {f"{path.stem}/" if path.is_dir() else path.stem for path in paths}
+    assert {"store/", "model"} <= names
     assert {name for name in names if f"`{name}`" not in HOW_IT_WORKS} == set()
 
 
