@@ -211,6 +211,7 @@ async def _break_things(switch: OddSwitch, report: Report, chance: random.Random
     for minute in count(1):
         report.befallen += sum(map(len, switch.befallen.values()))
         switch.befallen.clear()
+        switch.heard.clear()  # or the switch, which lives in the same process, would grow
         switch.faults.clear()
         if minute % QUIET_EVERY:
             victims = [(chance.choice(_OF_THE_WHOLE), "")]
