@@ -26,11 +26,13 @@ test: lint  ## run all checks and tests
 differential: $(READY)  ## compare the daemon with the rules of each Prometheus on a thousand random scenarios
 	$(BIN)/python -m tests.differential
 
-lint: $(READY)  ## check style, types, architecture and dependencies
+lint: $(READY)  ## check style, types, architecture, wording and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tests.prose
 	$(BIN)/python -m tests.audit
 
 soak: $(READY)  ## live an hour with 5,000 tenants and faults, in some minutes

@@ -1,0 +1,93 @@
+"""Finds phrases that read as if translated, and says what to write instead.
+
+    .venv/bin/python -m tests.prose
+
+Checks the documentation, alerts, dashboards, Makefile and other text files, and the comments, docstrings and
+string literals of Python modules. `make lint` runs it after codespell.
+"""
+
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+FILES = (
+    "*.md",
+    "docs/**/*.md",
+    "alerts/**/*.yaml",
+    "alerts/**/*.md",
+    "exporter/**/*.py",
+    "exporter/**/*.html",
+    "exporter/**/*.js",
+    "grafana/*.py",
+    "grafana/dashboards/*.json",
+    "config.example.yaml",
+    "Makefile",
+    "Dockerfile",
+    ".ci/*",
+)
+
+PHRASES = {
+    "answered with words of its own": "returned an error message",
+    "by its name": "by name",
+    "gone by": "expired",
+    "have their turn|has its turn": "yields to the event loop",
+    "hold against|holds against": "check against",
+    "take up again|takes up again|taken up again": "resume",
+}
+"""Phrases, their variants separated by a bar, and what to write instead."""
+
+
+_GAP = r"[\s#\"']+"
+_INSTEAD = {variant: instead for variants, instead in PHRASES.items() for variant in variants.split("|")}
+_ANY = re.compile(rf"\b(?:{'|'.join(variant.replace(' ', _GAP) for variant in _INSTEAD)})\b")
+
+
+class Finding(NamedTuple):
+    """A phrase at a line of a file."""
+
+    line: int
+    phrase: str
+    instead: str
+
+
+def find(text: str) -> Iterator[Finding]:
+    """Yield the phrases in a text, also those broken over lines of a comment or fragments of a string."""
+    for match in _ANY.finditer(text.lower()):
+        phrase = re.sub(_GAP, " ", match[0])
+        yield Finding(text.count("\n", 0, match.start()) + 1, phrase, _INSTEAD[phrase])
+
+
+def python_text(source: str) -> str:
+    """Return Python source with everything but comments and strings blanked out, at the same lines."""
+    lines = [re.sub(r"\S", "\0", line) for line in source.splitlines(keepends=True)]
+    text_tokens = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in text_tokens:
+            continue
+        (row, start), parts = token.start, token.string.splitlines(keepends=True)
+        for number, part in enumerate(parts, row - 1):
+            line = lines[number]
+            lines[number] = line[:start] + part + line[start + len(part) :]
+            start = 0
+    return re.sub("\0+", "\0", "".join(lines))
+
+
+def check(folder: Path) -> list[str]:
+    """Return one message for each phrase in the checked files below a folder."""
+    messages = []
+    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
+        text = path.read_text(encoding="utf-8")
+        found = find(python_text(text) if path.suffix == ".py" else text)
+        name = path.relative_to(folder)
+        messages += [f"{name}:{line}: {phrase} -> {instead}" for line, phrase, instead in found]
+    return messages
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(check(ROOT)) or None)
