@@ -4,15 +4,21 @@ Values arrive as the text that stands in the file. A validator raises ValueError
 sentence: what is wrong; what to do.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
-from exporter import durations
 from exporter.patterns import Pattern
 from exporter.wording import shown, single
+
+_UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+"""Seconds in each unit, longest first. A year has 365 days, as in Prometheus."""
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
+_LONGEST = 2.0**63 / 1e9  # seconds; Prometheus counts nanoseconds in 64 bits
+_DURATIONS = "30s, 5m, 6h or 30d"
 
 
 class Section(BaseModel):
@@ -28,6 +34,31 @@ class Form:
     text: str
 
 
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration as Prometheus writes it. Raises ValueError for any other text."""
+    if text == "0":
+        return 0.0
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f"{shown(text)} is not a duration; write one such as {_DURATIONS}")
+    pairs = zip(match.groups(default="0"), _UNITS.values(), strict=True)
+    seconds = sum(int(count) * unit for count, unit in pairs)
+    if seconds >= _LONGEST:
+        raise ValueError(f"{shown(text)} is longer than 292 years; write a duration such as {_DURATIONS}")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in Prometheus's form, to the millisecond, with days as the largest unit."""
+    left = round(seconds * 1000)
+    parts = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, round(_UNITS[unit] * 1000))
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 def filled(value: str) -> str:
     """Return a text. Raises ValueError where it is empty."""
     if not value.strip():
@@ -39,12 +70,12 @@ def within(shortest: str, longest: str) -> Callable[[object], float]:
     """Return a validator of durations. A timer of centuries overflows, and nobody means one of a year."""
 
     def validate(value: object) -> float:
-        seconds = durations.parse(single(value))
-        if seconds < durations.parse(shortest):
+        seconds = parse_duration(single(value))
+        if seconds < parse_duration(shortest):
             raise ValueError(
-                f"{shown(value)} is too short; write {max(shortest, '1s', key=durations.parse)} or more"
+                f"{shown(value)} is too short; write {max(shortest, '1s', key=parse_duration)} or more"
             )
-        if seconds > durations.parse(longest):
+        if seconds > parse_duration(longest):
             raise ValueError(f"{shown(value)} is too long; write {longest} or less")
         return seconds
 

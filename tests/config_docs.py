@@ -11,12 +11,10 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from exporter import durations
 from exporter.config import Configuration
 from exporter.config.errors import sections
-from exporter.config.queries import TenantQuery
-from exporter.config.tenant_settings import TenantDefaults
-from exporter.fields import Form
+from exporter.config.tenant_settings import TenantDefaults, TenantQuery
+from exporter.fields import Form, duration_text
 from exporter.patterns import Pattern
 
 _BEGINNING = """\
@@ -152,9 +150,9 @@ def default(key: Key) -> str:
         return "`off`" if form(key).endswith("`off`") else ""
     if "duration" in form(key):
         value = (
-            {name: durations.text(seconds) for name, seconds in value.items()}
+            {name: duration_text(seconds) for name, seconds in value.items()}
             if isinstance(value, Mapping)
-            else durations.text(value)
+            else duration_text(value)
         )
     return f"`{flow(value)}`" if value or isinstance(value, bool) else ""
 

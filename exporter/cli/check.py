@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from exporter import durations
 from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
 from exporter.errors import ConfigurationError
+from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.planner import Targets
 from exporter.queries import QUERIES, registrations
@@ -84,7 +84,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     for (query, scope), interval in targets.intervals.items():
         if interval < 1:
             yield (
-                f"queries.{query}.{_key(scope)} is {durations.text(interval)}, below a second: "
+                f"queries.{query}.{_key(scope)} is {duration_text(interval)}, below a second: "
                 "ms is milliseconds, m is minutes"
             )
     if urlsplit(switch.url).path in {"", "/"}:

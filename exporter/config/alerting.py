@@ -5,10 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import FilePath, LabelName, LabelValue, Text, Url, not_empty
 from exporter.config.keys import Key, Password, PasswordFile
-from exporter.config.proxies import ProxySetting
-from exporter.config.tls import TlsConfiguration
 from exporter.fields import Form, Section
 
 

@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cached_property
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
-from exporter import durations
 from exporter.config.alerting import AlertingConfiguration
+from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import (
     ChannelsLimit,
     CodePattern,
@@ -23,13 +23,13 @@ from exporter.config.fields import (
     not_empty,
 )
 from exporter.config.keys import Key, Keyed
-from exporter.config.proxies import ProxySetting
-from exporter.config.queries import QueriesConfiguration
 from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, inherit
 from exporter.config.thresholds import Thresholds
-from exporter.config.tls import TlsConfiguration
-from exporter.fields import Section, compiled
+from exporter.fields import Section, compiled, parse_duration
 from exporter.model import Query, Scope
+from exporter.queries import QUERIES, QuerySpec
+
+_Options = TypeVar("_Options", bound=Section)
 
 
 class NodeConfiguration(Section):
@@ -66,6 +66,29 @@ class DiscoveryConfiguration(Section):
     )
 
 
+class _Queries(Section):
+    def interval(self, query: Query, scope: Scope) -> float | None:
+        """Return the seconds between two attempts, or None where the query is off or has no such scope."""
+        key = "interval" if scope is Scope.SWITCH else "tenant_interval"
+        seconds: float | None = getattr(getattr(self, query.value), key, None)
+        return seconds
+
+    def options(self, spec: QuerySpec[_Options]) -> _Options:
+        """Return the section of a query."""
+        section: _Options = getattr(self, spec.query.value)
+        return section
+
+
+if TYPE_CHECKING:  # a model that is made of a table is no type to mypy
+    QueriesConfiguration = _Queries
+else:
+    _fields: dict[str, Any] = {
+        query.value: (spec.section, Field(spec.section(), description=spec.summary))
+        for query, spec in QUERIES.items()
+    }
+    QueriesConfiguration = create_model("QueriesConfiguration", __base__=_Queries, **_fields)
+
+
 class SwitchConfiguration(Keyed):
     """One soft-switch installation. ``timeout`` is seconds, ``stale_after`` a number of intervals."""
 
@@ -75,7 +98,7 @@ class SwitchConfiguration(Keyed):
         examples=["https://pbx.example.com/pbx/proxyapi.php"],
     )
     timeout: Timeout = Field(
-        durations.parse("60s"),
+        parse_duration("60s"),
         description="What one request may take, from connecting to the last byte. COUNTPEERS was seen to "
         "take 23 s on a healthy switch with 50 nodes.",
         examples=["90s"],

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
-from exporter import durations
 from exporter.config.fields import Number
-from exporter.fields import Form, Section, is_off
+from exporter.fields import Form, Section, duration_text, is_off, parse_duration
 from exporter.wording import shape, single, unknown_key
 
 _SEVERITIES = ("warning", "critical")
@@ -54,7 +53,7 @@ def _off(value: object) -> object:
 
 def _duration_or_off(value: object) -> float | None:
     try:
-        return None if is_off(value) else durations.parse(single(value))
+        return None if is_off(value) else parse_duration(single(value))
     except ValueError as error:
         raise ValueError(f"{error}, or off for none") from None
 
@@ -90,7 +89,7 @@ def _over(
     return PlainValidator(effective)
 
 
-_LICENSE = {"warning": durations.parse("30d"), "critical": durations.parse("7d")}
+_LICENSE = {"warning": parse_duration("30d"), "critical": parse_duration("7d")}
 _BALANCE = {"warning": 50.0, "critical": 10.0}
 _REGISTERED_RATIO = {"warning": 0.9, "critical": 0.5}
 
@@ -107,7 +106,7 @@ class Thresholds(Section):
 
     license: Annotated[
         Mapping[str, float],
-        _over(_LICENSE, TypeAdapter(_Durations), durations.text),
+        _over(_LICENSE, TypeAdapter(_Durations), duration_text),
         Form(f"{_BY_SEVERITY} duration or `off`"),
     ] = Field(
         default_factory=lambda: dict(_LICENSE),

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import bcrypt
 from pydantic import AfterValidator, Field, PlainValidator, SecretBytes, ValidationInfo, field_validator
 
+from exporter.config.connection import CertificateFile, check_key
 from exporter.config.errors import Problem
 from exporter.config.fields import ReadableFile, Text
-from exporter.config.tls import CertificateFile, check_key
 from exporter.fields import Section
 from exporter.wording import nearest, shown, single
 

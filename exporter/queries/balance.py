@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from exporter.decode.values import number_of, read_number
-from exporter.durations import parse
-from exporter.fields import Interval, NumberPattern, Section
+from exporter.fields import Interval, NumberPattern, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
 from exporter.queries.spec import OF_TENANTS, PATTERN, Endpoint, ProbeTexts, QuerySpec, number_into
@@ -14,7 +13,7 @@ from exporter.request import Operation
 class BalanceQuery(Section):
     """Asked of tenants only."""
 
-    tenant_interval: Interval = Field(parse("5m"), description=OF_TENANTS, examples=["5m"])
+    tenant_interval: Interval = Field(parse_duration("5m"), description=OF_TENANTS, examples=["5m"])
     pattern: NumberPattern | None = Field(None, description=PATTERN, examples=[r"(-?[\d.]+) EUR"])
 
 

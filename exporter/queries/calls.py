@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from exporter.decode.values import count_of, read_number
-from exporter.durations import parse
-from exporter.fields import Interval, NumberPattern, Section
+from exporter.fields import Interval, NumberPattern, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
 from exporter.queries.spec import (
@@ -24,8 +23,8 @@ from exporter.request import Operation
 class CallsQuery(Section):
     """``empty`` is what an empty answer means; ``pattern`` finds the number in an answer that wraps it."""
 
-    interval: Interval = Field(parse("30s"), description=OF_SWITCH, examples=["30s"])
-    tenant_interval: Interval = Field(parse("2m"), description=OF_TENANTS, examples=["2m"])
+    interval: Interval = Field(parse_duration("30s"), description=OF_SWITCH, examples=["30s"])
+    tenant_interval: Interval = Field(parse_duration("2m"), description=OF_TENANTS, examples=["2m"])
     empty: Literal["zero", "error"] = Field(
         "zero",
         description="What an empty answer means. An idle switch gives one, and so does one that denies the "

@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from exporter.decode.values import read_counts
-from exporter.durations import parse
-from exporter.fields import ExactText, Interval, Section
+from exporter.fields import ExactText, Interval, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Counts, Failure, Query
 from exporter.queries.peers import TOTAL
@@ -15,8 +14,8 @@ from exporter.request import Operation
 class ChannelsQuery(Section):
     """As for peers."""
 
-    interval: Interval = Field(parse("30s"), description=OF_SWITCH, examples=["30s"])
-    tenant_interval: Interval = Field(parse("2m"), description=OF_TENANTS, examples=["2m"])
+    interval: Interval = Field(parse_duration("30s"), description=OF_SWITCH, examples=["30s"])
+    tenant_interval: Interval = Field(parse_duration("2m"), description=OF_TENANTS, examples=["2m"])
     total_name: ExactText | None = Field(None, description=TOTAL, examples=["Total"])
 
 

@@ -7,8 +7,7 @@ from pydantic import Field
 from exporter.decode.records import REPEATED, Column, Layout, interning, name_of, read_rows, text_of
 from exporter.decode.windows import Windows
 from exporter.decode.words import Words, lookup, state_of
-from exporter.durations import parse
-from exporter.fields import Interval, Section
+from exporter.fields import Interval, Section, parse_duration
 from exporter.model import Extension, Extensions, Failure, Query, Registration
 from exporter.queries.spec import Endpoint, QuerySpec
 from exporter.request import Operation
@@ -27,7 +26,7 @@ class ExtensionsQuery(Section):
     """Discovery of the extensions of each tenant."""
 
     tenant_interval: Interval = Field(
-        parse("6h"),
+        parse_duration("6h"),
         description="How often the list of extensions is asked, of tenants with `extensions: all`.",
         examples=["1d"],
     )

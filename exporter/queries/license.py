@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from exporter.decode.values import read_number, whole_of
-from exporter.durations import parse
-from exporter.fields import Interval, NumberPattern, Section
+from exporter.fields import Interval, NumberPattern, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
 from exporter.queries.spec import OF_SWITCH, PATTERN, Endpoint, ProbeTexts, QuerySpec, number_into
@@ -16,7 +15,7 @@ _SECONDS_A_DAY = 86_400
 class LicenseQuery(Section):
     """Asked of the whole installation only."""
 
-    interval: Interval = Field(parse("1h"), description=OF_SWITCH, examples=["1h"])
+    interval: Interval = Field(parse_duration("1h"), description=OF_SWITCH, examples=["1h"])
     pattern: NumberPattern | None = Field(None, description=PATTERN, examples=[r"(-?\d+) days"])
 
 

@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from exporter.decode.values import read_counts
-from exporter.durations import parse
-from exporter.fields import ExactText, Interval, Section
+from exporter.fields import ExactText, Interval, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Counts, Failure, Query
 from exporter.queries.spec import OF_SWITCH, OF_TENANTS, Endpoint, QuerySpec, counts_into
@@ -19,7 +18,7 @@ TOTAL = (
 class PeersQuery(Section):
     """``total_name`` is what the switch calls the total; None leaves that to the table of words."""
 
-    interval: Interval = Field(parse("1m"), description=OF_SWITCH, examples=["1m"])
+    interval: Interval = Field(parse_duration("1m"), description=OF_SWITCH, examples=["1m"])
     tenant_interval: Interval = Field(None, description=OF_TENANTS, examples=["5m"])
     total_name: ExactText | None = Field(None, description=TOTAL, examples=["Total"])
 

@@ -13,8 +13,7 @@ from exporter.decode.redact import quoted
 from exporter.decode.values import LONGEST_LABEL, TRAILING
 from exporter.decode.windows import Windows
 from exporter.decode.words import Words, lookup, state_of
-from exporter.durations import parse
-from exporter.fields import ExactText, Form, Interval, Section
+from exporter.fields import ExactText, Form, Interval, Section, parse_duration
 from exporter.model import (
     ExtensionParameter,
     Extensions,
@@ -59,7 +58,7 @@ class RegistrationsQuery(Section):
     """``words`` adds to the table of what switches call the states of a phone."""
 
     tenant_interval: Interval = Field(
-        parse("5m"),
+        parse_duration("5m"),
         description="How often the state of every polled extension is learned. What that costs depends on "
         "`source`.",
         examples=["5m"],

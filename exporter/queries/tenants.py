@@ -6,8 +6,7 @@ from pydantic import Field
 
 from exporter.decode.records import REPEATED, Column, Layout, name_of, read_rows, text_of
 from exporter.decode.windows import Windows
-from exporter.durations import parse
-from exporter.fields import Interval, Section
+from exporter.fields import Interval, Section, parse_duration
 from exporter.model import Failure, Query, Tenant, Tenants
 from exporter.queries.spec import Endpoint, QuerySpec
 from exporter.request import Operation
@@ -29,7 +28,7 @@ class TenantsQuery(Section):
     """Discovery of tenants."""
 
     interval: Interval = Field(
-        parse("6h"),
+        parse_duration("6h"),
         description="How often the list of tenants is asked, where `discover_tenants` is enabled.",
         examples=["1h"],
     )

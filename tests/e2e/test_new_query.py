@@ -32,8 +32,7 @@ MODULE = '''\
 from pydantic import Field
 
 from exporter.decode.values import count_of, read_number
-from exporter.durations import parse
-from exporter.fields import Interval, Section
+from exporter.fields import Interval, Section, parse_duration
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
 from exporter.queries.spec import OF_TENANTS, Endpoint, QuerySpec, number_into
@@ -43,7 +42,7 @@ from exporter.request import Operation
 class TrunksQuery(Section):
     """Asked of tenants only."""
 
-    tenant_interval: Interval = Field(parse("7m"), description=OF_TENANTS, examples=["7m"])
+    tenant_interval: Interval = Field(parse_duration("7m"), description=OF_TENANTS, examples=["7m"])
 
 
 def _read(text: str, _: TrunksQuery) -> Number | Failure:

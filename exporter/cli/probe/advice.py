@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from yarl import URL
 
-from exporter import durations
 from exporter.cli.probe.questions import Advice, Finding, setting
 from exporter.cli.probe.settings_from_answers import pattern_advice, total_advice, word_advice
 from exporter.cli.probe.tenants import COMPARE, is_known, is_of_whole, missing_tenants, unknown_tenant
 from exporter.config import SwitchConfiguration
 from exporter.config.fields import checked_url
+from exporter.fields import duration_text
 from exporter.model import Counts, Failure, Query, Reason
 from exporter.queries import QUERIES, calls
 from exporter.request import Operation
@@ -76,7 +76,7 @@ def _late(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
     if finding.seconds > _SLOW * switch.timeout:
         yield Advice(
             f"it took {finding.seconds:.1f} s of {switch.timeout:g} s: on a busy day it will come too late",
-            setting("timeout", value=durations.text(math.ceil(3 * finding.seconds / 5) * 5)),
+            setting("timeout", value=duration_text(math.ceil(3 * finding.seconds / 5) * 5)),
             sure=True,
         )
 
@@ -111,7 +111,7 @@ def _timeout(_finding: Finding, switch: SwitchConfiguration, _before: Sequence[F
     yield Advice(
         "it took longer than `timeout`. Twice as much is a try, not a finding: a healthy switch was seen to "
         "take 23 s for COUNTPEERS. If it is no better, the switch hangs",
-        setting("timeout", value=durations.text(2 * switch.timeout)),
+        setting("timeout", value=duration_text(2 * switch.timeout)),
     )
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import Configuration, Proxy
+from exporter.config.connection import proxy_from_environment
 from exporter.config.fields import ValidationContext
-from exporter.config.proxies import proxy_from_environment
 
 _PROXY = "http://proxy.example.com:3128"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.tls import check_key
+from exporter.config.connection import check_key
 from tests.certificates import Authority
 
 Problems = Callable[..., list[str]]
