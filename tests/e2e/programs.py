@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,12 +112,17 @@ Series = tuple[str, frozenset[tuple[str, str]]]
 
 
 def samples(text: str) -> dict[Series, float]:
-    """Return every sample of a scrape by name and labels."""
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    """Return every sample of a scrape by name and labels. Raises ValueError for a malformed line."""
+    lines = (line.rpartition(" ") for line in text.split("\n") if line and not line.startswith("#"))
+    return {_series(series): float(value) for series, _, value in lines}
+
+
+@lru_cache(maxsize=2**17)
+def _series(text: str) -> Series:
+    """Parse the name and labels of a line. The parser is slow, and most lines differ in value only."""
+    [family] = text_string_to_metric_families(f"{text} 0\n")
+    [sample] = family.samples
+    return sample.name, frozenset(sample.labels.items())
 
 
 def start(command: tuple[str, ...], output: Path, **environment: str) -> Program:
