@@ -115,24 +115,25 @@ def _tenant_key_refused(inputs: SwitchInputs) -> Iterator[Due]:
 # fmt: off
 WATCHDOG = Rule("SoftswitchWatchdog", "none", "monitoring",
     "Alerting works.",
-    "This alert fires always. When it stops, the exporter, Alertmanager or the way between is broken.")
+    "This alert always fires. "
+    "If it stops, the exporter, Alertmanager or the connection between them is broken.")
 DATA_STALE = Rule("SoftswitchDataStale", "warning", "monitoring",
-    "Values are missing or too old.",
-    "{value} of the targets that {switch} is asked about for {query} gave no value for more than three "
-    "intervals, or never. Alerts on these values cannot fire.",
+    "Values are stale or missing.",
+    "{switch} has returned no value for {value} of its {query} targets in more than three intervals. "
+    "Alerts on these values cannot fire.",
     condition=_data_stale, inputs=(UP, UPS, INTERVALS, CYCLES), pending_for=15 * _MINUTE)
 API_DOWN = Rule("SoftswitchApiDown", "critical", "switch",
     "The API of a soft-switch is down.",
-    "The API of {switch} has not given a valid answer for minutes. Nothing is known of its nodes and "
-    "tenants.",
+    "The API of {switch} has returned no valid response for several minutes. "
+    "The state of its nodes and tenants is unknown.",
     condition=_api_down, inputs=(UP, BREAKER_OPEN), pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
 KEY_REFUSED = Rule("SoftswitchKeyRefused", "critical", "switch",
-    "A soft-switch refuses the key of the exporter.",
-    "{switch} refused {value} of the things it was asked last, each time as it refuses a wrong key.",
+    "A soft-switch refuses the exporter's API key.",
+    "{switch} refused {value} of the latest requests. Check the API key of the exporter.",
     condition=_key_refused, inputs=(UP, BREAKER_OPEN), pending_for=2 * _MINUTE)
 TENANT_KEY_REFUSED = Rule("SoftswitchKeyRefused", "warning", "tenant",
     "A soft-switch refuses requests for a tenant.",
-    "{switch} refused {value} of the things it was asked last about {tenant}: its key is wrong, or there is "
-    "no such tenant.",
+    "{switch} refused {value} of the latest requests for {tenant}. "
+    "Either its key is wrong, or the tenant does not exist.",
     condition=_tenant_key_refused, inputs=(UP, BREAKER_OPEN), pending_for=10 * _MINUTE)
 # fmt: on

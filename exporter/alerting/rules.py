@@ -183,7 +183,7 @@ def _watched_extension_down(inputs: SwitchInputs) -> Iterator[Due]:
 
 _LOST = "SoftswitchTenantRegistrationsLost"
 _NODE_TEXTS = (
-    "A node is close to the channels it is meant to carry.",
+    "A node is close to its channel limit.",
     "{node} of {switch} uses {value:percentage} of its channels.",
 )
 
@@ -195,11 +195,11 @@ LICENSE_EXPIRING = Rule("SoftswitchLicenseExpiring", "", "license",
     condition=_license_expiring, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
 LICENSE_IMMINENT = Rule("SoftswitchLicenseImminent", "critical", "license",
     "The license of a soft-switch expires within a day.",
-    "The license of {switch} has {value:duration} left. After that its calls may stop.",
+    "The license of {switch} expires in {value:duration}. Calls may stop when it does.",
     condition=_license_imminent, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
 NODE_MISSING = Rule("SoftswitchNodeMissing", "critical", "node",
     "A node of a soft-switch is missing.",
-    "{switch} has not named the node {node} among its nodes for 3 minutes.",
+    "{switch} has not listed the node {node} for 3 minutes.",
     condition=_node_missing, inputs=(NODE_PRESENT,), pending_for=3 * _MINUTE)
 NODE_CHANNELS_NEAR_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "warning", "node", *_NODE_TEXTS,
     condition=partial(_node_channels_above, 0.8), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
@@ -208,8 +208,8 @@ NODE_CHANNELS_AT_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "critical", "no
     condition=partial(_node_channels_above, 0.95), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
     pending_for=2 * _MINUTE, keep_firing_for=10 * _MINUTE)
 BALANCE_LOW = Rule("SoftswitchBalanceLow", "", "tenant",
-    "The credit of a tenant is low.",
-    "{tenant} on {switch} has a credit of {value:.2f}; the threshold is {threshold:.2f}.",
+    "A tenant's balance is low.",
+    "{tenant} on {switch} has a balance of {value:.2f}, below the threshold of {threshold:.2f}.",
     condition=partial(_below, lambda inputs: inputs[BALANCES], BALANCE_THRESHOLDS),
     inputs=(BALANCES, BALANCE_THRESHOLDS), pending_for=10 * _MINUTE)
 TENANT_REGISTRATIONS_LOST = Rule(_LOST, "critical", "tenant",
@@ -223,8 +223,8 @@ TENANT_REGISTRATIONS_LOW = Rule("SoftswitchTenantRegistrationsLow", "", "tenant"
     condition=partial(_below, _registered_ratios, RATIO_THRESHOLDS),
     inputs=(EXTENSIONS, RATIO_THRESHOLDS), pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
 TENANT_CHANNELS_NEAR_LIMIT = Rule("SoftswitchTenantChannelsNearLimit", "warning", "tenant",
-    "A tenant is close to the channels it may use.",
-    "{tenant} on {switch} uses {value:percentage} of its channels; above them its calls are refused.",
+    "A tenant is close to its channel limit.",
+    "{tenant} on {switch} uses {value:percentage} of its channels. Calls above the limit are refused.",
     condition=_tenant_channels_near_limit, inputs=(TENANT_CHANNELS, TENANT_LIMITS, TENANT_USED),
     pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
 WATCHED_EXTENSION_DOWN = Rule("SoftswitchWatchedExtensionDown", "warning", "extension",

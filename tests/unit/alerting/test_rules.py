@@ -84,7 +84,7 @@ def test_labels_and_annotations() -> None:
         **dict(found),
     }
     texts = rules.BALANCE_LOW.annotations(found, -3.456, 20)
-    assert texts["description"] == "ACME on pbx has a credit of -3.46; the threshold is 20.00."
+    assert texts["description"] == "ACME on pbx has a balance of -3.46, below the threshold of 20.00."
 
 
 def test_a_name_with_braces_is_a_name() -> None:
@@ -93,9 +93,7 @@ def test_a_name_with_braces_is_a_name() -> None:
 
     texts = rules.NODE_MISSING.annotations(found, 0, 0)
 
-    assert (
-        texts["description"] == "{value} has not named the node {0.__class__} among its nodes for 3 minutes."
-    )
+    assert texts["description"] == "{value} has not listed the node {0.__class__} for 3 minutes."
 
 
 _STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0}
