@@ -38,7 +38,7 @@ softswitch-exporter --config.file=config.yaml --config.check
 - A key of the API is given in one of three ways: `key_file`, `key_env` or `key`. Without an admin key at
   the switch, nothing is asked about the whole installation, and every tenant needs a key of its own.
 - SIGHUP loads the file anew; a file with a mistake changes nothing:
-  [operating](operating.md#another-configuration).
+  [operating](operating.md#reload-the-configuration).
 
 """
 
