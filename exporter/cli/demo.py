@@ -18,7 +18,7 @@ from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.metrics import catalogue
 from exporter.output import never_block
-from exporter.simulator.keys import Keys
+from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 

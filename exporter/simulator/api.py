@@ -1,32 +1,118 @@
-"""Answers ``proxyapi.php``: the truth, a refusal, or what a fault makes of it."""
+"""``proxyapi.php``: record each request, then send the true response, a refusal or a fault."""
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import count, islice
 
 from aiohttp import web
 
-from exporter.simulator import answers
-from exporter.simulator.fault_injection import FaultyRequest, inject, reply
-from exporter.simulator.faults import Faults
-from exporter.simulator.journal import ANSWERED, REFUSED, Entry, Journal
-from exporter.simulator.keys import Keys
+from exporter.simulator import responses
+from exporter.simulator.faults import Faults, FaultyRequest, inject, reply
 from exporter.simulator.options import Options
-from exporter.simulator.request import ApiRequest, ForbiddenRequest, for_log, parse
+from exporter.simulator.request import ApiRequest, ForbiddenRequest, Keys, for_log, parse
 from exporter.simulator.world import World
 
 API_PATH = "/pbx/proxyapi.php"
 _LOGGER = logging.getLogger(__name__)
 
-# These take no time whatever the size of the installation. The other answers for the whole of it are made in
-# a thread: those for 250,000 phones take up to a second, which would block the event loop.
+_KEPT = 200_000
+_FORBIDDEN_KEPT = 10_000
+
+# Other installation-wide responses are made in a thread: those for 250,000 phones take up to a second, which
+# would block the event loop.
 _SMALL = {"LICENSEDAYS", "HELP"}
+
+_IN_FLIGHT = "in flight"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. ``time`` is in seconds since 1970; ``in_flight`` counts the others at its arrival.
+
+    ``outcome`` is ``in flight``, ``answered``, ``refused``, ``forbidden``, ``abandoned`` (the client left
+    before a response), or ``fault`` and its kind.
+    """
+
+    number: int
+    time: float
+    parameters: Mapping[str, str]
+    key: str
+    in_flight: int
+    outcome: str = _IN_FLIGHT
+    seconds: float | None = None
+
+
+class Journal:
+    """The newest 200,000 requests, and counts over all of them. ``clock`` returns seconds since 1970."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._numbers = count()
+        self._entries: deque[Entry] = deque(maxlen=_KEPT)
+        self._forbidden: deque[dict[str, object]] = deque(maxlen=_FORBIDDEN_KEPT)
+        self._in_flight: Counter[str] = Counter()  # by tenant, "" for the installation
+        self._most_in_flight = 0
+        self._most_in_flight_of_a_tenant = 0
+        self._by_outcome: Counter[str] = Counter()
+        self._by_operation: Counter[str] = Counter()
+
+    def arrive(self, parameters: Mapping[str, str], key: str) -> Entry:
+        """Record a request at its arrival. ``parameters`` and ``key`` (its kind) contain no secret."""
+        entry = Entry(next(self._numbers), self._clock(), parameters, key, self._in_flight.total())
+        self._entries.append(entry)
+        tenant = parameters.get("tenant", "")
+        self._in_flight[tenant] += 1
+        self._most_in_flight = max(self._most_in_flight, entry.in_flight + 1)
+        if tenant:
+            self._most_in_flight_of_a_tenant = max(self._most_in_flight_of_a_tenant, self._in_flight[tenant])
+        operation = (parameters.get(name, "") for name in ("reqtype", "info", "object", "action"))
+        self._by_operation[" ".join(filter(None, operation))] += 1
+        return entry
+
+    def leave(self, entry: Entry) -> None:
+        """Record the end of a request; without an outcome, its client abandoned it."""
+        if entry.outcome == _IN_FLIGHT:
+            entry.outcome = "abandoned"
+        entry.seconds = self._clock() - entry.time
+        tenant = entry.parameters.get("tenant", "")
+        self._in_flight[tenant] -= 1
+        if not self._in_flight[tenant]:
+            del self._in_flight[tenant]
+        self._by_outcome[entry.outcome] += 1
+
+    def forbid(self, entry: Entry, why: str) -> None:
+        """Record that a request is not allowed, with the reason."""
+        entry.outcome = "forbidden"
+        self._forbidden.append({**asdict(entry), "why": why})
+
+    def since(self, number: int, limit: int = _KEPT) -> list[Entry]:
+        """Return up to ``limit`` stored entries with this number or a higher one."""
+        skipped = max(0, number - self._entries[0].number) if self._entries else 0
+        return list(islice(self._entries, skipped, skipped + limit))
+
+    @property
+    def forbidden(self) -> list[dict[str, object]]:
+        """The newest forbidden requests, each with the reason."""
+        return list(self._forbidden)
+
+    def counts(self) -> dict[str, object]:
+        """Return the counts over all requests since the start."""
+        return {
+            "total": self._by_operation.total(),
+            "in_flight": self._in_flight.total(),
+            "most_in_flight": self._most_in_flight,
+            "most_in_flight_of_a_tenant": self._most_in_flight_of_a_tenant,
+            "by_outcome": dict(self._by_outcome),
+            "by_operation": dict(self._by_operation),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one running simulator consists of. ``announce`` gets each line that somebody must see."""
+    """The parts of one simulator. ``announce`` gets each line that the operator must see."""
 
     world: World
     options: Options
@@ -41,45 +127,47 @@ PARTS = web.AppKey("PARTS", Parts)
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
-    """Answer one request and record it in the journal."""
+    """Respond to one request and record it in the journal."""
     parts = request.app[PARTS]
     pairs = list(request.query.items())
     entry = parts.journal.arrive(for_log(pairs), parts.keys.kind(request.query.get("key", "")))
     try:
-        return await _answer(request, parse(request.method, pairs), entry)
+        return await _respond(request, parse(request.method, pairs), entry)
     except ForbiddenRequest as forbidden:
         return _forbid(parts, entry, str(forbidden))
     finally:
         parts.journal.leave(entry)
 
 
-async def _answer(request: web.Request, asked: ApiRequest, entry: Entry) -> web.StreamResponse:
-    parts, key = request.app[PARTS], request.query.get("key", "")
-    if delay := parts.options.latency + (parts.options.peers_delay if asked.operation == "COUNTPEERS" else 0):
-        await asyncio.sleep(delay)
-    refusal = parts.keys.refusal(key, asked, tenant_known=parts.world.tenant(asked.tenant) is not None)
-
-    async def truth() -> bytes:
-        return (refusal if refusal is not None else await _body(parts, asked)).encode()
-
-    content_type = answers.content_type(json=asked.json)
-    fault = parts.faults.pick(asked, parts.keys.kind(key))
-    if fault is not None:
-        entry.outcome = f"fault {fault.kind}"
-        return await inject(FaultyRequest(request, fault, content_type, truth, parts.faults.random))
-    response = reply(await truth(), content_type)
-    entry.outcome = ANSWERED if refusal is None else REFUSED
-    return response
-
-
-async def _body(parts: Parts, asked: ApiRequest) -> str:
-    if asked.tenant or asked.operation in _SMALL:
-        return answers.body(parts.world, parts.options, asked)
-    return await asyncio.to_thread(answers.body, parts.world, parts.options, asked)
-
-
 def _forbid(parts: Parts, entry: Entry, why: str) -> web.Response:
     parts.journal.forbid(entry, why)
     _LOGGER.error("forbidden request: %s; parameters: %r", why, entry.parameters)
     parts.announce(f"FORBIDDEN REQUEST: {why}; parameters: {entry.parameters!r}")
-    return web.Response(status=403, text=f"The simulator refuses this request: {why}\n")
+    return web.Response(status=403, text=f"The simulator rejects this request: {why}\n")
+
+
+async def _respond(request: web.Request, wanted: ApiRequest, entry: Entry) -> web.StreamResponse:
+    parts, key = request.app[PARTS], request.query.get("key", "")
+    delay = parts.options.latency + (parts.options.peers_delay if wanted.operation == "COUNTPEERS" else 0)
+    if delay:
+        await asyncio.sleep(delay)
+    refusal = parts.keys.refusal(key, wanted, tenant_exists=parts.world.tenant(wanted.tenant) is not None)
+
+    async def truth() -> bytes:
+        return (refusal if refusal is not None else await _body(parts, wanted)).encode()
+
+    # The content type follows the requested format, not the body (seen, wire notes 2026-10).
+    content_type = "application/json" if wanted.json else "text/html; charset=UTF-8"
+    fault = parts.faults.pick(wanted, parts.keys.kind(key))
+    if fault is not None:
+        entry.outcome = f"fault {fault.kind}"
+        return await inject(FaultyRequest(request, fault, content_type, truth, parts.faults.random))
+    response = reply(await truth(), content_type)
+    entry.outcome = "answered" if refusal is None else "refused"
+    return response
+
+
+async def _body(parts: Parts, request: ApiRequest) -> str:
+    if request.tenant or request.operation in _SMALL:
+        return responses.body(parts.world, parts.options, request)
+    return await asyncio.to_thread(responses.body, parts.world, parts.options, request)

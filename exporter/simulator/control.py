@@ -13,15 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from exporter.simulator.api import PARTS, Parts
 from exporter.simulator.faults import parse
 from exporter.simulator.page import page
-from exporter.simulator.truth import truth
-from exporter.simulator.world import World
+from exporter.simulator.world import World, truth
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ALL = 1_000_000_000
 
 
 def routes() -> list[web.RouteDef]:
-    """Return what the control interface answers to."""
+    """Return the routes of the control interface."""
     return [
         web.get("/", _guarded(_page)),
         web.get("/simulator/truth", _guarded(_truth)),
@@ -35,25 +34,24 @@ def routes() -> list[web.RouteDef]:
 
 
 def _guarded(handler: _Handler) -> _Handler:
-    """Let only clients of this machine through, unless remote control is allowed."""
+    """Accept only clients of this machine, unless remote control is allowed."""
 
     async def guard(request: web.Request) -> web.StreamResponse:
         if request.app[PARTS].allow_remote_control or _is_loopback(request.remote):
             return await handler(request)
-        return _wrong("the control interface answers this machine only", status=403)
+        return _error(
+            "the control interface is closed to other machines; open it with --allow-remote-control", 403
+        )
 
     return guard
 
 
 def _is_loopback(address: str | None) -> bool:
-    if address is None:
-        return False
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address or "")
     except ValueError:
         return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
@@ -66,10 +64,9 @@ async def _truth(request: web.Request) -> web.StreamResponse:
     code = request.query.get("tenant", "")
     extensions = request.query.get("extensions", "yes") != "no"
     try:
-        text = await asyncio.to_thread(lambda: _dumped(truth(world, code=code, extensions=extensions)))
-        return _written(text)
+        return await asyncio.to_thread(lambda: _json(truth(world, code=code, extensions=extensions)))
     except KeyError:
-        return _wrong(f"there is no tenant {code!r}", status=404)
+        return _error(f"tenant: there is no tenant {code!r}", 404)
 
 
 async def _requests(request: web.Request) -> web.StreamResponse:
@@ -77,28 +74,26 @@ async def _requests(request: web.Request) -> web.StreamResponse:
     try:
         since, limit = int(request.query.get("since", "0")), int(request.query.get("limit", str(_ALL)))
     except ValueError:
-        return _wrong("since and limit are whole numbers")
+        return _error("since, limit: expected whole numbers")
     entries = journal.since(since, max(0, limit))
     document: dict[str, object] = {
         "counts": journal.counts(),
         "forbidden": journal.forbidden,
         "next": entries[-1].number + 1 if entries else since,
     }
-    return _written(
-        await asyncio.to_thread(lambda: _dumped({**document, "requests": list(map(asdict, entries))}))
-    )
+    return await asyncio.to_thread(lambda: _json({**document, "requests": list(map(asdict, entries))}))
 
 
 async def _list_faults(request: web.Request) -> web.StreamResponse:
-    return _written(_dumped({"faults": request.app[PARTS].faults.described()}))
+    return _json({"faults": request.app[PARTS].faults.described()})
 
 
 async def _add_fault(request: web.Request) -> web.StreamResponse:
     try:
         fault = parse(await request.read())
-    except ValueError as problem:
-        return _wrong(_reasons(problem))
-    return _written(_dumped({"number": request.app[PARTS].faults.add(fault)}))
+    except ValueError as error:
+        return _error(_problems(error))
+    return _json({"number": request.app[PARTS].faults.add(fault)})
 
 
 async def _remove_faults(request: web.Request) -> web.StreamResponse:
@@ -107,16 +102,16 @@ async def _remove_faults(request: web.Request) -> web.StreamResponse:
     if number is None:
         faults.clear()
     elif not (number.isdecimal() and faults.remove(int(number))):
-        return _wrong(f"there is no fault {number!r}", status=404)
-    return _written(_dumped({"faults": faults.described()}))
+        return _error(f"number: there is no fault {number!r}", 404)
+    return _json({"faults": faults.described()})
 
 
 async def _change_world(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     try:
         apply_changes(parts.world, await request.read())
-    except ValueError as problem:
-        return _wrong(_reasons(problem))
+    except ValueError as error:
+        return _error(_problems(error))
     return _clock(parts)
 
 
@@ -127,28 +122,23 @@ async def _restore_world(request: web.Request) -> web.StreamResponse:
 
 
 def _clock(parts: Parts) -> web.Response:
-    world_clock = parts.world.time
-    return _written(
-        _dumped({"moment": world_clock.moment(), "frozen": world_clock.frozen, "speed": world_clock.speed})
-    )
+    clock = parts.world.time
+    return _json({"moment": clock.moment(), "frozen": clock.frozen, "speed": clock.speed})
 
 
-def _reasons(problem: ValueError) -> str:
-    if not isinstance(problem, ValidationError):
-        return str(problem)
-    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in problem.errors())
+def _problems(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
 
 
-def _dumped(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False) + "\n"
+def _json(document: object, status: int = 200) -> web.Response:
+    text = json.dumps(document, ensure_ascii=False) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json")
 
 
-def _written(text: str) -> web.Response:
-    return web.Response(text=text, content_type="application/json")
-
-
-def _wrong(why: str, status: int = 400) -> web.Response:
-    return web.Response(text=_dumped({"error": why}), status=status, content_type="application/json")
+def _error(problem: str, status: int = 400) -> web.Response:
+    return _json({"error": problem}, status)
 
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -161,7 +151,7 @@ class _Changes(BaseModel):
 
 
 class _TenantChanges(_Changes):
-    """What can be changed of a tenant. The defaults are never read: only what was given is applied."""
+    """Changes of a tenant. Only fields that were given are applied; the defaults are never used."""
 
     present: bool = True
     disabled: bool = False
@@ -172,7 +162,7 @@ class _TenantChanges(_Changes):
 
 
 class _WorldChanges(_Changes):
-    """What can be changed, in the order in which it is applied: time first, for all that depends on it."""
+    """Changes of the world, in the order of application: time first, because the rest depends on it."""
 
     freeze: bool = False
     speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
@@ -214,11 +204,9 @@ _OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
 
 
 def apply_changes(world: World, document: str | bytes) -> None:
-    """Apply the changes in a JSON document, all of them or none.
+    """Apply the changes in a JSON document, all or none. Raises ValueError (pydantic's for invalid values).
 
     {"freeze": true, "license_days": 3, "nodes": {"pbx2": false}, "tenants": {"ACME": {"balance": -5}}}
-
-    Raises ValueError, pydantic's or one with the reason.
     """
     changes = _WorldChanges.model_validate_json(document)
     codes = {tenant.code for tenant in world.all_tenants}

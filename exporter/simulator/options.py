@@ -1,6 +1,6 @@
 """The options of the simulated switch, and the flags of ``softswitch-exporter simulate``.
 
-It imports no library: the command line loads it before it knows which command will run.
+This module imports no library: the command line loads it before it knows which command will run.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.simulator.keys import Keys
+from exporter.simulator.request import Keys
 
 _HIGHEST_PORT = 65535
 
@@ -18,17 +18,17 @@ ExtensionParameter = Literal["ext", "id", "number"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the switch answers where nobody has seen a real one do it; each default is a guess.
+    """Choices where no response of a real switch is on record; each default is a guess.
 
-    ``channels``: COUNTCHANNELS by node, or as one number (``nodename`` then gives that node's).
-    ``license``: LICENSEDAYS as a bare number, or within a sentence.
-    ``registered_word``, ``unregistered_word``: what ``INFO regstate`` says.
-    ``regstate_parameter``: the one parameter from which it takes the extension.
-    ``regstate_json``: its JSON answer is the word alone, or an object with the word as ``state``.
-    ``unregistered_status``: the ``Status`` in CHANSIPPEERS of a phone that is not registered.
+    ``channels``: COUNTCHANNELS per node, or as one number (with ``nodename``, that node's).
+    ``license``: LICENSEDAYS as a bare number, or in a sentence.
+    ``registered_word``, ``unregistered_word``: the states in ``INFO regstate``.
+    ``regstate_parameter``: its parameter for the extension.
+    ``regstate_json``: its JSON response is the word alone, or an object with the word as ``state``.
+    ``unregistered_status``: ``Status`` in CHANSIPPEERS of a phone that is not registered.
     ``total_name``: the name of the total among the nodes; "" for no total.
-    ``peers_delay``: seconds that COUNTPEERS takes (23 were seen, wire notes 2026-10).
-    ``latency``: seconds that every answer takes.
+    ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
+    ``latency``: seconds for every response.
     """
 
     channels: Literal["nodes", "total"] = "nodes"
@@ -44,84 +44,74 @@ class Options:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags that ``cli.run`` reads."""
+    """Declare the flags of ``simulate``."""
 
-    def flag(name: str, kind: Callable[[str], object], default: object, metavar: str, text: str = "") -> None:
-        shown = f"{text} (default: %(default)s)" if text else "default: %(default)s"
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=shown)
+    def flag(name: str, kind: Callable[[str], object], default: object, metavar: str, text: str) -> None:
+        text += " (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
 
     def choice(name: str, choices: tuple[str, ...], text: str) -> None:
-        shown = f"{text} (default: %(default)s)"
-        parser.add_argument(name, choices=choices, default=choices[0], help=shown)
+        text += " (default: %(default)s)"
+        parser.add_argument(name, choices=choices, default=choices[0], help=text)
 
-    flag("--listen", address, "127.0.0.1:10391", "HOST:PORT", "where to serve; port 0 is any free one")
-    flag("--tenants", at_least_0, 20, "N", "besides a few disabled ones")
-    flag("--nodes", at_least_1, 4, "N")
-    flag("--extensions", at_least_0, 10, "N", "of each tenant")
-    flag("--seed", int, 1, "N", "the same seed makes the same world")
+    flag("--listen", _address, "127.0.0.1:10391", "HOST:PORT", "where to listen; port 0 is any free port")
+    flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
+    flag("--nodes", _at_least_1, 4, "N", "number of nodes")
+    flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
+    flag("--seed", int, 1, "N", "random seed; the same seed makes the same switch")
     parser.add_argument(
         "--speed",
-        type=above_0,
+        type=_above_0,
         default=60.0,
         metavar="FACTOR",
-        help="seconds that pass in the world for each of ours (default: %(default)g, a day in 24 minutes)",
+        help="simulated seconds per real second (default: %(default)g, a day in 24 minutes)",
     )
-    flag("--latency", seconds, 0, "SECONDS", "that every answer takes")
-    flag("--peers-delay", seconds, 0, "SECONDS", "that COUNTPEERS takes on top")
-    choice("--channels", ("nodes", "total"), "whether COUNTCHANNELS answers by node or as one number")
-    choice("--license", ("bare", "sentence"), "whether LICENSEDAYS answers a number or a sentence")
-    choice(
-        "--regstate-parameter",
-        ("ext", "id", "number"),
-        "which parameter of INFO regstate names the extension",
-    )
-    flag("--admin-key", str, Keys().admin, "KEY")
+    flag("--latency", _seconds, 0, "SECONDS", "delay of every response")
+    flag("--peers-delay", _seconds, 0, "SECONDS", "extra delay of COUNTPEERS")
+    choice("--channels", ("nodes", "total"), "COUNTCHANNELS per node, or as one number")
+    choice("--license", ("bare", "sentence"), "LICENSEDAYS as a number, or in a sentence")
+    choice("--regstate-parameter", ("ext", "id", "number"), "parameter of INFO regstate for the extension")
+    flag("--admin-key", str, Keys().admin, "KEY", "admin key, which allows every request")
     parser.add_argument(
         "--allow-remote-control",
         action="store_true",
-        help="let other machines use the control interface; by default only this one may",
+        help="open the control interface to other machines (default: this machine only)",
     )
 
 
-def address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT, with an IPv6 host in brackets."""
+def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 127.0.0.1:10391")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT such as 127.0.0.1:10391, got {text!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)  # an IPv6 host is in brackets
 
 
-def at_least_0(text: str) -> int:
-    """Read a whole number from 0 up."""
-    return _whole(text, 0)
-
-
-def at_least_1(text: str) -> int:
-    """Read a whole number from 1 up."""
-    return _whole(text, 1)
-
-
-def _whole(text: str, least: int) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) >= least):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+def _at_least_0(text: str, lowest: int = 0) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= lowest):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {lowest}, got {text!r}")
     return int(text)
 
 
-def seconds(text: str) -> float:
-    """Read a number of seconds from 0 up."""
-    return _number(text, lambda value: 0 <= value < math.inf, "a number of seconds from 0 up")
+def _at_least_1(text: str) -> int:
+    return _at_least_0(text, 1)
 
 
-def above_0(text: str) -> float:
-    """Read a number above 0."""
-    return _number(text, lambda value: 0 < value < math.inf, "a number above 0")
-
-
-def _number(text: str, passes: Callable[[float], bool], wanted: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not passes(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+def _seconds(text: str) -> float:
+    value = _float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds such as 0.5, got {text!r}")
     return value
+
+
+def _above_0(text: str) -> float:
+    value = _float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

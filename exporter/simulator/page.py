@@ -1,6 +1,6 @@
-"""What the simulator tells a reader: the page at ``/``, and the text it prints when it starts.
+"""The page at ``/``, and the text that the simulator prints at the start.
 
-Both show commands that work as they are, made for its address and keys.
+Both contain commands with its address and keys, ready to paste.
 """
 
 import json
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from html import escape
 
 from exporter.simulator.api import API_PATH, Parts
-from exporter.simulator.keys import Keys
+from exporter.simulator.request import Keys
 from exporter.simulator.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request, and what it is good for. ``body`` is the JSON it sends, or None."""
+    """One request and what it shows or does. ``body`` is its JSON, or None."""
 
     meaning: str
     url: str
@@ -22,7 +22,7 @@ class Example:
     body: object = None
 
     def curl(self) -> str:
-        """Return it as a command line."""
+        """Return it as a shell command."""
         method = "" if self.method == "GET" or self.body is not None else f"-X {self.method} "
         data = "" if self.body is None else f" -d '{json.dumps(self.body)}'"
         return f"curl -s {method}'{self.url}'{data}"
@@ -33,17 +33,17 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
     url, code = f"{base_url}{API_PATH}", world.all_tenants[0].code
     admin, tenant = f"key={keys.admin}", f"key={keys.of_tenant(code)}&tenant={code}"
     return [
-        Example("peers of each node, and the total", f"{url}?reqtype=COUNTPEERS&format=json&{admin}"),
+        Example("peers per node, and the total", f"{url}?reqtype=COUNTPEERS&format=json&{admin}"),
         Example("channels", f"{url}?reqtype=COUNTCHANNELS&{admin}"),
-        Example("days of license left", f"{url}?reqtype=LICENSEDAYS&{admin}"),
+        Example("remaining days of the license", f"{url}?reqtype=LICENSEDAYS&{admin}"),
         Example("the tenants", f"{url}?reqtype=MANAGEDB&object=tenant&action=list&{admin}"),
-        Example("credit of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
-        Example("one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
+        Example("balance of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
+        Example("registration of one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
     ]
 
 
 def control_examples(base_url: str, world: World) -> list[Example]:
-    """Return requests to the control interface; the last two undo what the others did."""
+    """Return requests to the control interface; the last two undo the others."""
     control, code, node = f"{base_url}/simulator", world.all_tenants[0].code, world.all_nodes[-1]
 
     def change(meaning: str, **changes: object) -> Example:
@@ -53,20 +53,20 @@ def control_examples(base_url: str, world: World) -> list[Example]:
         return Example(meaning, f"{control}/faults", "POST", rule)
 
     return [
-        Example("everything that is true now", f"{control}/truth"),
-        Example("the truth about one tenant", f"{control}/truth?tenant={code}"),
+        Example("the true state of everything", f"{control}/truth"),
+        Example("the true state of one tenant", f"{control}/truth?tenant={code}"),
         Example("the newest requests, and counts", f"{control}/requests?since=0"),
         change("stop time", freeze=True),
-        change("let time go on", freeze=False),
-        change("a node vanishes", nodes={node: False}),
+        change("resume time", freeze=False),
+        change("remove a node", nodes={node: False}),
         change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
-        change("half of all phones go", dropped=0.5),
-        change("the license ends in 3 days", license_days=3),
-        fault("a tenant is refused", kind="refuse_key", tenant=code),
+        change("half of all phones lose their registration", dropped=0.5),
+        change("the license expires in 3 days", license_days=3),
+        fault("refuse the key for a tenant", kind="refuse_key", tenant=code),
         fault("COUNTPEERS hangs, 3 times", kind="hang", reqtype="COUNTPEERS", limit=3),
-        Example("the faults in force", f"{control}/faults"),
-        Example("no more faults", f"{control}/faults", "DELETE"),
-        Example("the world as it was", f"{control}/world", "DELETE"),
+        Example("the active faults", f"{control}/faults"),
+        Example("remove all faults", f"{control}/faults", "DELETE"),
+        Example("undo all changes of the world", f"{control}/world", "DELETE"),
     ]
 
 
@@ -78,14 +78,13 @@ def introduction(base_url: str, parts: Parts) -> str:
     parameter = parts.options.regstate_parameter
     queries = "" if parameter == "ext" else f"    queries: {{registrations: {{parameter: {parameter}}}}}\n"
     return f"""\
-A simulated switch with {len(world.all_nodes)} nodes and {len(world.all_tenants)} tenants answers at
-  {base_url}{API_PATH}
-and explains itself at
-  {base_url}/
+A simulated switch with {len(world.all_nodes)} nodes and {len(world.all_tenants)} tenants is listening.
+  API:  {base_url}{API_PATH}
+  Help: {base_url}/
 
-Keys, all made up: {keys.admin} for everything, {keys.of_tenant(code)} for tenant {code}, and so on.
+Made-up keys: {keys.admin} for everything, {keys.of_tenant(code)} for tenant {code}, and so on.
 
-To watch it with the exporter, save this as config.yaml:
+To monitor it with the exporter, save this as config.yaml:
 
 switches:
   - name: simulated
@@ -93,16 +92,16 @@ switches:
     key: {keys.admin}
 {queries}    discover_tenants: {{enabled: true}}
 
-To try it by hand:
+To try it with curl:
 
 {"".join(f"# {example.meaning}{chr(10)}{example.curl()}{chr(10)}" for example in examples)}"""
 
 
 def page(base_url: str, parts: Parts) -> str:
-    """Return the introduction as HTML. ``base_url`` is the address by which the reader came."""
+    """Return the introduction as HTML, with the address that the reader used."""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Simulated switch</title></head><body>
 <h1>Simulated switch</h1>
-<p>A stand-in for a soft-switch. Nothing here is real: companies, phones, money and keys are made up.</p>
+<p>A stand-in for a soft-switch. All companies, phones, balances and keys are made up.</p>
 <pre>{escape(introduction(base_url, parts))}</pre></body></html>
 """

@@ -1,7 +1,7 @@
-"""The nodes and tenants of the simulated installation: how each was set up, and its traffic and credit.
+"""The nodes and tenants of the simulated installation: their setup, traffic and credit.
 
-Everything is computed from the seed and a moment alone, without the moments before it. So nothing has to be
-kept for 250,000 phones, and skipping a year costs as much as skipping a second.
+Everything is a function of the seed and the moment, so nothing is stored per phone (there may be 250,000),
+and skipping a year costs as much as skipping a second.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 
 FIRST_EXTENSION = 100
 
-# Made-up companies. Commas, quotes, a backslash and letters beyond ASCII are there on purpose:
-# names on a real switch hold them (seen, wire notes 2026-10).
+# Made-up companies. Names on a real switch contain commas, quotes, backslashes and non-ASCII letters, too
+# (seen, wire notes 2026-10).
 _COMPANIES = (
     ("ACME", "Acme Tools, Ltd."),
     ("BOREAL", "Boréal Énergie"),
@@ -38,7 +38,7 @@ _POSTPAID_EVERY = 5
 _HOUR = 3600
 _HOURS = 24
 
-# Share of the busiest hour's calls at each full hour of the day: quiet nights, a dip at noon.
+# Calls at each full hour of the day, relative to the busiest hour.
 _DAY = (
     0.02, 0.01, 0.01, 0.01, 0.01, 0.03, 0.08, 0.25, 0.60, 0.90, 1.00, 0.95,
     0.70, 0.65, 0.85, 0.95, 0.90, 0.70, 0.40, 0.25, 0.18, 0.12, 0.07, 0.04,
@@ -47,13 +47,13 @@ _HOURLY_STEPS = tuple(pairwise((*_DAY, _DAY[0])))
 _BUSY_HOURS_UNTIL = tuple(accumulate(((start + end) / 2 for start, end in _HOURLY_STEPS), initial=0.0))
 
 _WOBBLE_SECONDS = 120
-"""How long the number of calls stays as it is, in seconds of the simulated world."""
+"""Simulated seconds for which the number of calls stays the same."""
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _MULTIPLIER = 0x9E37_79B9_7F4A_7C15
 _INCREMENT = 0xD1B5_4A32_D192_ED03
 
-# Topics keep the draws of one purpose apart from those of another.
+# The first number after the seed of a draw, so that draws for different purposes are independent.
 CHARACTER = 1
 OUTAGES = 2
 SPARES = 3
@@ -65,7 +65,7 @@ ROUND_TRIP = 8
 
 
 def draw(*numbers: int) -> int:
-    """Return a whole number of 64 bits that is fixed by ``numbers`` and looks like chance."""
+    """Return a 64-bit hash of ``numbers``."""
     state = 0
     for number in numbers:
         state = ((state ^ number) * _MULTIPLIER + _INCREMENT) & _MASK
@@ -75,19 +75,19 @@ def draw(*numbers: int) -> int:
 
 
 def fraction(*numbers: int) -> float:
-    """Return a number from 0 up to but not including 1 that is fixed by ``numbers``."""
+    """Return a hash of ``numbers`` as a fraction: at least 0 and below 1."""
     return (draw(*numbers) >> 11) / 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant as it was set up.
+    """The setup of one tenant.
 
-    Its extensions are ``FIRST_EXTENSION`` and on. The phone of extension *i* is at home on node
-    ``first_node + i % spread`` (modulo the number of nodes). ``peak_calls`` is what runs at the busiest
-    hour, ``shift_hours`` how far its day is ahead, ``price`` the cost of a call's minute. A prepaid tenant
-    pays in ``top_up`` whenever its credit has fallen to ``reserve``; a post-paid one settles a debt of
-    ``top_up``. ``paid_ahead`` is how much of that was used when the world began.
+    Its extensions are numbered from ``FIRST_EXTENSION``. The phone of extension *i* registers with node
+    ``first_node + i % spread`` (modulo the number of nodes). ``peak_calls`` is the number of calls in the
+    busiest hour, ``shift_hours`` the offset of its day, ``price`` the cost of a minute. A prepaid tenant pays
+    ``top_up`` when its credit reaches ``reserve``; a postpaid one settles a debt of ``top_up``.
+    ``paid_ahead`` is the part of that already used at the start.
     """
 
     index: int
@@ -107,7 +107,7 @@ class Tenant:
     paid_ahead: float
 
     def position(self, number: str) -> int | None:
-        """Return which of its extensions has this number, or None."""
+        """Return the position of the extension with this exact number, or None."""
         if not (number.isascii() and number.isdigit()) or len(number) > len(str(self.extensions)) + 3:
             return None
         position = int(number) - FIRST_EXTENSION
@@ -119,16 +119,16 @@ class Tenant:
 
 
 def node_names(count: int) -> tuple[str, ...]:
-    """Return the names of the nodes. Raises ValueError where there would be none."""
+    """Return the names of the nodes. Raises ValueError if ``count`` is below 1."""
     if count < 1:
-        raise ValueError("an installation has at least 1 node")
+        raise ValueError("nodes: expected at least 1")
     return tuple(f"pbx{number}" for number in range(1, count + 1))
 
 
 def make_tenants(count: int, extensions: int, nodes: int, seed: int) -> tuple[Tenant, ...]:
-    """Return ``count`` tenants and, after them, a few disabled ones. Raises ValueError for negative sizes."""
+    """Return ``count`` tenants, then a few disabled ones. Raises ValueError for negative sizes."""
     if count < 0 or extensions < 0:
-        raise ValueError("the numbers of tenants and of extensions cannot be negative")
+        raise ValueError("tenants and extensions: expected at least 0")
     disabled = max(_DISABLED_AT_LEAST, count // _DISABLED_PER_TENANT)
     return tuple(_tenant(index, count, extensions, nodes, seed) for index in range(count + disabled))
 
@@ -168,14 +168,14 @@ def _tenant(index: int, count: int, extensions: int, nodes: int, seed: int) -> T
 
 
 def _level(hours: float) -> float:
-    """Return the share of the busiest hour's calls at a time of day, 0 to 1."""
+    """Return the calls at a time of day relative to the busiest hour, 0 to 1."""
     hour, within = divmod(hours % _HOURS, 1)
     start, end = _HOURLY_STEPS[int(hour) % _HOURS]
     return start + (end - start) * within
 
 
 def _busy_hours(hours: float) -> float:
-    """Return the integral of the day's curve from hour 0 on: hours at the busiest level."""
+    """Return the integral of ``_level`` from hour 0."""
     days, hour_of_day = divmod(hours, _HOURS)
     hour, within = divmod(hour_of_day, 1)
     start, end = _HOURLY_STEPS[int(hour) % _HOURS]
@@ -184,7 +184,7 @@ def _busy_hours(hours: float) -> float:
 
 
 def calls_wanted(seed: int, tenant: Tenant, moment: float) -> int:
-    """Return how many calls a tenant would run at a moment if phones and limits allow."""
+    """Return a tenant's calls at a moment if phones and limits allow them."""
     slot = int(moment // _WOBBLE_SECONDS)
     expected = tenant.peak_calls * _level(moment / _HOUR + tenant.shift_hours)
     wobble = 0.7 + 0.6 * fraction(seed, WOBBLE, tenant.index, slot)
@@ -192,18 +192,18 @@ def calls_wanted(seed: int, tenant: Tenant, moment: float) -> int:
 
 
 def channels_of(seed: int, tenant: Tenant, calls: int, moment: float) -> int:
-    """Return the channels of so many calls: two each, and one for those that still ring (up to a quarter)."""
+    """Return the channels of a number of calls: two each, one for those that ring (up to a quarter)."""
     slot = int(moment // _WOBBLE_SECONDS)
     return 2 * calls - draw(seed, RINGING, tenant.index, slot) % (calls // 4 + 1)
 
 
 def spent(tenant: Tenant, moment: float) -> float:
-    """Return what a tenant's calls cost since the world's first midnight, in currency."""
+    """Return the cost of a tenant's calls since the first simulated midnight, in currency."""
     busy = _busy_hours(moment / _HOUR + tenant.shift_hours)
     return tenant.price * 60 * tenant.peak_calls * busy
 
 
 def natural_balance(tenant: Tenant, moment: float) -> float:
-    """Return the credit of a tenant that nobody has set: spent by calls, and paid in now and then."""
+    """Return a tenant's credit without overrides: spent by calls and topped up."""
     used = (tenant.paid_ahead + spent(tenant, moment)) % tenant.top_up
     return -used if tenant.postpaid else tenant.reserve + tenant.top_up - used

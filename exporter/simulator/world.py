@@ -1,7 +1,7 @@
-"""The simulated installation as it is at a moment: phones, calls, credit, license.
+"""The state of the simulated installation at a moment: phones, calls, credit, license.
 
-Everything is computed from the seed, the moment and the changes in force, when it is asked for. The truth and
-the answers read the same figures, so they agree.
+Everything is computed on request from the seed, the moment and the overrides. ``truth`` and the responses use
+the same figures, so they agree.
 """
 
 import time
@@ -22,64 +22,54 @@ from exporter.simulator.tenants import (
 _DAY = 86400
 _LICENSE_DAYS = 45
 _MORNING = 9 * 3600.0
-"""The world begins at nine in the morning, when there is something to see."""
+"""Simulated time starts at 9 a.m., when there is traffic."""
 
 
 class WorldClock:
-    """Tells the moment: seconds since the world's first midnight.
+    """The clock of the simulated world.
 
-    It moves once per second of ``clock``, by ``speed`` seconds. So all answers within one second describe
-    the same moment and agree with each other.
+    It advances once per second of ``clock``, by ``speed`` seconds, so that all responses within one second
+    describe the same moment and agree with each other.
     """
 
     def __init__(self, clock: Callable[[], float], *, speed: float = 1.0) -> None:
         self._clock = clock
-        self._speed = speed
+        self.speed = speed
         self._since = clock()
         self._moment = _MORNING
-        self._frozen = False
-
-    @property
-    def frozen(self) -> bool:
-        """Whether time stands still."""
-        return self._frozen
-
-    @property
-    def speed(self) -> float:
-        """Seconds of the world per second of ours."""
-        return self._speed
+        self.frozen = False
 
     def moment(self) -> float:
-        """Return the seconds since the world's first midnight."""
-        return self._moment if self._frozen else self._moment + int(self._clock() - self._since) * self._speed
+        """Return the seconds since the first simulated midnight."""
+        return self._moment if self.frozen else self._moment + int(self._clock() - self._since) * self.speed
 
     def freeze(self, *, frozen: bool = True) -> None:
-        """Stop time, or let it go on from where it stopped."""
+        """Stop time, or resume it."""
         self._settle()
-        self._frozen = frozen
+        self.frozen = frozen
 
     def set_speed(self, speed: float) -> None:
-        """Go on at another speed from here. Raises ValueError where it is not above 0."""
+        """Change the speed. Raises ValueError if it is not above 0."""
         if not speed > 0:
-            raise ValueError("the speed must be above 0")
+            raise ValueError("speed: expected a number above 0")
         self._settle()
-        self._speed = speed
+        self.speed = speed
 
     def advance(self, seconds: float) -> None:
-        """Skip seconds of the world, frozen or not."""
+        """Skip simulated seconds, frozen or not."""
         self._settle()
         self._moment += seconds
 
     def _settle(self) -> None:
         now = self._clock()
-        # The begun second is kept, or else whoever changes something often would hold time still.
-        begun = 0.0 if self._frozen else (now - self._since) % 1
+        # The started second is kept, or frequent changes would stop time.
+        begun = 0.0 if self.frozen else (now - self._since) % 1
         self._moment = self.moment()
         self._since = now - begun
 
 
 class Figures(NamedTuple):
-    """Counts at one moment. ``peers`` and ``channels`` are by node and hold every node that is present."""
+    """Counts at one moment. ``peers`` and ``channels`` have an entry per present node."""
 
     peers: dict[str, int]
     channels: dict[str, int]
@@ -87,10 +77,9 @@ class Figures(NamedTuple):
 
 
 class World:
-    """An installation that lives. ``time`` is its clock and ``overrides`` what was changed in it.
+    """A simulated installation. ``time`` is its clock; ``overrides`` has the requested changes.
 
-    ``clock`` counts seconds of ours; ``speed`` is how many seconds pass in the world for each of them.
-    Raises ValueError for sizes that cannot be.
+    ``speed`` is the number of simulated seconds per second of ``clock``. Raises ValueError for invalid sizes.
     """
 
     def __init__(
@@ -114,31 +103,31 @@ class World:
         self._whole: tuple[float, int, Figures] | None = None
 
     def moment(self) -> float:
-        """Return the seconds since the world's first midnight."""
+        """Return the seconds since the first simulated midnight."""
         return self.time.moment()
 
     def nodes(self) -> list[str]:
-        """Return the nodes that are present, in order."""
+        """Return the present nodes, in order."""
         return [node for node in self.all_nodes if node not in self.overrides.absent_nodes]
 
     def tenants(self) -> Iterator[Tenant]:
-        """Yield the tenants on the list, the disabled ones among them."""
+        """Yield the present tenants, including disabled ones."""
         return (tenant for tenant in self.all_tenants if tenant.code not in self.overrides.absent_tenants)
 
     def tenant(self, code: str) -> Tenant | None:
-        """Return the tenant with this code, or None where the switch does not know it."""
+        """Return the present tenant with this code, or None."""
         return None if code in self.overrides.absent_tenants else self._by_code.get(code)
 
     def disabled(self, tenant: Tenant) -> bool:
-        """Return whether a tenant is switched off."""
+        """Return whether a tenant is disabled."""
         return self.overrides.disabled.get(tenant.code, tenant.disabled)
 
     def max_channels(self, tenant: Tenant) -> int:
-        """Return how many channels a tenant may use; -1 is any number."""
+        """Return a tenant's channel limit; -1 is unlimited."""
         return self.overrides.max_channels.get(tenant.code, tenant.max_channels)
 
     def license_days(self, moment: float) -> int:
-        """Return the days of license that are left; below 0 once it has run out."""
+        """Return the remaining days of the license; negative once it has expired."""
         days, since = self.overrides.license_days or (_LICENSE_DAYS, self._begun)
         return int(days) - int((moment - since) // _DAY)
 
@@ -152,7 +141,7 @@ class World:
     def figures(self, tenant: Tenant, moment: float) -> Figures:
         """Return the counts of one tenant."""
         nodes = self.nodes()
-        peers, channels, calls = self._figures_where_any(tenant, moment)
+        peers, channels, calls = self._own_figures(tenant, moment)
         return Figures(
             {node: peers.get(node, 0) for node in nodes},
             {node: channels.get(node, 0) for node in nodes},
@@ -160,7 +149,7 @@ class World:
         )
 
     def whole(self, moment: float) -> Figures:
-        """Return the counts of the whole installation: the sums over its tenants."""
+        """Return the counts of the installation: the sums over its tenants."""
         generation = self.overrides.generation
         if self._whole is not None and self._whole[:2] == (moment, generation):
             return self._whole[2]
@@ -168,7 +157,7 @@ class World:
         channels = dict(peers)
         calls = 0
         for tenant in self.tenants():
-            of_tenant = self._figures_where_any(tenant, moment)
+            of_tenant = self._own_figures(tenant, moment)
             _add(peers, of_tenant.peers)
             _add(channels, of_tenant.channels)
             calls += of_tenant.calls
@@ -176,8 +165,8 @@ class World:
         self._whole = (moment, generation, whole)
         return whole
 
-    def _figures_where_any(self, tenant: Tenant, moment: float) -> Figures:
-        """Return a tenant's counts on the nodes it uses: its own few, not all of the installation's."""
+    def _own_figures(self, tenant: Tenant, moment: float) -> Figures:
+        """Return a tenant's counts, only with the nodes that it uses."""
         peers = self.phones.peers(tenant, moment)
         calls = self._calls(tenant, moment, sum(peers.values())) if peers else 0
         each, more = divmod(channels_of(self.seed, tenant, calls, moment), len(peers)) if calls else (0, 0)
@@ -194,5 +183,54 @@ class World:
 
 def _add(sums: dict[str, int], counts: dict[str, int]) -> None:
     for node, count in counts.items():
-        # Not ``+=``: sums are made in a thread, and a node may come back in the middle of one.
+        # Not ``+=``: sums are computed in a thread, and a node may come back meanwhile.
         sums[node] = sums.get(node, 0) + count
+
+
+def truth(world: World, *, code: str = "", extensions: bool = True) -> dict[str, object]:
+    """Return what a perfect exporter would report now, for all tenants or for one.
+
+    Raises KeyError if the switch has no tenant with this code.
+    """
+    moment = world.moment()
+    if code and world.tenant(code) is None:
+        raise KeyError(code)
+    tenants = [tenant for tenant in world.tenants() if code in {"", tenant.code}]
+    return {
+        "moment": moment,
+        "frozen": world.time.frozen,
+        "speed": world.time.speed,
+        "switch": {
+            **_counts(world.whole(moment)),
+            "license_days": world.license_days(moment),
+            "absent_nodes": sorted(world.overrides.absent_nodes),
+            "tenants": sum(not world.disabled(tenant) for tenant in world.tenants()),
+        },
+        "tenants": {tenant.code: _tenant(world, tenant, moment, extensions=extensions) for tenant in tenants},
+    }
+
+
+def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) -> dict[str, object]:
+    described: dict[str, object] = {
+        "name": tenant.name,
+        "disabled": world.disabled(tenant),
+        **_counts(world.figures(tenant, moment)),
+        "balance": world.balance(tenant, moment),
+        "max_channels": world.max_channels(tenant),
+    }
+    if extensions:
+        registrations = world.phones.registrations(tenant, moment)
+        described["extensions"] = dict(zip(tenant.numbers(), registrations, strict=True))
+    return described
+
+
+def _counts(figures: Figures) -> dict[str, object]:
+    return {
+        "peers": sum(figures.peers.values()),
+        "channels": sum(figures.channels.values()),
+        "calls": figures.calls,
+        "nodes": {
+            node: {"peers": peers, "channels": figures.channels[node]}
+            for node, peers in figures.peers.items()
+        },
+    }

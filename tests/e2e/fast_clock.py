@@ -31,10 +31,10 @@ from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.poll import Poller, SwitchContext
 from exporter.simulator import server
+from exporter.simulator.api import Entry
 from exporter.simulator.faults import Fault
-from exporter.simulator.journal import Entry
-from exporter.simulator.keys import Keys
 from exporter.simulator.options import Options
+from exporter.simulator.request import Keys
 from exporter.simulator.world import World
 from tests.e2e.programs import Series, samples
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from exporter.config import SwitchConfiguration
+from exporter.simulator.api import Entry
 from exporter.simulator.faults import Fault, FaultKind
-from exporter.simulator.journal import Entry
-from exporter.simulator.keys import KeyKind, Keys
 from exporter.simulator.options import Options
+from exporter.simulator.request import KeyKind, Keys
 from tests.e2e.fast_clock import SCRAPE_EVERY, FastExporter, Scrape, exporting, run
 from tests.e2e.programs import Series, tell
 

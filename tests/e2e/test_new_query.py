@@ -75,7 +75,7 @@ LINES: tuple[tuple[str, str, str], ...] = (
         '    "INFO trunks": {"tenant", "info"},',
     ),
     (
-        "simulator/answers.py",
+        "simulator/responses.py",
         '    "INFO balance": (_balance, True),',
         '    "INFO trunks": (lambda _: "7", True),',
     ),

@@ -1,4 +1,4 @@
-"""A frozen world, and a simulator that serves it on a free port."""
+"""A small installation at a frozen moment, and a simulator that serves it on a free port."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,10 +9,12 @@ import pytest
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 
+Wait = Callable[[RunningSimulator, int], Awaitable[None]]
+
 
 @pytest.fixture
 def world() -> World:
-    """Make a small installation whose time stands still."""
+    """Return a small installation at a frozen moment."""
     world = World(tenants=7, nodes=3, extensions=12, seed=5)
     world.time.freeze()
     return world
@@ -20,13 +22,13 @@ def world() -> World:
 
 @pytest.fixture
 def announced() -> list[str]:
-    """Collect what the simulator says aloud."""
+    """Return the list that collects the announcements of the simulator."""
     return []
 
 
 @pytest.fixture
 async def simulator(world: World, announced: list[str]) -> AsyncIterator[RunningSimulator]:
-    """Serve the world on a free port of this machine."""
+    """Serve the world."""
     running = await start("127.0.0.1", 0, create_application(world, announce=announced.append))
     yield running
     await running.stop()
@@ -34,14 +36,14 @@ async def simulator(world: World, announced: list[str]) -> AsyncIterator[Running
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a client that waits five seconds at most."""
+    """Return a client session with a timeout of five seconds."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         yield session
 
 
 @pytest.fixture
-def in_flight() -> Callable[[RunningSimulator, int], Awaitable[None]]:
-    """Wait until so many requests are in flight."""
+def in_flight() -> Wait:
+    """Return a function that waits for a number of requests in flight."""
 
     async def wait(simulator: RunningSimulator, number: int) -> None:
         async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Holds docs/simulator.md against the simulator."""
+"""Compare docs/simulator.md with the simulator."""
 
 import argparse
 import re
@@ -24,17 +24,17 @@ def _commands() -> list[list[str]]:
 
 
 @pytest.fixture
-async def usual() -> AsyncIterator[RunningSimulator]:
+async def running() -> AsyncIterator[RunningSimulator]:
     """Serve an installation of the default size."""
-    running = await start("127.0.0.1", 0, create_application(World()))
-    yield running
-    await running.stop()
+    simulator = await start("127.0.0.1", 0, create_application(World()))
+    yield simulator
+    await simulator.stop()
 
 
-async def test_every_command_of_the_docs_works(
-    usual: RunningSimulator, session: aiohttp.ClientSession
+async def test_every_documented_command_works(
+    running: RunningSimulator, session: aiohttp.ClientSession
 ) -> None:
-    """Each curl line is answered with HTTP 200 and is not refused, in the order of the page."""
+    """Each curl line, in order, gets HTTP 200 and no refusal."""
     commands = _commands()
     assert len(commands) > 40
     for command in commands:
@@ -43,7 +43,7 @@ async def test_every_command_of_the_docs_works(
         body = command[command.index("-d") + 1] if "-d" in command else None
         method = command[command.index("-X") + 1] if "-X" in command else "POST" if body else "GET"
         async with session.request(
-            method, url.replace(_DEFAULT_ADDRESS, usual.base_url), data=body
+            method, url.replace(_DEFAULT_ADDRESS, running.base_url), data=body
         ) as response:
             assert response.status == 200, command
             assert "Too bad" not in await response.text(), command
@@ -56,7 +56,7 @@ def test_every_fault_is_documented() -> None:
 
 
 def test_every_flag_is_documented() -> None:
-    """The table of flags holds exactly the flags there are, in their order."""
+    """The table of flags has exactly the existing flags, in their order."""
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)
     flags = [option for action in parser._actions for option in action.option_strings]

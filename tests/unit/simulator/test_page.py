@@ -1,23 +1,34 @@
 import aiohttp
 
 from exporter.simulator.api import PARTS
-from exporter.simulator.keys import Keys
 from exporter.simulator.page import Example, api_examples, control_examples, page
+from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.world import World
 
 
-def test_foreign_text_is_escaped(world: World) -> None:
-    """Neither the address by which somebody came nor a key can bring markup into the page."""
+def test_untrusted_text_is_escaped(world: World) -> None:
+    """Neither the address of the request nor a key can add markup to the page."""
     parts = create_application(world, keys=Keys(admin='"><b>'))[PARTS]
-    shown = page("http://<script>", parts)
-    assert "<script>" not in shown
-    assert '"><b>' not in shown
-    assert "&lt;script&gt;" in shown
+    html = page("http://<script>", parts)
+    assert "<script>" not in html
+    assert '"><b>' not in html
+    assert "&lt;script&gt;" in html
+
+
+async def test_the_page_has_the_address_of_the_request(
+    simulator: RunningSimulator, session: aiohttp.ClientSession
+) -> None:
+    """The page is HTML with the key, and commands for the address and port that the reader used."""
+    async with session.get(simulator.base_url) as response:
+        html = await response.text()
+        assert response.content_type == "text/html"
+    assert "demo-admin" in html
+    assert f"127.0.0.1:{simulator.port}/simulator/faults" in html
 
 
 async def test_every_example_works(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
-    """Each command that is shown is answered, none is refused, and the last ones undo the rest."""
+    """Each command succeeds, none is refused, and the last two undo the rest."""
     parts = simulator.parts
     examples = [
         *api_examples(simulator.base_url, parts.keys, parts.world),
@@ -28,11 +39,11 @@ async def test_every_example_works(simulator: RunningSimulator, session: aiohttp
             assert response.status == 200, example.meaning
             assert "Too bad" not in await response.text(), example.meaning
     assert parts.world.nodes() == list(parts.world.all_nodes)
-    assert not parts.faults.rules()
+    assert not parts.faults.described()
 
 
-def test_examples_are_command_lines() -> None:
-    """A reading, a change and a deletion each become one line that a shell understands."""
+def test_examples_are_shell_commands() -> None:
+    """A read, a change and a deletion each become one line that a shell understands."""
     assert Example("", "http://x/?a&b").curl() == "curl -s 'http://x/?a&b'"
     assert Example("", "http://x", "POST", {"a": True}).curl() == "curl -s 'http://x' -d '{\"a\": true}'"
     assert Example("", "http://x", "DELETE").curl() == "curl -s -X DELETE 'http://x'"

@@ -9,17 +9,17 @@ from exporter.simulator.world import World
 
 
 @given(st.integers(1, 6), st.integers(0, 40), st.floats(0, 1), st.sets(st.integers(1, 6)), st.floats(0, 1e7))
-def test_three_views_of_the_same_phones_agree(
+def test_all_views_of_the_phones_agree(
     nodes: int, extensions: int, share: float, absent: set[int], moment: float
 ) -> None:
-    """Counted by node, listed, or asked one by one: the same phones are registered."""
+    """Counts per node, the list, and single phones give the same registrations."""
     world = World(tenants=3, nodes=nodes, extensions=extensions)
     world.overrides.drop_registrations(share)
     for node in absent:
         world.overrides.set_node_present(f"pbx{node}", present=False)
     for tenant in world.tenants():
         listed = world.phones.registrations(tenant, moment)
-        homes = [world.phones.home(tenant, position) for position, there in enumerate(listed) if there]
+        homes = [world.phones.home_node(tenant, position) for position, on in enumerate(listed) if on]
         counted = world.phones.peers(tenant, moment)
         assert {node: homes.count(node) for node in counted} == counted
         assert sum(counted.values()) == len(homes)
@@ -27,18 +27,16 @@ def test_three_views_of_the_same_phones_agree(
 
 
 def test_phones_lose_and_regain_their_registration() -> None:
-    """In the course of a day some phone of a tenant goes and comes back."""
+    """During a day some phone of a tenant goes and returns."""
     world = World(tenants=1, extensions=20)
     tenant = next(world.tenants())
-    days = [world.phones.registrations(tenant, 60.0 * minute) for minute in range(1440)]
-    changes = {
-        (before[position], after[position]) for before, after in pairwise(days) for position in range(20)
-    }
+    minutes = [world.phones.registrations(tenant, 60.0 * minute) for minute in range(1440)]
+    changes = {change for one, other in pairwise(minutes) for change in zip(one, other, strict=True)}
     assert changes >= {(True, False), (False, True)}
 
 
-def test_phones_of_a_disabled_tenant_are_all_off() -> None:
-    """A disabled tenant has no phone registered, in every view, until it is enabled."""
+def test_a_disabled_tenant_has_no_registered_phone() -> None:
+    """No view shows a registered phone until the tenant is enabled again."""
     world = World(tenants=1, extensions=20)
     tenant = next(world.tenants())
     world.overrides.set_disabled(tenant.code, disabled=True)
@@ -54,8 +52,8 @@ _tenant = st.sampled_from(_TENANTS)
 
 
 @given(_tenant, st.integers(0, 10_000))
-def test_no_outage_is_overlooked(tenant: Tenant, slot: int) -> None:
-    """Whatever is out during an hour is listed for that hour, as it is for the hours around it."""
+def test_every_outage_is_listed_for_each_hour_it_overlaps(tenant: Tenant, slot: int) -> None:
+    """An outage takes 5 to 60 minutes, and the hours of its start and its end both list it."""
     for outage in outages(3, tenant, slot):
         assert 0 <= outage.position < tenant.extensions
         assert 300 <= outage.end - outage.start < 3600
@@ -63,8 +61,8 @@ def test_no_outage_is_overlooked(tenant: Tenant, slot: int) -> None:
             assert outage in outages(3, tenant, slot_of(moment))
 
 
-def test_a_tenant_without_extensions_has_no_phone_to_lose() -> None:
-    """Where there are no extensions nothing is out, spare or dropped."""
+def test_a_tenant_without_extensions() -> None:
+    """Without extensions there are no outages, no spares and nothing to drop."""
     tenant = make_tenants(1, 0, 4, 3)[0]
     assert not outages(3, tenant, 9)
     assert not spares(3, tenant)
@@ -72,17 +70,14 @@ def test_a_tenant_without_extensions_has_no_phone_to_lose() -> None:
 
 
 def test_a_few_phones_are_spares() -> None:
-    """About three in a hundred phones never connect."""
+    """About 3 % of the phones never register."""
     share = sum(len(spares(3, tenant)) for tenant in _TENANTS) / (len(_TENANTS) * 30)
     assert 0.02 < share < 0.04
 
 
-@given(_tenant, st.floats(0, 1))
-def test_dropping_meets_the_share(tenant: Tenant, share: float) -> None:
-    """A share of phones is met to the next whole phone."""
-    assert abs(len(dropped(3, tenant, share)) - 30 * share) < 1
-
-
-def test_dropping_all_leaves_none() -> None:
-    """A share of 1 holds every phone off."""
-    assert dropped(3, _TENANTS[0], 1.0) == frozenset(range(30))
+@given(_tenant, st.floats(0, 1) | st.just(1.0))
+def test_dropping_a_share(tenant: Tenant, share: float) -> None:
+    """The share is exact to the next whole phone; 1 is every phone."""
+    off = dropped(3, tenant, share)
+    assert abs(len(off) - 30 * share) < 1
+    assert off <= frozenset(range(30))

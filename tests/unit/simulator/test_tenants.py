@@ -18,7 +18,7 @@ from exporter.simulator.tenants import (
 
 
 def test_the_named_companies_come_first_and_disabled_ones_last() -> None:
-    """Tenants get readable codes, then numbered ones; the disabled ones are extra."""
+    """Codes are names first, then numbers; disabled tenants are additional."""
     codes = [tenant.code for tenant in make_tenants(20, 10, 4, 1)]
     assert codes[0] == "ACME"
     assert codes[16:] == ["T0001", "T0002", "T0003", "T0004", "CLOSED1", "CLOSED2"]
@@ -26,45 +26,45 @@ def test_the_named_companies_come_first_and_disabled_ones_last() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 150, 5000])
 def test_codes_are_unique(count: int) -> None:
-    """No two tenants share a code, at any size, and as many as asked for are enabled."""
+    """Codes are unique at any size, and the requested number of tenants is enabled."""
     made = make_tenants(count, 1, 4, 1)
     assert len({tenant.code for tenant in made}) == len(made)
     assert sum(not tenant.disabled for tenant in made) == count
 
 
-def test_names_hold_what_labels_may_hold() -> None:
-    """Commas, quotes, backslashes and letters beyond ASCII all occur, so that a demo meets them."""
+def test_names_contain_special_characters() -> None:
+    """Names contain commas, quotes, backslashes and non-ASCII letters."""
     names = "".join(tenant.name for tenant in make_tenants(20, 1, 1, 1))
     assert all(character in names for character in ',"\\é<&Ł')
 
 
 def test_positions_are_those_of_the_numbers() -> None:
-    """Every number of an extension leads back to its position."""
+    """The number of every extension gives its position."""
     tenant = make_tenants(1, 1200, 4, 1)[0]
     assert [tenant.position(number) for number in tenant.numbers()] == list(range(1200))
 
 
 @given(st.text())
-def test_no_text_is_taken_for_an_extension_it_is_not(number: str) -> None:
-    """Foreign text gives a position only where it is exactly that extension's number."""
+def test_only_exact_numbers_are_extensions(number: str) -> None:
+    """Untrusted text gives a position only if it is exactly the number of an extension."""
     tenant = make_tenants(1, 5, 4, 1)[0]
     position = tenant.position(number)
     assert (position is None) == (number not in {"100", "101", "102", "103", "104"})
 
 
 @pytest.mark.parametrize("number", ["99", "105", "0100", "１００", "9" * 5000])  # noqa: RUF001 - other digits on purpose
-def test_a_near_miss_is_no_extension(number: str) -> None:
-    """Leading zeros, other scripts' digits, and numbers out of range are not extensions."""
+def test_other_spellings_are_not_extensions(number: str) -> None:
+    """Leading zeros, non-ASCII digits and numbers out of range are not extensions."""
     assert make_tenants(1, 5, 4, 1)[0].position(number) is None
 
 
-def test_sizes_that_cannot_be_are_refused() -> None:
-    """No node, or a negative number of anything, is an error at once."""
-    with pytest.raises(ValueError, match="at least 1 node"):
+def test_invalid_sizes_are_rejected() -> None:
+    """No nodes, or a negative number of tenants or extensions, is an error."""
+    with pytest.raises(ValueError, match="nodes: expected at least 1"):
         node_names(0)
-    with pytest.raises(ValueError, match="cannot be negative"):
+    with pytest.raises(ValueError, match="expected at least 0"):
         make_tenants(-1, 1, 1, 1)
-    with pytest.raises(ValueError, match="cannot be negative"):
+    with pytest.raises(ValueError, match="expected at least 0"):
         make_tenants(1, -1, 1, 1)
 
 
@@ -74,33 +74,33 @@ _moment = st.floats(0, 400 * 86400)
 
 
 @given(_tenant, _moment, st.floats(0, 86400))
-def test_money_that_is_spent_is_gone(tenant: Tenant, moment: float, later: float) -> None:
-    """What calls cost never falls in the course of time."""
+def test_costs_never_fall(tenant: Tenant, moment: float, later: float) -> None:
+    """The total cost of calls does not fall over time."""
     assert spent(tenant, moment) <= spent(tenant, moment + later) + 1e-9
 
 
 @pytest.mark.parametrize("tenant", _TENANTS[:3])
-def test_a_day_costs_what_its_minutes_cost(tenant: Tenant) -> None:
-    """The closed form of the day's integral agrees with a sum over calls, to a few per cent of wobble."""
+def test_costs_match_the_calls(tenant: Tenant) -> None:
+    """The integral of the cost is within 5 % of the sum over the calls of each minute."""
     minutes = sum(calls_wanted(3, tenant, 60.0 * minute) for minute in range(20 * 1440))
     assert spent(tenant, 20 * 86400.0) - spent(tenant, 0.0) == pytest.approx(minutes * tenant.price, rel=0.05)
 
 
 def test_days_are_busier_than_nights() -> None:
-    """At ten in the morning all tenants together run at least ten times the calls of two at night."""
+    """All tenants together have at least ten times the calls at 10 a.m. than at 2 a.m."""
     night, morning = (sum(calls_wanted(3, tenant, hour * 3600) for tenant in _TENANTS) for hour in (2, 10))
     assert morning > 10 * max(1, night)
 
 
 @given(_tenant, _moment, st.integers(0, 1000))
 def test_channels_are_about_twice_the_calls(tenant: Tenant, moment: float, calls: int) -> None:
-    """A call has two channels, or one while it rings, and at most a quarter of them ring."""
+    """A call has two channels, or one while it rings; at most a quarter of the calls ring."""
     assert 2 * calls - calls // 4 <= channels_of(3, tenant, calls, moment) <= 2 * calls
 
 
 @given(_tenant, _moment)
-def test_credit_stays_where_its_kind_of_contract_puts_it(tenant: Tenant, moment: float) -> None:
-    """A prepaid tenant stays above its reserve, a post-paid one owes up to its limit."""
+def test_credit_depends_on_the_contract(tenant: Tenant, moment: float) -> None:
+    """A prepaid tenant stays above its reserve, a postpaid one owes up to its limit."""
     balance = natural_balance(tenant, moment)
     if tenant.postpaid:
         assert -tenant.top_up <= balance <= 0
@@ -108,8 +108,8 @@ def test_credit_stays_where_its_kind_of_contract_puts_it(tenant: Tenant, moment:
         assert tenant.reserve <= balance <= tenant.reserve + tenant.top_up
 
 
-def test_credit_is_paid_in_now_and_then() -> None:
-    """Over sixty days the credit of a prepaid tenant falls most of the time, and rises at least once."""
+def test_credit_is_topped_up() -> None:
+    """In sixty days the credit of a prepaid tenant falls most of the time and rises at least once."""
     tenant = _TENANTS[0]
     balances = [natural_balance(tenant, hour * 3600.0) for hour in range(60 * 24)]
     steps = [later - earlier for earlier, later in pairwise(balances)]
@@ -121,18 +121,18 @@ _whole = st.integers(-(2**63), 2**63)
 
 
 def test_draws_are_the_same_on_every_machine() -> None:
-    """Two draws are pinned, so that a seed means the same world in every release and on every Python."""
+    """A seed gives the same world in every release and on every Python."""
     assert [draw(1, 2, 3), draw(0)] == [12609890810788547416, 5227554356578644984]
 
 
 @given(st.lists(_whole, max_size=6))
 def test_fractions_stay_below_one(numbers: list[int]) -> None:
-    """Whatever it is drawn from, a fraction can be multiplied by a size to give a position."""
+    """A fraction times a size is always a valid position."""
     assert 0 <= fraction(*numbers) < 1
 
 
 def test_fractions_are_spread_evenly() -> None:
-    """Of 10,000 neighbouring draws every tenth of the range gets about a tenth."""
+    """Of 10,000 consecutive draws about a tenth is in each tenth of the range."""
     counts = [0] * 10
     for number in range(10_000):
         counts[int(fraction(1, 2, number) * 10)] += 1

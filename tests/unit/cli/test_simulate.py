@@ -1,0 +1,116 @@
+import argparse
+import asyncio
+import os
+import re
+import signal
+import socket
+
+import aiohttp
+import pytest
+import yaml
+
+from exporter.cli.simulate import serve
+from exporter.errors import StartError
+from exporter.simulator.options import add_arguments
+
+
+def _parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+async def _printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """Wait for the end of the introduction and return it."""
+    printed = ""
+    async with asyncio.timeout(5):
+        while "Press Ctrl-C to stop." not in printed:
+            await asyncio.sleep(0.01)
+            printed += capsys.readouterr().out
+    return printed
+
+
+def test_the_defaults_of_the_flags() -> None:
+    """Without flags it is a small installation on the pinned address."""
+    parsed = _parsed()
+    assert parsed.listen == ("127.0.0.1", 10391)
+    assert (parsed.tenants, parsed.nodes, parsed.extensions, parsed.seed) == (20, 4, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--listen=localhost:0", ("localhost", 0)),
+        ("--listen=[::1]:80", ("::1", 80)),
+        ("--listen=:80", ("", 80)),
+        ("--tenants=0", 0),
+        ("--nodes=50", 50),
+        ("--latency=0.2", 0.2),
+        ("--speed=60", 60.0),
+    ],
+)
+def test_valid_flags(flag: str, value: object) -> None:
+    """Each flag converts its value."""
+    assert value in vars(_parsed(flag)).values()
+
+
+@pytest.mark.parametrize(
+    ("flag", "values"),
+    [
+        ("--listen", ["", "127.0.0.1", "host:", "host:x", "host:65536", "host:-1"]),
+        ("--tenants", ["-1", "1.5", "", "x", "²"]),
+        ("--nodes", ["0", "-1"]),
+        ("--latency", ["-1", "inf", "nan", "x", ""]),
+        ("--speed", ["0", "-1", "inf", "nan"]),
+    ],
+)
+def test_invalid_flags(flag: str, values: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The error says what was expected, and what it got."""
+    for value in values:
+        with pytest.raises(SystemExit):
+            _parsed(f"{flag}={value}")
+        error = capsys.readouterr().err
+        assert re.search(rf"argument {flag}: expected .*, got {re.escape(repr(value))}", error)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_serves_until_a_signal(capsys: pytest.CaptureFixture[str], number: signal.Signals) -> None:
+    """It applies the flags and announces forbidden requests, until a signal stops it."""
+    flags = ("--listen=127.0.0.1:0", "--tenants=3", "--nodes=2", "--admin-key=root", "--channels=total")
+    running = asyncio.create_task(serve(_parsed(*flags, "--license=sentence")))
+    printed = await _printed(capsys)
+    url = re.search(r"http://\S+proxyapi\.php", printed)
+    assert url is not None
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url[0], params={"reqtype": "COUNTCHANNELS", "key": "root"}) as response:
+            assert (await response.text()).isdecimal()
+        async with session.get(url[0], params={"reqtype": "REBOOT", "key": "root"}) as response:
+            assert response.status == 403
+    assert "FORBIDDEN REQUEST" in capsys.readouterr().out
+    os.kill(os.getpid(), number)
+    await running
+
+
+async def test_the_printed_configuration_is_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed configuration has the real address and key, and a parameter other than the default."""
+    running = asyncio.create_task(serve(_parsed("--listen=127.0.0.1:0", "--regstate-parameter=id")))
+    printed = await _printed(capsys)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    configuration = yaml.safe_load(printed[printed.index("switches:") : printed.index("To try it")])
+    (switch,) = configuration["switches"]
+    assert switch["key"] == "demo-admin"
+    assert switch["url"] in printed.split("switches:")[0]
+    assert switch["discover_tenants"] == {"enabled": True}
+    assert switch["queries"] == {"registrations": {"parameter": "id"}}
+
+
+async def test_an_address_in_use() -> None:
+    """The error has the address, the reason and the flag to change."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError) as raised:
+            await serve(_parsed(f"--listen=127.0.0.1:{port}"))
+    assert str(raised.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; choose another address with --listen"
+    )
