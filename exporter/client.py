@@ -33,10 +33,16 @@ from exporter.net.connections import (
     UnusableAnswer,
     retry_on_new_connection,
 )
-from exporter.net.errors import connection_detail, http_detail
-from exporter.net.proxy import is_encrypted, proxy_failure, status_failure, through
+from exporter.net.errors import (
+    connection_detail,
+    http_detail,
+    is_encrypted,
+    proxy_failure,
+    retry_after,
+    status_failure,
+    through,
+)
 from exporter.net.resolver import Resolver
-from exporter.net.retry_after import retry_after
 from exporter.net.tls import ClientTls
 from exporter.request import Operation, Request
 from exporter.threads import ThreadLimit

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
+from exporter.errors import shown, single
 from exporter.patterns import Pattern
-from exporter.wording import shown, single
 
 _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 """Seconds in each unit, longest first. A year has 365 days, as in Prometheus."""

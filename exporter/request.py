@@ -1,40 +1,52 @@
-"""Everything that can be asked of a switch. What is not here cannot be sent.
+"""The allow-list: every request that the exporter can send to a switch.
 
-The API that is read here can also hang up calls, reboot phones and move money, with the same
-keys and on the same URL. So a request is not a set of parameters but one of a closed set of
-operations, each with its fixed parameters and the few free ones it may carry.
-Source: design section 6; ``reqtype=HELP`` of the vendor.
+With the same keys, the same API also hangs up calls, reboots phones and moves money. A request is therefore
+one of a closed set of operations, each with fixed parameters and few free ones.
+Sources: design section 6; the vendor's ``reqtype=HELP``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
-from exporter.model import ExtensionParameter
+from exporter.model import ExtensionParameter, Scope
 
 
 class Operation(StrEnum):
-    """The allow-list. Each value is what is sent, letter for letter.
+    """The query string that is sent, and the scopes for which it may be sent.
 
-    ``format=json`` is asked for where the JSON answer is known to say more, or is known at all;
-    every decoder reads the plain form as well (2026-10, wire notes).
+    ``format=json`` is requested where the JSON response is known to contain more, or where only that form is
+    known. Every decoder reads the plain form as well (2026-10, wire notes).
     """
 
-    COUNT_PEERS = "reqtype=COUNTPEERS&format=json"
-    COUNT_CHANNELS = "reqtype=COUNTCHANNELS&format=json"
-    COUNT_CALLS = "reqtype=COUNTCALLS"
-    LICENSE_DAYS = "reqtype=LICENSEDAYS"
-    BALANCE = "reqtype=INFO&info=balance"
-    REGISTRATION = "reqtype=INFO&info=regstate&format=json"
-    EXTENSIONS = "reqtype=INFO&info=extensions&format=json"
-    LIMITS = "reqtype=INFO&info=config&format=json"
-    TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json"
-    PEERS = "reqtype=CHANSIPPEERS&format=json"
+    _value_: str
+    scopes: frozenset[Scope]
+
+    def __new__(cls, query_string: str, *scopes: Scope) -> Self:
+        """Create a member. Raises TypeError if it has no scope."""
+        if not scopes:
+            raise TypeError(f"{query_string}: declare its scopes: Scope.SWITCH, Scope.TENANT or both")
+        operation = str.__new__(cls, query_string)
+        operation._value_ = query_string
+        operation.scopes = frozenset(scopes)
+        return operation
+
+    COUNT_PEERS = "reqtype=COUNTPEERS&format=json", Scope.SWITCH, Scope.TENANT
+    COUNT_CHANNELS = "reqtype=COUNTCHANNELS&format=json", Scope.SWITCH, Scope.TENANT
+    COUNT_CALLS = "reqtype=COUNTCALLS", Scope.SWITCH, Scope.TENANT
+    LICENSE_DAYS = "reqtype=LICENSEDAYS", Scope.SWITCH
+    BALANCE = "reqtype=INFO&info=balance", Scope.TENANT
+    REGISTRATION = "reqtype=INFO&info=regstate&format=json", Scope.TENANT
+    EXTENSIONS = "reqtype=INFO&info=extensions&format=json", Scope.TENANT
+    LIMITS = "reqtype=INFO&info=config&format=json", Scope.TENANT
+    TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json", Scope.SWITCH
+    PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """The fixed parameters, as they travel in the query string."""
+        """The fixed parameters."""
         return _PARAMETERS[self]
 
 
@@ -42,19 +54,15 @@ _PARAMETERS: Mapping[Operation, Mapping[str, str]] = {
     operation: MappingProxyType(dict(pair.split("=") for pair in operation.value.split("&")))
     for operation in Operation
 }
-WHOLE_INSTALLATION_ONLY = frozenset({Operation.LICENSE_DAYS, Operation.TENANTS})
-ONE_TENANT_ONLY = frozenset(
-    {Operation.BALANCE, Operation.REGISTRATION, Operation.EXTENSIONS, Operation.LIMITS}
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask: an operation, and of whom.
+    """An operation, for one tenant or for the installation.
 
-    ``tenant`` is a tenant code, or "" for the whole installation. ``node`` narrows COUNTCHANNELS of
-    the whole installation to one node. ``extension`` is the number that ``INFO regstate`` is about,
-    sent as ``extension_parameter``. Raises ValueError for a combination the API does not have.
+    ``tenant`` is a tenant code, or "" for the installation. ``node`` restricts an installation-wide
+    COUNTCHANNELS to one node. ``extension`` is the number for ``INFO regstate``, sent as
+    ``extension_parameter``. Raises ValueError for a combination that the API does not have.
     """
 
     operation: Operation
@@ -64,26 +72,24 @@ class Request:
     extension_parameter: ExtensionParameter = ExtensionParameter.EXT
 
     def __post_init__(self) -> None:
-        if self.tenant and self.operation in WHOLE_INSTALLATION_ONLY:
-            raise ValueError("this query is asked of the whole installation; leave the tenant out")
-        if not self.tenant and self.operation in ONE_TENANT_ONLY:
-            raise ValueError("this query is asked of a tenant; name one")
+        if self.tenant and Scope.TENANT not in self.operation.scopes:
+            raise ValueError("this query is installation-wide; leave the tenant out")
+        if not self.tenant and Scope.SWITCH not in self.operation.scopes:
+            raise ValueError("this query is per tenant; name a tenant")
         if self.node and (self.operation is not Operation.COUNT_CHANNELS or self.tenant):
-            raise ValueError("a node can only be given for COUNT_CHANNELS of the whole installation")
+            raise ValueError("a node is only allowed for an installation-wide COUNT_CHANNELS")
         if bool(self.extension) is not (self.operation is Operation.REGISTRATION):
-            raise ValueError("an extension is given for REGISTRATION, always, and for nothing else")
+            raise ValueError("an extension is required for REGISTRATION and not allowed for other operations")
 
     def parameters(self) -> dict[str, str]:
-        """Everything that travels in the query string, except the key."""
+        """Return all parameters of the query string except the key."""
         return {**self.operation.parameters, **self.free_parameters()}
 
     def free_parameters(self) -> dict[str, str]:
-        """Return those of them that are not the same in every request of the operation."""
-        wire = {}
-        if self.tenant:
-            wire["tenant"] = self.tenant
-        if self.node:
-            wire["nodename"] = self.node
-        if self.extension:
-            wire[self.extension_parameter.value] = self.extension
-        return wire
+        """Return the parameters that differ between requests of one operation."""
+        free = {
+            "tenant": self.tenant,
+            "nodename": self.node,
+            self.extension_parameter.value: self.extension,
+        }
+        return {name: value for name, value in free.items() if value}

@@ -23,8 +23,7 @@ from exporter.errors import TlsFileError
 from exporter.masking import Mask
 from exporter.net import connections
 from exporter.net.connections import Connector, NoAnswer, UnusableAnswer, retry_on_new_connection
-from exporter.net.errors import connection_detail
-from exporter.net.proxy import is_encrypted, proxy_failure, status_failure, through
+from exporter.net.errors import connection_detail, is_encrypted, proxy_failure, status_failure, through
 from exporter.net.resolver import Resolver
 from exporter.net.tls import ClientTls
 

@@ -20,8 +20,8 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from exporter.config.fields import ReadableFile, Text, ValidationContext, checked_proxy_url, readable_file
+from exporter.errors import single
 from exporter.fields import Form, Section, is_off
-from exporter.wording import single
 
 _PORTS = {"http": 80, "https": 443}
 

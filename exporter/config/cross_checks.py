@@ -16,8 +16,8 @@ from exporter.config.errors import Path as ProblemPath
 from exporter.config.errors import Problem, location
 from exporter.config.keys import KEY_SETTINGS
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged, order_problem
+from exporter.errors import shown
 from exporter.fields import Section
-from exporter.wording import shown
 
 _Rows = list[tuple[ProblemPath, Mapping[str, Any]]]
 _SectionType = TypeVar("_SectionType", bound=Section)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.wording import may_be_secret, shape, shown, unknown_key, without_secrets
+from exporter.errors import may_be_secret, shape, shown, unknown_key, without_secrets
 
 Path = tuple[str | int, ...]
 

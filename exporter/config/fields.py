@@ -15,10 +15,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
+from exporter.errors import shown, single
 from exporter.fields import Form, compiled, filled, within
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
-from exporter.wording import shown, single
 
 _Items = TypeVar("_Items", bound=Iterable[object])
 

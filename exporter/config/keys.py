@@ -9,9 +9,9 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.config.fields import context_of, located, refuse_invisible, refuse_template
+from exporter.errors import single
 from exporter.fields import Form, Section
 from exporter.files import read_regular_file
-from exporter.wording import single
 
 _MAX_BYTES = 65536  # far above any key
 

@@ -24,10 +24,9 @@ from exporter.config.errors import Problem, from_validation, in_file_order, sent
 from exporter.config.fields import ValidationContext
 from exporter.config.schema import Configuration
 from exporter.config.web import WebConfiguration
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, shape
 from exporter.fields import Section
 from exporter.files import read_regular_file
-from exporter.wording import shape
 
 _Whole = TypeVar("_Whole", bound=Section)
 _CrossCheck = Callable[[Mapping[str, Any]], Iterable[Problem]]

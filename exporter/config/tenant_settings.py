@@ -15,10 +15,10 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_
 from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text, not_empty, unique
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
+from exporter.errors import nearest, shown, single
 from exporter.fields import Form, Interval, Section
 from exporter.model import Query
 from exporter.queries import QUERIES
-from exporter.wording import nearest, shown, single
 
 _Value = TypeVar("_Value")
 

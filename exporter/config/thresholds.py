@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter.config.fields import Number
+from exporter.errors import shape, single, unknown_key
 from exporter.fields import Form, Section, duration_text, is_off, parse_duration
-from exporter.wording import shape, single, unknown_key
 
 _SEVERITIES = ("warning", "critical")
 

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field, PlainValidator, SecretBytes, Validat
 from exporter.config.connection import CertificateFile, check_key
 from exporter.config.errors import Problem
 from exporter.config.fields import ReadableFile, Text
+from exporter.errors import nearest, shown, single
 from exporter.fields import Section
-from exporter.wording import nearest, shown, single
 
 # From Go's names of the parts of TLS, which the file has, to OpenSSL's.
 SUITES = {

@@ -1,20 +1,19 @@
-"""The first look at an answer: whether there is a value or a list in it for a reader, or what came instead.
+"""Decide whether a response holds a value or a list for a reader, or an error.
 
-Switches report errors with HTTP 200 and with the content type of the format that was asked for, so only the
-text tells a refusal, an error message, a diagnostic of PHP or a web page (seen, wire notes 2026-10).
+Switches report errors with HTTP 200 and with the content type of the requested format, so only the text shows
+which it is (seen, wire notes 2026-10).
 """
 
 import re
 from collections.abc import Mapping
 
-from exporter.decode.json_text import parse_record, unwrapped
 from exporter.decode.redact import quoted
-from exporter.decode.windows import WINDOW, Windows, encoding
+from exporter.decode.text import WINDOW, Windows, encoding, parse_record, unwrapped
 from exporter.model import Content, Failure, Reason
 
 MOST_ENTRIES = 20_000
-"""Commas and pipes in an answer that is no list. Fifty nodes have fifty (seen); 6 MiB of them took the memory
-of 360 MB to read (2026-11)."""
+"""Commas and pipes in a response that is not a list. Fifty nodes have fifty (seen). Reading 6 MiB of them
+took 360 MB of memory (2026-11)."""
 
 # An empty list was seen as "]", a missing object as "null" (wire notes 2026-10).
 _NOTHING = re.compile(r"(?:null|\[?\s*\]|\{\s*\})?[|\s]*")
@@ -27,7 +26,7 @@ _REFUSAL = re.compile(
     r"^[^\w\n]*too\s+bad\W+you\s+mistaken\s+the\s+security\s+api\s+key[^\w\n]*$", re.IGNORECASE | re.MULTILINE
 )
 _REFUSAL_WITHIN = 4096
-"""Characters. The refusal has 46; around it there may be tags and diagnostics, but no list."""
+"""Characters. The refusal has 46; tags and diagnostics may surround it."""
 
 _DIAGNOSTIC = re.compile(
     r"\b(?:Warning|Notice|Deprecated|Strict Standards|(?:Recoverable f|Catchable f|F)atal error|Parse error)"
@@ -36,14 +35,14 @@ _DIAGNOSTIC = re.compile(
 _PAGE = re.compile(r"<(?:!doctype|html|head|body|title|meta|script|form)\b", re.IGNORECASE)
 
 _NOISE_WITHIN = 64 * 1024
-"""Characters. Further on, a diagnostic breaks the pair or the row it stands in; a search through megabytes
-would hold up the event loop, even from another thread."""
+"""Characters. After that, a diagnostic makes its own pair or row unreadable. Searching megabytes would block
+the event loop, even from another thread."""
 
 _LONGEST_SENTENCE = 1000
 _WORD = re.compile(r"[^\W\d_]{2}")
 
-# A number in such a sentence ("Error 403") is never the value, whatever ``pattern`` matches.
-_TROUBLE = re.compile(
+# A number in such a sentence ("Error 403") is never the value, even if ``pattern`` matches it.
+_ERROR_WORD = re.compile(
     r"\b(?:error|exception|denied|forbidden|invalid|wrong|missing|not found|failed|failure)\b", re.IGNORECASE
 )
 
@@ -51,24 +50,24 @@ _ERROR_NAMES = frozenset(
     {"error", "errors", "err", "errno", "error_code", "error_message", "exception", "fault"}
 )
 ENVELOPE_NAMES = _ERROR_NAMES | {"code", "status", "success", "message", "msg", "reason", "result", "detail"}
-"""Names, in lower case, with which web services commonly speak of the request itself. Never a node's."""
+"""Lower-case names that web services use for the outcome of a request. Never the name of a node."""
 
 
-def classify(body: Content, charset: str = "", *, shown: bool) -> str | Failure:
-    """Return the text that the reader of a value gets, or why there is none. The order decides.
+def classify(body: Content, charset: str = "", *, may_quote: bool) -> str | Failure:
+    """Return the text for the reader of a value, or a Failure. The order matters.
 
-    1. bytes that are no text, neither in UTF-8 nor in the declared ``charset``, become U+FFFD: they cost the
-       name or the value that they stand in
-    2. the quotes of a JSON string are taken off
+    1. bytes that are neither UTF-8 nor the declared ``charset`` become U+FFFD, which costs the name or value
+       that they are in
+    2. the quotes of a JSON string are removed
     3. nothing → ``empty``
-    4. the known refusal → ``auth``, and nothing else is
-    5. JSON with more entries than any installation has nodes → ``too_large``
-    6. JSON goes to its reader: the names in it may be any text, also what comes below
-    7. a diagnostic of PHP, anywhere → ``decode``: a line number is not a value
+    4. the known refusal → ``auth``; nothing else is
+    5. more entries than any installation has nodes → ``too_large``
+    6. JSON goes to the reader: its names may be any text, even one of those below
+    7. a PHP diagnostic anywhere → ``decode``: a line number is not a value
     8. a web page → ``decode``
 
-    The reader then goes on: the value; else a sentence → ``rejected``; else ``decode`` (``unread``).
-    ``shown`` tells whether a failure may quote the answer.
+    The reader returns the value; for a sentence ``rejected``; for anything else ``decode`` (``unread``).
+    ``may_quote``: whether a failure may quote the response.
     """
     text = str(body, encoding(body, charset) if charset else "utf-8", "replace")
     text = unwrapped(text.strip().strip("\ufeff").strip())
@@ -80,14 +79,14 @@ def classify(body: Content, charset: str = "", *, shown: bool) -> str | Failure:
         return Failure(Reason.TOO_LARGE, f"more than {MOST_ENTRIES:,} entries where one value was expected")
     if text.startswith(("[", "{")):
         return text
-    return noise(text, shown=shown) or text
+    return noise(text, may_quote=may_quote) or text
 
 
 def classify_list(body: Content, charset: str = "") -> Windows | Failure:
-    """Return the windows that the reader of a list gets, or why there is none.
+    """Return the windows for the reader of a list, or a Failure, which quotes nothing.
 
-    The same order, except that an empty list is something, and that only the first window of the text is
-    searched. Bytes that are no text cost the row that they stand in. No failure quotes a list.
+    The steps are those of ``classify``, but an empty list is a value, and only the first window is searched.
+    Undecodable bytes cost the row that they are in.
     """
     windows = Windows(body, charset)
     start = windows.start()
@@ -100,19 +99,19 @@ def classify_list(body: Content, charset: str = "") -> Windows | Failure:
         return refusal()
     if start.startswith(("[", "{")) or "|" in start.partition("\n")[0]:
         return windows
-    return noise(start, shown=False) or windows
+    return noise(start, may_quote=False) or windows
 
 
 def _empty(body: Content) -> Failure:
     return Failure(
         Reason.EMPTY,
-        f"the answer is empty ({len(body)} bytes); so is the answer for an idle tenant, for a missing "
-        "permission and for a wrong parameter",
+        f"the response is empty ({len(body)} bytes), as it is for an idle tenant, a missing permission "
+        "or a wrong parameter",
     )
 
 
 def is_refusal(text: str) -> bool:
-    """Tell whether a text is the known refusal, in whatever dress, and not a list that quotes it."""
+    """Return whether a text is the known refusal, with or without tags around it."""
     return (
         len(text) <= _REFUSAL_WITHIN
         and not text.startswith(("[", "{"))
@@ -121,57 +120,57 @@ def is_refusal(text: str) -> bool:
 
 
 def refusal() -> Failure:
-    """Return the failure for the known refusal."""
+    """Return the Failure for the known refusal."""
     return Failure(
         Reason.AUTH,
-        "the switch refused the key; it says the same to a wrong key, to one that may not make this request, "
-        "about a tenant it does not know, and to a tenant's key without its tenant",
+        "the switch refused the key; it sends the same text for a wrong key, for a key without permission "
+        "for this request, for an unknown tenant, and for a tenant's key without its tenant",
     )
 
 
-def noise(text: str, *, shown: bool) -> Failure | None:
-    """Return the failure for a text that PHP wrote or that is a web page, whatever else is in it."""
+def noise(text: str, *, may_quote: bool) -> Failure | None:
+    """Return the Failure for a text with a PHP diagnostic or a web page in it."""
     text = text[:_NOISE_WITHIN]
     if found := _DIAGNOSTIC.search(text):
-        what = f": {quoted(_TAG.sub('', text[found.start() :]))}" if shown else ""
+        what = f": {quoted(_TAG.sub('', text[found.start() :]))}" if may_quote else ""
         return Failure(
             Reason.DECODE,
-            f"the answer contains a PHP diagnostic{what}; fix it on the switch, or lower its log level",
+            f"the response contains a PHP diagnostic{what}; fix it on the switch, or lower its log level",
         )
     if _PAGE.search(text):
         return Failure(
-            Reason.DECODE, "got an HTML page, perhaps a login page; check that `url` is that of the API"
+            Reason.DECODE, "got an HTML page, perhaps a login page; check that `url` is the URL of the API"
         )
     return None
 
 
-def unread(text: str, expected: str, *, hint: str = "", shown: bool = True) -> Failure:
-    """Return the failure for a text without the value that was ``expected``.
+def unread(text: str, expected: str, *, hint: str = "", may_quote: bool = True) -> Failure:
+    """Return the Failure for a text without the ``expected`` value.
 
-    Error messages of the switch are ``rejected``, and everything else is ``decode``.
+    An error message of the switch is ``rejected``; anything else is ``decode``.
     """
     if text.startswith(("[", "{")):
         record = parse_record(text)
         if not isinstance(record, Failure) and is_complaint(record):
-            return complaint(record, text, shown=shown)
-    elif wrong := noise(text, shown=shown):
+            return complaint(record, text, may_quote=may_quote)
+    elif wrong := noise(text, may_quote=may_quote):
         return wrong
     elif is_sentence(text):
-        return rejected(text, hint=hint, shown=shown)
-    what = quoted(text) if shown else f"something else of {len(text):,} characters"
+        return rejected(text, hint=hint, may_quote=may_quote)
+    what = quoted(text) if may_quote else f"{len(text):,} other characters"
     return Failure(Reason.DECODE, f"expected {expected}, got {what}{hint}")
 
 
-def rejected(said: str, *, hint: str = "", shown: bool = True) -> Failure:
-    """Return the failure for a request that the switch answered with an error message."""
-    if is_refusal(said):
+def rejected(message: str, *, hint: str = "", may_quote: bool = True) -> Failure:
+    """Return the Failure for an error message of the switch."""
+    if is_refusal(message):
         return refusal()
-    what = f": {quoted(said)}" if shown else f" of {len(said):,} characters"
+    what = f": {quoted(message)}" if may_quote else f" of {len(message):,} characters"
     return Failure(Reason.REJECTED, f"the switch returned an error message{what}{hint}")
 
 
 def is_sentence(text: str) -> bool:
-    """Tell whether a text is addressed to people: two words in letters, and neither cells nor broken JSON."""
+    """Return whether a text is a sentence: at least two words, and neither cells nor broken JSON."""
     if len(text) > _LONGEST_SENTENCE or text.startswith(("[", "{", '"')) or "|" in text.rstrip("| \t\r\n"):
         return False
     words = _TAG.sub(" ", text).split()
@@ -179,7 +178,7 @@ def is_sentence(text: str) -> bool:
 
 
 def is_complaint(record: Mapping[str, object]) -> bool:
-    """Tell whether a JSON object speaks of an error, or of nothing but the request itself."""
+    """Return whether a JSON object reports an error, or describes only the request itself."""
     names = {name.casefold(): value for name, value in record.items()}
     if any(names.get(name) for name in _ERROR_NAMES):
         return True
@@ -189,16 +188,16 @@ def is_complaint(record: Mapping[str, object]) -> bool:
     return not is_figure and not any(isinstance(value, dict | list) for value in names.values())
 
 
-def complaint(record: Mapping[str, object], text: str, *, shown: bool = True) -> Failure:
-    """Return the failure for an object that is a complaint; ``text`` is the whole of it."""
+def complaint(record: Mapping[str, object], text: str, *, may_quote: bool = True) -> Failure:
+    """Return the Failure for an object that reports an error; ``text`` is its JSON."""
     if any(isinstance(value, str) and is_refusal(value) for value in record.values()):
         return refusal()
-    return rejected(text, shown=shown)
+    return rejected(text, may_quote=may_quote)
 
 
-def speaks_of_trouble(text: str) -> bool:
-    """Tell whether a text complains, so that no number may be taken out of it."""
-    if _TROUBLE.search(text):
+def mentions_error(text: str) -> bool:
+    """Return whether a text reports an error, so that no number in it is the value."""
+    if _ERROR_WORD.search(text):
         return True
     record = parse_record(text) if text.startswith(("[", "{")) else None
     return isinstance(record, dict) and is_complaint(record)

@@ -1,11 +1,11 @@
-"""Lists of records, as JSON or as a table. No failure here quotes anything: lists hold credentials.
+"""Read lists of records, as JSON or as a table. No Failure here quotes anything: lists contain credentials.
 
-One bad row costs that row: it is skipped and counted. The whole list is a failure where
+An unreadable row is skipped and counted. The whole list is a Failure if
 
-- the document breaks off, in JSON or in the last line of a table: nobody knows what is missing;
+- it is truncated, in JSON or in the last line of a table: nobody knows what is missing;
 - it is an error message, or the header of the table lacks a column;
-- more than half of the rows cannot be read: then it is another list, or another format;
-- there are more rows than any installation has (``too_large``).
+- more than half of the rows are unreadable: it is another list or another format;
+- it has more rows than any installation has (``too_large``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,14 @@ from functools import cache
 from json import JSONDecoder
 
 from exporter.decode.classify import ENVELOPE_NAMES, unread
-from exporter.decode.json_text import BROKEN, UNREADABLE, elements, record_decoder
+from exporter.decode.text import BROKEN, UNREADABLE, BrokenOffError, Windows, elements, record_decoder
 from exporter.decode.values import label
-from exporter.decode.windows import BrokenOffError, Windows
 from exporter.model import Failure, Reason, Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column to be kept: its name in JSON, its name in a table, and whether it must be there."""
+    """A column to keep: its name in JSON, its name in a table, and whether it is required."""
 
     json: str
     plain: str
@@ -30,15 +29,12 @@ class Column:
 
 
 REPEATED = Column("", "")
-"""What ``take`` returns for a row whose key an earlier row had."""
+"""Returned by ``take`` for a row with the key of an earlier row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a list is called in a failure, the columns to be kept of it, and how many rows it has at most.
-
-    ``key`` is the column that says whose row it is.
-    """
+    """A list: its name in failures, the columns to keep, the one that identifies a row, and the most rows."""
 
     name: str
     columns: tuple[Column, ...]
@@ -49,16 +45,16 @@ class Layout:
 _LONGEST_HEADER = 16 * 1024
 
 _GIVE_UP = 100
-"""Rows that cannot be read, after which a list that is mostly such rows is not read to its end."""
+"""Unreadable rows after which a list that mostly consists of them is given up."""
 
 Take = Callable[[Sequence[object]], Column | None]
-"""Gets the cells of a row in the order of the columns, ``UNREADABLE`` where a required one is missing.
-Returns the column that cannot be read, ``REPEATED``, or None where the row is fine. It cannot return a text:
-that would be logged, and could quote the row."""
+"""Receives the cells of a row in the order of the columns, ``UNREADABLE`` for a required one that is missing.
+Returns the unreadable column, ``REPEATED``, or None if the row is fine. Not a text, because that would be
+logged and might quote the row."""
 
 
 def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure | None:
-    """Pass each row to ``take``; return which rows were skipped, None where all could be read."""
+    """Pass each row to ``take``; return which rows were skipped, or None."""
     first = windows.skip_blanks()
     if windows.start() == "]":  # an empty list (seen, wire notes 2026-10)
         return None
@@ -68,35 +64,34 @@ def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure
     except BrokenOffError as error:
         return Failure(Reason.DECODE, f"expected {layout.name}; {error} after row {tally.rows:,}")
     if failure is None and first == "{" and tally.rows and not tally.has_records:
-        return _other(windows, layout)
+        return _not_this_list(windows, layout)
     return failure or tally.verdict()
 
 
 def text_of(cell: object) -> str | None:
-    """Return the text of a cell, "" where it is blank or null, and None where it cannot be a label."""
+    """Return the text of a cell: "" if it is blank or null, None if it cannot be a label."""
     return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else label(cell)
 
 
 def name_of(cell: object) -> str | None:
-    """Return what a row is known by. One with a byte that is no text is none: it cannot be asked for."""
+    """Return the name in a cell. One with an undecodable byte is None: it cannot be used in a request."""
     name = label(cell)
     return None if name is None or "\ufffd" in name else name
 
 
 def interning() -> Callable[[str | None], str]:
-    """Return a function that returns the same object for the same text: of 300,000 words few differ."""
+    """Return a function that returns the same object for equal texts: 300,000 peers share a few words."""
     texts: dict[str, str] = {}
     return lambda text: texts.setdefault(text, text) if text else ""
 
 
-def _other(windows: Windows, layout: Layout) -> Failure:
-    """Return the failure for what is no such list: an error message of the switch, perhaps."""
-    return unread(windows.start(), layout.name, shown=False)
+def _not_this_list(windows: Windows, layout: Layout) -> Failure:
+    return unread(windows.start(), layout.name, may_quote=False)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts the rows of a list, and those that cannot be read."""
+    """Counts the rows of a list, and the unreadable ones."""
 
     layout: Layout
     take: Take
@@ -106,8 +101,8 @@ class _Tally:
     first: str = ""
     has_records: bool = False
 
-    def note(self, cells: Sequence[object]) -> None:
-        """Pass on a row with its cells."""
+    def add(self, cells: Sequence[object]) -> None:
+        """Pass a row to ``take``."""
         wrong = self.take(cells)
         if wrong is None:
             self.rows += 1
@@ -119,7 +114,7 @@ class _Tally:
             self.skip(f"no {next(missing, wrong.plain.casefold())}", nameless=wrong is self.layout.key)
 
     def skip(self, wrong: str, *, nameless: bool = True) -> None:
-        """Count a row that cannot be read."""
+        """Count an unreadable row."""
         self.rows += 1
         self.bad += 1
         self.nameless += nameless
@@ -135,11 +130,11 @@ class _Tally:
     def mostly_bad(self) -> Failure:
         return Failure(
             Reason.DECODE,
-            f"{self.bad:,} of {self.rows:,} rows of {self.layout.name} cannot be read: {self.first}",
+            f"{self.bad:,} of {self.rows:,} rows of {self.layout.name} are unreadable: {self.first}",
         )
 
-    def hopeless(self) -> Failure | None:
-        """Return the failure where reading on is of no use."""
+    def give_up(self) -> Failure | None:
+        """Return a Failure if there is no point in reading the rest."""
         if self.rows >= self.layout.most:
             return Failure(Reason.TOO_LARGE, f"{self.layout.name} has more than {self.layout.most:,} rows")
         return self.mostly_bad() if self.bad >= _GIVE_UP and 2 * self.bad > self.rows else None
@@ -154,15 +149,15 @@ def _from_json(windows: Windows, tally: _Tally) -> Failure | None:
     layout = tally.layout
     columns = [(column, UNREADABLE if column.required else None) for column in layout.columns]
     for name, element in elements(windows, _decoder(layout)):
-        if failure := tally.hopeless():
+        if failure := tally.give_up():
             return failure
         if isinstance(element, dict):
             tally.has_records = True
-            tally.note([element.get(column.json, absent) for column, absent in columns])
+            tally.add([element.get(column.json, absent) for column, absent in columns])
         elif name.casefold() in ENVELOPE_NAMES:  # {"error": "No id specified"}
-            return _other(windows, layout)
+            return _not_this_list(windows, layout)
         else:
-            tally.skip("JSON that cannot be read" if element is BROKEN else "no columns")
+            tally.skip("malformed JSON" if element is BROKEN else "no columns")
     return None
 
 
@@ -173,26 +168,26 @@ def _from_table(windows: Windows, tally: _Tally) -> Failure | None:
     header = [name.casefold() for name in _cells(head.removesuffix("|"))]
     positions = {column: _position(header, column) for column in layout.columns}
     if all(position is None for position in positions.values()):
-        return _other(windows, layout)
+        return _not_this_list(windows, layout)
     for column, position in positions.items():
         if position is None and column.required:
-            return Failure(Reason.DECODE, f"the table of {layout.name} has no column {column.plain}, or two")
+            return Failure(Reason.DECODE, f"the table of {layout.name} needs one column {column.plain}")
     tally.has_records = True
     is_cut_off = False
     for line in lines:
-        if failure := tally.hopeless():
+        if failure := tally.give_up():
             return failure
-        # A ``|`` at the end closes the last cell, unless it opens one that the header has.
+        # A trailing ``|`` closes the last cell, unless the header has one more.
         row = line.removesuffix("|") if line.count("|") == len(header) else line
         found = row.count("|") + 1
         is_cut_off = found < len(header)
         if found == len(header):
             cells = _cells(row)
-            tally.note([None if position is None else cells[position] for position in positions.values()])
+            tally.add([None if position is None else cells[position] for position in positions.values()])
         else:
             tally.skip(f"{found:,} of {len(header)} cells")
     if is_cut_off:
-        return Failure(Reason.DECODE, f"{layout.name} breaks off in row {tally.rows:,}")
+        return Failure(Reason.DECODE, f"{layout.name} is truncated in row {tally.rows:,}")
     return None
 
 

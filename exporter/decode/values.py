@@ -1,4 +1,4 @@
-"""Single values: labels, numbers, and counts by node."""
+"""Read single values: labels, numbers, counts per node and registration states."""
 
 import re
 import sys
@@ -8,42 +8,42 @@ from exporter.decode.classify import (
     ENVELOPE_NAMES,
     complaint,
     is_complaint,
+    mentions_error,
     noise,
     rejected,
-    speaks_of_trouble,
     unread,
 )
-from exporter.decode.json_text import parse_record
 from exporter.decode.redact import quoted
+from exporter.decode.text import parse_record
 from exporter.model import Counts, Failure, Number, Reason, Skipped
 from exporter.patterns import Pattern
 
 LONGEST_LABEL = 255
-"""Characters: those of the longest host name, and of a usual column of a database. It also bounds what the
-series of a switch can take in memory."""
+"""Characters: the longest host name, and a typical database column. It also bounds the memory of the series.
+"""
 
-# Neither can be served: NUL ends the text for many readers, half a surrogate pair has no UTF-8.
+# NUL ends the text for many readers, and half a surrogate pair cannot be encoded in UTF-8.
 _UNSERVABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 TRAILING = "| \t\r\n"
-"""What may follow a value: this API likes to end with a ``|`` (wire notes 2026-10)."""
+"""May follow a value: this API often ends a response with ``|`` (wire notes 2026-10)."""
 
 _NUMBER = re.compile(r"-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _LONGEST_NUMBER = 400
 _LONGEST_WRAPPING = 10_000
-"""Characters within which ``pattern`` is searched. A number in words is a sentence, not a book."""
+"""Characters up to which ``pattern`` is searched."""
 
 _LARGEST_WHOLE = 2**53
-"""Above it a float, which is what every sample is, cannot tell one whole number from the next."""
+"""Above it, a float (every sample is one) cannot represent each whole number."""
 
 
 def servable(text: str) -> bool:
-    """Tell whether a text can be the value of a label. An empty one cannot: it means no label."""
+    """Return whether a text can be a label value. An empty one cannot: it means no label."""
     return 0 < len(text) <= LONGEST_LABEL and not _UNSERVABLE.search(text)
 
 
 def label(cell: object) -> str | None:
-    """Return the label that a cell of a list holds, as text or as a whole number; None if it holds none."""
+    """Return a text or a whole number as a label value; None for anything else."""
     if isinstance(cell, bool) or not isinstance(cell, str | int):
         return None
     text = str(cell).strip()
@@ -51,9 +51,9 @@ def label(cell: object) -> str | None:
 
 
 def number_of(value: object) -> int | float | None:
-    """Return the finite number that a JSON value or a text is; None for everything else, booleans too.
+    """Return a JSON value or a text as a finite number; None for anything else, including booleans.
 
-    No thousands separators, no decimal comma: ``1,234`` means two different things to two people.
+    Thousands separators and decimal commas are rejected: ``1,234`` is ambiguous.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -62,12 +62,12 @@ def number_of(value: object) -> int | float | None:
         value = int(text) if text.removeprefix("-").isdigit() else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # False for NaN and the infinities, and exact for whole numbers beyond any float.
+    # False for NaN and the infinities, and exact for integers beyond the range of a float.
     return value if -sys.float_info.max <= value <= sys.float_info.max else None
 
 
 def whole_of(value: object) -> int | None:
-    """Return the whole number that a JSON value or a text is. 30.0 is whole."""
+    """Return a JSON value or a text as a whole number (30.0 is one); None for anything else."""
     number = number_of(value)
     if number is None or abs(number) > _LARGEST_WHOLE or number != int(number):
         return None
@@ -75,43 +75,43 @@ def whole_of(value: object) -> int | None:
 
 
 def count_of(value: object) -> int | None:
-    """Return the count that a JSON value or a text is: whole, and not below 0."""
-    if type(value) is int:  # nearly always, and 50 nodes a tenant have one each
-        return value if 0 <= value <= _LARGEST_WHOLE else None
+    """Return a JSON value or a text as a whole number of at least 0; None for anything else."""
     whole = whole_of(value)
     return whole if whole is not None and whole >= 0 else None
 
 
 def read_number(
-    text: str, convert: Callable[[object], float | None], expected: str, *, pattern: Pattern | None, key: str
+    text: str,
+    convert: Callable[[object], float | None],
+    expected: str,
+    *,
+    pattern: Pattern | None = None,
+    key: str = "",
 ) -> Number | Failure:
-    """Read one number, bare or wrapped in words. ``key`` is that of ``pattern`` in the configuration.
+    """Read one number.
 
-    ``pattern`` has one group, the number. It is searched only where the whole text is not a number.
+    ``pattern`` is tried if the whole text is not a number; its one group is the number. ``key`` is the
+    configuration key of ``pattern``, for the error message.
     """
-    if text.startswith(("[", "{")) and (wrong := noise(text, shown=True)):
-        return wrong
-    bare = text.rstrip(TRAILING)
-    if number_of(bare) is not None:
-        found = bare
-    else:
-        wrapped = _wrapped(text, pattern)
-        if wrapped is None:
-            hint = f"; if it contains the number, set `{key}` to where it stands"
-            return unread(
-                text, expected, hint=hint if any(map(str.isdigit, text[:_LONGEST_WRAPPING])) else ""
-            )
-        if isinstance(wrapped, Failure):
-            return wrapped
-        found = wrapped
+    if text.startswith(("[", "{")) and (failure := noise(text, may_quote=True)):
+        return failure
+    found: str | Failure | None = text.rstrip(TRAILING)
+    if number_of(found) is None:
+        found = _match(text, pattern)
+    if found is None:
+        has_digit = any(map(str.isdigit, text[:_LONGEST_WRAPPING]))
+        hint = f"; if the response contains the number, set `{key}` to match it" if key and has_digit else ""
+        return unread(text, expected, hint=hint)
+    if isinstance(found, Failure):
+        return found
     value = convert(found)
     if value is None:
         return Failure(Reason.DECODE, f"expected {expected}, got {quoted(found)}")
     return Number(float(value))
 
 
-def _wrapped(text: str, pattern: Pattern | None) -> str | Failure | None:
-    if pattern is None or len(text) > _LONGEST_WRAPPING or speaks_of_trouble(text):
+def _match(text: str, pattern: Pattern | None) -> str | Failure | None:
+    if pattern is None or len(text) > _LONGEST_WRAPPING or mentions_error(text):
         return None
     match pattern.first_two(text):
         case []:
@@ -119,7 +119,9 @@ def _wrapped(text: str, pattern: Pattern | None) -> str | Failure | None:
         case [found]:
             return found
         case _:
-            return Failure(Reason.DECODE, f"`pattern` matches more than once in {quoted(text)}; narrow it")
+            return Failure(
+                Reason.DECODE, f"`pattern` matches more than once in {quoted(text)}; make it more specific"
+            )
 
 
 TOTAL_NAMES = frozenset(
@@ -128,30 +130,31 @@ TOTAL_NAMES = frozenset(
         *("total peers", "total channels", "totale", "gesamt"),
     }
 )
-"""Names of the total among the nodes, in lower case, with blanks for ``_`` and ``-``.
+"""Names of the total in a list of nodes, in lower case, with spaces for ``_`` and ``-``.
 
-The vendor's reference promises "each node and the total" and does not say how the total is named
-(reqtype=HELP). Inferred; ``total_name`` in the configuration replaces them all.
+Inferred: the vendor's reference (reqtype=HELP) promises "each node and the total" but does not name the
+total.
+``total_name`` in the configuration replaces all of these.
 """
 
 MOST_NODES = 1_000
-"""Of one installation; 50 were seen (wire notes 2026-10)."""
+"""Per installation; 50 were seen (wire notes 2026-10)."""
 
 _COUNTS = "a count, or `node:count` pairs"
 
-_OF_A_RECORD = frozenset({"node", "nodename", "name", "id", "count", "server", "host"})
-"""Names of the members of one record, in lower case: no node is called so beside a value that is no count."""
+_RECORD_FIELDS = frozenset({"node", "nodename", "name", "id", "count", "server", "host"})
+"""Lower-case names that, beside a value that is not a count, mark an object as a record and not as counts."""
 
 _Entries = dict[str, int | None]
-"""The count of each node, None where it cannot be read. "" holds the place of all whose name cannot be."""
+"""The count of each node, None if unreadable. The key "" stands for all entries with an unreadable name."""
 
 
 def read_counts(text: str, total_name: str | None = None) -> Counts | Failure:
-    """Read pairs of node and count, with a total, or one number.
+    """Read pairs of node and count, with or without a total; or a single number.
 
-    A node whose count cannot be read costs that node, and the sum, unless a total is stated. All of it is a
-    failure where the answer breaks off, where it is an error message or a record, or where more than half of
-    the entries cannot be read. In the plain form, in which nothing marks where a name ends, half are enough.
+    An unreadable count costs that node, and the sum unless a total is stated. The whole response is a failure
+    if it is truncated, an error message or a record, or if more than half of its entries are unreadable. In
+    the plain form, where nothing marks the end of a name, half are enough.
     """
     bare = count_of(text.rstrip(TRAILING))
     if bare is not None:
@@ -174,12 +177,11 @@ def _from_plain(text: str, total_name: str | None) -> _Entries | Failure:
     entries: _Entries = {}
     for name, count in pairs:
         known = name if _is_plain_name(name) else ""
-        entries[known] = None if known in entries else count  # a node that is there twice has no count
+        entries[known] = None if known in entries else count  # a node listed twice has no count
     return complaint(entries, text) if is_complaint(entries) else entries
 
 
 def _is_plain_name(name: str) -> bool:
-    """Tell whether a name can be believed: in the plain form nothing marks where it ends."""
     return _is_name(name) and "<" not in name and name.isprintable()
 
 
@@ -195,7 +197,7 @@ def _from_json(text: str) -> _Entries | Failure:
         return complaint(record, text)
     read: _Entries = {name: count_of(value) for name, value in record.items()}
     wrong = [name for name, count in read.items() if count is None or not _is_name(name)]
-    if wrong and (2 * len(wrong) > len(read) or not _OF_A_RECORD.isdisjoint(map(str.casefold, read))):
+    if wrong and (2 * len(wrong) > len(read) or not _RECORD_FIELDS.isdisjoint(map(str.casefold, read))):
         value = record[wrong[0]]
         shown = value if isinstance(value, str | int | float) else "…"
         return Failure(Reason.DECODE, f"expected a node and its count, got {quoted(f'{wrong[0]}: {shown}')}")
@@ -205,7 +207,7 @@ def _from_json(text: str) -> _Entries | Failure:
 
 
 def _without_twins(entries: _Entries) -> _Entries:
-    """Drop PHP's positional twins, where there is one to each name, in order, with the same count (seen)."""
+    """Drop PHP's positional duplicates if each name has one, in order and with the same count (seen)."""
     named = [name for name in entries if not name.isdecimal()]
     if "0" not in entries or len(entries) != 2 * len(named):
         return entries
@@ -216,12 +218,14 @@ def _without_twins(entries: _Entries) -> _Entries:
 
 def _counts(entries: _Entries, text: str, total_name: str | None) -> Counts | Failure:
     if any(name.casefold() in ENVELOPE_NAMES for name in entries):
-        return Failure(Reason.DECODE, f"not all of the names are those of nodes: {quoted(text)}")
+        return Failure(Reason.DECODE, f"expected only node names, got {quoted(text)}")
     if len(entries) > MOST_NODES:
-        return Failure(Reason.TOO_LARGE, f"the answer names more than {MOST_NODES:,} nodes")
+        return Failure(Reason.TOO_LARGE, f"the response names more than {MOST_NODES:,} nodes")
     totals = [name for name in entries if _is_total(name, total_name)]
     if len(totals) > 1:
-        return Failure(Reason.DECODE, f"more than one total: {quoted(', '.join(totals))}; set `total_name`")
+        return Failure(
+            Reason.DECODE, f"expected one total, got {quoted(', '.join(totals))}; set `total_name`"
+        )
     total = entries.pop(totals[0]) if totals else None
     unread_total = bool(totals) and total is None
     nodes = {name: count for name, count in entries.items() if count is not None and name}

@@ -6,11 +6,18 @@ No text of an exception is repeated: such texts hold URLs, and with them keys, o
 import errno
 import os
 import re
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from aiohttp import http_exceptions
+from yarl import URL
 
+from exporter.config import Proxy
 from exporter.net.connections import HEADER_LIMIT, HEADERS_LIMIT, NoAnswer, UnusableAnswer
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
@@ -74,3 +81,98 @@ def http_detail(error: Exception) -> str:
         if isinstance(cause, kind) and re.match(phrase, said):
             return f"the answer {words}"
     return "the answer does not follow the rules of HTTP"
+
+
+def through(proxy: Proxy | None, scheme: str) -> Mapping[str, Any]:
+    """Return the arguments for aiohttp that send a request to a URL of this scheme through the proxy."""
+    if proxy is None:
+        return {}
+    arguments: dict[str, Any] = {"proxy": URL(proxy.url)}
+    if proxy.authorization:
+        # Only the proxy is to see it: an https request goes to the proxy as CONNECT, with headers of its own.
+        where = "proxy_headers" if scheme == "https" else "headers"
+        arguments[where] = {"Proxy-Authorization": proxy.authorization}
+    return arguments
+
+
+def is_encrypted(url: str, proxy: Proxy | None) -> bool:
+    """Tell whether there is TLS on the way to a URL: to the server, or to the proxy."""
+    return any(address.startswith("https:") for address in (url, proxy.url if proxy else ""))
+
+
+def status_failure(status: int, proxy: Proxy | None) -> str | None:
+    """Return what a status says about the proxy, or None where it is not the proxy that answered."""
+    if proxy is None or status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return None
+    if proxy.authorization:
+        return f"the proxy in {proxy.source} refuses its user and password (HTTP {status})"
+    return (
+        f"the proxy in {proxy.source} wants a user and password (HTTP {status}); "
+        "write them as http://USER:PASSWORD@HOST:PORT"
+    )
+
+
+def proxy_failure(error: Exception, proxy: Proxy | None) -> str | None:
+    """Return what the proxy did wrong, or None where the error is not the proxy's.
+
+    No text of the error itself is used: it may hold the URL, and the key with it.
+    """
+    if proxy is None:
+        return None
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return status_failure(error.status, proxy) or (
+            f"the proxy in {proxy.source} answered HTTP {error.status} instead of connecting"
+        )
+    if isinstance(error, UnicodeError):
+        return f"no connection to the proxy: no host can have the name in {proxy.source}"
+    if not isinstance(error, aiohttp.ClientConnectorError) or not _was_to(proxy, error):
+        return None
+    cause = error.os_error
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name of the proxy in {proxy.source} cannot be resolved: {cause.strerror}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of the proxy in {proxy.source} was not accepted: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS to the proxy in {proxy.source} failed: {cause.reason or type(cause).__name__}"
+    return f"no connection to the proxy in {proxy.source}: {_words(cause)}"
+
+
+def _was_to(proxy: Proxy, error: aiohttp.ClientConnectorError) -> bool:
+    """Tell whether the connection to the proxy failed, and not the one through it to the server."""
+    url = URL(proxy.url)
+    return (error.host, error.port) == (url.raw_host, url.port)
+
+
+def _words(error: OSError) -> str:
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)  # asyncio's own sentence repeats the address
+    return error.strerror or type(error).__name__
+
+
+_MOST_DIGITS = 9
+_VERY_LONG = 10.0**_MOST_DIGITS
+
+
+def retry_after(value: str | None, *, date: str | None, now: float) -> float | None:
+    """Return the seconds that a ``Retry-After`` asks for, or None where there is none that can be read.
+
+    It is a number of seconds or a point in time. Such a point is compared with ``date``, the ``Date`` of the
+    same answer, since the clock of the server may be wrong; without it with ``now``, seconds since 1970.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) <= _MOST_DIGITS else _VERY_LONG
+    until = _seconds(text)
+    if until is None:
+        return None
+    sent = _seconds(date or "")
+    return max(0.0, until - (now if sent is None else sent))
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+        # A date with "-0000" has no zone: that is UTC as well (RFC 5322, section 3.3).
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,19 +1,19 @@
-"""Credit of a tenant: INFO balance, a bare decimal number, also with format=json (seen); may be negative."""
+"""Credit of a tenant: INFO balance, a bare decimal number even with format=json (seen); may be negative."""
 
 from pydantic import Field
 
 from exporter.decode.values import number_of, read_number
-from exporter.fields import Interval, NumberPattern, Section, parse_duration
+from exporter.fields import Interval, NumberPattern, Section
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
-from exporter.queries.spec import OF_TENANTS, PATTERN, Endpoint, ProbeTexts, QuerySpec, number_into
+from exporter.queries.spec import PATTERN, PER_TENANT, Endpoint, ProbeTexts, QuerySpec, every, number_into
 from exporter.request import Operation
 
 
 class BalanceQuery(Section):
-    """Asked of tenants only."""
+    """Per tenant only."""
 
-    tenant_interval: Interval = Field(parse_duration("5m"), description=OF_TENANTS, examples=["5m"])
+    tenant_interval: Interval = every("5m", PER_TENANT)
     pattern: NumberPattern | None = Field(None, description=PATTERN, examples=[r"(-?[\d.]+) EUR"])
 
 

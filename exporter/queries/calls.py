@@ -1,34 +1,36 @@
-"""Calls that run: COUNTCALLS, presumably a bare whole number (inferred; only idle tenants were seen)."""
+"""Active calls: COUNTCALLS, presumably a bare whole number (inferred; only idle tenants were seen)."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from exporter.decode.values import count_of, read_number
-from exporter.fields import Interval, NumberPattern, Section, parse_duration
+from exporter.fields import Interval, NumberPattern, Section
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
 from exporter.queries.spec import (
-    OF_SWITCH,
-    OF_TENANTS,
     PATTERN,
+    PER_SWITCH,
+    PER_TENANT,
     Endpoint,
     ProbeTexts,
     QuerySpec,
+    every,
     number_into,
 )
 from exporter.request import Operation
 
 
 class CallsQuery(Section):
-    """``empty`` is what an empty answer means; ``pattern`` finds the number in an answer that wraps it."""
+    """``empty`` is the meaning of an empty response."""
 
-    interval: Interval = Field(parse_duration("30s"), description=OF_SWITCH, examples=["30s"])
-    tenant_interval: Interval = Field(parse_duration("2m"), description=OF_TENANTS, examples=["2m"])
+    interval: Interval = every("30s", PER_SWITCH)
+    tenant_interval: Interval = every("2m", PER_TENANT)
     empty: Literal["zero", "error"] = Field(
         "zero",
-        description="What an empty answer means. An idle switch gives one, and so does one that denies the "
-        "request; so even `zero` holds only once a number has come with the same key since the start.",
+        description="What an empty response means. A switch sends one when it is idle, and also when it "
+        "denies the request. Even with `zero`, it counts as 0 only after the same key has returned a number "
+        "since the start.",
         examples=["error"],
     )
     pattern: NumberPattern | None = Field(None, description=PATTERN, examples=[r"(\d+) calls"])
@@ -41,7 +43,7 @@ def _read(text: str, section: CallsQuery) -> Number | Failure:
 
 SPEC = QuerySpec(
     query=Query.CALLS,
-    summary="Calls that run (COUNTCALLS).",
+    summary="Active calls (COUNTCALLS).",
     section=CallsQuery,
     switch=Endpoint(
         operation=Operation.COUNT_CALLS, value=_read, fills=number_into(catalogue.CALLS), private=False
@@ -53,6 +55,7 @@ SPEC = QuerySpec(
     empty_is_zero=lambda section: section.empty == "zero",
     probe=ProbeTexts(
         number=r"(\d+)",
-        doubt_empty="whether no count of calls is an idle switch or a missing right: probe while calls run",
+        doubt_empty="whether an empty count of calls means an idle switch or a missing permission: "
+        "run probe again during a call",
     ),
 )

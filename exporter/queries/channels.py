@@ -1,21 +1,20 @@
-"""Channels in use, counted by node: COUNTCHANNELS (inferred)."""
+"""Channels in use per node: COUNTCHANNELS (inferred)."""
 
 from pydantic import Field
 
 from exporter.decode.values import read_counts
-from exporter.fields import ExactText, Interval, Section, parse_duration
+from exporter.fields import ExactText, Interval, Section
 from exporter.metrics import catalogue
 from exporter.model import Counts, Failure, Query
-from exporter.queries.peers import TOTAL
-from exporter.queries.spec import OF_SWITCH, OF_TENANTS, Endpoint, QuerySpec, counts_into
+from exporter.queries.spec import PER_SWITCH, PER_TENANT, TOTAL, Endpoint, QuerySpec, counts_into, every
 from exporter.request import Operation
 
 
 class ChannelsQuery(Section):
-    """As for peers."""
+    """For the installation and per tenant."""
 
-    interval: Interval = Field(parse_duration("30s"), description=OF_SWITCH, examples=["30s"])
-    tenant_interval: Interval = Field(parse_duration("2m"), description=OF_TENANTS, examples=["2m"])
+    interval: Interval = every("30s", PER_SWITCH)
+    tenant_interval: Interval = every("2m", PER_TENANT)
     total_name: ExactText | None = Field(None, description=TOTAL, examples=["Total"])
 
 

@@ -1,21 +1,21 @@
-"""Days until the license ends: LICENSEDAYS, presumably a bare whole number, 0 or below too (never seen)."""
+"""Days until the license expires: LICENSEDAYS, presumably a whole number, also below 0 (never seen)."""
 
 from pydantic import Field
 
 from exporter.decode.values import read_number, whole_of
-from exporter.fields import Interval, NumberPattern, Section, parse_duration
+from exporter.fields import Interval, NumberPattern, Section
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
-from exporter.queries.spec import OF_SWITCH, PATTERN, Endpoint, ProbeTexts, QuerySpec, number_into
+from exporter.queries.spec import PATTERN, PER_SWITCH, Endpoint, ProbeTexts, QuerySpec, every, number_into
 from exporter.request import Operation
 
-_SECONDS_A_DAY = 86_400
+_SECONDS_PER_DAY = 86_400
 
 
 class LicenseQuery(Section):
-    """Asked of the whole installation only."""
+    """For the installation only."""
 
-    interval: Interval = Field(parse_duration("1h"), description=OF_SWITCH, examples=["1h"])
+    interval: Interval = every("1h", PER_SWITCH)
     pattern: NumberPattern | None = Field(None, description=PATTERN, examples=[r"(-?\d+) days"])
 
 
@@ -26,19 +26,19 @@ def _read(text: str, section: LicenseQuery) -> Number | Failure:
 
 SPEC = QuerySpec(
     query=Query.LICENSE,
-    summary="Days until the license ends (LICENSEDAYS).",
+    summary="Days until the license expires (LICENSEDAYS).",
     section=LicenseQuery,
     switch=Endpoint(
         operation=Operation.LICENSE_DAYS,
         value=_read,
-        fills=number_into(catalogue.LICENSE_REMAINING, _SECONDS_A_DAY),
+        fills=number_into(catalogue.LICENSE_REMAINING, _SECONDS_PER_DAY),
         private=False,
     ),
     probe=ProbeTexts(
         number=r"(-?\d+)",
         over=r"\b(?:expired|ago|since|overdue)\b",
-        over_advice="it seems to count the days since the license ended: a pattern would read them as days "
-        "left, so none is suggested",
-        doubt="whether the days of the license are counted as you think: compare with the switch's own page",
+        over_advice="the number seems to be the days since the license expired; no pattern is suggested, "
+        "because it would read them as days left",
+        doubt="whether the days of the license mean what you expect: compare them with the switch's own page",
     ),
 )

@@ -1,18 +1,16 @@
-"""What a tenant may use at most: INFO config, an object with ``maxchannels`` (seen, wire notes)."""
+"""Channel limit of a tenant: INFO config, an object with ``maxchannels`` (seen, wire notes)."""
 
 import re
 from dataclasses import dataclass
 
-from pydantic import Field
-
 from exporter.decode.classify import complaint, is_complaint, unread
-from exporter.decode.json_text import parse_record
 from exporter.decode.redact import quoted
+from exporter.decode.text import parse_record
 from exporter.decode.values import whole_of
 from exporter.fields import Interval, Section
 from exporter.metrics import catalogue
 from exporter.model import Answer, Failure, Query, Reason
-from exporter.queries.spec import Endpoint, Families, QuerySpec
+from exporter.queries.spec import Endpoint, Families, QuerySpec, every
 from exporter.request import Operation
 
 _EXPECTED = "an object with maxchannels"
@@ -22,31 +20,30 @@ _POSITIONAL = re.compile(r"-?[0-9]+(?:[|,;\s]+-?[0-9]+)+[|,;\s]*")
 
 @dataclass(frozen=True, slots=True)
 class Limits(Answer):
-    """What a tenant may use at most. None is unlimited."""
+    """``channels`` is the most channels that the tenant may use; None if unlimited."""
 
     channels: int | None
 
 
 class LimitsQuery(Section):
-    """Asked of tenants only."""
+    """Per tenant only."""
 
-    tenant_interval: Interval = Field(
+    tenant_interval: Interval = every(
         None,
-        description="How often the channels that a tenant may use are asked, where `channels_limit` is not "
-        "set.",
-        examples=["1h"],
+        "How often to request the channel limit of each tenant without a `channels_limit`.",
+        example="1h",
     )
 
 
 def read_limits(text: str, _: LimitsQuery) -> Limits | Failure:
     """Read an object with ``maxchannels``."""
+    if _POSITIONAL.fullmatch(text):
+        return Failure(
+            Reason.DECODE,
+            "expected limits with names, got numbers in an undocumented order; "
+            "a switch that ignores format=json does not support this query",
+        )
     if not text.startswith(("{", "[")):
-        if _POSITIONAL.fullmatch(text):
-            return Failure(
-                Reason.DECODE,
-                "got the limits as numbers without names, in an order that is not documented; "
-                "a switch that ignores format=json cannot be asked for them",
-            )
         return unread(text, _EXPECTED)
     record = parse_record(text)
     if isinstance(record, Failure):
@@ -67,7 +64,7 @@ def _fill(limits: Limits) -> Families:
 
 SPEC = QuerySpec(
     query=Query.LIMITS,
-    summary="Channels that a tenant may use (INFO config).",
+    summary="Channel limit of a tenant (INFO config).",
     section=LimitsQuery,
     tenant=Endpoint(operation=Operation.LIMITS, value=read_limits, fills=_fill, private=False),
     start=0.83,

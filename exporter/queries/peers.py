@@ -1,25 +1,20 @@
-"""Registered phones, counted by node: COUNTPEERS (seen)."""
+"""Registered phones per node: COUNTPEERS (seen)."""
 
 from pydantic import Field
 
 from exporter.decode.values import read_counts
-from exporter.fields import ExactText, Interval, Section, parse_duration
+from exporter.fields import ExactText, Interval, Section
 from exporter.metrics import catalogue
 from exporter.model import Counts, Failure, Query
-from exporter.queries.spec import OF_SWITCH, OF_TENANTS, Endpoint, QuerySpec, counts_into
+from exporter.queries.spec import PER_SWITCH, PER_TENANT, TOTAL, Endpoint, QuerySpec, counts_into, every
 from exporter.request import Operation
-
-TOTAL = (
-    "The entry of the answer that is the total and no node, letter for letter. Without it, the usual words "
-    "for a total are known in any case."
-)
 
 
 class PeersQuery(Section):
-    """``total_name`` is what the switch calls the total; None leaves that to the table of words."""
+    """For the installation and, if enabled, per tenant."""
 
-    interval: Interval = Field(parse_duration("1m"), description=OF_SWITCH, examples=["1m"])
-    tenant_interval: Interval = Field(None, description=OF_TENANTS, examples=["5m"])
+    interval: Interval = every("1m", PER_SWITCH)
+    tenant_interval: Interval = every(None, PER_TENANT, example="5m")
     total_name: ExactText | None = Field(None, description=TOTAL, examples=["Total"])
 
 
@@ -37,7 +32,7 @@ SPEC = QuerySpec(
         fills=counts_into(catalogue.PEERS, catalogue.NODE_PEERS, zeros=True),
         private=False,
         partial=True,
-        note="a count over all nodes; 23 s were seen",
+        note="a count over all nodes; one took 23 s",
     ),
     tenant=Endpoint(
         operation=Operation.COUNT_PEERS,

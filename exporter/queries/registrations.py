@@ -1,4 +1,4 @@
-"""Which phones are registered: one request an extension, a list a tenant, or one list of all peers."""
+"""Registration states: one request per extension, one list per tenant, or one list of all peers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,16 +7,14 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from exporter.decode.classify import complaint, is_complaint, rejected, unread
-from exporter.decode.json_text import Record, parse_record
 from exporter.decode.records import Column, Layout, interning, name_of, read_rows, text_of
 from exporter.decode.redact import quoted
+from exporter.decode.text import Record, Windows, parse_record
 from exporter.decode.values import LONGEST_LABEL, TRAILING
-from exporter.decode.windows import Windows
-from exporter.decode.words import Words, lookup, state_of
-from exporter.fields import ExactText, Form, Interval, Section, parse_duration
+from exporter.errors import shown
+from exporter.fields import ExactText, Form, Interval, Section
 from exporter.model import (
     ExtensionParameter,
-    Extensions,
     Failure,
     Peer,
     Peers,
@@ -27,18 +25,18 @@ from exporter.model import (
     RegistrationState,
 )
 from exporter.queries import extensions
-from exporter.queries.spec import Endpoint, QuerySpec
+from exporter.queries.extensions import Words, lookup, state_of
+from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.request import Operation
-from exporter.wording import shown
 
 STATE_NAMES = frozenset({"state", "status", "registration", "regstate", "reg_state", "st_state"})
-"""Names, in lower case, under which an object may hold the word. ``st_state`` was seen in the list of
-extensions; the others are inferred: no answer to regstate was ever seen (wire notes 2026-10)."""
+"""Lower-case names of the member with the state. ``st_state`` was seen in the list of extensions; the others
+are inferred: no response to regstate was ever seen (wire notes 2026-10)."""
 
 _EXPECTED = "the registration state of an extension"
 
 MOST_PEERS = 300_000
-"""Of one installation, of which the largest that this is built for has 250,000 extensions."""
+"""Per installation; the largest supported one has 250,000 extensions."""
 
 _NODE = Column("node", "node")
 _NAME = Column("Name", "Name")
@@ -50,29 +48,26 @@ def _one_state_each(words: Mapping[Registration, tuple[str, ...]]) -> Mapping[Re
     times = Counter(word.casefold() for spellings in words.values() for word in spellings)
     twice = [shown(word) for word, count in times.items() if count > 1]
     if twice:
-        raise ValueError(f"{', '.join(twice)} stands more than once; give each word one state")
+        raise ValueError(f"{', '.join(twice)} is listed more than once; list each word under one state")
     return words
 
 
 class RegistrationsQuery(Section):
-    """``words`` adds to the table of what switches call the states of a phone."""
+    """Per tenant; ``source`` selects the request."""
 
-    tenant_interval: Interval = Field(
-        parse_duration("5m"),
-        description="How often the state of every polled extension is learned. What that costs depends on "
-        "`source`.",
-        examples=["5m"],
+    tenant_interval: Interval = every(
+        "5m", "How often to update the state of every polled extension. `source` determines the cost."
     )
     source: RegistrationSource = Field(
         RegistrationSource.REGSTATE,
-        description="Which request the states are read from. `regstate`: one request an extension; "
-        "`extensions`: one a tenant, its list of extensions; `peers`: one for the whole installation, its "
-        "list of peers, which needs the admin key. `probe --query=registrations` tries them all.",
+        description="Which request returns the states. `regstate`: one request per extension. `extensions`: "
+        "one list of extensions per tenant. `peers`: one list of all peers, which needs the admin key. "
+        "`probe --query=registrations` tries them all.",
         examples=["extensions"],
     )
     parameter: ExtensionParameter = Field(
         ExtensionParameter.EXT,
-        description="The parameter by which `regstate` names the extension, where the switch differs.",
+        description="The parameter that names the extension in a `regstate` request.",
         examples=["id"],
     )
     words: Annotated[
@@ -81,14 +76,14 @@ class RegistrationsQuery(Section):
         Form("mapping of state to words"),
     ] = Field(
         default_factory=dict,
-        description="What this switch calls the states (`registered`, `unregistered`, `unknown`), beyond the "
-        "words that are known already. They hold over those.",
+        description="This switch's own words for the states `registered`, `unregistered` and `unknown`. They "
+        "extend and override the built-in words.",
         examples=[{"registered": ["Up"], "unregistered": ["Down"]}],
     )
 
 
 def read_state(text: str, words: Words) -> RegistrationState | Failure:
-    """Read INFO regstate, never seen: a word, or an object that holds one, or the sibling's ``KO`` object."""
+    """Read INFO regstate (never seen): a word, an object with one, or the ``KO`` object of INFO extstate."""
     if not text.startswith(("{", "[")):
         return _state(text.rstrip(TRAILING), text, words)
     record = parse_record(text)
@@ -107,7 +102,7 @@ def read_state(text: str, words: Words) -> RegistrationState | Failure:
 
 def _words_in(record: Record) -> list[str]:
     named = {name.casefold(): _word(value) for name, value in record.items()}
-    # INFO extstate, the sibling, says {"UniqueID": "KO", "LinkedID": "Extension not registered", …} (seen).
+    # INFO extstate returns {"UniqueID": "KO", "LinkedID": "Extension not registered", …} (seen).
     if named.get("uniqueid", "").casefold() == "ko":
         return [named.get("linkedid", "") or "KO"]
     return [word for name, word in named.items() if name in STATE_NAMES and word]
@@ -126,19 +121,19 @@ def _state(word: str, text: str, words: Words) -> RegistrationState | Failure:
     if state is not None:
         return RegistrationState(state, word)
     if len(word.split()) > 1:
-        # A lone quotation mark is a JSON string that broke off, and no sentence.
+        # A leading quotation mark is a truncated JSON string, not a sentence.
         readable = " ".join(word.split()).isprintable() and not word.startswith('"')
         return rejected(word) if readable else unread(text, _EXPECTED)
     return Failure(
         Reason.DECODE,
-        f"unknown word {quoted(word)}; if it is a state, add it to `queries.registrations.words`",
+        f"unknown state {quoted(word)}; if it is one, add it to `queries.registrations.words`",
     )
 
 
 def read_peers(windows: Windows, words: Words) -> Peers | Failure:
     """Read CHANSIPPEERS: node, user and state of every peer (seen, wire notes 2026-10).
 
-    A user may be there more than once: phones move from node to node.
+    A user may be listed more than once, because phones move between nodes.
     """
     known, once = lookup(words), interning()
     peers: list[Peer] = []
@@ -157,45 +152,37 @@ def read_peers(windows: Windows, words: Words) -> Peers | Failure:
     return skipped if isinstance(skipped, Failure) else Peers(tuple(peers), skipped=skipped)
 
 
-def _regstate(text: str, section: RegistrationsQuery) -> RegistrationState | Failure:
-    return read_state(text, section.words)
-
-
-def _listed(windows: Windows, section: RegistrationsQuery) -> Extensions | Failure:
-    return extensions.read_extensions(windows, section.words)
-
-
-def _peers(windows: Windows, section: RegistrationsQuery) -> Peers | Failure:
-    return read_peers(windows, section.words)
-
-
-_REGSTATE = Endpoint(
-    operation=Operation.REGISTRATION, value=_regstate, fills=None, private=False, title="regstate"
+_REGSTATE: Endpoint[RegistrationsQuery, RegistrationState] = Endpoint(
+    operation=Operation.REGISTRATION,
+    value=lambda text, section: read_state(text, section.words),
+    fills=None,
+    private=False,
+    title="regstate",
 )
 
-SPEC = QuerySpec(
+SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
     query=Query.REGISTRATIONS,
-    summary="Which phones are registered.",
+    summary="Registration states of phones.",
     section=RegistrationsQuery,
     tenant=_REGSTATE,
     sources={
         RegistrationSource.REGSTATE: _REGSTATE,
         RegistrationSource.EXTENSIONS: Endpoint(
             operation=Operation.EXTENSIONS,
-            rows=_listed,
+            rows=lambda windows, section: extensions.read_extensions(windows, section.words),
             fills=None,
             note=extensions.NOTE,
             title="list of extensions",
         ),
         RegistrationSource.PEERS: Endpoint(
             operation=Operation.PEERS,
-            rows=_peers,
+            rows=lambda windows, section: read_peers(windows, section.words),
             fills=None,
-            note="every phone of every node in one list: the largest thing that can be asked",
+            note="one list of every phone on every node, the largest response of the API",
             title="list of peers",
         ),
     },
     start=0.5,
     series=3,
-    unused="no tenant has extensions or watch",
+    unused="no tenant has `extensions` or `watch`",
 )

@@ -1,36 +1,40 @@
-"""What each query declares. Whatever is left out or does not fit is an error when the program starts.
+"""The declaration of a query. One that is incomplete or contradictory raises TypeError at import.
 
-    QuerySpec   one query: its section of the configuration, and what it asks of the switch and of a tenant
-    Endpoint    one operation of the allow-list: how its answers are read, and which families they fill
+    QuerySpec   one query: its configuration section, and what it requests for the switch and for a tenant
+    Endpoint    one operation of the allow-list: how its responses are read and which metrics they fill
 
-Everything about an answer is private unless its endpoint says otherwise: then nothing of its text is quoted,
-logged or shown.
+A response is private unless its endpoint says otherwise: no part of its text is quoted, logged or shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from pydantic import Field
+
 from exporter.decode.classify import classify, classify_list
 from exporter.decode.redact import excerpt, outline
-from exporter.decode.windows import Windows
-from exporter.fields import Section
+from exporter.decode.text import Windows
+from exporter.fields import Section, parse_duration
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.text_format import Values
 from exporter.model import Answer, Content, Counts, Failure, Number, Query, Reason, Scope
-from exporter.request import ONE_TENANT_ONLY, WHOLE_INSTALLATION_ONLY, Operation, Request
+from exporter.request import Operation, Request
 
-OF_SWITCH = "How often it is asked of the whole installation, which needs the admin key."
-OF_TENANTS = "How often it is asked of each tenant, at one request a tenant."
+# Descriptions of configuration keys that several queries have.
+PER_SWITCH = "How often to request it for the installation, which needs the admin key."
+PER_TENANT = "How often to request it for each tenant, at one request per tenant."
 PATTERN = (
-    "Where the switch wraps the number in words: one group, which is the number. It must match once, and is "
-    "only tried where the whole answer is no number."
+    "For a number that the switch wraps in words: a regular expression whose one group is the number. It "
+    "must match once, and is tried only if the whole response is not a number."
 )
-"""Descriptions of keys that the sections of several queries have."""
+TOTAL = (
+    "Exact name of the entry that is the total and not a node. By default, the usual names of a total apply."
+)
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 LIST_LIMIT = 64 * 1024 * 1024
-"""Bytes. An extension list was seen at 3.4 kB a record (wire notes 2026-10)."""
+"""Bytes. A list of extensions was seen with 3.4 kB per record (wire notes 2026-10)."""
 
 Families = Mapping[Metric, Values]
 
@@ -38,18 +42,24 @@ Config = TypeVar("Config", bound=Section)
 Read = TypeVar("Read", bound=Answer)
 
 
+def every(default: str | None, description: str, *, example: str = "") -> Any:  # noqa: ANN401 -- as pydantic.Field
+    """Declare a key for an interval. ``default`` is a duration; None turns the query off."""
+    seconds = parse_duration(default) if default else None
+    return Field(seconds, description=description, examples=[example or default])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint(Generic[Config, Read]):
-    """One operation, how its answers are read, and which families they fill.
+    """One operation, how its responses are read, and which metrics they fill.
 
-    ``value`` or ``rows``: reads a single value, or a list. It gets the section of the query.
-    ``fills``: turns an answer into values; None where the poller does that.
-    ``private``: whether nothing of the text of an answer may be quoted, logged or shown.
-    ``partial``: whether entries of its answers, as the nodes of a count, can be skipped while the rest is
-    read (``Answer.skipped``). Those of a list always can.
-    ``max_bytes``: the largest answer that is read; 0 for 8 MiB, and 64 MiB for a list.
-    ``note``: what ``probe`` says before a request that is heavy for the switch.
-    ``title``: what ``probe`` calls it, where the query has several sources.
+    ``value`` or ``rows``: reads a single value or a list; receives the configuration section of the query.
+    ``fills``: turns what was read into metric values; None if the poller does that.
+    ``private``: whether no part of a response may be quoted, logged or shown.
+    ``partial``: whether the reader of a value can skip entries, such as nodes (``Answer.skipped``). The
+    reader of a list always can.
+    ``max_bytes``: largest response that is read; 0 for the default, 8 MiB, or 64 MiB for a list.
+    ``note``: printed by ``probe`` before a request that is heavy for the switch.
+    ``title``: its name in ``probe`` if the query has several sources.
     """
 
     operation: Operation
@@ -66,62 +76,59 @@ class Endpoint(Generic[Config, Read]):
         if (self.value is None) is (self.rows is None):
             raise TypeError(f"{self.operation.name}: declare either `value` or `rows`")
         if self.rows is not None and not self.private:
-            raise TypeError(f"{self.operation.name}: a list is private; it holds credentials (seen)")
+            raise TypeError(
+                f"{self.operation.name}: a list must be private, because lists contain credentials (seen)"
+            )
         if not self.max_bytes:
             object.__setattr__(self, "max_bytes", LIST_LIMIT if self.rows else ANSWER_LIMIT)
 
     @property
     def has_rows(self) -> bool:
-        """Whether rows, or nodes, of its answers can be skipped while the rest is read."""
+        """Whether a response may be read although some of its rows or nodes are skipped."""
         return self.rows is not None or self.partial
 
     def decode(self, body: Content, section: Config, charset: str = "") -> Read | Failure:
-        """Return what the body of an HTTP 200 says, or why it says nothing. Nothing is raised, whatever came.
+        """Read the body of an HTTP 200. Never raises.
 
         ``charset`` is the declared one. The detail of a failure quotes at most 120 characters of the body,
-        and nothing of a private one, but it masks no key: the caller does that before it is shown.
+        and nothing of a private one. It may contain a key: mask it before it is shown.
         """
         if self.rows is not None:
             windows = classify_list(body, charset)
             return windows if isinstance(windows, Failure) else self.rows(windows, section)
-        text = classify(body, charset, shown=not self.private)
-        if isinstance(text, Failure) or self.value is None:
-            return text if isinstance(text, Failure) else _unquoted(Reason.DECODE, text)
+        text = classify(body, charset, may_quote=not self.private)
+        if isinstance(text, Failure):
+            return text
+        assert self.value is not None  # noqa: S101 -- for the type checker
         answer = self.value(text, section)
-        if not self.private:
-            return answer
-        if isinstance(answer, Failure):
-            return _unquoted(answer.reason, text)
-        return _without_quotation(answer)
+        return _without_quotes(answer, len(text)) if self.private else answer
 
     def excerpt(self, body: Content, limit: int) -> str:
-        """Return what may be shown of an answer: of a private one only size and type."""
+        """Return the part of a response that may be shown: only size and type of a private one."""
         if self.private:
-            return outline(body, "list" if self.rows else "private answer")
+            return outline(body, "list" if self.rows else "private response")
         return excerpt(body, limit)
 
 
-def _unquoted(reason: Reason, text: str) -> Failure:
-    """Return the failure of a private answer: only its size, since its reader may have quoted the text."""
-    what = "an error message" if reason is Reason.REJECTED else "something other than the expected value"
-    return Failure(reason, f"got {what}, {len(text):,} characters; the answer is private")
-
-
-def _without_quotation(answer: Read) -> Read:
-    """Return a private answer without what its reader may have quoted of the first entry it skipped."""
+def _without_quotes(answer: Read | Failure, size: int) -> Read | Failure:
+    """Return what was read from a private response, without what its reader may have quoted."""
+    if isinstance(answer, Failure):
+        rejected = answer.reason is Reason.REJECTED
+        got = "an error message" if rejected else "something other than the expected value"
+        return Failure(answer.reason, f"got {got}, {size:,} characters; the response is private")
     if answer.skipped is None:
         return answer
-    skipped = replace(answer.skipped, first="an entry cannot be read; the answer is private")
+    skipped = replace(answer.skipped, first="an entry is unreadable; the response is private")
     return replace(answer, skipped=skipped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTexts:
-    """What ``probe`` knows of one query.
+    """What ``probe`` needs for its advice on one query.
 
-    ``number``: a group of a regular expression for its number, in the ``pattern`` that is suggested.
-    ``over``: an expression for texts whose number means something else: ``over_advice`` says so.
-    ``doubt``: what one value cannot tell. ``doubt_empty``: what an empty answer cannot tell.
+    ``number``: regular expression group for its number, used in the ``pattern`` that is suggested.
+    ``over``: regular expression for texts whose number means something else, explained by ``over_advice``.
+    ``doubt``: what one value leaves open. ``doubt_empty``: what an empty response leaves open.
     """
 
     number: str = ""
@@ -135,17 +142,16 @@ class ProbeTexts:
 class QuerySpec(Generic[Config]):
     """One query.
 
-    ``section``: its section ``queries.<name>`` of the configuration. It has ``interval`` where it has a
-    ``switch``, and ``tenant_interval`` where it has a ``tenant``. ``summary`` describes it for the reference.
-    ``switch``, ``tenant``: what is asked of the whole installation, and of each tenant.
-    ``sources``: what is asked instead of ``tenant`` for each value of ``source`` in its section.
-    ``start``: at which tenant a sweep begins, from 0 to 1. Only one request a tenant may be in flight, and
-    queries that walked in step would meet at the same tenant every time.
-    ``finds``: whether it finds out what else to ask, and has no value of its own.
-    ``empty_is_zero``: whether an empty answer means 0, where it may.
-    ``series``: how many series an answer about a tenant gives, apart from phones and nodes, for the
-    estimate of ``--config.check``. Of no use for a query that is asked of no tenant.
-    ``unused``: why it is asked of no tenant although it has an interval.
+    ``section``: the section ``queries.<name>`` of the configuration, described by ``summary``. It has
+    ``interval`` if there is a ``switch`` endpoint, and ``tenant_interval`` if there is a ``tenant`` endpoint.
+    ``switch``, ``tenant``: what is requested for the installation, and for each tenant.
+    ``sources``: replaces ``tenant`` by one endpoint for each value of the key ``source``.
+    ``start``: the tenant at which a sweep starts, from 0 (first) to 1 (last). Only one request per tenant may
+    be in flight, and queries in step would meet at the same tenant in every sweep.
+    ``finds``: whether it discovers other targets and has no value itself.
+    ``empty_is_zero``: whether an empty response may mean 0.
+    ``series``: series per tenant, apart from phones and nodes, for the estimate of ``--config.check``.
+    ``unused``: the reason why it is not polled although it has an interval.
     """
 
     query: Query
@@ -162,77 +168,85 @@ class QuerySpec(Generic[Config]):
     probe: ProbeTexts = ProbeTexts()
 
     def __post_init__(self) -> None:
-        for wrong in self._mistakes():
-            raise TypeError(f"query {self.query}: {wrong}")
+        for error in self._errors():
+            raise TypeError(f"query {self.query}: {error}")
 
     def endpoint(self, section: Config, scope: Scope) -> Endpoint[Config, Any]:
-        """Return what is asked with this section. Raises LookupError for a scope that it does not have."""
+        """Return the endpoint for this section. Raises LookupError if the query does not have the scope."""
         if self.sources:
             return self.sources[getattr(section, "source", "")]
         found = self.switch if scope is Scope.SWITCH else self.tenant
         if found is None:
-            raise LookupError(f"{self.query} is not asked of a {scope}")
+            raise LookupError(f"{self.query} has no scope {scope}")
         return found
 
     def of(self, request: Request) -> Endpoint[Config, Any]:
-        """Return the endpoint behind a request. Raises LookupError where the query does not ask it."""
+        """Return the endpoint that sends a request. Raises LookupError if there is none."""
         own = self.tenant if request.tenant else self.switch
         for endpoint in (own, *self.sources.values()):
             if endpoint and endpoint.operation is request.operation:
                 return endpoint
-        raise LookupError(f"{self.query} does not ask {request.operation.name}")
+        raise LookupError(f"{self.query} does not send {request.operation.name}")
 
     @property
     def endpoints(self) -> tuple[Endpoint[Config, Any], ...]:
-        """Everything that may be asked."""
+        """All endpoints."""
         return tuple(each for each in (self.switch, self.tenant, *self.sources.values()) if each)
 
     @property
+    def operations(self) -> Iterator[tuple[Operation, Scope]]:
+        """The operations that it sends, each with its scope."""
+        for endpoint, scope in ((self.switch, Scope.SWITCH), (self.tenant, Scope.TENANT)):
+            if endpoint:
+                yield endpoint.operation, scope
+        for endpoint in self.sources.values():
+            yield from ((endpoint.operation, scope) for scope in endpoint.operation.scopes)
+
+    @property
     def has_both_scopes(self) -> bool:
-        """Whether a figure of a tenant can be compared with that of the whole installation."""
+        """Whether a tenant's value can be compared with that of the installation."""
         return self.switch is not None and self.tenant is not None
 
     @property
     def has_rows(self) -> bool:
-        """Whether rows, or nodes, of its answers can be skipped while the rest is read."""
+        """Whether a response may be read although some of its rows or nodes are skipped."""
         return any(endpoint.has_rows for endpoint in self.endpoints)
 
-    def _mistakes(self) -> Iterator[str]:
-        fields = self.section.model_fields
+    def _errors(self) -> Iterator[str]:
+        keys = self.section.model_fields
         if not self.endpoints or not self.summary:
-            yield "declare a `summary`, and what it asks: `switch`, `tenant` or both"
-        if bool(self.switch) is not ("interval" in fields):
-            yield "`switch` and `interval` in its section belong together"
-        if bool(self.tenant) is not ("tenant_interval" in fields):
-            yield "`tenant` and `tenant_interval` in its section belong together"
-        if self.switch and self.switch.operation in ONE_TENANT_ONLY:
-            yield f"{self.switch.operation.name} is asked of a tenant only"
-        if self.tenant and self.tenant.operation in WHOLE_INSTALLATION_ONLY:
-            yield f"{self.tenant.operation.name} is asked of the whole installation only"
+            yield "declare a `summary`, and `switch`, `tenant` or both"
+        if bool(self.switch) is not ("interval" in keys):
+            yield "declare both or neither: `switch`, and `interval` in its section"
+        if bool(self.tenant) is not ("tenant_interval" in keys):
+            yield "declare both or neither: `tenant`, and `tenant_interval` in its section"
+        if bool(self.sources) is not ("source" in keys):
+            yield "declare both or neither: `sources`, and `source` in its section"
+        for operation, scope in self.operations:
+            if scope not in operation.scopes:
+                yield f"exporter.request does not allow {operation.name} for a {scope}"
         if self.tenant and (self.start is None or not 0 <= self.start < 1):
-            yield "declare its `start`, from 0 to below 1"
-        if bool(self.sources) is not ("source" in fields):
-            yield "`sources` and `source` in its section belong together"
-        for key, declared in fields.items():
+            yield "declare a `start` of at least 0 and below 1"
+        for key, declared in keys.items():
             if not declared.description or declared.is_required():
                 yield f"its key `{key}` needs a description and a default"
 
 
-def counts_into(whole: Metric, by_node: Metric, *, zeros: bool) -> Callable[[Counts], Families]:
-    """Return a function that fills the family of the whole and the family by node.
+def counts_into(total: Metric, by_node: Metric, *, zeros: bool) -> Callable[[Counts], Families]:
+    """Return a function that fills one metric with the total and one with the count per node.
 
-    ``zeros``: whether nodes with a count of 0 have a series. Of a tenant they have none: 50 nodes times 5,000
-    tenants are mostly zeros.
+    ``zeros``: whether nodes with a count of 0 get a series. Per tenant they do not: most of 50 nodes times
+    5,000 tenants are 0.
     """
 
     def fill(answer: Counts) -> Families:
         counts = {node: count for node, count in (answer.nodes or {}).items() if count or zeros}
-        filled: dict[Metric, Values] = {} if answer.whole is None else {whole: answer.whole}
+        filled: dict[Metric, Values] = {} if answer.whole is None else {total: answer.whole}
         return {**filled, by_node: counts} if counts else filled
 
     return fill
 
 
 def number_into(metric: Metric, factor: int = 1) -> Callable[[Number], Families]:
-    """Return a function that fills one family, with ``factor`` times the figure of the wire."""
+    """Return a function that fills one metric with ``factor`` times the number that was read."""
     return lambda answer: {metric: answer.value * factor}

@@ -1,20 +1,18 @@
-"""Discovery of tenants: MANAGEDB tenant list. The names of its fields are documented; no answer was seen."""
+"""Tenant discovery: MANAGEDB tenant list. Its field names are documented; no response was seen."""
 
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from exporter.decode.records import REPEATED, Column, Layout, name_of, read_rows, text_of
-from exporter.decode.windows import Windows
-from exporter.fields import Interval, Section, parse_duration
+from exporter.decode.text import Windows
+from exporter.fields import Interval, Section
 from exporter.model import Failure, Query, Tenant, Tenants
-from exporter.queries.spec import Endpoint, QuerySpec
+from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.request import Operation
 
 MOST_TENANTS = 10_000
-"""Of one installation: twice as many as the largest that this is built for."""
+"""Per installation: twice the largest supported one."""
 
-# A table is presumed to have the same names.
+# A table is presumed to use the same names.
 _CODE = Column("te_code", "te_code")
 _NAME = Column("te_name", "te_name", required=False)
 _DISABLED = Column("te_disabled", "te_disabled", required=False)
@@ -25,20 +23,15 @@ _NO = frozenset({"", "0", "off", "no", "false"})
 
 
 class TenantsQuery(Section):
-    """Discovery of tenants."""
+    """For the installation only."""
 
-    interval: Interval = Field(
-        parse_duration("6h"),
-        description="How often the list of tenants is asked, where `discover_tenants` is enabled.",
-        examples=["1h"],
+    interval: Interval = every(
+        "6h", "How often to request the list of tenants if `discover_tenants` is enabled.", example="1h"
     )
 
 
 def read_tenants(windows: Windows, _: TenantsQuery) -> Tenants | Failure:
-    """Read code, name and whether a tenant is disabled.
-
-    A name that cannot be read is "", and ``disabled`` that makes no sense is None.
-    """
+    """Read the list of tenants. An unreadable name becomes "", an unreadable ``disabled`` None."""
     tenants: dict[str, Tenant] = {}
 
     def take(cells: Sequence[object]) -> Column | None:
@@ -65,7 +58,7 @@ def _disabled(cell: object) -> bool | None:
 
 SPEC = QuerySpec(
     query=Query.TENANTS,
-    summary="Discovery of tenants (MANAGEDB tenant list).",
+    summary="Tenant discovery (MANAGEDB tenant list).",
     section=TenantsQuery,
     switch=Endpoint(
         operation=Operation.TENANTS, rows=read_tenants, fills=None, note="the list of all tenants"

@@ -14,8 +14,7 @@ from exporter.metrics.catalogue import Metric
 from exporter.metrics.text_format import Values
 from exporter.model import Failure, Query, Scope, Target
 from exporter.store.answers import Answers, Job, Source
-from exporter.store.series import SeriesTable
-from exporter.store.series_limit import SeriesLimit
+from exporter.store.series import SeriesLimit, SeriesTable
 
 Families = Mapping[Metric, Values]
 """What one answer says: the values of each family it is about."""

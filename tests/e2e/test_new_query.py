@@ -29,24 +29,22 @@ from tests.e2e.programs import (
 MODULE = '''\
 """Trunks of a tenant: INFO trunks, a bare number."""
 
-from pydantic import Field
-
 from exporter.decode.values import count_of, read_number
-from exporter.fields import Interval, Section, parse_duration
+from exporter.fields import Interval, Section
 from exporter.metrics import catalogue
 from exporter.model import Failure, Number, Query
-from exporter.queries.spec import OF_TENANTS, Endpoint, QuerySpec, number_into
+from exporter.queries.spec import PER_TENANT, Endpoint, QuerySpec, every, number_into
 from exporter.request import Operation
 
 
 class TrunksQuery(Section):
-    """Asked of tenants only."""
+    """Per tenant only."""
 
-    tenant_interval: Interval = Field(parse_duration("7m"), description=OF_TENANTS, examples=["7m"])
+    tenant_interval: Interval = every("7m", PER_TENANT)
 
 
 def _read(text: str, _: TrunksQuery) -> Number | Failure:
-    return read_number(text, count_of, "a number of trunks", pattern=None, key="queries.trunks")
+    return read_number(text, count_of, "a number of trunks")
 
 
 SPEC = QuerySpec(
@@ -64,7 +62,11 @@ _METRIC = (
 )
 LINES: tuple[tuple[str, str, str], ...] = (
     ("model.py", '    BALANCE = "balance"', '    TRUNKS = "trunks"'),
-    ("request.py", '    BALANCE = "reqtype=INFO&info=balance"', '    TRUNKS = "reqtype=INFO&info=trunks"'),
+    (
+        "request.py",
+        '    BALANCE = "reqtype=INFO&info=balance", Scope.TENANT',
+        '    TRUNKS = "reqtype=INFO&info=trunks", Scope.TENANT',
+    ),
     ("queries/__init__.py", "    tenants,", "    trunks,"),
     ("queries/__init__.py", "    tenants.SPEC,", "    trunks.SPEC,"),
     ("metrics/catalogue.py", "# Each tenant.", _METRIC),

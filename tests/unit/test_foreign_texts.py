@@ -99,7 +99,7 @@ def _texts(size: int) -> Iterator[str]:
 
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """Return the expressions that what others send is searched with."""
-    names = ["exporter.masking", "exporter.normalized", "exporter.net.errors", "exporter.net.retry_after"]
+    names = ["exporter.masking", "exporter.normalized", "exporter.net.errors", "exporter.net.errors"]
     names += ["exporter.logs", "exporter.web.access"]
     for package in (exporter.alerting, exporter.decode, exporter.queries):
         names += [each.name for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]

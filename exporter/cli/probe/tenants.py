@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from exporter.cli.probe.questions import Advice, Finding
 from exporter.config import SwitchConfiguration
+from exporter.errors import nearest
 from exporter.model import Counts, Extensions, Failure, Number, Reason, Tenants
-from exporter.wording import nearest
 
 COMPARE = "`probe --query=tenants` compares the codes of the configuration with the switch's list"
 

@@ -313,11 +313,11 @@ def test_an_interval_in_milliseconds(configured: Configured) -> None:
         ),
         (
             {"tenants": _many(2), "queries": {"registrations": {"tenant_interval": "6m"}}},
-            "queries.registrations.tenant_interval has no effect: no tenant has extensions or watch",
+            "queries.registrations.tenant_interval has no effect: no tenant has `extensions` or `watch`",
         ),
         (
             {"tenants": _many(2), "queries": {"extensions": {"tenant_interval": "7h"}}},
-            "queries.extensions.tenant_interval has no effect: no list of extensions is needed, because no ",
+            "queries.extensions.tenant_interval has no effect: no tenant has `extensions: all`, or ",
         ),
         (
             {

@@ -9,8 +9,8 @@ from exporter.decode.classify import (
     is_complaint,
     is_refusal,
     is_sentence,
+    mentions_error,
     noise,
-    speaks_of_trouble,
 )
 from exporter.model import Extensions, Failure, Reason, Tenants
 from exporter.patterns import Pattern
@@ -34,7 +34,7 @@ _WARNING = "Warning: Undefined variable $n in /srv/www/proxyapi.php on line 12"
 )
 def test_the_first_reason_wins(body: bytes, reason: Reason) -> None:
     """A body for which several reasons could be given has the first one of the documented order."""
-    outcome = classify(body, shown=True)
+    outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is reason
 
@@ -42,14 +42,14 @@ def test_the_first_reason_wins(body: bytes, reason: Reason) -> None:
 @pytest.mark.parametrize("dressed", ["12", "\ufeff12", " 12\r\n", '"12"', '\ufeff\r\n" 12 "\n'])
 def test_dress_is_taken_off(dressed: str) -> None:
     """A byte order mark, white space and the quotes of a JSON string are no part of the text."""
-    assert classify(dressed.encode(), shown=True) == "12"
+    assert classify(dressed.encode(), may_quote=True) == "12"
 
 
 @pytest.mark.parametrize("body", [b"]", b"[]", b"[ ]", b"{}"])
 def test_an_empty_list_is_something(body: bytes) -> None:
     """An empty list is a list; where one value was due, it is nothing."""
     assert decode(Operation.EXTENSIONS, body) == Extensions(())
-    outcome = classify(body, shown=True)
+    outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
 
@@ -57,13 +57,13 @@ def test_an_empty_list_is_something(body: bytes) -> None:
 def test_names_in_json_may_be_any_text() -> None:
     """What a name in JSON reads like is not what the switch says."""
     body = f'{{"{_REFUSAL} {_WARNING} <html>": 1}}'
-    assert classify(body.encode(), shown=True) == body
+    assert classify(body.encode(), may_quote=True) == body
 
 
 @pytest.mark.parametrize("body", [b"null", b" [ \r\n ] | ", b"[" + b" " * 100_000 + b"]", b"{  }|", b"|\r\n"])
 def test_nothing_in_any_dress(body: bytes) -> None:
     """However much white space there is, no value came."""
-    outcome = classify(body, shown=True)
+    outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
 
@@ -119,7 +119,7 @@ def test_a_declared_charset(charset: str, name: str) -> None:
 def test_more_entries_than_any_installation_has_nodes() -> None:
     """Megabytes of pairs are not taken apart."""
     for text in ("a:1|" * (MOST_ENTRIES + 1), '{"a":1' + ',"b":1' * (MOST_ENTRIES + 1) + "}"):
-        outcome = classify(text.encode(), shown=True)
+        outcome = classify(text.encode(), may_quote=True)
         assert isinstance(outcome, Failure)
         assert outcome.reason is Reason.TOO_LARGE
 
@@ -133,7 +133,7 @@ def test_no_name_is_expected_where_a_number_is() -> None:
 
 def test_of_a_private_answer_no_diagnostic_is_quoted() -> None:
     """PHP repeats what it was given."""
-    outcome = classify(f"{_WARNING}: MUST-NOT-SHOW".encode(), shown=False)
+    outcome = classify(f"{_WARNING}: MUST-NOT-SHOW".encode(), may_quote=False)
     assert isinstance(outcome, Failure)
     assert "proxyapi" not in outcome.detail
 
@@ -207,8 +207,8 @@ def test_no_complaints(record: dict[str, object]) -> None:
 def test_noise_far_inside_is_not_searched_for(sign: str) -> None:
     """The search ends after 64 Ki characters, so that a large body does not hold up the event loop."""
     fits = 65_536 - len(sign)
-    assert noise("x" * fits + sign, shown=True) is not None
-    assert noise("x" * (fits + 1) + sign, shown=True) is None
+    assert noise("x" * fits + sign, may_quote=True) is not None
+    assert noise("x" * (fits + 1) + sign, may_quote=True) is None
 
 
 def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
@@ -226,4 +226,4 @@ def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
 )
 def test_trouble(text: str, expected: bool) -> None:  # noqa: FBT001 -- the expectation of a case
     """A text that complains is told from one that wraps a number."""
-    assert speaks_of_trouble(text) is expected
+    assert mentions_error(text) is expected

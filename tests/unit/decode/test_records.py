@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.decode.windows import Windows
+from exporter.decode.text import Windows
 from exporter.model import Extensions, Failure, Reason, Registration, Tenants
 from exporter.queries.extensions import read_extensions
 from exporter.queries.tenants import MOST_TENANTS, TenantsQuery, read_tenants

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from exporter.decode.windows import Windows
+from exporter.decode.text import Windows
 from exporter.model import Extension, Extensions, Failure, Peers, Reason, Registration, RegistrationState
 from exporter.queries.extensions import read_extensions
 from exporter.queries.registrations import STATE_NAMES, read_peers, read_state

@@ -78,7 +78,7 @@ def test_an_endpoint_says_what_it_fills_and_how_it_is_read() -> None:
         _endpoint(value=None)
     with pytest.raises(TypeError, match="either"):
         _endpoint(rows=lambda *_: None)
-    with pytest.raises(TypeError, match="a list is private"):
+    with pytest.raises(TypeError, match="a list must be private"):
         _endpoint(value=None, rows=lambda *_: None, private=False)
 
 
@@ -108,7 +108,7 @@ def test_an_answer_is_private_unless_its_query_says_otherwise(body: str, value: 
     outcome = endpoint.decode(body.encode(), _OfSwitch())
     assert isinstance(outcome, Failure)
     assert "hunter2" not in outcome.detail
-    assert endpoint.excerpt(body.encode(), 1000).startswith("private answer of ")
+    assert endpoint.excerpt(body.encode(), 1000).startswith("private response of ")
     assert "hunter2" not in endpoint.excerpt(body.encode(), 1000)
 
 

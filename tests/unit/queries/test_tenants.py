@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from exporter.decode.windows import Windows
+from exporter.decode.text import Windows
 from exporter.model import Failure, Tenants
 from exporter.queries.tenants import TenantsQuery, read_tenants
 

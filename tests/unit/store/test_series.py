@@ -1,8 +1,7 @@
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.store.series import CopyOnWrite, SeriesTable
-from exporter.store.series_limit import SeriesLimit
+from exporter.store.series import CopyOnWrite, SeriesLimit, SeriesTable
 
 _NODES = catalogue.NODE_CHANNELS
 

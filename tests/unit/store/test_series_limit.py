@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.store.series_limit import SeriesLimit, load_of
+from exporter.store.series import SeriesLimit, load_of
 
 _PHONES = catalogue.EXTENSION_REGISTERED
 _BY_NODE = catalogue.TENANT_NODE_CHANNELS

@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.decode.json_text import parse, record_decoder
+from exporter.decode.text import parse, record_decoder
 from exporter.model import Failure
 
 

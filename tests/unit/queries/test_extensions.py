@@ -1,7 +1,7 @@
 import pytest
 
-from exporter.decode.words import WORDS, lookup
 from exporter.model import Registration
+from exporter.queries.extensions import WORDS, lookup
 
 
 @pytest.mark.parametrize(("word", "state", "source"), WORDS)

@@ -1,0 +1,265 @@
+"""The text of a body, decoded a window at a time, and the JSON in it.
+
+A list may have 64 MiB. Decoding it whole takes up to 4 bytes per character; parsing its JSON whole took 3.4
+GB and blocked the event loop for 12 s (seen 2026-11, a list of tenants of 58 MiB). So only one window of the
+text and one record of the list are in memory at a time.
+
+JSON is parsed strictly where lax parsing would invent a value.
+"""
+
+import codecs
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from exporter.model import Content, Failure, Reason
+
+WINDOW = 256 * 1024
+"""Bytes decoded at a time."""
+
+LONGEST_RECORD = 1024 * 1024
+"""Characters. A record of extensions was seen at 3.4 kB (wire notes 2026-10)."""
+
+_BLANKS = re.compile(r"[ \t\r\n\ufeff]*")
+_SINGLE_BYTE = re.compile(r"(?:iso-?8859-?\d{1,2}|latin-?1|windows-125\d|cp125\d)", re.IGNORECASE)
+
+
+def encoding(body: Content, charset: str) -> str:
+    """Return the encoding of a body: the declared ``charset`` only if the body is not valid UTF-8.
+
+    PHP and its web server declare a charset without looking at the body. Only single-byte charsets are
+    accepted.
+    """
+    if not _SINGLE_BYTE.fullmatch(charset) or _is_utf8(body):
+        return "utf-8"
+    try:
+        return codecs.lookup(charset).name
+    except LookupError:
+        return "utf-8"
+
+
+def _is_utf8(body: Content) -> bool:
+    if body.isascii():
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(body), WINDOW):
+            decoder.decode(body[start : start + WINDOW], final=start + WINDOW >= len(body))
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class BrokenOffError(Exception):
+    """The text is truncated, or malformed so that nothing after that can be trusted."""
+
+    def __str__(self) -> str:
+        return "it is malformed or truncated"
+
+
+class Windows:
+    """The text of a body from ``at`` on, decoded so far. Undecodable bytes become U+FFFD."""
+
+    def __init__(self, body: Content, charset: str = "") -> None:
+        self.text = ""
+        self.at = 0
+        self._body = body
+        self._next = 0
+        self._encoding = encoding(body, charset)
+        self._decoder = codecs.getincrementaldecoder(self._encoding)("replace")
+
+    @property
+    def ahead(self) -> int:
+        """Characters that are decoded and not yet read."""
+        return len(self.text) - self.at
+
+    def more(self) -> bool:
+        """Decode another window; return False at the end of the body. ``at`` may change."""
+        if self._next >= len(self._body):
+            return False
+        end = self._next + WINDOW
+        piece = self._decoder.decode(self._body[self._next : end], final=end >= len(self._body))
+        self._next = end
+        self.text = self.text[self.at :] + piece
+        self.at = 0
+        return True
+
+    def start(self) -> str:
+        """Return the first window of the body, stripped."""
+        decoder = codecs.getincrementaldecoder(self._encoding)("replace")
+        return decoder.decode(self._body[:WINDOW]).strip().strip("\ufeff").strip()
+
+    def skip_blanks(self) -> str:
+        """Move to the next character that is not white space and return it; "" at the end."""
+        while True:
+            found = _BLANKS.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def line(self) -> str | None:
+        """Return the next line and move past it; None at the end.
+
+        Raises BrokenOffError for a line that is longer than any record.
+        """
+        while (end := self.text.find("\n", self.at)) < 0:
+            if self.ahead > LONGEST_RECORD:
+                raise BrokenOffError
+            if not self.more():
+                end = len(self.text)
+                break
+        if end == self.at == len(self.text):
+            return None
+        line = self.text[self.at : end]
+        self.at = min(end + 1, len(self.text))
+        return line
+
+
+Record = dict[str, object]
+
+UNREADABLE = object()
+"""Stands for NaN, an infinity, or the value of a name that occurs twice in one object."""
+
+BROKEN = object()
+"""Stands for an element that is not JSON, if the start of the next one is known."""
+
+
+def _one_record(pairs: list[tuple[str, object]]) -> Record:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        times = Counter(name for name, _ in pairs)
+        record |= {name: UNREADABLE for name, often in times.items() if often > 1}
+    return record
+
+
+def record_decoder(kept: Collection[str] = ()) -> json.JSONDecoder:
+    """Return a JSON decoder. With ``kept``, an object keeps only the members with these names.
+
+    The others are dropped while parsing, so that the credentials in a list do not outlive its body. An
+    unreadable value becomes ``UNREADABLE`` and control characters in strings are accepted, so that neither
+    costs the whole document.
+    """
+
+    def few_columns(pairs: list[tuple[str, object]]) -> Record:
+        record = _one_record(pairs)
+        return {name: record[name] for name in kept if name in record}
+
+    return json.JSONDecoder(
+        object_pairs_hook=few_columns if kept else _one_record,
+        parse_constant=lambda _: UNREADABLE,
+        strict=False,
+    )
+
+
+_STRICT = record_decoder()
+
+
+def parse(text: str, decoder: json.JSONDecoder = _STRICT) -> object:
+    """Parse JSON. A Failure quotes nothing of the text."""
+    try:
+        value: object = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        why = f"is malformed or truncated after character {error.pos:,} of {len(text):,}"
+    except RecursionError:
+        why = "is nested too deeply"
+    except ValueError:  # Python's limit of digits
+        why = "contains a number with too many digits"
+    else:
+        return value
+    return Failure(Reason.DECODE, f"the JSON of the response {why}")
+
+
+def parse_record(text: str) -> Record | Failure:
+    """Parse a JSON object, or a list of exactly one object."""
+    value = parse(text)
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, dict | Failure):
+        return value
+    return Failure(Reason.DECODE, "got JSON that is not an object")
+
+
+def unwrapped(text: str) -> str:
+    """Return the content of a JSON string; any other text unchanged."""
+    if not text.startswith('"'):
+        return text
+    value = parse(text)
+    return value.strip() if isinstance(value, str) else text
+
+
+_NEXT = {
+    "]": re.compile(r"\}\s*(?:,\s*(?=\{)|(?=\][\s|]*\Z))"),
+    "}": re.compile(r'\}\s*(?:,\s*(?="[^"\\]{0,255}"\s*:\s*\{)|(?=\}[\s|]*\Z))'),
+}
+"""End of a broken record, by closing bracket of the list: before the next record, or at the end of the text.
+"""
+
+
+def elements(windows: Windows, decoder: json.JSONDecoder) -> Iterator[tuple[str, object]]:
+    """Yield each element with its name, "" in an array; ``BROKEN`` for one that is not JSON.
+
+    Starts at the opening bracket. Raises BrokenOffError if the rest is unreadable.
+    """
+    close = "]" if windows.skip_blanks() == "[" else "}"
+    windows.at += 1
+    separator = "," if windows.skip_blanks() != close else close
+    windows.at += separator == close
+    while separator == ",":
+        windows.skip_blanks()
+        yield _element(windows, decoder, close)
+        separator = windows.skip_blanks()
+        windows.at += 1
+    if separator != close:
+        raise BrokenOffError
+    while windows.skip_blanks():  # blanks and ``|`` may follow any response
+        if windows.text[windows.at] != "|":
+            raise BrokenOffError
+        windows.at += 1
+
+
+def _element(windows: Windows, decoder: json.JSONDecoder, close: str) -> tuple[str, object]:
+    name: object = ""
+    try:
+        if close == "}":
+            name = _value(windows, decoder)
+            if not isinstance(name, str) or windows.skip_blanks() != ":":
+                raise BrokenOffError
+            windows.at += 1
+            windows.skip_blanks()
+        return str(name), _value(windows, decoder)
+    except (ValueError, RecursionError) as error:  # ValueError also for more digits than Python converts
+        wrong = error.pos if isinstance(error, json.JSONDecodeError) else windows.at
+        _resume(windows, max(wrong, windows.at), close)
+        return str(name), BROKEN
+
+
+def _value(windows: Windows, decoder: json.JSONDecoder) -> object:
+    """Read one value at ``at``, decoding as many windows as it needs, up to the longest record."""
+    while True:
+        try:
+            value: object
+            value, end = decoder.raw_decode(windows.text, windows.at)
+        except json.JSONDecodeError:
+            if windows.ahead > LONGEST_RECORD or not windows.more():
+                raise
+        else:
+            if end < len(windows.text) or not windows.more():  # a number may continue in the next window
+                windows.at = end
+                return value
+
+
+def _resume(windows: Windows, wrong: int, close: str) -> None:
+    """Move past a broken record, whose JSON is malformed at ``wrong``."""
+    found = _NEXT[close].search(windows.text, wrong)
+    while found is None:
+        if windows.ahead > LONGEST_RECORD:
+            raise BrokenOffError
+        before = windows.at
+        if not windows.more():
+            raise BrokenOffError
+        wrong -= before
+        found = _NEXT[close].search(windows.text, wrong)
+    windows.at = found.start() + 1
