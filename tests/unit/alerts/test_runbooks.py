@@ -17,13 +17,7 @@ from tests.promql_names import known_series, mentioned, unknown_names
 
 ALERTS = ROOT / "alerts/softswitch.alerts.yaml"
 RULES = ROOT / "alerts/softswitch.rules.yaml"
-SECTIONS = [
-    "What it means",
-    "What customers notice",
-    "How to check",
-    "What to do",
-    "When it is a false alarm",
-]
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Fix", "False alarm"]
 ENDPOINTS = {"/metrics", "/api/v1/status", "/-/healthy", "/-/ready", "/-/reload", "/"}
 PACKAGES = {"amtool": "prometheus-alertmanager", "promtool": "prometheus", "curl": "curl", "sed": "sed"}
 
