@@ -83,7 +83,7 @@ class Fleet:
             self._schedule.hasten(job)
         # Only now may others have a turn: what is polled and what is scheduled have changed together.
         for poller in pollers.values():
-            await poller.wait_until_declared()  # the operator waits for it
+            await poller.wait_until_prepared()  # the operator waits for it
         for name, poller in gone.items():
             await poller.stop()
             self._instruments.forget(name)

@@ -50,9 +50,12 @@ def _decoding(*names: str) -> tuple[str, ...]:
 
 # Module -> the tests that are to notice, those that name what it does first.
 TESTS: dict[str, tuple[str, ...]] = {
-    "poll/circuit_breaker": ("unit/poll/test_circuit_breaker.py", "unit/poll/test_request_policy.py"),
-    "poll/backoff": ("unit/poll/test_backoff.py", "unit/poll/test_request_policy.py"),
-    "poll/key_health": ("unit/poll/test_key_health.py", "unit/poll/test_request_policy.py"),
+    "poll/backoff": (
+        "unit/poll/test_backoff.py",
+        "unit/poll/test_circuit_breaker.py",
+        "unit/poll/test_key_health.py",
+        "unit/poll/test_request_policy.py",
+    ),
     "poll/discovery": ("unit/poll/test_discovery.py",),
     "poll/scope_check": ("unit/poll/test_scope_check.py",),
     "poll/request_policy": ("unit/poll/test_request_policy.py",),

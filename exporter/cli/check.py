@@ -69,7 +69,7 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
         requests = round(targets.requests(query, scope))
         cycle = plan.cycles[query, scope]
         yield f"  {query:<14} {scope:<7} {requests:>9} {duration(interval):>9} {duration(cycle):>9}"
-    yield f"  requests per second: {plan.wanted_rate:.2f} wanted, {plan.rate:.2f} planned"
+    yield f"  requests per second: {plan.required_rate:.2f} wanted, {plan.rate:.2f} planned"
     yield f"  first sweep after a start: within {duration(plan.first_sweep)}"
     yield (
         f"  series: about {estimated_series(switch, targets)}, "
@@ -96,7 +96,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         if targets.plan.cycles[query, scope] > interval * 1.01
     }
     if slow:
-        enough = math.ceil(targets.plan.wanted_rate / _USABLE)
+        enough = math.ceil(targets.plan.required_rate / _USABLE)
         yield (
             f"{switch.max_requests_per_second:g} requests per second cannot meet every interval: "
             f"raise max_requests_per_second to {enough} if the switch can bear it, or the intervals below"
@@ -172,7 +172,7 @@ def _seconds_of_one(
     switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query
 ) -> float | None:
     """Return the seconds between two requests of a query to one tenant; None for none, or many."""
-    is_asked = targets.asks(query, tenant) and (query, Scope.TENANT) in targets.intervals
+    is_asked = targets.polls(query, tenant) and (query, Scope.TENANT) in targets.intervals
     if not is_asked or (query is Query.REGISTRATIONS and _is_one_by_one(switch)):
         return None
     return tenant.interval(query)
@@ -183,7 +183,7 @@ def _is_one_by_one(switch: SwitchConfiguration) -> bool:
 
 
 def _finds_extensions(targets: Targets, tenant: TenantSettings) -> bool:
-    return tenant.extensions == "all" and targets.asks(Query.REGISTRATIONS, tenant)
+    return tenant.extensions == "all" and targets.polls(Query.REGISTRATIONS, tenant)
 
 
 def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
@@ -202,12 +202,12 @@ def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
 def _series_of(tenant: TenantSettings, targets: Targets) -> int:
     series = 1  # info
     for query in Query:
-        if targets.asks(query, tenant):
+        if targets.polls(query, tenant):
             series += QUERIES[query].series
             series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
-    if targets.asks(Query.REGISTRATIONS, tenant):
+    if targets.polls(Query.REGISTRATIONS, tenant):
         series += len(tenant.polled)
-    if targets.asks(Query.LIMITS, tenant) and tenant.channels_limit is not None:
+    if targets.polls(Query.LIMITS, tenant) and tenant.channels_limit is not None:
         series -= 1  # there is one limit, the configured one
     series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
     return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)

@@ -1,18 +1,16 @@
-"""Polling one switch: what to ask, when each target is due, and what an answer says.
+"""Polls one switch: which requests to send and when, and what to do with the responses.
 
 In reading order:
 
-    planner, requests        what is polled, how often that is possible, and the requests of a sweep
-    sweep                    which targets are due; starts sweeps when the schedule says so
+    planner, requests        what is polled, how often the rate limit allows it, and the requests of a sweep
+    sweep                    which targets are due; starts sweeps on schedule
     dispatcher, limiter      send the requests evenly, within the rate limit and the slots
-    request_policy           whether a target may be asked now, by
-        backoff, key_health, circuit_breaker
-                             its failures, those of its key, and those of the whole switch
-    fetch                    one request and its answer
-    ingest                   from an answer to values, with what is remembered between answers:
+    request_policy, backoff  whether a target may be requested now: backoff, key health, circuit breaker
+    fetch                    one request and its response
+    ingest                   from a response to values in the store, with
         registrations, discovery, scope_check
-    config_metrics           values that come from the configuration and the clock
-    poller, context          join them, and share what all of them need
+    config_metrics           values from the configuration and the clock
+    poller, context          join these modules, and hold what they share
 """
 
 from exporter.poll.context import SwitchContext

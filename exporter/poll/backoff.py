@@ -1,25 +1,28 @@
-"""When a target, or a switch, that failed is asked again: pure decisions, with the clock passed in."""
+"""When to retry after failures, per target, key and switch. Pure; times are those of ``Clock.elapsed``."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from exporter.model import Failure, Reason, Target
+from exporter.model import TRANSPORT_REASONS, Failure, Query, Reason, Scope, Target
 
-LONGEST = 15 * 60.0
-"""Seconds. A target that does not answer, or refuses, is asked at least this often (design, section 5)."""
+LONGEST_PAUSE = 15 * 60.0
+"""Seconds. The longest that a failing target waits for its next request (design, section 5)."""
 
 LONG_INTERVAL = 5 * 60.0
-"""Seconds. What is asked more rarely does not wait for its next sweep after it failed or was left out."""
+"""Seconds. A query with a longer interval is retried before its next sweep."""
 
 _FIRST_RETRY = 60.0
-_DOUBLINGS = 20  # far above every cap, far below what a float can hold
+_FIRST_KEY_PAUSE = 5.0
+_DISTINCT_TARGETS = 3
+_DOUBLINGS = 20  # keeps the power within a float; every pause is capped long before
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How often in a row a target failed, and when it may be asked again (seconds, on the caller's clock).
+    """The failures of a target in a row, and when to request it again.
 
-    ``is_retry``: it is then asked at once, without waiting for the next sweep.
+    ``is_retry``: at ``retry_at`` instead of with the first sweep after it.
     """
 
     failures: int
@@ -27,57 +30,49 @@ class Backoff:
     is_retry: bool
 
     def is_active(self, now: float) -> bool:
-        """Tell whether it is too early to ask again."""
+        """Return whether it is too early for the next request."""
         return now < self.retry_at
 
 
 def next_backoff(
     before: Backoff | None, failure: Failure | None, *, started: float, interval: float
 ) -> Backoff | None:
-    """Return the back-off after an attempt that started at ``started``; ``failure`` None means success.
+    """Return the backoff after an attempt that started at ``started``; ``failure`` is None after a success.
 
-    Intervals are seconds. Where they are short, only a target that timed out, was refused, or got HTTP 429 or
-    5xx is slowed down: the first failure costs nothing, after the second it is left out of one sweep, and
-    each further one doubles the pause, up to 15 minutes. Where they are long, any failure is retried after 1,
-    2, 4 … minutes, up to 15.
+    At intervals up to 5 minutes, only timeouts, refusals, HTTP 429 and 5xx slow a target down: the first
+    failure costs nothing, the second skips one sweep, and each further one doubles the pause, up to 15
+    minutes. At longer intervals, any failure is retried after 1, 2, 4 … minutes, up to 15.
     """
     if failure is None:
         return None
     failures = before.failures + 1 if before else 1
-    asked_for = started + min(failure.retry_after or 0.0, LONGEST)  # `Retry-After`
+    retry_after = started + min(failure.retry_after or 0.0, LONGEST_PAUSE)
+    doubled = 2.0 ** min(failures - 1, _DOUBLINGS)
     if interval > LONG_INTERVAL:
-        pause = min(_FIRST_RETRY * 2.0 ** min(failures - 1, _DOUBLINGS), LONGEST, interval)
-        return Backoff(failures, max(started + pause, asked_for), is_retry=True)
-    if not _slows(failure):
+        pause = min(_FIRST_RETRY * doubled, LONGEST_PAUSE, interval)
+        return Backoff(failures, max(started + pause, retry_after), is_retry=True)
+    if not _needs_backoff(failure):
         return None
     if failures == 1:
-        return Backoff(failures, asked_for, is_retry=False)
-    # Whole turns: else, of two minutes, the turn after 14 would by chance be sat out too, and 16 pass.
-    longest = LONGEST // interval * interval
-    pause = min(interval * 2.0 ** min(failures - 1, _DOUBLINGS), longest)
-    # Half an interval is taken off, so that a sweep which comes a little early is not sat out as well.
-    return Backoff(failures, max(started + pause - interval / 2, asked_for), is_retry=False)
+        return Backoff(failures, retry_after, is_retry=False)
+    # Cap at a multiple of the interval: with 2 minutes, 15 would skip the sweep at 14 and wait until 16.
+    pause = min(interval * doubled, LONGEST_PAUSE // interval * interval)
+    # Half an interval less, so that a sweep which starts a little early is not skipped as well.
+    return Backoff(failures, max(started + pause - interval / 2, retry_after), is_retry=False)
 
 
-def _slows(failure: Failure) -> bool:
-    """Tell whether asking again at full pace would hurt, or would be to no purpose."""
+def _needs_backoff(failure: Failure) -> bool:
     status = failure.status or 0
     is_overloaded = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return failure.reason is Reason.TIMEOUT or failure.is_refusal or is_overloaded
 
 
-_WITNESSES = 3
-_LOGGED_EVERY = 15 * 60.0
-
-
 class SwitchPause:
-    """Sends nothing to a switch for as long as ``Retry-After`` says, up to 15 minutes. Times are seconds.
+    """Pauses all requests to a switch for the time in ``Retry-After``, up to 15 minutes.
 
-    It takes three different targets that were asked to wait, with no success since: one odd answer must not
-    silence a switch. Each of these targets waits as long in any case (``next_backoff``).
-
-    Nothing is sent before ``until``. ``asked_to_wait`` are the first targets that were asked to wait. When
-    the time is over, one more such answer is enough, until there is a success.
+    Takes three different targets with ``Retry-After`` and no success since, so that one malformed response
+    does not stop polling. Each of these targets waits in any case (``next_backoff``). After the pause one
+    more such response is enough, until there is a success.
     """
 
     def __init__(self) -> None:
@@ -86,21 +81,130 @@ class SwitchPause:
         self._logged_at = float("-inf")
 
     def record(self, target: Target, failure: Failure | None, now: float) -> float | None:
-        """Learn from an attempt; return for how many seconds nothing is sent, where that is to be logged.
-
-        That is not more often than every 15 minutes: a switch may ask for it every second.
-        """
+        """Record an attempt; return the seconds of a pause that is to be logged, at most every 15 minutes."""
         if failure is None:
             self.asked_to_wait.clear()
         if failure is None or not failure.retry_after:
             return None
-        if len(self.asked_to_wait) < _WITNESSES:
+        if len(self.asked_to_wait) < _DISTINCT_TARGETS:
             self.asked_to_wait.add(target)
-        if len(self.asked_to_wait) < _WITNESSES:
+        if len(self.asked_to_wait) < _DISTINCT_TARGETS:
             return None
-        seconds = min(failure.retry_after, LONGEST)
+        seconds = min(failure.retry_after, LONGEST_PAUSE)
         self.until = max(self.until, now + seconds)
-        if now - self._logged_at < _LOGGED_EVERY:
+        if now - self._logged_at < LONGEST_PAUSE:
             return None
         self._logged_at = now
         return seconds
+
+
+@dataclass(slots=True, eq=False)
+class KeyHealth:
+    """Whether one key is refused, by ``owner``: a tenant code, or "" for the admin key.
+
+    It takes refusals of three different targets with no success since: a wrong key, an unknown tenant and a
+    forbidden operation all get the same sentence (seen, wire notes 2026-10). A refused key is tried again
+    after 5 s, then after twice as long each time, up to 15 minutes.
+
+    A changed key gets a new record. A request keeps the record of the key that it was sent with, so that a
+    late response does not count for the new key. ``slowed`` are the targets that back off because this key
+    was refused. ``has_counted_calls``: COUNTCALLS has returned a number, so an empty response means 0.
+    """
+
+    key: str = field(repr=False)
+    owner: str = ""
+    source: str = ""
+    refused: set[Target] = field(default_factory=set)
+    slowed: set[Target] = field(default_factory=set)
+    trials: int = 0
+    retry_at: float = 0.0
+    is_refused: bool = False
+    has_counted_calls: bool = False
+
+    def may_send(self, now: float) -> bool:
+        """Return whether a request with this key may be sent."""
+        return not self.is_refused or now >= self.retry_at
+
+    def record_send(self, now: float) -> None:
+        """Count a request with a refused key as a trial, which delays the next one."""
+        if self.is_refused:
+            self._pause(now)
+
+    def record(self, target: Target, failure: Failure | None, *, now: float) -> bool:
+        """Record an attempt; return whether the key became refused, or accepted again."""
+        was_refused = self.is_refused
+        if failure is None:
+            self.is_refused = False
+            self.refused.clear()
+            self.trials = 0
+        elif failure.is_refusal and not was_refused:
+            self.refused.add(target)
+            if len(self.refused) >= _DISTINCT_TARGETS:
+                self.is_refused = True
+                self._pause(now)
+        return self.is_refused is not was_refused
+
+    def _pause(self, now: float) -> None:
+        self.retry_at = now + min(_FIRST_KEY_PAUSE * 2.0 ** min(self.trials, _DOUBLINGS), LONGEST_PAUSE)
+        self.trials += 1
+
+
+_TRANSPORT_FAILURES = 5
+_FAILED_TARGETS = 2
+
+
+class CircuitBreaker:
+    """Opens after five transport failures in a row over at least two targets; any HTTP response closes it.
+
+    While it is open, only one probe is sent per ``shortest_interval``.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._failures = 0
+        self._failed: set[Target] = set()
+        self._probed_at = float("-inf")
+        self._fastest: dict[Target, float] = {}
+
+    def record(
+        self, target: Target, reason: Reason | None, *, seconds: float, other_targets_exist: bool
+    ) -> bool:
+        """Record an attempt that took ``seconds``; return whether the breaker opened or closed.
+
+        Without other targets, failures of a single one are enough.
+        """
+        was_open = self.is_open
+        if reason in TRANSPORT_REASONS:
+            self._failures += 1
+            self._failed.add(target)
+            has_enough_targets = len(self._failed) >= _FAILED_TARGETS or not other_targets_exist
+            self.is_open = was_open or (self._failures >= _TRANSPORT_FAILURES and has_enough_targets)
+        else:
+            self._failures = 0
+            self._failed.clear()
+            self.is_open = False
+        if reason is None:
+            self._fastest[target] = seconds
+        elif reason not in TRANSPORT_REASONS:
+            self._fastest.pop(target, None)
+        return self.is_open is not was_open
+
+    def take_probe(self, now: float, shortest_interval: float) -> bool:
+        """Return whether a probe is due, and count it as sent."""
+        if now - self._probed_at < shortest_interval:
+            return False
+        self._probed_at = now
+        return True
+
+    @property
+    def probe_target(self) -> Target | None:
+        """The target with the fastest latest success; None before any success."""
+        return min(self._fastest, key=self._fastest.__getitem__, default=None)
+
+    def keep_queries(self, jobs: Collection[tuple[Query, Scope]]) -> None:
+        """Drop the targets of queries that are no longer polled."""
+        self._fastest = {target: at for target, at in self._fastest.items() if target[:2] in jobs}
+
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._fastest = {target: at for target, at in self._fastest.items() if target.tenant not in codes}

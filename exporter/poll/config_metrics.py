@@ -1,4 +1,4 @@
-"""The values that come from the configuration and the clock: thresholds, limits, labels, business hours."""
+"""Metrics from the configuration and the clock: thresholds, limits, labels and business hours."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ from exporter.store import Store
 
 _CONFIGURED = "configured"
 
-_AT_A_TIME = 20
-"""Tenants that are set before it yields to the event loop: some 2 ms. All 5,000 take a third of a second."""
+_BATCH = 20
+"""Tenants that are set, in some 2 ms, before it yields to the event loop. 5,000 take a third of a second."""
 
 
 def set_switch_metrics(store: Store, configuration: SwitchConfiguration) -> None:
-    """Put the values of the switch itself into its store."""
+    """Set the values of the switch."""
     store.set(catalogue.LICENSE_REMAINING_THRESHOLD, "", dict(configuration.thresholds.license))
     store.set(
         catalogue.NODE_CHANNELS_LIMIT,
@@ -32,7 +32,7 @@ def set_switch_metrics(store: Store, configuration: SwitchConfiguration) -> None
 def set_tenant_metrics(
     store: Store, tenant: TenantSettings, *, name: str, label_names: Sequence[str]
 ) -> None:
-    """Put the values of one tenant into the store; ``name`` is what the switch calls it, "" if unknown."""
+    """Set the values of one tenant; ``name`` is its name on the switch, "" if unknown."""
     code = tenant.code
     labels = {label: tenant.labels.get(label, "") for label in label_names}
     store.set_info(code, name, labels)
@@ -44,7 +44,7 @@ def set_tenant_metrics(
     if tenant.channels_limit is None:
         store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part=_CONFIGURED)
     else:
-        store.forget(Target(Query.LIMITS, Scope.TENANT, code))  # the configuration knows better
+        store.forget(Target(Query.LIMITS, Scope.TENANT, code))  # the configured limit overrides it
         store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit, part=_CONFIGURED)
 
 
@@ -55,32 +55,32 @@ class OpeningHours:
         self._store = store
         self._clock = clock
         self._minute = -1
-        self._said: dict[str, bool] = {}
+        self._states: dict[str, bool] = {}
 
     def refresh(self, tenants: Iterable[TenantSettings]) -> None:
-        """Look at the hours of each tenant, once a minute: they are given to the minute."""
+        """Evaluate the hours of each tenant, once a minute: the configuration has no seconds."""
         minute = int(self._clock.wall() // 60)
         if minute == self._minute:
             return
         self._minute = minute
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
-        looked_at: dict[int, bool] = {}  # thousands of tenants share the hours of `tenant_defaults`
-        before, self._said = self._said, {}
+        evaluated: dict[int, bool] = {}  # thousands of tenants share the hours of `tenant_defaults`
+        before, self._states = self._states, {}
         for tenant in tenants:
             hours = tenant.business_hours
             if hours is None:
                 continue
-            is_open = looked_at.get(id(hours))
+            is_open = evaluated.get(id(hours))
             if is_open is None:
-                is_open = looked_at[id(hours)] = hours.is_open(now)
-            self._said[tenant.code] = is_open
+                is_open = evaluated[id(hours)] = hours.is_open(now)
+            self._states[tenant.code] = is_open
             if before.get(tenant.code) is not is_open:
                 self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))
 
-    def forget(self) -> None:
-        """Look at the hours anew: they, or the tenants, may have changed."""
+    def reset(self) -> None:
+        """Evaluate everything with the next refresh, because hours or tenants may have changed."""
         self._minute = -1
-        self._said.clear()
+        self._states.clear()
 
 
 class ConfigMetrics:
@@ -92,7 +92,7 @@ class ConfigMetrics:
         self._opening_hours = OpeningHours(context.store, context.clock)
 
     def set_switch(self) -> None:
-        """Set what is configured of the switch and its queries."""
+        """Set the values of the switch and its queries."""
         context = self._context
         set_switch_metrics(context.store, context.configuration)
         for (query, scope), interval in context.targets.intervals.items():
@@ -102,21 +102,21 @@ class ConfigMetrics:
             )
 
     def set_tenants(self, codes: Iterable[str]) -> None:
-        """Set what is configured of these tenants, with the names that the switch gives them."""
+        """Set the values of these tenants, with their names on the switch."""
         context = self._context
         for code in codes:
-            if tenant := context.targets.tenants.get(code):  # else it has left meanwhile
+            if tenant := context.targets.tenants.get(code):  # it may have been removed
                 name = self._discovery.names.get(code, "")
                 set_tenant_metrics(context.store, tenant, name=name, label_names=context.label_names)
         context.store.set(catalogue.TENANTS, "", len(context.targets.tenants))
-        self._opening_hours.forget()
+        self._opening_hours.reset()
 
     async def set_tenants_gradually(self, codes: Sequence[str]) -> None:
-        """Set the same, and yield to the event loop every few tenants."""
-        for start in range(0, len(codes), _AT_A_TIME):
-            self.set_tenants(codes[start : start + _AT_A_TIME])
+        """Set the values of these tenants in batches, and yield to the event loop after each."""
+        for start in range(0, len(codes), _BATCH):
+            self.set_tenants(codes[start : start + _BATCH])
             await asyncio.sleep(0)
 
     def refresh(self) -> None:
-        """Set what the clock says: whether each tenant is inside its business hours."""
+        """Update whether each tenant is inside its business hours."""
         self._opening_hours.refresh(self._context.targets.tenants.values())

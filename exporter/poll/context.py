@@ -1,4 +1,4 @@
-"""What the parts that poll one switch share."""
+"""What the modules that poll one switch share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class SwitchContext:
-    """One switch: its configuration, what is known of it, and the means to ask it.
+    """One switch: its configuration, its client, its targets and its store.
 
-    A reload replaces ``configuration`` and ``label_names``, the labels of all tenants of all switches. It
-    also replaces ``client``, as does a gap after which connections cannot be trusted. All else stays.
+    A reload replaces ``configuration``, ``client`` and ``label_names``, the tenant labels of all switches.
+    A long gap replaces ``client``, because its connections may be dead. The rest never changes.
     """
 
     configuration: SwitchConfiguration
@@ -46,5 +46,5 @@ class SwitchContext:
         self._decoding = ThreadLimit("decode", 1)
 
     async def decode_in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """Return what ``work`` makes of a large answer; one runs at a time, of all switches together."""
+        """Return the result of ``work`` on a large body; one at a time for all switches together."""
         return await self._decoding.run(partial(self.client.bodies.decode, work))

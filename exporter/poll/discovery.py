@@ -1,4 +1,4 @@
-"""Which tenants, extensions and nodes a switch has, from its own lists. Pure: no clock, no network."""
+"""The tenants, extensions and nodes of a switch, from its own lists. Pure: no clock, no network."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -8,70 +8,72 @@ from exporter.model import Extensions, Failure, Reason, Tenants, names_all
 
 
 class TenantDiscovery:
-    """The tenants that were found on one switch, and what they are called."""
+    """The tenants of one switch, and their names."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
-        """The name of each tenant that is believed to be there, disabled ones too, by code."""
+        """The name of each accepted tenant, disabled ones included, by code."""
         self._guard = ListGuard()
         self._disabled: frozenset[str] = frozenset()
 
     def accept(self, listed: Tenants) -> Failure | None:
-        """Take in a list; return why it is not believed, and then nothing changes."""
+        """Store a list; return a failure, and change nothing, if the list is in doubt."""
         rows = {row.code: row for row in listed.rows}
         if not self._guard.accept(rows.keys(), is_complete=names_all(listed)):
             return _doubt(len(rows), len(self._guard.names))
-        missing = self._guard.names - rows.keys()  # for the first time: of these, what was known holds on
+        missing = self._guard.names - rows.keys()  # in one list only, so they keep their state
         unclear = {code for code, row in rows.items() if row.disabled is None}
-        held = self._disabled & (missing | unclear) | (unclear - self.names.keys())
-        self._disabled = held | {code for code, row in rows.items() if row.disabled}
+        still_disabled = self._disabled & (missing | unclear) | (unclear - self.names.keys())
+        self._disabled = still_disabled | {code for code, row in rows.items() if row.disabled}
         self.names = {
             code: rows[code].name if code in rows else self.names.get(code, "") for code in self._guard.names
         }
         return None
 
-    def wanted(self, configuration: SwitchConfiguration) -> list[str]:
-        """Return the codes that the configuration wants polled, sorted. Its patterns match whole codes."""
+    def selected(self, configuration: SwitchConfiguration) -> list[str]:
+        """Return the sorted codes that the configuration includes; its patterns match whole codes."""
         discover = configuration.discover_tenants
         if not discover.enabled:
             return []
-        there = self._guard.names - self._disabled
-        included = {code for pattern in discover.include for code in there if pattern.matches_whole(code)}
-        excluded = {code for pattern in discover.exclude for code in included if pattern.matches_whole(code)}
-        return sorted(included - excluded)
+        return sorted(
+            code
+            for code in self._guard.names - self._disabled
+            if any(pattern.matches_whole(code) for pattern in discover.include)
+            and not any(pattern.matches_whole(code) for pattern in discover.exclude)
+        )
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the newest list was not believed."""
+        """Whether the newest list was rejected."""
         return self._guard.is_in_doubt
 
     def trust_next(self) -> None:
-        """Accept the next list if one is in doubt now: the operator reloaded the configuration."""
+        """Accept the next list if one is in doubt now, because the operator reloaded."""
         self._guard.trust_next()
 
 
 def _doubt(listed: int, known: int) -> Failure:
     if not listed:
-        return Failure(Reason.EMPTY, "the list of tenants is empty; the tenants known so far stay")
+        return Failure(Reason.EMPTY, "the list of tenants is empty; keeping the known tenants")
     return Failure(
         Reason.DECODE,
-        f"the list has lost more than half of {known} tenants, {listed} are left; none is dropped unless the "
-        "list comes three times alike or the configuration is reloaded",
+        f"the list has lost more than half of {known} tenants, {listed} are left; keeping the known tenants "
+        "until the same list comes three times or the configuration is reloaded",
     )
 
 
 _MOST_EXTENSIONS = 300_000
-"""Discovered on one switch; the largest installation that this is built for has 250,000."""
+"""Per switch; the largest supported installation has 250,000."""
 
 
 class ExtensionDiscovery:
-    """The extensions that were found of each tenant of one switch."""
+    """The discovered extensions of each tenant of one switch."""
 
     def __init__(self) -> None:
         self._guards: defaultdict[str, ListGuard] = defaultdict(ListGuard)
 
     def accept(self, tenant: str, listed: Extensions) -> Failure | None:
-        """Take in the list of a tenant; return why it is not believed, and then nothing changes."""
+        """Store the list of a tenant; return a failure, and change nothing, if the list is in doubt."""
         guard = self._guards[tenant]
         of_others = sum(len(other.names) for other in self._guards.values()) - len(guard.names)
         if of_others + len(listed.rows) > _MOST_EXTENSIONS:
@@ -82,7 +84,7 @@ class ExtensionDiscovery:
         return Failure(reason, f"the list has {len(listed.rows)} of {len(guard.names)} known extensions")
 
     def names(self, tenant: str) -> Collection[str]:
-        """Return the extensions that a tenant is believed to have."""
+        """Return the accepted extensions of a tenant."""
         return self._guards[tenant].names
 
     def trust_next(self) -> None:
@@ -90,17 +92,17 @@ class ExtensionDiscovery:
         for guard in self._guards.values():
             guard.trust_next()
 
-    def forget(self, tenants: Collection[str]) -> None:
-        """Forget tenants that left."""
-        for tenant in tenants:
-            self._guards.pop(tenant, None)
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        for code in codes:
+            self._guards.pop(code, None)
 
 
-_ALIKE = 3
+_REPETITIONS = 3
 
 
 class ListGuard:
-    """The names that are believed, after each list that came.
+    """The accepted names of a list that is requested again and again.
 
     A list that is suddenly short is more often a fault of the switch than the truth, and acting on it would
     silence the alerts of all that are missing.
@@ -110,23 +112,23 @@ class ListGuard:
         self.names: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
         self._doubtful: frozenset[str] = frozenset()
-        self._times = 0  # in a row that the doubtful list came
+        self._times = 0  # that the doubtful list came in a row
         self._trusts_next = False
 
     def accept(self, listed: Collection[str], *, is_complete: bool = True) -> bool:
-        """Take in a list; return False where it is not believed, and then nothing changes.
+        """Update the names; return False, and change nothing, if the list is in doubt.
 
-        It is not believed when it is empty or has lost more than half of the names, unless it comes for the
-        third time alike. A name that is missing from two believed lists in a row is dropped. A list that is
-        not complete, because a name in it could not be read, adds names and proves none to be missing.
+        An empty list, or one that has lost more than half of the names, is in doubt until the same list comes
+        for the third time. A name that is missing from two accepted lists in a row is dropped. A list that is
+        not complete, because a name in it could not be read, adds names and drops none.
         """
         new = frozenset(listed)
         lost = len(self.names - new)
         if not new or 2 * lost > len(self.names):
             self._times = self._times + 1 if new == self._doubtful else 1
             self._doubtful = new
-            if self._times < _ALIKE and not self._trusts_next:
-                self._missing -= new  # who is listed is there, whoever else is not
+            if self._times < _REPETITIONS and not self._trusts_next:
+                self._missing -= new  # a listed name exists, whatever else is missing
                 return False
             self.names = new
             missing: frozenset[str] = frozenset()
@@ -143,26 +145,26 @@ class ListGuard:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the newest list was not believed."""
+        """Whether the newest list was rejected."""
         return self._times > 0
 
     def trust_next(self) -> None:
-        """Accept the next list if one is in doubt now: the operator reloaded the configuration.
+        """Accept the next list if one is in doubt now, because the operator reloaded.
 
-        At any other time a reload says nothing about a list that may come hours later.
+        A reload at any other time must not affect a list that may come hours later.
         """
         self._trusts_next = self.is_in_doubt
 
 
-_REMEMBERED = 24 * 3600.0
+_KEPT_FOR = 24 * 3600.0
 
-_MOST = 2_000
-"""Nodes: twice as many as an answer may have. A switch that renames its nodes with each answer came to
-620,049 series (seen 2026-11)."""
+_MOST_NODES = 2_000
+"""Twice as many as a response may have. A switch that renamed its nodes in each response caused 620,049
+series (seen 2026-11)."""
 
 
 class NodePresence:
-    """Remembers the nodes of a switch: those of the configuration, and those seen within 24 hours."""
+    """The nodes of a switch: the configured ones, and those seen within 24 hours."""
 
     def __init__(self) -> None:
         self._configured: tuple[str, ...] = ()
@@ -172,39 +174,39 @@ class NodePresence:
         self._nameless = 0
 
     def configure(self, nodes: Iterable[str]) -> None:
-        """Expect these nodes, whether they were seen or not."""
+        """Expect these nodes, seen or not."""
         self._configured = tuple(nodes)
 
     @property
     def known(self) -> list[str]:
-        """Every node that is configured or was seen, in the order they became known."""
+        """Every configured or seen node, in the order in which they became known."""
         return list(dict.fromkeys((*self._configured, *self._seen)))
 
     @property
     def present(self) -> list[str]:
-        """The nodes of the last answer; before the first one those of the configuration."""
+        """The nodes of the last response; before the first one, the configured nodes."""
         return list(self._configured) if self._present is None else self._present
 
     def update(self, nodes: Iterable[str], now: float, *, nameless: int = 0) -> dict[str, float]:
-        """Take in the nodes of an answer; return 1 for each known node that is there, 0 if it is missing.
+        """Store the nodes of a response; return 1 for each present node and 0 for each missing one.
 
-        ``now`` is seconds; ``nameless`` is how many nodes of the answer had a name that could not be read. A
-        node that may be one of those is left out, since it is not known to be missing. A node that left for
-        good is forgotten a day after it was last seen, and sooner where there were very many others since.
+        ``now`` is seconds; ``nameless`` is the number of nodes whose name could not be read. A node that may
+        be one of these is left out, because nobody knows whether it is missing. A node that is gone is
+        dropped after a day, and earlier if very many others were seen since.
         """
         before = set(self.present)
         present = set(nodes)
         gone = [node for node in self.known if node not in present]
         if nameless:
-            # A name that could not be read before either does not hide a node that has vanished since.
+            # As many names were unreadable in the previous response: these cannot be nodes that vanished since.
             vanished = before if self._present is not None and nameless <= self._nameless else set()
             gone = [node for node in gone if node in self._missing or node in vanished]
         self._missing, self._nameless = set(gone), nameless
         self._present = sorted(present)
         for node in self._present:
-            self._seen.pop(node, None)  # what was seen last stands last
+            self._seen.pop(node, None)  # the newest comes last
             self._seen[node] = now
-        recent = [(node, at) for node, at in self._seen.items() if now - at <= _REMEMBERED]
-        self._seen = dict(recent[-_MOST:])
+        recent = [(node, at) for node, at in self._seen.items() if now - at <= _KEPT_FOR]
+        self._seen = dict(recent[-_MOST_NODES:])
         states = dict.fromkeys(gone, 0.0) | dict.fromkeys(present, 1.0)
         return {node: states[node] for node in self.known if node in states}

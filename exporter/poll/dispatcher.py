@@ -1,4 +1,4 @@
-"""Sends the requests of a sweep: evenly, within the slots, and without waiting for stragglers."""
+"""Sends the requests of a sweep evenly, within the slots, and without waiting for slow targets."""
 
 import asyncio
 import contextlib
@@ -13,28 +13,28 @@ from exporter.model import Scope, SkipReason, Target
 from exporter.poll.limiter import Lane, Limiter
 from exporter.poll.requests import Item
 
-_LEAST_WAIT = 0.001
-"""Seconds. Less than that is rounding, and would be waited for again and again."""
+_SHORTEST_WAIT = 0.001
+"""Seconds. A shorter one is a rounding error, and would be repeated many times."""
 
 
 class Sender(Protocol):
-    """Sends single requests, and decides whether a target may be asked."""
+    """Sends single requests, and decides whether a target may be requested."""
 
     @property
     def patience(self) -> float:
-        """Seconds after which a request in flight is a straggler, for which no sweep waits."""
+        """Seconds that a sweep waits for a target with a request in flight before it skips the target."""
 
     def lane(self, target: Target) -> Lane:
         """Return which slots a request to this target may take."""
 
     def skip_reason(self, target: Target, now: float) -> SkipReason | None:
-        """Return why a target is not asked now, or None where it may be."""
+        """Return why a target is not requested now, or None if it may be."""
 
     def count_skip(self, target: Target, reason: SkipReason) -> None:
         """Count a request that is not sent."""
 
     async def send(self, item: Item) -> None:
-        """Send a request and take in its answer."""
+        """Send a request and store its result."""
 
 
 class Dispatcher:
@@ -50,88 +50,85 @@ class Dispatcher:
         self._log = structlog.get_logger("exporter.poll")
 
     async def run(self, items: Collection[Item], spread: float) -> None:
-        """Send every item, evenly over ``spread`` seconds; return when the last one was sent, not answered.
+        """Send every item, evenly over ``spread`` seconds; return when the last request was sent.
 
-        A target that is busy with another request is asked at the end.
+        Targets with another request in flight come last.
         """
         started = self._clock.monotonic()
-        late = []
+        busy = []
         for position, item in enumerate(items):
             wait = started + position * spread / len(items) - self._clock.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
             if _lock(item) in self._in_flight:
-                late.append(item)
+                busy.append(item)
             else:
                 await self._start(item)
-        await self._finish(late)
+        await self._finish(busy)
 
     async def probe(self, item: Item) -> None:
-        """Send one request without asking the policy, unless one like it is in flight."""
+        """Send one request without asking the policy, unless its target has one in flight."""
         if _lock(item) not in self._in_flight:
             await self._send(item)
 
     @property
     def requests(self) -> frozenset[asyncio.Task[None]]:
-        """The requests that are in flight."""
+        """The requests in flight."""
         return frozenset(task for task, _ in self._requests.values())
 
     async def stop(self) -> None:
-        """End every request that is in flight."""
+        """Cancel every request in flight."""
         requests = self.requests
         for request in requests:
             request.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
         for lock in [lock for lock, (request, _) in self._requests.items() if request in requests]:
-            self._end(lock)  # it was cancelled before it began
+            self._end(lock)  # cancelled before it had started
 
-    async def _finish(self, late: list[Item]) -> None:
-        while late:
+    async def _finish(self, busy: list[Item]) -> None:
+        while busy:
             self._ended.clear()
-            still_late = []
-            for item in late:
+            still_busy = []
+            for item in busy:
                 if _lock(item) not in self._in_flight:
                     await self._start(item)
-                elif self._is_straggling(item):
+                elif self._clock.monotonic() - self._in_flight[_lock(item)] >= self._sender.patience:
                     self._sender.count_skip(item.target, SkipReason.IN_FLIGHT)
                 else:
-                    still_late.append(item)
-            late = still_late
-            if late:
-                oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in late)
+                    still_busy.append(item)
+            busy = still_busy
+            if busy:
+                oldest = min(self._in_flight.get(_lock(item), self._clock.monotonic()) for item in busy)
                 wait = oldest + self._sender.patience - self._clock.monotonic()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(max(_LEAST_WAIT, wait), self._sender.patience)):
+                    async with asyncio.timeout(min(max(_SHORTEST_WAIT, wait), self._sender.patience)):
                         await self._ended.wait()
-
-    def _is_straggling(self, item: Item) -> bool:
-        return self._clock.monotonic() - self._in_flight[_lock(item)] >= self._sender.patience
 
     async def _start(self, item: Item) -> None:
         reason = self._sender.skip_reason(item.target, self._clock.elapsed())
         if reason is not None:
             self._sender.count_skip(item.target, reason)
-            await asyncio.sleep(0)  # where nothing is sent, nothing else yields to the event loop
+            await asyncio.sleep(0)  # a sweep that sends nothing must still yield to the event loop
         else:
             await self._send(item)
 
     async def _send(self, item: Item) -> None:
         lane = self._sender.lane(item.target)
         lock = _lock(item)
-        self._in_flight[lock] = math.inf  # not sent yet: who only waits for a slot is no straggler
+        self._in_flight[lock] = math.inf  # while it waits for a slot, its target is not slow
         try:
             await self._limiter.acquire(lane)
         except asyncio.CancelledError:
             self._release(lock)
             raise
         self._in_flight[lock] = self._clock.monotonic()
-        self._requests[lock] = asyncio.create_task(self._see_through(item, lock)), lane
+        self._requests[lock] = asyncio.create_task(self._complete(item, lock)), lane
 
-    async def _see_through(self, item: Item, lock: Hashable) -> None:
+    async def _complete(self, item: Item, lock: Hashable) -> None:
         try:
             await self._sender.send(item)
-        except Exception:  # noqa: BLE001 -- the next request must go out all the same
-            self._log.exception("an answer could not be taken in: this is a defect")
+        except Exception:  # noqa: BLE001 -- the next request must be sent all the same
+            self._log.exception("response could not be processed; please report this defect")
         finally:
             self._end(lock)
 
@@ -146,5 +143,5 @@ class Dispatcher:
 
 
 def _lock(item: Item) -> Hashable:
-    # One request at a time for each tenant, whatever the query; of the whole installation one of each kind.
+    # One request at a time per tenant, whatever the query; installation-wide, one per query and node.
     return item.target.tenant if item.target.scope is Scope.TENANT else (item.target.query, item.part)

@@ -1,11 +1,10 @@
-"""Takes in the outcome of one request: values into the store, success or failure into metrics and the log."""
+"""Stores the outcome of a request: values in the store, success or failure in metrics and the log."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
-from exporter.fields import Section
 from exporter.metrics import catalogue
 from exporter.model import (
     Answer,
@@ -24,9 +23,9 @@ from exporter.model import (
     Tenants,
     names_all,
 )
+from exporter.poll.backoff import KeyHealth
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import ExtensionDiscovery, TenantDiscovery
-from exporter.poll.key_health import KeyHealth
 from exporter.poll.registrations import (
     Registrations,
     registration_families,
@@ -36,14 +35,14 @@ from exporter.poll.registrations import (
 )
 from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
-from exporter.queries import QUERIES, Families, QuerySpec
+from exporter.queries import QUERIES, Families
 
-_AT_A_TIME = 20
-"""Tenants whose registrations are taken in before it yields to the event loop: some 2 ms."""
+_BATCH = 20
+"""Tenants whose registrations are stored, in some 2 ms, before it yields to the event loop."""
 
 
 class Ingester:
-    """Takes in outcomes for one switch. ``on_tenants`` is called with the tenants that have another name."""
+    """Stores the outcomes of one switch. ``on_tenants`` receives the tenants whose names have changed."""
 
     def __init__(
         self,
@@ -62,9 +61,9 @@ class Ingester:
         self._with_skipped_rows: set[Target] = set()
 
     async def ingest(self, item: Item, outcome: Answer | Failure, health: KeyHealth) -> None:
-        """Take in one outcome of a request that was sent with this key.
+        """Store one outcome of a request that was sent with the key of ``health``.
 
-        All of it is one step, but for a list of the peers of all tenants, which is one step a tenant.
+        It yields to the event loop only between the tenants of an installation-wide list of peers.
         """
         if isinstance(outcome, Tenants):
             self._ingest_tenants(item, outcome)
@@ -73,27 +72,27 @@ class Ingester:
             await self._ingest_peers(item.target, outcome)
         self._ingest(item, outcome, health)
 
-    def forget(self, codes: Collection[str]) -> None:
-        """Forget tenants that left."""
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
         self._with_skipped_rows = {target for target in self._with_skipped_rows if target.tenant not in codes}
-        self._extensions.forget(codes)
-        self._scope_checks.forget(codes)
+        self._extensions.drop_tenants(codes)
+        self._scope_checks.drop_tenants(codes)
         for code in codes:
             self._registrations.pop(code, None)
 
     def trust_next_lists(self) -> None:
-        """Accept the next list where one is in doubt now: the operator reloaded the configuration."""
+        """Accept the next list wherever one is in doubt now, because the operator reloaded."""
         self._tenants.trust_next()
         self._extensions.trust_next()
 
     def _ingest(self, item: Item, outcome: Answer | Failure, health: KeyHealth | None) -> None:
         target = item.target
         if not self._targets.is_polled(target):
-            return  # the tenant left, or the query was switched off, while it was being asked
+            return  # removed while the request was in flight
         if isinstance(outcome, Answer):
             self._count_skipped_rows(target, outcome.skipped)
-        outcome = self._empty_list_is_a_failure(target, outcome)
-        outcome = self._idle_is_zero(target, outcome, health)
+        outcome = self._reject_empty_list(target, outcome)
+        outcome = self._empty_as_zero(target, outcome, health)
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._scope_checks.check(target, outcome)
         if isinstance(outcome, Failure):
@@ -112,24 +111,18 @@ class Ingester:
             self._record(target, None)
 
     def _record(self, target: Target, failure: Failure | None) -> None:
-        """Record how an attempt went; log it where that is a change."""
+        """Record the result of an attempt, and log it if it is a change."""
         clock, log = self._context.clock, self._context.log
-        before = self._store.record(target, failure, now=clock.elapsed(), wall=clock.wall())
-        was = before.failure if before else None
-        if failure is was is None:
-            return
+        attempt = self._store.record(target, failure, now=clock.elapsed(), wall=clock.wall())
+        before = attempt.failure if attempt else None
         names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
-        if failure and failure.reason is Reason.SCOPE_IGNORED:
-            return  # it is logged once for the query, not for each of its tenants
-        if failure and (was is None or was.reason is not failure.reason):
+        if failure is None:
+            if before is not None:
+                log.info("query recovered", **names, after=before.reason.value)
+        elif failure.reason is Reason.SCOPE_IGNORED:
+            pass  # logged once for the query, not for each tenant
+        elif before is None or before.reason is not failure.reason:
             log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
-        elif was and failure is None:
-            log.info("query recovered", **names, after=was.reason.value)
-
-    def _counted(self, target: Target, failure: Failure | None) -> Failure | None:
-        if failure:
-            self._count_failure(target, failure)
-        return failure
 
     def _count_failure(self, target: Target, failure: Failure) -> None:
         failures = self._context.instruments.request_failures
@@ -144,7 +137,7 @@ class Ingester:
         if target not in self._with_skipped_rows:
             self._with_skipped_rows.add(target)
             self._context.log.warning(
-                "rows skipped: they cannot be read",
+                "unreadable rows skipped",
                 query=query.value,
                 scope=scope.value,
                 tenant=tenant,
@@ -156,12 +149,10 @@ class Ingester:
         interval = self._targets.planned_interval(target)
         self._store.put(target, values, interval=interval, now=self._context.clock.elapsed(), part=part)
 
-    # What an answer means
+    def _reject_empty_list(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
+        """Return a failure for an empty list, so that it changes no registration.
 
-    def _empty_list_is_a_failure(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
-        """Let an empty list change no registration.
-
-        A tenant without configured extensions may have none; an installation without peers was never seen.
+        Only a tenant without configured extensions may have none. An installation always has peers.
         """
         if target.query is not Query.REGISTRATIONS or not isinstance(outcome, Extensions | Peers):
             return outcome
@@ -170,12 +161,12 @@ class Ingester:
             return outcome
         return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
 
-    def _idle_is_zero(
+    def _empty_as_zero(
         self, target: Target, outcome: Answer | Failure, health: KeyHealth | None
     ) -> Answer | Failure:
-        """Read an empty COUNTCALLS as 0, where that is configured and the key has been given numbers.
+        """Return 0 for an empty COUNTCALLS, if configured and if this key has returned a number before.
 
-        An idle tenant's answer has 0 bytes (seen, wire notes 2026-10), but so has one that is not permitted.
+        The response for an idle tenant has 0 bytes (seen, wire notes 2026-10), but so has a forbidden one.
         """
         if not isinstance(outcome, Failure) or outcome.reason is not Reason.EMPTY:
             return outcome
@@ -183,49 +174,47 @@ class Ingester:
         spec = QUERIES[target.query]
         if spec.empty_is_zero is None or health is None or not health.has_counted_calls:
             return outcome
-        return Number(0) if spec.empty_is_zero(self._section(spec)) else outcome
-
-    def _section(self, spec: QuerySpec[Section]) -> Section:
-        return self._context.configuration.queries.options(spec)
+        section = self._context.configuration.queries.options(spec)
+        return Number(0) if spec.empty_is_zero(section) else outcome
 
     # Counts and nodes
 
     def _families(self, target: Target, answer: Answer) -> Families:
         spec = QUERIES[target.query]
-        fills = spec.endpoint(self._section(spec), target.scope).fills
+        fills = spec.endpoint(self._context.configuration.queries.options(spec), target.scope).fills
         if fills is None:
-            raise TypeError(f"{target.query} declares nothing that {type(answer).__name__} fills")
+            raise TypeError(f"{target.query} declares no `fills` for {type(answer).__name__}")
+        if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:
+            return {}  # the configured limit overrides it
         values: Families = fills(answer)
         if target.scope is Scope.SWITCH and isinstance(answer, Counts):
             return {**values, **self._nodes(target, answer)}
-        if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:
-            return {}  # the configuration overrides it
         return values
 
     def _nodes(self, target: Target, answer: Counts) -> Families:
-        """Note from a whole-installation count which nodes are there, and whether each has to be asked."""
+        """Return the presence of each node, and set whether channels need a request per node."""
         known = self._targets.presence.known
         if target.query is Query.CHANNELS:
             self._targets.channels_node_by_node = answer.nodes is None
             if answer.nodes is not None:
-                self._forget_nodes(known)
+                self._drop_nodes(known)
             return {}
         if answer.nodes is None:
             return {}
-        there = {*answer.nodes, *answer.uncounted}
+        present = {*answer.nodes, *answer.uncounted}
         nameless = answer.skipped.nameless if answer.skipped else 0
-        present = self._targets.accept_nodes(there, self._context.clock.elapsed(), nameless=nameless)
-        self._forget_nodes(node for node in known if node not in there)
-        return {catalogue.NODE_PRESENT: present}
+        states = self._targets.update_nodes(present, self._context.clock.elapsed(), nameless=nameless)
+        self._drop_nodes(node for node in known if node not in present)
+        return {catalogue.NODE_PRESENT: states}
 
-    def _forget_nodes(self, nodes: Iterable[str]) -> None:
+    def _drop_nodes(self, nodes: Iterable[str]) -> None:
         for node in nodes:
             self._store.forget(Target(Query.CHANNELS, Scope.SWITCH), part=node)
 
     def _ingest_node(self, item: Item, outcome: Answer | Failure) -> None:
-        # The query succeeds with its total; a node that cannot be counted becomes stale on its own.
+        # The total decides whether the query succeeds; a node without a count becomes stale.
         if isinstance(outcome, Counts) and self._targets.channels_node_by_node:
-            # A switch that ignores `nodename` names other nodes: their count is not this node's.
+            # A switch that ignores `nodename` may return the counts of other nodes.
             count = outcome.nodes.get(item.part) if outcome.nodes else outcome.total
             if count is not None:
                 self._put(item.target, {catalogue.NODE_CHANNELS: {item.part: count}}, part=item.part)
@@ -241,9 +230,11 @@ class Ingester:
             self._on_tenants([code for code in self._targets.tenants if names.get(code) != before.get(code)])
 
     def _ingest_extensions(self, target: Target, listed: Extensions) -> None:
-        failure = self._counted(target, self._extensions.accept(target.tenant, listed))
+        failure = self._extensions.accept(target.tenant, listed)
         if failure is None:
             self._targets.set_discovered_extensions(target.tenant, self._extensions.names(target.tenant))
+        else:
+            self._count_failure(target, failure)
         self._record(target, failure)
 
     async def _ingest_peers(self, target: Target, listed: Peers) -> None:
@@ -252,42 +243,44 @@ class Ingester:
         for position, code in enumerate(codes, start=1):
             if code in self._targets.tenants and self._targets.is_polled(target):
                 self._ingest_peers_of(target, code, found.get(code, {}), is_complete=names_all(listed))
-            if position % _AT_A_TIME == 0:
+            if position % _BATCH == 0:
                 await asyncio.sleep(0)
 
     def _ingest_peers_of(
-        self, asked: Target, code: str, found: dict[str, Registration], *, is_complete: bool
+        self, polled: Target, code: str, found: dict[str, Registration], *, is_complete: bool
     ) -> None:
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
-        wanted = self._targets.extensions(code)
-        if not wanted:
+        extensions = self._targets.extensions(code)
+        if not extensions:
             self._store.forget(target)
             return
         self._store.put(
             target,
-            registration_families(states_of_peers(found, wanted, is_complete=is_complete)),
-            interval=self._targets.planned_interval(asked),
+            registration_families(states_of_peers(found, extensions, is_complete=is_complete)),
+            interval=self._targets.planned_interval(polled),
             now=self._context.clock.elapsed(),
-            job=(asked.query, asked.scope),
+            job=(polled.query, polled.scope),
         )
 
     def _ingest_registrations(self, item: Item, outcome: Answer | Failure) -> None:
         target = item.target
+        failure = outcome if isinstance(outcome, Failure) else None
         if item.part:
             self._ingest_extension(item, outcome)
-        elif isinstance(outcome, Extensions):
+            return
+        if isinstance(outcome, Extensions):
             tenant = self._targets.tenants[target.tenant]
             states, failure = states_in_list(outcome, None if tenant.extensions == "all" else tenant.polled)
             for watched in tenant.watch:
                 states.setdefault(watched, Registration.UNKNOWN)
             self._put(target, registration_families(states))
-            self._record(target, self._counted(target, failure))
-        else:
-            self._record(target, outcome if isinstance(outcome, Failure) else None)
+            if failure:
+                self._count_failure(target, failure)
+        self._record(target, failure)
 
     def _ingest_extension(self, item: Item, outcome: Answer | Failure) -> None:
         if not isinstance(outcome, RegistrationState | Failure):
-            raise TypeError(f"not an answer to a registration: {type(outcome).__name__}")
+            raise TypeError(f"expected a registration state, got {type(outcome).__name__}")
         target, now = item.target, self._context.clock.elapsed()
         registrations = self._registrations[target.tenant]
         registrations.set_extensions(self._targets.extensions(target.tenant))

@@ -1,13 +1,13 @@
-"""What is polled: the queries that are on, their tenants and nodes, and how often each can be asked.
+"""The polling plan: queries, tenants and nodes to poll, and how often the rate limit allows each query.
 
-Where the switch may be asked as often as the intervals need, the cycle of a query is its interval. Where it
-may not, the tenants' queries are stretched, all by the same factor, and the few whole-installation queries
-keep theirs: an outage shows there first.
+While the rate limit allows all intervals, the cycle of a query is its interval. Otherwise all tenant queries
+are stretched by the same factor. The few installation-wide queries keep their intervals, because an outage
+shows there first.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.config import Key, SwitchConfiguration, TenantSettings
@@ -19,14 +19,15 @@ from exporter.queries import QUERIES, registrations
 from exporter.request import Operation
 
 FIRST_SWEEP = 30.0
-"""Seconds over which the first sweep after a start is spread at most, where the rate allows it."""
+"""Seconds. The first sweep after a start is spread over at most this, if the rate limit allows it."""
 
-_HEADROOM = 0.95  # of the rate, so that a late request can catch up instead of delaying all that follow
+_HEADROOM = 0.95  # of the rate, so that a late request does not delay all that follow
+
+Job = tuple[Query, Scope]
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What one query asks for: so many requests, on average, every ``interval`` seconds."""
+class Demand(NamedTuple):
+    """One query that needs ``requests`` requests, on average, every ``interval`` seconds."""
 
     query: Query
     scope: Scope
@@ -36,44 +37,39 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is possible: the cycle of each query and what the first sweeps are spread over, in seconds.
+    """The cycle of each query, and the spread of the first sweeps, in seconds.
 
-    ``wanted_rate`` is what the intervals ask for, ``rate`` what will be sent, in requests per second.
+    ``required_rate`` is the rate that the intervals need, ``rate`` what will be sent, in requests per second.
     """
 
-    cycles: Mapping[tuple[Query, Scope], float]
+    cycles: Mapping[Job, float]
     first_sweep: float
-    wanted_rate: float
+    required_rate: float
     rate: float
 
 
 def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
-    """Fit what is wanted into what is allowed."""
+    """Fit the demands into the rate limit."""
     demands = list(demands)
     usable = max_requests_per_second * _HEADROOM
-    rates = [(demand.scope, demand.requests / demand.interval) for demand in demands]
-    wanted = sum(rate for _, rate in rates)
-    whole = sum(rate for scope, rate in rates if scope is Scope.SWITCH)
-    if wanted <= usable:
+    required = sum(demand.requests / demand.interval for demand in demands)
+    of_switch = sum(demand.requests / demand.interval for demand in demands if demand.scope is Scope.SWITCH)
+    if required <= usable:
         stretch = dict.fromkeys(Scope, 1.0)
-    elif whole < usable / 2:
-        stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (wanted - whole) / (usable - whole)}
-    else:  # even the few whole-installation queries take most of it: all are stretched alike
-        stretch = dict.fromkeys(Scope, wanted / usable)
+    elif of_switch < usable / 2:
+        stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (required - of_switch) / (usable - of_switch)}
+    else:  # the installation-wide queries alone take most of the rate
+        stretch = dict.fromkeys(Scope, required / usable)
     cycles = {(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands}
-    return Plan(
-        cycles=cycles,
-        first_sweep=_first_sweep(
-            [(demand.requests, cycles[demand.query, demand.scope]) for demand in demands], usable
-        ),
-        wanted_rate=wanted,
-        rate=min(wanted, usable),
+    first_sweep = _first_sweep(
+        [(demand.requests, cycles[demand.query, demand.scope]) for demand in demands], usable
     )
+    return Plan(cycles, first_sweep, required, min(required, usable))
 
 
 def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
-    """Return the seconds to ask everything once; ``sweeps`` are (requests, cycle) of each query."""
-    # Meanwhile what has a shorter cycle is repeated.
+    """Return the seconds for all requests once; ``sweeps`` has the requests and cycle of each query."""
+    # Queries with a shorter cycle repeat during this time, and use up a part of the rate.
     seconds, needed = 0.0, FIRST_SWEEP
     while needed > seconds:
         seconds = needed
@@ -84,51 +80,46 @@ def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
 
 
 class KeyHolder(NamedTuple):
-    """A key and whose it is: a tenant code, or "" for the admin key."""
+    """A key with its owner: a tenant code, or "" for the admin key."""
 
     owner: str
     key: Key
 
 
-_Kinds = list[tuple[TenantSettings, int]]
-
-
 class Targets:
-    """The targets of one switch, and how fast they can be asked.
+    """The targets of one switch and their intervals.
 
-    ``tenants``: what holds for each tenant that is polled, by code.
-    ``intervals``: seconds, for every query that is on; of the tenants' intervals of a query the shortest.
-    ``plan``: what of that the rate limit allows. ``has_several``: there is more than one target.
+    ``tenants``: the settings of each polled tenant, by code.
+    ``intervals``: the seconds of each enabled query; for tenant queries, the shortest of all tenants.
+    ``plan``: the cycles within the rate limit. ``has_several``: there is more than one target.
     """
 
     def __init__(self, configuration: SwitchConfiguration) -> None:
         self.presence = NodePresence()
         self.tenants: dict[str, TenantSettings] = {}
-        self.intervals: dict[tuple[Query, Scope], float] = {}
-        self._configuration = configuration
+        self.intervals: dict[Job, float] = {}
         self._channels_node_by_node = False
         self._discovered_extensions: dict[str, tuple[str, ...]] = {}
-        self._planned_intervals: dict[Target, float] = {}
-        self._demands: dict[tuple[Query, Scope], Demand] = {}
         self.configure(configuration, ())
 
     def configure(self, configuration: SwitchConfiguration, discovered: Iterable[str]) -> None:
-        """Poll what this configuration says, and the tenants that were ``discovered``."""
+        """Poll the tenants of this configuration and the discovered ones."""
         self._configuration = configuration
+        self._source = configuration.queries.options(registrations.SPEC).source
         self._admin_key = KeyHolder("", configuration.key) if configuration.key else None
         self.presence.configure(node.name for node in configuration.nodes)
         codes = dict.fromkeys([*(tenant.code for tenant in configuration.tenants), *discovered])
         self.tenants = {code: configuration.settings(code) for code in codes}
         for code in self._discovered_extensions.keys() - self.tenants.keys():
             del self._discovered_extensions[code]
-        self.intervals = self._intervals(self._kinds())
-        of_tenants = any(scope is Scope.TENANT for _, scope in self.intervals)
-        self.has_several = len(self.intervals) > 1 or (of_tenants and len(self.tenants) > 1)
+        self.intervals = dict(self._find_intervals())
+        has_tenant_queries = any(scope is Scope.TENANT for _, scope in self.intervals)
+        self.has_several = len(self.intervals) > 1 or (has_tenant_queries and len(self.tenants) > 1)
         self._count_and_plan()
 
     @property
     def channels_node_by_node(self) -> bool:
-        """Whether COUNTCHANNELS only told a total, so that each node has to be asked on its own."""
+        """Whether COUNTCHANNELS returned only a total, so that each node needs its own request."""
         return self._channels_node_by_node
 
     @channels_node_by_node.setter
@@ -137,39 +128,36 @@ class Targets:
             self._channels_node_by_node = needed
             self._count_and_plan()
 
-    def accept_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
-        """Take in the nodes of an answer; return 1 for each that is there and 0 for each that is missing."""
+    def update_nodes(self, nodes: Iterable[str], now: float, *, nameless: int) -> dict[str, float]:
+        """Store the nodes in a response; return 1 for each present node and 0 for each missing one."""
         before = self.presence.present
-        present = self.presence.update(nodes, now, nameless=nameless)
+        states = self.presence.update(nodes, now, nameless=nameless)
         if self._channels_node_by_node and self.presence.present != before:
-            self._count_and_plan()  # each node that is new is one more to ask
-        return present
+            self._count_and_plan()
+        return states
 
     def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
-        """Take in the extensions that a tenant was found to have."""
-        before = self._requests_to(self.tenants[code], Query.REGISTRATIONS)
+        """Store the discovered extensions of a tenant."""
+        job, tenant = (Query.REGISTRATIONS, Scope.TENANT), self.tenants[code]
+        before = self._requests_to(tenant, Query.REGISTRATIONS)
         self._discovered_extensions[code] = tuple(sorted(numbers))
-        more = self._requests_to(self.tenants[code], Query.REGISTRATIONS) - before
-        if more:
-            # Only this tenant is counted anew: counting all takes 40 ms, and 5,000 lists come.
-            demand = self._demands[Query.REGISTRATIONS, Scope.TENANT]
-            self._demands[demand.query, demand.scope] = replace(demand, requests=demand.requests + more)
+        more = self._requests_to(tenant, Query.REGISTRATIONS) - before
+        if more:  # counting every tenant again takes 40 ms, and 5,000 lists arrive
+            self._requests[job] += more
             self._plan()
 
     def extensions(self, code: str) -> tuple[str, ...]:
-        """Return the extensions of a tenant whose registrations are followed, as far as they are known."""
+        """Return the known extensions of a tenant whose registrations are polled."""
         tenant = self.tenants[code]
-        found = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
-        if not found or not tenant.polled:  # nearly always: to put 5,000 lists together would take 20 ms
-            return found or tenant.polled
-        return tuple(dict.fromkeys((*found, *tenant.polled)))
+        discovered = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
+        return tuple(dict.fromkeys((*discovered, *tenant.polled))) if discovered else tenant.polled
 
     def is_polled(self, target: Target) -> bool:
-        """Tell whether a target is asked at all."""
+        """Return whether requests are sent to a target."""
         return self.planned_interval(target) < math.inf
 
-    def is_followed(self, target: Target) -> bool:
-        """Tell whether a target is asked, or its registrations are in a list of the whole installation."""
+    def has_values(self, target: Target) -> bool:
+        """Return whether a target gets values: by its own requests, or from one list of all peers."""
         in_one_list = (
             target.query is Query.REGISTRATIONS
             and (Query.REGISTRATIONS, Scope.SWITCH) in self.intervals
@@ -178,122 +166,97 @@ class Targets:
         return in_one_list or self.is_polled(target)
 
     def planned_interval(self, target: Target) -> float:
-        """Return the seconds between two requests to a target, as planned; infinity where none are sent."""
-        pace = self._planned_intervals.get(target)
-        if pace is None:  # each request asks for it seven times
-            pace = self._planned_intervals[target] = self._planned_interval(target)
-        return pace
-
-    def _planned_interval(self, target: Target) -> float:
+        """Return the planned seconds between two requests to a target; infinity if there are none."""
         job = target.query, target.scope
-        tenant = self.tenants.get(target.tenant) if target.scope is Scope.TENANT else None
-        interval = tenant.interval(target.query) if tenant else self.intervals.get(job)
-        if interval is None or job not in self.intervals or (target.scope is Scope.TENANT and tenant is None):
+        shortest = self.intervals.get(job)
+        if shortest is None:
             return math.inf
-        return interval * self.plan.cycles[job] / self.intervals[job]
+        if target.scope is Scope.SWITCH:
+            return self.plan.cycles[job]
+        tenant = self.tenants.get(target.tenant)
+        interval = tenant.interval(target.query) if tenant else None
+        return math.inf if interval is None else interval * self.plan.cycles[job] / shortest
 
     def key_of(self, target: Target) -> KeyHolder:
-        """Return the key a target is asked with. Raises LookupError for one that is never scheduled."""
+        """Return the key for a target. Raises LookupError if there is none, which no scheduled target has."""
         tenant = self.tenants.get(target.tenant)
         if tenant and tenant.own_key and tenant.key:
             return KeyHolder(tenant.code, tenant.key)
         if self._admin_key is None:
-            raise LookupError("a target without a key is never scheduled")
+            raise LookupError(f"no key for {target}: it must not be scheduled")
         return self._admin_key
 
     @property
     def keys(self) -> dict[str, Key]:
-        """All keys that something is asked with, by owner: a tenant code, or "" for the admin key."""
+        """All keys in use, by owner: a tenant code, or "" for the admin key."""
         own = {code: tenant.key for code, tenant in self.tenants.items() if tenant.own_key and tenant.key}
         return {**({"": self._admin_key.key} if self._admin_key else {}), **own}
 
     def requests(self, query: Query, scope: Scope) -> float:
-        """Return the requests of an average sweep: a tenant with twice the interval is half in it."""
-        return self._demands[query, scope].requests
+        """Return the requests in an average sweep: a tenant with twice the interval counts half."""
+        return self._requests[query, scope]
 
-    def _demand(self, query: Query, scope: Scope, kinds: _Kinds) -> Demand:
-        if scope is Scope.SWITCH:
-            count: float = len(self.for_switch(query))
-        else:
-            asked = [(tenant, alike) for tenant, alike in kinds if self.asks(query, tenant)]
-            count = sum(alike * self._requests_to(tenant, query) for tenant, alike in asked)
-        return Demand(query, scope, count, self.intervals[query, scope])
-
-    def _kinds(self) -> _Kinds:
-        """Return one tenant of each kind, and how many there are of it: 5,000 tenants are of a few kinds."""
-        kinds: dict[tuple[int, bool, int], tuple[TenantSettings, int]] = {}
-        for code, tenant in self.tenants.items():
-            finds = tenant.extensions == "all"
-            kind = id(tenant.intervals), finds, len(self.extensions(code) if finds else tenant.polled)
-            first, alike = kinds.get(kind, (tenant, 0))
-            kinds[kind] = first, alike + 1
-        return list(kinds.values())
-
-    def _requests_to(self, tenant: TenantSettings, query: Query) -> float:
-        shortest, interval = self.intervals.get((query, Scope.TENANT)), tenant.interval(query)
-        if shortest is None or interval is None:
-            return 0
-        by_extension = self.operation(query, Scope.TENANT) is Operation.REGISTRATION
-        return shortest / interval * (len(self.extensions(tenant.code)) if by_extension else 1)
-
-    def for_switch(self, query: Query) -> list[Item]:
-        """Return the requests that ask the whole installation."""
-        one_by_one = query is Query.CHANNELS and self._channels_node_by_node
-        nodes = self.presence.present if one_by_one else ()
+    def switch_items(self, query: Query) -> list[Item]:
+        """Return the installation-wide requests of a query."""
+        node_by_node = query is Query.CHANNELS and self._channels_node_by_node
+        nodes = self.presence.present if node_by_node else ()
         return requests.for_switch(query, self.operation(query, Scope.SWITCH), nodes)
 
     @property
     def registration_parameter(self) -> ExtensionParameter:
-        """How the switch is told of which extension the registration is asked."""
+        """The parameter that names the extension in ``INFO regstate``."""
         return self._configuration.queries.options(registrations.SPEC).parameter
 
     def operation(self, query: Query, scope: Scope) -> Operation:
-        """Return the operation that answers a query."""
+        """Return the operation of a query."""
         spec = QUERIES[query]
         return spec.endpoint(self._configuration.queries.options(spec), scope).operation
 
-    def asks(self, query: Query, tenant: TenantSettings) -> bool:
-        """Tell whether a query is asked of a tenant, one request or more."""
+    def polls(self, query: Query, tenant: TenantSettings) -> bool:
+        """Return whether a query sends any request for a tenant."""
         if tenant.interval(query) is None:
             return False
-        from_list = self._source is RegistrationSource.EXTENSIONS
-        if query is Query.EXTENSIONS:
-            # The list is for the registrations alone: where none are followed nobody needs it.
-            return tenant.extensions == "all" and not from_list and self.asks(Query.REGISTRATIONS, tenant)
+        if query is Query.EXTENSIONS:  # only the registrations need this list
+            is_needed = tenant.extensions == "all" and self._source is not RegistrationSource.EXTENSIONS
+            return is_needed and self.polls(Query.REGISTRATIONS, tenant)
         if query is Query.REGISTRATIONS:
             return tenant.extensions == "all" or bool(tenant.polled)
         return True
 
-    def _intervals(self, kinds: _Kinds) -> dict[tuple[Query, Scope], float]:
-        # A tenant yet to be discovered counts as well: its sweeps are scheduled from the start.
+    def _find_intervals(self) -> Iterable[tuple[Job, float]]:
+        # Tenants yet to be discovered count as well, so that their sweeps are scheduled from the start.
         discover = self._configuration.discover_tenants.enabled
-        tenants = [tenant for tenant, _ in kinds]
-        tenants += [self._configuration.settings("")] if discover else []
-        in_one_list = self._source is RegistrationSource.PEERS and self._configuration.key is not None
-        intervals = {}
+        tenants = [*self.tenants.values(), *([self._configuration.settings("")] if discover else [])]
+        in_one_list = self._source is RegistrationSource.PEERS and self._admin_key is not None
         for query in Query:
-            whole = self._configuration.interval(query, Scope.SWITCH)
-            each = [tenant.interval(query) for tenant in tenants if self.asks(query, tenant)]
-            shortest = min((interval for interval in each if interval is not None), default=None)
+            interval = self._configuration.interval(query, Scope.SWITCH)
+            each = [tenant.interval(query) for tenant in tenants if self.polls(query, tenant)]
+            shortest = min((seconds for seconds in each if seconds is not None), default=None)
             if query is Query.REGISTRATIONS and in_one_list:
-                whole, shortest = shortest, None
-            if query is Query.TENANTS and not discover:
-                whole = None
-            if whole is not None:
-                intervals[query, Scope.SWITCH] = whole
+                interval, shortest = shortest, None
+            if interval is not None and (query is not Query.TENANTS or discover):
+                yield (query, Scope.SWITCH), interval
             if shortest is not None:
-                intervals[query, Scope.TENANT] = shortest
-        return intervals
+                yield (query, Scope.TENANT), shortest
 
-    @property
-    def _source(self) -> RegistrationSource:
-        return self._configuration.queries.options(registrations.SPEC).source
+    def _requests_to(self, tenant: TenantSettings, query: Query) -> float:
+        shortest, interval = self.intervals.get((query, Scope.TENANT)), tenant.interval(query)
+        if shortest is None or interval is None or not self.polls(query, tenant):
+            return 0
+        by_extension = query is Query.REGISTRATIONS and self._source is RegistrationSource.REGSTATE
+        return shortest / interval * (len(self.extensions(tenant.code)) if by_extension else 1)
 
     def _count_and_plan(self) -> None:
-        kinds = self._kinds()
-        self._demands = {(query, scope): self._demand(query, scope, kinds) for query, scope in self.intervals}
+        self._requests: dict[Job, float] = {}
+        for query, scope in self.intervals:
+            if scope is Scope.SWITCH:
+                self._requests[query, scope] = len(self.switch_items(query))
+            else:
+                self._requests[query, scope] = sum(
+                    self._requests_to(tenant, query) for tenant in self.tenants.values()
+                )
         self._plan()
 
     def _plan(self) -> None:
-        self.plan = plan(self._demands.values(), self._configuration.max_requests_per_second)
-        self._planned_intervals.clear()
+        demands = [Demand(*job, self._requests[job], interval) for job, interval in self.intervals.items()]
+        self.plan = plan(demands, self._configuration.max_requests_per_second)

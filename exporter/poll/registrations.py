@@ -1,25 +1,24 @@
-"""The registrations of a tenant: asked one extension at a time, or read from a list."""
+"""The registrations of a tenant: requested for one extension at a time, or read from a list."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.metrics import catalogue
 from exporter.model import Extensions, Failure, Peers, Reason, Registration, RegistrationState
 from exporter.store import Families
 
 _ENOUGH = 90
-"""Per cent of the extensions that must have given a state for the query to succeed (design, section 5)."""
+"""Percent of the extensions that need a state for the query to succeed (design, section 5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     state: Registration
     at: float
 
 
 class Registrations:
-    """What is known of each extension of one tenant that is asked one by one. Times are monotonic seconds."""
+    """The states of one tenant's extensions that are requested one by one. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._extensions: tuple[str, ...] = ()
@@ -27,18 +26,17 @@ class Registrations:
         self._failures: dict[str, Failure] = {}
 
     def set_extensions(self, extensions: Sequence[str]) -> None:
-        """Follow these extensions, and forget all others."""
+        """Keep these extensions, and drop all others."""
         if self._extensions == extensions:
             return
         self._extensions = tuple(extensions)
-        for known in (self._states, self._failures):
-            for extension in known.keys() - set(extensions):
-                del known[extension]
+        self._states = {number: self._states[number] for number in extensions if number in self._states}
+        self._failures = {number: self._failures[number] for number in extensions if number in self._failures}
 
     def record(self, extension: str, outcome: RegistrationState | Failure, now: float) -> None:
-        """Note what came back for one extension. A failure changes no state."""
+        """Store the outcome for one extension. A failure changes no state."""
         if extension not in self._extensions:
-            return  # it left while it was being asked
+            return  # removed while its request was in flight
         if isinstance(outcome, Failure):
             self._failures[extension] = outcome
         else:
@@ -46,24 +44,20 @@ class Registrations:
             self._states[extension] = _State(outcome.state, now)
 
     def verdict(self) -> Failure | bool:
-        """Tell how the query goes: True, or the commonest failure; False while that is not decided yet."""
+        """Return True if the query succeeds, the most common failure if not, and False if undecided."""
         failed = len(self._failures)
         if 100 * failed > len(self._extensions) * (100 - _ENOUGH):
-            commonest, _ = Counter(failure.reason for failure in self._failures.values()).most_common(1)[0]
-            detail = next(f.detail for f in self._failures.values() if f.reason is commonest)
-            return Failure(commonest, f"{failed} of {len(self._extensions)} extensions: {detail}")
+            reason, _ = Counter(failure.reason for failure in self._failures.values()).most_common(1)[0]
+            detail = next(failure.detail for failure in self._failures.values() if failure.reason is reason)
+            return Failure(reason, f"{failed} of {len(self._extensions)} extensions: {detail}")
         succeeded = len(self._states.keys() - self._failures.keys())
         return 100 * succeeded >= len(self._extensions) * _ENOUGH
 
     def families(self, *, oldest: float) -> Families:
-        """Return the values of the tenant; a state that is older than ``oldest`` counts as unknown."""
-        return registration_families(
-            {extension: self._state(extension, oldest) for extension in self._extensions}
-        )
-
-    def _state(self, extension: str, oldest: float) -> Registration:
-        held = self._states.get(extension)
-        return held.state if held and held.at >= oldest else Registration.UNKNOWN
+        """Return the values of the tenant; a state older than ``oldest`` counts as unknown."""
+        states = dict.fromkeys(self._extensions, Registration.UNKNOWN)
+        states |= {number: known.state for number, known in self._states.items() if known.at >= oldest}
+        return registration_families(states)
 
 
 def registration_families(states: Mapping[str, Registration]) -> Families:
@@ -79,27 +73,27 @@ def registration_families(states: Mapping[str, Registration]) -> Families:
 
 
 def states_in_list(
-    listed: Extensions, wanted: Sequence[str] | None
+    listed: Extensions, polled: Sequence[str] | None
 ) -> tuple[dict[str, Registration], Failure | None]:
-    """Read the states of a tenant's extensions from its list; ``wanted`` None is every one of them.
+    """Return the states in a tenant's list of the ``polled`` extensions, or of all if None.
 
-    Also returns why the query failed, where too few of those that are wanted are in the list.
+    Also returns a failure if too many of the polled extensions are missing.
     """
     states = {row.number: row.state for row in listed.rows}
-    if wanted is None:
+    if polled is None:
         return states, None
-    missing = len(wanted) - len(states.keys() & set(wanted))
+    missing = len(polled) - len(states.keys() & set(polled))
     failure = None
-    if 100 * missing > len(wanted) * (100 - _ENOUGH):
-        detail = f"{missing} of {len(wanted)} extensions are not in the tenant's list: check their numbers"
+    if 100 * missing > len(polled) * (100 - _ENOUGH):
+        detail = f"{missing} of {len(polled)} extensions are not in the tenant's list: check their numbers"
         failure = Failure(Reason.DECODE, detail)
-    return {number: states.get(number, Registration.UNKNOWN) for number in wanted}, failure
+    return {number: states.get(number, Registration.UNKNOWN) for number in polled}, failure
 
 
 def states_by_tenant(listed: Peers) -> dict[str, dict[str, Registration]]:
-    """Sort the peers of a whole installation by tenant code: a SIP user is ``<number>-<CODE>`` (seen).
+    """Return the states of all peers by tenant code and number: a SIP user is ``<number>-<CODE>`` (seen).
 
-    A phone that is on several nodes is registered if it is on any of them.
+    A phone that is on several nodes is registered if any of them says so.
     """
     tenants: dict[str, dict[str, Registration]] = defaultdict(dict)
     for row in listed.rows:
@@ -110,12 +104,12 @@ def states_by_tenant(listed: Peers) -> dict[str, dict[str, Registration]]:
 
 
 def states_of_peers(
-    found: Mapping[str, Registration], wanted: Iterable[str], *, is_complete: bool = True
+    found: Mapping[str, Registration], extensions: Iterable[str], *, is_complete: bool = True
 ) -> dict[str, Registration]:
     """Return the states of a tenant's extensions from its peers.
 
-    CHANSIPPEERS shows "the peers registered on all nodes" (vendor's reference): who is not there is not. Of a
-    list that is not complete, because a name in it could not be read, that is unknown.
+    CHANSIPPEERS shows "the peers registered on all nodes" (vendor's reference), so a missing peer is
+    unregistered. If the list has rows without a readable name, a missing peer is unknown.
     """
-    absent = Registration.UNREGISTERED if is_complete else Registration.UNKNOWN
-    return {number: found.get(number, absent) for number in wanted}
+    missing = Registration.UNREGISTERED if is_complete else Registration.UNKNOWN
+    return {number: found.get(number, missing) for number in extensions}

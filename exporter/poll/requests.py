@@ -1,11 +1,11 @@
-"""Which requests one sweep of a query consists of, in the order in which they are sent."""
+"""The requests of one sweep, in the order in which they are sent."""
 
 import heapq
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from exporter.model import ExtensionParameter, Query, Scope, Target
 from exporter.queries import QUERIES
@@ -13,7 +13,7 @@ from exporter.request import Operation, Request
 
 
 class Item(NamedTuple):
-    """One request of a sweep. ``part`` is the node or the extension, where a target is asked part by part."""
+    """One request of a sweep; ``part`` is its node or extension, if the target needs several requests."""
 
     target: Target
     request: Request
@@ -22,7 +22,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Items(Collection[Item]):
-    """So many requests, each made when its turn comes: to make 250,000 at once takes half a second."""
+    """A number of requests, made lazily: 250,000 at once take half a second."""
 
     count: int
     make: Callable[[], Iterator[Item]]
@@ -37,31 +37,27 @@ class Items(Collection[Item]):
         return any(item == made for made in self)
 
 
-_Entry = TypeVar("_Entry")
-
-
 def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) -> list[Item]:
-    """Return what one sweep asks of the whole installation: itself, and each of ``nodes`` on its own."""
+    """Return the installation-wide request of a query, and one for each of ``nodes``."""
     target = Target(query, Scope.SWITCH)
-    return [Item(target, Request(operation))] + [
-        Item(target, Request(operation, node=node), part=node) for node in nodes
-    ]
+    return [Item(target, Request(operation, node=node), part=node) for node in ("", *nodes)]
 
 
 def for_tenants(operation: Operation, targets: Sequence[Target]) -> Items:
-    """Return what one sweep of a query asks of the tenants, one request each."""
+    """Return one request for each tenant, beginning at the start that the query declares."""
 
     def make() -> Iterator[Item]:
-        for target in _from_its_start(targets, targets[0].query) if targets else ():
+        start = int(len(targets) * _start_of(targets[0].query)) if targets else 0
+        for target in chain(islice(targets, start, None), islice(targets, start)):
             yield Item(target, Request(operation, tenant=target.tenant))
 
     return Items(len(targets), make)
 
 
 def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: ExtensionParameter) -> Items:
-    """Return what one sweep asks of the extensions of the tenants, one request each.
+    """Return one request for each extension.
 
-    Each tenant's extensions are spread over the whole sweep, so that its requests do not queue up.
+    The extensions of each tenant are spread over the whole sweep, so that its requests do not queue up.
     """
 
     def make() -> Iterator[Item]:
@@ -75,9 +71,9 @@ def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: Extens
 
 
 def _spread(extensions: Mapping[Target, Sequence[str]], start: float) -> Iterator[tuple[Target, str]]:
-    """Give every extension once: those of each tenant evenly spread, from ``start`` (0 to 1) on and around.
+    """Return every extension once, those of each tenant evenly spread, from ``start`` (0 to 1) on and around.
 
-    The heap holds the next one of each tenant: sorting all 250,000 held the event loop for 242 ms (2026-11).
+    The heap has the next one of each tenant: sorting all 250,000 blocked the event loop for 242 ms (2026-11).
     """
     heap = []
     for order, (target, numbers) in enumerate(extensions.items()):
@@ -94,11 +90,6 @@ def _spread(extensions: Mapping[Target, Sequence[str]], start: float) -> Iterato
             heapq.heapreplace(heap, following)
         else:
             heapq.heappop(heap)
-
-
-def _from_its_start(entries: Sequence[_Entry], query: Query) -> Iterator[_Entry]:
-    start = int(len(entries) * _start_of(query))
-    return chain(islice(entries, start, None), islice(entries, start))
 
 
 def _start_of(query: Query) -> float:

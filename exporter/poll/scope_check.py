@@ -1,7 +1,7 @@
-"""Noticing that a switch ignores ``tenant`` and answers for the whole installation.
+"""Detects a switch that ignores ``tenant`` and returns figures of the whole installation.
 
-Some operations do not document the parameter (COUNTCALLS, vendor's reference), and a count of the whole
-installation served as that of each tenant would be wrong 5,000 times.
+Some operations do not document the parameter (COUNTCALLS, vendor's reference), and the installation's figure
+would be exported for 5,000 tenants.
 """
 
 from collections import defaultdict, deque
@@ -11,88 +11,86 @@ from exporter.model import Answer, Counts, Failure, Number, Query, Reason, Scope
 from exporter.poll.context import SwitchContext
 from exporter.queries import QUERIES
 
-_WITNESSES = 5
-_REMEMBERED = 3
+_DISTINCT_TENANTS = 5
+_SWITCH_FIGURES = 3
 
 
 class ScopeCheck:
-    """Compares what the tenants answer to one query with what the whole installation answers."""
+    """Compares the tenants' figures of one query with those of the installation."""
 
     def __init__(self) -> None:
         self.is_ignored = False
-        self._whole: deque[float] = deque(maxlen=_REMEMBERED)
+        self._of_switch: deque[float] = deque(maxlen=_SWITCH_FIGURES)
         self._same: set[str] = set()
         self._different: set[str] = set()
 
     def record_switch(self, figure: float) -> None:
-        """Take in a figure of the whole. The last three count, for it moves while the tenants are asked."""
-        self._whole.append(figure)
+        """Store an installation-wide figure. The last three count, since it changes during a tenant sweep."""
+        self._of_switch.append(figure)
 
     def record_tenant(self, code: str, figure: float) -> bool:
-        """Take in a tenant's figure; return whether what is believed of the switch changed with it.
+        """Record a tenant's figure; return whether ``is_ignored`` changed.
 
-        ``tenant`` is ignored when at least five tenants answered, and all of them exactly the non-zero figure
-        of the whole; it is heeded again when five tenants answered something else.
+        ``tenant`` counts as ignored when at least five tenants have figures, and all of them exactly the
+        non-zero one of the installation. It counts as respected again after five different figures.
         """
-        is_same = figure != 0 and figure in self._whole
-        if is_same:
-            self._same.add(code)
-            self._different.discard(code)
-        else:
-            self._same.discard(code)
-            self._different.add(code)
+        is_same = figure != 0 and figure in self._of_switch
+        self.drop(code)
+        (self._same if is_same else self._different).add(code)
         was_ignored = self.is_ignored
-        if was_ignored and len(self._different) >= _WITNESSES:
-            self.is_ignored = False
-        elif not was_ignored and len(self._same) >= _WITNESSES and not self._different:
-            self.is_ignored = True
-        if self.is_ignored is not was_ignored:
-            self._same.clear()
-            self._different.clear()
-        return self.is_ignored is not was_ignored
+        if was_ignored:
+            self.is_ignored = len(self._different) < _DISTINCT_TENANTS
+        else:
+            self.is_ignored = len(self._same) >= _DISTINCT_TENANTS and not self._different
+        if self.is_ignored is was_ignored:
+            return False
+        self._same.clear()
+        self._different.clear()
+        return True
 
-    def forget(self, code: str) -> None:
-        """Forget a tenant that left."""
+    def drop(self, code: str) -> None:
+        """Drop a tenant that is no longer polled."""
         self._same.discard(code)
         self._different.discard(code)
 
 
 class ScopeChecks:
-    """Rejects the tenants' figures of each query for which the switch ignores ``tenant``."""
+    """Rejects tenant figures of each query for which the switch ignores ``tenant``."""
 
     def __init__(self, context: SwitchContext) -> None:
         self._context = context
         self._checks: defaultdict[Query, ScopeCheck] = defaultdict(ScopeCheck)
 
     def check(self, target: Target, answer: Number | Counts) -> Answer | Failure:
-        """Return the answer, or why it is not the tenant's."""
+        """Return the answer, or a failure if it is not about the tenant."""
         figure = answer.value if isinstance(answer, Number) else answer.whole
         if figure is None or not QUERIES[target.query].has_both_scopes:
             return answer
         check = self._checks[target.query]
         if target.scope is Scope.SWITCH:
             check.record_switch(figure)
-        elif check.record_tenant(target.tenant, figure):
-            self._follow_change(target.query, is_ignored=check.is_ignored)
-        if target.scope is Scope.SWITCH or not check.is_ignored:
+            return answer
+        if check.record_tenant(target.tenant, figure):
+            self._apply_change(target.query, is_ignored=check.is_ignored)
+        if not check.is_ignored:
             return answer
         return Failure(
             Reason.SCOPE_IGNORED,
-            "every tenant is given the figure of the whole installation; "
+            "expected the tenant's figure, got that of the whole installation for every tenant; "
             f"set queries.{target.query}.tenant_interval to off",
         )
 
-    def forget(self, codes: Collection[str]) -> None:
-        """Forget tenants that left."""
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
         for check in self._checks.values():
             for code in codes:
-                check.forget(code)
+                check.drop(code)
 
-    def _follow_change(self, query: Query, *, is_ignored: bool) -> None:
+    def _apply_change(self, query: Query, *, is_ignored: bool) -> None:
         context = self._context
         if is_ignored:
             for code in context.targets.tenants:
                 context.store.forget(Target(query, Scope.TENANT, code))
             context.log.error("the switch ignores `tenant` for this query", query=query.value)
         else:
-            context.log.info("the switch heeds `tenant` again for this query", query=query.value)
+            context.log.info("the switch respects `tenant` again for this query", query=query.value)

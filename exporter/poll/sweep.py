@@ -1,4 +1,4 @@
-"""Sweeps, retries and first requests: when each target is due, and what is sent then."""
+"""Sweeps, retries and first requests: when each target is due, and which requests are sent then."""
 
 import asyncio
 import math
@@ -10,103 +10,93 @@ from exporter.poll import requests
 from exporter.poll.context import SwitchContext
 from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import Fetcher
-from exporter.poll.planner import Plan, Targets
+from exporter.poll.planner import Job, Plan, Targets
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
 from exporter.request import Operation
 
 _RETRY_SPREAD = 10.0
 
-_AT_A_TIME = 500
-"""Tenants that are looked at before it yields to the event loop: some 2 ms."""
-
-Job = tuple[Query, Scope]
+_BATCH = 500
+"""Tenants that are checked, in some 2 ms, before it yields to the event loop."""
 
 
 class _Due(NamedTuple):
-    """When a target is due again, at this pace; at another one it is due at once."""
+    """When a target is due again, while this is its interval."""
 
     at: float
-    pace: float
+    interval: float
 
 
 class DueTargets:
-    """When each target of a switch is asked again. Times are monotonic seconds.
+    """When each target of a switch is due. Times are those of ``Clock.elapsed``.
 
-    What takes long for 5,000 tenants yields to the event loop, so tenants may leave and come meanwhile.
+    What takes long for 5,000 tenants yields to the event loop, and tenants may be added or removed then.
     """
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        # One object for each target, shared by all that keep it: else each would keep its own.
-        self._known: dict[Query, dict[str, Target]] = {}
         self._next: dict[Target, _Due] = {}
 
     async def items(self, query: Query, scope: Scope, now: float) -> Collection[Item]:
-        """Return the requests of a sweep that starts now: to every target that is due.
-
-        A tenant with a longer interval than the query's shortest is in only as many sweeps as it asks for.
-        """
+        """Return the requests of a sweep that starts now: one or more for each target that is due."""
         if scope is Scope.SWITCH:
-            return self._targets.for_switch(query)
+            return self._targets.switch_items(query)
         return await self._items(query, list(self._targets.tenants), due_at=now, now=now)
 
     async def items_for(self, query: Query, codes: Sequence[str], now: float) -> Collection[Item]:
-        """Return the requests that ask these tenants now, whether they are due or not."""
+        """Return the requests for these tenants, whether they are due or not."""
         return await self._items(query, codes, due_at=math.inf, now=now)
 
     def item_for(self, target: Target, now: float) -> Item | None:
-        """Return a request to one target, or None where it is not polled (any more)."""
+        """Return one request for a target, or None if it is not polled."""
         if not self._targets.is_polled(target):
             return None
         if target.scope is Scope.SWITCH:
-            return self._targets.for_switch(target.query)[0]
+            return self._targets.switch_items(target.query)[0]
         self._set_next_due(target, now, 1.0)
         return next(iter(self._requests(target.query, [target])), None)
 
-    def forget(self, codes: Collection[str]) -> None:
-        """Forget tenants that left."""
-        for known in self._known.values():
-            for code in known.keys() & codes:
-                self._next.pop(known.pop(code), None)
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._next = {target: due for target, due in self._next.items() if target.tenant not in codes}
 
     async def _items(
         self, query: Query, codes: Sequence[str], *, due_at: float, now: float
     ) -> Collection[Item]:
         due: list[Target] = []
-        for start in range(0, len(codes), _AT_A_TIME):
+        for start in range(0, len(codes), _BATCH):
             if start:
                 await asyncio.sleep(0)
-            due += self._due(query, codes[start : start + _AT_A_TIME], due_at)
-        for start in range(0, len(due), _AT_A_TIME):
+            due += self._due(query, codes[start : start + _BATCH], due_at)
+        for start in range(0, len(due), _BATCH):
             if start:
                 await asyncio.sleep(0)
-            for position, target in enumerate(due[start : start + _AT_A_TIME], start=start + 1):
+            for position, target in enumerate(due[start : start + _BATCH], start=start + 1):
                 self._set_next_due(target, now, position / len(due))
         return self._requests(query, [target for target in due if self._targets.is_polled(target)])
 
     def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:
-        known = self._known.setdefault(query, {})
         for code in codes:
             tenant = self._targets.tenants.get(code)
-            if tenant is None or not self._targets.asks(query, tenant):
+            if tenant is None or not self._targets.polls(query, tenant):
                 continue
-            target = known.get(code) or known.setdefault(code, Target(query, Scope.TENANT, code))
-            turn, pace = self._next.get(target), self._targets.planned_interval(target)
-            if pace < math.inf and (turn is None or turn.at <= at or turn.pace != pace):
+            target = Target(query, Scope.TENANT, code)
+            due, interval = self._next.get(target), self._targets.planned_interval(target)
+            if interval < math.inf and (due is None or due.at <= at or due.interval != interval):
                 yield target
 
     def _set_next_due(self, target: Target, now: float, share: float) -> None:
-        """Note that it is a target's turn. ``share`` tells the last one in a sweep, 1, from the others."""
-        pace = self._targets.planned_interval(target)
-        if pace == math.inf:
-            return  # it has left meanwhile
-        # Half a sweep is taken off, so that one that comes a little early counts as well.
+        """Set when a target is due again; ``share`` is its place in the sweep, 1 for the last one."""
+        interval = self._targets.planned_interval(target)
+        if interval == math.inf:
+            return
+        # Half a sweep less, so that a sweep which starts a little early includes the target.
         early = self._targets.plan.cycles[target.query, target.scope] / 2
-        turn = self._next.get(target)
-        if pace <= 2 * early or (turn and turn.pace == pace):
-            share = 1.0  # asked together for the first time, the others would stay together for good
-        self._next[target] = _Due(now + pace * share - early, pace)
+        due = self._next.get(target)
+        if interval <= 2 * early or (due and due.interval == interval):
+            share = 1.0  # only the first sweep spreads those with a longer interval over several sweeps
+        self._next[target] = _Due(now + interval * share - early, interval)
 
     def _requests(self, query: Query, targets: list[Target]) -> Collection[Item]:
         operation = self._targets.operation(query, Scope.TENANT)
@@ -119,9 +109,9 @@ class DueTargets:
 
 
 class Sweeps:
-    """The sweeps of one switch that are under way, and when the newest of each query began.
+    """The running sweeps of one switch, and the start of the latest one of each query.
 
-    Time asleep is no part of a cycle: values would be kept for three nights because of one.
+    A cycle excludes the time that the machine was asleep: one night would keep values for three.
     """
 
     def __init__(
@@ -139,84 +129,85 @@ class Sweeps:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def sweep(self, query: Query, scope: Scope) -> None:
-        """Ask every target of a query that is due; return when the last request was sent."""
-        if (query, scope) not in self._targets.intervals:
-            return  # it was switched off when its turn had come
+        """Send the requests of all targets that are due; return when the last one was sent."""
+        job = query, scope
+        if job not in self._targets.intervals:
+            return  # a reload disabled it
         now, started = self._clock.elapsed(), self._clock.monotonic()
-        before = self._last_start.get((query, scope))
-        self._last_start[query, scope] = started
-        cycle = self._targets.plan.cycles[query, scope]
-        spread = self._first_spread(query, scope) if before is None else cycle
+        before = self._last_start.get(job)
+        self._last_start[job] = started
+        spread = self._first_spread(job)
         if before is not None:
+            spread = self._targets.plan.cycles[job]
             self._context.store.set_cycle(query, scope, started - before)
         run = self._start(self._run(query, scope, spread, now), name=f"sweep {query} {scope}")
-        self._sweeps[query, scope] = run
+        self._sweeps[job] = run
         await _end_of(run)
         if before is None and query is Query.EXTENSIONS and self._targets.tenants:
             self._start(self._request_registrations())
 
     async def retry(self) -> None:
-        """Ask again what failed and has a long way to its next sweep."""
+        """Retry failed targets whose next sweep is far away."""
         now = self._clock.elapsed()
         items = [self._due.item_for(target, now) for target in self._policy.due_retries(now)]
         due = [item for item in items if item is not None]
         await _end_of(self._start(self._dispatcher.run(due, _RETRY_SPREAD)))
 
     def first_sweep(self, codes: Sequence[str], preparation: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Ask tenants that are new for the first time, without waiting for the next sweep.
+        """Start the ``preparation``, and send the first requests for new tenants after it.
 
-        They are asked after the ``preparation``. Returns the task that does that.
+        Returns the task of the preparation.
         """
         preparing = self._start(preparation)
         self._start(self._first_sweep(codes, preparing))
         return preparing
 
-    def ask_now(self, target: Target) -> None:
-        """Ask one target at once, if it is polled."""
+    def request_now(self, target: Target) -> None:
+        """Start a request to one target, if it is polled."""
         if item := self._due.item_for(target, self._clock.elapsed()):
             self._start(self._dispatcher.run([item], 0.0))
 
-    def forget(self, codes: Collection[str]) -> None:
-        """Forget tenants that left."""
-        self._due.forget(codes)
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._due.drop_tenants(codes)
 
     def reconfigure(self, before: Plan) -> list[Job]:
-        """Follow the plan that has replaced ``before``.
+        """Adapt to the plan that replaced ``before``.
 
-        Returns the queries whose cycle has changed: their sweeps were cancelled, and must be started again.
+        Returns the queries with another cycle. Their sweeps were cancelled and must be started again.
         """
         cycles = self._targets.plan.cycles
         for job, run in self._sweeps.items():
             if cycles.get(job) != before.cycles.get(job):
                 run.cancel()  # it was spread over the old cycle
         for job in self._last_start.keys() - cycles.keys():
-            del self._last_start[job]  # the time during which it is off is no cycle
+            del self._last_start[job]  # a cycle must not include the time that the query was off
         return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
 
     def after_gap(self, seconds: float) -> list[Job]:
-        """Go on after so many seconds in which the machine slept or was paused.
+        """Resume after a gap in which the machine was asleep or paused.
 
-        Returns the queries that were due at least once in the meantime: their sweeps were cancelled, and
-        must be started again, as after a start. Requests that were in flight for longer than the timeout end.
+        Returns the queries that missed a sweep. Their sweeps were cancelled and must be started again. After
+        a gap longer than the timeout, all requests in flight are cancelled.
         """
         if seconds >= self._context.configuration.timeout:
             self._start(self._dispatcher.stop())
         missed = [job for job, cycle in self._targets.plan.cycles.items() if cycle <= seconds]
         for job in missed:
-            self._last_start.pop(job, None)  # the time with the gap in it is no cycle
+            self._last_start.pop(job, None)  # a cycle must not include the gap
             if run := self._sweeps.get(job):
                 run.cancel()
         return missed
 
     async def stop(self) -> None:
-        """End all that is under way."""
+        """Cancel everything that is running."""
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
 
-    def _first_spread(self, query: Query, scope: Scope) -> float:
-        return min(self._targets.plan.cycles[query, scope], self._targets.plan.first_sweep)
+    def _first_spread(self, job: Job) -> float:
+        return min(self._targets.plan.cycles[job], self._targets.plan.first_sweep)
 
     async def _run(self, query: Query, scope: Scope, spread: float, now: float) -> None:
         items = await self._due.items(query, scope, now)
@@ -239,22 +230,20 @@ class Sweeps:
         for query, scope in list(self._targets.intervals):
             if scope is Scope.TENANT:
                 items = await self._due.items_for(query, codes, self._clock.elapsed())
-                if (query, scope) in self._targets.intervals:  # there may have been a reload
-                    sweeps.append((items, self._first_spread(query, scope)))
+                if (query, scope) in self._targets.intervals:  # a reload may have disabled it
+                    sweeps.append((items, self._first_spread((query, scope))))
         await asyncio.gather(*(self._dispatcher.run(items, spread) for items, spread in sweeps))
         if codes and (Query.EXTENSIONS, Scope.TENANT) in self._targets.intervals:
             await self._request_registrations()
 
     async def _request_registrations(self) -> None:
-        """Ask for the list of all peers, where there is one, when the lists of extensions have come.
+        """Request the list of all peers, if it is polled, after the lists of extensions have arrived.
 
-        Only now is it known which extensions to look for in it, and its next sweep may be minutes away.
+        Only then is it known which extensions to look up, and its next sweep may be minutes away.
         """
-        if requests := self._dispatcher.requests:
-            await asyncio.wait(requests)
-        item = self._due.item_for(Target(Query.REGISTRATIONS, Scope.SWITCH), self._clock.elapsed())
-        if item:
-            await self._dispatcher.run([item], 0.0)
+        if in_flight := self._dispatcher.requests:
+            await asyncio.wait(in_flight)
+        self.request_now(Target(Query.REGISTRATIONS, Scope.SWITCH))
 
     def _start(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -264,7 +253,7 @@ class Sweeps:
 
 
 async def _end_of(run: asyncio.Task[None]) -> None:
-    """Wait for the end of a run that may be cancelled by others; raise what it raised."""
+    """Wait for the end of a task that others may cancel; raise its exception."""
     try:
         await asyncio.wait({run})
     finally:

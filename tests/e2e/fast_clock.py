@@ -159,7 +159,7 @@ class FastExporter:
     async def reload(self, configuration: SwitchConfiguration) -> None:
         """Exchange the configuration, as a reload does."""
         self.poller.reconfigure(configuration, open_client(configuration), ())
-        await self.poller.wait_until_declared()
+        await self.poller.wait_until_prepared()
         self.schedule()
 
     def schedule(self) -> None:

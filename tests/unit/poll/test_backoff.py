@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.poll.backoff import LONGEST, Backoff, SwitchPause, next_backoff
+from exporter.poll.backoff import LONGEST_PAUSE, Backoff, SwitchPause, next_backoff
 
 _SLOWED = [Reason.TIMEOUT, Reason.AUTH]
 _NOT_SLOWED = [reason for reason in Reason if reason not in _SLOWED]
@@ -132,10 +132,10 @@ def test_the_pause_has_bounds(reason: Reason, interval: float, failures: int) ->
 
     assert held is not None
     assert held.failures == failures
-    assert 100 <= held.retry_at <= 100 + LONGEST
+    assert 100 <= held.retry_at <= 100 + LONGEST_PAUSE
 
 
-@pytest.mark.parametrize(("interval", "pause"), [(60.0, LONGEST - 30), (3600.0, LONGEST)])
+@pytest.mark.parametrize(("interval", "pause"), [(60.0, LONGEST_PAUSE - 30), (3600.0, LONGEST_PAUSE)])
 def test_a_target_that_fails_for_weeks(interval: float, pause: float) -> None:
     """After thousands of failures in a row the pause is what it was: 15 minutes."""
     held = None

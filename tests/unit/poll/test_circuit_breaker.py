@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import TRANSPORT_REASONS, Query, Reason, Scope, Target
-from exporter.poll.circuit_breaker import CircuitBreaker
+from exporter.poll.backoff import CircuitBreaker
 
 _TARGETS = [Target(query, Scope.SWITCH) for query in (Query.PEERS, Query.CHANNELS, Query.CALLS)]
 _PEERS, _CHANNELS, _CALLS = _TARGETS
@@ -141,6 +141,6 @@ def test_a_tenant_that_left_is_no_probe() -> None:
     _record(breaker, _ACME, None, 0.1)
     _record(breaker, _PEERS, None, 0.5)
 
-    breaker.forget({"ACME"})
+    breaker.drop_tenants({"ACME"})
 
     assert breaker.probe_target == _PEERS

@@ -157,7 +157,7 @@ def test_looks_once_a_minute(configured: Configured) -> None:
     hours.refresh([switch.settings("A")])
     assert store.values(catalogue.TENANT_OPEN, "A") is None
 
-    hours.forget()
+    hours.reset()
     hours.refresh([switch.settings("A")])
     assert store.values(catalogue.TENANT_OPEN, "A") == 1
 

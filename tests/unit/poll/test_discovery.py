@@ -17,7 +17,7 @@ def _list(*codes: str, disabled: tuple[str, ...] = (), name: str = "Name of") ->
 
 
 def _wanted(discovery: TenantDiscovery, configured: Configured, **patterns: list[str]) -> list[str]:
-    return discovery.wanted(configured(discover_tenants={"enabled": True, **patterns}))
+    return discovery.selected(configured(discover_tenants={"enabled": True, **patterns}))
 
 
 def test_what_is_listed_is_wanted(configured: Configured) -> None:
@@ -34,7 +34,7 @@ def test_not_where_it_is_off(configured: Configured) -> None:
     discovery = TenantDiscovery()
     discovery.accept(_list(*_CODES))
 
-    assert discovery.wanted(configured()) == []
+    assert discovery.selected(configured()) == []
 
 
 def test_patterns_match_whole_codes(configured: Configured) -> None:

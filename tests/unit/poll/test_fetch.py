@@ -40,7 +40,7 @@ def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
 def test_a_large_answer_is_not_quoted(mask: Mask) -> None:
     """Of an answer that would take long to mask only the size is told, with the reason it has anyway."""
     failure = _read(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), mask)
-    assert failure == Failure(Reason.DECODE, "100,015 bytes came that are no answer to this")
+    assert failure == Failure(Reason.DECODE, "unexpected response of 100,015 bytes")
 
 
 def test_an_answer_that_is_a_key_is_a_failure(mask: Mask) -> None:
@@ -96,7 +96,7 @@ def test_a_large_answer_is_not_shown(mask: Mask) -> None:
     """Masking it would hold up the event loop: its size is told."""
     assert (
         displayed(endpoint_of(Operation.COUNT_CALLS), b"x" * 100_000, mask)
-        == "100,000 bytes, too many to be shown"
+        == "100,000 bytes, too large to display"
     )
 
 
@@ -126,8 +126,8 @@ def test_the_newest_answer_of_a_target_is_kept() -> None:
     answers.keep(_CALLS, Reason.REJECTED, "second")
 
     assert answers.of(_CALLS, Reason.REJECTED) == "second"
-    answers.forget(_CALLS)
-    answers.forget(_CALLS)
+    answers.drop(_CALLS)
+    answers.drop(_CALLS)
     assert answers.of(_CALLS, Reason.REJECTED) is None
 
 

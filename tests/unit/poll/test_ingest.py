@@ -25,9 +25,9 @@ from exporter.model import (
     Target,
 )
 from exporter.poll import SwitchContext
+from exporter.poll.backoff import KeyHealth
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.ingest import Ingester
-from exporter.poll.key_health import KeyHealth
 from exporter.poll.planner import Targets
 from exporter.poll.requests import Item
 from exporter.queries.limits import Limits
@@ -190,12 +190,12 @@ async def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> No
     made = taking(nodes=["n1"])
     await made.take(Query.CHANNELS, "", Counts(5, None))
     await made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
-    assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == ["", "n1"]
+    assert [item.part for item in made.targets.switch_items(Query.CHANNELS)] == ["", "n1"]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == {"n1": 3}
 
     await made.take(Query.CHANNELS, "", Counts(None, {"n1": 4}))
 
-    assert [item.part for item in made.targets.for_switch(Query.CHANNELS)] == [""]
+    assert [item.part for item in made.targets.switch_items(Query.CHANNELS)] == [""]
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
     assert made.store.values(catalogue.NODE_CHANNELS) == {"n1": 4}
     await made.take(Query.CHANNELS, "", Counts(3, None), part="n1")  # was in flight meanwhile
@@ -206,12 +206,12 @@ async def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> No
     """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
     made = taking()
     await made.take(Query.CHANNELS, "", Counts(5, None))
-    wanted = made.targets.plan.wanted_rate
+    wanted = made.targets.plan.required_rate
 
     await made.take(Query.PEERS, "", Counts(None, {f"n{number}": 1 for number in range(50)}))
 
-    assert len(made.targets.for_switch(Query.CHANNELS)) == 51
-    assert made.targets.plan.wanted_rate == pytest.approx(wanted + 50 / 30)
+    assert len(made.targets.switch_items(Query.CHANNELS)) == 51
+    assert made.targets.plan.required_rate == pytest.approx(wanted + 50 / 30)
 
 
 @pytest.mark.parametrize(

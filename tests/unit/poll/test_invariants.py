@@ -261,7 +261,7 @@ class Polling(RuleBasedStateMachine):
     async def _reload(self) -> None:
         self.poller.reconfigure(self._configuration(), self._client(), ())
         self._forget_who_left()  # who is found again at once has to be asked first
-        await self.poller.wait_until_declared()
+        await self.poller.wait_until_prepared()
         self._forget_who_left()
         self._schedule()
 

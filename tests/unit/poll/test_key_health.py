@@ -1,7 +1,7 @@
 import pytest
 
 from exporter.model import Failure, Query, Reason, Scope, Target
-from exporter.poll.key_health import KeyHealth
+from exporter.poll.backoff import KeyHealth
 
 _TARGETS = [Target(query, Scope.SWITCH) for query in Query]
 _REFUSED = Failure(Reason.AUTH, "")

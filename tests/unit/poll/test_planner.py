@@ -114,15 +114,15 @@ def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
 def test_channels_node_by_node(configured: Configured) -> None:
     """Where the switch only tells a total, each known node is asked, and the plan counts that."""
     targets = Targets(configured(nodes=["n1", "n2"]))
-    assert [item.part for item in targets.for_switch(Query.CHANNELS)] == [""]
-    wanted = targets.plan.wanted_rate
+    assert [item.part for item in targets.switch_items(Query.CHANNELS)] == [""]
+    wanted = targets.plan.required_rate
 
     targets.channels_node_by_node = True
 
-    assert [item.part for item in targets.for_switch(Query.CHANNELS)] == ["", "n1", "n2"]
-    assert targets.plan.wanted_rate == pytest.approx(wanted + 2 / 30)
+    assert [item.part for item in targets.switch_items(Query.CHANNELS)] == ["", "n1", "n2"]
+    assert targets.plan.required_rate == pytest.approx(wanted + 2 / 30)
     targets.channels_node_by_node = False
-    assert targets.plan.wanted_rate == pytest.approx(wanted)
+    assert targets.plan.required_rate == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
@@ -143,9 +143,9 @@ def test_the_plan_follows_the_extensions_that_are_found(source: str, configured:
         ("C", ["8"]),
     ):
         targets.set_discovered_extensions(code, numbers)
-        wanted, cycles = targets.plan.wanted_rate, targets.plan.cycles
+        wanted, cycles = targets.plan.required_rate, targets.plan.cycles
         targets.configure(switch, [])
-        assert targets.plan.wanted_rate == pytest.approx(wanted)
+        assert targets.plan.required_rate == pytest.approx(wanted)
         assert targets.plan.cycles == pytest.approx(dict(cycles))
 
     assert targets.extensions("A") == ("100",)
@@ -196,7 +196,7 @@ def test_what_fits_keeps_its_interval() -> None:
     )
 
     assert made.cycles == {(Query.CHANNELS, Scope.SWITCH): 30, (Query.CHANNELS, Scope.TENANT): 120}
-    assert made.wanted_rate == made.rate == pytest.approx(1 / 30 + 100 / 120)
+    assert made.required_rate == made.rate == pytest.approx(1 / 30 + 100 / 120)
     assert made.first_sweep == 30
 
 
@@ -261,7 +261,7 @@ def test_nothing_to_do() -> None:
     """Without a query there is a plan all the same."""
     made = plan([], 10)
 
-    assert (made.cycles, made.wanted_rate, made.rate, made.first_sweep) == ({}, 0, 0, 30)
+    assert (made.cycles, made.required_rate, made.rate, made.first_sweep) == ({}, 0, 0, 30)
 
 
 @given(_DEMANDS, _RATES)

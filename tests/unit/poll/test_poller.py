@@ -507,7 +507,7 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     await made.sweep(Query.PEERS, Scope.SWITCH)
     for configuration in (off, on):
         made.poller.reconfigure(configuration, open_client(on), ())
-        await made.poller.wait_until_declared()
+        await made.poller.wait_until_prepared()
         made.now += 3600
 
     await made.sweep(Query.PEERS, Scope.SWITCH)
@@ -567,7 +567,7 @@ async def test_a_reload_that_removes_the_admin_key_leaves_no_backoff(polling: Po
     without = configuration.model_copy(update={"literal_key": None})
 
     made.poller.reconfigure(without, open_client(without), ())
-    await made.poller.wait_until_declared()
+    await made.poller.wait_until_prepared()
 
     assert made.poller.policy.backoff_count == 0
     assert made.poller.policy.refused_keys == []

@@ -227,7 +227,7 @@ def test_a_tenant_that_left_is_forgotten() -> None:
         for started in (0, 60):
             _timeout(policy, target, started)
 
-    policy.forget({"ACME"})
+    policy.drop_tenants({"ACME"})
 
     assert policy.skip_reason(_CALLS, 61) is None
     assert policy.lane(_CALLS) is Lane.TENANT

@@ -69,11 +69,11 @@ def test_a_tenant_that_left_is_no_witness() -> None:
     check = _check(40)
     for code in _CODES[:4]:
         check.record_tenant(code, 40)
-    check.forget(_CODES[0])
+    check.drop(_CODES[0])
     assert not check.record_tenant(_CODES[4], 40)
 
     check.record_tenant("OTHER", 1)
-    check.forget("OTHER")
+    check.drop("OTHER")
     assert check.record_tenant(_CODES[0], 40)
 
 

@@ -73,7 +73,7 @@ async def test_who_left_and_came_back_is_due(configured: Configured) -> None:
     assert await _asked(due, 1000) == ["A", "B"]
 
     targets.configure(switch, [])
-    due.forget({"B"})
+    due.drop_tenants({"B"})
     targets.configure(switch, ["B"])
 
     assert await _asked(due, 1001) == ["B"]
@@ -96,21 +96,11 @@ async def test_tenants_that_leave_while_it_is_looked_whose_turn_it_is(
             await asyncio.sleep(0)
         assert not looking.done(), "it took less steps than there were tenants to be looked at"
         targets.configure(empty, [])
-        due.forget(many)
+        due.drop_tenants(many)
         assert list(await looking) == []
         targets.configure(full, [])
 
     assert len(await due.items(query, Scope.TENANT, 1000)) == len(many)
-
-
-async def test_all_that_is_asked_of_a_tenant_has_one_target(configured: Configured) -> None:
-    """Whatever keeps something of a target shares it, sweep after sweep."""
-    due = DueTargets(Targets(configured(**_CALLS, tenants=[{"code": "A"}])))
-
-    (first,) = await due.items(Query.CALLS, Scope.TENANT, 0)
-    (second,) = await due.items(Query.CALLS, Scope.TENANT, 60)
-
-    assert first.target is second.target
 
 
 @pytest.mark.parametrize(
