@@ -198,7 +198,7 @@ class NodePresence:
         present = set(nodes)
         gone = [node for node in self.known if node not in present]
         if nameless:
-            # As many names were unreadable in the previous response: these cannot be nodes that vanished since.
+            # If as many names were unreadable before, they do not belong to nodes that vanished since.
             vanished = before if self._present is not None and nameless <= self._nameless else set()
             gone = [node for node in gone if node in self._missing or node in vanished]
         self._missing, self._nameless = set(gone), nameless
