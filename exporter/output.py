@@ -1,7 +1,7 @@
-"""Output that never blocks: a bounded queue, and a thread that writes what is in it.
+"""Output that never blocks: a bounded queue, and a thread that writes it.
 
-A reader that lives and does not read, such as a stuck journal or a paused container log, blocks every writer
-as soon as the pipe is full, after 64 KiB. Polling, /metrics and SIGTERM then stood still (seen 2026-11).
+A reader that is alive but does not read, such as a stuck journal or a paused container log, blocks every
+writer once the pipe is full (64 KiB). It stopped polling, /metrics and SIGTERM (seen 2026-11).
 """
 
 import atexit
@@ -17,17 +17,17 @@ from queue import Empty, SimpleQueue
 from typing import TextIO
 
 _LIMIT = 4 * 2**20
-"""Bytes that may wait for the reader: some 15,000 lines."""
+"""Bytes that may be queued: some 15,000 lines."""
 
 _AT_EXIT = 1.0
 """Seconds that the exit waits for the reader."""
 
 
 class BoundedOutput(io.TextIOBase):
-    """A text stream over a file descriptor whose ``write`` returns at once, and drops lines without room.
+    """A text stream over a file descriptor. ``write`` never blocks, and drops lines when the queue is full.
 
-    ``on_resumed`` is called from the writing thread, with the number of lines that were dropped, when the
-    reader reads again. With ``ends``, ``write`` raises BrokenPipeError once the reader has closed the pipe.
+    ``on_resumed`` is called in the writing thread with the number of dropped lines when the reader resumes.
+    With ``ends``, ``write`` raises BrokenPipeError once the reader has closed the pipe.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class BoundedOutput(io.TextIOBase):
         # SimpleQueue and a reentrant lock: a finalizer may log while this thread is inside `write`.
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._lock = threading.RLock()
-        self._waiting = 0  # bytes that are not written yet
-        self._unreported = 0  # dropped lines that no message has reported yet
-        self._rest = ""  # the beginning of a line whose end has not come yet
+        self._queued = 0  # bytes
+        self._unreported = 0  # lines dropped since the last `on_resumed`
+        self._unfinished = ""  # a line without its end
         self._is_torn = False
         threading.Thread(target=self._run, name="output", daemon=True).start()
 
@@ -58,35 +58,35 @@ class BoundedOutput(io.TextIOBase):
         return self._descriptor
 
     def write(self, text: str) -> int:
-        """Queue whole lines; keep the beginning of an unfinished one."""
+        """Queue whole lines; keep an unfinished one."""
         if self._is_broken and self._ends:
             raise BrokenPipeError
         with self._lock:
-            lines, newline, self._rest = (self._rest + text).rpartition("\n")
+            lines, newline, self._unfinished = (self._unfinished + text).rpartition("\n")
             if newline:
                 self._put(f"{lines}\n")
         return len(text)
 
     def flush(self) -> None:
-        """Queue an unfinished line. Does not wait until anything is written."""
+        """Queue an unfinished line, without waiting until it is written."""
         with self._lock:
-            rest, self._rest = self._rest, ""
-            if rest:
-                self._put(rest)
+            unfinished, self._unfinished = self._unfinished, ""
+            if unfinished:
+                self._put(unfinished)
 
     def drain(self, seconds: float) -> None:
-        """Wait until everything is written, but no longer than this."""
+        """Wait until everything is written, for at most so many seconds."""
         self.flush()
         end = time.monotonic() + seconds
-        while self._waiting and time.monotonic() < end:
+        while self._queued and time.monotonic() < end:
             time.sleep(0.005)
 
     def _put(self, text: str) -> None:
         content = text.encode(self._encoding, "backslashreplace")
-        if self._waiting and self._waiting + len(content) > self._limit:
+        if self._queued and self._queued + len(content) > self._limit:
             self._count_dropped(content)
             return
-        self._waiting += len(content)
+        self._queued += len(content)
         self._queue.put(content)
 
     def _count_dropped(self, content: bytes) -> None:
@@ -98,23 +98,22 @@ class BoundedOutput(io.TextIOBase):
     def _run(self) -> None:
         while True:
             content = self._next()
+            is_written = True
             try:
                 self._write(content)
             except OSError as error:  # the reader is gone, or the disk is full
                 self._is_broken = isinstance(error, BrokenPipeError)
                 self._count_dropped(content)
                 is_written = False
-            else:
-                is_written = True
             with self._lock:
-                self._waiting -= len(content)
+                self._queued -= len(content)
                 unreported = self._unreported if is_written else 0
                 self._unreported -= unreported
             if unreported:
                 self.on_resumed(unreported)
 
     def _next(self) -> bytes:
-        """Wait for output; return all there is: a write for each line would wait for the GIL each time."""
+        """Wait, and return all that is queued: one write a line would wait for the GIL each time."""
         parts = [self._queue.get()]
         while True:
             try:
@@ -123,7 +122,7 @@ class BoundedOutput(io.TextIOBase):
                 return b"".join(parts)
 
     def _write(self, content: bytes) -> None:
-        # os.write and not a stream of Python: the interpreter would wait at exit for the lock of the stream.
+        # os.write, since at exit the interpreter would wait for the lock of a Python stream.
         rest = memoryview(b"\n" + content if self._is_torn else content)
         while rest:
             try:
@@ -138,18 +137,18 @@ class BoundedOutput(io.TextIOBase):
 
 
 def never_block() -> BoundedOutput | None:
-    """Let standard output and standard error of this process never block; return the latter.
+    """Make standard output and standard error non-blocking, and drain them for up to a second at exit.
 
-    Returns None where the process has no standard error. What is queued at exit has a second to be written.
+    Returns standard error, or None if the process has none.
     """
-    sys.stdout = _bounded(sys.stdout, ends=True)  # as `demo | head -1` has it; a daemon logs to the other one
+    sys.stdout = _bounded(sys.stdout, ends=True)  # as `demo | head -1` expects
     sys.stderr = error = _bounded(sys.stderr, ends=False)
     return error if isinstance(error, BoundedOutput) else None
 
 
 def _bounded(stream: TextIO | None, *, ends: bool) -> TextIO:
-    if stream is None:  # closed by whoever started us: its number may be that of another file by now
+    if stream is None:  # closed at the start: its descriptor may belong to another file by now
         return Path(os.devnull).open("w", encoding="utf-8")
     output = BoundedOutput(stream.fileno(), encoding=stream.encoding, ends=ends)
     atexit.register(output.drain, _AT_EXIT)
-    return output  # type: ignore[return-value]  # it is a TextIOBase, and TextIO has attributes nobody needs
+    return output  # type: ignore[return-value]  # a TextIOBase; TextIO has attributes that nobody needs

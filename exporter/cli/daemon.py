@@ -1,4 +1,4 @@
-"""The daemon: poll and serve until told to stop."""
+"""The daemon: poll and serve until a signal stops it."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from exporter.web import raise_descriptor_limit
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the daemon; return 0 when it was told to stop."""
+    """Run the daemon. Return 0 after SIGTERM or SIGINT."""
     mask = Mask()
     output = never_block()
     if output:

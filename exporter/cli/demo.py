@@ -1,4 +1,4 @@
-"""``demo``: the simulated switch and the exporter together, without any configuration."""
+"""``demo``: run the exporter against a simulated switch, without a configuration."""
 
 import argparse
 import asyncio
@@ -23,12 +23,11 @@ from exporter.simulator.server import RunningSimulator, create_application, star
 from exporter.simulator.world import World
 
 _HOST = "127.0.0.1"
-_TENANTS = 5
 _EXTENSIONS = 8
-_SHOWN_EVERY = 3.0
+_PRINT_INTERVAL = 3.0
 
 _CONFIGURATION = """\
-# Written by `softswitch-exporter demo`. The intervals are far shorter than a real switch would bear.
+# Written by `softswitch-exporter demo`. The intervals are far too short for a real switch.
 switches:
   - name: pbx-demo
     url: {url}
@@ -54,7 +53,7 @@ switches:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo until it is stopped, and return 0."""
+    """Run the demo until a signal stops it."""
     never_block()
     asyncio.run(_demo(arguments))
     return 0
@@ -66,10 +65,9 @@ async def _demo(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     mask = Mask()
     logs.configure("warning", "logfmt", mask)
-    world = World(tenants=_TENANTS, extensions=_EXTENSIONS, seed=arguments.seed, speed=120)
-    application = create_application(world)
+    world = World(tenants=5, extensions=_EXTENSIONS, seed=arguments.seed, speed=120)
     try:
-        simulator = await start(_HOST, arguments.simulator_port, application)
+        simulator = await start(_HOST, arguments.simulator_port, create_application(world))
     except OSError as error:
         raise StartError(
             f"cannot listen on {_HOST}:{arguments.simulator_port}: {os.strerror(error.errno or 0)}; "
@@ -83,7 +81,7 @@ async def _demo(arguments: argparse.Namespace) -> None:
             async with running(settings, mask) as exporter:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
-                await _show_values(f"{base_url}/metrics", stop)
+                await _print_values(f"{base_url}/metrics", stop)
     finally:
         await simulator.stop()
 
@@ -101,29 +99,29 @@ def _configuration(simulator: RunningSimulator, world: World) -> str:
 
 def _introduction(exporter: str, simulator: str, file: Path) -> str:
     return f"""softswitch-exporter polls a simulated switch. Open:
-  {exporter}/metrics         what Prometheus scrapes
-  {exporter}/                the status page
-  {exporter}/api/v1/status   how each query goes, as JSON
-  {simulator}/                the simulated switch, and how to break it
-The configuration is {file}
-Live values follow; Ctrl-C stops.
+  {exporter}/metrics         metrics for Prometheus
+  {exporter}/                status page
+  {exporter}/api/v1/status   status as JSON
+  {simulator}/                the simulated switch, and faults to inject
+Configuration: {file}
+Live values follow. Press Ctrl-C to stop.
 """
 
 
-async def _show_values(url: str, stop: asyncio.Event) -> None:
+async def _print_values(url: str, stop: asyncio.Event) -> None:
     async with aiohttp.ClientSession() as session:
         while not stop.is_set():
             async with session.get(url) as response:
                 print(_values(await response.text()), flush=True)
             try:
-                async with asyncio.timeout(_SHOWN_EVERY):
+                async with asyncio.timeout(_PRINT_INTERVAL):
                     await stop.wait()
             except TimeoutError:
                 continue
 
 
 def _values(scrape: str) -> str:
-    """Return one line with the values an operator would look at first."""
+    """Return the values that an operator looks at first, on one line."""
     totals: dict[str, float] = {}
     balances: dict[str, float] = {}
     for family in text_string_to_metric_families(scrape):
@@ -132,7 +130,7 @@ def _values(scrape: str) -> str:
             totals[sample.name + state] = totals.get(sample.name + state, 0) + sample.value
             if sample.name == catalogue.TENANT_BALANCE.name:
                 balances[sample.labels["tenant"]] = sample.value
-    shown = {
+    shown = {  # a value that is not known yet is absent, not 0
         "up": totals.get(catalogue.UP.name),
         "peers": totals.get(catalogue.PEERS.name),
         "channels": totals.get(catalogue.CHANNELS.name),
@@ -141,6 +139,5 @@ def _values(scrape: str) -> str:
         "unregistered": totals.get(f"{catalogue.TENANT_EXTENSIONS.name}unregistered"),
         **{f"balance of {tenant}": balance for tenant, balance in sorted(balances.items())[:2]},
     }
-    # A value that is not known yet is not shown: unknown is absent, never 0.
     values = "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
-    return f"{datetime.now(UTC):%H:%M:%S}  {values or 'waiting for the first answers'}"
+    return f"{datetime.now(UTC):%H:%M:%S}  {values or 'waiting for the first responses'}"

@@ -26,7 +26,7 @@ def test_the_demo_shows_live_values(run_program: Start) -> None:
     assert [re.sub(r".*:\d+", "", url) for url in urls] == ["/metrics", "/", "/api/v1/status", "/"]
     for url in urls:
         assert get(url)
-    assert Path(re.findall(r"The configuration is (.+)", demo.text())[0]).exists()
+    assert Path(re.findall(r"Configuration: (.+)", demo.text())[0]).exists()
 
     def shown() -> list[dict[str, str]]:
         lines = re.findall(r"^\d\d:\d\d:\d\d  (up .+)$", demo.text(), re.MULTILINE)
@@ -168,4 +168,4 @@ def test_an_argument_that_is_not_text() -> None:
         arguments, capture_output=True, timeout=30, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}
     )
     assert finished.returncode == 2
-    assert b"argument --tenant: is not text in the encoding of this terminal" in finished.stderr
+    assert b"argument --tenant: expected text in the encoding of this terminal" in finished.stderr

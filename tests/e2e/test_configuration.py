@@ -53,7 +53,7 @@ def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
     assert finished.returncode == 2
     assert finished.stdout == ""
     *problems, summary = finished.stderr.splitlines()
-    assert summary == "10 problem(s): nothing was started"
+    assert summary == "10 error(s): nothing was started"
     told = [problem.removeprefix(f"{file}: ").split(": ", 1) for problem in problems]
     assert [place for place, _ in told] == list(MISTAKES)
     assert [what for place, what in told if MISTAKES[place] not in what] == []
@@ -71,7 +71,7 @@ def test_the_example_is_valid_and_its_plan_is_told(tmp_path: Path) -> None:
     assert finished.stderr == ""
     rows = re.findall(r"^  (\w+) +(switch|tenant) +\d+ +\S+ +\S+$", finished.stdout, re.MULTILINE)
     assert {("peers", "switch"), ("calls", "tenant"), ("balance", "tenant")} <= set(rows)
-    assert re.search(r"requests per second: [\d.]+ wanted, [\d.]+ planned", finished.stdout)
+    assert re.search(r"requests per second: [\d.]+ required, [\d.]+ planned", finished.stdout)
     assert re.search(r"series: about \d+", finished.stdout)
     assert "warning" not in finished.stdout
 

@@ -12,7 +12,7 @@ _PIPE = 65_536
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Return a reader and a writer; the reader closes at the end, which ends a write that is blocked."""
+    """Return a reader and a writer. Closing the reader at the end unblocks a write."""
     reader, writer = os.pipe()
     yield reader, writer
     os.close(reader)
@@ -33,7 +33,7 @@ def _read(reader: int, size: int) -> bytes:
 
 
 def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
-    """What is written comes out whole, also where a line is written in parts, as print does it."""
+    """Lines that are written in parts, as by print, arrive whole."""
     output = BoundedOutput(pipe[1])
 
     print("first", "line", file=output)
@@ -46,8 +46,8 @@ def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
     assert output.dropped == 0
 
 
-def test_a_reader_that_does_not_read_costs_lines_and_no_time(pipe: tuple[int, int]) -> None:
-    """Writing never waits; what has no room is dropped and counted, and reported once when there is room."""
+def test_reader_that_does_not_read(pipe: tuple[int, int]) -> None:
+    """Writing never blocks. Lines beyond the limit are dropped, and reported once when the reader resumes."""
     resumed: list[int] = []
     output = BoundedOutput(pipe[1], limit=10_000)
     output.on_resumed = resumed.append
@@ -63,16 +63,16 @@ def test_a_reader_that_does_not_read_costs_lines_and_no_time(pipe: tuple[int, in
 
     _read(pipe[0], 2 * _PIPE // 100 * 100)
     _wait_for(lambda: resumed)
-    output.write("after it\n")
+    output.write("next\n")
     output.drain(10)
 
     assert resumed == [200]
-    assert os.read(pipe[0], 1000) == b"after it\n"
+    assert os.read(pipe[0], 1000) == b"next\n"
     assert output.dropped == 200
 
 
-def test_a_reader_that_is_gone(pipe: tuple[int, int]) -> None:
-    """Nothing is raised; the lines count as dropped."""
+def test_reader_that_is_gone() -> None:
+    """Nothing is raised, and the lines count as dropped."""
     reader, writer = os.pipe()
     os.close(reader)
     output = BoundedOutput(writer)
@@ -83,8 +83,8 @@ def test_a_reader_that_is_gone(pipe: tuple[int, int]) -> None:
     assert output.dropped == 2
 
 
-def test_a_pipe_that_somebody_else_made_non_blocking(pipe: tuple[int, int]) -> None:
-    """Output waits for room there as well, and loses nothing."""
+def test_pipe_that_another_process_made_non_blocking(pipe: tuple[int, int]) -> None:
+    """The writing thread waits, and no line is lost."""
     os.set_blocking(pipe[1], False)
     output = BoundedOutput(pipe[1])
     content = b"x" * 999 + b"\n"
@@ -95,8 +95,8 @@ def test_a_pipe_that_somebody_else_made_non_blocking(pipe: tuple[int, int]) -> N
     assert output.dropped == 0
 
 
-def test_a_character_that_the_encoding_lacks(pipe: tuple[int, int]) -> None:
-    """It is escaped."""
+def test_character_that_the_encoding_lacks_is_escaped(pipe: tuple[int, int]) -> None:
+    """One that it has is encoded."""
     output = BoundedOutput(pipe[1], encoding="latin-1")
     output.write("é ł\n")
     output.drain(10)
@@ -104,7 +104,7 @@ def test_a_character_that_the_encoding_lacks(pipe: tuple[int, int]) -> None:
 
 
 def test_many_threads_write_whole_lines(pipe: tuple[int, int]) -> None:
-    """No line is lost or torn."""
+    """No line is lost or split."""
     output = BoundedOutput(pipe[1])
     threads = [
         threading.Thread(target=lambda n=n: [output.write(f"{n} {i:03}\n") for i in range(100)])

@@ -1,4 +1,3 @@
-import argparse
 import asyncio
 import re
 from collections.abc import Callable
@@ -10,9 +9,8 @@ import pytest
 
 from exporter.app import Settings, running
 from exporter.cli import main
-from exporter.cli.check import describe, duration, estimated_series, run, warnings
+from exporter.cli.check import describe, estimated_series, warnings
 from exporter.config import SwitchConfiguration, load
-from exporter.errors import ConfigurationError
 from exporter.masking import Mask
 from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
@@ -23,14 +21,15 @@ from tests.e2e.everything import configuration, queries, switch
 Configured = Callable[..., SwitchConfiguration]
 
 _OFF = {"interval": "off", "tenant_interval": "off"}
-_ONLY_REGISTRATIONS = {"channels": _OFF, "calls": _OFF, "peers": _OFF, "balance": {"tenant_interval": "off"}}
+_ALL = {"extensions": "all"}
 
 
-def _only(source: str, **more: str) -> dict[str, dict[str, str]]:
-    return {**_ONLY_REGISTRATIONS, "registrations": {"source": source, "tenant_interval": "5m", **more}}
+def _only_registrations(source: str, interval: str = "5m") -> dict[str, Any]:
+    others = {"channels": _OFF, "calls": _OFF, "peers": _OFF, "balance": {"tenant_interval": "off"}}
+    return {**others, "registrations": {"source": source, "tenant_interval": interval}}
 
 
-def _many(count: int) -> list[dict[str, Any]]:
+def _tenants(count: int) -> list[dict[str, Any]]:
     return [{"code": f"T{number}"} for number in range(count)]
 
 
@@ -38,18 +37,16 @@ def _warnings(switch: SwitchConfiguration) -> list[str]:
     return list(warnings(switch, Targets(switch)))
 
 
-def test_the_proxy_is_printed(configured: Configured) -> None:
-    """Where it comes from, too: a variable of the environment is easily forgotten. Its password is not."""
-    lines = list(describe(configured(proxy_url="http://user:S3CRET@proxy.example.com:3128")))
-    assert lines[1] == "  through the proxy http://proxy.example.com:3128, from proxy_url"
-
-
-def test_what_is_planned(configured: Configured) -> None:
-    """Requests, interval and cycle of each query, the rate, the first sweep, and the series."""
-    switch = configured(tenants=[{"code": "ACME", "extensions": ["100", "101"]}, {"code": "B"}])
+def test_plan(configured: Configured) -> None:
+    """It lists each query and names the source of the proxy, without its password."""
+    switch = configured(
+        tenants=[{"code": "ACME", "extensions": ["100", "101"]}, {"code": "B"}],
+        proxy_url="http://user:S3CRET@proxy.example.com:3128",
+    )
 
     assert list(describe(switch)) == [
-        "switch pbx: 2 tenants, at most 10 requests per second, 4 in flight",
+        "switch pbx: 2 tenants, limits: 10 requests per second, 4 in flight",
+        "  proxy http://proxy.example.com:3128, from proxy_url",
         "  query          scope    requests  interval     cycle",
         "  peers          switch          1        1m        1m",
         "  channels       switch          1       30s       30s",
@@ -59,115 +56,101 @@ def test_what_is_planned(configured: Configured) -> None:
         "  license        switch          1        1h        1h",
         "  balance        tenant          2        5m        5m",
         "  registrations  tenant          2        5m        5m",
-        "  requests per second: 0.13 wanted, 0.13 planned",
+        "  requests per second: 0.13 required, 0.13 planned",
         "  first sweep after a start: within 30s",
-        (
-            "  series: about 69, and one for each tenant on each node it uses, "
-            "and each extension that is found"
-        ),
+        "  series: about 69, plus one per tenant and node, and one per discovered extension",
     ]
 
 
-def test_a_rate_that_is_too_low(configured: Configured) -> None:
-    """5,000 lists in five minutes need 17.6 requests a second; at 10 they take 527 s. The mend is told."""
-    switch = configured(
-        tenants=_many(5000), tenant_defaults={"extensions": "all"}, queries=_only("extensions")
-    )
-    lines = list(describe(switch))
+def test_rate_limit_that_is_too_low(configured: Configured) -> None:
+    """5,000 lists in five minutes need 17.6 requests a second. Each suggested setting ends the warning."""
+    settings = {"tenants": _tenants(5000), "tenant_defaults": _ALL}
+    slow = configured(**settings, queries=_only_registrations("extensions"))
 
-    assert "  registrations  tenant       5000        5m     8m46s" in lines
-    assert "  requests per second: 16.67 wanted, 9.50 planned" in lines
-    assert _warnings(switch) == [
+    assert "  registrations  tenant       5000        5m     8m46s" in describe(slow)
+    assert "  requests per second: 16.67 required, 9.50 planned" in describe(slow)
+    assert _warnings(slow) == [
         (
-            "10 requests per second cannot meet every interval: raise max_requests_per_second to 18 if the "
-            "switch can bear it, or the intervals below"
+            "max_requests_per_second: 10 is too low for these intervals; raise it to 18 if the switch can "
+            "bear that, or raise the intervals below"
         ),
-        "registrations will come every 8m46s: set queries.registrations.tenant_interval to 8m47s",
+        "registrations will be polled every 8m46s: set queries.registrations.tenant_interval to 8m47s",
     ]
+    for fixed in (
+        {"queries": _only_registrations("extensions"), "max_requests_per_second": 18},
+        {"queries": _only_registrations("extensions", "8m47s")},
+        {"queries": _only_registrations("peers", "1m")},
+    ):
+        assert _warnings(configured(**settings, **fixed)) == []
 
 
-def test_each_mend_mends(configured: Configured) -> None:
-    """With the rate, or with the interval, that a warning names, there is no warning any more."""
-    settings = {"tenants": _many(5000), "tenant_defaults": {"extensions": "all"}}
-
-    assert _warnings(configured(**settings, queries=_only("extensions"), max_requests_per_second=18)) == []
-    assert _warnings(configured(**settings, queries=_only("extensions", tenant_interval="8m47s"))) == []
-    assert _warnings(configured(**settings, queries=_only("peers", tenant_interval="1m"))) == []
-
-
-def test_extensions_one_by_one(configured: Configured) -> None:
-    """Where each extension is a request of its own, another source is a mend; else it is not offered."""
+def test_extensions_polled_one_by_one(configured: Configured) -> None:
+    """Another source is suggested only if each extension needs a request."""
     numbers = [str(number) for number in range(100, 200)]
-    settings: dict[str, Any] = {"tenants": _many(100), "tenant_defaults": {"extensions": numbers}}
+    settings = {"tenants": _tenants(100), "tenant_defaults": {"extensions": numbers}}
 
-    slow = _warnings(configured(**settings, queries=_only("regstate")))
+    slow = _warnings(configured(**settings, queries=_only_registrations("regstate")))[-1]
 
-    assert slow[-1].startswith("registrations will come every 17m")
-    assert slow[-1].endswith("or queries.registrations.source to extensions or peers")
-    assert _warnings(configured(**settings, queries=_only("extensions"))) == []
+    assert slow.startswith("registrations will be polled every 17m")
+    assert slow.endswith("or queries.registrations.source to extensions or peers")
+    assert _warnings(configured(**settings, queries=_only_registrations("extensions"))) == []
 
 
-def test_extensions_that_are_to_be_found_one_by_one(configured: Configured) -> None:
-    """How many there are is not known: told is what there is room for, and the sources that do not care."""
-    settings: dict[str, Any] = {"tenants": _many(100), "tenant_defaults": {"extensions": "all"}}
-    (warning,) = _warnings(configured(**settings, queries=_only("regstate")))
+def test_discovered_extensions_polled_one_by_one(configured: Configured) -> None:
+    """The warning states how many the rate limit allows."""
+    settings = {"tenants": _tenants(100), "tenant_defaults": _ALL}
+    (warning,) = _warnings(configured(**settings, queries=_only_registrations("regstate")))
 
-    # 9.5 requests a second, less a licence an hour and 100 lists every 6 hours, for 300 seconds.
-    assert "there is room for 2848 of them within 5m" in warning
+    # 9.5 requests a second, less a license an hour and 100 lists every 6 hours, for 300 seconds.
+    assert "the rate limit allows 2848 within 5m" in warning
     assert "set queries.registrations.source to extensions" in warning
     for source in ("extensions", "peers"):
-        assert _warnings(configured(**settings, queries=_only(source))) == []
-    assert _warnings(configured(tenants=_many(100), queries=_only("regstate"))) == []
+        assert _warnings(configured(**settings, queries=_only_registrations(source))) == []
+    assert _warnings(configured(tenants=_tenants(100), queries=_only_registrations("regstate"))) == []
 
 
-def test_tenants_that_are_to_be_discovered(configured: Configured) -> None:
-    """How many come is not known: for how many there is room is told, and it is so."""
-    settings: dict[str, Any] = {
-        "discover_tenants": {"enabled": True},
-        "tenant_defaults": {"extensions": "all"},
-        "queries": _only("extensions"),
-    }
-    switch = configured(**settings)
+def test_discovered_tenants(configured: Configured) -> None:
+    """The warning states how many the rate limit allows: the plan with that many meets the interval."""
+    switch = configured(
+        discover_tenants={"enabled": True}, tenant_defaults=_ALL, queries=_only_registrations("extensions")
+    )
     (warning,) = _warnings(switch)
-    match = re.search(r"there is room for (\d+) within", warning)
+    match = re.search(r"the rate limit allows (\d+) more", warning)
 
-    assert "0 tenants and those to be discovered" in next(iter(describe(switch)))
+    assert "0 tenants and those discovered" in next(iter(describe(switch)))
     assert match is not None
-    room = int(match[1])
-    assert 2800 < room < 2850
-    # As if they had been discovered.
-    for found, fits in ((room, True), (int(room * 1.02), False)):
+    allowed = int(match[1])
+    assert 2800 < allowed < 2850
+    for discovered, fits in ((allowed, True), (int(allowed * 1.02), False)):
         targets = Targets(switch)
-        targets.configure(switch, [f"T{number}" for number in range(found)])
-        assert (max(targets.plan.cycles.values()) <= 6 * 3600) is True
+        targets.configure(switch, [f"T{number}" for number in range(discovered)])
+        assert max(targets.plan.cycles.values()) <= 6 * 3600
         cycle = next(c for (query, _), c in targets.plan.cycles.items() if query == "registrations")
         assert (cycle <= 300) is fits
 
 
-def test_no_room_for_tenants(configured: Configured) -> None:
-    """Where the rate is used up, the room for others is none, and not less than none."""
+def test_discovered_tenants_without_spare_rate(configured: Configured) -> None:
+    """If the rate limit is used up, it allows none, not a negative number."""
     switch = configured(
         discover_tenants={"enabled": True},
-        tenants=_many(5000),
-        tenant_defaults={"extensions": "all"},
-        queries=_only("extensions"),
+        tenants=_tenants(5000),
+        tenant_defaults=_ALL,
+        queries=_only_registrations("extensions"),
     )
-
-    assert any("there is room for 0 within" in warning for warning in _warnings(switch))
+    assert any("the rate limit allows 0 more" in warning for warning in _warnings(switch))
 
 
 def test_too_many_series(configured: Configured) -> None:
-    """A budget below what is wanted is told beforehand."""
+    """A warning compares `max_series` with the estimate."""
     tenants = [{"code": "ACME", "extensions": [str(number) for number in range(100, 200)]}]
 
     (warning,) = _warnings(configured(tenants=tenants, max_series=100))
 
-    assert warning.startswith("max_series is 100, and about 1")
-    assert "raise it" in warning
+    assert warning.startswith("max_series: 100 is less than the estimated 1")
     assert _warnings(configured(tenants=tenants, max_series=500)) == []
 
 
-def _various() -> list[dict[str, Any]]:
+def _various_tenants() -> list[dict[str, Any]]:
     hours = {"timezone": "UTC", "days": ["mon"], "from": "09:00", "to": "18:00"}
     numbers = [str(number) for number in range(100, 110)]
     return [
@@ -179,19 +162,19 @@ def _various() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
-async def test_the_estimate_is_what_is_held_later(source: str, tmp_path: Path) -> None:
-    """Of a switch that was polled, the series are within 5 % of those estimated before."""
+async def test_estimated_series_match_the_polled_ones(source: str, tmp_path: Path) -> None:
+    """The estimate is within 5 % of the series of a polled switch."""
     world = World(tenants=6, nodes=3, extensions=10)
     world.time.freeze()
     for code in ("ACME", "BOREAL", "CINDER", "DELTA9"):
         world.overrides.calls[code] = 2  # an idle tenant answers nothing before any has answered a number
     simulator = await start("127.0.0.1", 0, create_application(world))
-    asked = queries("500ms", registrations={"source": source})
-    text = configuration(
-        switch("pbx", simulator.url, nodes=["pbx1", "pbx2", "pbx3"], tenants=_various(), queries=asked)
-    )
+    polled = queries("500ms", registrations={"source": source})
+    nodes = ["pbx1", "pbx2", "pbx3"]
     file = tmp_path / "config.yaml"
-    file.write_text(text)
+    file.write_text(
+        configuration(switch("pbx", simulator.url, nodes=nodes, tenants=_various_tenants(), queries=polled))
+    )
     (configured,) = load(file, {}).switches
     settings = Settings(load=lambda: load(file, {}), listen_addresses=[("127.0.0.1", 0)])
 
@@ -200,14 +183,14 @@ async def test_the_estimate_is_what_is_held_later(source: str, tmp_path: Path) -
         page = await _settled(f"http://{host}:{port}/metrics")
     await simulator.stop()
 
-    (held,) = [int(line.split()[-1]) for line in page.splitlines() if line.startswith("softswitch_series{")]
+    (stored,) = [int(line.split()[-1]) for line in page.splitlines() if line.startswith("softswitch_series{")]
     by_node = len(re.findall(r"^softswitch_tenant_node_\w+\{", page, re.MULTILINE))
     estimated = estimated_series(configured, Targets(configured))
-    assert abs(estimated + by_node - held) <= 0.05 * held, (estimated, by_node, held)
+    assert abs(estimated + by_node - stored) <= 0.05 * stored, (estimated, by_node, stored)
 
 
 async def _settled(url: str) -> str:
-    """Return the page once it has had the same series for a second and a half: three sweeps."""
+    """Return the page once its series have not changed for three sweeps (1.5 s)."""
     seen: list[int] = []
     async with aiohttp.ClientSession() as session:
         for _ in range(100):
@@ -220,85 +203,45 @@ async def _settled(url: str) -> str:
     raise AssertionError(f"the series do not settle: {seen[-20:]}")
 
 
-def test_a_valid_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is said to be valid, with a paragraph for each switch and no key."""
-    file = tmp_path / "config.yaml"
-    file.write_text(configuration(switch("a", "http://127.0.0.1:9/"), switch("b", "http://127.0.0.1:9/")))
-
-    assert run(argparse.Namespace(config_file=file, web_config_file=None)) == 0
-
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"{file} is valid.\n\nswitch a: 0 tenants")
-    assert "\n\nswitch b: 0 tenants" in printed
-    assert "demo-admin" not in printed
-
-
-def test_a_file_that_is_not_valid(tmp_path: Path) -> None:
-    """Its problems are raised; the command line tells them and exits with 2."""
-    file = tmp_path / "config.yaml"
-    file.write_text("switches: []")
-
-    with pytest.raises(ConfigurationError):
-        run(argparse.Namespace(config_file=file, web_config_file=None))
-
-
 def test_both_files_are_checked(
     tmp_path: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All mistakes of both at once, with exit status 2; of a right one, in a few words, who may ask."""
+    """All errors of both files are reported together; a valid file of either kind is described."""
     authority.issue("server")
     (tmp_path / "no.pem").write_text("not a certificate\n")
     config, web = tmp_path / "config.yaml", tmp_path / "web.yml"
     config.write_text(configuration(switch("a", "http://127.0.0.1:9/", tls={"ca_file": "no.pem"})))
     web.write_text("tls_server_config: {cert_file: server.pem, key_file: no.pem}\nbasic_auth_users: {a: b}")
-    flags = [f"--config.file={config}", f"--web.config.file={web}"]
+    check = [f"--config.file={config}", f"--web.config.file={web}", "--config.check"]
 
-    assert main([*flags, "--config.check"]) == 2
+    assert main(check) == 2
     printed = capsys.readouterr()
-    told = printed.err.splitlines()
+    *errors, summary = printed.err.splitlines()
     places = ["tls_server_config.key_file", "basic_auth_users.a", "switches[0].tls.ca_file"]
-    assert [problem.split(": ")[1] for problem in told[:-1]] == places
-    assert told[-1] == "3 problem(s): nothing was started"
+    assert [error.split(": ")[1] for error in errors] == places
+    assert summary == "3 error(s): nothing was started"
     assert printed.out == ""
 
-    config.write_text(configuration(switch("a", "http://127.0.0.1:9/")))
-    assert main([*flags, "--config.check"]) == 2
+    config.write_text(configuration(*(switch(name, "http://127.0.0.1:9/") for name in "ab")))
+    assert main(check) == 2
     web.write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}")
-    assert main([*flags, "--config.check"]) == 0
-    says, _, what = capsys.readouterr().out.splitlines()[0].partition(": ")
-    assert says == f"{web} is valid"
-    assert what == "HTTPS, client certificates: NoClientCert, users: none, open to all."
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.25, "0.2s"),
-        (30, "30s"),
-        (59.96, "60s"),
-        (60, "1m"),
-        (90.4, "1m30s"),
-        (526.3, "8m46s"),
-        (3600, "1h"),
-        (90_061, "1d1h1m1s"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    """They are written as they are written in the file."""
-    assert duration(seconds) == text
-
-
-def test_an_interval_in_milliseconds(configured: Configured) -> None:
-    """Seconds or minutes were probably meant: the check warns of it."""
-    queries = {**_only("extensions"), "calls": {"interval": "30ms", "tenant_interval": "off"}}
-    assert _warnings(configured(queries=queries))[0] == (
-        "queries.calls.interval is 30ms, below a second: ms is milliseconds, m is minutes"
+    assert main(check) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(
+        f"{web} is valid: HTTPS, client certificates: NoClientCert, users: none, open to all.\n"
+        f"{config} is valid.\n\nswitch a: 0 tenants"
     )
+    assert "\n\nswitch b: 0 tenants" in printed.out
+    assert "demo-admin" not in printed.out
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
+        (
+            {"queries": {"calls": {"interval": "30ms"}}},
+            "queries.calls.interval: 30ms is below one second; ms is milliseconds, m is minutes",
+        ),
         (
             {"key": None, "tenants": [{"code": "A", "key": "k"}], "queries": {"peers": {"interval": "2m"}}},
             "queries.peers.interval has no effect: the switch has no admin key",
@@ -309,14 +252,14 @@ def test_an_interval_in_milliseconds(configured: Configured) -> None:
         ),
         (
             {"tenants": [], "queries": {"balance": {"tenant_interval": "6m"}}},
-            "queries.balance.tenant_interval has no effect: the switch has no tenants here; list them, or ",
+            "queries.balance.tenant_interval has no effect: the switch has no tenants; list them, or ",
         ),
         (
-            {"tenants": _many(2), "queries": {"registrations": {"tenant_interval": "6m"}}},
+            {"tenants": _tenants(2), "queries": {"registrations": {"tenant_interval": "6m"}}},
             "queries.registrations.tenant_interval has no effect: no tenant has `extensions` or `watch`",
         ),
         (
-            {"tenants": _many(2), "queries": {"extensions": {"tenant_interval": "7h"}}},
+            {"tenants": _tenants(2), "queries": {"extensions": {"tenant_interval": "7h"}}},
             "queries.extensions.tenant_interval has no effect: no tenant has `extensions: all`, or ",
         ),
         (
@@ -326,20 +269,16 @@ def test_an_interval_in_milliseconds(configured: Configured) -> None:
             },
             "queries.calls.tenant_interval has no effect: it is off for every tenant",
         ),
-        (
-            {"url": "https://pbx.example.com"},
-            "url has no path: on real switches it was ",
-        ),
+        ({"url": "https://pbx.example.com"}, "url: no path; real switches use "),
     ],
 )
-def test_what_is_configured_in_vain(configured: Configured, settings: dict[str, Any], expected: str) -> None:
-    """An interval at which nothing is asked, and a URL without a path, are warned of with the reason."""
-    [warning] = _warnings(configured(**settings))
-    assert warning.startswith(expected)
+def test_settings_that_cannot_work(configured: Configured, settings: dict[str, Any], expected: str) -> None:
+    """Each gets a warning with the reason."""
+    assert _warnings(configured(**settings))[0].startswith(expected)
 
 
-def test_one_list_for_all_phones_is_not_in_vain(configured: Configured) -> None:
-    """With `source: peers` the tenants' interval is that of the list of the whole installation."""
+def test_peers_as_source_uses_the_tenant_interval(configured: Configured) -> None:
+    """With `source: peers` the one list of the installation is polled at the tenants' interval."""
     registrations = {"source": "peers", "tenant_interval": "6m"}
     settings = {"tenant_defaults": {"watch": ["100"]}, "queries": {"registrations": registrations}}
-    assert _warnings(configured(tenants=_many(2), **settings)) == []
+    assert _warnings(configured(tenants=_tenants(2), **settings)) == []

@@ -2,6 +2,7 @@ import argparse
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(self.status)
         self.end_headers()
-        self.wfile.write(f"asked for {self.path}\n".encode())
+        self.wfile.write(f"GET {self.path}\n".encode())
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -34,11 +35,9 @@ class _DualStackServer(HTTPServer):
         self.server_name, self.server_port = "localhost", self.socket.getsockname()[1]
 
 
-@pytest.fixture
-def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Serve one status for everything, and return the port."""
-    handler = type("Handler", (_Handler,), {"status": getattr(request, "param", 200)})
-    with _DualStackServer(("", 0), handler) as server:
+@contextmanager
+def _serving(server: HTTPServer) -> Iterator[int]:
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.server_port
@@ -46,61 +45,62 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
         thread.join()
 
 
-def _arguments(host: str | None, port: int, web_file: Path | None = None) -> argparse.Namespace:
-    return argparse.Namespace(listen_addresses=[(host, port)], web_config_file=web_file)
+@pytest.fixture
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Serve one status on every interface, and return the port."""
+    handler = type("Handler", (_Handler,), {"status": getattr(request, "param", 200)})
+    with _serving(_DualStackServer(("", 0), handler)) as number:
+        yield number
 
 
-@pytest.mark.parametrize("host", [None, "127.0.0.1", "0.0.0.0", "::", "localhost"])  # noqa: S104 -- asked
+def _run(*addresses: tuple[str | None, int], web_file: Path | None = None) -> int:
+    return run(argparse.Namespace(listen_addresses=list(addresses), web_config_file=web_file))
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1", "0.0.0.0", "::", "localhost"])  # noqa: S104 -- queried
 def test_healthy(port: int, host: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """However the address to serve on is written, this machine is asked, and its sentence is passed on."""
-    assert run(_arguments(host, port)) == 0
-    assert capsys.readouterr() == ("asked for /-/healthy\n", "")
+    """The exit status is 0, for each form of the address."""
+    assert _run((host, port)) == 0
+    assert capsys.readouterr() == ("GET /-/healthy\n", "")
 
 
 @pytest.mark.parametrize("port", [503, 401, 404], indirect=True)
-def test_not_healthy(port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Any other status is 1, with what was said."""
-    assert run(_arguments(None, port)) == 1
-    assert capsys.readouterr() == ("", "asked for /-/healthy\n")
+def test_other_status(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status is 1, and the body is printed."""
+    assert _run((None, port)) == 1
+    assert capsys.readouterr() == ("", "GET /-/healthy\n")
 
 
-def test_nobody_answers(port: int, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """No connection is 1, with one sentence; with a web configuration that is bad both schemes are tried."""
-    assert run(_arguments(None, 1)) == 1
-    assert capsys.readouterr().err == "no answer from 127.0.0.1:1: Connection refused\n"
-    assert run(_arguments(None, port, tmp_path / "gone.yml")) == 0
-    assert run(_arguments("::1", 1, tmp_path / "gone.yml")) == 1
-    assert capsys.readouterr().err.startswith("no answer from [::1]:1: ")
+def test_no_response(port: int, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One sentence and exit status 1; without a valid web configuration HTTPS and HTTP are tried."""
+    assert _run((None, 1)) == 1
+    assert capsys.readouterr().err == "no response from 127.0.0.1:1: Connection refused\n"
+    assert _run((None, port), web_file=tmp_path / "gone.yml") == 0
+    assert _run(("::1", 1), web_file=tmp_path / "gone.yml") == 1
+    assert capsys.readouterr().err.startswith("no response from [::1]:1: ")
 
 
-@pytest.mark.parametrize("host", [None, "::", "0.0.0.0"])  # noqa: S104 -- asked
+@pytest.mark.parametrize("host", [None, "::", "0.0.0.0"])  # noqa: S104 -- queried
 @pytest.mark.parametrize(("served", "refused"), [("127.0.0.1", "[::1]"), ("::1", "127.0.0.1")])
-def test_one_of_two_families(
+def test_only_one_address_family(
     host: str | None, served: str, refused: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where every interface is meant, an exporter that answers over one of the two alone is not healthy."""
+    """On every interface, IPv4 and IPv6 both have to respond."""
     family = socket.AF_INET6 if ":" in served else socket.AF_INET
-    server_class = type("Server", (HTTPServer,), {"address_family": family})
-    with server_class((served, 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        assert run(_arguments(host, server.server_port)) == 1
-        server.shutdown()
-        thread.join()
-    assert capsys.readouterr().err == f"no answer from {refused}:{server.server_port}: Connection refused\n"
+    server = type("Server", (HTTPServer,), {"address_family": family})((served, 0), _Handler)
+    with _serving(server) as port:
+        assert _run((host, port)) == 1
+    assert capsys.readouterr().err == f"no response from {refused}:{port}: Connection refused\n"
 
 
-def test_each_address_is_asked(port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of several addresses the last one counts as much as the first."""
-    arguments = argparse.Namespace(
-        listen_addresses=[("127.0.0.1", port), ("127.0.0.1", 1)], web_config_file=None
-    )
-    assert run(arguments) == 1
-    assert capsys.readouterr().err == "no answer from 127.0.0.1:1: Connection refused\n"
+def test_every_address_is_checked(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """One address without a response is enough for exit status 1."""
+    assert _run(("127.0.0.1", port), ("127.0.0.1", 1)) == 1
+    assert capsys.readouterr().err == "no response from 127.0.0.1:1: Connection refused\n"
 
 
-def test_its_flags_are_those_of_the_exporter() -> None:
-    """Before the command or after it, and the default is the exporter's."""
+def test_flags_before_or_after_the_command() -> None:
+    """The flags of the exporter also apply to the command."""
     flags = ["--web.listen-address=:1", "--web.config.file=web.yml"]
     for line in (["healthcheck", *flags], [*flags, "healthcheck"]):
         arguments = parser().parse_args(line)

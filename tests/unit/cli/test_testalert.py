@@ -13,6 +13,7 @@ __all__ = ["fake"]
 
 _GONE = "http://127.0.0.1:9"
 Write = Callable[..., str]
+Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -33,13 +34,11 @@ async def _test_alert(*flags: str) -> int:
     return await asyncio.to_thread(main, ["test-alert", "--hold=0.1", *flags])
 
 
-async def test_an_alert_and_its_end(
-    fake: FakeAlertmanager, write: Write, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Both say that they are a test, with the configured labels and the severity; one taker is enough."""
+async def test_alert_fires_and_is_resolved(fake: FakeAlertmanager, write: Write, capsys: Captured) -> None:
+    """It has the configured labels and the severity. One Alertmanager that accepts it is enough."""
     assert await _test_alert(write(fake.url, _GONE), "--severity=critical") == 0
 
-    firing, ended = fake.taken
+    firing, resolved = fake.taken
     assert firing["labels"] == {
         "alertname": "SoftswitchTestAlert",
         "severity": "critical",
@@ -48,43 +47,42 @@ async def test_an_alert_and_its_end(
     }
     assert "nothing is wrong" in firing["annotations"]["summary"]
     now = datetime.now().astimezone()
-    assert datetime.fromisoformat(ended["endsAt"]) <= now < datetime.fromisoformat(firing["endsAt"])
-    assert ended["labels"] == firing["labels"]
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"{fake.url}  accepted the alert"
-    assert told[1] == f"{_GONE}  did not accept the alert: no connection: Connection refused"
-    assert told[2:] == [f"{fake.url}  accepted its end"]
+    assert datetime.fromisoformat(resolved["endsAt"]) <= now < datetime.fromisoformat(firing["endsAt"])
+    assert resolved["labels"] == firing["labels"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{fake.url}  accepted the alert",
+        f"{_GONE}  did not accept the alert: no connection: Connection refused",
+        f"{fake.url}  accepted the resolved alert",
+    ]
 
 
-async def test_nobody_took_it(
-    fake: FakeAlertmanager, write: Write, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The exit status is 1, and it is said why."""
+async def test_no_alertmanager_accepts_it(fake: FakeAlertmanager, write: Write, capsys: Captured) -> None:
+    """The exit status is 1, and the reason is printed."""
     fake.status = 401
 
     assert await _test_alert(write(fake.url)) == 1
     assert capsys.readouterr().out == f"{fake.url}  did not accept the alert: HTTP 401: an error\n"
 
 
-async def test_a_clock_skew(fake: FakeAlertmanager, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is said, with what to do; the alert is sent with the times of this machine all the same."""
+async def test_clock_skew(fake: FakeAlertmanager, write: Write, capsys: Captured) -> None:
+    """It is reported, and the alert still carries the times of this machine."""
     fake.date = "Fri, 31 Dec 9999 23:59:59 GMT"
     assert await _test_alert(write(fake.url)) == 0
 
-    told = capsys.readouterr().out.splitlines()
-    assert [line.partition("  ")[2][:16] for line in told] == [
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[2][:16] for line in printed] == [
         "accepted the ale",
         "clock skew: its ",
-        "accepted its end",
+        "accepted the res",
         "clock skew: its ",
     ]
-    assert " s ahead of ours; synchronize both clocks" in told[1]
+    assert " s ahead of this one; synchronize both" in printed[1]
     begins = datetime.fromisoformat(fake.taken[0]["startsAt"])
     assert 0 <= (datetime.now().astimezone() - begins).total_seconds() - 3600 < 60
 
 
-def test_nobody_to_tell(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the section it says that there is nobody; without a file that it needs one."""
+def test_nothing_to_send_to(write: Write, capsys: Captured) -> None:
+    """A missing section and a missing file are errors."""
     assert main(["test-alert", write()]) == 1
     assert "no section `alerting`" in capsys.readouterr().err
     assert main(["test-alert"]) == 1
