@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from exporter.cli import main
+from exporter.model import Query
+from exporter.queries import QUERIES
 from tests.e2e.conftest import Start, StartSimulator
 from tests.e2e.programs import EXPORTER, Simulator, finish, running_programs, start_simulator
 
@@ -95,7 +97,7 @@ def test_everything_about_a_new_switch(configuration: str, capsys: pytest.Captur
     ]  # fmt: skip
     for block in probed.blocks.values():
         assert re.fullmatch(r"\d+\.\d{3} s", block["time"][0])
-        assert re.fullmatch(r"HTTP 200, \d+ bytes", block["answer"][0])
+        assert re.fullmatch(r"HTTP 200, \d+ bytes", block["response"][0])
         assert len(block["verdict"]) == 1
     license_days = probed.blocks["LICENSEDAYS"]
     assert license_days["sample"] == ['softswitch_license_remaining_seconds{switch="pbx"} 3888000']
@@ -105,12 +107,12 @@ def test_everything_about_a_new_switch(configuration: str, capsys: pytest.Captur
     ]
     assert probed.blocks["MANAGEDB list"]["verdict"] == ["a list of 8"]
     assert "tenant    ACME, the first of the switch's list" in probed.text
-    assert "phone     extension 100 of tenant ACME" in probed.text
+    assert "extension 100 of tenant ACME" in probed.text
     assert "the configured source, regstate, parameter ext, works" in probed.text
     assert "13 requests" in probed.lines("summary")
-    assert probed.lines("configure") == "nothing that is sure from here"
-    assert "peers (tenants), limits (tenants)" in probed.lines("off")
-    assert "attached to a bug report" in probed.lines("note")
+    assert probed.lines("configure") == "nothing certain"
+    assert "peers (per tenant), limits (per tenant)" in probed.lines("disabled")
+    assert "attach to a bug report" in probed.lines("note")
 
 
 def test_it_is_sparing(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +159,7 @@ def test_one_phone_in_a_list(
     probed = Probed(capsys, f"--config.file={file}", "--tenant=ACME", "--extension=101")
     assert probed.status == 0
     assert list(probed.blocks) == [asked]
-    assert re.search(r"phone     extension 101 of tenant ACME: (un)?registered\n", probed.text)
+    assert re.search(r"extension 101 of tenant ACME: (un)?registered\n", probed.text)
 
 
 def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,7 +195,7 @@ def test_what_to_configure(
         "queries": {"license": {"pattern": r"in (-?\d+) days"}, "registrations": {"source": "extensions"}}
     }
     assert "total_name: Insgesamt" in probed.lines("decide")
-    assert "whether no count of calls" in probed.lines("unknown")
+    assert QUERIES[Query.CALLS].probe.doubt_empty in probed.lines("unknown")
 
     pasted = tmp_path / "pasted.yaml"
     tree = {
@@ -209,7 +211,7 @@ def test_what_to_configure(
         'softswitch_license_remaining_seconds{switch="pbx"} 3628800'
     ]
     assert "the configured source, extensions, works" in again.text
-    assert again.lines("configure") == "nothing that is sure from here"
+    assert again.lines("configure") == "nothing certain"
 
 
 @pytest.mark.parametrize("parameter", ["id", "number"])
@@ -263,8 +265,8 @@ def test_a_refused_key_is_not_tried_for_ever(
     probed = Probed(capsys, configuration)
     assert probed.status == 1
     assert len(simulator.requests(before)["requests"]) == 3
-    assert "license (whole installation)" in probed.lines("not asked")
-    assert "what a refusal means" in probed.lines("unknown")
+    assert "license (installation)" in probed.lines("skipped")
+    assert "the cause of a refusal" in probed.lines("unknown")
 
 
 def test_a_switch_that_hangs(
@@ -291,19 +293,19 @@ def test_a_switch_that_is_down(
     probed = Probed(capsys, f"--config.file={file}", "--query=license")
     assert probed.status == 1
     assert probed.blocks["LICENSEDAYS"]["verdict"][0].startswith("connect: ")
-    assert "answer" not in probed.blocks["LICENSEDAYS"]
+    assert "response" not in probed.blocks["LICENSEDAYS"]
 
 
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--switch=other"], "--switch must be one of: pbx, second"),
-        ([], "--switch must be one of: pbx, second"),
-        (["--switch=second", "--query=license"], "there is no key for this: switch second has no admin key"),
-        (["--switch=second", "--tenant=FJORD"], "and tenant FJORD none of its own"),
-        (["--switch=pbx", "--extension=100"], "add --tenant=CODE"),
-        (["--switch=pbx", "--query=balance"], "this cannot be asked"),
-        (["--switch=pbx", "--query=license", "--tenant=ACME"], "this cannot be asked"),
+        (["--switch=other"], "--switch: expected one of pbx, second"),
+        ([], "--switch: expected one of pbx, second"),
+        (["--switch=second", "--query=license"], "no key: switch second has no admin key; add --tenant=CODE"),
+        (["--switch=second", "--tenant=FJORD"], "no key: neither switch second nor tenant FJORD has one"),
+        (["--switch=pbx", "--extension=100"], "--extension needs --tenant=CODE"),
+        (["--switch=pbx", "--query=balance"], "--query=balance: "),
+        (["--switch=pbx", "--query=license", "--tenant=ACME"], "--query=license: "),
     ],
     ids=" ".join,
 )

@@ -1,12 +1,22 @@
-"""The command: what to ask and of whom, then the summary."""
+"""``probe``: query an unknown switch once, and suggest what to configure.
+
+Its output can be shown to others: keys and credentials are masked, and of lists, which contain passwords and
+personal data, only size, type, column names and the verdict are printed.
+"""
 
 import argparse
 import asyncio
 import os
-from collections.abc import Sequence
 
-from exporter.cli.probe.questions import Finding, of_switch, of_tenant, one, switched_off
-from exporter.cli.probe.render import SHAREABLE, advice_lines, headed, summary
+from exporter.cli.probe.findings import (
+    Finding,
+    disabled_queries,
+    query_request,
+    switch_requests,
+    tenant_exists,
+    tenant_requests,
+)
+from exporter.cli.probe.render import advice_lines, headed, summary
 from exporter.cli.probe.runner import Runner, open_runner
 from exporter.cli.probe.sources import (
     LIST,
@@ -19,26 +29,33 @@ from exporter.cli.probe.sources import (
     table,
     trial,
 )
-from exporter.cli.probe.tenants import is_known
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError
 from exporter.masking import Mask
-from exporter.model import Extensions, Failure, Query, RegistrationSource, Tenants
+from exporter.model import Extensions, Query, RegistrationSource, Tenants
+
+_NOTE = (
+    "safe to attach to a bug report: keys and credentials are masked, and lists are not shown. It contains "
+    "the host of the switch and the names of nodes, trunks, tenants and extensions that were queried"
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Probe; return 0 if every answer gave a value with this configuration, else 1."""
+    """Probe. Return 0 if every response gave a value with this configuration, else 1."""
     if getattr(arguments, "config_file", None) is None:
         raise StartError("probe needs --config.file=FILE")
     switch = _switch(load(arguments.config_file, os.environ), arguments.switch)
     query = Query(arguments.query) if arguments.query else None
     tenant, extension = arguments.tenant or "", arguments.extension or ""
-    if query is None and extension:
+    only_configured_source = query is None and bool(extension)
+    if only_configured_source:
         query = Query.REGISTRATIONS
         if not tenant:
-            raise StartError("an extension is one of a tenant: add --tenant=CODE")
+            raise StartError("--extension needs --tenant=CODE")
     _check(switch, query, tenant)
-    return asyncio.run(_probe(switch, query, tenant, extension, only_one=arguments.query is None))
+    return asyncio.run(
+        _probe(switch, query, tenant, extension, only_configured_source=only_configured_source)
+    )
 
 
 def _switch(configuration: Configuration, name: str | None) -> SwitchConfiguration:
@@ -46,144 +63,122 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
     if name is None and len(names) == 1:
         return configuration.switches[0]
     if name not in names:
-        raise StartError(f"--switch must be one of: {', '.join(names)}")
+        raise StartError(f"--switch: expected one of {', '.join(names)}")
     return configuration.switches[names.index(name)]
 
 
 def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> None:
-    """Raise StartError for what cannot be asked, before anything is."""
+    """Raise StartError for a request that is not possible, before anything is sent."""
     if query is not None and query is not Query.REGISTRATIONS:
         try:
-            one(query, tenant)
+            query_request(query, tenant)
         except ValueError as error:
-            raise StartError(f"this cannot be asked: {error}") from error
-    asks_tenant = tenant or (query in {None, Query.REGISTRATIONS} and switch.tenants)
-    if switch.key is None and not asks_tenant:
-        raise StartError(
-            f"there is no key for this: switch {switch.name} has no admin key, so a --tenant is needed"
-        )
+            raise StartError(f"--query={query}: {error}") from error
+    chooses_tenant = query in {None, Query.REGISTRATIONS} and switch.tenants
+    if switch.key is None and not tenant and not chooses_tenant:
+        raise StartError(f"no key: switch {switch.name} has no admin key; add --tenant=CODE")
     if tenant and switch.settings(tenant).key is None:
-        raise StartError(
-            f"there is no key for this: switch {switch.name} has no admin key and tenant {tenant} none of "
-            "its own"
-        )
+        raise StartError(f"no key: neither switch {switch.name} nor tenant {tenant} has one")
 
 
 async def _probe(
-    switch: SwitchConfiguration, query: Query | None, tenant: str, extension: str, *, only_one: bool
+    switch: SwitchConfiguration,
+    query: Query | None,
+    tenant: str,
+    extension: str,
+    *,
+    only_configured_source: bool,
 ) -> int:
     async with open_runner(switch, Mask()) as runner:
         if query is None:
             failed = await _everything(runner, tenant)
-        elif query is Query.REGISTRATIONS and only_one:
-            failed = await _phone(runner, tenant, extension)
+        elif only_configured_source:
+            failed = await _extension(runner, tenant, extension)
         elif query is Query.REGISTRATIONS:
-            chosen = tenant or await _some_tenant(runner)
-            failed = await _registrations(runner, chosen, extension)
+            failed = await _registrations(runner, tenant or await _choose_tenant(runner), extension)
         else:
-            failed = _has_failed(await runner.ask(one(query, tenant)))
-        runner.write(headed("note", SHAREABLE))
+            failed = _has_failed(await runner.send(query_request(query, tenant)))
+        runner.write(headed("note", _NOTE))
     return int(failed)
 
 
 async def _everything(runner: Runner, tenant: str) -> bool:
-    """Go through all that the configuration has on, with one tenant and one extension, and sum up."""
+    """Run all enabled queries, with one tenant and one extension, and print the summary."""
     switch = runner.switch
     failed = False
-    listed: Finding | None = None
-    for question in () if tenant else of_switch(switch):
-        finding = await runner.ask(question)
+    tenants: Finding | None = None
+    for wanted in [] if tenant else switch_requests(switch):
+        finding = await runner.send(wanted)
         failed |= _has_failed(finding)
-        listed = finding if question.query is Query.TENANTS else listed
-    chosen = tenant or await _some_tenant(runner, listed)
-    if chosen:
-        for question in of_tenant(switch, chosen):
-            failed |= _has_failed(await runner.ask(question))
-        if switch.settings(chosen).interval(Query.REGISTRATIONS) is not None:
-            failed |= await _registrations(runner, chosen, "")
+        tenants = finding if wanted.query is Query.TENANTS else tenants
+    tenant = tenant or await _choose_tenant(runner, tenants)
+    if tenant:
+        for wanted in tenant_requests(switch, tenant):
+            failed |= _has_failed(await runner.send(wanted))
+        if switch.settings(tenant).interval(Query.REGISTRATIONS) is not None:
+            failed |= await _registrations(runner, tenant, "")
+    disabled = disabled_queries(switch, tenant)
     runner.write(
         summary(
-            runner.findings,
-            runner.given,
-            switch_name=switch.name,
-            not_asked=runner.not_asked,
-            off=switched_off(switch, chosen),
+            runner.findings, runner.given, switch_name=switch.name, skipped=runner.skipped, disabled=disabled
         )
     )
-    return failed or bool(runner.not_asked)
+    return failed or bool(runner.skipped)
 
 
 def _has_failed(finding: Finding | None) -> bool:
-    return finding is None or isinstance(finding.verdict, Failure)
+    return finding is None or finding.reason is not None
 
 
-async def _some_tenant(runner: Runner, listed: Finding | None = None) -> str:
-    """Choose a tenant and say so: the first of the configuration, else of the switch's list; "" for none."""
+async def _choose_tenant(runner: Runner, tenants: Finding | None = None) -> str:
+    """Choose and print a tenant: the first of the configuration, else of the switch's list; "" for none."""
     if runner.switch.tenants:
-        code = runner.switch.tenants[0].code
-        runner.write(
-            [*headed("tenant", f"{code}, the first of the configuration; --tenant=CODE asks another"), ""]
-        )
-        return code
-    if listed is None and not runner.findings:
-        listed = await runner.ask(one(Query.TENANTS))
-    rows = listed.verdict.rows if listed and isinstance(listed.verdict, Tenants) else ()
-    codes = [row.code for row in rows if not row.disabled]
-    said = f"{codes[0]}, the first of the switch's list" if codes else "none is known"
-    runner.write([*headed("tenant", f"{said}; --tenant=CODE asks another"), ""])
-    return codes[0] if codes else ""
+        code, origin = runner.switch.tenants[0].code, "the configuration"
+    else:
+        if tenants is None and not runner.findings:
+            tenants = await runner.send(query_request(Query.TENANTS))
+        rows = tenants.verdict.rows if tenants and isinstance(tenants.verdict, Tenants) else ()
+        code, origin = next((row.code for row in rows if not row.disabled), ""), "the switch's list"
+    chosen = f"{code}, the first of {origin}" if code else "none found"
+    runner.write([*headed("tenant", f"{chosen}; use --tenant=CODE for another one"), ""])
+    return code
 
 
-async def _phone(runner: Runner, tenant: str, extension: str) -> bool:
-    """Ask about one phone as the configuration says."""
+async def _extension(runner: Runner, tenant: str, extension: str) -> bool:
+    """Query one extension from the configured source."""
     source = configured_source(runner.switch)
-    finding = await runner.ask(source.question(tenant, extension))
+    finding = await runner.send(source.request(tenant, extension))
     if finding is None:
         return True
     tried = trial(source, finding, tenant, extension)
-    runner.write([*headed("phone", f"extension {extension} of tenant {tenant}: {tried.result}"), ""])
+    runner.write([*headed("extension", f"{extension} of tenant {tenant}: {tried.result}"), ""])
     return tried.state is None
 
 
 async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
-    """Try each source of registrations, one request each, and say which to configure."""
+    """Try every source of registrations once, and print which one to configure."""
     switch = runner.switch
     if not tenant:
         return True
-    polled = switch.settings(tenant).polled
-    extension = extension or (polled[0] if polled else "")
+    extension = extension or next(iter(switch.settings(tenant).polled), "")
     trials: list[Trial] = []
     for source in sources(switch):
         if source is PEERS and switch.key is None:
-            trials.append(Trial(source, None, "not tried: it needs the admin key"))
-            continue
-        if source.kind is RegistrationSource.REGSTATE and not extension:
-            trials.append(Trial(source, None, "not tried: no extension is known"))
-            continue
-        finding = await runner.ask(source.question(tenant, extension))
-        if finding is None:
-            trials.append(Trial(source, None, "not tried: all before failed alike"))
-            continue
-        if source is LIST:
-            extension = extension or _first_number(finding)
-        trials.append(trial(source, finding, tenant, extension))
-    runner.write(
-        headed("phone", f"extension {extension} of tenant {tenant}" if extension else "none is known")
-    )
-    _tell(runner, trials, tenant)
-    return not any(is_configured(each.source, switch) and each.state is not None for each in trials)
-
-
-def _first_number(finding: Finding) -> str:
-    rows = finding.verdict.rows if isinstance(finding.verdict, Extensions) else ()
-    return rows[0].number if rows else ""
-
-
-def _tell(runner: Runner, trials: Sequence[Trial], tenant: str) -> None:
+            trials.append(Trial(source, None, "skipped: it needs the admin key"))
+        elif source.kind is RegistrationSource.REGSTATE and not extension:
+            trials.append(Trial(source, None, "skipped: no extension found"))
+        elif (finding := await runner.send(source.request(tenant, extension))) is None:
+            trials.append(Trial(source, None, "skipped: all requests failed alike"))
+        else:
+            if source is LIST and not extension and isinstance(finding.verdict, Extensions):
+                extension = next((row.number for row in finding.verdict.rows), "")
+            trials.append(trial(source, finding, tenant, extension))
+    runner.write(headed("extension", f"{extension} of tenant {tenant}" if extension else "none found"))
     for position, line in enumerate(table(trials)):
         runner.write([f"{'' if position else 'sources':<10}{line}"])
-    known = is_known(tenant, runner.findings)
-    for given in source_advice(trials, runner.switch, tenant_is_known=known):
+    known = tenant_exists(tenant, runner.findings)
+    for given in source_advice(trials, switch, tenant_is_known=known):
         runner.write(advice_lines(given))
         runner.given.append((None, given))
     runner.write([""])
+    return not any(is_configured(each.source, switch) and each.state is not None for each in trials)

@@ -1,4 +1,4 @@
-"""Asks one switch, one request after the other, and prints what comes of each."""
+"""Sends the requests of a probe to one switch sequentially, and prints their outcomes."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,8 @@ import aiohttp
 from yarl import URL
 
 from exporter.cli.probe.advice import advice
-from exporter.cli.probe.questions import Advice, Finding, Question
-from exporter.cli.probe.render import about_answer, about_request, advice_lines
+from exporter.cli.probe.findings import Advice, Finding, QueryRequest
+from exporter.cli.probe.render import about_request, about_response, advice_lines
 from exporter.client import Client, open_client
 from exporter.config import SwitchConfiguration
 from exporter.errors import TlsFileError
@@ -22,13 +22,13 @@ from exporter.poll.fetch import read_answer
 from exporter.queries import QUERIES
 from exporter.threads import ThreadLimit
 
-_DEAD = 2
-_REFUSED = 3
-"""Failures in a row, with nothing else before them, after which the rest is not asked."""
+_TRANSPORT_FAILURES = 2
+_REFUSALS = 3
+"""Consecutive failures from the start after which the remaining requests are skipped."""
 
 
 class Runner:
-    """Asks within the rate limit of the switch. ``findings`` and ``given`` grow with each request."""
+    """Sends requests within the rate limit. ``findings`` and ``given`` (advice) grow with each of them."""
 
     def __init__(
         self, switch: SwitchConfiguration, client: Client, responses: list[aiohttp.ClientResponse], mask: Mask
@@ -36,23 +36,24 @@ class Runner:
         self.switch = switch
         self.findings: list[Finding] = []
         self.given: list[tuple[Finding | None, Advice]] = []
-        self.not_asked: list[str] = []
+        self.skipped: list[str] = []
         self._client = client
         self._responses = responses
         self._mask = mask
         self._next = time.monotonic()
 
-    async def ask(self, question: Question) -> Finding | None:
-        """Ask one thing and print all about it; None where it is not asked, since that would be in vain."""
-        key = self._key(question.request.tenant)
-        if key is None or self._is_pointless(question.request.tenant):
-            self.not_asked.append(f"{question.query} ({question.request.tenant or 'whole installation'})")
+    async def send(self, wanted: QueryRequest) -> Finding | None:
+        """Send a request and print its outcome. Returns None if it is skipped because it cannot succeed."""
+        tenant = wanted.request.tenant
+        key = self._key(tenant)
+        if key is None or self._is_pointless(key):
+            self.skipped.append(f"{wanted.query} ({tenant or 'installation'})")
             return None
         self._mask.add(key)
-        self.write(about_request(self._client.url, question))
+        self.write(about_request(self._client.url, wanted))
         await asyncio.sleep(max(0.0, self._next - time.monotonic()))
-        finding = await self._finding(question, key)
-        self.write(about_answer(finding, self.switch, self._mask))
+        finding = await self._finding(wanted, key)
+        self.write(about_response(finding, self.switch, self._mask))
         for given in advice(finding, self.switch, self.findings):
             self.write(advice_lines(given))
             self.given.append((finding, given))
@@ -61,7 +62,7 @@ class Runner:
         return finding
 
     def write(self, lines: Iterable[str]) -> None:
-        """Print lines, without any key."""
+        """Print lines with the keys masked."""
         for line in lines:
             print(self._mask(line), flush=True)
 
@@ -69,45 +70,39 @@ class Runner:
         holder = self.switch.settings(tenant).key if tenant else self.switch.key
         return holder.current() if holder else None
 
-    def _is_pointless(self, tenant: str) -> bool:
-        """Tell whether nothing but the same is to be expected: be sparing, keys can be locked out."""
-        reasons = [_reason(finding) for finding in self.findings]
-        if len(reasons) >= _DEAD and all(reason in TRANSPORT_REASONS for reason in reasons):
+    def _is_pointless(self, key: str) -> bool:
+        """Return whether every request so far failed alike: a switch may lock a key after refusals."""
+        reasons = [finding.reason for finding in self.findings]
+        if len(reasons) >= _TRANSPORT_FAILURES and all(reason in TRANSPORT_REASONS for reason in reasons):
             return True
-        key = self._key(tenant)
-        with_this_key = [_reason(each) for each in self.findings if self._key(each.request.tenant) == key]
-        return len(with_this_key) >= _REFUSED and all(reason is Reason.AUTH for reason in with_this_key)
+        of_key = [each.reason for each in self.findings if self._key(each.request.tenant) == key]
+        return len(of_key) >= _REFUSALS and all(reason is Reason.AUTH for reason in of_key)
 
-    async def _finding(self, question: Question, key: str) -> Finding:
+    async def _finding(self, wanted: QueryRequest, key: str) -> Finding:
         started = time.monotonic()
         self._next = started + 1 / self.switch.max_requests_per_second
         self._responses.clear()
-        spec = QUERIES[question.query]
-        endpoint = spec.of(question.request)
-        async with self._client.ask(question.request, key, max_bytes=endpoint.max_bytes) as body:
+        spec = QUERIES[wanted.query]
+        endpoint = spec.of(wanted.request)
+        async with self._client.ask(wanted.request, key, max_bytes=endpoint.max_bytes) as body:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
                 verdict = read_answer(endpoint, self.switch.queries.options(spec), body, self._mask)
-                return Finding(*question, seconds, verdict, body, status=200)
+                return Finding(*wanted, seconds, verdict, body, status=200)
         response = self._responses[0] if self._responses else None
-        names = await certificate_names(self.switch) if body.reason is Reason.TLS else ()
         return Finding(
-            *question,
+            *wanted,
             seconds,
             body,
             status=response.status if response else None,
             location=_location(response, self._mask) if response else "",
-            certificate_names=names,
+            certificate_names=await certificate_names(self.switch) if body.reason is Reason.TLS else (),
         )
-
-
-def _reason(finding: Finding) -> Reason | None:
-    return finding.verdict.reason if isinstance(finding.verdict, Failure) else None
 
 
 @contextlib.asynccontextmanager
 async def open_runner(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[Runner]:
-    """Yield a runner for one switch; its connections are closed at the end."""
+    """Yield a runner for one switch, and close its connections at the end."""
     responses: list[aiohttp.ClientResponse] = []
     trace = aiohttp.TraceConfig()
 
@@ -123,29 +118,30 @@ async def open_runner(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[
 
 
 def _location(response: aiohttp.ClientResponse, mask: Callable[[str], str]) -> str:
-    """Return where a redirect leads, without all that may be a key; "" where that leaves nothing of use."""
+    """Return the target of a redirect without what may be a key, or "" if the rest contains one."""
+    if not 300 <= response.status < 400 or "Location" not in response.headers:  # noqa: PLR2004
+        return ""
     try:
-        target = response.url.with_query(None).join(URL(response.headers.get("Location", "")))
+        target = response.url.with_query(None).join(URL(response.headers["Location"]))
         bare = str(target.with_query(None).with_fragment(None).with_user(None))
     except ValueError:
         return ""
-    is_redirect = 300 <= response.status < 400 and "Location" in response.headers  # noqa: PLR2004
-    return bare if is_redirect and mask(bare) == bare else ""
+    return bare if mask(bare) == bare else ""
 
 
 async def certificate_names(switch: SwitchConfiguration) -> tuple[str, ...]:
-    """Return the host names of the switch's certificate where it is trusted; () where not, or not to be had.
+    """Return the host names of the switch's certificate, or () if it is not trusted or not available.
 
-    Nothing is sent but the start of TLS, so no key.
+    Only a TLS handshake is sent, so no key.
     """
     url = URL(switch.url)
     if switch.proxy or url.host is None:
         return ()
     try:
         context = await ThreadLimit("certificates", 1).run(partial(client_context, switch.tls))
-    except TlsFileError:  # a file has just changed, and the verdict says so
+    except TlsFileError:  # the file has just changed; the verdict reports it
         return ()
-    context.check_hostname = False  # the chain is checked all the same
+    context.check_hostname = False  # the chain is still verified
     try:
         async with asyncio.timeout(switch.timeout):
             _, writer = await asyncio.open_connection(

@@ -1,12 +1,11 @@
-"""The sources of registrations, and which to configure out of what each of them said of one phone. Pure."""
+"""The sources of registrations, and which one to configure after trying each on one extension. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.cli.probe.questions import Advice, Finding, Question, setting
-from exporter.cli.probe.tenants import COMPARE
+from exporter.cli.probe.findings import COMPARE, Advice, Finding, QueryRequest, setting
 from exporter.config import SwitchConfiguration
 from exporter.model import (
     ExtensionParameter,
@@ -23,11 +22,11 @@ from exporter.queries import registrations
 from exporter.request import Operation, Request
 
 _COSTS = {
-    RegistrationSource.PEERS: "one request for the installation",
-    RegistrationSource.EXTENSIONS: "one request a tenant",
-    RegistrationSource.REGSTATE: "one request an extension",
+    RegistrationSource.PEERS: "one request in total",
+    RegistrationSource.EXTENSIONS: "one request per tenant",
+    RegistrationSource.REGSTATE: "one request per extension",
 }
-"""The sources, from the one with the fewest requests to the one with the most."""
+"""The sources, the one with the fewest requests first."""
 
 NOT_LISTED = "no state: not in the list"
 
@@ -35,35 +34,35 @@ _KNOWN = {Registration.REGISTERED, Registration.UNREGISTERED}
 
 
 class Source(NamedTuple):
-    """Where registrations are read from: ``source`` of the configuration and, for regstate, ``parameter``."""
+    """A ``source`` of the configuration and, for regstate, its ``parameter``."""
 
     kind: RegistrationSource
     parameter: ExtensionParameter | None = None
 
     @property
     def name(self) -> str:
-        """The source as it is written in the configuration."""
+        """The source and its parameter, to print."""
         return f"{self.kind}, parameter {self.parameter}" if self.parameter else self.kind.value
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The lines of the configuration that choose it."""
+        """The settings that select it."""
         parameter = {"parameter": self.parameter.value} if self.parameter else {}
         return setting("queries", "registrations", value={"source": self.kind.value, **parameter})
 
-    def question(self, tenant: str, extension: str) -> Question:
-        """Return the request by which it is tried."""
-        match self:
-            case Source(RegistrationSource.PEERS):
+    def request(self, tenant: str, extension: str) -> QueryRequest:
+        """Return the request that tries it."""
+        match self.kind:
+            case RegistrationSource.PEERS:
                 request = Request(Operation.PEERS)
-            case Source(RegistrationSource.EXTENSIONS):
+            case RegistrationSource.EXTENSIONS:
                 request = Request(Operation.EXTENSIONS, tenant=tenant)
             case _:
                 parameter = self.parameter or ExtensionParameter.EXT
                 request = Request(
                     Operation.REGISTRATION, tenant=tenant, extension=extension, extension_parameter=parameter
                 )
-        return Question(Query.REGISTRATIONS, request)
+        return QueryRequest(Query.REGISTRATIONS, request)
 
 
 LIST = Source(RegistrationSource.EXTENSIONS)
@@ -71,7 +70,7 @@ PEERS = Source(RegistrationSource.PEERS)
 
 
 def sources(switch: SwitchConfiguration) -> list[Source]:
-    """Return all sources of registrations, in the order in which they are tried."""
+    """Return all sources in the order of the trials: the list first, since it may provide an extension."""
     configured = switch.queries.options(registrations.SPEC).parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
     return [LIST, *(Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
@@ -82,24 +81,31 @@ def configured_source(switch: SwitchConfiguration) -> Source:
     return next(source for source in sources(switch) if is_configured(source, switch))
 
 
+def is_configured(source: Source, switch: SwitchConfiguration) -> bool:
+    """Return whether the configuration selects this source."""
+    section = switch.queries.options(registrations.SPEC)
+    return source.kind is section.source and source.parameter in {None, section.parameter}
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One source that was tried, and its result for the phone: a state, or why there is none."""
+    """A source and its result for the extension: a state, or why there is none."""
 
     source: Source
     state: Registration | None
     result: str
-    took: str = ""
+    size: str = ""
 
 
 def trial(source: Source, finding: Finding, tenant: str, extension: str) -> Trial:
     """Return the result of trying a source."""
-    took = f", {len(finding.body):,} bytes in {finding.seconds:.1f} s" if finding.body else ""
+    size = f", {len(finding.body):,} bytes in {finding.seconds:.1f} s" if finding.body else ""
     state, result = _result(source, finding, tenant, extension)
-    return Trial(source, state, result, took)
+    return Trial(source, state, result, size)
 
 
 def _result(source: Source, finding: Finding, tenant: str, extension: str) -> tuple[Registration | None, str]:
+    states: Mapping[str, Registration] = {}
     match finding.verdict:
         case Failure(reason=reason):
             return None, f"no state: {reason}"
@@ -110,10 +116,8 @@ def _result(source: Source, finding: Finding, tenant: str, extension: str) -> tu
         case Peers() as listed:
             found = states_by_tenant(listed).get(tenant, {})
             states = states_of_peers(found, [extension]) if found and extension else {}
-        case _:
-            states = {}
     if not extension:
-        return None, "a list; no extension is known"
+        return None, "a list; no extension found"
     if extension in states:
         return states[extension], states[extension].value
     # A user of a peer is <number>-<CODE> (seen, wire notes 2026-10).
@@ -121,75 +125,65 @@ def _result(source: Source, finding: Finding, tenant: str, extension: str) -> tu
     return None, f"no state: no user NUMBER-{tenant}" if is_peers else NOT_LISTED
 
 
-def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None:
-    """Return the source to configure: of those that agree with most, the configured one, else the cheapest.
+def table(trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield a line for each source with its result and its cost."""
+    for each in trials:
+        yield f"{each.source.name:<26} {each.result:<34} {_COSTS[each.source.kind]}{each.size}"
 
-    None where no source gave a state, or as many say one thing as the other.
+
+def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None:
+    """Return the source to configure: of the majority the configured one, else the cheapest.
+
+    Returns None if no source returned a state, or there is no majority.
     """
     working = [each for each in trials if each.state in _KNOWN]
-    # A source has one vote, however many parameters it takes: what it makes of them is not independent.
+    # One vote a source, however many parameters it accepts: their results are not independent.
     votes = {(each.source.kind, each.state) for each in working}
-    counted = Counter(state for _, state in votes).most_common()
-    if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
+    ranked = Counter(state for _, state in votes).most_common()
+    if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
         return None
-    agreeing = [each for each in working if each.state is counted[0][0]]
-    return min(agreeing, key=lambda each: (not is_configured(each.source, switch), _rank(each)))
+    majority = [each for each in working if each.state is ranked[0][0]]
+    return min(majority, key=lambda each: (not is_configured(each.source, switch), _rank(each)))
 
 
 def _rank(one: Trial) -> int:
     return list(_COSTS).index(one.source.kind)
 
 
-def is_configured(source: Source, switch: SwitchConfiguration) -> bool:
-    """Tell whether the configuration already says so."""
-    section = switch.queries.options(registrations.SPEC)
-    return source.kind is section.source and source.parameter in {None, section.parameter}
-
-
-def table(trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield a line for each source: its result, and what it costs."""
-    for each in trials:
-        yield f"{each.source.name:<26} {each.result:<34} {_COSTS[each.source.kind]}{each.took}"
-
-
 def source_advice(
     trials: Sequence[Trial], switch: SwitchConfiguration, *, tenant_is_known: bool
 ) -> Iterator[Advice]:
-    """Yield which source to configure, and which are wrong or cheaper."""
+    """Yield which source to configure, and which ones are wrong or cheaper."""
     chosen = choose(trials, switch)
     if chosen is None:
         yield _no_choice(trials, tenant_is_known=tenant_is_known)
         return
-    weak = "One phone proves little: compare some more once it is polled"
+    compare = "One extension proves little: compare some more once it is polled"
     name = chosen.source.name
     if is_configured(chosen.source, switch):
-        yield Advice(f"the configured source, {name}, works. {weak}")
+        yield Advice(f"the configured source, {name}, works. {compare}")
     else:
-        yield Advice(f"registrations can be read from {name}. {weak}", chosen.source.settings, sure=True)
-    if liars := [each.source.name for each in trials if each.state in _KNOWN - {chosen.state}]:
-        yield Advice(f"not so: {', '.join(liars)}. They say the opposite of the others")
+        yield Advice(f"registrations can be read from {name}. {compare}", chosen.source.settings, sure=True)
+    if wrong := [each.source.name for each in trials if each.state in _KNOWN - {chosen.state}]:
+        yield Advice(f"do not use {', '.join(wrong)}: the majority of sources disagrees")
     cheapest = min((each for each in trials if each.state is chosen.state), key=_rank)
     if _rank(cheapest) < _rank(chosen):
         cost = _COSTS[cheapest.source.kind]
-        yield Advice(f"with many phones this needs fewer requests: {cost}", cheapest.source.settings)
+        yield Advice(f"{cheapest.source.name} needs fewer requests: {cost}", cheapest.source.settings)
 
 
 def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
-    """Nothing is turned off because of a tenant that the switch may not have, or an extension it has not."""
+    """Return an advice that disables nothing if the switch may not have the tenant or the extension."""
     if any(each.state in _KNOWN for each in trials):
-        return Advice(
-            "the ways disagree on this phone. Look at the phone itself, and configure one that is right"
-        )
+        return Advice("the sources disagree. Look at the phone itself, and configure a source that is right")
     if not tenant_is_known:
-        return Advice(
-            f"no way gave a state of this phone. See first that the tenant's code is right; {COMPARE}"
-        )
+        return Advice(f"no source returned a state. Check the tenant's code first; {COMPARE}")
     if any(each.result == NOT_LISTED for each in trials):
         return Advice(
-            "the tenant's list has no such extension, and no way gave a state of it: ask about another one "
-            "with --tenant=CODE --query=registrations --extension=NUMBER"
+            "no source returned a state, and the tenant's list does not contain this extension: try another "
+            "one with --tenant=CODE --query=registrations --extension=NUMBER"
         )
     return Advice(
-        "no way gave a state of this phone; registrations cannot be polled before one does",
+        "no source returned a state; disable registrations until one does",
         setting("queries", "registrations", "tenant_interval", value="off"),
     )

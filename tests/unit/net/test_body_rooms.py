@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.cli.probe.questions import Question
+from exporter.cli.probe.findings import QueryRequest
 from exporter.cli.probe.runner import open_runner
 from exporter.client import open_client
 from exporter.clock import Clock
@@ -231,7 +231,7 @@ async def test_the_probe(configured: Configured) -> None:
     async with _switch(b"5" * (HUGE + 1)) as url:
         switch = configured(url=url, timeout="5s", key="k1234567")
         async with open_runner(switch, Mask()) as probing:
-            question = Question(Query.TENANTS, _ITEM.request)
+            question = QueryRequest(Query.TENANTS, _ITEM.request)
             for _ in range(3):
                 finding = await probing._finding(question, "k1234567")
                 assert isinstance(finding.verdict, Failure)

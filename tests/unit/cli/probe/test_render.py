@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from exporter.cli.probe.advice import advice
-from exporter.cli.probe.questions import Advice, Finding, Question, setting
-from exporter.cli.probe.render import about_answer, about_request, advice_lines, settings_lines, summary
+from exporter.cli.probe.findings import Advice, Finding, QueryRequest, setting
+from exporter.cli.probe.render import about_request, about_response, advice_lines, settings_lines, summary
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.model import Query, Reason
@@ -18,43 +18,43 @@ from exporter.poll.fetch import read_answer
 from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 from tests.reading import READERS, endpoint_of
-from tests.unit.cli.probe.findings import answered, asked, failed
+from tests.unit.cli.probe.findings import answered, failed, request_of
 
 Configured = Callable[..., SwitchConfiguration]
 ANSWERS = Path(__file__).parents[3] / "fixtures/answers"
 KEY = "s3cr3t/key+ü"
 SECRET = "must-not-show"
 PERSON = "Zephyrine"
-"""A name that no fixture and no text of ours has."""
+"""A name that occurs in no fixture and in no text of the program."""
 
 
-def told(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
-    """Return all that is printed of an answer: itself, the advice and the summary."""
+def printed(operation: Operation, body: bytes, switch: SwitchConfiguration) -> str:
+    """Return what is printed about a response: the response, the advice and the summary."""
     mask = Mask()
     mask.add(KEY)
     query, _ = READERS[operation]
-    request, section = asked(query, operation), switch.queries.options(QUERIES[query])
+    request, section = request_of(query, operation), switch.queries.options(QUERIES[query])
     verdict = read_answer(QUERIES[query].of(request), section, body, mask)
     finding = Finding(query, request, 0.1, verdict, body, status=200)
     given = advice(finding, switch, [])
     lines = [
-        *about_answer(finding, switch, mask),
+        *about_response(finding, switch, mask),
         *(line for each in given for line in advice_lines(each)),
-        *summary([finding], [(finding, each) for each in given], switch_name="pbx", not_asked=[], off=[]),
+        *summary([finding], [(finding, each) for each in given], switch_name="pbx", skipped=[], disabled=[]),
     ]
     return "\n".join(map(mask, lines))
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_no_answer_shows_a_credential(operation: Operation, configured: Configured) -> None:
-    """Of every fixture, given as the answer to anything, no credential is printed."""
+def test_no_fixture_leaks_a_credential(operation: Operation, configured: Configured) -> None:
+    """As the response to any request, no fixture has a credential printed."""
     switch = configured()
     files = [path for path in ANSWERS.rglob("*") if path.suffix in {".json", ".txt", ".html", ".bin"}]
     assert len(files) > 100
     for file in files:
         if file.name == "extensions-sentence.txt" and not endpoint_of(operation).private:
             continue  # a sentence with a bare credential, where nothing marks it as one
-        assert SECRET not in told(operation, file.read_bytes(), switch).casefold(), file.name
+        assert SECRET not in printed(operation, file.read_bytes(), switch).casefold(), file.name
 
 
 PERSONAL_LISTS = [
@@ -73,9 +73,9 @@ PERSONAL_LISTS = [
 
 @pytest.mark.parametrize("body", PERSONAL_LISTS)
 @pytest.mark.parametrize("operation", [each for each in Operation if endpoint_of(each).private])
-def test_no_list_shows_a_person(operation: Operation, body: str, configured: Configured) -> None:
-    """Of lists in any shape no name of a person is printed, except as a column beside one that is known."""
-    shown = told(operation, body.encode(), configured())
+def test_no_list_leaks_a_person(operation: Operation, body: str, configured: Configured) -> None:
+    """A list in any shape has no person's name printed, except as a column next to a known one."""
+    shown = printed(operation, body.encode(), configured())
     assert PERSON not in shown.replace(f"Number, {PERSON}", "").replace(f"{PERSON}, State", "")
 
 
@@ -83,11 +83,11 @@ def test_no_list_shows_a_person(operation: Operation, body: str, configured: Con
 @pytest.mark.parametrize(
     "operation", [Operation.REGISTRATION, Operation.LIMITS, Operation.BALANCE, Operation.COUNT_PEERS]
 )
-def test_a_list_in_place_of_a_value_is_not_shown(
+def test_list_instead_of_a_value_is_not_shown(
     operation: Operation, body: str, configured: Configured
 ) -> None:
-    """A switch that answers with records where a value was due is not quoted."""
-    assert PERSON not in told(operation, body.encode(), configured())
+    """Records are not quoted, although the endpoint is not private."""
+    assert PERSON not in printed(operation, body.encode(), configured())
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_list_in_place_of_a_value_is_not_shown(
     ],
 )
 @pytest.mark.parametrize("operation", [Operation.LICENSE_DAYS, Operation.REGISTRATION])
-def test_no_text_shows_a_credential(operation: Operation, body: str, configured: Configured) -> None:
-    """Credentials in error texts, stack traces, forms and XML are masked, and so is the key."""
-    shown = told(operation, body.encode(), configured())
+def test_no_text_leaks_a_credential(operation: Operation, body: str, configured: Configured) -> None:
+    """Credentials in error messages, stack traces, forms and XML are masked, and so is the key."""
+    shown = printed(operation, body.encode(), configured())
     assert "hunter2horse" not in shown
     assert KEY not in shown
 
@@ -123,48 +123,43 @@ _RECORDS = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.sampled_from(list(Operation)), _RECORDS, st.sampled_from(["password", "ex_lockpin", "te_apikey"]))
-def test_no_record_shows_its_credential(
+def test_no_record_leaks_its_credential(
     configured: Configured, operation: Operation, records: list[dict[str, object]], name: str
 ) -> None:
-    """Whatever the records, as JSON or as a table, their credential is not printed."""
+    """In any record, as JSON or as a table, whole or cut, the credential is masked."""
     whole = [{**record, name: "hunter2horse"} for record in records]
     table = "Number|State|Password|\n" + "100|OK|hunter2horse|\n" * len(records)
     for body in (json.dumps(whole), json.dumps(whole)[:-3], table, table[:-3]):
-        assert "hunter2" not in told(operation, body.encode(), configured())
+        assert "hunter2" not in printed(operation, body.encode(), configured())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.sampled_from(list(Operation)), st.binary(max_size=200))
-def test_any_bytes_can_be_shown(configured: Configured, operation: Operation, body: bytes) -> None:
-    """Nothing is raised, and what is printed is printable."""
-    assert all(line.isprintable() for line in told(operation, body, configured()).split("\n"))
+def test_any_bytes_are_printable(configured: Configured, operation: Operation, body: bytes) -> None:
+    """Nothing is raised, and no control character is printed."""
+    assert all(line.isprintable() for line in printed(operation, body, configured()).split("\n"))
 
 
-def test_a_request_is_shown_without_its_key() -> None:
-    """And what asks for much says so before."""
-    lines = list(
-        about_request(
-            URL("https://u:p@pbx.example.com/api"), Question(Query.REGISTRATIONS, Request(Operation.PEERS))
-        )
-    )
+def test_request_is_shown_without_its_key() -> None:
+    """A heavy request is described before it is sent."""
+    url = URL("https://u:p@pbx.example.com/api")
+    lines = list(about_request(url, QueryRequest(Query.REGISTRATIONS, Request(Operation.PEERS))))
     assert lines[0] == "request   https://pbx.example.com/api?reqtype=CHANSIPPEERS&format=json&key=***"
-    assert lines[1].startswith("asks for  every phone")
-    assert (
-        len(list(about_request(URL("http://h/"), Question(Query.LICENSE, Request(Operation.LICENSE_DAYS)))))
-        == 1
-    )
+    assert lines[1].startswith("fetches   ")
+    light = QueryRequest(Query.LICENSE, Request(Operation.LICENSE_DAYS))
+    assert len(list(about_request(url, light))) == 1
 
 
-def test_a_long_list_of_columns_is_cut(configured: Configured) -> None:
+def test_long_list_of_columns_is_cut(configured: Configured) -> None:
     """A record of 148 columns does not fill the screen."""
     record = {"ex_number": "1", "st_state": "OK", **{f"ex_column_{n}": "" for n in range(60)}}
-    shown = told(Operation.EXTENSIONS, json.dumps([record]).encode(), configured())
+    shown = printed(Operation.EXTENSIONS, json.dumps([record]).encode(), configured())
     assert "columns: ex_number, st_state" in shown
     assert "and 38 more" in shown
 
 
 def test_settings_are_yaml() -> None:
-    """What is printed below an advice is read again as it was."""
+    """They can be parsed again, and are printable."""
     tree = {"queries": {"license": {"pattern": "': (-?\\d+) #"}}, "timeout": "2m"}
     assert yaml.safe_load("\n".join(settings_lines(tree))) == tree
     assert list(settings_lines({})) == []
@@ -172,65 +167,54 @@ def test_settings_are_yaml() -> None:
     assert list(settings_lines({"word": "\ue000"})) == ['          word: "\\uE000"']
 
 
-def summarized(*findings: object, given: object = (), not_asked: object = (), off: object = ()) -> str:
+def summarized(*findings: object, given: object = (), skipped: object = (), disabled: object = ()) -> str:
     """Return a summary as one text."""
-    lines = summary(findings, given, switch_name="pbx", not_asked=not_asked, off=off)  # type: ignore[arg-type]
+    lines = summary(findings, given, switch_name="pbx", skipped=skipped, disabled=disabled)  # type: ignore[arg-type]
     return "\n".join(lines)
 
 
-def test_what_works_and_what_fails() -> None:
-    """Each is named with the reason, and so is what was not asked."""
-    told = summarized(
+def test_summary_of_queries() -> None:
+    """Each query is listed: with its reason if it failed, as skipped, or as disabled."""
+    text = summarized(
         answered(Query.LICENSE, "42"),
         failed(Query.PEERS, Reason.AUTH),
-        not_asked=["calls (whole installation)"],
-        off=["limits (tenants)"],
+        skipped=["calls (installation)"],
+        disabled=["limits (per tenant)"],
     )
-    assert "works     license (whole installation)" in told
-    assert "fails     peers (whole installation): auth" in told
-    assert "not asked calls (whole installation)" in told
-    assert "off       in the configuration, so not asked: limits (tenants)" in told
-    assert "unknown   what a refusal means" in told
+    assert "works     license (installation)" in text
+    assert "fails     peers (installation): auth" in text
+    assert "skipped   calls (installation)" in text
+    assert "disabled  by the configuration: limits (per tenant)" in text
+    assert "configure nothing certain" in text
+    assert "unknown   the cause of a refusal" in text
 
 
-def test_sure_settings_are_one_piece_and_others_are_apart() -> None:
-    """What is sure can be pasted whole; what is to be decided stands alone, with what it is about."""
+def test_sure_settings_are_one_block() -> None:
+    """It can be pasted whole; each setting to decide on stands alone, with its query."""
     finding = answered(Query.LICENSE, "42")
-    told = summarized(
+    text = summarized(
         finding,
         given=[
             (None, Advice("a", setting("queries", "license", "pattern", value="(x)"), sure=True)),
             (None, Advice("b", setting("queries", "registrations", "source", value="peers"), sure=True)),
+            (None, Advice("c", setting("queries", value={"license": {"pattern": "(y)"}}), sure=True)),
             (finding, Advice("perhaps", setting("timeout", value="2m"))),
             (finding, Advice("nothing to paste")),
         ],
     )
-    piece = told.partition("below the switch pbx:\n")[2].partition("\ndecide")[0]
-    assert yaml.safe_load(piece) == {
-        "queries": {"license": {"pattern": "(x)"}, "registrations": {"source": "peers"}}
+    block = text.partition("in the section of switch pbx:\n")[2].partition("\ndecide")[0]
+    assert yaml.safe_load(block) == {
+        "queries": {"license": {"pattern": "(x)"}, "registrations": {"source": "peers"}}  # the first one wins
     }
-    assert "decide    license (whole installation): perhaps:\n          timeout: 2m" in told
-    assert "nothing to paste" not in told
+    assert "decide    license (installation): perhaps:\n          timeout: 2m" in text
+    assert "nothing to paste" not in text
 
 
-def test_nothing_to_configure() -> None:
-    """It says so."""
-    assert "configure nothing that is sure" in summarized(answered(Query.LICENSE, "42"))
-
-
-def test_what_cannot_be_known() -> None:
-    """Empty counts, a total that is not stated, and the tenants that were not asked."""
-    told = summarized(
+def test_what_a_probe_cannot_find_out() -> None:
+    """Empty counts, a missing total, and other tenants are listed as unknown."""
+    text = summarized(
         answered(Query.CALLS, ""), answered(Query.PEERS, '{"a": 1}'), answered(Query.BALANCE, "1")
     )
-    assert "idle switch or a missing right" in told
-    assert "no total" in told
-    assert "other than ACME" in told
-
-
-def test_settings_that_differ() -> None:
-    """The first holds."""
-    first = Advice("a", setting("a", value={"b": 1}), sure=True)
-    second = Advice("b", setting("a", value={"b": 2, "c": 3}), sure=True)
-    piece = summarized(given=[(None, first), (None, second)]).partition("below the switch pbx:\n")[2]
-    assert yaml.safe_load(piece) == {"a": {"b": 1, "c": 3}}
+    assert QUERIES[Query.CALLS].probe.doubt_empty[:40] in text
+    assert "no total" in text
+    assert "other than ACME" in text

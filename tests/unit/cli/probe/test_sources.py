@@ -25,54 +25,43 @@ EXT, ID, NUMBER = (Source(RegistrationSource.REGSTATE, parameter) for parameter 
 YES, NO = Registration.REGISTERED, Registration.UNREGISTERED
 
 
-def trials(**states: Registration | None) -> list[Trial]:
+def trials(states: dict[str, Registration]) -> list[Trial]:
     """Return the result of each source; None for a source that is not named."""
     named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER, "peers": PEERS}
     return [Trial(source, states.get(name), "") for name, source in named.items()]
 
 
 @pytest.mark.parametrize(
-    ("said", "chosen"),
+    ("states", "chosen", "suggested"),
     [
-        ({}, None),
-        ({"list": YES}, LIST),
-        ({"id": YES}, ID),
-        ({"ext": YES, "list": YES, "peers": YES}, EXT),  # as configured
-        ({"id": YES, "list": YES}, LIST),  # fewer requests
-        ({"id": YES, "list": YES, "peers": YES}, PEERS),
-        ({"list": YES, "peers": NO}, None),  # who is right?
-        ({"ext": NO, "id": NO, "number": NO, "list": YES, "peers": YES}, PEERS),  # one source, one vote
-        ({"ext": YES, "id": NO, "list": YES}, EXT),
-        ({"list": Registration.UNKNOWN}, None),
+        ({}, None, [{"tenant_interval": "off"}]),
+        ({"list": YES}, LIST, [{"source": "extensions"}]),
+        ({"id": YES}, ID, [{"source": "regstate", "parameter": "id"}]),
+        ({"ext": YES}, EXT, [None]),
+        ({"ext": YES, "list": YES, "peers": YES}, EXT, [None, {"source": "peers"}]),  # the configured one
+        ({"id": YES, "list": YES}, LIST, [{"source": "extensions"}]),  # fewer requests
+        ({"id": YES, "list": YES, "peers": YES}, PEERS, [{"source": "peers"}]),
+        ({"list": YES, "peers": NO}, None, [None]),  # no majority
+        # one vote a source
+        ({"ext": NO, "id": NO, "number": NO, "list": YES, "peers": YES}, PEERS, [{"source": "peers"}, None]),
+        ({"ext": YES, "list": YES, "peers": NO}, EXT, [None, None, {"source": "extensions"}]),
+        ({"ext": YES, "id": NO, "list": YES}, EXT, [None, None, {"source": "extensions"}]),
+        ({"list": Registration.UNKNOWN}, None, [{"tenant_interval": "off"}]),
     ],
 )
-def test_which_is_chosen(
-    said: dict[str, Registration], chosen: Source | None, configured: Configured
+def test_source_to_configure(
+    states: dict[str, Registration],
+    chosen: Source | None,
+    suggested: list[object],
+    configured: Configured,
 ) -> None:
-    """Of those that agree with most sources the configured one, else the one with the fewest requests."""
-    found = choose(trials(**said), configured())
+    """Of the majority the configured one, else the one with the fewest requests."""
+    switch = configured()
+    found = choose(trials(states), switch)
     assert (found.source if found else None) == chosen
-
-
-@pytest.mark.parametrize(
-    ("said", "settings"),
-    [
-        ({}, [{"tenant_interval": "off"}]),
-        ({"id": YES}, [{"source": "regstate", "parameter": "id"}]),
-        ({"list": YES}, [{"source": "extensions"}]),
-        ({"ext": YES}, [None]),
-        ({"ext": YES, "list": YES, "peers": YES}, [None, {"source": "peers"}]),
-        ({"list": YES, "peers": NO}, [None]),
-        ({"ext": YES, "list": YES, "peers": NO}, [None, None, {"source": "extensions"}]),
-    ],
-)
-def test_what_to_configure(
-    said: dict[str, Registration], settings: list[object], configured: Configured
-) -> None:
-    """Lines to paste where the configuration says otherwise, and where fewer requests would do."""
-    given = source_advice(trials(**said), configured(), tenant_is_known=True)
-    wanted = [{"queries": {"registrations": each}} if each else {} for each in settings]
-    assert [each.settings for each in given] == wanted
+    given = source_advice(trials(states), switch, tenant_is_known=True)
+    expected = [{"queries": {"registrations": each}} if each else {} for each in suggested]
+    assert [each.settings for each in given] == expected
 
 
 @pytest.mark.parametrize(
@@ -87,72 +76,57 @@ def test_what_to_configure(
         (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-OTHER/x","Status":"OK (1 ms)"}]', None),
     ],
 )
-def test_what_a_way_says(source: Source, operation: Operation, body: str, state: Registration | None) -> None:
-    """The state of the phone as the poller would read it; a tenant without any peer says nothing."""
+def test_result_of_a_trial(
+    source: Source, operation: Operation, body: str, state: Registration | None
+) -> None:
+    """It is the state that the poller would decode."""
     made = trial(source, answered(Query.REGISTRATIONS, body, operation=operation), "ACME", "100")
     assert made.state is state
     assert made.result
 
 
-def test_the_table() -> None:
-    """Each source has its line with its cost."""
-    lines = list(table(trials(list=YES)))
-    assert [line.split()[0] for line in lines] == [
-        "extensions",
-        "regstate,",
-        "regstate,",
-        "regstate,",
-        "peers",
-    ]
+def test_table() -> None:
+    """It has a line for each source, with its cost."""
+    lines = list(table(trials({"list": YES})))
+    names = [line.split()[0] for line in lines]
+    assert names == ["extensions", "regstate,", "regstate,", "regstate,", "peers"]
     assert all("request" in line for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("said", "known", "text"),
+    ("result", "known", "text"),
     [
-        ("no state: auth", False, "See first that the tenant's code is right; `probe --query=tenants`"),
-        (NOT_LISTED, False, "See first that the tenant's code is right"),
-        (NOT_LISTED, True, "no such extension"),
+        ("no state: auth", False, "Check the tenant's code first; `probe --query=tenants`"),
+        (NOT_LISTED, False, "Check the tenant's code first"),
+        (NOT_LISTED, True, "does not contain this extension"),
     ],
 )
-def test_nothing_is_turned_off_because_of_a_wrong_code(
-    said: str,
+def test_wrong_code_disables_nothing(
+    result: str,
     known: bool,  # noqa: FBT001 -- a table
     text: str,
     configured: Configured,
 ) -> None:
-    """Of a tenant or an extension that the switch may not have, no source can give a state."""
-    (given,) = source_advice([Trial(LIST, None, said)], configured(), tenant_is_known=known)
+    """If the switch may not have the tenant or the extension, no setting is suggested."""
+    (given,) = source_advice([Trial(LIST, None, result)], configured(), tenant_is_known=known)
     assert (text in given.text, given.settings) == (True, {})
 
 
-def test_the_ways_are_tried_in_order(configured: Configured) -> None:
-    """The list first, as it tells an extension; the configured parameter before the others; peers at last."""
-    switch = configured(queries={"registrations": {"parameter": "number"}})
-    assert sources(switch)[0] == LIST
-    assert [source.parameter for source in sources(switch)[1:4]] == [
-        ExtensionParameter.NUMBER,
-        ExtensionParameter.EXT,
-        ExtensionParameter.ID,
-    ]
-    assert sources(switch)[4] == PEERS
-
-
-def test_every_way_is_a_request(configured: Configured) -> None:
-    """Each is one of the allow-list."""
-    requests = [source.question("A", "100").request for source in sources(configured())]
+def test_order_and_requests(configured: Configured) -> None:
+    """First the list, which may provide an extension, then the configured parameter; last the peers."""
+    tried = sources(configured(queries={"registrations": {"parameter": "number"}}))
+    assert tried == [LIST, NUMBER, EXT, ID, PEERS]
+    requests = [source.request("A", "100").request for source in tried]
     assert [request.operation for request in requests] == [
         Operation.EXTENSIONS,
         *[Operation.REGISTRATION] * 3,
         Operation.PEERS,
     ]
-    assert [list(request.parameters())[-1] for request in requests[1:4]] == ["ext", "id", "number"]
+    assert [list(request.parameters())[-1] for request in requests[1:4]] == ["number", "ext", "id"]
 
 
-def test_the_configured_source(configured: Configured) -> None:
-    """It has a parameter where the source is regstate."""
+def test_configured_source(configured: Configured) -> None:
+    """The parameter counts only for regstate."""
     assert configured_source(configured()) == EXT
-    assert (
-        configured_source(configured(queries={"registrations": {"source": "peers", "parameter": "id"}}))
-        == PEERS
-    )
+    peers = {"registrations": {"source": "peers", "parameter": "id"}}
+    assert configured_source(configured(queries=peers)) == PEERS

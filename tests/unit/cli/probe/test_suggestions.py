@@ -1,0 +1,202 @@
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.cli.probe.findings import Advice, Finding
+from exporter.cli.probe.suggestions import pattern_advice, total_advice, word_advice
+from exporter.fields import Section
+from exporter.model import Counts, Number, Query
+from exporter.patterns import Pattern
+from exporter.request import Operation
+from tests.reading import section_of
+from tests.unit.cli.probe.findings import answered
+
+Suggest = Callable[[Finding, Section], Iterator[Advice]]
+
+
+def suggested(
+    suggest: Suggest, key: str, query: Query, body: bytes | str, *, total_name: str | None = None, **how: Any
+) -> tuple[list[Any], list[Advice]]:
+    """Return the values that are suggested for one key of a query, and all advice."""
+    finding = answered(query, body, total_name=total_name, **how)
+    given = list(suggest(finding, section_of(query, total_name=total_name)))
+    found: list[Any] = [each.settings for each in given if each.settings]
+    return [settings["queries"][query.value][key] for settings in found], given
+
+
+def patterns(query: Query, body: bytes | str) -> list[str]:
+    """Return the suggested patterns."""
+    return suggested(pattern_advice, "pattern", query, body)[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "pattern"),
+    [
+        (Query.LICENSE, "Your license expires in 42 days", r"in (-?\d+) days"),
+        (Query.LICENSE, '"42 days left"', r"(-?\d+) days"),
+        (Query.LICENSE, '{"days": 42}', r'days": (-?\d+)'),
+        (Query.LICENSE, "days: -3", r"days: (-?\d+)"),
+        (Query.LICENSE, "<b>42</b>", r"b>(-?\d+)</b"),
+        (Query.CALLS, "3 active calls", r"(\d+) active"),
+        (Query.BALANCE, "12.50 EUR", r"(-?\d+(?:\.\d+)?) EUR"),
+        (Query.BALANCE, "Credit (net): -7.25 €", r"net\): (-?\d+(?:\.\d+)?)"),
+        (Query.BALANCE, "€ 5", r"(-?\d+(?:\.\d+)?)"),
+    ],
+)
+def test_pattern_for_one_number(query: Query, body: str, pattern: str) -> None:
+    """It contains the words around the number."""
+    assert patterns(query, body) == [pattern]
+
+
+def test_patterns_for_two_numbers() -> None:
+    """Each is suggested, and the operator chooses."""
+    found, advice = suggested(pattern_advice, "pattern", Query.LICENSE, "5 nodes may run for 42 days")
+    assert found == [r"(-?\d+) nodes", r"for (-?\d+) days"]
+    assert not any(each.sure for each in advice)
+    assert "one of 2 numbers" in advice[0].text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "42",  # decoded without a pattern
+        "The license ends on 2026-12-31",
+        "License of pbx1: unlimited",
+        "Error 403: access denied",
+        "The license expired 3 days ago",  # the pattern would lose the sign
+        "1 2 3 4 5 6",
+        "<html><body>Attempt 3</body></html>",
+        "<b>Warning</b>: something on line 7",
+        "at 12:30",
+        "the PIN is pin=4711",
+        "",
+    ],
+)
+def test_no_pattern_without_a_number_that_is_the_value(body: str) -> None:
+    """Dates, names, errors and web pages get no pattern."""
+    assert patterns(Query.LICENSE, body) == []
+
+
+@pytest.mark.parametrize("body", ["1,234.50 EUR", "1.234,50 EUR", "1'234 EUR", "12,5", "1 234.00 EUR"])
+def test_no_pattern_for_numbers_with_separators(body: str) -> None:
+    """Part of a number is never suggested; the advice states the reason."""
+    found, advice = suggested(pattern_advice, "pattern", Query.BALANCE, body)
+    assert found == []
+    assert "thousands" in advice[0].text
+
+
+@given(
+    st.sampled_from([Query.CALLS, Query.LICENSE, Query.BALANCE]),
+    st.one_of(st.text(max_size=60), st.from_regex(r"[ -~]{0,20}-?[0-9]{1,5}(\.[0-9]{1,3})?[ -~]{0,20}")),
+)
+def test_every_pattern_decodes_its_response(query: Query, body: str) -> None:
+    """For any text, nothing is raised and each suggested pattern extracts a number."""
+    finding = answered(query, body)
+    for pattern in patterns(query, body):
+        tried = Pattern(pattern)
+        assert tried.groups == 1
+        decoded = finding.endpoint.decode(finding.body or b"", section_of(query, pattern=tried))
+        assert isinstance(decoded, Number)
+
+
+@pytest.mark.parametrize(
+    ("body", "configured", "name"),
+    [
+        ('{"pbx1": 3, "pbx2": 5, "Insgesamt": 8}', None, ["Insgesamt"]),
+        ("pbx1:3|pbx2:5|cluster:8|", None, ["cluster"]),
+        ('{"pbx1": 3, "pbx2": 5, "pbx3": 8}', None, []),  # named like a node: a coincidence
+        ('{"pbx1": 3, "pbx2": 5, "Total": 8}', None, []),  # known
+        ('{"pbx1": 3, "pbx2": 5, "edge": 7}', None, []),
+        ('{"pbx1": 3, "edge": 3}', None, []),  # each is the sum of the other
+        ('{"pbx1": 0, "pbx2": 0, "edge": 0}', None, []),
+        ('{"all": 3, "pbx2": 5, "Total": 8}', None, ["Total"]),  # two known names, one of them the sum
+        ("8", None, []),
+        ("No such thing", None, []),
+        ('{"a1": 3, "a2": 5, "TOTALE": 8}', "Total", ["TOTALE"]),
+    ],
+)
+def test_total_name(body: str, configured: str | None, name: list[str]) -> None:
+    """The entry that is the sum of all others and is not named like them is suggested."""
+    assert suggested(total_advice, "total_name", Query.PEERS, body, total_name=configured)[0] == name
+
+
+def test_total_name_is_a_guess() -> None:
+    """The operator decides, since the sum alone is no proof."""
+    _, (advice,) = suggested(total_advice, "total_name", Query.PEERS, '{"a1": 3, "a2": 5, "cluster": 8}')
+    assert "probably" in advice.text
+    assert not advice.sure
+
+
+@given(st.dictionaries(st.text(max_size=8), st.integers(-1, 9), max_size=5))
+def test_suggested_total_is_decoded(entries: dict[str, int]) -> None:
+    """For any entries, the suggested name makes the response state a total."""
+    body = json.dumps(entries)
+    for name in suggested(total_advice, "total_name", Query.PEERS, body)[0]:
+        verdict = answered(Query.PEERS, body, total_name=name).verdict
+        assert isinstance(verdict, Counts)
+        assert verdict.total == sum((verdict.nodes or {}).values())
+
+
+def words(body: str, operation: Operation = Operation.REGISTRATION) -> list[str]:
+    """Return the suggested words."""
+    found, _ = suggested(word_advice, "words", Query.REGISTRATIONS, body, operation=operation)
+    assert all(each["unregistered"] == [] for each in found)
+    return [word for each in found for word in each["registered"]]
+
+
+def extensions(*states: str) -> str:
+    """Return a list of extensions in these states."""
+    return json.dumps([{"ex_number": str(100 + n), "st_state": state} for n, state in enumerate(states)])
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Angemeldet", ["Angemeldet"]),
+        ("Angemeldet|\r\n", ["Angemeldet"]),
+        ('"Xyz"', ["Xyz"]),
+        ('{"extension": "100", "state": "Xyz"}', ["Xyz"]),
+        ('[{"state": "Xyz"}]', ["Xyz"]),
+        ("Registered", []),
+        ("No id specified", []),
+        ("", []),
+        ('{"broken', []),
+    ],
+)
+def test_word_for_one_extension(body: str, expected: list[str]) -> None:
+    """An unknown word is suggested; a known one and a sentence are not."""
+    assert words(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["Xyz", "Xyz", "NOT_INUSE"], ["Xyz"]),
+        (["Xyz", "NOT_INUSE"], []),  # only once: it may be anything
+        (["Jane Doe", "Jane Doe"], []),  # two words: it may be a name
+        (["UNKNOWN", "UNKNOWN"], []),  # known as unknown
+        (["hunter2!", "hunter2!"], []),
+    ],
+)
+def test_words_of_a_list(states: list[str], expected: list[str]) -> None:
+    """Only single words that occur in several rows are shown."""
+    assert words(extensions(*states), Operation.EXTENSIONS) == expected
+
+
+def test_word_that_is_not_shown_is_counted() -> None:
+    """The advice states the number of hidden words."""
+    _, (advice,) = suggested(
+        word_advice, "words", Query.REGISTRATIONS, extensions("Jane Doe"), operation=Operation.EXTENSIONS
+    )
+    assert advice.text.startswith("1 more state(s)")
+    assert "Jane" not in advice.text
+
+
+@given(st.text(max_size=30))
+def test_any_text_about_one_extension(body: str) -> None:
+    """Nothing is raised, and at most one word is suggested."""
+    assert len(words(body)) <= 1
