@@ -1,4 +1,4 @@
-"""Every page: its links lead somewhere, and what it names is there."""
+"""The links, names, commands and examples of every Markdown page are valid."""
 
 import contextlib
 import io
@@ -28,31 +28,31 @@ FOREIGN = {
     "--cluster.peer-timeout": ("prometheus-alertmanager", "prometheus-alertmanager"),
     "--rules.alert.for-grace-period": ("prometheus", "prometheus"),
 }
-"""Flags of other programs that pages speak of: the program, and the package that it is in."""
+"""Flags of other programs that pages mention: the program, and the package that contains it."""
 
-MADE = frozenset({"dist/"})
-"""Folders that a command of the Makefile makes."""
+CREATED = frozenset({"dist/"})
+"""Directories that the Makefile creates."""
 
 every_page = pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 @pytest.fixture(scope="module")
 def helps() -> dict[tuple[str, ...], str]:
-    """Return the help of each command of the exporter, at the width of a page."""
-    told = {}
+    """Return the help of each command, 100 columns wide."""
+    texts = {}
     for command in COMMANDS:
         output = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
             patch.setenv("COLUMNS", "100")
             with pytest.raises(SystemExit):
                 main([*command, "--help"])
-        told[command] = output.getvalue()
-    return told
+        texts[command] = output.getvalue()
+    return texts
 
 
 @every_page
 def test_every_link_resolves(page: Path) -> None:
-    """Each relative link leads to a file or folder, and to a heading of the page where it names one."""
+    """Each relative link leads to an existing file, and to an existing heading if it names one."""
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     for target in re.findall(r"\]\((?!https?:|mailto:)<?([^)>\s]+)", text):
         path, _, anchor = target.partition("#")
@@ -63,15 +63,15 @@ def test_every_link_resolves(page: Path) -> None:
 
 @every_page
 def test_every_module_that_is_named_exists(page: Path) -> None:
-    """A page names modules and folders of the project by paths from its top, or from ``exporter/``."""
+    """Modules and directories are named by their path from the root or from ``exporter/``."""
     named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:/|\.py))`", prose(page))
     packages = ("", "exporter/", "exporter/queries/", "exporter/poll/", "exporter/simulator/", "tests/e2e/")
     missing = {name for name in named if not any((ROOT / package / name).exists() for package in packages)}
-    assert missing <= MADE
+    assert missing <= CREATED
 
 
 def test_a_broken_link_is_found() -> None:
-    """The anchors are those that GitHub makes, so one that is not among them is broken."""
+    """A heading that does not exist has no anchor."""
     found = anchors(ROOT / "docs/configuration.md")
     assert {"the-file", "switches", "switchesqueriespeers"} <= found
     assert "no-such-heading" not in found
@@ -79,7 +79,7 @@ def test_a_broken_link_is_found() -> None:
 
 @every_page
 def test_every_metric_that_is_named_exists(page: Path) -> None:
-    """No page tells of a metric that the catalogue does not declare, or of a part of one."""
+    """Each metric on a page is declared in the catalogue."""
     known = {name for name in known_series() if name.startswith("softswitch_")}
     known |= {metric.name for metric in catalogue.METRICS}
     named = re.findall(r"(?<![\w:./-])softswitch_[a-z_]+(?![a-z_]*[:*])", page.read_text())
@@ -89,7 +89,7 @@ def test_every_metric_that_is_named_exists(page: Path) -> None:
 def test_every_flag_and_target_in_the_prose_exists(
     helps: dict[tuple[str, ...], str], require_program: Callable[[str, str], str]
 ) -> None:
-    """What stands between backticks in the running text can be typed."""
+    """Flags and make targets between backticks exist."""
     text = "\n".join(map(prose, MARKDOWN))
     ours = set(re.findall(r"--[a-z][a-z.-]*", "".join(helps.values())))
     foreign = set(re.findall(r"`(--[a-z][a-z.-]*)", text)) - ours
@@ -101,20 +101,20 @@ def test_every_flag_and_target_in_the_prose_exists(
     assert set(re.findall(r"`make ([a-z-]+)", text)) <= make_targets()
 
 
-def test_every_command_line_is_taken() -> None:
-    """The parser of the exporter accepts each line of a shell block that starts it."""
-    taken = 0
+def test_every_command_line_is_accepted() -> None:
+    """The parser accepts each line of a shell block that runs the exporter."""
+    accepted = 0
     for line in (line for page in MARKDOWN for line in lines(page)):
         program, *words = shlex.split(line, comments=True) or [""]
-        # The parser itself ends with --version.
+        # --version exits.
         if Path(program).name == PROGRAM and not {"|", "&&", ">", "--version"} & set(words):
             parser().parse_args(words)
-            taken += 1
-    assert taken > len(COMMANDS)
+            accepted += 1
+    assert accepted > len(COMMANDS)
 
 
 def test_every_configuration_loads(tmp_path: Path, authority: Authority) -> None:
-    """Each configuration that a page shows is valid, once the files that it names are there."""
+    """Each configuration on a page is valid if the files it names exist."""
     secret = tmp_path / "secret"
     secret.write_text("made-up")
     file = tmp_path / "config.yaml"
@@ -130,8 +130,8 @@ def _is_ours(block: str) -> bool:
     return re.match(r"(#.*\n)*switches:", block) is not None
 
 
-def test_quoted_help_is_the_programs(helps: dict[tuple[str, ...], str]) -> None:
-    """A block that begins with the usage of a command is the whole help of it, letter for letter."""
+def test_quoted_help_is_exact(helps: dict[tuple[str, ...], str]) -> None:
+    """A block that begins with the usage of a command is its exact help."""
     for page in MARKDOWN:
         for block in blocks(page, "text"):
             assert not block.startswith("usage: ") or block in helps.values(), page.name
