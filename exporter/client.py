@@ -1,17 +1,17 @@
-"""One request to a switch over HTTP, bounded in time and size, and never more than was asked for.
+"""One HTTP request to a switch, bounded in time and size.
 
-    asked ──► bytes       the body of an HTTP 200, which on this API means nothing yet
-          └─► Failure     timeout, connect, tls, http or too_large
+    request ──► bytes       the body of an HTTP 200, which on this API may still be an error
+            └─► Failure     timeout, connect, tls, http or too_large
 
-The key is in the query string (the API has no other place for it), so no text of an exception is
-passed on: such texts hold URLs. What is told of a failure is composed here.
+The key is in the query string, because the API has no other place for it. So the text of an exception, which
+may contain the URL, is never used in a failure.
 """
 
 import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +24,7 @@ from exporter.config import Proxy, SwitchConfiguration
 from exporter.errors import TlsFileError
 from exporter.model import Body, Content, Failure, Reason
 from exporter.net import connections
-from exporter.net.bodies import Bodies, Room, coding, unpack
+from exporter.net.bodies import BodyBudget, Reservation, coding, unpack
 from exporter.net.connections import (
     HEADER_LIMIT,
     HEADERS_LIMIT,
@@ -47,7 +47,7 @@ from exporter.net.tls import ClientTls
 from exporter.request import Operation, Request
 from exporter.threads import ThreadLimit
 
-# Read from top to bottom: the first class that fits names the reason.
+# The first class that matches determines the reason.
 _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (TimeoutError, Reason.TIMEOUT),
     (aiohttp.ClientSSLError, Reason.TLS),
@@ -63,7 +63,7 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
 
 @dataclass(slots=True)
 class Client:
-    """Asks one switch. ``timeout`` is in seconds and covers everything from connecting to the last byte."""
+    """Sends requests to one switch. ``timeout``: seconds from connecting to the last byte."""
 
     session: aiohttp.ClientSession
     url: URL
@@ -71,14 +71,14 @@ class Client:
     proxy: Proxy | None
     server_name: str | None
     tls: ClientTls | None
-    bodies: Bodies = field(init=False, repr=False)
+    budget: BodyBudget = field(init=False, repr=False)
     _large: asyncio.Semaphore = field(init=False, repr=False)
     _unpacking: ThreadLimit = field(init=False, repr=False)
     _urls: dict[Operation, URL] = field(init=False, repr=False)
     _through: Mapping[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.bodies = Bodies()
+        self.budget = BodyBudget()
         self._large = asyncio.Semaphore(1)
         self._unpacking = ThreadLimit("unpack", 1)
         self._urls = {operation: self.url.with_query(operation.parameters) for operation in Operation}
@@ -86,18 +86,20 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def ask(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[Content | Failure]:
-        """Send one request and yield the body of its answer, within the timeout and so many bytes.
+        """Send a request and yield the body of its response, or a Failure. Network errors are not raised.
 
-        It is decoded inside the ``async with``: what comes after may take its room in memory. Cancelling
-        closes the connection. No exception of the network leaves this function.
+        Decode the body inside the ``async with``: the memory that it takes is reserved until then. Cancelling
+        closes the connection.
         """
-        with Room(self.bodies, self._large) as room:
-            yield await self._answer(request, key, max_bytes, room)
+        with Reservation(self.budget, self._large) as reservation:
+            yield await self._answer(request, key, max_bytes, reservation)
 
-    async def _answer(self, request: Request, key: str, limit: int, room: Room) -> Content | Failure:
+    async def _answer(
+        self, request: Request, key: str, limit: int, reservation: Reservation
+    ) -> Content | Failure:
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._fetch(self._url(request, key), limit, room)
+                return await self._fetch(self._url(request, key), limit, reservation)
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError) as error:
@@ -106,7 +108,7 @@ class Client:
     def _url(self, request: Request, key: str) -> URL:
         return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
 
-    async def _fetch(self, url: URL, limit: int, room: Room) -> Body | Failure:
+    async def _fetch(self, url: URL, limit: int, reservation: Reservation) -> Body | Failure:
         async with self.session.get(
             url,
             allow_redirects=False,
@@ -117,14 +119,14 @@ class Client:
             if detail := status_failure(response.status, self.proxy):
                 return Failure(Reason.CONNECT, detail)
             if response.status != HTTPStatus.OK:
-                return _not_an_answer(response)
+                return _status_failure(response)
             codings = response.headers.getall("Content-Encoding", ())
             named = coding(",".join(codings)) if codings else ""
             if isinstance(named, Failure):
                 return named
-            body = await _body(response, limit, room)
+            body = await _body(response, limit, reservation)
         if named and not isinstance(body, Failure):
-            unpacked = await unpack(body, named, limit, self._unpacking, room)
+            unpacked = await unpack(body, named, limit, self._unpacking, reservation)
             body = unpacked if isinstance(unpacked, Failure) else Body(unpacked)
         if isinstance(body, Failure):
             return body
@@ -132,46 +134,54 @@ class Client:
             body.charset = (response.charset or "").strip()
         return body
 
-    @property
-    def peer(self) -> str:
-        """Who may have ended a connection, for the text of a failure."""
-        return f"the switch, or the proxy in {self.proxy.source}," if self.proxy else "the switch"
-
     def _failure(self, error: Exception) -> Failure:
         if isinstance(error, NoAnswer) and isinstance(error.__cause__, Exception):
             error = error.__cause__
-        # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read:
-        # then aiohttp 3.14 raises a ClientOSError (seen 2026-11).
+        # In TLS 1.3 a server rejects the client certificate after the handshake, when the response is read:
+        # aiohttp 3.14 raises a ClientOSError then (seen 2026-11).
         if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
             error = error.__cause__
         reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        return Failure(reason, proxy_failure(error, self.proxy) or _DETAILS[reason](self, error))
+        return Failure(reason, proxy_failure(error, self.proxy) or self._detail(reason, error))
+
+    def _detail(self, reason: Reason, error: Exception) -> str:
+        match reason:
+            case Reason.TIMEOUT:
+                through_proxy = f", through the proxy in {self.proxy.source}" if self.proxy else ""
+                return f"no complete response within {self.timeout:g} s{through_proxy}"
+            case Reason.TLS:
+                return _tls_detail(error)
+            case Reason.CONNECT:
+                proxied = f"the switch, or the proxy in {self.proxy.source}," if self.proxy else ""
+                return connection_detail(error, proxied or "the switch")
+            case _:
+                return http_detail(error)
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int, room: Room) -> Body | Failure:
+async def _body(response: aiohttp.ClientResponse, limit: int, reservation: Reservation) -> Body | Failure:
     body = Body()
     while not response.content.at_eof():
         body += await response.content.readany()
         if len(body) > limit:
-            # Leaving without having read it all closes the connection, so nothing more arrives.
-            return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB")
-        await room.grow(len(body))
+            # Returning before the end closes the connection.
+            return Failure(Reason.TOO_LARGE, f"the response is larger than {limit // 2**20} MiB")
+        await reservation.grow(len(body))
     return body
 
 
-def _not_an_answer(response: aiohttp.ClientResponse) -> Failure:
-    # Where it leads to is not told: a redirect may repeat the query string, and the key with it.
+def _status_failure(response: aiohttp.ClientResponse) -> Failure:
+    # The location of a redirect is left out: it may repeat the query string, and so the key.
     status, headers = response.status, response.headers
     meaning = _MEANINGS.get(status, "")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        meaning = ", a redirect, which is not followed; put the final address into `url`"
+        meaning = ", a redirect, which is not followed; set `url` to the final address"
     wait = None
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         wait = retry_after(headers.get("Retry-After"), date=headers.get("Date"), now=time.time())
     return Failure(Reason.HTTP, f"HTTP {status}{meaning}", status=status, retry_after=wait)
 
 
-_REFUSED = ": the key, or this machine, is refused by the switch or a proxy before it"
+_REFUSED = ": the switch, or a proxy before it, refuses the key or this machine"
 _MEANINGS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: _REFUSED,
     HTTPStatus.FORBIDDEN: _REFUSED,
@@ -187,28 +197,16 @@ def _tls_detail(error: Exception) -> str:
     return f"TLS failed: {getattr(inner, 'reason', None) or type(inner).__name__}"
 
 
-_DETAILS: dict[Reason, Callable[[Client, Exception], str]] = {
-    Reason.TIMEOUT: lambda client, _: (
-        f"no complete answer within {client.timeout:g} s"
-        + (f", through the proxy in {client.proxy.source}" if client.proxy else "")
-    ),
-    Reason.TLS: lambda _, error: _tls_detail(error),
-    Reason.CONNECT: lambda client, error: connection_detail(error, client.peer),
-    Reason.HTTP: lambda _, error: http_detail(error),
-}
-
-
 def open_client(
     configuration: SwitchConfiguration,
     traces: Sequence[aiohttp.TraceConfig] = (),
     resolver: Resolver | None = None,
-    bodies: Bodies | None = None,
+    budget: BodyBudget | None = None,
 ) -> Client:
-    """Open a client for one switch; close its ``session`` when done. ``traces`` are told of what it does.
+    """Open a client for one switch; close its ``session`` when done.
 
-    With a ``resolver`` that outlives the client, addresses that are known stay known. ``bodies`` is shared by
-    all clients. Its ``tls`` loads the
-    certificate files with the first request, or earlier with ``load``.
+    ``traces`` observe its requests. A ``resolver`` that outlives the client keeps known addresses. ``budget``
+    is shared by all clients. The certificate files are loaded with the first request, or by ``tls.load``.
     """
     has_tls = is_encrypted(configuration.url, configuration.proxy)
     connector = Connector(resolver or Resolver(), limit=configuration.max_concurrency)
@@ -217,9 +215,9 @@ def open_client(
         request_class=connections.Request,
         middlewares=(retry_on_new_connection,),
         trace_configs=list(traces),
-        # The time limit stands in `ask`, once, and covers connecting as well as the last byte.
+        # `ask` has the only time limit, from connecting to the last byte.
         timeout=aiohttp.ClientTimeout(total=None),
-        # Compressed answers are not asked for; what is compressed all the same is unpacked within a limit.
+        # Compression is not requested; a compressed response is unpacked within a limit.
         auto_decompress=False,
         max_line_size=HEADER_LIMIT,
         max_field_size=HEADER_LIMIT,
@@ -229,7 +227,7 @@ def open_client(
             "Accept-Encoding": "identity",
             "Accept": "*/*",
         },
-        # A switch has no business to keep state here: its cookies are dropped.
+        # Cookies of a switch are dropped.
         cookie_jar=aiohttp.DummyCookieJar(),
     )
     client = Client(
@@ -240,5 +238,5 @@ def open_client(
         server_name=configuration.tls.server_name,
         tls=ClientTls(configuration.tls, f"switch {configuration.name}") if has_tls else None,
     )
-    client.bodies = bodies or client.bodies
+    client.budget = budget or client.budget
     return client

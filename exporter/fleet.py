@@ -13,7 +13,7 @@ from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
-from exporter.net.bodies import Bodies
+from exporter.net.bodies import BodyBudget
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller, SwitchContext
 from exporter.schedule import Schedule
@@ -42,7 +42,7 @@ class Fleet:
         self._clock = clock
         self._configuration: Configuration | None = None
         self._resolver = resolver or Resolver()  # one for all, so that a reload forgets no address
-        self._bodies = Bodies()
+        self._budget = BodyBudget()
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
         self._reconnecting: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class Fleet:
     async def _open_clients(self, configuration: Configuration) -> Mapping[str, Client]:
         clients: dict[str, Client] = {}
         for switch in configuration.switches:
-            client = clients[switch.name] = open_client(switch, resolver=self._resolver, bodies=self._bodies)
+            client = clients[switch.name] = open_client(switch, resolver=self._resolver, budget=self._budget)
             try:
                 if client.tls:
                     await client.tls.load()

@@ -1,12 +1,11 @@
 """Keeps keys out of every text that leaves the program.
 
-Keys travel in the query string of every request (seen, wire notes 2026-10), and a switch may echo what it
-was sent: cut off, in another case, wrapped, or escaped several times over. So whatever is logged or shown
-passes through here last, wherever it came from, and every run of eight characters that it shares with a key
-is replaced.
+Keys are in the query string of every request (seen, wire notes 2026-10), and a switch may echo it: truncated,
+in another case, wrapped, or escaped several times. So everything that is logged or shown passes through here
+last, and every run of eight characters that it shares with a key is replaced.
 
-A text is read in several normalized forms (``normalized``): in each, one more layer of escapes is undone and
-white space is left out. Each character of a form knows where it stands in the text.
+A text is searched in several normalized forms (``normalized``), each without white space and with one more
+layer of escapes removed. Each character of a form has its position in the text.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,20 +23,20 @@ from exporter.normalized import (
 MASK = "***"
 
 RUN = 8
-"""Characters of a key, in a row, that no text may show."""
-
+"""Consecutive characters of a key that no text may show."""
 
 _HINT = 5
 _STEP = RUN - _HINT + 1
-"""Only each fourth place of a text is looked at: of eight characters that are a key's, five begin there."""
+"""Only every fourth position of a text is checked: one of them starts five of any eight characters of a key.
+"""
 
 
 _SHORTEST = 4
-"""Characters that are left of eight: less than that is in any text."""
+"""Fewer characters than this occur in any text."""
 
 
 class Mask:
-    """Replaces every secret that was added, and every longer part of one, however it is escaped."""
+    """Replaces every secret that was added, and every part of one of at least eight characters."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -47,7 +46,7 @@ class Mask:
         self._has_blanks = False
 
     def add(self, secret: str) -> None:
-        """Remember a secret for good: a rotated key may still stand in an old answer."""
+        """Add a secret. It is never removed: a rotated key may still be in an old response."""
         if secret in self._known or not secret.strip():
             return
         self._known.add(secret)
@@ -55,23 +54,23 @@ class Mask:
         first, *deeper = [form.folded().text for form in _forms_of_secret(secret)]
         if len(first) < RUN:
             self._short.setdefault(len(first), set()).add(first)
-        for said in (first, *deeper):
-            self._runs.update(_runs_of(said, RUN))
-            self._hints.update(_runs_of(said, _HINT) if len(said) >= RUN else ())
+        for form in (first, *deeper):
+            self._runs.update(_runs_of(form, RUN))
+            self._hints.update(_runs_of(form, _HINT) if len(form) >= RUN else ())
         if deeper:
-            self._add_what_shrinks(secret)
+            self._add_unescaped_runs(secret)
 
-    def _add_what_shrinks(self, secret: str) -> None:
-        """Remember what is left of eight characters that are taken for escapes in a form of a text."""
+    def _add_unescaped_runs(self, secret: str) -> None:
+        """Add what remains of eight characters of a secret that look like escapes."""
         text = Normalized.of(secret).text
         for run in _runs_of(text, min(RUN, len(text))):
             for form in islice(unescaped_forms(Normalized.of(run)), 1, None):
-                said = form.folded().text
-                if len(said) >= _SHORTEST:
-                    self._short.setdefault(len(said), set()).add(said)
+                rest = form.folded().text
+                if len(rest) >= _SHORTEST:
+                    self._short.setdefault(len(rest), set()).add(rest)
 
     def __call__(self, text: str) -> str:
-        """Return the text without any secret."""
+        """Return the text with *** for every secret in it."""
         if not self._known:
             return text
         spans = sorted(span for form in self._forms(text) for span in self._found(form))
@@ -88,10 +87,9 @@ class Mask:
             yield from base64_forms(text)
 
     def _found(self, form: Normalized | Base64Form) -> Iterator[tuple[int, int]]:
-        """Yield where secrets stand in the original text."""
+        """Yield the positions of secrets in the original text."""
         folded = form.folded()
-        text, runs = folded.text, self._runs
-        hints = self._hints
+        text, runs, hints = folded.text, self._runs, self._hints
         for hint in [at for at in range(0, len(text), _STEP) if text[at : at + _HINT] in hints]:
             for at in range(max(hint - RUN + _HINT, 0), hint + 1):
                 if text[at : at + RUN] in runs:
@@ -106,14 +104,14 @@ def _runs_of(text: str, length: int) -> Iterator[str]:
 
 
 def _forms_of_secret(secret: str) -> Iterator[Normalized]:
-    """Yield what stands for a secret in the forms of a text: a key may itself look like an escape."""
+    """Yield a secret as it appears in the forms of a text: a key may itself look like an escape."""
     yield from unescaped_forms(Normalized.of(secret))
     if any(map(str.isspace, secret)):
         yield from forms_with_spaces(secret)
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return the text with the mask in place of the spans, which are sorted; those that overlap are one."""
+    """Return the text with the mask in place of the sorted spans. Overlapping ones are merged."""
     kept: list[str] = []
     copied = 0
     for start, end in spans:

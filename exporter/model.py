@@ -1,6 +1,6 @@
-"""The nouns of the field, shared by every module: what is asked, of whom, and what came back.
+"""The types that all modules share: queries, scopes, targets, and the outcomes of requests.
 
-Wire names are left behind in ``request`` (going out) and ``decode`` (coming in).
+Names from the wire appear only in ``request`` and ``decode``.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Query(StrEnum):
-    """What is asked of a switch: the values of the label ``query``."""
+    """The queries; values of the label ``query``."""
 
     PEERS = "peers"
     CHANNELS = "channels"
@@ -25,21 +25,21 @@ class Query(StrEnum):
 
 
 class Scope(StrEnum):
-    """Of whom it is asked: the whole installation, or one tenant at a time."""
+    """What a query is about: the installation, or one tenant."""
 
     SWITCH = "switch"
     TENANT = "tenant"
 
 
 class Reason(StrEnum):
-    """Why an attempt failed: the values of the label ``reason``."""
+    """Why a request failed; values of the label ``reason``."""
 
     TIMEOUT = "timeout"
     CONNECT = "connect"
     TLS = "tls"
     HTTP = "http"  # a status other than 200, a redirect, or not HTTP at all
     AUTH = "auth"  # the known refusal
-    REJECTED = "rejected"  # any other sentence where a value was due
+    REJECTED = "rejected"  # any other sentence instead of a value
     EMPTY = "empty"
     DECODE = "decode"
     TOO_LARGE = "too_large"
@@ -50,7 +50,7 @@ TRANSPORT_REASONS = frozenset({Reason.TIMEOUT, Reason.CONNECT, Reason.TLS})
 
 
 class SkipReason(StrEnum):
-    """Why a target of a sweep was not asked."""
+    """Why a target of a sweep was not requested."""
 
     IN_FLIGHT = "in_flight"
     BACKOFF = "backoff"
@@ -59,7 +59,7 @@ class SkipReason(StrEnum):
 
 
 class Registration(StrEnum):
-    """Whether a phone is registered, as far as the switch told."""
+    """The registration state of a phone."""
 
     REGISTERED = "registered"
     UNREGISTERED = "unregistered"
@@ -67,7 +67,7 @@ class Registration(StrEnum):
 
 
 class RegistrationSource(StrEnum):
-    """Which request the registrations are read from."""
+    """The request that returns registration states."""
 
     REGSTATE = "regstate"
     EXTENSIONS = "extensions"
@@ -75,7 +75,7 @@ class RegistrationSource(StrEnum):
 
 
 class ExtensionParameter(StrEnum):
-    """The wire parameter that names the extension in ``INFO regstate``; the right one is not documented."""
+    """The parameter that names the extension in ``INFO regstate``; the right one is not documented."""
 
     EXT = "ext"
     ID = "id"
@@ -83,7 +83,7 @@ class ExtensionParameter(StrEnum):
 
 
 class Target(NamedTuple):
-    """One thing that is asked on a schedule. ``tenant`` is "" for the whole installation."""
+    """One query for one tenant, or for the installation if ``tenant`` is ""."""
 
     query: Query
     scope: Scope
@@ -95,10 +95,9 @@ _REFUSING_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt gave no value. ``detail`` never holds a key, nor any part of a list.
+    """Why a request returned no value. ``detail`` never contains a key, nor any part of a list.
 
-    ``status`` is that of an HTTP answer other than 200. ``retry_after``: the seconds for which it asked to be
-    left alone, as it said, however many.
+    ``status``: HTTP status other than 200. ``retry_after``: seconds in its ``Retry-After``, not limited.
     """
 
     reason: Reason
@@ -108,29 +107,28 @@ class Failure:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the key was refused: by the known sentence, or by an HTTP status."""
+        """Whether the key was refused, by the known text or by an HTTP status."""
         return self.reason is Reason.AUTH or self.status in _REFUSING_STATUSES
 
 
 class Body(bytearray):
-    """The body of an answer, in the buffer that it was received in: a copy of 64 MiB takes 40 ms.
+    """The body of a response, in its receive buffer: copying 64 MiB takes 40 ms.
 
-    ``charset`` is the one that its Content-Type declares, "" without one.
+    ``charset``: the one in its Content-Type, or "".
     """
 
     charset: str = ""
 
 
 Content = bytes | bytearray
-"""What a body consists of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The rows of a list, or the nodes of a count, that could not be read while the rest could.
+    """Rows of a list, or nodes of a count, that were skipped as unreadable.
 
-    ``rows`` is how many, ``nameless`` those of them of which not even the name could be read: who is not in
-    the list may be one of these. ``first`` says what is wrong with the first; it quotes nothing.
+    ``rows``: how many. ``nameless``: how many of them have an unreadable name, so that something that is
+    missing from the list may be one of them. ``first``: the error in the first one; it quotes nothing.
     """
 
     rows: int
@@ -140,18 +138,18 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the reader of a query makes of a body. A query may declare a kind of its own."""
+    """The content of a response. A query may declare its own subclass."""
 
     skipped: Skipped | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts(Answer):
-    """Peers or channels, counted.
+    """Counts of peers or channels.
 
-    ``total`` is what the switch states, or None where it states none.
-    ``nodes`` is the count of each node, or None where the answer was not by node.
-    ``uncounted`` are nodes that are in the answer with a count that could not be read.
+    ``total``: as stated by the switch; None if it is not.
+    ``nodes``: the count of each node; None if the response is not by node.
+    ``uncounted``: nodes with an unreadable count.
     """
 
     total: int | None
@@ -160,7 +158,7 @@ class Counts(Answer):
 
     @property
     def whole(self) -> int | None:
-        """The stated total, else the sum over the nodes, as long as every node could be counted."""
+        """The stated total, else the sum of the nodes if every node was readable."""
         if self.total is None and self.nodes is not None and self.skipped is None:
             return sum(self.nodes.values())
         return self.total
@@ -168,14 +166,14 @@ class Counts(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Number(Answer):
-    """A single figure: calls, days of licence or credit."""
+    """A single number: calls, license days or credit."""
 
     value: float
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationState(Answer):
-    """The state of one extension, with the word the switch used for it."""
+    """The state of one extension, and the switch's word for it."""
 
     state: Registration
     word: str
@@ -183,7 +181,7 @@ class RegistrationState(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One row of a tenant's list of extensions; credentials and names were dropped on reading."""
+    """One row of a tenant's list of extensions, without its credentials and names."""
 
     number: str
     state: Registration
@@ -199,7 +197,7 @@ class Extensions(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One row of the installation's list of tenants. ``disabled`` is None where that could not be read."""
+    """One row of the list of tenants. ``disabled`` is None if unreadable."""
 
     code: str
     name: str
@@ -208,14 +206,14 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Tenants(Answer):
-    """The installation's list of tenants."""
+    """The list of tenants."""
 
     rows: tuple[Tenant, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One SIP peer: its user name (``<number>-<CODE>``), the node it is on, and its state."""
+    """One SIP peer: its user name (``<number>-<CODE>``), its node and its state."""
 
     user: str
     node: str
@@ -225,11 +223,11 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Peers(Answer):
-    """Every peer of every node."""
+    """The peers of all nodes."""
 
     rows: tuple[Peer, ...]
 
 
 def names_all(listed: Extensions | Tenants | Peers) -> bool:
-    """Tell whether the name of every row could be read, so that who is not in the list is really missing."""
+    """Return whether all names were readable, so that a name that is not in the list is really missing."""
     return listed.skipped is None or not listed.skipped.nameless

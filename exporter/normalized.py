@@ -1,8 +1,7 @@
-"""Normalized forms of a text: the same text with a layer of escapes undone, without white space.
+"""Normalized forms of a text, in which ``masking`` looks for keys: without white space and layers of escapes.
 
-``masking`` looks for keys in them. Each character knows where it stands in the original text. What is undone
-is what the libraries of Python, PHP and the web do to a text that they repeat: percent-encoding, JSON, HTML,
-quoted-printable, base64, and wrapped lines.
+The escapes are those with which the libraries of Python, PHP and the web echo a text: percent-encoding, JSON,
+HTML, quoted-printable, base64, and wrapped lines. Each character has its position in the original text.
 """
 
 import base64
@@ -14,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _DEPTH = 6
-"""Layers of different escapes within one another. One kind within itself is undone at once, however deep."""
+"""Nested layers of different escapes. Nested escapes of one kind are removed together."""
 
 _ESCAPE = re.compile(
     r"(?=[%\\&])(?:(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)"
@@ -32,21 +31,21 @@ _HEX = re.compile(r"[xX]([0-9A-Fa-f]{2})")
 _UNICODE = re.compile(r"[uU]([0-9A-Fa-f]{4})")
 _QUOTED_PRINTABLE = re.compile(r"(?P<break>=[ \t]*(?:\r?\n|\Z))|(?P<codes>(?:=[0-9A-Fa-f]{2})+)")
 _QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
-# Nothing in it can match the same text in two ways, and nothing is given back: with ``\s*\r?\n\s*`` a few
+# No part can match the same text in two ways, and quantifiers are possessive: with ``\s*\r?\n\s*``, a few
 # indented lines took half a minute (2026-11).
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|[^\S\n]*+\n\s*+){10,}+")
 _MIXED = re.compile(r"[A-Z0-9]")
 _ONE_CODE = 5
-"""Characters below which, and with which, a row of escaped bytes has one code: ``%2541``, ``=41``."""
+"""Most characters of a single escaped byte: ``%2541``, ``=41``."""
 
 _DIGITS_OF_64 = frozenset(string.ascii_letters + string.digits + "+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
 _DOTLESS = "\u0131"
-"""Of ``i`` it is the lower case in Turkish alone, and its upper case is ``I``."""
+"""The Turkish dotless i, whose upper case is ``I``."""
 
 
 class Normalized(NamedTuple):
-    """A text, and where each character begins and ends in the original; None where that is the same."""
+    """A text, and the start and end of each character in the original; None if they are the same."""
 
     text: str
     starts: Sequence[int] | None
@@ -68,13 +67,13 @@ class Normalized(NamedTuple):
         return Normalized(text, [self.starts[at] for at in places], [self.ends[at] for at in places])
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where characters of the form stand in the original."""
+        """Return the position of characters of the form in the original."""
         if self.starts is None or self.ends is None:
             return start, end
         return self.starts[start], self.ends[end - 1]
 
     def folded(self) -> "Normalized":
-        """Return the form in one case."""
+        """Return the form with case folded."""
         folded = self.text.casefold().replace(_DOTLESS, "i")
         if len(folded) == len(self.text):
             return Normalized(folded, self.starts, self.ends)
@@ -85,7 +84,7 @@ class Normalized(NamedTuple):
 
 
 class _Builder:
-    """A form in the making, out of another one."""
+    """Builds a form from another one."""
 
     def __init__(self, source: Normalized) -> None:
         self._source = source
@@ -94,7 +93,7 @@ class _Builder:
         self._ends: list[int] = []
 
     def copy(self, start: int, end: int) -> None:
-        """Add characters as they are."""
+        """Add characters unchanged."""
         if start == end:
             return
         source = self._source
@@ -110,7 +109,7 @@ class _Builder:
             self._ends += source.ends[start:end]
 
     def add(self, letters: str, start: int, end: int) -> None:
-        """Add what characters of the source stand for, without white space."""
+        """Add the decoded form of characters of the source, without white space."""
         begins, stops = self._source.span(start, end)
         for letter in letters:
             if not letter.isspace():
@@ -119,7 +118,7 @@ class _Builder:
                 self._ends.append(stops)
 
     def add_each(self, letters: str, start: int, stops: Sequence[int]) -> None:
-        """Add one letter for each escape of a row; each begins where the one before stops."""
+        """Add one letter per escape of a sequence. Each starts where the previous one stops."""
         if any(map(str.isspace, letters)):
             for letter, begin, stop in zip(letters, (start, *stops), stops, strict=False):
                 self.add(letter, begin, stop)
@@ -138,9 +137,9 @@ class _Builder:
 
 
 def unescaped_forms(form: Normalized) -> Iterator[Normalized]:
-    """Yield a form, and those in which one more layer of escapes is undone each.
+    """Yield a form, and further ones with one more layer of escapes removed each.
 
-    The last ones have no tags either, and no ``+``, which is a blank in a query string.
+    The last ones are also without tags and without ``+``, which is a space in a query string.
     """
     yield form
     has_tags = True
@@ -157,7 +156,7 @@ def unescaped_forms(form: Normalized) -> Iterator[Normalized]:
 def _replaced(
     form: Normalized, pattern: re.Pattern[str], add: Callable[[_Builder, re.Match[str]], object]
 ) -> Normalized | None:
-    """Return the form with what ``add`` gives for each match of a pattern; None where nothing matches."""
+    """Return the form with ``add`` applied to each match of a pattern; None if there is no match."""
     builder = _Builder(form)
     copied = 0
     for found in pattern.finditer(form.text):
@@ -201,7 +200,7 @@ def _character(entity: str, written: str) -> str:
 
 
 def _add_bytes(builder: _Builder, written: str, start: int, code: re.Pattern[str]) -> None:
-    """Add what a row of escaped bytes says: UTF-8, and Latin-1 where it is none."""
+    """Add a sequence of escaped bytes, decoded as UTF-8, or as Latin-1 if that is invalid."""
     if len(written) <= _ONE_CODE:
         byte = chr(int(written[-2:], 16))
         builder.add(byte, start, start + len(written))
@@ -210,20 +209,20 @@ def _add_bytes(builder: _Builder, written: str, start: int, code: re.Pattern[str
     row = bytes.fromhex("".join([written[stop - 2 : stop] for stop in stops]))
     stops = [start + stop for stop in stops]
     text = row.decode("utf-8", "surrogateescape")
-    if len(text) == len(row):  # ASCII, and bytes that are no UTF-8
+    if len(text) == len(row):  # ASCII, and bytes that are not UTF-8
         builder.add_each(row.decode("latin-1"), start, stops)
         return
     at = 0
     for letter in text:
         length = len(letter.encode("utf-8", "surrogateescape"))
         first = stops[at - 1] if at else start
-        said = chr(row[at]) if "\ud800" <= letter <= "\udfff" else letter
-        builder.add(said, first, stops[at + length - 1])
+        decoded = chr(row[at]) if "\ud800" <= letter <= "\udfff" else letter
+        builder.add(decoded, first, stops[at + length - 1])
         at += length
 
 
 def _add_units(builder: _Builder, written: str, start: int) -> None:
-    """Add what a row of Unicode escapes of JSON says: one or two of them are a character."""
+    """Add a sequence of Unicode escapes of JSON. One or two of them are a character."""
     codes = list(_UNICODE.finditer(written))
     stops = [start + found.end() for found in codes]
     row = bytes.fromhex("".join([found[1] for found in codes]))
@@ -236,9 +235,9 @@ def _add_units(builder: _Builder, written: str, start: int) -> None:
 
 
 def quoted_printable_form(text: str) -> Normalized | None:
-    """Return the form without quoted-printable and white space; None where no line of it is wrapped.
+    """Return the form without quoted-printable and white space; None if no line is wrapped.
 
-    Where none is, ``unescaped_forms`` undoes it with all other escapes.
+    ``unescaped_forms`` removes quoted-printable without wrapped lines.
     """
     if "=\n" not in text and "=\r\n" not in text:
         return None
@@ -256,31 +255,31 @@ def _add_quoted(builder: _Builder, found: re.Match[str]) -> None:
 
 
 def forms_with_spaces(text: str) -> Iterator[Normalized]:
-    """Yield the forms of a text with its spaces, for a key that has any; ``+`` and ``%20`` are spaces."""
+    """Yield the forms of a text with spaces, for a key that has any. ``+`` and ``%20`` are spaces."""
     form = Normalized(text, None, None)
     spaced = _replaced(form, _BLANK, lambda builder, found: builder.add("\ue000", *found.span()))
     yield from unescaped_forms(spaced or form)
 
 
 class Base64Form(NamedTuple):
-    """What a row of base64 says, in one case; its characters stand at ``places`` from ``offset`` on."""
+    """Decoded base64, case-folded. ``places``: positions of its digits, which start at ``offset``."""
 
     text: str
     places: Sequence[int]
     offset: int
 
     def folded(self) -> "Base64Form":
-        """Return the form in one case."""
+        """Return the form itself."""
         return self
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where characters of the form stand in the original."""
+        """Return the position of characters of the form in the original."""
         first, last = start * 8 // 6, (end * 8 - 1) // 6
         return self.places[self.offset + first], self.places[self.offset + last] + 1
 
 
 def base64_forms(text: str) -> Iterator[Base64Form]:
-    """Yield what each long row of letters and digits says in base64, whichever of them begins a group."""
+    """Yield each long sequence of letters and digits, decoded as base64 from each of its first four."""
     for found in _BASE64.finditer(text):
         if not _MIXED.search(found[0]):
             continue  # words, or a path
@@ -291,6 +290,6 @@ def base64_forms(text: str) -> Iterator[Base64Form]:
             written = "".join([text[at] for at in places]).translate(_URL_SAFE)
         for offset in range(4):
             size = (len(written) - offset) * 6 // 8
-            padded = written[offset:] + "AAA"  # the last group may be cut off
-            said = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
-            yield Base64Form(said.lower(), places, offset)
+            padded = written[offset:] + "AAA"  # the last group may be truncated
+            decoded = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
+            yield Base64Form(decoded.lower(), places, offset)

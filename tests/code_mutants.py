@@ -61,7 +61,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/request_policy": ("unit/poll/test_request_policy.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
     "alerting/windows": ("unit/alerting/test_windows.py",),
-    "store/answers": ("unit/store/test_answers.py", "unit/store/test_store.py"),
     "store/series": (
         "unit/store/test_series.py",
         "unit/store/test_series_limit.py",

@@ -1,1 +1,1 @@
-"""What `/metrics` serves: declared once, kept as values, rendered to text."""
+"""What `/metrics` serves: the declarations, the text format, and the counters of the exporter itself."""

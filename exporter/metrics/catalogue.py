@@ -1,7 +1,7 @@
-"""Every metric the exporter serves, declared once.
+"""Every metric that the exporter serves, declared once.
 
-``docs/metrics.md`` is generated from here, and tests hold a real scrape, the docs, the rules and
-the dashboards against it. Names and labels are a promise to users: see design section 3.
+``docs/metrics.md`` is generated from here, and tests compare a real scrape, the rules and the dashboards with
+it. Names and labels are a promise to users (design, section 3).
 """
 
 from dataclasses import KW_ONLY, dataclass, field
@@ -9,10 +9,10 @@ from enum import IntEnum, StrEnum
 from functools import partial
 
 REQUEST_DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0)
-"""Seconds. 15, 20 and 30 stand close because a healthy COUNTPEERS was seen to take 23 s (2026-10)."""
+"""Seconds. 15, 20 and 30 are close together because a healthy COUNTPEERS was seen to take 23 s (2026-10)."""
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds. An Alertmanager next door answers within milliseconds; after 10 s it is given up."""
+"""Seconds. A nearby Alertmanager responds within milliseconds; a request times out after 10 s."""
 
 
 class Kind(StrEnum):
@@ -24,23 +24,24 @@ class Kind(StrEnum):
 
 
 class DropRank(IntEnum):
-    """Which families are dropped to stay within ``max_series``, the first ones first (design, section 5)."""
+    """The order in which metrics are dropped to stay within ``max_series`` (design, section 5)."""
 
-    EXTENSION = 0  # without the watched ones
+    EXTENSION = 0  # except watched extensions
     TENANT_NODE = 1
     TENANT = 2
-    TENANT_STATUS = 3  # of tenants alone: the status of the queries of the switch stays
-    TENANT_CONFIG = 4  # what the configuration says of each tenant
+    TENANT_STATUS = 3  # per tenant only: the status of installation-wide queries stays
+    TENANT_CONFIG = 4  # what the configuration says about each tenant
     NODE = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # each is declared once, so identity is equality
 class Metric:
-    """One metric family: its name, its meaning, its unit, and the request or file it comes from.
+    """One metric family.
 
-    ``common``: the labels that all values of one answer share, separated by spaces. ``per``: the last label,
-    where one answer gives a value for each value of that label; "" where it gives a single value.
-    ``drop``: when the family is dropped; None where it cannot grow beyond what the configuration names.
+    ``common``: the labels that all values of one response share, separated by spaces. ``per``: the last label
+    if one response has a value for each value of that label; "" if it has a single value.
+    ``source``: the request or file that the values come from.
+    ``drop``: when the metric is dropped; None if it cannot grow beyond what the configuration names.
     """
 
     kind: Kind
@@ -67,170 +68,154 @@ class Metric:
 _gauge = partial(Metric, Kind.GAUGE)
 _counter = partial(Metric, Kind.COUNTER)
 _histogram = partial(Metric, Kind.HISTOGRAM)
+_switch = partial(_gauge, common="switch")
+_node = partial(_switch, per="node", drop=DropRank.NODE)
+_tenant = partial(_gauge, common="switch tenant", drop=DropRank.TENANT)
+_tenant_node = partial(_tenant, per="node", drop=DropRank.TENANT_NODE)
+_tenant_config = partial(_tenant, source="the configuration", drop=DropRank.TENANT_CONFIG)
+_query_status = partial(_gauge, common="switch query scope tenant", drop=DropRank.TENANT_STATUS)
+_sent = partial(_counter, common="alertmanager", unit="alerts")
+_STATES = "INFO regstate, INFO extensions or CHANSIPPEERS"
+_DISCOVERED = "the configuration and MANAGEDB tenant list"
 
-# A table of two or three lines a metric, which the formatter would make eight.
+# Two or three lines per metric, which the formatter would make eight.
 # fmt: off
-UP = _gauge("softswitch_up",
-    "1 if any valid answer came within the longer of 3 times the shortest interval and 2 times the "
-    "timeout, 0 if attempts finished and none did. Absent before the first finished attempt.",
-    common="switch", unit="boolean", source="any query")
+UP = _switch("softswitch_up",
+    "1 if a valid response arrived within 3 times the shortest interval or 2 times the timeout, whichever is "
+    "longer, 0 if requests finished without one. Absent before the first request has finished.",
+    unit="boolean", source="any query")
 
-# The whole installation.
-PEERS = _gauge("softswitch_peers",
-    "Peers of the whole installation: the total the switch states, else the sum over its nodes.",
-    common="switch", unit="peers", source="COUNTPEERS")
-CHANNELS = _gauge("softswitch_channels",
-    "Channels of the whole installation: the total the switch states, else the sum over its nodes.",
-    common="switch", unit="channels", source="COUNTCHANNELS")
-CALLS = _gauge("softswitch_calls", "Calls running on the whole installation.",
-    common="switch", unit="calls", source="COUNTCALLS")
-NODE_PEERS = _gauge("softswitch_node_peers", "Peers on a node.",
-    common="switch", per="node", unit="peers", source="COUNTPEERS", drop=DropRank.NODE)
-NODE_CHANNELS = _gauge("softswitch_node_channels", "Channels on a node.",
-    common="switch", per="node", unit="channels", source="COUNTCHANNELS", drop=DropRank.NODE)
-NODE_PRESENT = _gauge("softswitch_node_present",
-    "1 if the node was in the last answer, 0 if it is configured, or was "
-    "seen within 24 h since start, and is missing from it.",
-    common="switch", per="node", unit="boolean", source="COUNTPEERS", drop=DropRank.NODE)
-LICENSE_REMAINING = _gauge("softswitch_license_remaining_seconds",
-    "Time until the license of the switch expires, in whole days on the wire. May be 0 or negative.",
-    common="switch", unit="seconds", source="LICENSEDAYS")
-TENANTS = _gauge("softswitch_tenants", "Tenants being polled.",
-    common="switch", unit="tenants", source="the configuration and MANAGEDB tenant list")
+# Installation-wide.
+PEERS = _switch("softswitch_peers",
+    "Peers of the installation: the total of the switch, else the sum of its nodes.",
+    unit="peers", source="COUNTPEERS")
+CHANNELS = _switch("softswitch_channels",
+    "Channels in use on the installation: the total of the switch, else the sum of its nodes.",
+    unit="channels", source="COUNTCHANNELS")
+CALLS = _switch("softswitch_calls", "Active calls of the installation.", unit="calls", source="COUNTCALLS")
+NODE_PEERS = _node("softswitch_node_peers", "Peers on a node.", unit="peers", source="COUNTPEERS")
+NODE_CHANNELS = _node("softswitch_node_channels", "Channels in use on a node.",
+    unit="channels", source="COUNTCHANNELS")
+NODE_PRESENT = _node("softswitch_node_present",
+    "1 if the node is in the newest response, 0 if it is missing there but configured or seen within 24 h.",
+    unit="boolean", source="COUNTPEERS")
+LICENSE_REMAINING = _switch("softswitch_license_remaining_seconds",
+    "Time until the license of the switch expires, a multiple of a day. May be 0 or negative.",
+    unit="seconds", source="LICENSEDAYS")
+TENANTS = _switch("softswitch_tenants", "Polled tenants.", unit="tenants", source=_DISCOVERED)
 
 # Each tenant.
-TENANT_PEERS = _gauge("softswitch_tenant_peers", "Peers of a tenant.",
-    common="switch tenant", unit="peers", source="COUNTPEERS", drop=DropRank.TENANT)
-TENANT_CHANNELS = _gauge("softswitch_tenant_channels", "Channels of a tenant.",
-    common="switch tenant", unit="channels", source="COUNTCHANNELS", drop=DropRank.TENANT)
-TENANT_CALLS = _gauge("softswitch_tenant_calls", "Calls of a tenant that are running.",
-    common="switch tenant", unit="calls", source="COUNTCALLS", drop=DropRank.TENANT)
-TENANT_NODE_PEERS = _gauge("softswitch_tenant_node_peers",
-    "Peers of a tenant on a node, where there are any.",
-    common="switch tenant", per="node", unit="peers", source="COUNTPEERS", drop=DropRank.TENANT_NODE)
-TENANT_NODE_CHANNELS = _gauge("softswitch_tenant_node_channels",
-    "Channels of a tenant on a node, where there are any.",
-    common="switch tenant", per="node", unit="channels", source="COUNTCHANNELS", drop=DropRank.TENANT_NODE)
-TENANT_BALANCE = _gauge("softswitch_tenant_balance", "Credit of a tenant. May be negative.",
-    common="switch tenant", unit="the currency of the switch", source="INFO balance", drop=DropRank.TENANT)
-TENANT_EXTENSIONS = _gauge("softswitch_tenant_extensions",
+TENANT_PEERS = _tenant("softswitch_tenant_peers", "Peers of a tenant.", unit="peers", source="COUNTPEERS")
+TENANT_CHANNELS = _tenant("softswitch_tenant_channels", "Channels in use by a tenant.",
+    unit="channels", source="COUNTCHANNELS")
+TENANT_CALLS = _tenant("softswitch_tenant_calls", "Active calls of a tenant.",
+    unit="calls", source="COUNTCALLS")
+TENANT_NODE_PEERS = _tenant_node("softswitch_tenant_node_peers",
+    "Peers of a tenant on a node. Absent for a node without any.", unit="peers", source="COUNTPEERS")
+TENANT_NODE_CHANNELS = _tenant_node("softswitch_tenant_node_channels",
+    "Channels in use by a tenant on a node. Absent for a node without any.",
+    unit="channels", source="COUNTCHANNELS")
+TENANT_BALANCE = _tenant("softswitch_tenant_balance", "Credit of a tenant. May be negative.",
+    unit="the currency of the switch", source="INFO balance")
+TENANT_EXTENSIONS = _tenant("softswitch_tenant_extensions",
     "Polled extensions of a tenant by registration state: registered, unregistered or unknown.",
-    common="switch tenant", per="state", unit="extensions",
-    source="INFO regstate, INFO extensions or CHANSIPPEERS", drop=DropRank.TENANT)
-EXTENSION_REGISTERED = _gauge("softswitch_extension_registered",
-    "1 if the extension is registered, 0 if it is not. Absent while that is unknown.",
-    common="switch tenant", per="extension", unit="boolean",
-    source="INFO regstate, INFO extensions or CHANSIPPEERS", drop=DropRank.EXTENSION)
-EXTENSION_WATCHED = _gauge("softswitch_extension_watched",
-    "1 for an extension that someone must be told about when it is not registered.",
-    common="switch tenant", per="extension", unit="boolean", source="the configuration")
-TENANT_INFO = _gauge("softswitch_tenant_info",
-    "1, with the name of the tenant on the switch and the labels of the configuration.",
-    common="switch tenant", per="name", unit="boolean", source="the configuration and MANAGEDB tenant list",
-    drop=DropRank.TENANT_CONFIG)
-TENANT_OPEN = _gauge("softswitch_tenant_open",
-    "1 inside the business hours of the tenant, in its own time zone, else 0. Absent when not configured.",
-    common="switch tenant", unit="boolean", source="the configuration", drop=DropRank.TENANT_CONFIG)
+    per="state", unit="extensions", source=_STATES)
+EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
+    "1 if the extension is registered, 0 if it is not. Absent if that is unknown.",
+    per="extension", unit="boolean", source=_STATES, drop=DropRank.EXTENSION)
+EXTENSION_WATCHED = _tenant("softswitch_extension_watched",
+    "1 for an extension that triggers an alert when it is not registered.",
+    per="extension", unit="boolean", source="the configuration", drop=None)
+TENANT_INFO = _tenant_config("softswitch_tenant_info",
+    "1, with the tenant's name on the switch and its labels from the configuration.",
+    per="name", unit="boolean", source=_DISCOVERED)
+TENANT_OPEN = _tenant_config("softswitch_tenant_open",
+    "1 during the tenant's business hours, in its time zone, else 0. Absent if it has none configured.",
+    unit="boolean")
 
 # Thresholds and limits, so that one rule serves every tenant.
-TENANT_BALANCE_THRESHOLD = _gauge("softswitch_tenant_balance_threshold",
-    "Credit of a tenant below which an alert of this severity is due.",
-    common="switch tenant", per="severity", unit="the currency of the switch", source="the configuration",
-    drop=DropRank.TENANT_CONFIG)
-TENANT_REGISTERED_RATIO_THRESHOLD = _gauge("softswitch_tenant_registered_ratio_threshold",
-    "Share of registered among registered and unregistered "
-    "extensions below which an alert of this severity is due.",
-    common="switch tenant", per="severity", unit="ratio, 0 to 1", source="the configuration",
-    drop=DropRank.TENANT_CONFIG)
-LICENSE_REMAINING_THRESHOLD = _gauge("softswitch_license_remaining_threshold_seconds",
-    "Remaining time of the license at or below which an alert of this severity is due.",
-    common="switch", per="severity", unit="seconds", source="the configuration")
-NODE_CHANNELS_LIMIT = _gauge("softswitch_node_channels_limit", "Channels a node is meant to carry at most.",
-    common="switch", per="node", unit="channels", source="the configuration")
-TENANT_CHANNELS_LIMIT = _gauge("softswitch_tenant_channels_limit",
-    "Channels a tenant may use at most. Absent when unlimited.",
-    common="switch tenant", unit="channels", source="the configuration, else INFO config",
-    drop=DropRank.TENANT_CONFIG)
+TENANT_BALANCE_THRESHOLD = _tenant_config("softswitch_tenant_balance_threshold",
+    "Credit of a tenant below which an alert of this severity fires.",
+    per="severity", unit="the currency of the switch")
+TENANT_REGISTERED_RATIO_THRESHOLD = _tenant_config("softswitch_tenant_registered_ratio_threshold",
+    "Ratio of registered extensions (unknown ones left out) below which an alert of this severity fires.",
+    per="severity", unit="ratio, 0 to 1")
+LICENSE_REMAINING_THRESHOLD = _switch("softswitch_license_remaining_threshold_seconds",
+    "Remaining time of the license at or below which an alert of this severity fires.",
+    per="severity", unit="seconds", source="the configuration")
+NODE_CHANNELS_LIMIT = _switch("softswitch_node_channels_limit", "Most channels that a node should carry.",
+    per="node", unit="channels", source="the configuration")
+TENANT_CHANNELS_LIMIT = _tenant_config("softswitch_tenant_channels_limit",
+    "Most channels that a tenant may use. Absent if unlimited.",
+    unit="channels", source="the configuration, else INFO config")
 
-# How polling goes. ``tenant`` is "" for the scope ``switch``.
-QUERY_SUCCESS = _gauge("softswitch_query_success", "1 if the newest attempt gave a value, else 0.",
-    common="switch query scope tenant", unit="boolean", drop=DropRank.TENANT_STATUS)
-QUERY_FAILURE = _gauge("softswitch_query_failure",
-    "1 while the newest attempt failed, with the reason. Absent otherwise.",
-    common="switch query scope tenant", per="reason", unit="boolean", drop=DropRank.TENANT_STATUS)
-QUERY_LAST_SUCCESS = _gauge("softswitch_query_last_success_timestamp_seconds",
-    "When the newest value came. Absent before the first.",
-    common="switch query scope tenant", unit="seconds since 1970", drop=DropRank.TENANT_STATUS)
+# Polling. ``tenant`` is "" for the scope ``switch``.
+QUERY_SUCCESS = _query_status("softswitch_query_success", "1 if the newest request returned a value, else 0.",
+    unit="boolean")
+QUERY_FAILURE = _query_status("softswitch_query_failure",
+    "1 if the newest request failed, with the reason. Absent otherwise.", per="reason", unit="boolean")
+QUERY_LAST_SUCCESS = _query_status("softswitch_query_last_success_timestamp_seconds",
+    "Time of the newest value. Absent before the first one.", unit="seconds since 1970")
 QUERY_INTERVAL = _gauge("softswitch_query_interval_seconds",
-    "How often each target is meant to be asked, as configured.",
+    "Configured interval between requests for each target.",
     common="switch query scope", unit="seconds", source="the configuration")
 QUERY_CYCLE = _gauge("softswitch_query_cycle_seconds",
-    "What the last whole sweep over all targets took, from its start to the start of the next.",
+    "Duration of the last complete sweep over all targets, from its start to the start of the next one.",
     common="switch query scope", unit="seconds")
 REQUEST_DURATION = _histogram("softswitch_request_duration_seconds",
-    "Time from sending a request to the last byte of its answer, or to its failure.",
+    "Time from sending a request to the last byte of the response, or to the failure.",
     common="switch query", unit="seconds", buckets=REQUEST_DURATION_BUCKETS)
-REQUEST_FAILURES = _counter("softswitch_request_failures_total", "Requests that gave no value, by reason.",
+REQUEST_FAILURES = _counter("softswitch_request_failures_total",
+    "Requests that returned no value, by reason.",
     common="switch query reason", unit="requests")
 EMPTY_ANSWERS = _counter("softswitch_empty_answers_total",
-    "Answers with nothing in them, whether that was taken for zero or for a failure.",
+    "Empty responses, whether they were counted as zero or as a failure.",
     common="switch query", unit="answers")
 ROWS_SKIPPED = _counter("softswitch_rows_skipped_total",
-    "Rows of lists, and nodes of counts, that could not be read while the rest of the answer could.",
+    "Rows of lists, and nodes of counts, that were skipped as unreadable.",
     common="switch query", unit="rows")
 TARGETS_SKIPPED = _counter("softswitch_targets_skipped_total",
-    "Targets of a sweep that were not asked, by reason: in_flight, backoff, breaker or budget.",
+    "Targets of a sweep that were not requested, by reason: in_flight, backoff, breaker or budget.",
     common="switch query scope reason", unit="targets")
-BREAKER_OPEN = _gauge("softswitch_breaker_open",
-    "1 while the switch does not answer at all and is only probed.",
-    common="switch", unit="boolean")
-SERIES = _gauge("softswitch_series", "Series held for the switch.",
-    common="switch", unit="series")
-SERIES_LIMITED = _gauge("softswitch_series_limited", "1 while detail is dropped to stay within max_series.",
-    common="switch", unit="boolean")
+BREAKER_OPEN = _switch("softswitch_breaker_open",
+    "1 while the switch does not respond and receives only occasional trial requests.", unit="boolean")
+SERIES = _switch("softswitch_series", "Series stored for the switch.", unit="series")
+SERIES_LIMITED = _switch("softswitch_series_limited", "1 while series are dropped to stay within max_series.",
+    unit="boolean")
 
-# Alerts that the exporter sends itself, where the configuration has a section ``alerting``.
-ALERTING_ALERTS = _gauge("softswitch_alerting_alerts",
-    "Alerts that the exporter holds, by state: pending or firing.",
+# Alerts that the exporter sends, if the configuration has a section ``alerting``.
+ALERTING_ALERTS = _gauge("softswitch_alerting_alerts", "Active alerts by state: pending or firing.",
     common="alertname state", unit="alerts")
-ALERTING_NOTIFICATIONS = _counter("softswitch_alerting_notifications_total",
-    "Alerts that an Alertmanager took. Each is sent again while "
-    "it fires, and for 15 minutes after its end.",
-    common="alertmanager", unit="alerts")
-ALERTING_NOTIFICATION_ERRORS = _counter("softswitch_alerting_notifications_errors_total",
-    "Alerts in messages that an Alertmanager did not take. They are sent again.",
-    common="alertmanager", unit="alerts")
-ALERTING_NOTIFICATIONS_DROPPED = _counter("softswitch_alerting_notifications_dropped_total",
-    "Alerts that an Alertmanager refuses for what they are, or whose end it could not be told in time.",
-    common="alertmanager", unit="alerts")
+ALERTING_NOTIFICATIONS = _sent("softswitch_alerting_notifications_total",
+    "Alerts that an Alertmanager accepted. Each is repeated while it fires and for 15 minutes after.")
+ALERTING_NOTIFICATION_ERRORS = _sent("softswitch_alerting_notifications_errors_total",
+    "Alerts in messages that an Alertmanager did not accept. They are sent again.")
+ALERTING_NOTIFICATIONS_DROPPED = _sent("softswitch_alerting_notifications_dropped_total",
+    "Alerts that an Alertmanager rejects as invalid, or whose end could not be delivered in time.")
 ALERTING_NOTIFICATIONS_LATENCY = _histogram("softswitch_alerting_notifications_latency_seconds",
-    "Time that an Alertmanager took for a message of up to 256 alerts, or until that failed.",
+    "Time until an Alertmanager accepted a message of up to 256 alerts, or until that failed.",
     common="alertmanager", unit="seconds", buckets=LATENCY_BUCKETS)
 ALERTING_NOTIFICATIONS_WAITING = _gauge("softswitch_alerting_notifications_waiting",
-    "Alerts that are still to be sent to an Alertmanager, by kind: the beginning or the end of a new one was "
-    "never sent, a repeat was. While there are new ones, Alertmanager is slow or does not answer.",
+    "Alerts waiting to be sent to an Alertmanager, by kind: new if their start or end was never sent, else "
+    "repeat. While there are new ones, the Alertmanager is slow or does not respond.",
     common="alertmanager kind", unit="alerts")
 ALERTING_CLOCK_SKEW = _gauge("softswitch_alerting_clock_skew_seconds",
-    "By how much the Date in the answers of an Alertmanager is ahead of the clock of the exporter.",
+    "How far the Date header of an Alertmanager is ahead of the clock of the exporter.",
     common="alertmanager", unit="seconds")
 ALERTING_STATE_FILE_ERRORS = _counter("softswitch_alerting_state_file_errors_total",
-    "State files that could not be written, or not be read at the start.",
-    unit="files")
+    "Failures to write the state file, or to read it at the start.", unit="files")
 
 # The exporter itself.
 BUILD_INFO = _gauge("softswitch_exporter_build_info", "1, with the version of the exporter.",
     common="version revision python_version", unit="boolean")
 CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_successful",
-    "1 if the newest attempt to load the configuration succeeded, else 0.",
-    unit="boolean")
+    "1 if the newest attempt to load the configuration succeeded, else 0.", unit="boolean")
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",
-    "When the configuration in use was loaded.",
-    unit="seconds since 1970")
+    "Time at which the active configuration was loaded.", unit="seconds since 1970")
 LOG_LINES_DROPPED = _counter("softswitch_exporter_log_lines_dropped_total",
-    "Lines of the log that were dropped because whoever reads it did not read, or could not write.",
-    unit="lines")
+    "Log lines that were dropped because their reader was slow or could not write.", unit="lines")
 
 # fmt: on
 
 METRICS: tuple[Metric, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Metric))
-"""All of them, in the order of the docs and of ``/metrics``."""
+"""All metrics, in the order of the docs and of ``/metrics``."""

@@ -1,7 +1,7 @@
-"""``/metrics``, as slices of bytes: lines that are kept, then what prometheus_client holds.
+"""``/metrics`` as slices of bytes: stored sample lines, followed by the registry of prometheus_client.
 
-Slices matter: one body of 76 MB was four times slower than the same bytes in slices of 256 KiB, and blocked
-the event loop for 170 ms instead of 2 (docs/performance.md).
+One body of 76 MB was four times slower than the same bytes in slices of 256 KiB, and blocked the event loop
+for 170 ms instead of 2 (docs/performance.md).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -27,22 +27,22 @@ class Format(Enum):
 
 _OWN: dict[Format, Callable[[CollectorRegistry], bytes]] = {
     Format.TEXT: generate_latest,
-    Format.OPENMETRICS: generate_openmetrics,  # closes with `# EOF`, so it comes last
+    Format.OPENMETRICS: generate_openmetrics,  # ends with `# EOF`, so it comes last
 }
 
 
 class Source(Protocol):
-    """What has lines to serve: a store, and the instruments."""
+    """Something with sample lines: a store, or the instruments."""
 
     def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
-        """Return the sample lines of a family, as they are now and will stay."""
+        """Return an immutable snapshot of the sample lines of a metric."""
         ...
 
 
 class Exposition:
-    """Serves what the sources hold and what the registry holds.
+    """Renders the sources and the registry.
 
-    ``refresh`` is called before each scrape, for the few values that follow the clock and not an answer.
+    ``refresh`` is called before each scrape, to update the values that depend on the time.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Exposition:
     def render(self, form: Format) -> Iterator[bytes]:
         """Return the slices of one scrape.
 
-        What is served is fixed before this returns: an answer that comes while the slices are being sent
-        is in the next scrape, whole.
+        The content is fixed before this returns: a response that arrives while the slices are sent appears
+        in the next scrape.
         """
         self._refresh()
         sources = list(self._sources())
@@ -73,7 +73,7 @@ class Exposition:
 
 
 def _header(metric: Metric, form: Format) -> bytes:
-    # In OpenMetrics a counter is called without the `_total` of its samples.
+    # OpenMetrics names a counter without the `_total` of its samples.
     is_bare = form is Format.OPENMETRICS and metric.kind is Kind.COUNTER
     name = metric.name.removesuffix("_total") if is_bare else metric.name
     return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n".encode()

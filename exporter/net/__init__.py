@@ -1,1 +1,1 @@
-"""HTTP over a network that nobody trusts: connections, names, TLS, proxies, bodies of bounded size."""
+"""HTTP over an untrusted network: connections, name lookups, TLS, proxies, bodies of bounded size."""

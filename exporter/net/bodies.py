@@ -1,12 +1,10 @@
-"""Bodies of answers: how much memory they may take, and how compressed ones are unpacked within a limit.
+"""Memory for response bodies: how much they may take together, and how compressed ones are unpacked.
 
 Twenty switches that sent lists of 60 MB each took 5.6 GB (seen 2026-11), and one switch may have many
-requests in flight. So most bodies are small and pass freely, of each switch one may be large at a time, and
-of all switches two may be huge. A request that has to wait does not read on, so the switch does not send on
-either.
+requests in flight. So one large body per switch, and two huge ones over all switches, are in memory at a
+time. A request that waits does not read, so the switch stops sending.
 
-Some proxies compress whatever they pass on, although that was not asked for. Unpacking may make an answer a
-thousand times larger.
+Some proxies compress responses although that was not requested. Unpacking may enlarge one a thousand times.
 """
 
 import asyncio
@@ -24,40 +22,39 @@ from exporter.threads import ThreadLimit
 _Result = TypeVar("_Result")
 
 LARGE = 2 * 2**20
-"""Bytes, from which on a body is one at a time of its switch: 600 extensions as they were seen (3.4 kB)."""
+"""Bytes above which a body is the only one of its switch: 600 extensions of 3.4 kB each (seen)."""
 
 HUGE = 8 * 2**20
-"""Bytes, from which on a body is one of two, whatever switch it is of. Only lists may have as many."""
+"""Bytes above which a body is one of two over all switches. Only lists may be as large."""
 
-_HUGE_ONES = 2
+_MOST_HUGE = 2
 
 
-class Bodies:
-    """What all switches share."""
+class BodyBudget:
+    """The budget that all switches share."""
 
     def __init__(self) -> None:
-        self.huge = asyncio.Semaphore(_HUGE_ONES)
+        self.huge = asyncio.Semaphore(_MOST_HUGE)
         self._decoding = threading.Lock()
 
     def decode(self, work: Callable[[], _Result]) -> _Result:
-        """Do what decodes a large body, in the thread of the caller, one at a time.
+        """Call a function that decodes a large body, after those of other threads.
 
-        Threads that decode side by side are no faster, and each delays the event loop.
+        Concurrent threads would not be faster, and each delays the event loop.
         """
         with self._decoding:
             return work()
 
 
-class Room:
-    """The room that one body takes. ``large`` is what the bodies of its switch share.
+class Reservation:
+    """The part of the budget that one body takes, from its first byte until it is decoded.
 
-    It is entered before the body is received and left when it is decoded, however that ends: the next body
-    has the room from then on.
+    ``large`` is shared by the bodies of one switch.
     """
 
     __slots__ = ("_held", "_large", "_shared")
 
-    def __init__(self, shared: Bodies, large: asyncio.Semaphore) -> None:
+    def __init__(self, shared: BodyBudget, large: asyncio.Semaphore) -> None:
         self._shared = shared
         self._large = large
         self._held: list[asyncio.Semaphore] = []
@@ -72,73 +69,73 @@ class Room:
             self._held.pop().release()
 
     async def grow(self, size: int) -> None:
-        """Wait until a body may have so many bytes."""
+        """Wait until the body may have this many bytes."""
         if size > LARGE and not self._held:
             await self._take(self._large)
         if size > HUGE and len(self._held) == 1:
             await self._take(self._shared.huge)
 
-    async def _take(self, places: asyncio.Semaphore) -> None:
-        await places.acquire()
-        self._held.append(places)
+    async def _take(self, semaphore: asyncio.Semaphore) -> None:
+        await semaphore.acquire()
+        self._held.append(semaphore)
 
 
 _ON_THE_LOOP = 256 * 1024
-"""Bytes that come out. Unpacking them takes 1 ms; where there are more, it is done in a thread."""
+"""Bytes after unpacking, which takes 1 ms. More are unpacked in a thread."""
 
-# The last ones are mistakes: a charset, or what belongs into other headers.
+# The last ones are errors of servers: a charset, or the value of another header.
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "iso-8859-1", "us-ascii", "8bit", "binary"})
 _GZIP = 16 + zlib.MAX_WBITS
-_WINDOWS = {
+_ZLIB_WINDOWS = {
     "gzip": (_GZIP,),
     "x-gzip": (_GZIP,),
-    # RFC 9110 means the zlib format; some servers leave its first and last bytes out.
+    # RFC 9110 requires the zlib format; some servers send raw deflate.
     "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
 }
 _MOST_MEMBERS = 16
-"""Of one gzip body: RFC 1952 allows several, which follow each other. For each one the rest is copied."""
+"""Per gzip body. RFC 1952 allows any number; for each one, the rest is copied."""
 _KNOWN = frozenset({"br", "zstd", "compress", "x-compress"})
 
 
 def coding(header: str) -> str | Failure:
-    """Return the one coding of a Content-Encoding header that has to be undone; "" for none."""
+    """Return the coding of a Content-Encoding header that has to be undone; "" for none."""
     codings = [each for each in (part.strip().lower() for part in header.split(",")) if each not in _PLAIN]
     if not codings:
         return ""
     if len(codings) > 1:
-        return Failure(Reason.DECODE, "the answer was compressed more than once, which was not asked for")
-    if codings[0] in _WINDOWS:
+        return Failure(Reason.DECODE, "the response was compressed more than once, which was not requested")
+    if codings[0] in _ZLIB_WINDOWS:
         return codings[0]
-    # Only a known name is repeated: a header may hold anything.
+    # Only a known name is quoted: the header may contain anything.
     name = f" ({codings[0]})" if codings[0] in _KNOWN else ""
     return Failure(
         Reason.DECODE,
-        f"the answer has a Content-Encoding{name} that was not asked for and cannot be undone; "
-        "turn compression off in the server or proxy",
+        f"the response has an unsupported Content-Encoding{name} that was not requested; "
+        "turn off compression in the server or proxy",
     )
 
 
 async def unpack(
-    body: bytes | bytearray, named: str, limit: int, threads: ThreadLimit, room: Room
+    body: bytes | bytearray, named: str, limit: int, threads: ThreadLimit, reservation: Reservation
 ) -> bytes | bytearray | Failure:
-    """Undo one coding. What comes out is no larger than ``limit`` bytes, for which ``room`` is made first."""
+    """Undo one coding, up to ``limit`` bytes of output, which are reserved first."""
     if not body:
         return body
     try:
         unpacked = _unpack(body, named, min(limit, _ON_THE_LOOP)) if len(body) <= _ON_THE_LOOP else None
         if unpacked is None:
-            await room.grow(limit)
+            await reservation.grow(limit)
             unpacked = await threads.run(partial(_unpack, body, named, limit))
     except zlib.error:
-        return Failure(Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}")
+        return Failure(Reason.DECODE, f"the response has Content-Encoding {named}, but is not valid {named}")
     if unpacked is None:
-        return Failure(Reason.TOO_LARGE, f"the answer is larger than {limit // 2**20} MiB when unpacked")
+        return Failure(Reason.TOO_LARGE, f"the response is larger than {limit // 2**20} MiB when unpacked")
     return unpacked
 
 
 def _unpack(body: bytes | bytearray, named: str, limit: int) -> bytes | None:
-    """Return what comes out, or None where that is more than ``limit`` bytes. Raises zlib.error."""
-    *others, last = _WINDOWS[named]
+    """Return the output, or None if it is larger than ``limit`` bytes. Raises zlib.error."""
+    *others, last = _ZLIB_WINDOWS[named]
     for window in others:
         with contextlib.suppress(zlib.error):
             return _unpack_window(body, window, limit)
@@ -155,8 +152,8 @@ def _unpack_window(body: bytes | bytearray, window: int, limit: int) -> bytes | 
         if left < 0:
             return None
         if not stream.eof:
-            raise zlib.error("it ends too early")
-        rest = stream.unused_data.lstrip(b"\0")  # zeros are padding, which gzip accepts as well
+            raise zlib.error("truncated")
+        rest = stream.unused_data.lstrip(b"\0")  # gzip also accepts zeros as padding
         if not rest:
             return b"".join(unpacked)
-    raise zlib.error("something follows")
+    raise zlib.error("trailing data")

@@ -1,15 +1,16 @@
-"""Connections to an HTTP server: how long they are kept, and what a server may send before it answers.
+"""Connections to an HTTP server: how long they are kept, and what a server may send before a response.
 
-aiohttp keeps connections open and uses them again. Three things about that are decided here:
+aiohttp reuses connections. This module adds three rules:
 
-- A connection is used for five minutes at most, so that a name that moves to another address is followed
-  although the old machine still answers.
-- A request whose connection breaks before the answer begins is sent once more, always on a new connection.
-  aiohttp by itself repeats it on the next kept one, which is often closed as well: 78 of 631 requests failed
-  where a server closed connections right after its answers (seen 2026-11, aiohttp 3.14).
-- A connection on which something came that was not asked for is closed. It would be taken for the answer to
-  the next request, and one tenant's figure be served as another's. Proxies send such things: a 408 before
-  they close.
+- A connection is used for five minutes at most, so that a name that moves to another address is followed even
+if
+  the old server still responds.
+- A request whose connection breaks before the response starts is sent once more, always on a new connection.
+  aiohttp itself retries on the next kept connection, which is often closed as well: 78 of 631 requests failed
+  against a server that closes connections right after its responses (seen 2026-11, aiohttp 3.14).
+- A connection that receives data without a request is closed. The data would be taken for the response to the
+next
+  request, and one tenant's value be served as another's. Proxies send such data: a 408 before they close.
 """
 
 import time
@@ -24,7 +25,7 @@ from aiohttp.tracing import Trace
 from exporter.net.resolver import Resolver
 
 GREATEST_AGE = 300.0
-"""Seconds from opening a connection to the last request that is sent on it."""
+"""Seconds from opening a connection to the last request on it."""
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of one header."""
@@ -32,28 +33,28 @@ HEADER_LIMIT = 64 * 1024
 HEADERS_LIMIT = 300
 
 _HEAD_LIMIT = 512 * 1024
-"""Bytes that may come before the body of an answer."""
+"""Bytes before the body of a response."""
 
 _INTERIM_LIMIT = 20
-"""Interim responses (status 100 to 199) that may come before an answer; one is usual."""
+"""Interim responses (status 100 to 199) before a response; one is common."""
 
 _AT_A_TIME = 16 * 1024
-"""Bytes that are parsed before the limits are checked, until the body begins. asyncio reads 256 KiB at once,
-room for 10,000 interim responses, which take 50 ms to parse."""
+"""Bytes that are parsed at a time until the body starts. asyncio reads 256 KiB at once: up to 10,000 interim
+responses, which take 50 ms to parse."""
 
 _SWITCHING_PROTOCOLS = 101
 
 
 class UnusableAnswer(aiohttp.ClientError):
-    """What came is refused; the text says why, and continues "the answer"."""
+    """The response is rejected. The text continues "the response"."""
 
 
 class NoAnswer(aiohttp.ClientConnectionError):
-    """The connection broke twice before an answer began. ``__cause__`` is the second error."""
+    """The connection broke twice before a response started. ``__cause__`` is the second error."""
 
 
 class _Protocol(ResponseHandler):
-    """The client's side of one connection, with limits on what comes before an answer and between answers."""
+    """One connection, with limits on what it receives before a response and between responses."""
 
     def __init__(self, opened: float, **aiohttp_arguments: Any) -> None:  # noqa: ANN401 -- aiohttp's own
         super().__init__(**aiohttp_arguments)
@@ -64,14 +65,14 @@ class _Protocol(ResponseHandler):
         self._interim = 0
 
     def set_response_params(self, **parameters: Any) -> None:  # noqa: ANN401 -- aiohttp's own
-        """Expect an answer: a request is about to be sent."""
+        """Expect a response: a request is about to be sent."""
         self.requests += 1
         self._is_answered = False
         self._before = self._interim = 0
         super().set_response_params(**parameters)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, in pieces until the answer has begun."""
+        """Parse data, in pieces until the response has started."""
         while not self._is_answered and self.exception() is None and len(data) > _AT_A_TIME:
             self._parse(data[:_AT_A_TIME])
             data = data[_AT_A_TIME:]
@@ -79,10 +80,10 @@ class _Protocol(ResponseHandler):
             self._parse(data)
 
     def feed_data(self, data: Any, size: int = 0) -> None:  # noqa: ANN401 -- aiohttp's message and its body
-        """Take one response that was parsed."""
+        """Accept one parsed response."""
         status = data[0].code
         if self._is_answered:
-            self._close()  # nothing was asked
+            self._close()  # without a request
         elif status < 200 and status != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- the interim ones
             self._interim += 1
             if self._interim > _INTERIM_LIMIT:
@@ -92,11 +93,11 @@ class _Protocol(ResponseHandler):
             super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Fail, and let whoever reads the body know: aiohttp 3.14 leaves him waiting after a bad chunk."""
+        """Fail, also for the reader of the body: aiohttp 3.14 leaves it waiting after a bad chunk."""
         super().set_exception(exc, *cause)
         body = self._payload
         if body is not None and not body.is_eof() and body.exception() is None:
-            error = UnusableAnswer("does not follow the rules of HTTP")
+            error = UnusableAnswer("is not valid HTTP")
             error.__cause__ = cause[0] if cause else exc
             body.set_exception(error)
 
@@ -119,13 +120,13 @@ class _Protocol(ResponseHandler):
 
 
 class Request(aiohttp.ClientRequest):
-    """A request that can be limited to a new connection. It is the ``request_class`` of a session."""
+    """A request that may require a new connection; the ``request_class`` of a session."""
 
     needs_new_connection = False
 
 
 class Connector(aiohttp.TCPConnector):
-    """Opens and keeps connections; names are looked up by ``resolver``. ``clock`` counts seconds."""
+    """Opens and keeps connections. ``clock`` returns seconds."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Connector(aiohttp.TCPConnector):
     ) -> None:
         super().__init__(resolver=resolver, use_dns_cache=False, **aiohttp_arguments)
         self._clock = clock
-        # Not part of aiohttp's documented interface (3.14); tests/unit/net/test_connections.py holds it.
+        # Not a documented interface of aiohttp (3.14); covered by tests/unit/net/test_connections.py.
         self._factory = self._protocol  # type: ignore[assignment]  # a function is as good as a partial
 
     async def connect(
@@ -145,7 +146,7 @@ class Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 -- aiohttp's own
     ) -> Connection:
-        """Return a connection that is new, or that can be used again."""
+        """Return a new or a reusable connection."""
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
@@ -153,7 +154,7 @@ class Connector(aiohttp.TCPConnector):
             is_new = not protocol.requests
             if is_new and protocol.should_close:
                 connection.close()
-                raise UnusableAnswer("came before anything was asked")
+                raise UnusableAnswer("arrived before a request was sent")
             if is_new:
                 return connection
             is_young = self._clock() - protocol.opened < GREATEST_AGE
@@ -168,15 +169,15 @@ class Connector(aiohttp.TCPConnector):
 async def retry_on_new_connection(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send a request a second time, on a new connection, where the first breaks before an answer begins.
+    """Retry a request once, on a new connection, if the connection breaks before the response starts.
 
-    A middleware for a session whose requests may be repeated, with ``Request`` as its ``request_class``.
-    Raises NoAnswer where the second breaks as well.
+    A middleware for sessions with ``Request`` as their ``request_class``. Raises NoAnswer if the second
+    connection breaks as well.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        raise  # there is no connection at all
+        raise  # no connection at all
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
         request.needs_new_connection = True  # type: ignore[attr-defined]  # see `Request`
     try:
@@ -184,4 +185,4 @@ async def retry_on_new_connection(
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise NoAnswer from error  # these two aiohttp would try yet again
+        raise NoAnswer from error  # aiohttp would retry these two once more

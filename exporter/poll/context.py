@@ -47,4 +47,4 @@ class SwitchContext:
 
     async def decode_in_thread(self, work: Callable[[], _Result]) -> _Result:
         """Return the result of ``work`` on a large body; one at a time for all switches together."""
-        return await self._decoding.run(partial(self.client.bodies.decode, work))
+        return await self._decoding.run(partial(self.client.budget.decode, work))

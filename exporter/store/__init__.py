@@ -1,7 +1,6 @@
-"""What is known of one switch."""
+"""The newest values of one switch, and their age."""
 
 from exporter.metrics.text_format import Values
-from exporter.store.answers import Job
-from exporter.store.store import Attempt, Families, Store
+from exporter.store.store import Attempt, Families, Job, Store
 
 __all__ = ["Attempt", "Families", "Job", "Store", "Values"]

@@ -1,4 +1,4 @@
-"""The series of one switch: values, and beside them the sample lines that serve them."""
+"""The series of one switch: values with their sample lines, and what is dropped above ``max_series``."""
 
 import sys
 from collections import defaultdict
@@ -10,19 +10,19 @@ from exporter.metrics.catalogue import METRICS, DropRank, Metric
 from exporter.metrics.text_format import Values, count
 
 Place = tuple[Metric, str, str]
-"""A family, a tenant code ("" for the switch), and the part, where an answer comes part by part."""
+"""A metric, a tenant code ("" for the switch), and a part ("" for the whole)."""
 
-BYTES_A_SERIES = 256
-"""A line with usual labels has 80 to 130. Very long labels must not take the memory of many more series."""
+_BYTES_PER_SERIES = 256
+"""A line with typical labels has 80 to 130. Longer ones count as several series, to bound the memory."""
 
-_ROOM_TO_SPARE = 0.9
-"""Of the most series: so that detail does not come and go with every phone."""
+_RESTORE_BELOW = 0.9
+"""Fraction of the limit, so that detail does not come and go with every phone."""
 
 _RANKS = tuple(frozenset(metric for metric in METRICS if metric.drop is rank) for rank in DropRank)
 
 
 class SeriesLimit:
-    """At most ``most`` series, which ranks are dropped for that, and what each place lacks."""
+    """At most ``most`` series: which ranks are dropped for that, and how much is dropped at each place."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -32,7 +32,7 @@ class SeriesLimit:
 
     @property
     def is_strained(self) -> bool:
-        """Whether anything is dropped, or was and has not come back yet."""
+        """Whether anything is dropped, or was dropped and is not back yet."""
         return bool(self._ranks_dropped or self._dropped)
 
     @property
@@ -42,17 +42,17 @@ class SeriesLimit:
 
     @property
     def drops_tenants(self) -> bool:
-        """Whether even the figures of the tenants are dropped."""
+        """Whether even the values of tenants are dropped."""
         return self._ranks_dropped > DropRank.TENANT
 
     def drops(self, metric: Metric, tenant: str) -> bool:
-        """Tell whether a family is dropped for a tenant, or for the switch, which is tenant ""."""
+        """Return whether a metric is dropped for a tenant, or for the switch, which is tenant ""."""
         if metric.drop is None or (metric.drop is DropRank.TENANT_STATUS and not tenant):
             return False
         return metric.drop < self._ranks_dropped
 
     def note_dropped(self, place: Place, load: int) -> None:
-        """Note the load of the series that are dropped in this place, 0 where all are there."""
+        """Record the load of the series that are dropped at a place, 0 if none are."""
         before = self._dropped.pop(place, 0)
         if load:
             self._dropped[place] = load
@@ -61,31 +61,31 @@ class SeriesLimit:
             self._dropped_of_rank[rank] += load - before
 
     def forget(self, tenants: Collection[str]) -> None:
-        """Forget what is dropped of tenants that left."""
+        """Drop the records about tenants that left."""
         for place in [place for place in self._dropped if place[1] in tenants]:
             self.note_dropped(place, 0)
 
     def has_dropped(self, place: Place) -> bool:
-        """Tell whether any series is dropped in this place."""
+        """Return whether any series is dropped at a place."""
         return place in self._dropped
 
     def tighten(self, load: int) -> frozenset[Metric]:
-        """Return the families to drop from now on, so that this load becomes less."""
+        """Return the metrics of the next rank to drop if the load is above the limit."""
         if load <= self.most or self._ranks_dropped == len(_RANKS):
             return frozenset()
         self._ranks_dropped += 1
         return _RANKS[self._ranks_dropped - 1]
 
     def relax(self, load: int) -> bool:
-        """Let ranks come back with their next answers, where they would fit with room to spare.
+        """Stop dropping the ranks that fit again; their next responses bring them back.
 
-        Returns whether one came back that no answer brings: what is configured for each tenant.
+        Returns whether one of them comes from the configuration and has to be set again.
         """
         is_configured = False
         while self._ranks_dropped:
             rank = self._ranks_dropped - 1
             load += self._dropped_of_rank[rank]
-            if load > self.most * _ROOM_TO_SPARE:
+            if load > self.most * _RESTORE_BELOW:
                 break
             self._ranks_dropped = rank
             is_configured = is_configured or rank == DropRank.TENANT_CONFIG
@@ -93,22 +93,22 @@ class SeriesLimit:
 
 
 def load_of(series: int, size: int) -> int:
-    """Return what series count for: how many they are, or more where their lines are very long."""
-    return max(series, size // BYTES_A_SERIES)
+    """Return how many series count against the limit: more than there are if their lines are very long."""
+    return max(series, size // _BYTES_PER_SERIES)
 
 
 T = TypeVar("T")
 
 _COUNTS = {float(number): float(number) for number in range(256)}
-"""The usual values: one object for all series, as for labels, saves 70 of 255 bytes a series."""
+"""Common values. Sharing one object for all series, as for labels, saves 70 of 255 bytes per series."""
 
 
 class CopyOnWrite(Generic[T]):
     """A mapping by tenant whose snapshots cost nothing.
 
-    A scrape must show one moment, and copying the references to a million series blocked the event loop for
-    15 ms. So a snapshot is the mapping itself, and the first change after it is made to a copy. A value that
-    equals the one before does not replace it, so readers can compare by identity.
+    Copying the references to a million series for a scrape blocked the event loop for 15 ms. A snapshot is
+    therefore the mapping itself, and the first change after it is made to a copy. An equal value does not
+    replace the previous one, so readers can compare by identity.
     """
 
     __slots__ = ("_is_shared", "_items")
@@ -131,13 +131,13 @@ class CopyOnWrite(Generic[T]):
             self._items[tenant] = value
 
     def remove(self, tenant: str) -> None:
-        """Remove the value of a tenant, where there is one."""
+        """Remove the value of a tenant, if there is one."""
         if tenant in self._items:
             self._own()
             del self._items[tenant]
 
     def snapshot(self) -> Mapping[str, T]:
-        """Return all values as they are now: the same mapping as before if nothing has changed."""
+        """Return all current values: the same mapping as before if nothing has changed."""
         self._is_shared = True
         return self._items
 
@@ -148,7 +148,7 @@ class CopyOnWrite(Generic[T]):
 
 
 class _Family:
-    """One family, or one part of it: the values of each tenant, and the lines that serve them."""
+    """One metric, or one part of it: the values of each tenant and their sample lines."""
 
     __slots__ = ("lines", "values")
 
@@ -158,11 +158,11 @@ class _Family:
 
 
 class SeriesTable:
-    """The values of one switch by family, tenant and part, and the sample lines that serve them.
+    """The values of one switch by metric, tenant and part, and their sample lines.
 
-    The lines are a cache: nothing reads them back. They are made when values are set, not when a scrape needs
-    them: making those of 330,000 series at once takes a second, joining them 40 ms (docs/performance.md).
-    ``series``: how many there are. Beyond ``limit``, detail is dropped.
+    The lines are a cache that is never parsed. They are rendered when values are set and not for a scrape:
+    rendering 330,000 series at once takes a second, joining their lines 40 ms (docs/performance.md).
+    ``series``: their number. Beyond ``limit``, detail is dropped.
     """
 
     def __init__(self, switch: str, limit: SeriesLimit) -> None:
@@ -174,21 +174,21 @@ class SeriesTable:
 
     @property
     def load(self) -> int:
-        """What the series count for against the limit."""
+        """How many series count against the limit."""
         return load_of(self.series, self._bytes)
 
     def get(self, place: Place) -> Values | None:
-        """Return the values of a place, None where nothing is known."""
+        """Return the values at a place; None if there are none."""
         metric, tenant, part = place
         family = self._families[metric].get(part)
         return family.values.get(tenant) if family else None
 
     def snapshot(self, metric: Metric) -> Mapping[str, Mapping[str, Values]]:
-        """Return the values of a family by part and tenant. What has not changed is the same object."""
+        """Return the values of a metric by part and tenant. What has not changed is the same object."""
         return {part: family.values.snapshot() for part, family in self._families[metric].items()}
 
     def lines(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:
-        """Return the sample lines of a family by part and tenant."""
+        """Return the sample lines of a metric by part and tenant."""
         return {part: family.lines.snapshot() for part, family in self._families[metric].items()}
 
     def set(
@@ -199,11 +199,11 @@ class SeriesTable:
         common: tuple[str, ...] | None = None,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """Set the values of a place.
+        """Set the values at a place.
 
-        ``common``: the values of ``metric.common``; by default they are the switch and the tenant, where the
-        family has that label. ``more``: labels from the configuration. Raises TypeError where the catalogue
-        declares a single value and there is a mapping, or the reverse.
+        ``common``: the values of the labels ``metric.common``; by default the switch, and the tenant if the
+        metric has that label. ``more``: labels from the configuration. Raises TypeError for a mapping if the
+        catalogue declares a single value, or the reverse.
         """
         metric, tenant, _ = place
         if isinstance(values, float | int) is bool(metric.per):
@@ -218,13 +218,13 @@ class SeriesTable:
         self.tighten()
 
     def remove(self, place: Place) -> None:
-        """Remove the values of a place, and forget which of them were dropped."""
+        """Remove the values at a place, and the record of what is dropped there."""
         self._replace(place, {}, b"")
         if self._limit.is_strained:
             self._limit.note_dropped(place, 0)
 
     def remove_tenants(self, tenants: Collection[str]) -> None:
-        """Remove everything about tenants."""
+        """Remove all values of tenants."""
         places = [(metric, part) for metric, by_part in self._families.items() for part in by_part]
         for metric, part in places:
             for tenant in tenants:
@@ -241,7 +241,7 @@ class SeriesTable:
                         self._put_within_limit((metric, tenant, part), values, lines[part][tenant])
 
     def is_dropped(self, places: Collection[Place]) -> bool:
-        """Tell whether all that was set in these places is dropped."""
+        """Return whether everything that was set at these places is dropped."""
         has_dropped = any(self._limit.has_dropped(place) for place in places)
         return has_dropped and all(self.get(place) is None for place in places)
 
@@ -256,7 +256,7 @@ class SeriesTable:
         self._replace(place, values, lines)
 
     def _watched(self, place: Place, values: Values) -> Mapping[str, float]:
-        """Return the values that stay when a family is dropped: those of watched extensions."""
+        """Return the values that stay when a metric is dropped: those of watched extensions."""
         metric, tenant, _ = place
         watched = self.get((catalogue.EXTENSION_WATCHED, tenant, ""))
         if metric.drop is DropRank.EXTENSION and isinstance(watched, Mapping) and isinstance(values, Mapping):
@@ -264,7 +264,7 @@ class SeriesTable:
         return {}
 
     def _replace(self, place: Place, values: Values, lines: bytes) -> None:
-        """Put values and their lines in the place of those before; without any, the place is empty."""
+        """Replace the values and lines at a place; without any, clear it."""
         metric, tenant, part = place
         by_part = self._families[metric]
         family = by_part.get(part)
@@ -279,7 +279,7 @@ class SeriesTable:
             return
         family.values.remove(tenant)
         family.lines.remove(tenant)
-        if not family.lines:  # nodes may have new names every day
+        if not family.lines:  # nodes may get new names every day
             del by_part[part]
 
     def _common(self, metric: Metric, tenant: str) -> tuple[str, ...]:
@@ -287,7 +287,7 @@ class SeriesTable:
 
 
 def _as_floats(values: Values) -> Values:
-    """Return a copy, which the caller cannot change."""
+    """Return a copy that the caller cannot change."""
     if isinstance(values, float | int):
         return float(_COUNTS.get(values, values))
     return {sys.intern(str(label)): float(_COUNTS.get(value, value)) for label, value in values.items()}

@@ -1,8 +1,8 @@
-"""The newest values of one switch, how old they are, and how the queries went that gave them.
+"""The newest values of one switch, their age, and the outcome of the requests that returned them.
 
-An answer is taken in whole and in one step: between two steps of the event loop everything fits together.
-Whatever an answer brought goes away together: when the next one replaces it, when it is stale, or when its
-tenant or node leaves.
+A response is stored whole and in one step, so that everything is consistent between two steps of the event
+loop. All that one response brought goes together: when the next one replaces it, when it is stale, or when
+its tenant or node leaves.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,35 +13,50 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.text_format import Values
 from exporter.model import Failure, Query, Scope, Target
-from exporter.store.answers import Answers, Job, Source
 from exporter.store.series import SeriesLimit, SeriesTable
 
+Job = tuple[Query, Scope]
+"""What one sweep requests. Its duration is a cycle."""
+
 Families = Mapping[Metric, Values]
-"""What one answer says: the values of each family it is about."""
+"""The values of one response, by metric."""
+
+_Source = tuple[Target, str]
+"""A target, and the part of it that ages separately, "" if it ages as a whole."""
 
 
 class Attempt(NamedTuple):
-    """How the newest attempt at a target went. ``at`` and ``succeeded_at`` are times of ``Clock.elapsed``."""
+    """The outcome of the newest request for a target. Its times are those of ``Clock.elapsed``."""
 
     at: float
     failure: Failure | None
     succeeded_at: float | None
 
 
+class _Answer(NamedTuple):
+    """The newest response of a source."""
+
+    at: float
+    job: Job
+    interval: float
+    metrics: tuple[Metric, ...]
+
+
 _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAST_SUCCESS)
 
 
 class Store:
-    """Everything that is known of one switch. Times are those of ``Clock.elapsed``, but for ``wall``.
+    """The state of one switch. Times are those of ``Clock.elapsed``, except ``wall``.
 
-    ``intervals``: seconds, as configured, of every query that is asked. ``labels``: those of each tenant.
-    A value is kept for ``stale_after`` times the longer of its interval and its cycle. Beyond ``max_series``
-    series, detail is dropped (``series_limit``).
+    ``intervals``: the configured seconds of each query. ``labels``: those of each tenant. ``attempts`` has
+    the newest one last.
+    A value is kept for ``stale_after`` times its interval or its cycle, whichever is longer. Beyond
+    ``max_series`` series, detail is dropped (``SeriesLimit``).
     """
 
     def __init__(self, switch: str, *, stale_after: float, max_series: int) -> None:
         self.switch = switch
-        self.attempts: dict[Target, Attempt] = {}  # the newest one is the last one
+        self.attempts: dict[Target, Attempt] = {}
         self.intervals: dict[Job, float] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         self.tried: set[Job] = set()
@@ -52,17 +67,17 @@ class Store:
         self._table = SeriesTable(switch, self._limit)
         self._has_room_again = False
         self._cycles: dict[Job, float] = {}
-        self._answers = Answers()
+        self._answers: dict[_Source, _Answer] = {}
 
     def configure(self, *, stale_after: float, max_series: int) -> None:
-        """Keep values as long, and as many of them, as another configuration says."""
+        """Apply another configuration, also to the stored values."""
         self._stale_after = stale_after
         self._limit.most = max_series
         self._table.tighten()
 
     @property
     def series(self) -> int:
-        """How many series there are."""
+        """The number of series."""
         return self._table.series
 
     @property
@@ -72,27 +87,27 @@ class Store:
 
     @property
     def drops_tenants(self) -> bool:
-        """Whether even the figures of the tenants are dropped to stay within ``max_series``."""
+        """Whether even the values of tenants are dropped to stay within ``max_series``."""
         return self._limit.drops_tenants
 
     @property
     def targets(self) -> set[Target]:
-        """Every target of which something is known."""
+        """Every target with a value or an outcome."""
         return {target for target, _ in self._answers} | self.attempts.keys()
 
     def values(self, metric: Metric, tenant: str = "", part: str = "") -> Values | None:
-        """Return what a family says of one tenant, or of the switch; None where nothing is known."""
+        """Return the values of a metric for one tenant, or for the switch; None if there are none."""
         return self._table.get((metric, tenant, part))
 
     def snapshot(self, metric: Metric) -> Mapping[str, Mapping[str, Values]]:
-        """Return the values of a family by part and tenant, as they are now and will stay.
+        """Return an immutable snapshot of the values of a metric, by part and tenant.
 
-        What has not changed since the last snapshot is the same object: mappings and values.
+        Mappings and values that did not change since the last snapshot are the same objects.
         """
         return self._table.snapshot(metric)
 
     def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
-        """Return the sample lines of a family, as they are now and will stay."""
+        """Return an immutable snapshot of the sample lines of a metric."""
         return [lines.values() for lines in self._table.lines(metric).values()]
 
     def put(
@@ -105,39 +120,43 @@ class Store:
         part: str = "",
         job: Job | None = None,
     ) -> None:
-        """Take in an answer: replace all that the target's answer before it said.
+        """Store a response, replacing everything from the previous response of the target.
 
-        ``part`` is the node, where the nodes of one target are asked one by one and age one by one. ``job``
-        is what was asked, where that is not the target itself: one list may tell of every tenant. Raises
-        TypeError where values are not what the catalogue declares for their family.
+        ``part`` is the node if nodes are requested, and age, separately. ``job`` is what was requested, if
+        not the target itself: one list may contain every tenant. Raises TypeError if values are not what the
+        catalogue declares for their metric.
         """
-        asked = job or (target.query, target.scope)
-        for metric in self._answers.add((target, part), families.keys(), asked, interval, now):
-            self.unset(metric, target.tenant, part=part)
+        source = target, part
+        before = self._answers.get(source)
+        job = job or (target.query, target.scope)
+        self._answers[source] = _Answer(now, job, interval, tuple(families))
+        for metric in before.metrics if before else ():
+            if metric not in families:
+                self.unset(metric, target.tenant, part=part)
         for metric, values in families.items():
             self.set(metric, target.tenant, values, part=part)
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
-        """Set values that do not age: those from the configuration. Raises what ``put`` raises."""
+        """Set values that do not age: those from the configuration. Raises TypeError as ``put`` does."""
         self._table.set((metric, tenant, part), values)
 
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
-        """Remove what was set."""
+        """Remove values, if there are any."""
         self._table.remove((metric, tenant, part))
 
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
-        """Set the one series that carries the name of a tenant and its labels."""
+        """Set the name and the labels of a tenant, which are one series."""
         self.labels[tenant] = labels
         place = (catalogue.TENANT_INFO, tenant, "")
         self._table.set(place, {name: 1}, common=(self.switch, tenant), more=labels)
 
     def take_room_for_configured(self) -> bool:
-        """Tell, once, that there is room again for what is configured for each tenant and was dropped."""
+        """Return, once, whether dropped values from the configuration fit again and must be set."""
         has_room, self._has_room_again = self._has_room_again, False
         return has_room
 
     def record(self, target: Target, failure: Failure | None, *, now: float, wall: float) -> Attempt | None:
-        """Note how an attempt went; return the attempt before it, so that a change can be told."""
+        """Record the outcome of a request; return the previous one."""
         before = self.attempts.pop(target, None)
         last_success = before.succeeded_at if before else None
         self.attempts[target] = Attempt(now, failure, now if failure is None else last_success)
@@ -153,69 +172,76 @@ class Store:
         return before
 
     def follow_wall_clock(self, offset: float) -> None:
-        """Date every last success anew, after a jump of the wall clock.
+        """Update the time of every last success after a jump of the wall clock.
 
-        ``offset``: seconds by which it is now ahead of the monotonic clock.
+        ``offset``: seconds by which the wall clock is now ahead of the monotonic clock.
         """
         for target, attempt in self.attempts.items():
             if attempt.succeeded_at is not None:
                 self._set_status(catalogue.QUERY_LAST_SUCCESS, target, attempt.succeeded_at + offset)
 
     def note_attempt(self, *, valid: bool, now: float) -> None:
-        """Note that a request has ended, and whether a valid answer came: that of one phone will do."""
+        """Record that a request has finished. ``valid``: whether it returned a value."""
         self.attempted = True
         if valid:
             self.valid_at = now
 
     def set_interval(self, query: Query, scope: Scope, seconds: float) -> None:
-        """Note how often each target of a query is meant to be asked."""
+        """Set the configured interval of a query."""
         self.intervals[query, scope] = seconds
         self._set_of_job(catalogue.QUERY_INTERVAL, (query, scope), seconds)
 
     def set_cycle(self, query: Query, scope: Scope, seconds: float) -> None:
-        """Note what the last whole sweep of a query took: values are kept longer when it took longer."""
+        """Set the duration of the last complete sweep of a query. A longer one keeps values longer."""
         self._cycles[query, scope] = seconds
         self._set_of_job(catalogue.QUERY_CYCLE, (query, scope), seconds)
 
     def cycle(self, query: Query, scope: Scope) -> float | None:
-        """Return what the last whole sweep of a query took, in seconds."""
+        """Return the duration of the last complete sweep of a query, in seconds."""
         return self._cycles.get((query, scope))
 
     def oldest(self, job: Job, interval: float, now: float) -> float:
-        """Return the time before which a value that is asked at this interval is stale."""
+        """Return the time before which a value with this interval is stale."""
         return freshness.oldest(now, freshness.pace(interval, self._cycles.get(job)), self._stale_after)
 
     def expire(self, now: float) -> list[Target]:
-        """Drop what has become stale; return the targets whose values went."""
+        """Drop stale values; return their targets."""
         if self._limit.relax(self._table.load):
             self._has_room_again = True
+        limits: dict[tuple[Job, float], float] = {}
         gone = []
-        for source in self._answers.stale(lambda job, interval: self.oldest(job, interval, now)):
+        for source, answer in list(self._answers.items()):
+            kind = answer.job, answer.interval
+            if kind not in limits:
+                limits[kind] = self.oldest(*kind, now)
+            if answer.at >= limits[kind]:
+                continue
             target, part = source
-            metrics = self._answers.metrics(source)
-            if self._table.is_dropped([(metric, target.tenant, part) for metric in metrics]):
-                self._answers.postpone(source, now)  # it is not asked, but its load must still be known
+            if self._table.is_dropped([(metric, target.tenant, part) for metric in answer.metrics]):
+                # It is not requested any more, but still counts for what would fit.
+                self._answers[source] = answer._replace(at=now)
             else:
-                self._forget(source)
+                self.forget(target, part)
                 gone.append(target)
         return gone
 
     def forget(self, target: Target, part: str = "") -> None:
-        """Drop what a target's answer said, at once."""
-        if (target, part) in self._answers:
-            self._forget((target, part))
+        """Drop the values of a target, if there are any."""
+        answer = self._answers.pop((target, part), None)
+        for metric in answer.metrics if answer else ():
+            self.unset(metric, target.tenant, part=part)
 
     def drop(self, targets: Collection[Target]) -> None:
-        """Drop everything about targets that are not asked any more."""
-        for source in [source for source in self._answers if source[0] in targets]:
-            self._forget(source)
+        """Drop everything about targets that are not requested any more."""
+        for target, part in [source for source in self._answers if source[0] in targets]:
+            self.forget(target, part)
         for target in targets:
             self.attempts.pop(target, None)
             for metric in _STATUS:
                 self.unset(metric, target.tenant, part=target.query)
 
     def keep_queries(self, kept: Collection[Job]) -> None:
-        """Drop what is noted of queries that are not asked any more."""
+        """Drop interval, cycle and outcome of all other queries."""
         for query, scope in self.intervals.keys() - set(kept):
             for metric in (catalogue.QUERY_INTERVAL, catalogue.QUERY_CYCLE):
                 self.unset(metric, "", part=f"{query} {scope}")
@@ -224,21 +250,16 @@ class Store:
             self.tried.discard((query, scope))
 
     def drop_tenants(self, codes: Collection[str]) -> None:
-        """Drop every series of tenants that left."""
+        """Drop everything about tenants that left."""
         if not codes:
             return
         for source in [source for source in self._answers if source[0].tenant in codes]:
-            self._answers.remove(source)
+            del self._answers[source]
         for target in [target for target in self.attempts if target.tenant in codes]:
             del self.attempts[target]
         for tenant in codes:
             self.labels.pop(tenant, None)
         self._table.remove_tenants(codes)
-
-    def _forget(self, source: Source) -> None:
-        target, part = source
-        for metric in self._answers.remove(source):
-            self.unset(metric, target.tenant, part=part)
 
     def _set_status(self, metric: Metric, target: Target, values: Values) -> None:
         query, scope, tenant = target

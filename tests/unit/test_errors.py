@@ -12,7 +12,7 @@ def test_of_thousands_of_mistakes_the_first_hundred_are_told() -> None:
     error = ConfigurationError("config.yaml", [f"switches[{at}]: is empty" for at in range(3000)])
     *first, last = shortened(error).splitlines()
     assert first == str(error).splitlines()[:100]
-    assert last == "and 2,900 more; --config.check tells all"
+    assert last == "and 2,900 more; run --config.check to see all"
 
 
 def test_a_long_line_is_cut() -> None:

@@ -20,7 +20,7 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 _WANTED = (
-    "the proxy in proxy_url wants a user and password (HTTP 407); "
+    "the proxy in proxy_url requires a user and password (HTTP 407); "
     "write them as http://USER:PASSWORD@HOST:PORT"
 )
 

@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 
 from exporter.model import Failure, Reason
 from exporter.net import bodies
-from exporter.net.bodies import HUGE, LARGE, Bodies, Room, coding, unpack
+from exporter.net.bodies import HUGE, LARGE, BodyBudget, Reservation, coding, unpack
 from exporter.threads import ThreadLimit
 
 
 class _Switch:
     """A switch whose bodies share a place for a large one."""
 
-    def __init__(self, shared: Bodies) -> None:
+    def __init__(self, shared: BodyBudget) -> None:
         self._shared = shared
         self._large = asyncio.Semaphore(1)
 
-    def room(self) -> Room:
-        return Room(self._shared, self._large)
+    def room(self) -> Reservation:
+        return Reservation(self._shared, self._large)
 
 
-async def _waits(room: Room, size: int) -> asyncio.Task[None] | None:
+async def _waits(room: Reservation, size: int) -> asyncio.Task[None] | None:
     """Return the task that waits for a room of this size, None where it is there at once."""
     task = asyncio.create_task(room.grow(size))
     for _ in range(5):
@@ -35,19 +35,19 @@ async def _waits(room: Room, size: int) -> asyncio.Task[None] | None:
 
 
 @pytest.fixture
-def shared() -> Bodies:
+def shared() -> BodyBudget:
     """Return what all switches share."""
-    return Bodies()
+    return BodyBudget()
 
 
-async def test_small_bodies_pass_freely(shared: Bodies) -> None:
+async def test_small_bodies_pass_freely(shared: BodyBudget) -> None:
     """However many there are."""
     switch = _Switch(shared)
     for _ in range(50):
         assert await _waits(switch.room(), LARGE) is None
 
 
-async def test_one_large_body_of_a_switch_at_a_time(shared: Bodies) -> None:
+async def test_one_large_body_of_a_switch_at_a_time(shared: BodyBudget) -> None:
     """The next one waits until the one before is decoded, and other switches do not."""
     switch, other = _Switch(shared), _Switch(shared)
     first, second = switch.room(), switch.room()
@@ -63,7 +63,7 @@ async def test_one_large_body_of_a_switch_at_a_time(shared: Bodies) -> None:
     assert await _waits(switch.room(), LARGE + 1) is not None
 
 
-async def test_two_huge_bodies_of_all_switches_at_a_time(shared: Bodies) -> None:
+async def test_two_huge_bodies_of_all_switches_at_a_time(shared: BodyBudget) -> None:
     """One switch that sends for ever cannot keep the others from theirs."""
     rooms = [_Switch(shared).room() for _ in range(3)]
     assert await _waits(rooms[0], HUGE + 1) is None
@@ -75,7 +75,7 @@ async def test_two_huge_bodies_of_all_switches_at_a_time(shared: Bodies) -> None
     await waiting
 
 
-async def test_who_gives_up_waiting_holds_nothing(shared: Bodies) -> None:
+async def test_who_gives_up_waiting_holds_nothing(shared: BodyBudget) -> None:
     """A request that times out while it waits leaves its room to the next."""
     switch = _Switch(shared)
     first, second, third = switch.room(), switch.room(), switch.room()
@@ -90,7 +90,7 @@ async def test_who_gives_up_waiting_holds_nothing(shared: Bodies) -> None:
     assert await _waits(third, HUGE + 1) is None
 
 
-async def test_large_bodies_are_decoded_one_at_a_time(shared: Bodies) -> None:
+async def test_large_bodies_are_decoded_one_at_a_time(shared: BodyBudget) -> None:
     """In whichever threads: what the work returns is returned."""
     busy = 0
 
@@ -114,8 +114,8 @@ _RAW = slice(2, -4)
 """What is left of the zlib format without its first and last bytes."""
 
 
-def _room() -> Room:
-    return Room(Bodies(), asyncio.Semaphore(1))
+def _room() -> Reservation:
+    return Reservation(BodyBudget(), asyncio.Semaphore(1))
 
 
 async def _unpacked(body: bytes, named: str = "gzip", limit: int = _MIB) -> bytes | bytearray | Failure:
@@ -153,7 +153,7 @@ def test_a_coding_that_cannot_be_undone(header: str) -> None:
 @given(header=st.text(max_size=20))
 def test_any_header(header: str) -> None:
     """Whatever a server writes there, the outcome is a known name or a failure."""
-    assert isinstance(coding(header), Failure) or coding(header) in {"", *bodies._WINDOWS}
+    assert isinstance(coding(header), Failure) or coding(header) in {"", *bodies._ZLIB_WINDOWS}
 
 
 @pytest.mark.parametrize("size", [0, 1, bodies._ON_THE_LOOP, bodies._ON_THE_LOOP + 1, _MIB])
@@ -181,7 +181,7 @@ async def test_a_bomb(named: str) -> None:
     finally:
         tracemalloc.stop()
 
-    assert failure == Failure(Reason.TOO_LARGE, "the answer is larger than 1 MiB when unpacked")
+    assert failure == Failure(Reason.TOO_LARGE, "the response is larger than 1 MiB when unpacked")
     assert most < 4 * _MIB
 
 
@@ -216,7 +216,7 @@ async def test_what_is_not_valid(named: str, body: bytes) -> None:
     failure = await _unpacked(body, named)
 
     assert failure == Failure(
-        Reason.DECODE, f"the answer has Content-Encoding {named}, but is not valid {named}"
+        Reason.DECODE, f"the response has Content-Encoding {named}, but is not valid {named}"
     )
 
 
@@ -227,7 +227,7 @@ async def test_several_members(between: bytes) -> None:
 
     assert await _unpacked(packed) == bytes(_MIB)
     assert await _unpacked(packed, limit=_MIB - 1) == Failure(
-        Reason.TOO_LARGE, "the answer is larger than 0 MiB when unpacked"
+        Reason.TOO_LARGE, "the response is larger than 0 MiB when unpacked"
     )
 
 

@@ -20,7 +20,7 @@ from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target
 from exporter.net import bodies
-from exporter.net.bodies import HUGE, LARGE, Room
+from exporter.net.bodies import HUGE, LARGE, Reservation
 from exporter.poll import SwitchContext, fetch
 from exporter.poll.fetch import Fetcher
 from exporter.poll.requests import Item
@@ -73,7 +73,7 @@ async def _asking(url: str, configured: Configured, limit: str = "5s") -> AsyncI
     finally:
         await client.session.close()
     assert client._large._value == 1
-    assert client.bodies.huge._value == 2
+    assert client.budget.huge._value == 2
     async with asyncio.timeout(5):
         await context.decode_in_thread(int)
         await client._unpacking.run(int)
@@ -166,9 +166,9 @@ async def test_the_end_while_waiting_for_room(
         with contextlib.ExitStack() as stack:
             places = [client._large] if taken == "large" else [asyncio.Semaphore(1) for _ in range(2)]
             for large in places:
-                room = stack.enter_context(Room(client.bodies, large))
+                room = stack.enter_context(Reservation(client.budget, large))
                 await room.grow(LARGE + 1 if taken == "large" else HUGE + 1)
-            scarce = client._large if taken == "large" else client.bodies.huge
+            scarce = client._large if taken == "large" else client.budget.huge
             task = asyncio.create_task(_fetch(context))
             await _until(lambda: bool(scarce._waiters))
             if is_cancelled:
@@ -202,7 +202,7 @@ async def test_cancelled_in_a_thread(
         await _until(began.is_set)
         await _cancelled(task)
         assert not context.client._large.locked()
-        assert context.client.bodies.huge._value == 2
+        assert context.client.budget.huge._value == 2
         go_on.set()
 
 

@@ -35,7 +35,7 @@ def _caused(error: Exception, cause: Exception) -> Exception:
         ),
         (
             aiohttp.ClientConnectorError(_KEY, OSError("Failed to start TLS (possibly ...)")),
-            "no connection: it was closed while it was being made",
+            "no connection: it was closed while it was being opened",
         ),
         (
             aiohttp.ClientConnectorDNSError(_KEY, socket.gaierror(socket.EAI_AGAIN, "Temporary failure")),
@@ -45,14 +45,14 @@ def _caused(error: Exception, cause: Exception) -> Exception:
             aiohttp.ClientConnectorDNSError(_KEY, OSError(errno.ETIMEDOUT, "no answer within 8 s")),
             "the name pbx.test cannot be resolved: no answer within 8 s",
         ),
-        (aiohttp.InvalidUrlClientError("127.1", "is not"), "no connection: an IPv4 address has four numbers"),
+        (aiohttp.InvalidUrlClientError("127.1", "is not"), "no connection: expected a complete IPv4 address"),
         (
             aiohttp.ServerDisconnectedError(),
-            "the switch closed the connection before its answer was complete",
+            "the switch closed the connection before the response was complete",
         ),
         (
             _caused(NoAnswer(), aiohttp.ServerDisconnectedError()),
-            "the switch closed the connection before its answer was complete",
+            "the switch closed the connection before the response was complete",
         ),
         (
             _caused(NoAnswer(), aiohttp.ClientOSError(errno.ECONNRESET, "x")),
@@ -83,8 +83,8 @@ def test_connection_detail(error: Exception, detail: str) -> None:
             "has Content-Length and Transfer-Encoding",
         ),
         (http_exceptions.BadHttpMessage("Empty Content-Length:\n\n x"), "has a Content-Length that is not"),
-        (http_exceptions.BadHttpMessage("Invalid character in chunk size"), "has a chunk that does not"),
-        (http_exceptions.TransferEncodingError("something new"), "does not follow the rules of HTTP"),
+        (http_exceptions.BadHttpMessage("Invalid character in chunk size"), "has an invalid chunk"),
+        (http_exceptions.TransferEncodingError("something new"), "is not valid HTTP"),
     ],
 )
 def test_http_detail(cause: Exception, detail: str) -> None:
@@ -93,20 +93,20 @@ def test_http_detail(cause: Exception, detail: str) -> None:
         aiohttp.ClientResponseError(Mock(), ()), _caused(http_exceptions.HttpProcessingError(), cause)
     )
 
-    assert http_detail(wrapped).startswith(f"the answer {detail}")
+    assert http_detail(wrapped).startswith(f"the response {detail}")
 
 
 def test_what_is_refused() -> None:
     """What our own limits refuse is told as they say it."""
-    assert http_detail(UnusableAnswer("has a head of 1 GB")) == "the answer has a head of 1 GB"
+    assert http_detail(UnusableAnswer("has a head of 1 GB")) == "the response has a head of 1 GB"
 
 
 @given(text=st.text(min_size=1))
 def test_nothing_of_an_error_is_repeated(text: str) -> None:
     """Whatever the parser or the system quotes, only our own words come out."""
-    ours = {f"the answer {words}" for _, _, words in errors._HTTP_ERRORS}
+    ours = {f"the response {words}" for _, _, words in errors._HTTP_ERRORS}
     for kind in (http_exceptions.BadHttpMessage, http_exceptions.BadStatusLine, ValueError):
-        assert http_detail(kind(text)) in {*ours, "the answer does not follow the rules of HTTP"}
+        assert http_detail(kind(text)) in {*ours, "the response is not valid HTTP"}
     assert connection_detail(OSError(f"[Errno {errno.EPIPE}] {text} s3cr3t")).startswith(
         "no connection: Broken pipe"
     )

@@ -111,8 +111,8 @@ async def test_a_password_for_the_proxy(password: str, configured: Configured, a
 @pytest.mark.parametrize(
     ("credentials", "expected"),
     [
-        ("", "the proxy in proxy_url wants a user and password (HTTP 407)"),
-        ("user:p4ss@", "the proxy in proxy_url refuses its user and password (HTTP 407)"),
+        ("", "the proxy in proxy_url requires a user and password (HTTP 407)"),
+        ("user:p4ss@", "the proxy in proxy_url rejects its user and password (HTTP 407)"),
     ],
 )
 async def test_a_proxy_that_wants_a_password(
@@ -140,7 +140,7 @@ async def test_a_proxy_that_does_not_connect(configured: Configured) -> None:
         proxy_url = f"http://127.0.0.1:{proxy.port}"
         failure = _failure(await _ask(configured(url="https://pbx.test/api", proxy_url=proxy_url)))
     assert failure == Failure(
-        Reason.CONNECT, "the proxy in proxy_url answered HTTP 503 instead of connecting"
+        Reason.CONNECT, "the proxy in proxy_url returned HTTP 503 instead of connecting"
     )
 
 
@@ -162,7 +162,7 @@ async def test_a_proxy_that_closes_the_connection(scheme: str, configured: Confi
         ("http://proxy.invalid:3128", "the name of the proxy in proxy_url cannot be resolved: "),
         (
             f"http://{'p' * 64}.invalid:3128",
-            "the name of the proxy in proxy_url cannot be resolved: no host can",
+            "the name of the proxy in proxy_url cannot be resolved: not a valid host",
         ),
     ],
     ids=["refused", "refused TLS", "unknown", "no name"],

@@ -82,7 +82,7 @@ async def test_the_system_is_asked() -> None:
     assert set(await _addresses(Resolver(), "localhost")) <= {"127.0.0.1", "::1"}
     with pytest.raises(OSError, match=r"."):
         await _addresses(Resolver(), "pbx.invalid")
-    with pytest.raises(OSError, match="no host can have this name"):
+    with pytest.raises(OSError, match="not a valid host name"):
         await _addresses(Resolver(), "pbx..test")
 
 
@@ -93,7 +93,7 @@ async def test_cache(names: _Names, resolves: Resolver) -> None:
     assert names.asked == ["pbx.test"]
 
     names.answer = "192.0.2.2"
-    names.now += resolver._FRESH
+    names.now += resolver._CACHE_TIME
 
     assert await _addresses(resolves) == ["192.0.2.2"]
     assert names.asked == ["pbx.test"] * 2
@@ -128,15 +128,15 @@ async def test_last_known_address_while_a_lookup_fails(
     names.answer = failure
     with capture_logs() as logs:
         for _ in range(5):
-            names.now += resolver._FRESH
+            names.now += resolver._CACHE_TIME
             assert await _addresses(resolves) == ["192.0.2.1"]
         names.answer = "192.0.2.2"
         names.now += resolver._RETRY
         assert await _addresses(resolves) == ["192.0.2.2"]
 
     assert [(log["event"], log["host"]) for log in logs] == [
-        ("name not resolved; its last known address is used", "pbx.test"),
-        ("name resolved again", "pbx.test"),
+        ("name lookup failed; using the last known address", "pbx.test"),
+        ("name lookup succeeded again", "pbx.test"),
     ]
 
 
@@ -145,10 +145,10 @@ async def test_last_known_address_while_a_lookup_hangs(names: _Names, resolves: 
     await _addresses(resolves)
     names.gate.clear()
     names.answer = "192.0.2.2"
-    names.now += resolver._FRESH
+    names.now += resolver._CACHE_TIME
     first = asyncio.create_task(_addresses(resolves))
     await asyncio.sleep(0)  # it has started the lookup
-    names.now += resolver._PATIENCE_WITH_AN_ADDRESS
+    names.now += resolver._WAIT_WITH_ADDRESS
 
     assert await _addresses(resolves) == ["192.0.2.1"]
 
@@ -163,9 +163,9 @@ async def test_no_address_while_a_lookup_hangs(names: _Names, resolves: Resolver
     names.gate.clear()
     first = asyncio.create_task(_addresses(resolves))
     await asyncio.sleep(0)
-    names.now += resolver._PATIENCE
+    names.now += resolver._WAIT
 
-    with pytest.raises(OSError, match="no answer to the lookup within 8 s"):
+    with pytest.raises(OSError, match="no response to the lookup within 8 s"):
         await _addresses(resolves)
 
     names.gate.set()
@@ -181,7 +181,7 @@ async def test_threads_are_bounded(names: _Names, resolves: Resolver) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.01):
                 await _addresses(resolves)
-        names.now += resolver._HANGS
+        names.now += resolver._HANGING_AFTER
     assert names.asked == ["pbx.test"] * 2
     names.gate.set()
     await _ended(resolves)
@@ -200,7 +200,7 @@ async def test_a_late_answer_of_an_old_lookup(names: _Names, resolves: Resolver)
     names.gate = threading.Event()
     names.gate.set()
     names.answer = "192.0.2.2"
-    names.now += resolver._HANGS
+    names.now += resolver._HANGING_AFTER
     assert await _addresses(resolves) == ["192.0.2.2"]
     assert await old == ["192.0.2.2"]
 

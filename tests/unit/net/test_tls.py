@@ -145,7 +145,7 @@ def test_a_switch_without_forward_secrecy(authority: Authority, tmp_path: Path) 
 
 
 def _client(tls: TlsConfiguration) -> ClientTls:
-    return ClientTls(tls, "switch pbx", look_every=0.0, settled_after=0.01)
+    return ClientTls(tls, "switch pbx", check_every=0.0, settled_after=0.01)
 
 
 async def test_a_changed_authority_is_used_by_the_next_request(authority: Authority, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ async def test_a_changed_client_certificate(authority: Authority, tmp_path: Path
         for _ in range(3):
             assert await tls.context() is before
     assert [(entry["event"], str(certificate) in entry["problem"]) for entry in logged] == [
-        ("TLS files not loaded; the last good ones stay", True)
+        ("cannot load TLS files; still using the last good ones", True)
     ]
     shutil.copy(new.key, key)
 
@@ -240,7 +240,7 @@ async def test_a_file_that_is_still_being_written(authority: Authority, tmp_path
     """A bundle that ends after its first certificate is not used until it stays as it is."""
     file = tmp_path / "ca.pem"
     shutil.copy(authority.certificate, file)
-    tls = ClientTls(_tls(ca_file=file), "switch pbx", look_every=0.0, settled_after=0.2)
+    tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, settled_after=0.2)
     before = await tls.context()
 
     file.write_bytes(Authority(authority.openssl, tmp_path, "first").certificate.read_bytes())
@@ -273,7 +273,7 @@ class _OnSlowDisk(os.PathLike[str]):
 async def test_a_disk_that_hangs(authority: Authority) -> None:
     """Requests wait for a hanging look once, for a bounded time, and later ones not at all."""
     file = _OnSlowDisk(authority.certificate)
-    tls = ClientTls(_tls(ca_file=file), "switch pbx", look_every=0.0, patience=0.05)
+    tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, wait=0.05)
     before = await tls.context()
 
     file.works.clear()
@@ -287,7 +287,7 @@ async def test_a_bad_file_delays_requests_once(authority: Authority, tmp_path: P
     """Requests wait for changed files to settle, and not again while these stay bad."""
     file = tmp_path / "ca.pem"
     shutil.copy(authority.certificate, file)
-    tls = ClientTls(_tls(ca_file=file), "switch pbx", look_every=0.0, settled_after=0.5)
+    tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, settled_after=0.5)
     await tls.context()
 
     file.write_text("not a certificate")

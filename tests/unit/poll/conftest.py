@@ -12,7 +12,7 @@ from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
-from exporter.net.bodies import Bodies
+from exporter.net.bodies import BodyBudget
 from exporter.poll import SwitchContext
 from tests.e2e.fast_clock import FastLoop
 
@@ -27,7 +27,7 @@ def context(configured: Callable[..., SwitchConfiguration]) -> Callable[..., Swi
     """Return a function that makes the context of a switch with these settings, which sends no request."""
 
     def make(clock: Clock | None = None, **settings: object) -> SwitchContext:
-        client: Any = SimpleNamespace(bodies=Bodies())
+        client: Any = SimpleNamespace(budget=BodyBudget())
         instruments = Instruments(CollectorRegistry())
         return SwitchContext(configured(**settings), client, instruments, Mask(), clock or Clock())
 
