@@ -72,7 +72,8 @@ def shown(value: object) -> str:
     """
     if isinstance(value, str):
         text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
-        return '"' + "".join(letter if letter.isprintable() else "?" for letter in text) + '"'
+        printable = (letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+        return f'"{"".join(printable)}"'
     return shape(value)
 
 
@@ -112,14 +113,14 @@ def shape(value: object) -> str:
         case dict():
             return "a mapping"
         case _:
-            return "empty"
+            return "nothing"
 
 
 def single(value: object) -> str:
     """Return a single value. Raises ValueError for a list or a mapping."""
     if isinstance(value, str):
         return value
-    raise ValueError(f"is {shape(value)}; write a single value")
+    raise ValueError(f"expected a single value, got {shape(value)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -130,4 +131,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def unknown_key(word: str, known: Iterable[str]) -> str:
     """Return the error for an unknown key."""
     meant = nearest(word, known)
-    return f'unknown key; did you mean "{meant}"?' if meant else f"unknown key; known are {', '.join(known)}"
+    return (
+        f'unknown key; did you mean "{meant}"?' if meant else f"unknown key; valid keys: {', '.join(known)}"
+    )

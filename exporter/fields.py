@@ -1,7 +1,6 @@
-"""Fields of the configuration that its own sections and those of the queries share.
+"""Types of configuration values that `config/` and the queries share.
 
-Values arrive as the text that stands in the file. A validator raises ValueError with the second half of a
-sentence: what is wrong; what to do.
+Values arrive as text. A validator raises ValueError with the part of the error message after the key.
 """
 
 import re
@@ -18,18 +17,19 @@ _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, 
 """Seconds in each unit, longest first. A year has 365 days, as in Prometheus."""
 _DURATION = re.compile("".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
 _LONGEST = 2.0**63 / 1e9  # seconds; Prometheus counts nanoseconds in 64 bits
-_DURATIONS = "30s, 5m, 6h or 30d"
+
+_OFF = frozenset({"off", "Off", "OFF", "false", "False", "FALSE"})
 
 
 class Section(BaseModel):
-    """A mapping of the file with known keys. Frozen; the input never shows in an error of pydantic's."""
+    """A frozen mapping with a fixed set of keys. Pydantic's errors never contain the input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a value is written, for docs/configuration.md."""
+    """The form of a value, as docs/configuration.md states it."""
 
     text: str
 
@@ -40,11 +40,11 @@ def parse_duration(text: str) -> float:
         return 0.0
     match = _DURATION.fullmatch(text)
     if not text or match is None:
-        raise ValueError(f"{shown(text)} is not a duration; write one such as {_DURATIONS}")
+        raise ValueError(f"expected a duration such as 30s, 5m, 6h or 30d, got {shown(text)}")
     pairs = zip(match.groups(default="0"), _UNITS.values(), strict=True)
     seconds = sum(int(count) * unit for count, unit in pairs)
     if seconds >= _LONGEST:
-        raise ValueError(f"{shown(text)} is longer than 292 years; write a duration such as {_DURATIONS}")
+        raise ValueError(f"expected a duration below 292y, got {shown(text)}")
     return seconds
 
 
@@ -59,74 +59,66 @@ def duration_text(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
-def filled(value: str) -> str:
-    """Return a text. Raises ValueError where it is empty."""
+def not_blank(value: str) -> str:
+    """Return a text. Raises ValueError if it is empty or white space."""
     if not value.strip():
-        raise ValueError("is empty; write a value")
+        raise ValueError("must not be empty")
     return value
 
 
-def within(shortest: str, longest: str) -> Callable[[object], float]:
-    """Return a validator of durations. A timer of centuries overflows, and nobody means one of a year."""
+def duration_between(shortest: str, longest: str) -> Callable[[object], float]:
+    """Return a validator of durations. The bounds protect timers, which overflow after centuries."""
 
     def validate(value: object) -> float:
         seconds = parse_duration(single(value))
         if seconds < parse_duration(shortest):
-            raise ValueError(
-                f"{shown(value)} is too short; write {max(shortest, '1s', key=parse_duration)} or more"
-            )
+            least = max(shortest, "1s", key=parse_duration)
+            raise ValueError(f"expected {least} or more, got {shown(value)}")
         if seconds > parse_duration(longest):
-            raise ValueError(f"{shown(value)} is too long; write {longest} or less")
+            raise ValueError(f"expected {longest} or less, got {shown(value)}")
         return seconds
 
     return validate
 
 
-_some_time = within("1ms", "1y")
+_interval_seconds = duration_between("1ms", "1y")
 
 
 def is_off(value: object) -> bool:
-    """Return whether a value means never, or none: ``off``, or ``false``.
+    """Return whether a value is ``off`` or ``false``.
 
-    YAML 1.1 reads a plain ``off`` as a boolean, so tools that read and write it (Ansible, Helm, PyYAML) make
-    ``false`` of it; a template of Ansible's makes ``False``.
+    YAML 1.1 reads a plain ``off`` as a boolean, so Ansible, Helm and PyYAML write ``false`` for it, and
+    Ansible's templates write ``False``.
     """
     return isinstance(value, str) and value in _OFF
-
-
-_OFF = frozenset({"off", "Off", "OFF", "false", "False", "FALSE"})
 
 
 def _interval(value: object) -> float | None:
     if is_off(value):
         return None
     try:
-        return _some_time(value)
+        return _interval_seconds(value)
     except ValueError as error:
-        raise ValueError(f"{error}, or off for never") from None
+        raise ValueError(f"{error}; off disables the query") from None
 
 
-def compiled(value: object) -> Pattern:
-    """Return a regular expression. Raises ValueError where it is none."""
+def regular_expression(value: object) -> Pattern:
+    """Compile a regular expression. Raises ValueError if RE2 rejects it."""
     text = single(value)
     try:
         return Pattern(text)
     except ValueError as error:
-        raise ValueError(
-            f"{shown(text)} is not a regular expression that can be used here ({error}); correct it"
-        ) from None
+        raise ValueError(f"invalid RE2 regular expression {shown(text)}: {error}") from None
 
 
 def _number_pattern(value: object) -> Pattern:
-    pattern = compiled(value)
+    pattern = regular_expression(value)
     if pattern.groups != 1:
-        raise ValueError(
-            f"{shown(value)} has {pattern.groups} groups; write one pair of parentheses, around the number"
-        )
+        raise ValueError(f"expected one group, around the number; {shown(value)} has {pattern.groups}")
     return pattern
 
 
-ExactText = Annotated[str, AfterValidator(filled), Form("text")]
-"""What an answer of the switch is compared with, which may be any text."""
+ExactText = Annotated[str, AfterValidator(not_blank), Form("text")]
+"""Any text. It is compared with text in a response of the switch."""
 Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
 NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]

@@ -1,7 +1,7 @@
-"""Reading files that a person names: regular files only, and no more than expected of them.
+"""Read files that a user names: regular files only, up to a size limit.
 
-A FIFO blocks whoever opens it until somebody writes, and /dev/zero never ends: as a configuration or
-certificate file either stopped the daemon for good (seen 2026-11).
+Opening a FIFO blocks until somebody writes to it, and /dev/zero never ends. Either hung the daemon when named
+as a configuration or certificate file (seen 2026-11).
 """
 
 import os
@@ -9,31 +9,26 @@ import stat
 from pathlib import Path
 
 _CHUNK = 2**18
-"""Bytes. Reading up to the limit in one call takes memory for all of it, however small the file is."""
+"""Bytes. One read up to the limit would allocate the whole limit, however small the file."""
 
 
 def read_regular_file(path: Path, limit: int) -> bytes:
-    """Return what is in a file, following symbolic links, as Kubernetes mounts its files.
+    """Return the content of a file of at most ``limit`` bytes, following symbolic links.
 
-    ``limit`` is in bytes. Raises OSError where it cannot be read; raises ValueError, whose text continues the
-    name of the file, where it is no regular file or is larger than the limit.
-
-    A disk that hangs blocks this function: call it in a thread that nobody waits for at exit.
+    Raises OSError if it cannot be read, and ValueError, whose text continues the name of the file, if it is
+    not a regular file or is too large. A hanging disk blocks this call: run it in a daemon thread.
     """
-    # O_NONBLOCK: opening a FIFO returns at once. For regular files it changes nothing.
+    # O_NONBLOCK makes opening a FIFO return at once, and has no effect on regular files.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is not a regular file; name a regular file")
+            raise ValueError("is a directory, device or pipe; expected a regular file")
         content = bytearray()
         while len(content) <= limit and (chunk := os.read(descriptor, _CHUNK)):
             content += chunk
     finally:
         os.close(descriptor)
     if len(content) > limit:
-        raise ValueError(f"is larger than {_size(limit)}; check that it is the right file")
+        size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
+        raise ValueError(f"is larger than {size}; check that it is the right file")
     return bytes(content)
-
-
-def _size(limit: int) -> str:
-    return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"

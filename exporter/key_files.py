@@ -1,7 +1,8 @@
-"""Reads key files again while the exporter runs, so that a rotated key is used within a second or two.
+"""Reload key files while the exporter runs, so that a rotated key is used within a second or two.
 
-Not on the event loop: one ``stat`` that took 3 s slowed every switch from 36 requests a second to 0.6
-(seen 2026-11). The files of one file system share a thread, because a file system hangs as a whole.
+This happens in threads: on the event loop, a ``stat`` that took 3 s slowed every switch from 36 requests a
+second to 0.6 (seen 2026-11). All files of a file system share one thread, because a file system hangs as a
+whole.
 """
 
 import asyncio
@@ -14,14 +15,14 @@ from exporter.config import Key
 from exporter.threads import ThreadLimit
 
 EVERY = 1.0
-"""Seconds between two looks at the files."""
+"""Seconds between two checks of the files."""
 
-_SHARE = 0.05
-"""Of a processor, at most: a look at 5,000 files takes 25 ms (2026-11)."""
+_CPU_SHARE = 0.05
+"""Upper limit. Checking 5,000 files takes 25 ms (2026-11)."""
 
 
 class KeyFiles:
-    """Keeps keys up to date with their files. ``patience``: seconds after which a disk counts as hanging."""
+    """Keeps keys up to date with their files. A disk counts as hanging after ``patience`` seconds."""
 
     def __init__(self, *, every: float = EVERY, patience: float = 30.0) -> None:
         self._every = every
@@ -31,16 +32,16 @@ class KeyFiles:
         self._log = structlog.get_logger("exporter.keys")
 
     def follow(self, keys: Iterable[Key]) -> None:
-        """Read the files of these keys again and again, and no others any more."""
+        """Watch the files of these keys instead of those passed before."""
         self._cancel()
         by_device: dict[int, list[Key]] = {}
         for key in keys:
             if key.file:
                 by_device.setdefault(key.device, []).append(key)
-        self._tasks = [asyncio.create_task(self._follow(*device)) for device in by_device.items()]
+        self._tasks = [asyncio.create_task(self._watch(*device)) for device in by_device.items()]
 
     async def stop(self) -> None:
-        """Read no file any more. A thread that hangs is left to the end of the program."""
+        """Stop watching. A thread that hangs is abandoned."""
         stopped = self._tasks
         self._cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
@@ -50,16 +51,16 @@ class KeyFiles:
             task.cancel()
         self._tasks = []
 
-    async def _follow(self, device: int, keys: Sequence[Key]) -> None:
+    async def _watch(self, device: int, keys: Sequence[Key]) -> None:
         threads = self._threads.setdefault(device, ThreadLimit("key files", 1))
         pause, hangs = self._every, False
-        unusable = _Unusable()
+        unusable = _UnusableFiles()
         while True:
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._patience):
-                    spent = await threads.run(lambda: _read_again(keys))
-            except (TimeoutError, RuntimeError) as error:  # the latter where no thread can be started
+                    spent = await threads.run(lambda: _reload(keys))
+            except (TimeoutError, RuntimeError) as error:  # RuntimeError: no thread can be started
                 if not hangs:
                     self._log.warning(
                         "key files cannot be read; the last keys stay in use",
@@ -71,23 +72,22 @@ class KeyFiles:
                 continue
             if hangs:
                 self._log.info("key files can be read again", file=str(keys[0].file))
-            unusable.note({key: key.problem for key in keys if key.problem})
-            pause, hangs = max(self._every, spent / _SHARE), False
+            unusable.update({key: key.problem for key in keys if key.problem})
+            pause, hangs = max(self._every, spent / _CPU_SHARE), False
 
 
-class _Unusable:
-    """Logs which key files cannot be used, once they are so in two looks: one may just be being written."""
+class _UnusableFiles:
+    """Logs key files that are unusable in two checks in a row: after one, the file may be half written."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("exporter.keys")
-        self._before: Mapping[Key, str] = {}
-        self._told: dict[Key, str] = {}
+        self._previous: Mapping[Key, str] = {}
+        self._logged: dict[Key, str] = {}
 
-    def note(self, problems: Mapping[Key, str]) -> None:
-        """Take note of what is wrong with each key file now."""
-        lasting = [key for key, problem in problems.items() if self._before.get(key) == problem]
-        self._before = problems
-        new = [key for key in lasting if self._told.get(key) != problems[key]]
+    def update(self, problems: Mapping[Key, str]) -> None:
+        lasting = [key for key, problem in problems.items() if self._previous.get(key) == problem]
+        self._previous = problems
+        new = [key for key in lasting if self._logged.get(key) != problems[key]]
         if new:
             self._log.warning(
                 "key files cannot be read; the last keys stay in use",
@@ -95,17 +95,17 @@ class _Unusable:
                 files=len(new),
                 reason=problems[new[0]],
             )
-            self._told |= {key: problems[key] for key in new}
-        over = self._told.keys() - problems.keys()
-        for key in over:
-            del self._told[key]
-        if over and not self._told:
-            self._log.info("key files can be read again", files=len(over))
+            self._logged |= {key: problems[key] for key in new}
+        fixed = self._logged.keys() - problems.keys()
+        for key in fixed:
+            del self._logged[key]
+        if fixed and not self._logged:
+            self._log.info("key files can be read again", files=len(fixed))
 
 
-def _read_again(keys: Iterable[Key]) -> float:
-    """Read what has changed; return the seconds of processor time this took."""
+def _reload(keys: Iterable[Key]) -> float:
+    """Reload the keys whose files changed; return the CPU seconds this took."""
     began = time.thread_time()
     for key in keys:
-        key.read_again()
+        key.reload()
     return time.thread_time() - began

@@ -1,8 +1,7 @@
-r"""Regular expressions of the configuration, matched by RE2 in time linear in the text.
+r"""Regular expressions from the configuration, matched by RE2 in time linear in the text.
 
-With Python's ``re``, ``expires in ((?:\d+,?)+) days`` and an answer of digits stopped the daemon for good
-(seen 2026-11). RE2 cannot do what needs unbounded time, look-around and back-references, and reads ``\d``,
-``\w``, ``\s`` and ``\b`` as ASCII alone.
+With Python's ``re``, ``expires in ((?:\d+,?)+) days`` and a response of digits hung the daemon (seen
+2026-11). RE2 has no look-around and no back-references; its ``\d``, ``\w``, ``\s`` and ``\b`` are ASCII-only.
 """
 
 import re
@@ -10,27 +9,21 @@ from itertools import islice
 
 import re2  # type: ignore[import-untyped]  # google-re2 1.1 has no type information
 
-_LARGEST = 1500
-r"""Instructions of a compiled pattern. ``\pL+`` has 1,200; ``(-?\d+) days`` has 15. Above 3,000, counted
-repetitions made a text of 10,000 characters take 0.8 s (2026-11)."""
+_MAX_INSTRUCTIONS = 1500
+r"""Of a compiled pattern. ``\pL+`` has 1,200; ``(-?\d+) days`` has 15. Above 3,000, counted repetitions took
+0.8 s for 10,000 characters (2026-11)."""
 
-# What Python's re can do and RE2 cannot: the first that is found is reported.
-_UNAVAILABLE = (
-    (r"\(\?<?[=!]", "look-ahead and look-behind are not available"),
-    (r"\\[1-9]|\(\?P=", "back-references are not available"),
-    (r"\(\?>|[*+?}]\+", "atomic groups and possessive quantifiers are not available"),
-    (r"\\Z", r"\Z is not available; write \z"),
+# The first entry that matches explains RE2's error better than RE2 does.
+_UNSUPPORTED = (
+    (r"\(\?<?[=!]", "look-ahead and look-behind are not supported"),
+    (r"\\[1-9]|\(\?P=", "back-references are not supported"),
+    (r"\(\?>|[*+?}]\+", "atomic groups and possessive quantifiers are not supported"),
+    (r"\\Z", r"\Z is not supported; use \z"),
 )
-# What RE2 accepts, and reads as something else.
-_READ_DIFFERENTLY = ((r"\{,\d+\}", "{,n} is not available; write {0,n}"),)
-_SYNTAX = "the syntax is RE2's"
 
 
 class Pattern:
-    """A compiled regular expression. ``groups`` is how many groups it captures.
-
-    Raises ValueError, whose text says why, where the text is none.
-    """
+    """A compiled regular expression with ``groups`` capturing groups. Raises ValueError if it is invalid."""
 
     __slots__ = ("_compiled", "groups", "pattern")
 
@@ -40,22 +33,23 @@ class Pattern:
         try:
             self._compiled = re2.compile(text.encode(), options)
         except re2.error as error:
-            raise ValueError(_reason(text, error.args[0].decode(errors="replace"))) from None
+            reasons = (reason for unsupported, reason in _UNSUPPORTED if re.search(unsupported, text))
+            raise ValueError(next(reasons, error.args[0].decode(errors="replace"))) from None
         except UnicodeEncodeError:
-            raise ValueError("it has half of a surrogate pair") from None
-        if other := _found(text, _READ_DIFFERENTLY):
-            raise ValueError(other)
-        if self._compiled.programsize > _LARGEST:
-            raise ValueError("it repeats too much; use smaller numbers in {…}")
+            raise ValueError("half of a surrogate pair") from None
+        if re.search(r"\{,\d+\}", text):  # RE2 takes it as literal text
+            raise ValueError("{,n} is not supported; use {0,n}")
+        if self._compiled.programsize > _MAX_INSTRUCTIONS:
+            raise ValueError("too many repetitions; use smaller numbers in {…}")
         self.pattern = text
         self.groups: int = self._compiled.groups
 
     def matches_whole(self, text: str) -> bool:
-        """Return whether it matches the whole text."""
+        """Return whether the pattern matches the whole text."""
         return self._compiled.fullmatch(_encoded(text)) is not None
 
     def first_two(self, text: str) -> list[str]:
-        """Return what the first group captures in the first two matches; without a group, all of each."""
+        """Return the first group of the first two matches, or the whole matches if there is no group."""
         found = islice(self._compiled.finditer(_encoded(text)), 2)
         return [(match[min(1, self.groups)] or b"").decode(errors="replace") for match in found]
 
@@ -70,12 +64,4 @@ class Pattern:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(errors="replace")  # JSON can hold half of a surrogate pair
-
-
-def _reason(text: str, said: str) -> str:
-    return f"{_found(text, _UNAVAILABLE) or said}; {_SYNTAX}"
-
-
-def _found(text: str, table: tuple[tuple[str, str], ...]) -> str:
-    return next((reason for pattern, reason in table if re.search(pattern, text)), "")
+    return text.encode(errors="replace")  # JSON can contain half of a surrogate pair

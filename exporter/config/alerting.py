@@ -13,43 +13,43 @@ from exporter.fields import Form, Section
 
 def _without_colon(name: str) -> str:
     if ":" in name:
-        raise ValueError("has a colon in it, which ends a user name in basic authentication; take it out")
+        raise ValueError("must not contain a colon, which ends the user name in basic authentication")
     return name
 
 
-def _without_endpoint(url: str) -> str:
+def _without_api_path(url: str) -> str:
     if re.search(r"/api(/v[12])?(/alerts)?/?$", url):
         raise ValueError(
-            "ends in a path of Alertmanager's API; write what stands before /api, such as http://127.0.0.1:9093"
+            "must not include the path of Alertmanager's API; remove it, as in http://127.0.0.1:9093"
         )
     return url
 
 
 class BasicAuth(Section):
-    """User and password, named as in Prometheus's ``basic_auth``."""
+    """The section ``basic_auth``, with Prometheus's keys."""
 
     username: Annotated[Text, AfterValidator(_without_colon)] = Field(
-        description="Who we are.", examples=["noc"]
+        description="The exporter's user name.", examples=["noc"]
     )
     literal_password: Password | None = Field(
         None,
         alias="password",
-        description="The password as it is. A file keeps it out of the configuration.",
+        description="The password itself. `password_file` keeps it out of the configuration.",
         examples=["the-password"],
     )
     file_password: PasswordFile | None = Field(
         None,
         alias="password_file",
-        description="A file that holds the password alone. It is read again when it changes.",
+        description="A file that contains only the password. It is reloaded when it changes.",
         examples=["alertmanager.password"],
     )
 
     @model_validator(mode="after")
     def _one_password(self) -> "BasicAuth":
         if self.literal_password and self.file_password:
-            raise ValueError("has password and password_file; keep one of them")
+            raise ValueError("password and password_file are both set; keep one")
         if not (self.literal_password or self.file_password):
-            raise ValueError("has no password; give it password_file or password")
+            raise ValueError("no password; set password_file or password")
         return self
 
     @property
@@ -62,9 +62,9 @@ class BasicAuth(Section):
 
 
 class AlertmanagerConfiguration(Section):
-    """One Alertmanager that alerts are sent to, and how it knows us."""
+    """An entry of ``alertmanagers``."""
 
-    url: Annotated[Url, AfterValidator(_without_endpoint)] = Field(
+    url: Annotated[Url, AfterValidator(_without_api_path)] = Field(
         description="Its address, without `/api/…`.",
         examples=["http://127.0.0.1:9093"],
     )
@@ -73,11 +73,10 @@ class AlertmanagerConfiguration(Section):
         alias="proxy_url",
         validate_default=True,
         repr=False,
-        description="An HTTP proxy on the way, as for a switch: without it the environment decides; `off` is "
-        "for none.",
+        description="An HTTP proxy, as for a switch; by default from the environment, `off` for none.",
         examples=["http://proxy.example.com:3128"],
     )
-    tls: TlsConfiguration = Field(TlsConfiguration(), description="How an https connection is made safe.")
+    tls: TlsConfiguration = Field(TlsConfiguration(), description="TLS settings for an https URL.")
     basic_auth: BasicAuth | None = Field(
         None,
         description="User and password.",
@@ -86,33 +85,35 @@ class AlertmanagerConfiguration(Section):
     bearer_token: PasswordFile | None = Field(
         None,
         alias="bearer_token_file",
-        description="A file that holds a token, in place of `basic_auth`. It is read again when it changes.",
+        description="A file that contains only a token, instead of `basic_auth`. Reloaded when it changes.",
         examples=["alertmanager.token"],
     )
 
     @model_validator(mode="after")
     def _one_credential(self) -> "AlertmanagerConfiguration":
         if self.basic_auth and self.bearer_token:
-            raise ValueError("has basic_auth and bearer_token_file; keep one of them")
+            raise ValueError("basic_auth and bearer_token_file are both set; keep one")
         return self
 
 
 class AlertingConfiguration(Section):
-    """The section ``alerting``: alerts without Prometheus."""
+    """The section ``alerting``."""
 
     alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
-        description="Each alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
+        description="Every alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
     )
     labels: Annotated[dict[LabelName, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
-        description="Labels of every alert that has none of that name.",
+        description="Labels to add to every alert that does not have them.",
         examples=[{"site": "eu"}],
     )
     state_file: FilePath | None = Field(
         None,
-        description="Where it is remembered over a restart what pends and fires.",
+        description="A file that keeps pending and firing alerts across restarts.",
         examples=["alerts.json"],
     )
     dry_run: bool = Field(
-        default=False, description="Whether alerts are judged and shown, and not sent.", examples=[True]
+        default=False,
+        description="Evaluate and show alerts, but do not send them.",
+        examples=[True],
     )

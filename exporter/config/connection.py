@@ -1,10 +1,8 @@
-"""How a connection to a switch or an Alertmanager is made: the section ``tls``, and ``proxy_url``.
+"""Settings of a connection to a switch or an Alertmanager: ``tls`` and ``proxy_url``.
 
-Certificates and keys are read by the library that will use them, so nothing passes here that fails there.
-
-Proxy variables are read as Prometheus reads them (Go's golang.org/x/net/http/httpproxy): HTTPS_PROXY or
-HTTP_PROXY by the scheme of the URL, NO_PROXY for exceptions, in upper or lower case, and never a proxy to
-this machine itself.
+OpenSSL itself checks certificates and keys, so a file that passes here also works later. The proxy variables
+mean what they mean to Prometheus (Go's golang.org/x/net/http/httpproxy): HTTPS_PROXY or HTTP_PROXY by the
+scheme of the URL, exceptions in NO_PROXY, upper or lower case, and no proxy for loopback addresses.
 """
 
 import ipaddress
@@ -23,19 +21,17 @@ from exporter.config.fields import ReadableFile, Text, ValidationContext, checke
 from exporter.errors import single
 from exporter.fields import Form, Section, is_off
 
-_PORTS = {"http": 80, "https": 443}
-
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy. ``source`` names the setting or the variable that it comes from."""
+    """An HTTP proxy. ``source`` names the setting or environment variable."""
 
-    written: str = field(repr=False)  # may hold a password
+    written: str = field(repr=False)  # may contain a password
     source: str
 
     @property
     def url(self) -> str:
-        """Its address, without user and password."""
+        """The address without user and password."""
         scheme, rest = self.written.split("://", 1)
         return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"
 
@@ -43,40 +39,36 @@ class Proxy:
     def authorization(self) -> str:
         """The value of the header Proxy-Authorization, or "" without a user.
 
-        The bytes are those that the URL stands for, as curl and Go send them. aiohttp fails beyond Latin-1.
+        It encodes the same bytes as curl's and Go's. aiohttp's own encoding fails beyond Latin-1.
         """
-        user, password = self._credentials
+        parts = urlsplit(self.written)
+        user, password = parts.username or "", parts.password or ""
         if not (user or password):
             return ""
         return f"Basic {b64encode(unquote_to_bytes(user) + b':' + unquote_to_bytes(password)).decode()}"
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The password in each of its forms, for masking."""
-        password = self._credentials[1]
+        """Every form of the password, for masking."""
+        password = urlsplit(self.written).password
         if not password:
             return ()
         return password, unquote(password), self.authorization.removeprefix("Basic ")
 
-    @property
-    def _credentials(self) -> tuple[str, str]:
-        parts = urlsplit(self.written)
-        return parts.username or "", parts.password or ""
-
 
 def proxy_from_environment(url: str, environment: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy that the environment names for a URL. Raises ValueError where it cannot be used."""
+    """Return the proxy that the environment sets for a URL. Raises ValueError if its value is invalid."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
+    address = _address(host)
     name, written = _variable(environment, f"{parts.scheme.upper()}_PROXY")
-    if not written or _is_this_machine(host):
-        return None
-    if any(_is_exempt(host, port, entry) for entry in _exceptions(environment)):
+    is_loopback = host.lower() == "localhost" or (address is not None and address.is_loopback)
+    if not written or is_loopback or any(_matches(host, port, entry) for entry in _no_proxy(environment)):
         return None
     try:
         return Proxy(checked_proxy_url(written if "://" in written else f"http://{written}"), name)
     except ValueError as error:
-        raise ValueError(f"is absent, and {name} in the environment {error}, or `proxy_url: off`") from None
+        raise ValueError(f"not set, and {name} in the environment: {error}; or `proxy_url: off`") from None
 
 
 def _variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
@@ -86,17 +78,12 @@ def _variable(environment: Mapping[str, str], name: str) -> tuple[str, str]:
     return name, ""
 
 
-def _exceptions(environment: Mapping[str, str]) -> Iterator[str]:
+def _no_proxy(environment: Mapping[str, str]) -> Iterator[str]:
     return (entry for entry in re.split(r"[,\s]+", _variable(environment, "NO_PROXY")[1].lower()) if entry)
 
 
-def _is_this_machine(host: str) -> bool:
-    address = _address(host)
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
-
-
-def _is_exempt(host: str, port: int, entry: str) -> bool:
-    """Return whether an entry of NO_PROXY matches this host: ``*``, a network, a name, or an address."""
+def _matches(host: str, port: int, entry: str) -> bool:
+    """Return whether an entry of NO_PROXY (``*``, a network, a name or an address) matches a host."""
     if entry == "*":
         return True
     address = _address(host)
@@ -135,18 +122,15 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
     if value is None:
-        url = info.data.get("url")  # absent where it is wrong, which is reported by itself
+        url = info.data.get("url")  # absent if it is invalid, which is reported separately
         environment = info.context.environment if isinstance(info.context, ValidationContext) else {}
         return proxy_from_environment(url, environment) if url else None
     written = single(value)
     return None if is_off(written) else Proxy(checked_proxy_url(written), "proxy_url")
 
 
-ProxySetting = Annotated[Proxy | None, PlainValidator(_proxy), Form("URL, `off` for none")]
-"""``proxy_url`` of a section with a ``url`` before it.
-
-Declare it with ``Field(None, alias="proxy_url", validate_default=True, repr=False, …)``.
-"""
+ProxySetting = Annotated[Proxy | None, PlainValidator(_proxy), Form("URL, or `off` for none")]
+"""The key ``proxy_url``, after ``url``: ``Field(None, alias="proxy_url", validate_default=True, …)``."""
 
 
 def _certificates(value: object, info: ValidationInfo) -> Path:
@@ -155,29 +139,29 @@ def _certificates(value: object, info: ValidationInfo) -> Path:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError:
         raise ValueError(
-            f'"{path}" holds no certificate that can be read; name a file in PEM format, '
-            "with -----BEGIN CERTIFICATE----- in it"
+            f'"{path}" contains no valid certificate; expected a PEM file with -----BEGIN CERTIFICATE-----'
         ) from None
     return path
 
 
 def check_key(certificate: Path, key: Path | None) -> None:
-    """Check that a private key belongs to a certificate. Without ``key`` it is in the certificate's file.
+    """Raise ValueError unless a private key belongs to a certificate.
 
-    Raises ValueError with the second half of a sentence about the key. Nothing of a key is repeated.
+    If ``key`` is None, the key is in the certificate's file. The message starts with the path of the key and
+    contains nothing of its content.
     """
     path = key or certificate
     try:
-        # Without a function for the passphrase, OpenSSL asks for it on the terminal, and waits.
+        # Without a passphrase function, OpenSSL prompts on the terminal and waits.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, _no_passphrase)
     except ssl.SSLError as error:
-        raise ValueError(_complaint(path, certificate, error.reason)) from None
+        raise ValueError(_key_problem(path, certificate, error.reason)) from None
     except OSError as error:
         raise ValueError(f'"{path}" cannot be read ({error.strerror}); check its permissions') from None
     except _EncryptedError:
         raise ValueError(
-            f'"{path}" is encrypted with a passphrase, which nobody is there to type; '
-            "write the key without one, readable for the exporter alone"
+            f'"{path}" is encrypted with a passphrase; expected an unencrypted key that only the exporter '
+            "can read"
         ) from None
 
 
@@ -189,67 +173,67 @@ def _no_passphrase() -> NoReturn:
     raise _EncryptedError
 
 
-def _complaint(path: Path, certificate: Path, reason: str | None) -> str:
+def _key_problem(path: Path, certificate: Path, reason: str | None) -> str:
     if reason is None:
-        return f'"{path}" holds no private key that can be read; name a file in PEM format, with one in it'
+        return f'"{path}" contains no valid private key; expected a PEM file with one'
     if reason in {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}:
-        return f'"{path}" is not the key of "{certificate}"; name the two that were made together'
-    return f'"{path}" and "{certificate}" cannot be used ({reason.replace("_", " ").lower()}); make new ones'
+        return f'"{path}" is not the key of "{certificate}"; use the matching pair'
+    return f'"{path}" is rejected by OpenSSL ({reason.replace("_", " ").lower()}); create a new key pair'
 
 
 CertificateFile = Annotated[Path, PlainValidator(_certificates), Form("path of a file in PEM format")]
-"""A file in PEM format with at least one certificate in it."""
 
 
 class TlsConfiguration(Section):
-    """TLS of connections to a switch or an Alertmanager, named as in Prometheus's ``tls_config``."""
+    """The section ``tls``, with the keys of Prometheus's ``tls_config``."""
 
     ca_file: CertificateFile | None = Field(
         None,
-        description="Certificates that are trusted, in place of those of the system: of an authority, an "
-        "intermediate one, or the server itself. Read again when the file changes, like the next two.",
+        description="Certificates to trust instead of the system's: of a root or intermediate authority, or "
+        "of the server itself. This file and the next two are reloaded when they change.",
         examples=["private-ca.pem"],
     )
     cert_file: CertificateFile | None = Field(
-        None, description="Certificate that the exporter shows to the server.", examples=["client.pem"]
+        None, description="Client certificate that the exporter presents.", examples=["client.pem"]
     )
     key_file: ReadableFile | None = Field(
         None,
-        description="Private key of `cert_file`, where it is not in the same file.",
+        description="Private key of `cert_file`, if it is not in the same file.",
         examples=["client.key"],
     )
     server_name: Text | None = Field(
         None,
-        description="The name that the certificate is for, where it is another than in `url`.",
+        description="The name in the server's certificate, if it differs from the host in `url`.",
         examples=["pbx.internal"],
     )
     min_version: Literal["TLS10", "TLS11", "TLS12", "TLS13"] = Field(
         "TLS12",
-        description="The oldest version of TLS that is spoken. `TLS10` and `TLS11` also accept the short "
-        "keys and SHA-1 signatures of that time (OpenSSL's security level 0, else 2).",
+        description="The lowest TLS version to use. `TLS10` and `TLS11` also allow short keys and SHA-1 "
+        "signatures (OpenSSL security level 0 instead of 2).",
         examples=["TLS13"],
     )
     insecure_skip_verify: bool = Field(
         default=False,
-        description="Take any certificate: anybody in between can then read the key. For a test only.",
+        description="Do not verify the server's certificate. Anyone on the network path can then read the "
+        "key, so use it only for a test.",
         examples=[True],
     )
 
     @field_validator("key_file")
     @classmethod
-    def _of_the_certificate(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
+    def _matches_certificate(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
         certificate = info.data.get("cert_file")
         if certificate is not None and key_file is not None:
             check_key(certificate, key_file)
         return key_file
 
     @model_validator(mode="after")
-    def _key_with_certificate(self) -> "TlsConfiguration":
+    def _key_and_certificate(self) -> "TlsConfiguration":
         if self.key_file is not None and self.cert_file is None:
-            raise ValueError("has key_file without cert_file; add cert_file, or take key_file away")
+            raise ValueError("key_file is set without cert_file; add cert_file or remove key_file")
         if self.cert_file is not None and self.key_file is None:
             try:
                 check_key(self.cert_file, None)
             except ValueError as error:
-                raise ValueError(f"has no key_file, and cert_file {error}, or add key_file") from None
+                raise ValueError(f"key_file is not set, and cert_file {error}; or add key_file") from None
         return self

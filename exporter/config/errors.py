@@ -1,4 +1,4 @@
-"""Problems of a configuration as sentences: the place, what is wrong there, and what to do."""
+"""Error messages about a configuration: where the problem is, what is wrong, and what was expected."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,18 +8,18 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from exporter.config.fields import invisible_problem
 from exporter.errors import may_be_secret, shape, shown, unknown_key, without_secrets
 
 Path = tuple[str | int, ...]
 
-_PLAIN = re.compile(r"[\w.-]{0,64}")
 _WORD = re.compile(r"[a-z_]{1,40}|[A-Z][a-z]*(?:-[A-Z][A-Za-z]*)*")
-"""How the keys of the file are written, and the names of HTTP headers."""
+"""A key of the schema, or the name of an HTTP header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. An empty path is the file as a whole."""
+    """One error. An empty path means the whole file."""
 
     path: Path
     text: str
@@ -29,46 +29,47 @@ class Problem:
 
 
 def location(path: Path) -> str:
-    """Return a path as it is written in messages: ``switches[0].queries.peers.interval``.
+    """Return a path as text: ``switches[0].queries.peers.interval``.
 
-    A key is cut where it stops being plain: in ``{key:SECRET}``, where a blank is missing after the
-    colon, YAML takes the secret for a part of the key.
+    Keys are cut after their plain beginning: in ``{key:SECRET}``, without a space after the colon, YAML reads
+    the secret as part of the key.
     """
     return (
-        "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in path)[1:] or "file"
+        "".join(f"[{step}]" if isinstance(step, int) else f".{_displayed(step)}" for step in path)[1:]
+        or "file"
     )
 
 
-def _plain(step: str) -> str:
-    if not _WORD.fullmatch(step) and may_be_secret(step):
+def _displayed(key: str) -> str:
+    if not _WORD.fullmatch(key) and may_be_secret(key):
         return "…"
-    beginning = _beginning(step)
-    return beginning if beginning == step else f"{beginning}…"
+    beginning = _plain_beginning(key)
+    return beginning if beginning == key else f"{beginning}…"
 
 
-def _beginning(step: str) -> str:
-    return "".join(_PLAIN.findall(step)[:1])
+def _plain_beginning(key: str) -> str:
+    return re.split(r"[^\w.-]", key, maxsplit=1)[0][:64]
 
 
 def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Return the errors of pydantic as problems, unordered. ``model`` is the model that was validated."""
+    """Translate pydantic's errors. ``model`` is the model that was validated."""
     problems = []
     for details in error.errors(include_url=False):
-        of_key = details["loc"][-1:] == ("[key]",)
-        path = details["loc"][:-1] if of_key else details["loc"]
+        path = details["loc"]
+        known: Iterable[str] = ()
         if details["type"] == "extra_forbidden":
-            text = unknown_key(_beginning(str(path[-1])), keys(_at(model, path[:-1])))
-        elif of_key and details["type"] == "enum":
-            known = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-            text = unknown_key(_beginning(str(path[-1])), known)
-        else:
-            text = _sentence(details)
+            known = keys(_section_at(model, path[:-1]))
+        elif path[-1:] == ("[key]",):
+            path = path[:-1]
+            if details["type"] == "enum":
+                known = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        text = unknown_key(_plain_beginning(str(path[-1])), known) if known else _message(details)
         problems.append(Problem(path, text))
     return problems
 
 
-def sentence(problem: Problem, tree: object) -> str:
-    """Return a problem as a line that repeats no value of the file which may be a secret in a wrong place."""
+def message(problem: Problem, tree: object) -> str:
+    """Return a problem as one line, with each value of the file that may be a misplaced secret as ``…``."""
     for step in problem.path:
         inner: object = None
         if isinstance(tree, dict):
@@ -76,12 +77,12 @@ def sentence(problem: Problem, tree: object) -> str:
         elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
             inner = tree[step]
         tree = inner
-    texts = {*_texts(tree), *(str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step)))}
-    return f"{location(problem.path)}: {without_secrets(problem.text, texts)}"
+    last = {str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step))}
+    return f"{location(problem.path)}: {without_secrets(problem.text, {*_texts(tree), *last})}"
 
 
 def _texts(tree: object) -> Iterator[str]:
-    """Yield every text within a part of the file, keys too, but those that the schema may know."""
+    """Yield every value, and every key that cannot be one of the schema's."""
     if isinstance(tree, str):
         yield tree
     elif isinstance(tree, list):
@@ -100,55 +101,55 @@ def in_file_order(problems: Iterable[Problem], tree: object) -> list[Problem]:
 
 
 def keys(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the keys of a section as they are written in the file, each with its type."""
+    """Return the keys of a section as they are written in the file, with their types."""
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def sections(annotation: object) -> list[type[BaseModel]]:
-    """Return the models that are named within a type annotation."""
+    """Return the models within a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in sections(part)]
 
 
-_SENTENCES: Mapping[str, str] = {
-    "missing": "is missing; add it",
+_MESSAGES: Mapping[str, str] = {
+    "missing": "required key is missing; add it",
     "value_error": "{error}",
-    # Not the text itself: in "- key:SECRET", where a blank is missing, it holds the key.
-    "model_type": "is {shape}; write a mapping, one `key: value` a line",
-    "dict_type": "is {shape}; write a mapping, one `key: value` a line",
-    "tuple_type": "is {shape}; write a list, such as [a, b]",
-    "string_type": "is {shape}; write a single value",
-    "int_parsing": "{shown} is not a whole number; write one such as 10",
-    "int_parsing_size": "{shown} is too large a number; write a smaller one",
-    "int_type": "is {shape}; write a whole number such as 10",
-    "float_parsing": "{shown} is not a number; write one such as 0.5",
-    "float_type": "is {shape}; write a number such as 0.5",
-    "finite_number": "{shown} is not a finite number; write one such as 0.5",
-    "bool_parsing": "{shown} is neither true nor false; write one of them",
-    "bool_type": "is {shape}; write true or false",
-    "literal_error": "{shown} is not known; write {expected}",
-    "enum": "{shown} is not known; write {expected}",
-    "greater_than": "{shown} is too small; write a number above {gt:,.10g}",
-    "greater_than_equal": "{shown} is too small; write {ge:,.10g} or more",
-    "less_than_equal": "{shown} is too large; write {le:,.10g} or less",
+    # Without the text: in "- key:SECRET", where the space after the colon is missing, it contains the key.
+    "model_type": "expected a mapping of `key: value` lines, got {shape}",
+    "dict_type": "expected a mapping of `key: value` lines, got {shape}",
+    "tuple_type": "expected a list such as [a, b], got {shape}",
+    "string_type": "expected a single value, got {shape}",
+    "int_parsing": "expected a whole number such as 10, got {shown}",
+    "int_parsing_size": "expected a smaller whole number, got {shown}",
+    "int_type": "expected a whole number such as 10, got {shape}",
+    "float_parsing": "expected a number such as 0.5, got {shown}",
+    "float_type": "expected a number such as 0.5, got {shape}",
+    "finite_number": "expected a finite number such as 0.5, got {shown}",
+    "bool_parsing": "expected true or false, got {shown}",
+    "bool_type": "expected true or false, got {shape}",
+    "literal_error": "expected {expected}, got {shown}",
+    "enum": "expected {expected}, got {shown}",
+    "greater_than_equal": "expected {ge:,.10g} or more, got {shown}",
+    "less_than_equal": "expected {le:,.10g} or less, got {shown}",
 }
-"""From pydantic's type of an error to our sentence."""
+"""By pydantic's type of an error."""
 
 
-def _sentence(details: ErrorDetails) -> str:
-    template = _SENTENCES.get(details["type"])
+def _message(details: ErrorDetails) -> str:
+    kind, value = details["type"], details["input"]
+    if isinstance(value, str) and kind != "value_error" and (problem := invisible_problem(value)):
+        return problem
+    template = _MESSAGES.get(kind)
     if template is None:
-        kind = details["type"].replace("_", " ")
-        return f"is not what is expected here ({kind}); see config.example.yaml"
+        return f"invalid value ({kind.replace('_', ' ')}); see config.example.yaml"
     context = dict(details.get("ctx", {}))
     if "expected" in context:
         context["expected"] = context["expected"].replace("'", "")
-    value = details["input"]
     return template.format(shown=shown(value), shape=shape(value), **context)
 
 
-def _at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+def _section_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     for step in path:
         if isinstance(step, str):
             (model,) = sections(Annotated[keys(model)[step], ...])

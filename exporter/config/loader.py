@@ -1,12 +1,11 @@
-"""Reads and checks a file as a whole: the configuration, or that of the web server.
+"""Read and check a YAML file: the configuration, or that of the web server.
 
-YAML is read strictly: a plain value stays the text that was written. YAML 1.1 would make 65 of the extension
-0101, False of the tenant code NO, and 1080 of 18:00. Here types come from the schema alone. Duplicate keys,
-which YAML readers pass over in silence, are problems.
+A plain value stays the text that was written; types come from the schema alone. YAML 1.1 would read the
+extension 0101 as 65, the tenant code NO as false, and 18:00 as 1080. Duplicate keys are errors.
 
-The tree is built from the parser's events. libyaml's composer ran out of stack on 100,000 opening brackets
-and took the process along (seen 2026-10, PyYAML 6.0.3). PyYAML's own takes 1.7 times as long as this and
-three times the memory: 185 MB for 5,000 tenants (2026-11).
+The tree is built from parser events. libyaml's composer overflows the stack on 100,000 opening brackets and
+crashes the process (seen 2026-10, PyYAML 6.0.3). PyYAML's own takes 1.7 times as long as this one and three
+times the memory: 185 MB for 5,000 tenants (2026-11).
 """
 
 import re
@@ -20,8 +19,8 @@ from pydantic import ValidationError
 
 from exporter.config import cross_checks, web
 from exporter.config.errors import Path as Place
-from exporter.config.errors import Problem, from_validation, in_file_order, sentence
-from exporter.config.fields import ValidationContext
+from exporter.config.errors import Problem, from_validation, in_file_order, message
+from exporter.config.fields import ValidationContext, character_name, invisible_problem
 from exporter.config.schema import Configuration
 from exporter.config.web import WebConfiguration
 from exporter.errors import ConfigurationError, shape
@@ -35,46 +34,50 @@ Tree = str | None | list["Tree"] | dict[str, "Tree"]
 
 MAX_BYTES = 64 * 2**20
 MAX_VALUES = 2_000_000
-"""Four times what 5,000 tenants with 250,000 extensions need. The limit is for aliases: a few lines of them
-can stand for billions of values."""
+"""Including what aliases repeat: a few lines of aliases can stand for billions of values. 5,000 tenants with
+250,000 extensions need a quarter of it."""
 MAX_DEPTH = 20
 """The schema is 7 deep."""
 
 YAML_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Written in C, where PyYAML was built so: 0.3 s instead of 3.5 s for 5,000 tenants."""
+"""The C loader, if PyYAML has it, takes 0.3 s instead of 3.5 s for 5,000 tenants."""
 
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 
+_HIDDEN = re.compile(r"(?:^[ -]*|:(?!\t))([^\S ]|[\u200b\u2060\ufeff])")
+"""A character in the place of a space in the indentation or after a colon."""
+
 
 def load(path: Path, environment: Mapping[str, str]) -> Configuration:
-    """Read a configuration file, the key files and environment variables it names included.
+    """Read a configuration file and the key files and environment variables that it names.
 
-    Relative paths in it start from its own directory. Raises ConfigurationError with every problem there is,
-    in the order of the file.
+    Relative paths start from the directory of the file. Raises ConfigurationError with all problems, in the
+    order of the file.
     """
     cross_check = partial(cross_checks.conflicts, file=path)
-    configuration = _load(path, environment, Configuration, cross_check, "`switches:`")
+    configuration = _load(path, environment, Configuration, cross_check, "switches:")
     for switch in configuration.switches:
         for tenant in switch.tenants:
-            switch.settings(tenant.code)  # worked out here, in the thread that reads, and then kept
+            switch.settings(tenant.code)  # fills the cache here, in the loading thread
     return configuration
 
 
 def load_web(path: Path) -> WebConfiguration:
-    """Read the file of ``--web.config.file``, the certificates and keys it names included.
+    """Read the file of ``--web.config.file`` and the certificates and keys that it names.
 
-    An empty file is a problem: one that is just being written must not open what a password protects.
-    Raises ConfigurationError like ``load``.
+    An empty file is an error: it may be half written, and must not remove the passwords. Raises
+    ConfigurationError as ``load`` does.
     """
-    return _load(path, {}, WebConfiguration, web.conflicts, "`tls_server_config:` or `basic_auth_users:`")
+    return _load(path, {}, WebConfiguration, web.conflicts, "tls_server_config:")
 
 
 def _load(
-    path: Path, environment: Mapping[str, str], model: type[_Whole], cross_check: _CrossCheck, beginning: str
+    path: Path, environment: Mapping[str, str], model: type[_Whole], cross_check: _CrossCheck, first_key: str
 ) -> _Whole:
     tree, problems = read_yaml(path)
     if not isinstance(tree, dict):
-        raise ConfigurationError(str(path), [f"file: is {shape(tree)}; begin with {beginning}"])
+        problem = f"file: expected a mapping that starts with a key such as `{first_key}`, got {shape(tree)}"
+        raise ConfigurationError(str(path), [problem])
     configuration = None
     found: list[Problem] = []
     try:
@@ -84,80 +87,91 @@ def _load(
     except ValidationError as error:
         found = from_validation(error, model)
     found += cross_check(tree)
-    reported = {problem.path for problem in problems}  # already, with the line
+    reported = {problem.path for problem in problems}  # with the line
     problems += [problem for problem in found if problem.path not in reported]
     if configuration is None or problems:
-        raise ConfigurationError(
-            str(path), [sentence(problem, tree) for problem in in_file_order(problems, tree)]
-        )
+        ordered = in_file_order(problems, tree)
+        raise ConfigurationError(str(path), [message(problem, tree) for problem in ordered])
     return configuration
 
 
 def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[Problem]]:
-    """Return the tree of a file, and the problems of its YAML that did not prevent reading it.
+    """Return the tree of a file, and the problems that did not prevent building it.
 
-    Raises ConfigurationError where the file cannot be read.
+    Raises ConfigurationError if the file cannot be read.
     """
+    text = ""
     try:
-        return _Builder(_text(path), loader).tree()
+        text = _text(path)
+        return _Builder(text, loader).tree()
     except OSError as error:
-        sentence = (
-            f"file: cannot be read ({error.strerror or 'unknown error'}); check its path and permissions"
-        )
+        reason = error.strerror or "unknown error"
+        problem = f"file: cannot be read ({reason}); check the path and its permissions"
     except UnicodeDecodeError as error:
-        sentence = f"file: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        problem = f"file: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
     except yaml.MarkedYAMLError as error:
-        sentence = _syntax(error)
-    except yaml.YAMLError:  # yaml.reader.ReaderError has no mark
-        sentence = "file: holds a control character; remove it"
-    except _Refused as refused:
-        sentence = str(refused)
-    except (ValueError, OverflowError):  # the reader written in Python, on "\\UFFFFFFFF" for one
-        sentence = "file: holds an escaped character that does not exist; correct it"
-    raise ConfigurationError(str(path), [sentence])
+        problem = _syntax_problem(error, text)
+    except yaml.YAMLError:  # yaml.reader.ReaderError, which has no mark
+        problem = _character_problem(text)
+    except _RejectedError as error:
+        problem = str(error)
+    except (ValueError, OverflowError):  # PyYAML's Python loader on "\\UFFFFFFFF"
+        problem = "file: an escape sequence names a character that does not exist; correct it"
+    raise ConfigurationError(str(path), [problem])
 
 
-class _Refused(Exception):  # noqa: N818 - not an error of the program
-    """Well-formed YAML that is rejected all the same. The text is the problem."""
+class _RejectedError(Exception):
+    """A file that is rejected although it may be valid YAML. The text is the whole message."""
 
 
 def _text(path: Path) -> str:
     try:
         content = read_regular_file(path, MAX_BYTES)
     except ValueError as error:
-        raise _Refused(f"file: {error}") from None
+        raise _RejectedError(f"file: {error}") from None
     return content.decode("utf-8-sig")
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    # PyYAML's parser in Python quotes the text that it found, which may be part of a key.
-    said = re.sub(r"'[^']{2,}'", "'…'", said)
-    return (
-        f"{where}: this is not YAML that can be read here ({said}); look for indentation, quotes and colons"
-    )
+    line = mark.line + 1 if mark else 0
+    # A no-break space in the indentation is part of a key or value, and the error is in a later line.
+    for number, content in reversed([*enumerate(text.splitlines()[:line], 1)]):
+        if hidden := _HIDDEN.search(content):
+            return f"line {number}: contains {character_name(hidden[1])} in place of a space; use spaces"
+    where = f"line {line}, column {mark.column + 1}" if mark else "file"
+    reason = ", ".join(part for part in (error.context, error.problem) if part)
+    # PyYAML's Python parser quotes the text, which may be part of a key.
+    reason = re.sub(r"'[^']{2,}'", "'…'", reason)
+    return f"{where}: invalid YAML ({reason}); check indentation, quotes and colons"
+
+
+def _character_problem(text: str) -> str:
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return "file: contains a control character; remove it"
+    line = text.count("\n", 0, found.start()) + 1
+    return f"line {line}: contains {character_name(found[0])}, which YAML does not allow; remove it"
 
 
 class _Builder:
-    """Builds the tree of one document, event by event."""
+    """Builds the tree of one document from events."""
 
     def __init__(self, text: str, loader: type[Any]) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
-        self._anchors: dict[str, tuple[Tree, int]] = {}  # what each stands for, and how many values that is
+        self._anchors: dict[str, tuple[Tree, int]] = {}  # with the number of values
         self._values = 0
         self._problems: list[Problem] = []
 
     def tree(self) -> tuple[Tree, list[Problem]]:
-        next(self._events)  # the start of the stream
+        next(self._events)  # start of the stream
         if isinstance(next(self._events), yaml.StreamEndEvent):
             return None, []
         tree = self._value(next(self._events), ())
-        next(self._events)  # the end of the document
+        next(self._events)  # end of the document
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise _refusal(after, "a second document begins; keep one")
+            raise _rejected(after, "a second document starts; keep one document")
         return tree, self._problems
 
     def _value(self, event: _ValueEvent, path: Place) -> Tree:
@@ -166,9 +180,9 @@ class _Builder:
         before = self._values
         self._count(event, 1)
         if len(path) > MAX_DEPTH:
-            raise _refusal(event, f"nested more than {MAX_DEPTH} deep; look for brackets that are not closed")
+            raise _rejected(event, f"nested more than {MAX_DEPTH} deep; check for unclosed brackets")
         if event.tag is not None:
-            self._remark(path, event, 'YAML tags are not read; quote a value that begins with "!"')
+            self._report(path, event, 'YAML tags are not supported; quote a value that starts with "!"')
         tree: Tree
         if isinstance(event, yaml.SequenceStartEvent):
             tree = self._list(path)
@@ -191,25 +205,27 @@ class _Builder:
         lines: dict[str, int] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _refusal(event, "a list, a mapping or an alias stands for a key; write a plain word")
-            key, line = event.value, _line(event)
+                raise _rejected(event, "expected a plain word as key, got a list, a mapping or an alias")
+            key: str = event.value
             value = self._value(next(self._events), (*path, key))
+            if problem := invisible_problem(key):
+                self._report((*path, key), event, problem)
             if key in mapping:
-                self._remark((*path, key), event, f"was given in line {lines[key]} already; keep one of them")
+                self._report((*path, key), event, f"duplicate key, first set on line {lines[key]}; keep one")
             else:
-                mapping[key], lines[key] = value, line
+                mapping[key], lines[key] = value, _line(event)
         return mapping
 
     def _scalar(self, event: yaml.ScalarEvent, path: Place) -> str | None:
         value: str = event.value
         if event.implicit[0] and value in _EMPTY:
-            self._remark(path, event, "has no value; write one, or take the key away")
+            self._report(path, event, "no value; add one or delete the key")
             return None
         return value
 
     def _alias(self, event: yaml.AliasEvent) -> Tree:
         if event.anchor not in self._anchors:
-            raise _refusal(event, 'an alias without an anchor before it; quote a value that begins with "*"')
+            raise _rejected(event, 'alias without an anchor; quote a value that starts with "*"')
         tree, values = self._anchors[event.anchor]
         self._count(event, values)
         return tree
@@ -217,16 +233,14 @@ class _Builder:
     def _count(self, event: yaml.Event, values: int) -> None:
         self._values += values
         if self._values > MAX_VALUES:
-            raise _refusal(
-                event, f"more than {MAX_VALUES:,} values, those behind aliases included; write less"
-            )
+            raise _rejected(event, f"more than {MAX_VALUES:,} values, including aliases; use fewer aliases")
 
-    def _remark(self, path: Place, event: yaml.Event, text: str) -> None:
+    def _report(self, path: Place, event: yaml.Event, text: str) -> None:
         self._problems.append(Problem(path, f"line {_line(event)}: {text}"))
 
 
-def _refusal(event: yaml.Event, what: str) -> _Refused:
-    return _Refused(f"line {_line(event)}: {what}")
+def _rejected(event: yaml.Event, text: str) -> _RejectedError:
+    return _RejectedError(f"line {_line(event)}: {text}")
 
 
 def _line(event: yaml.Event) -> int:

@@ -1,10 +1,10 @@
-"""The whole file: ``switches`` and ``alerting``. See design, section 4."""
+"""The whole file: ``switches`` and ``alerting`` (design, section 4)."""
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
@@ -25,7 +25,7 @@ from exporter.config.fields import (
 from exporter.config.keys import Key, Keyed
 from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, inherit
 from exporter.config.thresholds import Thresholds
-from exporter.fields import Section, compiled, parse_duration
+from exporter.fields import Section, parse_duration, regular_expression
 from exporter.model import Query, Scope
 from exporter.queries import QUERIES, QuerySpec
 
@@ -33,42 +33,43 @@ _Options = TypeVar("_Options", bound=Section)
 
 
 class NodeConfiguration(Section):
-    """A node that must be there, and the channels it is meant to carry at most."""
+    """An entry of ``nodes``."""
 
-    name: Text = Field(description="The name of the node, as the switch gives it.", examples=["pbx1"])
+    name: Text = Field(description="The node's name, as the switch reports it.", examples=["pbx1"])
     channels_limit: ChannelsLimit | None = Field(
         None,
-        description="The channels it is meant to carry, for alerts on the share in use.",
+        description="The channels that the node can carry, for alerts on utilization.",
         examples=[500],
     )
 
 
-def _named(value: object) -> object:
+def _mapping_of_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
 class DiscoveryConfiguration(Section):
-    """The section ``discover_tenants``: which tenants of the switch's list are polled, by their code."""
+    """The section ``discover_tenants``."""
 
     enabled: bool = Field(
         default=False,
-        description="Whether the tenants of the switch's own list are polled, without those that are "
-        "disabled. It needs the admin key.",
+        description="Poll the tenants that the switch lists, except disabled ones. Needs the admin key.",
         examples=[True],
     )
     include: tuple[CodePattern, ...] = Field(
-        (compiled(".*"),),
-        description="Which of them, by code; each matches a whole code.",
+        (regular_expression(".*"),),
+        description="Poll only tenants whose whole code matches one of these.",
         examples=[["AC.*"]],
     )
     exclude: tuple[CodePattern, ...] = Field(
-        (), description="Which of those not; each matches a whole code.", examples=[["TEST.*"]]
+        (),
+        description="Do not poll tenants whose whole code matches one of these; overrides `include`.",
+        examples=[["TEST.*"]],
     )
 
 
 class _Queries(Section):
     def interval(self, query: Query, scope: Scope) -> float | None:
-        """Return the seconds between two attempts, or None where the query is off or has no such scope."""
+        """Return the seconds between two requests, or None if the query is off or has no such scope."""
         key = "interval" if scope is Scope.SWITCH else "tenant_interval"
         seconds: float | None = getattr(getattr(self, query.value), key, None)
         return seconds
@@ -79,18 +80,21 @@ class _Queries(Section):
         return section
 
 
-if TYPE_CHECKING:  # a model that is made of a table is no type to mypy
+if TYPE_CHECKING:  # mypy does not accept a model made at run time
     QueriesConfiguration = _Queries
 else:
-    _fields: dict[str, Any] = {
-        query.value: (spec.section, Field(spec.section(), description=spec.summary))
-        for query, spec in QUERIES.items()
-    }
-    QueriesConfiguration = create_model("QueriesConfiguration", __base__=_Queries, **_fields)
+    QueriesConfiguration = create_model(
+        "QueriesConfiguration",
+        __base__=_Queries,
+        **{
+            query.value: (spec.section, Field(spec.section(), description=spec.summary))
+            for query, spec in QUERIES.items()
+        },
+    )
 
 
 class SwitchConfiguration(Keyed):
-    """One soft-switch installation. ``timeout`` is seconds, ``stale_after`` a number of intervals."""
+    """An entry of ``switches``: one soft-switch installation."""
 
     name: Text = Field(description="The label `switch` of every metric. Unique.", examples=["pbx-eu"])
     url: Url = Field(
@@ -99,28 +103,26 @@ class SwitchConfiguration(Keyed):
     )
     timeout: Timeout = Field(
         parse_duration("60s"),
-        description="What one request may take, from connecting to the last byte. COUNTPEERS was seen to "
-        "take 23 s on a healthy switch with 50 nodes.",
+        description="Limit for a whole request, from connecting to the last byte. A healthy switch with 50 "
+        "nodes took 23 s for COUNTPEERS.",
         examples=["90s"],
     )
     max_concurrency: Concurrency = Field(
-        4, description="Requests in flight to this switch at the same time.", examples=[8]
+        4, description="Maximum number of concurrent requests to this switch.", examples=[8]
     )
     max_requests_per_second: Rate = Field(
         10.0,
-        description="Requests that are sent to this switch within a second. `--config.check` tells what "
-        "is needed.",
+        description="Rate limit for requests to this switch. `--config.check` prints the rate you need.",
         examples=[20],
     )
     stale_after: Multiple = Field(
         3.0,
-        description="After so many intervals (or cycles, where these are longer) without success a value is "
-        "dropped.",
+        description="A value is dropped after this many intervals (or sweeps, if longer) without success.",
         examples=[5],
     )
     max_series: SeriesLimit = Field(
         500_000,
-        description="Series held for this switch. Above it detail is left out; see "
+        description="Maximum number of series for this switch. Detail above it is dropped; see "
         "`softswitch_series_limited`.",
         examples=[100000],
     )
@@ -128,94 +130,82 @@ class SwitchConfiguration(Keyed):
         None,
         alias="proxy_url",
         validate_default=True,
-        description="An HTTP proxy on the way to the switch; user and password may stand in front of the "
-        "host. Without it `HTTPS_PROXY` or `HTTP_PROXY`, and `NO_PROXY`, of the environment decide; `off` is "
-        "for none.",
+        description="An HTTP proxy, optionally as `http://USER:PASSWORD@HOST:PORT`. The default comes from "
+        "`HTTPS_PROXY` or `HTTP_PROXY`, and `NO_PROXY`, in the environment; `off` disables it.",
         examples=["http://proxy.example.com:3128"],
     )
-    tls: TlsConfiguration = Field(TlsConfiguration(), description="How an https connection is made safe.")
-    nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_named)], ...] = Field(
+    tls: TlsConfiguration = Field(TlsConfiguration(), description="TLS settings for an https URL.")
+    nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name)], ...] = Field(
         (),
-        description="Nodes that must be there: one that is missing is told from the start. Others are "
-        "noticed once they were seen. An entry is a name, or a mapping.",
+        description="Nodes that must be present: a missing one is reported from the start, any other only "
+        "after it was seen once. An entry is a name or a mapping.",
         examples=[["pbx1", {"name": "pbx2", "channels_limit": 500}]],
     )
     queries: QueriesConfiguration = Field(
-        QueriesConfiguration(), description="How often each thing is asked."
+        QueriesConfiguration(), description="Interval and options of each query."
     )
     discover_tenants: DiscoveryConfiguration = Field(
-        DiscoveryConfiguration(), description="Polling the tenants of the switch's own list."
+        DiscoveryConfiguration(), description="Polling of the tenants that the switch lists."
     )
     tenant_defaults: TenantDefaults = Field(
-        TenantDefaults(),
-        description="For tenants that are discovered and for those below, unless these say otherwise.",
+        TenantDefaults(), description="Defaults for discovered tenants and for those in `tenants`."
     )
     tenants: tuple[TenantConfiguration, ...] = Field(
-        (), description="Tenants that are polled.", examples=[[{"code": "ACME"}]]
+        (), description="Tenants to poll.", examples=[[{"code": "ACME"}]]
     )
     thresholds: Thresholds = Field(
         Thresholds(),
-        description="When someone must be told. Exported as metrics, so that one alert rule serves every "
-        "tenant.",
+        description="Thresholds of the alerts. They are exported as metrics, so that one alert rule serves "
+        "all tenants.",
     )
 
     def interval(self, query: Query, scope: Scope) -> float | None:
-        """Return the seconds between two attempts, or None for never.
+        """Return the seconds between two requests, or None for never.
 
-        Never is: ``off``, a scope that the query does not have, and without an admin key the whole
-        installation.
-        For one tenant, ``settings(code).interval(query)`` tells.
+        Without an admin key, scope ``switch`` is never polled. ``settings(code)`` has a tenant's intervals.
         """
         if scope is Scope.SWITCH and self.key is None:
             return None
         return self.queries.interval(query, scope)
 
     def settings(self, code: str) -> TenantSettings:
-        """Return the settings of a tenant, configured or discovered: the same object each time."""
+        """Return the settings of a tenant, configured or discovered: the same object for each call."""
         return self._settings(code)
 
     @cached_property
     def _settings(self) -> Callable[[str], TenantSettings]:
         configured = {tenant.code: tenant for tenant in self.tenants}
-        intervals = {query: self.queries.interval(query, Scope.TENANT) for query in Query}
-
-        def settings_of(code: str, own: TenantConfiguration | None) -> TenantSettings:
-            return inherit(
-                code,
-                own,
-                self.tenant_defaults,
-                admin_key=self.key,
-                thresholds=self.thresholds,
-                intervals=intervals,
-            )
-
-        discovered = settings_of("", None)
-        _, *inherited = (getattr(discovered, each.name) for each in fields(discovered))
+        resolve = functools.partial(
+            inherit,
+            defaults=self.tenant_defaults,
+            admin_key=self.key,
+            thresholds=self.thresholds,
+            intervals={query: self.queries.interval(query, Scope.TENANT) for query in Query},
+        )
+        discovered = resolve("", None)
 
         @functools.cache
         def settings(code: str) -> TenantSettings:
             own = configured.get(code)
-            # What `replace` does, in a quarter of the time: 5,000 may be found at once.
-            return settings_of(code, own) if own else TenantSettings(code, *inherited)
+            return resolve(code, own) if own else replace(discovered, code=code)
 
         return settings
 
 
 class Configuration(Section):
-    """Everything that the file says."""
+    """The whole file."""
 
     switches: Annotated[tuple[SwitchConfiguration, ...], AfterValidator(not_empty)] = Field(
-        description="The installations that are polled.",
+        description="The installations to poll.",
         examples=[[{"name": "pbx-eu", "url": "https://pbx.example.com/pbx/proxyapi.php", "key": "the-key"}]],
     )
     alerting: AlertingConfiguration | None = Field(
-        None,
-        description="Alerts that are sent straight to Alertmanager, without Prometheus.",
+        None, description="Send alerts to Alertmanager without Prometheus."
     )
 
     @property
     def keys(self) -> Iterator[Key]:
-        """Every key, password and token that the file names."""
+        """Every key, password and token in the file."""
         for switch in self.switches:
             for keyed in (switch, *switch.tenants):
                 if keyed.key:
@@ -228,14 +218,8 @@ class Configuration(Section):
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """The names of all labels that any tenant has, sorted."""
-        return tuple(
-            sorted(
-                {
-                    name
-                    for switch in self.switches
-                    for tenant in (switch.tenant_defaults, *switch.tenants)
-                    for name in tenant.labels
-                }
-            )
+        """The label names of all tenants, sorted."""
+        sections = (
+            section for switch in self.switches for section in (switch.tenant_defaults, *switch.tenants)
         )
+        return tuple(sorted({name for section in sections for name in section.labels}))

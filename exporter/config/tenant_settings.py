@@ -1,13 +1,13 @@
-"""The sections ``tenant_defaults`` and ``tenants``, and the settings of one tenant that follow from them.
+"""The sections ``tenant_defaults`` and ``tenants``, and the settings of a tenant that result from them.
 
-A tenant's own settings override ``tenant_defaults``, and these override those of the switch.
+A tenant's own settings override ``tenant_defaults``, which override those of the switch.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model, model_validator
@@ -35,7 +35,7 @@ def _extensions(value: object) -> Extensions:
         return "none"
     if isinstance(value, list):
         return _NUMBERS.validate_python(value)
-    raise ValueError(f"is {shown(value)}; write all, none, or a list of extension numbers")
+    raise ValueError(f"expected all, none or a list of extensions, got {shown(value)}")
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -49,18 +49,14 @@ def _timezone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # "Europe" is a directory: OSError
-        meant = nearest(name, available_timezones()) or "Europe/Rome"
-        raise ValueError(
-            f"{shown(name)} is not a time zone that is known here; write one such as {meant}"
-        ) from None
+        example = nearest(name, available_timezones()) or "Europe/Rome"
+        raise ValueError(f"expected a time zone such as {example}, got {shown(name)}") from None
 
 
 def _time_of_day(value: object) -> time:
     match = _TIME.fullmatch(single(value))
     if match is None:
-        raise ValueError(
-            f'{shown(value)} is not a time of day; write hours and minutes such as "09:00" or "18:30"'
-        )
+        raise ValueError(f'expected a time of day such as "09:00" or "18:30", got {shown(value)}')
     return time(int(match[1]), int(match[2]))
 
 
@@ -68,33 +64,33 @@ _TimeOfDay = Annotated[time, PlainValidator(_time_of_day), Form("time of day")]
 
 
 class BusinessHours(Section):
-    """The hours of a tenant, in its own time zone.
+    """The hours from ``opens`` (inclusive) to ``closes`` (exclusive) that start on each of ``days``.
 
-    They begin on each of ``days`` at ``opens`` (inclusive) and last until ``closes`` (exclusive), which is on
-    the next day where it is not later than ``opens``: ``mon`` from 22:00 to 06:00 ends on Tuesday morning.
+    If ``closes`` is not later than ``opens``, it is on the next day: ``mon`` from 22:00 to 06:00 ends on
+    Tuesday morning.
     """
 
     timezone: Annotated[ZoneInfo, PlainValidator(_timezone), Form("name of a time zone")] = Field(
-        description="The time zone that the times are in.", examples=["Europe/Rome"]
+        description="The tenant's time zone.", examples=["Europe/Rome"]
     )
     days: Annotated[tuple[Day, ...], AfterValidator(unique), AfterValidator(not_empty)] = Field(
-        description="The days on which it opens.", examples=[["mon", "tue", "wed", "thu", "fri"]]
+        description="The days on which the tenant opens.", examples=[["mon", "tue", "wed", "thu", "fri"]]
     )
-    opens: _TimeOfDay = Field(alias="from", description="When it opens.", examples=["09:00"])
+    opens: _TimeOfDay = Field(alias="from", description="Opening time.", examples=["09:00"])
     closes: _TimeOfDay = Field(
         alias="to",
-        description="When it closes; on the next day where that is not later than `from`.",
+        description="Closing time; on the next day if it is not later than `from`.",
         examples=["18:00"],
     )
 
     @model_validator(mode="after")
-    def _lasts(self) -> "BusinessHours":
+    def _not_empty(self) -> "BusinessHours":
         if self.opens == self.closes:
-            raise ValueError('has the same time in "from" and "to"; write hours that last')
+            raise ValueError("from and to are the same time; use two different times")
         return self
 
     def is_open(self, now: datetime) -> bool:
-        """Return whether the tenant is open at a time, by its local clock. ``now`` must have a time zone."""
+        """Return whether the tenant is open, by its local clock. ``now`` must have a time zone."""
         local = now.astimezone(self.timezone)
         clock = local.time()
         if self.opens < self.closes:
@@ -108,14 +104,16 @@ class BusinessHours(Section):
 
 
 class TenantQuery(Section):
-    """What a tenant may set of a query."""
+    """What a tenant can set for a query."""
 
-    tenant_interval: Interval = Field(None, description="In place of that of the switch.", examples=["10m"])
+    tenant_interval: Interval = Field(
+        None, description="Overrides the switch's `tenant_interval`.", examples=["10m"]
+    )
 
 
 class _TenantQueries(Section):
     def intervals(self) -> dict[Query, float | None]:
-        """Return the intervals that are written down, ``off`` among them, and no others."""
+        """Return the intervals that are set; None is ``off``."""
         return {
             Query(name): getattr(self, name).tenant_interval
             for name in self.model_fields_set
@@ -123,74 +121,73 @@ class _TenantQueries(Section):
         }
 
 
-if TYPE_CHECKING:  # a model that is made of a table is no type to mypy
+if TYPE_CHECKING:  # mypy does not accept a model made at run time
     TenantQueries = _TenantQueries
 else:
-    _fields: dict[str, Any] = {
-        query.value: (
-            TenantQuery,
-            Field(TenantQuery(), description="For this tenant, in place of that of the switch."),
-        )
-        for query, spec in QUERIES.items()
-        if spec.tenant
-    }
-    TenantQueries = create_model("TenantQueries", __base__=_TenantQueries, **_fields)
+    TenantQueries = create_model(
+        "TenantQueries",
+        __base__=_TenantQueries,
+        **{
+            query.value: (TenantQuery, Field(TenantQuery(), description="Overrides the switch's interval."))
+            for query, spec in QUERIES.items()
+            if spec.tenant
+        },
+    )
 
 
 class TenantDefaults(Section):
-    """The section ``tenant_defaults``. None or an empty mapping: not given."""
+    """The section ``tenant_defaults``. None or an empty mapping means that the key is absent."""
 
     labels: Annotated[dict[InfoLabelName, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
-        description="Labels of `softswitch_tenant_info`, to route alerts by. Not switch, tenant, name, job, "
-        "instance, nor anything that begins with `__`. Those of a tenant are added to those of "
-        "`tenant_defaults`.",
+        description="Labels of `softswitch_tenant_info`, for routing alerts. Reserved: `switch`, `tenant`, "
+        "`name`, `job`, `instance` and names that start with `__`. A tenant's labels are merged over those "
+        "of `tenant_defaults`.",
         examples=[{"team": "voice"}],
     )
     extensions: (
         Annotated[Extensions, PlainValidator(_extensions), Form("`all`, `none` or a list of texts")] | None
     ) = Field(
         None,
-        description="Whose registration is polled: a list of numbers, `all` that the switch lists, or "
-        "`none`, which is what holds where it is not written.",
+        description="The extensions whose registration is polled: a list, `all` (those that the switch "
+        "lists) or `none`, the default.",
         examples=[["100", "101"]],
     )
     watch: Annotated[_Numbers, Form("list of texts")] | None = Field(
         None,
-        description="Extensions that someone must be told of when they are not registered. They are polled "
-        "in any case.",
+        description="Extensions that trigger an alert while they are not registered. They are polled even if "
+        "`extensions` does not include them.",
         examples=[["100"]],
     )
     channels_limit: ChannelsLimit | None = Field(
         None,
-        description="The channels that the tenant may use, for alerts on the share in use.",
+        description="The channels that the tenant may use, for alerts on utilization.",
         examples=[30],
     )
     business_hours: BusinessHours | None = Field(
         None, description="When the tenant is open: `softswitch_tenant_open`."
     )
     thresholds: TenantThresholds = Field(
-        TenantThresholds(), description="Over those of the switch, severity by severity."
+        TenantThresholds(), description="Overrides the switch's thresholds, each severity separately."
     )
-    queries: TenantQueries = Field(TenantQueries(), description="Over the intervals of the switch.")
+    queries: TenantQueries = Field(TenantQueries(), description="Overrides the switch's intervals.")
 
 
 class TenantConfiguration(TenantDefaults, Keyed):
-    """An entry of ``tenants``, as configured."""
+    """An entry of ``tenants``."""
 
     code: Text = Field(
-        description="The code of the tenant on the switch, and the label `tenant`. Unique within the switch.",
+        description="The tenant's code on the switch, and the label `tenant`. Unique within the switch.",
         examples=["ACME"],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
-    """The settings of one tenant, with everything that it inherits.
+    """The settings of a tenant, including everything that it inherits.
 
-    ``key`` is its own where ``own_key`` is true, else the admin key. ``watch`` are the extensions that
-    someone must be told about, ``polled`` all that are named: those of ``extensions``, where that is a list,
-    and the watched ones. Thresholds are only those that are on. ``intervals`` are seconds; None is never.
+    ``own_key`` is false if ``key`` is the admin key. ``polled`` are the extensions that ``extensions`` and
+    ``watch`` name. Thresholds that are off are absent. ``intervals`` are in seconds; None is ``off``.
     """
 
     code: str
@@ -207,7 +204,7 @@ class TenantSettings:
     intervals: Mapping[Query, float | None]
 
     def interval(self, query: Query) -> float | None:
-        """Return the seconds between two attempts, or None where the query is never asked of the tenant."""
+        """Return the seconds between two requests, or None if the query does not poll this tenant."""
         return self.intervals.get(query)
 
 
@@ -220,7 +217,7 @@ def inherit(
     thresholds: Thresholds,
     intervals: Mapping[Query, float | None],
 ) -> TenantSettings:
-    """Return the settings of a tenant; ``own`` is None for one that was discovered."""
+    """Return the settings of a tenant; ``own`` is None for a discovered one."""
     layers = (defaults, own or TenantDefaults())
     own_key = own.key if own else None
     extensions: Extensions = _last("none", *(layer.extensions for layer in layers))
@@ -241,11 +238,11 @@ def inherit(
         registered_ratio_thresholds=merged(
             thresholds.registered_ratio, *(layer.thresholds.registered_ratio for layer in layers)
         ),
-        # Most tenants have none of their own, and then share those of the switch: 350 bytes each.
+        # Most tenants share the switch's mapping, which saves 350 bytes each.
         intervals={**intervals, **written} if written else intervals,
     )
 
 
-def _last(unless: _Value, *written: _Value | None) -> _Value:
-    """Return the last value that is written at all, an empty list included, else ``unless``."""
-    return next((value for value in reversed(written) if value is not None), unless)
+def _last(default: _Value, *layers: _Value | None) -> _Value:
+    """Return the last value that is not None, else the default."""
+    return next((value for value in reversed(layers) if value is not None), default)

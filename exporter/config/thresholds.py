@@ -1,4 +1,4 @@
-"""The section ``thresholds``: below which values an alert fires, by severity."""
+"""The section ``thresholds``: the values at which alerts fire, by severity."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated
@@ -10,25 +10,29 @@ from exporter.errors import shape, single, unknown_key
 from exporter.fields import Form, Section, duration_text, is_off, parse_duration
 
 _SEVERITIES = ("warning", "critical")
+_LICENSE = {"warning": parse_duration("30d"), "critical": parse_duration("7d")}
+_BALANCE = {"warning": 50.0, "critical": 10.0}
+_REGISTERED_RATIO = {"warning": 0.9, "critical": 0.5}
+
+_NumberText = Callable[[float], str]
+_number_text: _NumberText = "{:g}".format
 
 
 def merged(*layers: Mapping[str, float] | Mapping[str, float | None]) -> dict[str, float]:
-    """Return the thresholds that are on, severity by severity; later layers override earlier ones."""
+    """Return the thresholds that are on, by severity; later layers override earlier ones."""
     effective: dict[str, float | None] = {}
     for layer in layers:
         effective.update(layer)
     return {severity: value for severity, value in effective.items() if value is not None}
 
 
-def order_problem(effective: Mapping[str, float], text: Callable[[float], str] = "{:g}".format) -> str:
-    """Return the problem where the warning would fire after the critical alert, else ""."""
-    if "warning" not in effective or "critical" not in effective:
-        return ""
-    warning, critical = effective["warning"], effective["critical"]
-    if warning >= critical:
+def order_problem(effective: Mapping[str, float], text: _NumberText = _number_text) -> str:
+    """Return an error message if the warning would fire after the critical alert, else ""."""
+    warning, critical = effective.get("warning"), effective.get("critical")
+    if warning is None or critical is None or warning >= critical:
         return ""
     return (
-        f"warning ({text(warning)}) is below critical ({text(critical)}), so it would come too late; "
+        f"warning ({text(warning)}) is below critical ({text(critical)}), so it would fire too late; "
         "raise warning or lower critical"
     )
 
@@ -39,15 +43,15 @@ def _severity(written: str) -> str:
     raise ValueError(unknown_key(written, _SEVERITIES))
 
 
-def _both_off(value: object) -> object:
+def _by_severity(value: object) -> object:
     if is_off(value):
         return dict.fromkeys(_SEVERITIES, "off")
     if isinstance(value, dict):
         return value
-    raise ValueError(f"is {shape(value)}; write warning and critical below it, or off for none")
+    raise ValueError(f"expected a mapping with warning and critical, or off; got {shape(value)}")
 
 
-def _off(value: object) -> object:
+def _none_if_off(value: object) -> object:
     return None if is_off(value) else value
 
 
@@ -55,90 +59,82 @@ def _duration_or_off(value: object) -> float | None:
     try:
         return None if is_off(value) else parse_duration(single(value))
     except ValueError as error:
-        raise ValueError(f"{error}, or off for none") from None
+        raise ValueError(f"{error}; off disables the alert") from None
 
 
 def _ordered(written: Mapping[str, float | None]) -> Mapping[str, float | None]:
-    if wrong := order_problem(merged(written)):
-        raise ValueError(wrong)
+    if problem := order_problem(merged(written)):
+        raise ValueError(problem)
     return written
 
 
 _Severity = Annotated[str, AfterValidator(_severity)]
 _Duration = Annotated[float | None, PlainValidator(_duration_or_off)]
-_Amount = Annotated[Number | None, BeforeValidator(_off)]
-_Ratio = Annotated[Annotated[Number, Field(ge=0, le=1)] | None, BeforeValidator(_off)]
+_Amount = Annotated[Number | None, BeforeValidator(_none_if_off)]
+_Ratio = Annotated[Annotated[Number, Field(ge=0, le=1)] | None, BeforeValidator(_none_if_off)]
 
-# As written: None is ``off``, which is not the same as not written.
-_Durations = Annotated[Mapping[_Severity, _Duration], BeforeValidator(_both_off)]
-_Amounts = Annotated[Mapping[_Severity, _Amount], BeforeValidator(_both_off)]
-_Ratios = Annotated[Mapping[_Severity, _Ratio], BeforeValidator(_both_off)]
+# As written: None is ``off``, unlike a severity that is absent.
+_Durations = Annotated[Mapping[_Severity, _Duration], BeforeValidator(_by_severity)]
+_Amounts = Annotated[Mapping[_Severity, _Amount], BeforeValidator(_by_severity)]
+_Ratios = Annotated[Mapping[_Severity, _Ratio], BeforeValidator(_by_severity)]
 
 
 def _over(
     defaults: Mapping[str, float],
     written: TypeAdapter[Mapping[str, float | None]],
-    text: Callable[[float], str] = "{:g}".format,
+    text: _NumberText = _number_text,
 ) -> PlainValidator:
+    """Return a validator that merges the written thresholds over the defaults."""
+
     def effective(value: object) -> Mapping[str, float]:
         thresholds = merged(defaults, written.validate_python(value))
-        if wrong := order_problem(thresholds, text):
-            raise ValueError(wrong)
+        if problem := order_problem(thresholds, text):
+            raise ValueError(problem)
         return thresholds
 
     return PlainValidator(effective)
 
 
-_LICENSE = {"warning": parse_duration("30d"), "critical": parse_duration("7d")}
-_BALANCE = {"warning": 50.0, "critical": 10.0}
-_REGISTERED_RATIO = {"warning": 0.9, "critical": 0.5}
-
-
-_OFF = "`off` for none, for one severity or for both."
-_LICENSE_MEANING = f"A license that ends within so much time. {_OFF}"
-_BALANCE_MEANING = f"Credit below so much, in the switch's currency. {_OFF}"
-_RATIO_MEANING = f"A share of registered extensions, of those whose state is known, below this. {_OFF}"
 _BY_SEVERITY = "mapping of `warning` and `critical` to"
+_AMOUNTS = Form(f"{_BY_SEVERITY} number or `off`")
+_RATIOS = Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`")
+_OFF = "`off` disables one severity or both."
+_BALANCE_MEANING = f"Alert on credit below this amount, in the switch's currency. {_OFF}"
+_RATIO_MEANING = f"Alert if less than this share of the extensions with a known state is registered. {_OFF}"
 
 
 class Thresholds(Section):
-    """Of a switch: severity to value, only those that are on. ``license`` is in seconds."""
+    """The effective thresholds of a switch by severity, without those that are off. Licenses in seconds."""
 
     license: Annotated[
         Mapping[str, float],
         _over(_LICENSE, TypeAdapter(_Durations), duration_text),
         Form(f"{_BY_SEVERITY} duration or `off`"),
     ] = Field(
-        default_factory=lambda: dict(_LICENSE),
-        description=_LICENSE_MEANING,
+        default_factory=_LICENSE.copy,
+        description=f"Alert when the license expires within this time. {_OFF}",
         examples=[{"warning": "30d", "critical": "7d"}],
     )
-    balance: Annotated[
-        Mapping[str, float],
-        _over(_BALANCE, TypeAdapter(_Amounts)),
-        Form(f"{_BY_SEVERITY} number or `off`"),
-    ] = Field(
-        default_factory=lambda: dict(_BALANCE),
+    balance: Annotated[Mapping[str, float], _over(_BALANCE, TypeAdapter(_Amounts)), _AMOUNTS] = Field(
+        default_factory=_BALANCE.copy,
         description=_BALANCE_MEANING,
         examples=[{"warning": 50, "critical": 10}],
     )
     registered_ratio: Annotated[
-        Mapping[str, float],
-        _over(_REGISTERED_RATIO, TypeAdapter(_Ratios)),
-        Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`"),
+        Mapping[str, float], _over(_REGISTERED_RATIO, TypeAdapter(_Ratios)), _RATIOS
     ] = Field(
-        default_factory=lambda: dict(_REGISTERED_RATIO),
+        default_factory=_REGISTERED_RATIO.copy,
         description=_RATIO_MEANING,
         examples=[{"warning": 0.9, "critical": 0.5}],
     )
 
 
 class TenantThresholds(Section):
-    """Of a tenant or of ``tenant_defaults``: the given values only, with None for ``off``."""
+    """The written thresholds of a tenant or of ``tenant_defaults``. None is ``off``."""
 
-    balance: Annotated[_Amounts, AfterValidator(_ordered), Form(f"{_BY_SEVERITY} number or `off`")] = Field(
+    balance: Annotated[_Amounts, AfterValidator(_ordered), _AMOUNTS] = Field(
         default_factory=dict, description=_BALANCE_MEANING, examples=[{"critical": 20}]
     )
-    registered_ratio: Annotated[
-        _Ratios, AfterValidator(_ordered), Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`")
-    ] = Field(default_factory=dict, description=_RATIO_MEANING, examples=["off"])
+    registered_ratio: Annotated[_Ratios, AfterValidator(_ordered), _RATIOS] = Field(
+        default_factory=dict, description=_RATIO_MEANING, examples=["off"]
+    )

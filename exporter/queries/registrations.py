@@ -48,7 +48,7 @@ def _one_state_each(words: Mapping[Registration, tuple[str, ...]]) -> Mapping[Re
     times = Counter(word.casefold() for spellings in words.values() for word in spellings)
     twice = [shown(word) for word, count in times.items() if count > 1]
     if twice:
-        raise ValueError(f"{', '.join(twice)} is listed more than once; list each word under one state")
+        raise ValueError(f"duplicate word {', '.join(twice)}; list each word under one state")
     return words
 
 

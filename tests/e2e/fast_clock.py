@@ -198,7 +198,7 @@ class FastExporter:
         configuration = self.poller.configuration
         for keyed in (configuration, *configuration.tenants):
             if keyed.key:
-                keyed.key.read_again()
+                keyed.key.reload()
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], period: Callable[[], float]) -> None:

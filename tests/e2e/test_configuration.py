@@ -38,7 +38,7 @@ MISTAKES = {
     "switches[0].queries.calls.empty": "zero or error",
     "switches[0].tenants[0].labels.job": "choose another name",
     "switches[0].tenants[0].business_hours.timezone": "Mars/Olympus",
-    "switches[0].tenants[1].code": "taken by switches[0].tenants[0]",
+    "switches[0].tenants[1].code": "already used by switches[0].tenants[0]",
 }
 
 

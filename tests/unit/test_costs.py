@@ -192,7 +192,7 @@ async def test_no_request_looks_at_the_key_file(
 
     assert len(poller.store.attempts) == 100
     assert called[Key.current.__code__] >= 100
-    assert called[Key.read_again.__code__] == 0
+    assert called[Key.reload.__code__] == 0
 
 
 def test_the_daemon_loads_no_template() -> None:

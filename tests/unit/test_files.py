@@ -32,7 +32,7 @@ def test_not_a_regular_file(kind: str, tmp_path: Path) -> None:
     if kind == "fifo":
         os.mkfifo(path)
 
-    with pytest.raises(ValueError, match="not a regular file"):
+    with pytest.raises(ValueError, match="expected a regular file"):
         read_regular_file(path, 1024)
 
 

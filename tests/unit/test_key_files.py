@@ -19,9 +19,9 @@ class _OnHangingDisk(Key):
     back: threading.Event
     device = 99
 
-    def read_again(self) -> None:
+    def reload(self) -> None:
         self.back.wait(30)
-        super().read_again()
+        super().reload()
 
 
 @pytest.fixture
@@ -119,7 +119,10 @@ async def test_a_file_that_cannot_be_used_is_logged(key_files: KeyFiles, tmp_pat
         await _until(lambda: bool(log))
         await asyncio.sleep(0.1)  # some looks later it is not logged again
         assert [(line["event"], line["reason"]) for line in log] == [
-            ("key files cannot be read; the last keys stay in use", "is empty; put the key there")
+            (
+                "key files cannot be read; the last keys stay in use",
+                "is empty; expected a key, password or token",
+            )
         ]
         assert key.current() == "first"
         (tmp_path / "key").write_text("the-second")

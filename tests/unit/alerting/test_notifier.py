@@ -239,7 +239,7 @@ async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeA
     token.with_suffix(".new").write_text("two")
     token.with_suffix(".new").replace(token)
     assert desk.configuration.bearer_token is not None
-    desk.configuration.bearer_token.read_again()
+    desk.configuration.bearer_token.reload()
     desk.sender.offer(list(_firing(1).values()))
     await _until(lambda: len(fake.taken) == 2)
     await desk.sender.stop()

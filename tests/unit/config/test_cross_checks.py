@@ -48,13 +48,13 @@ def test_a_state_file_that_is_another_file(state_file: str, named: str, tmp_path
     (tmp_path / "hard").hardlink_to(tmp_path / "the.key")
 
     assert _problems(tmp_path, state_file) == (
-        f"alerting.state_file: would overwrite {named}; give it a name of its own",
+        f"alerting.state_file: would overwrite {named}; choose another file",
     )
 
 
 def test_a_state_file_that_is_a_directory(tmp_path: Path) -> None:
     """Nothing can be written there."""
-    assert _problems(tmp_path, ".") == ("alerting.state_file: is a directory; name a file in it",)
+    assert _problems(tmp_path, ".") == ("alerting.state_file: is a directory; expected a file",)
 
 
 @pytest.mark.parametrize("state_file", ["alerts.json", "missing/alerts.json", "/nowhere/alerts.json"])

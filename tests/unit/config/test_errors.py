@@ -1,4 +1,4 @@
-"""One bad snippet per rule, with everything that is said of it: see the fixtures."""
+"""Each file in ``tests/fixtures/config`` has one invalid snippet per rule, with the expected messages."""
 
 import textwrap
 from collections.abc import Callable
@@ -8,7 +8,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from exporter.config import load
 from exporter.config.errors import from_validation
+from exporter.errors import ConfigurationError
 
 Problems = Callable[..., list[str]]
 
@@ -23,32 +25,42 @@ def _rules(name: str, key: str) -> list[object]:
 
 
 @pytest.mark.parametrize(("snippet", "expected"), _rules("switch-rules.yaml", "switch"))
-def test_each_rule_of_a_switch(problems: Problems, snippet: str, expected: list[str]) -> None:
-    """A switch that is right but for one thing: exactly that is said, at its path, with what to do."""
+def test_rules_of_a_switch(problems: Problems, snippet: str, expected: list[str]) -> None:
+    """A valid switch with one invalid snippet."""
     assert problems(SWITCH + textwrap.indent(snippet, "    "), ENVIRONMENT) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), _rules("file-rules.yaml", "file"))
-def test_each_rule_of_a_whole_file(problems: Problems, text: str, expected: list[str]) -> None:
-    """A file that is wrong as a whole, or between its sections: exactly that is said."""
+def test_rules_of_a_file(problems: Problems, text: str, expected: list[str]) -> None:
+    """A file that is invalid as a whole, or between its sections."""
     assert problems(text, ENVIRONMENT) == expected
 
 
-def test_a_number_beyond_all_measure(problems: Problems) -> None:
-    """A number of 5,000 digits is a problem like any other, and the sentence stays short."""
+def test_all_errors_are_reported_in_the_order_of_the_file() -> None:
+    """Ten errors of different kinds, which different steps of the validation find."""
+    path = FIXTURES / "ten-mistakes.yaml"
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    found = "\n".join(caught.value.problems).replace(str(path.parent), "DIRECTORY")
+    assert found == path.with_suffix(".txt").read_text(encoding="utf-8").rstrip("\n")
+    assert str(caught.value).splitlines() == [f"{path}: {problem}" for problem in caught.value.problems]
+
+
+def test_long_values_are_cut(problems: Problems) -> None:
+    """A message repeats at most 60 characters of a value."""
     assert problems(SWITCH + f"    max_series: {'9' * 5000}") == [
-        f'switches[0].max_series: "{"9" * 60}…" is too large a number; write a smaller one'
+        f'switches[0].max_series: expected a smaller whole number, got "{"9" * 60}…"'
     ]
 
 
-def test_a_mistake_of_an_unknown_kind_is_told_too() -> None:
-    """A kind of mistake that has no sentence is told all the same, without the value."""
+def test_error_type_without_a_message() -> None:
+    """The message is generic and does not contain the value."""
 
-    class Strange(BaseModel):
-        unheard: bytes
+    class Other(BaseModel):
+        data: bytes
 
     with pytest.raises(ValidationError) as caught:
-        Strange.model_validate({"unheard": 5})
-    assert [str(problem) for problem in from_validation(caught.value, Strange)] == [
-        "unheard: is not what is expected here (bytes type); see config.example.yaml"
+        Other.model_validate({"data": 5})
+    assert [str(problem) for problem in from_validation(caught.value, Other)] == [
+        "data: invalid value (bytes type); see config.example.yaml"
     ]

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Configuration, Thresholds, load, loader
+from exporter.config import Configuration, load, loader
 from exporter.config.errors import keys, sections
 from exporter.config.tenant_settings import TenantDefaults
+from exporter.config.thresholds import Thresholds
 from exporter.errors import ConfigurationError
 from exporter.model import Registration
 
@@ -64,7 +65,7 @@ def test_nothing_but_the_key_has_to_be_filled_in(filled_in: Path) -> None:
     """The example says that its key is a placeholder, and loads with another one."""
     with pytest.raises(ConfigurationError) as caught:
         load(EXAMPLE, {})
-    assert caught.value.problems == ("switches[0].key: is a placeholder; write the value that it stands for",)
+    assert caught.value.problems == ("switches[0].key: is a placeholder; replace it with the actual value",)
     configuration = load(filled_in, {})
     assert configuration.switches[0].settings("ACME").watch == ("100",)
     assert configuration.alerting is not None

@@ -11,72 +11,62 @@ from exporter.queries import QUERIES
 from tests.certificates import Authority
 
 Load = Callable[..., Configuration]
+Problems = Callable[..., list[str]]
 
 SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
 def _options(switch: SwitchConfiguration, query: Query) -> Any:
-    """Return the section of a query, whatever its type."""
     return switch.queries.options(QUERIES[query])
 
 
-def test_the_defaults_are_those_of_the_design(loaded: Load) -> None:
-    """A switch of which only name, url and key are given has the defaults that are promised."""
-    switch = loaded(SWITCH).switches[0]
+def test_defaults(loaded: Load) -> None:
+    """A switch with only name, url and key has the documented defaults."""
+    configuration = loaded(SWITCH)
+    assert configuration.alerting is None
+    switch = configuration.switches[0]
     assert (switch.timeout, switch.max_concurrency, switch.max_requests_per_second) == (60.0, 4, 10.0)
     assert (switch.stale_after, switch.max_series, switch.proxy) == (3.0, 500_000, None)
     assert (switch.tls.min_version, switch.tls.insecure_skip_verify) == ("TLS12", False)
     assert (switch.nodes, switch.tenants, switch.discover_tenants.enabled) == ((), (), False)
-    assert [pattern.pattern for pattern in switch.discover_tenants.include] == [".*"]
+    assert switch.discover_tenants.include == (Pattern(".*"),)
     assert switch.discover_tenants.exclude == ()
     assert switch.thresholds.license == {"warning": 30 * DAY, "critical": 7 * DAY}
     assert switch.thresholds.balance == {"warning": 50, "critical": 10}
     assert switch.thresholds.registered_ratio == {"warning": 0.9, "critical": 0.5}
-    assert (_options(switch, Query.PEERS).total_name, _options(switch, Query.CHANNELS).total_name) == (
-        None,
-        None,
-    )
+    assert _options(switch, Query.PEERS).total_name is None
+    assert _options(switch, Query.CHANNELS).total_name is None
     assert (_options(switch, Query.CALLS).empty, _options(switch, Query.CALLS).pattern) == ("zero", None)
     registrations = _options(switch, Query.REGISTRATIONS)
-    assert (registrations.source, registrations.parameter) == (
-        RegistrationSource.REGSTATE,
-        ExtensionParameter.EXT,
-    )
+    assert registrations.source is RegistrationSource.REGSTATE
+    assert registrations.parameter is ExtensionParameter.EXT
     assert registrations.words == {}
 
 
-@pytest.mark.parametrize(
-    ("query", "interval", "tenant_interval"),
-    [
-        (Query.PEERS, MINUTE, None),
-        (Query.CHANNELS, 30.0, 2 * MINUTE),
-        (Query.CALLS, 30.0, 2 * MINUTE),
-        (Query.LICENSE, HOUR, None),
-        (Query.BALANCE, None, 5 * MINUTE),
-        (Query.REGISTRATIONS, None, 5 * MINUTE),
-        (Query.LIMITS, None, None),
-        (Query.TENANTS, 6 * HOUR, None),
-        (Query.EXTENSIONS, None, 6 * HOUR),
-    ],
-)
-def test_the_intervals_are_those_of_the_design(
-    loaded: Load, query: Query, interval: float | None, tenant_interval: float | None
-) -> None:
-    """Each query has the intervals that are promised, and none where it has no such scope."""
+_INTERVALS = {
+    Query.PEERS: (MINUTE, None),
+    Query.CHANNELS: (30.0, 2 * MINUTE),
+    Query.CALLS: (30.0, 2 * MINUTE),
+    Query.LICENSE: (HOUR, None),
+    Query.BALANCE: (None, 5 * MINUTE),
+    Query.REGISTRATIONS: (None, 5 * MINUTE),
+    Query.LIMITS: (None, None),
+    Query.TENANTS: (6 * HOUR, None),
+    Query.EXTENSIONS: (None, 6 * HOUR),
+}
+
+
+def test_default_intervals(loaded: Load) -> None:
+    """Each query has its documented intervals, and none for a scope that it does not have."""
     switch = loaded(SWITCH).switches[0]
-    assert switch.interval(query, Scope.SWITCH) == interval
-    assert switch.interval(query, Scope.TENANT) == tenant_interval
+    for query, intervals in _INTERVALS.items():
+        assert (switch.interval(query, Scope.SWITCH), switch.interval(query, Scope.TENANT)) == intervals
+    assert [*type(switch.queries).model_fields] == [query.value for query in Query]
 
 
-def test_every_query_has_its_section(loaded: Load) -> None:
-    """No query of the model is without a section, and no section without a query."""
-    queries = loaded(SWITCH).switches[0].queries
-    assert [*type(queries).model_fields] == [query.value for query in Query]
-
-
-def test_without_an_admin_key_the_installation_is_not_asked(loaded: Load) -> None:
-    """Whatever the intervals say, scope `switch` is off without an admin key, and scope `tenant` is not."""
+def test_without_an_admin_key(loaded: Load) -> None:
+    """Scope ``switch`` is off whatever the intervals are; scope ``tenant`` is not."""
     text = SWITCH.replace("    key: k\n", "    tenants: [{code: A, key: k}]\n")
     switch = loaded(text).switches[0]
     assert switch.key is None
@@ -84,8 +74,8 @@ def test_without_an_admin_key_the_installation_is_not_asked(loaded: Load) -> Non
     assert switch.interval(Query.CALLS, Scope.TENANT) == 2 * MINUTE
 
 
-def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authority) -> None:
-    """Each value arrives as what it is: a number, a path from the file's directory, a pattern."""
+def test_all_settings_of_a_switch(loaded: Load, tmp_path: Path, authority: Authority) -> None:
+    """Each value has its type: a number, a path relative to the file, a pattern."""
     authority.issue("cert")
     switch = loaded(
         SWITCH
@@ -120,7 +110,7 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authorit
     assert registrations.source is RegistrationSource.PEERS
     assert registrations.parameter is ExtensionParameter.ID
     assert switch.discover_tenants.enabled
-    assert [pattern.pattern for pattern in switch.discover_tenants.exclude] == ["AB", "AC"]
+    assert switch.discover_tenants.exclude == (Pattern("AB"), Pattern("AC"))
 
 
 @pytest.mark.parametrize(
@@ -136,38 +126,25 @@ def test_everything_can_be_set(loaded: Load, tmp_path: Path, authority: Authorit
     ],
 )
 def test_thresholds_of_a_switch(loaded: Load, written: str, effective: dict[str, float]) -> None:
-    """What is written overrides the defaults severity by severity, and `off` takes away."""
+    """They override the defaults by severity; ``off`` removes a threshold."""
     switch = loaded(SWITCH + f"    thresholds: {{balance: {written}}}").switches[0]
     assert switch.thresholds.balance == effective
 
 
-def test_key_from_each_place(loaded: Load, tmp_path: Path) -> None:
-    """A key comes from the file, from a file of its own or from the environment, and says from where."""
+def test_sources_of_keys(loaded: Load, tmp_path: Path) -> None:
+    """A key comes from the configuration, its own file or the environment, and says from which."""
     (tmp_path / "key").write_text("of-file\n")
     text = SWITCH + "    tenants: [{code: A, key_file: key}, {code: B, key_env: KEY_B}]"
-    switch = loaded(text, {"KEY_B": "of-environment"}).switches[0]
-    keys = [switch.key, *(tenant.key for tenant in switch.tenants)]
-    assert [(key.current(), key.source) for key in keys if key] == [
+    keys = loaded(text, {"KEY_B": "of-environment"}).keys
+    assert [(key.current(), key.source) for key in keys] == [
         ("k", "literal"),
         ("of-file", f"file {tmp_path}/key"),
         ("of-environment", "environment KEY_B"),
     ]
 
 
-def test_alerting(loaded: Load, tmp_path: Path) -> None:
-    """Alerting is read and checked, and absent unless written."""
-    assert loaded(SWITCH).alerting is None
-    text = (
-        "alerting: {alertmanagers: [{url: http://am:9093}], labels: {site: eu}, state_file: s, dry_run: true}"
-    )
-    alerting = loaded(SWITCH + text).alerting
-    assert alerting is not None
-    assert [alertmanager.url for alertmanager in alerting.alertmanagers] == ["http://am:9093"]
-    assert (alerting.labels, alerting.state_file, alerting.dry_run) == ({"site": "eu"}, tmp_path / "s", True)
-
-
-def test_label_names_of_all_switches(loaded: Load) -> None:
-    """Every label name of every tenant and of the defaults of any switch is listed once, sorted."""
+def test_label_names(loaded: Load) -> None:
+    """The label names of all tenants and defaults of all switches, sorted."""
     other = SWITCH.removeprefix("switches:\n").replace("name: a", "name: b")
     text = (
         SWITCH
@@ -178,35 +155,39 @@ def test_label_names_of_all_switches(loaded: Load) -> None:
     assert loaded(text).label_names == ("area", "site", "team")
 
 
-def test_a_configuration_is_frozen(loaded: Load) -> None:
+def test_configuration_is_frozen(loaded: Load) -> None:
     """Nothing can be changed after loading."""
     switch = loaded(SWITCH).switches[0]
     with pytest.raises(ValueError, match="frozen"):
-        switch.timeout = 5.0  # type: ignore[misc] # that it is refused is the point
+        switch.timeout = 5.0  # type: ignore[misc] # that it is rejected is the point
 
 
-def test_how_an_alertmanager_is_told_who_we_are(loaded: Load, tmp_path: Path) -> None:
-    """User and password, or a token, from files that are read again; nothing shows either of them."""
+def test_alerting(loaded: Load, tmp_path: Path) -> None:
+    """All settings, with passwords and tokens that are in no text."""
     (tmp_path / "token").write_text("t0ken\n")
     (tmp_path / "password").write_text("passw0rd\n")
     text = (
-        "alerting:\n  alertmanagers:\n"
+        "alerting:\n  labels: {site: eu}\n  state_file: s\n  dry_run: true\n  alertmanagers:\n"
         "    - {url: https://a, basic_auth: {username: noc, password_file: password}}\n"
         "    - {url: https://b, bearer_token_file: token, tls: {server_name: am, min_version: TLS13}}\n"
     )
-    alerting = loaded(SWITCH + text).alerting
+    configuration = loaded(SWITCH + text)
+    alerting = configuration.alerting
     assert alerting is not None
+    assert (alerting.labels, alerting.state_file, alerting.dry_run) == ({"site": "eu"}, tmp_path / "s", True)
     basic, bearer = alerting.alertmanagers
+    assert (basic.url, bearer.url, bearer.tls.server_name) == ("https://a", "https://b", "am")
     assert basic.basic_auth is not None
     assert (basic.basic_auth.username, basic.basic_auth.password.current()) == ("noc", "passw0rd")
     assert bearer.bearer_token is not None
-    assert (bearer.bearer_token.current(), bearer.tls.server_name) == ("t0ken", "am")
+    assert bearer.bearer_token.current() == "t0ken"
+    assert {basic.basic_auth.password, bearer.bearer_token} < set(configuration.keys)
     assert "passw0rd" not in repr(alerting)
     assert "t0ken" not in repr(alerting)
 
 
-def test_an_alertmanager_takes_one_credential(problems: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Both ways at once, or a password in two ways, is a mistake."""
+def test_alertmanager_with_two_credentials(problems: Problems, tmp_path: Path) -> None:
+    """A user and a token, or a password from two settings, is an error."""
     (tmp_path / "token").write_text("t0ken\n")
     text = (
         "alerting:\n  alertmanagers:\n"
@@ -214,6 +195,6 @@ def test_an_alertmanager_takes_one_credential(problems: Callable[..., list[str]]
         "    - {url: http://b, basic_auth: {username: u, password: p, password_file: token}}\n"
     )
     assert problems(SWITCH + text) == [
-        "alerting.alertmanagers[0]: has basic_auth and bearer_token_file; keep one of them",
-        "alerting.alertmanagers[1].basic_auth: has password and password_file; keep one of them",
+        "alerting.alertmanagers[0]: basic_auth and bearer_token_file are both set; keep one",
+        "alerting.alertmanagers[1].basic_auth: password and password_file are both set; keep one",
     ]

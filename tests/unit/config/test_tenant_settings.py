@@ -1,17 +1,24 @@
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exporter.config import Configuration, TenantSettings
+from exporter.config import BusinessHours, Configuration, TenantSettings
 from exporter.model import Query
 
 Load = Callable[..., Configuration]
 SettingsOf = Callable[..., TenantSettings]
 
+ROME = ZoneInfo("Europe/Rome")
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
 
 @pytest.fixture
 def settings_of(loaded: Load) -> SettingsOf:
-    """Return a function that gives the settings of a tenant of a switch with these sections."""
+    """Return a function that returns the settings of a tenant of a switch with these sections."""
 
     def run(tenant: str = "", defaults: str = "", switch: str = "", code: str = "A") -> TenantSettings:
         text = (
@@ -23,8 +30,8 @@ def settings_of(loaded: Load) -> SettingsOf:
     return run
 
 
-def test_of_a_tenant_that_says_nothing(settings_of: SettingsOf) -> None:
-    """The built-in defaults and the admin key hold."""
+def test_tenant_without_settings(settings_of: SettingsOf) -> None:
+    """It has the built-in defaults and the admin key."""
     settings = settings_of()
     assert settings.key is not None
     assert (settings.code, settings.key.current(), settings.own_key) == ("A", "admin", False)
@@ -37,21 +44,21 @@ def test_of_a_tenant_that_says_nothing(settings_of: SettingsOf) -> None:
     assert settings.interval(Query.LICENSE) is None
 
 
-def test_its_own_key_comes_first(settings_of: SettingsOf) -> None:
-    """A tenant with a key of its own is asked with that one."""
+def test_own_key_overrides_the_admin_key(settings_of: SettingsOf) -> None:
+    """``own_key`` says which of the two it is."""
     settings = settings_of("key: own")
     assert settings.key is not None
     assert (settings.key.current(), settings.own_key) == ("own", True)
 
 
-def test_labels_merge_name_by_name(settings_of: SettingsOf) -> None:
-    """A tenant's label overrides that of the defaults, and the others stay."""
+def test_labels_merge_by_name(settings_of: SettingsOf) -> None:
+    """A tenant's label overrides that of the defaults."""
     settings = settings_of("labels: {team: voice, site: eu}", "labels: {team: noc, tier: gold}")
     assert settings.labels == {"team": "voice", "site": "eu", "tier": "gold"}
 
 
-def test_thresholds_merge_severity_by_severity(settings_of: SettingsOf) -> None:
-    """Tenant over defaults over switch, for each severity on its own, and `off` takes away."""
+def test_thresholds_merge_by_severity(settings_of: SettingsOf) -> None:
+    """A tenant overrides the defaults, which override the switch; ``off`` removes a threshold."""
     switch = "thresholds: {balance: {warning: 1000, critical: 1}, registered_ratio: {warning: 0.8}}"
     defaults = "thresholds: {balance: {warning: 100}, registered_ratio: off}"
     settings = settings_of("thresholds: {balance: {critical: 20}}", defaults, switch)
@@ -61,8 +68,8 @@ def test_thresholds_merge_severity_by_severity(settings_of: SettingsOf) -> None:
     assert settings.registered_ratio_thresholds == {"warning": 0.7}
 
 
-def test_intervals_override_value_by_value(settings_of: SettingsOf) -> None:
-    """Tenant over defaults over switch, for each query on its own, where `off` is a value."""
+def test_intervals_merge_by_query(settings_of: SettingsOf) -> None:
+    """A tenant overrides the defaults, which override the switch; ``off`` is a value."""
     switch = "queries: {calls: {tenant_interval: 1m}, peers: {tenant_interval: 1h}}"
     defaults = "queries: {calls: {tenant_interval: 3m}, balance: {tenant_interval: off}, limits: {}}"
     settings = settings_of("queries: {calls: {tenant_interval: off}}", defaults, switch)
@@ -73,8 +80,8 @@ def test_intervals_override_value_by_value(settings_of: SettingsOf) -> None:
     assert (settings.interval(Query.CALLS), settings.interval(Query.BALANCE)) == (180, 7200)
 
 
-def test_everything_else_overrides_as_a_whole(settings_of: SettingsOf) -> None:
-    """Extensions, watch, limit and hours of the tenant stand in the place of those of the defaults."""
+def test_other_settings_override_as_a_whole(settings_of: SettingsOf) -> None:
+    """Extensions, watch list, limit and business hours are not merged."""
     hours = "business_hours: {timezone: UTC, days: [%s], from: 09:00, to: 18:00}"
     defaults = "extensions: ['1', '2'], watch: ['9'], channels_limit: 5, " + hours % "mon"
     inherited = settings_of("", defaults)
@@ -96,23 +103,103 @@ def test_everything_else_overrides_as_a_whole(settings_of: SettingsOf) -> None:
 def test_watched_extensions_are_polled(
     settings_of: SettingsOf, extensions: str, polled: tuple[str, ...]
 ) -> None:
-    """What is watched is polled in any case, once, after what is listed, written as in the file."""
+    """They are polled once, after those in ``extensions``, as they are written in the file."""
     assert settings_of(f"extensions: {extensions}, watch: ['101', 9]").polled == polled
 
 
-def test_of_a_discovered_tenant(settings_of: SettingsOf) -> None:
-    """A tenant that is not in the file has the defaults, and nothing of any other tenant."""
+def test_discovered_tenant(settings_of: SettingsOf) -> None:
+    """A tenant that is not in the file has the defaults and nothing of another tenant."""
     settings = settings_of("key: own, labels: {a: b}", "labels: {team: noc}, extensions: all", code="NEW")
     assert settings.key is not None
     assert (settings.code, settings.key.current(), settings.own_key) == ("NEW", "admin", False)
     assert (settings.labels, settings.extensions) == ({"team": "noc"}, "all")
 
 
-def test_worked_out_once(loaded: Load) -> None:
-    """With 5,000 tenants asking again costs nothing: the same object comes back."""
+def test_settings_are_cached(loaded: Load) -> None:
+    """Each call returns the same object, for 5,000 tenants too."""
     tenants = "".join(f"      - code: T{number}\n        watch: [1]\n" for number in range(5000))
     text = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n    tenants:\n"
     switch = loaded(text + tenants).switches[0]
     assert len(switch.tenants) == 5000
     assert all(switch.settings(tenant.code) is switch.settings(tenant.code) for tenant in switch.tenants)
     assert switch.settings("T4999").watch == ("1",)
+
+
+def _hours(days: str, opens: str, closes: str, timezone: str = "Europe/Rome") -> BusinessHours:
+    return BusinessHours.model_validate(
+        {"timezone": timezone, "days": days.split(), "from": opens, "to": closes}
+    )
+
+
+OFFICE = _hours("mon tue wed thu fri", "09:00", "18:00")
+NIGHT = _hours("mon", "22:00", "06:00")
+
+
+@pytest.mark.parametrize(
+    ("hours", "day", "clock", "is_open"),
+    [  # 1 June 2026 is a Monday
+        (OFFICE, 1, "08:59:59", False),
+        (OFFICE, 1, "09:00:00", True),
+        (OFFICE, 1, "17:59:59", True),
+        (OFFICE, 1, "18:00:00", False),
+        (OFFICE, 5, "12:00:00", True),
+        (OFFICE, 6, "12:00:00", False),
+        (NIGHT, 1, "05:59:59", False),  # would be Sunday's night
+        (NIGHT, 1, "21:59:59", False),
+        (NIGHT, 1, "22:00:00", True),
+        (NIGHT, 2, "00:00:00", True),
+        (NIGHT, 2, "05:59:59", True),
+        (NIGHT, 2, "06:00:00", False),
+        (NIGHT, 2, "22:00:00", False),
+        (_hours("sun", "22:00", "06:00"), 1, "03:00:00", True),  # Sunday's night ends on Monday
+        (_hours("mon", "18:00", "00:00"), 1, "23:59:59", True),  # until midnight
+        (_hours("mon", "18:00", "00:00"), 2, "00:00:00", False),
+    ],
+)
+def test_business_hours(hours: BusinessHours, day: int, clock: str, *, is_open: bool) -> None:
+    """The start is inclusive and the end exclusive; a night belongs to the day on which it starts."""
+    now = datetime.combine(date(2026, 6, day), time.fromisoformat(clock), ROME)
+    assert hours.is_open(now) is is_open
+
+
+def test_business_hours_are_local() -> None:
+    """The same moment is inside the hours in one time zone and outside in another."""
+    moment = datetime(2026, 6, 1, 7, 30, tzinfo=UTC)  # 09:30 in Rome, 16:30 in Tokyo, 03:30 in New York
+    assert OFFICE.is_open(moment)
+    assert _hours("mon", "09:00", "18:00", "Asia/Tokyo").is_open(moment)
+    assert not _hours("mon", "09:00", "18:00", "America/New_York").is_open(moment)
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_open"),
+    [
+        # Sunday 29 March 2026: 02:00 becomes 03:00 at 01:00 UTC.
+        (datetime(2026, 3, 29, 0, 59, tzinfo=UTC), False),  # 01:59
+        (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), True),  # 03:00: the hour from 02:00 was skipped
+        (datetime(2026, 3, 29, 1, 59, tzinfo=UTC), True),  # 03:59
+        (datetime(2026, 3, 29, 2, 0, tzinfo=UTC), False),  # 04:00
+        # Sunday 25 October 2026: 03:00 becomes 02:00 at 01:00 UTC.
+        (datetime(2026, 10, 24, 23, 59, tzinfo=UTC), False),  # 01:59
+        (datetime(2026, 10, 25, 0, 0, tzinfo=UTC), True),  # 02:00, the first time
+        (datetime(2026, 10, 25, 1, 0, tzinfo=UTC), True),  # 02:00, the second time
+        (datetime(2026, 10, 25, 2, 59, tzinfo=UTC), True),  # 03:59
+        (datetime(2026, 10, 25, 3, 0, tzinfo=UTC), False),  # 04:00
+    ],
+)
+def test_business_hours_when_the_clocks_change(moment: datetime, *, is_open: bool) -> None:
+    """The local clock decides, even if an hour is skipped or repeated."""
+    assert _hours("sun", "02:00", "04:00").is_open(moment) is is_open
+
+
+@given(
+    days=st.lists(st.sampled_from(DAYS), min_size=1, unique=True),
+    opens=st.integers(0, 23),
+    lasts=st.integers(1, 23),
+    timezone=st.sampled_from(["UTC", "Asia/Kolkata", "Pacific/Apia"]),  # without summer time in 2026
+)
+def test_weekly_business_hours(days: list[str], opens: int, lasts: int, timezone: str) -> None:
+    """The open hours of a week add up to days times length, wherever midnight falls."""
+    hours = _hours(" ".join(days), f"{opens:02}:00", f"{(opens + lasts) % 24:02}:00", timezone)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    half_hours = sum(hours.is_open(start + timedelta(minutes=30 * step)) for step in range(7 * 48))
+    assert half_hours == 2 * lasts * len(days)

@@ -526,7 +526,7 @@ async def test_a_key_that_is_rotated_in_flight_earns_nothing_by_the_answer(
     await made.sent(Query.CALLS, Scope.SWITCH)
     file.write_text("another-key")
     assert made.poller.configuration.key is not None
-    made.poller.configuration.key.read_again()
+    made.poller.configuration.key.reload()
     await made.answered()
     assert made.poller.store.values(catalogue.CALLS) == 7
 

@@ -195,7 +195,7 @@ def test_a_key_that_has_changed_ends_its_own_pauses(tmp_path: Path) -> None:
     assert [policy.skip_reason(target, 120) for target in paused] == [SkipReason.BACKOFF] * 3
 
     file.write_text("another")
-    admin.key.read_again()
+    admin.key.reload()
 
     assert [policy.skip_reason(target, 120) for target in paused] == [
         None,
@@ -254,7 +254,7 @@ def test_an_answer_is_credited_to_the_key_it_was_sent_with(tmp_path: Path) -> No
     policy, holders = _two_keys(file)
     old = policy.key_health(_SWITCH)
     file.write_text("another")
-    holders[""].key.read_again()
+    holders[""].key.reload()
     new = policy.key_health(_SWITCH)
     peers, license_ = Target(Query.PEERS, Scope.SWITCH), Target(Query.LICENSE, Scope.SWITCH)
 
