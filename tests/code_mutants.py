@@ -60,7 +60,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/scope_check": ("unit/poll/test_scope_check.py",),
     "poll/request_policy": ("unit/poll/test_request_policy.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
-    "alerting/windows": ("unit/alerting/test_windows.py",),
+    "alerting/inputs": ("unit/alerting/test_inputs.py", "unit/alerting/test_rules.py"),
     "store/series": (
         "unit/store/test_series.py",
         "unit/store/test_series_limit.py",

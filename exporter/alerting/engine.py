@@ -1,14 +1,14 @@
-"""Evaluates every rule for every switch, and keeps the state of every alert. Pure: the moment is passed in.
+"""Evaluates every rule for every switch, and keeps the state of every alert. Pure: the moment is an argument.
 
-A *moment* is seconds on an axis that knows no wall clock and goes on over a restart. Evaluations are at whole
-intervals of it. Those that were missed, because the daemon did not run, are caught up: what counted then
-still counts for its window, so a gap is to an alert what a gap in its scrapes is to Prometheus.
+A *moment* is seconds on an axis that is independent of the wall clock and continues after a restart. Each
+evaluation is a whole number of intervals after the first. Missed ones, while the daemon did not run, are
+caught up: values from before still count for their window, so a gap is to an alert what a gap in its scrapes
+is to Prometheus.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 
 from exporter.alerting.inputs import Labels, SwitchInputs, SwitchSnapshot
 from exporter.alerting.rule import Due, Identity, Rule
@@ -18,27 +18,23 @@ INTERVAL = 60.0
 """Seconds between two evaluations: the ``interval`` of the rules."""
 
 RESOLVED_FOR = 900.0
-"""Seconds for which the end of an alert is sent: an Alertmanager that was away must not keep it firing."""
+"""Seconds for which the end of an alert is sent: an Alertmanager that was down must not keep it firing."""
 
-_AT_A_TIME = 2000
 _CAUGHT_UP = 40
-"""Evaluations. By then every window but that of the license has passed, in 15 minutes, and what went on
-firing has ended, in 15 more: what is left is one step."""
+"""Missed evaluations. Every window but the license's ends within 15 minutes, and alerts that fire end within
+another 15: the rest is one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """One instant on both axes: the moment of the engine, and our wall clock.
-
-    ``speed``: seconds of moments in a second: 1, but for tests.
-    """
+    """One instant as a moment and by our wall clock. ``speed``: moments per second, 1 outside of tests."""
 
     moment: float
     wall: float
     speed: float = 1.0
 
     def wall_of(self, moment: float) -> float:
-        """Return when a moment was; one that is yet to come counts as now."""
+        """Return the wall clock time of a moment; one in the future counts as now."""
         return self.wall - max(0.0, self.moment - moment) / self.speed
 
 
@@ -52,16 +48,14 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Alert:
-    """One alert, equal to no other: one that ended and fires again is another.
+    """One alert; one that fires again after its end is another.
 
-    ``since`` is when its present state began, ``fired_at`` when it began to fire.
-
+    ``since``: when its state began; ``fired_at``: when it began to fire.
     ``value`` and ``threshold`` are those of the newest evaluation at which it was due.
-    ``ending_since``: it fires although it is not due any more, for its ``keep_firing_for``, since then.
-    ``team``: of its tenant, until it fires. Then it keeps that label, by which Alertmanager knows it: with
-    another one it would be another alert, and the end of this one would be sent while its cause goes on.
-    ``due_in``: in which evaluation of this process it was due last. ``severity`` is that of its rule, or of
-    the threshold that was crossed.
+    ``ending_since``: since when it fires only because of ``keep_firing_for``.
+    ``team``: its tenant's when it began to fire. With a new label it would be another alert to Alertmanager,
+    which would send the end of this one while its cause goes on.
+    ``due_in``: the number of the evaluation at which it was last due.
     """
 
     identity: Identity
@@ -81,21 +75,21 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """All its labels but those that the configuration adds."""
+        """All its labels except those that the configuration adds."""
         rule, labels = self.identity
         return rule.labels(labels) | ({"team": self.team} if self.team else {})
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """Its annotations, with the values that it was last due with."""
+        """Its annotations, with the values at which it was last due."""
         rule, labels = self.identity
         return rule.annotations(labels, self.value, self.threshold)
 
 
 class Alerts:
-    """Every alert there is, by identity. An evaluation is ``due`` for each rule, and then ``advance``.
+    """Every alert, by identity. In an evaluation call ``due`` for each rule, then ``advance``.
 
-    ``changed`` holds the alerts that began to fire or ended with the newest evaluation.
+    ``changed``: the alerts that began to fire or ended at the newest evaluation.
     """
 
     def __init__(self) -> None:
@@ -104,7 +98,7 @@ class Alerts:
         self._evaluation = 1
 
     def firing(self, name: str) -> Collection[Labels]:
-        """Return the labels of the alerts of a name that fire."""
+        """Return the labels of the firing alerts of this name."""
         return [
             alert.identity[1]
             for alert in self.by_identity.values()
@@ -112,12 +106,11 @@ class Alerts:
         ]
 
     def due(self, rule: Rule, found: Iterable[Due], now: float) -> None:
-        """Take in which alerts of a rule are due now."""
+        """Record which alerts of a rule are due."""
         for labels, value, threshold, team in found:
             identity = rule, labels
             alert = self.by_identity.get(identity)
             if alert is None or alert.state is State.RESOLVED:
-                # What ended and is due again is another alert: it has to hold anew.
                 alert = self.by_identity[identity] = Alert(identity, State.PENDING, now, value, threshold)
             if alert.state is State.PENDING:
                 alert.team = team
@@ -125,7 +118,7 @@ class Alerts:
             alert.due_in = self._evaluation
 
     def advance(self, now: float) -> None:
-        """End an evaluation: let alerts fire and end, and forget those that ended a while ago."""
+        """End an evaluation: let alerts fire and end, and drop those that ended a while ago."""
         self.changed, over = [], []
         for alert in self.by_identity.values():
             if alert.due_in != self._evaluation:
@@ -138,12 +131,8 @@ class Alerts:
             del self.by_identity[identity]
         self._evaluation += 1
 
-    def restore(self, alerts: Iterable[Alert]) -> None:
-        """Take back what was written to a file, which may be done in portions."""
-        self.by_identity |= {alert.identity: alert for alert in alerts}
-
     def _is_over(self, alert: Alert, now: float) -> bool:
-        """Let an alert that is not due go on; tell whether it can be forgotten."""
+        """Advance an alert that is not due; return whether to drop it."""
         match alert.state:
             case State.PENDING:
                 return True
@@ -159,7 +148,7 @@ class Alerts:
 
 
 class Engine:
-    """The inputs of every switch, and the alerts that follow from them by ``rules``."""
+    """The inputs of every switch, and the alerts that ``rules`` find in them."""
 
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self.alerts = Alerts()
@@ -168,16 +157,16 @@ class Engine:
         self._rules = rules
 
     def switch(self, name: str) -> SwitchInputs:
-        """Return the inputs of a switch; of one that is new nothing is known."""
+        """Return the inputs of a switch; those of a new one are empty."""
         if name not in self.switches:
-            declared = dict.fromkeys(each for rule in self._rules for each in rule.inputs)
+            declared = [each for rule in self._rules for each in rule.inputs]
             self.switches[name] = SwitchInputs(name, declared, self.alerts.firing)
         return self.switches[name]
 
     def evaluate(self, snapshots: Mapping[str, SwitchSnapshot], now: float) -> Iterator[None]:
-        """Evaluate all rules; yields after each input and some thousand alerts, for the event loop.
+        """Evaluate all rules; yields after each input and each rule, for the event loop.
 
-        A switch that is not among ``snapshots`` any more is forgotten when nothing of it counts any longer.
+        A switch that is not in ``snapshots`` is dropped as soon as none of its values counts any more.
         """
         for name in snapshots:
             self.switch(name)
@@ -201,21 +190,14 @@ class Engine:
         self, snapshots: Mapping[str, SwitchSnapshot], now: float, *, is_missed: bool
     ) -> Iterator[None]:
         for name, inputs in self.switches.items():
-            snapshot = snapshots.get(name)
-            store = snapshot.store if snapshot else None
-            yield from inputs.observe(None if is_missed else snapshot, store, now)
+            yield from inputs.observe(snapshots.get(name), now, is_missed=is_missed)
         for rule in self._rules:
             if rule.condition is None:
                 self.alerts.due(rule, [Due((), 1)], now)
                 continue
             for inputs in self.switches.values():
-                found = iter(rule.condition(inputs))
-                is_more = True
-                while is_more:
-                    portion = list(islice(found, _AT_A_TIME))
-                    self.alerts.due(rule, portion, now)
-                    is_more = len(portion) == _AT_A_TIME
-                    yield
+                self.alerts.due(rule, rule.condition(inputs), now)
+                yield
         self.alerts.advance(now)
         yield
         self.evaluated_at = now

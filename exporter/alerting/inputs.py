@@ -1,32 +1,43 @@
-"""What the conditions of the alerts read of one switch: values of now, and those that still count. Pure.
+"""What the conditions of the alerts read of one switch: current values, and those of a while ago. Pure.
 
-Rules declare their inputs; each is updated once for each evaluation, whether a condition reads it or not.
+A gap must neither end an alert nor restart its ``for``: the daemon restarts, or a value has just become
+stale. So a value that is gone counts for the rest of its window, as in the range functions of PromQL. Rules
+declare their inputs; each is updated once an evaluation, whether a condition reads it or not. Times are
+moments: see ``engine``.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Generic
+from statistics import fmean
+from typing import Any, Generic, TypeVar
 
-from exporter.alerting.windows import Attempts, Key, LastOverTime, RangeVector, Value
 from exporter.metrics.catalogue import Metric
-from exporter.model import Query, Registration, Scope
-from exporter.store import Store, Values
+from exporter.model import Query, Reason, Registration, Scope, Target
+from exporter.store import Store
 
 Labels = tuple[tuple[str, str], ...]
-"""What tells alerts of one rule apart, in a fixed order. Never an empty value: that would be no label."""
+"""The labels that identify an alert of a rule, in a fixed order. None is empty: that would be no label."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Rows = Iterator[tuple[Key, Value, float]]
+"""A key, its value, and when it was seen."""
 
 Reader = Callable[["SwitchInputs", Store | None], Mapping[Key, Value]]
-"""Returns the values of now, from other inputs or from the store, which is None where there is none."""
+"""Returns the current values, from other inputs or from the store; there is none in a missed evaluation."""
+
+_PRECISION = 1_000_000
+"""As in the rules: an average that is exactly on a limit must not exceed it by its last digit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchSnapshot:
     """One switch as it is now.
 
-    ``up`` is None before the first attempt has ended; ``offset`` is added to monotonic seconds for a moment;
-    ``speed`` is how many seconds of moments go by in a second of the switch: 1, but for tests.
+    ``up`` is None before the first attempt has ended. A time of the store is the moment
+    ``time * speed + offset``; ``speed`` is 1 outside of tests.
     """
 
     store: Store
@@ -34,6 +45,81 @@ class SwitchSnapshot:
     breaker_open: bool
     offset: float
     speed: float = 1.0
+
+
+class LastOverTime(Generic[Key, Value]):
+    """``last_over_time``: ``known`` has the current values, and those that went within ``window`` seconds."""
+
+    def __init__(self, window: float) -> None:
+        self.known: Mapping[Key, Value] = {}
+        self._window = window
+        self._present: Mapping[Key, Value] = {}
+        self._gone: dict[Key, tuple[Value, float]] = {}
+        self._seen = 0.0
+
+    def update(self, present: Mapping[Key, Value], now: float) -> None:
+        """Set the current values; the mapping is kept and must not change any more."""
+        for key in self._present.keys() - present.keys():
+            self._gone[key] = (self._present[key], self._seen)
+        self.known = present
+        if self._gone:
+            self._gone = {
+                key: (value, seen)
+                for key, (value, seen) in self._gone.items()
+                if now - seen <= self._window and key not in present
+            }
+            self.known = {**{key: value for key, (value, _) in self._gone.items()}, **present}
+        self._present = present
+        self._seen = now
+
+    def rows(self) -> Rows[Key, Value]:
+        """Return the values that count."""
+        yield from ((key, value, self._seen) for key, value in self._present.items())
+        yield from ((key, value, seen) for key, (value, seen) in self._gone.items())
+
+    def restore(self, key: Key, value: Value, seen: float) -> None:
+        """Restore a value as gone: the next update may find it again."""
+        self._gone[key] = (value, seen)
+
+
+class RangeVector:
+    """The values of the evaluations of the last ``window`` seconds, one mapping each."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self.recorded: deque[tuple[float, dict[str, float]]] = deque()
+
+    def update(self, values: Mapping[str, float], now: float) -> None:
+        """Record the current values, and drop those that are older than the window."""
+        if self.recorded and self.recorded[-1][0] == now:
+            self.recorded.pop()
+        self.recorded.append((now, dict(values)))
+        while now - self.recorded[0][0] > self._window:
+            self.recorded.popleft()
+
+    def rows(self) -> Rows[str, float]:
+        """Return the values of all evaluations, oldest first."""
+        return ((key, value, seen) for seen, values in self.recorded for key, value in values.items())
+
+    def restore(self, key: str, value: float, seen: float) -> None:
+        """Restore one value; call it in the order of ``rows``."""
+        if not self.recorded or self.recorded[-1][0] != seen:
+            self.recorded.append((seen, {}))
+        self.recorded[-1][1][key] = value
+
+    def averages_above(self, limit: float) -> Iterator[tuple[str, float]]:
+        """Return each key whose rounded average over the window is above the limit, with that average."""
+        candidates = {key for _, values in self.recorded for key, value in values.items() if value > limit}
+        for key in candidates:
+            mean = rounded(fmean(values[key] for _, values in self.recorded if key in values))
+            if mean > limit:
+                yield key, mean
+
+
+def rounded(value: float) -> float:
+    """Return what ``round(value, 0.000001)`` of PromQL returns: a half is rounded up."""
+    scaled = value * _PRECISION + 0.5
+    return math.floor(scaled) / _PRECISION if math.isfinite(scaled) else value
 
 
 def text(value: object) -> str:
@@ -68,17 +154,30 @@ def job(value: list[Any]) -> tuple[Query, Scope]:
     return Query(query), Scope(scope)
 
 
+def target(value: list[Any]) -> Target:
+    """Return a target. Raises ValueError or TypeError."""
+    query, scope, tenant = value
+    return Target(Query(query), Scope(scope), text(tenant))
+
+
+def target_and_reason(value: list[Any]) -> tuple[Target, Reason]:
+    """Return a target and why it failed. Raises ValueError or TypeError."""
+    of, reason = value
+    return target(of), Reason(reason)
+
+
 def states(value: Mapping[str, Any]) -> dict[str, float]:
-    """Return how many extensions are in each state. Raises KeyError where one is missing."""
+    """Return how many extensions are in each state. Raises KeyError if one is missing."""
     return {state.value: number(value[state.value]) for state in Registration}
 
 
 @dataclass(frozen=True, eq=False)
 class Input(Generic[Key, Value]):
-    """``last_over_time`` of what ``read`` returns, over ``window`` seconds.
+    """``last_over_time`` over ``window`` seconds of what ``read`` returns.
 
-    ``name`` stands in the state file; ``key`` and ``value`` check what is read back from there. What is
-    ``configured`` is known as soon as the exporter runs: only what was removed lately is written.
+    ``name`` is its name in the state file; ``key`` and ``value`` validate what is read from there. If the
+    values are ``configured``, they are known as soon as the exporter runs: the file has only those that were
+    removed lately.
     """
 
     name: str
@@ -89,125 +188,92 @@ class Input(Generic[Key, Value]):
     configured: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class RangeInput:
+class RangeInput(Input[str, float]):
     """What ``read`` returned at each evaluation of the last ``window`` seconds."""
 
-    name: str
-    window: float
-    read: Reader[str, float]
 
-
-AnyInput = Input[Any, Any] | RangeInput
+AnyInput = Input[Any, Any]
 
 
 class SwitchInputs:
-    """The inputs of one switch. ``firing`` gives the labels of the alerts of a name that fired before."""
+    """The inputs of one switch. ``firing`` returns the labels of the alerts of a name that fired before."""
 
     def __init__(
         self, switch: str, declared: Iterable[AnyInput], firing: Callable[[str], Collection[Labels]]
     ) -> None:
         self.switch = switch
         self.now = 0.0
+        self.speed = 1.0
         self.firing = firing
-        self.attempts = Attempts()
-        self.last: dict[Input[Any, Any], LastOverTime[Any, Any]] = {}
-        self.ranges: dict[RangeInput, RangeVector] = {}
-        for each in (TEAMS, *declared):
-            if isinstance(each, RangeInput):
-                self.ranges[each] = RangeVector(each.window)
-            else:
-                self.last[each] = LastOverTime(each.window)
         self.snapshot: SwitchSnapshot | None = None
+        inputs = dict.fromkeys((TEAMS, *declared))
+        self._ranges: dict[AnyInput, RangeVector] = {
+            each: RangeVector(each.window) for each in inputs if isinstance(each, RangeInput)
+        }
+        self._last: dict[AnyInput, LastOverTime[Any, Any]] = {
+            each: LastOverTime(each.window) for each in inputs if each not in self._ranges
+        }
+        self.windows: Mapping[AnyInput, LastOverTime[Any, Any] | RangeVector] = {**self._last, **self._ranges}
         self._configured: Store | None = None
         self._pending: set[AnyInput] = set()
 
-    def observe(self, snapshot: SwitchSnapshot | None, store: Store | None, now: float) -> Iterator[None]:
-        """Update every input; yields after each.
-
-        ``snapshot`` is None for an evaluation that was missed; ``store`` then still has what is configured.
-        """
-        self.snapshot, self._configured, self.now = snapshot, store, now
-        self._pending = {*self.last, *self.ranges}
-        self.attempts.update(snapshot.store.attempts if snapshot else {}, now)
-        if snapshot:
-            self.attempts.offset, self.attempts.speed = snapshot.offset, snapshot.speed
-        yield
-        declared: tuple[AnyInput, ...] = (*self.last, *self.ranges)
-        for each in declared:
+    def observe(self, snapshot: SwitchSnapshot | None, now: float, *, is_missed: bool) -> Iterator[None]:
+        """Update every input; yields after each. In a missed evaluation only what is configured is known."""
+        self.now = now
+        self.snapshot = None if is_missed else snapshot
+        self.speed = snapshot.speed if snapshot else self.speed
+        self._configured = snapshot.store if snapshot else None
+        self._pending = set(self.windows)
+        for each in self.windows:
             self._update(each)
             yield
 
     def __getitem__(self, which: Input[Key, Value]) -> Mapping[Key, Value]:
         """Return the values that count. Raises KeyError for an input that no rule declares."""
-        window = self.last[which]
+        window = self._last[which]
         self._update(which)
         return window.known
 
     def range(self, which: RangeInput) -> RangeVector:
         """Return the values of the last evaluations. Raises KeyError for an undeclared input."""
-        return self.ranges[which]
+        return self._ranges[which]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing counts any longer of a switch that is not there any more."""
-        return not any(window.known for window in self.last.values())
+        """Whether no value counts any more, so that a switch that is gone can be dropped."""
+        return not any(window.known for window in self._last.values())
 
     def _update(self, which: AnyInput) -> None:
         if which not in self._pending:
             return
         self._pending.discard(which)
-        answers = self.snapshot.store if self.snapshot else None
-        if isinstance(which, RangeInput):
-            self.ranges[which].update(which.read(self, answers), self.now)
-        else:
-            values = which.read(self, self._configured if which.configured else answers)
-            self.last[which].update(values, self.now)
+        current = self.snapshot.store if self.snapshot else None
+        values = which.read(self, self._configured if which.configured else current)
+        self.windows[which].update(values, self.now)
 
 
-def by_tenant(metric: Metric) -> Reader[str, float]:
-    """Return a reader of single values by tenant, that of the switch itself by ""."""
-
-    def read(_: SwitchInputs, store: Store | None) -> dict[str, float]:
-        return {
-            tenant: values for tenant, values in _values(store, metric) if isinstance(values, float | int)
-        }
-
-    return read
+def by_tenant(metric: Metric) -> Reader[str, Any]:
+    """Return a reader of what a family has by tenant; the switch itself is tenant ""."""
+    return lambda _, store: dict(_values(store, metric))
 
 
 def by_label(metric: Metric) -> Reader[tuple[str, str], float]:
     """Return a reader of values by tenant and last label."""
-
-    def read(_: SwitchInputs, store: Store | None) -> dict[tuple[str, str], float]:
-        return {
-            (tenant, label): value
-            for tenant, values in _values(store, metric)
-            if not isinstance(values, float | int)
-            for label, value in values.items()
-        }
-
-    return read
-
-
-def states_by_tenant(metric: Metric) -> Reader[str, Mapping[str, float]]:
-    """Return a reader of values by last label, by tenant."""
-
-    def read(_: SwitchInputs, store: Store | None) -> dict[str, Mapping[str, float]]:
-        return {tenant: values for tenant, values in _values(store, metric) if isinstance(values, Mapping)}
-
-    return read
+    return lambda _, store: {
+        (tenant, label): value for tenant, values in _values(store, metric) for label, value in values.items()
+    }
 
 
 def by_node(metric: Metric) -> Reader[str, float]:
-    """Return a reader of values of the switch by node; nodes that are asked one by one have a part each."""
-    read_all = by_label(metric)
-    return lambda inputs, store: {node: value for (_, node), value in read_all(inputs, store).items()}
+    """Return a reader of values of the switch by node; nodes that are polled one by one have a part each."""
+    return lambda _, store: {
+        node: value for _, values in _values(store, metric) for node, value in values.items()
+    }
 
 
-def _values(store: Store | None, metric: Metric) -> Iterator[tuple[str, Values]]:
-    parts = store.snapshot(metric) if store else {}
-    return chain.from_iterable(values.items() for values in parts.values())
+def _values(store: Store | None, metric: Metric) -> Iterator[tuple[str, Any]]:
+    for values in store.snapshot(metric).values() if store else ():
+        yield from values.items()
 
 
 def _teams(_: SwitchInputs, store: Store | None) -> dict[str, str]:
@@ -215,4 +281,4 @@ def _teams(_: SwitchInputs, store: Store | None) -> dict[str, str]:
 
 
 TEAMS = Input("teams", 900.0, _teams, value=text, configured=True)
-"""The label ``team`` of each tenant, "" where it has none: alerts on tenants carry it."""
+"""The label ``team`` of each tenant, "" if it has none: alerts on tenants carry it."""

@@ -1,13 +1,14 @@
-"""Alerts on what the exporter itself sees: whether a switch answers, and how each target fares.
+"""Alerts on what the exporter sees itself: whether a switch responds, and whether each target succeeds.
 
 ``rules`` has all others, and says how to add one.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
 from exporter import freshness
-from exporter.alerting.inputs import Input, RangeInput, SwitchInputs, job
+from exporter.alerting.inputs import Input, RangeInput, SwitchInputs, job, target, target_and_reason
 from exporter.alerting.rule import Due, Rule, of_switch, of_tenant
 from exporter.model import Query, Reason, Scope, Target
 from exporter.store import Store
@@ -36,55 +37,88 @@ def _cycles(_: SwitchInputs, store: Store | None) -> dict[tuple[Query, Scope], f
     return {key: cycle for key, cycle in found.items() if cycle is not None}
 
 
+def _succeeded(_: SwitchInputs, store: Store | None) -> dict[Target, float]:
+    return {of: float(attempt.failure is None) for of, attempt in store.attempts.items()} if store else {}
+
+
+def _failed(_: SwitchInputs, store: Store | None) -> dict[tuple[Target, Reason], float]:
+    """Return what fails, without empty counts of calls: an idle tenant's is empty (wire notes, 2026-10)."""
+    return {
+        (of, failure.reason): 1.0
+        for of, (_, failure, _) in (store.attempts.items() if store else ())
+        if failure and not (failure.reason is Reason.EMPTY and of.query is Query.CALLS)
+    }
+
+
+def _succeeded_at(inputs: SwitchInputs, _: Store | None) -> dict[Target, float]:
+    if inputs.snapshot is None:
+        return {}
+    speed, offset = inputs.snapshot.speed, inputs.snapshot.offset
+    attempts = inputs.snapshot.store.attempts
+    return {of: at * speed + offset for of, (_, _, at) in attempts.items() if at is not None}
+
+
 UP = Input("up", 5 * _MINUTE, _up)
 UPS = RangeInput("ups", 20 * _MINUTE, lambda inputs, _: inputs[UP])
 BREAKER_OPEN = Input("breaker_open", 5 * _MINUTE, _breaker_open)
 INTERVALS = Input("intervals", 15 * _MINUTE, _intervals, key=job, configured=True)
 CYCLES = Input("cycles", 15 * _MINUTE, _cycles, key=job)
+SUCCEEDED = Input("succeeded", 5 * _MINUTE, _succeeded, key=target)
+SUCCEEDED_AT = Input("succeeded_at", 5 * _MINUTE, _succeeded_at, key=target)
+FAILED = Input("failed", 5 * _MINUTE, _failed, key=target_and_reason)
+_ATTEMPTS = (UP, BREAKER_OPEN, SUCCEEDED, FAILED)
 
 
 def _is_settled(inputs: SwitchInputs) -> bool:
-    """Tell whether the switch has answered for 20 minutes.
+    """Return whether the switch has been up for 20 minutes.
 
-    By then a target whose retries were backed off has been asked again, so that what is old or failing is not
-    the end of an outage.
+    By then every target whose retries were backed off has been tried again, so stale values and failures are
+    not the end of an outage.
     """
     ups = [(moment, values[""]) for moment, values in inputs.range(UPS).recorded if "" in values]
     since = any(inputs.now - moment >= _SETTLED_SINCE for moment, _ in ups)
     return since and all(up for _, up in ups)
 
 
+def _failing(inputs: SwitchInputs) -> list[tuple[Target, Reason]]:
+    """Return what fails, with each reason of the last 5 minutes, unless it has succeeded since."""
+    succeeded = inputs[SUCCEEDED]
+    return [failed for failed in inputs[FAILED] if not succeeded.get(failed[0])]
+
+
 def _data_stale(inputs: SwitchInputs) -> Iterator[Due]:
     if not _is_settled(inputs):
         return
-    cycles, speed = inputs[CYCLES], inputs.attempts.speed
-    paces = {
-        key: speed * freshness.pace(interval, cycles.get(key)) for key, interval in inputs[INTERVALS].items()
+    cycles, succeeded_at = inputs[CYCLES], inputs[SUCCEEDED_AT]
+    paces = {key: freshness.pace(interval, cycles.get(key)) for key, interval in inputs[INTERVALS].items()}
+    oldest = {
+        key: freshness.oldest(inputs.now, inputs.speed * pace, _STALE_AFTER) for key, pace in paces.items()
     }
-    stale = inputs.attempts.stale(paces, inputs.now, _STALE_AFTER)
-    for query, count in Counter(target.query for target in stale).items():
+    stale = [of for of, at in succeeded_at.items() if at < oldest.get(of[:2], -math.inf)]
+    never = {of for of, _ in _failing(inputs) if of not in succeeded_at}
+    for query, count in Counter(of.query for of in (*stale, *never)).items():
         yield Due(of_switch(inputs, ("query", query.value)), count)
 
 
-def _tried(inputs: SwitchInputs, scope: Scope, tenant: str = "") -> int:
-    """Return how many things are asked of the installation, or of a tenant."""
-    return sum(inputs.attempts.is_tried(Target(query, scope, tenant)) for query in Query)
+def _polled(inputs: SwitchInputs, scope: Scope, tenant: str = "") -> int:
+    """Return how many queries the switch, or a tenant, is polled for."""
+    return sum(Target(query, scope, tenant) in inputs[SUCCEEDED] for query in Query)
 
 
 def _refusals(inputs: SwitchInputs) -> int:
-    """Count what was refused, where that means that the key of the whole installation is refused; else 0.
+    """Return the number of refused targets if they mean that the switch's own key is refused, else 0.
 
-    So it is when all or three of the things that are asked of the installation are refused, or most of what
-    fails is while the switch does answer and gives nothing valid: after three refusals the exporter tries
-    only now and then, so that few targets are seen to be refused.
+    They do if all, or three, of the queries of the switch are refused. They also do if most failures are
+    refusals while the switch responds without a valid value: after three refusals the exporter tries only now
+    and then, so few targets are seen to be refused.
     """
-    failing = list(inputs.attempts.failures())
-    refused = [target.scope for target, reason in failing if reason is Reason.AUTH]
+    failing = _failing(inputs)
+    refused = [of.scope for of, reason in failing if reason is Reason.AUTH]
     of_installation = refused.count(Scope.SWITCH)
-    if of_installation and of_installation >= min(_tried(inputs, Scope.SWITCH), _ENOUGH_REFUSALS):
+    if of_installation and of_installation >= min(_polled(inputs, Scope.SWITCH), _ENOUGH_REFUSALS):
         return of_installation
-    answers = inputs[UP].get("") == 0 and inputs[BREAKER_OPEN].get("") == 0
-    return len(refused) if answers and len(refused) > len(failing) / 2 else 0
+    responds = inputs[UP].get("") == 0 and inputs[BREAKER_OPEN].get("") == 0
+    return len(refused) if responds and len(refused) > len(failing) / 2 else 0
 
 
 def _key_refused(inputs: SwitchInputs) -> Iterator[Due]:
@@ -98,20 +132,18 @@ def _api_down(inputs: SwitchInputs) -> Iterator[Due]:
 
 
 def _tenant_key_refused(inputs: SwitchInputs) -> Iterator[Due]:
-    """Find tenants of which all, or three, of the things that are asked are refused."""
+    """Find tenants for which all queries, or three, are refused."""
     if inputs[UP].get("") == 0 or _refusals(inputs):
         return
     counts = Counter(
-        target.tenant
-        for target, reason in inputs.attempts.failures()
-        if reason is Reason.AUTH and target.scope is Scope.TENANT
+        of.tenant for of, reason in _failing(inputs) if reason is Reason.AUTH and of.scope is Scope.TENANT
     )
     for tenant, count in counts.items():
-        if count >= _ENOUGH_REFUSALS or count >= _tried(inputs, Scope.TENANT, tenant):
+        if count >= _ENOUGH_REFUSALS or count >= _polled(inputs, Scope.TENANT, tenant):
             yield of_tenant(inputs, tenant, value=count)
 
 
-# One alert in six lines, which the formatter would make twelve.
+# Unformatted: six lines an alert instead of twelve.
 # fmt: off
 WATCHDOG = Rule("SoftswitchWatchdog", "none", "monitoring",
     "Alerting works.",
@@ -121,19 +153,20 @@ DATA_STALE = Rule("SoftswitchDataStale", "warning", "monitoring",
     "Values are stale or missing.",
     "{switch} has returned no value for {value} of its {query} targets in more than three intervals. "
     "Alerts on these values cannot fire.",
-    condition=_data_stale, inputs=(UP, UPS, INTERVALS, CYCLES), pending_for=15 * _MINUTE)
+    condition=_data_stale, inputs=(*_ATTEMPTS, UPS, INTERVALS, CYCLES, SUCCEEDED_AT),
+    pending_for=15 * _MINUTE)
 API_DOWN = Rule("SoftswitchApiDown", "critical", "switch",
     "The API of a soft-switch is down.",
     "The API of {switch} has returned no valid response for several minutes. "
     "The state of its nodes and tenants is unknown.",
-    condition=_api_down, inputs=(UP, BREAKER_OPEN), pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
+    condition=_api_down, inputs=_ATTEMPTS, pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
 KEY_REFUSED = Rule("SoftswitchKeyRefused", "critical", "switch",
     "A soft-switch refuses the exporter's API key.",
     "{switch} refused {value} of the latest requests. Check the API key of the exporter.",
-    condition=_key_refused, inputs=(UP, BREAKER_OPEN), pending_for=2 * _MINUTE)
+    condition=_key_refused, inputs=_ATTEMPTS, pending_for=2 * _MINUTE)
 TENANT_KEY_REFUSED = Rule("SoftswitchKeyRefused", "warning", "tenant",
     "A soft-switch refuses requests for a tenant.",
     "{switch} refused {value} of the latest requests for {tenant}. "
     "Either its key is wrong, or the tenant does not exist.",
-    condition=_tenant_key_refused, inputs=(UP, BREAKER_OPEN), pending_for=10 * _MINUTE)
+    condition=_tenant_key_refused, inputs=_ATTEMPTS, pending_for=10 * _MINUTE)
 # fmt: on

@@ -1,4 +1,4 @@
-"""One alert rule: what it is called and tells, when it is due, and what it reads for that."""
+"""One alert rule: its name, texts and durations, its condition, and the inputs that this reads."""
 
 import math
 import string
@@ -9,13 +9,12 @@ from typing import NamedTuple
 from exporter.alerting.inputs import TEAMS, AnyInput, Labels, SwitchInputs
 
 _RUNBOOKS = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks"
-_SECONDS_A_DAY = 86_400
 
 
 class Due(NamedTuple):
-    """An alert that is due: the labels that tell it apart, and the figures that its description tells.
+    """An alert that is due: the labels that identify it, and the figures of its description.
 
-    ``team`` is no part of the identity: a tenant that changes its team has the same alerts as before.
+    ``team`` is not part of the identity: a tenant that changes its team keeps its alerts.
     """
 
     labels: Labels
@@ -32,7 +31,7 @@ def of_switch(inputs: SwitchInputs, *more: tuple[str, str]) -> Labels:
 def of_tenant(
     inputs: SwitchInputs, tenant: str, *more: tuple[str, str], value: float = 0.0, threshold: float = 0.0
 ) -> Due:
-    """Return an alert on a tenant that is due."""
+    """Return an alert on a tenant."""
     labels = of_switch(inputs, ("tenant", tenant), *more)
     return Due(labels, value, threshold, inputs[TEAMS].get(tenant, ""))
 
@@ -42,11 +41,11 @@ Condition = Callable[[SwitchInputs], Iterable[Due]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One alert. Durations are seconds; ``severity`` is "" where the threshold that was crossed gives it.
+    """One alert rule. Durations are seconds; ``severity`` is "" if the crossed threshold has it.
 
-    ``description`` names labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
-    ``pending_for``: how long its condition must hold. ``keep_firing_for``: how long it outlives it.
-    ``inputs``: all that ``condition`` reads. Without a condition it is always due, once for all switches.
+    ``description`` has labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
+    ``pending_for`` and ``keep_firing_for`` are ``for`` and ``keep_firing_for`` of Prometheus.
+    ``inputs``: everything that ``condition`` reads. Without a condition it is always due, for no switch.
     """
 
     name: str
@@ -65,7 +64,7 @@ class Rule:
         return {"alertname": self.name, **severity, "scope": self.scope, **dict(due)}
 
     def annotations(self, due: Labels, value: float, threshold: float) -> Mapping[str, str]:
-        """Return the annotations of an alert. Raises KeyError where a label is missing."""
+        """Return the annotations of an alert. Raises KeyError if a label is missing."""
         names = {**dict(due), "value": Figure(value), "threshold": Figure(threshold)}
         return {
             "summary": self.summary,
@@ -75,7 +74,7 @@ class Rule:
 
     @property
     def label_names(self) -> frozenset[str]:
-        """The labels that tell alerts of the rule apart: those that its description names."""
+        """The labels that identify an alert of the rule: those in its description."""
         named = {name for _, name, _, _ in string.Formatter().parse(self.description) if name}
         severity = set() if self.severity else {"severity"}
         return frozenset(named - {"value", "threshold"} | severity)
@@ -85,7 +84,7 @@ Identity = tuple[Rule, Labels]
 
 
 class Figure(float):
-    """A value in a description, as the templates of Prometheus write it.
+    """A value in a description, formatted as the templates of Prometheus do.
 
     Formats: ``percentage``, ``duration``, those of float, and none.
     """
@@ -104,26 +103,23 @@ class Figure(float):
 
 
 def _significant(value: float) -> str:
-    """Return four significant digits, as ``%.4g`` does."""
+    """Return four significant digits, as Go's ``%.4g`` does."""
     if not math.isfinite(value):
         return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
     return f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:
-    """Return ``humanizeDuration`` of whole seconds: a license is told in days, and a day has 86,400."""
+    """Return ``humanizeDuration`` of whole seconds."""
     if not math.isfinite(seconds):
         return _significant(seconds)
     if abs(seconds) < 1:
         return f"{_significant(seconds)}s"
     sign = "-" if seconds < 0 else ""
-    days, rest = divmod(int(abs(seconds)), _SECONDS_A_DAY)
-    hours, rest = divmod(rest, 3600)
-    minutes, rest = divmod(rest, 60)
-    if days:
-        return f"{sign}{days}d {hours}h {minutes}m {rest}s"
-    if hours:
-        return f"{sign}{hours}h {minutes}m {rest}s"
-    if minutes:
-        return f"{sign}{minutes}m {rest}s"
-    return f"{sign}{_significant(abs(seconds))}s"
+    minutes, rest = divmod(int(abs(seconds)), 60)
+    if not minutes:
+        return f"{sign}{_significant(abs(seconds))}s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days}d", f"{hours}h", f"{minutes}m", f"{rest}s"]
+    return sign + " ".join(parts[0 if days else 1 if hours else 2 :])

@@ -2,25 +2,25 @@
 
 To add one:
 
-1. Here: a function that yields what is due, a ``Rule`` with that condition and its inputs, and the rule's
-   entry in ``RULES``. An ``Input`` that no rule has yet says which metric it reads and, as the range in the
-   expression of the YAML does, for how long a value counts. It is then remembered, also over a restart: its
-   name is a key of the state file, unique and never changed.
+1. Here: a function that yields what is due, and a ``Rule`` with this condition and the inputs that it reads.
+   A new ``Input`` names the metric and, as the range in the YAML does, for how long a value counts. It is
+   restored after a restart: its name is a key of the state file, unique and never changed.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
    ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
    What mutes it is in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
-4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with that in
-   the YAML, and a line in ``TOLD`` of ``tests/e2e/test_both_ways.py``.
+4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with the YAML,
+   and a line in ``TOLD`` of ``tests/e2e/test_both_ways.py``.
 5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m
-   tests.differential`` says which alerts never occurred.
+   tests.differential`` reports which alerts never occurred.
 
-Alerts that need a long history, or what only Prometheus knows, are Prometheus's alone.
+Alerts that need a long history, or data that only Prometheus has, are Prometheus's alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+from exporter.alerting import monitoring_rules
 from exporter.alerting.inputs import (
     Input,
     RangeInput,
@@ -31,14 +31,6 @@ from exporter.alerting.inputs import (
     by_tenant,
     pair,
     states,
-    states_by_tenant,
-)
-from exporter.alerting.monitoring_rules import (
-    API_DOWN,
-    DATA_STALE,
-    KEY_REFUSED,
-    TENANT_KEY_REFUSED,
-    WATCHDOG,
 )
 from exporter.alerting.rule import Due, Rule, of_switch, of_tenant
 from exporter.metrics import catalogue
@@ -54,12 +46,12 @@ _Values = Callable[[SwitchInputs], Mapping[str, float]]
 
 
 def _threshold(name: str, metric: Metric, window: float) -> Input[tuple[str, str], float]:
-    """Declare what the configuration sets by tenant, or for the switch, and by last label."""
+    """Declare values of the configuration by tenant and last label; the switch is tenant ""."""
     return Input(name, window, by_label(metric), key=pair, configured=True)
 
 
 def _share(used: Input[str, float], limits: _Values) -> Reader[str, float]:
-    """Return a reader of the share of its limit that each one uses, as far as both are known."""
+    """Return a reader of the share of its limit that each one uses, if both are known."""
 
     def read(inputs: SwitchInputs, _: Store | None) -> dict[str, float]:
         values = inputs[used]
@@ -71,7 +63,7 @@ def _share(used: Input[str, float], limits: _Values) -> Reader[str, float]:
 
 
 def _registered_ratios(inputs: SwitchInputs) -> dict[str, float]:
-    """Return the share of each tenant's phones that is registered, where more than half are known."""
+    """Return each tenant's share of registered extensions, if more than half have a known state."""
     is_on, is_off, is_unknown = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
     return {
         tenant: states[is_on] / known
@@ -81,7 +73,7 @@ def _registered_ratios(inputs: SwitchInputs) -> dict[str, float]:
 
 
 def _watched_states(inputs: SwitchInputs, store: Store | None) -> dict[tuple[str, str], float]:
-    """Return the states of the watched phones: of all others there may be 250,000."""
+    """Return the states of the watched extensions only: there may be 250,000 others."""
     phones = store.snapshot(catalogue.EXTENSION_REGISTERED).get("", {}) if store else {}
     found = {}
     for tenant, extension in inputs[WATCHED]:
@@ -108,7 +100,7 @@ TENANT_LIMITS = Input("tenant_limits", 5 * _MINUTE, by_tenant(catalogue.TENANT_C
 TENANT_USED = RangeInput(
     "tenant_used", 5 * _MINUTE, _share(TENANT_CHANNELS, lambda inputs: inputs[TENANT_LIMITS])
 )
-EXTENSIONS = Input("extensions", 15 * _MINUTE, states_by_tenant(catalogue.TENANT_EXTENSIONS), value=states)
+EXTENSIONS = Input("extensions", 15 * _MINUTE, by_tenant(catalogue.TENANT_EXTENSIONS), value=states)
 HAD_PHONES = Input(
     "had_phones",
     _HOUR,
@@ -127,7 +119,7 @@ def _license_expiring(inputs: SwitchInputs) -> Iterator[Due]:
 
 
 def _license_imminent(inputs: SwitchInputs) -> Iterator[Due]:
-    """Tell whether this is the last day: a switch counts whole ones. Without a threshold it is never due."""
+    """Find a license in its last day: a switch counts whole days. Without a threshold it is never due."""
     left = inputs[LICENSE].get("")
     if left is not None and left <= _A_DAY and inputs[LICENSE_THRESHOLDS]:
         yield Due(of_switch(inputs), left)
@@ -149,11 +141,7 @@ def _tenant_channels_near_limit(inputs: SwitchInputs) -> Iterator[Due]:
         yield of_tenant(inputs, tenant, value=used)
 
 
-def _below(
-    values: _Values,
-    thresholds: Input[tuple[str, str], float],
-    inputs: SwitchInputs,
-) -> Iterator[Due]:
+def _below(values: _Values, thresholds: Input[tuple[str, str], float], inputs: SwitchInputs) -> Iterator[Due]:
     """Find tenants whose value is below the threshold of a severity."""
     found = values(inputs)
     for (tenant, severity), threshold in inputs[thresholds].items():
@@ -163,7 +151,7 @@ def _below(
 
 
 def _registrations_lost(inputs: SwitchInputs) -> Iterator[Due]:
-    """Find tenants that had a phone within the hour and have none. It stays until one is back."""
+    """Find tenants without a registered extension that had one within the hour, or whose alert fires."""
     silent = [tenant for tenant, ratio in _registered_ratios(inputs).items() if ratio == 0]
     recent = inputs[HAD_PHONES]
     is_long_ago = any(tenant not in recent for tenant in silent)
@@ -187,7 +175,7 @@ _NODE_TEXTS = (
     "{node} of {switch} uses {value:percentage} of its channels.",
 )
 
-# One alert in six lines, which the formatter would make twelve.
+# Unformatted: six lines an alert instead of twelve.
 # fmt: off
 LICENSE_EXPIRING = Rule("SoftswitchLicenseExpiring", "", "license",
     "The license of a soft-switch is about to expire.",
@@ -233,21 +221,10 @@ WATCHED_EXTENSION_DOWN = Rule("SoftswitchWatchedExtensionDown", "warning", "exte
     condition=_watched_extension_down, inputs=(WATCHED, REGISTERED), pending_for=10 * _MINUTE)
 # fmt: on
 
-RULES = (
-    WATCHDOG,
-    DATA_STALE,
-    API_DOWN,
-    KEY_REFUSED,
-    TENANT_KEY_REFUSED,
-    LICENSE_EXPIRING,
-    LICENSE_IMMINENT,
-    NODE_MISSING,
-    NODE_CHANNELS_NEAR_LIMIT,
-    NODE_CHANNELS_AT_LIMIT,
-    BALANCE_LOW,
-    TENANT_REGISTRATIONS_LOST,
-    TENANT_REGISTRATIONS_LOW,
-    TENANT_CHANNELS_NEAR_LIMIT,
-    WATCHED_EXTENSION_DOWN,
+RULES = tuple(
+    rule
+    for module in (vars(monitoring_rules), globals())
+    for rule in module.values()
+    if isinstance(rule, Rule)
 )
-"""All of them, in the order of the rule files."""
+"""Every rule that is declared above or in ``monitoring_rules``, in the order of the rule files."""

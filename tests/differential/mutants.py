@@ -11,22 +11,23 @@ import exporter.alerting
 _PACKAGE = "exporter.alerting"
 _MUTANT = "mutant_alerting"
 # Each imports only those before it.
-_MODULES = ["windows", "inputs", "rule", "monitoring_rules", "rules", "engine", "state"]
+_MODULES = ["inputs", "rule", "monitoring_rules", "rules", "engine", "state"]
 
 DAEMONS = (
     # module, what stands there, what stands there in the mutant
     ("rules", "pending_for=3 * _MINUTE", "pending_for=2 * _MINUTE"),
     ("monitoring_rules", "keep_firing_for=5 * _MINUTE", "keep_firing_for=6 * _MINUTE"),
-    ("windows", "now - seen <= self._window", "now - seen < self._window"),
-    ("windows", "> self._window:", ">= self._window:"),
-    ("windows", "if mean > limit", "if mean >= limit"),
-    ("windows", "_ATTEMPTS_WINDOW = 300.0", "_ATTEMPTS_WINDOW = 240.0"),
-    ("windows", "if not self._is_well(target)", ""),
-    ("windows", "if len(self.present) > len(attempts)", "if False"),
-    ("windows", "self.failed[target, before] = self.seen", "pass"),
-    ("inputs", "if which not in self._pending", "if which in self.last and self.last[which].known"),
-    ("inputs", "self._configured if which.configured else answers", "answers"),
+    ("inputs", "now - seen <= self._window", "now - seen < self._window"),
+    ("inputs", "> self._window:", ">= self._window:"),
+    ("inputs", "if mean > limit", "if mean >= limit"),
+    ("inputs", "if which not in self._pending", "if which in self._last and self._last[which].known"),
+    ("inputs", "self._configured if which.configured else current", "current"),
     ("inputs", "store.labels.items()}", "()}"),
+    ("monitoring_rules", '"succeeded_at", 5 *', '"succeeded_at", 4 *'),
+    ("monitoring_rules", '"failed", 5 *', '"failed", 4 *'),
+    ("monitoring_rules", "if not succeeded.get(failed[0])", ""),
+    ("monitoring_rules", "if of not in succeeded_at", ""),
+    ("monitoring_rules", "and of.query is Query.CALLS", ""),
     ("monitoring_rules", "20 * _MINUTE", "18 * _MINUTE"),
     ("monitoring_rules", "and not _refusals(inputs)", ""),
     ("monitoring_rules", "_ENOUGH_REFUSALS = 3", "_ENOUGH_REFUSALS = 4"),
@@ -40,7 +41,7 @@ DAEMONS = (
     ("engine", "value, threshold, None\n", "value, threshold, alert.ending_since\n"),
     ("engine", "or alert.state is State.RESOLVED", ""),
     ("engine", "for missed in self._missed(now)", "for missed in ()"),
-    ("state", "ranges[name].restore(text(key), number(value), at)", "pass"),
+    ("state", "window.restore(which.key(key), which.value(value), _seen(age, now))", "pass"),
 )
 
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
-from exporter.alerting import monitoring_rules, rules
+from exporter.alerting import rules
 from tests.differential.play import MINUTES, Scenario
 from tests.rule_files import RULES, Document, Rule, name_of, needed
 
-NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule is not monitoring_rules.WATCHDOG))
+NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule.condition))
 
 _TOGETHER = 25
 """Scenarios of one promtool test, each with a switch of its own: its rules are evaluated once for all."""

@@ -164,12 +164,18 @@ class _Days:
         self.store = Store("pbx", stale_after=3, max_series=1000)
         self.minute = 0
 
-    def pass_minutes(self, count: int, families: Families, *, up: bool = True) -> list[tuple[State, float]]:
+    def labels(self) -> list[dict[str, str]]:
+        """Return the labels of all alerts."""
+        return [alert.labels for alert in self.engine.alerts.by_identity.values()]
+
+    def pass_minutes(
+        self, count: int, families: Families, *, up: bool = True, offset: float = 0, speed: float = 1
+    ) -> list[tuple[State, float]]:
         """Evaluate for some minutes; return the states and values of the alerts then."""
         for metric, values in families.items():
             self.store.set(metric, "ACME" if "tenant" in metric.labels else "", values)
         for _ in range(count):
-            snapshot = SwitchSnapshot(self.store, up=up, breaker_open=False, offset=0)
+            snapshot = SwitchSnapshot(self.store, up, breaker_open=False, offset=offset, speed=speed)
             for _ in self.engine.evaluate({"pbx": snapshot}, self.minute * 60):
                 pass
             self.minute += 1
@@ -217,6 +223,62 @@ def test_a_monitoring_rule_alone(
     days.store.record(target, None, now=days.minute * 60, wall=0)
 
     assert days.pass_minutes(1 + int(rule.keep_firing_for / 60), {})[0][0] is State.RESOLVED
+
+
+_BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")
+_CHANNELS = Target(Query.CHANNELS, Scope.TENANT, "ACME")
+
+
+def test_a_failure_counts_until_the_next_success() -> None:
+    """Each reason counts for 5 minutes after it was last seen, also after the tenant left."""
+    days = _Days(monitoring_rules.TENANT_KEY_REFUSED)
+    for reason in (Reason.AUTH, Reason.HTTP):
+        days.store.record(_BALANCE, Failure(reason, ""), now=0, wall=0)
+        assert days.pass_minutes(1, {})
+    days.store.drop_tenants({"ACME"})
+    assert days.pass_minutes(4, {})
+    assert days.pass_minutes(1, {}) == []
+
+    for failure in (Failure(Reason.AUTH, ""), Failure(Reason.HTTP, "")):
+        days.store.record(_BALANCE, failure, now=0, wall=0)
+        assert days.pass_minutes(1, {})
+    days.store.record(_BALANCE, None, now=0, wall=0)
+    assert days.pass_minutes(1, {}) == []
+
+
+def test_a_success_becomes_stale_after_three_intervals() -> None:
+    """Also after a failure or a restart of the exporter; an idle tenant's calls do not fail."""
+    days = _Days(monitoring_rules.DATA_STALE)
+    days.pass_minutes(20, {})
+    days.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
+    days.store.record(_BALANCE, None, now=20 * 60, wall=0)
+    days.pass_minutes(1, {})
+    days.store.record(_BALANCE, Failure(Reason.HTTP, ""), now=21 * 60, wall=0)
+    days.store.record(_OF_TENANT, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
+    days.store.record(_CHANNELS, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
+    assert [labels["query"] for labels in days.labels()] == []
+    days.pass_minutes(1, {})
+    assert [labels["query"] for labels in days.labels()] == ["channels"]
+    attempts = days.store.attempts
+    days.store = Store("pbx", stale_after=3, max_series=1000)
+    days.store.attempts = {of: each._replace(succeeded_at=None) for of, each in attempts.items()}
+    days.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
+    days.pass_minutes(2, {})
+    assert [labels["query"] for labels in days.labels()] == ["channels"]
+    days.pass_minutes(1, {})
+    assert {labels["query"] for labels in days.labels()} == {"channels", "balance"}
+
+
+def test_times_of_the_store_become_moments() -> None:
+    """Its clock is ahead by an offset, and goes faster in tests."""
+    days = _Days(monitoring_rules.DATA_STALE)
+    days.pass_minutes(20, {})
+    days.store.set_interval(Query.BALANCE, Scope.TENANT, 30)
+    days.store.record(_BALANCE, None, now=100, wall=0)
+    days.pass_minutes(4, {}, offset=1000.0, speed=2.0)
+    assert days.labels() == []
+    days.pass_minutes(1, {}, offset=1000.0, speed=2.0)
+    assert [labels["query"] for labels in days.labels()] == ["balance"]
 
 
 def test_every_rule_has_a_case() -> None:
