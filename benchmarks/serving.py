@@ -24,7 +24,7 @@ from exporter.app import collect_garbage_less
 from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.store import Store
-from exporter.web.streaming import stream_metrics
+from exporter.web.responses import stream_metrics
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

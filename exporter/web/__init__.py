@@ -1,14 +1,13 @@
-"""The pages of the exporter.
+"""The web server of the exporter.
 
-server      routes, and everything put together
-listener    the addresses that are listened on, and the connections that are accepted
-limits      how many connections and requests there may be
-access      who may ask for what
-passwords   whose password is right, without bcrypt's price for each scrape
-web_config  the file of --web.config.file, its TLS context, read again when it changes
-streaming   large answers, in slices, and which format and encoding a scraper is given
-status      what is known of each switch, as JSON
-pages       the status page, from ``templates`` and ``static``
+server      routes, start and stop
+listener    listening sockets and accepted connections
+limits      limits on connections, concurrent requests and their duration
+access      client certificates, passwords, hosts, cross-site requests
+passwords   basic authentication without the cost of bcrypt on every scrape
+web_config  the file of --web.config.file, and loading it again when it changes
+responses   scrapes and the status page (``templates``, ``static``), written in slices
+status      the state of each switch, as JSON
 """
 
 from exporter.web.access import HEALTHY

@@ -1,8 +1,8 @@
 """Access control: client certificates, passwords, the Host header, and requests from other sites.
 
-The Host header is checked against DNS rebinding: another site can resolve its own name to the address of the
-exporter, so that a browser takes both for one origin and lets that site read and send everything. But the
-browser still sends the name of that site in ``Host``.
+The check of the Host header prevents DNS rebinding: another site can resolve its own name to the exporter's
+address, and a browser then lets that site read and send everything. But the browser still sends the name of
+that site in ``Host``.
 """
 
 import ipaddress
@@ -21,24 +21,21 @@ from exporter.config import WebConfiguration
 from exporter.web.passwords import Passwords, Verdict, credentials
 
 _INSIDE = (".localhost", ".svc", ".svc.cluster.local")
-"""Ends of names that nobody can own on the Internet: of this machine, and of services in Kubernetes."""
+"""Suffixes that cannot be registered on the Internet: this machine, and services in Kubernetes."""
 
 _PORT = re.compile(r":[0-9]*\Z")
 
 HEALTHY = "/-/healthy"
-"""The one page that needs no password: probes have none."""
+"""The one path without a password, for liveness probes."""
 
-_NAMES = {"DNS", "email", "IP Address", "URI"}
-"""The kinds of alternative names that are compared, as in the toolkit."""
+_SAN_KINDS = {"DNS", "email", "IP Address", "URI"}
+"""The kinds of subject alternative names that are compared, as in exporter-toolkit."""
 
 _READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
 class Hosts:
-    """The hosts that are allowed: addresses, names without a dot, and what the operator named.
-
-    ``external_url`` is where a proxy publishes the exporter.
-    """
+    """The allowed hosts: IP addresses, names without a dot, listen addresses, ``external_url``'s host."""
 
     def __init__(
         self, listen_addresses: Sequence[tuple[str | None, int]] = (), external_url: str | None = None
@@ -49,22 +46,22 @@ class Hosts:
         self.external_origin = f"{external.scheme}://{external.netloc}".lower() if external_url else None
 
     def allows(self, host: str | None) -> bool:
-        """Tell whether a ``Host`` header names this exporter. Every browser sends one; None is no browser."""
+        """Return whether a ``Host`` header is allowed. None is: every browser sends the header."""
         if host is None:
             return True
         name = _host_name(_PORT.sub("", host))
         if name in self._names or name.endswith(_INSIDE):
             return True
-        # A name without a dot, localhost for one, cannot be registered; it is of this machine or network.
+        # A name without a dot, such as localhost, cannot be registered.
         return _is_address(name) or "." not in name
 
 
 def host_refusal(host: str) -> str:
-    """Return what is wrong with a host, and what to do about it."""
+    """Return the error message for a host that is not allowed."""
     shown = "".join(letter for letter in host[:100] if letter.isprintable())
     return (
-        f"The host of this request, {shown!r}, is not known to be a name of this exporter. If it is one, "
-        f"start the exporter with --web.external-url=http://{shown} (or https)."
+        f"Unknown host {shown!r} in this request. If it is a name of this exporter, start the exporter with "
+        f"--web.external-url=http://{shown} (or https)."
     )
 
 
@@ -81,10 +78,7 @@ def _is_address(name: str) -> bool:
 
 
 class Access:
-    """The rules of a web configuration. ``apply`` exchanges them while requests come in.
-
-    ``known_hosts`` are those that this exporter answers for; what is at ``open_paths`` it shows to all.
-    """
+    """The access rules of a web configuration. ``open_paths`` can be read with any ``Host``."""
 
     def __init__(
         self,
@@ -100,9 +94,9 @@ class Access:
         self._context: ssl.SSLContext | None = None
 
     def apply(self, configuration: WebConfiguration, context: ssl.SSLContext | None) -> None:
-        """Apply these rules from the next request on. Passwords that were right stay known.
+        """Replace the rules. Passwords of unchanged users stay verified.
 
-        A connection that was not made with ``context`` is ended with its next answer.
+        A connection that was not made with ``context`` ends after its next response.
         """
         self._context = context
         tls = configuration.tls_server_config
@@ -116,7 +110,7 @@ class Access:
         )
 
     def guard(self, application: web.Application) -> None:
-        """Put the rules before every page of an application, those that do not exist too."""
+        """Apply the rules to every request of an application, also for paths that do not exist."""
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -135,7 +129,7 @@ class Access:
         certificate = request.get_extra_info("peercert") or {}
         if self._allowed_names and not self._allowed_names & certificate_names(certificate):
             refusal = _plain_text(
-                HTTPStatus.FORBIDDEN, "The client certificate has none of the names in client_allowed_sans."
+                HTTPStatus.FORBIDDEN, "The client certificate has no name that client_allowed_sans contains."
             )
             refusal.force_close()
             return refusal
@@ -146,25 +140,28 @@ class Access:
         if self._is_of_unknown_host(request):
             return _plain_text(HTTPStatus.FORBIDDEN, host_refusal(request.headers[hdrs.HOST]))
         if request.method not in _READING and self._is_of_another_site(request):
-            return _plain_text(HTTPStatus.FORBIDDEN, "Another site made the browser send this.")
+            return _plain_text(
+                HTTPStatus.FORBIDDEN,
+                "Cross-site request: a page of another site made the browser send it.",
+            )
         return None
 
     def _is_of_unknown_host(self, request: web.Request) -> bool:
-        """Tell whether it may have come through the name of another site.
+        """Return whether the request may have come through the name of another site.
 
-        With TLS the browser would not have accepted the certificate, and with a password it would not have
-        sent one for that name.
+        TLS and passwords protect by themselves: the browser rejects the certificate for that name, or has no
+        password for it.
         """
         is_protected = self._passwords.needed or request.get_extra_info("sslcontext") is not None
         is_open = request.method in _READING and request.path in self._open_paths
         return not (is_protected or is_open or self._hosts.allows(request.headers.get(hdrs.HOST)))
 
     def _is_of_another_site(self, request: web.Request) -> bool:
-        """Tell whether a browser sent this for a page of another site. Other programs send neither header."""
+        """Return whether a browser sent this for a page of another site. Other clients omit both headers."""
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site not in {"same-origin", "none"}
-        # Older browsers, and all of them over HTTP, say no more than this.
+        # Older browsers, and all browsers over HTTP, send only Origin.
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or origin.lower() == self._hosts.external_origin:
             return False
@@ -181,12 +178,12 @@ class Access:
         if verdict is Verdict.BUSY:
             return _plain_text(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                "Too many passwords wait to be checked; try again.",
+                "Too many passwords are waiting to be checked. Try again.",
                 {hdrs.RETRY_AFTER: "1"},
             )
         return _plain_text(
             HTTPStatus.UNAUTHORIZED,
-            "A user and the right password are needed.",
+            "A valid user and password are required (see basic_auth_users in --web.config.file).",
             {hdrs.WWW_AUTHENTICATE: 'Basic realm="softswitch-exporter", charset="UTF-8"'},
         )
 
@@ -196,12 +193,12 @@ def _plain_text(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | 
 
 
 def certificate_names(certificate: Mapping[str, Any]) -> set[str]:
-    """Return the alternative names (SAN) of a certificate, as Python gives it."""
-    return {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
+    """Return the subject alternative names of a certificate in Python's format."""
+    return {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _SAN_KINDS}
 
 
 def _plain(name: str) -> str:
-    """Return an IP address in its one short form, as Go compares it, and any other name as it is."""
+    """Return an IP address in its short form, as Go compares it, and any other name unchanged."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:

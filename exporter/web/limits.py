@@ -1,7 +1,7 @@
-"""How many connections there may be, and how many requests at a time.
+"""Limits on connections, on concurrent requests and on the duration of a request.
 
-Each connection holds a file descriptor. Without a limit 1,024 idle clients left none for the switches, for
-files and for scrapes (seen 2026-11).
+Each connection uses a file descriptor. Without a limit, 1,024 idle clients left none for switches, files and
+scrapes (seen 2026-11).
 """
 
 import asyncio
@@ -13,28 +13,32 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 SCRAPES = 40
-"""At a time, as node_exporter has it. A scrape of 100,000 series is 10 MB that wait for who reads slowly."""
+"""Concurrent scrapes, as in node_exporter. A scrape of 100,000 series has 10 MB, kept for a slow reader."""
 
 STATUSES = 8
-"""At a time. One of 5,000 tenants takes a tenth of a second of CPU (2026-11)."""
+"""Concurrent requests for the status. One of 5,000 tenants takes 0.1 s of CPU (2026-11)."""
 
 REQUEST_SECONDS = 120.0
-"""Longer than anybody's scrape_timeout: who still reads then does not count what was read."""
+"""Maximum duration of a request: longer than any scrape_timeout, so that the reader has given up."""
 
 _MOST_CONNECTIONS = 500
 _DESCRIPTORS = 65_536
 _PROTECTED = 1.0
-"""Seconds for which a request is not ended in favor of a new one: most scrapes are read by then."""
+"""Seconds for which a new request does not end a running one: most scrapes are finished by then."""
+
+# The standard library's logger: exporter.logs limits how often it repeats a line.
+_log = logging.getLogger("exporter.web.connection")
 
 
 class Connection:
-    """One of them. ``end`` closes it at once, without waiting for its client."""
+    """An open connection. ``end`` closes it at once, without waiting for its client."""
 
     __slots__ = ("active_at", "client", "end", "requests", "socket")
 
@@ -47,38 +51,35 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it still holds its file descriptor."""
+        """Whether it still has its file descriptor."""
         return self.socket.fileno() >= 0
 
 
 class Connections:
-    """All of them, at most ``most``."""
+    """The open connections, at most ``most``."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
         self._by_descriptor: dict[int, Connection] = {}
-        # The standard library's: exporter.logs limits how often its lines are repeated.
-        self._log = logging.getLogger("exporter.web.connection")
 
     def admit(self, sock: socket.socket, address: str) -> Connection | None:
-        """Return a new connection; None, and nothing is kept, where it must be refused.
+        """Return a new connection, or None if it must be refused.
 
-        Beyond the limit, another connection is ended: of the client with the most connections, the one that
-        has been idle for longest, or else the one whose request has been running for longest.
+        Beyond the limit, a connection of the client with the most connections ends: the one that has been
+        idle for longest, or else the one with the oldest request.
         """
-        client = client_of(address)
         if len(self._by_descriptor) >= self._most:
-            self._by_descriptor = {n: open_ for n, open_ in self._by_descriptor.items() if open_.is_open}
+            self._by_descriptor = {n: one for n, one in self._by_descriptor.items() if one.is_open}
         if len(self._by_descriptor) >= self._most and not self.end_one():
-            self._log.warning("connection refused: all others are busy")
+            _log.warning("connection refused: all others are busy")
             return None
-        connection = Connection(sock, client, self._clock())
+        connection = Connection(sock, client_of(address), self._clock())
         self._by_descriptor[sock.fileno()] = connection
         return connection
 
     def end_one(self) -> bool:
-        """End the connection that is needed least; return whether there was one."""
+        """End the least useful connection; return whether there was one."""
         now = self._clock()
         counts = Counter(connection.client for connection in self._by_descriptor.values())
         most = max(counts.values(), default=0)
@@ -90,13 +91,13 @@ class Connections:
         ]
         if not candidates:
             return False
-        self._log.warning("too many connections: the one that has been idle for longest is ended")
+        _log.warning("too many connections: closed the one that was idle for longest")
         self._by_descriptor.pop(min(candidates)[2]).end()
         return True
 
     @contextlib.contextmanager
     def request(self, descriptor: int) -> Iterator[None]:
-        """Take note that a request of a connection is being answered."""
+        """Mark a connection as busy with a request."""
         connection = self._by_descriptor.get(descriptor)
         if connection is None:
             yield
@@ -110,7 +111,7 @@ class Connections:
             connection.active_at = self._clock()
 
     def close(self) -> None:
-        """End all of them."""
+        """End all connections."""
         for connection in self._by_descriptor.values():
             if connection.is_open:
                 connection.end()
@@ -118,7 +119,7 @@ class Connections:
 
 
 def client_of(address: str) -> str:
-    """Return the key of a client: its IPv4 address, or its /64 of IPv6, which one client has for itself."""
+    """Return the key of a client: its IPv4 address, or its IPv6 /64, which usually belongs to one client."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -131,7 +132,7 @@ def client_of(address: str) -> str:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process have as many file descriptors as it may, up to 65,536, as programs in Go do."""
+    """Raise this process's limit of file descriptors to the maximum, up to 65,536, as Go does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if resource.RLIM_INFINITY != soft < wanted:
@@ -139,88 +140,88 @@ def raise_descriptor_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections of clients there may be: half of the file descriptors, and 500 at most.
+    """Return the limit of connections: half of the file descriptors, and 500 at most.
 
-    The other half is for the switches, for Alertmanagers and for files.
+    The other half is for switches, Alertmanagers and files.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, soft // 2))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class _Running:
-    """A request that is being answered. ``end`` aborts its connection."""
-
-    __slots__ = ("client", "end", "since")
-
-    def __init__(self, request: web.Request, now: float) -> None:
-        self.client = client_of(request.remote or "")
-        self.since = now
-        transport = request.transport
-        self.end = transport.abort if transport else lambda: None
+    request: web.Request
+    client: str
+    since: float
 
 
 def bounded(handler: Handler, most: int = SCRAPES, clock: Callable[[], float] = time.monotonic) -> Handler:
-    """Return a handler that answers so many requests at a time.
+    """Limit the concurrent requests of a handler.
 
-    One more ends the oldest request of the client that has the most of them, so that slow readers keep nobody
-    out. Where none is older than a second, and no client has more than its share, it is refused. A handler
-    has to write its whole answer: what aiohttp writes afterwards is not counted.
+    Beyond the limit, the oldest request of the client with the most requests ends, so that slow readers do
+    not block others. If no request is older than a second, and no client has more than its share, the
+    new request is refused. The handler must write its whole response: later writes do not count.
     """
     running: set[_Running] = set()
-    log = logging.getLogger("exporter.web.connection")  # lines of it that repeat are limited
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        one = _Running(request, clock())
+        new = _Running(request, client_of(request.remote or ""), clock())
         if len(running) >= most:
-            slowest = _slowest(running, one)
+            slowest = _slowest(running, new)
             if slowest is None:
-                return _too_many(most)
-            log.warning("too many requests at a time: the oldest one is ended")
+                return web.Response(
+                    status=HTTPStatus.SERVICE_UNAVAILABLE,
+                    text=f"Too many concurrent requests for this page: the limit is {most}. Try again.\n",
+                    headers={hdrs.RETRY_AFTER: "1"},
+                )
+            _log.warning("too many concurrent requests: ended the oldest one")
             running.discard(slowest)
-            slowest.end()
-        running.add(one)
+            _abort(slowest.request)
+        running.add(new)
         try:
             return await handler(request)
         finally:
-            running.discard(one)
+            running.discard(new)
 
     return handle
 
 
-def _slowest(running: Collection[_Running], newcomer: _Running) -> _Running | None:
-    """Return the request to end in favor of a new one."""
+def _slowest(running: Collection[_Running], new: _Running) -> _Running | None:
     counts = Counter(one.client for one in running)
     most = max(counts.values())
-    if counts[newcomer.client] + 1 < most:
+    if counts[new.client] + 1 < most:
         candidates = [one for one in running if counts[one.client] == most]
     else:
-        candidates = [one for one in running if newcomer.since - one.since >= _PROTECTED]
+        candidates = [one for one in running if new.since - one.since >= _PROTECTED]
     return min(candidates, key=lambda one: one.since, default=None)
+
+
+def _abort(request: web.Request) -> None:
+    # Closing would wait until the client has read everything, which may be never.
+    if request.transport:
+        request.transport.abort()
 
 
 def limit_duration(
     application: web.Application, connections: Connections, seconds: float = REQUEST_SECONDS
 ) -> None:
-    """Let each request take so long at most, until its answer is on its way and little of it is unread.
+    """Limit the time of a request until its response is written and little of it is unread.
 
-    aiohttp would take up the next request of a connection while any number of answers are unread.
+    aiohttp itself would start the next request of a connection with any number of unread responses.
     """
 
     @web.middleware
-    async def finished(request: web.Request, handler: Handler) -> web.StreamResponse:
-        transport = request.transport
-        sock = transport.get_extra_info("socket") if transport else None
+    async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sock = request.get_extra_info("socket")
         with connections.request(sock.fileno() if sock else -1):
             try:
                 async with asyncio.timeout(seconds):
                     return await _finished(request, handler)
-            except (TimeoutError, ConnectionError):  # the latter: the client left before it had read all
-                # Closing would wait until everything that was written is read, which may be never.
-                if request.transport:
-                    request.transport.abort()
+            except (TimeoutError, ConnectionError):  # ConnectionError: the client left early
+                _abort(request)
                 return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
 
-    application.middlewares.append(finished)
+    application.middlewares.append(limited)
 
 
 async def _finished(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -237,11 +238,3 @@ async def _write(request: web.Request, response: web.StreamResponse) -> None:
     await response.prepare(request)
     await response.write_eof()
     await request.writer.drain()
-
-
-def _too_many(most: int) -> web.Response:
-    return web.Response(
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        text=f"{most} such requests are being answered, and no more at a time; try again.\n",
-        headers={hdrs.RETRY_AFTER: "1"},
-    )

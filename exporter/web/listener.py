@@ -1,6 +1,6 @@
-"""Listens on the addresses, and accepts connections with TLS or without.
+"""Listen on addresses and accept connections, with or without TLS.
 
-asyncio's server accepts without a limit, and logs each failure 128 times (3.11).
+asyncio's own server accepts without a limit, and logs each failure 128 times (Python 3.11).
 """
 
 import asyncio
@@ -20,27 +20,24 @@ from exporter.errors import StartError
 from exporter.web.limits import Connection, Connections
 
 EVERY_INTERFACE = frozenset({None, "::", "0.0.0.0"})  # noqa: S104 -- recognized, not bound here
-"""The hosts that stand for every interface."""
+"""The hosts that mean every interface."""
 
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 _BACKLOG = 128
 _ACCEPTED_AT_ONCE = 16
-"""Connections that are accepted before the event loop goes on."""
+"""Connections accepted before yielding to the event loop."""
 _PAUSE = 0.5
-"""Seconds without accepting where the system has no resources left for a connection."""
+"""Seconds to wait when the system has no resources for another connection."""
 _HANDSHAKE_TIMEOUT = 10.0
 _TLS_SHUTDOWN_TIMEOUT = 1.0
-"""Seconds. With asyncio's 30 a client that reads nothing would delay the stop."""
+"""Seconds. With asyncio's default of 30, a client that reads nothing would delay the stop."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 Protocol = Callable[[], asyncio.BaseProtocol]
 
 
 class Listener:
-    """Listens on addresses and gives each connection to a protocol, through TLS where there is a context.
-
-    ``context`` can be exchanged: it is used for the connections that come from then on.
-    """
+    """Accepts connections for a protocol, with TLS if ``context`` is set when they are accepted."""
 
     def __init__(self, protocol: Protocol, connections: Connections, context: ssl.SSLContext | None) -> None:
         self.context = context
@@ -58,9 +55,9 @@ class Listener:
         return [sock.getsockname()[:2] for sock in self._sockets]
 
     async def start(self, addresses: Sequence[tuple[str | None, int]]) -> None:
-        """Listen on each (host, port), where host None, :: and 0.0.0.0 are every interface.
+        """Listen on each (host, port); host None, :: and 0.0.0.0 are every interface.
 
-        Raises StartError where one cannot be listened on; then none is.
+        Raises StartError if one address cannot be bound; then none stays bound.
         """
         for host, port in addresses:
             try:
@@ -80,7 +77,7 @@ class Listener:
                 ) from error
 
     def close(self) -> None:
-        """Stop accepting. Connections that are open stay open."""
+        """Stop accepting. Open connections stay open."""
         for sock in self._sockets:
             if sock in self._paused:
                 self._paused.pop(sock).cancel()
@@ -89,7 +86,7 @@ class Listener:
         self._sockets = []
 
     async def _bound(self, **where: Any) -> list[socket.socket]:  # noqa: ANN401 -- asyncio's own
-        # asyncio resolves and binds addresses; it keeps what it has bound, so duplicates are served.
+        # asyncio resolves and binds the addresses; its server owns its sockets, so these are duplicates.
         server = await self._loop.create_server(self._protocol, start_serving=False, **where)
         sockets = [sock.dup() for sock in server.sockets]
         server.close()
@@ -119,8 +116,8 @@ class Listener:
             task.add_done_callback(partial(self._opened, sock))
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
-        """Stop accepting for a moment: the socket stays readable while a client waits."""
-        self._log.error("connections cannot be accepted: no file descriptor or memory is left for them")
+        """Stop accepting for a while, because the socket stays readable as long as a client waits."""
+        self._log.error("cannot accept connections: no file descriptors or memory left")
         if error.errno in _EXHAUSTED:
             self._connections.end_one()
         self._loop.remove_reader(listening)
@@ -132,7 +129,7 @@ class Listener:
             sock.close()
 
     async def _open(self, sock: socket.socket, connection: Connection) -> None:
-        with contextlib.suppress(OSError):  # an ssl.SSLError is an OSError: whatever a client sends
+        with contextlib.suppress(OSError):  # ssl.SSLError is an OSError: clients send anything
             transport, _ = await self._loop.connect_accepted_socket(
                 self._protocol,
                 sock,
@@ -144,11 +141,11 @@ class Listener:
 
 
 def every_interface(port: int, *, dual_stack: bool | None = None) -> socket.socket:
-    """Return a socket that is bound to a port on every interface; IPv4 alone where the machine has no IPv6.
+    """Return a socket bound to a port on every interface: IPv4 and IPv6, or IPv4 if there is no IPv6.
 
-    ``dual_stack`` says whether the machine can do both on one socket; None is to find out. Raises OSError.
-    As Go does it, and so every exporter of the Prometheus project: ``:10390``, ``[::]:10390`` and
-    ``0.0.0.0:10390`` all mean one socket for both (seen 2026-11, Alertmanager 0.25), unlike in asyncio.
+    ``:10390``, ``[::]:10390`` and ``0.0.0.0:10390`` mean the same, as in Go and every Prometheus exporter
+    (seen 2026-11, Alertmanager 0.25), unlike in asyncio. ``dual_stack`` overrides the detection of IPv6.
+    Raises OSError.
     """
     if dual_stack if dual_stack is not None else socket.has_dualstack_ipv6():
         try:
@@ -160,10 +157,10 @@ def every_interface(port: int, *, dual_stack: bool | None = None) -> socket.sock
 
 
 def connection_logger() -> logging.Logger:
-    """Return the logger for aiohttp's server: it passes on defects of ours, not bad requests.
+    """Return the logger for aiohttp's server, which drops errors about malformed requests.
 
-    Anyone can send what is not HTTP. aiohttp logs each with the line at fault (seen, 3.14), which may be an
-    Authorization header with a password.
+    Anyone can send them, and aiohttp logs the line at fault (seen, 3.14), which may be an Authorization
+    header with a password.
     """
     logger = logging.getLogger("exporter.web.connection")
     logger.addFilter(_is_no_bad_request)
@@ -175,7 +172,7 @@ def _is_no_bad_request(record: logging.LogRecord) -> bool:
 
 
 def _cause(error: OSError) -> str:
-    # asyncio and socket wrap the system's words into sentences of their own that repeat the address.
+    # asyncio and socket wrap the system's message in one that repeats the address.
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     return error.strerror or str(error)

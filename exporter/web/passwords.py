@@ -1,10 +1,9 @@
-"""Basic authentication (RFC 7617): whose password is right, without bcrypt's price for each scrape.
+"""Basic authentication (RFC 7617) without the cost of bcrypt on every scrape.
 
-A check of bcrypt costs 60 ms and more, on purpose. So a password that was right is remembered, one for each
-user, as a digest keyed with a secret of this process; and what has to be checked is checked outside the event
-loop, one after the other. A scrape with a known password does not wait for the checks of wrong ones. The
-queue is fair to clients, and to the users that each client names: a flood of wrong passwords delays other
-checks, but does not prevent them. Names of no user count as one: random names would be many users.
+A bcrypt check costs 60 ms or more, by design. So the last correct password of each user is stored, as a keyed
+digest. Other passwords are checked outside the event loop, one at a time, in a
+fair queue: a flood of wrong passwords delays other checks but does not prevent them, and does not delay
+scrapes with a stored password.
 """
 
 import asyncio
@@ -14,7 +13,6 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from enum import Enum
 from functools import partial
@@ -25,105 +23,87 @@ from exporter.threads import ThreadLimit
 from exporter.web.limits import client_of
 
 
-class QueueFull(Exception):  # noqa: N818 -- a state, and no error
-    """The queue is full, or another client took this place in it."""
-
-
-class _Waiter:
-    """A request in the queue. ``turn`` results in True when it may run, in False when it lost its place."""
-
-    __slots__ = ("client", "lane", "number", "turn")
-
-    def __init__(self, client: str, lane: Hashable, number: int, turn: asyncio.Future[bool]) -> None:
-        self.client = client
-        self.lane = (client, lane)
-        self.number = number
-        self.turn = turn
+class QueueFull(Exception):  # noqa: N818 -- a state, not an error
+    """The queue has no free place, or another party took this one."""
 
 
 class FairQueue:
-    """Runs one at a time, round robin over clients, and over the lanes of each client.
+    """Runs one party at a time, round robin. ``size`` limits all places, ``size_per_party`` each party's."""
 
-    ``most`` may wait, and ``most_of_lane`` of one lane of a client.
-    """
-
-    def __init__(self, *, most: int, most_of_lane: int) -> None:
-        self._most = most
-        self._most_of_lane = most_of_lane
-        self._waiting: list[_Waiter] = []
-        self._running: _Waiter | None = None
-        self._served: dict[Hashable, int] = {}
-        self._number = 0
+    def __init__(self, *, size: int, size_per_party: int) -> None:
+        self._size = size
+        self._size_per_party = size_per_party
+        self._running: tuple[Hashable, asyncio.Future[bool]] | None = None
+        # In the order of service; a party moves to the end when it is served.
+        self._waiting: dict[Hashable, list[asyncio.Future[bool]]] = {}
 
     @contextlib.asynccontextmanager
-    async def turn(self, client: str, lane: Hashable) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it. Raises QueueFull."""
-        waiter = self._join(client, lane)
+    async def turn(self, party: Hashable) -> AsyncIterator[None]:
+        """Wait for a turn, and keep it until the end of the context. Raises QueueFull."""
+        place = self._join(party)
         try:
-            if not await waiter.turn:
+            if not await place:
                 raise QueueFull
             yield
         finally:
-            if waiter is self._running:
+            if self._running == (party, place):
                 self._running = None
-                self._serve_next()
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
-
-    def _join(self, client: str, lane: Hashable) -> _Waiter:
-        self._number += 1
-        waiter = _Waiter(client, lane, self._number, asyncio.get_running_loop().create_future())
-        everyone = [*self._waiting, self._running] if self._running else self._waiting
-        if sum(one.lane == waiter.lane for one in everyone) >= self._most_of_lane:
-            raise QueueFull
-        if len(everyone) >= self._most:
-            self._make_room(client)
-        self._waiting.append(waiter)
-        if self._running is None:
+            else:
+                self._leave(party, place)
             self._serve_next()
-        return waiter
 
-    def _make_room(self, client: str) -> None:
-        """Take the newest place of the client that has the most. Raises QueueFull if this one has as many."""
-        counts = Counter(one.client for one in self._waiting)
-        most = max(counts.values(), default=0)
-        if most <= counts[client] + 1:
+    def _join(self, party: Hashable) -> asyncio.Future[bool]:
+        own = len(self._waiting.get(party, ())) + (self._running is not None and self._running[0] == party)
+        if own >= self._size_per_party:
             raise QueueFull
-        loser = max((one for one in self._waiting if counts[one.client] == most), key=lambda one: one.number)
-        self._waiting.remove(loser)
-        if not loser.turn.done():
-            loser.turn.set_result(False)
+        if sum(map(len, self._waiting.values())) + (self._running is not None) >= self._size:
+            self._displace(party)
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(party, []).append(place)
+        self._serve_next()
+        return place
+
+    def _displace(self, party: Hashable) -> None:
+        """Take the newest place of the party with the most. Raises QueueFull if ``party`` has as many."""
+        largest = max(self._waiting, key=lambda other: len(self._waiting[other]), default=None)
+        if largest is None or len(self._waiting[largest]) <= len(self._waiting.get(party, ())) + 1:
+            raise QueueFull
+        place = self._waiting[largest][-1]
+        self._leave(largest, place)
+        if not place.done():
+            place.set_result(False)
+
+    def _leave(self, party: Hashable, place: asyncio.Future[bool]) -> None:
+        places = self._waiting.get(party, [])
+        if place in places:
+            places.remove(place)
+            if not places:
+                del self._waiting[party]
 
     def _serve_next(self) -> None:
-        waiting = {one.client for one in self._waiting} | {one.lane for one in self._waiting}
-        self._served = {key: number for key, number in self._served.items() if key in waiting}
-        self._waiting = [one for one in self._waiting if not one.turn.done()]  # else it was cancelled
-        if not self._waiting:
-            return
-        waiter = min(self._waiting, key=self._rank)
-        self._waiting.remove(waiter)
-        self._number += 1
-        self._served[waiter.client] = self._served[waiter.lane] = self._number
-        self._running = waiter
-        waiter.turn.set_result(True)
-
-    def _rank(self, waiter: _Waiter) -> tuple[int, int, int]:
-        return self._served.get(waiter.client, 0), self._served.get(waiter.lane, 0), waiter.number
+        while self._waiting and self._running is None:
+            party = next(iter(self._waiting))
+            places = self._waiting.pop(party)
+            place = places.pop(0)
+            if places:
+                self._waiting[party] = places
+            if not place.done():  # else its request was cancelled
+                self._running = party, place
+                place.set_result(True)
 
 
 _LONGEST = 72
-"""Bytes. bcrypt knows no more of a password, and the library raises for longer ones (seen, bcrypt 5.0)."""
+"""Bytes. bcrypt ignores the rest of a password, and the library raises (seen, bcrypt 5.0)."""
 
-_WAITING_OF_USER = 4
-"""Of one user, from one client."""
-_WAITING = 64
+_QUEUE = 64
+_QUEUE_PER_PARTY = 4
 
 Credentials = tuple[bytes, bytes]
 Check = Callable[[bytes, bytes], bool]
 
 
 class Verdict(Enum):
-    """What is known of a user and password. BUSY: nothing, because too many others are being checked."""
+    """The result for a user and password. BUSY: not checked, because too many others wait."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -131,19 +111,19 @@ class Verdict(Enum):
 
 
 def credentials(header: str) -> Credentials | None:
-    """Return user and password of an Authorization header, or None where it has none. Raises nothing."""
+    """Return user and password of an Authorization header, or None if they are not in it."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
         user, colon, password = base64.b64decode(encoded.strip(" "), validate=True).partition(b":")
-    except (binascii.Error, ValueError):  # the latter for letters beyond ASCII
+    except (binascii.Error, ValueError):  # ValueError: non-ASCII characters
         return None
     return (user, password) if colon else None
 
 
 class Passwords:
-    """The users, and whose password was right. Checks with ``check``, which is bcrypt's."""
+    """The users and their password hashes. ``check`` compares a password with a hash, like bcrypt's."""
 
     def __init__(self, check: Check = bcrypt.checkpw) -> None:
         self._check = check
@@ -151,42 +131,44 @@ class Passwords:
         self._hashes: Mapping[bytes, bytes] = {}
         self._decoy = b""
         self._right: dict[bytes, bytes] = {}
-        self._queue = FairQueue(most=_WAITING, most_of_lane=_WAITING_OF_USER)
+        self._queue = FairQueue(size=_QUEUE, size_per_party=_QUEUE_PER_PARTY)
         self._thread = ThreadLimit("password", 1)
 
     def apply(self, hashes: Mapping[bytes, bytes]) -> None:
-        """Know these users from now on, each with the hash of the password; without any, all are let in."""
+        """Replace the users. Without users, no password is needed."""
         self._right = {user: d for user, d in self._right.items() if hashes.get(user) == self._hashes[user]}
         self._hashes = hashes
-        # For users that do not exist: they cost what the dearest of the others costs (the 10 of $2b$10$…).
+        # A check for an unknown user costs as much as the most expensive hash (the 10 in $2b$10$…), so that
+        # the time does not reveal which users exist.
         self._decoy = max(hashes.values(), key=lambda known: known[4:6], default=b"")
 
     @property
     def needed(self) -> bool:
-        """Whether there are users at all."""
+        """Whether there are users."""
         return bool(self._hashes)
 
     async def verdict(self, given: Credentials, address: str) -> Verdict:
-        """Tell whether a user and password that came from an address are right."""
+        """Check a user and password that came from an address."""
         user, password = given
         known = self._hashes.get(user, self._decoy)
         if self._was_right(user, known, password):
             return Verdict.RIGHT
         if len(password) > _LONGEST:
             return Verdict.WRONG
+        # All unknown users of a client are one party: random names would be many parties.
+        party = client_of(address), user if user in self._hashes else None
         try:
-            async with self._queue.turn(client_of(address), user if user in self._hashes else None):
-                # Of several requests at once with one password, only the first needs a check.
-                right = self._was_right(user, known, password) or await self._checked(known, password)
+            async with self._queue.turn(party):
+                # Of several concurrent requests with one password, only the first needs a check.
+                right = self._was_right(user, known, password) or await self._thread.run(
+                    partial(self._check, password, known)
+                )
         except QueueFull:
             return Verdict.BUSY
         if right and self._hashes.get(user) == known:
             self._right[user] = self._digest(known, password)
             return Verdict.RIGHT
         return Verdict.WRONG
-
-    async def _checked(self, known: bytes, password: bytes) -> bool:
-        return await self._thread.run(partial(self._check, password, known))
 
     def _was_right(self, user: bytes, known: bytes, password: bytes) -> bool:
         return hmac.compare_digest(self._right.get(user, b""), self._digest(known, password))

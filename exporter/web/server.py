@@ -1,4 +1,4 @@
-"""Routes, and the addresses they are served on."""
+"""The routes, and starting and stopping the web server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,33 +16,32 @@ from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access, Hosts
 from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
-from exporter.web.pages import FIRST_TENANTS, HEADERS, static_files, status_page
 from exporter.web.passwords import Check, Passwords
+from exporter.web.responses import FIRST_TENANTS, HEADERS, send, static_files, status_page, stream_metrics
 from exporter.web.status import TENANTS, status, to_json
-from exporter.web.streaming import send, stream_metrics
 from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
 _READY = "/-/ready"
 
 _READY_AFTER = 120.0
-"""Seconds after which the exporter is ready, whatever was tried: a switch that hangs must not keep it out."""
+"""Seconds until the exporter is ready in any case, even if a switch hangs."""
 
 _SHUTDOWN = 1.0
-"""Seconds. One scrape that was half read held up the end for more than 20 s (seen, aiohttp 3.14)."""
+"""Seconds. One half-read scrape delayed the stop by more than 20 s (seen, aiohttp 3.14)."""
 
 _KEEP_ALIVE = 180.0
-"""Seconds without a request after which a connection is closed. aiohttp's own limit is an hour."""
+"""Seconds until an idle connection is closed. aiohttp's default is an hour."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the pages show and do.
+    """The data and actions behind the routes.
 
-    ``pollers``, ``is_progressing`` and ``alerting`` (what the status has of it; nothing where it is off) are
-    asked anew at each request; ``reload`` loads the configuration anew, where that is allowed, and its errors
-    pass through ``mask``.
+    ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status, empty if it is off) are called
+    for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
+    secrets from its errors.
     """
 
     exposition: Exposition
@@ -55,7 +54,7 @@ class Sources:
 
 
 class Server:
-    """A web server that is listening. ``addresses`` holds the real (host, port) of each socket."""
+    """A running web server."""
 
     def __init__(
         self, runner: web.AppRunner, listener: Listener, access: Access, connections: Connections
@@ -68,11 +67,11 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where it listens; with port 0 asked for, the port that was given."""
+        """The real (host, port) of each socket, even if port 0 was requested."""
         return self._listener.addresses
 
     def watch(self, web_file: WebFile) -> None:
-        """Apply what the file says within seconds, whenever it changes."""
+        """Apply changes of the file within seconds."""
         self._watching = asyncio.create_task(web_file.watch(self._apply))
 
     async def _apply(self, loaded: LoadedWebFile) -> None:
@@ -80,7 +79,7 @@ class Server:
         self._access.apply(loaded.configuration, loaded.context)
 
     async def close(self) -> None:
-        """Stop listening, and end what is being served within a second or so."""
+        """Stop listening, and end all requests within about a second."""
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -97,11 +96,10 @@ async def serve(
     check: Check = bcrypt.checkpw,
     external_url: str | None = None,
 ) -> Server:
-    """Start serving on each (host, port), where host None is every interface.
+    """Start serving on each (host, port); host None is every interface.
 
-    Without ``web_file`` it is HTTP, open to all. ``check`` compares a password with its hash.
-    ``external_url`` is where a proxy publishes all this.
-    Raises StartError where an address cannot be listened on; then none is.
+    Without ``web_file`` it is HTTP without passwords. ``check`` compares a password with its hash.
+    ``external_url`` is the URL of a reverse proxy. Raises StartError if an address cannot be bound.
     """
     application = web.Application()
     connections = Connections(most_connections())
@@ -110,6 +108,8 @@ async def serve(
         application.router.add_get(path, handler)
     if sources.reload:
         application.router.add_post("/-/reload", _reload(sources.reload, sources.mask))
+    else:
+        application.router.add_route("*", "/-/reload", _reload_disabled)
     loaded = web_file.loaded if web_file else NO_WEB_FILE
     open_paths = {telemetry_path, HEALTHY, _READY, *static_files()}
     access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
@@ -124,7 +124,6 @@ async def serve(
         handler_cancellation=True,
     )
     await runner.setup()
-    # There is a server after setup.
     listener = Listener(cast("Protocol", runner.server), connections, loaded.context)
     server = Server(runner, listener, access, connections)
     try:
@@ -143,13 +142,23 @@ def _reload(reload: Callable[[], Awaitable[None]], mask: Callable[[str], str]) -
             await reload()
         except ExporterError as error:
             return web.Response(
-                status=500, text=f"The configuration was not loaded:\n{mask(shortened(error))}\n"
+                status=500,
+                text=f"Configuration not reloaded, keeping the previous one:\n{mask(shortened(error))}\n",
             )
-        except Exception:  # noqa: BLE001 -- a defect of ours, which was logged where it was raised
-            return web.Response(status=500, text="The configuration was not loaded; the log says why.\n")
-        return web.Response(text="The configuration was loaded.\n")
+        except Exception:  # noqa: BLE001 -- a bug, logged where it was raised
+            return web.Response(
+                status=500, text="Configuration not reloaded because of an internal error; see the log.\n"
+            )
+        return web.Response(text="Configuration reloaded.\n")
 
     return handle
+
+
+async def _reload_disabled(_: web.Request) -> web.Response:
+    return web.Response(
+        status=404,
+        text="Reload by HTTP is disabled. Start the exporter with --web.enable-lifecycle, or send SIGHUP.\n",
+    )
 
 
 def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
@@ -172,15 +181,13 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def healthy(_: web.Request) -> web.Response:
         if sources.is_progressing():
             return web.Response(text="softswitch-exporter is healthy.\n")
-        return web.Response(
-            status=503, text="The scheduler makes no progress: restart softswitch-exporter.\n"
-        )
+        return web.Response(status=503, text="The scheduler is stuck: restart softswitch-exporter.\n")
 
     async def ready(_: web.Request) -> web.Response:
         waited = sources.clock.monotonic() - started
         if waited >= _READY_AFTER or all(poller.is_tried() for poller in sources.pollers()):
             return web.Response(text="softswitch-exporter is ready.\n")
-        return web.Response(status=503, text="Not every query was tried yet.\n")
+        return web.Response(status=503, text="Not ready: some queries have not been tried yet.\n")
 
     return {
         telemetry_path: bounded(metrics),

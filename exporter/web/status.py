@@ -1,4 +1,4 @@
-"""What is known of each switch, for people and for scripts: ``/api/v1/status`` (docs/status.md)."""
+"""The state of each switch for the status page and ``/api/v1/status`` (docs/status.md)."""
 
 import heapq
 import json
@@ -13,19 +13,19 @@ from exporter.freshness import age
 from exporter.metrics import catalogue
 from exporter.model import Query, Registration, Scope, Target
 from exporter.poll import Poller
-from exporter.web.streaming import slices
+from exporter.web.responses import slices
 
 _NODES = 500
-"""Nodes in an answer at most: ten times what an installation has."""
+"""Maximum number of nodes per switch: ten times the usual maximum."""
 
 TENANTS = 10_000
-"""Tenants of a switch in an answer at most: 3 MB."""
+"""Maximum number of tenants per switch: 3 MB."""
 
 _AT_A_TIME = 100
-"""Rows of tenants that are written before the event loop goes on: some 2 ms."""
+"""Rows of tenants between two yields to the event loop: about 2 ms."""
 
 _FAILURES_SHOWN = 100
-"""Of each query: enough to see the pattern, and bounded when 5,000 tenants fail at once."""
+"""Maximum number of failures per query, in case 5,000 tenants fail at once."""
 
 Json = dict[str, Any]
 Failing = Mapping[str, Mapping[str, str]]
@@ -34,11 +34,11 @@ Failing = Mapping[str, Mapping[str, str]]
 async def status(
     pollers: Sequence[Poller], clock: Clock, *, alerting: Json | None = None, tenants: int = TENANTS
 ) -> Json:
-    """Return the state of every switch; `tenant_list` gives so many rows at most, and can be read once.
+    """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting`` is what the alerting daemon says of itself, nothing where it is off.
-    Ages are in seconds; there is no key and no part of a list in it. It yields to the event
-    loop between pieces: an answer that comes meanwhile may be in one piece and not in another.
+    ``alerting`` is the state of the alerting daemon, None if it is off. Ages are in seconds. The result
+    contains no key and no part of a list. This yields to the event loop, so the parts of the result may be of
+    different moments.
     """
     return {
         "version": __version__,
@@ -51,7 +51,7 @@ async def status(
 
 
 async def to_json(state: Json) -> str:
-    """Return a status as JSON, written piece by piece as well."""
+    """Return a status as JSON, and yield to the event loop between rows."""
     switches = []
     for switch in state["switches"]:
         rows = [json.dumps(some)[1:-1] async for some in slices(switch["tenant_list"], _AT_A_TIME)]
@@ -70,17 +70,17 @@ async def _switch(poller: Poller, now: float, tenants: int) -> Json:
             by_query[target.query, target.scope].append(target)
     queries: list[Json] = []
     async for (query_and_scope,) in slices(list(poller.targets.intervals), 1):
-        if query_and_scope in poller.targets.intervals:  # else it was switched off meanwhile
+        if query_and_scope in poller.targets.intervals:  # else a reload switched it off meanwhile
             queries.append(_query_state(poller, *query_and_scope, by_query[query_and_scope], now))
     failing = await _failing_queries(poller, tried)
     return {
-        **_whole(poller, now),
+        **_summary(poller, now),
         "queries": queries,
         "tenant_list": _tenant_rows(poller, failing, tenants),
     }
 
 
-def _whole(poller: Poller, now: float) -> Json:
+def _summary(poller: Poller, now: float) -> Json:
     store, policy = poller.store, poller.policy
     license_remaining = store.values(catalogue.LICENSE_REMAINING)
     thresholds = poller.configuration.thresholds.license
@@ -115,7 +115,7 @@ def _nodes(poller: Poller) -> list[Json]:
     rows = []
     for node in list(nodes)[:_NODES]:
         there = present.get(node)
-        # Where nodes are asked one by one, each is an answer of its own.
+        # If each node is queried separately, its value is a part of its own.
         counted = channels.get(node, _by_node(values(catalogue.NODE_CHANNELS, part=node)).get(node))
         rows.append(
             {
@@ -134,7 +134,7 @@ def _by_node(values: object) -> Mapping[str, float]:
 
 
 def _query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Target], now: float) -> Json:
-    """Return the state of one query over the targets that were tried. Ages are in seconds."""
+    """Return the state of one query over its tried targets."""
     tried = {target: attempt for target in targets if (attempt := poller.store.attempts.get(target))}
     succeeded = [attempt.succeeded_at for attempt in tried.values() if attempt.succeeded_at is not None]
     reasons = Counter(attempt.failure.reason.value for attempt in tried.values() if attempt.failure)
@@ -171,7 +171,7 @@ def _query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[T
 
 
 async def _failing_queries(poller: Poller, tried: Iterable[Target]) -> Failing:
-    """Return, by tenant, the queries whose newest attempt failed, each with its reason."""
+    """Return the failing queries of each tenant with their reasons."""
     failing: dict[str, dict[str, str]] = {}
     async for some in slices(tried, 5000):
         for target in some:
@@ -182,15 +182,14 @@ async def _failing_queries(poller: Poller, tried: Iterable[Target]) -> Failing:
 
 
 def _tenant_rows(poller: Poller, failing: Failing, limit: int) -> Iterator[Json]:
-    """Give a row for each tenant: first those of whom something fails, then by code.
+    """Yield a row per tenant: tenants with failures first, then by code. Unknown values are None.
 
-    What is not known is None, as it is absent from the metrics. Each row is made when it is asked for, and
-    best let go at once: 5,000 of them, kept, make the garbage collector hold everything up for 80 ms
-    (Python 3.11, 2026-11), and longer beside what a large installation keeps anyway.
+    Rows are made on demand and should not be kept: 5,000 kept rows make the garbage collector block for 80 ms
+    (Python 3.11, 2026-11).
     """
     codes = sorted(poller.targets.tenants, key=lambda code: (code not in failing, code))
     for code in codes[:limit]:
-        if code in poller.targets.tenants:  # else it left meanwhile
+        if code in poller.targets.tenants:  # else it was removed meanwhile
             yield _row(poller, code, failing.get(code, {}))
 
 
@@ -229,10 +228,12 @@ def _ratio(states: Mapping[str, float]) -> float | None:
 def _severity(
     value: object,
     thresholds: Mapping[str, float],
-    is_due: Callable[[float, float], bool] = operator.lt,
+    is_crossed: Callable[[float, float], bool] = operator.lt,
 ) -> str | None:
-    """Return the worst severity for which a value is due, as the alert rules judge; None where none is."""
+    """Return the worst severity whose threshold a value has crossed, as the alert rules compare, or None."""
     if not isinstance(value, int | float):
         return None
-    due = [name for name in ("critical", "warning") if name in thresholds and is_due(value, thresholds[name])]
-    return due[0] if due else None
+    for severity in ("critical", "warning"):
+        if severity in thresholds and is_crossed(value, thresholds[severity]):
+            return severity
+    return None

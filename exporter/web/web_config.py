@@ -1,4 +1,4 @@
-"""The file of ``--web.config.file``, its TLS context, and how a change of it or of its files is noticed."""
+"""The file of ``--web.config.file``, its TLS context, and loading it again when a file changes."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ from exporter.net.tls import VERIFY_FLAGS
 from exporter.threads import ThreadLimit
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
-"""As python.org builds Python; Debian's offers RSA key exchange and SHA-1 besides (seen 2026-11, 3.13)."""
+"""The list of python.org's builds; Debian's adds RSA key exchange and SHA-1 (seen 2026-11, 3.13)."""
 
 _LEVEL = "@SECLEVEL=2"
 
@@ -32,24 +32,21 @@ _INTERVAL = 1.0
 """Seconds between two checks of the files."""
 
 _MAX_BYTES = 64 * 2**20
-"""What the configuration may have, and more than a certificate may."""
+"""Maximum size of the configuration, and more than that of a certificate."""
 
 _Contents = dict[Path, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedWebFile:
-    """The rules, the context for new connections, and digests of the files that they were loaded from."""
+    """The configuration, the context for new connections, and digests of the files that were loaded."""
 
     configuration: WebConfiguration
     context: ssl.SSLContext | None = None
     contents: _Contents = field(default_factory=dict)
 
     def keeping_context_of(self, before: "LoadedWebFile") -> "LoadedWebFile":
-        """Return this with the context of the one before, where nothing of TLS has changed.
-
-        Connections that are open can then stay.
-        """
+        """Return this with the previous context if TLS has not changed, so that open connections stay."""
         tls = self.configuration.tls_server_config
         is_same = tls == before.configuration.tls_server_config and all(
             self.contents.get(file, b"") == before.contents.get(file) for file in (tls.files if tls else ())
@@ -58,15 +55,15 @@ class LoadedWebFile:
 
 
 Apply = Callable[[LoadedWebFile], Awaitable[None]]
-"""Applies what was loaded. It may raise OSError, and is then called again a second later."""
+"""Applies what was loaded. If it raises OSError it is called again a second later."""
 
 NO_WEB_FILE = LoadedWebFile(WebConfiguration())
-"""What applies without a file."""
+"""The configuration without a file."""
 
 
 def load(path: Path) -> LoadedWebFile:
-    """Read the file and those it names. Raises ConfigurationError with everything that is wrong."""
-    # Digests come before what they are of: a change in between then looks like one that is still to be read.
+    """Read the file and those it names. Raises ConfigurationError with all errors."""
+    # Digests are computed before the content is read, so that a change in between is detected later.
     contents = _contents([path])
     named = load_web(path).tls_server_config
     contents |= _contents(named.files if named else [])
@@ -75,18 +72,16 @@ def load(path: Path) -> LoadedWebFile:
     try:
         context = server_context(tls) if tls else None
     except OSError as error:
-        problem = (
-            f"tls_server_config: its files have just changed, and do not fit together ({error.strerror})"
-        )
+        problem = f"tls_server_config: files changed while they were loaded ({error.strerror})"
         raise ConfigurationError(str(path), [problem]) from None
     return LoadedWebFile(configuration, context, contents)
 
 
 def server_context(tls: TlsServerConfiguration) -> ssl.SSLContext:
-    """Return what new connections are made with. Raises OSError where a file has just changed."""
+    """Return the context for new connections. Raises OSError if a file has just changed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_flags = VERIFY_FLAGS
-    # "" and not None: with None OpenSSL would ask for a passphrase on the terminal.
+    # With password=None OpenSSL would ask for a passphrase on the terminal.
     context.load_cert_chain(tls.cert_file, tls.key_file, password="")
     if tls.client_ca_file:
         context.load_verify_locations(tls.client_ca_file)
@@ -104,11 +99,11 @@ def server_context(tls: TlsServerConfiguration) -> ssl.SSLContext:
 
 
 def _contents(files: Iterable[Path]) -> _Contents:
-    """Return a digest of each file, or None where it cannot be read."""
     return {file: _digest(file) for file in files}
 
 
 def _digest(file: Path) -> bytes | None:
+    """Return a digest of a file, or None if it cannot be read."""
     try:
         return hashlib.sha256(read_regular_file(file, _MAX_BYTES)).digest()
     except (OSError, ValueError):
@@ -116,10 +111,10 @@ def _digest(file: Path) -> bytes | None:
 
 
 class WebFile:
-    """The file, loaded again when it changes. ``loaded`` is the newest that was valid.
+    """The file, loaded again when it changes. ``loaded`` is the newest valid version.
 
-    Raises ConfigurationError where the first is not. ``patience``: seconds after which a disk counts as
-    hanging. Files are read in ``threads``.
+    Raises ConfigurationError if the first version is invalid. ``patience`` is the timeout for reading files,
+    in seconds; they are read in ``threads``.
     """
 
     def __init__(self, path: Path, *, patience: float = 30.0, threads: ThreadLimit | None = None) -> None:
@@ -132,23 +127,22 @@ class WebFile:
         self._log = structlog.get_logger("exporter.web")
 
     async def watch(self, apply: Apply) -> None:
-        """Check the files again and again, until cancelled."""
+        """Check the files every second until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
             await self.check(apply)
 
     async def check(self, apply: Apply) -> None:
-        """Apply what has changed, once two checks in a row have found it the same.
+        """Apply a change once two consecutive checks see the same content, so the file is completely written.
 
-        So a file that is just being written is not loaded. What is invalid changes nothing, and is
-        logged once.
+        An invalid file changes nothing and is logged once.
         """
         try:
             async with asyncio.timeout(self._patience):
                 await self._check(apply)
         except TimeoutError:
-            self._warn(f"{self._path}: not read within {self._patience:g} s; check the disk that it is on")
-        except Exception as error:  # noqa: BLE001 -- a defect of ours: later changes are to be seen all the same
+            self._warn(f"{self._path}: not read within {self._patience:g} s; check its disk")
+        except Exception as error:  # noqa: BLE001 -- a bug here must not stop later checks
             if repr(error) != self._warned:
                 self._log.exception("job failed", job="web configuration")
             self._warned = repr(error)
@@ -165,7 +159,7 @@ class WebFile:
         try:
             loaded = (await self._threads.run(lambda: load(self._path))).keeping_context_of(self.loaded)
             await apply(loaded)
-        except (ConfigurationError, OSError) as error:  # the latter where there are too many open files
+        except (ConfigurationError, OSError) as error:  # OSError: too many open files
             self._warn(error.strerror or "" if isinstance(error, OSError) else shortened(error))
             return
         self.loaded, self._seen = loaded, loaded.contents
@@ -173,5 +167,5 @@ class WebFile:
 
     def _warn(self, problems: str) -> None:
         if problems != self._warned:
-            self._log.warning("web configuration not loaded; the one before it stays", problems=problems)
+            self._log.warning("web configuration not loaded; keeping the previous one", problems=problems)
         self._warned = problems

@@ -102,7 +102,7 @@ def _column(page: Page, kind: str, column: int) -> list[str]:
 
 def _renewed(page: Page) -> None:
     """Wait until the script has shown what it fetched."""
-    expect(page.locator("#time")).to_contain_text("renews itself")
+    expect(page.locator("#time")).to_contain_text("Refreshes automatically")
 
 
 def _looked_again(page: Page) -> bool:
@@ -130,7 +130,7 @@ def test_the_script_shows_what_the_server_shows(
 
     def looks() -> tuple[list[str], list[str]]:
         with opened(browser, exporter.base_url, java_script_enabled=False) as page:
-            expect(page.locator("#time")).to_contain_text("load the page again")
+            expect(page.locator("#time")).to_contain_text("Reload the page")
             expect(page.locator(".plain")).to_contain_text("12 of 12 tenants")
             without = _words(page)
         with opened(browser, exporter.base_url) as page:
@@ -149,7 +149,7 @@ def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
         _renewed(page)
-        expect(page.locator("#alerts")).to_contain_text("A dry run: nobody is told.")
+        expect(page.locator("#alerts")).to_contain_text("Dry run: alerts are not sent.")
         rows = _table(page, "alerts").locator("tbody tr")
         cells = rows.filter(has_text="gone").locator("th, td")
         wait_until(
@@ -200,7 +200,7 @@ def test_what_is_shown(browser: Browser, programs: tuple[Simulator, Exporter]) -
     truth = simulator.truth()
     with opened(browser, exporter.base_url) as page:
         _renewed(page)
-        expect(page.locator("[data-switch] h2")).to_have_text(re.compile("answers"))
+        expect(page.locator("[data-switch] h2")).to_have_text(re.compile("up"))
         assert len(_column(page, "queries", 1)) == 10
         assert set(_column(page, "queries", 3)) <= {"fresh", "late"}  # at a turn a second
         nodes = dict(zip(_column(page, "nodes", 1), _column(page, "nodes", 2), strict=True))
@@ -397,9 +397,9 @@ def test_the_exporter_goes_away_and_comes_back(
         trouble = page.get_by_role("alert")
         expect(trouble).to_be_hidden()
         exporter.program.stop()
-        expect(trouble).to_contain_text("The exporter has not answered since")
+        expect(trouble).to_contain_text("No response from the exporter since")
         told = trouble.inner_text()
-        assert re.search(r"since \d\d:\d\d:\d\d\. What is shown below is of that time\.$", told)
+        assert re.search(r"since \d\d:\d\d:\d\d\. The values below are from that time\.$", told)
         expect(_table(page, "tenants").locator("tbody tr")).to_have_count(100)
         start_again()
         wait_until(lambda: _looked_again(page) and trouble.is_hidden(), 20, "the trouble to go")

@@ -137,7 +137,7 @@ async def test_what_a_reload_raises_ends_with_it(error: BaseException, loader: _
         loader.errors.append(error)
         async with session.post(_url(exporter, "/-/reload")) as answer:
             assert answer.status == 500
-            assert (await answer.text()).startswith("The configuration was not loaded")
+            assert (await answer.text()).startswith("Configuration not reloaded")
         page = await _page(exporter)
         assert "softswitch_exporter_config_last_reload_successful 0.0" in page
         assert 'switch="old"' in page

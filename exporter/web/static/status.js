@@ -1,15 +1,15 @@
-// Renews the status page from /api/v1/status, and sorts and filters the tenants.
-// Texts of a switch only ever become `textContent`.
+// Refreshes the status page from /api/v1/status, and sorts and filters the tenants.
+// Texts of a switch are only ever written to `textContent`.
 
 import { ALERTS, FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
 
-const EVERY = 5000; // milliseconds between two looks, or longer where one takes long
-const PATIENCE = 15000; // milliseconds that the exporter may take
-const ROWS = 100; // of tenants, and as many more each time the end comes into view
+const INTERVAL = 5000; // milliseconds between two refreshes, more if they are slow
+const TIMEOUT = 15000; // milliseconds
+const ROWS = 100; // tenants shown at first, and added each time the end comes into view
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-// Tenants: each section of the page has a view of its own.
+// Tenants: each section of the page has its own view.
 
 const views = new Map(); // section -> {sort, direction, limit, filter}
 
@@ -32,7 +32,7 @@ function sortBy(tenants, value, first, direction) {
   const values = new Map(tenants.map((tenant) => [tenant, value(tenant)]));
   tenants.sort((one, other) => {
     const [a, b] = [values.get(one), values.get(other)];
-    if (a === null || b === null) return (a === null) - (b === null); // what is not known comes last, always
+    if (a === null || b === null) return (a === null) - (b === null); // unknown values are always last
     return first * direction * (typeof a === "string" ? collator.compare(a, b) : a - b);
   });
 }
@@ -62,9 +62,9 @@ function prepare(section) {
   });
 }
 
-// Showing
+// Rendering
 
-const alerts = document.getElementById("alerts"); // null where the exporter does not alert by itself
+const alerts = document.getElementById("alerts"); // null if alerting is off
 
 function renderAlerts(status) {
   writeFacts(alerts, ALERTS.facts, status);
@@ -87,7 +87,7 @@ function render(section) {
   }
 }
 
-// Rows stay the same elements as long as they stand for the same thing: so focus, open answers and the place stay.
+// A row stays the same element while its key is the same, so that focus, open details and the scroll position stay.
 function fill(body, items, { key, cells }) {
   const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   const keys = new Set(items.map(key));
@@ -111,8 +111,7 @@ function newRow(key, body) {
   return label(row, body.parentElement);
 }
 
-// On a phone each row is a paragraph, in which each cell says what it is. Laid out so, it needs to be told
-// that it is a table still.
+// On a phone each row is laid out as a paragraph with a label per cell. The roles keep it a table for screen readers.
 function labelTable(table) {
   [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
   table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });
@@ -148,36 +147,36 @@ function writeAnswer(cell, text, answer) {
   if (!details) {
     details = cell.appendChild(document.createElement("details"));
     details.append(document.createElement("summary"), document.createElement("pre"));
-    details.firstChild.textContent = "Answer";
+    details.firstChild.textContent = "Response";
   }
   write(details.querySelector("pre"), answer);
 }
 
-// Looking
+// Refreshing
 
-let state = new Map(); // name of the switch -> what is known of it
+let state = new Map(); // name of the switch -> its status
 let answered = new Date();
 let timer = 0;
-let looking = false;
+let isRefreshing = false;
 
-async function look() {
-  if (looking) return;
-  looking = true;
+async function refresh() {
+  if (isRefreshing) return;
+  isRefreshing = true;
   clearTimeout(timer);
   const started = performance.now();
   try {
-    const [status, trouble] = await ask();
-    tell(trouble);
+    const [status, trouble] = await fetchStatus();
+    showTrouble(trouble);
     if (status) show(status);
   } finally {
-    looking = false;
-    if (!document.hidden) timer = setTimeout(look, Math.max(EVERY, 10 * (performance.now() - started)));
+    isRefreshing = false;
+    if (!document.hidden) timer = setTimeout(refresh, Math.max(INTERVAL, 10 * (performance.now() - started)));
   }
 }
 
-async function ask() {
+async function fetchStatus() {
   try {
-    const response = await fetch("./api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch("./api/v1/status", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
     return response.ok ? [await response.json(), ""] : [null, ` (HTTP ${response.status}).`];
   } catch {
     return [null, "."];
@@ -187,17 +186,17 @@ async function ask() {
 function show(status) {
   state = new Map(status.switches.map((it) => [it.name, it]));
   const isAlerting = status.alerting !== null;
-  if (!isTheSame([...state.keys()]) || isAlerting !== Boolean(alerts)) location.reload(); // it is configured anew
+  if (!isTheSame([...state.keys()]) || isAlerting !== Boolean(alerts)) location.reload(); // the configuration has changed
   answered = new Date();
-  document.getElementById("time").textContent = `As of ${clockTime(answered)}; renews itself.`;
+  document.getElementById("time").textContent = `As of ${clockTime(answered)}. Refreshes automatically.`;
   if (alerts && isAlerting) renderAlerts(status);
   [...views.keys()].forEach(render);
 }
 
-function tell(trouble) {
+function showTrouble(trouble) {
   const box = document.getElementById("trouble");
-  const text = `The exporter has not answered since ${clockTime(answered)}${trouble} What is shown below is of that time.`;
-  if (trouble && (box.hidden || box.textContent !== text)) box.textContent = text; // said once, not every time
+  const text = `No response from the exporter since ${clockTime(answered)}${trouble} The values below are from that time.`;
+  if (trouble && (box.hidden || box.textContent !== text)) box.textContent = text; // announced once, not at every refresh
   box.hidden = !trouble;
   document.body.classList.toggle("old", Boolean(trouble));
 }
@@ -211,5 +210,5 @@ function isTheSame(names) {
 
 document.querySelectorAll("table").forEach(labelTable);
 document.querySelectorAll("[data-switch]").forEach(prepare);
-document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
-look();
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+refresh();

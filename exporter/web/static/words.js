@@ -1,7 +1,7 @@
-// What the page shows of a status, and in which words. templates/status.html shows the same: change both.
+// The contents and words of the page. templates/status.html has the same: change both.
 
 const UNITS = [[86400, 172800, "d"], [3600, 7200, "h"], [60, 120, "min"], [1, 0, "s"]];
-const UP = new Map([[true, ["answers", "good"]], [false, ["does not answer", "bad"]], [null, ["not tried yet", "unknown"]]]);
+const UP = new Map([[true, ["up", "good"]], [false, ["down", "bad"]], [null, ["not tried yet", "unknown"]]]);
 const MARKS = { late: "warning", stale: "bad" };
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -30,18 +30,16 @@ const ABOUT = ["switch", "node", "tenant", "extension", "query"];
 
 const about = ({ labels }) => ABOUT.filter((name) => name in labels).map((name) => `${name} ${labels[name]}`).join(", ");
 
-function judged({ firing, pending, dry_run: isDryRun }) {
-  const telling = isDryRun ? " A dry run: nobody is told." : "";
-  if (firing === null) return `No alert was judged yet.${telling}`;
-  if (firing) return `${count(firing)} firing, ${count(pending)} pending.${telling}`;
-  return `No alert fires${pending ? `; ${count(pending)} pending` : ""}.${telling}`;
+function alertCounts({ firing, pending, dry_run: isDryRun }) {
+  const counts = firing === null ? "Alerts have not been evaluated yet." : `${count(firing)} firing, ${count(pending)} pending.`;
+  return counts + (isDryRun ? " Dry run: alerts are not sent." : "");
 }
 
-// Each entry gives [text, how it is marked, the answer of the switch]; all but the text may be left out.
+// Each entry returns [text, CSS class, response of the switch]; only the text is required.
 export const FACTS = {
   up: (it) => UP.get(it.up),
   valid: (it) => [duration(it.valid_answer_age_seconds) + (it.valid_answer_age_seconds === null ? "" : " ago")],
-  breaker: (it) => (it.breaker_open ? ["open: the switch is only probed", "bad"] : ["closed"]),
+  breaker: (it) => (it.breaker_open ? ["open: sending only probes", "bad"] : ["closed"]),
   calls: (it) => [count(it.calls)],
   channels: (it) => [count(it.channels)],
   peers: (it) => [count(it.peers)],
@@ -51,12 +49,12 @@ export const FACTS = {
   held: (it) => [count(it.targets_held_back), it.targets_held_back ? "warning" : ""],
   flight: (it) => [count(it.requests_in_flight)],
   series: (it) =>
-    it.series_limited ? [`${count(it.series)}: detail is left out`, "warning"] : [count(it.series)],
+    it.series_limited ? [`${count(it.series)}: limited, some detail is dropped`, "warning"] : [count(it.series)],
 };
 
 export const ALERTS = {
   facts: {
-    judged: ({ alerting: it }) => [judged(it), it.firing ? "bad" : ""],
+    counts: ({ alerting: it }) => [alertCounts(it), it.firing ? "bad" : ""],
     more: ({ alerting: { firing, pending } }) =>
       firing + pending > 50 ? [`and ${count(firing + pending - 50)} more`] : [""],
   },
@@ -78,7 +76,7 @@ export const TABLES = {
     key: (query) => `${query.query} ${query.scope}`,
     cells: [
       (query) => [query.query],
-      (query) => [query.scope === "tenant" ? "each tenant" : "the switch"],
+      (query) => [query.scope === "tenant" ? "each tenant" : "switch"],
       (query) => [query.freshness, MARKS[query.freshness]],
       (query) => [duration(query.newest_success_age_seconds), "number"],
       (query) => [duration(query.oldest_success_age_seconds), "number"],
@@ -129,7 +127,7 @@ export const TABLES = {
   },
 };
 
-// What each column of the tenants is sorted by, and whether it begins with the least (1) or the most (-1).
+// The sort key of each column of the tenants, and its first order: ascending (1) or descending (-1).
 export const SORTED_BY = [
   [(tenant) => tenant.tenant, 1],
   [(tenant) => tenant.name || null, 1],

@@ -1,4 +1,4 @@
-"""A poller that asked nothing yet, for the tests of what is told of one."""
+"""Pollers that have sent no request, a certificate authority, and empty sources for a web server."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -9,8 +9,10 @@ from exporter.client import open_client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import Instruments
 from exporter.poll import Poller, SwitchContext
+from exporter.web import Sources
 
 NOW = 1000.0
 CLOCK = Clock(monotonic=lambda: NOW, wall=lambda: 1_700_000_000.0)
@@ -34,3 +36,9 @@ async def pollers(configured: Callable[..., SwitchConfiguration]) -> AsyncIterat
     yield make
     for poller in made:
         await poller.stop()
+
+
+@pytest.fixture
+def sources() -> Sources:
+    """Return the sources of an exporter without switches."""
+    return Sources(Exposition(list, CollectorRegistry(), lambda: None), list, lambda: True, Clock())

@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import web
@@ -10,13 +10,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Handler
 
 from exporter.web.limits import Connection, Connections, bounded, client_of, limit_duration, most_connections
-from exporter.web.streaming import send
-
-Open = Callable[..., Connection | None]
+from exporter.web.responses import send
 
 
 class _Site:
-    """Connections whose clock is set by hand, with sockets that lead nowhere."""
+    """Connections with a clock that tests set and sockets that are not connected."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,15 +33,15 @@ class _Site:
 
 @pytest.fixture
 def site() -> Iterator[_Site]:
-    """Return a site that has room for three."""
+    """Return a site with a limit of three connections."""
     made = _Site()
     yield made
     for sock in made.sockets:
         sock.close()
 
 
-def test_the_one_that_has_been_idle_for_longest_ends(site: _Site) -> None:
-    """One more than there may be ends another one, and is kept itself."""
+def test_the_longest_idle_connection_ends(site: _Site) -> None:
+    """A new connection beyond the limit is accepted and ends another one."""
     first, second, third = site.open_some("192.0.2.1", "192.0.2.1", "192.0.2.1")
     with site.connections.request(first.socket.fileno()):
         site.now += 1
@@ -51,8 +49,8 @@ def test_the_one_that_has_been_idle_for_longest_ends(site: _Site) -> None:
     assert [one.is_open for one in (first, second, third)] == [True, False, True]
 
 
-def test_a_crowd_ends_its_own(site: _Site) -> None:
-    """Of the client that has the most connections one ends, however idle others are."""
+def test_the_largest_client_loses_connections(site: _Site) -> None:
+    """A connection of the client with the most connections ends, even if others are idle for longer."""
     idle, first, second = site.open_some("192.0.2.2", "192.0.2.1", "192.0.2.1")
     for _ in range(10):
         assert site.open("192.0.2.1")
@@ -60,8 +58,8 @@ def test_a_crowd_ends_its_own(site: _Site) -> None:
     assert [one.is_open for one in (idle, first, second)] == [True, False, False]
 
 
-def test_a_request_that_runs_is_ended_last(site: _Site) -> None:
-    """It is ended when nothing is idle, and then only after a second; else the newcomer is refused."""
+def test_a_busy_connection_ends_last(site: _Site) -> None:
+    """It ends if none is idle, and only after a second; else the new connection is refused."""
     one, *others = site.open_some("192.0.2.1", "192.0.2.1", "192.0.2.1")
     with site.connections.request(one.socket.fileno()):
         for other in others:
@@ -77,8 +75,8 @@ def test_a_request_that_runs_is_ended_last(site: _Site) -> None:
             assert not one.is_open
 
 
-def test_a_closed_connection_needs_no_room(site: _Site) -> None:
-    """Whatever closed it: none ends for those that are not there any more."""
+def test_closed_connections_do_not_count(site: _Site) -> None:
+    """No connection ends to make room that a closed one has left."""
     first, second, third = site.open_some("192.0.2.1", "192.0.2.1", "192.0.2.1")
     second.socket.close()
     assert site.open("192.0.2.1")
@@ -86,8 +84,8 @@ def test_a_closed_connection_needs_no_room(site: _Site) -> None:
     assert third.is_open
 
 
-def test_the_end(site: _Site) -> None:
-    """All of them are closed."""
+def test_close_ends_all(site: _Site) -> None:
+    """All connections are closed."""
     opened = site.open_some("192.0.2.1", "192.0.2.2")
     site.connections.close()
     assert not [one for one in opened if one.is_open]
@@ -105,15 +103,15 @@ def test_the_end(site: _Site) -> None:
         ("a name", "a name"),
     ],
 )
-def test_who_is_one_client(address: str, client: str) -> None:
-    """An IPv4 address, or a network of IPv6 that one client has for itself."""
+def test_client_keys(address: str, client: str) -> None:
+    """A client is an IPv4 address, or an IPv6 /64."""
     assert client_of(address) == client
 
 
 Client = TestClient[web.Request, web.Application]
 
 _LARGE = "x" * (16 * 2**20)
-"""More than the buffers of a connection hold."""
+"""More than the buffers of a connection."""
 
 
 def _application(scrape: Handler, seconds: float = 60.0) -> web.Application:
@@ -136,7 +134,7 @@ async def _large(request: web.Request) -> web.StreamResponse:
 
 @contextlib.contextmanager
 def _unread(client: Client, host: str = "127.0.0.1", count: int = 1) -> Iterator[list[socket.socket]]:
-    """Ask for a page from this address, several times, and read nothing of it."""
+    """Open connections from an address that read nothing."""
     connections = []
     try:
         for _ in range(count):
@@ -152,14 +150,14 @@ def _unread(client: Client, host: str = "127.0.0.1", count: int = 1) -> Iterator
             connection.close()
 
 
-async def _ask(connections: list[socket.socket]) -> None:
+async def _request(connections: list[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
     for connection in connections:
         await loop.sock_sendall(connection, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def _buffered(client: Client) -> list[int]:
-    """Return how much waits in each connection of the server."""
+    """Return the size of the write buffer of each connection."""
     assert isinstance(client.server, TestServer)
     assert client.server.runner
     assert client.server.runner.server
@@ -168,91 +166,91 @@ def _buffered(client: Client) -> list[int]:
 
 
 async def _until(condition: object) -> None:
-    while not condition():  # type: ignore[operator]  # noqa: ASYNC110 -- a lambda of each test; nobody tells
+    while not condition():  # type: ignore[operator]  # noqa: ASYNC110 -- conditions have no events
         await asyncio.sleep(0.01)
 
 
-async def test_so_many_at_a_time_and_the_next_is_told() -> None:
-    """503 with a sentence for those beyond, and as soon as one has ended the next is answered."""
-    go_on = asyncio.Event()
-    begun = asyncio.Semaphore(0)
+async def test_concurrent_requests_are_limited() -> None:
+    """Beyond the limit a request gets 503, until another one has ended."""
+    resume = asyncio.Event()
+    started = asyncio.Semaphore(0)
 
     async def slow(_: web.Request) -> web.Response:
-        begun.release()
-        await go_on.wait()
+        started.release()
+        await resume.wait()
         return web.Response(text="a page")
 
     async with _serving(bounded(slow, most=2, clock=lambda: 0.0)) as client:
         first = [asyncio.create_task(client.get("/metrics")) for _ in range(2)]
         for _ in first:
-            await begun.acquire()
+            await started.acquire()
         beyond = await client.get("/metrics")
         assert (beyond.status, beyond.headers["Retry-After"]) == (503, "1")
-        assert (
-            await beyond.text() == "2 such requests are being answered, and no more at a time; try again.\n"
-        )
-        go_on.set()
+        assert "the limit is 2. Try again." in await beyond.text()
+        resume.set()
         assert [(await task).status for task in first] == [200, 200]
         assert (await client.get("/metrics")).status == 200
 
 
-async def test_slow_readers_keep_nobody_out() -> None:
-    """A scrape ends the oldest of those that have been read slowly for a second, and is answered."""
+async def test_slow_readers_do_not_block_others() -> None:
+    """A new scrape ends the oldest one that has been read for more than a second."""
     now = 0.0
-    begun: list[web.Request] = []
+    started: list[web.Request] = []
 
     async def scrape(request: web.Request) -> web.StreamResponse:
-        begun.append(request)
+        started.append(request)
         return await _large(request) if "User-Agent" not in request.headers else web.Response(text="read")
 
     async with _serving(bounded(scrape, most=3, clock=lambda: now)) as client:
         with _unread(client, count=3) as slow:
             for number, connection in enumerate(slow):
-                await _ask([connection])
-                await _until(lambda number=number: len(begun) == number + 1)
+                await _request([connection])
+                await _until(lambda number=number: len(started) == number + 1)
                 now += 0.4
             assert (await client.get("/metrics")).status == 200  # the first is 1.2 s old
-            await _until(lambda: begun[0].transport is None)
-            assert [request.transport is None for request in begun[:3]] == [True, False, False]
+            await _until(lambda: started[0].transport is None)
+            assert [request.transport is None for request in started[:3]] == [True, False, False]
 
 
-async def test_a_client_with_many_requests_makes_room_for_others() -> None:
-    """However young they are: of the client that has the most, the oldest gives its place to another one."""
-    begun: list[web.Request] = []
+async def test_the_largest_client_loses_requests() -> None:
+    """The oldest request of the client with the most ends, however young it is."""
+    started: list[web.Request] = []
 
     async def scrape(request: web.Request) -> web.StreamResponse:
-        begun.append(request)
+        started.append(request)
         return await _large(request)
 
     async with _serving(bounded(scrape, most=4, clock=lambda: 0.0)) as client:
         with _unread(client, "127.0.0.2", 1) as one, _unread(client, "127.0.0.3", 3) as many:
-            await _ask([*one, *many])
-            await _until(lambda: len(begun) == 4)
+            await _request([*one, *many])
+            await _until(lambda: len(started) == 4)
             answer = await client.get("/metrics")  # from 127.0.0.1
             assert answer.status == 200
-            assert [request.transport is None for request in begun if request.remote == "127.0.0.2"] == [
+            assert [request.transport is None for request in started if request.remote == "127.0.0.2"] == [
                 False
             ]
-            await _until(lambda: [r.transport is None for r in begun if r.remote == "127.0.0.3"].count(True))
+            await _until(
+                lambda: [r.transport is None for r in started if r.remote == "127.0.0.3"].count(True)
+            )
             answer.close()
 
 
-async def test_pages_that_nobody_reads_wait_nowhere() -> None:
-    """An answer counts until it is read: of 60 unread ones two are answered, and little is kept of them."""
+async def test_unread_responses_use_little_memory() -> None:
+    """A response counts until it is read: of 60 unread ones two are written, and little is buffered."""
     async with _serving(bounded(_large, most=2)) as client:
         with _unread(client, count=60) as connections:
-            await _ask(connections)
+            await _request(connections)
             await _until(lambda: len(_buffered(client)) == 60 and sum(map(bool, _buffered(client))) == 2)
             assert max(_buffered(client)) < 300_000
 
 
 async def test_pipelined_requests_wait_for_their_reader() -> None:
-    """The next request of a connection is answered when the answers before it have been read."""
-    answered = 0
+    """The next request of a connection starts after the previous responses have been read."""
+    served = 0
 
     async def small(_: web.Request) -> web.Response:
-        nonlocal answered
-        answered += 1
+        nonlocal served
+        served += 1
         return web.Response(text="x" * 10_000)
 
     async with _serving(small) as client:
@@ -263,15 +261,15 @@ async def test_pipelined_requests_wait_for_their_reader() -> None:
             )
             await _until(lambda: any(buffered > 50_000 for buffered in _buffered(client)))
             before = -1
-            while before != answered:
-                before = answered
+            while before != served:
+                before = served
                 await asyncio.sleep(0.2)
             assert max(_buffered(client)) < 200_000
             sending.cancel()
 
 
 def _end(connection: socket.socket) -> bytes:
-    """Read until the connection ends, and return the end of what came."""
+    """Read until the connection ends, and return the last bytes."""
     end = b""
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(2**20):
@@ -279,20 +277,20 @@ def _end(connection: socket.socket) -> bytes:
     return end
 
 
-async def test_who_does_not_read_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
-    """The connection ends without having been read, the place is free again, and nothing is logged of it."""
-    begun = asyncio.Event()
+async def test_clients_that_do_not_read_are_disconnected(caplog: pytest.LogCaptureFixture) -> None:
+    """The connection ends after the time limit, its place is free again, and nothing is logged."""
+    started = asyncio.Event()
 
     async def scrape(request: web.Request) -> web.StreamResponse:
-        begun.set()
+        started.set()
         return await _large(request) if request.query else web.Response()
 
     async with _serving(bounded(scrape, most=1, clock=lambda: 0.0), seconds=0.3) as client:
         with socket.create_connection(("127.0.0.1", client.port or 0), 10) as connection:
             connection.sendall(b"GET /metrics?large=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-            await begun.wait()
+            await started.wait()
             assert await _status(client) == 503
-            while await _status(client) != 200:  # noqa: ASYNC110 -- a page tells nobody
+            while await _status(client) != 200:  # noqa: ASYNC110 -- a page has no event
                 await asyncio.sleep(0.05)
             await _until(lambda: not _buffered(client))
             assert len(await asyncio.to_thread(_end, connection)) < len(_LARGE), "it looks complete"
@@ -304,8 +302,8 @@ async def _status(client: Client) -> int:
         return answer.status
 
 
-async def test_a_scrape_that_fails_frees_its_place() -> None:
-    """However it ends."""
+async def test_a_failed_request_frees_its_place() -> None:
+    """A handler that raises does not count any more."""
 
     async def broken(_: web.Request) -> web.Response:
         raise web.HTTPInternalServerError
@@ -314,12 +312,12 @@ async def test_a_scrape_that_fails_frees_its_place() -> None:
         assert [(await client.get("/metrics")).status for _ in range(3)] == [500] * 3
 
 
-async def test_a_client_that_leaves_early_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """Its answer goes nowhere, and nothing is logged. No TestServer here: that cancels its handlers."""
-    asked, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+async def test_a_client_that_leaves_early_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged. This uses no TestServer, because that cancels its handlers."""
+    requested, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def scrape(request: web.Request) -> web.StreamResponse:
-        asked.set()
+        requested.set()
         await gone.wait()
         try:
             return await send(request, _LARGE, {})
@@ -332,7 +330,7 @@ async def test_a_client_that_leaves_early_is_no_error(caplog: pytest.LogCaptureF
     async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection(*runner.addresses[0])
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asked.wait()
+        await requested.wait()
         writer.transport.abort()
         await reader.read()
         gone.set()
@@ -344,7 +342,7 @@ async def test_a_client_that_leaves_early_is_no_error(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize(("descriptors", "most"), [(300, 150), (1024, 500)])
 def test_the_limit_leaves_descriptors_for_polling(descriptors: int, most: int) -> None:
-    """Half of what the process may open, and 500 at most."""
+    """The limit is half of the process's limit, and 500 at most."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
     try:

@@ -8,10 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from exporter.clock import Clock
-from exporter.metrics.exposition import Exposition
 from exporter.web import Sources, serve
 from exporter.web.limits import Connections
 from exporter.web.listener import Listener, every_interface
@@ -36,7 +33,7 @@ async def _talk(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio
 
 @pytest.fixture
 async def connections() -> AsyncIterator[Connections]:
-    """Return room for three, of which none is left open."""
+    """Return a limit of three connections; all are closed at the end."""
     made = Connections(3)
     yield made
     made.close()
@@ -61,8 +58,8 @@ def _server_context(authority: Authority) -> ssl.SSLContext:
     return context
 
 
-async def test_a_newcomer_is_served_and_the_oldest_ends(connections: Connections) -> None:
-    """There are never more than the limit, and whoever comes last is served."""
+async def test_connections_are_limited(connections: Connections) -> None:
+    """A new connection is served, and the oldest beyond the limit ends."""
     async with _listening(connections) as (_, address), asyncio.timeout(10):
         clients = [await _talk(address) for _ in range(5)]
         for ended, _ in clients[:2]:
@@ -75,8 +72,8 @@ async def test_a_newcomer_is_served_and_the_oldest_ends(connections: Connections
         await asyncio.open_connection(*address)
 
 
-async def test_no_descriptor_is_left(connections: Connections, caplog: pytest.LogCaptureFixture) -> None:
-    """It waits before it tries again, logs it each time in the same words, and serves who has waited."""
+async def test_running_out_of_descriptors(connections: Connections, caplog: pytest.LogCaptureFixture) -> None:
+    """It waits before each retry, logs the same message, and serves the client afterwards."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with _listening(connections) as (_, address), asyncio.timeout(20):
         with socket.socket() as client:
@@ -92,12 +89,12 @@ async def test_no_descriptor_is_left(connections: Connections, caplog: pytest.Lo
             await asyncio.get_running_loop().sock_sendall(client, b"x")
             assert await asyncio.get_running_loop().sock_recv(client, 1) == b"x"
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert set(errors) == {"connections cannot be accepted: no file descriptor or memory is left for them"}
+    assert set(errors) == {"cannot accept connections: no file descriptors or memory left"}
     assert len(errors) <= 4
 
 
-async def test_who_does_not_shake_hands_counts(connections: Connections, authority: Authority) -> None:
-    """With TLS, a client that says nothing has a place like any other, and loses it to those who come."""
+async def test_clients_without_handshake_count(connections: Connections, authority: Authority) -> None:
+    """With TLS, a silent client counts as a connection and ends for a new one."""
     client = ssl.create_default_context(cafile=authority.certificate)
     async with _listening(connections, _server_context(authority)) as (_, address), asyncio.timeout(20):
         silent = [await asyncio.open_connection(*address) for _ in range(3)]
@@ -110,8 +107,8 @@ async def test_who_does_not_shake_hands_counts(connections: Connections, authori
             one.close()
 
 
-async def test_a_context_that_changes(connections: Connections, authority: Authority) -> None:
-    """Connections that come afterwards are made with it."""
+async def test_a_new_context(connections: Connections, authority: Authority) -> None:
+    """It applies to new connections."""
     client = ssl.create_default_context(cafile=authority.certificate)
     async with _listening(connections) as (listener, address), asyncio.timeout(20):
         _, plain = await _talk(address)
@@ -130,7 +127,7 @@ def _connects(host: str, port: int) -> bool:
 
 
 def test_a_machine_without_ipv6() -> None:
-    """IPv4 is served all the same."""
+    """IPv4 works without IPv6."""
     with every_interface(0, dual_stack=False) as bound:
         assert bound.family is socket.AF_INET
         assert _connects("127.0.0.1", bound.getsockname()[1])
@@ -147,15 +144,14 @@ def test_a_machine_without_ipv6() -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03S3CRET\r\n\r\n",
     ],
 )
-async def test_what_is_not_http_is_refused_and_not_logged(
-    request_line: bytes, caplog: pytest.LogCaptureFixture
+async def test_malformed_requests_are_rejected_and_not_logged(
+    request_line: bytes, sources: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """400, and nothing of it in the log: a password may stand in it, and anyone can send many."""
-    sources = Sources(Exposition(list, CollectorRegistry(), lambda: None), list, lambda: True, Clock())
+    """The status is 400. The log has nothing of it: it may contain a password, and anyone can send many."""
     server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
     reader, writer = await asyncio.open_connection(*server.addresses[0])
     writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-    await reader.readuntil(b"healthy.\n")  # of a first request aiohttp would log less
+    await reader.readuntil(b"healthy.\n")  # aiohttp logs less about a first request
     writer.write(request_line)
     answer = await reader.read()
     writer.close()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter import __version__
 from exporter.threads import ThreadLimit
-from exporter.web.pages import static_files, status_page
+from exporter.web.responses import static_files, status_page
 
 _QUERY = {
     "query": "balance",
@@ -25,8 +25,8 @@ _QUERY = {
         {
             "tenant": "ACME",
             "reason": "decode",
-            "detail": "a number was due",
-            "answer": "what came",
+            "detail": "expected a number",
+            "answer": "<html>",
             "age_seconds": 3,
             "success_age_seconds": None,
         }
@@ -107,7 +107,7 @@ def _status(*switches: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Reader(HTMLParser):
-    """Collects tags and text, as a browser would see them."""
+    """The tags and texts of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -152,29 +152,29 @@ def _links(page: _Reader) -> list[str | None]:
     return [value for name, value in page.attributes if name == "href"]
 
 
-async def test_what_is_on_it() -> None:
-    """Version, links, a section for each switch, and a row for each query, failure, node and tenant."""
+async def test_contents() -> None:
+    """The page has links, a section per switch, and a row per query, failure, node and tenant."""
     page = await _read(_switch())
 
     assert _links(page)[-4:] == ["./metrics", "./api/v1/status", "./-/healthy", "./-/ready"]
-    assert "As of 2023-11-14 22:13:20 UTC; load the page again for newer values." in page.texts
+    assert "As of 2023-11-14 22:13:20 UTC. Reload the page to refresh." in page.texts
     assert page.tags.count("section") == 1
     dash = "\N{EN DASH}"
     assert [row for row in page.rows if row[0] in {"balance", "n1", "ACME"}] == [
         ["balance", "each tenant", "late", "7 s", "2 h", "5 min", dash, "1 / 1,200", "decode 1"],
-        ["balance", "ACME", "decode", "3 s", dash, "a number was due Answer what came"],
+        ["balance", "ACME", "decode", "3 s", dash, "expected a number Response <html>"],
         ["n1", "missing", dash, "3"],
         [
             "ACME", "Acme Tools", "critical -1,234.50", "warning 50.00, critical 10.00", dash, "4 / 30",
             "7 / 8", "balance decode, calls timeout",
         ],
     ]  # fmt: skip
-    for text in ("answers", "12 s ago", "closed", "critical -3 d", "none", "1,234"):
+    for text in ("up", "12 s ago", "closed", "critical -3 d", "none", "1,234"):
         assert text in page.texts
 
 
-async def test_trouble_is_told_in_words() -> None:
-    """Whatever is marked by a colour also says so."""
+async def test_colors_are_not_the_only_marks() -> None:
+    """Everything with a color also has a word."""
     page = await _read(
         _switch(
             up=False,
@@ -186,31 +186,29 @@ async def test_trouble_is_told_in_words() -> None:
     )
 
     for text in (
-        "does not answer",
-        "open: the switch is only probed",
-        "1,234: detail is left out",
+        "down",
+        "open: sending only probes",
+        "1,234: limited, some detail is dropped",
         "admin, A, B, C, D, …",
     ):
         assert text in page.texts
 
 
-@pytest.mark.parametrize(
-    ("up", "words"), [(True, "answers"), (False, "does not answer"), (None, "not tried yet")]
-)
+@pytest.mark.parametrize(("up", "words"), [(True, "up"), (False, "down"), (None, "not tried yet")])
 async def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a table
-    """Three states, and not tried is not down; of several switches they stand at the top as well."""
+    """A switch is up, down or not tried; with several switches, the top of the page has their states, too."""
     assert (await _read(_switch(up=up))).texts.count(words) == 1
     assert (await _read(_switch(up=up), _switch(name="other", up=not up))).texts.count(words) == 2
 
 
 async def test_without_switches_or_tenants() -> None:
-    """Nothing to show is shown as nothing."""
+    """The page renders without any data."""
     assert "section" not in (await _read()).tags
     assert (await _read(_switch(tenant_list=[], nodes=[], queries=[], tenants=0))).rows
 
 
 async def test_alerts() -> None:
-    """Where the exporter alerts by itself, each but the watchdog has a row: what it is about, since when."""
+    """With alerting, each alert but the watchdog has a row with its labels and age."""
     stale = copy.deepcopy(_ALERT) | {"state": "pending"}
     stale["labels"] = {
         "alertname": "SoftswitchDataStale",
@@ -233,14 +231,14 @@ async def test_alerts() -> None:
 @pytest.mark.parametrize(
     ("firing", "pending", "dry_run", "words"),
     [
-        (None, None, False, "No alert was judged yet."),
-        (0, 0, False, "No alert fires."),
-        (0, 1200, False, "No alert fires; 1,200 pending."),
-        (2, 0, True, "2 firing, 0 pending. A dry run: nobody is told."),
+        (None, None, False, "Alerts have not been evaluated yet."),
+        (0, 0, False, "0 firing, 0 pending."),
+        (0, 1200, False, "0 firing, 1,200 pending."),
+        (2, 0, True, "2 firing, 0 pending. Dry run: alerts are not sent."),
     ],
 )
-async def test_how_many_alerts(firing: int, pending: int, dry_run: bool, words: str) -> None:  # noqa: FBT001 -- a table
-    """That nothing fires is said, and not left to an empty table; not before it is known."""
+async def test_alert_counts(firing: int, pending: int, dry_run: bool, words: str) -> None:  # noqa: FBT001 -- a table
+    """The counts are unknown before the first evaluation."""
     page = await _read(**_alerting(firing, pending, dry_run=dry_run))
 
     assert words in page.texts
@@ -248,7 +246,7 @@ async def test_how_many_alerts(firing: int, pending: int, dry_run: bool, words: 
 
 
 async def test_at_most_fifty_alerts() -> None:
-    """The page tells how many more there are, also of those that the status does not list."""
+    """The page has the number of the others, including those that the status does not list."""
     page = await _read(**_alerting(40, 1211, *[_ALERT] * 60))
 
     assert (len(page.rows), "and 1,201 more" in page.texts) == (51, True)
@@ -256,13 +254,13 @@ async def test_at_most_fifty_alerts() -> None:
 
 
 async def test_without_alerting() -> None:
-    """A site that leaves alerting to Prometheus sees nothing of it."""
+    """Without alerting there is no section for it."""
     assert "Alerts" not in (await _read(_switch())).texts
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
-async def test_names_cannot_become_markup(text: str) -> None:
-    """Whatever a switch calls things, and whatever it answers, tags and attributes stay the same."""
+async def test_untrusted_texts_cannot_become_markup(text: str) -> None:
+    """No name or response of a switch changes the tags and attributes."""
     hostile = _switch(name=text, url=text, refused_keys=[text])
     hostile["nodes"][0]["node"] = text
     hostile["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
@@ -280,13 +278,13 @@ async def test_names_cannot_become_markup(text: str) -> None:
 
 
 async def test_a_path_cannot_become_markup() -> None:
-    """The telemetry path is escaped within its attribute, and is never another scheme."""
+    """The telemetry path is escaped in its attribute, and cannot be another scheme."""
     assert './m"><script>' in _links(await _read(telemetry_path='/m"><script>'))
     assert "./javascript:alert(1)" in _links(await _read(telemetry_path="/javascript:alert(1)"))
 
 
 async def test_nothing_is_inline() -> None:
-    """There is no style and no script in the page itself, so that the policy can forbid both."""
+    """The page has no inline styles or scripts, so that the policy can forbid them."""
     page = await _read(_switch())
 
     assert page.tags.count("script") == 1
@@ -296,7 +294,7 @@ async def test_nothing_is_inline() -> None:
 
 
 def test_every_file_is_there() -> None:
-    """Each file that the page or its script asks for is served."""
+    """Each file that the page or its script loads is served."""
     files = static_files()
 
     assert b'from "./words.js"' in files["/-/static/status.js"][0]

@@ -16,36 +16,45 @@ _HASHES = {
 
 
 class _Bcrypt:
-    """Checks as bcrypt does, counts, and waits where it is told to."""
+    """A bcrypt check that records its arguments and can be paused."""
 
     def __init__(self) -> None:
         self.checked: list[tuple[bytes, bytes]] = []
-        self.go_on = threading.Event()
-        self.go_on.set()
+        self.resume = threading.Event()
+        self.resume.set()
 
     def __call__(self, password: bytes, known: bytes) -> bool:
         self.checked.append((password, known))
-        self.go_on.wait(10)
+        self.resume.wait(10)
         return bcrypt.checkpw(password, known)
 
 
 @pytest.fixture
 def check() -> _Bcrypt:
-    """Return the check that the passwords are checked with."""
+    """Return the check of the passwords."""
     return _Bcrypt()
 
 
 @pytest.fixture
 async def passwords(check: _Bcrypt) -> AsyncIterator[Passwords]:
-    """Know the users a and b, whose passwords are A and B."""
+    """Return the users a and b with the passwords A and B."""
     made = Passwords(check)
     made.apply(_HASHES)
     yield made
-    check.go_on.set()
+    check.resume.set()
 
 
 async def _verdict(passwords: Passwords, user: str, password: str, address: str = "192.0.2.1") -> Verdict:
     return await passwords.verdict((user.encode(), password.encode()), address)
+
+
+def _try(passwords: Passwords, user: str, password: str, address: str) -> asyncio.Task[Verdict]:
+    return asyncio.create_task(_verdict(passwords, user, password, address))
+
+
+async def _yield() -> None:
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
@@ -63,27 +72,27 @@ async def _verdict(passwords: Passwords, user: str, password: str, address: str 
         ("", None),
     ],
 )
-def test_the_header(header: str, given: tuple[bytes, bytes] | None) -> None:
-    """The scheme in any case, one pair in base64 that is written as it should be, or nothing."""
+def test_credentials(header: str, given: tuple[bytes, bytes] | None) -> None:
+    """The scheme is case-insensitive; the rest must be valid base64 of a pair."""
     assert credentials(header) == given
 
 
 @given(user=st.binary().filter(lambda user: b":" not in user), password=st.binary())
-def test_any_pair_arrives(user: bytes, password: bytes) -> None:
-    """What a client encodes is what is read, whatever the bytes are."""
+def test_any_pair_is_decoded(user: bytes, password: bytes) -> None:
+    """User and password can be any bytes."""
     encoded = base64.b64encode(user + b":" + password).decode()
     assert credentials(f"Basic {encoded}") == (user, password)
 
 
 @given(header=st.text() | st.text().map("Basic {}".format) | st.binary().map(lambda b: f"Basic {b!r}"))
-def test_any_header_is_read_or_refused(header: str) -> None:
-    """Nothing is raised, and a pair comes only from a header that says Basic."""
+def test_untrusted_headers(header: str) -> None:
+    """No header raises, and only Basic authentication gives a pair."""
     found = credentials(header)
     assert found is None or header[:6].lower() == "basic "
 
 
-async def test_a_right_password_is_checked_once(passwords: Passwords, check: _Bcrypt) -> None:
-    """A hundred scrapes cost one check for each user, also where the first come at the same time."""
+async def test_a_correct_password_is_checked_once(passwords: Passwords, check: _Bcrypt) -> None:
+    """A hundred scrapes cost one check per user, even if the first ones are concurrent."""
     for user in "ab":
         first = [_verdict(passwords, user, user.upper()) for _ in range(4)]
         assert set(await asyncio.gather(*first)) == {Verdict.RIGHT}
@@ -92,25 +101,20 @@ async def test_a_right_password_is_checked_once(passwords: Passwords, check: _Bc
     assert len(check.checked) == 2
 
 
-@pytest.mark.parametrize(("user", "password"), [("a", "B"), ("a", ""), ("c", "A"), ("", ""), ("A", "A")])
-async def test_a_wrong_one_is_checked_each_time(
+@pytest.mark.parametrize(
+    ("user", "password"), [("a", "B"), ("a", ""), ("c", "A"), ("c", "B"), ("", ""), ("A", "A")]
+)
+async def test_a_wrong_password_is_checked_each_time(
     passwords: Passwords, check: _Bcrypt, user: str, password: str
 ) -> None:
-    """Who is not a user costs as much as who is: one check, of the same cost."""
+    """An unknown user costs a check, too, and the password of another user does not help."""
     assert await _verdict(passwords, "a", "A") is Verdict.RIGHT
     for _ in range(2):
         assert await _verdict(passwords, user, password) is Verdict.WRONG
     assert len(check.checked) == 3
 
 
-async def test_the_password_of_the_decoy_opens_nothing(passwords: Passwords) -> None:
-    """Nobody who is not a user is let in with the password of someone who is."""
-    for password in "AB":
-        assert await _verdict(passwords, "c", password) is Verdict.WRONG
-        assert await _verdict(passwords, "c", password) is Verdict.WRONG
-
-
-async def test_who_is_not_a_user_costs_what_the_dearest_costs(check: _Bcrypt) -> None:
+async def test_an_unknown_user_costs_as_much_as_the_most_expensive(check: _Bcrypt) -> None:
     """The decoy is the hash with the highest cost."""
     made = Passwords(check)
     made.apply({b"a": _HASHES[b"a"], b"b": bcrypt.hashpw(b"B", bcrypt.gensalt(5))})
@@ -118,8 +122,8 @@ async def test_who_is_not_a_user_costs_what_the_dearest_costs(check: _Bcrypt) ->
     assert check.checked[0][1].startswith(b"$2b$05$")
 
 
-async def test_more_than_bcrypt_takes(passwords: Passwords, check: _Bcrypt) -> None:
-    """Beyond 72 bytes a password is wrong, whoever's it is said to be, and not even checked."""
+async def test_passwords_that_are_too_long(passwords: Passwords, check: _Bcrypt) -> None:
+    """A password of more than 72 bytes is wrong without a check."""
     for user in "ac":
         assert await _verdict(passwords, user, "A" * 73) is Verdict.WRONG
     assert check.checked == []
@@ -127,22 +131,19 @@ async def test_more_than_bcrypt_takes(passwords: Passwords, check: _Bcrypt) -> N
     assert len(check.checked) == 1
 
 
-async def test_one_check_at_a_time_and_a_few_in_line(passwords: Passwords, check: _Bcrypt) -> None:
-    """Four from one address may wait, 64 in all, shared by the addresses; who is known passes at once."""
+async def test_the_queue_is_limited_and_known_passwords_skip_it(passwords: Passwords, check: _Bcrypt) -> None:
+    """Checks are sequential; 64 wait, shared by the clients; a verified password passes at once."""
     assert await _verdict(passwords, "a", "A") is Verdict.RIGHT
-    check.go_on.clear()
-    addresses = [f"192.0.2.{number // 10}" for number in range(200)]
-    crowd = [
-        asyncio.create_task(_verdict(passwords, "a", f"wrong {n}", at)) for n, at in enumerate(addresses)
-    ]
-    while len([task for task in crowd if task.done()]) < 200 - 64:  # noqa: ASYNC110 -- tasks tell nobody
+    check.resume.clear()
+    crowd = [_try(passwords, "a", f"wrong {n}", f"192.0.2.{n // 10}") for n in range(200)]
+    while len([task for task in crowd if task.done()]) < 200 - 64:  # noqa: ASYNC110 -- tasks have no event
         await asyncio.sleep(0)
 
     assert await _verdict(passwords, "a", "A") is Verdict.RIGHT
     assert not [task for task in crowd if task.done() and task.result() is not Verdict.BUSY]
     assert len(check.checked) <= 2
 
-    check.go_on.set()
+    check.resume.set()
     verdicts = await asyncio.gather(*crowd)
     by_address = [verdicts[start : start + 10].count(Verdict.WRONG) for start in range(0, 200, 10)]
     assert sum(by_address) == 64
@@ -151,59 +152,56 @@ async def test_one_check_at_a_time_and_a_few_in_line(passwords: Passwords, check
     assert await _verdict(passwords, "b", "B") is Verdict.RIGHT
 
 
-@pytest.mark.parametrize("name", ["random", "a"])
-async def test_a_flood_keeps_no_new_user_out(name: str, passwords: Passwords, check: _Bcrypt) -> None:
-    """From the same address under other names, or from others under any: who is new waits for two checks."""
-    check.go_on.clear()
-    crowd = []
-    for number in range(200):
-        user = name if name == "a" else f"nobody {number}"
-        crowd.append(asyncio.create_task(_verdict(passwords, user, f"wrong {number}", "192.0.2.1")))
+@pytest.mark.parametrize(
+    ("flood", "address"), [("nobody {}", "192.0.2.1"), ("a", "192.0.2.2")], ids=["same address", "same user"]
+)
+async def test_a_flood_does_not_block_others(
+    flood: str, address: str, passwords: Passwords, check: _Bcrypt
+) -> None:
+    """Another user of the address, and the same user from another one, wait for at most two checks."""
+    check.resume.clear()
+    crowd = [_try(passwords, flood.format(n), f"wrong {n}", "192.0.2.1") for n in range(200)]
     await asyncio.sleep(0)
-    address = "192.0.2.1" if name == "random" else "192.0.2.2"
-    new = asyncio.create_task(_verdict(passwords, "b", "B", address))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    check.go_on.set()
+    new = _try(passwords, "b", "B", address)
+    await _yield()
+    check.resume.set()
     assert await new is Verdict.RIGHT
-    assert len(check.checked) <= 3
+    assert [password for password, _ in check.checked].index(b"B") <= 2
     await asyncio.gather(*crowd)
 
 
 async def test_a_new_address_displaces_one_of_a_crowd(passwords: Passwords, check: _Bcrypt) -> None:
-    """With all places taken, by few addresses, another one still has its turn."""
-    check.go_on.clear()
+    """With a full queue of few addresses, another address still gets a place."""
+    check.resume.clear()
     crowd = [
-        asyncio.create_task(_verdict(passwords, user, f"wrong {number}", f"192.0.2.{number}"))
+        _try(passwords, user, f"wrong {number}", f"192.0.2.{number}")
         for number in range(20)
         for user in "aac"
         for _ in range(2)
     ]
+    await _yield()
+    new = _try(passwords, "b", "B", "198.51.100.1")
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    new = asyncio.create_task(_verdict(passwords, "b", "B", "198.51.100.1"))
-    await asyncio.sleep(0)
-    check.go_on.set()
+    check.resume.set()
     assert await new is Verdict.RIGHT
     assert [await task for task in crowd].count(Verdict.WRONG) == 63
 
 
-async def test_who_hangs_up_leaves_the_line(passwords: Passwords, check: _Bcrypt) -> None:
-    """Requests that are cancelled while they wait hold no place, and start no further check."""
-    check.go_on.clear()
+async def test_cancelled_requests_leave_the_queue(passwords: Passwords, check: _Bcrypt) -> None:
+    """Requests that are cancelled while they wait keep no place and start no check."""
+    check.resume.clear()
     for _ in range(20):
-        gone = asyncio.create_task(_verdict(passwords, "a", "wrong"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        gone = _try(passwords, "a", "wrong", "192.0.2.1")
+        await _yield()
         gone.cancel()
         await asyncio.wait([gone])
-    check.go_on.set()
+    check.resume.set()
     assert await _verdict(passwords, "a", "A") is Verdict.RIGHT
     assert len(check.checked) <= 3
 
 
-async def test_other_users(passwords: Passwords, check: _Bcrypt) -> None:
-    """Who stays with the same password stays known; who leaves, or has a new one, does not."""
+async def test_users_are_replaced(passwords: Passwords, check: _Bcrypt) -> None:
+    """A user with the same hash stays verified; one with a new hash, or removed, does not."""
     for user in "ab":
         await _verdict(passwords, user, user.upper())
     passwords.apply({b"a": _HASHES[b"a"], b"b": _HASHES[b"a"]})
@@ -219,87 +217,77 @@ async def test_other_users(passwords: Passwords, check: _Bcrypt) -> None:
     assert not passwords.needed
 
 
-async def test_a_password_that_is_changed_while_it_is_checked(passwords: Passwords, check: _Bcrypt) -> None:
-    """The old one, found right too late, opens nothing any more."""
-    check.go_on.clear()
-    late = asyncio.create_task(_verdict(passwords, "a", "A"))
-    while not check.checked:  # noqa: ASYNC110 -- the thread tells nobody
+async def test_a_password_that_changes_during_its_check(passwords: Passwords, check: _Bcrypt) -> None:
+    """The old password is wrong even if its check succeeds afterwards."""
+    check.resume.clear()
+    late = _try(passwords, "a", "A", "192.0.2.1")
+    while not check.checked:  # noqa: ASYNC110 -- the thread has no event
         await asyncio.sleep(0)
     passwords.apply({b"a": _HASHES[b"b"]})
-    check.go_on.set()
+    check.resume.set()
     assert await late is Verdict.WRONG
     assert await _verdict(passwords, "a", "A") is Verdict.WRONG
 
 
-async def test_no_password_is_kept() -> None:
-    """What is remembered of a right password is a digest, which does not show it."""
+async def test_no_password_is_stored() -> None:
+    """Only a digest of a correct password is stored."""
     passwords = Passwords()
     passwords.apply({b"a": bcrypt.hashpw(b"S3CRET-PASSWORD", bcrypt.gensalt(4))})
     assert await _verdict(passwords, "a", "S3CRET-PASSWORD") is Verdict.RIGHT
     assert "S3CRET" not in repr(vars(passwords))
 
 
-async def _pass(queue: FairQueue, passed: list[str], client: str, lane: object = None) -> None:
-    async with queue.turn(client, lane):
-        passed.append(f"{client}{lane or ''}")
-        await asyncio.sleep(0)
+def _join(queue: FairQueue, served: list[str], parties: str) -> list[asyncio.Task[None]]:
+    async def take(party: str) -> None:
+        async with queue.turn(party):
+            served.append(party)
+            await asyncio.sleep(0)
+
+    return [asyncio.create_task(take(party)) for party in parties]
 
 
-def _join(queue: FairQueue, passed: list[str], *names: str) -> list[asyncio.Task[None]]:
-    return [
-        asyncio.create_task(_pass(queue, passed, name[0], name[1:])) for name in " ".join(names).split(" ")
-    ]
-
-
-async def test_clients_take_turns_and_lanes_of_a_client_do() -> None:
-    """Whoever has many places has no more turns than others while they wait."""
-    queue, passed = FairQueue(most=50, most_of_lane=9), list[str]()
-    tasks = _join(queue, passed, "a1 a1 a1 a2 b1 b1 c1")
-    await asyncio.gather(*tasks)
-    assert passed == ["a1", "b1", "c1", "a2", "b1", "a1", "a1"]
-
-
-async def test_a_lane_is_bounded() -> None:
-    """The rest of the client and of the queue stay open to others."""
-    queue, passed = FairQueue(most=50, most_of_lane=2), list[str]()
-    tasks = _join(queue, passed, "a1 a1 a1 a2 b1")
+async def _full(tasks: list[asyncio.Task[None]]) -> list[bool]:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [isinstance(outcome, QueueFull) for outcome in outcomes] == [False, False, True, False, False]
+    return [isinstance(outcome, QueueFull) for outcome in outcomes]
 
 
-async def test_the_queue_is_bounded_and_shared() -> None:
-    """A newcomer takes the newest place of whoever has the most, unless it has as many itself."""
-    queue, passed = FairQueue(most=4, most_of_lane=9), list[str]()
-    tasks = _join(queue, passed, "a a a a b a")
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [isinstance(outcome, QueueFull) for outcome in outcomes] == [
-        False,
-        False,
-        False,
-        True,
-        False,
-        True,
-    ]
-    assert sorted(passed) == ["a", "a", "a", "b"]
+async def test_parties_are_served_round_robin() -> None:
+    """A party with many places gets no more turns than others while they wait."""
+    queue, served = FairQueue(size=50, size_per_party=9), list[str]()
+    await asyncio.gather(*_join(queue, served, "aaaabbc"))
+    assert "".join(served) == "aabcaba"
 
 
-async def test_who_leaves_holds_no_place() -> None:
-    """Neither while it waits nor while it has its turn; the next one goes on."""
-    queue, passed = FairQueue(most=2, most_of_lane=9), list[str]()
+async def test_each_party_is_limited() -> None:
+    """Other parties can still join."""
+    queue, served = FairQueue(size=50, size_per_party=2), list[str]()
+    assert await _full(_join(queue, served, "aaab")) == [False, False, True, False]
+
+
+async def test_a_full_queue_is_shared() -> None:
+    """A newcomer takes the newest place of the party with the most, unless it has as many."""
+    queue, served = FairQueue(size=4, size_per_party=9), list[str]()
+    assert await _full(_join(queue, served, "aaaaba")) == [False, False, False, True, False, True]
+    assert sorted(served) == ["a", "a", "a", "b"]
+
+
+async def test_a_cancelled_party_has_no_place() -> None:
+    """It frees its place while it waits and during its turn, and the next one is served."""
+    queue, served = FairQueue(size=2, size_per_party=9), list[str]()
     for _ in range(3):
-        tasks = _join(queue, passed, "a b")
+        tasks = _join(queue, served, "ab")
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-    await asyncio.gather(*_join(queue, passed, "c d"))
-    assert passed[-2:] == ["c", "d"]
+    await asyncio.gather(*_join(queue, served, "cd"))
+    assert served[-2:] == ["c", "d"]
 
 
 async def test_an_error_ends_the_turn() -> None:
-    """Whatever is raised within it."""
-    queue = FairQueue(most=2, most_of_lane=9)
+    """An exception in the context frees the place."""
+    queue = FairQueue(size=2, size_per_party=9)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            async with queue.turn("a", None):
+            async with queue.turn("a"):
                 raise RuntimeError

@@ -2,25 +2,24 @@ import asyncio
 import contextlib
 import dataclasses
 import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry
 
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
-from exporter.metrics.exposition import Exposition, Format
-from exporter.poll import Poller
+from exporter.metrics.exposition import Format
 from exporter.web import Server, Sources, serve
 from tests.unit.web.conftest import Pollers
 
+_LOCAL = ("127.0.0.1", 0)
+
 
 class _Poller:
-    """As much of a poller as readiness asks for."""
+    """The part of a poller that readiness needs."""
 
     def __init__(self, *, tried: bool) -> None:
         self.tried = tried
@@ -29,117 +28,98 @@ class _Poller:
         return self.tried
 
 
-@dataclass
-class _State:
-    """What the pages are about, to be changed by a test."""
-
-    now: float = 1000.0
-    progressing: bool = True
-    pollers: list[Any] = field(default_factory=list)
-
-    def sources(self) -> Sources:
-        def pollers() -> Sequence[Poller]:
-            return self.pollers
-
-        exposition = Exposition(list, CollectorRegistry(), lambda: None)
-        return Sources(exposition, pollers, lambda: self.progressing, Clock(monotonic=lambda: self.now))
-
-
 @contextlib.asynccontextmanager
-async def _serving(state: _State, path: str = "/metrics") -> AsyncIterator[Server]:
-    server = await serve(state.sources(), [("127.0.0.1", 0)], path)
+async def _serving(sources: Sources, path: str = "/metrics", **changes: Any) -> AsyncIterator[Server]:
+    server = await serve(dataclasses.replace(sources, **changes), [_LOCAL], path)
     try:
         yield server
     finally:
         await server.close()
 
 
-async def _get(server: Server, path: str, method: str = "GET") -> tuple[int, str, str]:
-    response = await _response(server, path, method)
-    return response.status, response.headers.get("Content-Type", ""), await response.text()
-
-
-async def _response(server: Server, path: str, method: str = "GET", **headers: str) -> aiohttp.ClientResponse:
+async def _get(server: Server, path: str, method: str = "GET", **headers: str) -> aiohttp.ClientResponse:
     host, port = server.addresses[0]
+    url = f"http://{host}:{port}{path}"
     async with (
         aiohttp.ClientSession() as session,
-        session.request(
-            method, f"http://{host}:{port}{path}", allow_redirects=False, headers=headers
-        ) as response,
+        session.request(method, url, allow_redirects=False, headers=headers) as response,
     ):
         await response.read()
         return response
 
 
-async def test_routes() -> None:
-    """Every path of section 7 of the design that is for reading answers with what it should."""
-    async with _serving(_State()) as server:
-        assert await _get(server, "/metrics") == (200, Format.TEXT.value, "")
-        status, kind, page = await _get(server, "/")
-        assert (status, kind) == (200, "text/html; charset=utf-8")
-        assert "softswitch-exporter" in page
-        status, kind, _ = await _get(server, "/api/v1/status")
-        assert (status, kind) == (200, "application/json; charset=utf-8")
-        assert (await _get(server, "/-/healthy"))[0] == 200
-        assert (await _get(server, "/-/ready"))[0] == 200
+async def test_routes(sources: Sources) -> None:
+    """Every path returns its content type."""
+    async with _serving(sources) as server:
+        for path, content_type in {
+            "/metrics": Format.TEXT.value,
+            "/": "text/html; charset=utf-8",
+            "/api/v1/status": "application/json; charset=utf-8",
+            "/-/healthy": "text/plain; charset=utf-8",
+            "/-/ready": "text/plain; charset=utf-8",
+        }.items():
+            response = await _get(server, path)
+            assert (response.status, response.headers["Content-Type"]) == (200, content_type)
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/reload", "/api/v1", "//metrics"])
-async def test_what_is_not_there(path: str) -> None:
-    """Any other path is 404, and says nothing about the inside."""
-    async with _serving(_State()) as server:
-        assert (await _get(server, path))[0] == 404
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/api/v1", "//metrics"])
+async def test_unknown_paths(path: str, sources: Sources) -> None:
+    """Any other path is 404."""
+    async with _serving(sources) as server:
+        assert (await _get(server, path)).status == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy"])
-async def test_pages_are_read_only(method: str, path: str) -> None:
-    """Nothing is changed by a page."""
-    async with _serving(_State()) as server:
-        assert (await _get(server, path, method))[0] == 405
+async def test_pages_are_read_only(method: str, path: str, sources: Sources) -> None:
+    """Other methods are 405."""
+    async with _serving(sources) as server:
+        assert (await _get(server, path, method)).status == 405
 
 
-async def test_another_telemetry_path() -> None:
-    """The metrics are where they were asked for, only there, and the status page leads there."""
-    async with _serving(_State(), "/telemetry/pbx") as server:
-        assert (await _get(server, "/telemetry/pbx"))[0] == 200
-        assert (await _get(server, "/metrics"))[0] == 404
-        assert 'href="./telemetry/pbx"' in (await _get(server, "/"))[2]
+async def test_another_telemetry_path(sources: Sources) -> None:
+    """Only that path has the metrics, and the status page links to it."""
+    async with _serving(sources, "/telemetry/pbx") as server:
+        assert (await _get(server, "/telemetry/pbx")).status == 200
+        assert (await _get(server, "/metrics")).status == 404
+        assert 'href="./telemetry/pbx"' in await (await _get(server, "/")).text()
 
 
-async def test_all_of_many_tenants(pollers: Pollers) -> None:
-    """The page comes with 100 tenants and a link to the others, the JSON with all."""
+async def test_many_tenants(pollers: Pollers, sources: Sources) -> None:
+    """The page has 100 tenants and a link to all of them; the JSON has all."""
     poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(150)])
-    async with _serving(_State(pollers=[poller])) as server:
-        some, every = (await _get(server, "/"))[2], (await _get(server, "/?tenants=all"))[2]
-        assert (some.count("T099"), some.count("T100"), every.count('data-key="T')) == (2, 0, 150)
-        assert 'href="./?tenants=all"' in some
-        assert 'href="./?tenants=all"' not in every
-        assert (await _get(server, "/api/v1/status"))[2].count('"tenant": "T') == 150
+    async with _serving(sources, pollers=lambda: [poller]) as server:
+        some, every, as_json = [
+            await (await _get(server, path)).text() for path in ("/", "/?tenants=all", "/api/v1/status")
+        ]
+    assert (some.count("T099"), some.count("T100"), every.count('data-key="T')) == (2, 0, 150)
+    assert 'href="./?tenants=all"' in some
+    assert 'href="./?tenants=all"' not in every
+    assert as_json.count('"tenant": "T') == 150
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/status"])
-async def test_large_pages_are_packed(path: str, pollers: Pollers) -> None:
-    """For whoever takes gzip, and for nobody else; a HEAD has no body."""
+async def test_pages_are_compressed(path: str, pollers: Pollers, sources: Sources) -> None:
+    """They are compressed only for clients that accept gzip; a HEAD has no body."""
     poller = pollers(tenants=[{"code": f"T{number:03}"} for number in range(100)])
-    async with _serving(_State(pollers=[poller])) as server:
-        packed = await _response(server, path, **{"Accept-Encoding": "br, gzip"})
-        plain = await _response(server, path, **{"Accept-Encoding": "br, gzip;q=0"})
-        head = await _response(server, path, "HEAD", **{"Accept-Encoding": "gzip"})
+    async with _serving(sources, pollers=lambda: [poller]) as server:
+        packed = await _get(server, path, **{"Accept-Encoding": "br, gzip"})
+        plain = await _get(server, path, **{"Accept-Encoding": "br, gzip;q=0"})
+        head = await _get(server, path, "HEAD", **{"Accept-Encoding": "gzip"})
         assert packed.headers["Content-Encoding"] == "gzip"
         assert "Content-Encoding" not in plain.headers
         assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3
         assert (head.status, await head.text()) == (200, "")
 
 
-async def test_what_a_switch_says_cannot_be_run() -> None:
-    """Each page and file says: no script and no style but our own, no frame, no guessing, no keeping."""
-    async with _serving(_State()) as server:
-        page = (await _get(server, "/"))[2]
+async def test_nothing_from_a_switch_can_run(sources: Sources) -> None:
+    """Every page and file forbids other scripts and styles, frames, type guessing and caching."""
+    async with _serving(sources) as server:
+        page = await (await _get(server, "/")).text()
         files = re.findall(r'(?:src|href)="\.(/-/static/[^"]+)"', page)
         assert len(files) == 3
         for path in ("/", "/api/v1/status", *files, "/-/static/words.js"):
-            response = await _response(server, path)
+            response = await _get(server, path)
             policy = response.headers["Content-Security-Policy"].split("; ")
             assert response.status == 200
             assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
@@ -149,128 +129,109 @@ async def test_what_a_switch_says_cannot_be_run() -> None:
             assert response.headers["Cache-Control"] == "no-store"
 
 
-async def test_healthy_while_the_scheduler_makes_progress() -> None:
-    """Its own progress decides, and nothing about switches."""
-    state = _State(pollers=[_Poller(tried=False)])
-    async with _serving(state) as server:
-        assert (await _get(server, "/-/healthy"))[0] == 200
-        state.progressing = False
-        assert (await _get(server, "/-/healthy"))[0] == 503
-        state.progressing = True
-        assert (await _get(server, "/-/healthy"))[0] == 200
+async def test_health_follows_the_scheduler(sources: Sources) -> None:
+    """It is 503 while the scheduler makes no progress, whatever the state of switches."""
+    progress = [True, False, True]
+    pollers = [_Poller(tried=False)]
+    async with _serving(sources, is_progressing=lambda: progress.pop(0), pollers=lambda: pollers) as server:
+        assert [(await _get(server, "/-/healthy")).status for _ in range(3)] == [200, 503, 200]
 
 
-async def test_ready_when_every_query_was_tried() -> None:
-    """Each switch has to have tried everything; one that did is not enough."""
-    pollers = [_Poller(tried=True), _Poller(tried=False)]
-    async with _serving(_State(pollers=pollers)) as server:
-        assert (await _get(server, "/-/ready"))[0] == 503
+async def test_readiness(sources: Sources) -> None:
+    """It is 200 after every query of every switch has been tried, or after two minutes."""
+    pollers, now = [_Poller(tried=True), _Poller(tried=False)], 1000.0
+    clock = Clock(monotonic=lambda: now)
+    async with _serving(sources, pollers=lambda: pollers, clock=clock) as server:
+        assert (await _get(server, "/-/ready")).status == 503
+        now += 119.9
+        assert (await _get(server, "/-/ready")).status == 503
+        now += 0.1
+        assert (await _get(server, "/-/ready")).status == 200
+        now -= 100
         pollers[1].tried = True
-        assert (await _get(server, "/-/ready"))[0] == 200
+        assert (await _get(server, "/-/ready")).status == 200
 
 
-async def test_ready_after_two_minutes() -> None:
-    """A switch that hangs does not keep the exporter out for ever."""
-    state = _State(pollers=[_Poller(tried=False)])
-    async with _serving(state) as server:
-        state.now += 119.9
-        assert (await _get(server, "/-/ready"))[0] == 503
-        state.now += 0.1
-        assert (await _get(server, "/-/ready"))[0] == 200
-
-
-async def test_the_real_port_is_told() -> None:
-    """With port 0 the system chooses, once for each address that was asked for."""
-    server = await serve(_State().sources(), [("127.0.0.1", 0), ("127.0.0.1", 0)], "/metrics")
-
+async def test_the_real_ports(sources: Sources) -> None:
+    """With port 0 the system chooses a port for each address."""
+    server = await serve(sources, [_LOCAL, _LOCAL], "/metrics")
     (first, one), (second, other) = server.addresses
     await server.close()
-
     assert first == second == "127.0.0.1"
     assert len({0, one, other}) == 3
 
 
 @pytest.mark.parametrize("host", [None, "::", "0.0.0.0"])  # noqa: S104 -- what operators write
-async def test_every_interface(host: str | None) -> None:
+async def test_every_interface(host: str | None, sources: Sources) -> None:
     """An empty host, [::] and 0.0.0.0 are one socket for IPv4 and IPv6, as in Go."""
-    server = await serve(_State().sources(), [(host, 0)], "/metrics")
+    server = await serve(sources, [(host, 0)], "/metrics")
     ((_, port),) = server.addresses
     for url in (f"http://127.0.0.1:{port}", f"http://[::1]:{port}"):
         async with aiohttp.ClientSession() as session, session.get(f"{url}/-/healthy") as response:
             assert response.status == 200
     with pytest.raises(StartError, match="address already in use; choose"):
-        await serve(_State().sources(), [(host, port)], "/metrics")
+        await serve(sources, [(host, port)], "/metrics")
     await server.close()
 
 
-async def test_an_address_in_use() -> None:
-    """The error says which address, why, and what to do, in one line."""
-    async with _serving(_State()) as server:
+async def test_an_address_in_use(sources: Sources) -> None:
+    """The error has the address, the reason and the flag to change; no other address stays bound."""
+    async with _serving(sources) as server:
         port = server.addresses[0][1]
-        with pytest.raises(StartError) as raised:
-            await serve(_State().sources(), [("127.0.0.1", port)], "/metrics")
-
-    text = str(raised.value)
-    assert text.startswith(f"cannot listen on 127.0.0.1:{port}: ")
-    assert "address already in use" in text
-    assert text.endswith("choose another address with --web.listen-address")
-    assert text.count(str(port)) == 1
-
-
-async def test_all_addresses_or_none() -> None:
-    """Where the second address cannot be had, the first one is given back."""
-    async with _serving(_State()) as server:
-        taken = server.addresses[0][1]
         free = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        port = free.sockets[0].getsockname()[1]
+        other = free.sockets[0].getsockname()[1]
         free.close()
         await free.wait_closed()
-
-        with pytest.raises(StartError):
-            await serve(_State().sources(), [("127.0.0.1", port), ("127.0.0.1", taken)], "/metrics")
-
-    again = await serve(_State().sources(), [("127.0.0.1", port)], "/metrics")
+        with pytest.raises(StartError) as raised:
+            await serve(sources, [("127.0.0.1", other), ("127.0.0.1", port)], "/metrics")
+    assert str(raised.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose another address with --web.listen-address"
+    )
+    again = await serve(sources, [("127.0.0.1", other)], "/metrics")
     await again.close()
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
-async def test_an_address_that_is_not_ours(host: str) -> None:
-    """A name that is not known, and an address of another machine, are start errors too."""
+async def test_invalid_addresses(host: str, sources: Sources) -> None:
+    """An unknown name and an address of another machine are start errors."""
     with pytest.raises(StartError, match="cannot listen on"):
-        await serve(_State().sources(), [(host, 0)], "/metrics")
+        await serve(sources, [(host, 0)], "/metrics")
 
 
-async def test_close_is_quick_with_a_client_that_does_nothing() -> None:
-    """A connection without a request, and one half way through, do not hold up the end."""
-    server = await serve(_State().sources(), [("127.0.0.1", 0)], "/metrics")
+async def test_close_does_not_wait_for_clients(sources: Sources) -> None:
+    """Neither an idle connection nor an incomplete request delays it."""
+    server = await serve(sources, [_LOCAL], "/metrics")
     host, port = server.addresses[0]
     _, idle = await asyncio.open_connection(host, port)
     _, half = await asyncio.open_connection(host, port)
     half.write(b"GET /metrics HTTP/1.1\r\nHost:")
     await half.drain()
-
     async with asyncio.timeout(3):
         await server.close()
-
     idle.close()
     half.close()
 
 
-async def test_the_answer_to_a_reload_is_masked() -> None:
-    """A problem of the new file may repeat what is the key in the one that is in use."""
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_reload_is_off_by_default(method: str, sources: Sources) -> None:
+    """The response is 404 with the flag that enables it."""
+    async with _serving(sources) as server:
+        response = await _get(server, "/-/reload", method)
+        assert response.status == 404
+        assert "--web.enable-lifecycle" in await response.text()
+
+
+async def test_secrets_are_masked_in_the_errors_of_a_reload(sources: Sources) -> None:
+    """An error in the new file may quote the key of the old one."""
 
     async def reload() -> None:
-        raise ConfigurationError(
-            "config.yaml", ["switches[0].timeout: THE-KEY-OF-THE-SWITCH is not a duration"]
-        )
+        problem = "switches[0].timeout: THE-KEY-OF-THE-SWITCH is not a duration"
+        raise ConfigurationError("config.yaml", [problem])
 
     mask = Mask()
     mask.add("the-key-of-the-switch")
-    sources = dataclasses.replace(_State().sources(), reload=reload, mask=mask)
-    server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
-    try:
-        status, _, text = await _get(server, "/-/reload", "POST")
-    finally:
-        await server.close()
-    assert status == 500
-    assert "switches[0].timeout: *** is not a duration" in text
+    async with _serving(sources, reload=reload, mask=mask) as server:
+        response = await _get(server, "/-/reload", "POST")
+        assert response.status == 500
+        assert "switches[0].timeout: *** is not a duration" in await response.text()

@@ -52,8 +52,8 @@ def _calls(number: int) -> Target:
     return Target(Query.CALLS, Scope.TENANT, f"T{number:03}")
 
 
-async def test_before_anything_was_asked(poller: Poller) -> None:
-    """Nothing is known, and nothing is claimed."""
+async def test_before_the_first_request(poller: Poller) -> None:
+    """Values are unknown."""
     switch = await _status(poller)
 
     assert (switch["name"], switch["url"], switch["up"]) == ("pbx", "http://127.0.0.1:9/api", None)
@@ -71,8 +71,8 @@ async def test_without_switches() -> None:
     assert (whole["switches"], whole["alerting"], whole["alerts"]) == ([], None, [])
 
 
-async def test_the_whole_installation(pollers: Pollers) -> None:
-    """Its figures, and how long the license lasts with the severity that is due."""
+async def test_the_installation(pollers: Pollers) -> None:
+    """The summary has the counts, and the license with the severity of its alert."""
     poller = pollers(thresholds={"license": {"warning": "30d", "critical": "7d"}})
     poller.store.note_attempt(valid=True, now=NOW - 5)
     for metric, value in ((catalogue.PEERS, 40), (catalogue.CHANNELS, 14), (catalogue.CALLS, 7)):
@@ -87,7 +87,7 @@ async def test_the_whole_installation(pollers: Pollers) -> None:
 
 
 async def test_nodes(pollers: Pollers) -> None:
-    """Each node that is configured or was counted: whether it is there, its figures and its limit."""
+    """Each node that is configured or counted has its presence, counts and limit."""
     poller = pollers(nodes=["n9", {"name": "n1", "channels_limit": 500}])
     poller.store.set(catalogue.NODE_PRESENT, "", {"n9": 0.0, "n1": 1.0, "n2": 1.0})
     poller.store.set(catalogue.NODE_PEERS, "", {"n1": 3, "n2": 4})
@@ -104,7 +104,7 @@ async def test_nodes(pollers: Pollers) -> None:
 
 
 async def test_its_size_is_bounded(pollers: Pollers) -> None:
-    """With as many tenants as are told of, all failing with long answers, it would be below 5 MB."""
+    """With the maximum of tenants, all failing with long responses, it is below 5 MB."""
     tenants = 300
     poller = pollers(tenants=[{"code": f"T{number:05}"} for number in range(tenants)])
     poller.store.set(catalogue.NODE_PRESENT, "", {f"n{number}": 1.0 for number in range(1000)})
@@ -124,14 +124,14 @@ async def test_its_size_is_bounded(pollers: Pollers) -> None:
 
 
 async def test_no_key(poller: Poller) -> None:
-    """The key of the configuration is nowhere in it."""
+    """The status does not contain the key."""
     poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
 
     assert "admin-key" not in json.dumps(await _status(poller))
 
 
 async def test_every_name_is_documented(pollers: Pollers) -> None:
-    """docs/status.md tells each name of the JSON, in its order, and no other."""
+    """docs/status.md has exactly the names of the JSON, in order."""
     poller = pollers(tenants=[{"code": "ACME"}], nodes=["n1"])
     poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
 
@@ -154,8 +154,8 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     ]
 
 
-async def test_a_query_before_anything_was_asked(poller: Poller) -> None:
-    """The intervals are known, and nothing else."""
+async def test_a_query_before_its_first_request(poller: Poller) -> None:
+    """Only the intervals are known."""
     assert await _query(poller, Query.PEERS, Scope.SWITCH) == {
         "query": "peers",
         "scope": "switch",
@@ -174,10 +174,10 @@ async def test_a_query_before_anything_was_asked(poller: Poller) -> None:
 
 
 async def test_ages_and_failures(poller: Poller) -> None:
-    """How old the newest and the oldest success are, what fails since when, and what came."""
+    """A query has the ages of its successes, and its failures with their ages and responses."""
     for number, at in ((0, 900.0), (1, 950.0)):
         poller.store.record(_calls(number), None, now=at, wall=0)
-    poller.store.record(_calls(0), Failure(Reason.DECODE, "a number was due"), now=990.5, wall=0)
+    poller.store.record(_calls(0), Failure(Reason.DECODE, "expected a number"), now=990.5, wall=0)
     poller.answers.keep(_calls(0), Reason.DECODE, "<html>")
 
     state = await _query(poller, Query.CALLS, Scope.TENANT)
@@ -189,7 +189,7 @@ async def test_ages_and_failures(poller: Poller) -> None:
         {
             "tenant": "T000",
             "reason": "decode",
-            "detail": "a number was due",
+            "detail": "expected a number",
             "answer": "<html>",
             "age_seconds": 9.5,
             "success_age_seconds": 100,
@@ -210,7 +210,7 @@ async def test_ages_and_failures(poller: Poller) -> None:
     ],
 )
 async def test_freshness(age: float, cycle: float | None, freshness: str, poller: Poller) -> None:
-    """Late after one and a half turns, stale when values are dropped; a long cycle makes turns longer."""
+    """A query is late after 1.5 cycles, and stale when its values are dropped."""
     poller.store.record(_PEERS, None, now=NOW - age, wall=0)
     if cycle:
         poller.store.set_cycle(Query.PEERS, Scope.SWITCH, cycle)
@@ -218,8 +218,8 @@ async def test_freshness(age: float, cycle: float | None, freshness: str, poller
     assert (await _query(poller, Query.PEERS, Scope.SWITCH))["freshness"] == freshness
 
 
-async def test_many_failures_are_counted_and_the_newest_shown(poller: Poller) -> None:
-    """When all tenants fail at once the page stays small, the count is right, and the newest come first."""
+async def test_many_failures(poller: Poller) -> None:
+    """All failures are counted; only the newest are listed, the newest one first."""
     for number in range(150):
         reason = Reason.AUTH if number % 3 else Reason.TIMEOUT
         poller.store.record(_calls(number), Failure(reason, "refused"), now=NOW - 150 + number, wall=0)
@@ -231,8 +231,8 @@ async def test_many_failures_are_counted_and_the_newest_shown(poller: Poller) ->
     assert [failure["tenant"] for failure in state["failures"]] == [f"T{n:03}" for n in range(149, 49, -1)]
 
 
-async def test_a_target_that_leaves_meanwhile(poller: Poller) -> None:
-    """A tenant that leaves while the status is put together is not counted."""
+async def test_a_target_removed_meanwhile(poller: Poller) -> None:
+    """A tenant that is removed while the status is collected is not counted."""
     for number in (1, 2):
         poller.store.record(_calls(number), Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
     asyncio.get_running_loop().call_soon(poller.store.drop, [_calls(2)])
@@ -242,8 +242,8 @@ async def test_a_target_that_leaves_meanwhile(poller: Poller) -> None:
     assert (state["targets_tried"], state["targets_failing"]) == (1, 1)
 
 
-async def test_what_is_known_of_a_tenant(pollers: Pollers) -> None:
-    """Its figures beside what they are held against, and what of it fails."""
+async def test_a_tenant(pollers: Pollers) -> None:
+    """A row has the values, thresholds, verdicts and failing queries."""
     poller = pollers(
         tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 100, "critical": "off"}}}],
         thresholds={"registered_ratio": {"warning": 0.9, "critical": 0.5}},
@@ -255,7 +255,7 @@ async def test_what_is_known_of_a_tenant(pollers: Pollers) -> None:
     states = {"registered": 4.0, "unregistered": 6.0, "unknown": 2.0}
     poller.store.set(catalogue.TENANT_EXTENSIONS, "ACME", states)
     target = Target(Query.LIMITS, Scope.TENANT, "ACME")
-    poller.store.record(target, Failure(Reason.EMPTY, "nothing came"), now=NOW, wall=0)
+    poller.store.record(target, Failure(Reason.EMPTY, "empty"), now=NOW, wall=0)
 
     assert await _rows(poller) == [
         {
@@ -276,8 +276,8 @@ async def test_what_is_known_of_a_tenant(pollers: Pollers) -> None:
     ]
 
 
-async def test_what_is_not_known_of_a_tenant(pollers: Pollers) -> None:
-    """No figure is made up, and nothing is judged."""
+async def test_unknown_values_of_a_tenant(pollers: Pollers) -> None:
+    """They are None, without a verdict."""
     (row,) = await _rows(pollers(tenants=[{"code": "ACME", "channels_limit": 30}]))
 
     known = {name: value for name, value in row.items() if value not in (None, {})}
@@ -285,19 +285,19 @@ async def test_what_is_not_known_of_a_tenant(pollers: Pollers) -> None:
     assert known["channels_limit"] == 30
 
 
-async def test_who_fails_comes_first(pollers: Pollers) -> None:
-    """Then by code, and no more than are asked for; failures of the whole installation are no tenant's."""
+async def test_the_order_of_tenants(pollers: Pollers) -> None:
+    """Failing tenants come first, then by code, up to the limit; installation-wide failures do not count."""
     poller = pollers(tenants=[{"code": code} for code in ("D", "C", "B", "A")])
     for target in (Target(Query.CALLS, Scope.TENANT, "C"), Target(Query.PEERS, Scope.SWITCH)):
-        poller.store.record(target, Failure(Reason.EMPTY, "nothing came"), now=NOW, wall=0)
+        poller.store.record(target, Failure(Reason.EMPTY, "empty"), now=NOW, wall=0)
     poller.store.record(Target(Query.CALLS, Scope.TENANT, "B"), None, now=NOW, wall=0)
 
     assert [row["tenant"] for row in await _rows(poller)] == ["C", "A", "B", "D"]
     assert [row["tenant"] for row in await _rows(poller, 2)] == ["C", "A"]
 
 
-async def test_a_tenant_that_leaves_meanwhile(poller: Poller) -> None:
-    """It has no row, and the others have theirs."""
+async def test_a_tenant_removed_meanwhile(poller: Poller) -> None:
+    """It has no row; the others have theirs."""
     codes = []
     (switch,) = (await status([poller], CLOCK))["switches"]
     for row in switch["tenant_list"]:
@@ -308,21 +308,23 @@ async def test_a_tenant_that_leaves_meanwhile(poller: Poller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("balance", "verdict"),
-    [(50, None), (49.9, "warning"), (10, "warning"), (9.9, "critical"), (-5, "critical"), (None, None)],
+    ("balance", "critical", "verdict"),
+    [
+        (50, 10, None),
+        (49.9, 10, "warning"),
+        (10, 10, "warning"),
+        (9.9, 10, "critical"),
+        (-5, 10, "critical"),
+        (None, 10, None),
+        (9, "off", "warning"),
+    ],
 )
-async def test_below_a_threshold(balance: float | None, verdict: str | None, pollers: Pollers) -> None:
-    """The worst severity for which a balance is too low, as the alert rules compare."""
-    poller = pollers(tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 50, "critical": 10}}}])
+async def test_balance_verdicts(
+    balance: float | None, critical: float | str, verdict: str | None, pollers: Pollers
+) -> None:
+    """The verdict is the worst severity whose threshold the balance is below, as in the alert rules."""
+    thresholds = {"balance": {"warning": 50, "critical": critical}}
+    poller = pollers(tenants=[{"code": "ACME", "thresholds": thresholds}])
     if balance is not None:
         poller.store.set(catalogue.TENANT_BALANCE, "ACME", balance)
     assert (await _rows(poller))[0]["balance_verdict"] == verdict
-
-
-async def test_a_threshold_that_is_off(pollers: Pollers) -> None:
-    """A severity without a threshold is never due."""
-    poller = pollers(
-        tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 50, "critical": "off"}}}]
-    )
-    poller.store.set(catalogue.TENANT_BALANCE, "ACME", 9)
-    assert (await _rows(poller))[0]["balance_verdict"] == "warning"

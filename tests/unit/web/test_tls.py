@@ -19,7 +19,7 @@ def authority(authority_of_module: Authority) -> Authority:
 
 
 def _handshake(authority: Authority, settings: dict[str, Any], **client: Any) -> ssl.SSLObject:
-    """Let a client and a server greet one another; return the client's side. Raises ssl.SSLError."""
+    """Do a TLS handshake and return the client's side. Raises ssl.SSLError."""
     pair = authority.directory / "server.pem", authority.directory / "server.key"
     tls = TlsServerConfiguration.model_construct(cert_file=pair[0], key_file=pair[1], **settings)
     trusting = ssl.create_default_context(cafile=str(authority.certificate))
@@ -44,14 +44,14 @@ def _handshake(authority: Authority, settings: dict[str, Any], **client: Any) ->
 
 @pytest.mark.parametrize("name", [name for name in SUITES if "ECDSA" in name])
 def test_each_suite(authority: Authority, name: str) -> None:
-    """Go's name leads to the suite that is then used, where TLS 1.2 is."""
+    """With TLS 1.2, Go's name of a suite selects that suite."""
     here = _handshake(authority, {"cipher_suites": (name,), "max_version": "TLS12"}, set_ciphers=SUITES[name])
     assert (here.cipher() or ("",))[0] == SUITES[name]
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_openssl_knows_each_suite(name: str) -> None:
-    """Also those for certificates of the other kind."""
+    """Every suite exists in OpenSSL, also those for RSA certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(SUITES[name])
     assert SUITES[name] in {suite["name"] for suite in context.get_ciphers()}
@@ -59,7 +59,7 @@ def test_openssl_knows_each_suite(name: str) -> None:
 
 @pytest.mark.parametrize("name", CURVES)
 def test_each_curve(authority: Authority, name: str) -> None:
-    """Go's name leads to the one curve that the server then takes."""
+    """Go's name of a curve selects that curve only."""
     settings = {"curve_preferences": (name,)}
     assert _handshake(authority, settings, set_ecdh_curve=CURVES[name]).version() == "TLSv1.3"
     other = next(curve for curve in CURVES.values() if curve != CURVES[name])
@@ -69,20 +69,20 @@ def test_each_curve(authority: Authority, name: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_version(authority: Authority, version: str) -> None:
-    """Where lowest and highest are one, that one is spoken."""
+    """With the same minimum and maximum, that version is used."""
     here = _handshake(authority, {"min_version": version, "max_version": version})
     assert here.version() == f"TLSv1.{version[-1]}"
 
 
-def test_below_the_lowest_version(authority: Authority) -> None:
-    """A client that speaks nothing newer is refused."""
+def test_below_the_minimum_version(authority: Authority) -> None:
+    """A client with only older versions is rejected."""
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
         _handshake(authority, {"min_version": "TLS13"}, maximum_version=ssl.TLSVersion.TLSv1_2)
 
 
 @pytest.mark.parametrize(("prefers", "chosen"), [(True, 0), (False, 1)])
-def test_whose_preference_holds(authority: Authority, prefers: bool, chosen: int) -> None:  # noqa: FBT001 -- a table
-    """Of two suites that both know, the server's first or the client's."""
+def test_cipher_preference(authority: Authority, prefers: bool, chosen: int) -> None:  # noqa: FBT001 -- a table
+    """Of two common suites, the server's or the client's first one is used."""
     both = ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384")
     here = _handshake(
         authority,
@@ -94,7 +94,7 @@ def test_whose_preference_holds(authority: Authority, prefers: bool, chosen: int
 
 @pytest.mark.parametrize("policy", ["VerifyClientCertIfGiven", "RequireAndVerifyClientCert"])
 def test_clients_without_a_certificate(authority: Authority, policy: str) -> None:
-    """They are connected where a certificate is only verified if given."""
+    """They are accepted if a certificate is only verified when given."""
     settings = {"client_auth_type": policy, "client_ca_file": authority.certificate, "max_version": "TLS12"}
     if policy == "VerifyClientCertIfGiven":
         assert _handshake(authority, settings).version() == "TLSv1.2"
@@ -104,8 +104,8 @@ def test_clients_without_a_certificate(authority: Authority, policy: str) -> Non
 
 
 @pytest.mark.parametrize("trusted", ["root", "intermediate", "certificate"])
-def test_whose_clients_are_let_in(trusted: str, authority: Authority, tmp_path: Path) -> None:
-    """`client_ca_file` may hold the root, an intermediate or the client's own certificate, as in Go."""
+def test_trusted_clients(trusted: str, authority: Authority, tmp_path: Path) -> None:
+    """`client_ca_file` can be the root, an intermediate or the client's certificate, as in Go."""
     root = Authority(authority.openssl, tmp_path, "root")
     between = root.intermediate("between")
     below = between.issue("below")
@@ -115,7 +115,7 @@ def test_whose_clients_are_let_in(trusted: str, authority: Authority, tmp_path: 
     settings = {
         "client_auth_type": "RequireAndVerifyClientCert",
         "client_ca_file": files[trusted],
-        "max_version": "TLS12",  # in TLS 1.3 the client is done before the server has judged it
+        "max_version": "TLS12",  # in TLS 1.3 the client finishes before the server has verified it
     }
     assert _handshake(authority, settings, load_cert_chain=(chain, below.key)).version() == "TLSv1.2"
     own = authority.issue("client of another authority")
@@ -124,7 +124,7 @@ def test_whose_clients_are_let_in(trusted: str, authority: Authority, tmp_path: 
 
 
 def test_clients_of_an_authority_without_key_identifiers(authority: Authority, tmp_path: Path) -> None:
-    """They are let in on every Python."""
+    """They are accepted on every version of Python."""
     old = Authority(authority.openssl, tmp_path, "old authority", identified=False)
     client = old.issue("old client")
     settings = {
@@ -136,8 +136,8 @@ def test_clients_of_an_authority_without_key_identifiers(authority: Authority, t
     assert here.version() == "TLSv1.2"
 
 
-def test_suites_and_level_are_explicit(authority: Authority) -> None:
-    """They do not depend on how Python was built: no RSA key exchange and no SHA-1."""
+def test_default_suites(authority: Authority) -> None:
+    """They do not depend on the build of Python: no RSA key exchange and no SHA-1."""
     pair = authority.directory / "server.pem", authority.directory / "server.key"
     tls = TlsServerConfiguration.model_construct(cert_file=pair[0], key_file=pair[1])
     context = server_context(tls)

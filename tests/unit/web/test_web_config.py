@@ -8,11 +8,8 @@ import aiohttp
 import bcrypt
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry
 
-from exporter.clock import Clock
 from exporter.errors import ConfigurationError
-from exporter.metrics.exposition import Exposition
 from exporter.threads import ThreadLimit
 from exporter.web import Server, Sources, WebFile, serve
 from exporter.web.web_config import LoadedWebFile
@@ -23,7 +20,7 @@ _USERS = f"basic_auth_users: {{a: {bcrypt.hashpw(b'A', bcrypt.gensalt(4)).decode
 
 
 class _Files:
-    """A web configuration with certificate and key, a file that keeps up with it, and what it handed over."""
+    """A web configuration with certificate and key, and the versions that were applied."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
@@ -31,16 +28,16 @@ class _Files:
         authority.issue("server")
         self.path.write_text(_TLS)
         self.web_file = WebFile(self.path)
-        self.handed_over: list[LoadedWebFile] = []
+        self.applied: list[LoadedWebFile] = []
 
     async def apply(self, loaded: LoadedWebFile) -> None:
-        self.handed_over.append(loaded)
+        self.applied.append(loaded)
 
     async def check(self, times: int = 2) -> int:
-        """Look so many times; return how many readings were handed over in all."""
+        """Check the files ``times`` times; return the number of applied versions so far."""
         for _ in range(times):
             await self.web_file.check(self.apply)
-        return len(self.handed_over)
+        return len(self.applied)
 
 
 @pytest.fixture
@@ -49,15 +46,15 @@ def files(authority: Authority) -> _Files:
     return _Files(authority)
 
 
-async def test_nothing_has_changed(files: _Files) -> None:
-    """Without a change nothing is handed over, also where a file was written again as it was."""
+async def test_no_change(files: _Files) -> None:
+    """Nothing is applied if a file is rewritten with the same content."""
     files.path.write_text(_TLS)
     assert await files.check(5) == 0
 
 
 @pytest.mark.parametrize("name", ["web.yml", "server.pem"])
-async def test_a_change_is_taken_once_it_stands_still(files: _Files, name: str) -> None:
-    """Not the first look that sees it, but the second; and then once."""
+async def test_a_change_is_applied_once(files: _Files, name: str) -> None:
+    """The second check that sees the same content applies it."""
     file = files.authority.directory / name
     for number in range(3):
         file.write_text(file.read_text() + f"# {number}\n")
@@ -66,20 +63,20 @@ async def test_a_change_is_taken_once_it_stands_still(files: _Files, name: str) 
     assert await files.check(5) == 1
 
 
-async def test_a_certificate_and_its_key(files: _Files) -> None:
-    """Both are exchanged: one new context, with which new connections are made."""
+async def test_a_new_certificate(files: _Files) -> None:
+    """A new certificate with its key gives a new context."""
     first = files.web_file.loaded.context
     files.authority.issue("server")
     assert await files.check() == 1
-    assert files.handed_over[0].context is not first
-    assert files.web_file.loaded is files.handed_over[0]
+    assert files.applied[0].context is not first
+    assert files.web_file.loaded is files.applied[0]
 
 
-async def test_a_defect_does_not_end_the_looking(files: _Files) -> None:
-    """It is logged once, with its traceback; when it is gone, the change holds."""
+async def test_a_bug_does_not_stop_the_checks(files: _Files) -> None:
+    """It is logged once with its traceback; the change is applied when it is gone."""
 
     async def fail(_: LoadedWebFile) -> None:
-        raise RuntimeError("a defect")
+        raise RuntimeError("a bug")
 
     files.path.write_text(_TLS + _USERS)
     with structlog.testing.capture_logs() as log:
@@ -90,13 +87,13 @@ async def test_a_defect_does_not_end_the_looking(files: _Files) -> None:
     assert await files.check() == 1
 
 
-async def test_open_connections_stay_where_nothing_of_tls_has_changed(files: _Files) -> None:
-    """With other users the context is the one before."""
+async def test_the_context_stays_if_tls_is_unchanged(files: _Files) -> None:
+    """With other users the context is the same, so that open connections stay."""
     first = files.web_file.loaded.context
     files.path.write_text(_TLS + _USERS)
     assert await files.check() == 1
-    assert files.handed_over[0].context is first
-    assert files.handed_over[0].configuration.basic_auth_users
+    assert files.applied[0].context is first
+    assert files.applied[0].configuration.basic_auth_users
 
 
 def _remove(file: Path) -> None:
@@ -113,28 +110,28 @@ def _spoil(file: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_remove, _empty, _spoil])
 @pytest.mark.parametrize("name", ["web.yml", "server.pem", "server.key"])
-async def test_what_is_bad_changes_nothing_and_is_told_once(
+async def test_an_invalid_file_is_logged_once(
     files: _Files, name: str, spoil: Callable[[Path], None]
 ) -> None:
-    """However often it is looked at. Right again, nothing has happened; bad again, it is told again."""
+    """It changes nothing. When it is fixed nothing happens; when it is invalid again, it is logged again."""
     file = files.authority.directory / name
-    right, before = file.read_text(), files.web_file.loaded
-    with structlog.testing.capture_logs() as told:
+    valid, before = file.read_text(), files.web_file.loaded
+    with structlog.testing.capture_logs() as logged:
         spoil(file)
         assert await files.check(5) == 0
-        assert [event["log_level"] for event in told] == ["warning"]
-        assert str(files.path) in told[0]["problems"]
-        assert "S3CRET" not in str(told)
-        file.write_text(right)
+        assert [event["log_level"] for event in logged] == ["warning"]
+        assert str(files.path) in logged[0]["problems"]
+        assert "S3CRET" not in str(logged)
+        file.write_text(valid)
         assert await files.check() == 0
         spoil(file)
         await files.check()
-    assert len(told) == 2
+    assert len(logged) == 2
     assert files.web_file.loaded is before
 
 
-async def test_a_file_that_is_named_later_is_kept_up_with_too(files: _Files) -> None:
-    """After the web configuration names another certificate, a change of that one is noticed."""
+async def test_another_certificate_is_watched(files: _Files) -> None:
+    """After the configuration names another certificate, changes of that one are detected."""
     files.authority.issue("other")
     files.path.write_text(_TLS.replace("server.", "other."))
     assert await files.check() == 1
@@ -144,8 +141,8 @@ async def test_a_file_that_is_named_later_is_kept_up_with_too(files: _Files) -> 
     assert await files.check() == 2
 
 
-async def test_where_it_cannot_be_put_into_force_it_is_tried_again(files: _Files) -> None:
-    """With too many open files, say: told once, and done as soon as it can be."""
+async def test_a_change_that_cannot_be_applied_is_retried(files: _Files) -> None:
+    """An OSError, such as too many open files, is logged once, and the change is applied later."""
     failures = [OSError(24, "Too many open files"), OSError(24, "Too many open files")]
 
     async def apply(loaded: LoadedWebFile) -> None:
@@ -154,23 +151,22 @@ async def test_where_it_cannot_be_put_into_force_it_is_tried_again(files: _Files
         await files.apply(loaded)
 
     files.path.write_text(_TLS + _USERS)
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as logged:
         for _ in range(5):
             await files.web_file.check(apply)
-    assert len(files.handed_over) == 1
-    assert [event["log_level"] for event in told] == ["warning", "info"]
+    assert len(files.applied) == 1
+    assert [event["log_level"] for event in logged] == ["warning", "info"]
 
 
-def test_the_first_has_to_be_right(tmp_path: Path) -> None:
-    """Nothing is served with a web configuration that cannot be read."""
+def test_the_first_version_must_be_valid(tmp_path: Path) -> None:
+    """A web configuration that cannot be read is an error at the start."""
     with pytest.raises(ConfigurationError, match="cannot be read"):
         WebFile(tmp_path / "gone.yml")
 
 
 @pytest.fixture
-async def server(files: _Files) -> AsyncIterator[Server]:
+async def server(files: _Files, sources: Sources) -> AsyncIterator[Server]:
     """Serve with the files."""
-    sources = Sources(Exposition(list, CollectorRegistry(), lambda: None), list, lambda: True, Clock())
     made = await serve(sources, [("127.0.0.1", 0)], "/metrics", files.web_file)
     yield made
     await made.close()
@@ -179,15 +175,15 @@ async def server(files: _Files) -> AsyncIterator[Server]:
 async def _serves(server: Server, session: aiohttp.ClientSession, scheme: str) -> bool:
     host, port = server.addresses[0]
     try:
-        async with session.get(f"{scheme}://{host}:{port}/metrics") as answer:
-            await answer.read()  # else the connection may not be kept
-            return answer.status == 200
+        async with session.get(f"{scheme}://{host}:{port}/metrics") as response:
+            await response.read()  # else the connection may be closed
+            return response.status == 200
     except aiohttp.ClientError:
         return False
 
 
-async def test_tls_is_taken_away_and_comes_back(server: Server, files: _Files) -> None:
-    """While it runs, on the same port, and an open connection is ended with its next answer."""
+async def test_tls_is_switched_off_and_on(server: Server, files: _Files) -> None:
+    """This happens on the same port; an open connection ends after its next response."""
     context = ssl.create_default_context(cafile=str(files.authority.certificate))
     addresses = server.addresses
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
@@ -196,18 +192,18 @@ async def test_tls_is_taken_away_and_comes_back(server: Server, files: _Files) -
         files.path.write_text("basic_auth_users: {}\n")
         await _until_it_serves(server, "http", context)
 
-        assert await _serves(server, session, "https"), "the connection that was open"
+        assert await _serves(server, session, "https"), "the open connection"
         assert [await _serves(server, session, scheme) for scheme in ("https", "http")] == [False, True]
 
         files.path.write_text(_TLS)
         await _until_it_serves(server, "https", context)
-        assert await _serves(server, session, "http"), "the connection that was open"
+        assert await _serves(server, session, "http"), "the open connection"
         assert [await _serves(server, session, scheme) for scheme in ("https", "http")] == [True, False]
     assert server.addresses == addresses
 
 
 async def _until_it_serves(server: Server, scheme: str, context: ssl.SSLContext) -> None:
-    """Wait until a new connection of this kind is served."""
+    """Wait until a new connection with this scheme is served."""
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
         host, port = server.addresses[0]
         while True:
@@ -220,17 +216,17 @@ async def _until_it_serves(server: Server, scheme: str, context: ssl.SSLContext)
                 await asyncio.sleep(0.05)
 
 
-async def test_a_disk_that_hangs_is_told_once_and_read_later(authority: Authority) -> None:
-    """While the files cannot be read, the rules stay and it is logged once; then a change is noticed."""
+async def test_a_hanging_disk(authority: Authority) -> None:
+    """While the files cannot be read the rules stay and one line is logged; later a change is applied."""
     path = authority.directory / "web.yml"
     path.write_text(_USERS)
     threads = ThreadLimit("web configuration", 1)
     web_file = WebFile(path, patience=0.1, threads=threads)
-    handed_over: list[LoadedWebFile] = []
+    applied: list[LoadedWebFile] = []
     back = threading.Event()
 
     async def apply(loaded: LoadedWebFile) -> None:
-        handed_over.append(loaded)
+        applied.append(loaded)
 
     hanging = asyncio.create_task(threads.run(lambda: back.wait(30)))
     await asyncio.sleep(0)
@@ -238,10 +234,10 @@ async def test_a_disk_that_hangs_is_told_once_and_read_later(authority: Authorit
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
             await web_file.check(apply)
-        assert (len(log), handed_over) == (1, [])
-        assert log[0]["problems"] == f"{path}: not read within 0.1 s; check the disk that it is on"
+        assert (len(log), applied) == (1, [])
+        assert log[0]["problems"] == f"{path}: not read within 0.1 s; check its disk"
         back.set()
         await hanging
         for _ in range(2):
             await web_file.check(apply)
-    assert [loaded.configuration.basic_auth_users for loaded in handed_over] == [{}]
+    assert [loaded.configuration.basic_auth_users for loaded in applied] == [{}]

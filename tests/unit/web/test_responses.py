@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics import catalogue
 from exporter.metrics.exposition import Exposition, Format
 from exporter.store import Store
-from exporter.web.streaming import accepts_gzip, metrics_format, slices, stream_metrics
+from exporter.web.responses import accepts_gzip, metrics_format, slices, stream_metrics
 
 
 class _Broken(Exposition):
-    """Fails in the middle of a page."""
+    """Fails at the end of a response."""
 
     def render(self, form: Format) -> Iterator[bytes]:
         def slices() -> Iterator[bytes]:
@@ -35,7 +35,7 @@ def _store(tenants: int) -> Store:
 
 
 class _Site:
-    """`/metrics` on the loopback, and the client that scrapes it without touching what it gets."""
+    """`/metrics` on the loopback, and a client that does not decompress."""
 
     def __init__(self, kind: type[Exposition], tenants: int) -> None:
         store = _store(tenants)
@@ -68,21 +68,21 @@ async def _serve(site: _Site) -> AsyncIterator[_Site]:
 
 @pytest.fixture
 async def site() -> AsyncIterator[_Site]:
-    """Serve a page of some 500 KiB."""
+    """Serve about 500 KiB."""
     async for served in _serve(_Site(Exposition, 150)):
         yield served
 
 
 @pytest.fixture
 async def broken() -> AsyncIterator[_Site]:
-    """Serve a page that fails before its end."""
+    """Serve a response that fails before its end."""
     async for served in _serve(_Site(_Broken, 150)):
         yield served
 
 
 @pytest.mark.parametrize("form", Format)
 async def test_plain_and_gzip_are_equal(form: Format, site: _Site) -> None:
-    """Both formats come plain and compressed, the same to the byte, and say what they are."""
+    """Both formats have the same bytes with and without compression, and the matching headers."""
     page = b"".join(site.exposition.render(form))
     accept = form.value.replace("; charset=utf-8", "")
 
@@ -100,7 +100,7 @@ async def test_plain_and_gzip_are_equal(form: Format, site: _Site) -> None:
 
 
 async def test_gzip_is_the_only_encoding(site: _Site) -> None:
-    """Who would rather have deflate or brotli, but takes gzip, gets gzip; who does not, gets it plain."""
+    """A client that prefers another encoding gets gzip if it accepts it, else plain text."""
     packed, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0.1")
     plain, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0")
 
@@ -110,7 +110,7 @@ async def test_gzip_is_the_only_encoding(site: _Site) -> None:
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_head_has_no_body(encoding: str, site: _Site) -> None:
-    """The headers of the page without the page; the connection is usable afterwards."""
+    """It has the headers of the response, and no body."""
     response, body = await site.get("HEAD", Accept_Encoding=encoding)
 
     assert (response.status, body) == (200, b"")
@@ -119,14 +119,14 @@ async def test_head_has_no_body(encoding: str, site: _Site) -> None:
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("accept", [form.value for form in Format])
-async def test_an_error_half_way_breaks_the_transfer(encoding: str, accept: str, broken: _Site) -> None:
-    """A page that ends early would look complete: the scraper has to see an error."""
+async def test_an_error_midway_breaks_the_transfer(encoding: str, accept: str, broken: _Site) -> None:
+    """The scraper gets an error, because a truncated response would look complete."""
     with pytest.raises(aiohttp.ClientPayloadError):
         await broken.get(Accept=accept, Accept_Encoding=encoding)
 
 
-async def test_a_reader_that_leaves_does_no_harm(site: _Site) -> None:
-    """Who hangs up in mid-page leaves nothing behind that hinders the next scrape."""
+async def test_readers_that_leave(site: _Site) -> None:
+    """Clients that disconnect early do not affect the next scrape."""
     host, port = site.url.split("/")[2].split(":")
     for _ in range(5):
         _, writer = await asyncio.open_connection(host, int(port))
@@ -140,8 +140,8 @@ async def test_a_reader_that_leaves_does_no_harm(site: _Site) -> None:
     assert body == b"".join(site.exposition.render(Format.TEXT))
 
 
-async def test_a_slow_reader_holds_up_nobody(site: _Site) -> None:
-    """While one scraper does not read, another is served."""
+async def test_a_slow_reader_does_not_block_others(site: _Site) -> None:
+    """Another scraper is served while one does not read."""
     host, port = site.url.split("/")[2].split(":")
     _, writer = await asyncio.open_connection(host, int(port), limit=1)
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -154,8 +154,8 @@ async def test_a_slow_reader_holds_up_nobody(site: _Site) -> None:
     writer.transport.abort()
 
 
-async def test_a_reader_that_takes_it_all_lets_others_have_their_turn() -> None:
-    """However fast the bytes are taken, the rest of the exporter gets a turn after each slice."""
+async def test_a_fast_reader_does_not_block_others() -> None:
+    """The response yields to the event loop after each slice."""
     site = _Site(Exposition, 1500)
     slices = list(site.exposition.render(Format.TEXT))
     turns = 0
@@ -201,7 +201,7 @@ _CHROME = (
     "accept", [_PROMETHEUS_2_42, _PROMETHEUS_2_49, _PROMETHEUS_3, _PROMETHEUS_3_PROTOBUF]
 )
 def test_prometheus_gets_openmetrics(accept: str) -> None:
-    """As it asks for it, in each of its versions."""
+    """Every version of Prometheus prefers OpenMetrics."""
     assert metrics_format(accept) is Format.OPENMETRICS
 
 
@@ -209,7 +209,7 @@ def test_prometheus_gets_openmetrics(accept: str) -> None:
     "accept", ["", "*/*", _FIREFOX, _CHROME, "text/plain", "text/html", "nonsense", ";;,,=;q=", ","]
 )
 def test_everybody_else_gets_text(accept: str) -> None:
-    """curl, browsers, and whoever says nothing or nonsense."""
+    """curl, browsers and clients with a missing or malformed header get the text format."""
     assert metrics_format(accept) is Format.TEXT
 
 
@@ -239,7 +239,7 @@ def test_everybody_else_gets_text(accept: str) -> None:
     ],
 )
 def test_formats(accept: str, form: Format) -> None:
-    """What is preferred wins; what is refused, or cannot be read, is not given."""
+    """The preferred format wins; a rejected or malformed one is not used."""
     assert metrics_format(accept) is form
 
 
@@ -268,19 +268,19 @@ def test_formats(accept: str, form: Format) -> None:
     ],
 )
 def test_encodings(accept_encoding: str, accepted: bool) -> None:  # noqa: FBT001 -- a table
-    """Gzip is given to whoever takes it, and to nobody who refuses it."""
+    """Gzip is only for clients that accept it."""
     assert accepts_gzip(accept_encoding) is accepted
 
 
 @given(st.one_of(st.text(), st.text(alphabet=' ;,=q.01*/"gziptexplan')))
-def test_no_header_breaks_it(header: str) -> None:
-    """Whatever somebody sends, there is a decision."""
+def test_untrusted_headers(header: str) -> None:
+    """No header raises."""
     assert metrics_format(header) in set(Format)
     assert accepts_gzip(header) in {True, False}
 
 
-async def test_all_come_in_their_order() -> None:
-    """The slices together are the items; none is longer than asked for, and none is empty."""
+async def test_slices_contain_all_items() -> None:
+    """The slices have all items in order; none is longer than the size, and none is empty."""
     parts = [list(part) async for part in slices(range(10), 4)]
 
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
@@ -288,8 +288,8 @@ async def test_all_come_in_their_order() -> None:
     assert [part async for part in slices(empty, 4)] == []
 
 
-async def test_others_have_their_turn() -> None:
-    """Before each slice whatever else is ready runs."""
+async def test_slices_yield_to_the_event_loop() -> None:
+    """Other tasks run before each slice."""
     turns = 0
 
     async def other() -> None:

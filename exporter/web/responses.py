@@ -1,0 +1,222 @@
+"""Large responses: scrapes, the status page and its files, written in slices.
+
+Neither the size of a response nor a slow reader blocks anything else. Content negotiation (RFC 9110, section
+12) is implemented here because aiohttp's own ignores ``q=0`` and prefers deflate (seen, aiohttp 3.14), and
+prometheus_client's repeats any version that a scraper names (seen, 0.26).
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module, resources
+from itertools import islice
+from typing import Any, TypeVar
+
+from aiohttp import hdrs, web
+from isal import isal_zlib
+
+from exporter.metrics.exposition import Exposition, Format
+from exporter.threads import ThreadLimit
+
+_OPENMETRICS_VERSIONS = {"", "0.0.1", "1.0.0"}
+"""The exporter's text is the same in all of these."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_SLICE = 64 * 1024
+
+FIRST_TENANTS = 100
+"""Rows in the page as it is loaded. The script fetches the others; without it, a link leads to them."""
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""For the page and its files: nothing in the texts of a switch can run."""
+
+_TYPES = {
+    "status.js": "text/javascript",
+    "words.js": "text/javascript",
+    "status.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+_PIECES = 500
+_UNKNOWN = "\N{EN DASH}"
+_UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
+"""Seconds of each unit, the smallest number of seconds that it is used for, and its symbol."""
+
+Item = TypeVar("Item")
+
+
+async def slices(items: Iterable[Item], size: int) -> AsyncIterator[Sequence[Item]]:
+    """Return the items in slices, and yield to the event loop before each of them."""
+    source = iter(items)
+    while part := list(islice(source, size)):
+        await asyncio.sleep(0)
+        yield part
+
+
+async def stream_metrics(request: web.Request, exposition: Exposition) -> web.StreamResponse:
+    """Respond to a scrape in the negotiated format and encoding.
+
+    An error midway breaks the transfer, because a truncated response would look complete.
+    """
+    form = metrics_format(request.headers.get(hdrs.ACCEPT, ""))
+    response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
+    parts = exposition.render(form)
+    if _wants_gzip(request):
+        response.headers[hdrs.CONTENT_ENCODING] = "gzip"
+        parts = _compressed(parts)
+    return await _written(request, response, parts)
+
+
+async def send(request: web.Request, text: str, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Respond with a text, compressed if the client accepts gzip, and return when little of it is unread.
+
+    aiohttp itself would buffer all of it for a client that does not read: 427 MB for 300 unread status pages
+    (seen 2026-11).
+    """
+    response = web.StreamResponse(headers=headers)
+    body = text.encode()
+    if _wants_gzip(request):
+        response.headers[hdrs.CONTENT_ENCODING] = "gzip"
+        body = b"".join(_compressed([body]))
+    response.content_length = len(body)
+    return await _written(
+        request, response, (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
+    )
+
+
+async def _written(
+    request: web.Request, response: web.StreamResponse, parts: Iterator[bytes]
+) -> web.StreamResponse:
+    await response.prepare(request)
+    if request.method == hdrs.METH_GET:
+        for part in parts:
+            if part:  # a compressor may buffer its input
+                await response.write(part)
+            # A fast reader's socket accepts everything: a million series would block the loop for 20 ms.
+            await asyncio.sleep(0)
+    await response.write_eof()
+    return response
+
+
+def _wants_gzip(request: web.Request) -> bool:
+    # The empty body of a HEAD would be compressed to 20 bytes that no client expects (seen, aiohttp 3.14).
+    return request.method == hdrs.METH_GET and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+
+
+def _compressed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    # For 100,000 series isal needs 2 ms and zlib 51 ms. Handing the slices to a thread, as aiohttp does, adds
+    # 3 ms (docs/performance.md).
+    compressor = isal_zlib.compressobj(wbits=_GZIP)
+    for part in parts:
+        yield compressor.compress(part)
+    yield compressor.flush()
+
+
+def metrics_format(accept: str) -> Format:
+    """Return OpenMetrics if the scraper prefers it, else the text format, which every scraper can read."""
+    openmetrics = text = 0.0
+    for media_type, parameters, weight in _preferences(accept):
+        if media_type == "application/openmetrics-text":
+            if parameters.get("version", "") in _OPENMETRICS_VERSIONS:
+                openmetrics = max(openmetrics, weight)
+        elif media_type in {"text/plain", "text/*", "*/*"} and parameters.get("version", "0.0.4") == "0.0.4":
+            text = max(text, weight)
+    return Format.OPENMETRICS if openmetrics > text or openmetrics == text > 0 else Format.TEXT
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether the scraper accepts gzip."""
+    weights = {coding: weight for coding, _, weight in _preferences(accept_encoding)}
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _preferences(header: str) -> list[tuple[str, dict[str, str], float]]:
+    """Return each entry of an Accept header: its value, its parameters and its weight (0 to 1)."""
+    preferences = []
+    for entry in header.lower().split(","):
+        value, *rest = (part.strip() for part in entry.split(";"))
+        parameters = {
+            name.strip(): text.strip().strip('"')
+            for name, found, text in (part.partition("=") for part in rest)
+            if found
+        }
+        preferences.append((value, parameters, _weight(parameters.pop("q", "1"))))
+    return preferences
+
+
+def _weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0
+    return weight if 0 <= weight <= 1 else 0.0
+
+
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Return the files of the status page with their content types, by path."""
+    folder = resources.files("exporter.web").joinpath("static")
+    return {f"/-/static/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _TYPES.items()}
+
+
+async def status_page(
+    state: dict[str, Any], telemetry_path: str, *, tenants: int, threads: ThreadLimit
+) -> str:
+    """Return the page for a ``status`` with at most this number of tenants.
+
+    It works without JavaScript; ``static/status.js`` refreshes it from ``/api/v1/status``, with the same
+    words. Rendering yields to the event loop; the template is loaded in ``threads``.
+    """
+    template = await threads.run(_template)
+    time = datetime.fromtimestamp(state["time_seconds"], UTC)
+    variables = {
+        **state,
+        "metrics": f".{telemetry_path}",  # relative: a proxy may add a prefix
+        "time": f"{time:%Y-%m-%d %H:%M:%S} UTC",
+        "limit": tenants,
+    }
+    parts = [
+        # Joined at once: the garbage collector tracks escaped pieces, but not plain text.
+        "".join(pieces)
+        async for pieces in slices(template.generate(variables), _PIECES)
+    ]
+    return "".join(parts)
+
+
+@cache
+def _template() -> Any:  # noqa: ANN401 -- jinja2.Template
+    # Importing jinja2 takes a fifth of the start of the program, so it is done for the first page.
+    jinja2 = import_module("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("exporter.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": _count, "money": _money, "duration": _duration}
+    return environment.get_template("status.html")
+
+
+def _count(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def _money(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,.2f}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return _UNKNOWN
+    size, sign = next((size, sign) for size, least, sign in _UNITS if abs(seconds) >= least)
+    return f"{int(abs(seconds) / size + 0.5) * (-1 if seconds < 0 else 1)} {sign}"
