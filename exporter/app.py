@@ -1,4 +1,4 @@
-"""Wires the parts together and runs them until a signal says to stop."""
+"""Joins all parts and runs them until a signal stops the process."""
 
 import asyncio
 import contextlib
@@ -30,21 +30,22 @@ from exporter.threads import ThreadLimit
 from exporter.watchdog import Watchdog
 from exporter.web import Server, Sources, WebFile, serve
 
-_OBJECTS_BETWEEN_COLLECTIONS = 10_000
-"""Some ten requests make Python's own 700: looking for cycles so often took a sixth of all CPU (2026-11)."""
+_GC_THRESHOLD = 10_000
+"""Objects between garbage collections. Python's default, 700, is reached in some ten requests, and took a
+sixth of all CPU time (2026-11)."""
 
-_READINGS = 8
-"""Threads that read the configuration: on a disk that hangs, each reload leaves one behind."""
+_LOAD_THREADS = 8
+"""Threads that read the configuration. Each reload from a disk that hangs occupies one for good."""
 
 _Configured = TypeVar("_Configured", Configuration, WebFile)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says. ``load`` reads the configuration, anew each time it is called.
+    """The settings from the command line. Each call of ``load`` reads the configuration.
 
-    ``log_lines_dropped`` returns how many lines of the log could not be written. ``alerting_speed`` is for
-    tests: how many times faster than declared the durations of alerts go by.
+    ``log_lines_dropped`` returns the number of log lines that could not be written. ``alerting_speed`` is for
+    tests: the factor by which alert durations pass faster than declared.
     """
 
     load: Callable[[], Configuration]
@@ -56,15 +57,15 @@ class Settings:
     log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
     load_timeout: float = 30.0
-    """Seconds for reading the configuration and the files that it names. 5,000 tenants take one."""
+    """Seconds to read the configuration and the files that it names. 5,000 tenants take one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The exporter at work.
+    """The running exporter.
 
-    ``reload`` loads the configuration anew and polls what it says; where it is bad, nothing changes and
-    ExporterError is raised.
+    ``reload`` loads and applies the configuration. Raises ExporterError, and changes nothing, if it is
+    invalid.
     """
 
     server: Server
@@ -73,9 +74,9 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
-    """Poll and serve for as long as the context is open.
+    """Poll and serve while the context is open.
 
-    Raises ConfigurationError, or StartError where an address cannot be listened on.
+    Raises ConfigurationError, or StartError if an address cannot be bound.
     """
     clock = Clock()
     registry = CollectorRegistry()
@@ -88,9 +89,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     fleet = Fleet(schedule, instruments, mask, clock)
     alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
     key_files = KeyFiles()
-    load = partial(
-        _read, settings.load, ThreadLimit("configuration", _READINGS), settings.load_timeout, "configuration"
-    )
+    threads = ThreadLimit("configuration", _LOAD_THREADS)
+    load = partial(_read, settings.load, threads, settings.load_timeout, "configuration")
     reloader = Reloader(load, Parts(fleet, alerting, key_files, schedule), instruments, clock)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
@@ -109,7 +109,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         stack.push_async_callback(alerting.stop)
         stack.push_async_callback(key_files.stop)
         stack.push_async_callback(reloader.stop)
-        web_file = await _start_files(settings, reloader.reload)
+        web_file = await _load_files(settings, reloader.reload)
         server = await serve(
             sources,
             settings.listen_addresses,
@@ -123,8 +123,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         yield Running(server, reloader.reload)
 
 
-async def _start_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:
-    """Read both files. Raises ConfigurationError with the problems of both."""
+async def _load_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:
+    """Read both files. Raises ConfigurationError with the errors in both."""
     web_file = None
     errors = []
     try:
@@ -145,9 +145,9 @@ async def _start_files(settings: Settings, load: Callable[[], Awaitable[None]]) 
 async def _read(
     read: Callable[[], _Configured], threads: ThreadLimit, limit: float, source: str
 ) -> _Configured:
-    """Read a configuration in a thread. Raises ConfigurationError where that takes over ``limit`` seconds.
+    """Read a configuration in a thread. Raises ConfigurationError if that takes more than ``limit`` seconds.
 
-    A disk that hangs keeps the thread. Nothing waits for it, neither the next reload nor the exit.
+    A disk that hangs blocks only the thread. Neither the next reload nor the exit waits for it.
     """
     try:
         async with asyncio.timeout(limit):
@@ -158,16 +158,16 @@ async def _read(
 
 
 def collect_garbage_less() -> None:
-    """Let the collector pass over what is there by now and stays, and look at what is new less often."""
+    """Exempt all current objects from garbage collection, and collect new ones less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 async def run(settings: Settings, mask: Mask) -> None:
-    """Run the daemon until SIGTERM or SIGINT; SIGHUP loads the configuration anew.
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reloads the configuration.
 
-    Raises ConfigurationError or StartError where it cannot start.
+    Raises ConfigurationError or StartError if it cannot start.
     """
     log = structlog.get_logger("exporter.app")
     stop, hangup = asyncio.Event(), asyncio.Event()
@@ -182,20 +182,20 @@ async def run(settings: Settings, mask: Mask) -> None:
 
 
 def _stop_on_signals(stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
-    """Set an event on SIGTERM and SIGINT, and let the stop take no longer than it may."""
+    """Set ``stop`` on SIGTERM and SIGINT, and let the watchdog limit the time of the shutdown."""
     loop = asyncio.get_running_loop()
     watchdog = Watchdog()
     stack.callback(watchdog.close)
-    beats = asyncio.create_task(_beat(watchdog), name="watchdog")
-    stack.callback(beats.cancel)
+    heartbeat = asyncio.create_task(_beat(watchdog), name="watchdog")
+    stack.callback(heartbeat.cancel)
 
-    def heard(_: int, __: object) -> None:
+    def handle(_: int, __: object) -> None:
         watchdog.stopping()
         loop.call_soon_threadsafe(stop.set)
 
-    # Not loop.add_signal_handler: where the event loop stands still, the watchdog must hear of it.
+    # Not loop.add_signal_handler: the watchdog must know of the signal even if the event loop is blocked.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, heard)
+        signal.signal(number, handle)
         stack.callback(signal.signal, number, signal.SIG_DFL)
 
 
@@ -206,7 +206,7 @@ async def _beat(watchdog: Watchdog) -> None:
 
 
 async def _unless(stop: asyncio.Event, start: Coroutine[None, None, Running]) -> Running | None:
-    """Return what has started, or None where it is told to stop before that."""
+    """Return the started exporter, or None if it was stopped before that."""
     starting = asyncio.create_task(start)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -232,5 +232,5 @@ async def _reload_on(hangup: asyncio.Event, reload: Callable[[], Awaitable[None]
     while True:
         await hangup.wait()
         hangup.clear()
-        with contextlib.suppress(Exception):  # logged where it was raised; the next SIGHUP must be heard
+        with contextlib.suppress(Exception):  # already logged; the next SIGHUP must still work
             await reload()

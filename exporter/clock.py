@@ -1,4 +1,4 @@
-"""The clocks, as an argument: nothing that decides reads the time behind one's back."""
+"""The clocks, passed as an argument to everything that depends on the time."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 _JUMP = 1.0
-"""Seconds. A smaller step of the wall clock is jitter of reading it, or a correction that changes no age."""
+"""Seconds. A smaller step of the wall clock is jitter, or a correction too small to change an age."""
 
 
 boot_time: Callable[[], float] = partial(
     time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 )
-"""Returns the seconds since boot, time asleep included.
+"""Returns the seconds since boot, including sleep.
 
-On Linux ``time.monotonic`` stands still meanwhile (clock_gettime(2)); elsewhere there is no other clock.
+On Linux ``time.monotonic`` excludes sleep (clock_gettime(2)). Other systems have no such clock.
 """
 
 
@@ -22,10 +22,9 @@ On Linux ``time.monotonic`` stands still meanwhile (clock_gettime(2)); elsewhere
 class Clock:
     """Three clocks, in seconds.
 
-    ``elapsed()`` is for ages, backoffs and whatever else goes on while the machine sleeps. ``monotonic`` is
-    for rate limits, timeouts and durations: it stands still while the machine sleeps, as asyncio's timers do.
-    ``wall`` is for people: seconds since 1970. A test that sets ``monotonic`` alone has a machine that never
-    sleeps.
+    ``elapsed()`` is for ages and backoffs, which continue while the machine sleeps. ``monotonic`` is for rate
+    limits, timeouts and durations: it stops during sleep, as asyncio's timers do. ``wall`` is for people:
+    seconds since 1970. A test that sets only ``monotonic`` simulates a machine that never sleeps.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -40,18 +39,19 @@ class Clock:
         self._boot = self.boot or (boot_time if is_real else self.monotonic)
 
     def elapsed(self) -> float:
-        """Return seconds that never go back, and go on while the machine sleeps or is paused.
+        """Return seconds that never go back, and include the time that the machine was asleep or paused.
 
-        All that a virtual machine sees of having been paused is that its wall clock is set forward later. So
-        every forward step of the wall clock counts. It may as well be the correction of a wrong clock, but to
-        take good values for old costs one request more, and to take old values for good is wrong.
+        A virtual machine that was paused only sees a forward step of its wall clock, so every forward step
+        counts. If the step only corrected a wrong clock, fresh values count as stale, which costs one extra
+        request. The opposite error would serve stale values as fresh.
         """
         boot = self._boot()
         offset = self.wall() - boot
         before = offset if self._offset is None else self._offset
         if offset - before > _JUMP:
-            # Once more: the process may have been stopped between the two readings.
-            offset = self._wall_offset()
+            # Read again: the process may have been stopped between the two readings.
+            boot_again = self._boot()
+            offset = self.wall() - boot_again
         if offset - before > _JUMP:
             self._jumped += offset - before
             before = offset
@@ -59,9 +59,5 @@ class Clock:
         return boot + self._jumped
 
     def since_boot(self) -> float:
-        """Return the seconds since boot, time asleep included: the same for every process."""
+        """Return the seconds since boot, including sleep; the same for every process."""
         return self._boot()
-
-    def _wall_offset(self) -> float:
-        boot = self._boot()
-        return self.wall() - boot

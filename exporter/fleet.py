@@ -1,4 +1,4 @@
-"""The switches that are polled, and how they are exchanged while everything goes on."""
+"""One poller per switch, and their jobs on the schedule. A reload replaces them while polling continues."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import structlog
 
 from exporter.client import Client, open_client
 from exporter.clock import Clock
-from exporter.config import Configuration, SwitchConfiguration
+from exporter.config import Configuration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
@@ -20,13 +20,13 @@ from exporter.schedule import Schedule
 
 _RETRY_EVERY = 10.0
 
-_DEAD_AFTER = 30.0
-"""Seconds. After a longer gap connections that were kept are not used again: who stands between has forgotten
-them, and a request on one would hang until its timeout."""
+_CONNECTIONS_DEAD_AFTER = 30.0
+"""Seconds. After a longer gap, open connections are not reused: firewalls and proxies may have dropped them,
+and a request would hang until its timeout."""
 
 
 class Fleet:
-    """A poller for each switch of the configuration, and its jobs on the schedule."""
+    """The pollers of all switches of the configuration."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Fleet:
         self._mask = mask
         self._clock = clock
         self._configuration: Configuration | None = None
-        self._resolver = resolver or Resolver()  # one for all, so that a reload forgets no address
+        self._resolver = resolver or Resolver()  # shared, so that its addresses survive a reload
         self._budget = BodyBudget()
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
@@ -55,66 +55,68 @@ class Fleet:
         return list(self._pollers.values())
 
     def refresh(self) -> None:
-        """Bring every store up to date with the clock."""
+        """Update what depends on the clock in every store."""
         for poller in self._pollers.values():
             poller.refresh()
 
     async def adopt(self, configuration: Configuration) -> None:
-        """Poll what this configuration says, whole, and keep the values of all that stays.
+        """Poll the switches of this configuration, and keep the values of everything still polled.
 
-        Raises StartError, and changes nothing, where its TLS files cannot be used.
+        Raises StartError, and changes nothing, if its TLS files cannot be used.
         """
         self._hide_secrets(configuration)
         clients = await self._open_clients(configuration)
-        gone = {name: poller for name, poller in self._pollers.items() if name not in clients}
+        removed = {name: poller for name, poller in self._pollers.items() if name not in clients}
         pollers = {}
-        hasty = []
+        restarted = []
         for switch in configuration.switches:
-            poller = self._pollers.get(switch.name)
+            client, poller = clients[switch.name], self._pollers.get(switch.name)
             if poller is None:
-                poller = self._poller(switch, clients[switch.name], configuration.label_names)
+                context = SwitchContext(
+                    switch, client, self._instruments, self._mask, self._clock, configuration.label_names
+                )
+                poller = Poller(context)
             else:
-                changed = poller.reconfigure(switch, clients[switch.name], configuration.label_names)
-                hasty += [_job(switch.name, query, scope) for query, scope in changed]
+                changed = poller.reconfigure(switch, client, configuration.label_names)
+                restarted += [_job(switch.name, query, scope) for query, scope in changed]
             pollers[switch.name] = poller
         self._configuration, self._pollers = configuration, pollers
         self._schedule_jobs()
-        for job in hasty:
-            self._schedule.hasten(job)
-        # Only now may others have a turn: what is polled and what is scheduled have changed together.
+        for job in restarted:
+            self._schedule.run_now(job)
+        # Up to here nothing yields to the event loop, so pollers and schedule change together.
         for poller in pollers.values():
-            await poller.wait_until_prepared()  # the operator waits for it
-        for name, poller in gone.items():
+            await poller.wait_until_prepared()  # the reload ends when the new values are served
+        for name, poller in removed.items():
             await poller.stop()
             self._instruments.forget(name)
 
     def _after_gap(self, seconds: float) -> None:
-        """Go on after so many seconds in which the machine slept or was paused: ask at once what was due."""
+        """Start every sweep that was due while the machine was asleep or paused."""
         for name, poller in self._pollers.items():
             for query, scope in poller.after_gap(seconds):
                 if (job := _job(name, query, scope)) in self._jobs:
-                    self._schedule.hasten(job)
-        if seconds >= _DEAD_AFTER and (self._reconnecting is None or self._reconnecting.done()):
+                    self._schedule.run_now(job)
+        if seconds >= _CONNECTIONS_DEAD_AFTER and (self._reconnecting is None or self._reconnecting.done()):
             self._reconnecting = asyncio.create_task(self._reconnect())
 
     async def _reconnect(self) -> None:
-        """Use new connections to every switch."""
         configuration = self._configuration
         if configuration is None:
             return
         try:
             clients = await self._open_clients(configuration)
         except StartError as error:
-            self._log.warning("connections are not renewed after a gap", problem=str(error))
+            self._log.warning("could not reconnect after a gap", problem=str(error))
             return
         for name, client in clients.items():
             if configuration is self._configuration:
                 self._pollers[name].reconnect(client)
-            else:  # a reload has opened its own meanwhile
+            else:  # a reload has opened its own clients
                 await client.session.close()
 
     async def stop(self) -> None:
-        """Stop polling, all of it."""
+        """Stop all polling."""
         if self._reconnecting is not None:
             self._reconnecting.cancel()
             await asyncio.wait([self._reconnecting])
@@ -144,27 +146,21 @@ class Fleet:
                 raise
         return clients
 
-    def _poller(self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]) -> Poller:
-        context = SwitchContext(
-            switch, client, self._instruments, self._mask, self._clock, label_names=label_names
-        )
-        return Poller(context)
-
     def _schedule_jobs(self) -> None:
-        wanted = set()
+        jobs = set()
         for name, poller in self._pollers.items():
             for query, scope in poller.jobs:
                 job = _job(name, query, scope)
-                wanted.add(job)
+                jobs.add(job)
                 self._schedule.ensure(
                     job, partial(poller.sweep, query, scope), partial(poller.period, query, scope)
                 )
             retry = f"{name} retry"
-            wanted.add(retry)
+            jobs.add(retry)
             self._schedule.ensure(retry, poller.retry, lambda: _RETRY_EVERY)
-        for job in self._jobs - wanted:
+        for job in self._jobs - jobs:
             self._schedule.remove(job)
-        self._jobs = wanted
+        self._jobs = jobs
 
 
 def _job(switch: str, query: Query, scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Loads the configuration again: one reload at a time, each used whole or not at all."""
+"""Reloads the configuration: one reload at a time, each applied completely or not at all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,13 +17,13 @@ from exporter.schedule import Schedule
 
 _ALERTING = "alerting"
 
-_GRACE = 0.5
-"""Seconds that a stop waits for a reload before it cancels it, and then once more."""
+_GRACE_PERIOD = 0.5
+"""Seconds that a stop waits for a reload to end, and again after it has cancelled the reload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that follows the configuration."""
+    """Everything that depends on the configuration."""
 
     fleet: Fleet
     alerting: AlertingService
@@ -31,7 +31,7 @@ class Parts:
     schedule: Schedule
 
     async def apply(self, configuration: Configuration) -> None:
-        """Let every part use a configuration. Raises ExporterError, before anything has changed."""
+        """Apply a configuration to every part. Raises ExporterError before anything has changed."""
         alertmanagers = await self.alerting.open(configuration.alerting)
         try:
             await self.fleet.adopt(configuration)
@@ -50,8 +50,8 @@ class Parts:
 class Reloader:
     """Loads the configuration with ``load`` and applies it to ``parts``.
 
-    Each reload is a task of its own. A client that disconnects cancelled it half-way when it was part of the
-    request: the switches were exchanged, and alerting was not (seen 2026-11).
+    Each reload is a separate task. When it was part of the HTTP request, a client that disconnected cancelled
+    it halfway: the switches were replaced, and alerting was not (seen 2026-11).
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Reloader:
         self._is_stopped = False
 
     async def reload(self) -> None:
-        """Load the configuration and use it. Raises ExporterError, and changes nothing, where it is bad.
+        """Load and apply the configuration. Raises ExporterError, and changes nothing, if it is invalid.
 
-        While a reload runs, one more may wait, for all who ask meanwhile: the file may have changed since it
-        was read. The reload goes on if the caller is cancelled.
+        While a reload runs, all further callers share one that runs after it, because the file may have
+        changed since it was read. A reload continues if its caller is cancelled.
         """
         if self._is_stopped:
             raise ExporterError("the exporter is stopping")
@@ -93,20 +93,20 @@ class Reloader:
             raise
 
     async def stop(self) -> None:
-        """Let a reload end, but not for long: it may be reading from a disk that hangs."""
+        """Wait for a running reload, but not for long: it may be reading from a disk that hangs."""
         self._is_stopped = True
         for _ in range(2):
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_GRACE)
+                await asyncio.wait(self._tasks, timeout=_GRACE_PERIOD)
             for task in self._tasks:
                 task.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._next is task:  # it was cancelled while it waited for the lock
+        if self._next is task:  # cancelled while it waited for the lock
             self._next = None
         if not task.cancelled():
-            task.exception()  # it is logged; nobody may be waiting for it any more
+            task.exception()  # already logged, and the caller may be gone
 
     async def _run(self) -> None:
         async with self._lock:
@@ -126,18 +126,18 @@ class Reloader:
     async def _apply(self, configuration: Configuration) -> None:
         try:
             await self._parts.apply(configuration)
-        except ExporterError:  # found before anything was changed
+        except ExporterError:
             raise
-        except Exception:  # a defect of ours may have left a part of it
+        except Exception:  # a defect may have applied only a part of it
             if self._current is not None:
                 await self._parts.apply(self._current)
             raise
         self._current = configuration
 
     def _log_failure(self, error: BaseException) -> None:
-        if not self._parts.schedule.is_running:  # the start fails, and says why
+        if not self._parts.schedule.is_running:  # at the start, the command line prints the error
             return
         if isinstance(error, ExporterError):
-            self._log.warning("configuration not loaded; the one before it stays", problems=shortened(error))
+            self._log.warning("reload failed; keeping the previous configuration", problems=shortened(error))
         elif isinstance(error, Exception):
             self._log.error("job failed", job="reload", exc_info=error)

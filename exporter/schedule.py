@@ -1,13 +1,13 @@
-"""When each sweep starts: APScheduler, one job for each (switch, query, scope).
+"""Starts each sweep on time, with APScheduler: one job for each (switch, query, scope).
 
-The only module that knows APScheduler, which runs on the wall clock. Tried with APScheduler 3.11:
+No other module uses APScheduler, which runs on the wall clock. As tried with version 3.11 (2026-11):
 
-- Set back by a day, an interval job did not run for that day. So a watch notices a step back, and moves every
-  job with it.
-- Set forward by a year, it asked the trigger for every missed second: 58 to 750 MB, and no answer any more.
-  So the trigger works out the next start from now, however long ago the last one was (2026-11).
+- When the clock was set back by a day, an interval job did not run for that day. So a clock watch detects a
+  step back, and moves every job with it.
+- When the clock was set forward by a year, APScheduler asked the trigger for every missed second, used 58 to
+  750 MB and did not respond any more. So the trigger computes the next start from the present time.
 
-After a step forward, and after the machine slept, whatever is overdue runs at once; ``on_gap`` is told of it.
+After a step forward, and after the machine slept, overdue jobs run at once, and ``on_gap`` is called.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _BEAT = "heartbeat"
 _PROGRESS_WITHIN = 30.0
 _JUMP = 1.0
 _UNKNOWN_PERIOD = 60.0
-_SHORTEST_PERIOD, _LONGEST_PERIOD = 0.001, 366 * 86400.0  # what dates can be reckoned with
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 0.001, 366 * 86400.0  # within the range of datetime
 
 Run = Callable[[], Awaitable[None]]
 Period = Callable[[], float]
@@ -42,16 +42,13 @@ OnGap = Callable[[float], None]
 
 
 class Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
-    """Fires at once, and then again each ``period()`` seconds, whatever that is by then.
-
-    Starts that were missed are left out, all in one step.
-    """
+    """Fires at once, and then every ``period()`` seconds. Missed starts are skipped."""
 
     def __init__(self, period: Period) -> None:
         self.period = period
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the first start after ``now``; APScheduler asks for it."""
+        """Return the first start after ``now``; called by APScheduler."""
         if previous_fire_time is None:
             return now
         period = timedelta(seconds=min(max(_SHORTEST_PERIOD, self.period()), _LONGEST_PERIOD))
@@ -60,16 +57,16 @@ class Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
 
 
 class Schedule:
-    """Runs jobs on time, each at most once at a time. Seconds throughout.
+    """Runs jobs on time, with at most one run of each at a time. All times are seconds.
 
-    ``on_gap`` is called with the seconds that the machine slept, or by which its wall clock was set forward.
+    ``on_gap`` is called with the time that the machine slept, or by which its wall clock was set forward.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.on_gap: OnGap = lambda _: None
         self._clock = clock
         self._log = structlog.get_logger("exporter.schedule")
-        # Its log lines say "skipped: maximum number of running instances" for what is handled below.
+        # It logs "skipped: maximum number of running instances" for runs that `_overrun` handles.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -82,12 +79,12 @@ class Schedule:
         self._watch: asyncio.Task[None] | None = None
 
     def add(self, name: str, run: Run, period: Period) -> None:
-        """Run ``run`` now and then every ``period()`` seconds; a run that takes longer delays the next."""
+        """Call ``run`` now and then every ``period()`` seconds; a run that takes longer delays the next."""
 
         async def guarded() -> None:
             try:
                 await run()
-            except Exception:  # noqa: BLE001 -- a defect of ours must not end the schedule
+            except Exception:  # noqa: BLE001 -- a defect must not end the schedule
                 self._log.exception("job failed", job=name)
 
         def guarded_period() -> float:
@@ -100,21 +97,21 @@ class Schedule:
         self._scheduler.add_job(guarded, Every(guarded_period), id=name)
 
     def ensure(self, name: str, run: Run, period: Period) -> None:
-        """Add a job unless it is there."""
+        """Add a job unless it exists."""
         if self._scheduler.get_job(name) is None:
             self.add(name, run, period)
 
-    def hasten(self, name: str) -> None:
-        """Run a job now, or as soon as its present run has ended."""
+    def run_now(self, name: str) -> None:
+        """Run a job now, or as soon as its current run has ended."""
         self._scheduler.modify_job(name, next_run_time=self._now())
 
     @property
     def names(self) -> set[str]:
-        """The names of all jobs that were added."""
+        """The names of all jobs."""
         return {job.id for job in self._scheduler.get_jobs()} - {_BEAT}
 
     def remove(self, name: str) -> None:
-        """Take a job off the schedule; a run that is under way goes on to its end."""
+        """Remove a job; its current run continues to its end."""
         self._late.discard(name)
         self._scheduler.remove_job(name)
 
@@ -125,7 +122,7 @@ class Schedule:
         self._watch = asyncio.create_task(self._watch_clocks(), name="clock watch")
 
     async def stop(self) -> None:
-        """Stop; runs that are under way are cancelled."""
+        """Stop, and cancel all current runs."""
         if self._watch:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -135,11 +132,11 @@ class Schedule:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started."""
+        """Whether the schedule was started."""
         return self._watch is not None
 
     def is_progressing(self) -> bool:
-        """Tell whether jobs are being started; says nothing about how they end."""
+        """Return whether jobs are started on time, however they end."""
         return self._clock.monotonic() - self._progressed_at < _PROGRESS_WITHIN
 
     async def _beat(self) -> None:
@@ -170,20 +167,18 @@ class Schedule:
             try:
                 if gap > _JUMP:
                     self._log.warning(
-                        "the machine slept, or its wall clock was set forward; polling starts again",
+                        "machine was asleep, or wall clock set forward; restarting sweeps",
                         seconds=round(gap, 1),
                     )
                     self.on_gap(gap)
                 if jumped < -_JUMP:
-                    self._log.warning(
-                        "the wall clock was set back; schedules follow it", seconds=round(jumped, 1)
-                    )
+                    self._log.warning("wall clock set back; jobs rescheduled", seconds=round(jumped, 1))
                     self._move_jobs(jumped)
-            except Exception:  # noqa: BLE001 -- a defect of ours: the next jump is to be noticed all the same
+            except Exception:  # noqa: BLE001 -- a defect must not end the watch
                 self._log.exception("job failed", job="clock watch")
 
     def _move_jobs(self, seconds: float) -> None:
         for job in self._scheduler.get_jobs():
-            # APScheduler may have planned this job anew since the jump: then it is not moved twice.
+            # If APScheduler has rescheduled this job since the jump, do not move it again.
             latest = self._now() + timedelta(seconds=min(job.trigger.period(), _LONGEST_PERIOD))
             job.modify(next_run_time=min(job.next_run_time + timedelta(seconds=seconds), latest))

@@ -52,8 +52,6 @@ def _decoding(*names: str) -> tuple[str, ...]:
 TESTS: dict[str, tuple[str, ...]] = {
     "poll/backoff": (
         "unit/poll/test_backoff.py",
-        "unit/poll/test_circuit_breaker.py",
-        "unit/poll/test_key_health.py",
         "unit/poll/test_request_policy.py",
     ),
     "poll/discovery": ("unit/poll/test_discovery.py",),

@@ -44,6 +44,7 @@ class Poller:
         self._fetcher = Fetcher(context, self.policy, self._ingester.ingest)
         self._dispatcher = Dispatcher(self._fetcher, self._limiter, context.clock)
         self._sweeps = Sweeps(context, self.policy, self._fetcher, self._dispatcher)
+        self._is_stopped = False
         self._preparing: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._wall_offset = context.clock.wall() - context.clock.elapsed()
@@ -94,11 +95,13 @@ class Poller:
 
     async def sweep(self, query: Query, scope: Scope) -> None:
         """Send the requests of all targets that are due; return when the last one was sent."""
-        await self._sweeps.sweep(query, scope)
+        if not self._is_stopped:  # the schedule may start a sweep that a reload has just removed
+            await self._sweeps.sweep(query, scope)
 
     async def retry(self) -> None:
         """Retry failed targets whose next sweep is far away."""
-        await self._sweeps.retry()
+        if not self._is_stopped:
+            await self._sweeps.retry()
 
     # Called for each page
 
@@ -198,6 +201,7 @@ class Poller:
 
     async def stop(self) -> None:
         """Cancel every request and close the connections."""
+        self._is_stopped = True
         await self._sweeps.stop()
         await self._dispatcher.stop()
         await asyncio.gather(*self._closing)

@@ -54,7 +54,7 @@ class FastSchedule(Schedule):
             job = _Job(run, period)
             self._jobs[name] = job, asyncio.create_task(job.repeat(), name=name)
 
-    def hasten(self, name: str) -> None:
+    def run_now(self, name: str) -> None:
         """Run a job now, or as soon as its present run has ended."""
         self._jobs[name][0].hurry.set()
 

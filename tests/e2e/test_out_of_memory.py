@@ -9,7 +9,7 @@ from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.everything import configuration
 from tests.e2e.programs import Exporter
 
-_LINE = 'msg="out of memory: ending, to be started again"'
+_LINE = 'msg="out of memory; exiting so that the supervisor restarts the process"'
 _STATUS = 3
 
 

@@ -33,7 +33,7 @@ class _Idle(Schedule):
     def __init__(self) -> None:
         super().__init__(Clock())
         self._names: set[str] = set()
-        self.hastened: list[str] = []
+        self.restarted: list[str] = []
 
     @property
     def names(self) -> set[str]:
@@ -45,8 +45,8 @@ class _Idle(Schedule):
     def remove(self, name: str) -> None:
         self._names.remove(name)
 
-    def hasten(self, name: str) -> None:
-        self.hastened.append(name)
+    def run_now(self, name: str) -> None:
+        self.restarted.append(name)
 
 
 @dataclass
@@ -269,7 +269,7 @@ async def test_after_a_night_asleep_all_that_was_due_is_asked_at_once(adopting: 
     adopting.schedule.on_gap(8 * 3600)
 
     due = [f"{name} {query} switch" for name in ("pbx", "other") for query in ("peers", "channels", "calls")]
-    assert sorted(adopting.schedule.hastened) == sorted([*due, "other license switch"])
+    assert sorted(adopting.schedule.restarted) == sorted([*due, "other license switch"])
     async with asyncio.timeout(5):
         while not all(client.session.closed for client in before):  # noqa: ASYNC110 -- it is done aside
             await asyncio.sleep(0.01)
@@ -286,7 +286,7 @@ async def test_after_a_moment_asleep_connections_stay(adopting: _Adopting) -> No
     adopting.schedule.on_gap(6)
     await asyncio.sleep(0.05)
 
-    assert adopting.schedule.hastened == ["pbx calls switch"]
+    assert adopting.schedule.restarted == ["pbx calls switch"]
     assert poller.client is before
     assert not before.session.closed
 
@@ -306,7 +306,7 @@ async def test_connections_that_cannot_be_renewed_stay(adopting: _Adopting, auth
             while not log:  # noqa: ASYNC110 -- a log tells nobody
                 await asyncio.sleep(0.01)
 
-    assert [line["event"] for line in log] == ["connections are not renewed after a gap"]
+    assert [line["event"] for line in log] == ["could not reconnect after a gap"]
     assert poller.client is before
     assert not before.session.closed
 

@@ -107,7 +107,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged(loader: _Loader) -> Non
         loader.file.write_text("switches: []")
         with structlog.testing.capture_logs() as log:
             await _post_and_leave(exporter, loader)
-            await _until(lambda: any("not loaded" in line["event"] for line in log))
+            await _until(lambda: any("reload failed" in line["event"] for line in log))
         page = await _page(exporter)
         assert "softswitch_exporter_config_last_reload_successful 0.0" in page
         assert 'switch="old"' in page

@@ -394,6 +394,18 @@ async def test_a_query_that_was_switched_off_when_its_turn_had_come(polling: Pol
     assert made.switch.asked == []
 
 
+async def test_nothing_is_sent_after_the_stop(polling: Polling) -> None:
+    """A sweep that the schedule starts late does not find a closed session."""
+    made = polling()
+    await made.poller.stop()
+
+    await made.sweep(Query.PEERS, Scope.SWITCH)
+    await made.poller.retry()
+
+    assert made.switch.asked == []
+    assert made.poller.store.attempts == {}
+
+
 async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) -> None:
     """Where even the tenants' figures are left out they are not asked for; a watched phone is followed."""
     tenants = [
