@@ -42,7 +42,7 @@ class Operation(StrEnum):
     EXTENSIONS = "reqtype=INFO&info=extensions&format=json", Scope.TENANT
     LIMITS = "reqtype=INFO&info=config&format=json", Scope.TENANT
     TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json", Scope.SWITCH
-    PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH
+    PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH, Scope.TENANT
 
     @property
     def parameters(self) -> Mapping[str, str]:

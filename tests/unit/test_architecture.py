@@ -63,7 +63,6 @@ _SHARED_THREADS = {
 """What runs in asyncio's own threads: there are six, for everything, and the exit waits for them."""
 
 _NOT_SHARED = {
-    ("threads.py", "run_in_executor"),  # with an executor of its own
     ("net/resolver.py", "getaddrinfo"),  # in threads of its own
     ("net/resolver.py", "getnameinfo"),
     ("net/connections.py", "TCPConnector"),  # with this resolver

@@ -1,4 +1,4 @@
-"""The tests of polling run on a clock of their own: what they measure does not depend on the machine."""
+"""Fixtures of the polling tests, which run on a fast clock, independent of the machine."""
 
 import asyncio
 from collections.abc import Callable, Mapping

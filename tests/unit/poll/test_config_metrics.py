@@ -25,7 +25,7 @@ def _limits(store: Store) -> list[str]:
     ]
 
 
-def test_values_of_the_switch(store: Store, configured: Configured) -> None:
+def test_switch_metrics(store: Store, configured: Configured) -> None:
     """Thresholds in the unit of the metric; limits only of nodes that have one."""
     switch = configured(
         nodes=["n1", {"name": "n2", "channels_limit": 500}],
@@ -38,15 +38,15 @@ def test_values_of_the_switch(store: Store, configured: Configured) -> None:
     assert store.values(catalogue.NODE_CHANNELS_LIMIT) == {"n2": 500}
 
 
-def test_nothing_declared_is_nothing_served(store: Store, configured: Configured) -> None:
-    """A threshold that is off has no series, nor has a limit that nobody set."""
+def test_thresholds_that_are_off(store: Store, configured: Configured) -> None:
+    """They have no series."""
     set_switch_metrics(store, configured(thresholds={"license": {"warning": "off", "critical": "off"}}))
 
     assert store.series == 0
 
 
-def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
-    """Labels, thresholds, limit and watched extensions, with what was inherited from the switch."""
+def test_tenant_metrics(store: Store, configured: Configured) -> None:
+    """Labels, thresholds, limit and watched extensions, including inherited ones."""
     switch = configured(
         thresholds={"balance": {"warning": "50", "critical": "10"}},
         tenants=[
@@ -72,19 +72,8 @@ def test_values_of_a_tenant(store: Store, configured: Configured) -> None:
     assert store.values(catalogue.EXTENSION_WATCHED, "ACME") == {"100": 1}
 
 
-def test_declaring_again_replaces(store: Store, configured: Configured) -> None:
-    """After a change of the configuration nothing of the old values is left."""
-    before = configured(tenants=[{"code": "A", "watch": ["100", "101"], "labels": {"team": "x"}}])
-    set_tenant_metrics(store, before.settings("A"), name="", label_names=("team",))
-    after = configured(tenants=[{"code": "A", "watch": ["101"]}])
-    set_tenant_metrics(store, after.settings("A"), name="", label_names=())
-
-    assert store.values(catalogue.EXTENSION_WATCHED, "A") == {"101": 1}
-    assert [len(blocks) for blocks in store.sample_lines(catalogue.TENANT_INFO)] == [1]
-
-
-def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured) -> None:
-    """A limit, thresholds, watches and business hours that a new configuration lacks leave no series."""
+def test_removed_settings_leave_no_series(store: Store, configured: Configured) -> None:
+    """Neither a limit, nor thresholds, watched extensions or business hours."""
     hours = {"timezone": "UTC", "days": ["mon"], "from": "09:00", "to": "18:00"}
     before = configured(
         tenants=[{"code": "A", "watch": ["100"], "channels_limit": 30, "business_hours": hours}]
@@ -99,8 +88,8 @@ def test_what_is_not_declared_any_more_goes(store: Store, configured: Configured
     assert store.series == 1  # softswitch_tenant_info
 
 
-def test_a_limit_that_is_configured_later_wins(store: Store, configured: Configured) -> None:
-    """There is one limit of a tenant: the switch's word goes when the configuration has one."""
+def test_configured_limit_replaces_that_of_the_switch(store: Store, configured: Configured) -> None:
+    """There is one limit per tenant."""
     target = Target(Query.LIMITS, Scope.TENANT, "A")
     store.put(target, {catalogue.TENANT_CHANNELS_LIMIT: 99}, interval=60, now=0)
 
@@ -126,8 +115,8 @@ class _Wall:
         return self.now
 
 
-def test_open_and_closed_by_the_tenants_own_time(configured: Configured) -> None:
-    """9 o'clock in Rome is 8 in UTC in winter: the value follows, to the minute."""
+def test_business_hours_in_the_time_zone_of_the_tenant(configured: Configured) -> None:
+    """9:00 in Rome is 8:00 UTC in winter."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}, {"code": "B"}])
     tenants = [switch.settings(code) for code in "AB"]
     store = Store("pbx", stale_after=3, max_series=500_000)
@@ -144,8 +133,8 @@ def test_open_and_closed_by_the_tenants_own_time(configured: Configured) -> None
     assert store.values(catalogue.TENANT_OPEN, "B") is None
 
 
-def test_looks_once_a_minute(configured: Configured) -> None:
-    """Thousands of tenants are not worked out anew at each scrape, unless they have changed."""
+def test_business_hours_are_evaluated_once_a_minute(configured: Configured) -> None:
+    """Not with every scrape, unless they have changed."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
     store = Store("pbx", stale_after=3, max_series=500_000)
     wall = _Wall("2026-01-05T08:00:00")
@@ -162,8 +151,8 @@ def test_looks_once_a_minute(configured: Configured) -> None:
     assert store.values(catalogue.TENANT_OPEN, "A") == 1
 
 
-def test_a_clock_that_goes_back(configured: Configured) -> None:
-    """A wall clock that was corrected is followed."""
+def test_wall_clock_set_back(configured: Configured) -> None:
+    """The value follows the corrected clock."""
     switch = configured(tenants=[{"code": "A", "business_hours": _HOURS}])
     store = Store("pbx", stale_after=3, max_series=500_000)
     wall = _Wall("2026-01-05T08:00:00")

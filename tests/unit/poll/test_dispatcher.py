@@ -99,7 +99,7 @@ def _sweeping(switch: _Switch, *, most: int = 20, patience: float = 0.05, rate: 
 
 
 async def test_requests_are_spread_evenly() -> None:
-    """So many requests, each the same time after the one before, the first at once."""
+    """The first is sent at once, the others at equal intervals."""
     made = _sweeping(_Switch())
     started = asyncio.get_running_loop().time()
 
@@ -110,8 +110,8 @@ async def test_requests_are_spread_evenly() -> None:
     assert made.switch.names == [f"T{number}" for number in range(10)]
 
 
-async def test_a_sweep_does_not_wait_for_answers() -> None:
-    """Slow answers delay neither the requests after them nor the end of the sweep."""
+async def test_sweep_does_not_wait_for_responses() -> None:
+    """Slow responses delay neither other requests nor the end of the sweep."""
     made = _sweeping(_Switch(usual=10))
 
     async with asyncio.timeout(1):
@@ -122,8 +122,8 @@ async def test_a_sweep_does_not_wait_for_answers() -> None:
     await made.dispatcher.stop()
 
 
-async def test_nothing_to_ask() -> None:
-    """A sweep over nobody ends at once."""
+async def test_sweep_without_requests() -> None:
+    """It ends at once."""
     made = _sweeping(_Switch())
 
     async with asyncio.timeout(0.5):
@@ -132,8 +132,8 @@ async def test_nothing_to_ask() -> None:
     assert made.switch.asked == []
 
 
-async def test_one_request_per_tenant() -> None:
-    """Two queries that meet at a tenant: one goes, the other is asked at the end, and nobody is left out."""
+async def test_one_request_at_a_time_per_tenant() -> None:
+    """If two queries meet at a tenant, the second request is sent at the end, and none is left out."""
     made = _sweeping(_Switch(usual=0.03))
     tenants = [f"T{number}" for number in range(8)]
 
@@ -148,8 +148,8 @@ async def test_one_request_per_tenant() -> None:
     await made.dispatcher.stop()
 
 
-async def test_parts_of_a_tenant_follow_each_other() -> None:
-    """The extensions of one tenant are asked one after the other, all of them."""
+async def test_extensions_of_a_tenant_are_serialized() -> None:
+    """All of them are requested, one after the other."""
     made = _sweeping(_Switch(usual=0.02))
 
     await made.run([_item("ACME", part=str(number)) for number in range(6)], 0.01)
@@ -158,8 +158,8 @@ async def test_parts_of_a_tenant_follow_each_other() -> None:
     assert made.switch.most["ACME"] == 1
 
 
-async def test_a_straggler_is_skipped_alone_and_counted() -> None:
-    """Who hangs costs its own turn, after some patience; all others are asked."""
+async def test_slow_target_is_skipped_and_counted() -> None:
+    """All other targets are requested."""
     made = _sweeping(_Switch(seconds={"T1": 100}), patience=0.05)
     await made.run([_item("T1")])
     await asyncio.sleep(0.06)
@@ -173,8 +173,8 @@ async def test_a_straggler_is_skipped_alone_and_counted() -> None:
     await made.dispatcher.stop()
 
 
-async def test_patience_has_an_end() -> None:
-    """A sweep waits for one that may yet end, but not longer than its patience."""
+async def test_sweep_waits_for_a_slow_target() -> None:
+    """But not longer than its patience."""
     made = _sweeping(_Switch(seconds={"T1": 100}), patience=0.1)
     await made.run([_item("T1")])
 
@@ -186,8 +186,8 @@ async def test_patience_has_an_end() -> None:
     await made.dispatcher.stop()
 
 
-async def test_who_ends_in_time_is_asked_at_once() -> None:
-    """The wait ends with the request that is waited for, not with the patience."""
+async def test_wait_ends_with_the_response() -> None:
+    """Not only when the patience is over."""
     made = _sweeping(_Switch(seconds={"T1": 0.05}), patience=5)
     await made.run([_item("T1")])
     started = asyncio.get_running_loop().time()
@@ -200,8 +200,8 @@ async def test_who_ends_in_time_is_asked_at_once() -> None:
     await made.dispatcher.stop()
 
 
-async def test_one_that_hangs_does_not_take_all_slots() -> None:
-    """Tenants that timed out before share a quarter of the slots, and are passed over beyond that."""
+async def test_suspects_do_not_take_all_slots() -> None:
+    """They share a quarter of the slots, and are skipped beyond that."""
     made = _sweeping(_Switch(usual=0.01, seconds=dict.fromkeys(["H0", "H1", "H2", "H3"], 100.0)), most=4)
     made.switch.hanging = {"H0", "H1", "H2", "H3"}
 
@@ -214,8 +214,8 @@ async def test_one_that_hangs_does_not_take_all_slots() -> None:
     await made.dispatcher.stop()
 
 
-async def test_who_backs_off_is_skipped_and_counted() -> None:
-    """A target whose pause is not over is not asked."""
+async def test_target_in_backoff_is_skipped_and_counted() -> None:
+    """No request is sent to it."""
     made = _sweeping(_Switch())
     made.switch.pausing = {"T1"}
 
@@ -225,8 +225,8 @@ async def test_who_backs_off_is_skipped_and_counted() -> None:
     assert made.switch.skipped == [("T1", SkipReason.BACKOFF)]
 
 
-async def test_the_installation_is_asked_while_tenants_hang() -> None:
-    """Whole-installation queries have a slot although all others are taken by tenants without an answer."""
+async def test_switch_queries_have_a_slot() -> None:
+    """Even if tenants that hang have taken all others."""
     made = _sweeping(_Switch(usual=100), most=3)
     tenants = asyncio.create_task(made.run([_item(f"T{number}") for number in range(5)]))
     await asyncio.sleep(0.01)
@@ -241,8 +241,8 @@ async def test_the_installation_is_asked_while_tenants_hang() -> None:
     await made.dispatcher.stop()
 
 
-async def test_nodes_are_asked_side_by_side() -> None:
-    """Of the installation, one node does not wait for another; the same node is asked once at a time."""
+async def test_nodes_are_requested_concurrently() -> None:
+    """But one node has one request at a time."""
     made = _sweeping(_Switch(usual=0.1), patience=0.01)
 
     await made.run([_of_switch(), _of_switch("n1"), _of_switch("n2"), _of_switch("n1")])
@@ -252,8 +252,8 @@ async def test_nodes_are_asked_side_by_side() -> None:
     await made.dispatcher.stop()
 
 
-async def test_stop_ends_every_request() -> None:
-    """What is in flight is cancelled, and its slot and its tenant are free again."""
+async def test_stop_cancels_requests() -> None:
+    """Their slots and tenants are free again."""
     made = _sweeping(_Switch(usual=100))
     await made.run([_item(f"T{number}") for number in range(3)])
     await asyncio.sleep(0.01)
@@ -268,8 +268,8 @@ async def test_stop_ends_every_request() -> None:
     assert made.switch.names[-1] == "T0"
 
 
-async def test_stop_right_after_the_start_of_a_request() -> None:
-    """A request that was cancelled before it could begin holds no slot either."""
+async def test_stop_before_a_request_has_started() -> None:
+    """It does not keep its slot."""
     made = _sweeping(_Switch(usual=100))
     await made.dispatcher.run([_item("T0")], 0)
 
@@ -283,8 +283,8 @@ async def test_stop_right_after_the_start_of_a_request() -> None:
     assert made.switch.ended == ["T0"]
 
 
-async def test_a_sweep_that_is_cancelled_leaves_nothing_taken() -> None:
-    """Cancelled while it waited for a slot, it keeps neither the slot nor the tenant."""
+async def test_cancelled_sweep() -> None:
+    """If it was waiting for a slot, neither slot nor tenant stays taken."""
     made = _sweeping(_Switch(usual=100), most=1)
     await made.limiter.acquire(Lane.TENANT)
     sweep = asyncio.create_task(made.run([_item("T0")]))
@@ -300,8 +300,8 @@ async def test_a_sweep_that_is_cancelled_leaves_nothing_taken() -> None:
     await made.dispatcher.stop()
 
 
-async def test_answers_that_end_while_a_sweep_is_cancelled() -> None:
-    """At a stop both happen at once: the request that ends still gives its slot and its tenant back."""
+async def test_request_ends_while_a_sweep_is_cancelled() -> None:
+    """Both happen at a stop, and the slot and the tenant are free again."""
     made = _sweeping(_Switch(usual=100), most=1)
     await made.run([_item("T0")])
     sweep = asyncio.create_task(made.run([_item("T1")]))
@@ -322,8 +322,8 @@ async def test_answers_that_end_while_a_sweep_is_cancelled() -> None:
     await made.dispatcher.stop()
 
 
-async def test_the_rate_holds_for_a_burst() -> None:
-    """A sweep that has fallen behind does not catch up faster than the rate allows."""
+async def test_rate_limit_of_a_burst() -> None:
+    """A sweep that is late does not exceed the rate."""
     made = _sweeping(_Switch(), rate=100)
 
     await made.run([_item(f"T{number}") for number in range(30)])
@@ -332,8 +332,8 @@ async def test_the_rate_holds_for_a_burst() -> None:
     assert starts[-1] - starts[0] >= 29 / 100 - 0.03
 
 
-async def test_a_probe_goes_whatever_speaks_against_it() -> None:
-    """It is how a switch is found to be back; only a request of its kind that is in flight holds it up."""
+async def test_probe_is_sent_in_backoff() -> None:
+    """Unless its target has a request in flight."""
     made = _sweeping(_Switch(usual=0.05))
     made.switch.pausing = {"T0"}
 

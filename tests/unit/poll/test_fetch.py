@@ -22,14 +22,14 @@ def mask() -> Mask:
     return mask
 
 
-def test_a_value_is_read_as_the_decoder_reads_it(mask: Mask) -> None:
-    """Masking has no part in an answer that decodes."""
+def test_value_is_decoded(mask: Mask) -> None:
+    """Masking does not change a response that can be decoded."""
     assert _read(Operation.COUNT_CALLS, b"42", mask) == Number(42)
 
 
 @pytest.mark.parametrize("before", [0, 60, 100, 110, 118])
-def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
-    """Wherever a quotation is cut, it is not cut in the middle of a key."""
+def test_detail_has_no_part_of_a_key(mask: Mask, before: int) -> None:
+    """Wherever the quotation is cut."""
     body = ("x" * before + KEY + " is what you sent").encode()
     failure = _read(Operation.COUNT_CALLS, body, mask)
     assert isinstance(failure, Failure)
@@ -37,22 +37,22 @@ def test_no_part_of_a_key_is_quoted(mask: Mask, before: int) -> None:
     assert failure.reason is not Reason.EMPTY
 
 
-def test_a_large_answer_is_not_quoted(mask: Mask) -> None:
-    """Of an answer that would take long to mask only the size is told, with the reason it has anyway."""
+def test_large_response_is_not_quoted(mask: Mask) -> None:
+    """Masking it would take long, so only its size is reported, with the same reason."""
     failure = _read(Operation.COUNT_CALLS, (KEY + "y" * 100_000).encode(), mask)
     assert failure == Failure(Reason.DECODE, "unexpected response of 100,015 bytes")
 
 
-def test_an_answer_that_is_a_key_is_a_failure(mask: Mask) -> None:
-    """What decodes only once it is masked is told without a quotation."""
+def test_response_that_contains_a_key(mask: Mask) -> None:
+    """If it can be decoded only with the key masked, nothing is quoted."""
     mask.add("|x")
     failure = _read(Operation.COUNT_PEERS, b"pbx1:5|x", mask)
     assert isinstance(failure, Failure)
     assert "|x" not in failure.detail
 
 
-def test_bytes_that_are_no_text_stay(mask: Mask) -> None:
-    """Masking changes keys and nothing else."""
+def test_invalid_utf8_is_kept(mask: Mask) -> None:
+    """Masking changes only keys."""
     assert masked(b"\xff\xfe" + KEY.encode() + b"\x80", mask) == b"\xff\xfe***\x80"
 
 
@@ -66,16 +66,16 @@ def test_bytes_that_are_no_text_stay(mask: Mask) -> None:
         '{"maxchannels": "many", "2fa": "x\\"hunter2"}',
     ],
 )
-def test_no_credential_of_an_answer_is_quoted(mask: Mask, body: str) -> None:
-    """A member whose name speaks of a credential is shown without its value."""
+def test_detail_has_no_credential(mask: Mask, body: str) -> None:
+    """The value of a member whose name suggests a credential is masked."""
     failure = _read(Operation.LIMITS, body.encode(), mask)
     assert isinstance(failure, Failure)
     assert "hunter2" not in failure.detail
 
 
 @pytest.mark.parametrize("before", [0, 2038, 2048, 2060])
-def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
-    """At most 2,048 characters, and no part of a key, wherever the text is cut."""
+def test_start_of_a_response_is_displayed(mask: Mask, before: int) -> None:
+    """At most 2,048 characters, and no part of a key."""
     text = displayed(
         endpoint_of(Operation.COUNT_CALLS), ("x" * before + KEY + " is wrong" + "y" * 3000).encode(), mask
     )
@@ -85,30 +85,30 @@ def test_of_an_answer_the_start_is_shown(mask: Mask, before: int) -> None:
     assert text.startswith("x" * min(before, 2000) or "***")
 
 
-def test_keys_do_not_make_room_for_a_part_of_one(mask: Mask) -> None:
-    """Keys that are masked shorten a text; what moves up behind them is masked as well."""
+def test_many_keys_are_displayed_masked(mask: Mask) -> None:
+    """Text that moves up behind a masked key is masked as well."""
     text = displayed(endpoint_of(Operation.COUNT_CALLS), (KEY * 4000).encode(), mask)
 
     assert set(text) <= set("*…")
 
 
-def test_a_large_answer_is_not_shown(mask: Mask) -> None:
-    """Masking it would hold up the event loop: its size is told."""
+def test_large_response_is_not_displayed(mask: Mask) -> None:
+    """Masking it would block the event loop, so only its size is displayed."""
     assert (
         displayed(endpoint_of(Operation.COUNT_CALLS), b"x" * 100_000, mask)
         == "100,000 bytes, too large to display"
     )
 
 
-def test_no_part_of_a_list_is_shown(mask: Mask) -> None:
-    """Of a list that could not be read size and type are told, however large it is."""
+def test_list_is_not_displayed(mask: Mask) -> None:
+    """Only its size and type, however large it is."""
     body = b'[{"password": "MUST-NOT-SHOW"' + b" " * 100_000
 
     assert displayed(endpoint_of(Operation.EXTENSIONS), body, mask) == "list of 100,029 bytes, JSON"
 
 
-def test_no_credential_is_shown(mask: Mask) -> None:
-    """A member whose name speaks of a credential is shown without its value."""
+def test_credential_is_not_displayed(mask: Mask) -> None:
+    """The value of a member whose name suggests a credential is masked."""
     text = displayed(
         endpoint_of(Operation.LIMITS), b'{"maxchannels": "many", "ex_webpassword": "hunter2"}', mask
     )
@@ -119,8 +119,8 @@ def test_no_credential_is_shown(mask: Mask) -> None:
 _CALLS = Target(Query.CALLS, Scope.TENANT, "ACME")
 
 
-def test_the_newest_answer_of_a_target_is_kept() -> None:
-    """A newer answer takes the place of the one before; a value, or no answer at all, ends it."""
+def test_newest_response_is_kept() -> None:
+    """It replaces an older one, until a value or no response at all arrives."""
     answers = FailedAnswers()
     answers.keep(_CALLS, Reason.DECODE, "first")
     answers.keep(_CALLS, Reason.REJECTED, "second")
@@ -131,8 +131,8 @@ def test_the_newest_answer_of_a_target_is_kept() -> None:
     assert answers.of(_CALLS, Reason.REJECTED) is None
 
 
-def test_an_answer_belongs_to_its_failure() -> None:
-    """It is not shown with a failure that has another reason: that one came from elsewhere."""
+def test_response_of_another_reason_is_not_returned() -> None:
+    """It does not belong to this failure."""
     answers = FailedAnswers()
     answers.keep(_CALLS, Reason.DECODE, "text")
 
@@ -140,8 +140,8 @@ def test_an_answer_belongs_to_its_failure() -> None:
     assert answers.of(Target(Query.CALLS, Scope.SWITCH), Reason.DECODE) is None
 
 
-def test_there_are_never_more_than_fifty() -> None:
-    """When 5,000 tenants fail at once the newest 50 answers are kept, counted by when they came."""
+def test_at_most_fifty_responses_are_kept() -> None:
+    """When 5,000 tenants fail, the newest 50 stay."""
     answers = FailedAnswers()
     targets = [Target(Query.CALLS, Scope.TENANT, f"T{number}") for number in range(5000)]
     for target in targets:

@@ -100,8 +100,8 @@ def taking(context: Callable[..., SwitchContext]) -> Callable[..., _Taking]:
 Taking = Callable[..., _Taking]
 
 
-async def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
-    """What the switch said is served, and the query has succeeded."""
+async def test_response_becomes_values(taking: Taking) -> None:
+    """And the query has succeeded."""
     made = taking()
     await made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
 
@@ -111,8 +111,8 @@ async def test_an_answer_becomes_values_and_a_success(taking: Taking) -> None:
     assert made.failure(Query.PEERS) is None
 
 
-async def test_a_failure_is_counted_and_changes_no_value(taking: Taking) -> None:
-    """The old value stays; the reason is counted and told."""
+async def test_failure_changes_no_value(taking: Taking) -> None:
+    """It is counted with its reason."""
     made = taking()
     await made.take(Query.PEERS, "", Counts(7, None))
     await made.take(Query.PEERS, "", _TIMEOUT)
@@ -122,8 +122,8 @@ async def test_a_failure_is_counted_and_changes_no_value(taking: Taking) -> None
     assert made.count("softswitch_request_failures_total", query="peers", reason="timeout") == 1
 
 
-async def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
-    """An answer that comes after the tenant was dropped is dropped too."""
+async def test_response_for_a_removed_tenant_is_dropped(taking: Taking) -> None:
+    """Whether it is a value or a failure."""
     made = taking(tenants=[{"code": "A"}])
     del made.targets.tenants["A"]
 
@@ -134,8 +134,8 @@ async def test_a_tenant_that_left_leaves_nothing(taking: Taking) -> None:
     assert made.store.attempts == {}
 
 
-async def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -> None:
-    """An idle tenant's answer is empty; but so is a refused one, until a number proves that it is allowed."""
+async def test_empty_calls_are_zero_after_a_number(taking: Taking) -> None:
+    """Before, an empty response may mean that the key has no permission."""
     made = taking(tenants=[{"code": "A"}, {"code": "B"}])
     await made.take(Query.CALLS, "A", _EMPTY)
     assert made.failure(Query.CALLS, "A") == _EMPTY
@@ -149,8 +149,8 @@ async def test_empty_calls_are_no_calls_once_a_number_was_seen(taking: Taking) -
     assert made.count("softswitch_request_failures_total", query="calls", reason="empty") == 1
 
 
-async def test_empty_is_an_error_where_configured(taking: Taking) -> None:
-    """With `empty: error` nothing is ever taken for zero."""
+async def test_empty_error(taking: Taking) -> None:
+    """With `empty: error`, an empty response is never 0."""
     made = taking(queries={"calls": {"empty": "error"}})
     await made.take(Query.CALLS, "", Number(9))
     await made.take(Query.CALLS, "", _EMPTY, calls_were_counted=True)
@@ -160,8 +160,8 @@ async def test_empty_is_an_error_where_configured(taking: Taking) -> None:
 
 
 @pytest.mark.parametrize("query", [Query.PEERS, Query.CHANNELS, Query.BALANCE])
-async def test_empty_is_never_zero_for_other_queries(query: Query, taking: Taking) -> None:
-    """Only COUNTCALLS was seen to answer nothing for none."""
+async def test_empty_is_zero_only_for_calls(query: Query, taking: Taking) -> None:
+    """No other query was seen with empty responses."""
     made = taking(tenants=[{"code": "A"}], queries={"peers": {"tenant_interval": "1m"}})
     await made.take(Query.CALLS, "A", Number(1))
     await made.take(query, "A", _EMPTY)
@@ -169,8 +169,8 @@ async def test_empty_is_never_zero_for_other_queries(query: Query, taking: Takin
     assert made.failure(query, "A") == _EMPTY
 
 
-async def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
-    """It is 0 in `node_present`, and its peers and channels go at once."""
+async def test_missing_node(taking: Taking) -> None:
+    """It is 0 in `node_present`, and its peers and channels are dropped at once."""
     made = taking(nodes=["n3"])
     await made.take(Query.PEERS, "", Counts(None, {"n1": 3, "n2": 4}))
     await made.take(Query.CHANNELS, "", Counts(5, None))
@@ -185,8 +185,8 @@ async def test_a_node_that_is_missing_loses_its_series(taking: Taking) -> None:
     assert made.store.values(catalogue.NODE_CHANNELS, part="n2") is None
 
 
-async def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> None:
-    """The nodes are asked one by one while only a total is told, and not any longer."""
+async def test_total_of_channels_without_nodes(taking: Taking) -> None:
+    """Each node is requested while the switch returns only a total, and no longer."""
     made = taking(nodes=["n1"])
     await made.take(Query.CHANNELS, "", Counts(5, None))
     await made.take(Query.CHANNELS, "", Counts(3, None), part="n1")
@@ -202,8 +202,8 @@ async def test_a_bare_total_of_channels_asks_for_the_nodes(taking: Taking) -> No
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") is None
 
 
-async def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> None:
-    """Nodes that COUNTPEERS tells after COUNTCHANNELS gave a total are asked, so the plan must hold them."""
+async def test_plan_counts_new_nodes(taking: Taking) -> None:
+    """Nodes in COUNTPEERS after a total of COUNTCHANNELS need requests."""
     made = taking()
     await made.take(Query.CHANNELS, "", Counts(5, None))
     wanted = made.targets.plan.required_rate
@@ -225,10 +225,8 @@ async def test_the_plan_counts_nodes_that_were_found_later(taking: Taking) -> No
     ],
     ids=["a number", "the node", "the node and a total", "another node and a total", "another node"],
 )
-async def test_what_is_said_of_one_node(
-    answer: Counts, expected: dict[str, float] | None, taking: Taking
-) -> None:
-    """A count of other nodes is never taken for that of the node that was asked for."""
+async def test_count_of_one_node(answer: Counts, expected: dict[str, float] | None, taking: Taking) -> None:
+    """The counts of other nodes are not used for it."""
     made = taking(nodes=["n1"])
     await made.take(Query.CHANNELS, "", Counts(5, None))
     await made.take(Query.CHANNELS, "", answer, part="n1")
@@ -236,8 +234,8 @@ async def test_what_is_said_of_one_node(
     assert made.store.values(catalogue.NODE_CHANNELS, part="n1") == expected
 
 
-async def test_a_failing_node_is_no_failure_of_the_query(taking: Taking) -> None:
-    """The total counts; the node's failure is counted, and its value goes stale on its own."""
+async def test_failure_of_a_node(taking: Taking) -> None:
+    """It is counted, and the query still succeeds with its total."""
     made = taking(nodes=["n1"])
     await made.take(Query.CHANNELS, "", Counts(5, None))
     await made.take(Query.CHANNELS, "", _TIMEOUT, part="n1")
@@ -246,8 +244,8 @@ async def test_a_failing_node_is_no_failure_of_the_query(taking: Taking) -> None
     assert made.count("softswitch_request_failures_total", query="channels", reason="timeout") == 1
 
 
-async def test_the_configured_limit_wins(taking: Taking) -> None:
-    """What the switch says about a limit is taken only where the configuration says nothing."""
+async def test_configured_limit_overrides_the_switch(taking: Taking) -> None:
+    """The limit of the switch is used only without a configured one."""
     made = taking(
         queries={"limits": {"tenant_interval": "1h"}},
         tenants=[{"code": "A", "channels_limit": 30}, {"code": "B"}],
@@ -269,8 +267,8 @@ def _state(state: Registration) -> RegistrationState:
     return RegistrationState(state, state.value)
 
 
-async def test_registrations_add_up(taking: Taking) -> None:
-    """Each extension's answer is in the counts at once; the query succeeds when enough were asked."""
+async def test_registrations_of_single_extensions(taking: Taking) -> None:
+    """Each counts at once; the query succeeds after enough of them."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     target = Target(Query.REGISTRATIONS, Scope.TENANT, "A")
 
@@ -287,8 +285,8 @@ async def test_registrations_add_up(taking: Taking) -> None:
     assert made.failure(Query.REGISTRATIONS, "A") is None
 
 
-async def test_registrations_that_fail(taking: Taking) -> None:
-    """A failure of too many extensions is one of the query, and takes no state away."""
+async def test_too_many_failed_extensions(taking: Taking) -> None:
+    """The query fails, and no state changes."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     for number in ("100", "101"):
         await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
@@ -300,8 +298,8 @@ async def test_registrations_that_fail(taking: Taking) -> None:
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
 
 
-async def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> None:
-    """Its state is not repeated for ever on the strength of its neighbour's answers."""
+async def test_stale_extension_is_unknown(taking: Taking) -> None:
+    """Responses for other extensions do not keep its state alive."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     for number in ("100", "101"):
         await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
@@ -312,10 +310,10 @@ async def test_an_extension_without_answers_becomes_unknown(taking: Taking) -> N
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
 
 
-async def test_a_phone_that_answers_in_every_cycle_is_known_however_long_it_takes(
+async def test_slow_sweep_keeps_registrations(
     taking: Taking,
 ) -> None:
-    """Phones and values are stale by one rule: where a sweep takes an hour, neither is after 15 minutes."""
+    """If a sweep takes an hour, neither phones nor other values are stale after 15 minutes."""
     made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
     made.store.set_cycle(Query.REGISTRATIONS, Scope.TENANT, 3600)  # the interval is 5 minutes
     for number in ("100", "101"):
@@ -332,8 +330,8 @@ async def test_a_phone_that_answers_in_every_cycle_is_known_however_long_it_take
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"101": 1}
 
 
-async def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None:
-    """One line when a query begins to fail, one when the reason changes, one when it recovers."""
+async def test_only_changes_are_logged(taking: Taking) -> None:
+    """A first failure, another reason, and a recovery."""
     with structlog.testing.capture_logs() as log:
         made = taking()
         for outcome in (Number(1), _TIMEOUT, _TIMEOUT, _EMPTY, _EMPTY, Number(1), Number(1)):
@@ -347,8 +345,8 @@ async def test_the_log_tells_changes_and_not_repetitions(taking: Taking) -> None
     assert {line["switch"] for line in log} == {"pbx"}
 
 
-async def test_a_node_without_a_count_is_there(taking: Taking) -> None:
-    """Its own figure and the sum are absent, the rest is served, and the row is counted and logged once."""
+async def test_node_without_a_count(taking: Taking) -> None:
+    """Only its count and the sum are absent; the row is counted, and logged once."""
     made = taking(nodes=["n1", "n2"])
     skipped = Skipped(1, 0, 'the count of "n2" cannot be read')
     with structlog.testing.capture_logs() as logs:
@@ -362,8 +360,8 @@ async def test_a_node_without_a_count_is_there(taking: Taking) -> None:
     assert [log["first"] for log in logs] == ['the count of "n2" cannot be read']
 
 
-async def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(taking: Taking) -> None:
-    """It may be the one that is not in the answer: whether that is there is unknown, and so absent."""
+async def test_node_without_a_name(taking: Taking) -> None:
+    """It may be the one that is missing, whose presence is therefore absent."""
     made = taking(nodes=["n1", "n2"])
     await made.take(Query.PEERS, "", Counts(9, {"n1": 3}, skipped=Skipped(1, 1, "a name")))
 
@@ -371,8 +369,8 @@ async def test_a_node_whose_name_cannot_be_read_proves_no_other_to_be_missing(ta
     assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1}
 
 
-async def test_peers_of_an_incomplete_list(taking: Taking) -> None:
-    """Who is not in it may be in the row whose name could not be read: that is unknown, not unregistered."""
+async def test_incomplete_list_of_peers(taking: Taking) -> None:
+    """A missing peer may be the unreadable row, so it is unknown, not unregistered."""
     made = taking(
         tenants=[{"code": "A", "extensions": ["100", "101"]}],
         queries={"registrations": {"tenant_interval": "1m", "source": "peers"}},
@@ -386,8 +384,8 @@ async def test_peers_of_an_incomplete_list(taking: Taking) -> None:
         assert counted[state] == 1
 
 
-async def test_no_switch_lists_more_extensions_than_any_installation_has(taking: Taking) -> None:
-    """The tenant whose list goes beyond that keeps the extensions that it had."""
+async def test_too_many_extensions(taking: Taking) -> None:
+    """The tenant whose list exceeds the limit keeps the extensions that it had."""
     made = taking(
         tenants=[{"code": f"T{number}", "extensions": "all"} for number in range(13)],
         queries={"registrations": {"tenant_interval": "1m"}, "extensions": {"tenant_interval": "6h"}},

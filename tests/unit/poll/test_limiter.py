@@ -46,8 +46,8 @@ class _Loop:
         return sum(lane in lanes for lane in self.taken.values())
 
 
-async def test_as_many_as_there_are() -> None:
-    """Without a second kind of target, all slots go to the one kind, and no more than all."""
+async def test_all_slots_for_one_scope() -> None:
+    """If only one scope is polled, it gets all slots."""
     loop = _Loop(3, shared=False)
     for _ in range(5):
         loop.ask(Lane.TENANT)
@@ -58,8 +58,8 @@ async def test_as_many_as_there_are() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(Lane.SWITCH, Lane.TENANT), (Lane.TENANT, Lane.SWITCH)])
-async def test_each_kind_leaves_a_slot_to_the_other(first: Lane, second: Lane) -> None:
-    """However many of one kind wait, one of the other can go at once."""
+async def test_each_scope_leaves_a_slot(first: Lane, second: Lane) -> None:
+    """However many requests of one scope wait, one of the other scope is granted at once."""
     loop = _Loop(4)
     for _ in range(10):
         loop.ask(first)
@@ -72,8 +72,8 @@ async def test_each_kind_leaves_a_slot_to_the_other(first: Lane, second: Lane) -
     assert number in loop.taken
 
 
-async def test_with_one_slot_nobody_starves() -> None:
-    """A switch that is asked one thing at a time is asked of both kinds, in the order of waiting."""
+async def test_one_slot() -> None:
+    """It is granted in the order of arrival, whatever the lane."""
     loop = _Loop(1)
     for lane in (Lane.TENANT, Lane.SWITCH, Lane.TENANT, Lane.SUSPECT, Lane.SWITCH):
         loop.ask(lane)
@@ -88,7 +88,7 @@ async def test_with_one_slot_nobody_starves() -> None:
 
 @pytest.mark.parametrize(("most", "suspects"), [(1, 1), (3, 1), (4, 1), (8, 2), (20, 5)])
 async def test_suspects_share_a_quarter(most: int, suspects: int) -> None:
-    """Tenants that hang hold a quarter of the slots at most, and one at least."""
+    """They get a quarter of the slots at most, but at least one."""
     loop = _Loop(most)
     for _ in range(most + 5):
         loop.ask(Lane.SUSPECT)
@@ -99,8 +99,8 @@ async def test_suspects_share_a_quarter(most: int, suspects: int) -> None:
     assert loop.limiter.is_full(Lane.TENANT) is (most == 1)
 
 
-async def test_who_may_go_passes_who_may_not() -> None:
-    """A suspect at the head of the queue does not hold up those behind it."""
+async def test_waiting_suspects_do_not_block_others() -> None:
+    """A suspect at the head of the queue is passed."""
     loop = _Loop(4)
     numbers = [
         loop.ask(lane) for lane in (Lane.SUSPECT, Lane.SUSPECT, Lane.SUSPECT, Lane.TENANT, Lane.SWITCH)
@@ -110,8 +110,8 @@ async def test_who_may_go_passes_who_may_not() -> None:
     assert loop.order == [numbers[0], numbers[3], numbers[4]]
 
 
-async def test_a_taker_that_is_cancelled_leaves_no_trace() -> None:
-    """Whether it was still waiting or had just been given a slot, the slot is there for the next."""
+async def test_cancelled_requests_return_their_slots() -> None:
+    """Whether they were waiting or had just been granted."""
     loop = _Loop(1, shared=False)
     holder, waiter = loop.ask(Lane.TENANT), loop.ask(Lane.TENANT)
     await loop.settle()
@@ -130,8 +130,8 @@ async def test_a_taker_that_is_cancelled_leaves_no_trace() -> None:
     assert last in loop.taken
 
 
-async def test_a_slot_is_freed_while_a_taker_is_being_cancelled() -> None:
-    """Both in one round of the loop, as at a stop: the slot goes to the next one, and nothing is raised."""
+async def test_release_and_cancellation_together() -> None:
+    """As at a stop: the slot goes to the next request, and nothing is raised."""
     loop = _Loop(1, shared=False)
     holder, waiter, behind = loop.ask(Lane.TENANT), loop.ask(Lane.TENANT), loop.ask(Lane.TENANT)
     await loop.settle()
@@ -156,7 +156,7 @@ _STEPS = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(st.integers(1, 9), st.booleans(), _STEPS)
 def test_any_sequence(most: int, shared: bool, steps: list[tuple[str, Lane | int]]) -> None:  # noqa: FBT001 -- drawn
-    """Whatever is asked, freed and cancelled: the bounds hold, the order holds, and nothing leaks."""
+    """After any requests, releases and cancellations the limits hold, and no slot is lost."""
     asyncio.run(_run(most, steps, shared=shared))
 
 
@@ -199,8 +199,8 @@ def _assert_bounds(loop: _Loop, most: int, *, shared: bool) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(Lane), min_size=1, max_size=30))
-def test_first_come_first_served_within_a_kind(lanes: list[Lane]) -> None:
-    """Of those of one kind, who waits longest goes first."""
+def test_order_within_a_lane(lanes: list[Lane]) -> None:
+    """The request that has waited longest is granted first."""
 
     async def run() -> list[int]:
         loop = _Loop(4)
@@ -221,8 +221,8 @@ def test_first_come_first_served_within_a_kind(lanes: list[Lane]) -> None:
 
 
 @pytest.mark.parametrize("rate", [50.0, 200.0])
-async def test_the_rate_is_never_exceeded(rate: float) -> None:
-    """Over no stretch of time more than the rate allows, beyond what a late timer may catch up on."""
+async def test_rate_limit(rate: float) -> None:
+    """In no period are there more requests than the rate allows, except to make up for a late timer."""
     limiter = Limiter(100, rate, asyncio.get_running_loop().time, shared=False)
     starts = []
     count = int(rate * 0.4)
@@ -240,8 +240,8 @@ async def test_the_rate_is_never_exceeded(rate: float) -> None:
     assert starts[-1] - starts[0] < 0.4 * 1.3
 
 
-async def test_a_pause_is_not_saved_up() -> None:
-    """After a second of silence two requests still keep their distance."""
+async def test_pause_does_not_allow_a_burst() -> None:
+    """After a second without requests, two requests still keep their distance."""
     limiter = Limiter(9, 20.0, asyncio.get_running_loop().time, shared=False)
     await limiter.acquire(Lane.TENANT)
     await asyncio.sleep(0.3)

@@ -27,8 +27,8 @@ def _only(**queries: dict[str, str]) -> dict[str, dict[str, str]]:
     return {**_NOTHING, **queries}
 
 
-def test_what_is_polled_by_default(configured: Configured) -> None:
-    """With an admin key and a tenant, the queries of section 4 of the design, at their intervals."""
+def test_default_intervals(configured: Configured) -> None:
+    """With an admin key and a tenant, the queries and intervals of the design (section 4)."""
     targets = Targets(configured(tenants=[{"code": "ACME", "extensions": ["100"]}]))
 
     assert targets.intervals == {
@@ -43,8 +43,8 @@ def test_what_is_polled_by_default(configured: Configured) -> None:
     }
 
 
-def test_nothing_of_the_installation_without_an_admin_key(configured: Configured) -> None:
-    """Tenant keys cannot ask about the whole installation, so it is not tried."""
+def test_no_switch_queries_without_an_admin_key(configured: Configured) -> None:
+    """Tenant keys are not sent for installation-wide queries."""
     targets = Targets(configured(key=None, tenants=[{"code": "ACME", "key": "tenant-key"}]))
 
     assert {scope for _, scope in targets.intervals} == {Scope.TENANT}
@@ -60,26 +60,26 @@ def test_nothing_of_the_installation_without_an_admin_key(configured: Configured
         ({}, 2, False),
     ],
 )
-def test_whether_there_are_several_targets(
+def test_has_several_targets(
     queries: dict[str, dict[str, str]],
     tenants: int,
     several: bool,  # noqa: FBT001 -- a table
     configured: Configured,
 ) -> None:
-    """What is asked of the whole installation alone is one target, however many tenants there are."""
+    """An installation-wide query is one target, however many tenants there are."""
     codes = [{"code": f"T{number}"} for number in range(tenants)]
 
     assert Targets(configured(queries=_only(**queries), tenants=codes)).has_several is several
 
 
-def test_nothing_of_tenants_without_tenants(configured: Configured) -> None:
-    """No tenants, no sweeps over tenants; no extensions, no registrations."""
+def test_no_tenant_queries_without_tenants(configured: Configured) -> None:
+    """And no registrations without extensions."""
     assert {scope for _, scope in Targets(configured()).intervals} == {Scope.SWITCH}
     assert (Query.REGISTRATIONS, Scope.TENANT) not in Targets(configured(tenants=[{"code": "A"}])).intervals
 
 
-def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configured) -> None:
-    """A sweep comes as often as its most impatient tenant wants."""
+def test_shortest_tenant_interval_counts(configured: Configured) -> None:
+    """A sweep starts as often as the tenant with the shortest interval needs."""
     switch = configured(
         queries=_only(calls={"interval": "off", "tenant_interval": "1m"}),
         tenants=[
@@ -97,8 +97,8 @@ def test_the_shortest_interval_of_the_tenants_sets_the_pace(configured: Configur
     assert targets.requests(Query.CALLS, Scope.TENANT) == pytest.approx(0.5 + 1 + 1 / 3)
 
 
-def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
-    """Where the rate does not suffice, the pace of each target is as much longer as the plan says."""
+def test_stretched_plan_lengthens_every_tenant_interval(configured: Configured) -> None:
+    """If the rate limit is too low, each target waits longer by the same factor."""
     switch = configured(
         max_requests_per_second=1,
         queries=_only(calls={"interval": "30s", "tenant_interval": "1m"}),
@@ -112,7 +112,7 @@ def test_a_stretched_plan_slows_every_tenant(configured: Configured) -> None:
 
 
 def test_channels_node_by_node(configured: Configured) -> None:
-    """Where the switch only tells a total, each known node is asked, and the plan counts that."""
+    """If the switch returns only a total, each known node has a request, and the plan counts it."""
     targets = Targets(configured(nodes=["n1", "n2"]))
     assert [item.part for item in targets.switch_items(Query.CHANNELS)] == [""]
     wanted = targets.plan.required_rate
@@ -126,8 +126,8 @@ def test_channels_node_by_node(configured: Configured) -> None:
 
 
 @pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
-def test_the_plan_follows_the_extensions_that_are_found(source: str, configured: Configured) -> None:
-    """However often lists come and change, the plan is as if everything had been counted anew."""
+def test_plan_counts_discovered_extensions(source: str, configured: Configured) -> None:
+    """After any number of lists, the plan is the same as one computed from the start."""
     switch = configured(
         queries={"registrations": {"source": source}},
         tenant_defaults={"extensions": "all"},
@@ -162,12 +162,12 @@ def test_the_plan_follows_the_extensions_that_are_found(source: str, configured:
         ({"tenant_interval": "off"}, False),
     ],
 )
-def test_lists_of_extensions_only_where_they_are_needed(
+def test_lists_of_extensions_only_for_registrations(
     registrations: dict[str, str],
     is_asked: bool,  # noqa: FBT001 -- a table
     configured: Configured,
 ) -> None:
-    """They are asked for to know whom to follow: not where the registrations come from them, or are off."""
+    """They are not requested if the registrations come from them, or are off."""
     targets = Targets(
         configured(queries={"registrations": registrations}, tenants=[{"code": "A", "extensions": "all"}])
     )
@@ -189,8 +189,8 @@ _DEMANDS = st.lists(
 _RATES = st.floats(0.1, 1000)
 
 
-def test_what_fits_keeps_its_interval() -> None:
-    """Where the rate allows it, each cycle is the interval."""
+def test_plan_within_the_rate_limit() -> None:
+    """Each cycle is the interval."""
     made = plan(
         [Demand(Query.CHANNELS, Scope.SWITCH, 1, 30), Demand(Query.CHANNELS, Scope.TENANT, 100, 120)], 10
     )
@@ -200,8 +200,8 @@ def test_what_fits_keeps_its_interval() -> None:
     assert made.first_sweep == 30
 
 
-def test_tenants_are_stretched_alike_and_the_installation_is_not() -> None:
-    """Too much for the rate: an outage still shows at once, and all tenants wait by the same factor."""
+def test_plan_above_the_rate_limit() -> None:
+    """All tenant queries are stretched by one factor; installation-wide queries are not."""
     made = plan(
         [
             Demand(Query.CALLS, Scope.SWITCH, 1, 30),
@@ -223,15 +223,15 @@ def test_tenants_are_stretched_alike_and_the_installation_is_not() -> None:
     assert made.first_sweep == pytest.approx(made.cycles[Query.BALANCE, Scope.TENANT])
 
 
-def test_a_first_sweep_takes_what_its_requests_take() -> None:
-    """Asking everything once takes longer than 30 s where there is more, beside what repeats meanwhile."""
+def test_first_sweep_of_many_requests() -> None:
+    """It takes longer than 30 s, at the rate that repeated queries leave."""
     made = plan([Demand(Query.CALLS, Scope.SWITCH, 1, 10), Demand(Query.BALANCE, Scope.TENANT, 900, 300)], 10)
 
     assert made.first_sweep == pytest.approx(900 / (9.5 - 0.1))
 
 
-def test_an_installation_that_alone_is_too_much_is_stretched_too() -> None:
-    """Many nodes asked one by one, and a low rate: everything is stretched alike."""
+def test_switch_queries_above_the_rate_limit() -> None:
+    """With many nodes and a low rate limit, everything is stretched by one factor."""
     made = plan([Demand(Query.CHANNELS, Scope.SWITCH, 51, 30), Demand(Query.CALLS, Scope.TENANT, 30, 60)], 1)
 
     assert made.cycles[Query.CHANNELS, Scope.SWITCH] == pytest.approx(30 * (1.7 + 0.5) / 0.95)
@@ -239,8 +239,8 @@ def test_an_installation_that_alone_is_too_much_is_stretched_too() -> None:
 
 
 @pytest.mark.parametrize(("share", "keeps_its_pace"), [(0.45, True), (0.5, False), (0.6, False)])
-def test_the_installation_keeps_its_pace_as_the_smaller_part(share: float, *, keeps_its_pace: bool) -> None:
-    """Of what may be asked: from half of it on it would leave the tenants too little."""
+def test_switch_queries_below_half_of_the_rate(share: float, *, keeps_its_pace: bool) -> None:
+    """They keep their interval; from half of the rate on, they would leave the tenants too little."""
     of_switch = Demand(Query.CHANNELS, Scope.SWITCH, 9.5 * share, 1)
 
     made = plan([of_switch, Demand(Query.CALLS, Scope.TENANT, 1000, 10)], 10)
@@ -248,8 +248,8 @@ def test_the_installation_keeps_its_pace_as_the_smaller_part(share: float, *, ke
     assert (made.cycles[Query.CHANNELS, Scope.SWITCH] == 1) is keeps_its_pace
 
 
-def test_what_repeats_every_half_minute_goes_on_during_the_first_sweep() -> None:
-    """It takes its part of the rate from the first request on."""
+def test_queries_repeat_during_the_first_sweep() -> None:
+    """Those with a cycle of half a minute use their part of the rate from the first request on."""
     made = plan(
         [Demand(Query.CALLS, Scope.TENANT, 270, 30), Demand(Query.BALANCE, Scope.TENANT, 30, 300)], 10
     )
@@ -257,16 +257,16 @@ def test_what_repeats_every_half_minute_goes_on_during_the_first_sweep() -> None
     assert made.first_sweep == pytest.approx(30 / (9.5 - 9))
 
 
-def test_nothing_to_do() -> None:
-    """Without a query there is a plan all the same."""
+def test_plan_without_queries() -> None:
+    """It is empty."""
     made = plan([], 10)
 
     assert (made.cycles, made.required_rate, made.rate, made.first_sweep) == ({}, 0, 0, 30)
 
 
 @given(_DEMANDS, _RATES)
-def test_the_rate_is_kept(demands: list[Demand], rate: float) -> None:
-    """Whatever is wanted, what is planned stays below the rate, and nothing comes more often than wanted."""
+def test_any_plan_stays_below_the_rate_limit(demands: list[Demand], rate: float) -> None:
+    """And no query is sent more often than its interval says."""
     made = plan(demands, rate)
 
     planned = sum(demand.requests / made.cycles[demand.query, demand.scope] for demand in demands)
@@ -277,8 +277,8 @@ def test_the_rate_is_kept(demands: list[Demand], rate: float) -> None:
 
 
 @given(_DEMANDS, _RATES)
-def test_one_factor_for_all_tenants(demands: list[Demand], rate: float) -> None:
-    """No tenant's query is stretched more than another, and the installation never more than the tenants."""
+def test_any_plan_stretches_all_tenants_alike(demands: list[Demand], rate: float) -> None:
+    """And never the installation-wide queries more than the tenant queries."""
     made = plan(demands, rate)
 
     factors = {
@@ -292,8 +292,8 @@ def test_one_factor_for_all_tenants(demands: list[Demand], rate: float) -> None:
 
 
 @given(_DEMANDS, _RATES)
-def test_the_first_sweep_fits_the_rate(demands: list[Demand], rate: float) -> None:
-    """All first requests of a start go out within the rate, over half a minute at least."""
+def test_any_first_sweep_stays_below_the_rate_limit(demands: list[Demand], rate: float) -> None:
+    """And takes at least half a minute."""
     made = plan(demands, rate)
 
     assert made.first_sweep >= 30

@@ -29,9 +29,9 @@ _KEYS = ("admin-key", "own-key-of-acme")
 
 @dataclass
 class _Switch:
-    """FailedAnswers by request type, tenant or node, and notes what it was asked.
+    """A switch with fixed responses by request type, tenant and node.
 
-    ``head``: the status, and header lines. While ``may_answer`` is not set, no answer goes out.
+    ``head``: the status, and header lines. While ``may_answer`` is not set, no response is sent.
     """
 
     answers: dict[str, bytes] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class _Switch:
 
 @dataclass
 class _Time:
-    """The seconds that the monotonic clock shows; ``asleep`` are those in which it stood still."""
+    """The monotonic clock, and the seconds ``asleep`` in which it stopped."""
 
     now: float = 1000.0
     asleep: float = 0.0
@@ -91,12 +91,12 @@ class _Polling:
         self.time.now = seconds
 
     async def sweep(self, query: Query, scope: Scope) -> None:
-        """Sweep once, until everything was answered."""
+        """Sweep once, and wait for all responses."""
         await self.poller.sweep(query, scope)
         await self.answered()
 
     async def sent(self, query: Query, scope: Scope) -> None:
-        """Sweep once; no request of it is answered before ``answered`` is called."""
+        """Sweep once, without a response until ``answered`` is called."""
         self.switch.may_answer.clear()
         asked = len(self.switch.asked)
         await self.poller.sweep(query, scope)
@@ -105,10 +105,10 @@ class _Polling:
                 await asyncio.sleep(0.001)
 
     async def answered(self) -> None:
-        """Wait until all that was sent is answered."""
+        """Wait for all responses."""
         self.switch.may_answer.set()
         async with asyncio.timeout(5):
-            while self.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+            while self.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller does not signal that it is idle
                 await asyncio.sleep(0.001)
 
     def failure(self, query: Query, tenant: str = "") -> Reason | None:
@@ -128,7 +128,7 @@ Polling = Callable[..., _Polling]
 
 @pytest.fixture
 async def polling(configured: Configured) -> AsyncIterator[Polling]:
-    """Return a function that makes a poller of a switch that listens on the loopback."""
+    """Return a function that makes a poller for a switch on a loopback port."""
     switch = _Switch()
     switch.may_answer.set()
     server = await asyncio.start_server(switch.serve, "127.0.0.1", 0)
@@ -153,8 +153,8 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
     await server.wait_closed()
 
 
-async def test_before_anything_was_asked(polling: Polling) -> None:
-    """Only what is configured is known: no `up`, and neither success nor failure."""
+async def test_before_the_first_request(polling: Polling) -> None:
+    """Only configured values: neither `up` nor the result of any query."""
     made = polling(tenants=[{"code": "ACME"}])
 
     page = made.page()
@@ -167,8 +167,8 @@ async def test_before_anything_was_asked(polling: Polling) -> None:
     assert not made.poller.is_tried()
 
 
-async def test_the_whole_installation(polling: Polling) -> None:
-    """One sweep asks once, with the admin key, and what it says is served."""
+async def test_switch_query(polling: Polling) -> None:
+    """One request with the admin key, and its values are served."""
     made = polling()
     made.switch.answers["COUNTPEERS"] = b'{"n1": 3, "n2": "4", "Total": 7}'
 
@@ -181,8 +181,8 @@ async def test_the_whole_installation(polling: Polling) -> None:
     assert 'softswitch_up{switch="pbx"} 1\n' in made.page()
 
 
-async def test_each_tenant_with_its_own_key(polling: Polling) -> None:
-    """A tenant that has a key is asked with it, the others with the admin key."""
+async def test_tenant_keys(polling: Polling) -> None:
+    """A tenant without a key is requested with the admin key."""
     made = polling(tenants=[{"code": "ACME", "key": "own-key-of-acme"}, {"code": "OTHER"}])
     made.switch.answers |= {"INFO balance ACME": b"12.50", "INFO balance OTHER": b"-3"}
     made.poller.targets.intervals[Query.BALANCE, Scope.TENANT] = 0.01
@@ -207,8 +207,8 @@ async def test_each_tenant_with_its_own_key(polling: Polling) -> None:
         (b'{"n1": true}', Reason.DECODE),
     ],
 )
-async def test_every_answer_is_classified(body: bytes, reason: Reason, polling: Polling) -> None:
-    """An HTTP 200 that is no value is a failure with its reason."""
+async def test_responses_are_classified(body: bytes, reason: Reason, polling: Polling) -> None:
+    """An HTTP 200 without a value is a failure with its reason."""
     made = polling()
     made.switch.answers["COUNTPEERS"] = body
 
@@ -227,21 +227,8 @@ async def test_every_answer_is_classified(body: bytes, reason: Reason, polling: 
     )
 
 
-async def test_no_key_in_a_detail(polling: Polling) -> None:
-    """A switch that repeats what it was sent does not get the key onto a page."""
-    made = polling()
-    made.switch.answers["COUNTPEERS"] = b"Error: no access with key=admin-key from here"
-
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-
-    attempt = made.poller.store.attempts[Target(Query.PEERS, Scope.SWITCH)]
-    assert attempt.failure is not None
-    assert "no access with key" in attempt.failure.detail
-    assert not [key for key in _KEYS if key in attempt.failure.detail + made.page()]
-
-
-async def test_what_came_instead_of_a_value_is_kept(polling: Polling) -> None:
-    """The answer behind a failure can be looked at, without the key, until a value or nothing comes."""
+async def test_failed_response_is_kept(polling: Polling) -> None:
+    """With the key masked, until a value or an empty response arrives."""
     made = polling()
     target = Target(Query.PEERS, Scope.SWITCH)
     said = b"Error: no access with key=admin-key from here"
@@ -249,6 +236,10 @@ async def test_what_came_instead_of_a_value_is_kept(polling: Polling) -> None:
         made.switch.answers["COUNTPEERS"] = said
         await made.sweep(Query.PEERS, Scope.SWITCH)
         shown = made.poller.answers.of(target, Reason.REJECTED)
+        failure = made.poller.store.attempts[target].failure
+        assert failure is not None
+        assert "no access with key" in failure.detail
+        assert not [key for key in _KEYS if key in failure.detail + made.page()]
 
         made.switch.answers["COUNTPEERS"] = after
         await made.sweep(Query.PEERS, Scope.SWITCH)
@@ -257,8 +248,8 @@ async def test_what_came_instead_of_a_value_is_kept(polling: Polling) -> None:
         assert [made.poller.answers.of(target, reason) for reason in Reason] == [None] * len(Reason)
 
 
-async def test_one_phone_does_not_speak_for_the_others(polling: Polling) -> None:
-    """Where phones are asked one by one, a good answer about one leaves that about another to be seen."""
+async def test_failed_response_of_one_extension(polling: Polling) -> None:
+    """The value of another extension does not replace it."""
     made = polling(tenants=[{"code": "ACME", "extensions": ["100", "101"]}])
     made.poller.targets.intervals[Query.REGISTRATIONS, Scope.TENANT] = 0.01
     made.poller.targets.plan.cycles[Query.REGISTRATIONS, Scope.TENANT] = 0.01  # type: ignore[index]  # quick
@@ -270,8 +261,8 @@ async def test_one_phone_does_not_speak_for_the_others(polling: Polling) -> None
     assert made.poller.answers.of(target, Reason.REJECTED) == "No id specified"
 
 
-async def test_values_go_when_they_are_stale(polling: Polling) -> None:
-    """Three intervals after the last answer there is no value, and `up` says why."""
+async def test_stale_values_are_dropped(polling: Polling) -> None:
+    """Three intervals after the last response, when `up` is 0, too."""
     made = polling()
     made.switch.answers["COUNTPEERS"] = b'{"n1": 3}'
     await made.sweep(Query.PEERS, Scope.SWITCH)
@@ -285,8 +276,8 @@ async def test_values_go_when_they_are_stale(polling: Polling) -> None:
     assert 'softswitch_up{switch="pbx"} 0\n' in page
 
 
-async def test_many_values_that_go_at_once_are_one_line_of_the_log(polling: Polling) -> None:
-    """After a night asleep all 5,000 tenants have old values: a line for each would hold everything up."""
+async def test_stale_values_of_a_query_are_logged_together(polling: Polling) -> None:
+    """One line for each of 5,000 tenants would delay everything else."""
     made = polling(tenants=[{"code": f"T{number}"} for number in range(5)])
     made.switch.answers |= {"COUNTPEERS": b"5", **{f"INFO balance T{number}": b"3" for number in range(5)}}
     made.poller.targets.plan.cycles[Query.BALANCE, Scope.TENANT] = 0.01  # type: ignore[index]  # quick
@@ -303,8 +294,8 @@ async def test_many_values_that_go_at_once_are_one_line_of_the_log(polling: Poll
     ]
 
 
-async def test_up_has_a_window(polling: Polling) -> None:
-    """The longer of 3 times the shortest interval (30 s) and 2 times the timeout."""
+async def test_up(polling: Polling) -> None:
+    """It is 1 for 3 times the shortest interval (30 s) or 2 times the timeout, whichever is longer."""
     for timeout, window in (("10s", 90), ("60s", 120)):
         made = polling(timeout=timeout)
         made.switch.answers["COUNTPEERS"] = b"5"
@@ -315,8 +306,8 @@ async def test_up_has_a_window(polling: Polling) -> None:
         assert made.poller.is_up() is False
 
 
-async def test_the_cycle_is_measured(polling: Polling) -> None:
-    """From the start of one sweep to that of the next, and nothing after only one."""
+async def test_cycle(polling: Polling) -> None:
+    """From the start of one sweep to that of the next."""
     made = polling()
     await made.sweep(Query.PEERS, Scope.SWITCH)
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
@@ -327,8 +318,8 @@ async def test_the_cycle_is_measured(polling: Polling) -> None:
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) == 75.5
 
 
-async def test_tried_means_every_query_once(polling: Polling) -> None:
-    """Ready is who tried everything, with success or without."""
+async def test_is_tried(polling: Polling) -> None:
+    """After one attempt of each query, successful or not."""
     made = polling()
     for query, scope in made.poller.jobs:
         assert not made.poller.is_tried()
@@ -337,8 +328,8 @@ async def test_tried_means_every_query_once(polling: Polling) -> None:
     assert made.poller.is_tried()
 
 
-async def test_a_large_answer_is_decoded_elsewhere(polling: Polling) -> None:
-    """Above 256 KiB the event loop stays free, and the result is the same."""
+async def test_large_response(polling: Polling) -> None:
+    """It is decoded in a thread, with the same result."""
     made = polling()
     nodes = {f"node-{number:05}": number for number in range(1000)}
     answer = json.dumps(nodes).encode()
@@ -349,8 +340,8 @@ async def test_a_large_answer_is_decoded_elsewhere(polling: Polling) -> None:
     assert made.poller.store.values(catalogue.NODE_PEERS) == nodes
 
 
-async def test_what_should_not_happen_ends_nothing(configured: Configured) -> None:
-    """A defect in a client is a failure of this one request, and the target is asked again."""
+async def test_defect_in_the_client(configured: Configured) -> None:
+    """It fails this one request, and the target is requested again."""
 
     class _Defective:
         url = URL("http://127.0.0.1/")
@@ -377,16 +368,16 @@ async def test_what_should_not_happen_ends_nothing(configured: Configured) -> No
     assert poller.requests_in_flight == 0
 
 
-async def test_the_shown_url_has_no_secret(polling: Polling) -> None:
-    """The URL of the switch is shown without a key that somebody wrote into its path."""
+async def test_shown_url_has_no_secret(polling: Polling) -> None:
+    """Even a key in its path is masked."""
     made = polling(url="http://127.0.0.1:9/admin-key/api")
     made.mask.add("admin-key")
 
     assert made.poller.shown_url == "http://127.0.0.1:9/***/api"
 
 
-async def test_a_query_that_was_switched_off_when_its_turn_had_come(polling: Polling) -> None:
-    """Nothing is asked, and nothing goes wrong."""
+async def test_sweep_of_a_disabled_query(polling: Polling) -> None:
+    """It sends nothing, and raises nothing."""
     made = polling(queries={"license": {"interval": "off"}})
 
     await made.sweep(Query.LICENSE, Scope.SWITCH)
@@ -395,7 +386,7 @@ async def test_a_query_that_was_switched_off_when_its_turn_had_come(polling: Pol
 
 
 async def test_nothing_is_sent_after_the_stop(polling: Polling) -> None:
-    """A sweep that the schedule starts late does not find a closed session."""
+    """The schedule may start a sweep late, when the session is closed."""
     made = polling()
     await made.poller.stop()
 
@@ -406,8 +397,8 @@ async def test_nothing_is_sent_after_the_stop(polling: Polling) -> None:
     assert made.poller.store.attempts == {}
 
 
-async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) -> None:
-    """Where even the tenants' figures are left out they are not asked for; a watched phone is followed."""
+async def test_above_max_series_only_watched_extensions_are_requested(polling: Polling) -> None:
+    """If even the values of the tenants are dropped."""
     tenants = [
         {"code": "A", "extensions": ["100", "101"], "watch": ["100"]},
         {"code": "B", "extensions": ["100"]},
@@ -426,8 +417,8 @@ async def test_beyond_the_budget_only_who_is_watched_is_asked(polling: Polling) 
     assert value(made.instruments, "softswitch_targets_skipped_total", skipped) == 1
 
 
-async def test_the_series_that_are_told_are_those_served(polling: Polling) -> None:
-    """The number counts itself, on the first page as well."""
+async def test_series(polling: Polling) -> None:
+    """The number includes itself, on the first page as well."""
     made = polling(tenants=[{"code": "ACME"}])
 
     lines = [line for line in made.page().splitlines() if line.startswith("softswitch_") and "{" in line]
@@ -440,8 +431,8 @@ async def test_the_series_that_are_told_are_those_served(polling: Polling) -> No
 
 
 @pytest.mark.parametrize("key", ["admin-key", None])
-async def test_peers_age_with_their_list(key: str | None, polling: Polling) -> None:
-    """What one list said goes three intervals after it, also where each tenant has a list of its own."""
+async def test_peers_become_stale_with_their_list(key: str | None, polling: Polling) -> None:
+    """Whether it is one list per switch or per tenant."""
     tenants = [{"code": "ACME", "key": "own-key-of-acme", "extensions": ["100"]}]
     made = polling(key=key, tenants=tenants, queries={"registrations": {"source": "peers"}})
     scope = Scope.SWITCH if key else Scope.TENANT
@@ -456,8 +447,8 @@ async def test_peers_age_with_their_list(key: str | None, polling: Polling) -> N
     assert made.poller.store.values(catalogue.EXTENSION_REGISTERED, "ACME") is None
 
 
-async def test_tenants_that_join_are_declared_a_few_at_a_time(polling: Polling) -> None:
-    """Between two turns of the event loop never more than 20: 5,000 at once would hold up everything else."""
+async def test_new_tenants_are_set_in_batches(polling: Polling) -> None:
+    """Of 20 at most, because 5,000 at once would block the event loop."""
     made = polling(discover_tenants={"enabled": True})
     listed = [{"te_code": f"T{number}", "te_name": ""} for number in range(200)]
     made.switch.answers["MANAGEDB"] = json.dumps(listed).encode()
@@ -491,10 +482,10 @@ async def test_tenants_that_join_are_declared_a_few_at_a_time(polling: Polling) 
         ),
     ],
 )
-async def test_an_empty_list_unregisters_nobody(
+async def test_empty_list_changes_no_registration(
     source: str, scope: Scope, asked: str, listed: bytes, body: bytes, polling: Polling
 ) -> None:
-    """It is what a fault of the switch looks like: the query fails as empty, and no state changes."""
+    """It is a typical fault of a switch: the query fails as `empty`."""
     tenants = [{"code": "ACME", "extensions": ["100"]}]
     made = polling(tenants=tenants, queries={"registrations": {"source": source}})
     made.switch.answers[asked] = listed
@@ -510,8 +501,8 @@ async def test_an_empty_list_unregisters_nobody(
     assert value(made.instruments, "softswitch_empty_answers_total", labels) == 1
 
 
-async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
-    """Switched off and on again, it has no cycle until two of its sweeps have begun."""
+async def test_cycle_excludes_the_time_a_query_was_off(polling: Polling) -> None:
+    """It is measured again after two sweeps."""
     made = polling()
     on = made.poller.configuration
     peers = on.queries.options(peers_query.SPEC).model_copy(update={"interval": None})
@@ -527,10 +518,8 @@ async def test_time_that_a_query_was_off_is_no_cycle(polling: Polling) -> None:
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
 
 
-async def test_a_key_that_is_rotated_in_flight_earns_nothing_by_the_answer(
-    polling: Polling, tmp_path: Path
-) -> None:
-    """The old key's number does not make an empty answer to the new key a zero: that was never shown."""
+async def test_key_rotated_in_flight(polling: Polling, tmp_path: Path) -> None:
+    """A number for the old key does not turn empty responses for the new key into 0."""
     file = tmp_path / "key"
     file.write_text("admin-key")
     made = polling(key=None, key_file=str(file))
@@ -550,8 +539,8 @@ async def test_a_key_that_is_rotated_in_flight_earns_nothing_by_the_answer(
     assert made.poller.store.values(catalogue.CALLS) == 7
 
 
-async def test_an_answer_of_the_switch_that_was_replaced_is_dropped(polling: Polling) -> None:
-    """A reload gives the switch another URL: what the old one still says is not the new one's."""
+async def test_response_of_a_replaced_switch_is_dropped(polling: Polling) -> None:
+    """After a reload with another URL."""
     made = polling()
     made.switch.answers["COUNTPEERS"] = b"5"
     await made.sent(Query.PEERS, Scope.SWITCH)
@@ -567,8 +556,8 @@ async def test_an_answer_of_the_switch_that_was_replaced_is_dropped(polling: Pol
     assert made.poller.store.values(catalogue.PEERS) == 5
 
 
-async def test_a_reload_that_removes_the_admin_key_leaves_no_backoff(polling: Polling) -> None:
-    """Nothing counts as held back of what is not asked any more, and the tenant's key can be rotated."""
+async def test_reload_without_the_admin_key(polling: Polling) -> None:
+    """Targets that are not polled any more do not count as backing off."""
     made = polling(tenants=[{"code": "ACME", "key": "own-key-of-acme"}])
     made.switch.head = b"403 Forbidden"
     for query in (Query.PEERS, Query.CHANNELS, Query.CALLS):
@@ -586,8 +575,8 @@ async def test_a_reload_that_removes_the_admin_key_leaves_no_backoff(polling: Po
 
 
 @pytest.mark.parametrize("head", [b"429 Slow\r\nRetry-After: 120", b"503 Down\r\nRetry-After: 120"])
-async def test_a_switch_that_asks_to_wait_is_left_alone(head: bytes, polling: Polling) -> None:
-    """For as long as it says nothing is sent; the reason on the page is `http`."""
+async def test_retry_after_pauses_the_switch(head: bytes, polling: Polling) -> None:
+    """The reason of the failures is `http`."""
     made = polling()
     made.switch.head = head
     for query in (Query.PEERS, Query.CHANNELS, Query.LICENSE):
@@ -605,8 +594,8 @@ async def test_a_switch_that_asks_to_wait_is_left_alone(head: bytes, polling: Po
     assert made.poller.store.values(catalogue.CALLS) == 7
 
 
-async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> None:
-    """Else a switch that asks to wait at the start has no license for an hour, and no tenants for six."""
+async def test_long_intervals_are_retried_after_the_pause(polling: Polling) -> None:
+    """Otherwise there would be no license for an hour, and no tenants for six."""
     made = polling()
     made.switch.head = b"503 Down\r\nRetry-After: 120"
     for query in (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.LICENSE):
@@ -624,8 +613,8 @@ async def test_a_rare_query_is_asked_when_the_wait_is_over(polling: Polling) -> 
     assert made.poller.policy.backoff_count == 3  # those that got the 503
 
 
-async def test_a_target_that_is_asked_to_wait_silences_no_other(polling: Polling) -> None:
-    """One odd answer holds up what it answers, for as long as it says, and nothing else."""
+async def test_retry_after_of_one_target(polling: Polling) -> None:
+    """It delays only this target."""
     made = polling()
     made.switch.head = b"429 Slow\r\nRetry-After: 99999"
     await made.sweep(Query.PEERS, Scope.SWITCH)
@@ -644,7 +633,7 @@ async def test_a_target_that_is_asked_to_wait_silences_no_other(polling: Polling
 
 
 async def test_eight_hours_asleep(polling: Polling) -> None:
-    """Values are as old as they are, the switch is not up, and what was due is asked at once."""
+    """Values are stale, the switch is not up, and missed sweeps start at once."""
     made = polling(queries={"license": {"interval": "9h"}})
     made.switch.answers |= {"COUNTPEERS": b"5", "LICENSEDAYS": b"30"}
     for query in (Query.PEERS, Query.LICENSE):
@@ -666,8 +655,8 @@ async def test_eight_hours_asleep(polling: Polling) -> None:
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
 
 
-async def test_time_asleep_is_no_cycle(polling: Polling) -> None:
-    """Else a night in a cycle of a minute would keep values for three nights."""
+async def test_cycle_excludes_sleep(polling: Polling) -> None:
+    """Otherwise one night would keep values for three nights."""
     made = polling()
     for asleep in (0, 8 * 3600):
         made.time.asleep += asleep
@@ -677,8 +666,8 @@ async def test_time_asleep_is_no_cycle(polling: Polling) -> None:
     assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) == 60
 
 
-async def test_what_was_in_flight_when_the_machine_fell_asleep_is_ended(polling: Polling) -> None:
-    """Its connection is dead, and it would hold up its target until the timeout; it counts as no failure."""
+async def test_requests_in_flight_end_after_sleep(polling: Polling) -> None:
+    """Their connections are dead; this is no failure."""
     made = polling(timeout="60s")
     made.switch.answers["COUNTPEERS"] = b"5"
     await made.sent(Query.PEERS, Scope.SWITCH)
@@ -690,7 +679,7 @@ async def test_what_was_in_flight_when_the_machine_fell_asleep_is_ended(polling:
     made.time.asleep += 61
     made.poller.after_gap(61)
     async with asyncio.timeout(5):
-        while made.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+        while made.poller.requests_in_flight:  # noqa: ASYNC110 -- a poller does not signal that it is idle
             await asyncio.sleep(0.001)
 
     assert Target(Query.PEERS, Scope.SWITCH) not in made.poller.store.attempts

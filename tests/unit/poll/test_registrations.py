@@ -50,13 +50,13 @@ def _after(count: int, failures: list[Failure]) -> Registrations:
         (1000, 100, True),
     ],
 )
-def test_nine_of_ten_are_enough(count: int, failed: int, succeeds: bool) -> None:  # noqa: FBT001 -- a table
-    """The query succeeds when 90 % of the extensions gave a state: exactly 90 % are 90 %."""
+def test_ninety_percent_are_enough(count: int, failed: int, succeeds: bool) -> None:  # noqa: FBT001 -- a table
+    """The query succeeds if 90 % of the extensions gave a state; exactly 90 % count."""
     assert (_after(count, [_TIMEOUT] * failed).verdict() is True) is succeeds
 
 
-def test_every_whole_round_has_a_verdict() -> None:
-    """When each extension was asked, the query has either succeeded or failed, by whole numbers."""
+def test_complete_sweep_has_a_verdict() -> None:
+    """After a request for each extension, the query has either succeeded or failed."""
     wrong = []
     for count in range(1, 61):
         for failed in range(count + 1):
@@ -68,8 +68,8 @@ def test_every_whole_round_has_a_verdict() -> None:
     assert wrong == []
 
 
-def test_undecided_until_enough_were_asked() -> None:
-    """Neither success nor failure after the first few of many."""
+def test_undecided_at_first() -> None:
+    """The first few of many extensions are neither success nor failure."""
     held = _following(["100", "101", "102"])
     assert held.verdict() is False
     held.record("100", _state(Registration.REGISTERED), 0)
@@ -77,15 +77,15 @@ def test_undecided_until_enough_were_asked() -> None:
 
 
 def test_unknown_is_a_state() -> None:
-    """A word that nobody knows is an answer, and no failure of the query."""
+    """An unknown word is a response, and no failure of the query."""
     held = _following(["100"])
     held.record("100", RegistrationState(Registration.UNKNOWN, "Gone fishing"), 0)
 
     assert held.verdict() is True
 
 
-def test_the_commonest_failure_is_told() -> None:
-    """The reason is that of most extensions, with one detail and how many they are."""
+def test_most_common_failure_is_reported() -> None:
+    """With one of its details and the number of failed extensions."""
     verdict = _after(10, [_TIMEOUT, _REJECTED, _REJECTED]).verdict()
 
     assert isinstance(verdict, Failure)
@@ -94,8 +94,8 @@ def test_the_commonest_failure_is_told() -> None:
     assert verdict.detail.endswith("No id specified")
 
 
-def test_a_failure_changes_no_state() -> None:
-    """What was known of an extension stays known while it cannot be asked."""
+def test_failure_changes_no_state() -> None:
+    """The last state stays known."""
     held = _after(2, [])
     held.record("100", _TIMEOUT, 10)
 
@@ -105,8 +105,8 @@ def test_a_failure_changes_no_state() -> None:
     }
 
 
-def test_an_old_state_is_unknown() -> None:
-    """A state that was not confirmed for too long is counted as unknown, and its series is absent."""
+def test_stale_state_is_unknown() -> None:
+    """It counts as unknown, and its series is absent."""
     held = _following(["100", "101"])
     held.record("100", _state(Registration.UNREGISTERED), 50)
     held.record("101", _state(Registration.REGISTERED), 49)
@@ -117,8 +117,8 @@ def test_an_old_state_is_unknown() -> None:
     }
 
 
-def test_all_states_are_always_counted() -> None:
-    """The three states add up to the polled extensions, before any of them was asked as well."""
+def test_all_states_are_counted() -> None:
+    """The three states add up to the polled extensions, even before the first request."""
     assert _following(["100", "101"]).families(oldest=0) == {
         catalogue.TENANT_EXTENSIONS: {"registered": 0, "unregistered": 0, "unknown": 2},
         catalogue.EXTENSION_REGISTERED: {},

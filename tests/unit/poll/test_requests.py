@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import ExtensionParameter, Query, Scope, Target
-from exporter.poll.requests import Item, for_extensions, for_switch, for_tenants
+from exporter.poll.requests import for_extensions, for_switch, for_tenants
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS
 
@@ -24,15 +24,8 @@ def _targets(query: Query, codes: Iterable[str]) -> list[Target]:
     return [Target(query, Scope.TENANT, code) for code in codes]
 
 
-def test_the_whole_installation() -> None:
-    """One request for the figure as a whole."""
-    assert for_switch(Query.CALLS, Operation.COUNT_CALLS) == [
-        Item(Target(Query.CALLS, Scope.SWITCH), Request(Operation.COUNT_CALLS))
-    ]
-
-
-def test_nodes_one_by_one() -> None:
-    """First the total, then each node, in their order, as parts of the same target."""
+def test_switch_and_nodes() -> None:
+    """First the total, then each node, as parts of the same target."""
     items = for_switch(Query.CHANNELS, Operation.COUNT_CHANNELS, ["n1", "n2"])
 
     assert [(item.part, item.request.node) for item in items] == [("", ""), ("n1", "n1"), ("n2", "n2")]
@@ -42,7 +35,7 @@ def test_nodes_one_by_one() -> None:
 @pytest.mark.parametrize("query", _OF_TENANTS)
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_each_tenant_once(query: Query, count: int) -> None:
-    """A sweep asks every tenant of it exactly once, whatever tenant it begins with."""
+    """Whichever tenant the sweep begins with."""
     items = for_tenants(OPERATIONS[query], _targets(query, [f"T{number}" for number in range(count)]))
 
     assert len(items) == count
@@ -53,8 +46,8 @@ def test_each_tenant_once(query: Query, count: int) -> None:
         assert item.part == ""
 
 
-def test_queries_do_not_walk_in_step() -> None:
-    """Each query begins its round at another tenant, and keeps the circle from there."""
+def test_queries_start_at_different_tenants() -> None:
+    """And continue in a circle from there."""
     codes = [f"T{number}" for number in range(100)]
 
     rounds = {
@@ -68,17 +61,8 @@ def test_queries_do_not_walk_in_step() -> None:
         assert order[start:] + order[:start] == codes
 
 
-def test_registrations_from_lists() -> None:
-    """Where they are read from a list, a tenant is one request, whatever extensions it has."""
-    (item,) = for_tenants(Operation.EXTENSIONS, _targets(Query.REGISTRATIONS, ["A"]))
-
-    assert item == Item(
-        Target(Query.REGISTRATIONS, Scope.TENANT, "A"), Request(Operation.EXTENSIONS, tenant="A")
-    )
-
-
-def test_every_extension_once() -> None:
-    """All extensions of all tenants, under the configured parameter; a tenant without any is not asked."""
+def test_each_extension_once() -> None:
+    """With the configured parameter; a tenant without extensions has no request."""
     a, b, c = _targets(Query.REGISTRATIONS, "ABC")
     items = for_extensions({a: ["100", "101", "102", "103"], b: ["100"], c: []}, ExtensionParameter.NUMBER)
 
@@ -100,22 +84,8 @@ def test_every_extension_once() -> None:
         )
 
 
-def test_the_extensions_of_a_tenant_are_spread() -> None:
-    """A tenant with many extensions does not have them asked all in a row."""
-    numbers = [str(100 + number) for number in range(10)]
-
-    items = for_extensions(
-        dict.fromkeys(_targets(Query.REGISTRATIONS, "ABCDEFGHIJ"), numbers), ExtensionParameter.EXT
-    )
-
-    order = [item.target.tenant for item in items]
-    assert len(order) == 100
-    for position in range(0, 100, 10):
-        assert sorted(order[position : position + 10]) == list("ABCDEFGHIJ")
-
-
-def test_a_sweep_is_made_again_as_it_was() -> None:
-    """Each request is made when its turn comes; looking at the first one takes nothing away."""
+def test_items_can_be_iterated_again() -> None:
+    """Each request is made lazily."""
     numbers = ["1", "2"]
     items = for_extensions(
         dict.fromkeys(_targets(Query.REGISTRATIONS, "AB"), numbers), ExtensionParameter.EXT
@@ -128,8 +98,8 @@ def test_a_sweep_is_made_again_as_it_was() -> None:
     assert next(iter(items)) == first
 
 
-def test_no_step_takes_all_extensions() -> None:
-    """To begin a sweep, and to go on with it, looks at single extensions and not at all of them."""
+def test_no_step_reads_all_extensions() -> None:
+    """Neither the first request of a sweep nor any later one."""
 
     class _Counting(list[str]):
         looked_at = 0
@@ -153,8 +123,8 @@ def test_no_step_takes_all_extensions() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=12))
-def test_extensions_are_spread_whatever_their_numbers(sizes: list[int]) -> None:
-    """Each is asked once, and those of one tenant are as far apart as their number allows."""
+def test_any_numbers_of_extensions_are_spread(sizes: list[int]) -> None:
+    """Each is requested once, those of one tenant as far apart as their number allows."""
     extensions = {
         target: [str(number) for number in range(size)]
         for target, size in zip(

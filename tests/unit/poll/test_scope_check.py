@@ -13,31 +13,31 @@ def _check(*wholes: float) -> ScopeCheck:
     return check
 
 
-def test_five_tenants_with_the_figure_of_the_whole() -> None:
-    """Four prove nothing; with the fifth `tenant` is seen to be ignored, and that is told once."""
+def test_five_tenants_with_the_figure_of_the_switch() -> None:
+    """The fifth shows that `tenant` is ignored, and this is reported once."""
     check = _check(40)
 
     assert [check.record_tenant(code, 40) for code in _CODES[:6]] == [False, False, False, False, True, False]
     assert check.is_ignored
 
 
-def test_one_that_differs_clears_them_all() -> None:
-    """Where any tenant answers something else, the switch heeds the parameter."""
+def test_one_different_figure() -> None:
+    """A single one shows that the switch respects the parameter."""
     check = _check(40)
     check.record_tenant("OTHER", 3)
 
     assert not any(check.record_tenant(code, 40) for code in _CODES)
 
 
-def test_an_idle_switch_proves_nothing() -> None:
-    """Everybody answers 0 at night."""
+def test_zero_proves_nothing() -> None:
+    """At night, every figure is 0."""
     check = _check(0)
 
     assert not any(check.record_tenant(code, 0) for code in _CODES)
 
 
-def test_the_whole_moves_while_tenants_are_asked() -> None:
-    """Any of its last three figures counts, and no older one."""
+def test_figure_of_the_switch_changes_during_a_sweep() -> None:
+    """The last three count, and no older one."""
     check = _check(10, 20, 30, 40)
     for code, figure in zip(_CODES[:5], (20, 30, 40, 20, 30), strict=True):
         check.record_tenant(code, figure)
@@ -47,15 +47,15 @@ def test_the_whole_moves_while_tenants_are_asked() -> None:
     assert not any(old.record_tenant(code, 10) for code in _CODES)
 
 
-def test_the_same_tenant_is_one_witness() -> None:
-    """However often it answers."""
+def test_each_tenant_counts_once() -> None:
+    """However many responses it has."""
     check = _check(40)
 
     assert not any(check.record_tenant("ACME", 40) for _ in range(20))
 
 
-def test_heeded_again() -> None:
-    """After five tenants with figures of their own, and that is told once."""
+def test_tenant_is_respected_again() -> None:
+    """After five tenants with their own figures; this is reported once."""
     check = _check(40)
     for code in _CODES[:5]:
         check.record_tenant(code, 40)
@@ -64,7 +64,7 @@ def test_heeded_again() -> None:
     assert not check.is_ignored
 
 
-def test_a_tenant_that_left_is_no_witness() -> None:
+def test_dropped_tenants_do_not_count() -> None:
     """Neither for nor against."""
     check = _check(40)
     for code in _CODES[:4]:
@@ -78,8 +78,8 @@ def test_a_tenant_that_left_is_no_witness() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(_CODES), st.sampled_from([0.0, 1.0, 2.0])), max_size=60))
-def test_any_answers(answers: list[tuple[str, float]]) -> None:
-    """It is told exactly when it changes; and it is never ignored where nobody gave the whole's figure."""
+def test_any_figures(answers: list[tuple[str, float]]) -> None:
+    """Each change is reported, and `tenant` is never ignored without five figures of the switch."""
     check = _check(2)
     for code, figure in answers:
         before = check.is_ignored

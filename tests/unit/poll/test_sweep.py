@@ -18,8 +18,8 @@ async def _asked(due: DueTargets, now: float) -> list[str]:
     return sorted(item.target.tenant for item in await due.items(Query.CALLS, Scope.TENANT, now))
 
 
-async def test_the_patient_are_in_every_second_sweep_or_third(configured: Configured) -> None:
-    """After the first sweep they part company, or each of their due would be a burst."""
+async def test_longer_intervals_skip_sweeps(configured: Configured) -> None:
+    """After the first sweep their tenants are spread over several sweeps, to avoid bursts."""
     switch = configured(
         **_CALLS,
         tenants=[
@@ -42,16 +42,16 @@ async def test_the_patient_are_in_every_second_sweep_or_third(configured: Config
     ]
 
 
-async def test_sweeps_that_come_a_little_early_or_late_count(configured: Configured) -> None:
-    """A few seconds more or less do not make a tenant sit out a turn."""
+async def test_early_and_late_sweeps(configured: Configured) -> None:
+    """A few seconds more or less make no tenant skip a sweep."""
     due = DueTargets(Targets(configured(**_CALLS, tenants=[{"code": "A"}])))
 
     for now in (0, 55, 118, 170, 240):
         assert await _asked(due, now) == ["A"]
 
 
-async def test_who_was_asked_is_not_due_until_the_pace_changes(configured: Configured) -> None:
-    """Not in the sweep after it, but in the first one at another pace, and whenever they are named."""
+async def test_requested_tenant_is_due_after_its_interval(configured: Configured) -> None:
+    """Or at once if the interval changes, or if it is named."""
     switch = configured(**_CALLS, tenants=[{"code": "A"}, {"code": "B"}])
     targets = Targets(switch)
     due = DueTargets(targets)
@@ -64,8 +64,8 @@ async def test_who_was_asked_is_not_due_until_the_pace_changes(configured: Confi
     assert await _asked(due, 1003) == ["A", "B"]
 
 
-async def test_who_left_and_came_back_is_due(configured: Configured) -> None:
-    """Nothing is remembered of it."""
+async def test_tenant_that_returns_is_due(configured: Configured) -> None:
+    """Nothing is kept of a removed tenant."""
     switch = configured(**_CALLS, tenants=[{"code": "A"}])
     targets = Targets(switch)
     due = DueTargets(targets)
@@ -80,10 +80,8 @@ async def test_who_left_and_came_back_is_due(configured: Configured) -> None:
 
 
 @pytest.mark.parametrize("query", [Query.CALLS, Query.REGISTRATIONS])
-async def test_tenants_that_leave_while_it_is_looked_whose_turn_it_is(
-    query: Query, configured: Configured
-) -> None:
-    """Nobody waits for 5,000 to be looked at; of those that left meanwhile nothing is asked, nor kept."""
+async def test_tenants_removed_while_a_sweep_is_prepared(query: Query, configured: Configured) -> None:
+    """Preparing yields to the event loop; tenants removed meanwhile get no request, and are not kept."""
     many = [f"T{number}" for number in range(3000)]
     empty = configured()
     full = configured(tenants=[{"code": code, "watch": ["100"]} for code in many])
@@ -106,6 +104,6 @@ async def test_tenants_that_leave_while_it_is_looked_whose_turn_it_is(
 @pytest.mark.parametrize(
     "target", [Target(Query.CALLS, Scope.TENANT, "X"), Target(Query.PEERS, Scope.TENANT, "A")]
 )
-def test_what_is_not_polled_has_no_turn(target: Target, configured: Configured) -> None:
-    """Neither a tenant that nobody knows nor a query that is off."""
+def test_targets_that_are_not_polled(target: Target, configured: Configured) -> None:
+    """Neither an unknown tenant nor a disabled query has a request."""
     assert DueTargets(Targets(configured(**_CALLS, tenants=[{"code": "A"}]))).item_for(target, 0) is None
