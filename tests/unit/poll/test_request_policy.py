@@ -39,7 +39,7 @@ class _Polled:
 
     def rotate_admin_key(self) -> None:
         self.file.write_text("another")
-        self.holders[""].key.read_again()
+        self.holders[""].key.reload()
 
     def record(
         self,
