@@ -29,7 +29,6 @@ class KeyFiles:
         self._patience = patience
         self._threads: dict[int, ThreadLimit] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._log = structlog.get_logger("exporter.keys")
 
     def follow(self, keys: Iterable[Key]) -> None:
         """Watch the files of these keys instead of those passed before."""
@@ -53,54 +52,51 @@ class KeyFiles:
 
     async def _watch(self, device: int, keys: Sequence[Key]) -> None:
         threads = self._threads.setdefault(device, ThreadLimit("key files", 1))
-        pause, hangs = self._every, False
-        unusable = _UnusableFiles()
+        log = _ProblemLog()
+        pause = self._every
         while True:
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._patience):
                     spent = await threads.run(lambda: _reload(keys))
             except (TimeoutError, RuntimeError) as error:  # RuntimeError: no thread can be started
-                if not hangs:
-                    self._log.warning(
-                        "key files cannot be read; the last keys stay in use",
-                        file=str(keys[0].file),
-                        files=len(keys),
-                        reason=str(error) or f"no answer from the disk within {self._patience:g} s",
-                    )
-                hangs = True
+                reason = str(error) or f"no answer from the disk within {self._patience:g} s"
+                log.update(dict.fromkeys(keys, reason), at_once=True)
                 continue
-            if hangs:
-                self._log.info("key files can be read again", file=str(keys[0].file))
-            unusable.update({key: key.problem for key in keys if key.problem})
-            pause, hangs = max(self._every, spent / _CPU_SHARE), False
+            log.update({key: key.problem for key in keys if key.problem})
+            pause = max(self._every, spent / _CPU_SHARE)
 
 
-class _UnusableFiles:
-    """Logs key files that are unusable in two checks in a row: after one, the file may be half written."""
+class _ProblemLog:
+    """Logs problems of key files once, and when they are fixed."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("exporter.keys")
         self._previous: Mapping[Key, str] = {}
         self._logged: dict[Key, str] = {}
 
-    def update(self, problems: Mapping[Key, str]) -> None:
-        lasting = [key for key, problem in problems.items() if self._previous.get(key) == problem]
+    def update(self, problems: Mapping[Key, str], *, at_once: bool = False) -> None:
+        """Log new problems, by default only if they persist: the file may have been half written."""
+        new = {
+            key: problem
+            for key, problem in problems.items()
+            if (at_once or self._previous.get(key) == problem) and self._logged.get(key) != problem
+        }
         self._previous = problems
-        new = [key for key in lasting if self._logged.get(key) != problems[key]]
         if new:
+            first = next(iter(new))
             self._log.warning(
                 "key files cannot be read; the last keys stay in use",
-                file=str(new[0].file),
+                file=str(first.file),
                 files=len(new),
-                reason=problems[new[0]],
+                reason=new[first],
             )
-            self._logged |= {key: problems[key] for key in new}
-        fixed = self._logged.keys() - problems.keys()
+            self._logged |= new
+        fixed = [key for key in self._logged if key not in problems]
         for key in fixed:
             del self._logged[key]
         if fixed and not self._logged:
-            self._log.info("key files can be read again", files=len(fixed))
+            self._log.info("key files can be read again", file=str(fixed[0].file), files=len(fixed))
 
 
 def _reload(keys: Iterable[Key]) -> float:

@@ -7,7 +7,7 @@ the key.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -20,7 +20,7 @@ from exporter.fields import Form, duration_between, not_blank, regular_expressio
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
 
-_Items = TypeVar("_Items", bound=Iterable[object])
+_Items = TypeVar("_Items", bound=Collection[object])
 
 _MAX_TLS_BYTES = 8 * 2**20
 """Limit for certificates and keys. All authorities of a Linux distribution take 230 kB (2026-11)."""
@@ -147,7 +147,7 @@ def not_empty(items: _Items) -> _Items:
 
     ``Field(min_length=1)`` counts valid entries only, so it also rejects a list of invalid ones.
     """
-    if not any(True for _ in items):
+    if not items:
         raise ValueError("expected at least one entry, got an empty list")
     return items
 

@@ -5,7 +5,7 @@ Python's TLS does not support are errors; none is ignored.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,13 +38,6 @@ SUITES_13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_P
 
 CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 
-VERSIONS = ("TLS12", "TLS13")
-BROKEN_VERSIONS = ("TLS10", "TLS11")
-
-CLIENT_POLICIES = ("NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
-UNVERIFIED_CLIENT_POLICIES = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
-"""They accept any certificate. The last one is the toolkit's older name of the one before it."""
-
 HIGHEST_COST = 14
 """Of a bcrypt hash. Each step doubles the time of a check, which takes about a second here (2026-11)."""
 
@@ -61,27 +54,18 @@ def _unsupported(message: str) -> PlainValidator:
     return PlainValidator(reject)
 
 
-def _one_of(known: Iterable[str], unsupported: Iterable[str] = (), because: str = "") -> PlainValidator:
-    """Return a validator of names. The ``unsupported`` ones are part of the toolkit's format."""
-    choices = f"expected one of {', '.join(known)}"
+def _inline(key: str) -> PlainValidator:
+    return _unsupported(f"inline PEM is not supported; put it into a file and set {key}")
 
-    def choose(value: object) -> str:
-        name = single(value)
-        if name in unsupported:
-            raise ValueError(f"{name} {because}; {choices}")
-        if name not in known:
-            raise ValueError(f"{choices}, got {shown(name)}")
+
+def _one_of(names: Collection[str], noun: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            example = nearest(name, names) or next(iter(names))
+            raise ValueError(f"expected {noun} such as {example}, got {shown(name)}")
         return name
 
-    return PlainValidator(choose)
-
-
-def _suite(name: str) -> str:
-    known = (*SUITES, *SUITES_13)
-    if name not in known:
-        example = nearest(name, known) or known[-4]
-        raise ValueError(f"expected a supported suite such as {example}, got {shown(name)}")
-    return name
+    return AfterValidator(check)
 
 
 def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,16 +77,11 @@ def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
     return curves
 
 
-def _inline(key: str) -> PlainValidator:
-    return _unsupported(f"inline PEM is not supported; put it into a file and set {key}")
-
-
-_UNVERIFIED = "accepts unverified certificates, which Python does not support"
-_Policy = Annotated[str, _one_of(CLIENT_POLICIES, UNVERIFIED_CLIENT_POLICIES, _UNVERIFIED)]
-_Version = Annotated[
-    str, _one_of(VERSIONS, BROKEN_VERSIONS, "is insecure, and OpenSSL rejects it (RFC 8996)")
-]
-_Curve = Annotated[str, _one_of(CURVES)]
+# Python has no policy that accepts unverified certificates, and OpenSSL rejects older versions (RFC 8996).
+_Policy = Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"]
+_Version = Literal["TLS12", "TLS13"]
+_Suite = Annotated[str, _one_of((*SUITES, *SUITES_13), "a supported suite")]
+_Curve = Annotated[str, _one_of(CURVES, "a curve")]
 
 
 class TlsServerConfiguration(Section):
@@ -115,7 +94,7 @@ class TlsServerConfiguration(Section):
     client_allowed_sans: tuple[Text, ...] = ()
     min_version: _Version = "TLS12"
     max_version: _Version = "TLS13"
-    cipher_suites: tuple[Annotated[str, AfterValidator(_suite)], ...] = ()
+    cipher_suites: tuple[_Suite, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[tuple[_Curve, ...], AfterValidator(_one_curve)] = ()
     cert: Annotated[None, _inline("cert_file")] = None
@@ -216,7 +195,7 @@ def _tls_conflicts(tls: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     policy = tls.get("client_auth_type", "NoClientCert")
     if "client_ca_file" in tls and policy == "NoClientCert":
         yield "client_ca_file", f"has no effect without client certificates; {require}"
-    if "client_ca_file" not in tls and policy in CLIENT_POLICIES[1:]:
+    if "client_ca_file" not in tls and policy in {"VerifyClientCertIfGiven", "RequireAndVerifyClientCert"}:
         yield "client_auth_type", f"{policy} needs a certificate authority; add client_ca_file"
     if tls.get("client_allowed_sans") and policy != "RequireAndVerifyClientCert":
         yield "client_allowed_sans", f"does not apply to clients without a certificate; {require}"

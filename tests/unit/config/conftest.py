@@ -1,4 +1,4 @@
-"""Ways to load a configuration that is written in the test itself."""
+"""Fixtures that load a configuration written in the test."""
 
 import textwrap
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Problems = Callable[..., list[str]]
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Load:
-    """Return a function that writes a configuration down and loads it."""
+    """Return a function that loads a configuration from text."""
 
     def run(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
         path = tmp_path / "config.yaml"
@@ -27,7 +27,7 @@ def loaded(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def problems(loaded: Load) -> Problems:
-    """Return a function that loads a configuration and returns its problems; there have to be some."""
+    """Return a function that returns the problems of an invalid configuration."""
 
     def run(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
         with pytest.raises(ConfigurationError) as caught:

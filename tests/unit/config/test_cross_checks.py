@@ -40,8 +40,8 @@ def _problems(directory: Path, state_file: str) -> tuple[str, ...]:
         ("hard", "switches[0].key_file"),
     ],
 )
-def test_a_state_file_that_is_another_file(state_file: str, named: str, tmp_path: Path) -> None:
-    """It would be overwritten by the first evaluation; by whichever way the path leads there."""
+def test_state_file_that_is_another_file(state_file: str, named: str, tmp_path: Path) -> None:
+    """The first evaluation would overwrite it, also through links or as a lock file."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "link").symlink_to("the.key")
     (tmp_path / "the.key").write_text("secret")
@@ -52,12 +52,12 @@ def test_a_state_file_that_is_another_file(state_file: str, named: str, tmp_path
     )
 
 
-def test_a_state_file_that_is_a_directory(tmp_path: Path) -> None:
-    """Nothing can be written there."""
+def test_state_file_that_is_a_directory(tmp_path: Path) -> None:
+    """It cannot be written."""
     assert _problems(tmp_path, ".") == ("alerting.state_file: is a directory; expected a file",)
 
 
 @pytest.mark.parametrize("state_file", ["alerts.json", "missing/alerts.json", "/nowhere/alerts.json"])
-def test_a_state_file_of_its_own(state_file: str, tmp_path: Path) -> None:
-    """It need not be there yet."""
+def test_valid_state_file(state_file: str, tmp_path: Path) -> None:
+    """It does not have to exist yet."""
     assert _problems(tmp_path, state_file) == ()

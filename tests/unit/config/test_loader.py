@@ -2,6 +2,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,8 @@ SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key:
 LOADERS = [loader.YAML_LOADER, yaml.SafeLoader]
 
 
-def test_missing_files_are_told_with_the_directory_they_were_looked_for_in(
-    problems: Problems, tmp_path: Path
-) -> None:
-    """A relative path starts from the configuration's directory, and the message says so."""
+def test_unreadable_files(problems: Problems, tmp_path: Path) -> None:
+    """A message about a key file names the directory but not the path, which may be a key."""
     (tmp_path / "directory").mkdir()
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
@@ -65,11 +64,11 @@ _NOT_REGULAR = "is a directory, device or pipe; expected a regular file"
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["fifo", "/dev/zero", "directory", "socket"])
 @pytest.mark.parametrize(("snippet", "place"), _FILES.items())
-def test_a_file_that_hangs_or_never_ends_is_refused(
+def test_named_file_must_be_regular(
     problems: Problems, tmp_path: Path, snippet: str, place: str, kind: str
 ) -> None:
-    """Wherever a file is named: a FIFO does not block, a device is not read, and both are reported."""
-    file = _odd(tmp_path, kind)
+    """A FIFO does not block and a device is not read; both are reported at their key."""
+    file = _irregular(tmp_path, kind)
     found = problems(f"{SWITCH.removesuffix(_KEY)}    {snippet.replace('FILE', str(file))}")
     expected = "cannot be read (No such device" if kind == "socket" else _NOT_REGULAR
     assert [expected in problem for problem in found if problem.startswith(f"{place}: ")] == [True]
@@ -77,29 +76,29 @@ def test_a_file_that_hangs_or_never_ends_is_refused(
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["fifo", "/dev/zero", "directory"])
-def test_the_configuration_itself_is_a_regular_file(tmp_path: Path, kind: str) -> None:
-    """The same is said of the file as a whole."""
-    with pytest.raises(ConfigurationError) as caught:
-        load(_odd(tmp_path, kind), {})
-    assert caught.value.problems == (f"file: {_NOT_REGULAR}",)
+def test_configuration_file_must_be_regular(tmp_path: Path, kind: str) -> None:
+    """This applies to both files."""
+    file = _irregular(tmp_path, kind)
+    for load_file in (partial(load, environment={}), load_web):
+        with pytest.raises(ConfigurationError) as caught:
+            load_file(file)
+        assert caught.value.problems == (f"file: {_NOT_REGULAR}",)
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["fifo", "/dev/zero"])
-@pytest.mark.parametrize("key", ["", "cert_file", "key_file", "client_ca_file"])
-def test_so_it_is_for_the_file_of_the_web_server(tmp_path: Path, key: str, kind: str) -> None:
-    """The web configuration and the files that it names are regular files as well."""
-    file = _odd(tmp_path, kind)
+@pytest.mark.parametrize("key", ["cert_file", "key_file", "client_ca_file"])
+def test_file_named_in_the_web_configuration_must_be_regular(tmp_path: Path, key: str, kind: str) -> None:
+    """It is reported at its key."""
     path = tmp_path / "web.yml"
-    path.write_text(f"tls_server_config: {{{key}: {file}}}")
-    with pytest.raises(ConfigurationError) as caught:
-        load_web(path if key else file)
-    assert _NOT_REGULAR in str(caught.value)
+    path.write_text(f"tls_server_config: {{{key}: {_irregular(tmp_path, kind)}}}")
+    with pytest.raises(ConfigurationError, match=rf"{key}: .* {_NOT_REGULAR}"):
+        load_web(path)
 
 
-def _odd(directory: Path, kind: str) -> Path:
-    """Return a path of something that is no regular file."""
-    path = directory / "odd"
+def _irregular(directory: Path, kind: str) -> Path:
+    """Return the path of something other than a regular file."""
+    path = directory / "irregular"
     match kind:
         case "fifo":
             os.mkfifo(path)
@@ -121,7 +120,7 @@ def _read(directory: Path, content: str | bytes) -> loader.Tree:
     return tree
 
 
-def _refusal(directory: Path, content: str | bytes) -> str:
+def _problem(directory: Path, content: str | bytes) -> str:
     with pytest.raises(ConfigurationError) as caught:
         _read(directory, content)
     (problem,) = caught.value.problems
@@ -132,29 +131,22 @@ def _refusal(directory: Path, content: str | bytes) -> str:
 @pytest.mark.parametrize(
     "written", ["0101", "NO", "off", "yes", "18:00", "1e3", "0x1f", "2026-10-01", "1_000", ".inf", "=", "<<"]
 )
-def test_a_plain_value_stays_what_was_written(tmp_path: Path, written: str) -> None:
-    """Nothing is made of a plain value: no octal number, no truth value, no sexagesimal, no date."""
+def test_plain_values_are_text(tmp_path: Path, written: str) -> None:
+    """They do not become octal or sexagesimal numbers, booleans or dates."""
     assert _read(tmp_path, f"a: {written}\n{written}: b") == {"a": written, written: "b"}
 
 
-def test_quotes_make_no_difference_but_to_the_empty_value(tmp_path: Path) -> None:
-    """A quoted text is a text, even where it would mean "no value" without the quotes."""
-    assert _read(tmp_path, "a: 'null'\nb: ''\nc: \"~\"\nd: 'off'") == {
-        "a": "null",
-        "b": "",
-        "c": "~",
-        "d": "off",
-    }
-
-
-def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
-    """An editor's byte order mark is no part of the first key."""
-    assert _read(tmp_path, b"\xef\xbb\xbfa: b") == {"a": "b"}
-
-
-def test_aliases_stand_for_what_they_name(tmp_path: Path) -> None:
-    """Anchors and aliases may be used."""
-    assert _read(tmp_path, "a: &x [1, {b: 2}]\nc: *x") == {"a": ["1", {"b": "2"}], "c": ["1", {"b": "2"}]}
+@pytest.mark.parametrize(
+    ("content", "tree"),
+    [
+        ("a: 'null'\nb: ''\nc: \"~\"", {"a": "null", "b": "", "c": "~"}),
+        (b"\xef\xbb\xbfa: b", {"a": "b"}),
+        ("a: &x [1, {b: 2}]\nc: *x", {"a": ["1", {"b": "2"}], "c": ["1", {"b": "2"}]}),
+    ],
+)
+def test_quotes_byte_order_mark_and_aliases(tmp_path: Path, content: str | bytes, tree: loader.Tree) -> None:
+    """A quoted text is never "no value", a byte order mark is skipped, and aliases are resolved."""
+    assert _read(tmp_path, content) == tree
 
 
 @pytest.mark.parametrize(
@@ -174,9 +166,9 @@ def test_aliases_stand_for_what_they_name(tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, content: str | bytes, problem: str) -> None:
-    """A file that cannot be read as a whole is refused, with where and what to do."""
-    assert _refusal(tmp_path, content) == problem
+def test_rejected_file(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    """The message says where the problem is and what to do."""
+    assert _problem(tmp_path, content) == problem
 
 
 @pytest.mark.parametrize(
@@ -190,9 +182,9 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, content: str | byte
         ("%YAML 9.9\n---\na: 1", "line 1, column 1"),
     ],
 )
-def test_a_slip_of_the_pen_is_told_with_its_line(tmp_path: Path, content: str, place: str) -> None:
-    """A syntax error names line and column, and what to look for."""
-    problem = _refusal(tmp_path, content)
+def test_syntax_error(tmp_path: Path, content: str, place: str) -> None:
+    """The message has line and column, and what to check."""
+    problem = _problem(tmp_path, content)
     assert problem.startswith(place)
     assert problem.endswith("; check indentation, quotes and colons")
 
@@ -202,24 +194,22 @@ def test_a_slip_of_the_pen_is_told_with_its_line(tmp_path: Path, content: str, p
     "content",
     ["a: *S3CRET", "a: !S3CRET!x y", "a: @S3CRET", '"\\US3CRET"', "a: |S3CRET", "%S3CRET\n---\na: !S3CRET b"],
 )
-def test_neither_reader_repeats_what_it_stumbled_over(
-    tmp_path: Path, yaml_loader: type[Any], content: str
-) -> None:
-    """The reader written in Python quotes the text at fault, which may be a key; that is left out."""
+def test_syntax_errors_do_not_quote_the_file(tmp_path: Path, yaml_loader: type[Any], content: str) -> None:
+    """PyYAML's Python loader quotes the text, which may be a key."""
     path = tmp_path / "file.yaml"
     path.write_text(content)
     try:
         _, problems = loader.read_yaml(path, yaml_loader)
     except ConfigurationError as error:
-        told = str(error)
+        found = str(error)
     else:
-        told = "".join(map(str, problems))
-    assert told
-    assert "S3CRET" not in told
+        found = "".join(map(str, problems))
+    assert found
+    assert "S3CRET" not in found
 
 
-def test_an_escaped_character_that_does_not_exist(tmp_path: Path) -> None:
-    """What the reader written in Python leaves to Python's own errors is one sentence too."""
+def test_invalid_escape_sequence(tmp_path: Path) -> None:
+    """PyYAML's Python loader raises an error that is not its own."""
     path = tmp_path / "file.yaml"
     path.write_text('"\\UFFFFFFFF"')
     with pytest.raises(
@@ -249,8 +239,8 @@ def test_a_character_that_looks_like_a_space_is_named(
     assert caught.value.problems[0].startswith(problem)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    """What cannot be opened is reported with the system's reason."""
+def test_missing_file(tmp_path: Path) -> None:
+    """The message has the system's reason."""
     with pytest.raises(ConfigurationError) as caught:
         loader.read_yaml(tmp_path / "none")
     assert caught.value.problems == (
@@ -258,8 +248,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_billion_laughs() -> None:
-    """Aliases that stand for billions of values are refused, not expanded."""
+def test_billion_laughs() -> None:
+    """Aliases that stand for billions of values are not expanded."""
     with pytest.raises(ConfigurationError) as caught:
         loader.read_yaml(FIXTURES / "billion-laughs.yaml")
     assert caught.value.problems == (
@@ -267,8 +257,8 @@ def test_a_billion_laughs() -> None:
     )
 
 
-def test_remarks_come_with_path_and_line(tmp_path: Path) -> None:
-    """What is wrong but readable is told at its path, the first of two keys counts, reading goes on."""
+def test_problems_have_path_and_line(tmp_path: Path) -> None:
+    """Reading continues after them, with the first of two equal keys."""
     path = tmp_path / "file.yaml"
     path.write_text("a:\n  - b: 1\n    b: 2\n    c:\nd: !t 3\n")
     tree, problems = loader.read_yaml(path)
@@ -292,7 +282,7 @@ _TREES: st.SearchStrategy[object] = st.recursive(
 @given(tree=_TREES)
 @settings(deadline=None)
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tree: object) -> None:
-    """What a YAML writer writes of texts, lists and mappings is read back the same."""
+    """Texts, lists and mappings that PyYAML writes are read back unchanged."""
     directory = tmp_path_factory.getbasetemp()
     assert _read(directory, yaml.safe_dump(tree, allow_unicode=True)) == tree
 
@@ -302,10 +292,10 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tree: object) -> N
     content=st.binary(max_size=200) | st.text("ab:-[]{}*&!#|>'\"%@`,? \n\t~<", max_size=60).map(str.encode)
 )
 @settings(deadline=None, max_examples=300)
-def test_any_bytes_are_read_or_refused(
+def test_any_file_is_read_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, yaml_loader: type[Any], content: bytes
 ) -> None:
-    """Whatever stands in the file, it is a tree or a ConfigurationError."""
+    """The result is a tree or a ConfigurationError."""
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
     path.write_bytes(content)
     with contextlib.suppress(ConfigurationError):

@@ -1,4 +1,4 @@
-"""``off``, and what tools make of it, in every place of the schema that accepts it."""
+"""``off`` and ``false`` for every key that accepts ``off``."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "li
 
 
 def _places() -> Iterator[str]:
-    """Yield the path of every key that accepts ``off`` as documented, also below ``tenant_defaults``."""
+    """Yield the path of every key that accepts ``off``, also below ``tenant_defaults``."""
     for key in declared():
         if "`off`" not in form(key):
             continue
@@ -38,7 +38,7 @@ PLACES = sorted(_places())
 
 
 def _with(path: str, value: str) -> str:
-    """Return a configuration with this value at a path, as YAML."""
+    """Return a configuration as YAML, with this value at a path."""
     switch: dict[str, Any] = {"name": "a", "url": "https://pbx/api", "key": "k"}
     whole: dict[str, Any] = {"switches": [switch]}
     place = switch if path.startswith("switches[].") else whole
@@ -51,8 +51,8 @@ def _with(path: str, value: str) -> str:
     return json.dumps(whole).replace('"VALUE"', value)
 
 
-def test_the_places_are_found() -> None:
-    """Every query has an interval that can be off, and every threshold: the walk misses none."""
+def test_places_are_complete() -> None:
+    """They include the intervals of all queries, and all thresholds."""
     for query in Query:
         assert any(f".queries.{query}." in path for path in PLACES)
     for threshold in ("license", "balance", "registered_ratio"):
@@ -63,19 +63,19 @@ def test_the_places_are_found() -> None:
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_what_tools_write_for_off_means_off(loaded: Load, path: str) -> None:
+def test_false_means_off(loaded: Load, path: str) -> None:
     """Ansible, Helm and PyYAML read a plain ``off`` as a boolean and write ``false``."""
     meant, *read = (repr(loaded(_with(path, spelling))) for spelling in ("off", "false", "'False'"))
     assert read == [meant] * len(read)
 
 
 @pytest.mark.parametrize("written", ["off", "Off", "OFF", "false", "False", "FALSE"])
-def test_every_spelling_of_yaml_means_off(written: str) -> None:
-    """YAML 1.1 knows three spellings of each word."""
+def test_spellings_of_off(written: str) -> None:
+    """These are the spellings of YAML 1.1."""
     assert is_off(written)
 
 
 @pytest.mark.parametrize("written", ["no", "none", "0", "true", "on", "oFF", "null", "n"])
-def test_nothing_else_means_off(written: str) -> None:
-    """No tool makes one of these of ``off``; what a person means by them is not guessed."""
+def test_other_words_do_not_mean_off(written: str) -> None:
+    """No tool writes one of these for ``off``."""
     assert not is_off(written)

@@ -1,4 +1,4 @@
-"""The reference of the configuration says what is declared, and each of its examples works."""
+"""docs/configuration.md matches the schema, and its examples are valid."""
 
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,21 @@ ROOT = Path(__file__).parents[3]
 KEYS = declared()
 
 
-def test_the_page_is_the_newest() -> None:
-    """``make config-docs`` was run after the last change."""
+def test_page_is_up_to_date() -> None:
+    """``make config-docs`` changes nothing."""
     assert (ROOT / "docs/configuration.md").read_text() == page()
 
 
-def test_every_key_is_explained() -> None:
-    """Each has a meaning, a form, and an example unless it holds a section."""
+def test_keys_are_complete() -> None:
+    """Each has a description and a form, and an example unless it is a section."""
     for key in KEYS:
         assert (key.field.description or "").endswith("."), key.path
         assert form(key), key.path
         assert key.field.examples or key.below is not None, key.path
 
 
-def test_every_example_loads(tmp_path: Path, authority: Authority) -> None:
-    """A configuration with nothing but what is required and the example is valid."""
+def test_examples_are_valid(tmp_path: Path, authority: Authority) -> None:
+    """A configuration with only the example and the required keys loads."""
     authority.issue("client")
     authority.certificate.rename(tmp_path / "private-ca.pem")
     for name in ("pbx-eu.key", "alertmanager.password", "alertmanager.token"):
@@ -38,11 +38,11 @@ def test_every_example_loads(tmp_path: Path, authority: Authority) -> None:
     assert len(examples) > len(KEYS) / 2
     for key, example in examples:
         file.write_text(yaml.safe_dump(_around(key, example)))
-        load(file, {"PBX_EU_KEY": "made-up"})  # the place of a mistake is in its message
+        load(file, {"PBX_EU_KEY": "made-up"})
 
 
 def _around(key: Key, example: object) -> dict[str, Any]:
-    """Return the smallest configuration with an example in its place."""
+    """Return the smallest configuration that contains an example."""
     tree: dict[str, Any] = {"switches": [{"name": "pbx", "url": "http://127.0.0.1/api"}]}
     place: Any = tree
     *steps, last = key.path.replace("QUERY", "calls").split(".")
@@ -85,8 +85,8 @@ def _at(tree: Any, path: str) -> Any:
     return tree
 
 
-def test_defaults_are_those_of_a_bare_configuration(tmp_path: Path) -> None:
-    """What the page says holds where a key is not written, holds."""
+def test_documented_defaults(tmp_path: Path) -> None:
+    """Writing a documented default changes nothing."""
     said = {key.path: default(key).strip("`") for key in KEYS}
     tree = {"switches": [{"name": "pbx", "url": "http://127.0.0.1/api", "key": "made-up"}]}
     file = tmp_path / "config.yaml"
@@ -110,7 +110,7 @@ def test_defaults_are_those_of_a_bare_configuration(tmp_path: Path) -> None:
         assert with_it.model_dump(exclude={"literal_key"}) == bare.model_dump(exclude={"literal_key"}), path
 
 
-def test_keys_of_tenants_stand_for_those_of_the_defaults() -> None:
-    """``tenant_defaults`` has no key of its own that the page would leave out."""
+def test_tenant_defaults_have_no_other_keys_than_tenants() -> None:
+    """The page documents those of ``tenants`` only."""
     of_tenants = {key.path.rpartition(".")[2] for key in KEYS if key.path.startswith("switches[].tenants[].")}
     assert {field.alias or name for name, field in TenantDefaults.model_fields.items()} <= of_tenants

@@ -19,7 +19,7 @@ HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
 
 @pytest.fixture(scope="module")
 def directory(authority_of_module: Authority) -> Path:
-    """Make the files that the rules name."""
+    """Create the files that the rules name."""
     for name in ("server", "other"):
         authority_of_module.issue(name)
     return authority_of_module.directory
@@ -32,8 +32,8 @@ def _load(directory: Path, text: str | bytes) -> WebConfiguration:
 
 
 @pytest.mark.parametrize("rule", yaml.safe_load(RULES.read_text(encoding="utf-8")))
-def test_each_rule(directory: Path, rule: dict[str, str]) -> None:
-    """A file with one thing wrong: exactly that is said, at its path, with what to do."""
+def test_rules(directory: Path, rule: dict[str, str]) -> None:
+    """Each file has one error."""
     tls = rule.get("tls", "")
     text = rule.get("file", f"tls_server_config: {{{PAIR}, {tls[1:]}")
 
@@ -44,8 +44,8 @@ def test_each_rule(directory: Path, rule: dict[str, str]) -> None:
     assert list(caught.value.problems) == expected
 
 
-def test_everything_can_be_set(directory: Path) -> None:
-    """What the toolkit's format has and is served, with paths from the file's own directory."""
+def test_all_settings(directory: Path) -> None:
+    """Paths are relative to the file."""
     web = _load(
         directory,
         f"tls_server_config: {{{PAIR}, client_ca_file: authority.pem,"
@@ -64,14 +64,14 @@ def test_everything_can_be_set(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
-def test_hashes_of_other_programs(directory: Path, prefix: str) -> None:
-    """Each prefix that is in use, at the lowest cost there is."""
+def test_hash_prefixes(directory: Path, prefix: str) -> None:
+    """All prefixes that programs write, at the lowest cost."""
     known = prefix + bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()[4:]
     assert _load(directory, f"basic_auth_users: {{alice: {known}}}").basic_auth_users
 
 
-def test_a_hash_is_shown_nowhere(directory: Path) -> None:
-    """Neither a right one in a repr, nor a password that stands where a hash should in a message."""
+def test_hashes_are_not_displayed(directory: Path) -> None:
+    """Neither is a password in the place of a hash."""
     web = _load(directory, f"basic_auth_users: {{alice: {HASH}}}")
     assert HASH[-20:] not in f"{web!r} {web} {web.model_dump()}"
     for text in (
@@ -102,8 +102,8 @@ _TREES = st.recursive(
 
 @settings(max_examples=100)
 @given(text=st.dictionaries(_KEYS, _TREES, max_size=4).map(yaml.safe_dump) | st.binary(max_size=100))
-def test_any_file_is_loaded_or_refused(text: str | bytes) -> None:
-    """Whatever is in it: a configuration, or problems that each say where; nothing else is raised."""
+def test_any_file_is_loaded_or_rejected(text: str | bytes) -> None:
+    """The result is a configuration, or problems with their places."""
     with tempfile.TemporaryDirectory() as folder:
         problems: tuple[str, ...] = ("file: valid",)
         try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.config import TlsServerConfiguration
-from exporter.config.web import CURVES, SUITES, VERSIONS
+from exporter.config.web import CURVES, SUITES
 from exporter.net.tls import VERIFY_FLAGS
 from exporter.web.web_config import server_context
 from tests.certificates import Authority
@@ -67,7 +67,7 @@ def test_each_curve(authority: Authority, name: str) -> None:
         _handshake(authority, settings, set_ecdh_curve=other)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ["TLS12", "TLS13"])
 def test_each_version(authority: Authority, version: str) -> None:
     """With the same minimum and maximum, that version is used."""
     here = _handshake(authority, {"min_version": version, "max_version": version})
