@@ -85,7 +85,7 @@ class Client:
         self._through = through(self.proxy, self.url.scheme)
 
     @contextlib.asynccontextmanager
-    async def ask(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[Content | Failure]:
+    async def send(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[Content | Failure]:
         """Send a request and yield the body of its response, or a Failure. Network errors are not raised.
 
         Decode the body inside the ``async with``: the memory that it takes is reserved until then. Cancelling
@@ -215,7 +215,7 @@ def open_client(
         request_class=connections.Request,
         middlewares=(retry_on_new_connection,),
         trace_configs=list(traces),
-        # `ask` has the only time limit, from connecting to the last byte.
+        # `send` has the only time limit, from connecting to the last byte.
         timeout=aiohttp.ClientTimeout(total=None),
         # Compression is not requested; a compressed response is unpacked within a limit.
         auto_decompress=False,

@@ -89,7 +89,7 @@ class Fleet:
             await poller.wait_until_prepared()  # the reload ends when the new values are served
         for name, poller in removed.items():
             await poller.stop()
-            self._instruments.forget(name)
+            self._instruments.remove(name)
 
     def _after_gap(self, seconds: float) -> None:
         """Start every sweep that was due while the machine was asleep or paused."""

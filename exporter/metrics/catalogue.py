@@ -170,7 +170,7 @@ REQUEST_FAILURES = _counter("softswitch_request_failures_total",
     common="switch query reason", unit="requests")
 EMPTY_ANSWERS = _counter("softswitch_empty_answers_total",
     "Empty responses, whether they were counted as zero or as a failure.",
-    common="switch query", unit="answers")
+    common="switch query", unit="responses")
 ROWS_SKIPPED = _counter("softswitch_rows_skipped_total",
     "Rows of lists, and nodes of counts, that were skipped as unreadable.",
     common="switch query", unit="rows")

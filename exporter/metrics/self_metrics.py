@@ -101,7 +101,7 @@ class Family(Generic[Series]):
             series = self._series[values] = self._make(self.metric, values)
         return series
 
-    def forget(self, switch: str) -> None:
+    def remove(self, switch: str) -> None:
         """Drop every series of a switch."""
         self._series = {values: series for values, series in self._series.items() if values[0] != switch}
 
@@ -153,10 +153,10 @@ class Instruments:
         for skip in SkipReason:
             self.targets_skipped.labels(switch, query, scope, skip)
 
-    def forget(self, switch: str) -> None:
+    def remove(self, switch: str) -> None:
         """Drop every series of a switch that is not polled any more."""
         for family in self._families:
-            family.forget(switch)
+            family.remove(switch)
 
     def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the current sample lines of a metric."""

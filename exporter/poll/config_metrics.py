@@ -44,7 +44,7 @@ def set_tenant_metrics(
     if tenant.channels_limit is None:
         store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part=_CONFIGURED)
     else:
-        store.forget(Target(Query.LIMITS, Scope.TENANT, code))  # the configured limit overrides it
+        store.remove(Target(Query.LIMITS, Scope.TENANT, code))  # the configured limit overrides it
         store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit, part=_CONFIGURED)
 
 

@@ -111,7 +111,7 @@ class Fetcher:
         context.mask.add(key)
         started = context.clock.monotonic()
         mask = lru_cache(maxsize=2)(context.mask)  # the decoded and the displayed text start alike
-        async with context.client.ask(item.request, key, max_bytes=endpoint.max_bytes) as body:
+        async with context.client.send(item.request, key, max_bytes=endpoint.max_bytes) as body:
             durations = context.instruments.request_duration.labels(context.store.switch, spec.query)
             durations.observe(context.clock.monotonic() - started)
             outcome: Answer | Failure

@@ -209,7 +209,7 @@ class Ingester:
 
     def _drop_nodes(self, nodes: Iterable[str]) -> None:
         for node in nodes:
-            self._store.forget(Target(Query.CHANNELS, Scope.SWITCH), part=node)
+            self._store.remove(Target(Query.CHANNELS, Scope.SWITCH), part=node)
 
     def _ingest_node(self, item: Item, outcome: Answer | Failure) -> None:
         # The total decides whether the query succeeds; a node without a count becomes stale.
@@ -252,7 +252,7 @@ class Ingester:
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
         extensions = self._targets.extensions(code)
         if not extensions:
-            self._store.forget(target)
+            self._store.remove(target)
             return
         self._store.put(
             target,

@@ -90,7 +90,7 @@ class ScopeChecks:
         context = self._context
         if is_ignored:
             for code in context.targets.tenants:
-                context.store.forget(Target(query, Scope.TENANT, code))
+                context.store.remove(Target(query, Scope.TENANT, code))
             context.log.error("the switch ignores `tenant` for this query", query=query.value)
         else:
             context.log.info("the switch respects `tenant` again for this query", query=query.value)

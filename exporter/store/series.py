@@ -60,7 +60,7 @@ class SeriesLimit:
         if rank is not None:
             self._dropped_of_rank[rank] += load - before
 
-    def forget(self, tenants: Collection[str]) -> None:
+    def remove(self, tenants: Collection[str]) -> None:
         """Drop the records about tenants that left."""
         for place in [place for place in self._dropped if place[1] in tenants]:
             self.note_dropped(place, 0)
@@ -229,7 +229,7 @@ class SeriesTable:
         for metric, part in places:
             for tenant in tenants:
                 self._replace((metric, tenant, part), {}, b"")
-        self._limit.forget(tenants)
+        self._limit.remove(tenants)
 
     def tighten(self) -> None:
         """Drop detail until the rest is within the limit."""

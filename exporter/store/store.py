@@ -221,11 +221,11 @@ class Store:
                 # It is not requested any more, but still counts for what would fit.
                 self._answers[source] = answer._replace(at=now)
             else:
-                self.forget(target, part)
+                self.remove(target, part)
                 gone.append(target)
         return gone
 
-    def forget(self, target: Target, part: str = "") -> None:
+    def remove(self, target: Target, part: str = "") -> None:
         """Drop the values of a target, if there are any."""
         answer = self._answers.pop((target, part), None)
         for metric in answer.metrics if answer else ():
@@ -234,7 +234,7 @@ class Store:
     def drop(self, targets: Collection[Target]) -> None:
         """Drop everything about targets that are not requested any more."""
         for target, part in [source for source in self._answers if source[0] in targets]:
-            self.forget(target, part)
+            self.remove(target, part)
         for target in targets:
             self.attempts.pop(target, None)
             for metric in _STATUS:

@@ -57,8 +57,8 @@ SPEC = QuerySpec(
 '''
 
 _METRIC = (
-    'TENANT_TRUNKS = _gauge("softswitch_tenant_trunks", "Trunks of a tenant.", common="switch tenant", '
-    'unit="trunks", source="INFO trunks", drop=DropRank.TENANT)'
+    'TENANT_TRUNKS = _tenant("softswitch_tenant_trunks", "Trunks of a tenant.", '
+    'unit="trunks", source="INFO trunks")'
 )
 LINES: tuple[tuple[str, str, str], ...] = (
     ("model.py", '    BALANCE = "balance"', '    TRUNKS = "trunks"'),

@@ -36,6 +36,11 @@ def test_the_command_line_imports_no_library() -> None:
     assert not (_FORBIDDEN | {"asyncio", "pydantic"}) & _loaded_with("cli")
 
 
+def test_the_daemon_loads_no_template() -> None:
+    """Only the status page needs Jinja, which would take a fifth of the start."""
+    assert "jinja2" not in _loaded_with("cli.daemon")
+
+
 def _loaded_with(module: str) -> set[str]:
     program = f"import sys, exporter.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)

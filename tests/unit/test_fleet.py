@@ -329,7 +329,7 @@ async def test_known_addresses_outlive_a_reload(tmp_path: Path) -> None:
     for _ in range(2):
         await fleet.adopt(load(file, {}))
         request = Request(Operation.COUNT_CALLS)
-        async with fleet.pollers[0].client.ask(request, "k1234567", max_bytes=1000) as outcome:
+        async with fleet.pollers[0].client.send(request, "k1234567", max_bytes=1000) as outcome:
             assert isinstance(outcome, Failure)
             details.append(outcome.detail)
         now[0] += 60

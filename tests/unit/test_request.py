@@ -48,7 +48,7 @@ def _request(
 
 
 @given(st.sampled_from(Operation), _TEXT, _TEXT, _TEXT, st.sampled_from(ExtensionParameter))
-def test_nothing_outside_the_allow_list_can_be_asked(
+def test_nothing_outside_the_allow_list_can_be_sent(
     operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
 ) -> None:
     """No combination of arguments gives a request that is not in section 6 of the design."""
@@ -79,8 +79,8 @@ def test_every_operation_is_on_the_allow_list_and_every_entry_is_an_operation() 
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_every_operation_can_be_asked_of_somebody(operation: Operation) -> None:
-    """Each operation has a scope, and its fixed parameters are sent letter for letter."""
+def test_every_operation_can_be_sent(operation: Operation) -> None:
+    """Each operation has a scope, and its fixed parameters are sent unchanged."""
     extension = "100" if operation is Operation.REGISTRATION else ""
     requests = [_request(operation, tenant, "", extension, ExtensionParameter.EXT) for tenant in ("", "ACME")]
     possible = [request for request in requests if request]
@@ -95,7 +95,7 @@ def test_every_operation_can_be_asked_of_somebody(operation: Operation) -> None:
 
 @pytest.mark.parametrize("operation", Operation)
 def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
-    """Nobody can turn `list` into `delete` on the way."""
+    """Code cannot turn `list` into `delete`."""
     with pytest.raises(TypeError):
         operation.parameters["action"] = "delete"  # type: ignore[index]  # the very thing that must not work
     Request(Operation.COUNT_PEERS).parameters()["reqtype"] = "HANGUP"
@@ -116,13 +116,13 @@ def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
     ],
 )
 def test_scopes(operation: Operation, of_switch: bool, of_tenant: bool) -> None:  # noqa: FBT001 -- a table
-    """What is asked of a tenant alone cannot be asked of the installation, and the other way round."""
+    """An operation is rejected for a scope that it does not declare."""
     assert (_request(operation, "", "", "", ExtensionParameter.EXT) is not None) is of_switch
     assert (_request(operation, "ACME", "", "", ExtensionParameter.EXT) is not None) is of_tenant
 
 
-def test_a_node_narrows_channels_of_the_whole_installation_only() -> None:
-    """`nodename` is not known to any other request, nor together with a tenant."""
+def test_a_node_is_only_allowed_for_installation_wide_channels() -> None:
+    """No other request accepts `nodename`, nor does one with a tenant."""
     possible = [
         (operation, tenant)
         for operation, tenant in itertools.product(Operation, ("", "ACME"))
@@ -134,8 +134,8 @@ def test_a_node_narrows_channels_of_the_whole_installation_only() -> None:
 
 
 @pytest.mark.parametrize("parameter", ExtensionParameter)
-def test_the_extension_travels_under_the_configured_name(parameter: ExtensionParameter) -> None:
-    """Which parameter names the extension is not documented, so each of the three can be chosen."""
+def test_the_configured_parameter_names_the_extension(parameter: ExtensionParameter) -> None:
+    """The right one is not documented, so each of the three can be configured."""
     request = Request(Operation.REGISTRATION, tenant="ACME", extension="0100", extension_parameter=parameter)
 
     assert request.parameters()[parameter.value] == "0100"

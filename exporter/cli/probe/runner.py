@@ -84,7 +84,7 @@ class Runner:
         self._responses.clear()
         spec = QUERIES[wanted.query]
         endpoint = spec.of(wanted.request)
-        async with self._client.ask(wanted.request, key, max_bytes=endpoint.max_bytes) as body:
+        async with self._client.send(wanted.request, key, max_bytes=endpoint.max_bytes) as body:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
                 verdict = read_answer(endpoint, self.switch.queries.options(spec), body, self._mask)

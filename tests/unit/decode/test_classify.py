@@ -33,21 +33,21 @@ _WARNING = "Warning: Undefined variable $n in /srv/www/proxyapi.php on line 12"
     ],
 )
 def test_the_first_reason_wins(body: bytes, reason: Reason) -> None:
-    """A body for which several reasons could be given has the first one of the documented order."""
+    """A body with several problems gets the first reason of the documented order."""
     outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is reason
 
 
 @pytest.mark.parametrize("dressed", ["12", "\ufeff12", " 12\r\n", '"12"', '\ufeff\r\n" 12 "\n'])
-def test_dress_is_taken_off(dressed: str) -> None:
-    """A byte order mark, white space and the quotes of a JSON string are no part of the text."""
+def test_wrapping_is_removed(dressed: str) -> None:
+    """A byte order mark, white space and the quotes of a JSON string are removed."""
     assert classify(dressed.encode(), may_quote=True) == "12"
 
 
 @pytest.mark.parametrize("body", [b"]", b"[]", b"[ ]", b"{}"])
-def test_an_empty_list_is_something(body: bytes) -> None:
-    """An empty list is a list; where one value was due, it is nothing."""
+def test_an_empty_list_is_a_value(body: bytes) -> None:
+    """An empty list is a list, but nothing where one value is expected."""
     assert decode(Operation.EXTENSIONS, body) == Extensions(())
     outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
@@ -55,14 +55,14 @@ def test_an_empty_list_is_something(body: bytes) -> None:
 
 
 def test_names_in_json_may_be_any_text() -> None:
-    """What a name in JSON reads like is not what the switch says."""
+    """A name in JSON may look like the refusal or a web page."""
     body = f'{{"{_REFUSAL} {_WARNING} <html>": 1}}'
     assert classify(body.encode(), may_quote=True) == body
 
 
 @pytest.mark.parametrize("body", [b"null", b" [ \r\n ] | ", b"[" + b" " * 100_000 + b"]", b"{  }|", b"|\r\n"])
-def test_nothing_in_any_dress(body: bytes) -> None:
-    """However much white space there is, no value came."""
+def test_a_body_without_content_is_empty(body: bytes) -> None:
+    """White space, null and empty brackets are not a value."""
     outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
@@ -76,7 +76,7 @@ def test_nothing_in_any_dress(body: bytes) -> None:
     ],
 )
 def test_no_diagnostic_becomes_a_name(operation: Operation, body: str) -> None:
-    """Where it would pass for a node with its count, or for a tenant, it is still seen."""
+    """A PHP diagnostic is detected even where it would pass for a node or a tenant."""
     outcome = decode(operation, body.encode())
     assert isinstance(outcome, Failure)
     assert "a PHP diagnostic" in outcome.detail
@@ -84,8 +84,8 @@ def test_no_diagnostic_becomes_a_name(operation: Operation, body: str) -> None:
 
 @pytest.mark.parametrize("body", [b"12\xff4", b"\xff", b"\xff\xfe1\x002\x00"])
 @pytest.mark.parametrize("operation", [Operation.BALANCE, Operation.COUNT_PEERS])
-def test_no_number_is_read_out_of_bytes_that_are_no_text(operation: Operation, body: bytes) -> None:
-    """A bad byte inside a figure makes it none."""
+def test_undecodable_bytes_make_a_number_unreadable(operation: Operation, body: bytes) -> None:
+    """An undecodable byte in a number makes it unreadable."""
     outcome = decode(operation, body)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.DECODE
@@ -104,7 +104,7 @@ def test_no_number_is_read_out_of_bytes_that_are_no_text(operation: Operation, b
     ],
 )
 def test_a_declared_charset(charset: str, name: str) -> None:
-    """It is believed where the body is not UTF-8 and it has one byte a character."""
+    """It is used if the body is not UTF-8 and the charset has one byte per character."""
     for operation, body in (
         (Operation.TENANTS, [{"te_code": "A", "te_name": "Müller"}]),
         (Operation.LICENSE_DAYS, "Müller 12"),
@@ -116,23 +116,23 @@ def test_a_declared_charset(charset: str, name: str) -> None:
         assert "Müller" in (as_utf8.rows[0].name if isinstance(as_utf8, Tenants) else repr(as_utf8))
 
 
-def test_more_entries_than_any_installation_has_nodes() -> None:
-    """Megabytes of pairs are not taken apart."""
+def test_too_many_entries() -> None:
+    """Megabytes of pairs are rejected before they are parsed."""
     for text in ("a:1|" * (MOST_ENTRIES + 1), '{"a":1' + ',"b":1' * (MOST_ENTRIES + 1) + "}"):
         outcome = classify(text.encode(), may_quote=True)
         assert isinstance(outcome, Failure)
         assert outcome.reason is Reason.TOO_LARGE
 
 
-def test_no_name_is_expected_where_a_number_is() -> None:
-    """A number is never taken out of JSON with a diagnostic in it."""
+def test_no_number_is_taken_from_json_with_a_diagnostic() -> None:
+    """The line number of a PHP diagnostic is not a value."""
     text = f'{{"x": "{_WARNING}"}}'
     outcome = decode(Operation.LICENSE_DAYS, text.encode(), {"pattern": Pattern(r"line (\d+)")})
     assert isinstance(outcome, Failure)
 
 
-def test_of_a_private_answer_no_diagnostic_is_quoted() -> None:
-    """PHP repeats what it was given."""
+def test_a_diagnostic_in_a_private_response_is_not_quoted() -> None:
+    """PHP repeats its input."""
     outcome = classify(f"{_WARNING}: MUST-NOT-SHOW".encode(), may_quote=False)
     assert isinstance(outcome, Failure)
     assert "proxyapi" not in outcome.detail
@@ -141,7 +141,7 @@ def test_of_a_private_answer_no_diagnostic_is_quoted() -> None:
 @pytest.mark.parametrize(
     "text", [_REFUSAL, _REFUSAL.upper(), f"<b>{_REFUSAL}</b>", f"{_REFUSAL}|", _REFUSAL.replace(" ", "\r\n ")]
 )
-def test_the_refusal_is_known_in_any_dress(text: str) -> None:
+def test_the_refusal_is_recognized(text: str) -> None:
     """Case, spacing, tags and a pipe do not hide the refusal."""
     assert is_refusal(text)
 
@@ -159,7 +159,7 @@ def test_nothing_else_is_the_refusal(text: str) -> None:
     "text", ["No id specified", "<b>Wrong tenant</b>", "Tenant desconhecido: ACME", "Нет доступа"]
 )
 def test_sentences(text: str) -> None:
-    """Two words in letters, of any script and between tags, are a sentence."""
+    """Two words of letters, in any script and between tags, are a sentence."""
     assert is_sentence(text)
 
 
@@ -167,7 +167,7 @@ def test_sentences(text: str) -> None:
     "text", ["12 calls", "Error", "pbx one:12|pbx two", '"Wrong or miss', "a b", "ab\0 cd", "ab " * 500]
 )
 def test_no_sentences(text: str) -> None:
-    """One word, cells, JSON that broke off, control characters and pages are no sentence."""
+    """One word, cells, truncated JSON, control characters and long pages are not a sentence."""
     assert not is_sentence(text)
 
 
@@ -184,7 +184,7 @@ def test_no_sentences(text: str) -> None:
     ],
 )
 def test_complaints(record: dict[str, object]) -> None:
-    """An object with an error, or of nothing but words about the request, is a complaint."""
+    """An object with an error, or only with words about the request, is an error message."""
     assert is_complaint(record)
 
 
@@ -199,20 +199,20 @@ def test_complaints(record: dict[str, object]) -> None:
     ],
 )
 def test_no_complaints(record: dict[str, object]) -> None:
-    """An error that is none, and whatever may hold a value, is not a complaint."""
+    """An object that may contain a value is not an error message."""
     assert not is_complaint(record)
 
 
 @pytest.mark.parametrize("sign", [" Warning:", " <html"])
-def test_noise_far_inside_is_not_searched_for(sign: str) -> None:
-    """The search ends after 64 Ki characters, so that a large body does not hold up the event loop."""
+def test_the_search_for_noise_is_bounded(sign: str) -> None:
+    """It stops after 64 Ki characters, so that a large body does not block the event loop."""
     fits = 65_536 - len(sign)
     assert noise("x" * fits + sign, may_quote=True) is not None
     assert noise("x" * (fits + 1) + sign, may_quote=True) is None
 
 
 def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
-    """4,096 characters with all that stands around it, and 1,000: a page and a list are neither."""
+    """A refusal has at most 4,096 characters, a sentence 1,000."""
     refusal = f"\n{_REFUSAL}"
     assert is_refusal("x" * (4096 - len(refusal)) + refusal)
     assert is_refusal("x" * (4097 - len(refusal)) + refusal) is False
@@ -224,6 +224,6 @@ def test_how_long_a_refusal_and_a_sentence_may_be() -> None:
     ("text", "expected"),
     [("Error 403", True), ('{"code": 403}', True), ("30 days left", False), ('{"days": 30}', False)],
 )
-def test_trouble(text: str, expected: bool) -> None:  # noqa: FBT001 -- the expectation of a case
-    """A text that complains is told from one that wraps a number."""
+def test_mentions_error(text: str, expected: bool) -> None:  # noqa: FBT001 -- the expectation of a case
+    """A text that reports an error is distinguished from one that wraps a number."""
     assert mentions_error(text) is expected

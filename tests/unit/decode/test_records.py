@@ -25,8 +25,8 @@ _cells = st.text(
 
 
 @given(st.dictionaries(_cells, st.sampled_from(["INUSE", "UNAVAILABLE", "MARTIAN", ""])))
-def test_a_list_says_the_same_in_every_form(states: dict[str, str]) -> None:
-    """A list of records, an object of records and a table give the same extensions, in the same order."""
+def test_every_form_of_a_list_gives_the_same_rows(states: dict[str, str]) -> None:
+    """A list of records, an object of records and a table give the same extensions in the same order."""
     records = [
         {"ex_number": number, "x": "MUST-NOT-SHOW", "st_state": word} for number, word in states.items()
     ]
@@ -68,7 +68,7 @@ def _records(count: int) -> list[dict[str, object]]:
 @pytest.mark.parametrize("place", [0, 2, 4])
 @pytest.mark.parametrize("is_object", [False, True])
 def test_one_bad_row_costs_that_row(bad: str, nameless: int, place: int, *, is_object: bool) -> None:
-    """Wherever it stands, and whatever is wrong with it: all others are read."""
+    """One unreadable row is skipped and all others are read."""
     records = [json.dumps(record) for record in _records(4)]
     records.insert(place, bad)
     text = "[" + ", ".join(records) + "]"
@@ -83,8 +83,8 @@ def test_one_bad_row_costs_that_row(bad: str, nameless: int, place: int, *, is_o
     assert (outcome.skipped.rows, outcome.skipped.nameless) == (1, nameless)
 
 
-def test_a_state_that_cannot_be_read_is_unknown() -> None:
-    """Whose row it is can be read, so nobody is missing from the list."""
+def test_an_unreadable_state_is_unknown() -> None:
+    """The name of the row is readable, so nothing is missing from the list."""
     text = json.dumps([*_records(2), {"ex_number": "7", "st_state": ["INUSE"]}, *_records(1)])
     outcome = _extensions(text)
     assert isinstance(outcome, Extensions)
@@ -98,7 +98,7 @@ def test_a_state_that_cannot_be_read_is_unknown() -> None:
 
 
 def test_one_bad_byte_costs_that_row_at_most() -> None:
-    """In a name it is replaced; in what a row is known by it costs the row; a control character nothing."""
+    """It is replaced in a name, skips the row in its key, and a control character costs nothing."""
     rows = (
         b'{"te_code": "A", "te_name": "M\xfcller"}, {"te_code": "B\xff"}, {"te_code": "C", "te_name": "a\tb"}'
     )
@@ -113,15 +113,15 @@ def test_one_bad_byte_costs_that_row_at_most() -> None:
 
 @pytest.mark.parametrize("good", [0, 1, 2, 3])
 def test_a_list_of_mostly_bad_rows_is_a_failure(good: int) -> None:
-    """It is another list, or another format. Half of the rows are enough."""
+    """It is another list or another format. Half of the rows are still accepted."""
     text = json.dumps([*_records(good), {"x": 1}, {"x": 2}])
     outcome = _extensions(text)
     assert isinstance(outcome, Failure if good < 2 else Extensions)
 
 
 @pytest.mark.parametrize("end", [1, 20, 40, 50])
-def test_a_list_that_breaks_off_is_a_failure(end: int) -> None:
-    """Nobody knows what is missing, so nothing of it is believed."""
+def test_a_truncated_list_is_a_failure(end: int) -> None:
+    """Nobody knows what is missing, so nothing is used."""
     text = json.dumps(_records(4))
     table = "Number|State\n" + "".join(f"{number}|INUSE\n" for number in range(100, 110))
     for broken in (text[:-end], json.dumps(dict(enumerate(_records(4))))[:-end], table[:-7]):
@@ -131,8 +131,8 @@ def test_a_list_that_breaks_off_is_a_failure(end: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["array", "object", "table", "bad rows"])
-def test_more_rows_than_any_installation_has(form: str) -> None:
-    """A list is read up to that many rows, and no further."""
+def test_too_many_rows(form: str) -> None:
+    """A list is read up to its limit and no further."""
     codes = [f"T{number}" for number in range(MOST_TENANTS)]
     for listed in (codes, [*codes, "MORE"]):
         match form:
@@ -154,7 +154,7 @@ def test_more_rows_than_any_installation_has(form: str) -> None:
 
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=400), st.sampled_from(["é", "€", "😀", "x"]))
 def test_windows_make_no_difference(sizes: list[int], letter: str) -> None:
-    """Wherever a window of the text ends, in a record, a character or a line, all rows are read."""
+    """All rows are read even if a window ends within a record, a character or a line."""
     records = [
         {"ex_number": str(at), "ex_name": letter * size, "st_state": "INUSE"} for at, size in enumerate(sizes)
     ]
@@ -174,7 +174,7 @@ def test_windows_make_no_difference(sizes: list[int], letter: str) -> None:
     [b'{"te_code":"A"},', b"[", b'{"a":', b"[],", b"1,", b'{"te_code":"A', b" ", b'{"a":[{},{"b":', b"\\"],
 )
 def test_megabytes_of_nonsense_take_little_memory(filling: bytes) -> None:
-    """However a list of 4 MiB is made, reading it takes a few windows of memory beside its body."""
+    """Reading any list of 4 MiB takes a few windows of memory beside its body."""
     body = b"[" + filling * (4 * 2**20 // len(filling))
     tracemalloc.start()
     try:

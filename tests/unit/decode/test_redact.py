@@ -23,8 +23,8 @@ _RECORD = {"ex_number": "100", "ex_name": "Some Body", "password": "x"}
         (b" " * 1000 + b"[", "list of 1,001 bytes, text"),
     ],
 )
-def test_of_a_list_only_size_and_type_are_shown(body: bytes, shown: str) -> None:
-    """No byte of a list is shown, whatever it turned out to be."""
+def test_outline_shows_only_size_and_type(body: bytes, shown: str) -> None:
+    """No byte of a list is shown."""
     assert outline(body, "list") == shown
 
 
@@ -38,27 +38,27 @@ def test_of_a_list_only_size_and_type_are_shown(body: bytes, shown: str) -> None
         (b"0123456789abcdefghijk", "0123456789abcdefghi…"),
     ],
 )
-def test_of_other_answers_the_text_is_shown(body: bytes, shown: str) -> None:
-    """Control characters and broken bytes are visible, and what is too long is cut with a mark."""
+def test_excerpt_shows_the_text(body: bytes, shown: str) -> None:
+    """Control characters and undecodable bytes are escaped, and a long text is cut with a mark."""
     assert excerpt(body, 20) == shown
 
 
 @pytest.mark.parametrize("letter", ["x", "è", "語", "𝄞"])
-def test_letters_are_counted_and_not_bytes(letter: str) -> None:
-    """As many as were asked for are shown, whatever the script; one more, and the end is marked as cut."""
+def test_excerpt_counts_characters(letter: str) -> None:
+    """The limit is in characters, not bytes; a longer text is marked as cut."""
     assert excerpt((letter * 20).encode(), 20) == letter * 20
     assert excerpt((letter * 21).encode(), 20) == letter * 19 + "…"
 
 
-def test_a_quotation() -> None:
-    """A failure quotes 120 characters, and shows where there were more."""
+def test_quoted() -> None:
+    """A failure quotes 120 characters, and marks a longer text as cut."""
     assert quoted("x" * 120) == f'"{"x" * 120}"'
     assert quoted("x" * 121) == f'"{"x" * 120}…"'
 
 
 @given(st.binary(max_size=200), st.integers(0, 50))
 def test_an_excerpt_is_one_short_line(body: bytes, limit: int) -> None:
-    """Any body gives one printable line, no longer than asked for."""
+    """Any body gives one printable line within the limit."""
     shown = excerpt(body, limit)
     assert shown.isprintable()
     assert len(shown) <= limit
@@ -83,8 +83,8 @@ def test_an_excerpt_is_one_short_line(body: bytes, limit: int) -> None:
         ("", ()),
     ],
 )
-def test_the_names_of_columns(body: str, names: tuple[str, ...]) -> None:
-    """They are told of records and of headers, and nothing is that may be data."""
+def test_column_names(body: str, names: tuple[str, ...]) -> None:
+    """They are returned for records and headers, and never for what may be data."""
     assert column_names(body.encode()) == names
 
 
@@ -111,13 +111,13 @@ def test_the_names_of_columns(body: str, names: tuple[str, ...]) -> None:
         ("[" + " " * 65_535 + '"', False),  # how far is looked
     ],
 )
-def test_what_is_like_a_list(body: str, is_one: bool) -> None:  # noqa: FBT001 -- a table
-    """Records and tables are; values, counts by node and sentences are not."""
+def test_holds_records(body: str, is_one: bool) -> None:  # noqa: FBT001 -- a table
+    """Records and tables look like a list; values, counts per node and sentences do not."""
     assert holds_records(body.encode()) is is_one
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_will_do(body: bytes) -> None:
+def test_any_bytes_are_accepted(body: bytes) -> None:
     """Nothing is raised."""
     assert isinstance(column_names(body), tuple)
     assert holds_records(body) in {True, False}

@@ -1,4 +1,5 @@
 import subprocess
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -61,7 +62,7 @@ def full() -> Exposition:
 
 
 def test_every_metric_is_on_the_page_once(full: Exposition) -> None:
-    """Each family of the catalogue has one `# TYPE`, with the type that is declared, in one block."""
+    """Each metric of the catalogue has one block with one `# TYPE`."""
     page = _page(full, Format.TEXT)
 
     types = [line.split()[2:] for line in page.splitlines() if line.startswith("# TYPE softswitch_")]
@@ -69,7 +70,7 @@ def test_every_metric_is_on_the_page_once(full: Exposition) -> None:
 
 
 def test_samples_have_the_labels_of_the_catalogue(full: Exposition) -> None:
-    """No sample has a label more or less than is promised; only `tenant_info` has those of the user."""
+    """Samples have exactly the declared labels; only `tenant_info` has those of the user as well."""
     declared = {metric.name: set(metric.labels) for metric in METRICS}
     declared["softswitch_tenant_info"].add("team")
     for family in parse_text(_page(full, Format.TEXT)):
@@ -83,7 +84,7 @@ def test_samples_have_the_labels_of_the_catalogue(full: Exposition) -> None:
             assert sample.timestamp is None
 
 
-def test_both_formats_say_the_same(full: Exposition) -> None:
+def test_both_formats_have_the_same_samples(full: Exposition) -> None:
     """A scraper that prefers OpenMetrics sees the same series and values."""
     text = {
         (sample.name, *sorted(sample.labels.items())): sample.value
@@ -103,8 +104,8 @@ def test_both_formats_say_the_same(full: Exposition) -> None:
     assert text == openmetrics
 
 
-def test_openmetrics_ends_with_its_mark_once(full: Exposition) -> None:
-    """`# EOF` is the last line, and stands nowhere else."""
+def test_openmetrics_ends_with_eof(full: Exposition) -> None:
+    """`# EOF` is the last line and occurs nowhere else."""
     page = _page(full, Format.OPENMETRICS)
 
     assert page.endswith("\n# EOF\n")
@@ -112,10 +113,8 @@ def test_openmetrics_ends_with_its_mark_once(full: Exposition) -> None:
     assert "# EOF" not in _page(full, Format.TEXT)
 
 
-def test_promtool_reads_it_without_a_remark(
-    full: Exposition, require_program: Callable[[str, str], str]
-) -> None:
-    """The real Prometheus reads a page with every metric, and its linter is content."""
+def test_promtool_accepts_the_page(full: Exposition, require_program: Callable[[str, str], str]) -> None:
+    """Prometheus reads a page with every metric, and its linter accepts it."""
     done = subprocess.run(
         [require_program("promtool", "prometheus"), "check", "metrics"],
         input=_page(full, Format.TEXT).encode(),
@@ -126,8 +125,8 @@ def test_promtool_reads_it_without_a_remark(
     assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")
 
 
-def test_a_family_without_values_is_not_mentioned() -> None:
-    """What is unknown is absent, its header too."""
+def test_a_metric_without_values_is_absent() -> None:
+    """Its header is absent, too."""
     exposition = Exposition(
         lambda: [Store("pbx", stale_after=3, max_series=1_000_000)], CollectorRegistry(), lambda: None
     )
@@ -151,8 +150,8 @@ def test_large_pages_come_in_slices() -> None:
     assert b"".join(slices).count(b"\n") == 20_002
 
 
-def test_a_scrape_shows_one_moment() -> None:
-    """An answer that comes while a page is being sent is not on it, not even in part."""
+def test_a_scrape_is_consistent() -> None:
+    """A response that arrives while a page is sent is not on it."""
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     store.set(catalogue.CHANNELS, "", 1)
     store.set(catalogue.TENANTS, "", 1)
@@ -169,15 +168,15 @@ def test_a_scrape_shows_one_moment() -> None:
     assert "softswitch_calls" not in page
 
 
-def test_refresh_comes_before_the_values_are_read() -> None:
-    """What follows the clock is brought up to date for this scrape, not for the next one."""
+def test_refresh_is_called_before_the_values_are_read() -> None:
+    """Values that depend on the time are updated for this scrape."""
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1))
 
     assert 'softswitch_up{switch="pbx"} 1' in _page(exposition, Format.TEXT)
 
 
-def test_stores_are_asked_for_at_each_scrape() -> None:
+def test_each_scrape_gets_the_current_stores() -> None:
     """After a reload the stores of the new configuration are served."""
     stores = [Store("old", stale_after=3, max_series=1000)]
     exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
@@ -185,3 +184,20 @@ def test_stores_are_asked_for_at_each_scrape() -> None:
     stores[0].set(catalogue.TENANTS, "", 3)
 
     assert 'softswitch_tenants{switch="new"} 3' in _page(exposition, Format.TEXT)
+
+
+def test_a_scrape_holds_one_slice_in_memory() -> None:
+    """A page of megabytes never exists as a whole."""
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
+    for number in range(2000):
+        store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(n): 1.0 for n in range(10)})
+    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+    tracemalloc.start()
+    try:
+        size = sum(map(len, exposition.render(Format.TEXT)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size > 4 * SLICE_BYTES
+    assert peak < 2.2 * SLICE_BYTES

@@ -40,15 +40,15 @@ def shared() -> BodyBudget:
     return BodyBudget()
 
 
-async def test_small_bodies_pass_freely(shared: BodyBudget) -> None:
-    """However many there are."""
+async def test_small_bodies_are_not_limited(shared: BodyBudget) -> None:
+    """Fifty of them fit at once."""
     switch = _Switch(shared)
     for _ in range(50):
         assert await _waits(switch.room(), LARGE) is None
 
 
-async def test_one_large_body_of_a_switch_at_a_time(shared: BodyBudget) -> None:
-    """The next one waits until the one before is decoded, and other switches do not."""
+async def test_one_large_body_per_switch(shared: BodyBudget) -> None:
+    """The next one waits until the previous one is decoded; other switches do not wait."""
     switch, other = _Switch(shared), _Switch(shared)
     first, second = switch.room(), switch.room()
     assert await _waits(first, LARGE + 1) is None
@@ -63,8 +63,8 @@ async def test_one_large_body_of_a_switch_at_a_time(shared: BodyBudget) -> None:
     assert await _waits(switch.room(), LARGE + 1) is not None
 
 
-async def test_two_huge_bodies_of_all_switches_at_a_time(shared: BodyBudget) -> None:
-    """One switch that sends for ever cannot keep the others from theirs."""
+async def test_two_huge_bodies_over_all_switches(shared: BodyBudget) -> None:
+    """An endless body of one switch does not block the others."""
     rooms = [_Switch(shared).room() for _ in range(3)]
     assert await _waits(rooms[0], HUGE + 1) is None
     assert await _waits(rooms[1], HUGE + 1) is None
@@ -75,23 +75,8 @@ async def test_two_huge_bodies_of_all_switches_at_a_time(shared: BodyBudget) -> 
     await waiting
 
 
-async def test_who_gives_up_waiting_holds_nothing(shared: BodyBudget) -> None:
-    """A request that times out while it waits leaves its room to the next."""
-    switch = _Switch(shared)
-    first, second, third = switch.room(), switch.room(), switch.room()
-    assert await _waits(first, HUGE + 1) is None
-    waiting = await _waits(second, HUGE + 1)
-    assert waiting is not None
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    second.__exit__(None, None, None)
-
-    first.__exit__(None, None, None)
-    assert await _waits(third, HUGE + 1) is None
-
-
 async def test_large_bodies_are_decoded_one_at_a_time(shared: BodyBudget) -> None:
-    """In whichever threads: what the work returns is returned."""
+    """Threads decode sequentially, and the result is returned."""
     busy = 0
 
     def work() -> int:
@@ -136,13 +121,13 @@ async def _unpacked(body: bytes, named: str = "gzip", limit: int = _MIB) -> byte
     ],
 )
 def test_coding(header: str, named: str) -> None:
-    """What means nothing is left out, and the case of letters does not matter."""
+    """Values without meaning are ignored, and case makes no difference."""
     assert coding(header) == named
 
 
 @pytest.mark.parametrize("header", ["br", "gzip, gzip", "gzip, br", "whatever"])
-def test_a_coding_that_cannot_be_undone(header: str) -> None:
-    """It is a failure that says so, and repeats known names alone."""
+def test_an_unsupported_coding(header: str) -> None:
+    """The failure quotes only known names."""
     failure = coding(header)
 
     assert isinstance(failure, Failure)
@@ -152,14 +137,14 @@ def test_a_coding_that_cannot_be_undone(header: str) -> None:
 
 @given(header=st.text(max_size=20))
 def test_any_header(header: str) -> None:
-    """Whatever a server writes there, the outcome is a known name or a failure."""
+    """Any header gives a known name or a failure."""
     assert isinstance(coding(header), Failure) or coding(header) in {"", *bodies._ZLIB_WINDOWS}
 
 
 @pytest.mark.parametrize("size", [0, 1, bodies._ON_THE_LOOP, bodies._ON_THE_LOOP + 1, _MIB])
 @pytest.mark.parametrize("form", ["gzip", "x-gzip", "deflate", "deflate without its frame"])
 async def test_unpack(form: str, size: int) -> None:
-    """Both formats are undone, up to the limit to the byte; deflate also as some servers mean it."""
+    """Both formats are unpacked, up to the exact limit; deflate also without its header."""
     packed = {
         "gzip": gzip.compress(bytes(size)),
         "x-gzip": gzip.compress(bytes(size)) + bytes(10),
@@ -172,7 +157,7 @@ async def test_unpack(form: str, size: int) -> None:
 
 @pytest.mark.parametrize("named", ["gzip", "deflate"])
 async def test_a_bomb(named: str) -> None:
-    """Of what grows a thousandfold no more than the limit is unpacked."""
+    """No more than the limit is unpacked."""
     bomb = gzip.compress(bytes(16 * _MIB)) if named == "gzip" else zlib.compress(bytes(16 * _MIB))
     tracemalloc.start()
     try:
@@ -185,8 +170,8 @@ async def test_a_bomb(named: str) -> None:
     assert most < 4 * _MIB
 
 
-async def test_what_is_large_is_unpacked_in_a_thread() -> None:
-    """The event loop is not held up, neither by much that comes out nor by much that goes in."""
+async def test_large_bodies_are_unpacked_in_a_thread() -> None:
+    """Neither a large input nor a large output blocks the event loop."""
     threads: list[str] = []
 
     class Noting(ThreadLimit):
@@ -211,8 +196,8 @@ _PACKED = gzip.compress(b"42")
     ids=["plain", "half", "a byte too many", "a half more", "too many members"],
 )
 @pytest.mark.parametrize("named", ["gzip", "deflate"])
-async def test_what_is_not_valid(named: str, body: bytes) -> None:
-    """Half an answer, and what is followed by something else, is a failure."""
+async def test_invalid_data(named: str, body: bytes) -> None:
+    """Truncated data and trailing data are failures."""
     failure = await _unpacked(body, named)
 
     assert failure == Failure(
@@ -222,7 +207,7 @@ async def test_what_is_not_valid(named: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("between", [b"", bytes(3)])
 async def test_several_members(between: bytes) -> None:
-    """They are one answer (RFC 1952, 2.2), as curl reads it, and the limit is for all of them."""
+    """They are one response (RFC 1952, 2.2), and the limit applies to all of them together."""
     packed = between.join(gzip.compress(bytes(_MIB // 16)) for _ in range(16))
 
     assert await _unpacked(packed) == bytes(_MIB)
@@ -231,14 +216,6 @@ async def test_several_members(between: bytes) -> None:
     )
 
 
-async def test_several_members_of_deflate() -> None:
-    """Only gzip has them."""
-    failure = await _unpacked(zlib.compress(b"4") * 2, "deflate")
-
-    assert isinstance(failure, Failure)
-    assert failure.reason is Reason.DECODE
-
-
-async def test_nothing() -> None:
-    """An empty body is empty, whatever its header says."""
+async def test_an_empty_body() -> None:
+    """It is empty, whatever its header states."""
     assert await _unpacked(b"") == b""

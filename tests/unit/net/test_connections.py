@@ -99,8 +99,8 @@ def _says(body: bytes) -> Answer:
     return answer
 
 
-async def test_a_connection_is_used_again_while_it_is_young() -> None:
-    """For five minutes requests share a connection; then a new one is opened."""
+async def test_a_connection_is_reused_for_five_minutes() -> None:
+    """After that, a new one is opened."""
     clock = _Clock()
     async with _serving(_says(b"1")) as server, _session(clock) as session:
         for _ in range(3):
@@ -116,7 +116,7 @@ async def test_a_connection_is_used_again_while_it_is_young() -> None:
 
 
 async def test_a_name_that_moves_is_followed() -> None:
-    """The old machine still answers, and is asked no more once its connections are five minutes old."""
+    """The old server still responds, and is not used after five minutes."""
     clock = _Clock()
     address = "127.0.0.1"
 
@@ -138,7 +138,7 @@ async def test_a_name_that_moves_is_followed() -> None:
 
 
 async def test_connections_that_the_server_has_just_closed() -> None:
-    """However many kept connections are dead, each request that meets one is answered on a new one."""
+    """Each request on a dead kept connection succeeds on a new one."""
     at_once = asyncio.Barrier(4)
 
     async def answer(writer: asyncio.StreamWriter, number: int) -> None:
@@ -156,8 +156,8 @@ async def test_connections_that_the_server_has_just_closed() -> None:
     assert server.requests.count(1) == 16
 
 
-async def test_a_server_that_never_answers_is_asked_twice() -> None:
-    """A request is repeated once, and not by aiohttp as well."""
+async def test_a_request_is_retried_once() -> None:
+    """Aiohttp does not retry it as well."""
 
     async def answer(writer: asyncio.StreamWriter, _: int) -> None:
         writer.transport.abort()
@@ -170,7 +170,7 @@ async def test_a_server_that_never_answers_is_asked_twice() -> None:
 
 
 async def test_a_post_is_repeated_with_its_body() -> None:
-    """What is sent again is the whole request."""
+    """The retry contains the whole request."""
     bodies: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -189,29 +189,9 @@ async def test_a_post_is_repeated_with_its_body() -> None:
     assert bodies == [b"[1, 2]"] * 2
 
 
-async def test_nobody_listens() -> None:
-    """What cannot be connected to is not tried again at once."""
-    async with _serving(_says(b"1")) as server:
-        pass
-    async with _session() as session:
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await _get(session, server.url)
-
-
-async def test_the_protocol_is_ours() -> None:
-    """Connections are made by aiohttp through what the limits depend on."""
-    async with _serving(_says(b"1")) as server, _session() as session, session.get(server.url) as response:
-        assert response.connection is None or isinstance(response.connection.protocol, connections._Protocol)
-        connector = session.connector
-        assert isinstance(connector, Connector)
-        kept = [protocol for pool in connector._conns.values() for protocol, _ in pool]
-        assert all(isinstance(each, connections._Protocol) for each in [*kept, *connector._acquired])
-        assert kept or connector._acquired
-
-
 @pytest.mark.parametrize("count", [1, connections._INTERIM_LIMIT])
 async def test_a_few_interim_responses(count: int) -> None:
-    """`100 Continue` and its like are passed over."""
+    """Responses such as `100 Continue` are ignored."""
 
     async def answer(writer: asyncio.StreamWriter, _: int) -> None:
         writer.write(_CONTINUE * count + _ANSWER + b"1")
@@ -241,7 +221,7 @@ async def _endless(piece: bytes) -> tuple[Exception, int]:
 
 
 async def test_endless_interim_responses() -> None:
-    """A server that says `100 Continue` for ever is left after a few."""
+    """An endless sequence of `100 Continue` is stopped after a few."""
     error, sent = await _endless(_CONTINUE)
 
     assert isinstance(error, UnusableAnswer)
@@ -249,15 +229,8 @@ async def test_endless_interim_responses() -> None:
     assert sent < 16 * 2**20
 
 
-async def test_a_head_without_end() -> None:
-    """Headers without end are left as well."""
-    error, _ = await _endless(b"X: " + b"y" * 5000 + b"\r\n")
-
-    assert isinstance(error, UnusableAnswer | aiohttp.ClientResponseError)
-
-
 async def test_a_head_that_is_too_large() -> None:
-    """Few headers, each within its limit, are still too much together."""
+    """Headers within their limits are too large together."""
 
     async def answer(writer: asyncio.StreamWriter, _: int) -> None:
         headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 60_000) for number in range(20))
@@ -269,8 +242,8 @@ async def test_a_head_that_is_too_large() -> None:
 
 
 @pytest.mark.parametrize("unasked", [_ANSWER + b"9", _CONTINUE])
-async def test_what_comes_unasked_ends_the_connection(unasked: bytes) -> None:
-    """A flood on a connection that nobody uses is not read, and is no answer to what is asked next."""
+async def test_unrequested_data_closes_the_connection(unasked: bytes) -> None:
+    """Data on an idle connection is not taken for the response to the next request."""
     is_closed = asyncio.Event()
 
     async def answer(writer: asyncio.StreamWriter, number: int) -> None:
@@ -293,8 +266,8 @@ async def test_what_comes_unasked_ends_the_connection(unasked: bytes) -> None:
         assert await _get(session, server.url) == b"2"
 
 
-async def test_what_comes_before_the_request() -> None:
-    """A server that speaks first speaks something else than HTTP, and is not believed."""
+async def test_data_before_the_first_request_is_rejected() -> None:
+    """A server that sends first does not speak HTTP."""
 
     class Early(Connector):
         async def _create_connection(self, *arguments: Any, **named: Any) -> Any:
@@ -306,6 +279,6 @@ async def test_what_comes_before_the_request() -> None:
         _serving(_says(b"1")) as server,
         aiohttp.ClientSession(connector=Early(Resolver()), request_class=Request) as session,
     ):
-        with pytest.raises(UnusableAnswer, match="before anything was asked"):
+        with pytest.raises(UnusableAnswer, match="arrived before a request was sent"):
             await _get(session, server.url)
     assert not server.requests

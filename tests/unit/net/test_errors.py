@@ -61,7 +61,7 @@ def _caused(error: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_connection_detail(error: Exception, detail: str) -> None:
-    """Each failure has the system's words or ours, and none of Python's."""
+    """Each failure has the text of the system or ours, and not that of Python."""
     assert connection_detail(error).startswith(detail)
     assert not {"Errno", "Error", "Connect call", "("} & set(connection_detail(error).split())
 
@@ -88,7 +88,7 @@ def test_connection_detail(error: Exception, detail: str) -> None:
     ],
 )
 def test_http_detail(cause: Exception, detail: str) -> None:
-    """The parser's reason, however deep it is wrapped, is told in words."""
+    """The reason of the parser is found however deep it is wrapped."""
     wrapped = _caused(
         aiohttp.ClientResponseError(Mock(), ()), _caused(http_exceptions.HttpProcessingError(), cause)
     )
@@ -96,14 +96,14 @@ def test_http_detail(cause: Exception, detail: str) -> None:
     assert http_detail(wrapped).startswith(f"the response {detail}")
 
 
-def test_what_is_refused() -> None:
-    """What our own limits refuse is told as they say it."""
+def test_rejected_by_our_own_limits() -> None:
+    """The failure has the text of the limit."""
     assert http_detail(UnusableAnswer("has a head of 1 GB")) == "the response has a head of 1 GB"
 
 
 @given(text=st.text(min_size=1))
 def test_nothing_of_an_error_is_repeated(text: str) -> None:
-    """Whatever the parser or the system quotes, only our own words come out."""
+    """A text that the parser or the system quotes is not in the failure."""
     ours = {f"the response {words}" for _, _, words in errors._HTTP_ERRORS}
     for kind in (http_exceptions.BadHttpMessage, http_exceptions.BadStatusLine, ValueError):
         assert http_detail(kind(text)) in {*ours, "the response is not valid HTTP"}

@@ -73,7 +73,7 @@ async def _proxy(answer: bytes | None = None, context: ssl.SSLContext | None = N
 async def _ask(configuration: SwitchConfiguration) -> Content | Failure:
     opened = open_client(configuration)
     try:
-        async with opened.ask(Request(Operation.COUNT_PEERS), _KEY, max_bytes=1000) as body:
+        async with opened.send(Request(Operation.COUNT_PEERS), _KEY, max_bytes=1000) as body:
             return body
     finally:
         await opened.session.close()
@@ -93,7 +93,7 @@ def _failure(outcome: Content | Failure) -> Failure:
 
 @pytest.mark.parametrize("password", ["p4ss", "pässwörd", "\N{SNOWMAN}"])
 async def test_a_password_for_the_proxy(password: str, configured: Configured, authority: Authority) -> None:
-    """It may be any text; the proxy is shown it, for http and for https, and the switch is not."""
+    """It may be any text, and is sent to the proxy only, for http and for https."""
     async with _proxy(_ANSWER) as proxy:
         proxy_url = f"http://user:{password}@127.0.0.1:{proxy.port}"
         assert await _ask(configured(url="http://pbx.test/api", proxy_url=proxy_url)) == b"5"
@@ -115,10 +115,10 @@ async def test_a_password_for_the_proxy(password: str, configured: Configured, a
         ("user:p4ss@", "the proxy in proxy_url rejects its user and password (HTTP 407)"),
     ],
 )
-async def test_a_proxy_that_wants_a_password(
+async def test_a_proxy_that_requires_a_password(
     url: str, credentials: str, expected: str, configured: Configured
 ) -> None:
-    """A 407 is the proxy's and says so; the switch was not reached."""
+    """A 407 is a failure of the proxy; the switch was not reached."""
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with _proxy(refusal) as proxy:
         proxy_url = f"http://{credentials}127.0.0.1:{proxy.port}"
@@ -127,15 +127,8 @@ async def test_a_proxy_that_wants_a_password(
     assert failure.detail.startswith(expected)
 
 
-async def test_a_407_without_a_proxy(configured: Configured) -> None:
-    """Without a proxy it is a status like any other."""
-    async with _proxy(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as switch:
-        failure = _failure(await _ask(configured(url=f"http://127.0.0.1:{switch.port}/api")))
-    assert failure == Failure(Reason.HTTP, "HTTP 407", status=407)
-
-
 async def test_a_proxy_that_does_not_connect(configured: Configured) -> None:
-    """What it answers to CONNECT is told as the proxy's."""
+    """Its response to CONNECT is reported as the proxy's."""
     async with _proxy(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n") as proxy:
         proxy_url = f"http://127.0.0.1:{proxy.port}"
         failure = _failure(await _ask(configured(url="https://pbx.test/api", proxy_url=proxy_url)))
@@ -146,7 +139,7 @@ async def test_a_proxy_that_does_not_connect(configured: Configured) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_closes_the_connection(scheme: str, configured: Configured) -> None:
-    """Who of the two closed it is not known, and so both are named."""
+    """Either side may have closed it, so both are named."""
     async with _proxy(b"") as proxy:
         configuration = configured(url=f"{scheme}://pbx.test/api", proxy_url=f"http://127.0.0.1:{proxy.port}")
         failure = _failure(await _ask(configuration))
@@ -170,14 +163,14 @@ async def test_a_proxy_that_closes_the_connection(scheme: str, configured: Confi
 async def test_a_proxy_that_is_not_there(
     url: str, proxy_url: str, expected: str, configured: Configured
 ) -> None:
-    """The failure is told of the proxy, and not of `url`."""
+    """The failure names the proxy and not `url`."""
     failure = _failure(await _ask(configured(url=url, proxy_url=proxy_url)))
     assert failure.reason is Reason.CONNECT
     assert failure.detail.startswith(expected)
 
 
 async def test_tls_to_the_proxy(configured: Configured, authority: Authority) -> None:
-    """Its certificate is verified like the switch's, and failures tell which of the two is meant."""
+    """Its certificate is verified like that of the switch, and a failure names the proxy."""
     pair = authority.issue("both")
     trusted = {"ca_file": str(authority.certificate)}
     async with _proxy(None, _server(pair)) as proxy, _proxy(_ANSWER, _server(pair)) as switch:
@@ -193,7 +186,7 @@ async def test_tls_to_the_proxy(configured: Configured, authority: Authority) ->
 
 
 async def test_a_proxy_without_tls(configured: Configured) -> None:
-    """An https:// proxy that speaks plain HTTP is named, with what OpenSSL says of it."""
+    """An https:// proxy that speaks plain HTTP is named, with the reason of OpenSSL."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
@@ -68,7 +67,7 @@ async def _ended(resolves: Resolver) -> None:
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
 async def test_addresses(address: str, names: _Names, resolves: Resolver) -> None:
-    """What the system finds is returned as aiohttp wants it, for IPv4 and IPv6."""
+    """The addresses of the system are returned in the form of aiohttp, for IPv4 and IPv6."""
     names.answer = address
 
     (found,) = await resolves.resolve("pbx.test", 8080)
@@ -77,8 +76,8 @@ async def test_addresses(address: str, names: _Names, resolves: Resolver) -> Non
     assert found["family"] == (socket.AF_INET6 if ":" in address else socket.AF_INET)
 
 
-async def test_the_system_is_asked() -> None:
-    """By default the system is asked. It knows localhost, and that no name ends in `.invalid`."""
+async def test_the_system_resolver_is_the_default() -> None:
+    """It knows localhost, and no name that ends in `.invalid`."""
     assert set(await _addresses(Resolver(), "localhost")) <= {"127.0.0.1", "::1"}
     with pytest.raises(OSError, match=r"."):
         await _addresses(Resolver(), "pbx.invalid")
@@ -87,7 +86,7 @@ async def test_the_system_is_asked() -> None:
 
 
 async def test_cache(names: _Names, resolves: Resolver) -> None:
-    """An answer counts for half a minute; then a move is followed."""
+    """An address is cached for half a minute."""
     for _ in range(3):
         assert await _addresses(resolves) == ["192.0.2.1"]
     assert names.asked == ["pbx.test"]
@@ -99,14 +98,14 @@ async def test_cache(names: _Names, resolves: Resolver) -> None:
     assert names.asked == ["pbx.test"] * 2
 
 
-async def test_requests_at_the_same_time_share_a_lookup(names: _Names, resolves: Resolver) -> None:
-    """Fifty requests to one name are one lookup."""
+async def test_concurrent_requests_share_a_lookup(names: _Names, resolves: Resolver) -> None:
+    """Fifty requests for one name are one lookup."""
     assert await asyncio.gather(*[_addresses(resolves) for _ in range(50)]) == [["192.0.2.1"]] * 50
     assert names.asked == ["pbx.test"]
 
 
 async def test_failure(names: _Names, resolves: Resolver) -> None:
-    """A name that is not known is asked for again after 5 s, and not for each request."""
+    """A failed lookup is repeated after 5 s, and not for each request."""
     names.answer = _UNKNOWN
     for _ in range(3):
         with pytest.raises(socket.gaierror, match="not known"):
@@ -123,7 +122,7 @@ async def test_failure(names: _Names, resolves: Resolver) -> None:
 async def test_last_known_address_while_a_lookup_fails(
     failure: Exception, names: _Names, resolves: Resolver
 ) -> None:
-    """The address of before is used for as long as no other is found; the log tells it once."""
+    """The previous address is used until another one is found, and logged once."""
     await _addresses(resolves)
     names.answer = failure
     with capture_logs() as logs:
@@ -141,7 +140,7 @@ async def test_last_known_address_while_a_lookup_fails(
 
 
 async def test_last_known_address_while_a_lookup_hangs(names: _Names, resolves: Resolver) -> None:
-    """Where an address is known, a lookup that hangs is waited for only from its start to a second later."""
+    """If an address is known, requests wait at most a second from the start of a lookup."""
     await _addresses(resolves)
     names.gate.clear()
     names.answer = "192.0.2.2"
@@ -159,7 +158,7 @@ async def test_last_known_address_while_a_lookup_hangs(names: _Names, resolves: 
 
 
 async def test_no_address_while_a_lookup_hangs(names: _Names, resolves: Resolver) -> None:
-    """Where none is known, the failure says so; an answer that comes late is used all the same."""
+    """The failure states the timeout; a late result is still used."""
     names.gate.clear()
     first = asyncio.create_task(_addresses(resolves))
     await asyncio.sleep(0)
@@ -175,7 +174,7 @@ async def test_no_address_while_a_lookup_hangs(names: _Names, resolves: Resolver
 
 
 async def test_threads_are_bounded(names: _Names, resolves: Resolver) -> None:
-    """A name that hangs has two threads at most, however often it is asked for; other names have theirs."""
+    """A hanging name has at most two threads, and other names have their own."""
     names.gate.clear()
     for _ in range(20):
         with contextlib.suppress(TimeoutError):
@@ -189,8 +188,8 @@ async def test_threads_are_bounded(names: _Names, resolves: Resolver) -> None:
     assert await _addresses(resolves, "other.test") == ["192.0.2.1"]
 
 
-async def test_a_late_answer_of_an_old_lookup(names: _Names, resolves: Resolver) -> None:
-    """A lookup that hung does not undo what a newer one has found."""
+async def test_a_late_result_of_an_old_lookup(names: _Names, resolves: Resolver) -> None:
+    """It does not replace the result of a newer one."""
     old_gate = names.gate = threading.Event()
     names.answer = "192.0.2.1"
     old = asyncio.create_task(_addresses(resolves))
@@ -210,32 +209,8 @@ async def test_a_late_answer_of_an_old_lookup(names: _Names, resolves: Resolver)
     assert await _addresses(resolves) == ["192.0.2.2"]
 
 
-async def test_with_aiohttp(names: _Names, resolves: Resolver) -> None:
-    """A session connects to what the resolver says, and says why where it says nothing."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7")
-        await writer.drain()
-        writer.close()
-
-    names.answer = "127.0.0.1"
-    connector = aiohttp.TCPConnector(resolver=resolves, use_dns_cache=False)
-    async with (
-        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
-        aiohttp.ClientSession(connector=connector) as session,
-    ):
-        port = server.sockets[0].getsockname()[1]
-        async with session.get(f"http://pbx.test:{port}") as response:
-            assert await response.read() == b"7"
-        names.answer = _UNKNOWN
-        with pytest.raises(aiohttp.ClientConnectorDNSError) as raised:
-            await session.get(f"http://other.test:{port}")
-    assert raised.value.os_error.strerror == "Name or service not known"
-
-
 def test_exit() -> None:
-    """A program ends at once although lookups hang."""
+    """A program exits at once although lookups hang."""
     program = (
         "import asyncio, contextlib, time\n"
         "from exporter.net.resolver import Resolver\n"

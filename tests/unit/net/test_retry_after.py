@@ -29,13 +29,13 @@ _NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
         ("Fri, 31 Dec 99999 23:59:59 GMT", None),
     ],
 )
-def test_what_it_asks_for(value: str | None, seconds: float | None) -> None:
-    """Seconds, or a date in any of the forms of HTTP; a date that is over is no time at all."""
+def test_seconds_and_dates(value: str | None, seconds: float | None) -> None:
+    """All date formats of HTTP are supported; a past date is 0."""
     assert retry_after(value, date=None, now=_NOW) == seconds
 
 
 def test_the_clock_of_the_server_may_be_wrong() -> None:
-    """A point in time is compared with the date of the same answer, if it has one that can be read."""
+    """A date is compared with the Date of the same response, if that is valid."""
     until = "Sun, 06 Nov 1994 08:51:37 GMT"
 
     assert retry_after(until, date="Sun, 06 Nov 1994 08:50:37 GMT", now=0) == 60
@@ -44,7 +44,7 @@ def test_the_clock_of_the_server_may_be_wrong() -> None:
 
 @given(st.text(), st.text())
 def test_nothing_is_raised(value: str, date: str) -> None:
-    """Whatever a server sends there."""
+    """Any header is accepted."""
     seconds = retry_after(value, date=date, now=_NOW)
 
     assert seconds is None or 0 <= seconds < math.inf

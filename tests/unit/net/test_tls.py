@@ -70,7 +70,7 @@ def test_flags_and_level_are_explicit() -> None:
 
 
 def test_an_authority_without_key_identifiers(authority: Authority, tmp_path: Path) -> None:
-    """What an old private authority has issued is accepted, as curl and Go do."""
+    """A certificate of an old private authority is accepted, as by curl and Go."""
     old = Authority(authority.openssl, tmp_path, "old authority", identified=False)
     server = _server(old.issue("old switch"))
     _connect(client_context(_tls(ca_file=old.certificate)), server)
@@ -78,8 +78,8 @@ def test_an_authority_without_key_identifiers(authority: Authority, tmp_path: Pa
 
 @pytest.mark.parametrize("shown", ["certificate alone", "with intermediate"])
 @pytest.mark.parametrize("trusted", ["root", "intermediate", "certificate"])
-def test_what_may_be_trusted(trusted: str, shown: str, authority: Authority, tmp_path: Path) -> None:
-    """`ca_file` may hold the root, if the chain is sent, an intermediate, or the switch's certificate."""
+def test_ca_file(trusted: str, shown: str, authority: Authority, tmp_path: Path) -> None:
+    """It may contain the root if the chain is sent, an intermediate, or the certificate of the switch."""
     root = Authority(authority.openssl, tmp_path, "root")
     between = root.intermediate("between")
     pair = between.issue("below")
@@ -96,7 +96,7 @@ def test_what_may_be_trusted(trusted: str, shown: str, authority: Authority, tmp
 
 
 def test_no_other_authority_is_trusted(authority: Authority, tmp_path: Path) -> None:
-    """A certificate is refused if its authority is not in `ca_file`, or unknown to the system."""
+    """A certificate is rejected if its authority is not in `ca_file`, or unknown to the system."""
     server = _server(Pair(authority.directory / "switch.pem", authority.directory / "switch.key"))
     other = Authority(authority.openssl, tmp_path, "other").certificate
     for tls in (_tls(ca_file=other), _tls()):
@@ -106,7 +106,7 @@ def test_no_other_authority_is_trusted(authority: Authority, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("version", ["TLS10", "TLS11"])
 def test_an_old_version(version: str, authority: Authority) -> None:
-    """`min_version` reaches a switch that speaks nothing newer; the default does not."""
+    """`min_version` allows a switch that supports nothing newer; the default does not."""
     server = _server(Pair(authority.directory / "switch.pem", authority.directory / "switch.key"))
     server.set_ciphers(_OLD)
     server.minimum_version = ssl.TLSVersion.TLSv1
@@ -117,12 +117,19 @@ def test_an_old_version(version: str, authority: Authority) -> None:
         _connect(client_context(_tls(ca_file=authority.certificate)), server)
 
 
-def test_a_short_key(authority: Authority, tmp_path: Path) -> None:
-    """The certificate of an old switch is accepted where old versions are, and else refused as too weak."""
-    pair = Pair(tmp_path / "short.pem", tmp_path / "short.key")
-    request = "req -x509 -newkey rsa:1024 -nodes -days 2 -subj /CN=short -addext subjectAltName=DNS:localhost"
+def _self_signed(authority: Authority, directory: Path, algorithm: str) -> Pair:
+    pair = Pair(directory / "own.pem", directory / "own.key")
+    request = (
+        f"req -x509 -newkey {algorithm} -nodes -days 2 -subj /CN=own -addext subjectAltName=DNS:localhost"
+    )
     files = ("-keyout", str(pair.key), "-out", str(pair.certificate))
     subprocess.run([authority.openssl, *request.split(), *files], check=True, capture_output=True)
+    return pair
+
+
+def test_a_short_key(authority: Authority, tmp_path: Path) -> None:
+    """The short key of an old switch is accepted together with old versions only."""
+    pair = _self_signed(authority, tmp_path, "rsa:1024")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.set_ciphers(_OLD)
     server.load_cert_chain(pair.certificate, pair.key)
@@ -132,11 +139,8 @@ def test_a_short_key(authority: Authority, tmp_path: Path) -> None:
 
 
 def test_a_switch_without_forward_secrecy(authority: Authority, tmp_path: Path) -> None:
-    """The ciphers are those of curl: a switch with TLS 1.2 that exchanges keys by RSA alone is reached."""
-    pair = Pair(tmp_path / "rsa.pem", tmp_path / "rsa.key")
-    request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=rsa -addext subjectAltName=DNS:localhost"
-    files = ("-keyout", str(pair.key), "-out", str(pair.certificate))
-    subprocess.run([authority.openssl, *request.split(), *files], check=True, capture_output=True)
+    """The ciphers are those of curl, so TLS 1.2 with RSA key exchange works."""
+    pair = _self_signed(authority, tmp_path, "rsa:2048")
     server = _server(pair)
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     server.set_ciphers("AES128-SHA")
@@ -149,7 +153,7 @@ def _client(tls: TlsConfiguration) -> ClientTls:
 
 
 async def test_a_changed_authority_is_used_by_the_next_request(authority: Authority, tmp_path: Path) -> None:
-    """No restart: the request after the change already trusts what the new file says."""
+    """A changed `ca_file` needs no restart."""
     file = tmp_path / "ca.pem"
     shutil.copy(Authority(authority.openssl, tmp_path, "former").certificate, file)
     server = _server(Pair(authority.directory / "switch.pem", authority.directory / "switch.key"))
@@ -169,7 +173,7 @@ async def test_a_changed_authority_is_used_by_the_next_request(authority: Author
 
 
 async def test_a_changed_client_certificate(authority: Authority, tmp_path: Path) -> None:
-    """Certificate and key change one after the other; both together are used, and nothing in between."""
+    """Certificate and key change one after the other and are used only together."""
     own, new = (authority.issue(name) for name in ("own", "new"))
     certificate, key = tmp_path / "client.pem", tmp_path / "client.key"
     server = _server(own)
@@ -219,7 +223,7 @@ def _fifo(file: Path) -> None:
 async def test_a_bad_file_keeps_the_last_good(
     spoil: Callable[[Path], object], authority: Authority, tmp_path: Path
 ) -> None:
-    """Whatever becomes of a file, requests go on with what was read before, and a later good file is used."""
+    """Requests continue with the last good file, and a later good one is used."""
     file = tmp_path / "ca.pem"
     shutil.copy(authority.certificate, file)
     tls = _client(_tls(ca_file=file))
@@ -237,7 +241,7 @@ async def test_a_bad_file_keeps_the_last_good(
 
 
 async def test_a_file_that_is_still_being_written(authority: Authority, tmp_path: Path) -> None:
-    """A bundle that ends after its first certificate is not used until it stays as it is."""
+    """A growing file is not used until it stays unchanged."""
     file = tmp_path / "ca.pem"
     shutil.copy(authority.certificate, file)
     tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, settled_after=0.2)
@@ -271,7 +275,7 @@ class _OnSlowDisk(os.PathLike[str]):
 
 
 async def test_a_disk_that_hangs(authority: Authority) -> None:
-    """Requests wait for a hanging look once, for a bounded time, and later ones not at all."""
+    """Requests wait once for a bounded time, and later ones not at all."""
     file = _OnSlowDisk(authority.certificate)
     tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, wait=0.05)
     before = await tls.context()
@@ -284,7 +288,7 @@ async def test_a_disk_that_hangs(authority: Authority) -> None:
 
 
 async def test_a_bad_file_delays_requests_once(authority: Authority, tmp_path: Path) -> None:
-    """Requests wait for changed files to settle, and not again while these stay bad."""
+    """Requests wait for changed files to settle, but not again while they stay bad."""
     file = tmp_path / "ca.pem"
     shutil.copy(authority.certificate, file)
     tls = ClientTls(_tls(ca_file=file), "switch pbx", check_every=0.0, settled_after=0.5)
@@ -303,7 +307,7 @@ async def test_a_bad_file_delays_requests_once(authority: Authority, tmp_path: P
     ids=["empty", "gone"],
 )
 async def test_files_that_are_bad_at_first(content: str | None, because: str, tmp_path: Path) -> None:
-    """Without a last good one there is an error that names the file; it can be loaded later."""
+    """Without a last good file the error names the file."""
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
@@ -312,7 +316,7 @@ async def test_files_that_are_bad_at_first(content: str | None, because: str, tm
 
 
 def test_a_key_with_a_passphrase(authority: Authority, tmp_path: Path) -> None:
-    """Nobody is asked for it on the terminal: the key cannot be used."""
+    """OpenSSL does not prompt on the terminal: the key is unusable."""
     pair = authority.issue("locked")
     locked = tmp_path / "locked.key"
     encrypt = ("pkcs8", "-topk8", "-in", str(pair.key), "-out", str(locked), "-passout", "pass:secret")

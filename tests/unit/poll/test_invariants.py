@@ -120,7 +120,7 @@ class _TableClient(Client):
     table: _Table
 
     @contextlib.asynccontextmanager
-    async def ask(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[bytes | Failure]:
+    async def send(self, request: Request, key: str, *, max_bytes: int) -> AsyncIterator[bytes | Failure]:
         """Give what the table says."""
         yield await self.table.answer(request)
 

@@ -346,7 +346,7 @@ async def test_defect_in_the_client(configured: Configured) -> None:
     class _Defective:
         url = URL("http://127.0.0.1/")
 
-        def ask(self, *_: object) -> bytes:
+        def send(self, *_: object) -> bytes:
             raise RuntimeError("defect")
 
     configuration = configured()

@@ -39,16 +39,7 @@ _KINDS = {
 }
 
 _NAMES = [
-    "pbx1",
-    "Total",
-    "error",
-    "state",
-    "maxchannels",
-    "ex_number",
-    "st_state",
-    "te_code",
-    "node",
-    "Name",
+    *("pbx1", "Total", "error", "state", "maxchannels", "ex_number", "st_state", "te_code", "node", "Name"),
 ]
 _json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -58,30 +49,8 @@ _json_values = st.recursive(
     max_leaves=12,
 )
 _PIECES = [
-    "|",
-    ":",
-    '"',
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    "-1",
-    "12",
-    "1e5",
-    "Total",
-    "pbx1",
-    "<br",
-    "/>",
-    "Warning:",
-    "line",
-    "Number|State",
-    "OK",
-    "(10",
-    "ms)",
-    "null",
-    "KO",
-    "error",
+    *("|", ":", '"', "{", "}", "[", "]", ",", "-1", "12", "1e5", "Total", "pbx1", "<br", "/>", "Warning:"),
+    *("line", "Number|State", "OK", "(10", "ms)", "null", "KO", "error"),
 ]
 _pieces = st.sampled_from(
     [*_PIECES, "\n", "\r\n", " ", "\ufeff", "No id specified", "Extension not registered"]
@@ -124,7 +93,7 @@ _counts = st.integers(0, 2**53)
 
 
 def test_every_operation_has_a_reader() -> None:
-    """An operation that no query asks cannot be added to the allow-list unnoticed."""
+    """An operation that no query sends cannot be added to the allow-list unnoticed."""
     assert READERS.keys() == set(Operation) == set(_KINDS)
 
 
@@ -132,7 +101,7 @@ def test_every_operation_has_a_reader() -> None:
 def test_any_bytes_give_an_answer_or_a_failure(
     operation: Operation, body: bytes, settings: dict[str, object]
 ) -> None:
-    """No body raises; what comes is an answer of the operation's own kind, or a failure of five reasons."""
+    """No body raises: it gives an answer of the operation's type, or a failure with one of five reasons."""
     outcome = decode(operation, body, settings)
     if isinstance(outcome, Failure):
         assert outcome.reason in {
@@ -149,10 +118,8 @@ def test_any_bytes_give_an_answer_or_a_failure(
 
 
 @given(_operations, _bodies, _settings)
-def test_details_can_be_shown_anywhere(
-    operation: Operation, body: bytes, settings: dict[str, object]
-) -> None:
-    """The detail of a failure is one line that can be printed, whatever control characters came."""
+def test_details_are_printable(operation: Operation, body: bytes, settings: dict[str, object]) -> None:
+    """The detail of a failure is one printable line."""
     outcome = decode(operation, body, settings)
     if isinstance(outcome, Failure):
         assert outcome.detail.isprintable()
@@ -163,7 +130,7 @@ def test_details_can_be_shown_anywhere(
     st.sampled_from(["{}", '"{}"', '{{"{}": 1}}', '{{"pbx1": "{}"}}', '{{"error": "{}"}}', "{}:1|{}:2"]),
 )
 def test_details_quote_little(operation: Operation, shape: str) -> None:
-    """Whatever the shape, a failure quotes at most 120 characters of the body, and of a list none."""
+    """A failure quotes at most 120 characters of the body, and none of a list."""
     outcome = decode(
         operation, shape.replace("{}", "ж щ" * 400).replace("{{", "{").replace("}}", "}").encode()
     )
@@ -182,8 +149,8 @@ def test_details_quote_little(operation: Operation, shape: str) -> None:
         ("<b>Warning</b>: odd <i>n</i>", '"Warning: odd n"'),
     ],
 )
-def test_details_quote_what_came(body: str, shown: str) -> None:
-    """Whoever is to mend it sees what the switch said, unless the answer is private."""
+def test_details_quote_the_response(body: str, shown: str) -> None:
+    """They show what the switch returned, unless the response is private."""
     for operation in (operation for operation in Operation if not endpoint_of(operation).private):
         outcome = decode(operation, body.encode())
         assert isinstance(outcome, Failure)
@@ -192,7 +159,7 @@ def test_details_quote_what_came(body: str, shown: str) -> None:
 
 @given(st.dictionaries(_node_names, _counts, min_size=1), _counts | st.none())
 def test_counts_survive_json(nodes: dict[str, int], total: int | None) -> None:
-    """Any node name and count, with or without a total, comes back from JSON as it went in."""
+    """Node names, counts and a total are read exactly from JSON."""
     sent = nodes if total is None else {**nodes, "Total": total}
     for body in (
         json.dumps(sent),
@@ -206,7 +173,7 @@ def test_counts_survive_json(nodes: dict[str, int], total: int | None) -> None:
     st.dictionaries(_plain_names, _counts, min_size=1), _counts | st.none(), st.sampled_from(["|", "|\r\n"])
 )
 def test_counts_survive_plain(nodes: dict[str, int], total: int | None, end: str) -> None:
-    """Any node name without a separator, and its count, comes back from the plain form as it went in."""
+    """Node names, counts and a total are read exactly from the plain form."""
     sent = nodes if total is None else {"Total": total, **nodes}
     body = "|".join(f"{name}:{count}" for name, count in sent.items()) + end
     assert decode(Operation.COUNT_CHANNELS, body.encode()) == Counts(total, nodes)
@@ -219,7 +186,7 @@ def test_counts_survive_plain(nodes: dict[str, int], total: int | None, end: str
     st.sampled_from([None, "pbx1"]),
 )
 def test_the_total_is_never_a_node(entries: dict[str, int], total_name: str | None) -> None:
-    """Whatever the total is called, and whatever its value, it is not among the nodes."""
+    """The total is not among the nodes, whatever its name and value."""
     outcome = decode(Operation.COUNT_PEERS, json.dumps(entries).encode(), {"total_name": total_name})
     if isinstance(outcome, Counts):
         assert outcome.nodes is not None
@@ -232,7 +199,7 @@ def test_the_total_is_never_a_node(entries: dict[str, int], total_name: str | No
     st.sampled_from(_LISTS), _damaged(), st.text("abcdefgh", min_size=12, max_size=12), st.integers(0, 3000)
 )
 def test_no_list_is_quoted(operation: Operation, body: bytes, secret: str, at: int) -> None:
-    """Of a damaged list, no text of the body is in the detail of the failure."""
+    """The failure of a damaged list contains no text of its body."""
     outcome = decode(operation, body[:at] + secret.encode() + body[at:])
     if isinstance(outcome, Failure):
         assert secret not in outcome.detail
@@ -240,7 +207,7 @@ def test_no_list_is_quoted(operation: Operation, body: bytes, secret: str, at: i
 
 @given(st.text("abcdefgh", min_size=12, max_size=12), st.sampled_from(["INUSE", "MARTIAN", "", None]))
 def test_credentials_are_dropped(secret: str, word: str | None) -> None:
-    """Nothing but the columns that are kept survives in an answer."""
+    """An answer contains only the columns that are kept."""
     others = {"password": secret, "Description": secret, "nested": {"te_password": [secret]}}
     kept = {
         "ex_number": "100",
@@ -257,8 +224,8 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_the_largest_answers_of_nothing_are_survived(operation: Operation) -> None:
-    """Megabytes of one character fail in linear time, without an exception."""
+def test_megabytes_of_one_character(operation: Operation) -> None:
+    """They fail in linear time, without an exception."""
     for filling in (b"[", b'{"a":', b"<", b"|", b"1", b" ", b"a:1|", b'"'):
         outcome = decode(operation, filling * (500_000 // len(filling)), {"pattern": Pattern(r"(-?\d+)")})
         assert isinstance(outcome, Failure)

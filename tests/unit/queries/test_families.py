@@ -50,7 +50,7 @@ from exporter.store import Values
     ],
 )
 def test_table(query: Query, scope: Scope, answer: Answer, expected: dict[Metric, Values]) -> None:
-    """Each answer fills the families that section 3 of the design names, in their units."""
+    """Each answer fills the metrics of section 3 of the design, in their units."""
     spec = QUERIES[query]
     fills = spec.endpoint(spec.section(), scope).fills
     assert fills is not None

@@ -51,8 +51,8 @@ _CASES = [
 
 
 @pytest.mark.parametrize(("entry", "operation"), _CASES)
-def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operation) -> None:
-    """Each file decodes to exactly the answer, or fails for exactly the reason, that the index gives."""
+def test_every_response_gives_the_outcome_of_the_index(entry: Entry, operation: Operation) -> None:
+    """Each file is decoded to exactly the answer, or fails with exactly the reason, in the index."""
     outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _settings(entry))
     if isinstance(outcome, Failure):
         assert outcome.reason.value == entry.get("failure"), outcome
@@ -74,14 +74,14 @@ def test_every_answer_gives_what_the_index_says(entry: Entry, operation: Operati
     ids=lambda entry: str(entry["file"]),
 )
 def test_no_outcome_of_a_list_shows_a_credential(entry: Entry) -> None:
-    """Whatever comes of a list, also where it is taken for another one, no credential in it is shown."""
+    """No credential of a list is shown, even if it is decoded as another one."""
     body = (_ANSWERS / entry["file"]).read_bytes()
     for operation in _GROUPS["lists"]:
         assert "must-not-show" not in repr(decode(operation, body, _settings(entry))).casefold()
 
 
 def test_details_of_lists_say_what_is_wrong() -> None:
-    """A failure of a list names the row or column at fault, although it quotes nothing."""
+    """The failure of a list names the wrong row or column, without quoting it."""
     entries = [entry for entry in _INDEX if entry["file"].startswith("lists/") and "detail" in entry]
     assert entries
     for entry in entries:
@@ -98,7 +98,7 @@ def test_index_and_files_agree() -> None:
 
 
 def test_index_is_well_formed() -> None:
-    """Every entry says what it is, how sure that is, and one outcome."""
+    """Every entry has a description, a certainty and one outcome."""
     for entry in _INDEX:
         assert entry.keys() <= {
             *("file", "about", "certainty", "source", "form", "operations"),
@@ -115,7 +115,7 @@ def test_index_is_well_formed() -> None:
 @pytest.mark.parametrize("form", ["plain", "json"])
 @pytest.mark.parametrize("operation", Operation)
 def test_every_operation_has_answers_in_both_forms(operation: Operation, form: str) -> None:
-    """No decoder goes without a plain and a JSON answer that is not merely a fault."""
+    """Every decoder has a plain and a JSON response that is not only a fault."""
     found = [
         entry
         for entry in _INDEX

@@ -64,14 +64,14 @@ def _spec(**more: Any) -> QuerySpec[Any]:
         },
     ],
 )
-def test_an_incomplete_query_is_an_error_at_once(more: dict[str, Any]) -> None:
-    """Nobody finds out in production what was forgotten in a module."""
+def test_an_incomplete_query_is_an_error_at_import(more: dict[str, Any]) -> None:
+    """An omission in a module cannot reach production."""
     with pytest.raises(TypeError, match="query calls: "):
         _spec(**more)
 
 
-def test_an_endpoint_says_what_it_fills_and_how_it_is_read() -> None:
-    """None of this has a default: a query that fills nothing says so."""
+def test_an_incomplete_endpoint_is_an_error_at_import() -> None:
+    """`fills` and the reader have no default."""
     with pytest.raises(TypeError, match="fills"):
         Endpoint(operation=Operation.COUNT_CALLS, value=_quoting)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="either"):
@@ -102,8 +102,8 @@ def test_an_endpoint_says_what_it_fills_and_how_it_is_read() -> None:
         lambda text, _: Failure(Reason.REJECTED, quoted(text)),
     ],
 )
-def test_an_answer_is_private_unless_its_query_says_otherwise(body: str, value: Any) -> None:
-    """However its reader quotes it, nothing of it is in a failure, nor in what is shown."""
+def test_responses_are_private_by_default(body: str, value: Any) -> None:
+    """Nothing of one is in a failure or an excerpt, even if its reader quotes it."""
     endpoint = _endpoint(value=value)
     outcome = endpoint.decode(body.encode(), _OfSwitch())
     assert isinstance(outcome, Failure)
@@ -112,8 +112,8 @@ def test_an_answer_is_private_unless_its_query_says_otherwise(body: str, value: 
     assert "hunter2" not in endpoint.excerpt(body.encode(), 1000)
 
 
-def test_what_is_told_of_skipped_entries_is_private_too() -> None:
-    """The reader of a private answer may quote an entry that it skips; only the count of them is told."""
+def test_skipped_entries_of_a_private_response_are_not_quoted() -> None:
+    """Only their number is returned, even if the reader quotes an entry."""
     skipped = Skipped(2, 1, f"the entry {_SECRET} cannot be read")
     read = Counts(None, {"pbx1": 3}, skipped=skipped)
     answer = _endpoint(value=lambda *_: read).decode(b"pbx1|3", _OfSwitch())
@@ -124,8 +124,8 @@ def test_what_is_told_of_skipped_entries_is_private_too() -> None:
     assert _endpoint(value=lambda *_: read, private=False).decode(b"pbx1|3", _OfSwitch()) == read
 
 
-def test_only_what_was_looked_at_is_shown() -> None:
-    """The answers of these operations are values, and hold no credentials (wire notes 2026-10)."""
+def test_only_reviewed_operations_are_shown() -> None:
+    """Their responses are values without credentials (wire notes 2026-10)."""
     shown = {
         endpoint.operation for spec in QUERIES.values() for endpoint in spec.endpoints if not endpoint.private
     }
@@ -136,7 +136,7 @@ def test_only_what_was_looked_at_is_shown() -> None:
 
 
 def test_the_table_has_each_query_once() -> None:
-    """One that is missing, twice, or walks in step with another one is an error at once."""
+    """A query that is missing, listed twice or in step with another one is an error."""
     specs = list(QUERIES.values())
     assert list(table(*reversed(specs))) == list(Query)
     for wrong in (specs[1:], [*specs, specs[0]]):
@@ -147,8 +147,8 @@ def test_the_table_has_each_query_once() -> None:
         table(replace(peers, start=QUERIES[Query.CALLS].start), *others)
 
 
-def test_an_endpoint_is_found_by_what_was_asked() -> None:
-    """Also for a request that an earlier configuration sent."""
+def test_the_endpoint_of_a_request() -> None:
+    """It is found even for a request of an earlier configuration."""
     registrations = QUERIES[Query.REGISTRATIONS]
     assert registrations.of(Request(Operation.EXTENSIONS, tenant="ACME")).private
     assert registrations.of(Request(Operation.PEERS)).rows is not None
@@ -159,7 +159,15 @@ def test_an_endpoint_is_found_by_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize("query", Query)
-def test_how_large_an_answer_may_be(query: Query) -> None:
-    """Values have 8 MiB, lists 64 (design, section 5)."""
+def test_size_limits(query: Query) -> None:
+    """A value may have 8 MiB, a list 64 (design, section 5)."""
     for endpoint in QUERIES[query].endpoints:
         assert endpoint.max_bytes == (64 if endpoint.rows else 8) * 2**20
+
+
+def test_operations_without_a_query_are_an_error() -> None:
+    """The allow-list contains no operation, and no scope of one, that no query uses."""
+    calls, others = QUERIES[Query.CALLS], [spec for spec in QUERIES.values() if spec.query is not Query.CALLS]
+    without_tenants = replace(calls, tenant=None, start=None, section=_OfSwitch)
+    with pytest.raises(TypeError, match="no query sends COUNT_CALLS for a tenant"):
+        table(without_tenants, *others)

@@ -18,21 +18,21 @@ def _tenants(text: str) -> Tenants | Failure:
         *[("0", False), (0, False), (False, False), ("", False), (None, False), ("off", False)],
     ],
 )
-def test_ways_of_being_disabled(cell: object, disabled: bool) -> None:  # noqa: FBT001 -- the expectation of a case
-    """Each known way of saying yes or no is understood."""
+def test_words_for_disabled(cell: object, disabled: bool) -> None:  # noqa: FBT001 -- the expectation of a case
+    """Each known word for yes and no is understood."""
     outcome = _tenants(json.dumps([{"te_code": "A", "te_disabled": cell}]))
     assert isinstance(outcome, Tenants)
     assert outcome.rows[0].disabled is disabled
 
 
 @pytest.mark.parametrize("cell", ["2", "perhaps", 2, 1.0, [1]])
-def test_no_tenant_is_guessed_to_be_disabled(cell: object) -> None:
-    """Any other word is no answer to that; a list of nothing else is a failure."""
+def test_unknown_words_for_disabled(cell: object) -> None:
+    """Any other word is unreadable; a list of nothing else is a failure."""
     assert isinstance(_tenants(json.dumps([{"te_code": "A", "te_disabled": cell}])), Failure)
 
 
-def test_a_tenant_that_is_not_known_to_be_disabled() -> None:
-    """It is in the list, so it has not left, and nobody guesses."""
+def test_a_tenant_with_an_unreadable_disabled() -> None:
+    """It is in the list, so it has not left."""
     outcome = _tenants('[{"te_code": "A", "te_disabled": "perhaps"}, {"te_code": "B"}]')
     assert isinstance(outcome, Tenants)
     assert [(row.code, row.disabled) for row in outcome.rows] == [("A", None), ("B", False)]

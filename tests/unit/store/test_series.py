@@ -6,8 +6,8 @@ from exporter.store.series import CopyOnWrite, SeriesLimit, SeriesTable
 _NODES = catalogue.NODE_CHANNELS
 
 
-def test_a_snapshot_stays_as_it_is() -> None:
-    """Whatever is set, replaced or removed after a snapshot is in the next one alone, in the same order."""
+def test_a_snapshot_does_not_change() -> None:
+    """Later changes are only in the next snapshot, in the same order."""
     values: CopyOnWrite[str] = CopyOnWrite()
     for tenant in ("A", "B"):
         values.put(tenant, "old")
@@ -23,8 +23,8 @@ def test_a_snapshot_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("change", ["put", "remove"])
-def test_every_snapshot_is_of_its_moment(change: str) -> None:
-    """Also where changes and snapshots take turns."""
+def test_alternating_changes_and_snapshots(change: str) -> None:
+    """Each snapshot has the values of its time."""
     values: CopyOnWrite[int] = CopyOnWrite()
     snapshots = []
     for number in range(3):
@@ -36,8 +36,8 @@ def test_every_snapshot_is_of_its_moment(change: str) -> None:
     assert snapshots == ([{"A": 0}, {"A": 1}, {"A": 2}] if change == "put" else [{}, {}, {}])
 
 
-def test_what_is_the_same_keeps_its_identity() -> None:
-    """An equal value, or the removal of what is not there, changes neither the value nor the snapshot."""
+def test_an_equal_value_keeps_its_identity() -> None:
+    """Setting an equal value, or removing a missing one, changes neither value nor snapshot."""
     values: CopyOnWrite[list[int]] = CopyOnWrite()
     value = [1]
     values.put("A", value)
@@ -57,7 +57,7 @@ def _table() -> SeriesTable:
 
 
 def test_series_are_counted() -> None:
-    """Each line is one, of every family and part; what is replaced or removed counts no more."""
+    """Each line is one series; replaced and removed ones do not count."""
     table = _table()
     table.set((catalogue.CHANNELS, "", ""), 1)
     table.set((_NODES, "", "n1"), {"n1": 1, "n2": 2})
@@ -75,8 +75,8 @@ def test_series_are_counted() -> None:
     assert table.snapshot(catalogue.CHANNELS) == {}
 
 
-def test_long_lines_are_a_load_until_they_are_gone() -> None:
-    """The load is measured in bytes where lines are long, and what is replaced or removed is no load."""
+def test_long_lines_count_as_several_series() -> None:
+    """Replaced and removed ones do not count."""
     table = _table()
     place = (_NODES, "", "")
     table.set(place, {"n" * 2000: 1})
@@ -91,8 +91,8 @@ def test_long_lines_are_a_load_until_they_are_gone() -> None:
     assert (table.series, table.load) == (0, 0)
 
 
-def test_nothing_is_left_of_a_part_that_is_gone() -> None:
-    """A switch whose nodes have new names every day leaves nothing behind, and old snapshots stay."""
+def test_a_removed_part_leaves_nothing() -> None:
+    """Nodes with new names every day do not accumulate, and old snapshots stay."""
     table = _table()
     for day in range(3):
         node = f"node-{day}"
@@ -108,8 +108,8 @@ _WATCHED = (catalogue.EXTENSION_WATCHED, "A", "")
 _PHONES = (catalogue.EXTENSION_REGISTERED, "A", "")
 
 
-def test_what_is_dropped_is_what_the_newest_values_lack() -> None:
-    """A phone that is watched stays; one that left, or values that are removed, need no room."""
+def test_what_is_dropped_follows_the_newest_values() -> None:
+    """A watched phone stays; removed values are not counted as dropped."""
     limit = SeriesLimit(3)
     table = SeriesTable("pbx", limit)
     table.set(_WATCHED, {"100": 1})
@@ -128,8 +128,8 @@ def test_what_is_dropped_is_what_the_newest_values_lack() -> None:
     assert not table.is_dropped([_PHONES])
 
 
-def test_long_lines_that_are_dropped_need_as_much_room_as_they_have() -> None:
-    """The load of what is dropped is that of its own lines, without those that stay."""
+def test_the_load_of_dropped_lines() -> None:
+    """It is the load of the dropped lines, without those that stay."""
     limit = SeriesLimit(20)
     table = SeriesTable("pbx", limit)
     kept, dropped = "k" * 1950, "d" * 1950

@@ -1,24 +1,15 @@
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.store.series import SeriesLimit, load_of
+from exporter.store.series import SeriesLimit
 
 _PHONES = catalogue.EXTENSION_REGISTERED
 _BY_NODE = catalogue.TENANT_NODE_CHANNELS
 _FIGURE = catalogue.TENANT_CHANNELS
 
 
-def test_nothing_is_dropped_while_all_fits() -> None:
-    """As many series as allowed are not too many."""
-    limit = SeriesLimit(100)
-
-    assert not limit.tighten(100)
-    assert not limit.is_limited
-    assert not limit.drops(_PHONES, "A")
-
-
 def test_rank_by_rank() -> None:
-    """Each step names the families that go with it, and after the last there is nothing more to drop."""
+    """Each step returns the metrics of one rank, and after the last there is nothing more to drop."""
     limit = SeriesLimit(100)
 
     order = (
@@ -40,8 +31,8 @@ def test_rank_by_rank() -> None:
     assert limit.drops(catalogue.QUERY_SUCCESS, "") is False
 
 
-def test_every_family_that_a_switch_can_let_grow_has_a_rank() -> None:
-    """What has none is as long as the configuration, or one series a query."""
+def test_every_metric_that_a_switch_can_let_grow_has_a_rank() -> None:
+    """The others are bounded by the configuration, or have one series per query."""
     limit = SeriesLimit(0)
     ranked = set().union(*iter(lambda: limit.tighten(1), frozenset()))
     growing = {metric for metric in catalogue.METRICS if {"tenant", "node"} & {*metric.labels}}
@@ -49,15 +40,9 @@ def test_every_family_that_a_switch_can_let_grow_has_a_rank() -> None:
     assert growing - ranked == {catalogue.EXTENSION_WATCHED, catalogue.NODE_CHANNELS_LIMIT}
 
 
-def test_very_long_lines_count_for_more() -> None:
-    """So that labels of hundreds of characters take no more memory than usual ones."""
-    assert load_of(10, 800) == 10
-    assert (load_of(1, 511), load_of(1, 512)) == (1, 2)
-
-
 @pytest.mark.parametrize(("series", "comes_back"), [(40, True), (41, False)])
-def test_it_comes_back_with_room_to_spare(series: int, *, comes_back: bool) -> None:
-    """What was dropped is counted, and a tenth of the room stays free."""
+def test_a_rank_comes_back_below_nine_tenths_of_the_limit(series: int, *, comes_back: bool) -> None:
+    """Dropped series count for what would fit."""
     limit = SeriesLimit(100)
     limit.tighten(101)
     limit.note_dropped((_PHONES, "A", ""), 30)
@@ -71,8 +56,8 @@ def test_it_comes_back_with_room_to_spare(series: int, *, comes_back: bool) -> N
     assert not limit.has_dropped((_PHONES, "A", ""))
 
 
-def test_what_the_configuration_says_of_tenants_has_to_be_set_again() -> None:
-    """No answer brings it back, so it is told when there is room for it, and for no other rank."""
+def test_values_from_the_configuration_have_to_be_set_again() -> None:
+    """No response brings them back, so `relax` reports it, and only for that rank."""
     limit = SeriesLimit(100)
     while not limit.drops(catalogue.TENANT_INFO, "A"):
         limit.tighten(101)
@@ -87,14 +72,14 @@ def test_what_the_configuration_says_of_tenants_has_to_be_set_again() -> None:
     assert not limit.is_limited
 
 
-def test_tenants_that_left_need_no_room() -> None:
-    """What was dropped of them is forgotten, and of the others it is not."""
+def test_removed_tenants_do_not_count() -> None:
+    """What was dropped of the others still counts."""
     limit = SeriesLimit(100)
     limit.tighten(101)
     for tenant in ("A", "B"):
         limit.note_dropped((_PHONES, tenant, ""), 45)
 
-    limit.forget({"A"})
+    limit.remove({"A"})
 
     assert [limit.has_dropped((_PHONES, tenant, "")) for tenant in ("A", "B")] == [False, True]
     limit.relax(45)
