@@ -20,7 +20,10 @@ _HIGHEST_PORT = 65_535
 
 _Command = Callable[[argparse.Namespace], int]
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- it has no public name
-_Flag = Mapping[str, Any]
+
+_FILE: Mapping[str, Any] = {"type": Path, "metavar": "FILE"}
+_KEEP: Mapping[str, Any] = {"default": argparse.SUPPRESS}
+"""For a flag that may also precede the command: it keeps the value that was given there."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,34 +34,35 @@ def parser() -> argparse.ArgumentParser:
         "Without a command, it polls the configured switches and serves /metrics.",
         allow_abbrev=False,
     )
-    main.add_argument(
-        "--version",
-        action="version",
-        version=f"softswitch-exporter {__version__} (Python {platform.python_version()})",
-    )
+    version = f"softswitch-exporter {__version__} (Python {platform.python_version()})"
+    main.add_argument("--version", action="version", version=version)
     _add_daemon_flags(main)
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
     _add_probe(commands)
     _add_healthcheck(commands)
-    simulate = _add_command(commands, "simulate", "run a simulated switch", _module("exporter.cli.simulate"))
-    simulator.add_arguments(simulate)
+    simulator.add_arguments(_command(commands, "simulate", "run a simulated switch", _module("simulate")))
     _add_demo(commands)
     _add_test_alert(commands)
     return main
 
 
-def _add_command(commands: _Commands, name: str, summary: str, run: _Command) -> argparse.ArgumentParser:
+def _command(commands: _Commands, name: str, summary: str, run: _Command) -> argparse.ArgumentParser:
     description = f"{summary[0].upper()}{summary[1:]}."
     command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
     command.set_defaults(run=run)
     return command
 
 
+def _flag(command: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:  # noqa: ANN401 -- argparse's
+    """Add a flag; ``--web.config.file`` is ``web_config_file`` in the namespace."""
+    command.add_argument(name, dest=re.sub(r"[.-]", "_", name.strip("-")), help=text, **options)
+
+
 def _module(name: str) -> _Command:
     """Return a command that imports its module when it runs: ``--help`` needs no library."""
 
     def run(arguments: argparse.Namespace) -> int:
-        status: int = importlib.import_module(name).run(arguments)
+        status: int = importlib.import_module(f"exporter.cli.{name}").run(arguments)
         return status
 
     return run
@@ -70,156 +74,89 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
             main.error("--config.file is required; `softswitch-exporter demo` needs no configuration")
         _set_default_address(arguments)
         if arguments.config_check:
-            return _module("exporter.cli.check")(arguments)
+            return _module("check")(arguments)
         # It would end the process until the daemon installs its handler.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        return _module("exporter.cli.daemon")(arguments)
+        return _module("daemon")(arguments)
 
     main.set_defaults(run=run)
-    main.add_argument("--config.file", **_CONFIG_FILE, help="configuration file")
-    main.add_argument(
-        "--config.check",
-        dest="config_check",
-        action="store_true",
-        help="validate the configuration, print the polling plan, and exit",
+    check = "validate the configuration, print the polling plan, and exit"
+    address = f"address to listen on; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})"
+    tls = "TLS and basic authentication, in the format of Prometheus's exporter-toolkit"
+    path = "path of the metrics (default: /metrics)"
+    url = (
+        "URL that browsers use, for example of a reverse proxy: the status page and /-/reload also accept "
+        "requests for its host"
     )
-    _add_web_flags(main)
-    main.add_argument(
-        "--log.level",
-        dest="log_level",
-        choices=LEVELS,
-        default="info",
-        help="lowest level to log (default info)",
-    )
-    main.add_argument(
-        "--log.format",
-        dest="log_format",
-        choices=("logfmt", "json"),
-        default="logfmt",
-        help="log format (default logfmt)",
-    )
+    lifecycle = "enable POST /-/reload, which reloads the configuration like SIGHUP"
+    formats = ("logfmt", "json")
+    _flag(main, "--config.file", "configuration file", **_FILE)
+    _flag(main, "--config.check", check, action="store_true")
+    _flag(main, "--web.listen-address", address, **_LISTEN_ADDRESS)
+    _flag(main, "--web.config.file", tls, **_FILE)
+    _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")
+    _flag(main, "--web.external-url", url, type=_external_url, metavar="URL")
+    _flag(main, "--web.enable-lifecycle", lifecycle, action="store_true")
+    _flag(main, "--log.level", "lowest level to log (default: info)", choices=LEVELS, default="info")
+    _flag(main, "--log.format", "log format (default: logfmt)", choices=formats, default="logfmt")
 
 
-def _add_web_flags(main: argparse.ArgumentParser) -> None:
-    main.add_argument(
-        "--web.listen-address",
-        **_LISTEN_ADDRESS,
-        help=f"address to listen on; may be repeated (default {DEFAULT_LISTEN_ADDRESS})",
-    )
-    main.add_argument(
-        "--web.config.file",
-        **_WEB_CONFIG_FILE,
-        help="TLS and basic authentication, in the format of Prometheus's exporter-toolkit",
-    )
-    main.add_argument(
-        "--web.telemetry-path",
-        dest="telemetry_path",
-        type=_path,
-        default="/metrics",
-        metavar="PATH",
-        help="path of the metrics (default /metrics)",
-    )
-    main.add_argument(
-        "--web.external-url",
-        dest="external_url",
-        type=_external_url,
-        metavar="URL",
-        help="URL that browsers use, for example of a reverse proxy: the status page and /-/reload also "
-        "accept requests for its host",
-    )
-    main.add_argument(
-        "--web.enable-lifecycle",
-        dest="enable_lifecycle",
-        action="store_true",
-        help="enable POST /-/reload, which reloads the configuration like SIGHUP",
-    )
-
-
-# A flag of a command may also precede it: SUPPRESS keeps the value that was given there.
 def _add_healthcheck(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace) -> int:
         _set_default_address(arguments)
-        return _module("exporter.cli.healthcheck")(arguments)
+        return _module("healthcheck")(arguments)
 
-    command = _add_command(commands, "healthcheck", "check whether the local exporter is healthy", run)
-    command.add_argument(
-        "--web.listen-address",
-        **_LISTEN_ADDRESS,
-        default=argparse.SUPPRESS,
-        help=f"same value as the exporter's flag (default {DEFAULT_LISTEN_ADDRESS})",
-    )
-    command.add_argument(
-        "--web.config.file",
-        **_WEB_CONFIG_FILE,
-        default=argparse.SUPPRESS,
-        help="same value as the exporter's flag; decides between HTTP and HTTPS",
-    )
+    command = _command(commands, "healthcheck", "check whether the local exporter is healthy", run)
+    address = f"same value as the exporter's flag (default: {DEFAULT_LISTEN_ADDRESS})"
+    tls = "same value as the exporter's flag; decides between HTTP and HTTPS"
+    _flag(command, "--web.listen-address", address, **_LISTEN_ADDRESS, **_KEEP)
+    _flag(command, "--web.config.file", tls, **_FILE, **_KEEP)
 
 
 def _add_probe(commands: _Commands) -> None:
     summary = "query a switch once, show the responses, and suggest settings"
-    command = _add_command(commands, "probe", summary, _module("exporter.cli.probe"))
-    command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
-    command.add_argument(
-        "--switch", metavar="NAME", type=_text, help="switch to query; required if there are several"
+    command = _command(commands, "probe", summary, _module("probe"))
+    query = (
+        "run only this query (default: all enabled queries, with one tenant and one extension, and a "
+        "summary); registrations tries every source"
     )
-    command.add_argument(
-        "--query",
-        choices=[query.value for query in Query],
-        help="run only this query (default: all enabled queries, with one tenant and one extension, and a "
-        "summary); registrations tries every source",
-    )
-    command.add_argument(
-        "--tenant", metavar="CODE", type=_text, help="query this tenant instead of the installation"
-    )
-    command.add_argument(
-        "--extension",
-        metavar="NUMBER",
-        type=_text,
-        help="query this extension of the tenant, from the configured source",
-    )
+    tenant = "query this tenant instead of the installation"
+    extension = "query this extension of the tenant, from the configured source"
+    _flag(command, "--config.file", "configuration file", **_FILE, **_KEEP)
+    _flag(command, "--switch", "switch to query; required if there are several", metavar="NAME", type=_text)
+    _flag(command, "--query", query, choices=[each.value for each in Query])
+    _flag(command, "--tenant", tenant, metavar="CODE", type=_text)
+    _flag(command, "--extension", extension, metavar="NUMBER", type=_text)
 
 
 def _add_demo(commands: _Commands) -> None:
     summary = "run the exporter against a simulated switch"
-    command = _add_command(commands, "demo", summary, _module("exporter.cli.demo"))
-    command.add_argument(
-        "--port", type=_port, default=10390, help="port of the exporter; 0 picks a free one (default 10390)"
-    )
-    command.add_argument(
-        "--simulator-port",
-        type=_port,
-        default=10391,
-        help="port of the simulated switch; 0 picks a free one (default 10391)",
-    )
-    command.add_argument("--seed", type=int, default=1, help="seed of the simulated data (default 1)")
+    command = _command(commands, "demo", summary, _module("demo"))
+    port = "port of the exporter; 0 is any free port (default: 10390)"
+    simulator_port = "port of the simulated switch; 0 is any free port (default: 10391)"
+    seed = "random seed; the same seed makes the same switch (default: 1)"
+    _flag(command, "--port", port, type=_port, default=10390)
+    _flag(command, "--simulator-port", simulator_port, type=_port, default=10391)
+    _flag(command, "--seed", seed, type=int, default=1)
 
 
 def _add_test_alert(commands: _Commands) -> None:
     summary = "send a test alert to every configured Alertmanager, then resolve it"
-    command = _add_command(commands, "test-alert", summary, _module("exporter.cli.testalert"))
-    command.add_argument("--config.file", **_CONFIG_FILE, default=argparse.SUPPRESS)
-    command.add_argument(
-        "--severity",
-        choices=("critical", "warning", "info"),
-        default="warning",
-        help="severity label of the alert, which Alertmanager routes by (default warning)",
-    )
-    command.add_argument(
-        "--hold",
-        type=_up_to_an_hour,
-        default=10.0,
-        metavar="SECONDS",
-        help="how long the alert fires before it is resolved (default 10)",
-    )
+    command = _command(commands, "test-alert", summary, _module("testalert"))
+    severity = "severity label of the alert, which Alertmanager routes by (default: warning)"
+    severities = ("critical", "warning", "info")
+    hold = "how long the alert fires before it is resolved (default: 10)"
+    _flag(command, "--config.file", "configuration file", **_FILE, **_KEEP)
+    _flag(command, "--severity", severity, choices=severities, default="warning")
+    _flag(command, "--hold", hold, type=_up_to_an_hour, default=10.0, metavar="SECONDS")
 
 
 def _set_default_address(arguments: argparse.Namespace) -> None:
-    if arguments.listen_addresses is None:
-        arguments.listen_addresses = [listen_address(DEFAULT_LISTEN_ADDRESS)]
+    if arguments.web_listen_address is None:
+        arguments.web_listen_address = [_listen_address(DEFAULT_LISTEN_ADDRESS)]
 
 
-def listen_address(text: str) -> tuple[str | None, int]:
+def _listen_address(text: str) -> tuple[str | None, int]:
     """Parse ``host:port``, ``[ipv6]:port`` or ``:port``; the host is None for every interface."""
     host, colon, port = text.rpartition(":")
     if not colon or not _is_port(port):
@@ -229,14 +166,7 @@ def listen_address(text: str) -> tuple[str | None, int]:
     return host.removeprefix("[").removesuffix("]") or None, int(port)
 
 
-_CONFIG_FILE: _Flag = {"dest": "config_file", "type": Path, "metavar": "FILE"}
-_WEB_CONFIG_FILE: _Flag = {"dest": "web_config_file", "type": Path, "metavar": "FILE"}
-_LISTEN_ADDRESS: _Flag = {
-    "dest": "listen_addresses",
-    "type": listen_address,
-    "action": "append",
-    "metavar": "[HOST]:PORT",
-}
+_LISTEN_ADDRESS: Mapping[str, Any] = {"type": _listen_address, "action": "append", "metavar": "[HOST]:PORT"}
 
 
 def _port(text: str) -> int:

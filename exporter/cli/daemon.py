@@ -23,11 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
     raise_descriptor_limit()
     settings = app.Settings(
         load=lambda: load(arguments.config_file, os.environ),
-        listen_addresses=arguments.listen_addresses,
-        telemetry_path=arguments.telemetry_path,
-        enable_lifecycle=arguments.enable_lifecycle,
+        listen_addresses=arguments.web_listen_address,
+        telemetry_path=arguments.web_telemetry_path,
+        enable_lifecycle=arguments.web_enable_lifecycle,
         web_config_file=arguments.web_config_file,
-        external_url=arguments.external_url,
+        external_url=arguments.web_external_url,
         log_lines_dropped=lambda: output.dropped if output else 0,
     )
     try:

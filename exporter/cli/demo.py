@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import os
-import signal
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import logs
 from exporter.app import Settings, running
+from exporter.cli.simulate import simulating
 from exporter.config import load
-from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.metrics import catalogue
 from exporter.output import never_block
 from exporter.simulator.request import Keys
-from exporter.simulator.server import RunningSimulator, create_application, start
+from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.world import World
 
 _HOST = "127.0.0.1"
@@ -60,20 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _demo(arguments: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     mask = Mask()
     logs.configure("warning", "logfmt", mask)
     world = World(tenants=5, extensions=_EXTENSIONS, seed=arguments.seed, speed=120)
-    try:
-        simulator = await start(_HOST, arguments.simulator_port, create_application(world))
-    except OSError as error:
-        raise StartError(
-            f"cannot listen on {_HOST}:{arguments.simulator_port}: {os.strerror(error.errno or 0)}; "
-            "choose another port with --simulator-port"
-        ) from error
-    try:
+    address = (_HOST, arguments.simulator_port)
+    async with simulating(address, create_application(world), "--simulator-port") as (simulator, stopped):
         with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
             file = Path(folder) / "demo.yaml"
             file.write_text(_configuration(simulator, world))
@@ -81,9 +70,7 @@ async def _demo(arguments: argparse.Namespace) -> None:
             async with running(settings, mask) as exporter:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
-                await _print_values(f"{base_url}/metrics", stop)
-    finally:
-        await simulator.stop()
+                await _print_values(f"{base_url}/metrics", stopped)
 
 
 def _configuration(simulator: RunningSimulator, world: World) -> str:

@@ -22,7 +22,7 @@ _TIMEOUT = 5.0
 def run(arguments: argparse.Namespace) -> int:
     """Check every address and print one sentence. Return 0 if all are healthy, else 1."""
     sentence = ""
-    for host, port in _targets(arguments.listen_addresses):
+    for host, port in _targets(arguments.web_listen_address):
         try:
             sentence = _check(host, port, arguments.web_config_file)
         except _UnhealthyError as problem:

@@ -4,13 +4,17 @@ import argparse
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
 
 from exporter.errors import StartError
 from exporter.output import never_block
 from exporter.simulator.options import Options
 from exporter.simulator.page import introduction
 from exporter.simulator.request import Keys
-from exporter.simulator.server import create_application, start
+from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 
 
@@ -23,7 +27,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGINT or SIGTERM. Raises StartError if the address cannot be bound."""
-    host, port = arguments.listen
     world = World(
         tenants=arguments.tenants,
         nodes=arguments.nodes,
@@ -44,19 +47,32 @@ async def serve(arguments: argparse.Namespace) -> None:
         announce=_print,
         allow_remote_control=arguments.allow_remote_control,
     )
+    async with simulating(arguments.listen, application, "--listen") as (simulator, stopped):
+        _print(f"{introduction(simulator.base_url, simulator.parts)}\nPress Ctrl-C to stop.")
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def simulating(
+    address: tuple[str, int], application: web.Application, flag: str
+) -> AsyncIterator[tuple[RunningSimulator, asyncio.Event]]:
+    """Yield a running simulator, and an event that SIGINT and SIGTERM set.
+
+    Raises StartError, which names the flag, if the address cannot be bound.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    host, port = address
     try:
         simulator = await start(host, port, application)
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
         raise StartError(
-            f"cannot listen on {host}:{port}: {reason}; choose another address with --listen"
+            f"cannot listen on {host}:{port}: {reason}; choose another address with {flag}"
         ) from error
     try:
-        stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        _print(f"{introduction(simulator.base_url, simulator.parts)}\nPress Ctrl-C to stop.")
-        await stopped.wait()
+        yield simulator, stopped
     finally:
         await simulator.stop()
 

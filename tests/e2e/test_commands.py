@@ -98,7 +98,8 @@ def test_a_second_simulator_on_the_same_port(run_simulator: StartSimulator) -> N
     assert finished.returncode == 1
     assert finished.stdout == ""
     assert finished.stderr == (
-        f"Cannot listen on {address}: Address already in use. Choose another address with --listen.\n"
+        f"softswitch-exporter: cannot listen on {address}: address already in use; "
+        "choose another address with --listen\n"
     )
 
 

@@ -1,8 +1,8 @@
-"""What to do about a finding: one table, by reason. Pure."""
+"""What to do about a finding. Pure."""
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from yarl import URL
 
@@ -28,6 +28,25 @@ _SLOW = 0.5
 """Share of the timeout above which a response is slow."""
 
 _PATHS = "real switches use /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
+
+_TIMEOUT = (
+    "no response within `timeout`. Try twice as long: a healthy switch was seen to take 23 s for COUNTPEERS. "
+    "If that times out too, the switch hangs"
+)
+_LARGE_LIST = "the list of peers is too large: use another `queries.registrations.source`"
+_OTHER_SOURCES = (
+    "the switch may not have this extension, or use another parameter: --query=registrations tries the other "
+    "parameters and sources. If the response is a state, add it to `queries.registrations.words`"
+)
+_WRONG_KEY = (
+    "the key is wrong, or belongs to a tenant, or this machine's address is not allowed; the response is the "
+    "same for all of these. Configure a tenant's key with its tenant: tenants: [{code: CODE, key_file: FILE}]"
+)
+_MISSING_RIGHT: Mapping[Reason, str] = {
+    Reason.AUTH: "the key works for other requests, so it is valid and lacks this right",
+    Reason.REJECTED: "the message may name a right that the key lacks",
+    Reason.EMPTY: "there is no data, or the key lacks the right; the response is the same",
+}
 
 _STATUSES: Mapping[int, str] = {
     401: "the web server in front of the API requires a login of its own",
@@ -68,12 +87,25 @@ _TLS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
 
 def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> list[Advice]:
     """Return what a finding suggests, given the findings ``before`` it."""
-    if finding.reason is None:
+    if not isinstance(finding.verdict, Failure):
         return list(_on_value(finding, switch, before))
     if finding.is_private and not finding.endpoint.private:
         # A body that is not shown must not be quoted by an advice either.
         return [Advice("this is the response to another request: check `url`, or report a bug")]
-    return list(_BY_REASON[finding.reason](finding, switch, before))
+    match finding.verdict.reason:
+        case Reason.AUTH | Reason.REJECTED | Reason.EMPTY as reason:
+            return _on_refusal(reason, finding, switch, before)
+        case Reason.DECODE:
+            return _on_decode(finding, switch)
+        case Reason.TOO_LARGE:
+            is_list = finding.request.operation is Operation.PEERS
+            return [Advice(_LARGE_LIST if is_list else "this is not a response of the API: check `url`")]
+        case Reason.SCOPE_IGNORED:  # no single response shows it
+            return []
+        case Reason.HTTP:
+            return [_on_http(finding, switch)]
+        case reason:
+            return [_on_transport(reason, finding, switch, finding.verdict.detail)]
 
 
 def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
@@ -103,61 +135,46 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
         )
 
 
-def _timeout(_finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
-    yield Advice(
-        "no response within `timeout`. Try twice as long: a healthy switch was seen to take 23 s for "
-        "COUNTPEERS. If that times out too, the switch hangs",
-        setting("timeout", value=duration_text(2 * switch.timeout)),
-    )
+def _on_transport(reason: Reason, finding: Finding, switch: SwitchConfiguration, detail: str) -> Advice:
+    if reason is Reason.TIMEOUT:
+        return Advice(_TIMEOUT, setting("timeout", value=duration_text(2 * switch.timeout)))
+    if reason is Reason.TLS:
+        return _on_tls(finding, detail)
+    if switch.proxy and "proxy" in detail:
+        proxy = switch.proxy
+        return Advice(f"check the proxy {proxy.url} from {proxy.source}; `proxy_url: off` bypasses it")
+    proxy_hint = "" if switch.proxy else "; if this machine needs a proxy, set `proxy_url`"
+    return Advice(f"check host and port in `url`, DNS, routes and firewalls{proxy_hint}")
 
 
-def _connect(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
-    if switch.proxy and "proxy" in _detail(finding):
-        yield Advice(
-            f"check the proxy {switch.proxy.url} from {switch.proxy.source}; `proxy_url: off` bypasses it"
-        )
-    else:
-        proxy = "" if switch.proxy else "; if this machine needs a proxy, set `proxy_url`"
-        yield Advice(f"check host and port in `url`, DNS, routes and firewalls{proxy}")
-
-
-def _tls(finding: Finding, _switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+def _on_tls(finding: Finding, detail: str) -> Advice:
     if finding.certificate_names:
         name, *more = finding.certificate_names
         others = f" (also: {', '.join(more)})" if more else ""
-        yield Advice(
+        return Advice(
             f"the certificate is trusted but issued for {name}{others}: use that name in `url`, or, if it "
             "does not resolve here, as the expected name",
             setting("tls", "server_name", value=name),
             sure=True,
         )
-        return
     for pattern, text, settings in _TLS:
-        if re.search(pattern, _detail(finding), re.IGNORECASE):
-            yield Advice(text, settings)
-            return
-    yield Advice("run `openssl s_client -connect HOST:PORT` to see the certificate")
+        if re.search(pattern, detail, re.IGNORECASE):
+            return Advice(text, settings)
+    return Advice("run `openssl s_client -connect HOST:PORT` to see the certificate")
 
 
-def _detail(finding: Finding) -> str:
-    return finding.verdict.detail if isinstance(finding.verdict, Failure) else ""
-
-
-def _http(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+def _on_http(finding: Finding, switch: SwitchConfiguration) -> Advice:
     if finding.location:
-        yield _redirect(finding.location, switch)
-    elif finding.status is None:
-        yield Advice("this is not a web server: correct host and port in `url`")
-    elif finding.status in _STATUSES:
-        yield Advice(_STATUSES[finding.status])
-    elif finding.status >= 500:  # noqa: PLR2004 -- errors of the server
+        return _on_redirect(finding.location, switch)
+    if finding.status is None:
+        return Advice("this is not a web server: correct host and port in `url`")
+    if finding.status >= 500:  # noqa: PLR2004 -- errors of the server
         proxy = "the proxy, " if switch.proxy else ""
-        yield Advice(f"{proxy}the web server or the application behind it fails: check its log")
-    else:
-        yield Advice("correct `url`")
+        return Advice(f"{proxy}the web server or the application behind it fails: check its log")
+    return Advice(_STATUSES.get(finding.status, "correct `url`"))
 
 
-def _redirect(location: str, switch: SwitchConfiguration) -> Advice:
+def _on_redirect(location: str, switch: SwitchConfiguration) -> Advice:
     try:
         url = checked_url(location)
     except ValueError:
@@ -171,59 +188,34 @@ def _redirect(location: str, switch: SwitchConfiguration) -> Advice:
     return Advice("it redirects to this address; the key was removed from it", setting("url", value=url))
 
 
-def _auth(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
+def _on_refusal(
+    reason: Reason, finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]
+) -> list[Advice]:
+    """Return what to do about a refusal, an error message or no text: each may be a missing right."""
+    if reason is Reason.REJECTED:
+        section = switch.queries.options(QUERIES[finding.query])
+        if found := list(pattern_advice(finding, section)):
+            return found
+    if reason is not Reason.AUTH and finding.request.operation is Operation.REGISTRATION:
+        # In a trial of all sources the others follow anyway.
+        is_trial = any(other.query is Query.REGISTRATIONS for other in before)
+        return [] if is_trial else [Advice(_OTHER_SOURCES)]
+    if reason is Reason.EMPTY and finding.query is Query.CALLS:
+        return [_on_no_calls(switch)]
     if doubts := unknown_tenant(finding, switch, before):
-        yield from doubts
-    elif finding.request.tenant or any(not each.request.tenant and each.reason is None for each in before):
-        yield _lacks_right("the key works for other requests, so it is valid and lacks this right", finding)
-    else:
-        yield Advice(
-            "the key is wrong, or belongs to a tenant, or this machine's address is not allowed; the "
-            "response is the same for all of these. Configure a tenant's key with its tenant: "
-            "tenants: [{code: CODE, key_file: FILE}]"
-        )
-
-
-def _rejected(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
-    if found := list(pattern_advice(finding, switch.queries.options(QUERIES[finding.query]))):
-        yield from found
-    elif finding.request.operation is Operation.REGISTRATION:
-        yield from _other_sources(before)
-    elif doubts := unknown_tenant(finding, switch, before):
-        yield from doubts
-    else:
-        yield _lacks_right("the message may name a right that the key lacks", finding)
-
-
-def _empty(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
-    if finding.request.operation is Operation.REGISTRATION:
-        yield from _other_sources(before)
-    elif finding.query is Query.CALLS:
-        yield _no_calls(switch)
-    elif doubts := unknown_tenant(finding, switch, before):
-        yield from doubts
-    else:
-        yield _lacks_right("there is no data, or the key lacks the right; the response is the same", finding)
-
-
-def _lacks_right(text: str, finding: Finding) -> Advice:
-    """Return an advice to grant a right, or else to disable the query. Registrations have other sources."""
+        return doubts
+    key_works = finding.request.tenant or any(
+        not other.request.tenant and other.reason is None for other in before
+    )
+    if reason is Reason.AUTH and not key_works:
+        return [Advice(_WRONG_KEY)]
     if finding.query is Query.REGISTRATIONS:
-        return Advice(f"{text}. Grant it, or use another source")
+        return [Advice(f"{_MISSING_RIGHT[reason]}. Grant it, or use another source")]
     off = setting("queries", finding.query.value, finding.interval_key, value="off")
-    return Advice(f"{text}. Grant it, or disable the query", off)
+    return [Advice(f"{_MISSING_RIGHT[reason]}. Grant it, or disable the query", off)]
 
 
-def _other_sources(before: Sequence[Finding]) -> Iterator[Advice]:
-    if not any(other.query is Query.REGISTRATIONS for other in before):  # otherwise all are being tried
-        yield Advice(
-            "the switch may not have this extension, or use another parameter: --query=registrations tries "
-            "the other parameters and sources. If the response is a state, add it to "
-            "`queries.registrations.words`"
-        )
-
-
-def _no_calls(switch: SwitchConfiguration) -> Advice:
+def _on_no_calls(switch: SwitchConfiguration) -> Advice:
     same = "the response is the same without calls and without the right to COUNTCALLS"
     once = "once COUNTCALLS has returned a number with this key"
     if switch.queries.options(calls.SPEC).empty == "zero":
@@ -231,35 +223,11 @@ def _no_calls(switch: SwitchConfiguration) -> Advice:
     return Advice(f"{same}. This reports it as 0 {once}", setting("queries", "calls", "empty", value="zero"))
 
 
-def _decode(finding: Finding, switch: SwitchConfiguration, _before: Sequence[Finding]) -> Iterator[Advice]:
+def _on_decode(finding: Finding, switch: SwitchConfiguration) -> list[Advice]:
     section = switch.queries.options(QUERIES[finding.query])
     suggest = (pattern_advice, total_advice, word_advice)
     if found := [each for function in suggest for each in function(finding, section)]:
-        yield from found
-    elif finding.body is not None and b"<" in finding.body[:200]:
-        yield Advice(f"this is a web page, not the API: check that `url` has the full path; {_PATHS}")
-    else:
-        yield Advice("no setting can decode this; report it as a bug, with this output")
-
-
-def _too_large(
-    finding: Finding, _switch: SwitchConfiguration, _before: Sequence[Finding]
-) -> Iterator[Advice]:
-    if finding.request.operation is Operation.PEERS:
-        yield Advice("the list of peers is too large: use another `queries.registrations.source`")
-    else:
-        yield Advice("this is not a response of the API: check `url`")
-
-
-_BY_REASON: Mapping[Reason, Callable[[Finding, SwitchConfiguration, Sequence[Finding]], Iterator[Advice]]] = {
-    Reason.TIMEOUT: _timeout,
-    Reason.CONNECT: _connect,
-    Reason.TLS: _tls,
-    Reason.HTTP: _http,
-    Reason.AUTH: _auth,
-    Reason.REJECTED: _rejected,
-    Reason.EMPTY: _empty,
-    Reason.DECODE: _decode,
-    Reason.TOO_LARGE: _too_large,
-    Reason.SCOPE_IGNORED: lambda *_: iter(()),  # no single response shows it
-}
+        return found
+    if finding.body is not None and b"<" in finding.body[:200]:
+        return [Advice(f"this is a web page, not the API: check that `url` has the full path; {_PATHS}")]
+    return [Advice("no setting can decode this; report it as a bug, with this output")]

@@ -72,13 +72,8 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
             labels = (switch.name, finding.request.tenant) if finding.request.tenant else (switch.name,)
             fills = finding.endpoint.fills
             for metric, values in (fills(value) if fills else {}).items():
-                by_labels = (
-                    {(*labels, last): each for last, each in values.items()}
-                    if isinstance(values, Mapping)
-                    else {labels: values}
-                )
-                for each_labels, each in by_labels.items():
-                    yield f"sample    {text_format.line(metric, each_labels, each)}".rstrip("\n")
+                samples = text_format.block(metric, labels, values).decode()
+                yield from (f"sample    {sample}" for sample in samples.split("\n")[:-1])
 
 
 def advice_lines(given: Advice) -> Iterator[str]:

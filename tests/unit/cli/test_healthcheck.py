@@ -54,7 +54,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def _run(*addresses: tuple[str | None, int], web_file: Path | None = None) -> int:
-    return run(argparse.Namespace(listen_addresses=list(addresses), web_config_file=web_file))
+    return run(argparse.Namespace(web_listen_address=list(addresses), web_config_file=web_file))
 
 
 @pytest.mark.parametrize("host", [None, "127.0.0.1", "0.0.0.0", "::", "localhost"])  # noqa: S104 -- queried
@@ -104,5 +104,5 @@ def test_flags_before_or_after_the_command() -> None:
     flags = ["--web.listen-address=:1", "--web.config.file=web.yml"]
     for line in (["healthcheck", *flags], [*flags, "healthcheck"]):
         arguments = parser().parse_args(line)
-        assert arguments.listen_addresses == [(None, 1)]
+        assert arguments.web_listen_address == [(None, 1)]
         assert arguments.web_config_file == Path("web.yml")
