@@ -57,8 +57,8 @@ def _background() -> list[str]:
     return sorted(name for name in names if not name.endswith("answer"))
 
 
-async def test_serves_and_ends_without_a_trace(url: str, tmp_path: Path) -> None:
-    """While it runs it polls and serves; afterwards no task is left and nothing listens."""
+async def test_running_and_stopping(url: str, tmp_path: Path) -> None:
+    """It polls and serves; afterwards no task and no listener is left."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url, tenants=[{"code": "ACME"}])))
     before = asyncio.all_tasks()
@@ -75,8 +75,8 @@ async def test_serves_and_ends_without_a_trace(url: str, tmp_path: Path) -> None
         await asyncio.open_connection(*addresses[0])
 
 
-async def test_a_start_tells_the_problems_of_both_files(tmp_path: Path) -> None:
-    """The web configuration and the other one are both read before anything is said."""
+async def test_errors_in_both_files_are_reported_together(tmp_path: Path) -> None:
+    """In the configuration and in the web configuration."""
     for name in ("config.yaml", "web.yml"):
         (tmp_path / name).write_text("nothing: here")
     with pytest.raises(ConfigurationError) as caught:
@@ -92,7 +92,7 @@ async def test_a_start_tells_the_problems_of_both_files(tmp_path: Path) -> None:
 
 
 async def test_fifty_reloads_leave_no_task(url: str, tmp_path: Path) -> None:
-    """Switches and queries come and go; what runs in the background is in the end what it was before."""
+    """While switches and queries are added and removed."""
     file = tmp_path / "config.yaml"
     # Long intervals: their sweeps would go on for hours after the switch has left.
     whole = [switch("pbx", url, queries=queries("6h"), tenants=[{"code": f"T{n}"} for n in range(50)])]
@@ -132,8 +132,8 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_bad_file_changes_nothing_and_is_told(url: str, tmp_path: Path) -> None:
-    """It raises, the metric says so, the old configuration goes on; the next good one mends all of it."""
+async def test_reload_of_an_invalid_file(url: str, tmp_path: Path) -> None:
+    """It raises, the metric is 0, the old configuration stays; a valid file works again."""
     file = tmp_path / "config.yaml"
     good = configuration(switch("pbx", url))
     file.write_text(good)
@@ -152,8 +152,8 @@ async def test_a_bad_file_changes_nothing_and_is_told(url: str, tmp_path: Path) 
         assert "softswitch_exporter_config_last_reload_successful 1.0\n" in page
 
 
-async def test_a_defect_while_reloading_changes_nothing_and_is_told(url: str, tmp_path: Path) -> None:
-    """What no configuration can be blamed for sets the metric as well; the old configuration goes on."""
+async def test_reload_with_a_defect(url: str, tmp_path: Path) -> None:
+    """The metric is 0, and the old configuration stays."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url)))
     loaded = [load(file, {})]
@@ -169,8 +169,8 @@ async def test_a_defect_while_reloading_changes_nothing_and_is_told(url: str, tm
     assert 'softswitch_tenants{switch="pbx"} 0\n' in page
 
 
-async def test_a_reload_that_hangs_is_told_and_the_next_one_works(url: str, tmp_path: Path) -> None:
-    """A disk that does not answer fails the reload after its time limit, in the metric as well."""
+async def test_reload_that_hangs(url: str, tmp_path: Path) -> None:
+    """It fails after its time limit, the metric is 0, and the next one works."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url)))
     back = threading.Event()
@@ -193,8 +193,8 @@ async def test_a_reload_that_hangs_is_told_and_the_next_one_works(url: str, tmp_
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_start_that_hangs_can_be_stopped(number: signal.Signals) -> None:
-    """A signal ends the exporter while its configuration is being read from a disk that hangs."""
+async def test_signal_during_a_start_that_hangs(number: signal.Signals) -> None:
+    """It ends the exporter while a disk does not respond."""
     back, reading = threading.Event(), threading.Event()
 
     def read() -> Configuration:
@@ -211,8 +211,8 @@ async def test_a_start_that_hangs_can_be_stopped(number: signal.Signals) -> None
     back.set()
 
 
-async def test_a_rotated_key_is_sent(url: str, tmp_path: Path) -> None:
-    """The exporter reads key files again, those of tenants and of Alertmanagers included."""
+async def test_rotated_keys_are_used(url: str, tmp_path: Path) -> None:
+    """Of switches, tenants and Alertmanagers."""
     for name in ("admin", "tenant", "password", "token"):
         (tmp_path / name).write_text(f"first-{name}")
     acme = {"code": "ACME", "key_file": "tenant"}
@@ -233,8 +233,8 @@ async def test_a_rotated_key_is_sent(url: str, tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_hangup_is_heard_after_a_defect() -> None:
-    """Whatever one reload raises, the next SIGHUP reloads."""
+async def test_sighup_after_a_reload_that_raised() -> None:
+    """It reloads."""
     hangup, reloaded = asyncio.Event(), asyncio.Event()
     errors = [RuntimeError("a defect"), ConfigurationError("config.yaml", ["a mistake"])]
 
@@ -253,8 +253,8 @@ async def test_a_hangup_is_heard_after_a_defect() -> None:
     reloads.cancel()
 
 
-async def test_a_bad_file_at_the_start(tmp_path: Path) -> None:
-    """It does not start, and leaves nothing running."""
+async def test_start_with_an_invalid_file(tmp_path: Path) -> None:
+    """It fails, and leaves nothing running."""
     file = tmp_path / "config.yaml"
     file.write_text("switches: []")
     before = asyncio.all_tasks()
@@ -266,8 +266,8 @@ async def test_a_bad_file_at_the_start(tmp_path: Path) -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_an_address_that_is_taken(url: str, tmp_path: Path) -> None:
-    """It does not start, says which address, and leaves neither tasks nor connections."""
+async def test_address_in_use(url: str, tmp_path: Path) -> None:
+    """The start fails with the address, and leaves neither tasks nor connections."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url)))
     before = asyncio.all_tasks()
@@ -282,13 +282,13 @@ async def test_an_address_that_is_taken(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("enabled", "status"), [(False, 404), (True, 200)])
-async def test_reload_by_post_only_where_enabled(
+async def test_post_reload_needs_enable_lifecycle(
     enabled: bool,  # noqa: FBT001 -- a table
     status: int,
     url: str,
     tmp_path: Path,
 ) -> None:
-    """The page exists with --web.enable-lifecycle and not without."""
+    """Without it, the page does not exist."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url)))
 

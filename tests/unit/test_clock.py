@@ -27,8 +27,8 @@ class _Machine:
         self.wall += seconds
 
 
-def test_seconds_go_by() -> None:
-    """While nothing odd happens, an age is what every clock says it is."""
+def test_elapsed_without_gaps() -> None:
+    """All clocks agree."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
@@ -38,8 +38,8 @@ def test_seconds_go_by() -> None:
     assert clock.elapsed() - before == 50
 
 
-def test_time_asleep_is_age() -> None:
-    """Eight hours asleep make every value eight hours older, once."""
+def test_elapsed_includes_sleep() -> None:
+    """Eight hours asleep count once."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
@@ -51,8 +51,8 @@ def test_time_asleep_is_age() -> None:
     assert clock.elapsed() - before == 8 * 3600 + 10
 
 
-def test_a_paused_virtual_machine_is_age() -> None:
-    """It notices a pause only by a wall clock that is set forward: every such step counts, once."""
+def test_elapsed_includes_pauses_of_a_virtual_machine() -> None:
+    """Every forward step of the wall clock counts, once."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
@@ -64,8 +64,8 @@ def test_a_paused_virtual_machine_is_age() -> None:
     assert clock.elapsed() - before == 3665
 
 
-def test_a_wall_clock_that_is_set_back_is_no_age() -> None:
-    """Ages never shrink; a clock that is then set right again counts as a step forward."""
+def test_elapsed_ignores_a_wall_clock_set_back() -> None:
+    """If it is corrected later, this counts as a step forward."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
@@ -77,8 +77,8 @@ def test_a_wall_clock_that_is_set_back_is_no_age() -> None:
     assert clock.elapsed() - before == 86405
 
 
-def test_small_corrections_of_the_wall_clock_are_no_age_until_they_add_up() -> None:
-    """Less than a second could be the time that reading two clocks takes; nothing is lost in small steps."""
+def test_small_steps_of_the_wall_clock_add_up() -> None:
+    """A step below a second is ignored until the sum exceeds it."""
     machine = _Machine()
     clock = machine.clock()
     before = clock.elapsed()
@@ -90,8 +90,8 @@ def test_small_corrections_of_the_wall_clock_are_no_age_until_they_add_up() -> N
     assert clock.elapsed() - before == pytest.approx(1.2, abs=1e-5)
 
 
-def test_a_stop_between_two_readings_is_no_step() -> None:
-    """A process may be stopped after it read one clock and before it read the other."""
+def test_process_stopped_between_two_readings() -> None:
+    """This is no step of the wall clock."""
     machine = _Machine()
     stops = [30.0]
 
@@ -107,8 +107,8 @@ def test_a_stop_between_two_readings_is_no_step() -> None:
     assert clock.elapsed() - before == 31
 
 
-def test_the_clocks_of_the_machine() -> None:
-    """The real clock counts from the boot, time asleep included; a test that sets one clock has no sleep."""
+def test_real_clock() -> None:
+    """It counts from boot, including sleep; a clock made by a test has no sleep."""
     clock = Clock()
 
     assert clock.elapsed() == pytest.approx(boot_time(), abs=5)

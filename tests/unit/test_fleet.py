@@ -88,8 +88,8 @@ def _switch(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "url": "http://127.0.0.1:9/api", "key": "admin-key", **more}
 
 
-async def test_switches_in_their_order(adopting: _Adopting) -> None:
-    """There is a poller for each switch, in the order of the file, also after a reload turned it round."""
+async def test_order_of_switches(adopting: _Adopting) -> None:
+    """That of the configuration, also after a reload that changes it."""
     await adopting.adopt(_switch("b"), _switch("a"))
     assert [poller.store.switch for poller in adopting.fleet.pollers] == ["b", "a"]
 
@@ -97,8 +97,8 @@ async def test_switches_in_their_order(adopting: _Adopting) -> None:
     assert [poller.store.switch for poller in adopting.fleet.pollers] == ["a", "c", "b"]
 
 
-async def test_one_job_for_each_query_and_scope(adopting: _Adopting) -> None:
-    """Jobs follow the configuration: never one for each tenant, and none of what was switched off."""
+async def test_jobs(adopting: _Adopting) -> None:
+    """One per query and scope, never one per tenant, and none for a disabled query."""
     tenants = [{"code": "A"}, {"code": "B"}]
     await adopting.adopt(_switch("pbx", tenants=tenants))
     assert adopting.schedule.names == {
@@ -120,8 +120,8 @@ async def test_one_job_for_each_query_and_scope(adopting: _Adopting) -> None:
     }
 
 
-async def test_jobs_fit_what_is_polled_while_many_tenants_join(adopting: _Adopting) -> None:
-    """At no turn of the event loop is there a job of a query that is off: nobody could say its next start."""
+async def test_jobs_and_intervals_change_together(adopting: _Adopting) -> None:
+    """While many tenants are added, no job is left without an interval."""
     before = [{"code": "A"}]
     after = [{"code": f"T{number}"} for number in range(200)]
     await adopting.adopt(_switch("pbx", tenants=before, queries={"limits": {"tenant_interval": "1h"}}))
@@ -140,8 +140,8 @@ async def test_jobs_fit_what_is_polled_while_many_tenants_join(adopting: _Adopti
     assert turns > 5
 
 
-async def test_values_of_what_stays(adopting: _Adopting) -> None:
-    """A reload keeps the store of a switch, and in it all but what the configuration dropped."""
+async def test_reload_keeps_values(adopting: _Adopting) -> None:
+    """Except those that the new configuration drops."""
     await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}, {"code": "B"}]))
     store = adopting.store("pbx")
     for code in "AB":
@@ -158,8 +158,8 @@ async def test_values_of_what_stays(adopting: _Adopting) -> None:
     assert store.values(catalogue.TENANTS) == 1
 
 
-async def test_values_of_a_query_that_is_switched_off(adopting: _Adopting) -> None:
-    """They go at once, with its outcome and its interval; the others' stay."""
+async def test_reload_drops_values_of_a_disabled_query(adopting: _Adopting) -> None:
+    """With its result and its interval; other values stay."""
     await adopting.adopt(_switch("pbx", tenants=[{"code": "A"}]))
     store = adopting.store("pbx")
     balance = Target(Query.BALANCE, Scope.TENANT, "A")
@@ -179,8 +179,8 @@ async def test_values_of_a_query_that_is_switched_off(adopting: _Adopting) -> No
     assert set(store.attempts) == {balance}
 
 
-async def test_a_switch_that_left(adopting: _Adopting) -> None:
-    """Nothing of it is left: no poller, no job, no counter."""
+async def test_removed_switch(adopting: _Adopting) -> None:
+    """No poller, job or counter of it is left."""
     await adopting.adopt(_switch("stays"), _switch("leaves"))
     assert adopting.counted() == {"stays", "leaves"}
 
@@ -191,8 +191,8 @@ async def test_a_switch_that_left(adopting: _Adopting) -> None:
     assert adopting.counted() == {"stays"}
 
 
-async def test_sweeps_of_a_switch_that_left_end(adopting: _Adopting) -> None:
-    """A sweep that is spread over hours ends with its switch, and does not ask on a closed connection."""
+async def test_sweeps_of_a_removed_switch_end(adopting: _Adopting) -> None:
+    """Even one that is spread over hours; nothing is sent on a closed connection."""
     tenants = [{"code": f"T{number}"} for number in range(100)]
     await adopting.adopt(_switch("stays"), _switch("leaves", tenants=tenants))
     leaving = adopting.fleet.pollers[1]
@@ -209,11 +209,11 @@ async def test_sweeps_of_a_switch_that_left_end(adopting: _Adopting) -> None:
 
 
 @pytest.mark.parametrize("has_admin_key", [True, False])
-async def test_a_tenant_that_leaves_while_it_is_asked(
+async def test_tenant_removed_during_a_sweep(
     has_admin_key: bool,  # noqa: FBT001 -- a table
     adopting: _Adopting,
 ) -> None:
-    """A sweep goes on over the others, also where the tenant's key was the only one that there was for it."""
+    """The sweep continues, even if the tenant's key was the only one."""
     tenants = [{"code": f"T{number}", "key": "key-of-all"} for number in range(4)]
     settings = _switch("pbx", max_requests_per_second=100, queries={"balance": {"tenant_interval": "400ms"}})
     if not has_admin_key:
@@ -232,8 +232,8 @@ async def test_a_tenant_that_leaves_while_it_is_asked(
     assert {target.tenant for target in poller.store.attempts} == {"T0", "T3"}
 
 
-async def test_tls_files_that_cannot_be_used(adopting: _Adopting, authority: Authority) -> None:
-    """A file that was right a moment ago: the reload fails as a whole, and everything stays as it was."""
+async def test_invalid_tls_files(adopting: _Adopting, authority: Authority) -> None:
+    """The reload fails, and nothing changes."""
     await adopting.adopt(_switch("pbx"))
     stays = adopting.fleet.pollers
     file = authority.certificate
@@ -247,8 +247,8 @@ async def test_tls_files_that_cannot_be_used(adopting: _Adopting, authority: Aut
     assert adopting.fleet.pollers == stays
 
 
-async def test_every_secret_is_masked(adopting: _Adopting) -> None:
-    """Keys of switches and tenants, and the passwords of URLs, never reach a text."""
+async def test_secrets_are_masked(adopting: _Adopting) -> None:
+    """Keys of switches and tenants, and passwords in URLs."""
     await adopting.adopt(
         _switch(
             "pbx",
@@ -261,8 +261,8 @@ async def test_every_secret_is_masked(adopting: _Adopting) -> None:
     assert adopting.mask("k-admin k-a p-proxy") == "*** *** ***"
 
 
-async def test_after_a_night_asleep_all_that_was_due_is_asked_at_once(adopting: _Adopting) -> None:
-    """With new connections: those of last night are dead, and a request on one would hang."""
+async def test_after_a_long_gap(adopting: _Adopting) -> None:
+    """Missed sweeps start at once, on new connections."""
     await adopting.adopt(_switch("pbx", queries={"license": {"interval": "9h"}}), _switch("other"))
     before = [poller.client for poller in adopting.fleet.pollers]
 
@@ -277,8 +277,8 @@ async def test_after_a_night_asleep_all_that_was_due_is_asked_at_once(adopting: 
     assert not [client for client in after if client.session.closed or client in before]
 
 
-async def test_after_a_moment_asleep_connections_stay(adopting: _Adopting) -> None:
-    """What was due within it is asked; a connection lives longer than that."""
+async def test_after_a_short_gap(adopting: _Adopting) -> None:
+    """Missed sweeps start at once, on the same connections."""
     await adopting.adopt(_switch("pbx", queries={"calls": {"interval": "5s"}}))
     (poller,) = adopting.fleet.pollers
     before = poller.client
@@ -291,8 +291,8 @@ async def test_after_a_moment_asleep_connections_stay(adopting: _Adopting) -> No
     assert not before.session.closed
 
 
-async def test_connections_that_cannot_be_renewed_stay(adopting: _Adopting, authority: Authority) -> None:
-    """A certificate that is gone since the start costs a line in the log, and not the polling."""
+async def test_failed_reconnect_after_a_gap(adopting: _Adopting, authority: Authority) -> None:
+    """A missing certificate is logged, and polling continues."""
     await adopting.adopt(
         _switch("pbx", url="https://127.0.0.1:9/api", tls={"ca_file": str(authority.certificate)})
     )
@@ -311,8 +311,8 @@ async def test_connections_that_cannot_be_renewed_stay(adopting: _Adopting, auth
     assert not before.session.closed
 
 
-async def test_known_addresses_outlive_a_reload(tmp_path: Path) -> None:
-    """Name servers that fail after a reload do not take a switch down: its address is still known."""
+async def test_reload_keeps_resolved_addresses(tmp_path: Path) -> None:
+    """If name servers fail after a reload, the last address is used."""
     answers: list[list[tuple[Any, ...]]] = [[(2, 1, 6, "", ("127.0.0.1", 0))]]
 
     def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:

@@ -80,8 +80,8 @@ async def _post_and_leave(exporter: Running, loader: _Loader) -> None:
     loader.go_on.set()
 
 
-async def test_a_client_that_disconnects_cancels_nothing(loader: _Loader) -> None:
-    """The reload it asked for is applied whole: switches, their counters, alerting, the metrics."""
+async def test_client_that_disconnects(loader: _Loader) -> None:
+    """Its reload is applied completely: switches, counters, alerting and metrics."""
     async with running(_settings(loader), Mask()) as exporter:
         assert 'softswitch_breaker_open{switch="old"}' in await _page(exporter)
         at = "softswitch_exporter_config_last_reload_success_timestamp_seconds"
@@ -101,8 +101,8 @@ async def test_a_client_that_disconnects_cancels_nothing(loader: _Loader) -> Non
         assert before not in page
 
 
-async def test_a_failure_that_nobody_waits_for_is_logged(loader: _Loader) -> None:
-    """Also where the client has left: the log and the metric say that the configuration was not loaded."""
+async def test_failed_reload_of_a_client_that_disconnects(loader: _Loader) -> None:
+    """The log and the metric report the failure."""
     async with running(_settings(loader), Mask()) as exporter:
         loader.file.write_text("switches: []")
         with structlog.testing.capture_logs() as log:
@@ -113,8 +113,8 @@ async def test_a_failure_that_nobody_waits_for_is_logged(loader: _Loader) -> Non
         assert 'switch="old"' in page
 
 
-async def test_the_file_is_read_again_for_who_asks_meanwhile(loader: _Loader) -> None:
-    """While one reload runs any number share the next one, which reads what the file is by then."""
+async def test_concurrent_reloads_share_the_next_one(loader: _Loader) -> None:
+    """It reads the file again, because the file may have changed."""
     async with running(_settings(loader), Mask()) as exporter:
         begun = loader.begun
         loader.go_on.clear()
@@ -130,8 +130,8 @@ async def test_the_file_is_read_again_for_who_asks_meanwhile(loader: _Loader) ->
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), RuntimeError("a defect")])
-async def test_what_a_reload_raises_ends_with_it(error: BaseException, loader: _Loader) -> None:
-    """POST answers 500, the old configuration stays, and the next reload works."""
+async def test_reload_that_raises(error: BaseException, loader: _Loader) -> None:
+    """POST returns 500, the old configuration stays, and the next reload works."""
     async with running(_settings(loader), Mask()) as exporter, aiohttp.ClientSession() as session:
         loader.file.write_text(configuration(switch("new", _NOBODY)))
         loader.errors.append(error)
@@ -146,8 +146,8 @@ async def test_what_a_reload_raises_ends_with_it(error: BaseException, loader: _
         assert 'switch="new"' in await _page(exporter)
 
 
-async def test_a_stop_does_not_wait_for_a_reload_that_hangs(loader: _Loader) -> None:
-    """It ends within five seconds, whoever waits for the reload, and leaves no task."""
+async def test_stop_during_a_reload_that_hangs(loader: _Loader) -> None:
+    """It takes less than five seconds, and leaves no task."""
     before = asyncio.all_tasks()
     async with asyncio.timeout(5):
         async with running(_settings(loader), Mask()) as exporter:
@@ -163,8 +163,8 @@ async def test_a_stop_does_not_wait_for_a_reload_that_hangs(loader: _Loader) -> 
     assert asyncio.all_tasks() == before
 
 
-async def test_a_start_that_fails_is_not_logged_as_a_reload(loader: _Loader) -> None:
-    """The start raises what is wrong, and that is all that is said."""
+async def test_failed_start_is_not_logged_as_a_reload(loader: _Loader) -> None:
+    """The error is raised, and nothing is logged."""
     loader.file.write_text("switches: []")
     with structlog.testing.capture_logs() as log, pytest.raises(ConfigurationError):
         async with running(_settings(loader), Mask()):

@@ -77,8 +77,8 @@ async def schedule(times: _Times) -> AsyncIterator[Schedule]:
     logger.setLevel(before)
 
 
-async def test_runs_at_once_and_then_every_period(schedule: Schedule) -> None:
-    """The first run does not wait for a period to pass; the others keep their distance."""
+async def test_first_run_and_period(schedule: Schedule) -> None:
+    """The first run is at once, the others after one period each."""
     job = _Job()
     added = time.monotonic()
     schedule.add("job", job, lambda: 0.1)
@@ -90,8 +90,8 @@ async def test_runs_at_once_and_then_every_period(schedule: Schedule) -> None:
     assert min(pauses) > 0.03
 
 
-async def test_jobs_that_were_added_before_the_start_run_at_the_start(times: _Times) -> None:
-    """Adding does not run anything; starting does, at once."""
+async def test_jobs_added_before_the_start(times: _Times) -> None:
+    """They run when the schedule starts."""
     schedule = Schedule(times.clock())
     job = _Job()
     schedule.add("job", job, lambda: 100)
@@ -103,8 +103,8 @@ async def test_jobs_that_were_added_before_the_start_run_at_the_start(times: _Ti
     await schedule.stop()
 
 
-async def test_the_period_may_change_between_runs(schedule: Schedule) -> None:
-    """Each next run is as far away as the period says by then."""
+async def test_period_changes(schedule: Schedule) -> None:
+    """The next run follows the new period."""
     periods = [0.05, 0.05, 0.25, 0.05, 0.05]
     job = _Job()
     schedule.add("job", job, lambda: periods[min(len(job.starts), 4)])
@@ -114,8 +114,8 @@ async def test_the_period_may_change_between_runs(schedule: Schedule) -> None:
     assert pauses == pytest.approx([0.05, 0.05, 0.25], abs=0.04)
 
 
-async def test_a_run_that_takes_longer_delays_the_next(schedule: Schedule) -> None:
-    """Never two runs of a job at once; the next one starts as soon as the late one ends."""
+async def test_long_run_delays_the_next(schedule: Schedule) -> None:
+    """A job never has two runs at a time; the next one starts when the long one ends."""
     job = _Job(seconds=0.25)
     schedule.add("job", job, lambda: 0.1)
 
@@ -125,8 +125,8 @@ async def test_a_run_that_takes_longer_delays_the_next(schedule: Schedule) -> No
     assert pauses == pytest.approx([0.25] * 3, abs=0.06)
 
 
-async def test_a_late_job_keeps_its_period_afterwards(schedule: Schedule) -> None:
-    """One run that was late is followed by one at once, and then all is as before."""
+async def test_late_job_returns_to_its_period(schedule: Schedule) -> None:
+    """One run follows at once, and the others at their usual times."""
     job = _Job(seconds=0.3)
     schedule.add("job", job, lambda: 0.2)
     await job.ran(1)
@@ -137,8 +137,8 @@ async def test_a_late_job_keeps_its_period_afterwards(schedule: Schedule) -> Non
     assert pauses == pytest.approx([0.3, 0.2, 0.2], abs=0.05)
 
 
-async def test_a_job_that_raises_goes_on(schedule: Schedule) -> None:
-    """A defect of ours costs one run and a line in the log, not the schedule."""
+async def test_job_that_raises(schedule: Schedule) -> None:
+    """The defect is logged, and the job runs again."""
     job = _Job(error=RuntimeError("defect"))
 
     with structlog.testing.capture_logs() as log:
@@ -148,8 +148,8 @@ async def test_a_job_that_raises_goes_on(schedule: Schedule) -> None:
     assert [(line["event"], line["job"]) for line in log[:2]] == [("job failed", "job")] * 2
 
 
-async def test_a_job_whose_period_cannot_be_told_harms_no_other(schedule: Schedule) -> None:
-    """A defect of ours costs that job a minute and a line in the log; the others go on."""
+async def test_period_that_raises(schedule: Schedule) -> None:
+    """The defect is logged, the job waits a minute, and others run on time."""
     odd, sound = _Job(), _Job()
 
     def unknown() -> float:
@@ -164,8 +164,8 @@ async def test_a_job_whose_period_cannot_be_told_harms_no_other(schedule: Schedu
     assert {(line["event"], line["job"]) for line in log} == {("job failed", "odd")}
 
 
-async def test_one_slow_job_does_not_hold_up_another(schedule: Schedule) -> None:
-    """Each job has a time of its own."""
+async def test_slow_job_does_not_delay_others(schedule: Schedule) -> None:
+    """Each job has its own times."""
     slow, quick = _Job(seconds=100), _Job()
     schedule.add("slow", slow, lambda: 0.05)
     schedule.add("quick", quick, lambda: 0.05)
@@ -175,8 +175,8 @@ async def test_one_slow_job_does_not_hold_up_another(schedule: Schedule) -> None
     assert len(slow.starts) == 1
 
 
-async def test_the_jobs_that_are_there(times: _Times) -> None:
-    """A job that is there stays as it is; one that is removed can be added again."""
+async def test_names(times: _Times) -> None:
+    """A job is added once, and can be added again after it was removed."""
     schedule = Schedule(times.clock())
     first, second = _Job(), _Job()
     schedule.ensure("job", first, lambda: 100)
@@ -197,8 +197,8 @@ async def test_the_jobs_that_are_there(times: _Times) -> None:
     assert running == [False, True]
 
 
-async def test_a_removed_job_runs_no_more_but_ends_in_peace(schedule: Schedule) -> None:
-    """What is under way goes on to its end, and nothing comes after it, though it was late."""
+async def test_removed_job_ends_its_run(schedule: Schedule) -> None:
+    """And has no other run, even if it was late."""
     job = _Job(seconds=0.15)
     schedule.add("job", job, lambda: 0.05)
     await job.ran(1)
@@ -212,8 +212,8 @@ async def test_a_removed_job_runs_no_more_but_ends_in_peace(schedule: Schedule) 
     assert not job.cancelled.is_set()
 
 
-async def test_stop_cancels_what_is_under_way(times: _Times) -> None:
-    """No run outlives the schedule, and none begins after it."""
+async def test_stop(times: _Times) -> None:
+    """It cancels the current runs, and no run starts after it."""
     schedule = Schedule(times.clock())
     schedule.start()
     job = _Job(seconds=100)
@@ -228,8 +228,8 @@ async def test_stop_cancels_what_is_under_way(times: _Times) -> None:
     assert len(job.starts) == 1
 
 
-async def test_progress_is_seen_by_the_heartbeat(schedule: Schedule, times: _Times) -> None:
-    """Healthy while jobs are started; not any more half a minute after the last sign of life."""
+async def test_progress(schedule: Schedule, times: _Times) -> None:
+    """It ends half a minute after the last heartbeat."""
     assert schedule.is_progressing()
     times.now += 60
     assert not schedule.is_progressing()
@@ -239,8 +239,8 @@ async def test_progress_is_seen_by_the_heartbeat(schedule: Schedule, times: _Tim
             await asyncio.sleep(0.02)
 
 
-async def test_no_progress_while_the_loop_is_blocked(times: _Times) -> None:
-    """A schedule that never started is healthy for half a minute, and no longer."""
+async def test_progress_before_the_start(times: _Times) -> None:
+    """For half a minute, and no longer."""
     schedule = Schedule(times.clock())
     times.now += 29
     assert schedule.is_progressing()
@@ -248,8 +248,8 @@ async def test_no_progress_while_the_loop_is_blocked(times: _Times) -> None:
     assert not schedule.is_progressing()
 
 
-async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, times: _Times) -> None:
-    """A job that is due in an hour by a clock that was then put back an hour is due now."""
+async def test_wall_clock_set_back(schedule: Schedule, times: _Times) -> None:
+    """Jobs keep their remaining time."""
     job, unmoved = _Job(), _Job()
     schedule.add("job", job, lambda: 3000)
     schedule.add("unmoved", unmoved, lambda: 9000)
@@ -265,8 +265,8 @@ async def test_jobs_follow_a_wall_clock_that_was_put_back(schedule: Schedule, ti
 
 @pytest.mark.parametrize("period", [1.0, 0.1, 30.0, 7 * 86400.0])
 @pytest.mark.parametrize("late", [0.0, 0.5, 86400.0, 366 * 86400.0, 56 * 366 * 86400.0])
-def test_starts_that_were_missed_are_not_counted_one_by_one(period: float, late: float) -> None:
-    """However long ago the last start was, one step leads to the next, in the future and on the same beat."""
+def test_missed_starts_are_skipped_in_one_step(period: float, late: float) -> None:
+    """The next start is in the future, and a multiple of the period later."""
     asked = []
 
     def noted_period() -> float:
@@ -284,8 +284,8 @@ def test_starts_that_were_missed_are_not_counted_one_by_one(period: float, late:
 
 
 @pytest.mark.parametrize("period", [0.0, -5.0, math.inf, 1e300])
-def test_a_period_that_no_date_can_be_reckoned_with(period: float) -> None:
-    """A period out of all bounds is brought within them: an error here would end every job (seen, 3.11)."""
+def test_period_out_of_range(period: float) -> None:
+    """It is limited, because an error here would end every job (seen, 3.11)."""
     due = datetime(2026, 11, 1, tzinfo=UTC)
 
     following = Every(lambda: period).get_next_fire_time(due, due)
@@ -293,10 +293,8 @@ def test_a_period_that_no_date_can_be_reckoned_with(period: float) -> None:
     assert due < following <= due + timedelta(days=366)
 
 
-async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
-    schedule: Schedule, times: _Times
-) -> None:
-    """Nothing is put off by as much as the jump; who has to know of it is told of it, once."""
+async def test_wall_clock_set_forward(schedule: Schedule, times: _Times) -> None:
+    """No job is delayed by the step, and the gap is reported once."""
     job, gaps = _Job(), list[float]()
     schedule.on_gap = gaps.append
     schedule.add("job", job, lambda: 0.5)
@@ -308,8 +306,8 @@ async def test_a_wall_clock_that_was_put_forward_does_not_stop_a_job(
     assert gaps == [86400]
 
 
-async def test_time_asleep_is_a_gap(times: _Times) -> None:
-    """While the machine sleeps, the monotonic clock stands still and the others go on: that is told, once."""
+async def test_sleep_is_a_gap(times: _Times) -> None:
+    """The monotonic clock stops, the others continue, and the gap is reported once."""
     schedule = Schedule(Clock(lambda: 5000.0, lambda: 1_700_000_000 + times.now, lambda: times.now))
     job, gaps = _Job(), list[float]()
     schedule.on_gap = gaps.append
@@ -325,8 +323,8 @@ async def test_time_asleep_is_a_gap(times: _Times) -> None:
     assert [(line["log_level"], line["seconds"]) for line in log] == [("warning", 8 * 3600)]
 
 
-async def test_a_jump_is_followed_after_one_that_could_not_be(schedule: Schedule, times: _Times) -> None:
-    """No date is as far away as the first: that is logged, and the next one is followed."""
+async def test_step_after_one_out_of_range(schedule: Schedule, times: _Times) -> None:
+    """The first is logged, and the second is applied."""
     job = _Job()
     schedule.add("job", job, lambda: 3000)
     await job.ran(1)
@@ -340,8 +338,8 @@ async def test_a_jump_is_followed_after_one_that_could_not_be(schedule: Schedule
         await job.ran(2, within=4)
 
 
-async def test_what_a_gap_leads_to_may_fail(schedule: Schedule, times: _Times) -> None:
-    """A defect of ours costs a line in the log; the next gap is told of all the same."""
+async def test_gap_handler_that_raises(schedule: Schedule, times: _Times) -> None:
+    """The defect is logged, and the next gap is reported all the same."""
     gaps = []
 
     def fails_at_first(seconds: float) -> None:

@@ -10,7 +10,7 @@ from exporter.threads import ThreadLimit
 
 
 async def test_result_and_error() -> None:
-    """What the work returns or raises arrives at the caller."""
+    """The caller gets what the work returns or raises."""
     threads = ThreadLimit("test", 1)
 
     def fail() -> None:
@@ -23,7 +23,7 @@ async def test_result_and_error() -> None:
 
 
 async def test_limit() -> None:
-    """No more threads run at once than the limit says, and waiting work runs when a place is free."""
+    """No more threads run than the limit says, and waiting work runs when a place is free."""
     threads = ThreadLimit("test", 2)
     gate, two_run = threading.Event(), threading.Event()
     running: list[int] = []
@@ -47,8 +47,8 @@ async def test_limit() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
-async def test_a_thread_that_cannot_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It costs no place, whatever the reason."""
+async def test_thread_that_cannot_start(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It occupies no place."""
     threads = ThreadLimit("test", 1)
 
     def fail(_: threading.Thread) -> None:
@@ -64,7 +64,7 @@ async def test_a_thread_that_cannot_be_started(error: Exception, monkeypatch: py
 
 
 async def test_cancelled_caller() -> None:
-    """A caller that is cancelled returns at once; its thread keeps its place until it ends."""
+    """It returns at once; its thread keeps its place until it ends."""
     threads = ThreadLimit("test", 1)
     gate = threading.Event()
     hanging = asyncio.create_task(threads.run(lambda: gate.wait(10)))

@@ -29,16 +29,16 @@ def _run(script: str) -> subprocess.Popen[str]:
     return program
 
 
-def test_a_main_thread_that_waits_for_ever() -> None:
-    """The process ends by itself with status 3, and says why."""
+def test_blocked_main_thread() -> None:
+    """The process exits with status 3, and logs why."""
     program = _run(_BLOCKED)
     text, _ = program.communicate(timeout=20)
     assert program.returncode == 3
     assert "event loop blocked for a minute" in text
 
 
-def test_sigterm_to_a_main_thread_that_waits_for_ever() -> None:
-    """It is heard, although no event loop is there to hear it."""
+def test_sigterm_with_a_blocked_main_thread() -> None:
+    """The process exits, although no event loop handles the signal."""
     program = _run(_BLOCKED.replace("0.02", "0.1"))
     program.send_signal(signal.SIGTERM)
     text, _ = program.communicate(timeout=20)
@@ -59,15 +59,15 @@ threading.Event().wait()
 """
 
 
-def test_a_main_thread_that_holds_the_lock_of_the_log() -> None:
-    """The process ends all the same, without its last line."""
+def test_blocked_thread_with_the_lock_of_logging() -> None:
+    """The process exits without its last log line."""
     program = _run(_HOLDING_THE_LOG)
     program.communicate(timeout=20)
     assert program.returncode == -signal.SIGALRM
 
 
-def test_a_loop_that_goes_on_is_left_alone() -> None:
-    """While it beats nothing ends; when it beats no more, something does."""
+def test_heartbeat() -> None:
+    """While there is one, nothing ends; without it, the process does."""
     ended = threading.Event()
     watchdog = Watchdog(lambda _: ended.set(), tick=0.01)
     until = time.monotonic() + 1.5
@@ -78,8 +78,8 @@ def test_a_loop_that_goes_on_is_left_alone() -> None:
     watchdog.close()
 
 
-def test_a_stop_in_time() -> None:
-    """After it nothing is watched."""
+def test_closed_watchdog() -> None:
+    """It ends nothing."""
     ended = threading.Event()
     watchdog = Watchdog(lambda _: ended.set(), tick=0.01)
     watchdog.stopping()
@@ -98,8 +98,8 @@ def test_a_stop_in_time() -> None:
         (OSError(24, "Too many open files"), False),
     ],
 )
-def test_what_means_that_memory_has_run_out(error: BaseException, expected: bool) -> None:  # noqa: FBT001 -- a table
-    """No memory for an object or for a thread, as an exception and as the last line of its traceback."""
+def test_is_out_of_memory(error: BaseException, expected: bool) -> None:  # noqa: FBT001 -- a table
+    """No memory for an object or a thread, in an exception and in the last line of its traceback."""
     assert is_out_of_memory(error) is expected
     assert says_out_of_memory(f"{type(error).__name__}: {error}") is expected
     assert not is_out_of_memory(None)
