@@ -1,4 +1,4 @@
-"""One message to one Alertmanager over HTTP, bounded in time; a failure is a value and not an exception."""
+"""Sends a message to one Alertmanager over HTTP, with a timeout; a failure is a value, not an exception."""
 
 import asyncio
 import json
@@ -30,16 +30,16 @@ from exporter.net.tls import ClientTls
 TIMEOUT = 10.0
 """Seconds for one message."""
 
-_TOLD = 300
-"""Bytes of an answer that are told."""
+_SHOWN = 300
+"""Bytes of a response that are shown."""
 
 
 class Verdict(Enum):
-    """What became of a message."""
+    """The outcome of a message."""
 
     ACCEPTED = auto()
-    REFUSED = auto()  # at least one alert in it; Alertmanager has stored the others (seen, 0.25)
-    FAILED = auto()  # it was not reached, or is not well
+    REFUSED = auto()  # at least one alert is invalid; Alertmanager has stored the others (seen, 0.25)
+    FAILED = auto()  # Alertmanager was not reached, or has an error
 
 
 _VERDICTS: dict[int, Verdict] = {
@@ -50,7 +50,7 @@ _VERDICTS: dict[int, Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a message, and why; ``ahead``: seconds by which the clock over there is ahead."""
+    """The outcome of a message, and its reason; ``ahead``: seconds by which their clock is ahead of ours."""
 
     verdict: Verdict
     detail: str = ""
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Alertmanager:
-    """Sends messages to one Alertmanager. ``url`` names it, and never holds a credential."""
+    """Sends messages to one Alertmanager. ``url`` never has a credential."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Alertmanager:
         wall: Callable[[], float],
         resolver: Resolver | None = None,
     ) -> None:
-        """Open a session. With a ``resolver`` that outlives it, addresses that are known stay known."""
+        """Open a session. ``resolver`` may outlive it, so that a reload keeps the known addresses."""
         self.url = configuration.url
         self._configuration = configuration
         self._mask = mask
@@ -83,8 +83,8 @@ class Alertmanager:
             # A message may arrive twice: Alertmanager merges alerts with the same labels.
             request_class=connections.Request,
             middlewares=(retry_on_new_connection,),
-            timeout=aiohttp.ClientTimeout(total=None),  # it stands in `post`, once
-            # Of an answer only a few words are shown: it need not be compressed.
+            timeout=aiohttp.ClientTimeout(total=None),  # `post` has one
+            # Only a few words of a response are shown.
             auto_decompress=False,
             headers={
                 "User-Agent": f"softswitch-exporter/{__version__}",
@@ -95,12 +95,12 @@ class Alertmanager:
         )
 
     async def load(self) -> None:
-        """Read the TLS files, which the first message does otherwise. Raises TlsFileError."""
+        """Read the TLS files before the first message does. Raises TlsFileError."""
         if self._tls:
             await self._tls.load()
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
-        """Send alerts, and return what became of them within ``TIMEOUT``."""
+        """Send alerts, and return the outcome within ``TIMEOUT``."""
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await self._post(json.dumps(alerts).encode())
@@ -124,7 +124,7 @@ class Alertmanager:
         ) as response:
             if detail := status_failure(response.status, self._proxy):
                 return Answer(Verdict.FAILED, detail)
-            text = " ".join((await response.content.read(_TOLD)).decode(errors="replace").split())
+            text = " ".join((await response.content.read(_SHOWN)).decode(errors="replace").split())
             detail = f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
             is_good = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
             verdict = Verdict.ACCEPTED if is_good else _VERDICTS.get(response.status, Verdict.FAILED)
@@ -145,12 +145,12 @@ class Alertmanager:
         return {}
 
     def _ahead(self, date: str) -> float | None:
-        """Return by how much the clock that wrote this date is ahead of ours, to a second."""
+        """Return the seconds by which the clock of a ``Date`` is ahead of ours, None if it is invalid."""
         try:
             written = parsedate_to_datetime(date)
-        except (ValueError, OverflowError):  # the latter of a year with twenty digits
+        except (ValueError, OverflowError):  # a year with twenty digits
             return None
-        # "-0000" is UTC of which nothing is known about the place: Python leaves the time zone out then.
+        # Python returns no time zone for "-0000", which means UTC.
         return (written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp() - self._wall()
 
 
@@ -159,9 +159,9 @@ def _with_headers(arguments: Mapping[str, Any], headers: Mapping[str, str]) -> M
 
 
 def _detail(error: Exception) -> str:
-    """Say in words why a message failed: the texts of exceptions repeat addresses as Python writes them."""
+    """Return the reason of a failure in words: the texts of exceptions have addresses in Python syntax."""
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no response within {TIMEOUT:g} s"
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
@@ -169,16 +169,16 @@ def _detail(error: Exception) -> str:
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (aiohttp.ServerDisconnectedError, "the connection was closed before an answer came"),
-    (aiohttp.ClientPayloadError, "the connection was closed before the answer was complete"),
-    (aiohttp.ClientResponseError, "what answers does not speak HTTP; check `url`"),
-    (UnusableAnswer, "what answers does not speak HTTP; check `url`"),
-    (NoAnswer, "the connection was closed before an answer came"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed before a response arrived"),
+    (aiohttp.ClientPayloadError, "the connection was closed before the response was complete"),
+    (aiohttp.ClientResponseError, "the server does not speak HTTP; check `url`"),
+    (UnusableAnswer, "the server does not speak HTTP; check `url`"),
+    (NoAnswer, "the connection was closed before a response arrived"),
 )
 
 
 def _tls_or_connection(error: Exception) -> str:
-    # In TLS 1.3 a server refuses the client's certificate after the handshake, when the answer is read.
+    # In TLS 1.3 a server rejects the client's certificate after the handshake, when the response is read.
     if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error, aiohttp.ClientSSLError):
         error = error.__cause__
     cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
@@ -191,7 +191,7 @@ def _tls_or_connection(error: Exception) -> str:
 
 
 VALID_FOR = 4 * INTERVAL
-"""Seconds for which Alertmanager believes that an alert fires unless it is told again: as with Prometheus."""
+"""Seconds after which Alertmanager ends an alert that is not sent again: as with Prometheus."""
 
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
@@ -200,12 +200,12 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 def message(
     alert: Alert, labels: Mapping[str, str], now: Now, valid_for: float = VALID_FOR
 ) -> dict[str, Any]:
-    """Return an alert that fires or ended, with the configured labels where it has none of that name.
+    """Return the JSON of an alert that fires or ended. Its own labels override the configured ``labels``.
 
-    ``valid_for``: seconds after which Alertmanager may assume that an alert that fires has ended.
+    ``valid_for``: seconds after which Alertmanager ends a firing alert that is not sent again.
 
-    Times follow from how long ago it was, not from what the clock showed then: after a step of the clock
-    Alertmanager would take an alert that begins in its future, or ended in its past, for none.
+    Times are computed from ages, not from what the clock showed then: after a step of the clock Alertmanager
+    would ignore an alert that begins in its future, or ended in its past.
     """
     fired_at = alert.since if alert.fired_at is None else alert.fired_at
     ended = alert.state is State.RESOLVED
@@ -219,20 +219,20 @@ def message(
 
 
 def timestamp(seconds: float) -> str:
-    """Return seconds since 1970 as RFC 3339, which knows the years 1 to 9999."""
+    """Return seconds since 1970 as RFC 3339, within the years 1 to 9999."""
     seconds = min(max(seconds, _EARLIEST), _LATEST)
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 NOTICEABLE = 30.0
-"""Seconds by which two clocks may differ before it is logged."""
+"""Seconds of clock skew that are not logged."""
 
 _LONGEST_ALLOWANCE = 7 * 86_400.0
-"""Seconds. Where our clock is further behind, the operator has to act: alerts have ended when they arrive."""
+"""Seconds. With more skew, alerts have ended when they arrive: the operator has to fix a clock."""
 
 
 class Skew:
-    """The clock skew of one Alertmanager, in seconds; 0 until it is known."""
+    """The clock skew of one Alertmanager; 0 until it is known."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
@@ -241,15 +241,15 @@ class Skew:
 
     @property
     def allowance(self) -> float:
-        """Seconds by which alerts that fire should expire later."""
+        """Seconds to add to the expiry of firing alerts."""
         return min(max(0.0, self._ahead), _LONGEST_ALLOWANCE) if self._is_noticeable else 0.0
 
-    def note(self, ahead: float) -> None:
-        """Note what an answer said."""
+    def update(self, ahead: float) -> None:
+        """Set the skew of the newest response."""
         self._ahead = ahead
 
     def log(self) -> None:
-        """Log when a skew begins, and when it has ended. Call it once a minute: answers may differ."""
+        """Log the begin and the end of a skew. Call it once a minute: responses may differ."""
         if self._is_noticeable and not self._is_logged:
             self._log.warning(
                 "clock skew between Alertmanager, or a proxy before it, and this machine",

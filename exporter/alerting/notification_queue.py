@@ -1,8 +1,8 @@
-"""What one Alertmanager has yet to be sent, and in which order. Pure.
+"""The alerts that wait for one Alertmanager, in the order of sending. Pure.
 
-An Alertmanager may be slower than the alerts that come anew each minute: at 1 s for a message, 6,000 firing
-alerts take longer than a minute, and those at the end of the list were never sent (seen 2026-11). So an alert
-that waits keeps its place when the next list comes, and what was sent goes to the end of the queue.
+Alertmanager may need longer than a minute for a list: with 1 s a message and 6,000 firing alerts, those at
+the end were never sent (seen 2026-11). So a waiting alert keeps its place when the next list arrives, and a
+sent one goes to the end of the queue.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,12 +17,12 @@ from exporter.alerting.rule import Identity
 class Kind(StrEnum):
     """Why an alert waits: the values of the label ``kind``."""
 
-    NEW = "new"  # its beginning, or its end, was not sent yet
-    REPEAT = "repeat"  # sent before; sent again so that Alertmanager does not let it expire
+    NEW = "new"  # its present state was not sent yet
+    REPEAT = "repeat"  # sent again so that it does not expire in Alertmanager
 
 
 class NotificationQueue:
-    """The queues of one Alertmanager, most urgent first; each is a dict for its order."""
+    """Four ordered queues, most urgent first: critical new and repeated alerts, then the others."""
 
     def __init__(self) -> None:
         self._queues: tuple[dict[Alert, None], ...] = ({}, {}, {}, {})
@@ -31,10 +31,7 @@ class NotificationQueue:
         self.size = 0
 
     def replace(self, alerts: Collection[Alert]) -> list[Alert]:
-        """Queue all of these, and nothing else.
-
-        Returns the alerts that ended and are dropped although their end was never sent.
-        """
+        """Queue exactly these alerts; return dropped ones that ended and whose end was never sent."""
         self.size = len(alerts)
         before, self._refused = self._refused, {}
         for alert in alerts:
@@ -53,36 +50,36 @@ class NotificationQueue:
         return dropped
 
     def next(self, size: int) -> list[Alert]:
-        """Return up to so many alerts for one message; they wait until ``note_sent`` or ``refuse``.
+        """Return up to ``size`` alerts; they stay queued until ``record_sent`` or ``refuse``.
 
-        A queue leaves a quarter of the room to the less urgent ones behind it: none of them waits for ever.
+        Each queue leaves a quarter of the message to the less urgent ones, so that none waits for ever.
         """
         batch: list[Alert] = []
         for number, queue in enumerate(self._queues, 1):
-            room = size - len(batch)
-            reserved = room // 4 if any(self._queues[number:]) else 0
-            batch += islice(queue, room - reserved)
+            left = size - len(batch)
+            reserved = left // 4 if any(self._queues[number:]) else 0
+            batch += islice(queue, left - reserved)
         return batch
 
     def next_refused(self) -> Alert | None:
-        """Return a refused alert that was not tried since the newest list came."""
+        """Return a refused alert that was not sent since the newest list arrived."""
         for identity, alert in self._refused.items():
             if alert is not None:
                 self._refused[identity] = None
                 return alert
         return None
 
-    def note_sent(self, sent: Iterable[tuple[Alert, State]]) -> None:
-        """Note that alerts were accepted, each with the state that the message said."""
+    def record_sent(self, sent: Iterable[tuple[Alert, State]]) -> None:
+        """Remove accepted alerts; ``sent`` has the state of each in the message."""
         for alert, state in sent:
             self._sent[alert] = state
             self._refused.pop(alert.identity, None)
             self._remove(alert)
-            if alert.state is not state:  # it changed while the message was on its way
+            if alert.state is not state:  # it changed meanwhile
                 self._put(alert)
 
     def refuse(self, alert: Alert) -> bool:
-        """Keep an alert out of messages with others; return whether it was not refused before."""
+        """Send an alert alone from now on; return whether it was not refused before."""
         is_news = alert.identity not in self._refused
         self._refused[alert.identity] = None
         self._remove(alert)
@@ -96,7 +93,7 @@ class NotificationQueue:
     def _put(self, alert: Alert) -> None:
         is_urgent = alert.severity == "critical" or alert.identity[0] is WATCHDOG
         own = self._queues[(0 if is_urgent else 2) + (self._sent.get(alert) is alert.state)]
-        if alert not in own:  # else it keeps its place
+        if alert not in own:
             self._remove(alert)
             own[alert] = None
 
@@ -106,6 +103,6 @@ class NotificationQueue:
 
 
 def parts(batch: Sequence[Alert]) -> list[Sequence[Alert]]:
-    """Return a refused message in parts, to find which of its alerts is refused."""
+    """Split a refused message, to find its refused alerts."""
     step = max(1, len(batch) // 8)
     return [batch[start : start + step] for start in range(0, len(batch), step)]

@@ -1,7 +1,7 @@
-"""Sends alerts to one Alertmanager: the newest list, in portions, the most urgent first.
+"""Sends the newest list of alerts to one Alertmanager, in batches, the most urgent first.
 
-Everything that fires is sent again each minute, and the end of an alert for 15 minutes. An Alertmanager that
-is slow or away causes no pile: what waits is what fires, and ends of the last 15 minutes.
+Firing alerts are sent again each minute, and the end of an alert for 15 minutes. So the queue of a slow or
+unreachable Alertmanager is bounded: it has firing alerts, and those that ended in the last 15 minutes.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ import structlog
 
 from exporter.alerting.alertmanager import VALID_FOR, Alertmanager, Answer, Skew, Verdict, message
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
-from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
+from exporter.alerting.status import AlertingMetrics
 
 BATCH = 64
 """Alerts in a message."""
 
 LARGE_BATCH = 256
-"""Alerts in a message where many wait: most of the time of a message does not depend on its size."""
+"""Alerts in a message while many wait: most of its time does not depend on its size."""
 
 _MANY = 1000
 
 _LONGEST_PAUSE = 60.0
-"""Seconds: an Alertmanager that is back must not wait longer for what fires than for a resend."""
+"""Seconds: an Alertmanager that is back gets firing alerts no later than with the next resend."""
 
 _STEP = 5.0
-"""Seconds by which our clock must have been stepped for the clocks to be compared before anything is sent."""
+"""Seconds. After a larger step of our clock the clocks are compared before alerts are sent."""
 
 _BEHIND = 2
-"""Lists in a row that came before the one before them was sent: then Alertmanager is slow."""
+"""Consecutive lists that arrive before the previous one was sent, for Alertmanager to count as slow."""
 
 _ROUNDS = 4
-"""Rounds of resending that may be lost before Alertmanager assumes that an alert has ended."""
+"""Resends that may be lost before Alertmanager assumes that an alert has ended."""
 
 
 class Notifier:
-    """Sends to one Alertmanager. ``now`` gives the instant by our clocks, ``timer`` measures messages."""
+    """Sends to one Alertmanager. ``now`` returns the instant by our clocks, ``timer`` measures messages."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Notifier:
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
         self._queue = NotificationQueue()
         self._skew = Skew(self._log)
-        self._compared_at = math.inf  # what the wall clock was ahead of moments then
+        self._compared_at = math.inf  # wall clock minus moment at that time
         self._seconds_a_message = 0.0
         self._failing = False
         self._lists_behind = 0
@@ -67,15 +67,15 @@ class Notifier:
         self._task = asyncio.create_task(self._run(), name=f"alerts to {alertmanager.url}")
 
     def offer(self, alerts: Collection[Alert]) -> None:
-        """Send all of these, and nothing of an older list any more."""
-        self._note_pace()
+        """Replace the queue by these alerts, and begin to send them."""
+        self._check_backlog()
         self._skew.log()
-        self._give_up(self._queue.replace(alerts))
-        self._note_waiting()
+        self._drop_ended(self._queue.replace(alerts))
+        self._count_waiting()
         self._news.set()
 
     async def stop(self) -> None:
-        """Stop at once. What fires is not resolved by it: Alertmanager waits for four minutes."""
+        """Stop at once. Firing alerts stay firing in Alertmanager for four minutes."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -88,7 +88,7 @@ class Notifier:
             self._news.clear()
             try:
                 is_well = await self._send_all()
-            except Exception:  # noqa: BLE001 -- a defect of ours: what fires next is to be sent all the same
+            except Exception:  # noqa: BLE001 -- a bug of ours must not stop the sending
                 self._log.exception("job failed", job="alerts")
                 is_well = False
             if is_well:
@@ -99,9 +99,9 @@ class Notifier:
             self._news.set()
 
     async def _send_all(self) -> bool:
-        """Send everything that waits; return False as soon as Alertmanager does not accept a message."""
+        """Send all queued alerts; return False as soon as Alertmanager does not accept a message."""
         is_accepted = False
-        # While it is sent a newer list may come: where Alertmanager is slow, this loop goes on for long.
+        # A newer list may arrive meanwhile, so with a slow Alertmanager this loop takes long.
         while batch := self._queue.next(self._batch_size()):
             answer = await self._send(batch)
             if answer.verdict is Verdict.REFUSED:
@@ -126,9 +126,9 @@ class Notifier:
         return is_accepted
 
     async def _send_in_parts(self, batch: Sequence[Alert], *, others_are_accepted: bool) -> Answer:
-        """Find out which alerts of a message are refused: from now on they do not share one with others.
+        """Split a refused message until each refused alert is alone, and keep these out of later messages.
 
-        Where every one is, it is not the alerts that are wrong.
+        If every alert is refused, the cause is not the alerts.
         """
         refused: list[tuple[Alert, Answer]] = []
         portions = parts(batch)
@@ -148,7 +148,7 @@ class Notifier:
         return Answer(Verdict.ACCEPTED)
 
     async def _try_refused(self, most: int) -> bool:
-        """Try some of what was refused, each alone: it may have been Alertmanager that was not well."""
+        """Send some refused alerts again, one by one: the cause may have been Alertmanager."""
         for _ in range(most):
             alert = self._queue.next_refused()
             if alert is None:
@@ -167,7 +167,7 @@ class Notifier:
         now = self._now()
         clock = now.wall - now.moment / now.speed
         if abs(clock - self._compared_at) > _STEP:
-            # Nothing was sent yet, or our clock was stepped: an empty message tells what time it is there.
+            # First message, or our clock was stepped: the response to an empty message has their time.
             answer = await self._post([])
             if answer.verdict is Verdict.FAILED:
                 self._metrics.errors.labels(self.alertmanager.url).inc(len(batch))
@@ -178,24 +178,21 @@ class Notifier:
             return Answer(Verdict.ACCEPTED)
         answer = await self._post(messages)
         if answer.verdict is Verdict.ACCEPTED:
-            self._queue.note_sent(states)
-            self._note_waiting()
+            self._queue.record_sent(states)
+            self._count_waiting()
         return answer
 
     async def _messages(
         self, batch: Sequence[Alert]
     ) -> tuple[list[tuple[Alert, State]], list[dict[str, Any]]]:
-        """Return what is sent, and in which state each alert is then.
-
-        An alert that no message can be made of costs that alert and no other.
-        """
+        """Return the JSON of alerts, and the state of each; one that cannot be rendered is dropped alone."""
         now, valid_for = self._now(), self._valid_for()
         states, made = [], []
         for number, alert in enumerate(batch, 1):
             try:
                 made.append(message(alert, self._labels, now, valid_for))
                 states.append((alert, alert.state))
-            except Exception:  # noqa: BLE001 -- a defect of ours, or what was restored from a file
+            except Exception:  # noqa: BLE001 -- a bug of ours, or an alert of a state file
                 if self._queue.refuse(alert):
                     self._log.exception("job failed", job="alert", alert=alert.identity[0].name)
                     self._count_dropped(1)
@@ -204,11 +201,10 @@ class Notifier:
         return states, made
 
     def _valid_for(self) -> float:
-        """Return for how long an alert counts as firing if it is not sent again.
+        """Return the seconds after which Alertmanager ends an alert that is not sent again.
 
-        Long enough for a whole round of resending where Alertmanager is slow. And where its clock seems to be
-        ahead of ours, by so much longer: if that is true, the alert would be over when it arrives; if it is
-        not, nothing is lost, since we send the end of an alert. No other time follows the clock of others.
+        Several resends long, also with a slow Alertmanager. If its clock is ahead, the skew is added: else
+        alerts would have ended when they arrive. If the skew is wrong nothing is lost: the end is sent.
         """
         messages = math.ceil(self._queue.size / self._batch_size())
         return max(VALID_FOR, _ROUNDS * messages * self._seconds_a_message) + self._skew.allowance
@@ -217,18 +213,18 @@ class Notifier:
         began = self._timer()
         answer = await self.alertmanager.post(messages)
         took = self._timer() - began
-        # The slowest of late: a single quick message does not make an Alertmanager quick.
+        # A decaying maximum: one quick message does not make an Alertmanager quick.
         self._seconds_a_message = max(took, 0.9 * self._seconds_a_message)
         self._metrics.latency.labels(self.alertmanager.url).observe(took)
         counter = self._metrics.sent if answer.verdict is Verdict.ACCEPTED else self._metrics.errors
         counter.labels(self.alertmanager.url).inc(len(messages))
         if answer.ahead is not None:
-            self._skew.note(answer.ahead)
+            self._skew.update(answer.ahead)
             self._metrics.clock_skew.labels(self.alertmanager.url).set(answer.ahead)
         return answer
 
-    def _note_pace(self) -> None:
-        """Log where, twice in a row, not all of the list before was accepted when the next one comes."""
+    def _check_backlog(self) -> None:
+        """Log that Alertmanager is slow: twice in a row the previous list was not sent completely."""
         waiting = sum(map(self._queue.waiting, Kind))
         before = self._lists_behind
         self._lists_behind = before + 1 if waiting and not self._failing else 0
@@ -238,17 +234,17 @@ class Notifier:
         elif before >= _BEHIND and not self._lists_behind:
             self._log.info("Alertmanager is not slow any more")
 
-    def _note_waiting(self) -> None:
+    def _count_waiting(self) -> None:
         for kind in Kind:
             gauge = self._metrics.waiting.labels(self.alertmanager.url, kind.value)
             gauge.set(self._queue.waiting(kind))
 
-    def _give_up(self, ended: Sequence[Alert]) -> None:
+    def _drop_ended(self, ended: Sequence[Alert]) -> None:
         now = self._now().moment
-        given_up = sum(now - alert.since > RESOLVED_FOR for alert in ended)
-        if given_up:
-            self._count_dropped(given_up)
-            self._log.warning("alerts ended and could not be told for 15 minutes", count=given_up)
+        dropped = sum(now - alert.since > RESOLVED_FOR for alert in ended)
+        if dropped:
+            self._count_dropped(dropped)
+            self._log.warning("alerts ended and could not be sent for 15 minutes", count=dropped)
 
     def _count_dropped(self, count: int) -> None:
         self._metrics.dropped.labels(self.alertmanager.url).inc(count)

@@ -9,11 +9,10 @@ from prometheus_client import CollectorRegistry
 from exporter.alerting.alertmanager import Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
 from exporter.alerting.inputs import SwitchSnapshot
-from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notifier import Notifier
 from exporter.alerting.rules import RULES
 from exporter.alerting.state_keeper import StateKeeper
-from exporter.alerting.status import Json, Summary, status, summarize
+from exporter.alerting.status import AlertingMetrics, Json, Summary, status, summarize
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
@@ -26,9 +25,9 @@ _LOGGED = 20
 
 
 class AlertingService:
-    """Alerts without Prometheus. Does nothing before it was given a configuration.
+    """Alerts without Prometheus. Does nothing without a configuration.
 
-    ``speed``: how many times faster than they are declared all durations of alerts go by: 1, but for tests.
+    ``speed``: how many times faster the durations of alerts pass; 1 outside of tests.
     """
 
     def __init__(
@@ -45,24 +44,24 @@ class AlertingService:
         self._mask = mask
         self._clock = clock
         self._speed = speed
-        self._resolver = Resolver()  # one for all, so that a reload forgets no address
+        self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")
         self._metrics: AlertingMetrics | None = None
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
         self._summary: Summary | None = None
-        self._moment = 0.0  # of the newest evaluation, and what the clocks showed then
+        self._moment = 0.0  # of the newest evaluation, with the readings of the clocks
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
         self._notifiers: list[Notifier] = []
         self._keeper: StateKeeper | None = None
         self._loading: asyncio.Task[None] | None = None
-        # An evaluation yields to the event loop, and a reload must wait for its end.
+        # A reload waits for the end of an evaluation, which yields to the event loop.
         self._evaluating = asyncio.Lock()
 
     @property
     def is_on(self) -> bool:
-        """Whether there is anything to evaluate."""
+        """Whether alerting is configured."""
         return self._configuration is not None
 
     @property
@@ -71,7 +70,7 @@ class AlertingService:
         return INTERVAL / self._speed
 
     async def open(self, configuration: AlertingConfiguration | None) -> list[Alertmanager]:
-        """Open the Alertmanagers. Raises StartError, and opens nothing, where TLS files cannot be used."""
+        """Open the Alertmanagers. Raises StartError, and opens nothing, if a TLS file cannot be used."""
         if configuration is None or configuration.dry_run:
             return []
         opened: list[Alertmanager] = []
@@ -88,10 +87,7 @@ class AlertingService:
     async def adopt(
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager] = ()
     ) -> None:
-        """Evaluate and send by this configuration from now on; None is to stop.
-
-        ``opened`` is what ``open`` returned for it.
-        """
+        """Apply a configuration, None to stop; ``opened`` is what ``open`` returned for it."""
         async with self._evaluating:
             await self._adopt(configuration, opened)
 
@@ -114,12 +110,12 @@ class AlertingService:
                 await self._keeper.release()
             self._keeper = StateKeeper(configuration.state_file, self._clock, self._metrics)
         if not was_on:
-            # A disk that hangs delays the first evaluation, and neither the start nor the end of the program.
+            # A disk that hangs delays the first evaluation, but neither start nor stop.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
         self._notifiers = [
             Notifier(alertmanager, configuration.labels, self._metrics, self._now) for alertmanager in opened
         ]
-        for notifier in self._notifiers if was_on else ():  # at the start the first evaluation does it
+        for notifier in self._notifiers if was_on else ():  # at the start the first evaluation does this
             notifier.offer(self._summary.to_send if self._summary else [])
         if configuration.dry_run:
             self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
@@ -129,7 +125,7 @@ class AlertingService:
         if self._loading is not None:
             await asyncio.wait({self._loading})
             if self._loading.cancelled():
-                return  # it stops, and a file that was not read must not be written over
+                return  # stopping: a file that was not read must not be replaced
         async with self._evaluating:
             await self._evaluate()
 
@@ -150,11 +146,11 @@ class AlertingService:
         await self._keeper.keep(engine, self._boot, self._wall)
 
     def status(self) -> Json:
-        """Return what the status shows of it, or nothing where it is off."""
+        """Return the part of alerting in the status, {} if it is off."""
         return status(self._configuration, self._summary, self._now()) if self._configuration else {}
 
     async def stop(self) -> None:
-        """Write down what is remembered, and stop. What fires is not resolved: it goes on, and is kept."""
+        """Write the state file and stop. Firing alerts are not resolved: they continue after the restart."""
         if self._loading is not None:
             self._loading.cancel()
         await self._stop_notifiers()
@@ -163,7 +159,7 @@ class AlertingService:
                 await self._keeper.close(self._engine, self._boot, self._wall)
 
     async def _forget(self) -> None:
-        """Forget everything: alerting was turned off."""
+        """Drop all state: alerting was turned off."""
         if self._loading is not None:
             self._loading.cancel()
         if self._keeper is not None:
@@ -175,10 +171,9 @@ class AlertingService:
     async def _load(self, keeper: StateKeeper) -> None:
         try:
             kept = await keeper.load()
-        except Exception:  # noqa: BLE001 -- a defect of ours: alerts are told without what is in the file
+        except Exception:  # noqa: BLE001 -- a bug of ours: alerting continues without the file
             self._log.exception("job failed", job="state file")
             kept = None
-        # Go on where the daemon before this one ended.
         self._engine, elapsed = kept or (Engine(), 0.0)
         self._moment = self._engine.evaluated_at or 0.0
         self._at = self._clock.monotonic() - elapsed
@@ -190,10 +185,10 @@ class AlertingService:
         self._notifiers = []
 
     def _step(self) -> None:
-        """Step on by whole intervals: to come a little late, or at another second after a jump, is no gap.
+        """Advance by whole intervals, so that a late evaluation is no gap.
 
-        Nor is a forward step of the wall clock, or time asleep: what fires would end, and its cause goes on.
-        The values age by such times, so they have to be asked for again before they count as new.
+        Time asleep and steps of the wall clock do not count: alerts would end although their cause continues.
+        They do count for the age of values, which have to be polled again to be fresh.
         """
         now = self._clock.monotonic()
         self._moment += INTERVAL * round((now - self._at) * self._speed / INTERVAL)

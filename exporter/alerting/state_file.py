@@ -1,10 +1,8 @@
-"""The state file on the disk: written whole or not at all, by one exporter, and read with distrust.
+"""The state file on the disk: replaced whole or not at all, used by one exporter, and validated when read.
 
 A file that is missing, broken, or of another version is a fresh start, never a reason not to start. A file
-that somebody else can write is not believed, and one that is no state file is never replaced: it may be the
-operator's key. Other users may plant links where they can write, so no link is followed (seen 2026-11).
-
-Everything here may hang with the disk: call it in a thread.
+that other users can write is not used, and one that is not a state file is never replaced: it may be the
+operator's key. Other users may create links where they can write, so no link is followed (seen 2026-11).
 """
 
 import codecs
@@ -24,27 +22,22 @@ from exporter.alerting.engine import Engine
 from exporter.clock import Clock
 
 LIMIT = 256 * 1024 * 1024
-"""Bytes: 30 switches of 5,000 tenants, all of them in trouble."""
+"""Bytes: enough for 25 switches of 5,000 tenants, all with failures."""
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = _OPEN | os.O_RDONLY | os.O_NONBLOCK
+_CREATE = _OPEN | os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_LOCK = _OPEN | os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""What flock says on some network file systems: two exporters cannot be told apart there."""
-
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def boot_id() -> str:
-    """Return what tells one run of the kernel from another, or "" where that is not known."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
+"""Errors of flock on some network file systems, where two exporters cannot be kept apart."""
 
 
 class StateFile:
-    """The state file of one exporter, which runs as ``user``. It is locked from first use to ``release``."""
+    """The state file of an exporter that runs as ``user``, locked from first use to ``release``.
+
+    All of it may hang with the disk: call it in a thread.
+    """
 
     def __init__(self, path: Path, user: int | None = None) -> None:
         self.path = path
@@ -54,10 +47,10 @@ class StateFile:
     def read(
         self, clock: Clock, boot: str, leave_out: Callable[[str], None] = lambda _: None
     ) -> tuple[Engine, float] | None:
-        """Return the engine, and for how many seconds nobody kept it; None where there is no file.
+        """Return the engine, and the seconds since it was written; None if there is no file.
 
-        ``leave_out`` is called with the reason for each alert that cannot be used. Raises OSError or
-        ValueError where the file cannot be used.
+        ``leave_out`` is called with the reason for each skipped alert. Raises OSError or ValueError if the
+        file cannot be used.
         """
         if not self.path.parent.exists():
             return None
@@ -74,9 +67,9 @@ class StateFile:
             raise ValueError(f"is broken, or of another version ({error}); it will be replaced") from error
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Replace the file in one step that survives a crash and a loss of power.
+        """Replace the file atomically, also if the power fails.
 
-        Raises OSError, or ValueError where what is there must not be replaced.
+        Raises OSError, or ValueError if what is there must not be replaced.
         """
         with _directory(self.path) as directory:
             self._acquire(directory)
@@ -85,13 +78,13 @@ class StateFile:
             try:
                 descriptor = os.open(new, _CREATE, 0o600, dir_fd=directory)
                 with os.fdopen(descriptor, "wb") as file:
-                    file.writelines(lines)  # one by one: joined they would be some milliseconds in one piece
+                    file.writelines(lines)  # joining them would hold the GIL for milliseconds
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(new, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
             except OSError:
                 with contextlib.suppress(OSError):
-                    # On a full disk what is half written would take the room for the next one.
+                    # A half-written file would leave no space for the next one on a full disk.
                     os.unlink(new, dir_fd=directory)
                 raise
             os.fsync(directory)
@@ -100,7 +93,7 @@ class StateFile:
         """Let another exporter use the file."""
         if self._lock is not None:
             with contextlib.suppress(OSError):
-                self._lock_path.unlink()  # whoever opened it meanwhile finds that it is not there any more
+                self._lock_path.unlink()  # who has it open finds that it has no name any more
             os.close(self._lock)
             self._lock = None
 
@@ -109,7 +102,7 @@ class StateFile:
         return self.path.with_name(f"{self.path.name}.lock")
 
     def _acquire(self, directory: int) -> None:
-        """Lock the file against other exporters. The lock goes with the process, however that ends."""
+        """Lock the file against other exporters. The kernel releases the lock when the process ends."""
         while self._lock is None:
             name = self._lock_path.name
             try:
@@ -120,15 +113,15 @@ class StateFile:
             try:
                 is_it = _is(descriptor, name, directory)
             except OSError:
-                os.close(descriptor)  # else nobody could lock the file any more, this process included
+                os.close(descriptor)  # else no process could lock the file any more
                 raise
             if is_it:
                 self._lock = descriptor
-            else:  # another exporter removed it after it was opened here: it locks nothing any more
+            else:  # another exporter removed it after it was opened here
                 os.close(descriptor)
 
     def _clean_up(self, directory: int) -> None:
-        """Remove what an exporter left that was killed while it wrote."""
+        """Remove files of an exporter that was killed while it wrote."""
         leftover = re.compile(re.escape(self.path.name) + r"\.[0-9a-f]{16}\.new")
         for name in filter(leftover.fullmatch, os.listdir(directory)):
             with contextlib.suppress(OSError):
@@ -150,13 +143,11 @@ class StateFile:
         with self._opened(directory) as descriptor:
             beginning = b"" if descriptor is None else os.read(descriptor, 3)
         if _is_text_of_others(beginning):
-            raise ValueError(
-                "is not a state file, and is left as it is; remove it, or let state_file name another file"
-            )
+            raise ValueError("is not a state file, and is left as it is; remove it, or change state_file")
 
     @contextlib.contextmanager
     def _opened(self, directory: int) -> Iterator[int | None]:
-        """Open the file itself, if there is one. Raises ValueError where it is a link, or somebody else's."""
+        """Open the file, if there is one. Raises ValueError if it is a link, or another user's."""
         try:
             descriptor = os.open(self.path.name, _READ, dir_fd=directory)
         except FileNotFoundError:
@@ -165,27 +156,25 @@ class StateFile:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise ValueError(
-                    "is a symbolic link, which is not followed; let state_file name the file itself"
+                    "is a symbolic link, which is not followed; set state_file to its target"
                 ) from None
             raise
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise ValueError("is not a regular file; remove it, or let state_file name another file")
+                raise ValueError("is not a regular file; remove it, or change state_file")
             if status.st_uid not in {self._user, 0}:
-                raise ValueError(
-                    f"belongs to user {status.st_uid}, and the exporter runs as user {self._user}; "
-                    "change its owner, or remove it"
-                )
+                found = f"belongs to user {status.st_uid}, expected user {self._user}"
+                raise ValueError(f"{found}; change its owner, or remove it")
             yield descriptor
         finally:
             os.close(descriptor)
 
 
 def _is_text_of_others(beginning: bytes) -> bool:
-    """Tell whether it may be a key, a certificate or a configuration, and not what is left of a state file.
+    """Return whether it may be a key, a certificate or a configuration, not a damaged state file.
 
-    That begins with a brace or, where the disk lost it, with zeros or anything else that is no text.
+    That begins with a brace or, if the disk lost it, with zeros or something else that is not text.
     """
     is_garbage = beginning[:1] == b"\0" or (beginning[:1] >= b"\x80" and beginning != codecs.BOM_UTF8)
     return bool(beginning) and beginning[:1] not in {b"{", b"["} and not is_garbage
@@ -201,14 +190,12 @@ def _directory(path: Path) -> Iterator[int]:
 
 
 def _lock(descriptor: int) -> None:
-    """Lock an open file. Raises ValueError where another exporter has locked it."""
+    """Lock an open file, or close it. Raises ValueError if another exporter has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise ValueError(
-            "is in use by another exporter; give each exporter a state_file of its own"
-        ) from None
+        raise ValueError("is in use by another exporter; give each exporter its own state_file") from None
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             os.close(descriptor)
@@ -216,7 +203,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is(descriptor: int, name: str, directory: int) -> bool:
-    """Tell whether an open file is the one that has this name now."""
+    """Return whether an open file is the one that has this name now."""
     try:
         there = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -225,9 +212,9 @@ def _is(descriptor: int, name: str, directory: int) -> bool:
 
 
 def _elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
-    """Return the seconds since it was written, time asleep included, by the clock that counts since boot."""
+    """Return the seconds since it was written, time asleep included."""
     since_boot = clock.since_boot() - state.moment(first["monotonic"])
     if boot and first["boot"] == boot and since_boot >= 0:
         return since_boot
-    # After a boot only the wall clock can tell. One that was set back since counts as no time at all.
+    # After a boot only the wall clock is left. If it was set back since, no time has passed.
     return min(max(0.0, clock.wall() - state.wall(first["wall"])), state.CENTURY)

@@ -1,4 +1,4 @@
-"""Keeps the state file up to date, without ever delaying an alert for a slow disk."""
+"""Reads and writes the state file in a thread, so that a slow disk never delays an alert."""
 
 import asyncio
 import contextlib
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import structlog
 
-from exporter.alerting import state, state_file
+from exporter.alerting import state
 from exporter.alerting.engine import Engine
-from exporter.alerting.metrics import AlertingMetrics
-from exporter.alerting.state_file import StateFile
+from exporter.alerting.state_file import BOOT_ID, StateFile
+from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
 from exporter.threads import ThreadLimit
 
-_AT_THE_END = 2.0
+_PATIENCE_AT_STOP = 2.0
 """Seconds that a stop waits for the disk."""
 
 
 class StateKeeper:
-    """Reads the file once and then writes it anew after each evaluation; without a path it does nothing.
+    """Reads the file once, and writes it after each evaluation; without a path it does nothing.
 
-    An error is logged when it begins and when it has ended, and counted each time. ``patience``: the seconds
-    that the first evaluation waits for the disk. ``opened`` gives the file that has a path.
+    Errors are counted; the first one, and their end, are logged. ``patience``:
+    seconds that the first evaluation waits for the disk.
     """
 
     def __init__(
@@ -37,18 +37,20 @@ class StateKeeper:
     ) -> None:
         self.path = path
         self._file = opened(path) if path else None
-        # One at a time: while reading hangs nothing is written over what was not read yet.
+        # One thread: while a read hangs, the file is not replaced.
         self._threads = ThreadLimit("state file", 1)
         self._patience = patience
         self._clock = clock
         self._metrics = metrics
-        self._boot = state_file.boot_id()
+        self._boot = ""
+        with contextlib.suppress(OSError):
+            self._boot = BOOT_ID.read_text().strip()
         self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(path))
         self._failing = False
         self._writing: asyncio.Task[None] | None = None
 
     async def load(self) -> tuple[Engine, float] | None:
-        """Return what was kept, and for how many seconds nobody did; None for a fresh start."""
+        """Return what ``StateFile.read`` does; None for a fresh start."""
         if self._file is None:
             return None
         left_out: list[str] = []
@@ -70,10 +72,7 @@ class StateKeeper:
         return kept
 
     async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Write down what is remembered, and what both clocks showed at the newest evaluation.
-
-        Returns when it is on its way to the disk, not when it is there.
-        """
+        """Begin to write the file, with what both clocks showed at the newest evaluation."""
         if self._file is None or engine.evaluated_at is None:
             return
         lines = []
@@ -81,14 +80,14 @@ class StateKeeper:
             lines.append(line.encode())
             await asyncio.sleep(0)
         if self._writing is not None and not self._writing.done():
-            self._failed("the disk has not finished writing the one before")
+            self._failed("the disk is still writing the state before")
             return
         self._writing = asyncio.create_task(self._write(self._file, lines))
 
     async def close(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Write a last time, and let others use the file, as far as the disk does that within 2 seconds."""
+        """Write the file and release it, within 2 seconds."""
         try:
-            async with asyncio.timeout(_AT_THE_END):
+            async with asyncio.timeout(_PATIENCE_AT_STOP):
                 await self._is_written()
                 await self.keep(engine, since_boot, wall)
                 await self._is_written()
@@ -97,10 +96,10 @@ class StateKeeper:
             self._log.warning("the state file was not written before the end", reason="the disk is too slow")
 
     async def release(self) -> None:
-        """Let others use the file, as soon as the disk does that; waits 2 seconds at most."""
+        """Let another exporter use the file; waits 2 seconds at most."""
         if self._file is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AT_THE_END):
+                async with asyncio.timeout(_PATIENCE_AT_STOP):
                     await self._threads.run(self._file.release)
 
     async def _is_written(self) -> None:

@@ -1,7 +1,6 @@
-"""All alerts as they are sent and counted, and the first of them as ``/api/v1/status`` shows them. Pure.
+"""What alerting shows of itself: its metrics, and its part of ``/api/v1/status``.
 
-In that, ``alerting`` and ``alerts`` are from here (docs/status.md). The summary is made after each
-evaluation, because the status may be asked for during the next one.
+The summary of all alerts is made after each evaluation, because the status may be requested during the next.
 """
 
 import contextlib
@@ -10,16 +9,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import prometheus_client as prometheus
+
 from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.monitoring_rules import WATCHDOG
+from exporter.alerting.notification_queue import Kind
 from exporter.config import AlertingConfiguration
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
 
 _LISTED = 500
 _OF_A_KIND = 50
-"""Alerts of one name, severity and state that are listed: many of one must not hide one of another."""
+"""Listed alerts of one name, severity and state: many of a kind must not hide another kind."""
 
 _IN_A_ROW = 5
-"""Alerts of a kind that are listed before those of the next one."""
+"""Alerts of a kind that are listed before those of the next kind."""
 
 Json = dict[str, Any]
 _Kind = tuple[str, State, str]
@@ -29,7 +33,7 @@ _Kind = tuple[str, State, str]
 class Summary:
     """All alerts of one evaluation.
 
-    ``to_send``: what fires, and what ended a while ago. ``counts``: by name and state. ``listed``: what the
+    ``to_send``: those that fire, or ended lately. ``counts``: by name and state. ``listed``: those that the
     status shows, each with the moment at which its state began.
     """
 
@@ -49,16 +53,16 @@ def summarize(alerts: Iterable[Alert]) -> Summary:
         if state is not State.PENDING:
             summary.to_send += found
     for alert in _in_order(kinds):
-        with contextlib.suppress(Exception):  # one that cannot be rendered must not hide the others
-            told = {"labels": alert.labels, "annotations": dict(alert.annotations)}
-            summary.listed.append((alert.since, {"state": alert.state.value, **told}))
+        with contextlib.suppress(Exception):  # an alert that cannot be rendered must not hide the others
+            texts = {"labels": alert.labels, "annotations": dict(alert.annotations)}
+            summary.listed.append((alert.since, {"state": alert.state.value, **texts}))
     return summary
 
 
 def status(configuration: AlertingConfiguration, summary: Summary | None, now: Now) -> Json:
-    """Return how many alerts fire and pend, and the first of them.
+    """Return ``alerting`` and ``alerts`` of ``/api/v1/status`` (docs/status.md).
 
-    The counts leave the watchdog out, which is listed. They are None before the first evaluation.
+    The watchdog is listed and not counted. The counts are None before the first evaluation.
     """
     return {
         "alerting": {
@@ -78,7 +82,7 @@ def status(configuration: AlertingConfiguration, summary: Summary | None, now: N
 
 
 def _in_order(kinds: Mapping[_Kind, list[Alert]]) -> Iterator[Alert]:
-    """Return what fires, and what is critical, first; of that some of each kind before more of it."""
+    """Return firing and critical alerts first, and within these a few of each kind before more of a kind."""
     places = [
         ((state is State.PENDING, severity != "critical", number // _IN_A_ROW, name, severity), alert)
         for (name, state, severity), found in kinds.items()
@@ -93,3 +97,34 @@ def _count(summary: Summary | None, state: State) -> int | None:
     if summary is None:
         return None
     return sum(n for (name, of), n in summary.counts.items() if of is state and name != WATCHDOG.name)
+
+
+class AlertingMetrics:
+    """The metrics of alerting; those of each Alertmanager are like those of Prometheus's notifier."""
+
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        def declared(metric: Metric) -> Json:
+            names = {"name": metric.name, "documentation": metric.help, "labelnames": metric.labels}
+            return {**names, "registry": registry}
+
+        latency = catalogue.ALERTING_NOTIFICATIONS_LATENCY
+        self.alerts = prometheus.Gauge(**declared(catalogue.ALERTING_ALERTS))
+        self.sent = prometheus.Counter(**declared(catalogue.ALERTING_NOTIFICATIONS))
+        self.errors = prometheus.Counter(**declared(catalogue.ALERTING_NOTIFICATION_ERRORS))
+        self.dropped = prometheus.Counter(**declared(catalogue.ALERTING_NOTIFICATIONS_DROPPED))
+        self.latency = prometheus.Histogram(**declared(latency), buckets=latency.buckets)
+        self.waiting = prometheus.Gauge(**declared(catalogue.ALERTING_NOTIFICATIONS_WAITING))
+        self.clock_skew = prometheus.Gauge(**declared(catalogue.ALERTING_CLOCK_SKEW))
+        self.state_file_errors = prometheus.Counter(**declared(catalogue.ALERTING_STATE_FILE_ERRORS))
+
+    def start_at_zero(self, alertmanager: str) -> None:
+        """Create every series of an Alertmanager: a counter that starts at 1 has no increase."""
+        for metric in (self.sent, self.errors, self.dropped, self.latency):
+            metric.labels(alertmanager)
+        for kind in Kind:
+            self.waiting.labels(alertmanager, kind.value)
+
+    def forget(self, alertmanager: str) -> None:
+        """Drop every series of an Alertmanager that was removed."""
+        for metric in (self.sent, self.errors, self.dropped, self.latency, self.waiting, self.clock_skew):
+            metric.remove_by_labels({"alertmanager": alertmanager})

@@ -1,8 +1,8 @@
-"""Compares the daemon with Prometheus on as many random scenarios as wanted, and prints what was compared.
+"""Compares the daemon with Prometheus on random scenarios, and prints what was compared.
 
 python -m tests.differential [--scenarios=1000] [--seed=0] [--promtool=PATH]…
 
-Without ``--promtool``: the installed one, and that of the directory NEWER_PROGRAMS where it is set.
+Without ``--promtool``: the installed one, and the one in the directory NEWER_PROGRAMS if that is set.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from tests.differential.promtool import compare
 
 
 def main() -> int:
-    """Return 1 where the two disagree, or where an alert was never due, so that nothing was compared."""
+    """Return 1 if the two disagree, or an alert was never due and so was not compared."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--scenarios", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--promtool", action="append", default=[], metavar="PATH", help="may be given again")
+    parser.add_argument("--promtool", action="append", default=[], metavar="PATH", help="may be repeated")
     arguments = parser.parse_args()
     promtools = arguments.promtool or _promtools()
     if not promtools:
@@ -38,25 +38,25 @@ def main() -> int:
         sys.stdout.write(f"{minutes:8} minutes  {what}\n")
     never = {rule.name for rule in RULES if rule.condition} - {what.partition(" ")[0] for what in counted}
     for name in sorted(never):
-        sys.stdout.write(f"   never           {name}: let tests/differential/site.py or play.py cause it\n")
+        sys.stdout.write(f"   never           {name}: cause it in tests/differential/site.py or play.py\n")
     disagree = bool(never)
     for promtool in promtools:
-        told = compare(promtool, scenarios)
-        disagree |= bool(told)
-        outcome = told or f"{len(scenarios)} scenarios of {MINUTES} minutes: no disagreement"
+        differences = compare(promtool, scenarios)
+        disagree |= bool(differences)
+        outcome = differences or f"{len(scenarios)} scenarios of {MINUTES} minutes: no disagreement"
         sys.stdout.write(f"{_version(promtool)}: {outcome}\n")
         sys.stdout.flush()
     return int(disagree)
 
 
 def _promtools() -> list[str]:
-    """Return the installed promtool and the newer one, as far as they are there."""
+    """Return the installed promtool and the newer one, if they exist."""
     paths = [os.environ.get("PATH", os.defpath), os.environ.get("NEWER_PROGRAMS", "")]
     return [found for path in paths if path and (found := shutil.which("promtool", path=path))]
 
 
 def _version(promtool: str) -> str:
-    """Return what a promtool calls itself; exits where it does not run."""
+    """Return the name and version of a promtool; exits if it does not run."""
     try:
         done = subprocess.run([promtool, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:

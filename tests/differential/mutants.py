@@ -1,4 +1,4 @@
-"""Daemons in which one thing is not as it was: a comparison that does not notice would prove nothing."""
+"""Daemons with one change: the comparison has to notice each of them."""
 
 import contextlib
 import sys
@@ -14,7 +14,7 @@ _MUTANT = "mutant_alerting"
 _MODULES = ["inputs", "rule", "monitoring_rules", "rules", "engine", "state"]
 
 DAEMONS = (
-    # module, what stands there, what stands there in the mutant
+    # module, its code, the code of the mutant
     ("rules", "pending_for=3 * _MINUTE", "pending_for=2 * _MINUTE"),
     ("monitoring_rules", "keep_firing_for=5 * _MINUTE", "keep_firing_for=6 * _MINUTE"),
     ("inputs", "now - seen <= self._window", "now - seen < self._window"),
@@ -47,7 +47,7 @@ DAEMONS = (
 
 @contextlib.contextmanager
 def mutant(module: str, before: str, after: str) -> Iterator[str]:
-    """Give the name of a package that is the engine with this one change."""
+    """Provide the name of a package that is the engine with this change."""
     directory = Path(exporter.alerting.__path__[0])
     made = [_MUTANT, *(f"{_MUTANT}.{name}" for name in _MODULES)]
     try:
@@ -60,7 +60,7 @@ def mutant(module: str, before: str, after: str) -> Iterator[str]:
             copy = ModuleType(f"{_MUTANT}.{name}")
             sys.modules[copy.__name__] = copy
             code = compile(text.replace(_PACKAGE, _MUTANT), f"{_MUTANT}/{name}.py", "exec")
-            exec(code, copy.__dict__)  # noqa: S102 -- the text is ours
+            exec(code, copy.__dict__)  # noqa: S102 -- our own code
             setattr(sys.modules[_MUTANT], name, copy)
         yield _MUTANT
     finally:

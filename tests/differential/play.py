@@ -1,4 +1,4 @@
-"""Plays a scenario: acts on a real store, and lets the daemon's engine judge it minute by minute."""
+"""Plays a scenario: acts on a real store, and evaluates it with the daemon's engine minute by minute."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,11 +11,11 @@ from exporter.metrics import catalogue, text_format
 from exporter.metrics.catalogue import METRICS
 from exporter.model import Failure, Query, Scope, Target
 from exporter.store import Store
-from tests.differential.site import PHONES, TENANTS, TRANSPORT, Site, trouble
+from tests.differential.site import PHONES, TENANTS, TRANSPORT, Site, fault
 from tests.rule_files import RULES
 
 MINUTES = 90
-"""Of a scenario: 20 until a switch counts as settled, 15 for the longest ``for``, and time for more."""
+"""Of a scenario: 20 until a switch counts as settled, 15 for the longest ``for``, and the rest."""
 
 MINUTE = 60.0
 
@@ -34,8 +34,8 @@ _PACES: Mapping[tuple[Query, Scope], float] = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An alert that pends or fires, as it is told."""
+class Found:
+    """A pending or firing alert."""
 
     labels: Mapping[str, str]
     state: str
@@ -44,15 +44,15 @@ class Judged:
 
 @dataclass
 class Scenario:
-    """One switch, minute by minute: what it serves, and what the daemon says, None while it is down."""
+    """One switch, minute by minute: its series, and the alerts of the daemon, None while that is down."""
 
     name: str
     series: dict[str, list[str]] = field(default_factory=dict)
-    alerts: list[list[Judged] | None] = field(default_factory=list)
+    alerts: list[list[Found] | None] = field(default_factory=list)
 
 
 class Play:
-    """Plays one scenario. ``package`` is where the daemon's engine is: another one is a mutant."""
+    """Plays one scenario. ``package`` has the daemon's engine, or a mutant of it."""
 
     def __init__(self, seed: int, number: int, package: str = "exporter.alerting") -> None:
         self.package = package
@@ -63,7 +63,7 @@ class Play:
         for code in TENANTS:
             self.site.watched[code] = [phone for phone in PHONES[code][:2] if self.chance.random() < 0.5]
             self.site.phones[code] = dict.fromkeys(PHONES[code], 1)
-        self.troubles = [trouble(self.chance, MINUTES) for _ in range(self.chance.randint(0, 4))]
+        self.faults = [fault(self.chance, MINUTES) for _ in range(self.chance.randint(0, 4))]
         self.restarts = {
             minute: self.chance.choice([0, 1, 2, 4, 6, 9, 16, 22, 40])
             for minute in self.chance.sample(range(5, MINUTES), self.chance.choice([0, 0, 1, 1, 2]))
@@ -73,7 +73,7 @@ class Play:
         self.down_until = 0
 
     def run(self) -> Scenario:
-        """Play all of it."""
+        """Play all minutes."""
         for minute in range(MINUTES):
             self.site.drift()
             if self.chance.random() < 0.03 and minute > self.down_until:
@@ -93,7 +93,7 @@ class Play:
     def _start(self, minute: int) -> Store:
         """Start a process: an empty store, a monotonic clock of its own."""
         self.ahead = self.chance.choice([0.0, 1000.0, -minute * MINUTE + 7])
-        self.asked: dict[Target, int] = {}
+        self.polled: dict[Target, int] = {}
         self.started = minute
         store = Store(self.scenario.name, stale_after=_STALE_AFTER, max_series=100_000)
         for (query, scope), interval in _PACES.items():
@@ -116,7 +116,7 @@ class Play:
                 store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part="configured")
 
     def _reload(self) -> None:
-        """Load another configuration; now and then with a tenant less."""
+        """Load another configuration, sometimes with one tenant less."""
         self.site.configure()
         if len(self.site.tenants) > 1 and self.chance.random() < 0.2:
             gone = self.site.tenants.pop()
@@ -124,7 +124,7 @@ class Play:
         self._declare(self.store)
 
     def _restart(self, minute: int) -> None:
-        """Kill the process and start another one, some minutes later, which finds the file of the first."""
+        """Kill the process, and start another one some minutes later with the state file of the first."""
         written = list(self._part("state").dump(self.engine))
         self.down_until = minute + 1 + self.restarts[minute]
         self.engine, _ = self._part("state").restore(written)
@@ -134,20 +134,20 @@ class Play:
         for (query, scope), interval in _PACES.items():
             for tenant in [""] if scope is Scope.SWITCH else self.site.tenants:
                 target = Target(query, scope, tenant)
-                due = self.asked.get(target, self.started) + round(interval / MINUTE)
-                if target not in self.asked or minute >= due:
-                    self._ask(target, minute, interval)
+                due = self.polled.get(target, self.started) + round(interval / MINUTE)
+                if target not in self.polled or minute >= due:
+                    self._poll_target(target, minute, interval)
             if self.chance.random() < 0.02:
                 self.store.set_cycle(query, scope, interval * self.chance.choice([1, 1.5, 4]))
         self.store.expire(self._monotonic(minute))
 
-    def _ask(self, target: Target, minute: int, interval: float) -> None:
-        self.asked[target] = minute
-        trouble = next((one for one in self.troubles if one.covers(minute, target)), None)
-        if trouble and not trouble.reasons:
+    def _poll_target(self, target: Target, minute: int, interval: float) -> None:
+        self.polled[target] = minute
+        active = next((one for one in self.faults if one.covers(minute, target)), None)
+        if active and not active.reasons:
             return
         now = self._monotonic(minute) - self.chance.randint(0, 59)
-        failure = Failure(self.chance.choice(trouble.reasons), "") if trouble else None
+        failure = Failure(self.chance.choice(active.reasons), "") if active else None
         if failure is None:
             self.store.put(target, self._answer(target), interval=interval, now=now)
         self.store.record(target, failure, now=now, wall=now - self.ahead)
@@ -186,10 +186,10 @@ class Play:
     def _monotonic(self, minute: int) -> float:
         return minute * MINUTE + self.ahead
 
-    # Both judges
+    # Evaluation by the daemon, and the scrape for Prometheus
 
     def _up(self, minute: int) -> bool | None:
-        """Tell what ``Poller.is_up`` would: whether a valid answer came within three intervals."""
+        """Return what ``Poller.is_up`` does: whether a valid response came within three intervals."""
         if not self.store.attempted:
             return None
         at = self.store.valid_at
@@ -200,13 +200,13 @@ class Play:
         return bool(reasons) and all(reason in TRANSPORT for reason in reasons)
 
     def _evaluate(self, minute: int) -> None:
-        look = self._part("inputs").SwitchSnapshot(
+        snapshot = self._part("inputs").SwitchSnapshot(
             self.store, self._up(minute), self._breaker_open(minute), offset=-self.ahead
         )
-        for _ in self.engine.evaluate({self.scenario.name: look}, minute * MINUTE):
+        for _ in self.engine.evaluate({self.scenario.name: snapshot}, minute * MINUTE):
             pass
         self.scenario.alerts.append([
-            Judged(alert.labels, str(alert.state), alert.annotations)
+            Found(alert.labels, str(alert.state), alert.annotations)
             for alert in self.engine.alerts.by_identity.values()
             if alert.state != "resolved" and alert.labels["alertname"] != "SoftswitchWatchdog"
         ])  # fmt: skip
@@ -215,7 +215,7 @@ class Play:
         return import_module(f"{self.package}.{name}")
 
     def _serve(self, minute: int) -> None:
-        """Note what a scrape finds at this minute: nothing while the process is down."""
+        """Record the scrape of this minute; it is empty while the process is down."""
         samples = dict(self._samples(minute)) if minute >= self.down_until else {}
         for series in samples.keys() | self.scenario.series.keys():
             values = self.scenario.series.setdefault(series, ["_"] * minute)
@@ -238,5 +238,5 @@ class Play:
 
 
 def play(seed: int, numbers: Iterable[int], package: str = "exporter.alerting") -> list[Scenario]:
-    """Play some scenarios: the same seed and number are the same scenario."""
+    """Play some scenarios; the same seed and number give the same scenario."""
     return [Play(seed, number, package).run() for number in numbers]

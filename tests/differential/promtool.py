@@ -1,4 +1,4 @@
-"""What promtool is given of scenarios, and what only one of it and the daemon says."""
+"""Unit tests for promtool from scenarios, and the differences between it and the daemon."""
 
 import json
 import re
@@ -16,18 +16,18 @@ from tests.rule_files import RULES, Document, Rule, name_of, needed
 NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule.condition))
 
 _TOGETHER = 25
-"""Scenarios of one promtool test, each with a switch of its own: its rules are evaluated once for all."""
+"""Scenarios of one promtool test, each with its own switch: the rules are evaluated once for all."""
 
 _PROCESSES = 2
 _WITH_TEXTS = 15
 _FIRST_TEXTS, _TEXTS_EVERY = 20, 10
-"""Scenarios, and minutes of them, of which the annotations are compared as well: these take long."""
+"""Scenarios and minutes for which annotations are compared too, which is slow."""
 
 
 def rule_file(changed: Mapping[int, Rule] | None = None, *, texts: bool = False) -> Document:
-    """Return the shipped rules that the daemon's alerts rest on, with their annotations only if wanted.
+    """Return the shipped rules that the daemon's alerts need, with annotations if ``texts``.
 
-    ``changed``: others in place of some, by their position in ``RULES``.
+    ``changed`` replaces some, by position in ``RULES``.
     """
     alerts = [rule for rule in RULES if rule.get("alert") in NAMES]
     wanted = needed(text for rule in alerts for text in (rule["expr"], *rule["annotations"].values()))
@@ -40,7 +40,7 @@ def rule_file(changed: Mapping[int, Rule] | None = None, *, texts: bool = False)
 
 
 def unit_tests(scenarios: Sequence[Scenario]) -> Document:
-    """Return the unit tests that say of every minute of every scenario what the daemon says."""
+    """Return unit tests that expect the daemon's alerts at every minute of every scenario."""
     portions = [scenarios[first : first + _TOGETHER] for first in range(0, len(scenarios), _TOGETHER)]
     return _document(
         {**_input(portion), "promql_expr_test": [_state_at(portion, minute) for minute in range(MINUTES)]}
@@ -49,7 +49,7 @@ def unit_tests(scenarios: Sequence[Scenario]) -> Document:
 
 
 def text_tests(scenarios: Sequence[Scenario]) -> Document:
-    """Return unit tests of the annotations of what fires now and then, where no daemon was ever down."""
+    """Return unit tests of the annotations at some minutes, for scenarios in which no daemon was down."""
     steady = [scenario for scenario in scenarios if None not in scenario.alerts]
     minutes = range(_FIRST_TEXTS, MINUTES, _TEXTS_EVERY)
     cases = [_texts_at(steady, minute, name) for minute in minutes for name in NAMES]
@@ -78,7 +78,7 @@ def _input(scenarios: Sequence[Scenario]) -> Document:
 
 
 def _runs(values: Sequence[str]) -> Iterator[str]:
-    """Return values in the notation of promtool: ``1x3`` is a 1 and three more, but ``_x3`` three gaps."""
+    """Return values in promtool's notation: ``1x3`` is a 1 and three more, but ``_x3`` is three gaps."""
     for value, run in groupby(values):
         count = len(list(run))
         yield value if count == 1 else f"{value}x{count if value == '_' else count - 1}"
@@ -122,7 +122,7 @@ def _texts_at(scenarios: Sequence[Scenario], minute: int, name: str) -> Document
 
 
 def disagreements(promtool: str, rules: Document, tests: Document) -> str:
-    """Run unit tests over rules; return what only one of the two says, minute by minute, or ""."""
+    """Run unit tests over rules; return the differences minute by minute, or ""."""
     with tempfile.TemporaryDirectory() as directory:
         # JSON is YAML.
         (Path(directory) / "rules.json").write_text(json.dumps(rules))
@@ -133,22 +133,22 @@ def disagreements(promtool: str, rules: Document, tests: Document) -> str:
         )
     if done.returncode == 0:
         return ""
-    said = done.stdout + done.stderr
-    return "\n".join(_differences(said)) or said
+    output = done.stdout + done.stderr
+    return "\n".join(_differences(output)) or output
 
 
-def _differences(said: str) -> Iterator[str]:
-    for minute, daemon, prometheus in re.findall(r"time: (\w+),\s+exp: ?(.*)\n\s+got: ?(.*)", said):
+def _differences(output: str) -> Iterator[str]:
+    for minute, daemon, prometheus in re.findall(r"time: (\w+),\s+exp: ?(.*)\n\s+got: ?(.*)", output):
         sides = [set(re.findall(r"\{[^}]*\}", side)) for side in (daemon, prometheus)]
         yield from (f"{minute}: only the daemon: {one}" for one in sorted(sides[0] - sides[1]))
         yield from (f"{minute}: only Prometheus: {one}" for one in sorted(sides[1] - sides[0]))
 
 
 def compare(promtool: str, scenarios: Sequence[Scenario]) -> str:
-    """Compare the states in all scenarios, and the texts in some; return what differs, or ""."""
+    """Compare the states in all scenarios, and the texts in some; return the differences, or ""."""
     portions = [scenarios[first::_PROCESSES] for first in range(_PROCESSES)]
     with ThreadPoolExecutor(_PROCESSES + 1) as pool:
-        told = [pool.submit(disagreements, promtool, rule_file(), unit_tests(part)) for part in portions]
+        runs = [pool.submit(disagreements, promtool, rule_file(), unit_tests(part)) for part in portions]
         texts = text_tests(scenarios[:_WITH_TEXTS])
-        told.append(pool.submit(disagreements, promtool, rule_file(texts=True), texts))
-    return "\n".join(filter(None, (one.result() for one in told)))
+        runs.append(pool.submit(disagreements, promtool, rule_file(texts=True), texts))
+    return "\n".join(filter(None, (run.result() for run in runs)))

@@ -1,4 +1,4 @@
-"""What a scenario is about: the settings of a switch, what it would say, and the troubles it has."""
+"""A random switch: its configuration, its values, and its faults."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ _ODD = (Reason.REJECTED, Reason.EMPTY, Reason.DECODE, Reason.HTTP)
 
 
 @dataclass
-class Trouble:
-    """A time in which attempts at some targets end in some way; without a reason they never end."""
+class Fault:
+    """A time in which some targets fail for one of these reasons; without a reason they never respond."""
 
     begins: int
     ends: int
@@ -25,13 +25,13 @@ class Trouble:
     reasons: Sequence[Reason]
 
     def covers(self, minute: int, target: Target) -> bool:
-        """Tell whether it is on, and about this target."""
+        """Return whether this target fails at this minute."""
         return self.begins <= minute < self.ends and self.of(target)
 
 
 @dataclass
 class Site:
-    """What a scenario is about: the settings of the switch, and what it would say."""
+    """The configuration of the switch, and its current values."""
 
     chance: random.Random
     license: float = 90
@@ -49,7 +49,7 @@ class Site:
     tenant_limits: dict[str, float] = field(default_factory=dict)
 
     def configure(self) -> None:
-        """Choose settings, as the first configuration or another one would have them."""
+        """Choose a configuration."""
         chance = self.chance
 
         def severities(warning: Sequence[float], critical: Sequence[float]) -> dict[str, float]:
@@ -59,7 +59,7 @@ class Site:
         self.license_thresholds = severities([30 * 86_400, 86_400], [7 * 86_400, 86_400])
         self.node_limits = {node: 20 for node in NODES if chance.random() < 0.7}
         for code in TENANTS:
-            # Chosen once: what a change of team means differs by nature (docs/alerting.md).
+            # Chosen once: the two differ when a team changes (docs/alerting.md).
             self.teams.setdefault(code, chance.choice(["", "voice", "noc"]))
             self.thresholds[code] = {
                 "balance": severities([100, 50], [20, 10]),
@@ -68,7 +68,7 @@ class Site:
         self.tenant_limits = {code: 10 for code in TENANTS if chance.random() < 0.5}
 
     def drift(self) -> None:
-        """Let a minute pass: now and then something is not as it was, at times right on a threshold."""
+        """Let a minute pass: sometimes a value changes, at times to exactly a threshold."""
         chance = self.chance
         if chance.random() < 0.03:
             self.license = chance.choice([90, 30, 29, 7, 6, 1, 0, -2])
@@ -93,8 +93,8 @@ class Site:
         return {phone: self.chance.choice(kinds) for phone in PHONES[code]}
 
 
-def trouble(chance: random.Random, minutes: int) -> Trouble:
-    """Choose a trouble somewhere in so many minutes."""
+def fault(chance: random.Random, minutes: int) -> Fault:
+    """Choose a fault within ``minutes``."""
     begins = chance.randint(0, minutes)
     ends = begins + chance.choice([2, 4, 6, 12, 20, 45, 60])
     query, code = chance.choice(list(Query)), chance.choice(TENANTS)
@@ -112,4 +112,4 @@ def trouble(chance: random.Random, minutes: int) -> Trouble:
         (lambda target: target.tenant == code, _ODD),
         (lambda target: target.query is Query.CALLS, (Reason.EMPTY,)),
     ])  # fmt: skip
-    return Trouble(begins, ends, of, reasons)
+    return Fault(begins, ends, of, reasons)

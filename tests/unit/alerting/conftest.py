@@ -1,4 +1,4 @@
-"""Alerts, what is told of them, and an Alertmanager that does what a test wants, on the loopback."""
+"""Alerts, and an Alertmanager on the loopback that a test controls."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ Refuses = Callable[[dict[str, Any]], bool]
 
 @dataclass
 class FakeAlertmanager:
-    """Stores what it takes. ``status`` other than 200 is answered to everything; ``refuses`` picks alerts."""
+    """Stores accepted alerts. ``status`` is that of all responses; ``refuses`` picks invalid alerts."""
 
     url: str = ""
     status: int = 200
@@ -36,10 +36,10 @@ class FakeAlertmanager:
     authorizations: list[str] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer as Alertmanager 0.25 was seen to: one bad alert is a 400, and the others are stored."""
+        """Respond as Alertmanager 0.25 does: an invalid alert is a 400, and the others are stored."""
         self.authorizations.append(request.headers.get("Authorization", ""))
         alerts = await request.json()
-        if alerts:  # else it is only asked what time it is
+        if alerts:  # an empty message is a request for the time
             self.messages.append(alerts)
         headers = {"Date": self.date} if self.date else {}
         if self.status != 200:
@@ -51,13 +51,13 @@ class FakeAlertmanager:
         return web.Response(headers=headers)
 
     def names(self) -> list[str]:
-        """Return the node of each alert that was taken."""
+        """Return the node of each accepted alert."""
         return [alert["labels"]["node"] for alert in self.taken]
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeAlertmanager]:
-    """Serve an Alertmanager that takes everything."""
+    """Serve an Alertmanager that accepts everything."""
     alertmanager = FakeAlertmanager()
     application = web.Application()
     application.router.add_post("/api/v2/alerts", alertmanager.handle)

@@ -28,12 +28,12 @@ def _store(balance: float) -> Store:
 
 
 def test_the_watchdog_fires_from_the_first_evaluation_on() -> None:
-    """Whatever else there is to judge, and also where there is nothing."""
+    """Also without any switch."""
     assert _evaluate(Engine(), None, 0) == {monitoring_rules.WATCHDOG.name}
 
 
-def test_evaluations_that_were_missed_are_made_up_for() -> None:
-    """An alert that pended when nobody looked for a while has pended on, as far as its values still count."""
+def test_missed_evaluations_are_caught_up() -> None:
+    """A pending alert stays pending meanwhile, as long as its values count."""
     engine, store = Engine(), _store(5)
     _evaluate(engine, store, 0)
 
@@ -52,10 +52,9 @@ def _teams(engine: Engine) -> list[tuple[State, str | None]]:
 
 
 def test_a_tenant_changes_its_team_while_its_alert_fires() -> None:
-    """The alert goes on firing with the team that was told of it, also over a restart; the next has the new.
+    """The alert keeps the team of its first message, also after a restart; the next alert has the new team.
 
-    With the label as a part of its identity it was told twice that it had ended, and for 20 of 24 minutes
-    nothing fired (2026-11).
+    With the team in its identity, two ends were sent, and nothing fired for 20 of 24 minutes (2026-11).
     """
     engine, store = Engine(), _store(5)
     store.set_info("ACME", "", {"team": "voice"})
@@ -80,8 +79,8 @@ def test_a_tenant_changes_its_team_while_its_alert_fires() -> None:
     assert _teams(engine) == [(State.FIRING, "noc")]
 
 
-def test_a_tenant_changes_its_team_while_its_alert_pends() -> None:
-    """It pends on, and fires on time with the new team; without one it has no such label."""
+def test_a_tenant_changes_its_team_while_its_alert_is_pending() -> None:
+    """It fires on time with the new team; without a team it has no such label."""
     engine, store = Engine(), _store(5)
     for minute, team in enumerate(["voice", "voice", "noc", "noc", "", "", "", "", "", "noc"]):
         store.set_info("ACME", "", {"team": team})
@@ -92,15 +91,15 @@ def test_a_tenant_changes_its_team_while_its_alert_pends() -> None:
 
 
 def test_the_same_moment_twice_is_once() -> None:
-    """A daemon that was restarted at once judges a moment again: nothing is counted double."""
+    """After a quick restart a moment is evaluated again: nothing counts twice."""
     engine, store = Engine(), _store(5)
     for minute in (0, 5, 5, 9):
         assert rules.BALANCE_LOW.name not in _evaluate(engine, store, minute)
     assert rules.BALANCE_LOW.name in _evaluate(engine, store, 10)
 
 
-def test_a_switch_that_is_gone_is_forgotten() -> None:
-    """As long as its values count they are judged; then there is no memory of it, and no alert."""
+def test_a_removed_switch_is_dropped() -> None:
+    """Its alerts last as long as its values count."""
     engine = Engine()
     for minute in range(12):
         _evaluate(engine, _store(5), minute)
@@ -117,7 +116,7 @@ LABELS = (("switch", "pbx"),)
 
 
 def _step(alerts: Alerts, minute: float, *due: tuple[Rule, Due]) -> list[tuple[str, State]]:
-    """Evaluate; return what there is then."""
+    """Evaluate; return the alerts and their states."""
     for rule, found in due:
         alerts.due(rule, [found], minute * _MINUTE)
     alerts.advance(minute * _MINUTE)
@@ -133,8 +132,8 @@ def _only(alerts: Alerts) -> Alert:
     return alert
 
 
-def test_an_alert_pends_fires_and_resolves() -> None:
-    """It fires once it was due for its ``for`` and ends with its condition; to pend is no change."""
+def test_an_alert_is_pending_then_firing_then_resolved() -> None:
+    """It fires after its ``for`` and ends with its condition; a pending alert is not in ``changed``."""
     alerts = Alerts()
     node = _found(rules.NODE_MISSING)
     name = rules.NODE_MISSING.name
@@ -152,8 +151,8 @@ def test_an_alert_pends_fires_and_resolves() -> None:
     assert (_only(alerts).since, _only(alerts).fired_at) == (240, 180)
 
 
-def test_an_interruption_starts_pending_anew() -> None:
-    """An alert that is not due for one evaluation has to hold its whole ``for`` again."""
+def test_an_interruption_restarts_pending() -> None:
+    """After an evaluation at which it was not due, an alert is pending for its whole ``for`` again."""
     alerts = Alerts()
     node = _found(rules.NODE_MISSING)
     _step(alerts, 0, node)
@@ -164,8 +163,8 @@ def test_an_interruption_starts_pending_anew() -> None:
     assert _step(alerts, 5, node) == [(rules.NODE_MISSING.name, State.FIRING)]
 
 
-def test_keep_firing_for_bridges_a_moment_of_health() -> None:
-    """It ends when its condition was away for that long in one piece."""
+def test_keep_firing_for_bridges_an_interruption() -> None:
+    """The alert ends after its condition was false for that long without interruption."""
     alerts = Alerts()
     down = _found(monitoring_rules.API_DOWN)
     for minute in range(3):
@@ -179,8 +178,8 @@ def test_keep_firing_for_bridges_a_moment_of_health() -> None:
     assert _step(alerts, 11) == [(monitoring_rules.API_DOWN.name, State.RESOLVED)]
 
 
-def test_an_end_is_told_for_a_quarter_of_an_hour() -> None:
-    """A resolved alert is kept that long and then forgotten."""
+def test_an_ended_alert_is_kept_for_15_minutes() -> None:
+    """Its end is sent for as long."""
     alerts = Alerts()
     _step(alerts, 0, _found(monitoring_rules.WATCHDOG))
     _step(alerts, 1)
@@ -189,8 +188,8 @@ def test_an_end_is_told_for_a_quarter_of_an_hour() -> None:
     assert _step(alerts, 2 + RESOLVED_FOR / _MINUTE) == []
 
 
-def test_what_ended_and_is_due_again_is_another_alert() -> None:
-    """It pends first, and begins at another time."""
+def test_an_alert_that_is_due_again_after_its_end_is_another() -> None:
+    """It is pending first, and starts at another time."""
     alerts = Alerts()
     node = _found(rules.NODE_MISSING)
     for minute in range(4):
@@ -202,8 +201,8 @@ def test_what_ended_and_is_due_again_is_another_alert() -> None:
     assert _only(alerts).fired_at == 8 * _MINUTE
 
 
-def test_the_value_is_the_newest_it_was_due_with() -> None:
-    """Of what only keeps firing the value stays: what it says was true when it was due."""
+def test_the_value_is_the_newest_at_which_it_was_due() -> None:
+    """While it only keeps firing, the value stays."""
     alerts = Alerts()
     for minute, share in enumerate((0.96, 0.97, 0.98)):
         _step(alerts, minute, _found(rules.NODE_CHANNELS_AT_LIMIT, share))
@@ -213,8 +212,8 @@ def test_the_value_is_the_newest_it_was_due_with() -> None:
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: f"{rule.name} {rule.severity}")
-def test_every_for_is_met_to_the_second(rule: Rule) -> None:
-    """Just before its ``for`` an alert pends, at it it fires."""
+def test_every_for_is_exact(rule: Rule) -> None:
+    """A second before the end of its ``for`` an alert is pending, at the end it fires."""
     alerts = Alerts()
     found = _found(rule)
     _step(alerts, 0, found)

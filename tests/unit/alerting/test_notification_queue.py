@@ -16,18 +16,17 @@ def _alert(number: int, rule: Rule = rules.NODE_CHANNELS_NEAR_LIMIT, severity: s
 
 
 def _send(queue: NotificationQueue, size: int = BATCH) -> list[Alert]:
-    """Send one message, which is accepted."""
+    """Send one message that is accepted."""
     batch = queue.next(size)
-    queue.note_sent([(alert, alert.state) for alert in batch])
+    queue.record_sent([(alert, alert.state) for alert in batch])
     return batch
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(6000, 1.0), (35_000, 0.15)])
 def test_every_alert_is_sent(count: int, seconds: float) -> None:
-    """Within one pass over all of them, and again each pass, though a new list comes each minute.
+    """Each alert is sent once in each pass over all, though a new list arrives each minute.
 
-    Sent from its beginning each minute, the list was never sent to its end: at 1 s a message 2,161 of 6,000
-    alerts were not sent at all, at 0.15 s 9,721 of 35,000 (2026-11).
+    When each list was sent from its beginning, 2,161 of 6,000 alerts were never sent (2026-11).
     """
     queue, alerts = NotificationQueue(), [_alert(number) for number in range(count)]
     a_pass = count / BATCH * seconds
@@ -49,7 +48,7 @@ def test_every_alert_is_sent(count: int, seconds: float) -> None:
 
 
 def test_critical_alerts_go_first() -> None:
-    """By the severity of the rule or of the threshold; with them the watchdog, which others wait for."""
+    """By the severity of the rule or of the threshold; the watchdog is one of them."""
     queue = NotificationQueue()
     critical = [
         _alert(1, rules.NODE_MISSING),
@@ -62,7 +61,7 @@ def test_critical_alerts_go_first() -> None:
 
 
 def test_no_queue_starves_another() -> None:
-    """While critical alerts come without end, a part of each message is for the others."""
+    """While critical alerts keep arriving, each message has room for others."""
     queue = NotificationQueue()
     warnings = [_alert(number) for number in range(200)]
     sent: list[Alert] = []
@@ -74,8 +73,8 @@ def test_no_queue_starves_another() -> None:
     assert set(warnings) <= set(sent)
 
 
-def test_an_end_is_new() -> None:
-    """It goes before what is only repeated; one that was never told is returned when it is dropped."""
+def test_an_end_is_sent_before_repeats() -> None:
+    """An end that was never sent is returned when it is dropped."""
     queue, alerts = NotificationQueue(), [_alert(number) for number in range(3)]
     queue.replace(alerts)
     assert queue.waiting(Kind.NEW) == 3
@@ -88,27 +87,27 @@ def test_an_end_is_new() -> None:
     assert queue.replace(alerts[:1]) == alerts[2:]
 
 
-def test_what_changes_on_its_way_is_sent_again() -> None:
-    """The message said that it fires; its end is still to be sent."""
+def test_an_alert_that_changes_meanwhile_is_sent_again() -> None:
+    """The message had it as firing; its end is still queued."""
     queue, alert = NotificationQueue(), _alert(1)
     queue.replace([alert])
     batch = [(one, one.state) for one in queue.next(BATCH)]
     alert.state = State.RESOLVED
-    queue.note_sent(batch)
+    queue.record_sent(batch)
 
     assert queue.next(BATCH) == [alert]
     assert queue.waiting(Kind.NEW) == 1
 
 
-def test_a_refused_alert_is_kept_apart() -> None:
-    """It is tried alone, once for each list, until it is accepted or ends."""
+def test_a_refused_alert_is_sent_alone() -> None:
+    """Once for each list, until it is accepted or ends."""
     queue, (bad, good) = NotificationQueue(), (_alert(1), _alert(2))
     queue.replace([bad, good])
     assert (queue.refuse(bad), queue.refuse(bad)) == (True, False)
     assert (queue.next(BATCH), queue.next_refused()) == ([good], None)
     queue.replace([bad, good])
     assert (queue.next(BATCH), queue.next_refused(), queue.next_refused()) == ([good], bad, None)
-    queue.note_sent([(bad, bad.state)])
+    queue.record_sent([(bad, bad.state)])
     queue.replace([bad, good])
     assert set(queue.next(BATCH)) == {bad, good}
 
@@ -120,7 +119,7 @@ def test_a_refused_alert_is_kept_apart() -> None:
 
 @given(size=st.integers(1, 300))
 def test_the_parts_of_a_message(size: int) -> None:
-    """All of it in order, and each part is smaller, so that a refused alert is found."""
+    """They have all alerts in order, and each is smaller, so that a refused alert is found."""
     batch = [_alert(number) for number in range(size)]
     found = parts(batch)
 

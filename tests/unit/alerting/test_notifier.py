@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
-from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.notification_queue import Kind
 from exporter.alerting.notifier import BATCH, LARGE_BATCH, Notifier
 from exporter.alerting.rule import Identity
+from exporter.alerting.status import AlertingMetrics
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
@@ -40,8 +40,13 @@ def _date(ahead: float) -> str:
     return format_datetime(datetime.fromtimestamp(_WALL + ahead, UTC))
 
 
-class _Desk:
-    """A sender with the clock of the test."""
+def _configuration(url: str, **more: object) -> AlertmanagerConfiguration:
+    context = ValidationContext(Path("/"), {})
+    return AlertmanagerConfiguration.model_validate({"url": url, **more}, context=context)
+
+
+class _Setup:
+    """A notifier with the clock of the test."""
 
     def __init__(
         self, fake: FakeAlertmanager, kind: type[Alertmanager] = Alertmanager, **more: object
@@ -51,11 +56,9 @@ class _Desk:
         self.moment = self.timer = 0.0
         self.fake = fake
         fake.date = fake.date or _date(0)
-        self.configuration = AlertmanagerConfiguration.model_validate(
-            {"url": fake.url, **more}, context=ValidationContext(Path("/"), {})
-        )
+        self.configuration = _configuration(fake.url, **more)
         self.alertmanager = kind(self.configuration, self.mask, lambda: _WALL)
-        self.sender = Notifier(
+        self.notifier = Notifier(
             self.alertmanager,
             {},
             AlertingMetrics(self.registry),
@@ -64,7 +67,7 @@ class _Desk:
         )
 
     def count(self, what: str) -> float | None:
-        """Return a counter of the sender."""
+        """Return a counter of the notifier."""
         name = f"softswitch_alerting_notifications{what}_total"
         return self.registry.get_sample_value(name, {"alertmanager": self.fake.url})
 
@@ -75,7 +78,7 @@ class _Desk:
 
     async def send(self, alerts: dict[Identity, Alert]) -> None:
         """Offer alerts, and wait until nothing waits any more."""
-        self.sender.offer(list(alerts.values()))
+        self.notifier.offer(list(alerts.values()))
         await _until(lambda: not any(map(self.waiting, Kind)))
 
     def skew(self) -> float | None:
@@ -85,95 +88,95 @@ class _Desk:
 
 
 @pytest.fixture
-async def desk(fake: FakeAlertmanager) -> AsyncIterator[_Desk]:
-    """Return a sender that tells the fake."""
-    made = _Desk(fake)
+async def setup(fake: FakeAlertmanager) -> AsyncIterator[_Setup]:
+    """Return a notifier that sends to the fake."""
+    made = _Setup(fake)
     yield made
-    await made.sender.stop()
+    await made.notifier.stop()
 
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- what is served to a test tells nobody
+        while not condition():  # noqa: ASYNC110 -- a metric has no event
             await asyncio.sleep(0.001)
 
 
-async def test_everything_is_told_in_portions(desk: _Desk, fake: FakeAlertmanager) -> None:
+async def test_alerts_are_sent_in_batches(setup: _Setup, fake: FakeAlertmanager) -> None:
     """150 alerts are three messages, and each is counted."""
-    desk.sender.offer(list(_firing(150).values()))
+    setup.notifier.offer(list(_firing(150).values()))
     await _until(lambda: len(fake.taken) == 150)
 
     assert [len(message) for message in fake.messages] == [BATCH, BATCH, 150 - 2 * BATCH]
-    await _until(lambda: desk.count("") == 150)
-    assert (desk.count("_errors"), desk.count("_dropped")) == (0, 0)
+    await _until(lambda: setup.count("") == 150)
+    assert (setup.count("_errors"), setup.count("_dropped")) == (0, 0)
 
 
-async def test_one_bad_alert_does_not_keep_the_others(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """It is found, and then told alone, in case it is taken one day; the others are told as always."""
+async def test_one_invalid_alert_does_not_block_the_others(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """It is found, and then sent alone, in case it is accepted later; the others are sent as before."""
     fake.refuses = lambda alert: alert["labels"]["node"] == "n7"
-    desk.sender.offer(list(_firing(10).values()))
-    await _until(lambda: desk.count("_dropped") == 1)
+    setup.notifier.offer(list(_firing(10).values()))
+    await _until(lambda: setup.count("_dropped") == 1)
     assert {f"n{number}" for number in range(10)} - set(fake.names()) == {"n7"}
 
     fake.messages.clear()
-    desk.sender.offer(list(_firing(10).values()))
+    setup.notifier.offer(list(_firing(10).values()))
     await _until(lambda: len(fake.messages) == 2)
     assert [len(message) for message in fake.messages] == [9, 1]
 
     fake.refuses = lambda _: False
-    desk.sender.offer(list(_firing(10).values()))
+    setup.notifier.offer(list(_firing(10).values()))
     await _until(lambda: "n7" in fake.names())
-    assert desk.count("_dropped") == 1
+    assert setup.count("_dropped") == 1
 
 
-async def test_where_all_are_refused_it_is_not_the_alerts(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """Nothing is given up: all of it is told as soon as it is taken."""
+async def test_if_all_alerts_are_refused_none_is_dropped(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """All are sent as soon as they are accepted."""
     fake.refuses = lambda _: True
-    desk.sender.offer(list(_firing(3).values()))
+    setup.notifier.offer(list(_firing(3).values()))
     await _until(lambda: len(fake.messages) > 8)
-    assert desk.count("_dropped") == 0
+    assert setup.count("_dropped") == 0
 
     fake.refuses = lambda _: False
-    desk.sender.offer(list(_firing(3).values()))
+    setup.notifier.offer(list(_firing(3).values()))
     await _until(lambda: {"n0", "n1", "n2"} <= set(fake.names()))
 
 
-async def test_what_is_not_taken_is_tried_again(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """A message that fails is counted and sent again; what it held is told in the end, and once."""
+async def test_a_failed_message_is_sent_again(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """The failures are counted, and its alerts arrive once."""
     fake.status = 503
-    desk.sender.offer(list(_firing(2).values()))
+    setup.notifier.offer(list(_firing(2).values()))
     await _until(lambda: len(fake.authorizations) == 4)
     fake.status = 200
     await _until(lambda: len(fake.taken) == 2)
 
-    assert (desk.count("_errors") or 0) >= 8
-    assert desk.count("") == 2
+    assert (setup.count("_errors") or 0) >= 8
+    assert setup.count("") == 2
 
 
-async def test_a_newer_list_takes_the_place_of_what_waits(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """However long an Alertmanager is away, one list waits; an end that is too old is given up."""
+async def test_a_newer_list_replaces_the_queue(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """However long Alertmanager is down, one list waits; an end that is too old is dropped."""
     fake.status = 500
     (ended,) = _firing(1, first=99).values()
     ended.state = State.RESOLVED
-    desk.sender.offer(list({**_firing(2), ended.identity: ended}.values()))
+    setup.notifier.offer(list({**_firing(2), ended.identity: ended}.values()))
     await _until(lambda: bool(fake.authorizations))
-    desk.moment = RESOLVED_FOR + 1
-    desk.sender.offer(list(_firing(3).values()))
-    assert desk.count("_dropped") == 1
+    setup.moment = RESOLVED_FOR + 1
+    setup.notifier.offer(list(_firing(3).values()))
+    assert setup.count("_dropped") == 1
 
     fake.status = 200
     await _until(lambda: len(fake.taken) == 3)
     assert set(fake.names()) == {"n0", "n1", "n2"}
 
 
-async def test_the_end_of_what_is_being_told_is_told(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """An alert that ends while its message is on the way is told again, with its end."""
+async def test_an_alert_that_ends_meanwhile_is_sent_again(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """It ends while its message is sent: the next message has its end."""
     alerts = _firing(1)
     (alert,) = alerts.values()
-    desk.sender.offer(list(alerts.values()))
+    setup.notifier.offer(list(alerts.values()))
     await asyncio.sleep(0)
     alert.state = State.RESOLVED
-    desk.sender.offer(list(alerts.values()))
+    setup.notifier.offer(list(alerts.values()))
 
     await _until(lambda: bool(fake.taken) and fake.taken[-1]["endsAt"] <= _stamp(_WALL))
 
@@ -189,25 +192,25 @@ async def test_the_end_of_what_is_being_told_is_told(desk: _Desk, fake: FakeAler
     ],
 )
 async def test_times_are_by_our_clock(date: str, ahead: int, lasts: int, fake: FakeAlertmanager) -> None:
-    """Whatever a proxy writes as ``Date``: where that is ahead of us, what fires expires later, no more."""
+    """A ``Date`` that is ahead of ours only lets firing alerts expire later."""
     fake.date = date
-    desk = _Desk(fake)
-    desk.moment = 60.0
+    setup = _Setup(fake)
+    setup.moment = 60.0
     firing = _firing(2)
     firing[next(iter(firing))].state = State.RESOLVED
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
-            await desk.send(firing)
-        await desk.sender.stop()
+            await setup.send(firing)
+        await setup.notifier.stop()
 
     assert len(fake.messages) == 3
 
     for ended, fires in fake.messages:
         assert ended["endsAt"] == ended["startsAt"] == fires["startsAt"] == _stamp(_WALL - 60 / _SPEED)
         assert fires["endsAt"] == _stamp(_WALL + lasts)
-    assert desk.skew() == ahead
-    told = [line["seconds_ahead_of_ours"] for line in log if line["log_level"] == "warning"]
-    assert told == ([ahead] if abs(ahead) > 30 else [])
+    assert setup.skew() == ahead
+    logged = [line["seconds_ahead_of_ours"] for line in log if line["log_level"] == "warning"]
+    assert logged == ([ahead] if abs(ahead) > 30 else [])
 
 
 @pytest.mark.parametrize(
@@ -217,32 +220,32 @@ async def test_times_are_by_our_clock(date: str, ahead: int, lasts: int, fake: F
         ({}, ""),
     ],
 )
-async def test_who_we_are(credential: dict[str, Any], header: str, fake: FakeAlertmanager) -> None:
-    """The credential goes with each message, and is masked in every text from then on."""
-    desk = _Desk(fake, **credential)
-    desk.sender.offer(list(_firing(1).values()))
+async def test_credentials(credential: dict[str, Any], header: str, fake: FakeAlertmanager) -> None:
+    """Each message has the credential, which is masked in every text from then on."""
+    setup = _Setup(fake, **credential)
+    setup.notifier.offer(list(_firing(1).values()))
     await _until(lambda: bool(fake.taken))
-    await desk.sender.stop()
+    await setup.notifier.stop()
 
     assert set(fake.authorizations) == {header}
     if header:
-        assert desk.mask("passw0rd and bm9jOnBhc3N3MHJk") == "*** and ***"
+        assert setup.mask("passw0rd and bm9jOnBhc3N3MHJk") == "*** and ***"
 
 
 async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeAlertmanager) -> None:
     """A rotated token needs no reload."""
     token = tmp_path / "token"
     token.write_text("one")
-    desk = _Desk(fake, bearer_token_file=str(token))
-    desk.sender.offer(list(_firing(1).values()))
+    setup = _Setup(fake, bearer_token_file=str(token))
+    setup.notifier.offer(list(_firing(1).values()))
     await _until(lambda: len(fake.taken) == 1)
     token.with_suffix(".new").write_text("two")
     token.with_suffix(".new").replace(token)
-    assert desk.configuration.bearer_token is not None
-    desk.configuration.bearer_token.reload()
-    desk.sender.offer(list(_firing(1).values()))
+    assert setup.configuration.bearer_token is not None
+    setup.configuration.bearer_token.reload()
+    setup.notifier.offer(list(_firing(1).values()))
     await _until(lambda: len(fake.taken) == 2)
-    await desk.sender.stop()
+    await setup.notifier.stop()
 
     assert [*dict.fromkeys(fake.authorizations)] == ["Bearer one", "Bearer two"]
 
@@ -251,35 +254,35 @@ def _stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-async def test_a_date_that_is_none(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """Whatever stands where the time over there should, alerts are told, by our clock."""
+async def test_an_invalid_date(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """Alerts are sent by our clock."""
     for number, date in enumerate([f"Mon, 20 Nov {'9' * 20} 19:12:08 GMT", "x", ""]):
         fake.date = date
-        desk.sender.offer(list(_firing(1, first=number).values()))
-        await _until(lambda: len(fake.taken) > number)  # noqa: B023 -- it is called before the next turn
+        setup.notifier.offer(list(_firing(1, first=number).values()))
+        await _until(lambda: len(fake.taken) > number)  # noqa: B023 -- called in this iteration
 
-    assert desk.count("_errors") == 0
+    assert setup.count("_errors") == 0
 
 
 class _Defective(Alertmanager):
-    """Has a defect of ours that shows once."""
+    """Has a bug that shows once."""
 
-    defects = 1
+    bugs = 1
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
-        if self.defects:
-            self.defects -= 1
-            raise RuntimeError("a defect")
+        if self.bugs:
+            self.bugs -= 1
+            raise RuntimeError("a bug")
         return await super().post(alerts)
 
 
-async def test_a_defect_does_not_end_it(fake: FakeAlertmanager) -> None:
-    """It is logged with its traceback, and what waits is told all the same."""
+async def test_a_bug_does_not_stop_the_notifier(fake: FakeAlertmanager) -> None:
+    """It is logged with its traceback, and the alerts are sent."""
     with structlog.testing.capture_logs() as log:
-        desk = _Desk(fake, kind=_Defective)
-        desk.sender.offer(list(_firing(2).values()))
+        setup = _Setup(fake, kind=_Defective)
+        setup.notifier.offer(list(_firing(2).values()))
         await _until(lambda: len(fake.taken) == 2)
-        await desk.sender.stop()
+        await setup.notifier.stop()
 
     assert [(line["event"], line["job"], line["exc_info"]) for line in log] == [
         ("job failed", "alerts", True)
@@ -287,38 +290,35 @@ async def test_a_defect_does_not_end_it(fake: FakeAlertmanager) -> None:
 
 
 class _Slow(Alertmanager):
-    """Takes ``seconds`` for a message, by the timer of the test; each minute there is the same list again."""
+    """Takes ``seconds`` for a message, by the timer of the test; each minute the same list arrives."""
 
-    desk: _Desk
+    setup: _Setup
     seconds: float
     firing: dict[Identity, Alert]
     ends: float
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.told: dict[str, list[tuple[float, float]]] = {}
+        self.sent: dict[str, list[tuple[float, float]]] = {}
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> Answer:
-        before = self.desk.timer
-        self.desk.timer += self.seconds
+        before = self.setup.timer
+        self.setup.timer += self.seconds
         for alert in alerts:
             lasts = (datetime.fromisoformat(alert["endsAt"]).timestamp() - _WALL) + before
-            self.told.setdefault(alert["labels"]["node"], []).append((self.desk.timer, lasts))
-        if self.desk.timer // 60 > before // 60:
-            self.desk.sender.offer(list(self.firing.values()))
-        await asyncio.sleep(0 if self.desk.timer < self.ends else 3600)
+            self.sent.setdefault(alert["labels"]["node"], []).append((self.setup.timer, lasts))
+        if self.setup.timer // 60 > before // 60:
+            self.setup.notifier.offer(list(self.firing.values()))
+        await asyncio.sleep(0 if self.setup.timer < self.ends else 3600)
         return Answer(Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(6000, 1.0), (3000, 9.0)])
-async def test_a_slow_one_is_told_everything(count: int, seconds: float, fake: FakeAlertmanager) -> None:
-    """Each alert is sent within one pass over all, critical ones first, and again before it expires.
-
-    How long a pass takes is known from the messages before: an alert expires no sooner than it is sent again.
-    """
-    desk = _Desk(fake, kind=_Slow)
-    slow = cast("_Slow", desk.alertmanager)
-    slow.desk, slow.seconds = desk, seconds
+async def test_a_slow_alertmanager_gets_all(count: int, seconds: float, fake: FakeAlertmanager) -> None:
+    """Each alert is sent within one pass over all, critical ones first, and again before it expires."""
+    setup = _Setup(fake, kind=_Slow)
+    slow = cast("_Slow", setup.alertmanager)
+    slow.setup, slow.seconds = setup, seconds
     warnings = {
         (identity := (rules.NODE_CHANNELS_NEAR_LIMIT, labels)): Alert(identity, State.FIRING, 0, 0, 0, 0)
         for _, labels in _firing(count - 100)
@@ -327,79 +327,73 @@ async def test_a_slow_one_is_told_everything(count: int, seconds: float, fake: F
     once = count / LARGE_BATCH * seconds
     slow.ends = 3 * once + 60
     with structlog.testing.capture_logs() as log:
-        desk.sender.offer(list(slow.firing.values()))
-        while desk.timer < slow.ends:
-            if not any(map(desk.waiting, Kind)):
-                desk.timer += 60 - desk.timer % 60
-                desk.sender.offer(list(slow.firing.values()))
+        setup.notifier.offer(list(slow.firing.values()))
+        while setup.timer < slow.ends:
+            if not any(map(setup.waiting, Kind)):
+                setup.timer += 60 - setup.timer % 60
+                setup.notifier.offer(list(slow.firing.values()))
             await asyncio.sleep(0)
-        await desk.sender.stop()
+        await setup.notifier.stop()
 
-    first = {node: times[0][0] for node, times in slow.told.items()}
+    first = {node: times[0][0] for node, times in slow.sent.items()}
     assert len(first) == count
     assert max(first.values()) <= 2 * once
     critical = [first[f"n{number}"] for number in range(count, count + 100)]
     assert max(critical) <= 3 * seconds
-    for times in slow.told.values():
+    for times in slow.sent.values():
         assert all(at <= lasts for (_, lasts), (at, _) in pairwise(times))
         assert times[-1][0] >= slow.ends - 60 - 2.5 * once
-    assert desk.waiting(Kind.NEW) == 0
-    assert (desk.waiting(Kind.REPEAT) or 0) > 0
+    assert setup.waiting(Kind.NEW) == 0
+    assert (setup.waiting(Kind.REPEAT) or 0) > 0
     assert [line["event"] for line in log] == (["Alertmanager is slow: alerts wait"] if once > 60 else [])
 
 
-async def test_what_waits_is_counted(fake: FakeAlertmanager) -> None:
-    """While nothing is accepted all is new; afterwards nothing waits, and the next list is repeats."""
+async def test_waiting_alerts_are_counted(fake: FakeAlertmanager) -> None:
+    """As new until they are accepted, then as repeats."""
     fake.status = 503
-    desk, firing = _Desk(fake), _firing(70)
-    desk.sender.offer(list(firing.values()))
+    setup, firing = _Setup(fake), _firing(70)
+    setup.notifier.offer(list(firing.values()))
     await _until(lambda: bool(fake.authorizations))
-    assert (desk.waiting(Kind.NEW), desk.waiting(Kind.REPEAT)) == (70, 0)
+    assert (setup.waiting(Kind.NEW), setup.waiting(Kind.REPEAT)) == (70, 0)
     fake.status = 200
-    await desk.send(firing)
+    await setup.send(firing)
     assert len(fake.taken) == 70
     fake.status = 503
-    desk.sender.offer(list(firing.values()))
-    assert (desk.waiting(Kind.NEW), desk.waiting(Kind.REPEAT)) == (0, 70)
-    await desk.sender.stop()
+    setup.notifier.offer(list(firing.values()))
+    assert (setup.waiting(Kind.NEW), setup.waiting(Kind.REPEAT)) == (0, 70)
+    await setup.notifier.stop()
 
 
-async def test_an_alert_that_cannot_be_rendered_costs_itself(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """It is logged and counted once; the others are sent, each time."""
+async def test_a_broken_alert_is_dropped_alone(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """It is logged and counted once; the others are sent each time."""
     broken = (rules.NODE_MISSING, (("switch", "pbx"),))  # without the node that its text names
     alerts = {broken: Alert(broken, State.FIRING, 0, 0, 0, 0), **_firing(3)}
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
-            await desk.send(alerts)
+            await setup.send(alerts)
 
     assert fake.names() == ["n0", "n1", "n2"] * 3
     assert [(line["event"], line["alert"]) for line in log] == [("job failed", "SoftswitchNodeMissing")]
-    assert desk.count("_dropped") == 1
+    assert setup.count("_dropped") == 1
 
 
-async def test_an_age_that_no_calendar_knows(desk: _Desk, fake: FakeAlertmanager) -> None:
-    """It began as early as can be written, and the others are not touched by it."""
+async def test_an_age_before_the_calendar(setup: _Setup, fake: FakeAlertmanager) -> None:
+    """The alert gets the earliest valid time, and the others are sent."""
     alerts = _firing(2)
     next(iter(alerts.values())).fired_at = -1e300
-    desk.sender.offer(list(alerts.values()))
+    setup.notifier.offer(list(alerts.values()))
     await _until(lambda: len(fake.taken) == 2)
 
     assert fake.taken[0]["startsAt"] == "0001-01-02T00:00:00.000+00:00"
 
 
 async def test_an_address_where_nothing_listens() -> None:
-    """The reason is in words, without the address as Python writes it."""
+    """The reason is in words, without the address in Python syntax."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # and nobody listens
-        await _assert_refused(bound.getsockname()[1])
-
-
-async def _assert_refused(port: int) -> None:
-    configuration = AlertmanagerConfiguration.model_validate(
-        {"url": f"http://127.0.0.1:{port}"}, context=ValidationContext(Path("/"), {})
-    )
-    alertmanager = Alertmanager(configuration, Mask(), lambda: _WALL)
-    answer = await alertmanager.post([])
-    await alertmanager.close()
+        configuration = _configuration(f"http://127.0.0.1:{bound.getsockname()[1]}")
+        alertmanager = Alertmanager(configuration, Mask(), lambda: _WALL)
+        answer = await alertmanager.post([])
+        await alertmanager.close()
 
     assert answer == Answer(Verdict.FAILED, "no connection: Connection refused")

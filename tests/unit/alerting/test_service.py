@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from exporter.alerting.metrics import AlertingMetrics
 from exporter.alerting.service import AlertingService
 from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
+from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
@@ -30,13 +30,13 @@ _ERRORS = "softswitch_alerting_state_file_errors_total"
 
 
 class _Watch:
-    """Both clocks, moved by the test."""
+    """Both clocks, which the test sets."""
 
     def __init__(self) -> None:
         self.monotonic, self.wall = 1000.0, 1_700_000_000.0
 
     def passes(self, seconds: float, *, step: float = 0.0) -> None:
-        """Let time pass, and the wall clock be stepped on top of it."""
+        """Let time pass, and step the wall clock."""
         self.monotonic += seconds
         self.wall += seconds + step
 
@@ -67,12 +67,12 @@ def _age(alerting: AlertingService) -> float:
 
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- neither a file nor the fake tells when it has changed
+        while not condition():  # noqa: ASYNC110 -- a file has no event
             await asyncio.sleep(0.001)
 
 
-async def test_without_a_configuration_there_is_nothing() -> None:
-    """Nothing is judged, shown or counted: a site with Prometheus sees nothing of it."""
+async def test_alerting_is_off_by_default() -> None:
+    """Nothing is evaluated, shown or counted."""
     registry = CollectorRegistry()
     alerting = _alerting(_Watch(), registry)
     await alerting.adopt(None)
@@ -83,7 +83,7 @@ async def test_without_a_configuration_there_is_nothing() -> None:
 
 
 async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
-    """What fires is shown, with the configured labels, and nobody is told."""
+    """Firing alerts are shown, with the configured labels."""
     alerting = _alerting(_Watch())
     await _start(alerting, _configuration(fake.url, dry_run=True, labels={"site": "eu"}))
     await alerting.stop()
@@ -94,8 +94,8 @@ async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
 
 
 @pytest.mark.parametrize("step", [0.0, _DAY, -_DAY])
-async def test_a_restart_goes_on(step: float, tmp_path: Path, fake: FakeAlertmanager) -> None:
-    """An alert has aged by the time that nobody was there, wherever the wall clock was stepped."""
+async def test_alerts_continue_after_a_restart(step: float, tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """An alert ages meanwhile, whatever happens to the wall clock."""
     watch = _Watch()
     configuration = _configuration(fake.url, tmp_path, state_file="state.json")
     first = _alerting(watch)
@@ -112,32 +112,26 @@ async def test_a_restart_goes_on(step: float, tmp_path: Path, fake: FakeAlertman
     assert _age(second) == 180
 
 
-async def test_after_a_boot_the_wall_clock_tells(tmp_path: Path, fake: FakeAlertmanager) -> None:
-    """The monotonic clock begins anew then; a wall clock that was set back since counts as no time."""
+async def test_after_a_boot_the_wall_clock_is_used(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """The monotonic clock restarts with a boot. If the wall clock was set back, no time has passed."""
     watch = _Watch()
     configuration = _configuration(fake.url, tmp_path, state_file="state.json")
     first = _alerting(watch)
     await _start(first, configuration)
     await first.stop()
 
-    watch.monotonic = 5
-    watch.wall += 120
-    second = _alerting(watch)
-    await _start(second, configuration)
-    await second.stop()
-    assert _age(second) == 120
-
-    watch.monotonic = 1
-    watch.wall -= 10 * _DAY
-    third = _alerting(watch)
-    await _start(third, configuration)
-    await third.stop()
-    assert _age(third) == 120
+    for monotonic, step in ((5, 120), (1, -10 * _DAY)):
+        watch.monotonic = monotonic
+        watch.wall += step
+        alerting = _alerting(watch)
+        await _start(alerting, configuration)
+        await alerting.stop()
+        assert _age(alerting) == 120
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"version":2}\n{"parts":0}\n', b"[" * 100_000])
 async def test_a_broken_file_is_a_fresh_start(content: bytes, tmp_path: Path, fake: FakeAlertmanager) -> None:
-    """It is said and counted, and the next evaluation makes it a good one."""
+    """It is logged and counted, and the next evaluation replaces it."""
     file = tmp_path / "state.json"
     file.write_bytes(content)
     registry = CollectorRegistry()
@@ -153,8 +147,8 @@ async def test_a_broken_file_is_a_fresh_start(content: bytes, tmp_path: Path, fa
     assert not file.with_name("state.json.new").exists()
 
 
-async def test_a_disk_that_takes_nothing(tmp_path: Path, fake: FakeAlertmanager) -> None:
-    """It is said once and counted each time; alerts are sent as ever, and it is said when it is over."""
+async def test_a_state_file_that_cannot_be_written(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """The error is logged once and counted each time; alerts are sent; the end of the error is logged."""
     watch, registry = _Watch(), CollectorRegistry()
     alerting = _alerting(watch, registry)
     with capture_logs() as logs:
@@ -177,8 +171,8 @@ async def test_a_disk_that_takes_nothing(tmp_path: Path, fake: FakeAlertmanager)
     ]
 
 
-async def test_it_is_turned_off_in_the_middle_of_an_evaluation(fake: FakeAlertmanager) -> None:
-    """The evaluation ends first, and nothing of it is shown or counted afterwards."""
+async def test_alerting_is_turned_off_during_an_evaluation(fake: FakeAlertmanager) -> None:
+    """The evaluation ends first, and nothing is shown or counted afterwards."""
     registry = CollectorRegistry()
     breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
     store = Store("pbx", stale_after=3, max_series=1000)
@@ -198,7 +192,7 @@ async def test_it_is_turned_off_in_the_middle_of_an_evaluation(fake: FakeAlertma
 
 
 class _HangingDisk(StateFile):
-    """Reads nothing until the test lets it."""
+    """Blocks reads until the test ends it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -209,7 +203,7 @@ class _HangingDisk(StateFile):
 
 
 async def test_a_disk_that_hangs(tmp_path: Path) -> None:
-    """The start waits for a while, and then goes on without what may be there."""
+    """The first evaluation waits for a while, and then starts without the file."""
     registry = CollectorRegistry()
     disk = _HangingDisk(tmp_path / "state.json")
     keeper = StateKeeper(disk.path, Clock(), AlertingMetrics(registry), patience=0.05, opened=lambda _: disk)
@@ -221,36 +215,24 @@ async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     disk.answers.set()  # lets the thread end
 
 
-@pytest.mark.parametrize("step", [_DAY, -_DAY, 365 * _DAY])
-async def test_a_step_of_the_wall_clock_is_no_gap(step: float, fake: FakeAlertmanager) -> None:
-    """What fires goes on firing: with a gap of a day it would end, be told so, and pend anew."""
+@pytest.mark.parametrize(
+    ("seconds", "step"), [((60, 60), _DAY), ((60, 60), -_DAY), ((60, 60), 365 * _DAY), ((65, 55, 70, 50), 0)]
+)
+async def test_no_gap(seconds: Sequence[float], step: float, fake: FakeAlertmanager) -> None:
+    """Late evaluations and steps of the wall clock are none: alerts would end and start again."""
     watch = _Watch()
     alerting = _alerting(watch)
     await _start(alerting, _configuration(fake.url, dry_run=True))
-    watch.passes(60)
-    await alerting.evaluate()
-    watch.passes(60, step=step)
-    await alerting.evaluate()
-    await alerting.stop()
-
-    assert _age(alerting) == 120
-
-
-async def test_a_late_evaluation_is_no_gap(fake: FakeAlertmanager) -> None:
-    """What comes some seconds late or early is taken for on time."""
-    watch = _Watch()
-    alerting = _alerting(watch)
-    await _start(alerting, _configuration(fake.url, dry_run=True))
-    for seconds in (65, 55, 70, 50):
-        watch.passes(seconds)
+    for passed in seconds:
+        watch.passes(passed, step=step)
         await alerting.evaluate()
     await alerting.stop()
 
-    assert _age(alerting) == 240
+    assert _age(alerting) == sum(seconds)
 
 
 async def test_alertmanagers_come_and_go(fake: FakeAlertmanager) -> None:
-    """A reload tells a new one what fires, at once, and takes the series of one that is gone."""
+    """A reload sends firing alerts to a new one at once, and drops the series of a removed one."""
     registry = CollectorRegistry()
     alerting = _alerting(_Watch(), registry)
     gone = "http://127.0.0.1:9"
@@ -265,8 +247,8 @@ async def test_alertmanagers_come_and_go(fake: FakeAlertmanager) -> None:
     assert alerting.status() == {}
 
 
-async def test_a_certificate_that_went_bad(tmp_path: Path, authority: Authority) -> None:
-    """Spoilt after the file was read: it is said of which Alertmanager, and no session is left open."""
+async def test_an_invalid_certificate(tmp_path: Path, authority: Authority) -> None:
+    """It changed after validation: the error names the Alertmanager, and no session stays open."""
     certificate = tmp_path / "ca.pem"
     certificate.write_bytes(authority.certificate.read_bytes())
     alertmanagers = [{"url": "http://a"}, {"url": "https://b", "tls": {"ca_file": "ca.pem"}}]

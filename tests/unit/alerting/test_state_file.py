@@ -19,7 +19,7 @@ _TIMES: dict[str, float | str] = {"wall": _WALL - 60, "monotonic": 940.0, "boot"
 
 
 def _lines(**times: object) -> list[bytes]:
-    """Return what is written of an engine that has evaluated twice."""
+    """Return the lines of an engine that has evaluated twice."""
     engine = Engine()
     for minute in range(2):
         for _ in engine.evaluate({}, minute * INTERVAL):
@@ -30,7 +30,7 @@ def _lines(**times: object) -> list[bytes]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[StateFile]:
-    """Give a file that is not there yet."""
+    """Return a file that does not exist yet."""
     made = StateFile(tmp_path / "state.json")
     yield made
     made.release()
@@ -50,7 +50,7 @@ def _uses(file: StateFile) -> list[Callable[[], object]]:
 
 
 def test_what_was_written_is_read(file: StateFile) -> None:
-    """Nobody else can read it, whatever the umask, and nothing lies beside it after the end."""
+    """No other user can read it, whatever the umask, and no other file is left after the release."""
     assert _read(file) is None
     before = os.umask(0)
     try:
@@ -67,7 +67,7 @@ def test_what_was_written_is_read(file: StateFile) -> None:
 
 
 def test_two_exporters(file: StateFile) -> None:
-    """The second one neither reads nor writes the file before the first one has ended."""
+    """The second one can use the file after the first one has released it."""
     second = StateFile(file.path)
     file.write(_lines())
     for use in _uses(second):
@@ -78,8 +78,8 @@ def test_two_exporters(file: StateFile) -> None:
     second.release()
 
 
-def test_a_planted_link_beside_it(file: StateFile, tmp_path: Path) -> None:
-    """No name is written to that somebody could know beforehand; a link as lock is refused."""
+def test_a_link_beside_the_file(file: StateFile, tmp_path: Path) -> None:
+    """Temporary names are not predictable; a link as lock file is refused."""
     target = tmp_path / "target"
     target.write_text("precious")
     for name in ("state.json.new", "state.json.tmp"):
@@ -95,7 +95,7 @@ def test_a_planted_link_beside_it(file: StateFile, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["precious", "missing"])
-def test_a_link_in_its_place(target: str, file: StateFile, tmp_path: Path) -> None:
+def test_a_link_instead_of_the_file(target: str, file: StateFile, tmp_path: Path) -> None:
     """It is neither followed nor replaced."""
     (tmp_path / "precious").write_bytes(b"".join(_lines()))
     file.path.symlink_to(tmp_path / target)
@@ -108,8 +108,8 @@ def test_a_link_in_its_place(target: str, file: StateFile, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", ["the-key", "switches: []", "\ufeffswitches: []", "-----BEGIN", "# text"])
-def test_a_file_of_others(content: str, file: StateFile) -> None:
-    """It may be a key or the configuration: it is left as it is."""
+def test_a_file_of_another_kind(content: str, file: StateFile) -> None:
+    """It may be a key or the configuration, and is not replaced."""
     file.path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="is not a state file, and is left as it is"):
         file.write(_lines())
@@ -117,8 +117,8 @@ def test_a_file_of_others(content: str, file: StateFile) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b'{"ver', b"\0" * 4096, b"\xff\xfe"])
-def test_what_a_crash_left_is_replaced(content: bytes, file: StateFile) -> None:
-    """It is a broken file first and a good one then."""
+def test_a_file_that_a_crash_damaged_is_replaced(content: bytes, file: StateFile) -> None:
+    """Reading it is an error, until it is written."""
     file.path.write_bytes(content)
     with pytest.raises(ValueError, match="will be replaced"):
         _read(file)
@@ -126,8 +126,8 @@ def test_what_a_crash_left_is_replaced(content: bytes, file: StateFile) -> None:
     assert _read(file) is not None
 
 
-def test_what_a_kill_left_is_removed(file: StateFile, tmp_path: Path) -> None:
-    """A half-written file goes with the next start, and nothing that only looks like it."""
+def test_temporary_files_are_removed(file: StateFile, tmp_path: Path) -> None:
+    """The next start removes half-written files, and no others with similar names."""
     (tmp_path / "state.json.0123456789abcdef.new").write_text("half")
     others = {"state.json.new", "state.json.0123.new", "other.json.0123456789abcdef.new"}
     for name in others:
@@ -137,8 +137,8 @@ def test_what_a_kill_left_is_removed(file: StateFile, tmp_path: Path) -> None:
     assert _names(tmp_path) == others | {"state.json.lock"}
 
 
-def test_a_file_that_everybody_can_write(file: StateFile) -> None:
-    """It is not believed, and replaced by one that only we can."""
+def test_a_file_that_every_user_can_write(file: StateFile) -> None:
+    """It is not used, and is replaced by a private one."""
     file.write(_lines())
     file.path.chmod(0o666)
     with pytest.raises(ValueError, match="can be written by every user"):
@@ -150,7 +150,7 @@ def test_a_file_that_everybody_can_write(file: StateFile) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user: run as root")
 def test_a_file_of_another_user(file: StateFile) -> None:
-    """It is neither believed nor replaced."""
+    """It is neither used nor replaced."""
     file.write(_lines())
     os.chown(file.path, 12345, 12345)
     for use in _uses(file):
@@ -159,8 +159,8 @@ def test_a_file_of_another_user(file: StateFile) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_what_is_no_file(make: Any, file: StateFile) -> None:
-    """A FIFO hangs nobody."""
+def test_not_a_regular_file(make: Any, file: StateFile) -> None:
+    """A FIFO blocks nothing."""
     make(file.path)
     for use in _uses(file):
         with pytest.raises(ValueError, match="not a regular file"):
@@ -174,32 +174,37 @@ _HUGE = 10**400
 @pytest.mark.parametrize(
     "value", [-1e308, 1e308, -math.inf, math.inf, math.nan, _HUGE, -_HUGE, -1e17, 1e17, True, "1", None]
 )
-def test_times_that_make_no_sense(name: str, value: object, file: StateFile) -> None:
-    """They are not believed: a fresh start is better than a clock that stands still."""
+def test_invalid_times(name: str, value: object, file: StateFile) -> None:
+    """The file is not used: a fresh start is better than a clock that stands still."""
     file.path.write_bytes(b"".join(_lines(**{name: value, "boot": "" if name == "wall" else _BOOT})))
     with pytest.raises(ValueError, match="is broken"):
         _read(file)
 
 
-@pytest.mark.parametrize("number", range(5))
-@pytest.mark.parametrize("value", [-1e308, 1e300, -math.inf, _HUGE, -1e17, "1", None, []])
-def test_one_bad_alert_costs_itself(number: int, value: object, file: StateFile) -> None:
-    """A value, a threshold or an age that makes no sense: the alert is left out, and the others are there."""
+def _read_with(row: object, file: StateFile) -> tuple[Engine, list[str]]:
+    """Read a file with this alert and a valid one; return the engine, and why alerts were skipped."""
     first, alerts, _ = (json.loads(line) for line in _lines())
-    good = alerts["alerts"][0]
-    kind, labels = ["SoftswitchNodeMissing", "critical", "node"], [["switch", "pbx"], ["node", "pbx1"]]
-    bad = [kind, labels, "firing", 0.0, 0.0, 60.0, 60.0, 0.0]
-    bad[3 + number] = value
-    lines = [first, {"alerts": [bad, good]}, {"parts": 1}]
+    lines = [first, {"alerts": [row, *alerts["alerts"]]}, {"parts": 1}]
     file.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     left_out: list[str] = []
     kept = file.read(_CLOCK, _BOOT, left_out.append)
-
     assert kept is not None
+    return kept[0], left_out
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("value", [-1e308, 1e300, -math.inf, _HUGE, -1e17, "1", None, []])
+def test_an_alert_with_an_invalid_number_is_skipped(number: int, value: object, file: StateFile) -> None:
+    """A value, a threshold or an age is invalid; the other alerts are restored."""
+    kind, labels = ["SoftswitchNodeMissing", "critical", "node"], [["switch", "pbx"], ["node", "pbx1"]]
+    row: list[object] = [kind, labels, "firing", 0.0, 0.0, 60.0, 60.0, 0.0]
+    row[3 + number] = value
+    engine, left_out = _read_with(row, file)
+
     is_allowed = (number < 2 and value in (-1e308, 1e300, -1e17)) or (number == 4 and value is None)
     assert len(left_out) == (0 if is_allowed else 1)
-    assert len(kept[0].alerts.by_identity) == (2 if is_allowed else 1)
-    for _ in kept[0].evaluate({}, 3 * INTERVAL):
+    assert len(engine.alerts.by_identity) == (2 if is_allowed else 1)
+    for _ in engine.evaluate({}, 3 * INTERVAL):
         pass
 
 
@@ -225,13 +230,7 @@ def test_one_bad_alert_costs_itself(number: int, value: object, file: StateFile)
         5,
     ],
 )
-def test_an_alert_that_could_not_be_rendered(row: object, file: StateFile) -> None:
-    """Labels that its text names are missing, or what stands there is no alert: it is left out alone."""
-    first, alerts, _ = (json.loads(line) for line in _lines())
-    lines = [first, {"alerts": [row, *alerts["alerts"]]}, {"parts": 1}]
-    file.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    left_out: list[str] = []
-    kept = file.read(_CLOCK, _BOOT, left_out.append)
-
-    assert kept is not None
-    assert (len(left_out), len(kept[0].alerts.by_identity)) == (1, 1)
+def test_an_invalid_alert_is_skipped(row: object, file: StateFile) -> None:
+    """It lacks labels of its description, or is not an alert at all."""
+    engine, left_out = _read_with(row, file)
+    assert (len(left_out), len(engine.alerts.by_identity)) == (1, 1)

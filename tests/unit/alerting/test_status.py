@@ -19,8 +19,8 @@ def _shown(*alerts: Alert) -> list[tuple[str, str, str | None]]:
     ]
 
 
-def test_what_fires_and_what_is_critical_is_shown_first() -> None:
-    """Then by name and labels; what ended is not shown."""
+def test_firing_and_critical_alerts_are_listed_first() -> None:
+    """Then by name and labels; ended alerts are not listed."""
     assert _shown(
         alert(_LOST, State.PENDING, "CINDER"),
         alert(_NEAR, State.FIRING),
@@ -41,8 +41,8 @@ def test_what_fires_and_what_is_critical_is_shown_first() -> None:
     ]
 
 
-def test_many_of_a_kind_hide_no_other() -> None:
-    """Of each kind some are shown before more of another one, and of none more than fifty."""
+def test_many_alerts_of_a_kind_hide_no_other_kind() -> None:
+    """Five of each kind are listed before more of a kind, and at most fifty of a kind."""
     many = [alert(_LOST, State.FIRING, f"T{number:02}") for number in range(60)]
     few = [alert(rules.BALANCE_LOW, State.FIRING, f"B{number}", "critical") for number in range(6)]
 
@@ -56,8 +56,8 @@ def test_many_of_a_kind_hide_no_other() -> None:
     ]
 
 
-def test_a_bad_night_is_shown_within_bounds() -> None:
-    """However many kinds there are of which there is much, five hundred are shown and all are counted."""
+def test_the_list_is_bounded() -> None:
+    """At most 500 alerts are listed, and all are counted."""
     alerts = [
         alert(rule, state, f"T{number}", severity)
         for rule in rules.RULES
@@ -73,8 +73,8 @@ def test_a_bad_night_is_shown_within_bounds() -> None:
     assert sum(made.counts.values()) == len(alerts) > 700
 
 
-def test_told_is_what_fires_and_what_ended() -> None:
-    """What pends is nobody's business yet."""
+def test_pending_alerts_are_not_sent() -> None:
+    """Firing and ended ones are."""
     firing, ended = alert(_LOST, State.FIRING), alert(_NEAR, State.RESOLVED)
 
     made = summarize([firing, ended, alert(_LOST, State.PENDING, "BOREAL")])
@@ -89,8 +89,8 @@ _CONFIGURATION = AlertingConfiguration.model_validate(
 _NOW = Now(600.0, 1_700_000_000.0)
 
 
-def test_what_fires_and_pends_is_counted() -> None:
-    """What ended is not, nor is the watchdog, which is listed."""
+def test_firing_and_pending_alerts_are_counted() -> None:
+    """Ended ones are not, nor is the watchdog, which is listed."""
     lost = rules.TENANT_REGISTRATIONS_LOST
     told = status(
         _CONFIGURATION,
@@ -112,7 +112,7 @@ def test_what_fires_and_pends_is_counted() -> None:
 
 @pytest.mark.parametrize(("speed", "age"), [(1.0, 120.0), (60.0, 2.0)])
 def test_an_alert(speed: float, age: float) -> None:
-    """Its labels with the configured ones, its texts, and for how long it has been in its state."""
+    """It has the configured labels, its texts, and the age of its state."""
     lost = alert(rules.TENANT_REGISTRATIONS_LOST, State.FIRING)
 
     (told,) = status(_CONFIGURATION, summarize([lost]), Now(600.0, 0.0, speed))["alerts"]
@@ -123,8 +123,8 @@ def test_an_alert(speed: float, age: float) -> None:
     assert told["age_seconds"] == age
 
 
-def test_before_the_first_evaluation_nothing_is_known() -> None:
-    """That nothing fires is not said before anything was judged; after it, it is."""
+def test_before_the_first_evaluation_the_counts_are_none() -> None:
+    """After it they are 0 if nothing fires."""
     told = status(_CONFIGURATION, None, _NOW)
     assert told == {"alerting": {"dry_run": False, "firing": None, "pending": None}, "alerts": []}
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.alerting.metrics import AlertingMetrics
+from exporter.alerting.status import AlertingMetrics
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, Kind
 from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
