@@ -21,8 +21,8 @@ from exporter.fields import duration_text, parse_duration
         ("0s", 0),
     ],
 )
-def test_reads_what_prometheus_reads(text: str, seconds: float) -> None:
-    """A duration means what it means to Prometheus."""
+def test_durations(text: str, seconds: float) -> None:
+    """They mean what they mean to Prometheus."""
     assert parse_duration(text) == seconds
 
 
@@ -45,34 +45,34 @@ def test_reads_what_prometheus_reads(text: str, seconds: float) -> None:
         "9" * 5000 + "s",
     ],
 )
-def test_refuses_everything_else_and_names_the_form(text: str) -> None:
-    """What is not a duration is refused with examples of what is."""
+def test_other_texts_are_not_durations(text: str) -> None:
+    """The error has examples of durations."""
     with pytest.raises(ValueError, match="expected a duration such as 30s, 5m, 6h or 30d"):
         parse_duration(text)
 
 
-def test_refuses_what_prometheus_cannot_hold() -> None:
-    """A duration beyond 64 bits of nanoseconds is refused."""
+def test_duration_beyond_the_limit() -> None:
+    """Prometheus counts nanoseconds in 64 bits."""
     with pytest.raises(ValueError, match="expected a duration below 292y"):
         parse_duration("293y")
 
 
 @given(st.integers(min_value=0, max_value=10**12))
 def test_round_trip(milliseconds: int) -> None:
-    """Any number of milliseconds survives being written and read again."""
+    """Formatting and parsing keep any number of milliseconds."""
     seconds = milliseconds / 1000
     assert parse_duration(duration_text(seconds)) == pytest.approx(seconds, abs=1e-4)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (90, "1m30s"), (2592000, "30d"), (0.5, "500ms")])
-def test_writes_days_and_less(seconds: float, text: str) -> None:
+def test_duration_text(seconds: float, text: str) -> None:
     """A duration is written in the largest units that fit, up to days."""
     assert duration_text(seconds) == text
 
 
 @given(st.text())
-def test_never_raises_anything_else(text: str) -> None:
-    """Any text either is a duration of 0 or more or is refused with ValueError."""
+def test_any_text(text: str) -> None:
+    """The result is 0 or more, or a ValueError."""
     try:
         seconds = parse_duration(text)
     except ValueError:

@@ -7,7 +7,7 @@ from exporter.files import read_regular_file
 
 
 def test_regular_file(tmp_path: Path) -> None:
-    """The content comes back whole, also through a symbolic link."""
+    """The whole content is returned, also through a symbolic link."""
     file = tmp_path / "file"
     file.write_bytes(b"content")
     link = tmp_path / "link"
@@ -17,7 +17,7 @@ def test_regular_file(tmp_path: Path) -> None:
 
 
 def test_file_above_the_limit(tmp_path: Path) -> None:
-    """The error says what the limit is."""
+    """The error contains the limit."""
     file = tmp_path / "file"
     file.write_bytes(b"x" * 1025)
 
@@ -27,7 +27,7 @@ def test_file_above_the_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
 def test_not_a_regular_file(kind: str, tmp_path: Path) -> None:
-    """What is no regular file is rejected at once and never read."""
+    """It is rejected without reading it."""
     path = {"fifo": tmp_path / "fifo", "device": Path("/dev/zero"), "directory": tmp_path}[kind]
     if kind == "fifo":
         os.mkfifo(path)
@@ -37,6 +37,6 @@ def test_not_a_regular_file(kind: str, tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """OSError is passed on, with the system's reason."""
+    """The OSError is not converted."""
     with pytest.raises(FileNotFoundError):
         read_regular_file(tmp_path / "missing", 1024)

@@ -12,7 +12,7 @@ from exporter.key_files import KeyFiles
 
 
 class _OnHangingDisk(Key):
-    """A key whose file is on another file system, which does not answer until it is ``back``."""
+    """A key on another file system, which hangs until ``back`` is set."""
 
     __slots__ = ("back",)
 
@@ -26,7 +26,7 @@ class _OnHangingDisk(Key):
 
 @pytest.fixture
 async def key_files() -> AsyncIterator[KeyFiles]:
-    """Look at the files without a pause; a disk counts as hanging after a tenth of a second."""
+    """Check the files without a pause; a disk counts as hanging after 0.1 s."""
     key_files = KeyFiles(every=0.01, patience=0.1)
     yield key_files
     await key_files.stop()
@@ -34,7 +34,7 @@ async def key_files() -> AsyncIterator[KeyFiles]:
 
 @pytest.fixture
 def hanging(tmp_path: Path) -> Iterator[_OnHangingDisk]:
-    """Return a key on a disk that hangs."""
+    """Return a key on a hanging disk."""
     (tmp_path / "hanging").write_text("first")
     key = _OnHangingDisk.from_file(tmp_path / "hanging")
     assert isinstance(key, _OnHangingDisk)
@@ -48,14 +48,14 @@ def _key(tmp_path: Path) -> Key:
     return Key.from_file(tmp_path / "key")
 
 
-async def _until(holds: Callable[[], bool]) -> None:
+async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 -- a thread changes what is waited for
+        while not condition():  # noqa: ASYNC110 -- a thread changes it
             await asyncio.sleep(0.01)
 
 
-async def test_a_rotated_key_is_noticed(key_files: KeyFiles, tmp_path: Path) -> None:
-    """Nobody has to ask for it."""
+async def test_rotated_key(key_files: KeyFiles, tmp_path: Path) -> None:
+    """It is reloaded without a call."""
     key = _key(tmp_path)
     key_files.follow([key, Key("literal", "literal")])
     (tmp_path / "key").write_text("the-second")
@@ -63,34 +63,32 @@ async def test_a_rotated_key_is_noticed(key_files: KeyFiles, tmp_path: Path) -> 
     assert key.generation == 1
 
 
-async def test_a_disk_that_hangs_delays_no_other(
-    key_files: KeyFiles, hanging: _OnHangingDisk, tmp_path: Path
-) -> None:
-    """Keys on other disks are read again, the event loop goes on, and it is logged once until it is over."""
+async def test_hanging_disk(key_files: KeyFiles, hanging: _OnHangingDisk, tmp_path: Path) -> None:
+    """Keys on other disks are still reloaded, and the problem is logged once, and again when it is fixed."""
     key = _key(tmp_path)
     with structlog.testing.capture_logs() as log:
 
-        def told() -> list[str]:
-            """Return what is logged of the disk; on a busy machine another may count as hanging too."""
+        def logged() -> list[str]:
+            """Return the events about this disk; on a busy machine another one may seem to hang too."""
             return [line["event"] for line in log if line["file"] == str(hanging.file)]
 
         key_files.follow([hanging, key])
-        await _until(lambda: bool(told()))
+        await _until(lambda: bool(logged()))
         (tmp_path / "key").write_text("the-second")
         (tmp_path / "hanging").write_text("the-second")
         await _until(lambda: key.current() == "the-second")
         assert hanging.current() == "first"
-        await asyncio.sleep(0.3)  # three times the patience: it is not logged again
-        assert told() == ["key files cannot be read; the last keys stay in use"]
+        await asyncio.sleep(0.3)  # three times the patience, without another log line
+        assert logged() == ["key files cannot be read; the last keys stay in use"]
         hanging.back.set()
-        await _until(lambda: hanging.current() == "the-second" and len(told()) > 1)
+        await _until(lambda: hanging.current() == "the-second" and len(logged()) > 1)
 
-    assert told()[1] == "key files can be read again"
+    assert logged()[1] == "key files can be read again"
     assert log[0]["reason"] == "no answer from the disk within 0.1 s"
 
 
-async def test_stops_while_a_disk_hangs(key_files: KeyFiles, hanging: _OnHangingDisk) -> None:
-    """Neither the end nor another configuration waits for the disk, and no second thread is started."""
+async def test_stop_while_a_disk_hangs(key_files: KeyFiles, hanging: _OnHangingDisk) -> None:
+    """Neither stopping nor new keys wait for the disk, and no second thread starts."""
     for _ in range(3):
         key_files.follow([hanging])
         await asyncio.sleep(0.05)
@@ -100,8 +98,8 @@ async def test_stops_while_a_disk_hangs(key_files: KeyFiles, hanging: _OnHanging
     assert [thread.name for thread in threading.enumerate()].count("key files") == 1
 
 
-async def test_keys_that_are_gone_are_not_read(key_files: KeyFiles, tmp_path: Path) -> None:
-    """Another configuration without the key ends the reading of its file."""
+async def test_removed_keys_are_not_reloaded(key_files: KeyFiles, tmp_path: Path) -> None:
+    """A new configuration without the key stops watching its file."""
     key = _key(tmp_path)
     key_files.follow([key])
     key_files.follow([])
@@ -110,14 +108,14 @@ async def test_keys_that_are_gone_are_not_read(key_files: KeyFiles, tmp_path: Pa
     assert key.current() == "first"
 
 
-async def test_a_file_that_cannot_be_used_is_logged(key_files: KeyFiles, tmp_path: Path) -> None:
-    """The log says once what is wrong with its content, and when that is over; the last good key stays."""
+async def test_invalid_file_is_logged(key_files: KeyFiles, tmp_path: Path) -> None:
+    """The problem is logged once, and again when it is fixed; the last good key stays."""
     key = _key(tmp_path)
     with structlog.testing.capture_logs() as log:
         key_files.follow([key])
         (tmp_path / "key").write_text("")
         await _until(lambda: bool(log))
-        await asyncio.sleep(0.1)  # some looks later it is not logged again
+        await asyncio.sleep(0.1)  # several checks, without another log line
         assert [(line["event"], line["reason"]) for line in log] == [
             (
                 "key files cannot be read; the last keys stay in use",

@@ -16,8 +16,8 @@ _TEXTS = st.text("ab1x- ", max_size=12)
 
 
 @given(_PATTERNS, _TEXTS)
-def test_means_what_it_means_elsewhere(pattern: str, text: str) -> None:
-    """Of what both engines know, RE2 matches the same as Python's engine."""
+def test_same_matches_as_python(pattern: str, text: str) -> None:
+    """RE2 and Python's engine agree on the syntax that both support."""
     ours, theirs = Pattern(pattern), re.compile(pattern)
     assert ours.groups == theirs.groups
     assert ours.matches_whole(text) == bool(theirs.fullmatch(text))
@@ -26,7 +26,7 @@ def test_means_what_it_means_elsewhere(pattern: str, text: str) -> None:
 
 @given(st.text(string.printable, max_size=20), st.text(max_size=50))
 def test_any_pattern_and_any_text(pattern: str, text: str) -> None:
-    """A pattern is refused with a reason, or can be searched for in any text."""
+    """A pattern is rejected, or can search any text."""
     try:
         tried = Pattern(pattern)
     except ValueError:
@@ -51,25 +51,23 @@ def test_any_pattern_and_any_text(pattern: str, text: str) -> None:
         ("\ud800", "surrogate"),
     ],
 )
-def test_what_it_cannot_do_is_refused_with_the_reason(
-    pattern: str, reason: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """What would need unbounded time or memory, or means something else; nothing is written to stderr."""
+def test_unsupported_patterns(pattern: str, reason: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The error says why, and RE2 writes nothing to stderr."""
     with pytest.raises(ValueError, match=reason):
         Pattern(pattern)
     assert capfd.readouterr() == ("", "")
 
 
-def test_classes_are_ascii_and_text_is_unicode() -> None:
-    r"""``\d`` and ``\w`` know ASCII alone, ``\pN`` and ``\pL`` all of Unicode; a dot is one character."""
+def test_character_classes() -> None:
+    r"""``\d`` and ``\w`` match ASCII, ``\pN`` and ``\pL`` all of Unicode; a dot matches one character."""
     assert not Pattern(r"\d").matches_whole("\N{ARABIC-INDIC DIGIT ONE}")
     assert Pattern(r"\pN").matches_whole("\N{ARABIC-INDIC DIGIT ONE}")
     assert not Pattern(r"\w").matches_whole("ü")
     assert Pattern(r"\pL+.").matches_whole("Größe€")
 
 
-def test_only_two_matches_are_looked_for() -> None:
-    """Whether there are more than one is all that anybody wants to know."""
+def test_first_two_matches() -> None:
+    """Callers only need to know whether there is more than one."""
     assert Pattern("(a)|b").first_two("xabab") == ["a", ""]
     assert Pattern("[ab]").first_two("xb") == ["b"]
     assert Pattern("c").first_two("xb") == []

@@ -38,7 +38,7 @@ def test_rules_of_a_file(problems: Problems, text: str, expected: list[str]) -> 
 
 def test_all_errors_are_reported_in_the_order_of_the_file() -> None:
     """Ten errors of different kinds, which different steps of the validation find."""
-    path = FIXTURES / "ten-mistakes.yaml"
+    path = FIXTURES / "ten-errors.yaml"
     with pytest.raises(ConfigurationError) as caught:
         load(path, {})
     found = "\n".join(caught.value.problems).replace(str(path.parent), "DIRECTORY")

@@ -87,7 +87,7 @@ def _at(tree: Any, path: str) -> Any:
 
 def test_documented_defaults(tmp_path: Path) -> None:
     """Writing a documented default changes nothing."""
-    said = {key.path: default(key).strip("`") for key in KEYS}
+    documented = {key.path: default(key).strip("`") for key in KEYS}
     tree = {"switches": [{"name": "pbx", "url": "http://127.0.0.1/api", "key": "made-up"}]}
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(tree))
@@ -104,7 +104,7 @@ def test_documented_defaults(tmp_path: Path) -> None:
         *steps, last = path.split(".")
         for step in steps:
             place = place.setdefault(step, {})
-        place[last] = said[f"switches[].{path}"]
+        place[last] = documented[f"switches[].{path}"]
         file.write_text(yaml.safe_dump({"switches": [{**tree["switches"][0], **written}]}))
         [with_it] = load(file, {}).switches
         assert with_it.model_dump(exclude={"literal_key"}) == bare.model_dump(exclude={"literal_key"}), path
