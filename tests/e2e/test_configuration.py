@@ -102,7 +102,7 @@ def test_a_rate_that_cannot_meet_the_intervals_is_warned_of_with_the_mend(tmp_pa
     """Each of the two mends that are named, followed to the letter, silences the warnings."""
     told = _check(tmp_path)
 
-    (rate,) = re.findall(r"raise max_requests_per_second to (\d+)", told)
+    (rate,) = re.findall(r"raise it to (\d+) if the switch", told)
     intervals = dict(re.findall(r"set queries\.(\w+)\.tenant_interval to (\w+)", told))
     assert set(intervals) == {"channels", "calls", "balance", "registrations"}
     assert "registrations.source to extensions" in told
