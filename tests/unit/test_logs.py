@@ -21,7 +21,7 @@ from exporter.masking import Mask
 
 _SECRET = "s3cr3t/key+1"
 
-# As the readers of logfmt do it: bare values end at a blank; in quoted ones a backslash escapes what follows.
+# As readers of logfmt parse it: a bare value ends at a space; a quoted one has backslash escapes.
 _PAIR = re.compile(r'([^ ="]+)=(?:"((?:[^"\\]|\\.)*)"|([^ "]*))(?: |$)')
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -30,7 +30,7 @@ _FORMATS: list[LogFormat] = ["logfmt", "json"]
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """Leave the logging of the process as it was: the tests of others read it too."""
+    """Restore the logging of the process, which other tests read."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     asyncio_level = logging.getLogger("asyncio").level
@@ -77,8 +77,8 @@ def _read(log_format: LogFormat, stream: io.StringIO) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("log_format", _FORMATS)
-def test_a_line_for_each_event(log_format: LogFormat) -> None:
-    """Time, level, logger, message and what was bound, each under its name."""
+def test_each_event_is_one_line(log_format: LogFormat) -> None:
+    """It has the time, level, logger, message and the bound values, each with its name."""
     stream = _configured(log_format)
 
     _logger().bind(switch="pbx").warning("query failing", tenant="ACME", seconds=1.5, enabled=True)
@@ -100,7 +100,7 @@ def test_a_line_for_each_event(log_format: LogFormat) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(message=_ANY_TEXT, value=_ANY_TEXT)
 def test_nothing_breaks_a_line(log_format: LogFormat, message: str, value: str) -> None:
-    """Whatever a switch sends: one event is one line, which can be read, and steers no terminal."""
+    """Whatever a switch sends, one event is one parseable line without control characters."""
     stream = _configured(log_format)
 
     _logger().info(message, detail=value, after="it")
@@ -118,7 +118,7 @@ def test_nothing_breaks_a_line(log_format: LogFormat, message: str, value: str) 
 
 
 def test_logfmt_keeps_a_windows_path() -> None:
-    """A backslash at the end of a value does not swallow the quote, and with it the rest of the line."""
+    """A backslash at the end of a value does not escape the closing quote."""
     stream = _configured("logfmt")
 
     _logger().info("x", detail="in C:\\", after="it")
@@ -153,7 +153,7 @@ def test_no_secret_in_any_part(log_format: LogFormat) -> None:
 
 @pytest.mark.parametrize("log_format", _FORMATS)
 def test_libraries_write_the_same_lines(log_format: LogFormat) -> None:
-    """A line of a library has the same names, with its own logger."""
+    """A line of a library has the same names, with the logger of the library."""
     stream = _configured(log_format)
 
     logging.getLogger("aiohttp.client").warning("something %s", "odd")
@@ -164,7 +164,7 @@ def test_libraries_write_the_same_lines(log_format: LogFormat) -> None:
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
 def test_levels(level: str, lines: int) -> None:
-    """Only what is as grave as was asked for, or graver, is written."""
+    """Only lines of the configured level or above are written."""
     stream = _configured("logfmt", level)
 
     for name in LEVELS:
@@ -200,8 +200,8 @@ def _raise(text: str) -> None:
     raise OSError(24, text)
 
 
-def test_a_library_repeats_itself(now: _Time) -> None:
-    """One line a minute for each trouble of asyncio, whatever stands behind it, and how often it came."""
+def test_repeated_lines_of_a_library(now: _Time) -> None:
+    """Each line of asyncio is logged once a minute, whatever its details, with the number of repeats."""
     stream = _limited(now)
     log = logging.getLogger("asyncio")
     for number in range(1000):
@@ -227,8 +227,8 @@ def test_a_library_repeats_itself(now: _Time) -> None:
     assert 'of=asyncio line="socket.accept() out of system resource" count=999' in stream.getvalue()
 
 
-def test_templates_and_numbers_are_the_same_trouble(now: _Time) -> None:
-    """What differs in an address or a number alone is repeated; another level of words is not."""
+def test_lines_that_differ_in_arguments_or_numbers_are_repeats(now: _Time) -> None:
+    """Lines that differ in an address or a number only are repeats; other texts are not."""
     stream = _limited(now)
     log = logging.getLogger("aiohttp.server")
     for number in range(10):
@@ -241,8 +241,8 @@ def test_templates_and_numbers_are_the_same_trouble(now: _Time) -> None:
     assert len(_read("logfmt", stream)) == 5
 
 
-def test_our_own_exceptions_are_limited_and_our_own_lines_are_not(now: _Time) -> None:
-    """A job that fails each second is logged once a minute; a query that fails for each tenant each time."""
+def test_own_exceptions_are_limited_and_own_lines_are_not(now: _Time) -> None:
+    """A job that fails every second is logged once a minute; a failing query is logged for each tenant."""
     stream = _limited(now)
     for number in range(50):
         try:
@@ -254,8 +254,8 @@ def test_our_own_exceptions_are_limited_and_our_own_lines_are_not(now: _Time) ->
     assert len(_read("logfmt", stream)) == 1 + 50 + 1
 
 
-def test_any_number_of_troubles(now: _Time) -> None:
-    """What is remembered of them is bounded: beyond 200 all of one logger are one."""
+def test_number_of_counted_lines_is_bounded(now: _Time) -> None:
+    """Beyond 200 different lines, all lines of one logger share one count."""
     stream = _limited(now)
     for number in range(5000):
         text = f"trouble {'x' * number}"
@@ -266,8 +266,8 @@ def test_any_number_of_troubles(now: _Time) -> None:
     assert "count=4799" in stream.getvalue()
 
 
-def test_what_nobody_catches_is_logged(now: _Time) -> None:
-    """What a thread or a finalizer raises comes as a line, with what it is."""
+def test_uncaught_exceptions_are_logged(now: _Time) -> None:
+    """An exception of a thread or of a finalizer is one line, with the traceback."""
     hooks = threading.excepthook, sys.unraisablehook
     stream = _limited(now)
     try:
@@ -285,8 +285,8 @@ def test_what_nobody_catches_is_logged(now: _Time) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
-def test_memory_that_has_run_out_is_noticed(error: Exception, now: _Time) -> None:
-    """Whoever logs it, the libraries or we; other exceptions are no reason."""
+def test_out_of_memory_is_detected(error: Exception, now: _Time) -> None:
+    """It is detected in lines of libraries and our own; other exceptions are ignored."""
     ends: list[int] = []
     logs.configure("debug", "logfmt", Mask(), io.StringIO(), now, lambda: ends.append(1))
     _logger().error("job failed", exc_info=ValueError("x"))
@@ -298,8 +298,8 @@ def test_memory_that_has_run_out_is_noticed(error: Exception, now: _Time) -> Non
     assert len(ends) == 2
 
 
-def test_dropped_lines_are_told(now: _Time) -> None:
-    """In one line, with their number."""
+def test_dropped_lines_are_reported(now: _Time) -> None:
+    """One line states their number."""
     stream = _limited(now)
     logs.log_dropped(7)
     (line,) = _read("logfmt", stream)
