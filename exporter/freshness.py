@@ -1,31 +1,31 @@
-"""How old a value may be: one rule for every value and phone, the status page and the alerts. Pure; seconds.
+"""How old a value may be: one rule for all values, the status page and the alerts. Pure; seconds.
 
-A value is stale after ``stale_after`` times its pace, and is dropped then. The pace is the longer of its
-interval and what the last whole sweep of its query took (design, section 5).
+A value is stale, and is dropped, after ``stale_after`` times its pace: the longer of its interval and of the
+last complete sweep of its query.
 """
 
 from enum import StrEnum
 
 _LATE_AFTER = 1.5
-"""Paces. Half a sweep is for slow answers."""
+"""Paces. Half of one is for slow responses."""
 
 
 class Freshness(StrEnum):
-    """What the age of a value means."""
+    """How fresh a value is."""
 
-    WAITING = "waiting"  # there is none yet
+    WAITING = "waiting"  # no value yet
     FRESH = "fresh"
     LATE = "late"
     STALE = "stale"
 
 
 def pace(interval: float, cycle: float | None) -> float:
-    """Return how far apart two answers are. ``cycle`` is what the last whole sweep took, None before one."""
+    """Return the time between two responses. ``cycle`` is the duration of the last complete sweep, if any."""
     return interval if cycle is None else max(interval, cycle)
 
 
 def lifetime(pace: float, stale_after: float) -> float:
-    """Return how old a value may become."""
+    """Return the age after which a value is stale."""
     return stale_after * pace
 
 
@@ -35,12 +35,12 @@ def oldest(now: float, pace: float, stale_after: float) -> float:
 
 
 def age(at: float | None, now: float) -> float | None:
-    """Return the age of a value that came at this time, to the millisecond; None where none came."""
+    """Return the age of a value of this time, to the millisecond; None without a value."""
     return None if at is None else round(now - at, 3)
 
 
 def freshness(age: float | None, pace: float, stale_after: float) -> Freshness:
-    """Return what an age means; None is that of a value that never came."""
+    """Return how fresh a value of this age is, None without a value."""
     if age is None:
         return Freshness.WAITING
     if age > lifetime(pace, stale_after):
@@ -49,5 +49,5 @@ def freshness(age: float | None, pace: float, stale_after: float) -> Freshness:
 
 
 def is_up(valid_at: float | None, now: float, *, shortest_interval: float, timeout: float) -> bool:
-    """Tell whether a switch that was asked gives valid answers; the newest came at ``valid_at``."""
+    """Return whether a switch is up: its newest valid response came at ``valid_at``."""
     return valid_at is not None and now - valid_at <= max(3 * shortest_interval, 2 * timeout)

@@ -7,7 +7,7 @@ from exporter.freshness import Freshness, age, freshness, is_up, lifetime, oldes
     ("interval", "cycle", "expected"), [(60, None, 60), (60, 45, 60), (60, 3600, 3600), (60, 60, 60)]
 )
 def test_the_pace_is_the_longer_one(interval: float, cycle: float | None, expected: float) -> None:
-    """A sweep that takes longer than the interval sets the pace; before the first one nothing is measured."""
+    """A sweep that takes longer than the interval sets the pace."""
     assert pace(interval, cycle) == expected
 
 
@@ -22,21 +22,21 @@ def test_the_pace_is_the_longer_one(interval: float, cycle: float | None, expect
         (181, Freshness.STALE),
     ],
 )
-def test_what_an_age_means(seconds: float | None, expected: Freshness) -> None:
-    """Late after a pace and a half, stale after as many as are configured."""
+def test_an_age_is_fresh_late_or_stale(seconds: float | None, expected: Freshness) -> None:
+    """Late after a pace and a half, stale after the configured number of paces."""
     assert freshness(seconds, 60, 3) is expected
 
 
-def test_what_is_shown_as_stale_is_what_is_dropped() -> None:
-    """The page and the store agree on either side of the limit."""
+def test_stale_values_are_dropped() -> None:
+    """The status page and the store have the same limit."""
     assert lifetime(60, 3) == 180
     for seconds in (179, 180, 181):
         is_dropped = 1000 - seconds < oldest(1000, 60, 3)
         assert (freshness(seconds, 60, 3) is Freshness.STALE) is is_dropped
 
 
-def test_an_age_is_told_to_the_millisecond() -> None:
-    """There is none of what never came."""
+def test_an_age_is_rounded_to_the_millisecond() -> None:
+    """Without a value there is none."""
     assert age(1.23456, 3) == 1.765
     assert age(None, 3) is None
 

@@ -19,9 +19,9 @@ from tests.rule_files import ALERTS_FILE
 DECLARED = [rule for group in yaml.safe_load(ALERTS_FILE.read_text())["groups"] for rule in group["rules"]]
 _SECONDS = {"m": 60, "h": 3600}
 _SENDER = {"Prometheus, Alertmanager": "the exporter, Alertmanager"}
-"""The one difference between the texts: who is broken when the watchdog stops."""
+"""The one difference between the texts: what is broken when the watchdog stops."""
 
-# A query for a figure that stands beside the value; then what is done with a figure.
+# A query for a second figure in a description, and the placeholder of a figure.
 _QUERY = re.compile(
     r"\{\{ with printf .*? \| query \}\}\{\{ \. \| first \| value( \| [^}]*?)? ?\}\}\{\{ end \}\}"
 )
@@ -48,7 +48,7 @@ def _description(template: str) -> str:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.name} {rule.severity}")
-def test_a_rule_is_that_of_prometheus(rule: Rule) -> None:
+def test_a_rule_equals_that_of_prometheus(rule: Rule) -> None:
     """Name, labels, durations, summary, description and runbook are equal."""
     (declared,) = [one for one in DECLARED if _key(one) == (rule.name, rule.severity, rule.scope)]
     annotations = declared["annotations"]
@@ -65,8 +65,8 @@ def test_a_rule_is_that_of_prometheus(rule: Rule) -> None:
     assert rule.annotations(labels, 0, 0)["runbook_url"] == annotations["runbook_url"]
 
 
-def test_all_of_an_alert() -> None:
-    """An alert that Prometheus declares twice, for two severities, is declared twice here."""
+def test_no_severity_of_an_alert_is_missing() -> None:
+    """An alert with two rules in the YAML, for two severities, has two here."""
     ours = {rule.name for rule in RULES}
 
     assert sorted(_key(one) for one in DECLARED if one["alert"] in ours) == sorted(
@@ -75,7 +75,7 @@ def test_all_of_an_alert() -> None:
 
 
 def test_labels_and_annotations() -> None:
-    """The labels of the rule and of what was found, and a text with the figures in it."""
+    """The labels of the rule and of the alert, and a description with the figures."""
     found = (("switch", "pbx"), ("tenant", "ACME"), ("severity", "critical"), ("team", "voice"))
 
     assert rules.BALANCE_LOW.labels(found) == {
@@ -87,8 +87,8 @@ def test_labels_and_annotations() -> None:
     assert texts["description"] == "ACME on pbx has a balance of -3.46, below the threshold of 20.00."
 
 
-def test_a_name_with_braces_is_a_name() -> None:
-    """What stands in a label is never taken for a place to fill in."""
+def test_braces_in_a_label_are_text() -> None:
+    """They are no placeholders."""
     found = (("switch", "{value}"), ("node", "{0.__class__}"))
 
     texts = rules.NODE_MISSING.annotations(found, 0, 0)
@@ -100,7 +100,7 @@ _STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0}
 _LICENSE = {catalogue.LICENSE_REMAINING_THRESHOLD: {"warning": 30 * 86_400.0}}
 _NODE = {catalogue.NODE_CHANNELS_LIMIT: {"pbx1": 20.0}}
 CASES: dict[Rule, tuple[Families, Families, float]] = {
-    # What is well; what is not; and the value that the alert has.
+    # Values without an alert; values with one; and the value of the alert.
     rules.LICENSE_EXPIRING: (
         {**_LICENSE, catalogue.LICENSE_REMAINING: 31 * 86_400.0},
         {**_LICENSE, catalogue.LICENSE_REMAINING: 30 * 86_400.0},
@@ -156,8 +156,8 @@ CASES: dict[Rule, tuple[Families, Families, float]] = {
 }
 
 
-class _Days:
-    """One rule, and a switch whose minutes go by."""
+class _Switch:
+    """One rule, and a switch that it evaluates each minute."""
 
     def __init__(self, rule: Rule) -> None:
         self.engine = Engine([rule])
@@ -184,15 +184,15 @@ class _Days:
 
 @pytest.mark.parametrize("rule", CASES, ids=lambda rule: f"{rule.name} {rule.severity}")
 def test_a_rule_alone(rule: Rule) -> None:
-    """With the inputs that it declares: what is well is no alert, what is not pends and fires."""
+    """Its declared inputs suffice: it is pending, then firing, then resolved."""
     well, trouble, value = CASES[rule]
-    days = _Days(rule)
+    switch = _Switch(rule)
 
-    assert days.pass_minutes(1, well) == []
-    assert [state for state, _ in days.pass_minutes(int(rule.pending_for / 60), trouble)] == [State.PENDING]
-    assert days.pass_minutes(1, trouble)[0][0] is State.FIRING
-    assert days.pass_minutes(5, trouble) == [(State.FIRING, value)]
-    assert days.pass_minutes(6 + int(rule.keep_firing_for / 60), well)[0][0] is State.RESOLVED
+    assert switch.pass_minutes(1, well) == []
+    assert [state for state, _ in switch.pass_minutes(int(rule.pending_for / 60), trouble)] == [State.PENDING]
+    assert switch.pass_minutes(1, trouble)[0][0] is State.FIRING
+    assert switch.pass_minutes(5, trouble) == [(State.FIRING, value)]
+    assert switch.pass_minutes(6 + int(rule.keep_firing_for / 60), well)[0][0] is State.RESOLVED
 
 
 _CALLS = Target(Query.CALLS, Scope.SWITCH, "")
@@ -212,17 +212,17 @@ _OF_TENANT = Target(Query.CALLS, Scope.TENANT, "ACME")
 def test_a_monitoring_rule_alone(
     rule: Rule, target: Target, reason: Reason, *, up: bool, value: float
 ) -> None:
-    """It fires while every attempt fails in this way, and ends after a success."""
-    days = _Days(rule)
-    days.store.record(target, None, now=0, wall=0)
-    days.pass_minutes(20, {})
+    """It fires while every attempt fails for this reason, and ends after a success."""
+    switch = _Switch(rule)
+    switch.store.record(target, None, now=0, wall=0)
+    switch.pass_minutes(20, {})
     if rule is monitoring_rules.DATA_STALE:
-        days.store = Store("pbx", stale_after=3, max_series=1000)
-    days.store.record(target, Failure(reason, ""), now=days.minute * 60, wall=0)
-    assert days.pass_minutes(30, {}, up=up) == [(State.FIRING, value)]
-    days.store.record(target, None, now=days.minute * 60, wall=0)
+        switch.store = Store("pbx", stale_after=3, max_series=1000)
+    switch.store.record(target, Failure(reason, ""), now=switch.minute * 60, wall=0)
+    assert switch.pass_minutes(30, {}, up=up) == [(State.FIRING, value)]
+    switch.store.record(target, None, now=switch.minute * 60, wall=0)
 
-    assert days.pass_minutes(1 + int(rule.keep_firing_for / 60), {})[0][0] is State.RESOLVED
+    assert switch.pass_minutes(1 + int(rule.keep_firing_for / 60), {})[0][0] is State.RESOLVED
 
 
 _BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")
@@ -231,58 +231,58 @@ _CHANNELS = Target(Query.CHANNELS, Scope.TENANT, "ACME")
 
 def test_a_failure_counts_until_the_next_success() -> None:
     """Each reason counts for 5 minutes after it was last seen, also after the tenant left."""
-    days = _Days(monitoring_rules.TENANT_KEY_REFUSED)
+    switch = _Switch(monitoring_rules.TENANT_KEY_REFUSED)
     for reason in (Reason.AUTH, Reason.HTTP):
-        days.store.record(_BALANCE, Failure(reason, ""), now=0, wall=0)
-        assert days.pass_minutes(1, {})
-    days.store.drop_tenants({"ACME"})
-    assert days.pass_minutes(4, {})
-    assert days.pass_minutes(1, {}) == []
+        switch.store.record(_BALANCE, Failure(reason, ""), now=0, wall=0)
+        assert switch.pass_minutes(1, {})
+    switch.store.drop_tenants({"ACME"})
+    assert switch.pass_minutes(4, {})
+    assert switch.pass_minutes(1, {}) == []
 
     for failure in (Failure(Reason.AUTH, ""), Failure(Reason.HTTP, "")):
-        days.store.record(_BALANCE, failure, now=0, wall=0)
-        assert days.pass_minutes(1, {})
-    days.store.record(_BALANCE, None, now=0, wall=0)
-    assert days.pass_minutes(1, {}) == []
+        switch.store.record(_BALANCE, failure, now=0, wall=0)
+        assert switch.pass_minutes(1, {})
+    switch.store.record(_BALANCE, None, now=0, wall=0)
+    assert switch.pass_minutes(1, {}) == []
 
 
 def test_a_success_becomes_stale_after_three_intervals() -> None:
     """Also after a failure or a restart of the exporter; an idle tenant's calls do not fail."""
-    days = _Days(monitoring_rules.DATA_STALE)
-    days.pass_minutes(20, {})
-    days.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
-    days.store.record(_BALANCE, None, now=20 * 60, wall=0)
-    days.pass_minutes(1, {})
-    days.store.record(_BALANCE, Failure(Reason.HTTP, ""), now=21 * 60, wall=0)
-    days.store.record(_OF_TENANT, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
-    days.store.record(_CHANNELS, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
-    assert [labels["query"] for labels in days.labels()] == []
-    days.pass_minutes(1, {})
-    assert [labels["query"] for labels in days.labels()] == ["channels"]
-    attempts = days.store.attempts
-    days.store = Store("pbx", stale_after=3, max_series=1000)
-    days.store.attempts = {of: each._replace(succeeded_at=None) for of, each in attempts.items()}
-    days.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
-    days.pass_minutes(2, {})
-    assert [labels["query"] for labels in days.labels()] == ["channels"]
-    days.pass_minutes(1, {})
-    assert {labels["query"] for labels in days.labels()} == {"channels", "balance"}
+    switch = _Switch(monitoring_rules.DATA_STALE)
+    switch.pass_minutes(20, {})
+    switch.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
+    switch.store.record(_BALANCE, None, now=20 * 60, wall=0)
+    switch.pass_minutes(1, {})
+    switch.store.record(_BALANCE, Failure(Reason.HTTP, ""), now=21 * 60, wall=0)
+    switch.store.record(_OF_TENANT, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
+    switch.store.record(_CHANNELS, Failure(Reason.EMPTY, ""), now=21 * 60, wall=0)
+    assert [labels["query"] for labels in switch.labels()] == []
+    switch.pass_minutes(1, {})
+    assert [labels["query"] for labels in switch.labels()] == ["channels"]
+    attempts = switch.store.attempts
+    switch.store = Store("pbx", stale_after=3, max_series=1000)
+    switch.store.attempts = {of: each._replace(succeeded_at=None) for of, each in attempts.items()}
+    switch.store.set_interval(Query.BALANCE, Scope.TENANT, 60)
+    switch.pass_minutes(2, {})
+    assert [labels["query"] for labels in switch.labels()] == ["channels"]
+    switch.pass_minutes(1, {})
+    assert {labels["query"] for labels in switch.labels()} == {"channels", "balance"}
 
 
 def test_times_of_the_store_become_moments() -> None:
     """Its clock is ahead by an offset, and goes faster in tests."""
-    days = _Days(monitoring_rules.DATA_STALE)
-    days.pass_minutes(20, {})
-    days.store.set_interval(Query.BALANCE, Scope.TENANT, 30)
-    days.store.record(_BALANCE, None, now=100, wall=0)
-    days.pass_minutes(4, {}, offset=1000.0, speed=2.0)
-    assert days.labels() == []
-    days.pass_minutes(1, {}, offset=1000.0, speed=2.0)
-    assert [labels["query"] for labels in days.labels()] == ["balance"]
+    switch = _Switch(monitoring_rules.DATA_STALE)
+    switch.pass_minutes(20, {})
+    switch.store.set_interval(Query.BALANCE, Scope.TENANT, 30)
+    switch.store.record(_BALANCE, None, now=100, wall=0)
+    switch.pass_minutes(4, {}, offset=1000.0, speed=2.0)
+    assert switch.labels() == []
+    switch.pass_minutes(1, {}, offset=1000.0, speed=2.0)
+    assert [labels["query"] for labels in switch.labels()] == ["balance"]
 
 
 def test_every_rule_has_a_case() -> None:
-    """What is declared is also seen to fire, alone."""
+    """Each one is seen to fire."""
     monitoring = {rule for rule in vars(monitoring_rules).values() if isinstance(rule, Rule)}
 
     assert {*CASES, *monitoring} == set(RULES)
@@ -291,7 +291,7 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("value", "form", "text"),
     [
-        # What promtool 2.42 wrote for the same values: see also the differential test.
+        # As promtool 2.42 formats them; see also the differential test.
         (2, "", "2"),
         (0.5, "", "0.5"),
         (0.9, "percentage", "90%"),
@@ -307,6 +307,6 @@ def test_every_rule_has_a_case() -> None:
         (7_200, "duration", "2h 0m 0s"),
     ],
 )
-def test_a_figure_is_written_as_prometheus_does(value: float, form: str, text: str) -> None:
-    """Counts, shares, amounts and durations read the same whoever sends the alert."""
+def test_figures_are_formatted_as_in_prometheus(value: float, form: str, text: str) -> None:
+    """The texts are the same whoever sends the alert."""
     assert format(Figure(value), form) == text
