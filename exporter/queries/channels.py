@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from exporter.decode.values import read_counts
 from exporter.fields import ExactText, Interval, Section
 from exporter.metrics import catalogue
-from exporter.model import Counts, Failure, Query
-from exporter.queries.spec import PER_SWITCH, PER_TENANT, TOTAL, Endpoint, QuerySpec, counts_into, every
+from exporter.model import Query
+from exporter.queries.spec import PER_SWITCH, PER_TENANT, TOTAL, QuerySpec, count_endpoint, every
 from exporter.request import Operation
 
 
@@ -18,27 +17,13 @@ class ChannelsQuery(Section):
     total_name: ExactText | None = Field(None, description=TOTAL, examples=["Total"])
 
 
-def _read(text: str, section: ChannelsQuery) -> Counts | Failure:
-    return read_counts(text, section.total_name)
-
-
 SPEC = QuerySpec(
     query=Query.CHANNELS,
     summary="Channels in use, by node (COUNTCHANNELS).",
     section=ChannelsQuery,
-    switch=Endpoint(
-        operation=Operation.COUNT_CHANNELS,
-        value=_read,
-        fills=counts_into(catalogue.CHANNELS, catalogue.NODE_CHANNELS, zeros=True),
-        private=False,
-        partial=True,
-    ),
-    tenant=Endpoint(
-        operation=Operation.COUNT_CHANNELS,
-        value=_read,
-        fills=counts_into(catalogue.TENANT_CHANNELS, catalogue.TENANT_NODE_CHANNELS, zeros=False),
-        private=False,
-        partial=True,
+    switch=count_endpoint(Operation.COUNT_CHANNELS, catalogue.CHANNELS, catalogue.NODE_CHANNELS, zeros=True),
+    tenant=count_endpoint(
+        Operation.COUNT_CHANNELS, catalogue.TENANT_CHANNELS, catalogue.TENANT_NODE_CHANNELS, zeros=False
     ),
     start=0.0,
 )

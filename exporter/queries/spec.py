@@ -15,6 +15,7 @@ from pydantic import Field
 from exporter.decode.classify import classify, classify_list
 from exporter.decode.redact import excerpt, outline
 from exporter.decode.text import Windows
+from exporter.decode.values import read_counts
 from exporter.fields import Section, parse_duration
 from exporter.metrics.catalogue import Metric
 from exporter.metrics.text_format import Values
@@ -232,11 +233,13 @@ class QuerySpec(Generic[Config]):
                 yield f"its key `{key}` needs a description and a default"
 
 
-def counts_into(total: Metric, by_node: Metric, *, zeros: bool) -> Callable[[Counts], Families]:
-    """Return a function that fills one metric with the total and one with the count per node.
+def count_endpoint(
+    operation: Operation, total: Metric, by_node: Metric, *, zeros: bool, note: str = ""
+) -> Endpoint[Any, Counts]:
+    """Return the endpoint of a count per node, which fills one metric with the total and one per node.
 
-    ``zeros``: whether nodes with a count of 0 get a series. Per tenant they do not: most of 50 nodes times
-    5,000 tenants are 0.
+    The section of the query needs ``total_name``. ``zeros``: whether a node with a count of 0 gets a series;
+    per tenant it does not, because most of 50 nodes times 5,000 tenants are 0.
     """
 
     def fill(answer: Counts) -> Families:
@@ -244,7 +247,14 @@ def counts_into(total: Metric, by_node: Metric, *, zeros: bool) -> Callable[[Cou
         filled: dict[Metric, Values] = {} if answer.whole is None else {total: answer.whole}
         return {**filled, by_node: counts} if counts else filled
 
-    return fill
+    return Endpoint(
+        operation=operation,
+        value=lambda text, section: read_counts(text, section.total_name),
+        fills=fill,
+        private=False,
+        partial=True,
+        note=note,
+    )
 
 
 def number_into(metric: Metric, factor: int = 1) -> Callable[[Number], Families]:
