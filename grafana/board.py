@@ -1,4 +1,4 @@
-"""What all dashboards have in common: variables, links, annotations, and how panels are numbered."""
+"""Builds a dashboard: variables, links, annotations, rows and panel ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _SCHEMA_OF_GRAFANA_11 = 39
 
 @dataclass(frozen=True)
 class Row:
-    """Panels under a heading, from left to right; the first row of a dashboard may do without one."""
+    """Panels under a heading, from left to right; ``title`` may be "" in the first row."""
 
     title: str
     panels: Sequence[Built]
 
 
 class _Annotation(models.AnnotationQuery):
-    """An annotation with words: Grafana takes them from keys that the SDK does not know (11.0 to 11.6)."""
+    """An annotation with text, in keys that the SDK does not know (Grafana 11.0 to 11.6)."""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -56,7 +56,7 @@ def instance() -> dashboard.QueryVariable:
 
 
 def switches() -> dashboard.QueryVariable:
-    """Return the variable for switches. The interval is there from the start, answers or not."""
+    """Return the variable for switches, from a metric that exists before the first response."""
     return _several("switch", f"label_values({select(catalogue.QUERY_INTERVAL)}, switch)")
 
 
@@ -66,13 +66,13 @@ def one_switch() -> dashboard.QueryVariable:
 
 
 def tenant() -> dashboard.QueryVariable:
-    """Return the variable for a tenant of the chosen switch."""
+    """Return the variable for a tenant of the selected switch."""
     matcher = 'switch="$switch"'
     return _query("tenant", f"label_values({select(catalogue.TENANT_INFO, matcher)}, tenant)")
 
 
 def nodes() -> dashboard.QueryVariable:
-    """Return the variable for nodes of the chosen switches, the missing ones among them."""
+    """Return the variable for nodes of the selected switches, including missing nodes."""
     return _several("node", f"label_values({select(catalogue.NODE_PRESENT, SWITCHES)}, node)")
 
 
@@ -84,7 +84,7 @@ def board(
     *,
     alerts: Sequence[str],
 ) -> models.Dashboard:
-    """Return a dashboard. ``alerts`` are matchers for the critical alerts that are marked in its graphs."""
+    """Return a dashboard. ``alerts`` are matchers for the critical alerts marked in its graphs."""
     made = (
         dashboard.Dashboard(f"Soft-switch / {name}")
         .uid(f"softswitch-{name.lower()}")
@@ -111,7 +111,7 @@ def board(
         for panel in row.panels:
             made = made.with_panel(panel)
     built = made.build()
-    # Of Grafana 11.0; later ones bring it up to date by themselves.
+    # Of Grafana 11.0; later versions migrate it.
     built.schema_version = _SCHEMA_OF_GRAFANA_11
     for number, placed in enumerate(built.panels or [], 1):
         placed.id_val = number

@@ -1,4 +1,4 @@
-"""The exporter itself: does it reach the switches, how fresh is what it says, and what does it leave out."""
+"""The exporter: whether it reaches the switches, how old its values are, and what it drops."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -6,8 +6,11 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from grafana.board import Row, board, instance, job, switches
 from grafana.panels import (
+    ANY_IS_WARNING,
     CRITICAL,
     GOOD,
+    NONE_OF_THEM,
+    UP,
     WARNING,
     Built,
     Query,
@@ -18,13 +21,12 @@ from grafana.panels import (
 )
 from grafana.promql import EXPORTERS, age, newest, rate, select
 from grafana.tables import Column, Label, rows
-from grafana.words import ANY_IS_WARNING, NONE_OF_THEM, UP
 
 _TARGET = 'job=~"$job",instance=~"$instance"'
 _INSTANCE = 'instance=~"$instance"'
 _OF_A_QUERY = "{{switch}} {{query}} {{scope}}"
 _BREAKER = {0: Word("closed", GOOD), 1: Word("OPEN", CRITICAL)}
-_DETAIL = {0: Word("complete", GOOD), 1: Word("LEFT OUT", WARNING)}
+_DETAIL = {0: Word("complete", GOOD), 1: Word("DROPPED", WARNING)}
 _QUARTER = Size(8, 8)
 
 
@@ -36,19 +38,18 @@ def _each(metric: Metric) -> str:
     return newest(metric, EXPORTERS)
 
 
-# Three times its pace is when a value is late, and goes away by default.
 _AGE = f"max by (switch, query, scope) ({age(catalogue.QUERY_LAST_SUCCESS, EXPORTERS)})"
 _INTERVAL = _each(catalogue.QUERY_INTERVAL)
 _CYCLE = _each(catalogue.QUERY_CYCLE)
-_PACE = f"({_CYCLE} > {_INTERVAL} or {_INTERVAL})"
-_IN_PACES = f"{_AGE} / on (switch, query, scope) {_PACE}"
+_EXPECTED = f"({_CYCLE} > {_INTERVAL} or {_INTERVAL})"
+_RELATIVE_AGE = f"{_AGE} / on (switch, query, scope) {_EXPECTED}"
 
 
 def _exporters() -> list[Built]:
     return [
         rows(
             "Exporters",
-            "Each exporter of the job: whether Prometheus reaches it, and with what it runs.",
+            "Whether Prometheus can scrape each exporter, its version and its configuration.",
             [Label("instance"), Label("version")],
             [
                 Column(
@@ -64,21 +65,21 @@ def _exporters() -> list[Built]:
                 Column(
                     "configuration",
                     _by_instance(catalogue.CONFIG_RELOAD_SUCCESSFUL),
-                    words={0: Word("NEWEST REFUSED", CRITICAL), 1: Word("loaded", GOOD)},
+                    words={0: Word("RELOAD FAILED", CRITICAL), 1: Word("loaded", GOOD)},
                 ),
                 Column(
                     "loaded", f"1000 * {_by_instance(catalogue.CONFIG_RELOAD_TIMESTAMP)}", "dateTimeFromNow"
                 ),
-                Column("scrape takes", f"max by (instance) (scrape_duration_seconds{{{_TARGET}}})", "s"),
+                Column("scrape duration", f"max by (instance) (scrape_duration_seconds{{{_TARGET}}})", "s"),
                 Column("samples", f"max by (instance) (scrape_samples_scraped{{{_TARGET}}})"),
             ],
             size=Size(12, 6),
-            no_value="No exporter of this job is known",
+            no_value="No exporter of this job found",
             order=[("instance", False)],
         ),
         rows(
-            "Switches as they are polled",
-            "Breaker: a switch that does not answer at all is only probed. Detail: left out by max_series.",
+            "Polled switches",
+            "Breaker open: the switch does not respond and is only probed. Detail dropped: see max_series.",
             [Label("switch")],
             [
                 Column("breaker", _each(catalogue.BREAKER_OPEN), words=_BREAKER),
@@ -97,8 +98,8 @@ def _queries() -> Built:
     success = _each(catalogue.QUERY_SUCCESS)
     return rows(
         "Queries",
-        "What is asked of each switch. A pace is the longer of interval and cycle; "
-        "a value that is three paces old is late, and goes away by default.",
+        "Age in intervals: relative to the interval, or to the cycle if that is longer. "
+        "By default, a value is stale and dropped at 3.",
         [Label("switch"), Label("query"), Label("scope")],
         [
             Column("targets", f"count by (switch, query, scope) ({success})"),
@@ -112,8 +113,8 @@ def _queries() -> Built:
             Column("interval", _INTERVAL, "s"),
             Column("cycle", _CYCLE, "s", 1),
             Column(
-                "age in paces",
-                _IN_PACES,
+                "age in intervals",
+                _RELATIVE_AGE,
                 "none",
                 1,
                 steps=((None, GOOD), (1.5, WARNING), (3, CRITICAL)),
@@ -121,15 +122,15 @@ def _queries() -> Built:
         ],
         size=Size(16, 10),
         no_value="Nothing is polled",
-        order=[("failing", True), ("age in paces", True)],
+        order=[("failing", True), ("age in intervals", True)],
     )
 
 
 def _failing() -> Built:
     failing = _each(catalogue.QUERY_FAILURE)
     return rows(
-        "Failing now, by reason",
-        "How many targets failed in their newest attempt.",
+        "Current failures by reason",
+        "Targets whose last attempt failed.",
         [Label("switch"), Label("query"), Label("scope"), Label("reason")],
         [Column("targets", f"count by (switch, query, scope, reason) ({failing})")],
         size=Size(8, 10),
@@ -144,69 +145,69 @@ def _requests() -> list[Built]:
     bucket = rate(catalogue.REQUEST_DURATION, "_bucket", EXPORTERS)
     return [
         over_time(
-            "Requests that give a value",
-            "Share of the requests of each query.",
+            "Successful requests",
+            "Share of the requests per query that return a value.",
             Query(
                 f"1 - sum by (switch, query) ({failed}) / (sum by (switch, query) ({sent}) > 0)",
                 "{{switch}} {{query}}",
             ),
             size=_QUARTER,
-            no_value="No request in this time",
+            no_value="No requests in this time range",
             unit="percentunit",
         ),
         over_time(
             "Failures by reason",
-            "Requests in a second that gave no value.",
-            # Every reason of every query is counted from the start: what is 0 is too much to show.
+            "Requests per second that returned no value.",
+            # Every reason of every query has a counter from the start: hide those at 0.
             Query(f"max by (switch, query, reason) ({failed}) > 0", "{{switch}} {{query}} {{reason}}"),
             size=_QUARTER,
-            no_value="No failure in this time",
+            no_value="No failures in this time range",
             unit="reqps",
         ),
         over_time(
-            "How long requests take",
-            "95 of 100 take no longer. A healthy switch may take 20 seconds to count its peers.",
+            "Request duration",
+            "The 95th percentile. A healthy switch can take 20 seconds to count its peers.",
             Query(f"histogram_quantile(0.95, sum by (switch, query, le) ({bucket}))", "{{switch}} {{query}}"),
             size=_QUARTER,
-            no_value="No request in this time",
+            no_value="No requests in this time range",
             unit="s",
         ),
     ]
 
 
-def _pace() -> list[Built]:
+def _polling() -> list[Built]:
     skipped = rate(catalogue.TARGETS_SKIPPED, "", EXPORTERS)
     empty = rate(catalogue.EMPTY_ANSWERS, "", EXPORTERS)
     return [
         over_time(
-            "Age of the oldest value, in paces",
-            "A pace is the longer of interval and cycle. Dashed: at 3 a value is late, and goes.",
-            Query(_IN_PACES, _OF_A_QUERY),
+            "Age of the oldest value, in intervals",
+            "Relative to the interval, or to the cycle if it is longer. Dashed: at 3, values are dropped.",
+            Query(_RELATIVE_AGE, _OF_A_QUERY),
             size=_QUARTER,
-            no_value="No value in this time",
+            no_value="No values in this time range",
             steps=((None, GOOD), (3, CRITICAL)),
         ),
         over_time(
-            "Cycle against interval",
-            "Above 1 a sweep takes longer than was asked for: max_requests_per_second is too low.",
+            "Cycle duration, in intervals",
+            "Above 1, a sweep takes longer than its interval: max_requests_per_second is too low.",
             Query(f"{_CYCLE} / {_INTERVAL}", _OF_A_QUERY),
             size=_QUARTER,
-            no_value="No sweep ended in this time",
+            no_value="No sweep ended in this time range",
             steps=((None, GOOD), (1.5, WARNING)),
         ),
         over_time(
             "Skipped targets and empty answers",
-            "In a second. A target is skipped while its last request runs (in_flight), after failures "
-            "(backoff, breaker) or for want of time (budget).",
+            "Per second. A target is skipped while its last request is running (in_flight), after failures "
+            "(backoff, breaker) or if the request budget is used up (budget).",
             Query(f"max by (switch, query, scope, reason) ({skipped}) > 0", f"{_OF_A_QUERY} {{{{reason}}}}"),
             Query(f"max by (switch, query) ({empty}) > 0", "{{switch}} {{query}} empty"),
             size=_QUARTER,
-            no_value="Nothing was skipped or empty",
+            no_value="Nothing skipped or empty",
             unit="cps",
         ),
         states(
-            "Breaker",
-            "While it is open the switch is only probed.",
+            "Circuit breaker",
+            "While it is open, the switch is only probed.",
             Query(_each(catalogue.BREAKER_OPEN), "{{switch}}"),
             size=Size(8, 7),
             no_value="No switch is polled",
@@ -214,17 +215,17 @@ def _pace() -> list[Built]:
         ),
         over_time(
             "Series",
-            "Held for each switch.",
+            "Series per switch.",
             Query(_each(catalogue.SERIES), "{{switch}}"),
             size=Size(8, 7),
             no_value="No switch is polled",
         ),
         over_time(
-            "How long scrapes take",
-            "As Prometheus sees it.",
+            "Scrape duration",
+            "As measured by Prometheus.",
             Query(f"max by (instance) (scrape_duration_seconds{{{_TARGET}}})", "{{instance}}"),
             size=Size(8, 7),
-            no_value="No scrape in this time",
+            no_value="No scrapes in this time range",
             unit="s",
         ),
     ]
@@ -234,12 +235,12 @@ def all_exporters() -> models.Dashboard:
     """Return the dashboard of the exporters."""
     return board(
         "Exporter",
-        "How polling goes: success, latency, age, and what is left out.",
+        "Polling: success, latency, age of values, and dropped detail.",
         [job(), instance(), switches()],
         [
             Row("", [*_exporters(), _queries(), _failing()]),
             Row("Requests", _requests()),
-            Row("Pace and size", _pace()),
+            Row("Polling and size", _polling()),
         ],
         alerts=['switch=~"$switch|"'],
     )

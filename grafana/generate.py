@@ -15,7 +15,7 @@ DIRECTORY = Path(__file__).parent / "dashboards"
 
 
 def dashboards() -> list[Dashboard]:
-    """Return all of them, the one that is opened first at the head."""
+    """Return all dashboards."""
     return [overview(), one_tenant(), all_nodes(), all_exporters()]
 
 
@@ -25,7 +25,7 @@ def text(dashboard: Dashboard) -> str:
 
 
 def main() -> None:
-    """Write every dashboard, each to a file of the name of its uid."""
+    """Write each dashboard to a file named after its uid."""
     for dashboard in dashboards():
         (DIRECTORY / f"{dashboard.uid}.json").write_text(text(dashboard), encoding="utf-8")
 

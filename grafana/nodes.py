@@ -1,12 +1,14 @@
-"""The nodes of the switches: which are missing, how full they are, and how even the load is."""
+"""The nodes of the switches: missing nodes, channel usage and balance of the load."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
 from grafana.board import Row, board, job, nodes, switches
 from grafana.panels import (
+    ANY_IS_CRITICAL,
     CRITICAL,
     GOOD,
+    NONE_OF_THEM,
     WARNING,
     Built,
     Query,
@@ -19,7 +21,6 @@ from grafana.panels import (
 )
 from grafana.promql import NODES, SWITCHES, newest, recorded
 from grafana.tables import Column, Label, rows
-from grafana.words import ANY_IS_CRITICAL, NONE_OF_THEM
 
 _NODE = "{{switch}} {{node}}"
 _PRESENCE = {0: Word("MISSING", CRITICAL), 1: Word("present", GOOD)}
@@ -32,7 +33,7 @@ def _now() -> list[Built]:
     return [
         figures(
             "Missing nodes",
-            "Nodes that are configured, or were there within a day, and that the switch does not name now.",
+            "Nodes that are configured, or were present within a day, and are missing now.",
             Query(f"sum by (switch) (1 - {newest(catalogue.NODE_PRESENT, SWITCHES)})", "{{switch}}"),
             size=Size(5, 8),
             no_value="unknown",
@@ -41,19 +42,21 @@ def _now() -> list[Built]:
         ),
         rows(
             "Nodes",
-            "As they are now. Against the average: 1 is an even share of the switch's peers. "
+            "Relative to the average: 1 is an even share of the switch's peers. "
             "Channels: orange above 80 % of the limit, red above 95 %.",
             [Label("switch"), Label("node")],
             [
                 Column("state", newest(catalogue.NODE_PRESENT, NODES), words=_PRESENCE),
                 Column("peers", newest(catalogue.NODE_PEERS, NODES)),
-                Column("against the average", f"{newest(catalogue.NODE_PEERS, NODES)} / {_FAIR}", "none", 2),
+                Column(
+                    "relative to the average", f"{newest(catalogue.NODE_PEERS, NODES)} / {_FAIR}", "none", 2
+                ),
                 Column("channels", newest(catalogue.NODE_CHANNELS, NODES)),
                 Column("limit", newest(catalogue.NODE_CHANNELS_LIMIT, NODES)),
                 Column("used", f"max by (switch, node) ({_USED})", "percentunit", 0, steps=_FULL),
             ],
             size=Size(19, 8),
-            no_value="No node is known",
+            no_value="No node found",
             order=[("state", False), ("switch", False), ("node", False)],
         ),
     ]
@@ -63,20 +66,20 @@ def _load() -> list[Built]:
     return [
         over_time(
             "Peers",
-            "A fall on one node and a rise on another is a failover.",
+            "A drop on one node and a rise on another is a failover.",
             Query(newest(catalogue.NODE_PEERS, NODES), _NODE),
             size=Size(12, 8),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
         ),
         over_time(
             "Channels",
             "Channels in use.",
             Query(newest(catalogue.NODE_CHANNELS, NODES), _NODE),
             size=Size(12, 8),
-            no_value="No channels are known by node",
+            no_value="No channels per node",
         ),
         over_time(
-            "Channels of the limit",
+            "Channel usage",
             "Dashed: warning from 80 %, critical from 95 %.",
             Query(_USED, _NODE),
             size=Size(12, 8),
@@ -85,8 +88,8 @@ def _load() -> list[Built]:
             steps=_FULL,
         ),
         bars(
-            "Fullest nodes",
-            "The ten nodes that use most of their channels now.",
+            "Busiest nodes",
+            "The ten nodes with the highest channel usage.",
             Query(f"topk(10, {_USED})", _NODE),
             size=Size(12, 8),
             no_value="No node has a limit (channels_limit)",
@@ -99,36 +102,36 @@ def _balance() -> list[Built]:
     return [
         states(
             "Presence",
-            "When the switch named each node.",
+            "When the switch listed each node.",
             Query(newest(catalogue.NODE_PRESENT, NODES), _NODE),
             size=Size(8, 9),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
             words=_PRESENCE,
         ),
         over_time(
             "Imbalance",
-            "Peers of the fullest node against the average of its switch: 1 is an even load.",
+            "Peers of the busiest node relative to the average of its switch: 1 is an even load.",
             Query(f"max by (switch) ({newest(catalogue.NODE_PEERS, SWITCHES)} / {_FAIR})", "{{switch}}"),
             size=Size(8, 9),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
         ),
         rows(
-            "Who is hit where",
-            "The ten tenants with most peers on each of the chosen nodes.",
+            "Tenants by node",
+            "The ten tenants with the most peers on each selected node.",
             [Label("switch"), Label("node"), Label("tenant")],
             [Column("peers", f"topk by (switch, node) (10, {newest(catalogue.TENANT_NODE_PEERS, NODES)})")],
             size=Size(8, 9),
-            no_value="Peers of tenants are not polled",
+            no_value="Peers per tenant are not polled",
             order=[("peers", True)],
         ),
     ]
 
 
 def all_nodes() -> models.Dashboard:
-    """Return the dashboard of the nodes."""
+    """Return the dashboard of all nodes."""
     return board(
         "Nodes",
-        "The nodes of the switches. Rests on the rules of alerts/.",
+        "The nodes of the switches. Needs the rules in alerts/.",
         [job(), switches(), nodes()],
         [Row("", _now()), Row("Load", _load()), Row("Balance", _balance())],
         alerts=['switch=~"$switch|"', 'node=~"$node|"'],

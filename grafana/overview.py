@@ -1,4 +1,4 @@
-"""Is anything wrong now, where, and since when."""
+"""The overview: what is wrong, where, and since when."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -6,8 +6,14 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from grafana.board import Row, board, job, switches
 from grafana.panels import (
+    ANY_IS_CRITICAL,
+    ANY_IS_WARNING,
     CRITICAL,
     GOOD,
+    LOW_BALANCE,
+    NONE_OF_THEM,
+    SEVERITIES,
+    UP,
     WARNING,
     Built,
     Query,
@@ -17,27 +23,26 @@ from grafana.panels import (
 )
 from grafana.promql import SEVERE, SWITCHES, age, firing, firing_since, newest, recorded
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
-from grafana.words import ANY_IS_CRITICAL, ANY_IS_WARNING, NONE_OF_THEM, SEVERITIES, SHORT_OF_CREDIT, UP
 
 _ABOUT = 'switch=~"$switch|"'
-"""Alerts on a chosen switch, and those on no switch, such as an exporter that is down."""
+"""Alerts on a selected switch, and those without a switch, such as SoftswitchExporterDown."""
 
 _DAY = 86_400
 _TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
-"""Alerts that agree in these are one row: the phones of a tenant, which can be many, are counted."""
+"""One row per combination of these labels: alerts on the many phones of a tenant are counted."""
 
 _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
 _SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h1s")
 _RATIO = "switch_tenant:softswitch_tenant_registered:ratio"
 _SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
-# VictoriaMetrics keeps the name of a metric through max_over_time: aggregated, it is gone on both.
+# VictoriaMetrics keeps the metric name in max_over_time; the aggregation removes it.
 _BEST = f"max by (switch, tenant) (max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')}))"
 _LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 
 
 def _registered_share(*, offset: str = "") -> str:
-    """Return the share of phones of a switch that are registered, of those whose state is known."""
+    """Return the share of the phones in a known state that are registered."""
     registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
     known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"', offset=offset)
     return f"sum by (switch) ({registered}) / (sum by (switch) ({known}) > 0)"
@@ -59,17 +64,17 @@ def _alerts() -> list[Built]:
     return [
         figures(
             "Firing alerts",
-            "Alerts of the chosen switches that fire now, and those on the exporters.",
+            "Firing alerts of the selected switches and of the exporters.",
             Query(_firing("critical"), "critical"),
             Query(_firing("warning"), "warning"),
             size=Size(5, 8),
-            no_value="no answer from Prometheus",
+            no_value="no response",
             words={"A": NONE_OF_THEM, "B": NONE_OF_THEM},
             steps={"A": ANY_IS_CRITICAL, "B": ANY_IS_WARNING},
         ),
         rows(
-            "What is wrong, where, since when",
-            "Alerts that fire now. A click on a name opens its runbook, on a tenant or node its dashboard.",
+            "Alerts",
+            "Firing alerts. Click a name for its runbook, a tenant or node for its dashboard.",
             [
                 Label("severity", words=SEVERITIES),
                 Label("alertname", link=TO_RUNBOOK),
@@ -90,18 +95,18 @@ def _switches() -> Built:
     succeeding = newest(catalogue.QUERY_SUCCESS, SWITCHES)
     return rows(
         "Switches",
-        "How each switch is now; what is not known is empty. License: orange within 30 days, red within 7.",
+        "Unknown values are empty. License: orange within 30 days, red within 7.",
         [Label("switch")],
         [
             Column("API", newest(catalogue.UP, SWITCHES), words=UP),
             Column(
-                "last answer",
+                "last response",
                 f"min by (switch) ({age(catalogue.QUERY_LAST_SUCCESS, SWITCHES)})",
                 "s",
                 0,
             ),
             Column(
-                "targets well",
+                "targets succeeding",
                 f"avg by (switch) ({succeeding})",
                 "percentunit",
                 1,
@@ -126,7 +131,7 @@ def _switches() -> Built:
             Column("tenants", newest(catalogue.TENANTS, SWITCHES)),
         ],
         size=Size(24, 5),
-        no_value="No exporter tells of a switch",
+        no_value="No switch is polled",
         order=[("API", False), ("switch", False)],
     )
 
@@ -135,8 +140,8 @@ def _tenants_at_risk() -> list[Built]:
     place = [Label("tenant"), Label("switch")]
     return [
         rows(
-            "Credit runs out first",
-            "How long it lasts at the spending of the last hour: the ten shortest, of those within a week.",
+            "Balance runs out first",
+            "At the spending of the last hour. The ten shortest within a week.",
             place,
             [
                 Column(
@@ -144,20 +149,20 @@ def _tenants_at_risk() -> list[Built]:
                     f"bottomk(10, ({_BALANCE} > 0) / (avg_over_time({_SPENT}) > 0) / 3600 < {7 * 24})",
                     "suffix:hours",
                     1,
-                    steps=SHORT_OF_CREDIT,
+                    steps=LOW_BALANCE,
                 )
             ],
             size=Size(8, 8),
-            no_value="Nobody's credit ends within a week",
+            no_value="No balance runs out within a week",
             order=[("lasts", False)],
         ),
         rows(
-            "Credit below its threshold",
-            "The ten tenants with least credit, of those below a threshold of the configuration.",
+            "Balance below its threshold",
+            "The ten lowest balances that are below a configured threshold.",
             [*place, Label("severity", words=SEVERITIES)],
             [
                 Column(
-                    "credit",
+                    "balance",
                     f"max by (switch, tenant, severity) (bottomk(10, {_below('critical')} or "
                     f"({_below('warning')} unless on (switch, tenant) {_below('critical')})))",
                     "none",
@@ -165,12 +170,12 @@ def _tenants_at_risk() -> list[Built]:
                 )
             ],
             size=Size(8, 8),
-            no_value="All credit is above its thresholds",
-            order=[("credit", False)],
+            no_value="No balance is below its threshold",
+            order=[("balance", False)],
         ),
         rows(
             "Registrations lost",
-            "Share of registered phones below a threshold, or down by a tenth in an hour: the ten lowest.",
+            "Share of registered phones below a threshold, or down by 10 % in an hour: the ten lowest.",
             place,
             [
                 Column(
@@ -181,14 +186,14 @@ def _tenants_at_risk() -> list[Built]:
                     steps=((None, CRITICAL), (0.5, WARNING), (0.9, GOOD)),
                 ),
                 Column(
-                    "best of the hour",
+                    "maximum of the hour",
                     f"{_BEST} and {_LOST}",
                     "percentunit",
                     0,
                 ),
             ],
             size=Size(8, 8),
-            no_value="All tenants have their phones",
+            no_value="No tenant lost registrations",
             order=[("registered", False)],
         ),
     ]
@@ -197,11 +202,11 @@ def _tenants_at_risk() -> list[Built]:
 def _trend(title: str, metric: Metric) -> Built:
     return over_time(
         title,
-        f"{metric.meaning} Dashed: the same time a week before.",
+        f"{metric.meaning} Dashed: a week earlier.",
         Query(newest(metric, SWITCHES), "{{switch}}"),
-        Query(newest(metric, SWITCHES, offset="1w"), "{{switch}} a week before"),
+        Query(newest(metric, SWITCHES, offset="1w"), "{{switch}} a week ago"),
         size=Size(8, 8),
-        no_value="No answer in this time",
+        no_value="No data in this time range",
         dashed="B",
     )
 
@@ -212,11 +217,11 @@ def _trends() -> list[Built]:
         _trend("Channels", catalogue.CHANNELS),
         over_time(
             "Phones registered",
-            "Share of registered phones, of those whose state is known. Dashed: the same time a week before.",
+            "Share of the phones in a known state that are registered. Dashed: a week earlier.",
             Query(_registered_share(), "{{switch}}"),
-            Query(_registered_share(offset="1w"), "{{switch}} a week before"),
+            Query(_registered_share(offset="1w"), "{{switch}} a week ago"),
             size=Size(8, 8),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
             unit="percentunit",
             dashed="B",
         ),
@@ -224,15 +229,15 @@ def _trends() -> list[Built]:
 
 
 def overview() -> models.Dashboard:
-    """Return the dashboard that is opened first."""
+    """Return the overview, the home dashboard."""
     return board(
         "Overview",
-        "Is anything wrong now, where, and since when. Rests on the rules of alerts/.",
+        "What is wrong, where, and since when. Needs the rules in alerts/.",
         [job(), switches()],
         [
             Row("", [*_alerts(), _switches()]),
             Row("Tenants at risk", _tenants_at_risk()),
-            Row("Against last week", _trends()),
+            Row("Compared with last week", _trends()),
         ],
         alerts=[_ABOUT],
     )

@@ -1,6 +1,6 @@
-"""Panels of figures and lines. Each has a title, a description, a unit and words for the case of no data.
+"""Panels. Each has a title, a description, a unit and a text for no data.
 
-A state is told by a word (a mapping), never by colour alone.
+A state is always a word (a value mapping), never a color alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ GOOD, WARNING, CRITICAL, NEUTRAL = "green", "orange", "red", "text"
 
 
 class Query(NamedTuple):
-    """What is asked, and what its series are called in the legend."""
+    """A PromQL expression and the legend of its series."""
 
     expression: str
     legend: str
 
 
 class Word(NamedTuple):
-    """What is shown in place of a value, and its colour."""
+    """A text and color in place of a value."""
 
     text: str
     colour: str
@@ -44,7 +44,16 @@ class Word(NamedTuple):
 
 Words = Mapping[int, Word] | Mapping[str, Word]
 Steps = Sequence[tuple[float | None, str]]
-"""Colours, each with the value from which on it holds; None is the least."""
+"""Colors, each with its minimum value; None is the lowest."""
+
+SEVERITIES = {"critical": Word("CRITICAL", CRITICAL), "warning": Word("warning", WARNING)}
+NONE_OF_THEM = {0: Word("none", GOOD)}
+UP = {0: Word("DOWN", CRITICAL), 1: Word("up", GOOD)}
+
+ANY_IS_CRITICAL: Steps = ((None, GOOD), (1, CRITICAL))
+ANY_IS_WARNING: Steps = ((None, GOOD), (1, WARNING))
+LOW_BALANCE: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
+"""Hours until the balance is used up: the thresholds of SoftswitchBalanceRunningOut."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 PLAIN: Steps = ((None, NEUTRAL),)
@@ -52,14 +61,14 @@ PLAIN: Steps = ((None, NEUTRAL),)
 
 @dataclass(frozen=True)
 class Size:
-    """Columns, of 24, and rows of the grid."""
+    """Columns (of 24) and rows of the grid."""
 
     width: int
     height: int
 
 
 class _Panel(Protocol):
-    """What the builders of all kinds of panels share; the SDK has no type for it."""
+    """The methods that all panel builders share; the SDK has no type for it."""
 
     def title(self, title: str, /) -> Self: ...
     def description(self, description: str, /) -> Self: ...
@@ -80,7 +89,7 @@ Built = Builder[models.Panel]
 
 
 def described(panel: Kind, title: str, description: str, size: Size, unit: str, no_value: str) -> Kind:
-    """Give a panel what every panel has."""
+    """Set the properties that every panel has."""
     return (
         panel.title(title)
         .description(description)
@@ -94,7 +103,7 @@ def described(panel: Kind, title: str, description: str, size: Size, unit: str, 
 
 
 def asked(queries: Sequence[Query], *, instant: bool, table: bool = False) -> list[Builder[Dataquery]]:
-    """Return the queries of a panel, for this moment or over the time range."""
+    """Return the queries of a panel, instant or over the time range."""
     built: list[Builder[Dataquery]] = []
     for number, (expression, legend) in enumerate(queries):
         query = prometheus.Dataquery().expr(expression).legend_format(legend).datasource(SOURCE)
@@ -105,7 +114,7 @@ def asked(queries: Sequence[Query], *, instant: bool, table: bool = False) -> li
 
 
 def mapping(words: Words) -> models.ValueMapping:
-    """Return the mapping from values to words."""
+    """Return the value mapping."""
     return models.ValueMap(
         {
             str(value): models.ValueMappingResult(text=word.text, color=word.colour, index=number)
@@ -115,7 +124,7 @@ def mapping(words: Words) -> models.ValueMapping:
 
 
 def thresholds(steps: Steps) -> Builder[models.ThresholdsConfig]:
-    """Return colours by value."""
+    """Return the thresholds."""
     return (
         dashboard.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
@@ -124,7 +133,7 @@ def thresholds(steps: Steps) -> Builder[models.ThresholdsConfig]:
 
 
 def coloured(words: Words, steps: Steps) -> list[models.DynamicConfigValue]:
-    """Return the words and the colours of a column, or of the figures of one query."""
+    """Return the overrides with the mapping and thresholds of a column or query."""
     found: list[models.DynamicConfigValue] = []
     if words:
         found.append(models.DynamicConfigValue("mappings", [mapping(words)]))
@@ -148,7 +157,7 @@ def figures(
     steps: Mapping[str, Steps] = NOTHING,
     words: Mapping[str, Words] = NOTHING,
 ) -> Built:
-    """Return a panel of large figures. ``steps`` and ``words`` are by the letter of the query."""
+    """Return a stat panel. ``steps`` and ``words`` are by the letter of the query."""
     panel = described(stat.Panel(), title, description, size, unit, no_value)
     panel = panel.targets(asked(queries, instant=True)).thresholds(thresholds(PLAIN))
     panel = panel.reduce_options(_newest())
@@ -171,7 +180,7 @@ def dial(title: str, description: str, query: Query, *, size: Size, no_value: st
 
 
 def bars(title: str, description: str, query: Query, *, size: Size, no_value: str, steps: Steps) -> Built:
-    """Return a bar for each series of a ratio between 0 and 1."""
+    """Return a bar gauge of ratios between 0 and 1."""
     panel = described(bargauge.Panel(), title, description, size, "percentunit", no_value).min(0).max(1)
     panel = panel.reduce_options(_newest())
     panel = panel.orientation(looks.VizOrientation.HORIZONTAL).display_mode(looks.BarGaugeDisplayMode.BASIC)
@@ -189,7 +198,7 @@ def over_time(
     steps: Steps | None = None,
     colours: Mapping[str, str] = NOTHING,
 ) -> Built:
-    """Return lines over time. ``dashed`` are the letters of queries to compare with; ``colours`` by name."""
+    """Return a time series panel. ``dashed`` are letters of queries; ``colours`` are by series name."""
     panel = described(lines.Panel(), title, description, size, unit, no_value)
     panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(5)
     panel = panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
@@ -226,7 +235,7 @@ def over_time(
 
 
 def states(title: str, description: str, query: Query, *, size: Size, no_value: str, words: Words) -> Built:
-    """Return a band for each series that shows when it was in which state."""
+    """Return a state timeline."""
     panel = described(statetimeline.Panel(), title, description, size, "none", no_value)
     panel = panel.targets(asked([query], instant=False)).mappings([mapping(words)])
     panel = panel.thresholds(thresholds(PLAIN)).show_value(looks.VisibilityMode.AUTO).row_height(0.8)

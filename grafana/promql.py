@@ -1,6 +1,6 @@
-"""PromQL of the dashboards. Names come from the catalogue and the recording rules, and from nowhere else.
+"""PromQL of the dashboards. All names come from the catalogue and the recording rules.
 
-``$job``, ``$switch`` and so on are variables of the dashboards; ``board`` declares them.
+``$job``, ``$switch`` and so on are dashboard variables, declared in ``board``.
 """
 
 from pathlib import Path
@@ -23,30 +23,29 @@ EXPORTERS = 'instance=~"$instance",switch=~"$switch"'
 
 
 def select(metric: Metric, *matchers: str, offset: str = "") -> str:
-    """Return the selector of a metric: every exporter's series."""
+    """Return the selector of a metric, for the series of all exporters."""
     return _selector(metric.name, _JOB, *matchers) + (f" offset {offset}" if offset else "")
 
 
 def newest(metric: Metric, *matchers: str, offset: str = "") -> str:
-    """Return the series of a metric; of a pair of exporters the larger figure, as the rules do."""
+    """Return the series of a metric; of two exporters the larger value, as in the rules."""
     return f"max by ({', '.join(metric.labels)}) ({select(metric, *matchers, offset=offset)})"
 
 
 def rate(metric: Metric, suffix: str, *matchers: str) -> str:
-    """Return what a counter, or a part of a histogram, grows by in a second; to be aggregated."""
+    """Return the per-second rate of a counter, or of a part of a histogram; the caller aggregates it."""
     return f"rate({_selector(metric.name + suffix, _JOB, *matchers)}[$__rate_interval])"
 
 
 def age(metric: Metric, *matchers: str) -> str:
-    """Return how many seconds ago a moment was that a metric tells; an exporter's clock may be ahead."""
+    """Return the age of a timestamp metric in seconds, at least 0: the exporter's clock may be ahead."""
     return f"clamp_min(time() - {newest(metric, *matchers)}, 0)"
 
 
 def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str:
-    """Return the selector of a recorded series, or of a range of it. Raises KeyError where there is none.
+    """Return the selector of a recorded series, or of a range of it. Raises KeyError if no rule records it.
 
-    A range is a second longer than whole minutes, and longer than two intervals of the record: see
-    ``tests/rule_ranges.py``.
+    For allowed ranges see ``tests/rule_ranges.py``.
     """
     if name not in _RECORDED:
         raise KeyError(f"{name} is not recorded by {_RULES.name}")
@@ -56,12 +55,12 @@ def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str
 
 
 def firing(*matchers: str) -> str:
-    """Return the selector of alerts that fire."""
+    """Return the selector of firing alerts."""
     return _selector("ALERTS", 'alertname=~"Softswitch.+"', 'alertstate="firing"', *matchers)
 
 
 def firing_since(*matchers: str, by: str) -> str:
-    """Return since when the first of some alerts is active, in milliseconds since 1970, as Grafana has it."""
+    """Return the start of the oldest matching alert, in Unix milliseconds."""
     since = _selector("ALERTS_FOR_STATE", 'alertname=~"Softswitch.+"', *matchers)
     return f"1000 * min by ({by}) ({since} and ignoring (alertstate) {firing(*matchers)})"
 

@@ -1,4 +1,4 @@
-"""Tables: each query is a column of figures, and rows are joined where their labels agree."""
+"""Tables: each query is a column of values, and rows with equal labels are joined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ TO_SWITCH = ("Show this switch alone", f"/d/softswitch-overview?{_SWITCH}&{_KEPT
 TO_RUNBOOK = ("Open the runbook", RUNBOOKS + "/${__data.fields.alertname}.md")
 
 WHERE = {"switch": TO_SWITCH, "tenant": TO_TENANT, "node": TO_NODE}
-"""Where a cell with such a label leads."""
+"""Links of cells by label."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A column that shows a label, which is its title; nothing is shown where no row has it."""
+    """A column for a label, hidden if no row has it."""
 
     name: str
     words: Words = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the values of an expression."""
+    """A column for the values of an expression."""
 
     title: str
     expression: str
@@ -61,7 +61,7 @@ def rows(
     no_value: str,
     order: Sequence[tuple[str, bool]] = (),
 ) -> Built:
-    """Return a table. ``order`` are the titles of columns to sort by, and whether the largest comes first."""
+    """Return a table. ``order`` are column titles to sort by, with True for descending."""
     panel = described(table.Panel(), title, description, size, "none", no_value)
     panel = panel.targets(
         asked([Query(column.expression, "") for column in columns], instant=True, table=True)
@@ -84,7 +84,7 @@ def rows(
 
 
 def _organized(labels: Sequence[Label], columns: Sequence[Column]) -> dict[str, Any]:
-    # Grafana calls the values of a single query otherwise than those of several.
+    # Grafana names the values of a single query differently.
     fields = {
         f"Value #{chr(ord('A') + n)}" if len(columns) > 1 else "Value": c for n, c in enumerate(columns)
     }

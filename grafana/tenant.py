@@ -1,4 +1,4 @@
-"""One tenant: money, phones, calls, and whether what is shown is fresh."""
+"""One tenant: balance, phones, calls, and the age of the values."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -7,7 +7,9 @@ from grafana.board import Row, board, job, one_switch, tenant
 from grafana.panels import (
     CRITICAL,
     GOOD,
+    LOW_BALANCE,
     NEUTRAL,
+    SEVERITIES,
     WARNING,
     Built,
     Query,
@@ -20,14 +22,13 @@ from grafana.panels import (
 )
 from grafana.promql import SEVERE, TENANT, age, firing_since, newest, recorded, select
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
-from grafana.words import SEVERITIES, SHORT_OF_CREDIT
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
 _IS_REGISTERED = 'state="registered"'
 _IS_KNOWN = 'state!="unknown"'
 _REGISTERED = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
-_WELL = {0: Word("FAILS", CRITICAL), 1: Word("well", GOOD)}
+_WELL = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
 
 
 def _below(severity: str) -> str:
@@ -43,9 +44,9 @@ def _now() -> list[Built]:
     spent = recorded("switch_tenant:softswitch_tenant_spending:rate5m", TENANT, over="1h1s")
     return [
         figures(
-            "Credit",
-            "In the currency of the switch, and how it stands to the thresholds of the configuration.",
-            Query(_BALANCE, "credit"),
+            "Balance",
+            "In the currency of the switch, and compared with the configured thresholds.",
+            Query(_BALANCE, "balance"),
             Query(
                 f"max by (switch, tenant) (2 * ({_below('critical')}) or {_below('warning')})", "thresholds"
             ),
@@ -54,27 +55,27 @@ def _now() -> list[Built]:
             decimals=2,
             words={
                 "B": {
-                    0: Word("above them", GOOD),
+                    0: Word("above both", GOOD),
                     1: Word("below warning", WARNING),
                     2: Word("BELOW CRITICAL", CRITICAL),
                 }
             },
         ),
         figures(
-            "Credit lasts",
+            "Balance lasts",
             "At the spending of the last hour.",
             Query(
-                f"({_BALANCE} > 0) / on (switch, tenant) (avg_over_time({spent}) > 0) / 3600", "credit lasts"
+                f"({_BALANCE} > 0) / on (switch, tenant) (avg_over_time({spent}) > 0) / 3600", "balance lasts"
             ),
             size=_FIGURE,
-            no_value="nothing spent",
+            no_value="no spending",
             unit="suffix:hours",
             decimals=1,
-            steps={"A": SHORT_OF_CREDIT},
+            steps={"A": LOW_BALANCE},
         ),
         figures(
             "Phones registered",
-            "Share of registered phones, of those whose state is known.",
+            "Share of the phones in a known state that are registered.",
             Query(
                 f"{_extensions(_IS_REGISTERED)} / ({_extensions(_IS_KNOWN)} > 0)",
                 "registered",
@@ -86,14 +87,14 @@ def _now() -> list[Built]:
         ),
         figures(
             "Calls",
-            "Calls that run now.",
+            "Calls in progress.",
             Query(newest(catalogue.TENANT_CALLS, TENANT), "calls"),
             size=Size(3, 4),
             no_value="unknown",
         ),
         dial(
-            "Channels of the limit",
-            "Share of the channels that the tenant may use. Above all of them its calls are refused.",
+            "Channel usage",
+            "Share of the tenant's channel limit. Calls above the limit are refused.",
             Query(recorded("switch_tenant:softswitch_tenant_channels_used:ratio", TENANT), "used"),
             size=_FIGURE,
             no_value="no limit",
@@ -101,10 +102,10 @@ def _now() -> list[Built]:
         ),
         figures(
             "Business hours",
-            "Whether the tenant is open now, in its own time zone.",
+            "Whether the tenant is open now, in its time zone.",
             Query(newest(catalogue.TENANT_OPEN, TENANT), "business hours"),
             size=Size(3, 4),
-            no_value="not set",
+            no_value="not configured",
             words={"A": {0: Word("closed", NEUTRAL), 1: Word("open", NEUTRAL)}},
         ),
     ]
@@ -114,8 +115,8 @@ def _details() -> list[Built]:
     ages = f"min by (query) ({age(catalogue.QUERY_LAST_SUCCESS, TENANT)})"
     return [
         rows(
-            "Firing alerts of the tenant",
-            "Alerts on this tenant and its phones, and since when. Click a name for its runbook.",
+            "Firing alerts",
+            "Alerts on this tenant and its phones. Click a name for its runbook.",
             [Label("severity", words=SEVERITIES), Label("alertname", link=TO_RUNBOOK), Label("extension")],
             [
                 Column(
@@ -129,19 +130,19 @@ def _details() -> list[Built]:
             order=[("severity", False), ("since", True)],
         ),
         rows(
-            "How fresh this is",
-            "The newest attempt of each query, why it failed, and how old the value is that is shown.",
+            "Query status",
+            "Whether the last attempt of each query succeeded, and the age of its value.",
             [Label("query"), Label("reason")],
             [
                 Column(
-                    "newest attempt",
+                    "last attempt",
                     f"max by (query) ({newest(catalogue.QUERY_SUCCESS, TENANT)})",
                     words=_WELL,
                 ),
                 Column("age of the value", ages, "s", 0),
                 Column(
                     "failing",
-                    # Of a pair of exporters one may be well.
+                    # One exporter of a pair may succeed.
                     f"max by (query, reason) ({newest(catalogue.QUERY_FAILURE, TENANT)}) unless on (query) "
                     f"(max by (query) ({newest(catalogue.QUERY_SUCCESS, TENANT)}) == 1)",
                     hidden=True,
@@ -149,11 +150,11 @@ def _details() -> list[Built]:
             ],
             size=Size(9, 7),
             no_value="Nothing is polled",
-            order=[("newest attempt", False), ("query", False)],
+            order=[("last attempt", False), ("query", False)],
         ),
         rows(
-            "Who this is",
-            "The name on the switch and the labels of the configuration.",
+            "Tenant details",
+            "The name from the switch and the configured labels.",
             [],
             [
                 Column(
@@ -163,7 +164,7 @@ def _details() -> list[Built]:
                 )
             ],
             size=Size(6, 7),
-            no_value="No such tenant is polled",
+            no_value="This tenant is not polled",
         ),
     ]
 
@@ -172,28 +173,28 @@ def _money() -> list[Built]:
     spending = "switch_tenant:softswitch_tenant_spending"
     return [
         over_time(
-            "Credit and its thresholds",
-            "In the currency of the switch. Dashed: where alerts are due.",
-            Query(_BALANCE, "credit"),
+            "Balance and thresholds",
+            "In the currency of the switch. Dashed: the alert thresholds.",
+            Query(_BALANCE, "balance"),
             Query(newest(catalogue.TENANT_BALANCE_THRESHOLD, TENANT), "{{severity}}"),
             size=Size(12, 8),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
             dashed="B",
             colours={"critical": CRITICAL, "warning": WARNING},
         ),
         over_time(
-            "Spending in an hour",
-            "In the currency of the switch, without what is paid in. Dashed: the week's busiest hours.",
-            # Recorded every 5 and every 30 minutes: each looks back over two of these.
+            "Spending per hour",
+            "In the currency of the switch, without top-ups. Dashed: the busiest hours of the week.",
+            # Recorded every 5 and every 30 minutes: each range covers two samples.
             Query(
                 f"3600 * last_over_time({recorded(f'{spending}:rate1h', TENANT, over='10m1s')})",
-                "spent in an hour",
+                "spent per hour",
             ),
             Query(
                 f"3600 * last_over_time({recorded(f'{spending}:busy', TENANT, over='1h1s')})", "busiest hours"
             ),
             size=Size(12, 8),
-            no_value="No spending is known in this time",
+            no_value="No spending data in this time range",
             dashed="B",
         ),
     ]
@@ -205,7 +206,7 @@ def _phones() -> list[Built]:
     return [
         over_time(
             "Phones by state",
-            "Polled extensions. One of unknown state is neither counted as registered nor as lost.",
+            "Polled extensions.",
             Query(newest(catalogue.TENANT_EXTENSIONS, TENANT), "{{state}}"),
             size=Size(8, 8),
             no_value="Registrations are not polled",
@@ -213,7 +214,7 @@ def _phones() -> list[Built]:
         ),
         states(
             "Watched phones",
-            "When each phone that must be registered was. A gap: it was not known.",
+            "When each watched phone was registered. Gaps: state unknown.",
             Query(f"{registered} and on (switch, tenant, extension) {watched}", "{{extension}}"),
             size=Size(10, 8),
             no_value="No phone is watched (watch)",
@@ -221,7 +222,7 @@ def _phones() -> list[Built]:
         ),
         rows(
             "Phones not registered",
-            "Now. Watched phones are marked.",
+            "Phones that are not registered now.",
             [Label("extension")],
             [
                 Column("state", f"max by (extension) ({registered}) == 0", words=_REGISTERED),
@@ -241,38 +242,38 @@ def _phones() -> list[Built]:
 def _traffic() -> list[Built]:
     return [
         over_time(
-            "Calls, against last week",
-            "Calls that run. Dashed: the same time a week before.",
+            "Calls, compared with last week",
+            "Calls in progress. Dashed: a week earlier.",
             Query(newest(catalogue.TENANT_CALLS, TENANT), "calls"),
-            Query(newest(catalogue.TENANT_CALLS, TENANT, offset="1w"), "a week before"),
+            Query(newest(catalogue.TENANT_CALLS, TENANT, offset="1w"), "a week ago"),
             size=Size(12, 8),
-            no_value="No answer in this time",
+            no_value="No data in this time range",
             dashed="B",
         ),
         over_time(
-            "Channels and their limit",
-            "Channels in use. Dashed: how many may be.",
+            "Channels and limit",
+            "Channels in use. Dashed: the limit.",
             Query(newest(catalogue.TENANT_CHANNELS, TENANT), "channels"),
             Query(newest(catalogue.TENANT_CHANNELS_LIMIT, TENANT), "limit"),
             size=Size(12, 8),
-            no_value="Channels of tenants are not polled",
+            no_value="Channels per tenant are not polled",
             dashed="B",
         ),
         over_time(
             "Peers by node",
-            "A fall on one node and a rise on another is a failover. Dashed: on all nodes.",
+            "A drop on one node and a rise on another is a failover. Dashed: all nodes.",
             Query(newest(catalogue.TENANT_NODE_PEERS, TENANT), "{{node}}"),
             Query(newest(catalogue.TENANT_PEERS, TENANT), "all nodes"),
             size=Size(12, 8),
-            no_value="Peers of tenants are not polled",
+            no_value="Peers per tenant are not polled",
             dashed="B",
         ),
         over_time(
             "Channels by node",
-            "Where the calls run, on switches that count channels by node.",
+            "Only on switches that report channels per node.",
             Query(newest(catalogue.TENANT_NODE_CHANNELS, TENANT), "{{node}}"),
             size=Size(12, 8),
-            no_value="No channels are known by node",
+            no_value="No channels per node",
         ),
     ]
 
@@ -281,7 +282,7 @@ def one_tenant() -> models.Dashboard:
     """Return the dashboard of one tenant."""
     return board(
         "Tenant",
-        "One tenant: money, phones and calls. Rests on the rules of alerts/.",
+        "One tenant: balance, phones and calls. Needs the rules in alerts/.",
         [job(), one_switch(), tenant()],
         [
             Row("", [*_now(), *_details()]),

@@ -185,10 +185,10 @@ MISTAKES = {
         _ask("Registrations lost", "[1h1s]", "[1h]"), "not a second longer"
     ),
     "too short a look at a record": Mistake(
-        _ask("Credit lasts", "[1h1s]", "[5m1s]"), "sampled every 300 s", "softswitch-tenant"
+        _ask("Balance lasts", "[1h1s]", "[5m1s]"), "sampled every 300 s", "softswitch-tenant"
     ),
     "no range over a slow record": Mistake(
-        _ask("Credit lasts", "[1h1s]", ""), "sampled every 300 s", "softswitch-tenant"
+        _ask("Balance lasts", "[1h1s]", ""), "sampled every 300 s", "softswitch-tenant"
     ),
     "bare counter": Mistake(
         _ask(
@@ -204,13 +204,13 @@ MISTAKES = {
     ),
     "link to nowhere": Mistake(
         _property(
-            "Credit below its threshold", "links", value=[{"title": "x", "url": "/d/softswitch-tenants?a=b"}]
+            "Balance below its threshold", "links", value=[{"title": "x", "url": "/d/softswitch-tenants?a=b"}]
         ),
         "unknown dashboard",
     ),
     "link that sets nothing": Mistake(
         _property(
-            "Credit below its threshold",
+            "Balance below its threshold",
             "links",
             value=[{"title": "x", "url": "/d/softswitch-tenant?var-pbx=1"}],
         ),
@@ -218,7 +218,7 @@ MISTAKES = {
     ),
     "link with no column": Mistake(
         _property(
-            "Credit below its threshold",
+            "Balance below its threshold",
             "links",
             value=[{"title": "x", "url": "/d/softswitch-tenant?var-tenant=${__data.fields.code}"}],
         ),

@@ -1,8 +1,10 @@
-"""Reads the rule files of ``alerts/`` and their unit tests, and makes small ones of them."""
+"""Reads the rule files of ``alerts/`` and their unit tests, and runs selections of them."""
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +20,42 @@ UNIT_TESTS: dict[Path, Document] = {
     file: yaml.safe_load(file.read_text())
     for file in sorted((ALERTS_DIRECTORY / "tests").glob("*.test.yaml"))
 }
-
-
-def _groups() -> Iterator[Document]:
-    for file in (RECORDS_FILE, ALERTS_FILE):
-        yield from yaml.safe_load(file.read_text())["groups"]
-
-
-GROUPS: tuple[Document, ...] = tuple(_groups())
-"""Every group, in the order in which they are evaluated."""
+GROUPS: tuple[Document, ...] = tuple(
+    group for file in (RECORDS_FILE, ALERTS_FILE) for group in yaml.safe_load(file.read_text())["groups"]
+)
+"""All groups, in evaluation order."""
 
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS for rule in group["rules"])
-"""Every rule, in the order in which they are evaluated."""
+ALERTS = tuple(rule for rule in RULES if "alert" in rule)
+ALERT_NAMES = tuple(dict.fromkeys(rule["alert"] for rule in ALERTS))
+RECORDS = {rule["record"]: rule for rule in RULES if "record" in rule}
+
+RECORD_LABELS = {name: frozenset(name.partition(":")[0].split("_")) for name in RECORDS}
+"""Labels of each recorded series: its level, the first part of its name, lists them."""
+
+_NAME = re.compile(r"\w+:\w+:\w+|\bSoftswitch[A-Za-z]+\b")
 
 
 def name_of(rule: Rule) -> str:
-    """Return the name of an alert, or of a recorded series."""
+    """Return the name of the alert or of the recorded series."""
     name: str = rule.get("alert") or rule["record"]
     return name
 
 
-ALERT_NAMES = tuple(dict.fromkeys(rule["alert"] for rule in RULES if "alert" in rule))
-RECORDS = {rule["record"]: rule for rule in RULES if "record" in rule}
-
-_NAME = re.compile(r"\w+:\w+:\w+|\bSoftswitch[A-Za-z]+\b")
-"""A recorded series, or an alert: an expression may look at those that fire."""
+def queries(rule: Rule) -> list[str]:
+    """Return the expression of a rule and those in its annotations."""
+    text = " ".join(rule.get("annotations", {}).values())
+    found = re.findall(r'printf "(.*?)" \$labels.*?\| query', text)
+    return [rule["expr"], *(query.replace("%q", '""') for query in found)]
 
 
 def mentions(text: str) -> set[str]:
-    """Return the recorded series and the alerts that a text names."""
+    """Return the recorded series and the alerts named in a text."""
     return set(_NAME.findall(text))
 
 
-def needed(expressions: Iterable[str]) -> set[str]:
-    """Return the recorded series that expressions rest on, directly or through others."""
+def dependencies(expressions: Iterable[str]) -> set[str]:
+    """Return the recorded series that expressions use, directly or through others."""
     found: set[str] = set()
     queue = list(expressions)
     while queue:
@@ -61,15 +65,13 @@ def needed(expressions: Iterable[str]) -> set[str]:
     return found
 
 
-def resting_on(name: str) -> set[str]:
-    """Return a recorded series or alert with all that rest on it, directly or through others."""
-    if name not in RECORDS:
-        return {name}
-    return {name} | {name_of(rule) for rule in RULES if name in needed([rule["expr"]])}
+def dependents(name: str) -> set[str]:
+    """Return a recorded series or alert and everything that uses it, directly or through others."""
+    return {name} | {name_of(rule) for rule in RULES if name in dependencies([rule["expr"]])}
 
 
-def unit_test(document: Document, alerts: Collection[str]) -> Document | None:
-    """Return a file of unit tests with what it says of these alerts only; None if that is nothing."""
+def select_cases(document: Document, alerts: Collection[str]) -> Document | None:
+    """Return a file of unit tests with only the cases about these alerts, or None if there are none."""
     tests = []
     for test in document["tests"]:
         kinds = {
@@ -81,17 +83,25 @@ def unit_test(document: Document, alerts: Collection[str]) -> Document | None:
     return {**document, "tests": tests} if tests else None
 
 
-def rules_for(document: Document) -> Document:
-    """Return the rules that a file of unit tests is about, in their groups: all of them take long.
+def _is_about(case: Document, alerts: Collection[str]) -> bool:
+    text = json.dumps(case)
+    named = mentions(text) & set(ALERT_NAMES)
+    return bool(named) and named <= set(alerts) and "alertname!" not in text
 
-    All of them where a test looks at every alert but some.
+
+def rules_for(document: Document) -> Document:
+    """Return the rules that a file of unit tests needs: to evaluate all of them is slow.
+
+    A test that selects every alert but some needs all.
     """
     text = json.dumps(document["tests"])
     if "alertname!" in text:
         return {"groups": list(GROUPS)}
-    alerts = [rule for rule in RULES if rule.get("alert") in mentions(text)]
-    asked = (part for rule in alerts for part in (rule["expr"], *rule["annotations"].values()))
-    wanted = {name_of(rule) for rule in alerts} | needed([text, *asked]) | mentions(text)
+    named = mentions(text)
+    alerts = [rule for rule in ALERTS if rule["alert"] in named]
+    wanted = named | dependencies(
+        [text, *(part for rule in alerts for part in (rule["expr"], *rule["annotations"].values()))]
+    )
     return {
         "groups": [
             {**group, "rules": [rule for rule in group["rules"] if name_of(rule) in wanted]}
@@ -100,7 +110,13 @@ def rules_for(document: Document) -> Document:
     }
 
 
-def _is_about(case: Document, alerts: Collection[str]) -> bool:
-    text = json.dumps(case)
-    named = mentions(text) & set(ALERT_NAMES)
-    return bool(named) and named <= set(alerts) and "alertname!" not in text
+def run_unit_tests(promtool: str, rules: Document, tests: Document) -> subprocess.CompletedProcess[str]:
+    """Run ``promtool test rules``."""
+    with tempfile.TemporaryDirectory() as directory:
+        # JSON is valid YAML.
+        (Path(directory) / "rules.json").write_text(json.dumps(rules))
+        file = Path(directory) / "tests.json"
+        file.write_text(json.dumps(tests | {"rule_files": ["rules.json"]}))
+        return subprocess.run(
+            [promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False
+        )

@@ -1,7 +1,7 @@
-"""Changes one number, comparison or duration of a rule at a time, for unit tests that must notice.
+"""Changes one number, comparison or duration of a rule at a time, and checks that a unit test fails.
 
-All mutants of a rule are evaluated side by side, in one run of promtool: each is a copy of the rule, and of
-what rests on it, under names of its own, and each unit test is there once more for each copy.
+One run of promtool evaluates all mutants of a rule: each is a renamed copy of the rule and its dependents,
+and each unit test is repeated for each copy.
 """
 
 import json
@@ -17,21 +17,21 @@ from tests.rule_files import (
     UNIT_TESTS,
     Document,
     Rule,
+    dependencies,
+    dependents,
     mentions,
     name_of,
-    needed,
-    resting_on,
-    unit_test,
+    select_cases,
 )
 
 _HIDDEN = re.compile(r'"[^"]*"|\[[^\]]*\]|vector\(1\)|\b0\.000001\b')
-"""Numbers that are no thresholds: in strings and ranges, in the watchdog, and the precision of ``round``."""
+"""Numbers that are not thresholds: in strings and ranges, in the watchdog, and the precision of ``round``."""
 
 _NUMBER = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?![\w.:])")
 _COMPARISON = re.compile(r"[<>]=?")
 _OPPOSITE = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _FORECASTS = "_spending:"
-"""Paces are at a boundary for a moment at most: whether that counts makes no difference."""
+"""Spending rates equal a threshold for a moment at most, so ``<`` and ``<=`` are equivalent."""
 
 _SMALL = 10
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -39,7 +39,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Mutant:
-    """A rule in which one thing is not as it was."""
+    """A changed rule."""
 
     change: str
     rule: Rule
@@ -53,7 +53,7 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
             for to in (f"{seconds // 2}s", f"{seconds * 3 // 2}s"):
                 yield Mutant(f"{key}: {to}", {**rule, key: to})
     expression = rule["expr"]
-    # Blanks in place of what is hidden keep the positions.
+    # Blanks keep the positions.
     seen = _HIDDEN.sub(lambda found: " " * len(found[0]), expression)
     comparisons = () if _FORECASTS in expression else _COMPARISON.finditer(seen)
     for found in chain(_NUMBER.finditer(seen), comparisons):
@@ -64,11 +64,11 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
 
 
 def _others(text: str, *, is_rank: bool) -> list[str]:
-    """Return what else could stand there: the other comparison, or a lesser and a greater number."""
+    """Return the replacements: the other comparison, or a smaller and a larger number."""
     if text in _OPPOSITE:
         return [_OPPOSITE[text]]
     number = float(text)
-    if is_rank:  # a few samples have few ranks: a small step may stay within one
+    if is_rank:  # few samples have few ranks: a small step can stay within the same rank
         return [f"{number * factor:g}" for factor in (0.6, 1.4)]
     if number < _SMALL and number.is_integer():
         return [f"{number - 1:g}", f"{number + 1:g}"]
@@ -76,27 +76,30 @@ def _others(text: str, *, is_rank: bool) -> list[str]:
 
 
 def survivors(rule: Rule, failures: Callable[[Document, Document], str]) -> list[str]:
-    """Return which changes of a rule no unit test notices.
+    """Return the changes of a rule that no unit test notices.
 
-    ``failures`` runs unit tests over rules and returns what it says of those that fail, or "".
+    ``failures`` runs unit tests with rules and returns the output about those that fail, or "".
     """
-    copied = resting_on(name_of(rule))
+    copied = dependents(name_of(rule))
     alive = dict(enumerate(mutants(rule)))
     cases = [
-        case for document in UNIT_TESTS.values() if (case := unit_test(document, copied & set(ALERT_NAMES)))
+        case
+        for document in UNIT_TESTS.values()
+        if (case := select_cases(document, copied & set(ALERT_NAMES)))
     ]
     assert cases, f"no unit test of {rule}"
-    # The quick ones first: the others need only look at what is left.
+    # Fast ones first: the others run with the remaining mutants only.
     for case in sorted(cases, key=lambda case: len(str(case["tests"]))):
-        told = "not run yet"
-        while alive and told:
+        complete = False
+        while alive and not complete:
             rules, tests = _side_by_side(case, rule, alive, copied)
-            told = failures(rules, tests)
-            failed = {number and int(number) for number in _FAILED.findall(told)}
-            assert "" not in failed, f"fails without any change: {told}"
-            assert bool(failed) == bool(told), told
-            # A rule that cannot be evaluated ends the run: what is left is run once more.
+            output = failures(rules, tests)
+            failed = {number and int(number) for number in _FAILED.findall(output)}
+            assert "" not in failed, f"fails without any change: {output}"
+            assert bool(failed) == bool(output), output
             alive = {number: mutant for number, mutant in alive.items() if number not in failed}
+            # promtool aborts a test when a rule cannot be evaluated: repeat it with the other mutants.
+            complete = ", err: " not in output
     return [mutant.change for mutant in alive.values()]
 
 
@@ -109,9 +112,9 @@ _FAILED = re.compile(
 def _side_by_side(
     case: Document, changed: Rule, found: Mapping[int, Mutant], copied: set[str]
 ) -> tuple[Document, Document]:
-    """Return the rules that some unit tests need and these tests, each with a copy for each mutant."""
+    """Return the rules of some unit tests and these tests, each with a copy for each mutant."""
     alerts = mentions(json.dumps(case["tests"])) & set(ALERT_NAMES)
-    wanted = alerts | needed(rule["expr"] for rule in RULES if name_of(rule) in alerts)
+    wanted = alerts | dependencies(rule["expr"] for rule in RULES if name_of(rule) in alerts)
     rules: list[Rule] = []
     for rule in RULES:
         if name_of(rule) in wanted:
@@ -141,7 +144,7 @@ def _with_copies(test: Document, numbers: Iterable[int], copied: set[str], rules
 
 
 def _renamed(value: Any, names: set[str], number: int) -> Any:
-    """Return a part of a document with names of its own for a mutant; paths of runbooks are no names."""
+    """Return a part of a document with the names of a mutant; a runbook's path keeps its name."""
     if isinstance(value, dict):
         return {key: _renamed(part, names, number) for key, part in value.items() if key != "runbook_url"} | {
             key: part for key, part in value.items() if key == "runbook_url"

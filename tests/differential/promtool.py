@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exporter.alerting import rules
 from tests.differential.play import MINUTES, Scenario
-from tests.rule_files import RULES, Document, Rule, name_of, needed
+from tests.rule_files import RULES, Document, Rule, dependencies, name_of
 
 NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule.condition))
 
@@ -30,7 +30,7 @@ def rule_file(changed: Mapping[int, Rule] | None = None, *, texts: bool = False)
     ``changed`` replaces some, by position in ``RULES``.
     """
     alerts = [rule for rule in RULES if rule.get("alert") in NAMES]
-    wanted = needed(text for rule in alerts for text in (rule["expr"], *rule["annotations"].values()))
+    wanted = dependencies(text for rule in alerts for text in (rule["expr"], *rule["annotations"].values()))
     kept = [
         {key: part for key, part in rule.items() if texts or key != "annotations"}
         for rule in ((changed or {}).get(position, rule) for position, rule in enumerate(RULES))

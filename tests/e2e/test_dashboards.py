@@ -172,7 +172,7 @@ def test_the_table_of_switches(seen: _Seen) -> None:
     assert _column(found, "license left", "switch") == {("north",): 20, ("south",): 38}
     assert _column(found, "nodes missing", "switch") == {("north",): 2, ("south",): 0}
     assert _column(found, "tenants", "switch") == {("north",): 40, ("south",): 10, ("west",): 0}
-    ages = _column(found, "last answer", "switch")
+    ages = _column(found, "last response", "switch")
     assert set(ages) == {("north",), ("south",)}
     assert all(0 <= float(age) < 5 for age in ages.values())
 
@@ -180,14 +180,14 @@ def test_the_table_of_switches(seen: _Seen) -> None:
 def test_a_chosen_switch_is_shown_alone(seen: _Seen) -> None:
     """The variable narrows the table, and of the alerts those of other switches go."""
     source = seen.watched.source("softswitch-overview", seen.still, seen.seconds, switch="south")
-    for title in ("Switches", "What is wrong, where, since when"):
+    for title in ("Switches", "Alerts"):
         found = rows(_panel(DASHBOARDS["softswitch-overview"], title), source)
         assert {row.get("switch") for row in found} == {"south"}, title
 
 
 def test_what_is_wrong(seen: _Seen) -> None:
     """The table names what was broken and where, the worst first; the figures beside it count the same."""
-    found = _rows(seen, "softswitch-overview", "What is wrong, where, since when")
+    found = _rows(seen, "softswitch-overview", "Alerts")
     assert [row["severity"] for row in found] == sorted(str(row["severity"]) for row in found)
     titles = ("severity", "alertname", "switch", "tenant", "node")
     named = {tuple(row[title] for title in titles if title in row) for row in found}
@@ -214,7 +214,9 @@ def test_tenants_at_risk(seen: _Seen) -> None:
         for place, balance in credit.items()
         if balance < 50 and place not in _UNANSWERED
     }
-    found = _column(_rows(seen, uid, "Credit below its threshold"), "credit", "tenant", "switch", "severity")
+    found = _column(
+        _rows(seen, uid, "Balance below its threshold"), "balance", "tenant", "switch", "severity"
+    )
     assert {place: value for place, value in found.items() if place[:2] not in _UNANSWERED} == low
     lost = _column(_rows(seen, uid, "Registrations lost"), "registered", "tenant", "switch")
     assert lost["BOREAL", "north"] == 0
@@ -222,7 +224,7 @@ def test_tenants_at_risk(seen: _Seen) -> None:
         (code, name): pytest.approx(_registered({"tenants": {code: _tenants(seen.truths[name])[code]}}))
         for code, name in lost
     }
-    lasting = _column(_rows(seen, uid, "Credit runs out first"), "lasts", "tenant", "switch")
+    lasting = _column(_rows(seen, uid, "Balance runs out first"), "lasts", "tenant", "switch")
     assert 1 <= len(lasting) <= 10
     assert all(float(hours) < 7 * 24 for hours in lasting.values())
 
@@ -234,13 +236,13 @@ def test_the_tenant(seen: _Seen) -> None:
     off = sorted(truth["extensions"].keys() - {*registered})
     used = {node: counts for node, counts in truth["nodes"].items() if counts["peers"]}
     expected: dict[tuple[str, str, str], dict[tuple[str, ...], Any]] = {
-        ("Credit", "A", "tenant"): {("ACME",): pytest.approx(truth["balance"])},
-        ("Credit", "B", "tenant"): {("ACME",): 0},
+        ("Balance", "A", "tenant"): {("ACME",): pytest.approx(truth["balance"])},
+        ("Balance", "B", "tenant"): {("ACME",): 0},
         ("Phones registered", "A", "tenant"): {("ACME",): len(registered) / 8},
         ("Calls", "A", "tenant"): {("ACME",): truth["calls"]},
-        ("Channels of the limit", "A", "tenant"): {("ACME",): pytest.approx(truth["channels"] / 6)},
+        ("Channel usage", "A", "tenant"): {("ACME",): pytest.approx(truth["channels"] / 6)},
         ("Business hours", "A", "tenant"): {("ACME",): 1},
-        ("Credit and its thresholds", "B", "severity"): {("warning",): 50, ("critical",): 10},
+        ("Balance and thresholds", "B", "severity"): {("warning",): 50, ("critical",): 10},
         ("Phones by state", "A", "state"): {
             ("registered",): len(registered),
             ("unregistered",): len(off),
@@ -251,8 +253,8 @@ def test_the_tenant(seen: _Seen) -> None:
         },
         ("Phones not registered", "A", "extension"): {(number,): 0 for number in off},
         ("Phones not registered", "B", "extension"): {("104",): 1},
-        ("Channels and their limit", "A", "tenant"): {("ACME",): truth["channels"]},
-        ("Channels and their limit", "B", "tenant"): {("ACME",): 6},
+        ("Channels and limit", "A", "tenant"): {("ACME",): truth["channels"]},
+        ("Channels and limit", "B", "tenant"): {("ACME",): 6},
         ("Peers by node", "A", "node"): {(node,): counts["peers"] for node, counts in used.items()},
         ("Peers by node", "B", "tenant"): {("ACME",): truth["peers"]},
         ("Channels by node", "A", "node"): {
@@ -263,12 +265,12 @@ def test_the_tenant(seen: _Seen) -> None:
         (title, letter, label): _asked(seen, board, title, letter, label) for title, letter, label in expected
     }
     assert found == expected
-    fresh = _rows(seen, board["uid"], "How fresh this is")
-    assert {row["query"]: row.get("reason") for row in fresh if not row["newest attempt"]} == {
+    fresh = _rows(seen, board["uid"], "Query status")
+    assert {row["query"]: row.get("reason") for row in fresh if not row["last attempt"]} == {
         "limits": "rejected"
     }
     assert {row["query"] for row in fresh} == {"limits", "peers", "channels", "calls", "balance"}
-    (known,) = _rows(seen, board["uid"], "Who this is")
+    (known,) = _rows(seen, board["uid"], "Tenant details")
     assert known == {"switch": "north", "tenant": "ACME", "team": "voice"}
 
 
@@ -276,9 +278,9 @@ def test_spending(seen: _Seen) -> None:
     """What a tenant spends in an hour, and so how long its credit lasts, is near to what its calls cost."""
     board = DASHBOARDS["softswitch-tenant"]
     source = seen.source(board["uid"], seen.lively)
-    (hours,) = source.now(_panel(board, "Credit lasts")["targets"][0]["expr"])
-    (spending,) = source.now(_panel(board, "Spending in an hour")["targets"][0]["expr"])
-    (credit,) = source.now(_panel(board, "Credit")["targets"][0]["expr"])
+    (hours,) = source.now(_panel(board, "Balance lasts")["targets"][0]["expr"])
+    (spending,) = source.now(_panel(board, "Spending per hour")["targets"][0]["expr"])
+    (credit,) = source.now(_panel(board, "Balance")["targets"][0]["expr"])
     assert hours.newest * spending.newest == pytest.approx(credit.newest, rel=0.3)
 
 
@@ -302,7 +304,7 @@ def test_the_nodes(seen: _Seen) -> None:
         for node, limit in (("pbx2", 31), ("pbx3", 60))
     }
     assert _column(found, "used", "switch", "node") == used
-    shares = _column(found, "against the average", "switch", "node")
+    shares = _column(found, "relative to the average", "switch", "node")
     assert sum(float(share) for (name, _), share in shares.items() if name == "north") == pytest.approx(4)
     board = DASHBOARDS["softswitch-nodes"]
     assert _asked(seen, board, "Missing nodes", "A", "switch") == {("north",): 2, ("south",): 0}
@@ -315,7 +317,11 @@ def test_the_nodes(seen: _Seen) -> None:
 def test_the_exporter(seen: _Seen) -> None:
     """What fails, with its reason, and what is only probed, are what was broken."""
     failing = _column(
-        _rows(seen, "softswitch-exporter", "Failing now, by reason"), "targets", "switch", "query", "reason"
+        _rows(seen, "softswitch-exporter", "Current failures by reason"),
+        "targets",
+        "switch",
+        "query",
+        "reason",
     )
     assert {place: count for place, count in failing.items() if place[0] != "west"} == {
         **{("north", query, "auth"): 1 for query in ("balance", "calls", "channels", "limits", "peers")},
@@ -331,7 +337,7 @@ def test_the_exporter(seen: _Seen) -> None:
         if row["query"] == "balance"
     }
     assert of_balance == {"north": (40, 2, 2), "south": (10, 0, 2)}
-    breakers = _rows(seen, "softswitch-exporter", "Switches as they are polled")
+    breakers = _rows(seen, "softswitch-exporter", "Polled switches")
     assert _column(breakers, "breaker", "switch") == {("north",): 0, ("south",): 0, ("west",): 1}
     exporters = _rows(seen, "softswitch-exporter", "Exporters")
     assert [(row["scraped"], row["configuration"]) for row in exporters] == [(1, 1), (1, 1)]
@@ -341,7 +347,7 @@ def test_no_column_comes_unasked(seen: _Seen) -> None:
     """A label that a query gives and no column shows would show itself in Grafana."""
     for uid, dashboard in DASHBOARDS.items():
         for panel in panels(dashboard):
-            if panel["type"] == "table" and panel["title"] != "Who this is":
+            if panel["type"] == "table" and panel["title"] != "Tenant details":
                 (options,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
                 shown = {options["renameByName"].get(name, name) for name in options["indexByName"]}
                 found = {title for row in rows(panel, seen.source(uid, seen.lively)) for title in row}

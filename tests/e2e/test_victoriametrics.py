@@ -32,9 +32,9 @@ PATIENCE = 60
 
 _WITH_DATA = {
     "softswitch-overview": ("Firing alerts, A", "Switches, A", "Switches, H", "Calls, A", "Channels, A"),
-    "softswitch-tenant": ("Credit, A", "Phones registered, A", "Who this is, A", "Phones by state, A"),
+    "softswitch-tenant": ("Balance, A", "Phones registered, A", "Tenant details, A", "Phones by state, A"),
     "softswitch-nodes": ("Missing nodes, A", "Nodes, A", "Peers, A", "Presence, A", "Imbalance, A"),
-    "softswitch-exporter": ("Exporters, A", "Queries, C", "How long requests take, A", "Series, A"),
+    "softswitch-exporter": ("Exporters, A", "Queries, C", "Request duration, A", "Series, A"),
 }
 """Queries that have data as soon as everything was polled."""
 

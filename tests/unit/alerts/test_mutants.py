@@ -1,50 +1,36 @@
-"""A unit test of ``alerts/tests`` notices a change of any threshold, comparison or duration."""
+"""A unit test in ``alerts/tests`` fails for any changed threshold, comparison or duration of a rule."""
 
-import json
 import os
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from tests.rule_files import RULES, Document, Rule, name_of
+from tests.rule_files import RULES, Document, Rule, name_of, run_unit_tests
 from tests.rule_mutants import mutants, survivors
 
 MUTABLE = [rule for rule in RULES if any(mutants(rule))]
 
 EQUIVALENT = {
     ("switch_query_scope:softswitch_query_pace_seconds:max", "line 2: > becomes >="): (
-        "of two that are alike either is the larger"
+        "if both are equal, either is the maximum"
     ),
 }
-"""Changes that change nothing, with the reason."""
+"""Changes without an effect, with the reason."""
 
 
 def failures(promtool: str, rules: Document, tests: Document) -> str:
-    """Run unit tests over rules and return what promtool says of those that fail."""
-    with tempfile.TemporaryDirectory() as directory:
-        # What is JSON is YAML as well.
-        (Path(directory) / "rules.json").write_text(json.dumps(rules))
-        (Path(directory) / "tests.json").write_text(json.dumps(tests | {"rule_files": ["rules.json"]}))
-        done = subprocess.run(
-            [promtool, "test", "rules", "tests.json"],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    said = done.stdout + done.stderr
-    assert bool(done.returncode) == ("FAILED:" in said), said
-    return said if done.returncode else ""
+    """Run unit tests and return the output of promtool if any fails, or ""."""
+    done = run_unit_tests(promtool, rules, tests)
+    output = done.stdout + done.stderr
+    assert bool(done.returncode) == ("FAILED:" in output), output
+    return output if done.returncode else ""
 
 
 @pytest.fixture(scope="module")
 def unnoticed(require_program: Callable[[str, str], str]) -> Iterator[list[Future[list[str]]]]:
-    """Give which changes of each rule go unnoticed; they are tried on all processors."""
+    """Yield the unnoticed changes of each rule, tried on all processors."""
     run = partial(failures, require_program("promtool", "prometheus"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield [pool.submit(survivors, rule, run) for rule in MUTABLE]
@@ -53,13 +39,13 @@ def unnoticed(require_program: Callable[[str, str], str]) -> Iterator[list[Futur
 
 @pytest.mark.parametrize("number", range(len(MUTABLE)), ids=lambda number: name_of(MUTABLE[number]))
 def test_every_change_is_noticed(number: int, unnoticed: list[Future[list[str]]]) -> None:
-    """Each number, comparison, ``for`` and ``keep_firing_for`` of a rule matters to a unit test."""
+    """A unit test covers each number, comparison, ``for`` and ``keep_firing_for`` of a rule."""
     name = name_of(MUTABLE[number])
     assert [change for change in unnoticed[number].result() if (name, change) not in EQUIVALENT] == []
 
 
 def test_every_exemption_is_a_change() -> None:
-    """No exemption has outlived the rule that it is for."""
+    """Each exemption is for an existing change."""
     changes = {(name_of(rule), mutant.change) for rule in MUTABLE for mutant in mutants(rule)}
     assert changes >= EQUIVALENT.keys()
 
@@ -73,15 +59,15 @@ def test_every_exemption_is_a_change() -> None:
         ({"expr": "quantile_over_time(0.5, x[1h]) > -1"}, ["0.3", "0.7", "0", "2", ">="]),
     ],
 )
-def test_what_is_changed(rule: Rule, changes: list[str]) -> None:
-    """Numbers are changed both ways, durations by half; ranges and names are left."""
+def test_changes(rule: Rule, changes: list[str]) -> None:
+    """Numbers change in both directions, durations by half; ranges and names stay."""
     found = [mutant.change for mutant in mutants(rule)]
     assert len(found) == len(changes)
     assert all(change.endswith(to) for change, to in zip(found, changes, strict=True))
 
 
-def test_a_lax_unit_test_is_found_out(require_program: Callable[[str, str], str]) -> None:
-    """Where the unit tests are kept from failing, every change goes unnoticed."""
+def test_lax_unit_tests_are_detected(require_program: Callable[[str, str], str]) -> None:
+    """If unit tests cannot fail, every change goes unnoticed."""
     (rule,) = (rule for rule in RULES if name_of(rule) == "SoftswitchApiDown")
     run = partial(failures, require_program("promtool", "prometheus"))
 

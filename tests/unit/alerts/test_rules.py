@@ -1,14 +1,10 @@
-"""The rule files: Prometheus takes them, their unit tests pass, and they name nothing that is not there."""
+"""The rule files are valid, their unit tests pass, and they use only existing names."""
 
-import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,80 +13,67 @@ from exporter.metrics.catalogue import METRICS, Kind
 from tests.promql_names import known_series, mentioned, unknown_names
 from tests.rule_files import (
     ALERT_NAMES,
+    ALERTS,
     ALERTS_DIRECTORY,
     ALERTS_FILE,
+    GROUPS,
+    RECORD_LABELS,
     RECORDS,
     RECORDS_FILE,
     RULES,
     UNIT_TESTS,
-    Document,
     Rule,
     name_of,
+    queries,
     rules_for,
+    run_unit_tests,
 )
 
-ALERTS = [rule for rule in RULES if "alert" in rule]
 SEVERITIES = {"critical", "warning", "info", "none"}
 SCOPES = {"monitoring", "switch", "node", "tenant", "extension", "license"}
-RECORDED = {name: frozenset(name.partition(":")[0].split("_")) for name in RECORDS}
-"""The level in the name of a recorded series is its labels."""
-
-RECORDED["switch_tenant:softswitch_tenant_team:info"] |= {"team"}
-KNOWN = known_series() | RECORDED
-
-
-def expressions(rule: Rule) -> list[str]:
-    """Return the expression of a rule and those that its annotations ask for."""
-    text = " ".join(rule.get("annotations", {}).values())
-    asked = re.findall(r'printf "(.*?)" \$labels.*?\| query', text)
-    return [rule["expr"], *(query.replace("%q", '""') for query in asked)]
+_TEAM = "switch_tenant:softswitch_tenant_team:info"
+KNOWN = known_series() | RECORD_LABELS | {_TEAM: RECORD_LABELS[_TEAM] | {"team"}}
+Results = dict[str, Future[subprocess.CompletedProcess[str]]]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program and keep what it says."""
+    """Run a program and capture its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def run_unit_tests(promtool: str, document: Document) -> subprocess.CompletedProcess[str]:
-    """Run a file of unit tests over the rules that it is about."""
-    with tempfile.TemporaryDirectory() as directory:
-        # What is JSON is YAML as well.
-        (Path(directory) / "rules.json").write_text(json.dumps(rules_for(document)))
-        tests = Path(directory) / "tests.json"
-        tests.write_text(json.dumps({**document, "rule_files": ["rules.json"]}))
-        return run(promtool, "test", "rules", str(tests))
-
-
 @pytest.fixture(scope="module")
-def unit_tests(
-    require_each: Callable[[str, str], str],
-) -> dict[str, Future[subprocess.CompletedProcess[str]]]:
-    """Run the files of unit tests with one version of promtool, on all processors, the longest ones first."""
+def unit_tests(require_each: Callable[[str, str], str]) -> Iterator[Results]:
+    """Run the unit tests with one version of promtool on all processors, the longest files first."""
     promtool = require_each("promtool", "prometheus")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        largest_first = sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
-        return {file.name: pool.submit(run_unit_tests, promtool, UNIT_TESTS[file]) for file in largest_first}
+        yield {
+            file.name: pool.submit(run_unit_tests, promtool, rules_for(UNIT_TESTS[file]), UNIT_TESTS[file])
+            for file in sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
+        }
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
-def test_the_unit_tests_pass(
-    file: str, unit_tests: dict[str, Future[subprocess.CompletedProcess[str]]]
-) -> None:
-    """Both versions of promtool run the file over its rules and are content."""
+def test_the_unit_tests_pass(file: str, unit_tests: Results) -> None:
+    """They pass with the oldest and the newest version of promtool."""
     done = unit_tests[file].result()
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
-def test_the_unit_tests_are_about_the_shipped_rules(file: str) -> None:
-    """Each file names both rule files, so that ``promtool test rules`` runs it as it is."""
+def test_unit_tests_load_the_shipped_rules_in_order(file: str) -> None:
+    """``promtool test rules`` runs each file as it is.
+
+    Groups that are not listed are evaluated in random order, and then tests pass by chance.
+    """
     directory = ALERTS_DIRECTORY / "tests"
-    named = [(directory / name).resolve() for name in UNIT_TESTS[directory / file]["rule_files"]]
-    assert named == [RECORDS_FILE, ALERTS_FILE]
+    document = UNIT_TESTS[directory / file]
+    assert [(directory / name).resolve() for name in document["rule_files"]] == [RECORDS_FILE, ALERTS_FILE]
+    assert document["group_eval_order"] == [group["name"] for group in GROUPS]
 
 
-def test_prometheus_takes_the_rules(require_each: Callable[[str, str], str]) -> None:
-    """Both files are valid, and neither version of promtool has a remark."""
+def test_prometheus_accepts_the_rules(require_each: Callable[[str, str], str]) -> None:
+    """Both files are valid and contain no duplicate rules, in either version of promtool."""
     promtool = require_each("promtool", "prometheus")
     done = run(promtool, "check", "rules", str(RECORDS_FILE), str(ALERTS_FILE))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,7 +82,7 @@ def test_prometheus_takes_the_rules(require_each: Callable[[str, str], str]) -> 
 
 @pytest.mark.parametrize("alert", ALERT_NAMES)
 def test_every_alert_has_unit_tests(alert: str) -> None:
-    """A file says when it fires, with all labels and annotations, and another line when it does not."""
+    """A case expects the alert with all annotations, and another one expects that it does not fire."""
     cases = [
         case
         for document in UNIT_TESTS.values()
@@ -107,26 +90,15 @@ def test_every_alert_has_unit_tests(alert: str) -> None:
         for case in (*test.get("alert_rule_test", []), *test.get("promql_expr_test", []))
         if case.get("alertname") == alert or f'alertname="{alert}"' in case.get("expr", "")
     ]
-    told = [one for case in cases for one in case.get("exp_alerts") or []]
-    assert any({"summary", "description", "runbook_url"} <= one["exp_annotations"].keys() for one in told)
+    expected = [one for case in cases for one in case.get("exp_alerts") or []]
+    assert any({"summary", "description", "runbook_url"} <= one["exp_annotations"].keys() for one in expected)
     silent = [case for case in cases if not (case.get("exp_alerts") or case.get("exp_samples"))]
     assert silent or alert == "SoftswitchWatchdog"
 
 
-@pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
-def test_unit_tests_evaluate_every_group_in_order(file: str) -> None:
-    """Groups that are not listed are evaluated in an order of chance, and then tests pass by chance."""
-    groups = [
-        group["name"]
-        for rules in (RECORDS_FILE, ALERTS_FILE)
-        for group in yaml.safe_load(rules.read_text())["groups"]
-    ]
-    assert UNIT_TESTS[ALERTS_DIRECTORY / "tests" / file]["group_eval_order"] == groups
-
-
 @pytest.mark.parametrize("rule", ALERTS, ids=name_of)
 def test_an_alert_has_its_labels_and_annotations(rule: Rule) -> None:
-    """Severity (or a threshold series that gives it), scope, and three annotations."""
+    """Severity (or a threshold series with that label), scope, and three annotations."""
     labels = rule["labels"]
     assert labels.keys() <= {"severity", "scope"}
     assert labels["scope"] in SCOPES
@@ -137,40 +109,37 @@ def test_an_alert_has_its_labels_and_annotations(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=name_of)
-def test_a_rule_names_nothing_that_is_not_there(rule: Rule) -> None:
-    """Every metric and label, also in the queries of annotations, is the catalogue's or a recorded one."""
-    for expression in expressions(rule):
+def test_a_rule_uses_only_existing_names(rule: Rule) -> None:
+    """Every metric and label, also in annotations, exists in the catalogue or is recorded."""
+    for expression in queries(rule):
         assert list(unknown_names(expression, KNOWN)) == []
 
 
-def test_a_renamed_metric_is_noticed() -> None:
-    """Whichever of the metrics in use loses its name: some rule is left with a name that is not there."""
-    used = {name for rule in RULES for text in expressions(rule) for name in mentioned(text).metrics}
+def test_a_renamed_metric_is_detected() -> None:
+    """If any metric in use is renamed, the check of names fails for some rule."""
+    used = {name for rule in RULES for text in queries(rule) for name in mentioned(text).metrics}
     ours = {metric.name for metric in METRICS if metric.kind is not Kind.HISTOGRAM} & used
     assert len(ours) > len(ALERT_NAMES)
     for gone in ours:
         left = {name: labels for name, labels in KNOWN.items() if name != gone}
-        assert any(list(unknown_names(text, left)) for rule in RULES for text in expressions(rule)), gone
+        assert any(list(unknown_names(text, left)) for rule in RULES for text in queries(rule)), gone
 
 
 @pytest.mark.parametrize("record", sorted(RECORDS))
 def test_every_record_is_used(record: str) -> None:
-    """No series is recorded for nothing."""
-    assert any(record in text for rule in RULES if name_of(rule) != record for text in expressions(rule))
+    """Another rule uses each recorded series."""
+    assert any(record in text for rule in RULES if name_of(rule) != record for text in queries(rule))
 
 
 def test_the_kubernetes_resource_is_up_to_date() -> None:
-    """``prometheusrule.yaml`` is what the script writes now, and holds the groups of both files."""
+    """``prometheusrule.yaml`` is the current output of the script, with the groups of both files."""
     generated = run(sys.executable, str(ALERTS_DIRECTORY / "kubernetes/generate.py"))
     assert generated.stdout == (ALERTS_DIRECTORY / "kubernetes/prometheusrule.yaml").read_text()
-    groups = [
-        group for file in (RECORDS_FILE, ALERTS_FILE) for group in yaml.safe_load(file.read_text())["groups"]
-    ]
-    assert yaml.safe_load(generated.stdout)["spec"] == {"groups": groups}
+    assert yaml.safe_load(generated.stdout)["spec"] == {"groups": list(GROUPS)}
 
 
-def test_runbooks_of_ones_own() -> None:
-    """The script lets every alert lead elsewhere."""
+def test_custom_runbooks() -> None:
+    """``--runbooks`` changes the link of every alert."""
     generated = run(
         sys.executable,
         str(ALERTS_DIRECTORY / "kubernetes/generate.py"),
