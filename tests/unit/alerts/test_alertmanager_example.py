@@ -1,4 +1,4 @@
-"""The example for Alertmanager: amtool takes it, and every alert goes to the receiver that it should."""
+"""The example for Alertmanager: amtool accepts it, and every alert reaches the right receiver."""
 
 import re
 import subprocess
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.rule_files import ALERT_NAMES, ALERTS
+
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "alerts/alertmanager.example.yaml"
-ALERTS = ROOT / "alerts/softswitch.alerts.yaml"
 
 ROUTES = [
     ("dead-mans-switch", "alertname=SoftswitchWatchdog severity=none scope=monitoring"),
@@ -33,7 +34,7 @@ ROUTES = [
     ("tickets", "alertname=SoftswitchRuleFailures severity=warning scope=monitoring"),
     ("on-call", "alertname=SoftswitchRuleFailures severity=critical scope=monitoring"),
     ("nobody", "alertname=SoftswitchDetailDropped severity=info scope=monitoring team=voice"),
-    # What nobody thought of is read by somebody.
+    # An unknown alert still reaches a receiver.
     ("tickets", "alertname=SomethingElse"),
 ]
 
@@ -44,22 +45,16 @@ def configuration() -> dict[str, Any]:
     return loaded
 
 
-def names() -> set[str]:
-    """Return the name of every alert that is shipped."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    return {rule["alert"] for group in groups for rule in group["rules"]}
-
-
 def matchers(text: str) -> Iterator[tuple[str, str]]:
-    """Return label and value of a matcher, one by one where it matches several."""
+    """Yield label and value of a matcher, once per value."""
     found = re.fullmatch(r'(\w+) =~? "([^"]*)"', text)
-    assert found, f"not a matcher that this test reads: {text}"
+    assert found, f"unexpected matcher: {text}"
     for value in found[2].split("|"):
         yield found[1], value
 
 
 def every_matcher() -> list[tuple[str, str]]:
-    """Return label and value of every matcher of the example."""
+    """Return label and value of every matcher in the example."""
 
     def within(route: dict[str, Any]) -> Iterator[str]:
         yield from route.get("matchers", [])
@@ -72,18 +67,18 @@ def every_matcher() -> list[tuple[str, str]]:
     return [pair for text in texts for pair in matchers(text)]
 
 
-def test_amtool_takes_it(require_program: Callable[[str, str], str]) -> None:
-    """The file as it is shipped is a valid configuration."""
+def test_amtool_accepts_the_example(require_program: Callable[[str, str], str]) -> None:
+    """The file is a valid configuration."""
     amtool = require_program("amtool", "prometheus-alertmanager")
     checked = subprocess.run([amtool, "check-config", EXAMPLE], capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize(("receiver", "labels"), ROUTES)
-def test_each_alert_goes_where_it_should(
+def test_each_alert_reaches_its_receiver(
     receiver: str, labels: str, require_program: Callable[[str, str], str]
 ) -> None:
-    """An alert with these labels is sent to this receiver and to no other."""
+    """An alert with these labels is sent to this receiver only."""
     amtool = require_program("amtool", "prometheus-alertmanager")
     command = [amtool, "config", "routes", "test", f"--config.file={EXAMPLE}"]
     routed = subprocess.run([*command, *labels.split()], capture_output=True, text=True, check=False)
@@ -91,22 +86,21 @@ def test_each_alert_goes_where_it_should(
 
 
 def test_every_receiver_is_tested() -> None:
-    """The table of routes above reaches every receiver, and names no other."""
+    """``ROUTES`` contains every receiver."""
     defined = {receiver["name"] for receiver in configuration()["receivers"]}
     assert {receiver for receiver, _ in ROUTES} == defined
 
 
-def test_it_names_what_is_shipped() -> None:
-    """Every alert and scope that a route or an inhibition names is one that the rules have."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    scopes = {rule["labels"]["scope"] for group in groups for rule in group["rules"]}
+def test_it_uses_existing_alerts_and_scopes() -> None:
+    """Every alert and scope in a route or inhibition exists in the rules."""
+    scopes = {rule["labels"]["scope"] for rule in ALERTS}
     named = every_matcher()
-    assert {value for label, value in named if label == "alertname"} <= names()
+    assert {value for label, value in named if label == "alertname"} <= set(ALERT_NAMES)
     assert {value for label, value in named if label == "scope"} <= scopes
 
 
 def test_license_tickets_wait_for_the_office() -> None:
-    """The route of license tickets, and no other, is active in office hours only."""
+    """Only the route of license tickets is limited to office hours."""
 
     def timed(route: dict[str, Any]) -> Iterator[str]:
         if "active_time_intervals" in route or "mute_time_intervals" in route:
@@ -117,8 +111,8 @@ def test_license_tickets_wait_for_the_office() -> None:
     assert list(timed(configuration()["route"])) == ["license-tickets"]
 
 
-def test_the_watchdog_comes_often_and_never_ends() -> None:
-    """It is repeated within the 10 minutes after which its receiver calls, and its end is not sent."""
+def test_the_watchdog_is_repeated_and_never_resolved() -> None:
+    """It is sent more often than every 10 minutes, after which its receiver pages; its end is not sent."""
     [route] = [r for r in configuration()["route"]["routes"] if r["receiver"] == "dead-mans-switch"]
     assert (route["group_interval"], route["repeat_interval"]) == ("1m", "2m")
     [receiver] = [r for r in configuration()["receivers"] if r["name"] == "dead-mans-switch"]

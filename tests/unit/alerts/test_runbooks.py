@@ -1,61 +1,41 @@
-"""Every alert has a page that says what to do, and nothing on these pages is there no longer."""
+"""Every alert has a runbook, and the runbooks use only existing metrics, labels, commands and flags."""
 
 import re
 import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
 from exporter.model import Reason
-from tests.documents import PAGES, ROOT, RUNBOOKS, expressions, shell_lines
+from tests.documents import PAGES, RUNBOOKS, expressions, shell_lines
 from tests.promql_names import known_series, mentioned, unknown_names
+from tests.rule_files import ALERT_NAMES, ALERTS, RECORD_LABELS
 
-ALERTS = ROOT / "alerts/softswitch.alerts.yaml"
-RULES = ROOT / "alerts/softswitch.rules.yaml"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Fix", "False alarm"]
 ENDPOINTS = {"/metrics", "/api/v1/status", "/-/healthy", "/-/ready", "/-/reload", "/"}
 PACKAGES = {"amtool": "prometheus-alertmanager", "promtool": "prometheus", "curl": "curl", "sed": "sed"}
 
 
-def shipped() -> dict[str, list[dict[str, Any]]]:
-    """Return the rules of every alert, by its name."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for group in yaml.safe_load(ALERTS.read_text())["groups"]:
-        for rule in group["rules"]:
-            found.setdefault(rule["alert"], []).append(rule)
-    return found
-
-
-ALERT_NAMES = sorted(shipped())
-
-
-def recorded() -> dict[str, frozenset[str]]:
-    """Return the recorded series with the labels that their level names: ``switch_tenant:…``."""
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    names = [rule["record"] for group in groups for rule in group["rules"]]
-    return {name: frozenset(name.split(":")[0].split("_")) for name in names}
-
-
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    """The pages are those of the alerts, and the index."""
+    """There is one page per alert, and the index."""
     assert {page.stem for page in RUNBOOKS.glob("*.md")} == {*ALERT_NAMES, "README"}
 
 
 @pytest.mark.parametrize("alert", ALERT_NAMES)
-def test_the_alert_leads_to_its_runbook(alert: str) -> None:
-    """``runbook_url`` of the rule ends with the path of the page."""
-    for rule in shipped()[alert]:
-        assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{alert}.md")
+def test_the_alert_links_to_its_runbook(alert: str) -> None:
+    """``runbook_url`` ends with the path of the page."""
+    links = [rule["annotations"]["runbook_url"] for rule in ALERTS if rule["alert"] == alert]
+    assert links
+    assert all(link.endswith(f"/docs/runbooks/{alert}.md") for link in links)
 
 
 @pytest.mark.parametrize("alert", ALERT_NAMES)
 def test_a_runbook_has_every_section(alert: str) -> None:
-    """Its title is the alert, and each section is there, in order, and has something in it."""
+    """Its title is the alert, and it has all sections in order, none of them empty."""
     title, *parts = re.split(r"^#+ ", (RUNBOOKS / f"{alert}.md").read_text(), flags=re.MULTILINE)[1:]
     assert title.splitlines()[0] == alert
     assert [part.splitlines()[0] for part in parts] == SECTIONS
@@ -63,55 +43,55 @@ def test_a_runbook_has_every_section(alert: str) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERT_NAMES)
-def test_a_runbook_tells_severity_and_scope(alert: str) -> None:
-    """They are those of the rules; what comes from a threshold series is warning or critical."""
-    severities: set[str] = set()
-    for rule in shipped()[alert]:
-        severities |= (
-            {rule["labels"]["severity"]} if "severity" in rule["labels"] else {"warning", "critical"}
-        )
-    scopes = {rule["labels"]["scope"] for rule in shipped()[alert]}
-    told = " or ".join(sorted(severities, reverse=True))
-    line = f"Severity: {told}. Scope: {' or '.join(sorted(scopes))}."
+def test_a_runbook_states_severity_and_scope(alert: str) -> None:
+    """They match the rules; a rule with a threshold series has both severities."""
+    rules = [rule["labels"] for rule in ALERTS if rule["alert"] == alert]
+    severities = {
+        severity
+        for labels in rules
+        for severity in ([labels["severity"]] if "severity" in labels else ["warning", "critical"])
+    }
+    scopes = {labels["scope"] for labels in rules}
+    line = f"Severity: {' or '.join(sorted(severities, reverse=True))}. Scope: {' or '.join(sorted(scopes))}."
     assert (RUNBOOKS / f"{alert}.md").read_text().splitlines()[2] == line
 
 
 def test_the_index_lists_every_runbook_once() -> None:
-    """The table of the index has one line for each alert, with its severity."""
+    """The table has one row per alert, with its severity."""
     lines = re.findall(
         r"^\| \[(\w+)\]\(\1\.md\) \| ([\w ]+) \| ", (RUNBOOKS / "README.md").read_text(), re.MULTILINE
     )
-    told = {}
-    for alert in ALERT_NAMES:
-        line = (RUNBOOKS / f"{alert}.md").read_text().splitlines()[2]
-        told[alert] = re.findall(r"Severity: (.*?)\.", line)[0]
-    assert sorted(lines) == sorted(told.items())
+    stated = {
+        alert: re.findall(r"^Severity: (.*?)\.", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE)[0]
+        for alert in ALERT_NAMES
+    }
+    assert sorted(lines) == sorted(stated.items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_metric_that_a_page_names_exists(page: Path) -> None:
-    """No page tells of a metric or of a recorded series that is not there."""
-    known = {*known_series(), *recorded()}
+def test_every_metric_on_a_page_exists(page: Path) -> None:
+    """Metrics and recorded series on a page exist."""
+    known = {*known_series(), *RECORD_LABELS}
     named = re.findall(r"(?<![\w./-])(?:\w+:)?softswitch_[a-z_]+(?::\w+)?", page.read_text())
     assert set(named) <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_label_that_a_page_names_exists(page: Path) -> None:
-    """What the running text calls a label is one of some metric or alert."""
+def test_every_label_on_a_page_exists(page: Path) -> None:
+    """What the prose calls a label exists in some metric or alert."""
     known = frozenset().union(*known_series().values(), {"severity", "scope", "alertname"})
     text = re.sub(r"\s+", " ", page.read_text())
     assert set(re.findall(r"\blabel `(\w+)`", text)) <= known
 
 
 @pytest.mark.parametrize(("page", "expression"), expressions())
-def test_every_name_of_an_expression_exists(page: str, expression: str) -> None:
-    """Metrics and labels of a PromQL block are the catalogue's, and values of fixed sets are in the set."""
-    assert list(unknown_names(expression, known_series() | recorded())) == []
+def test_every_name_in_an_expression_exists(page: str, expression: str) -> None:
+    """Metrics, labels and label values of a PromQL block exist."""
+    assert list(unknown_names(expression, known_series() | RECORD_LABELS)) == []
 
 
 @pytest.mark.parametrize(
-    ("expression", "complaint"),
+    ("expression", "problem"),
     [
         ("softswitch_gone == 0", "no metric softswitch_gone"),
         ('softswitch_up{swich="a"}', "no label swich on softswitch_up"),
@@ -120,13 +100,13 @@ def test_every_name_of_an_expression_exists(page: str, expression: str) -> None:
         ("rate(softswitch_request_duration_seconds[5m])", "no metric softswitch_request_duration_seconds"),
     ],
 )
-def test_what_is_not_there_is_found(expression: str, complaint: str) -> None:
-    """The check of names finds a renamed metric, a renamed label and a value that does not exist."""
-    assert list(unknown_names(expression, known_series())) == [complaint]
+def test_unknown_names_are_found(expression: str, problem: str) -> None:
+    """The check finds unknown metrics, labels and label values."""
+    assert list(unknown_names(expression, known_series())) == [problem]
 
 
-def test_expressions_are_read_as_prometheus_reads_them() -> None:
-    """Functions, durations, groupings and the text of strings are no metrics."""
+def test_names_are_parsed_from_expressions() -> None:
+    """Functions, durations, groupings and strings are not metrics."""
     found = mentioned(
         'topk(3, sum by (a, b) (rate(x_total{c="d e"}[5m:1m] offset 1w)) > bool 1e3) or on () up'
     )
@@ -135,10 +115,10 @@ def test_expressions_are_read_as_prometheus_reads_them() -> None:
     assert found.groupings == {"a", "b"}
 
 
-def test_prometheus_takes_every_expression(
+def test_prometheus_parses_every_expression(
     tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
-    """Each PromQL block parses."""
+    """Promtool accepts each PromQL block."""
     assert expressions()
     rules = [{"record": f"r{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
     file = tmp_path / "expressions.yaml"
@@ -151,15 +131,15 @@ def test_prometheus_takes_every_expression(
 
 
 @pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Softswitch*.md")), ids=lambda page: page.stem)
-def test_every_runbook_has_something_to_check_with(page: Path) -> None:
-    """Each has an expression or a command that can be copied."""
+def test_every_runbook_has_an_expression_and_a_command(page: Path) -> None:
+    """Both can be copied and pasted."""
     assert page.name in {name for name, _ in expressions()}
     assert page.name in {name for name, _ in shell_lines()}
 
 
 @pytest.mark.parametrize("line", sorted({line for _, line in shell_lines()}))
-def test_every_command_exists(line: str, require_program: Callable[[str, str], str]) -> None:
-    """The exporter takes its commands; other programs have the flags, and what they ask for is served."""
+def test_every_command_is_valid(line: str, require_program: Callable[[str, str], str]) -> None:
+    """The exporter accepts its commands; other programs know the flags, and URLs of the exporter exist."""
     program, *words = shlex.split(line, comments=True)
     if program == "softswitch-exporter":
         parser().parse_args(words)
@@ -171,16 +151,16 @@ def test_every_command_exists(line: str, require_program: Callable[[str, str], s
 
 
 def known_flags(program: str, words: list[str]) -> set[str]:
-    """Return the flags that a program has by its help, of the subcommand that the words name."""
+    """Return the flags in the help of a program or of the subcommand in ``words``."""
     name = Path(program).name
     before_flags = words[: next((i for i, word in enumerate(words) if word.startswith("-")), len(words))]
     subcommands = [word for word in before_flags if re.fullmatch(r"[a-z]+", word)]
-    asked = [program, "--help", "all"] if name == "curl" else [program, *subcommands, "--help"]
-    helped = subprocess.run(asked, capture_output=True, text=True, check=False)
+    command = [program, "--help", "all"] if name == "curl" else [program, *subcommands, "--help"]
+    helped = subprocess.run(command, capture_output=True, text=True, check=False)
     return set(re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", helped.stdout + helped.stderr))
 
 
-def test_every_reason_has_a_line() -> None:
-    """The table of reasons says of each why it comes and what to do."""
+def test_every_reason_has_a_row() -> None:
+    """The table of reasons lists every reason in the order of the enum."""
     page = (RUNBOOKS / "SoftswitchRequestsFailing.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [reason.value for reason in Reason]

@@ -1,4 +1,4 @@
-"""vmalert loads the rules, and alerts fire as they do in Prometheus; docs/alerting.md has the differences."""
+"""vmalert loads the rules and fires the same alerts as Prometheus; docs/alerting.md lists the differences."""
 
 import json
 import subprocess
@@ -13,15 +13,15 @@ ALIKE = [
     f"Softswitch{name}.test.yaml"
     for name in ("ApiDown", "BalanceLow", "NodeChannelsNearLimit", "NodeMissing", "WatchedExtensionDown")
 ]
-"""Files whose every case holds for vmalert as well, and that are quick.
+"""Fast files whose cases all apply to vmalert.
 
-Others expect labels without ``alertgroup``, that ``increase`` extrapolates, or that a record which depends on
-another one is up to date: vmalert sees that an evaluation later.
+The others expect labels without ``alertgroup``, an extrapolating ``increase``, or current values of a record
+that depends on another record: vmalert evaluates it one interval later.
 """
 
 
-def test_vmalert_takes_the_rules(require_newest: Callable[[str, str], str]) -> None:
-    """Both files are valid for it."""
+def test_vmalert_accepts_the_rules(require_newest: Callable[[str, str], str]) -> None:
+    """Both rule files are valid."""
     vmalert = require_newest("vmalert", "victoria-metrics")
     files = [f"-rule={file}" for file in (RECORDS_FILE, ALERTS_FILE)]
     done = subprocess.run([vmalert, "-dryRun", *files], capture_output=True, text=True, check=False)
@@ -30,7 +30,7 @@ def test_vmalert_takes_the_rules(require_newest: Callable[[str, str], str]) -> N
 
 @pytest.mark.parametrize("file", ALIKE)
 def test_unit_tests_pass(file: str, tmp_path: Path, require_newest: Callable[[str, str], str]) -> None:
-    """vmalert-tool runs the unit tests of the rules, under its name for the tests of expressions."""
+    """vmalert-tool passes the unit tests; it calls ``promql_expr_test`` ``metricsql_expr_test``."""
     tool = require_newest("vmalert-tool", "victoria-metrics")
     document = UNIT_TESTS[ALERTS_DIRECTORY / "tests" / file]
     tests = [{**test, "metricsql_expr_test": test.get("promql_expr_test", [])} for test in document["tests"]]
