@@ -1,4 +1,4 @@
-"""Reads the dashboards of ``grafana/dashboards/`` as they are shipped."""
+"""Reads the dashboards in ``grafana/dashboards/``."""
 
 import json
 import re
@@ -13,18 +13,18 @@ DIRECTORY = Path(__file__).parents[1] / "grafana/dashboards"
 DASHBOARDS: dict[str, Dashboard] = {
     file.stem: json.loads(file.read_text("utf-8")) for file in sorted(DIRECTORY.glob("*.json"))
 }
-"""By name of the file, which is their uid."""
+"""By uid, which is also the name of the file."""
 
 
 class Asked(NamedTuple):
-    """A query of a dashboard, and where it stands."""
+    """A query of a dashboard and its location."""
 
     place: str
     expression: str
 
 
 def panels(dashboard: Dashboard) -> list[Panel]:
-    """Return the panels that show something: not the headings."""
+    """Return all panels except rows."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
@@ -34,7 +34,7 @@ def variables(dashboard: Dashboard) -> dict[str, dict[str, Any]]:
 
 
 def queries(dashboard: Dashboard) -> Iterator[Asked]:
-    """Yield every PromQL query: of panels, annotations and variables."""
+    """Yield every PromQL query of panels, annotations and variables."""
     for panel in panels(dashboard):
         for target in panel.get("targets") or []:
             yield Asked(f"{panel['title']}, {target.get('refId')}", target.get("expr", ""))

@@ -1,8 +1,8 @@
-"""What is wrong with a dashboard, as far as can be seen without a Grafana and without a Prometheus.
+"""Checks a dashboard without Grafana and Prometheus.
 
 The rules of Grafana's dashboard-linter (templated data source, job and instance; panels with data source,
 title, description, unit and queries; ``$__rate_interval``; counters aggregated after ``rate``; not editable),
-and ours: ids, places, variables, links, words, and that a pair of exporters doubles nothing.
+and ours: ids, positions, variables, links, texts, and that two exporters are not counted twice.
 """
 
 import json
@@ -20,7 +20,7 @@ from exporter.metrics.catalogue import METRICS, Kind
 from grafana.preview.panels import KINDS
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
 from tests.promql_names import LABEL_VALUES, TARGET, known_series, unknown_names
-from tests.rule_files import RECORDS
+from tests.rule_files import RECORD_LABELS
 from tests.rule_ranges import fragile
 
 register_default_plugins()
@@ -31,13 +31,13 @@ _UNITS = {unit for name, unit in vars(units).items() if isinstance(unit, str) an
 _BUILT_IN = {"__rate_interval", "__url_time_range", "__data", "__all"}
 _VARIABLE = re.compile(r"\$(?:\{(\w+)[^}]*\}|(\w+))")
 _WORDS_OF_ANNOTATIONS = {"titleFormat", "textFormat", "step"}
-"""Keys that Grafana's Prometheus reads and the SDK does not know."""
+"""Keys that Grafana's Prometheus data source reads and the SDK does not know."""
 
 _OVERRIDABLE = {
     *("unit", "decimals", "mappings", "thresholds", "links", "color"),
     *("custom.cellOptions", "custom.lineStyle", "custom.fillOpacity"),
 }
-"""What our overrides set. Grafana's types take any text there."""
+"""The properties that our overrides set. Grafana's types accept any text."""
 
 _GAUGES = {metric.name for metric in METRICS if metric.kind is Kind.GAUGE}
 _COUNTERS = {metric.name for metric in METRICS if metric.kind is Kind.COUNTER} | {
@@ -47,34 +47,33 @@ _COUNTERS = {metric.name for metric in METRICS if metric.kind is Kind.COUNTER} |
     for suffix in ("_bucket", "_count", "_sum")
 }
 _OF_A_SCRAPE = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
-_RECORDED = {name: frozenset(name.partition(":")[0].split("_")) for name in RECORDS}
 _SERIES = (
     known_series()
-    | _RECORDED
+    | RECORD_LABELS
     | dict.fromkeys(_OF_A_SCRAPE, TARGET)
     | {"ALERTS_FOR_STATE": known_series()["ALERTS"]}
 )
 
-NO_INSTANCE = "figures of a pair are joined here; to choose one exporter would hide what the other knows"
+NO_INSTANCE = "merges the values of two exporters; to select one would hide the values of the other"
 EXEMPT = {
     ("instance", "softswitch-overview"): NO_INSTANCE,
     ("instance", "softswitch-tenant"): NO_INSTANCE,
     ("instance", "softswitch-nodes"): NO_INSTANCE,
 }
-"""(rule of dashboard-linter, uid) with the reason why we break it.
+"""(rule of dashboard-linter, uid) with the reason for the exemption.
 
-That each query chooses a job is held for what is scraped: what the rules record has no job, nor have alerts.
-That it chooses an instance is held where there is such a variable.
+Only scraped series must select a job: recorded series and alerts have none. They must select an instance if
+there is such a variable.
 """
 
 
 def problems(dashboard: Dashboard) -> list[str]:
-    """Return everything that is wrong, each with its place."""
+    """Return all problems, each with its location."""
     return [problem for rule in _RULES for problem in rule(dashboard)]
 
 
 def _keys(dashboard: Dashboard) -> Iterator[str]:
-    """Compare with what Grafana's types read and write again: a misspelt or misplaced key is gone."""
+    """Compare with a round trip through Grafana's types, which drop misspelled or misplaced keys."""
     plain = json.loads(json.dumps(dashboard))
     for annotation in plain["annotations"]["list"]:
         for key in _WORDS_OF_ANNOTATIONS:
@@ -140,11 +139,11 @@ def _variables(dashboard: Dashboard) -> Iterator[str]:
 
 def _variable(variable: dict[str, Any]) -> Iterator[str]:
     if variable.get("datasource") != _SOURCE:
-        yield "its data source is not the chosen one"
+        yield "its data source is not the selected one"
     if variable.get("refresh") != models.VariableRefresh.ON_TIME_RANGE_CHANGED:
-        yield "not brought up to date with the time range"
+        yield "not refreshed with the time range"
     if variable["multi"] and (variable.get("includeAll"), variable.get("allValue")) != (True, ".+"):
-        yield "several values can be chosen, but not all"
+        yield "several values can be selected, but not all"
     if not variable.get("label"):
         yield "no label"
 
@@ -162,7 +161,7 @@ def _places(dashboard: Dashboard) -> Iterator[str]:
             or place["h"] < 1
             or place["x"] + place["w"] > _COLUMNS
         ):
-            yield f"{panel['title']}: outside of the grid, {place}"
+            yield f"{panel['title']}: outside the grid, {place}"
     for one, other in combinations(dashboard["panels"], 2):
         if _overlap(one["gridPos"], other["gridPos"]):
             yield f"{one['title']} overlaps {other['title']}"
@@ -185,9 +184,9 @@ def _panels(dashboard: Dashboard) -> Iterator[str]:
             if not value:
                 yield f"{title}: no {key}"
         if not defaults.get("noValue"):
-            yield f"{title}: no words for the case of no data (noValue)"
+            yield f"{title}: no text for no data (noValue)"
         if panel.get("datasource") != _SOURCE:
-            yield f"{title}: its data source is not the chosen one"
+            yield f"{title}: its data source is not the selected one"
         yield from (f"{title}: {problem}" for problem in _targets(panel))
         yield from (f"{title}: {problem}" for problem in _looks(panel))
 
@@ -195,17 +194,17 @@ def _panels(dashboard: Dashboard) -> Iterator[str]:
 def _targets(panel: Panel) -> Iterator[str]:
     targets = panel.get("targets") or []
     if not targets:
-        yield "asks nothing"
+        yield "no query"
     if len({target["refId"] for target in targets}) < len(targets):
-        yield "two queries with one letter"
+        yield "two queries with the same letter"
     for target in targets:
         if target.get("datasource") != _SOURCE:
-            yield f"the data source of {target['refId']} is not the chosen one"
+            yield f"the data source of {target['refId']} is not the selected one"
         over_time = panel["type"] in {"timeseries", "state-timeline"}
         if bool(target.get("range")) is not over_time or bool(target.get("instant")) is over_time:
-            yield f"{target['refId']} asks for a moment, or not, against the kind of the panel"
+            yield f"{target['refId']} is instant or a range query, contrary to the panel type"
         if (target.get("format") == "table") is not (panel["type"] == "table"):
-            yield f"{target['refId']} has a format against the kind of the panel"
+            yield f"{target['refId']} has the wrong format for the panel type"
         if panel["type"] != "table" and not target.get("legendFormat"):
             yield f"{target['refId']} has no legend"
 
@@ -225,10 +224,10 @@ def _looks(panel: Panel) -> Iterator[str]:
             yield f"unknown unit {unit}"
         for mapping in setting.get("mappings") or []:
             if not all(word.get("text") for word in mapping["options"].values()):
-                yield "a state is told by colour alone"
+                yield "a state is shown by color alone"
     if panel["type"] == "table":
         unknown = {key["displayName"] for key in panel["options"].get("sortBy") or []} - _columns(panel)
-        yield from (f"sorted by a column that is not there: {name}" for name in sorted(unknown))
+        yield from (f"sorted by an unknown column: {name}" for name in sorted(unknown))
 
 
 def _columns(panel: Panel) -> set[str]:
@@ -240,7 +239,7 @@ def _columns(panel: Panel) -> set[str]:
 
 
 def _names(panel: Panel) -> set[str]:
-    """Return what the series of a panel may be called, as far as that can be told from the legends."""
+    """Return the possible names of a panel's series, from its legends."""
     legends = {target.get("legendFormat", "") for target in panel["targets"]}
     told = (LABEL_VALUES.get(legend.removeprefix("{{").removesuffix("}}"), {legend}) for legend in legends)
     return set().union(*told)
@@ -253,7 +252,7 @@ def _queries(dashboard: Dashboard) -> Iterator[str]:
         yield from (f"{place}: {problem}" for problem in fragile(expression))
         for window in re.findall(r"\b(?:rate|irate|increase)\([^\[]*\[([^\]]+)\]", expression):
             if window != "$__rate_interval":
-                yield f"{place}: a rate over {window}, not over $__rate_interval"
+                yield f"{place}: a rate over {window}, expected $__rate_interval"
         if not place.startswith("variable"):
             by_instance = "instance" in variables(dashboard)
             yield from (f"{place}: {problem}" for problem in _selectors(expression, by_instance=by_instance))
@@ -264,17 +263,17 @@ def _selectors(expression: str, *, by_instance: bool) -> Iterator[str]:
         name, matchers, before = found[1], found[2], expression[: found.start()]
         ours = name in _GAUGES | _COUNTERS | _OF_A_SCRAPE and ":" not in before[-1:]
         if ours and 'job=~"$job"' not in matchers:
-            yield f"{name} of any job"
+            yield f"{name} does not select the job"
         if ours and by_instance and 'instance=~"$instance"' not in matchers:
-            yield f"{name} of any instance"
+            yield f"{name} does not select the instance"
         if (
             ours
             and name not in _COUNTERS
             and not re.search(r"\b(max|min) (by|without) \([^)]*\) \($", before)
         ):
-            yield f"{name} is doubled by a pair of exporters: no max or min around it"
+            yield f"{name} counts two exporters twice: expected max or min around it"
         if name in _COUNTERS and not re.search(r"\b(max|sum) by \([^)]*\) \(rate\($", before):
-            yield f"{name} is a counter: no rate around it that is aggregated"
+            yield f"{name} is a counter: expected an aggregated rate around it"
 
 
 def _links(dashboard: Dashboard) -> Iterator[str]:
@@ -289,23 +288,23 @@ def _links(dashboard: Dashboard) -> Iterator[str]:
 
 def _link(url: str, columns: set[str]) -> Iterator[str]:
     for name in set(re.findall(r"\$\{__data\.fields\.(\w+)", url)) - columns:
-        yield f"a link with {name}, which is no column"
+        yield f"a link with the unknown column {name}"
     inside = re.match(r"/d/([\w-]+)\?", url)
     if inside is None:
         if not url.startswith(
             "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks/"
         ):
-            yield f"a link to elsewhere: {url}"
+            yield f"a link to an unknown place: {url}"
         return
     target = DASHBOARDS.get(inside[1])
     if target is None:
         yield f"a link to an unknown dashboard: {inside[1]}"
         return
     for name in set(re.findall(r"[?&]var-(\w+)=", url)) - variables(target).keys():
-        yield f"a link that sets an unknown variable of {inside[1]}: {name}"
+        yield f"a link sets an unknown variable of {inside[1]}: {name}"
     for kept in ("${datasource:queryparam}", "${job:queryparam}", "${__url_time_range}"):
         if kept not in url:
-            yield f"a link that does not keep {kept}"
+            yield f"a link does not keep {kept}"
 
 
 _RULES: tuple[Callable[[Dashboard], Iterator[str]], ...] = (

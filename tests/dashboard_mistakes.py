@@ -1,4 +1,4 @@
-"""Mistakes that can be made in a dashboard, each of which a check must find."""
+"""Errors in dashboards that the checks must find."""
 
 import copy
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variable
 
 
 class Mistake(NamedTuple):
-    """What is done to the overview, or another dashboard, and a part of what is to be said about it."""
+    """A change of a dashboard, by default the overview, and a part of the expected message."""
 
     make: Callable[[Dashboard], object]
     finding: str
@@ -16,7 +16,7 @@ class Mistake(NamedTuple):
 
 
 def made(mistake: Mistake) -> Dashboard:
-    """Return a dashboard with the mistake."""
+    """Return a dashboard with the error."""
     dashboard = copy.deepcopy(DASHBOARDS[mistake.uid])
     mistake.make(dashboard)
     return dashboard
@@ -28,7 +28,7 @@ def _panel(dashboard: Dashboard, title: str) -> Panel:
 
 
 def _place(dashboard: Dashboard, title: str, path: tuple[str | int, ...]) -> Any:
-    """Return what is at a place in a panel."""
+    """Return the value at a path in a panel."""
     place: Any = _panel(dashboard, title)
     for key in path:
         place = place[key]
@@ -36,7 +36,7 @@ def _place(dashboard: Dashboard, title: str, path: tuple[str | int, ...]) -> Any
 
 
 def _set(title: str, *path: str | int, to: Any) -> Callable[[Dashboard], None]:
-    """Return a mistake: something else at a place in a panel."""
+    """Replace the value at a path in a panel."""
 
     def change(dashboard: Dashboard) -> None:
         _place(dashboard, title, path[:-1])[path[-1]] = to
@@ -45,7 +45,7 @@ def _set(title: str, *path: str | int, to: Any) -> Callable[[Dashboard], None]:
 
 
 def _misspell(title: str, *path: str | int, to: str) -> Callable[[Dashboard], None]:
-    """Return a mistake: another name for a key."""
+    """Rename a key in a panel."""
 
     def change(dashboard: Dashboard) -> None:
         place = _place(dashboard, title, path[:-1])
@@ -55,7 +55,7 @@ def _misspell(title: str, *path: str | int, to: str) -> Callable[[Dashboard], No
 
 
 def _ask(title: str, old: str, new: str) -> Callable[[Dashboard], None]:
-    """Return a mistake: other words in the queries of a panel."""
+    """Replace text in the queries of a panel."""
 
     def change(dashboard: Dashboard) -> None:
         for target in _panel(dashboard, title)["targets"]:
@@ -78,7 +78,7 @@ def _without(name: str) -> Callable[[Dashboard], None]:
 
 
 def _property(title: str, name: str, **changed: Any) -> Callable[[Dashboard], None]:
-    """Return a mistake: another value in the first override that has such a property."""
+    """Change the first override with this property."""
 
     def change(dashboard: Dashboard) -> None:
         for override in _panel(dashboard, title)["fieldConfig"]["overrides"]:
@@ -96,18 +96,18 @@ _WORDLESS = [{"type": "value", "options": {"0": {"text": "", "color": "red"}}}]
 
 MISTAKES = {
     "unknown kind of panel": Mistake(_set("Calls", "type", to="timeserie"), "unknown kind"),
-    "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "against the kind"),
-    "misspelt key of a panel": Mistake(_misspell("Calls", "description", to="desription"), "desription"),
-    "misspelt key of a query": Mistake(
+    "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "contrary to the panel type"),
+    "misspelled key of a panel": Mistake(_misspell("Calls", "description", to="desription"), "desription"),
+    "misspelled key of a query": Mistake(
         _misspell("Calls", "targets", 0, "legendFormat", to="legend"), "legend"
     ),
-    "misspelt key of a field": Mistake(
+    "misspelled key of a field": Mistake(
         _misspell("Calls", "fieldConfig", "defaults", "noValue", to="novalue"), "novalue"
     ),
-    "misspelt key of lines": Mistake(
+    "misspelled key of lines": Mistake(
         _misspell("Calls", "fieldConfig", "defaults", "custom", "lineWidth", to="linewidth"), "linewidth"
     ),
-    "misspelt override": Mistake(
+    "misspelled override": Mistake(
         _property("Calls", "custom.lineStyle", id="custom.linestyle"), "unknown override"
     ),
     "override of no column": Mistake(
@@ -123,7 +123,7 @@ MISTAKES = {
         _set("Switches", "options", "sortBy", 0, "displayName", to="up"), "sorted by"
     ),
     "overlap": Mistake(_set("Calls", "gridPos", "x", to=1), "overlaps"),
-    "out of the grid": Mistake(_set("Phones registered", "gridPos", "w", to=9), "outside of the grid"),
+    "out of the grid": Mistake(_set("Phones registered", "gridPos", "w", to=9), "outside the grid"),
     "one id twice": Mistake(_set("Calls", "id", to=1), "ids"),
     "no title": Mistake(_set("Calls", "title", to=""), "no title"),
     "no description": Mistake(_set("Calls", "description", to=""), "no description"),
@@ -134,13 +134,11 @@ MISTAKES = {
     "fixed data source of a query": Mistake(
         _set("Calls", "targets", 0, "datasource", "uid", to="prometheus"), "data source"
     ),
-    "no query": Mistake(_set("Calls", "targets", to=[]), "asks nothing"),
-    "one letter twice": Mistake(_set("Calls", "targets", 1, "refId", to="A"), "two queries with one letter"),
+    "no query": Mistake(_set("Calls", "targets", to=[]), "no query"),
+    "one letter twice": Mistake(_set("Calls", "targets", 1, "refId", to="A"), "two queries with the same"),
     "no legend": Mistake(_set("Calls", "targets", 0, "legendFormat", to=""), "no legend"),
-    "a table asks over time": Mistake(
-        _set("Switches", "targets", 0, "instant", to=False), "asks for a moment"
-    ),
-    "colour alone": Mistake(_property("Switches", "mappings", value=_WORDLESS), "colour alone"),
+    "a table asks over time": Mistake(_set("Switches", "targets", 0, "instant", to=False), "is instant or"),
+    "colour alone": Mistake(_property("Switches", "mappings", value=_WORDLESS), "color alone"),
     "editable": Mistake(lambda dashboard: dashboard.update(editable=True), "editable"),
     "another uid": Mistake(lambda dashboard: dashboard.update(uid="overview"), "unknown uid"),
     "another refresh": Mistake(lambda dashboard: dashboard.update(refresh="5s"), "refresh"),
@@ -174,12 +172,12 @@ MISTAKES = {
         "no state offline",
         _TENANT,
     ),
-    "any job": Mistake(_ask("Calls", 'job=~"$job",', ""), "of any job"),
-    "any instance": Mistake(_ask("Series", 'instance=~"$instance",', ""), "of any instance", _EXPORTER),
-    "doubled by a pair": Mistake(_ask("Calls", "max by", "sum by"), "doubled by a pair"),
-    "not joined": Mistake(_ask("Calls", "max by (switch) ", ""), "doubled by a pair"),
+    "any job": Mistake(_ask("Calls", 'job=~"$job",', ""), "not select the job"),
+    "any instance": Mistake(_ask("Series", 'instance=~"$instance",', ""), "the instance", _EXPORTER),
+    "doubled by a pair": Mistake(_ask("Calls", "max by", "sum by"), "counts two exporters twice"),
+    "not joined": Mistake(_ask("Calls", "max by (switch) ", ""), "counts two exporters twice"),
     "rate over a fixed time": Mistake(
-        _ask("Failures by reason", "$__rate_interval", "1m"), "not over $__rate_interval", _EXPORTER
+        _ask("Failures by reason", "$__rate_interval", "1m"), "expected $__rate_interval", _EXPORTER
     ),
     "range on the boundary of samples": Mistake(
         _ask("Registrations lost", "[1h1s]", "[1h]"), "not a second longer"
@@ -222,10 +220,10 @@ MISTAKES = {
             "links",
             value=[{"title": "x", "url": "/d/softswitch-tenant?var-tenant=${__data.fields.code}"}],
         ),
-        "is no column",
+        "with the unknown column",
     ),
 }
-"""By what is wrong. What Prometheus alone can tell is below."""
+"""By the error. Those that only Prometheus can detect are below."""
 
 INVALID = Mistake(_ask("Calls", "max by (switch)", "max by switch"), "")
 NO_DATA = Mistake(_ask("Calls", 'switch=~"$switch"', 'switch="nowhere"'), "")

@@ -1,4 +1,4 @@
-"""Finds which metrics and labels a PromQL expression names, and holds them against the catalogue."""
+"""Finds the metrics and labels in a PromQL expression that do not exist in the catalogue."""
 
 import re
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ _WORDS = frozenset(
 )
 
 TARGET = frozenset({"job", "instance"})
-"""Labels that Prometheus adds to everything it scrapes."""
+"""Labels that Prometheus adds to every scraped series."""
 
 CONFIGURED = frozenset({"team"})
-"""Labels that the examples configure for tenants."""
+"""Tenant labels in the example configurations."""
 
 _ALERT = frozenset(
     {"alertname", "alertstate", "severity", "scope", "switch", "node", "tenant", "extension", "query"}
@@ -37,7 +37,7 @@ OF_PROMETHEUS = {
     "prometheus_notifications_alertmanagers_discovered": TARGET,
     "prometheus_notifications_errors_total": TARGET | {"alertmanager"},
 }
-"""Series that are not the exporter's, with their labels."""
+"""Other series than the exporter's, with their labels."""
 
 LABEL_VALUES = {
     "query": {query.value for query in Query},
@@ -46,12 +46,12 @@ LABEL_VALUES = {
     "state": {"registered", "unregistered", "unknown"},
     "severity": {"critical", "warning"},
 }
-"""What the labels can be of which only some values are possible."""
+"""Labels with a fixed set of values."""
 
 
 @dataclass(frozen=True)
 class Mentioned:
-    """What an expression names: metrics; (metric, label, value) of selectors; labels of groupings."""
+    """Metrics, (metric, label, value) of selectors, and labels of groupings in an expression."""
 
     metrics: frozenset[str]
     matchers: frozenset[tuple[str, str, str]]
@@ -59,7 +59,7 @@ class Mentioned:
 
 
 def mentioned(expression: str) -> Mentioned:
-    """Read an expression. What Prometheus would not take is not found out here."""
+    """Parse an expression, without checking its syntax."""
     matchers = {
         (metric, label, value[1:-1])
         for metric, body in _SELECTOR.findall(expression)
@@ -73,7 +73,7 @@ def mentioned(expression: str) -> Mentioned:
 
 
 def known_series() -> dict[str, frozenset[str]]:
-    """Return every series name there is, with its labels."""
+    """Return every existing series name with its labels."""
     series = dict(OF_PROMETHEUS)
     for metric in catalogue.METRICS:
         labels = frozenset(metric.labels) | TARGET
@@ -88,7 +88,7 @@ def known_series() -> dict[str, frozenset[str]]:
 
 
 def unknown_names(expression: str, series: dict[str, frozenset[str]]) -> Iterator[str]:
-    """Say what an expression names that is not there: metrics, labels, and values of fixed sets."""
+    """Yield a message for each metric, label and label value that does not exist."""
     found = mentioned(expression)
     for metric in sorted(found.metrics - series.keys()):
         yield f"no metric {metric}"

@@ -38,9 +38,7 @@ def _groups(text: str) -> str:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description="Convert the rule files to a PrometheusRule.")
-    parser.add_argument(
-        "--runbooks", default=_RUNBOOKS, help="URL of the runbooks (default: %(default)s)"
-    )
+    parser.add_argument("--runbooks", default=_RUNBOOKS, help="URL of the runbooks (default: %(default)s)")
     runbooks: str = parser.parse_args().runbooks
     sys.stdout.write(prometheus_rule(Path(__file__).resolve().parents[1], runbooks.rstrip("/")))
 

@@ -1,4 +1,4 @@
-"""What the demonstration with compose mounts is valid; tests/e2e/test_image.py shows that it starts."""
+"""The files of the compose demo are valid; tests/e2e/test_image.py starts it."""
 
 import re
 import shutil
@@ -16,8 +16,8 @@ DEPLOY = ROOT / "deploy"
 SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 
 
-def test_every_mounted_file_is_there() -> None:
-    """Docker would make an empty directory in the place of a file that is missing."""
+def test_every_mounted_file_exists() -> None:
+    """Docker would create an empty directory in place of a missing file."""
     mounted = [entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])]
     paths = [source for source in mounted if source.startswith(".")]
     assert paths
@@ -25,7 +25,7 @@ def test_every_mounted_file_is_there() -> None:
 
 
 def test_every_image_is_pinned() -> None:
-    """What is not built here has a full version."""
+    """Images that are not built here have a full version."""
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
     assert images
     assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
@@ -34,22 +34,22 @@ def test_every_image_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("service", "program"), [("prometheus", "prometheus"), ("alertmanager", "prometheus-alertmanager")]
 )
-def test_what_is_pinned_was_tested(
+def test_pinned_versions_are_tested(
     service: str, program: str, require_newest: Callable[[str, str], str]
 ) -> None:
-    """Prometheus and Alertmanager are of the minor version with which the end-to-end tests run."""
+    """The end-to-end tests use the same minor versions of Prometheus and Alertmanager."""
     done = subprocess.run(
         [require_newest(program, program), "--version"], capture_output=True, text=True, check=True
     )
     [tested] = re.findall(r"version (\d+\.\d+)\.", (done.stdout + done.stderr).splitlines()[0])
     pinned = SERVICES[service]["image"].partition(":v")[2]
-    assert pinned.startswith(f"{tested}."), f"pin the version that is tested: {tested}"
+    assert pinned.startswith(f"{tested}."), f"pin the tested version: {tested}"
 
 
-def test_prometheus_takes_its_configuration(
+def test_prometheus_accepts_its_configuration(
     tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
-    """With the rules beside it, as they are mounted."""
+    """It is valid with the rules in the mounted paths."""
     promtool = require_program("promtool", "prometheus")
     for entry in SERVICES["prometheus"]["volumes"]:
         source, target, *_ = entry.split(":")
@@ -61,8 +61,8 @@ def test_prometheus_takes_its_configuration(
     assert checked.stdout.count("rules found") == 2
 
 
-def test_the_exporter_takes_its_configuration(tmp_path: Path) -> None:
-    """It asks the simulator, by the name and port of its service, and finds its key."""
+def test_the_exporter_accepts_its_configuration(tmp_path: Path) -> None:
+    """It polls the simulator by the name and port of its service, and finds its key."""
     text = (DEPLOY / "compose/exporter/config.yaml").read_text()
     key = "/run/secrets/switch-key"
     assert key in text
@@ -74,7 +74,7 @@ def test_the_exporter_takes_its_configuration(tmp_path: Path) -> None:
 
 
 def test_grafana_finds_prometheus_and_the_dashboards() -> None:
-    """What is provisioned asks the service by its name, and reads dashboards where they are mounted."""
+    """The data source is the Prometheus service, and the provider uses the mounted dashboards."""
     mounted = {entry.split(":")[1]: DEPLOY / entry.split(":")[0] for entry in SERVICES["grafana"]["volumes"]}
     folder = "/etc/grafana/provisioning"
     [sources] = [yaml.safe_load(file.read_text()) for file in mounted[f"{folder}/datasources"].glob("*.yaml")]

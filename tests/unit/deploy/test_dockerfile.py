@@ -1,4 +1,4 @@
-"""What can be said of the Dockerfile without building it; tests/e2e/test_image.py builds it."""
+"""The Dockerfile, without building it; tests/e2e/test_image.py builds it."""
 
 import re
 from pathlib import Path
@@ -15,25 +15,25 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^\S+==\S+", (ROOT / lock).read_text(), re.MULTILINE))
 
 
-def test_the_version_is_that_of_the_program() -> None:
-    """The label tells what is inside."""
+def test_the_version_label_is_current() -> None:
+    """It is the version of the package."""
     assert f'org.opencontainers.image.version="{exporter.__version__}"' in DOCKERFILE
 
 
 def test_the_port_is_the_default_one() -> None:
-    """The exporter listens where the image says it does."""
+    """The image exposes the exporter's default port."""
     assert f"\nEXPOSE {DEFAULT_LISTEN_ADDRESS.removeprefix(':')}\n" in DOCKERFILE
 
 
-def test_what_is_copied_is_let_through() -> None:
-    """The file .dockerignore leaves out everything but what the Dockerfile copies."""
+def test_dockerignore_allows_only_copied_files() -> None:
+    """``.dockerignore`` excludes everything that the Dockerfile does not copy."""
     copied = " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)).split()
     passed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert sorted(copied) == sorted(passed)
 
 
-def test_the_package_is_built_with_what_was_tested() -> None:
-    """The tools of the build stage have the versions that development uses."""
+def test_the_build_tools_are_the_tested_versions() -> None:
+    """The build stage uses the same versions as development."""
     build = pins("requirements-build.lock")
     assert any(pin.startswith("hatchling==") for pin in build)
     assert build <= pins("requirements-dev.lock")

@@ -1,4 +1,4 @@
-"""The manifests render, are valid, and fit together."""
+"""The manifests render, are valid, and match each other."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 OVERLAYS = ROOT / "deploy/kubernetes/overlays"
 SCHEMA = json.loads(Path(__file__).with_name("servicemonitor.schema.json").read_text())
 OLDEST, NEWEST = "1.25", "1.37"
-"""Versions of Kubernetes: those that kubernetes-validate knows."""
+"""The Kubernetes versions that kubernetes-validate knows."""
 
 OF_THE_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
 
@@ -29,8 +29,8 @@ Resources = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module", params=["single", "per-switch"])
 def overlay(request: pytest.FixtureRequest, require_program: Callable[[str, str], str]) -> str:
-    """Return what an overlay renders to."""
-    # Debian 12 has kubectl 1.20, which does not know `labels` yet.
+    """Return a rendered overlay."""
+    # Debian 12 has kubectl 1.20, which does not support `labels`.
     kubectl = require_program("kubectl", "kubernetes-client  # 1.22 or newer")
     rendered = subprocess.run(
         [kubectl, "kustomize", OVERLAYS / request.param], capture_output=True, text=True, check=False
@@ -49,8 +49,8 @@ def resources(overlay: str) -> Resources:
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_kubernetes_takes_the_resources(overlay: str, version: str, tmp_path: Path) -> None:
-    """Each has only fields that the oldest and the newest version know, of the right types."""
+def test_kubernetes_accepts_the_resources(overlay: str, version: str, tmp_path: Path) -> None:
+    """The oldest and the newest version know all fields and types."""
     file = tmp_path / "rendered.yaml"
     file.write_text(overlay)
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", f"-k={version}", str(file)]
@@ -62,15 +62,15 @@ def test_kubernetes_takes_the_resources(overlay: str, version: str, tmp_path: Pa
     assert sum("passed for resource deployment/" in line for line in lines) >= 1
 
 
-def test_the_operator_takes_the_servicemonitor(resources: Resources) -> None:
-    """It has only fields that the operator knows, and keeps the label `node` of the exporter."""
+def test_the_operator_accepts_the_servicemonitor(resources: Resources) -> None:
+    """The operator knows all its fields, and it keeps the exporter's label `node`."""
     [monitor] = resources["ServiceMonitor"]
     jsonschema.validate(monitor, SCHEMA)
     assert [endpoint["honorLabels"] for endpoint in monitor["spec"]["endpoints"]] == [True]
 
 
 def test_the_servicemonitor_finds_each_exporter_once(resources: Resources) -> None:
-    """Its selector matches every Service, whose port and selector lead to the pods of one Deployment."""
+    """It selects every Service, and each Service selects the pods of one Deployment by port and label."""
     [monitor] = resources["ServiceMonitor"]
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     [endpoint] = monitor["spec"]["endpoints"]
@@ -88,8 +88,8 @@ def test_the_servicemonitor_finds_each_exporter_once(resources: Resources) -> No
     assert len(resources["Service"]) == len(pods)
 
 
-def test_everything_about_a_deployment_selects_its_pods_alone(resources: Resources) -> None:
-    """Network policy and spread constraint of each Deployment have its own selector."""
+def test_each_deployment_selects_only_its_pods(resources: Resources) -> None:
+    """Its network policy and spread constraint have its selector."""
     selectors = [deployment["spec"]["selector"] for deployment in resources["Deployment"]]
     assert [policy["spec"]["podSelector"] for policy in resources["NetworkPolicy"]] == selectors
     for deployment in resources["Deployment"]:
@@ -98,7 +98,7 @@ def test_everything_about_a_deployment_selects_its_pods_alone(resources: Resourc
 
 
 def test_the_configuration_is_valid_and_mounted_with_its_keys(resources: Resources, tmp_path: Path) -> None:
-    """The exporter loads what the pod mounts: where the image reads it, with keys where it looks for them."""
+    """The exporter loads the mounted configuration, from the path in the image, with its key files."""
     configurations = {resource["metadata"]["name"]: resource["data"] for resource in resources["ConfigMap"]}
     secrets = {resource["metadata"]["name"]: resource["data"] for resource in resources["Secret"]}
     for deployment in resources["Deployment"]:
@@ -116,7 +116,7 @@ def test_the_configuration_is_valid_and_mounted_with_its_keys(resources: Resourc
 
 
 def test_the_pods_are_unprivileged(resources: Resources) -> None:
-    """Each runs as the user of the image, with nothing to write and no capability: `restricted`."""
+    """Each runs as the image's user, read-only and without capabilities: `restricted`."""
     for deployment in resources["Deployment"]:
         spec = deployment["spec"]["template"]["spec"]
         user = spec["securityContext"]["runAsUser"]
@@ -135,6 +135,6 @@ def test_the_pods_are_unprivileged(resources: Resources) -> None:
 
 
 def test_every_rule_is_installed(resources: Resources) -> None:
-    """The overlay brings the rules of alerts/, once."""
+    """The overlay contains the rules of alerts/ once."""
     [rules] = resources["PrometheusRule"]
     assert sum(len(group["rules"]) for group in rules["spec"]["groups"]) == len(RULES)

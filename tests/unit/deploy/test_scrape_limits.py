@@ -1,4 +1,4 @@
-"""Nothing that people paste limits a scrape: one sample too many, and the whole scrape fails."""
+"""No example limits a scrape: one sample above a limit fails the whole scrape."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,13 @@ _FILES = [
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_block_limits_a_scrape(page: Path) -> None:
-    """No example has ``sample_limit``, ``body_size_limit`` or one of their siblings."""
+    """No example contains ``sample_limit``, ``body_size_limit`` or similar limits."""
     assert [found for text in blocks(page, "yaml") for found in _LIMIT.findall(text)] == []
 
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_file_limits_a_scrape(file: Path) -> None:
-    """Neither do the files that are deployed as they are."""
+    """Nor do the files to deploy."""
     assert _LIMIT.findall(file.read_text()) == []
 
 
@@ -42,5 +42,5 @@ def test_no_file_limits_a_scrape(file: Path) -> None:
     ],
 )
 def test_a_limit_is_found(line: str) -> None:
-    """Of Prometheus and of a ServiceMonitor."""
+    """The check finds limits of Prometheus and of a ServiceMonitor."""
     assert _LIMIT.findall(f"scrape_configs:\n{line}\n") == [line]

@@ -1,4 +1,4 @@
-"""The unit is one that systemd takes, and lets the service do little."""
+"""systemd accepts the unit, which sandboxes the service."""
 
 import subprocess
 from collections.abc import Callable
@@ -9,12 +9,12 @@ import pytest
 UNIT = Path(__file__).parents[3] / "deploy/systemd/softswitch-exporter.service"
 PROGRAM = "/opt/softswitch-exporter/bin/softswitch-exporter"
 EXPOSURE = 12
-"""In tenths; 100 is a service without any bounds. docs/installing.md names it."""
+"""In tenths; 100 is a service without sandboxing. Stated in docs/installing.md."""
 
 
 @pytest.fixture
 def analyze(require_program: Callable[[str, str], str], tmp_path: Path) -> Callable[..., str]:
-    """Return a function that analyzes the unit, its program being one that is here; it must succeed."""
+    """Return a function that runs systemd-analyze on the unit, with an existing program; it must succeed."""
     executable = require_program("systemd-analyze", "systemd")
     file = tmp_path / UNIT.name
     assert UNIT.read_text().count(PROGRAM) == 1
@@ -31,11 +31,11 @@ def analyze(require_program: Callable[[str, str], str], tmp_path: Path) -> Calla
     return run
 
 
-def test_systemd_takes_the_unit(analyze: Callable[..., str]) -> None:
-    """No section, key or value is unknown: systemd has no remark about it."""
+def test_systemd_accepts_the_unit(analyze: Callable[..., str]) -> None:
+    """Systemd reports no unknown section, key or value."""
     assert analyze("verify").strip() == ""
 
 
 def test_the_service_is_hardened(analyze: Callable[..., str]) -> None:
-    """Its exposure is rated as low as the documentation says."""
+    """Its exposure is not higher than documented."""
     analyze("security", "--offline=true", f"--threshold={EXPOSURE}")

@@ -1,4 +1,4 @@
-"""The page on dashboards and the files that provision them."""
+"""docs/dashboards.md and the provisioning files."""
 
 import re
 import shlex
@@ -17,15 +17,15 @@ PROVISIONING = ROOT / "grafana/provisioning"
 
 
 def test_every_dashboard_is_on_the_page() -> None:
-    """The table names each by its title and uid."""
+    """The table lists each title and uid."""
     rows = re.findall(r"^\| (\w+) \|.*\| `([\w-]+)` \|$", TEXT, re.MULTILINE)
     titles = {uid: dashboard["title"].removeprefix("Soft-switch / ") for uid, dashboard in DASHBOARDS.items()}
     assert {uid: title for title, uid in rows} == titles
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
-def test_every_preview_is_there_and_called_one(uid: str) -> None:
-    """The picture is small and as wide as the renderer makes it; its name and its caption say what it is."""
+def test_every_preview_exists_and_is_labeled(uid: str) -> None:
+    """The image is below 200 kB and 1,500 pixels wide; its caption calls it a preview."""
     file = f"images/{uid.removeprefix('softswitch-')}-preview.png"
     (caption,) = re.findall(rf"!\[([^\]]+)\]\({file}\)", TEXT)
     assert caption.startswith("Preview of ")
@@ -35,8 +35,8 @@ def test_every_preview_is_there_and_called_one(uid: str) -> None:
     assert struct.unpack(">I", picture[16:20]) == (1500,)
 
 
-def test_the_provider_looks_where_the_page_puts_the_files() -> None:
-    """The folder of dashboards in the compose file is the path of the provider."""
+def test_the_provider_uses_the_mounted_files() -> None:
+    """Its path is the dashboard directory of the compose example."""
     [compose] = blocks(PAGE, "yaml")
     volumes = [volume.split(":") for volume in yaml.safe_load(compose)["services"]["grafana"]["volumes"]]
     places = {source.removeprefix("./"): target for source, target, _ in volumes}
@@ -47,16 +47,16 @@ def test_the_provider_looks_where_the_page_puts_the_files() -> None:
     assert not provider["allowUiUpdates"]
 
 
-def test_the_data_source_is_one_that_the_dashboards_offer() -> None:
-    """It is a Prometheus, and its interval is that of the scrapes in README, on which rates rest."""
+def test_the_data_source_matches_the_scrapes() -> None:
+    """It is a Prometheus with the scrape interval of the README, which determines rate intervals."""
     [source] = yaml.safe_load((PROVISIONING / "datasources/softswitch.yaml").read_text())["datasources"]
     assert source["type"] == "prometheus"
     assert source["url"] in TEXT
     assert f"scrape_interval: {source['jsonData']['timeInterval']}" in (ROOT / "README.md").read_text()
 
 
-def test_the_commands_are_there() -> None:
-    """``make`` knows its targets, and the renderer takes its arguments."""
+def test_the_commands_are_valid() -> None:
+    """``make`` has the targets, and the preview accepts the arguments."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for line in (line for block in blocks(PAGE, "sh") for line in block.splitlines()):
         program, *arguments = shlex.split(line)
