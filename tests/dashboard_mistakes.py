@@ -96,7 +96,7 @@ _WORDLESS = [{"type": "value", "options": {"0": {"text": "", "color": "red"}}}]
 
 MISTAKES = {
     "unknown kind of panel": Mistake(_set("Calls", "type", to="timeserie"), "unknown kind"),
-    "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "contrary to the panel type"),
+    "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "for the panel type"),
     "misspelled key of a panel": Mistake(_misspell("Calls", "description", to="desription"), "desription"),
     "misspelled key of a query": Mistake(
         _misspell("Calls", "targets", 0, "legendFormat", to="legend"), "legend"
