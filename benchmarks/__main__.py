@@ -1,10 +1,9 @@
-"""Measures the exporter against its peers and prints one table of ratios: ``make bench``.
+"""Measure the exporter against its peers and print a table of ratios: ``make bench``.
 
     python -m benchmarks [--only=scrape,apply,poll,start,live] [--series=1000,100000] [--rounds=15]
         [--minutes=4]
 
-Each ratio is of two things measured in turn in this run, so it holds on a busy machine too:
-docs/performance.md says how to read it.
+Each ratio is of two things measured alternately, so it also holds on a busy machine. See docs/performance.md.
 """
 
 import argparse
@@ -23,10 +22,12 @@ _ALL = ("scrape", "apply", "poll", "start", "live")
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default=",".join(_ALL), help="of " + ", ".join(_ALL))
-    parser.add_argument("--series", default=",".join(map(str, scrape.SIZES)), help="sizes of scrapes")
-    parser.add_argument("--rounds", type=int, default=15, help="measurements of each thing")
-    parser.add_argument("--minutes", type=float, default=4, help="how long it polls, in `live`")
+    parser.add_argument("--only", default=",".join(_ALL), help=f"comma-separated, of {', '.join(_ALL)}")
+    parser.add_argument(
+        "--series", default=",".join(map(str, scrape.SIZES)), help="sizes of scrapes, comma-separated"
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="number of measurements")
+    parser.add_argument("--minutes", type=float, default=4, help="duration of `live`")
     arguments = parser.parse_args()
     sizes = tuple(int(size) for size in arguments.series.split(","))
     rows: list[Row] = []
@@ -41,9 +42,7 @@ def main() -> None:
         }
         for kind in arguments.only.split(","):
             for row in measurements[kind]():
-                print(
-                    f"{row.what}: {row.ratio:.3g}", file=sys.stderr
-                )  # it takes minutes: show that it goes on
+                print(f"{row.what}: {row.ratio:.3g}", file=sys.stderr)  # progress: all takes minutes
                 rows.append(row)
     print(text(rows))
 

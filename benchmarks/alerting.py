@@ -1,10 +1,9 @@
-"""What one evaluation of the alerts costs the daemon, and how long it holds up the event loop at a time.
+"""The cost of an evaluation of the alerts, and its longest step of the event loop.
 
-A store as it is with so many tenants: six targets, one watched extension of 20 and four thresholds each. All
-targets are asked anew each minute, which is more than the default intervals do. Of some tenants channels,
-credit and the state of one phone are not what they were; some are in trouble: no credit, no phone, no channel
-left, every query refused. Garbage is not collected while it is measured: what that takes is the same for all
-that the exporter does.
+Each tenant has six targets, 20 extensions, one of them watched, and four thresholds. All targets get a
+response each minute, which is more often than the default intervals. Some tenants change: channels, credit,
+one phone. Others are in trouble: no credit, no phone, no free channel, every query refused. The garbage
+collector is off.
 
     python -m benchmarks.alerting [--tenants=5000] [--evaluations=30]
 """
@@ -38,15 +37,15 @@ from exporter.store import Families, Store
 
 _QUERIES = (Query.CHANNELS, Query.CALLS, Query.BALANCE, Query.REGISTRATIONS, Query.LIMITS, Query.EXTENSIONS)
 _SHARES = ((0.0, 0.0), (0.2, 0.0), (1.0, 0.0), (0.2, 0.1), (0.2, 1.0))
-"""Of the tenants: of how many something changed since the minute before, and how many are in trouble."""
+"""Shares of tenants: changed since the last minute, and in trouble."""
 
-_HEADS = ("changed", "in trouble", "alerts", "judging", "step", "in all", "step", "status", "file")
+_HEADS = ("changed", "in trouble", "alerts", "engine", "step", "total", "step", "status", "file")
 _NOBODY = "http://127.0.0.1:9"
 
 
 @dataclass
 class _Costs:
-    """Milliseconds of CPU time, of each evaluation and of each step."""
+    """Milliseconds of CPU time per evaluation and per step."""
 
     judging: list[float] = field(default_factory=list)
     judging_steps: list[float] = field(default_factory=list)
@@ -63,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     configure("error", "logfmt", Mask())
     print(f"{arguments.tenants} tenants, {arguments.evaluations} evaluations; milliseconds of CPU time")
-    print("judging: the engine alone; in all: also what is told and written; step: the longest one of all")
+    print("engine: the rules only; total: with notifications and the state file; step: the longest step")
     print("".join(f"{head:>11}" for head in _HEADS))
     for changing, bad in _SHARES:
         with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +76,7 @@ async def _report(tenants: int, evaluations: int, changing: float, bad: float, f
     gc.disable()
     for minute in range(evaluations):
         times.now = minute * INTERVAL
-        let_a_minute_pass(store, tenants, minute, bad=bad, changing=changing)
+        next_minute(store, tenants, minute, bad=bad, changing=changing)
         look = SwitchSnapshot(store, up=True, breaker_open=False, offset=0)
         steps = [*_steps(engine.evaluate({"pbx": look}, times.now))]
         costs.judging.append(sum(steps))
@@ -93,7 +92,7 @@ async def _report(tenants: int, evaluations: int, changing: float, bad: float, f
 
 
 async def _evaluate(alerting: AlertingService, costs: _Costs) -> None:
-    """Evaluate as the exporter does: on a loop, with a file, and with an Alertmanager that is away."""
+    """Evaluate with a state file and an Alertmanager that is not reachable."""
     watch = Watch()
     watch.start()
     began = time.thread_time()
@@ -119,7 +118,7 @@ async def _daemon(store: Store, times: SimpleNamespace, folder: Path) -> Alertin
 
 
 def _steps(steps: Iterator[None]) -> Iterator[float]:
-    """Return the milliseconds of CPU time of each step: a busy machine does not count."""
+    """Yield the CPU time of each step in milliseconds."""
     began = time.thread_time()
     for _ in steps:
         yield (time.thread_time() - began) * 1000
@@ -128,7 +127,7 @@ def _steps(steps: Iterator[None]) -> Iterator[float]:
 
 
 def filled_store(tenants: int) -> Store:
-    """Return a store with what is configured."""
+    """Return a store with the metrics of the configuration."""
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     for query in _QUERIES:
         store.set_interval(query, Scope.TENANT, 300)
@@ -141,33 +140,33 @@ def filled_store(tenants: int) -> Store:
     return store
 
 
-def let_a_minute_pass(store: Store, tenants: int, minute: int, *, bad: float, changing: float) -> None:
-    """Take in new answers of every tenant. The first ones are in trouble; ``changing`` say something new."""
+def next_minute(store: Store, tenants: int, minute: int, *, bad: float, changing: float) -> None:
+    """Store responses of every tenant. The share ``bad`` is in trouble; the share ``changing`` changes."""
     now = minute * INTERVAL
     for position, code in enumerate(_codes(tenants)):
         is_bad = position < bad * tenants
-        # Each in its turn: of a fifth, every tenant changes in every fifth minute.
+        # Rotating: with a fifth, every tenant changes in every fifth minute.
         version = int((minute + position % round(1 / changing)) * changing) if changing else 0
-        said = _in_trouble(version) if is_bad else _well(version)
+        values = _in_trouble(version) if is_bad else _well(version)
         for query in _QUERIES:
             target = Target(query, Scope.TENANT, code)
-            if query in said:
-                store.put(target, said[query], interval=300, now=now)
+            if query in values:
+                store.put(target, values[query], interval=300, now=now)
             store.record(target, Failure(Reason.AUTH, "") if is_bad else None, now=now, wall=now)
 
 
 def _well(version: int) -> dict[Query, Families]:
-    """Return what a tenant answers that has nothing to complain of: every other time a phone is off."""
+    """Return the values of a healthy tenant; in every second version a phone is off."""
     off = str(101 + version % 19) if version % 2 else ""
     phones = {str(100 + number): 1.0 for number in range(20)}
-    return _answers(3.0 + version % 7, 500.0 - 0.37 * version, {**phones, off: 0.0} if off else phones)
+    return _families(3.0 + version % 7, 500.0 - 0.37 * version, {**phones, off: 0.0} if off else phones)
 
 
 def _in_trouble(version: int) -> dict[Query, Families]:
-    return _answers(30.0, -1.0 - 0.37 * version, {str(100 + number): 0.0 for number in range(20)})
+    return _families(30.0, -1.0 - 0.37 * version, {str(100 + number): 0.0 for number in range(20)})
 
 
-def _answers(channels: float, balance: float, phones: dict[str, float]) -> dict[Query, Families]:
+def _families(channels: float, balance: float, phones: dict[str, float]) -> dict[Query, Families]:
     registered = sum(phones.values())
     states = {"registered": registered, "unregistered": len(phones) - registered, "unknown": 0.0}
     return {

@@ -1,4 +1,4 @@
-"""The whole daemon at its default intervals: 5 switches of 2,000 tenants each, scraped every 5 s."""
+"""The daemon at its default intervals: 5 switches with 2,000 tenants each, scraped every 5 s."""
 
 import json
 import time
@@ -15,17 +15,17 @@ _SWITCHES = 5
 _TENANTS = 2000
 _SCRAPED_EVERY = 5.0
 _ROUND_TRIP = 0.1
-"""Seconds in which the stub answers."""
+"""Seconds until the stub responds."""
 
 _WARM = 40.0
-"""Seconds: the first sweep is spread over 30."""
+"""Seconds; the first sweep takes 30."""
 
 _CPU, _LATENESS, _MEMORY = 0.2, 1.0, 150e6
 
 
 @dataclass
-class _Seen:
-    """What a daemon was seen to take: shares of a core, seconds, requests, bytes."""
+class _Usage:
+    """The usage of a daemon: share of a core, seconds, requests, bytes, seconds."""
 
     cpu: float
     lateness: float
@@ -50,7 +50,7 @@ def rows(run: Start, directory: Path, minutes: float) -> Iterator[Row]:
     )
 
 
-def _run(run: Start, directory: Path, tenants: int, minutes: float) -> _Seen:
+def _run(run: Start, directory: Path, tenants: int, minutes: float) -> _Usage:
     with stub(f"--round-trip={_ROUND_TRIP}") as url:
         exporter = start_exporter(run, directory / f"live-{tenants}.yaml", _configuration(url, tenants))
         pid = exporter.program.process.pid
@@ -65,7 +65,7 @@ def _run(run: Start, directory: Path, tenants: int, minutes: float) -> _Seen:
         lateness = wait_until(lambda: get_json(f"{url}lateness"), 10, "the lateness of the requests")
         memory = resident_bytes(pid)
         exporter.program.stop()
-        return _Seen(cpu, lateness["p99"], max(flights), memory, max(scrapes))
+        return _Usage(cpu, lateness["p99"], max(flights), memory, max(scrapes))
 
 
 def _configuration(url: str, tenants: int) -> str:
@@ -76,7 +76,7 @@ def _configuration(url: str, tenants: int) -> str:
             "key": "key",
             "max_concurrency": 50,
             "max_requests_per_second": 250,
-            # The tenants have no phones here: one request for each of them would be all there is to see.
+            # No phones: the requests for them would outweigh all others.
             "tenants": [{"code": f"T{number:05}", "extensions": "none"} for number in range(tenants)],
         }
         for switch in range(_SWITCHES)

@@ -1,4 +1,4 @@
-"""What benchmarks measure: what a process has used, what a scrape takes, how long a loop stands still."""
+"""Measurements: resources of a process, the time of a scrape, steps of the event loop."""
 
 import asyncio
 import http.client
@@ -13,13 +13,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, all its threads, in seconds."""
+    """Return the CPU time of all threads of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def resident_bytes(pid: int, *, peak: bool = False) -> int:
-    """Return the memory of a process, now or the most since ``forget_peak``."""
+    """Return the memory of a process, or its peak since ``forget_peak``."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", status)
     if found is None:
@@ -28,17 +28,17 @@ def resident_bytes(pid: int, *, peak: bool = False) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak of a process's memory be what it has now."""
+    """Reset the peak memory of a process."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def installed(program: str) -> bool:
-    """Tell whether a program is there."""
+    """Return whether a program is installed."""
     return shutil.which(program) is not None
 
 
 class Reader:
-    """Fetches one URL again and again over one connection, and throws away what comes."""
+    """Fetches one URL repeatedly over one connection, and discards the responses."""
 
     def __init__(self, url: str, *, gzip: bool) -> None:
         address = urlsplit(url)
@@ -48,7 +48,7 @@ class Reader:
         self._buffer = bytearray(2**20)
 
     def fetch(self) -> tuple[float, int]:
-        """Return how long one scrape took, in seconds, and how many bytes came."""
+        """Return the duration of one scrape in seconds, and the size of its response."""
         size = 0
         started = time.perf_counter()
         self._connection.request("GET", self._path, headers=self._headers)
@@ -57,24 +57,24 @@ class Reader:
             size += count
         taken = time.perf_counter() - started
         if response.status != http.client.OK:
-            raise RuntimeError(f"{self._path} answered {response.status}")
+            raise RuntimeError(f"{self._path}: expected status 200, got {response.status}")
         return taken, size
 
 
 class Watch:
-    """Notes the longest step of the event loop, in seconds of CPU: others on the machine do not count."""
+    """Measures the longest step of the event loop in seconds of CPU time, without other programs."""
 
     def __init__(self) -> None:
         self.longest = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin anew."""
+        """Start a measurement."""
         self.longest = 0.0
         self._task = asyncio.create_task(self._run())
 
     def stop(self) -> float:
-        """End, and return the longest step."""
+        """Stop, and return the longest step."""
         if self._task:
             self._task.cancel()
         return self.longest
@@ -82,7 +82,7 @@ class Watch:
     async def _run(self) -> None:
         before = time.thread_time()
         while True:
-            await asyncio.sleep(0)  # due again at once: each time round is one step of the loop
+            await asyncio.sleep(0)  # each iteration is one step of the loop
             now = time.thread_time()
             self.longest = max(self.longest, now - before)
             before = now

@@ -1,4 +1,4 @@
-"""How many requests a second of CPU sends, each answer decoded and stored."""
+"""Requests per second of CPU time, including decoding and storing the responses."""
 
 import asyncio
 import contextlib
@@ -40,26 +40,24 @@ _PROBES = 500
 
 
 def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
-    """Let the poller, a bare loop and blackbox_exporter ask the same stub, in turn."""
+    """Poll the same stub with the poller, a bare loop and blackbox_exporter, alternately."""
     with stub() as url:
-        ours, bare = asyncio.run(_in_turn(url, directory, rounds))
-        unit = "requests a CPU-second"
-        yield compared("poll: ask, decode, store, count", ours, "bare aiohttp loop", bare, unit, at_least=0.5)
+        ours, bare = asyncio.run(_alternately(url, directory, rounds))
+        unit = "requests per CPU second"
+        yield compared("poll: request, decode, store", ours, "bare aiohttp loop", bare, unit, at_least=0.5)
         if not installed("prometheus-blackbox-exporter"):
             print(
-                "the row of blackbox_exporter is missing: apt-get install prometheus-blackbox-exporter",
+                "no row of blackbox_exporter: apt-get install prometheus-blackbox-exporter",
                 file=sys.stderr,
             )
             return
         blackbox = _blackbox(run, directory, url, rounds)
-        yield compared(
-            "poll: ask, decode, store, count", ours, "blackbox_exporter", blackbox, unit, at_least=4
-        )
+        yield compared("poll: request, decode, store", ours, "blackbox_exporter", blackbox, unit, at_least=4)
 
 
 @contextlib.contextmanager
 def stub(*arguments: str) -> Iterator[str]:
-    """Run a switch that answers at once; give its URL."""
+    """Run a switch that responds immediately, and return its URL."""
     command = [sys.executable, "-m", "benchmarks.stub", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -69,22 +67,22 @@ def stub(*arguments: str) -> Iterator[str]:
             process.kill()
 
 
-async def _in_turn(url: str, directory: Path, rounds: int) -> tuple[float, float]:
-    """Return requests per CPU-second, ours and those of a bare loop: medians."""
+async def _alternately(url: str, directory: Path, rounds: int) -> tuple[float, float]:
+    """Return the median requests per CPU second of the poller and of a bare loop."""
     ours, bare = [], []
-    as_python_does = gc.get_threshold()
+    python_default = gc.get_threshold()
     collect_garbage_less()  # as the daemon does
-    as_the_daemon_does = gc.get_threshold()
+    daemon_default = gc.get_threshold()
     async with _poller(url, directory) as poller, aiohttp.ClientSession() as session:
         for _ in range(rounds):
             for query, parameters in _QUERIES.items():
-                gc.set_threshold(*as_python_does)
+                gc.set_threshold(*python_default)
                 before = time.process_time()
                 await _bare(session, f"{url}?{parameters}")
-                gc.set_threshold(*as_the_daemon_does)
+                gc.set_threshold(*daemon_default)
                 between = time.process_time()
                 await poller.sweep(query, Scope.TENANT)
-                while poller.requests_in_flight:  # noqa: ASYNC110 -- a poller tells nobody that it is idle
+                while poller.requests_in_flight:  # noqa: ASYNC110 -- a poller has no event for it
                     await asyncio.sleep(0.001)
                 bare.append(_TENANTS / (between - before))
                 ours.append(_TENANTS / (time.process_time() - between))
@@ -111,12 +109,12 @@ async def _poller(url: str, directory: Path) -> AsyncIterator[Poller]:
         "key": "key",
         "max_concurrency": _IN_FLIGHT,
         "max_requests_per_second": 10_000,
-        # So short that a sweep never waits: what is measured is work, not waiting.
+        # So short that a sweep never waits.
         "queries": {query: {"tenant_interval": "5ms"} for query in _QUERIES},
         "tenants": [{"code": f"T{number:05}", "extensions": "none"} for number in range(_TENANTS)],
     }
     file.write_text(json.dumps({"switches": [switch]}))
-    # More than any configuration may ask for: what is measured is how fast the exporter could be.
+    # Above the maximum of the configuration, to measure the fastest possible polling.
     configuration = load(file, {}).switches[0].model_copy(update={"max_requests_per_second": 1e6})
     poller = Poller(
         SwitchContext(
@@ -130,7 +128,7 @@ async def _poller(url: str, directory: Path) -> AsyncIterator[Poller]:
 
 
 def _blackbox(run: Start, directory: Path, url: str, rounds: int) -> float:
-    """Return how many probes blackbox_exporter makes in a second of CPU."""
+    """Return blackbox_exporter's probes per CPU second."""
     file = directory / "blackbox.yml"
     file.write_text("modules: {http_2xx: {prober: http, http: {preferred_ip_protocol: ip4}}}")
     port = free_port()
@@ -160,4 +158,4 @@ def _fetch(url: str, times: int) -> None:
     for _ in range(times):
         connection.request("GET", f"{address.path}?{address.query}")
         if b"probe_success 1" not in connection.getresponse().read():
-            raise RuntimeError(f"the probe failed: {url}")
+            raise RuntimeError(f"{url}: the probe failed")

@@ -1,12 +1,11 @@
-"""What the shipped rules cost a real Prometheus: seconds that an evaluation of each group takes.
+"""The cost of the shipped rules in a real Prometheus: seconds per evaluation of each group.
 
-A simulated switch of 2,000 tenants with 20 extensions each is polled by the exporter, everything on. What the
-rules look back on for longer than the run is made up beforehand: a week of the records that they keep.
+The exporter polls a simulated switch with 2,000 tenants and 20 extensions each, with all queries. The week of
+recorded series that the rules need is generated first.
 
     python -m benchmarks.rules [--tenants=2000] [--extensions=20] [--minutes=20]
 
-Where other programs want the processors as well, trust the CPU time: what Prometheus takes with the rules
-less what it takes without them.
+On a busy machine use the CPU time: that of Prometheus with the rules minus that without them.
 """
 
 import argparse
@@ -38,22 +37,22 @@ from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 _SWITCH = "pbx"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _HISTORY = (
-    # record, of each tenant, how far back, how often
+    # record, per tenant, range, step
     ("switch_tenant:softswitch_tenant_spending:rate1h", True, 7 * _DAY, 5 * _MINUTE),
     ("switch_tenant:softswitch_tenant_spending:rate5m", True, _DAY, 5 * _MINUTE),
     ("switch_tenant:softswitch_tenant_calls:last", True, 7 * _DAY, _MINUTE),
     ("switch:softswitch_calls:last", False, 7 * _DAY, _MINUTE),
 )
 _ONE_IN = 50
-"""tenants has little credit."""
+"""One tenant of so many has little credit."""
 _PER_SECOND = 4 / _DAY
 _MINUTES_WITHOUT = 3
-_CPU = "CPU time that the rules take each minute"
+_CPU = "CPU time of the rules per minute"
 _LONG = 0.02
 """Seconds."""
 _ACTIVE = "count by (alertstate) (ALERTS)"
 _WEEK_AGO = 2 * _HOUR
-"""Calls are compared with an hour a week ago: no more of them is made up than that and its neighbours."""
+"""Rules compare calls with one hour a week ago, so only these hours are generated."""
 
 
 def main() -> None:
@@ -76,7 +75,7 @@ def main() -> None:
         prometheus = start_prometheus(
             run, _program("prometheus"), directory, exporter, interval="30s", rules=[rules / "*.yaml"]
         )
-        time.sleep(_MINUTE)  # it reads the history
+        time.sleep(_MINUTE)  # to load the history
         without = _measure(prometheus, _MINUTES_WITHOUT)
         for file in (RECORDS_FILE, ALERTS_FILE):
             shutil.copy(file, rules)
@@ -87,7 +86,7 @@ def main() -> None:
 def _program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        sys.exit(f"{name} is not installed: apt-get install prometheus")
+        sys.exit(f"{name} is not installed; install it with: apt-get install prometheus")
     return path
 
 
@@ -110,7 +109,7 @@ def _configuration(simulator: Simulator, balances: Mapping[str, float]) -> str:
 
 
 def _write_history(directory: Path, tenants: list[str]) -> None:
-    """Make blocks of the week before, a day at a time: promtool reads its input once for each 2 hours."""
+    """Write blocks of the last week, one day at a time: promtool reads its input once per 2 hours."""
     now = time.time()
     for day in range(7, -1, -1):
         begin, end = now - (day + 1) * _DAY, min(now - day * _DAY, now)
@@ -136,7 +135,7 @@ def _lines(tenants: list[str], begin: float, end: float, now: float) -> Iterator
         yield f"# TYPE {record} gauge\n"
         for tenant in tenants if of_tenants else [""]:
             labels = f'switch="{_SWITCH}"' + (f',tenant="{tenant}"' if tenant else "")
-            # Busy by day: the values differ from sample to sample, as real ones do. Of money: 4 a day.
+            # The values differ from sample to sample, as real ones do; the spending is 4 per day.
             scale = _PER_SECOND if "spending" in record else 1
             yield from (
                 f"{record}{{{labels}}} {scale * (1 + math.sin(2 * math.pi * at / _DAY)):.9f} {at}\n"
@@ -145,16 +144,16 @@ def _lines(tenants: list[str], begin: float, end: float, now: float) -> Iterator
 
 
 def _measure(prometheus: Prometheus, minutes: int) -> list[dict[str, float]]:
-    """Return, for each minute, the seconds that the newest evaluation of each group and rule took."""
+    """Return the duration of the newest evaluation of each group and rule, for each minute."""
     taken = []
     for _ in range(minutes):
         before = _cpu_seconds(prometheus)
         time.sleep(_MINUTE)
         groups = get_json(f"{prometheus.base_url}/api/v1/rules")["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
-        sick = [rule["name"] for rule in rules if rule["health"] == "err"]
-        if sick:
-            sys.exit(f"rules that fail: {sick}")
+        failing = [rule["name"] for rule in rules if rule["health"] == "err"]
+        if failing:
+            sys.exit(f"failing rules: {failing}")
         taken.append(
             {_CPU: _cpu_seconds(prometheus) - before}
             | {f"all {len(rules)} rules": sum(group["evaluationTime"] for group in groups)}
@@ -176,8 +175,8 @@ def _report(prometheus: Prometheus, without: list[dict[str, float]], taken: list
     active = {
         dict(labels)["alertstate"]: number for (_, labels), number in prometheus.series(_ACTIVE).items()
     }
-    print(f"{scraped:.0f} samples a scrape; alerts: {active}; seconds that an evaluation takes:")
-    print(f"{'group, or rule that takes long':64} {'median':>8} {'longest':>8}")
+    print(f"{scraped:.0f} samples per scrape; alerts: {active}; seconds per evaluation:")
+    print(f"{'group, or slow rule':64} {'median':>8} {'longest':>8}")
     for name in taken[-1]:
         seconds = [minute[name] for minute in taken if name in minute]
         if not name.startswith(" ") or max(seconds) > _LONG:

@@ -1,4 +1,4 @@
-"""What a scrape costs: time, CPU, memory, and how long the event loop stands still."""
+"""The cost of a scrape: time, CPU, memory, and the longest step of the event loop."""
 
 import contextlib
 import json
@@ -22,20 +22,20 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 _LARGE = 1_000_000
 
 _GZIP_TARGETS = {100_000: (40, 100), _LARGE: (80, 0)}
-"""How many times faster than pushgateway and than prometheus_client a compressed scrape is to be."""
+"""Targets of a compressed scrape: times faster than pushgateway and prometheus_client."""
 
 _PLAIN_TARGETS = {100_000: 1.6}
-"""In times of the same bytes from memory."""
+"""Targets of a plain scrape, relative to the same bytes from memory."""
 
 _LONGEST_STEP = 0.005
 """Seconds."""
 
-_BYTES_A_SERIES = 300
+_BYTES_PER_SERIES = 300
 
 
 @dataclass
 class _Server:
-    """Something that serves the series: what it is, and what was measured of it."""
+    """A program that serves the series, and its measurements."""
 
     name: str
     url: str
@@ -56,7 +56,7 @@ class _Server:
         return statistics.median(self.taken[gzip])
 
     def watch(self, *, gzip: bool) -> None:
-        """Scrape once more, and note the longest step of the event loop meanwhile."""
+        """Scrape once, and record the longest step of the event loop."""
         base = self.url.removesuffix("/metrics")
         get(f"{base}/watch")
         Reader(self.url, gzip=gzip).fetch()
@@ -64,7 +64,7 @@ class _Server:
 
 
 def rows(run: Start, directory: Path, sizes: tuple[int, ...], rounds: int) -> Iterator[Row]:
-    """Measure scrapes of so many series, each server in turn, ``rounds`` times."""
+    """Measure scrapes of each size, with the servers alternating, ``rounds`` times."""
     for series in sizes:
         with contextlib.ExitStack() as stack:
             page = directory / f"page-{series}.txt"
@@ -80,12 +80,10 @@ def rows(run: Start, directory: Path, sizes: tuple[int, ...], rounds: int) -> It
             if installed("prometheus-pushgateway"):
                 servers.append(stack.enter_context(_pushgateway(run, page)))
             else:
-                print(
-                    "rows of pushgateway are missing: apt-get install prometheus-pushgateway", file=sys.stderr
-                )
+                print("no rows of pushgateway: apt-get install prometheus-pushgateway", file=sys.stderr)
             _measure(servers, rounds if series < _LARGE else max(2, rounds // 5))
             yield from _rows(series, {server.name: server for server in servers})
-        if series == _LARGE:  # now that the peers have given their memory back
+        if series == _LARGE:  # after the peers have freed their memory
             with _served("exporter", str(series)) as server:
                 yield from _scraped_by_prometheus(run, directory, server)
 
@@ -120,7 +118,7 @@ def _pushgateway(run: Start, page: Path) -> Iterator[_Server]:
 
 def _measure(servers: list[_Server], rounds: int) -> None:
     for server in servers:
-        Reader(server.url, gzip=True).fetch()  # the first scrape pays for what is made once
+        Reader(server.url, gzip=True).fetch()  # the first scrape fills caches
         forget_peak(server.pid)
     for _ in range(rounds):
         for server in servers:
@@ -162,16 +160,20 @@ def _rows(series: int, servers: dict[str, _Server]) -> Iterator[Row]:
         f"{what}: longest step of the event loop", max(ours.steps), "5 ms", _LONGEST_STEP, "ms", at_most=1
     )
     yield compared(
-        f"{what}: peak memory a series above idle",
+        f"{what}: peak memory per series above idle",
         _memory(ours, series),
         "300 bytes",
-        _BYTES_A_SERIES,
+        _BYTES_PER_SERIES,
         "bytes",
         at_most=1 if series == _LARGE else 0,
     )
     for peer in peers:
         yield faster(
-            f"{what}: peak memory a series", _memory(ours, series), peer.name, _memory(peer, series), "bytes"
+            f"{what}: peak memory per series",
+            _memory(ours, series),
+            peer.name,
+            _memory(peer, series),
+            "bytes",
         )
 
 
@@ -191,20 +193,20 @@ def _memory(server: _Server, series: int) -> float:
 
 
 def _scraped_by_prometheus(run: Start, directory: Path, server: _Server) -> Iterator[Row]:
-    """Let the real Prometheus scrape it, with its default timeout of 10 s."""
+    """Scrape with a real Prometheus, with its default timeout of 10 s."""
     if not installed("prometheus"):
-        print("the row of Prometheus is missing: apt-get install prometheus", file=sys.stderr)
+        print("no row of Prometheus: apt-get install prometheus", file=sys.stderr)
         return
-    exporter = Exporter(None, server.url.removesuffix("/metrics"))  # type: ignore[arg-type]  # of it only the URL is used
+    exporter = Exporter(None, server.url.removesuffix("/metrics"))  # type: ignore[arg-type]  # only its URL is used
     prometheus = start_prometheus(
         run, "prometheus", directory, exporter, interval="15s", scrape={"scrape_timeout": "10s"}
     )
     scraped = "min_over_time(up[10m]) == 1 and count_over_time(up[10m]) >= 3"
-    wait_until(lambda: prometheus.series(scraped), 120, "three scrapes by Prometheus, all of them in time")
+    wait_until(lambda: prometheus.series(scraped), 120, "three scrapes by Prometheus within the timeout")
     first = prometheus.series("max_over_time(scrape_duration_seconds[10m])")
     median = prometheus.series("quantile_over_time(0.5, scrape_duration_seconds[10m])")
     prometheus.program.stop()
-    what = "the real Prometheus, 1,000,000 series"
-    # With the first one it makes an index of all series, for which its timeout does not count: `up` is 1.
+    what = "real Prometheus, 1,000,000 series"
+    # The first scrape includes the index of all series, which does not count for the timeout: `up` is 1.
     yield compared(f"{what}: first scrape", next(iter(first.values())), "its timeout", 10, "s")
     yield compared(f"{what}: median scrape", next(iter(median.values())), "its timeout", 10, "s", at_most=1)

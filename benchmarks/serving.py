@@ -1,9 +1,9 @@
-"""Serves many series, in one of three ways, until it is ended: the benchmark of scrapes starts it.
+"""Serve many series in one of three ways until stopped, for the benchmark of scrapes.
 
     python -m benchmarks.serving exporter SERIES
-    python -m benchmarks.serving static|prometheus_client FILE      a page as it is served, in the text format
+    python -m benchmarks.serving static|prometheus_client FILE      FILE is in the text format
 
-Prints ``idle BYTES`` when all is loaded but the series, and ``ready URL`` when they are there.
+Prints ``idle BYTES`` before it loads the series, and ``ready URL`` afterwards.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def main(how: str, what: str) -> None:
-    """Serve."""
+    """Serve until stopped."""
     print(f"idle {resident_bytes(os.getpid())}", flush=True)
     match how:
         case "exporter":
@@ -42,7 +42,7 @@ def main(how: str, what: str) -> None:
 
 
 def page_of(stores: Iterable[Store]) -> bytes:
-    """Return what these stores serve."""
+    """Return the scrape of these stores."""
     exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
     return b"".join(exposition.render(Format.TEXT))
 
@@ -95,7 +95,7 @@ def _serve_with_prometheus_client(page: Path) -> None:
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
     with page.open() as lines:
-        for line in lines:  # one by one: a family of a million samples would be in memory twice
+        for line in lines:  # line by line, or a family of a million samples would be in memory twice
             for family in text_string_to_metric_families("" if line.startswith("#") else line):
                 sample = family.samples[0]
                 if sample.name not in gauges:

@@ -1,4 +1,4 @@
-"""How long it takes from the start of the program until a scrape is complete, and what its imports cost."""
+"""The time from the start of the program to a complete scrape, and the cost of its imports."""
 
 import json
 import resource
@@ -16,13 +16,13 @@ from tests.e2e.programs import Start, start_exporter, wait_until
 _TENANTS = 1000
 _FAMILIES = ("softswitch_tenant_channels", "softswitch_tenant_calls", "softswitch_tenant_balance")
 _PACING = 30.0
-"""Seconds over which the first sweep is spread where the rate allows it (design, section 5)."""
+"""Seconds of the first sweep, if the rate limit allows it (design, section 5)."""
 
 _IMPORT = 0.5
 """Seconds."""
 
 _WITHOUT_RICH = "import sys; sys.modules['rich'] = None; "
-"""structlog loads rich where it is installed, which is only so where the development tools are."""
+"""structlog loads rich if it is installed, as it is with the development tools."""
 
 _LIBRARIES = (
     "import aiohttp.web, apscheduler.schedulers.asyncio, prometheus_client, pydantic, structlog;"
@@ -32,7 +32,7 @@ _LIBRARIES = (
 
 
 def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
-    """Measure imports, and one start."""
+    """Measure the imports and one start."""
     costs: dict[str, list[float]] = {
         code: []
         for code in ("pass", f"{_WITHOUT_RICH}import exporter.cli.daemon", _WITHOUT_RICH + _LIBRARIES)
@@ -42,7 +42,7 @@ def rows(run: Start, directory: Path, rounds: int) -> Iterator[Row]:
             taken.append(_cpu(code))
     bare, ours, libraries = (statistics.median(taken) for taken in costs.values())
     yield compared("start: import, CPU", ours - bare, "0.5 s", _IMPORT, "s", at_most=1)
-    yield compared("start: import, CPU", ours - bare, "its libraries alone", libraries - bare, "s")
+    yield compared("start: import, CPU", ours - bare, "its libraries only", libraries - bare, "s")
     with stub() as url:
         yield _first_scrape(run, directory, url)
 
@@ -66,7 +66,7 @@ def _first_scrape(run: Start, directory: Path, url: str) -> Row:
     }
     began = time.monotonic()
     exporter = start_exporter(run, directory / "start.yaml", json.dumps({"switches": [switch]}))
-    wait_until(lambda: _is_complete(exporter.metrics()), 120, "every tenant's figures")
+    wait_until(lambda: _is_complete(exporter.metrics()), 120, "the values of every tenant")
     taken = time.monotonic() - began
     exporter.program.stop()
     what = f"start: {_TENANTS:,} tenants, to the first complete scrape"

@@ -1,4 +1,4 @@
-"""Stores with as many series as wanted, filled as polling fills them."""
+"""Stores with a number of series, filled like by polling."""
 
 from exporter.config import SwitchConfiguration
 from exporter.metrics import catalogue
@@ -7,16 +7,16 @@ from exporter.poll.config_metrics import set_tenant_metrics
 from exporter.store import Families, Store
 
 EXTENSIONS = 50
-"""A tenant: the largest installation thought of has 250,000 in 5,000 tenants."""
+"""Per tenant: the largest expected installation has 250,000 for 5,000 tenants."""
 
 _TENANTS = 5000
-"""A switch at most."""
+"""Maximum per switch."""
 
 _CONFIGURATION = {"name": "pbx", "url": "http://127.0.0.1/", "key": "none"}
 
 
 def filled(series: int) -> list[Store]:
-    """Return stores that hold at least so many series, and hardly more."""
+    """Return stores with at least this number of series, and few more."""
     settings = SwitchConfiguration.model_validate(_CONFIGURATION)
     stores: list[Store] = []
     number = 0
@@ -27,19 +27,19 @@ def filled(series: int) -> list[Store]:
         set_tenant_metrics(
             stores[-1], settings.settings(code), name=f"Customer {number}", label_names=("team",)
         )
-        answer(stores[-1], code, number)
+        store_responses(stores[-1], code, number)
         number += 1
     return stores
 
 
-def answer(store: Store, code: str, number: int) -> None:
-    """Take in what one tenant answers to all queries; ``number`` makes one answer differ from another."""
+def store_responses(store: Store, code: str, number: int) -> None:
+    """Store one tenant's responses to all queries; their values depend on ``number``."""
     for query in (Query.CHANNELS, Query.CALLS, Query.BALANCE, Query.REGISTRATIONS):
         store.record(Target(query, Scope.TENANT, code), None, now=number, wall=1_795_000_000.25 + number)
     by_node = {f"pbx{number % 7}": 3.0 + number % 20, f"pbx{7 + number % 7}": 1.0}
     phones = {str(100 + phone): float((phone + number) % 7 != 0) for phone in range(EXTENSIONS)}
     registered = sum(phones.values())
-    said: dict[Query, Families] = {
+    values: dict[Query, Families] = {
         Query.CHANNELS: {
             catalogue.TENANT_CHANNELS: sum(by_node.values()),
             catalogue.TENANT_NODE_CHANNELS: by_node,
@@ -55,5 +55,5 @@ def answer(store: Store, code: str, number: int) -> None:
             catalogue.EXTENSION_REGISTERED: phones,
         },
     }
-    for query, families in said.items():
+    for query, families in values.items():
         store.put(Target(query, Scope.TENANT, code), families, interval=300, now=number)

@@ -1,9 +1,9 @@
-"""A switch that answers at once, in as little time as Python can: what is measured is who asks.
+"""A switch that responds immediately, with as little CPU time as possible, to measure its clients.
 
     python -m benchmarks.stub [--round-trip=SECONDS]
 
-Prints the URL it answers at, until it is ended. ``/lateness`` tells how much later than their interval
-requests were repeated, ``/in-flight`` how many were unanswered at most.
+Prints its URL and serves until it is stopped. ``/lateness`` has percentiles of how much later than their
+interval requests came, ``/in-flight`` the maximum of concurrent requests.
 """
 
 import argparse
@@ -11,10 +11,9 @@ import asyncio
 import json
 import time
 
-ANSWERS = (
-    # what a request has in its URL, what it is answered (bodies as real switches send them), and how often a
-    # tenant is asked by default, in seconds. What a tenant is answered is not what all are together: the
-    # switch would count as one that ignores `tenant`.
+RESPONSES = (
+    # Part of the URL, body (as real switches send it), default interval per tenant in seconds. The values of
+    # a tenant differ from those of the installation, or the switch would seem to ignore `tenant`.
     (
         b"reqtype=COUNTCHANNELS&format=json&tenant",
         b'{"pbx1": 3, "pbx2": 0, "pbx3": 1, "pbx4": 0, "pbx5": 2, "Total": 6}',
@@ -31,7 +30,7 @@ ANSWERS = (
 
 
 class Journal:
-    """When each request of a tenant came last, and how late it was."""
+    """The newest time of each tenant request, and its lateness."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -40,8 +39,8 @@ class Journal:
         self._late: list[float] = []
         self._repeated: set[bytes] = set()
 
-    def note(self, request: bytes, interval: float) -> None:
-        """Note a request. The first sweep is compressed, so only what comes after the second counts."""
+    def record(self, request: bytes, interval: float) -> None:
+        """Record a request. The first sweep is faster, so only later ones count."""
         now = time.monotonic()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -56,25 +55,25 @@ class Journal:
         self._repeated.add(request)
 
     def lateness(self) -> dict[str, float]:
-        """Return percentiles of how late requests were, in seconds; nothing before there are any."""
+        """Return percentiles of the lateness in seconds, or nothing before the third sweep."""
         late = sorted(self._late)
         return {f"p{part}": late[len(late) * part // 100] for part in (50, 99)} if late else {}
 
 
 class Switch(asyncio.Protocol):
-    """One connection. Requests come one after the other, each whole: there is nothing else on loopback."""
+    """One connection. On loopback each request comes in one piece."""
 
     def __init__(self, journal: Journal, round_trip: float) -> None:
         self._journal = journal
         self._round_trip = round_trip
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to write."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for the type checker
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         line = data[: data.index(b"\r\n")]
         if b"/lateness" in line:
             self._write(json.dumps(self._journal.lateness()).encode())
@@ -82,14 +81,14 @@ class Switch(asyncio.Protocol):
         if b"/in-flight" in line:
             self._write(b'{"most": %d}' % self._journal.most_in_flight)
             return
-        body, interval = next(((body, every) for sign, body, every in ANSWERS if sign in line), (b"", 0))
-        self._journal.note(line, interval)
+        body, interval = next(((body, every) for sign, body, every in RESPONSES if sign in line), (b"", 0))
+        self._journal.record(line, interval)
         if self._round_trip:
-            asyncio.get_running_loop().call_later(self._round_trip, self._answer, body)
+            asyncio.get_running_loop().call_later(self._round_trip, self._respond, body)
         else:
-            self._answer(body)
+            self._respond(body)
 
-    def _answer(self, body: bytes) -> None:
+    def _respond(self, body: bytes) -> None:
         self._journal.in_flight -= 1
         self._write(body)
 

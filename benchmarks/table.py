@@ -1,4 +1,4 @@
-"""The one table that comes out: each row a ratio of two things that were measured in the same run."""
+"""The table of results: each row is the ratio of two figures of the same run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. ``ratio`` is what counts; ``holds``: whether the target is met, None without one."""
+    """One result. ``holds`` is whether ``ratio`` meets the target, None without a target."""
 
     what: str
     ours: str
@@ -20,38 +20,21 @@ class Row:
 def compared(
     what: str, ours: float, peer: str, theirs: float, unit: str, *, at_most: float = 0, at_least: float = 0
 ) -> Row:
-    """Compare two figures of one unit: ours in theirs, with a bound where something is promised."""
-    ratio = ours / theirs
-    if at_most:
-        return Row(
-            what, _figure(ours, unit), peer, _figure(theirs, unit), ratio, f"<= {at_most:g}", ratio <= at_most
-        )
-    if at_least:
-        return Row(
-            what,
-            _figure(ours, unit),
-            peer,
-            _figure(theirs, unit),
-            ratio,
-            f">= {at_least:g}",
-            ratio >= at_least,
-        )
-    return Row(what, _figure(ours, unit), peer, _figure(theirs, unit), ratio)
+    """Return a row with the ratio of our figure to the peer's, and a bound if there is a target."""
+    return _row(what, (_figure(ours, unit), peer, _figure(theirs, unit)), ours / theirs, at_most, at_least)
 
 
 def faster(what: str, ours: float, peer: str, theirs: float, unit: str, *, at_least: float = 0) -> Row:
-    """Compare two costs of one unit: how many times ours goes into theirs."""
-    ratio = theirs / ours
-    target = f">= {at_least:g}" if at_least else ""
-    return Row(
-        what,
-        _figure(ours, unit),
-        peer,
-        _figure(theirs, unit),
-        ratio,
-        target,
-        ratio >= at_least if at_least else None,
-    )
+    """Return a row with the ratio of the peer's cost to ours: how many times cheaper ours is."""
+    return _row(what, (_figure(ours, unit), peer, _figure(theirs, unit)), theirs / ours, 0, at_least)
+
+
+def _row(what: str, texts: tuple[str, str, str], ratio: float, at_most: float, at_least: float) -> Row:
+    if at_most:
+        return Row(what, *texts, ratio, f"<= {at_most:g}", ratio <= at_most)
+    if at_least:
+        return Row(what, *texts, ratio, f">= {at_least:g}", ratio >= at_least)
+    return Row(what, *texts, ratio)
 
 
 _UNITS: dict[str, tuple[float, str]] = {
@@ -72,8 +55,8 @@ def _figure(value: float, unit: str) -> str:
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("measured", lambda row: row.what),
     ("softswitch-exporter", lambda row: row.ours),
-    ("against", lambda row: row.peer),
-    ("has", lambda row: row.theirs),
+    ("peer", lambda row: row.peer),
+    ("peer's", lambda row: row.theirs),
     ("ratio", lambda row: f"{row.ratio:.3g}"),
     ("target", lambda row: row.target),
     ("", lambda row: {True: "ok", False: "MISSED", None: ""}[row.holds]),
@@ -81,7 +64,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
 
 
 def text(rows: list[Row]) -> str:
-    """Return the rows as a table of Markdown."""
+    """Return the rows as a Markdown table."""
     cells = [[name for name, _ in _COLUMNS], *([cell(row) for _, cell in _COLUMNS] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
     cells.insert(1, ["-" * width for width in widths])
