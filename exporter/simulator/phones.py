@@ -94,14 +94,6 @@ class Outage(NamedTuple):
     position: int
 
 
-class _Baseline(NamedTuple):
-    """The phones that stay off until the next change, and the number of others per node."""
-
-    generation: int
-    off: frozenset[int]
-    peers: dict[str, int]
-
-
 class Phones:
     """The phones of all tenants."""
 
@@ -109,7 +101,6 @@ class Phones:
         self._seed = seed
         self._nodes = nodes
         self._overrides = overrides
-        self._baselines: dict[str, _Baseline] = {}
 
     def home_node(self, tenant: Tenant, position: int) -> str:
         """Return the node that a phone registers with."""
@@ -119,13 +110,13 @@ class Phones:
         """Return whether the phone of one extension is registered."""
         if self._disabled(tenant) or self.home_node(tenant, position) in self._overrides.absent_nodes:
             return False
-        return position not in self._baseline(tenant).off | self._out(tenant, moment)
+        return position not in self._off(tenant, moment)
 
     def registrations(self, tenant: Tenant, moment: float) -> list[bool]:
         """Return whether each phone of a tenant is registered, in the order of its extensions."""
         if self._disabled(tenant):
             return [False] * tenant.extensions
-        off = self._baseline(tenant).off | self._out(tenant, moment)
+        off = self._off(tenant, moment)
         absent = self._overrides.absent_nodes
         return [
             position not in off and self.home_node(tenant, position) not in absent
@@ -136,42 +127,26 @@ class Phones:
         """Return the registered phones per present node of a tenant."""
         if self._disabled(tenant):
             return {}
-        baseline = self._baseline(tenant)
-        peers = dict(baseline.peers)
-        for position in self._out(tenant, moment) - baseline.off:
-            if (node := self.home_node(tenant, position)) in peers:
-                peers[node] -= 1
-        return peers
-
-    def _disabled(self, tenant: Tenant) -> bool:
-        return self._overrides.disabled.get(tenant.code, tenant.disabled)
-
-    def _out(self, tenant: Tenant, moment: float) -> set[int]:
-        """Return the phones in an outage."""
-        listed = outages(self._seed, tenant, slot_of(moment))
-        return {position for start, end, position in listed if start <= moment < end}
-
-    def _baseline(self, tenant: Tenant) -> _Baseline:
-        generation = self._overrides.generation
-        baseline = self._baselines.get(tenant.code)
-        if baseline is None or baseline.generation != generation:
-            baseline = self._baselines[tenant.code] = self._new_baseline(tenant, generation)
-        return baseline
-
-    def _new_baseline(self, tenant: Tenant, generation: int) -> _Baseline:
-        share = max(self._overrides.dropped.get(name, 0.0) for name in (tenant.code, ""))
-        off = spares(self._seed, tenant)
-        if share > 0:
-            off |= dropped(self._seed, tenant, share)
         extensions, spread = tenant.extensions, tenant.spread
         peers = {
             self.home_node(tenant, which): (extensions - which + spread - 1) // spread
             for which in range(spread)
         }
-        for position in off:
+        for position in self._off(tenant, moment):
             peers[self.home_node(tenant, position)] -= 1
-        absent = self._overrides.absent_nodes
-        return _Baseline(generation, off, {node: n for node, n in peers.items() if node not in absent})
+        return {node: count for node, count in peers.items() if node not in self._overrides.absent_nodes}
+
+    def _disabled(self, tenant: Tenant) -> bool:
+        return self._overrides.disabled.get(tenant.code, tenant.disabled)
+
+    def _off(self, tenant: Tenant, moment: float) -> set[int]:
+        """Return the phones that are spares, dropped or in an outage."""
+        listed = outages(self._seed, tenant, slot_of(moment))
+        off = {position for start, end, position in listed if start <= moment < end}
+        share = max(self._overrides.dropped.get(name, 0.0) for name in (tenant.code, ""))
+        if share > 0:
+            off |= dropped(self._seed, tenant, share)
+        return off | spares(self._seed, tenant)
 
 
 def slot_of(moment: float) -> int:
@@ -200,6 +175,7 @@ def _outage(chance: int, slot: int, extensions: int) -> Outage:
     return Outage(start, start + duration, (chance >> 32) % extensions)
 
 
+@lru_cache(maxsize=16_384)
 def spares(seed: int, tenant: Tenant) -> frozenset[int]:
     """Return the phones that never register."""
     if not tenant.extensions:

@@ -37,17 +37,15 @@ _PROTECTED = 1.0
 _log = logging.getLogger("exporter.web.connection")
 
 
+@dataclass(eq=False, slots=True)
 class Connection:
     """An open connection. ``end`` closes it at once, without waiting for its client."""
 
-    __slots__ = ("active_at", "client", "end", "requests", "socket")
-
-    def __init__(self, sock: socket.socket, client: str, now: float) -> None:
-        self.socket = sock
-        self.client = client
-        self.active_at = now
-        self.requests = 0
-        self.end: Callable[[], object] = sock.close
+    socket: socket.socket
+    client: str
+    active_at: float
+    end: Callable[[], object]
+    requests: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -74,7 +72,7 @@ class Connections:
         if len(self._by_descriptor) >= self._most and not self.end_one():
             _log.warning("connection refused: all others are busy")
             return None
-        connection = Connection(sock, client_of(address), self._clock())
+        connection = Connection(sock, client_of(address), self._clock(), sock.close)
         self._by_descriptor[sock.fileno()] = connection
         return connection
 
