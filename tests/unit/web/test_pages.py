@@ -201,9 +201,11 @@ async def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a
     assert (await _read(_switch(up=up), _switch(name="other", up=not up))).texts.count(words) == 2
 
 
-async def test_without_switches_or_tenants() -> None:
-    """The page renders without any data."""
-    assert "section" not in (await _read()).tags
+async def test_without_data() -> None:
+    """The page renders without switches, tenants and alerting."""
+    page = await _read()
+    assert "section" not in page.tags
+    assert "Alerts" not in page.texts
     assert (await _read(_switch(tenant_list=[], nodes=[], queries=[], tenants=0))).rows
 
 
@@ -251,11 +253,6 @@ async def test_at_most_fifty_alerts() -> None:
 
     assert (len(page.rows), "and 1,201 more" in page.texts) == (51, True)
     assert not any("more" in text for text in (await _read(**_alerting(50, 0, *[_ALERT] * 50))).texts)
-
-
-async def test_without_alerting() -> None:
-    """Without alerting there is no section for it."""
-    assert "Alerts" not in (await _read(_switch())).texts
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))

@@ -99,15 +99,6 @@ async def test_plain_and_gzip_are_equal(form: Format, site: _Site) -> None:
         assert response.headers["Vary"] == "Accept, Accept-Encoding"
 
 
-async def test_gzip_is_the_only_encoding(site: _Site) -> None:
-    """A client that prefers another encoding gets gzip if it accepts it, else plain text."""
-    packed, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0.1")
-    plain, _ = await site.get(Accept_Encoding="deflate, br, gzip;q=0")
-
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert "Content-Encoding" not in plain.headers
-
-
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_head_has_no_body(encoding: str, site: _Site) -> None:
     """It has the headers of the response, and no body."""
@@ -123,35 +114,6 @@ async def test_an_error_midway_breaks_the_transfer(encoding: str, accept: str, b
     """The scraper gets an error, because a truncated response would look complete."""
     with pytest.raises(aiohttp.ClientPayloadError):
         await broken.get(Accept=accept, Accept_Encoding=encoding)
-
-
-async def test_readers_that_leave(site: _Site) -> None:
-    """Clients that disconnect early do not affect the next scrape."""
-    host, port = site.url.split("/")[2].split(":")
-    for _ in range(5):
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        await writer.drain()
-        writer.transport.abort()
-
-    response, body = await site.get()
-
-    assert response.status == 200
-    assert body == b"".join(site.exposition.render(Format.TEXT))
-
-
-async def test_a_slow_reader_does_not_block_others(site: _Site) -> None:
-    """Another scraper is served while one does not read."""
-    host, port = site.url.split("/")[2].split(":")
-    _, writer = await asyncio.open_connection(host, int(port), limit=1)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    await writer.drain()
-
-    async with asyncio.timeout(2):
-        response, _ = await site.get()
-
-    assert response.status == 200
-    writer.transport.abort()
 
 
 async def test_a_fast_reader_does_not_block_others() -> None:
