@@ -284,6 +284,34 @@ async def test_a_cancelled_party_has_no_place() -> None:
     assert served[-2:] == ["c", "d"]
 
 
+async def test_a_place_is_only_taken_from_a_larger_party() -> None:
+    """A newcomer gets no place of a party that would then have fewer than it."""
+    queue, served = FairQueue(size=3, size_per_party=9), list[str]()
+    assert await _full(_join(queue, served, "aabc")) == [False, False, False, True]
+
+
+async def test_a_cancelled_place_is_skipped_and_free_again() -> None:
+    """A party that was cancelled at the end of another turn is not served, and can join again."""
+    queue, served, done = FairQueue(size=4, size_per_party=1), list[str](), asyncio.Event()
+
+    async def occupy() -> None:
+        async with queue.turn("a"):
+            await done.wait()
+
+    first = asyncio.create_task(occupy())
+    await asyncio.sleep(0)
+    for is_last in (False, True):
+        (waiting,) = _join(queue, served, "b")
+        await asyncio.sleep(0)
+        if is_last:
+            done.set()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    await first
+    await asyncio.gather(*_join(queue, served, "b"))
+    assert served == ["b"]
+
+
 async def test_an_error_ends_the_turn() -> None:
     """An exception in the context frees the place."""
     queue = FairQueue(size=2, size_per_party=9)
