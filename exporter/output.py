@@ -75,7 +75,7 @@ class BoundedOutput(io.TextIOBase):
                 self._put(unfinished)
 
     def drain(self, seconds: float) -> None:
-        """Wait until everything is written, for at most so many seconds."""
+        """Wait until everything is written, for at most this number of seconds."""
         self.flush()
         end = time.monotonic() + seconds
         while self._queued and time.monotonic() < end:

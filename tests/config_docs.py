@@ -20,8 +20,8 @@ from exporter.patterns import Pattern
 _BEGINNING = """\
 # Configuration
 
-All keys of the file that `--config.file` names. To write one, start from
-[config.example.yaml](../config.example.yaml), which has every key, and check it:
+For those who write the configuration: all keys of the file that `--config.file` names. Start from
+[config.example.yaml](../config.example.yaml), which has every key, and check your file:
 
 ```sh
 softswitch-exporter --config.file=config.yaml --config.check

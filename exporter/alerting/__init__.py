@@ -1,1 +1,1 @@
-"""Alerts without Prometheus: the daemon judges its own values and tells Alertmanager."""
+"""Alerts without Prometheus: the daemon evaluates its own values and sends alerts to Alertmanager."""

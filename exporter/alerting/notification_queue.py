@@ -52,7 +52,7 @@ class NotificationQueue:
     def next(self, size: int) -> list[Alert]:
         """Return up to ``size`` alerts; they stay queued until ``record_sent`` or ``refuse``.
 
-        Each queue leaves a quarter of the message to the less urgent ones, so that none waits for ever.
+        Each queue leaves a quarter of the message to the less urgent ones, so that none waits forever.
         """
         batch: list[Alert] = []
         for number, queue in enumerate(self._queues, 1):

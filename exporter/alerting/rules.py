@@ -2,7 +2,7 @@
 
 To add one:
 
-1. Here: a function that yields what is due, and a ``Rule`` with this condition and the inputs that it reads.
+1. Here: a function that yields the due alerts, and a ``Rule`` with this condition and its inputs.
    A new ``Input`` names the metric and, as the range in the YAML does, for how long a value counts. It is
    restored after a restart: its name is a key of the state file, unique and never changed.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in

@@ -45,7 +45,7 @@ YAML_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 
 _HIDDEN = re.compile(r"(?:^[ -]*|:(?!\t))([^\S ]|[\u200b\u2060\ufeff])")
-"""A character in the place of a space in the indentation or after a colon."""
+"""A character instead of a space in the indentation or after a colon."""
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Configuration:

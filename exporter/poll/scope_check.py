@@ -1,4 +1,4 @@
-"""Detects a switch that ignores ``tenant`` and returns figures of the whole installation.
+"""Detects a switch that ignores ``tenant`` and returns figures of the installation.
 
 Some operations do not document the parameter (COUNTCALLS, vendor's reference), and the installation's figure
 would be exported for 5,000 tenants.
@@ -76,7 +76,7 @@ class ScopeChecks:
             return answer
         return Failure(
             Reason.SCOPE_IGNORED,
-            "expected the tenant's figure, got that of the whole installation for every tenant; "
+            "expected the tenant's figure, got that of the installation for every tenant; "
             f"set queries.{target.query}.tenant_interval to off",
         )
 

@@ -4,5 +4,5 @@
        └────► control ─► page
 
 It implements the API independently: it imports neither the client nor the decoder of the exporter, and they
-never import it, so that no mistake can be in both.
+never import it, so that both cannot share one error.
 """

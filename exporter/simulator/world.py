@@ -69,7 +69,7 @@ class WorldClock:
 
 
 class Figures(NamedTuple):
-    """Counts at one moment. ``peers`` and ``channels`` have an entry per present node."""
+    """Counts at a point in time. ``peers`` and ``channels`` have an entry per present node."""
 
     peers: dict[str, int]
     channels: dict[str, int]
