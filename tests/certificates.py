@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of their own, and what it issues."""
+"""A certificate authority for tests."""
 
 import subprocess
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Authority:
-    """Issues certificates into a directory, with the program ``openssl``.
+    """Issues certificates into a directory with ``openssl``.
 
-    With ``identified`` false, certificates lack the key identifiers and the key usage that RFC 5280 asks for,
-    as those of old private authorities do.
+    If ``identified`` is false, certificates lack the key identifiers and key usage required by RFC 5280, like
+    those of old private authorities.
     """
 
     openssl: str
@@ -34,11 +34,11 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """Its own certificate, which others trust; made on first use."""
+        """The certificate of the authority, created on first use."""
         return self._own.certificate
 
     def issue(self, name: str, names: str = _LOCAL, usage: str = "serverAuth,clientAuth") -> Pair:
-        """Make a key and a certificate with these alternative names for these uses."""
+        """Issue a certificate with these alternative names and extended key usage."""
         return self._make(
             name,
             *self._signed,
@@ -47,7 +47,7 @@ class Authority:
         )
 
     def intermediate(self, name: str) -> "Authority":
-        """Return an authority whose certificate this one has issued."""
+        """Return an intermediate authority."""
         self._make(name, *self._signed, *_AUTHORITY, *_SIGNS)
         return Authority(self.openssl, self.directory, name, self.identified)
 
@@ -79,7 +79,7 @@ class Authority:
         return pair
 
     def _without_identifiers(self) -> tuple[str, ...]:
-        # The system's own configuration adds identifiers, whatever the flags say.
+        # The default configuration adds identifiers despite the flags.
         configuration = self.directory / "bare.cnf"
         configuration.write_text("[req]\ndistinguished_name = name\n[name]\n")
         return "-config", str(configuration), *_UNIDENTIFIED

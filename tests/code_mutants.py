@@ -1,10 +1,10 @@
-"""Changes one thing at a time in the modules that decide, and sees whether their tests notice.
+"""Mutation tests of the core modules.
 
     .venv/bin/python -m tests.code_mutants [module …]
 
-Each mutant is a process of its own that begins as a copy of this one, with the libraries loaded: it puts the
-changed module in the place of the true one and runs the tests of that module until the first one fails. A
-mutant that no test notices survives; docs/reliability.md says of each why it may.
+Each mutant runs in a fork of this process, with the libraries loaded: it replaces the module with the changed
+one and runs the module's tests until the first one fails. A mutant for which no test fails survives;
+docs/reliability.md justifies each survivor.
 """
 
 import ast
@@ -18,7 +18,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp  # noqa: F401 -- loaded once, for all copies of this process
+import aiohttp  # noqa: F401 -- loaded once for all forks
 import prometheus_client  # noqa: F401 -- likewise
 import pydantic  # noqa: F401 -- likewise
 import pytest
@@ -26,9 +26,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 20
-"""Of processor time that a mutant may take. One that makes a loop endless is noticed by that."""
+"""CPU time limit of a mutant, which detects endless loops."""
 
-# That an example fails is enough: it need not be the smallest one, nor be remembered.
+# Any failing example will do: do not shrink or store it.
 settings.register_profile(
     "mutants",
     phases=[Phase.explicit, Phase.generate],
@@ -39,7 +39,7 @@ settings.register_profile(
 
 
 def _decoding(*names: str) -> tuple[str, ...]:
-    """Return the tests of all readers, beginning with these."""
+    """Return the tests of all decoders, starting with these."""
     first = [f"unit/{name}.py" for name in names]
     folders = [ROOT / "tests/unit/decode", ROOT / "tests/unit/queries"]
     every = sorted(
@@ -48,7 +48,7 @@ def _decoding(*names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*first, *every]))
 
 
-# Module -> the tests that are to notice, those that name what it does first.
+# Module -> its tests, the most specific ones first.
 TESTS: dict[str, tuple[str, ...]] = {
     "poll/backoff": (
         "unit/poll/test_backoff.py",
@@ -104,7 +104,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module in which one thing is not as it was."""
+    """A changed module."""
 
     module: str
     line: int
@@ -115,7 +115,7 @@ class Mutant:
 def mutants(module: str) -> Iterator[Mutant]:
     """Return every mutant of a module."""
     tree = ast.parse((ROOT / "exporter" / f"{module}.py").read_text())
-    parts = [part for node in ast.walk(tree) for part in _of_no_account(node)]
+    parts = [part for node in ast.walk(tree) for part in _irrelevant(node)]
     left_alone = {id(inner) for part in parts for inner in ast.walk(part)}
     for node in ast.walk(tree):
         if id(node) in left_alone:
@@ -130,8 +130,8 @@ def mutants(module: str) -> Iterator[Mutant]:
             yield Mutant(module, getattr(node, "lineno", 0), change, source)
 
 
-def _of_no_account(node: ast.AST) -> list[ast.expr]:
-    """Return the parts of a node that decide nothing: annotations, and whether a dataclass is frozen."""
+def _irrelevant(node: ast.AST) -> list[ast.expr]:
+    """Return the parts of a node without behavior: annotations and dataclass options."""
     match node:
         case ast.ClassDef():
             return node.decorator_list
@@ -148,14 +148,14 @@ def _short(text: str) -> str:
 
 
 def _change(node: ast.AST, kind: int) -> bool:
-    """Change a node in the first or second way there is; return whether there is one."""
+    """Apply the first or second change of a node; return whether it exists."""
     match node:
         case ast.Compare(ops=[op]) if kind == 0:
             node.ops = [_COMPARISONS[type(op)]()]
         case ast.BoolOp() if kind == 0:
             node.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
         case ast.UnaryOp(op=ast.Not()) if kind == 0:
-            node.op = ast.UAdd()  # of a truth value: as if the `not` were not there
+            node.op = ast.UAdd()  # of a boolean: removes the `not`
         case ast.BinOp(op=op) if kind == 0 and type(op) in _OPERATORS:
             node.op = _OPERATORS[type(op)]()
         case ast.Constant(value=bool(value)) if kind == 0:
@@ -193,25 +193,25 @@ def survivors(every: Sequence[Mutant]) -> list[Mutant]:
 
 
 def _run(mutant: Mutant) -> int:
-    """Run the tests with a mutant in place of its module; return 0 where all of them pass."""
+    """Run the tests with a mutant in place of its module; return 0 if all pass."""
     tests = [str(ROOT / "tests" / test) for test in TESTS[mutant.module]]
     flags = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
     flags += ["--hypothesis-seed=1", "--hypothesis-profile=mutants"]
-    flags += ["-W", "ignore:Module already imported"]  # Hypothesis is, and asserts nothing that fails here
+    flags += ["-W", "ignore:Module already imported"]  # Hypothesis is; harmless here
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             _put_in_place(mutant)
             return int(pytest.main([*flags, *tests]))
-    except BaseException:  # noqa: BLE001 -- a module that cannot be loaded is noticed, and this copy has to end
+    except BaseException:  # noqa: BLE001 -- a module that cannot be imported counts as detected, and the fork must end
         return 1
 
 
 def _load_what_stays() -> None:
-    """Import once, for all copies of this process, what needs none of the modules that are changed."""
+    """Import everything that does not depend on a mutated module, once for all forks."""
     names = {"exporter." + module.replace("/", ".") for module in TESTS}
     for name in names:
-        sys.modules[name] = None  # type: ignore[assignment]  # so that whoever imports it now fails
+        sys.modules[name] = None  # type: ignore[assignment]  # makes its import fail
     for path in sorted((ROOT / "exporter").rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         with suppress(ImportError):
@@ -224,14 +224,14 @@ def _put_in_place(mutant: Mutant) -> None:
     name = "exporter." + mutant.module.replace("/", ".")
 
     class Finder:
-        """Finds the mutant instead of its module."""
+        """Finds the mutant in place of its module."""
 
         @staticmethod
         def find_spec(wanted: str, *_: object) -> object:
             if wanted != name:
                 return None
-            loader = Loader()  # it has the two methods that are called
-            return importlib.util.spec_from_loader(name, loader)  # type: ignore[arg-type]  # as said above
+            loader = Loader()  # has the two methods that are called
+            return importlib.util.spec_from_loader(name, loader)  # type: ignore[arg-type]  # see above
 
     class Loader:
         """Loads the mutant."""
@@ -244,19 +244,19 @@ def _put_in_place(mutant: Mutant) -> None:
         def exec_module(module: object) -> None:
             exec(compile(mutant.source, f"{mutant.module}.py", "exec"), vars(module))  # noqa: S102 -- our own code
 
-    sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]  # it has the one method that is called
+    sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]  # has the one method that is called
     importlib.import_module(name)
 
 
 def main(modules: Sequence[str]) -> int:
-    """Try every mutant of some modules, or of all; tell who survives."""
+    """Test every mutant of some or all modules; print the survivors."""
     os.chdir(ROOT)
     _load_what_stays()
     tried = lived = 0
     for module in modules or TESTS:
         true = (ROOT / "exporter" / f"{module}.py").read_text()
         if not survivors([Mutant(module, 0, "none", true)]):
-            raise SystemExit(f"{module}: its tests fail without any change")
+            raise SystemExit(f"{module}: its tests fail without a mutant")
         every = list(mutants(module))
         alive = survivors(every)
         tried += len(every)

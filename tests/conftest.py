@@ -1,4 +1,4 @@
-"""What tests of every kind share."""
+"""Fixtures for all tests."""
 
 import json
 import os
@@ -13,20 +13,20 @@ from hypothesis import HealthCheck, settings
 from exporter.config import SwitchConfiguration, load
 from tests.certificates import Authority
 
-# A busy machine is no defect: no example has a time limit, the whole test has (pytest-timeout).
+# Slow examples on a busy machine are fine; pytest-timeout limits the whole test.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
 
 FindProgram = Callable[[str, str], str]
-"""Returns where a program is, by its name and the Debian package that has it."""
+"""Returns the path of a program, by its name and Debian package."""
 
 _NEWER = os.environ.get("NEWER_PROGRAMS") or None
-"""A directory with newer versions of some programs; ``.ci/newer-programs`` makes one."""
+"""A directory with newer versions of some programs, created by ``.ci/newer-programs``."""
 
 
 def _skip(advice: str) -> NoReturn:
-    """Skip the test. In CI that is a failure: a check that is skipped there is a check nobody runs."""
+    """Skip the test, or fail it in CI: otherwise nothing would ever run it."""
     if os.environ.get("CI") == "true":
         pytest.fail(advice)
     pytest.skip(advice)
@@ -44,30 +44,30 @@ def _newest(name: str, package: str) -> str:
 
 @pytest.fixture(scope="session")
 def require_program() -> FindProgram:
-    """Return a function that finds a program, or skips the test with the command that installs it.
+    """Return a function that finds a program, or skips the test with the command to install it.
 
-    Of two versions the newer one: that of ``NEWER_PROGRAMS``, else the installed one.
+    Prefers the version in ``NEWER_PROGRAMS`` over the installed one.
     """
     return lambda name, package: (_NEWER and shutil.which(name, path=_NEWER)) or _installed(name, package)
 
 
 @pytest.fixture(scope="session")
 def require_newest() -> FindProgram:
-    """Return a function that finds a program of ``NEWER_PROGRAMS``, for tests of what only these can do."""
+    """Return a function that finds a program in ``NEWER_PROGRAMS``, for tests of new features."""
     return _newest
 
 
 @pytest.fixture(scope="session")
 def require_installed() -> FindProgram:
-    """Return a function that finds the installed version of a program, for what must work with older ones."""
+    """Return a function that finds the installed version of a program, for tests of old versions."""
     return _installed
 
 
 @pytest.fixture(scope="session", params=[_installed, _newest], ids=["installed", "newest"])
 def require_each(request: pytest.FixtureRequest) -> FindProgram:
-    """Return a function that finds the installed version of a program, then one that finds the newest.
+    """Run the test with the installed version of a program and with the newest.
 
-    A test that uses it runs twice; where there is one version only, the other run is skipped.
+    If there is only one version, the other run is skipped.
     """
     find: FindProgram = request.param
     return find
@@ -75,12 +75,12 @@ def require_each(request: pytest.FixtureRequest) -> FindProgram:
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
-    """Return a function that makes the configuration of one switch from settings as they are in the file."""
+    """Return a function that loads the configuration of one switch with these settings."""
 
     def configure(**settings: object) -> SwitchConfiguration:
         switch = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key": "admin-key", **settings}
         path = tmp_path / "config.yaml"
-        # What is JSON is YAML as well.
+        # JSON is valid YAML.
         path.write_text(json.dumps({"switches": [{k: v for k, v in switch.items() if v is not None}]}))
         (made,) = load(path, {}).switches
         return made
@@ -90,7 +90,7 @@ def configured(tmp_path: Path) -> Callable[..., SwitchConfiguration]:
 
 @pytest.fixture
 def authority(tmp_path: Path, require_program: Callable[[str, str], str]) -> Authority:
-    """Return an authority that issues certificates into the directory of the test."""
+    """Return a certificate authority that writes to ``tmp_path``."""
     return Authority(require_program("openssl", "openssl"), tmp_path)
 
 
@@ -98,5 +98,5 @@ def authority(tmp_path: Path, require_program: Callable[[str, str], str]) -> Aut
 def authority_of_module(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
 ) -> Authority:
-    """Return an authority that all tests of a module share."""
+    """Return a certificate authority shared by all tests of a module."""
     return Authority(require_program("openssl", "openssl"), tmp_path_factory.mktemp("certificates"))

@@ -1,4 +1,4 @@
-"""What sources of lines serve, read as a scraper reads it."""
+"""Parses served metrics as a scraper does."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ from exporter.metrics.exposition import Exposition, Format, Source
 
 
 def samples(*sources: Source) -> Iterable[Sample]:
-    """Return every sample of what these serve."""
+    """Return all samples of some sources."""
     exposition = Exposition(lambda: sources, CollectorRegistry(), lambda: None)
     page = b"".join(exposition.render(Format.TEXT)).decode()
     return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 
 
 def value(source: Source, name: str, labels: dict[str, str]) -> float | None:
-    """Return the value of one series, or None where it is not served."""
+    """Return the value of a series, or None if it is absent."""
     found = [sample.value for sample in samples(source) if (sample.name, sample.labels) == (name, labels)]
     return found[0] if found else None

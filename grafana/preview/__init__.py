@@ -1,7 +1,7 @@
-"""Draws a dashboard from a Prometheus without Grafana: a preview, in which only the figures are exact.
+"""Draws a preview of a dashboard without Grafana, with values from a Prometheus.
 
     python -m grafana.preview grafana/dashboards/softswitch-overview.json http://127.0.0.1:9090 overview.png
 
-Not drawn: links, tooltips, the time picker and the choice of variables. A panel of another kind than those in
-``panels.KINDS`` is named in its place.
+Not drawn: links, tooltips, the time picker and variable selectors. For a panel type that is not in
+``panels.KINDS``, the preview shows its name.
 """

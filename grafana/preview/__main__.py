@@ -10,14 +10,14 @@ from grafana.preview.prometheus import EVERYTHING, Source
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the reader of the command line."""
+    """Return the command-line parser."""
     reader = argparse.ArgumentParser(prog="python -m grafana.preview", description="Draw a dashboard.")
     reader.add_argument("dashboard", type=Path, help="JSON file of a dashboard")
-    reader.add_argument("prometheus", help="address of a Prometheus, such as http://127.0.0.1:9090")
+    reader.add_argument("prometheus", help="URL of a Prometheus, such as http://127.0.0.1:9090")
     reader.add_argument("picture", type=Path, help="PNG file to write")
     reader.add_argument("--hours", type=float, default=6, help="time range (default: %(default)s)")
     reader.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="choose, e.g. tenant=ACME"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a variable, e.g. tenant=ACME"
     )
     return reader
 

@@ -1,4 +1,4 @@
-"""The picture, in pixels, and what all panels of it share."""
+"""Drawing in pixels, and the data shared by all panels."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,16 @@ from grafana.preview.values import Panel
 BACKGROUND, PAPER, EDGE, INK, PALE, TITLE = "#111217", "#181B1F", "#2C3235", "#CCCCDC", "#8E8E99", "#6E9FFF"
 HEAD = 26
 LETTER = 5.9
-"""Pixels: of the title of a panel, and about a letter of small text."""
+"""Pixels: height of a panel title, and approximate width of a small letter."""
 
 _STEPS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48)
 _TICKS = 5
-"""Hours between ticks of the time axis, and how many there may be."""
+"""Hours between ticks of the time axis, and the maximum number of ticks."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part of the picture in pixels, from the top left corner."""
+    """A rectangle in pixels, from the top left corner."""
 
     figure: Figure
     x: float
@@ -33,7 +33,7 @@ class Box:
     height: float
 
     def text(self, x: float, y: float, text: str, **look: Any) -> None:  # noqa: ANN401 (of matplotlib)
-        """Write at a place in the box."""
+        """Write text at a position in the box."""
         wide, high = self.figure.bbox.size
         look = {"color": INK, "fontsize": 8, "va": "center", **look}
         self.figure.text((self.x + x) / wide, 1 - (self.y + y) / high, text, **look)
@@ -48,7 +48,7 @@ class Box:
         )
 
     def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """Return axes in the box, with so many pixels around them."""
+        """Return axes in the box, with these margins."""
         wide, high = self.figure.bbox.size
         axes = self.figure.add_axes(
             (
@@ -67,9 +67,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Scene:
-    """What all panels share: where figures come from, and moments to mark.
+    """Data shared by all panels: the source of values, and times to mark.
 
-    ``speed`` is how many seconds pass in the world that is watched for each of ours.
+    ``speed`` is the factor by which the monitored simulation runs faster than real time.
     """
 
     source: Source
@@ -77,7 +77,7 @@ class Scene:
     marks: tuple[float, ...]
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return moments for the time axis, and how long ago they were in the world that is watched."""
+        """Return times and labels for the time axis, in simulated hours before the end."""
         hours = self.source.seconds * self.speed / 3600
         every = min((step for step in _STEPS if hours / step <= _TICKS), default=_STEPS[-1])
         back = [number * every for number in range(int(hours / every) + 1)]
@@ -85,18 +85,18 @@ class Scene:
 
 
 class NothingToShowError(Exception):
-    """No series: the panel shows its words for that."""
+    """There are no series: the panel shows its ``noValue``."""
 
 
 def legend(target: dict[str, Any], labels: Mapping[str, str]) -> str:
-    """Return what a series is called."""
+    """Return the legend of a series."""
     return re.sub(
         r"\{\{\s*(\w+)\s*\}\}", lambda found: labels.get(found[1], ""), target["legendFormat"]
     ).strip()
 
 
 def series_of(panel: Panel, scene: Scene) -> Iterator[tuple[dict[str, Any], Series]]:
-    """Yield the series of a panel over the time range, each with its query. Raises NothingToShowError."""
+    """Yield each query and series of a panel over the time range. Raises NothingToShowError."""
     found = [(target, one) for target in panel["targets"] for one in scene.source.over_time(target["expr"])]
     if not found:
         raise NothingToShowError

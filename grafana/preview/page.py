@@ -1,4 +1,4 @@
-"""Draws a whole dashboard into a picture."""
+"""Draws a dashboard."""
 
 import io
 from pathlib import Path
@@ -18,14 +18,13 @@ _HEAD = 56
 _COLUMNS = 24
 _DOTS_PER_INCH = 100
 _COLOURS = 96
-"""Of the picture: enough for text and lines, and a third of the size."""
+"""Palette size of the image: enough for text and lines, at a third of the file size."""
 
 
 def picture(dashboard: dict[str, Any], source: Source, file: Path, speed: float = 1) -> None:
-    """Write a picture of a dashboard as it is at the end of the time range.
+    """Draw a dashboard at the end of the time range to a PNG file.
 
-    ``speed`` is how many seconds pass in the world that is watched for each of ours. Raises QueryError for
-    what Prometheus does not take.
+    ``speed`` is the factor by which the monitored simulation runs faster than real time. Raises QueryError.
     """
     panels = dashboard["panels"]
     height = _HEAD + _CELL * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) + _GAP
@@ -63,7 +62,7 @@ def _chosen(value: str) -> str:
 
 
 def _marks(dashboard: dict[str, Any], source: Source) -> tuple[float, ...]:
-    """Return when what the annotations show began."""
+    """Return the start times of the annotations."""
     return tuple(
         one.points[0][0]
         for annotation in dashboard["annotations"]["list"]

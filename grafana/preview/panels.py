@@ -1,4 +1,4 @@
-"""Draws a panel into its box, one function for each kind."""
+"""Draws panels, one function per panel type."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -27,9 +27,9 @@ from grafana.preview.values import Panel, Said, colour, config_of, rows, said, t
 _LARGEST = 24
 _NAMES, _VALUES = 120, 80
 _HIGHEST_BAR = 34
-"""Pixels: of the names and the values beside bars, and of a bar."""
+"""Pixels: width of names and values beside bars, and height of a bar."""
 _LINE = 21
-"""Pixels of a row."""
+"""Pixels: height of a row."""
 _PALETTE = (
     "#73BF69", "#F2CC0C", "#8AB8FF", "#FF780A", "#F2495C",
     "#5794F2", "#B877D9", "#96D98D", "#CA95E5", "#FFB357",
@@ -38,13 +38,13 @@ _DASHED = (0, (4, 3))
 _LEFT, _RIGHT = 62, 14
 _LEGEND_ROWS = 3
 _BELOW = 34 + 13 * _LEGEND_ROWS
-"""Pixels around the axes: the legend and the times are below."""
+"""Pixels around the axes, with the legend and times below."""
 _TIME_AXIS = 24
 _HIGHEST_BAND = 30
 
 
 def _now(panel: Panel, scene: Scene) -> list[tuple[str, Said, float]]:
-    """Return of each series its name, its value in words, and its value."""
+    """Return name, displayed value and value of each series."""
     found = [
         (legend(target, one.labels), said(one.newest, config, scene.source.end), one.newest)
         for target in panel["targets"]
@@ -57,7 +57,7 @@ def _now(panel: Panel, scene: Scene) -> list[tuple[str, Said, float]]:
 
 
 def stat(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw figures side by side, or one below the other where the panel is narrow."""
+    """Draw values side by side, or below each other in a narrow panel."""
     found = _now(panel, scene)
     across, down = (1, len(found)) if box.height > box.width else (len(found), 1)
     for number, (name, value, _) in enumerate(found):
@@ -70,7 +70,7 @@ def stat(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def gauge(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw a half circle that a ratio fills."""
+    """Draw a gauge of a ratio."""
     ((_, value, ratio), *_) = _now(panel, scene)
     axes = box.axes(20, HEAD, 20, 6)
     axes.set_axis_off()
@@ -83,7 +83,7 @@ def gauge(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def bars(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw a bar for each ratio."""
+    """Draw a bar per ratio."""
     found = _now(panel, scene)
     high = min(_HIGHEST_BAR, (box.height - HEAD - 8) / len(found))
     wide = box.width - _NAMES - _VALUES
@@ -96,7 +96,7 @@ def bars(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def table(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw as many rows as there is room for. Columns that do not fit are said to be there, too."""
+    """Draw the rows and columns that fit, and the number of the others."""
     found = rows(panel, scene.source)
     if not found:
         raise NothingToShowError
@@ -125,7 +125,7 @@ def _column(panel: Panel, title: str, found: list[dict[str, float | str]], scene
 
 
 def lines(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw each series as a line, dashed where the panel has it so, and thresholds where they are shown."""
+    """Draw a line per series, and the thresholds."""
     axes = box.axes(_LEFT, HEAD + 8, _RIGHT, _BELOW)
     for number, (target, one) in enumerate(series_of(panel, scene)):
         name = legend(target, one.labels)
@@ -151,7 +151,7 @@ def lines(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def _with_gaps(one: Series, step: float) -> tuple[list[float], list[float]]:
-    """Return times and values, with a break where values are missing."""
+    """Return times and values, with NaN for missing values."""
     times, values = [one.points[0][0]], [one.points[0][1]]
     for (before, _), (at, value) in pairwise(one.points):
         if at - before > 1.5 * step:
@@ -199,7 +199,7 @@ def _name(axes: Axes, box: Box) -> None:
 
 
 def timeline(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw for each series in which state it was when. A gap is left where that is not known."""
+    """Draw a band of states per series, with gaps for missing values."""
     bands = [(legend(target, one.labels), one) for target, one in series_of(panel, scene)]
     left = 20 + max(len(name) for name, _ in bands) * LETTER
     scale = (box.width - left - 14) / scene.source.seconds
@@ -219,7 +219,7 @@ def timeline(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def _runs(one: Series, step: float) -> Iterator[tuple[float, float, float]]:
-    """Yield from when to when a series had which value."""
+    """Yield start, end and value of each run of equal values."""
     since, value = one.points[0]
     last = since
     for at, found in one.points[1:]:
@@ -238,11 +238,11 @@ KINDS: Mapping[str, Callable[[Panel, Box, Scene], None]] = {
     "timeseries": lines,
     "state-timeline": timeline,
 }
-"""Every kind of panel that is drawn."""
+"""The supported panel types."""
 
 
 def draw(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw a panel, or name its kind where it is not one of ``KINDS``."""
+    """Draw a panel, or the name of its type if it is not in ``KINDS``."""
     box.block(0, 0, box.width, box.height, fc=PAPER, ec=EDGE, zorder=-5)
     box.text(9, 14, panel["title"], fontsize=9, weight="bold")
     kind = KINDS.get(panel["type"])

@@ -1,4 +1,4 @@
-"""Asks a Prometheus what a dashboard asks, with the variables filled in as Grafana does."""
+"""Runs the queries of a dashboard with Grafana's variables filled in."""
 
 import json
 import re
@@ -13,15 +13,15 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 _LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)")
 _POINTS = 240
 EVERYTHING = ".+"
-"""What a variable stands for while all of its values are chosen: ``allValue`` of our variables."""
+"""``allValue`` of our variables: all values are selected."""
 
 
 class QueryError(Exception):
-    """Prometheus does not take a query; the text says why."""
+    """Prometheus rejected a query, with its error message."""
 
 
 class Series(NamedTuple):
-    """The labels of a series, and its points: time in seconds since 1970, and value."""
+    """The labels of a series, and its points: Unix time and value."""
 
     labels: dict[str, str]
     points: list[tuple[float, float]]
@@ -34,9 +34,9 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A Prometheus, what is chosen of the variables, and the time range that is looked at.
+    """A Prometheus, the selected variables, and the time range.
 
-    ``prepared`` may change a query beforehand, such as its durations for a world whose time runs faster.
+    ``prepared`` rewrites each query, such as its durations for a simulation that runs faster.
     """
 
     base_url: str
@@ -48,7 +48,7 @@ class Source:
 
     @property
     def begin(self) -> float:
-        """When the time range begins."""
+        """The start of the time range."""
         return self.end - self.seconds
 
     @property
@@ -57,7 +57,7 @@ class Source:
         return max(1, self.seconds / _POINTS)
 
     def filled_in(self, text: str) -> str:
-        """Return a query with its variables filled in. Raises KeyError for one that is unknown."""
+        """Return a query with its variables filled in. Raises KeyError for an unknown variable."""
         values = {
             "__rate_interval": self.rate_interval,
             "__interval": "15s",
@@ -67,12 +67,12 @@ class Source:
         return _VARIABLE.sub(lambda found: values[found[1] or found[2]], self.prepared(text))
 
     def now(self, expression: str) -> list[Series]:
-        """Return what a query answers for the end of the time range."""
+        """Return the result of a query at the end of the time range."""
         found = self._get("query", query=self.filled_in(expression), time=f"{self.end:.3f}")
         return [Series(one["metric"], [(one["value"][0], float(one["value"][1]))]) for one in found["result"]]
 
     def over_time(self, expression: str) -> list[Series]:
-        """Return what a query answers for the time range."""
+        """Return the result of a query over the time range."""
         found = self._get(
             "query_range",
             query=self.filled_in(expression),
@@ -86,10 +86,10 @@ class Source:
         ]
 
     def values(self, query: str) -> list[str]:
-        """Return the values of a variable. Raises QueryError for another query than ``label_values``."""
+        """Return the values of a variable. Raises QueryError if the query is not ``label_values``."""
         read = _LABEL_VALUES.fullmatch(query)
         if read is None:
-            raise QueryError(f"not a query for the values of a label: {query}")
+            raise QueryError(f"expected a query such as label_values(up, job), got {query!r}")
         matching = {"match[]": self.filled_in(read[1])}
         span = {"start": f"{self.begin:.3f}", "end": f"{self.end:.3f}"}
         found: list[str] = self._get(f"label/{read[2]}/values", **matching, **span)

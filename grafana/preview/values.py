@@ -1,4 +1,4 @@
-"""What Grafana makes of values: mappings, units, colours, and the rows of tables; overrides come first."""
+"""Formats values like Grafana: overrides, mappings, units, colors and table rows."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -18,23 +18,23 @@ _TIMES = ((1, "s"), (60, "min"), (3600, "h"), (86_400, "days"), (604_800, "weeks
 
 
 class Said(NamedTuple):
-    """A value in words and in a colour."""
+    """A formatted value and its color."""
 
     text: str
     colour: str
 
 
 class UnknownUnitError(Exception):
-    """A unit that is not drawn here."""
+    """A unit that the preview does not support."""
 
 
 def colour(name: str) -> str:
-    """Return the colour that Grafana's dark theme has for a name."""
+    """Return the color of Grafana's dark theme for a name."""
     return _COLOURS.get(name, name)
 
 
 def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
-    """Return the field configuration of a query, by its letter, or of a column, by its title."""
+    """Return the field configuration of a query (by letter) or a column (by title)."""
     field = panel["fieldConfig"]
     config: Config = {**field["defaults"], "custom": field["defaults"].get("custom") or {}}
     for override in field.get("overrides") or []:
@@ -48,7 +48,7 @@ def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
 
 
 def said(value: float | str, config: Config, now: float) -> Said:
-    """Return a value as it is shown. Raises UnknownUnitError."""
+    """Return a value as displayed. Raises UnknownUnitError."""
     for mapping in config.get("mappings") or []:
         found = mapping["options"].get(value if isinstance(value, str) else f"{value:g}")
         if found is not None:
@@ -66,7 +66,7 @@ def _step(value: float, config: Config) -> str:
 
 
 def worded(value: float, unit: str, decimals: int | None, now: float) -> str:
-    """Return a value in its unit. Raises UnknownUnitError."""
+    """Return a value with its unit. Raises UnknownUnitError."""
     name, _, suffix = unit.partition(":")
     match name:
         case "none":
@@ -102,11 +102,11 @@ Row = dict[str, float | str]
 
 
 class UnknownTransformationError(Exception):
-    """A transformation that is not known here."""
+    """A transformation that the preview does not support."""
 
 
 def rows(panel: Panel, source: Source) -> list[Row]:
-    """Return the rows as they are shown, in order: title of the column to what is in it."""
+    """Return the rows in display order: values by column title."""
     frames = [_frame(source.now(target["expr"]), _value(panel, target)) for target in panel["targets"]]
     found = [row for frame in frames for row in frame]
     for transformation in panel["transformations"]:
@@ -123,7 +123,7 @@ def rows(panel: Panel, source: Source) -> list[Row]:
 
 
 def titles_of(panel: Panel, found: list[Row]) -> list[str]:
-    """Return the titles of the columns in the order of the panel; a row need not have them all."""
+    """Return the column titles in display order; a row need not have all of them."""
     (options,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
     names, places = options["renameByName"], options["indexByName"]
     ordered = [names.get(name, name) for name in sorted(places, key=places.__getitem__)]
@@ -132,7 +132,7 @@ def titles_of(panel: Panel, found: list[Row]) -> list[str]:
 
 
 def _value(panel: Panel, target: dict[str, Any]) -> str:
-    """Return what Grafana calls the values of a query."""
+    """Return Grafana's field name for the values of a query."""
     return f"Value #{target['refId']}" if len(panel["targets"]) > 1 else "Value"
 
 
@@ -141,7 +141,7 @@ def _frame(series: list[Series], value: str) -> list[Row]:
 
 
 def _merged(frames: list[list[Row]]) -> list[Row]:
-    """Join rows that agree in the fields which all queries have, where they contradict in no other."""
+    """Merge rows with equal values in the fields of all queries and no conflicting values in others."""
     filled = [set[str]().union(*frame) for frame in frames if frame]
     shared = sorted(set.intersection(*filled)) if filled else []
     merged: dict[tuple[float | str, ...], list[Row]] = {}
@@ -162,7 +162,7 @@ def _organized(row: Row, options: dict[str, Any]) -> Row:
 
 
 def _sorted(found: list[Row], title: str, *, down: bool) -> list[Row]:
-    """Return rows by a column; those without it come last."""
+    """Return the rows sorted by a column; those without it come last."""
     having = [row for row in found if title in row]
     return sorted(having, key=lambda row: row[title], reverse=down) + [
         row for row in found if title not in row

@@ -71,5 +71,5 @@ def test_values_of_a_variable() -> None:
         "start": ["6.000"],
         "end": ["10.000"],
     }
-    with pytest.raises(QueryError, match="not a query for the values"):
+    with pytest.raises(QueryError, match="expected a query such as label_values"):
         Source("http://127.0.0.1:9").values("query_result(x)")
