@@ -35,6 +35,8 @@ _TEAM = "switch_tenant:softswitch_tenant_team:info"
 KNOWN = known_series() | RECORD_LABELS | {_TEAM: RECORD_LABELS[_TEAM] | {"team"}}
 Results = dict[str, Future[subprocess.CompletedProcess[str]]]
 
+_LARGEST_FIRST = sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
+
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a program and capture its output."""
@@ -43,17 +45,17 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def unit_tests(require_each: Callable[[str, str], str]) -> Iterator[Results]:
-    """Run the unit tests with one version of promtool on all processors, the longest files first."""
+    """Run the unit tests with one version of promtool on all processors, in the order of the tests below."""
     promtool = require_each("promtool", "prometheus")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {
             file.name: pool.submit(run_unit_tests, promtool, rules_for(UNIT_TESTS[file]), UNIT_TESTS[file])
-            for file in sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
+            for file in _LARGEST_FIRST
         }
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
+@pytest.mark.parametrize("file", [file.name for file in _LARGEST_FIRST])
 def test_the_unit_tests_pass(file: str, unit_tests: Results) -> None:
     """They pass with the oldest and the newest version of promtool."""
     done = unit_tests[file].result()
