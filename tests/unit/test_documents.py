@@ -50,6 +50,11 @@ def helps() -> dict[tuple[str, ...], str]:
     return texts
 
 
+def test_the_readme_stays_short() -> None:
+    """It has at most 120 lines."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
 @every_page
 def test_every_link_resolves(page: Path) -> None:
     """Each relative link leads to an existing file, and to an existing heading if it names one."""
