@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.programs import Program, Start, free_port, get, get_json, send, wait_until
-from tests.e2e.scaled import scaled
+from tests.e2e.scaled_rules import scaled
 
 EXAMPLE = Path(__file__).parents[2] / "alerts/alertmanager.example.yaml"
 _ALWAYS = [{"weekdays": ["sunday:saturday"]}]

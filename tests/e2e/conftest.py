@@ -41,7 +41,7 @@ def run_program(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def quick_disk() -> Iterator[Path]:
+def memory_directory() -> Iterator[Path]:
     """Give a directory in memory: a busy disk might not have finished a write when the next one is due."""
     with TemporaryDirectory(dir="/dev/shm") as directory:
         yield Path(directory)
@@ -62,7 +62,7 @@ def run_simulator(run_program: Start, request: pytest.FixtureRequest) -> Iterato
     yield run
     if request.node.get_closest_marker("forbidden_requests_expected") is None:
         for simulator in simulators:
-            simulator.assert_nothing_forbidden()
+            simulator.assert_no_forbidden_requests()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grafana.preview.page import picture
 from tests.dashboard_files import DASHBOARDS
-from tests.e2e.watched_switches import FACTOR, watched_switches
+from tests.e2e.dashboard_stack import FACTOR, dashboard_stack
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 _SECONDS = 6 * 3600 / FACTOR
@@ -29,7 +29,7 @@ def _program(name: str, package: str) -> str:
 def main() -> None:
     """Draw every dashboard."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, watched_switches(Path(directory), _program) as watched:
+    with tempfile.TemporaryDirectory() as directory, dashboard_stack(Path(directory), _program) as watched:
         # The past has to pass: nothing can be waited for.
         time.sleep(_SECONDS - _BAD)
         watched.begin_a_bad_day()

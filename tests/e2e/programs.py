@@ -70,15 +70,15 @@ class Simulator:
         """Return everything a perfect exporter would say."""
         return get_json(f"{self.base_url}/simulator/truth")
 
-    def fault(self, **rule: Any) -> None:
+    def inject_fault(self, **rule: Any) -> None:
         """Switch a fault on."""
         send(f"{self.base_url}/simulator/faults", rule)
 
-    def no_faults(self) -> None:
+    def clear_faults(self) -> None:
         """Switch all faults off."""
         send(f"{self.base_url}/simulator/faults", None, method="DELETE")
 
-    def world(self, **changes: Any) -> None:
+    def change_world(self, **changes: Any) -> None:
         """Change the simulated world."""
         send(f"{self.base_url}/simulator/world", changes)
 
@@ -86,7 +86,7 @@ class Simulator:
         """Return the log of requests it was sent."""
         return get_json(f"{self.base_url}/simulator/requests?since={since}")
 
-    def assert_nothing_forbidden(self) -> None:
+    def assert_no_forbidden_requests(self) -> None:
         """Fail where it was ever sent what is not on the allow-list. It may have ended already."""
         announced = [line for line in self.program.text().splitlines() if "FORBIDDEN REQUEST" in line]
         assert not announced, announced
@@ -171,7 +171,7 @@ def start_exporter(run: Start, file: Path, configuration: str, *flags: str, **en
     return Exporter(program, f"http://127.0.0.1:{port}")
 
 
-def finish(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the exporter that ends by itself; return its exit status and both outputs."""
     return subprocess.run(
         [*EXPORTER, *arguments],
@@ -230,6 +230,6 @@ def send(url: str, body: Any, method: str = "POST") -> None:
         response.read()
 
 
-def tell(figure: str) -> None:
+def print_result(figure: str) -> None:
     """Print what was measured; ``pytest -s`` or ``-rP`` shows it."""
     sys.stdout.write(f"\n{figure}")

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.everything import switch
+from tests.e2e.full_configuration import switch
 from tests.e2e.programs import Exporter, Start
 from tests.e2e.prometheus import Prometheus, start_prometheus
-from tests.e2e.scaled import scaled, write_scaled_rules
+from tests.e2e.scaled_rules import scaled, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 120

@@ -34,10 +34,10 @@ import structlog
 from exporter.config import load
 from exporter.masking import Mask
 from exporter.web import Sources, serve
+from tests.e2e.fake_switch import FakeSwitch, fake_switch
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
-from tests.e2e.odd_faults import FAULTS
-from tests.e2e.odd_switch import OddSwitch, odd_switch
+from tests.e2e.response_faults import FAULTS
 
 MINUTE = 60
 RELOAD_EVERY = 3
@@ -94,7 +94,7 @@ class Report:
     complaints: list[str] = field(default_factory=list)
     scrapes: int = 0
     reloads: int = 0
-    befallen: int = 0
+    applied: int = 0
 
     @property
     def alike(self) -> Sequence[Count]:
@@ -125,7 +125,7 @@ class Report:
     def lines(self) -> Iterable[str]:
         """Return the figures."""
         yield f"{len(self.counts)} minutes, {self.scrapes} scrapes, {self.reloads} reloads"
-        yield f"{self.befallen} requests met with a fault"
+        yield f"{self.applied} requests met with a fault"
         for number, counted in enumerate(self.alike):
             told = (f"{name} {value:,}" for name, value in counted._asdict().items())
             yield f"minute {WARM_UP + number * PERIOD}: {', '.join(told)}"
@@ -205,13 +205,13 @@ async def _count() -> Count:
     return Count(resident, len(gc.get_objects()), min(descriptors), min(tasks))
 
 
-async def _break_things(switch: OddSwitch, report: Report, chance: random.Random) -> None:
+async def _break_things(switch: FakeSwitch, report: Report, chance: random.Random) -> None:
     """Let other faults be in force each minute, and none in every third."""
     light = [name for name in FAULTS if not any(word in name for word in _HEAVY)]
     for minute in count(1):
-        report.befallen += sum(map(len, switch.befallen.values()))
-        switch.befallen.clear()
-        switch.heard.clear()  # or the switch, which lives in the same process, would grow
+        report.applied += sum(map(len, switch.applied.values()))
+        switch.applied.clear()
+        switch.received.clear()  # or the switch, which lives in the same process, would grow
         switch.faults.clear()
         if minute % QUIET_EVERY:
             victims = [(chance.choice(_OF_THE_WHOLE), "")]
@@ -250,7 +250,7 @@ async def _live(tenants: int, minutes: int, report: Report, look: Callable[[byte
     chance = random.Random(1)  # noqa: S311 -- the same life each time
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
-        async with odd_switch(*(f"T{number}" for number in range(tenants))) as switch:
+        async with fake_switch(*(f"T{number}" for number in range(tenants))) as switch:
             file.write_text(_configuration(switch.url, tenants, 0))
             async with fast_fleet(lambda: load(file, {}), Mask()) as fast:
                 sources = Sources(fast.exposition, lambda: fast.fleet.pollers, lambda: True, fast.clock)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.alertmanager import Alertmanager, example, start_alertmanager
-from tests.e2e.everything import configuration
+from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import (
     Exporter,
     Simulator,
@@ -73,7 +73,7 @@ def site(
     with receiving() as receiver, running_programs(directory) as run:
         north, south = (start_simulator(run, "--tenants=3", "--extensions=20") for _ in range(2))
         for simulator in (north, south):
-            simulator.world(freeze=True, tenants={code: {"balance": 500} for code in CODES})
+            simulator.change_world(freeze=True, tenants={code: {"balance": 500} for code in CODES})
         registrations = {"tenant_interval": "1s", "source": "extensions"}
         switches = (
             # A node takes its phones along: what becomes of them is watched on the other switch.
@@ -112,15 +112,15 @@ def test_troubles_arrive_and_end(site: Site) -> None:
         ("on-call", {"alertname": "NodeMissing", "scope": "node", "node": "pbx2", **switch}),
         ("on-call", {"alertname": "RegistrationsDropped", "scope": "switch", **switch, "switch": "south"}),
     ]
-    site.north.world(license_days=3, tenants={"ACME": {"balance": 5}}, nodes={"pbx2": False})
-    site.south.world(dropped=0.6)
+    site.north.change_world(license_days=3, tenants={"ACME": {"balance": 5}}, nodes={"pbx2": False})
+    site.south.change_world(dropped=0.6)
     for receiver, labels in expected:
         site.wait_for("firing", receiver, **labels)
     muted = "TenantRegistrationsLow"
     wait_until(lambda: site.held(switch="south").get(muted), PATIENCE, f"{muted} to be muted")
 
-    site.north.world(license_days=None, tenants={"ACME": {"balance": 500}}, nodes={"pbx2": True})
-    site.south.world(dropped=0)
+    site.north.change_world(license_days=None, tenants={"ACME": {"balance": 500}}, nodes={"pbx2": True})
+    site.south.change_world(dropped=0)
     for receiver, labels in expected:
         site.wait_for("resolved", receiver, **labels)
     wait_until(lambda: not site.held(switch="south"), PATIENCE, "nothing to be left of the phones")
@@ -133,24 +133,24 @@ def test_only_the_cause_is_told_while_nothing_can_be_known(site: Site) -> None:
     One of them fires meanwhile and is over before the API is back.
     """
     north = site.told_of("north")
-    site.north.world(tenants={"BOREAL": {"balance": 1}})
+    site.north.change_world(tenants={"BOREAL": {"balance": 1}})
     low = "softswitch_tenant_balance"
     wait_until(
         lambda: site.exporter.value(low, switch="north", tenant="BOREAL") == 1,
         PATIENCE,
         "the credit to be seen",
     )
-    site.north.fault(kind="hang")
-    site.south.fault(kind="refuse_key")
+    site.north.inject_fault(kind="hang")
+    site.south.inject_fault(kind="refuse_key")
     down = {"alertname": "ApiDown", "severity": "critical", "scope": "switch", "switch": "north"}
     refused = {**down, "alertname": "KeyRefused", "switch": "south"}
     for labels in (down, refused):
         site.wait_for("firing", "on-call", **labels)
     wait_until(lambda: site.held(switch="north").get("BalanceLow"), PATIENCE, "BalanceLow to be muted")
 
-    site.north.world(tenants={"BOREAL": {"balance": 500}})
+    site.north.change_world(tenants={"BOREAL": {"balance": 500}})
     for simulator in (site.north, site.south):
-        simulator.no_faults()
+        simulator.clear_faults()
     for labels in (down, refused):
         site.wait_for("resolved", "on-call", **labels)
     wait_until(lambda: site.held() == {"Watchdog": False}, PATIENCE, "nothing to be left")

@@ -18,7 +18,7 @@ from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
 from exporter.simulator.request import KeyKind, Keys
 from tests.e2e.fast_clock import SCRAPE_EVERY, FastExporter, Scrape, exporting, run
-from tests.e2e.programs import Series, tell
+from tests.e2e.programs import Series, print_result
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -171,13 +171,15 @@ class Report:
         hurt = {target: count for target, count in sent.items() if self.day.hurt(target)}
         usual = sum(MINUTE / _interval(target) for target in TARGETS)
         usual_hurt = sum(MINUTE / _interval(target) for target in TARGETS if self.day.hurt(target))
-        tell(
+        print_result(
             f"{self.day.name}: {sent.total() * per_minute:.2f} requests a minute (well: {usual:.2f}), "
             f"of them {sum(hurt.values()) * per_minute:.3f} to what is hurt (well: {usual_hurt:.2f})"
         )
         for target, seconds in sorted(self.recovered.items()):
             if self.day.hurt(target):
-                tell(f"  {' '.join(target)}: {sent[target]} requests, well again after {seconds:.0f} s")
+                print_result(
+                    f"  {' '.join(target)}: {sent[target]} requests, recovered after {seconds:.0f} s"
+                )
 
 
 async def _live_through(exporter: FastExporter, day: BadDay, healing: float) -> Report:
@@ -318,7 +320,7 @@ def test_a_switch_that_does_not_answer_is_only_probed(configured: Configured) ->
     up = next(s.at for s in report.scrapes if s.at > down and s.series["softswitch_up", switch])
     before_it_opened = [e for e in report.requests if report.began <= e.time < opened]
     probes = [e for e in report.requests if opened <= e.time < report.ended]
-    tell(
+    print_result(
         f"  open after {opened - report.began:.0f} s and {len(before_it_opened)} requests; "
         f"{len(probes)} probes in {report.ended - opened:.0f} s; "
         f"closed {closed - report.ended:.0f} s after the end; "
@@ -371,7 +373,7 @@ def test_a_rare_query_is_retried_soon(configured: Configured) -> None:
     asked, values, exporter = run(story())
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    tell(f"license fails twice: asked again after {', '.join(f'{gap:.0f} s' for gap in gaps)}")
+    print_result(f"license fails twice: asked again after {', '.join(f'{gap:.0f} s' for gap in gaps)}")
     late = 11  # what is due is looked for every 10 s, and waits its turn
     assert len(asked) == 4
     assert MINUTE <= gaps[0] <= MINUTE + late
@@ -432,7 +434,7 @@ def test_a_key_that_is_exchanged(configured: Configured, tmp_path: Path) -> None
 
     report.tell()
     allowed = 3 + trials(day.lasts)
-    tell(f"  {report.during().total()} requests with the old key; the design allows {allowed} in this time")
+    print_result(f"  {report.during().total()} requests with the old key; the design allows {allowed}")
     assert refused == [""]
     assert report.during().total() <= allowed
     assert report.during().total() >= allowed - 2
@@ -494,7 +496,7 @@ def test_a_wrong_key_is_hardly_sent(wrong: WrongKey, configured: Configured) -> 
     in_flight = MAX_CONCURRENCY - 1 if wrong.latency else 0
     refused_at = sent[2].time + wrong.latency
     allowed = 3 + in_flight + trials(requests[0].time + HOUR - refused_at)
-    tell(f"a wrong key ({wrong.name}): {len(sent)} requests in an hour; the design allows {allowed}")
+    print_result(f"a wrong key ({wrong.name}): {len(sent)} requests in an hour; the design allows {allowed}")
     assert 3 < len(sent) <= allowed
     assert {entry.parameters.get("tenant", "") for entry in sent} >= {wrong.owner}
     if wrong.owner:

@@ -22,7 +22,7 @@ import pytest
 
 from exporter.alerting.rules import RULES
 from tests.e2e.alertmanager import example, start_alertmanager
-from tests.e2e.everything import configuration
+from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import Exporter, Simulator, running_programs, samples, start_simulator, wait_until
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.quick_exporter import start_quick_exporter
@@ -84,16 +84,16 @@ class Switches:
 
     def calm(self) -> None:
         """Let all be well."""
-        self.north.world(tenants=_CALM, license_days=None, nodes={NODE: True})
-        self.south.world(license_days=None)
-        self.south.no_faults()
+        self.north.change_world(tenants=_CALM, license_days=None, nodes={NODE: True})
+        self.south.change_world(license_days=None)
+        self.south.clear_faults()
         for name, key in _KEYS.items():
             (self.directory / name).write_text(key)
 
     def trouble(self) -> None:
         """Let everything that can be told of begin."""
-        self.north.world(tenants=_TROUBLE, license_days=3, nodes={NODE: False})
-        self.south.fault(kind="hang")
+        self.north.change_world(tenants=_TROUBLE, license_days=3, nodes={NODE: False})
+        self.south.inject_fault(kind="hang")
         for name in _KEYS:
             (self.directory / name).write_text("not-the-key")
 
@@ -134,9 +134,9 @@ class Switches:
         The full node is a little above the share that is critical (95 %), so that its average of six looks
         falls below both shares at once: else the ticket, muted until then, might be told or not.
         """
-        self.north.world(tenants=_CALLS)
+        self.north.change_world(tenants=_CALLS)
         truth = self.north.truth()
-        self.north.world(tenants=_CALM)
+        self.north.change_world(tenants=_CALM)
         used = {name: node["channels"] for name, node in truth["switch"]["nodes"].items()}
         assert truth["switch"]["nodes"][NODE]["peers"] == 0
         return {
@@ -200,7 +200,7 @@ def ways(
         north = start_simulator(run, f"--tenants={len(CODES)}", "--nodes=12", f"--extensions={len(PHONES)}")
         south, west = (start_simulator(run, "--tenants=1") for _ in range(2))
         for simulator in (north, south, west):
-            simulator.world(freeze=True)
+            simulator.change_world(freeze=True)
         switches = Switches(north, south, west, directory)
         switches.calm()
         managers = []
@@ -209,7 +209,7 @@ def ways(
             text = example(FACTOR, receiver.base_url)
             managers.append(start_alertmanager(run, alertmanager, directory / name, text))
         text = switches.configuration(managers[1].address)
-        south.world(license_days=1)  # before its API goes down
+        south.change_world(license_days=1)  # before its API goes down
         exporter = start_quick_exporter(run, directory / "config.yaml", text, FACTOR)
         server = start_quick_prometheus(run, prometheus, directory, exporter, managers[0].address)
         _wait_until_known(exporter, server)

@@ -7,8 +7,8 @@ import urllib.error
 from collections.abc import Iterator
 
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
-from tests.e2e.everything import configuration, switch
-from tests.e2e.programs import EXPORTER, Exporter, free_port, get, tell, wait_until
+from tests.e2e.full_configuration import configuration, switch
+from tests.e2e.programs import EXPORTER, Exporter, free_port, get, print_result, wait_until
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def test_more_idle_clients_than_descriptors(
             slowest = max(slowest, time.monotonic() - started)
         wait_until(lambda: simulator.requests()["counts"]["total"] > asked + 20, 20, "polling")
         assert exporter.value("softswitch_up", switch="pbx") == 1
-    tell(f"the slowest scrape took {slowest:.2f} s; {len(program.text())} characters of log")
+    print_result(f"the slowest scrape took {slowest:.2f} s; {len(program.text())} characters of log")
     assert program.text().count("\n") < 20, program.text()
     assert program.stop() == 0
 
@@ -91,7 +91,7 @@ def test_readers_that_do_not_read(run_simulator: StartSimulator, run_exporter: S
         with contextlib.suppress(urllib.error.HTTPError):
             get(f"{exporter.base_url}/")
         grown = _resident(exporter) - before
-    tell(f"{answered} of 20 scrapes answered; {grown / 2**20:.1f} MiB more resident memory")
+    print_result(f"{answered} of 20 scrapes answered; {grown / 2**20:.1f} MiB more resident memory")
     assert answered == 20
     assert grown < 60 * 2**20
     assert exporter.program.text().count("\n") < 20, exporter.program.text()

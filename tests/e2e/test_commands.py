@@ -10,7 +10,7 @@ import pytest
 
 from exporter import __version__
 from tests.e2e.conftest import Start, StartSimulator
-from tests.e2e.programs import EXPORTER, finish, get, wait_until
+from tests.e2e.programs import EXPORTER, get, run_command, wait_until
 
 _FLAGS = (
     "--config.file --config.check --web.listen-address --web.telemetry-path "
@@ -53,7 +53,7 @@ def test_the_demo_says_which_port_is_taken(flag: str, run_simulator: StartSimula
     port = run_simulator().base_url.rpartition(":")[2]
     ports = {"--port": "0", "--simulator-port": "0", flag: port}
 
-    finished = finish("demo", *(f"{name}={value}" for name, value in ports.items()))
+    finished = run_command("demo", *(f"{name}={value}" for name, value in ports.items()))
 
     assert finished.returncode == 1
     (line,) = finished.stderr.splitlines()
@@ -63,7 +63,7 @@ def test_the_demo_says_which_port_is_taken(flag: str, run_simulator: StartSimula
 
 def test_version() -> None:
     """The program, its version and Python's."""
-    finished = finish("--version")
+    finished = run_command("--version")
 
     assert finished.returncode == 0
     assert re.fullmatch(
@@ -82,7 +82,7 @@ def test_version() -> None:
 )
 def test_help_names_every_flag(command: tuple[str, ...], expected: str) -> None:
     """What is pinned for the command line (design, section 7) and built is in its help."""
-    finished = finish(*command, "--help", COLUMNS="200")
+    finished = run_command(*command, "--help", COLUMNS="200")
 
     assert finished.returncode == 0
     words = set(re.findall(r"--[\w.-]+|\b\w+\b", finished.stdout))
@@ -93,7 +93,7 @@ def test_a_second_simulator_on_the_same_port(run_simulator: StartSimulator) -> N
     """Exit status 1 and one sentence that names address, reason and flag."""
     address = run_simulator().base_url.removeprefix("http://")
 
-    finished = finish("simulate", f"--listen={address}")
+    finished = run_command("simulate", f"--listen={address}")
 
     assert finished.returncode == 1
     assert finished.stdout == ""
@@ -156,7 +156,7 @@ def test_an_encoding_that_lacks_characters(command: str, tmp_path: Path) -> None
     file = tmp_path / "config.yaml"
     file.write_text(_CHECKED.replace("key: the-key", "tenants: [{code: \u2026, key: the-key}]"), "utf-8")
 
-    finished = finish(f"--config.file={file}", *command.split(), PYTHONIOENCODING="latin-1")
+    finished = run_command(f"--config.file={file}", *command.split(), PYTHONIOENCODING="latin-1")
 
     assert "Traceback" not in finished.stderr
     assert "\\u2026" in finished.stdout + finished.stderr

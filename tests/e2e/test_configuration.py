@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import finish
+from tests.e2e.programs import run_command
 
 _ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(TEN_MISTAKES)
 
-    finished = finish(f"--config.file={file}", command)
+    finished = run_command(f"--config.file={file}", command)
 
     assert finished.returncode == 2
     assert finished.stdout == ""
@@ -65,7 +65,7 @@ def test_the_example_is_valid_and_its_plan_is_told(tmp_path: Path) -> None:
     example = (_ROOT / "config.example.yaml").read_text(encoding="utf-8")
     file.write_text(example.replace("replace-with-your-key", "the-key"), encoding="utf-8")
 
-    finished = finish(f"--config.file={file}", "--config.check")
+    finished = run_command(f"--config.file={file}", "--config.check")
 
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
@@ -93,7 +93,7 @@ switches:
     tenants:
 {tenants}
 """)
-    finished = finish(f"--config.file={file}", "--config.check")
+    finished = run_command(f"--config.file={file}", "--config.check")
     assert (finished.returncode, finished.stderr) == (0, "")
     return finished.stdout
 
@@ -112,7 +112,7 @@ def test_a_rate_that_cannot_meet_the_intervals_is_warned_of_with_the_mend(tmp_pa
 
 def test_without_a_configuration_it_is_told_what_is_missing() -> None:
     """Exit status 2 and the flag; and what works without one."""
-    finished = finish()
+    finished = run_command()
 
     assert finished.returncode == 2
     assert "--config.file" in finished.stderr
@@ -121,7 +121,7 @@ def test_without_a_configuration_it_is_told_what_is_missing() -> None:
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     """Exit status 2, one line with path and reason."""
-    finished = finish(f"--config.file={tmp_path / 'none.yaml'}")
+    finished = run_command(f"--config.file={tmp_path / 'none.yaml'}")
 
     assert finished.returncode == 2
     problem, _ = finished.stderr.splitlines()

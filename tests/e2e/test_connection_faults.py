@@ -18,11 +18,11 @@ import pytest
 
 from exporter.config import load
 from exporter.masking import Mask
+from tests.e2e.fake_switch import FakeSwitch, Listener
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
-from tests.e2e.odd_faults import COLUMNS, QUERIES, Column
-from tests.e2e.odd_switch import Door, OddSwitch
 from tests.e2e.programs import Series
+from tests.e2e.response_faults import COLUMNS, QUERIES, Column
 
 MINUTE = 60.0
 DAY = 86_400.0
@@ -128,7 +128,7 @@ class Street:
     """What runs throughout."""
 
     runner: asyncio.Runner
-    door: Door
+    listener: Listener
     fast: FastFleet
     file: Path
     good: str
@@ -140,21 +140,21 @@ def street(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates)
     """Poll all switches, while all is well."""
     file = tmp_path_factory.mktemp("street") / "config.yaml"
     with asyncio.Runner(loop_factory=FastLoop) as runner:
-        switch = OddSwitch(_TENANTS)
-        door, sound = Door(switch.serve), Door(switch.serve)
-        runner.run(door.open(context=certificates.contexts["good"]))
+        switch = FakeSwitch(_TENANTS)
+        listener, sound = Listener(switch.serve), Listener(switch.serve)
+        runner.run(listener.open(context=certificates.contexts["good"]))
         runner.run(sound.open())
         good = _configuration(
-            f"https://127.0.0.1:{door.port}/api", f"http://127.0.0.1:{sound.port}/api", certificates.file
+            f"https://127.0.0.1:{listener.port}/api", f"http://127.0.0.1:{sound.port}/api", certificates.file
         )
         file.write_text(good)
         fleets = fast_fleet(lambda: load(file, {}), Mask())
         fast = runner.run(fleets.__aenter__())
         runner.run(asyncio.sleep(6 * MINUTE))
-        yield Street(runner, door, fast, file, good, certificates)
+        yield Street(runner, listener, fast, file, good, certificates)
         runner.run(fleets.__aexit__(None, None, None))
-        door.shut()
-        sound.shut()
+        listener.close()
+        sound.close()
 
 
 async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -172,7 +172,7 @@ async def _without_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def _shut(street: Street) -> None:
-    street.door.shut()
+    street.listener.close()
 
 
 _UNKNOWN = ".".join(["pbx" * 20] * 5)
@@ -180,19 +180,19 @@ _UNKNOWN = ".".join(["pbx" * 20] * 5)
 
 
 async def _to_another_name(street: Street) -> None:
-    street.file.write_text(street.good.replace(f"127.0.0.1:{street.door.port}", _UNKNOWN))
+    street.file.write_text(street.good.replace(f"127.0.0.1:{street.listener.port}", _UNKNOWN))
     await street.fast.reload()
 
 
 def _shows(certificate: str) -> Callable[[Street], Any]:
-    return lambda street: street.door.open(context=street.certificates.contexts[certificate])
+    return lambda street: street.listener.open(context=street.certificates.contexts[certificate])
 
 
 FAULTS: dict[str, tuple[Callable[[Street], Any], str]] = {
     "refuses": (_shut, "connect"),
     "its name is not known": (_to_another_name, "connect"),
-    "hangs before TLS": (lambda street: street.door.open(_silence), "timeout"),
-    "no TLS": (lambda street: street.door.open(_without_tls), "tls"),
+    "hangs before TLS": (lambda street: street.listener.open(_silence), "timeout"),
+    "no TLS": (lambda street: street.listener.open(_without_tls), "tls"),
     "expired": (_shows("expired"), "tls"),
     "wrong name": (_shows("wrong name"), "tls"),
     "self-signed": (_shows("self-signed"), "tls"),
@@ -241,7 +241,7 @@ async def _live_through(street: Street, begin: Callable[[Street], Any], reason: 
 
     street.file.write_text(street.good)
     await fast.reload()
-    await street.door.open(context=street.certificates.contexts["good"])
+    await street.listener.open(context=street.certificates.contexts["good"])
     await _until(lambda: _only_probed(fast), MINUTE + TIMEOUT)
     await _until(lambda: _failing(fast), 2 * MINUTE)
     after = fast.scrape()

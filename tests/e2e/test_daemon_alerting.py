@@ -21,18 +21,18 @@ import pytest
 import yaml
 
 from tests.e2e.alertmanager import EXAMPLE, Alertmanager, start_alertmanager
-from tests.e2e.everything import switch
 from tests.e2e.fake_clock import FakeClock, fake_clock
+from tests.e2e.full_configuration import switch
 from tests.e2e.programs import (
     Exporter,
     Simulator,
     Start,
     free_port,
     get_json,
+    print_result,
     running_programs,
     send,
     start_simulator,
-    tell,
     wait_until,
 )
 from tests.e2e.quick_exporter import start_quick_exporter
@@ -174,13 +174,15 @@ def _alerts(exporter: Exporter, node: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, quick_disk: Path, require_program: Callable[[str, str], str]) -> Iterator[Site]:
+def site(
+    tmp_path: Path, memory_directory: Path, require_program: Callable[[str, str], str]
+) -> Iterator[Site]:
     """Start the switch, and whoever is told."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     clock = fake_clock(require_program, tmp_path)
     with receiving() as receiver, running_programs(tmp_path) as run:
         simulator = start_simulator(run, "--tenants=1", f"--nodes={len(NODES)}")
-        yield Site(run, executable, tmp_path, quick_disk / "state.json", simulator, receiver, clock)
+        yield Site(run, executable, tmp_path, memory_directory / "state.json", simulator, receiver, clock)
 
 
 def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
@@ -190,7 +192,7 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
     site.wait_for("Watchdog", "firing")
 
     # Killed while an alert pends: it goes on pending from when it began.
-    site.simulator.world(nodes={"pbx1": False})
+    site.simulator.change_world(nodes={"pbx1": False})
     (pending,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "an alert that pends")
     assert pending["state"] == "pending"
     site.wait_until_written()
@@ -200,14 +202,14 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
     # On a busy machine it may fire by then, which it would not do if it had begun anew.
     assert restored["state"] == "firing" or restored["age_seconds"] > pending["age_seconds"]
     site.wait_for("pbx1", "firing")
-    tell(f"killed after {pending['age_seconds']} s, {restored['age_seconds']} s at the first look after it")
+    print_result(f"killed after {pending['age_seconds']} s, {restored['age_seconds']} s after the restart")
 
     # One Alertmanager is gone, the clock a day ahead; killed while alerts fire, back with it a day late.
     site.let_all_be_told(0, 1)
     assert site.told()["pbx1"] == ["firing"]
     with site.killed(first):
         site.clock.jump(DAY)
-        site.simulator.world(nodes={"pbx2": False})
+        site.simulator.change_world(nodes={"pbx2": False})
         site.wait_for("pbx2", "firing")
         site.wait_until_written()
         exporter.program.stop(signal.SIGKILL)
@@ -220,13 +222,13 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
     # Both are away, and what begins and what ends meanwhile is told when they are back within 15 minutes.
     for alertmanager in (first, second):
         alertmanager.program.stop()
-    site.simulator.world(nodes={"pbx3": False})
+    site.simulator.change_world(nodes={"pbx3": False})
     wait_until(
         lambda: [alert["state"] for alert in _alerts(exporter, "pbx3")] == ["firing"],
         PATIENCE,
         "the beginning of an alert",
     )
-    site.simulator.world(nodes={"pbx1": True})
+    site.simulator.change_world(nodes={"pbx1": True})
     wait_until(lambda: not _alerts(exporter, "pbx1"), PATIENCE, "the end of another")
     first, second = site.start_alertmanager(0), site.start_alertmanager(1)
     site.wait_for("pbx1", "firing", "resolved")
@@ -246,7 +248,7 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
     exporter = site.start_exporter()
     site.clock.jump(0)
     wait_until(lambda: _alerts(exporter, "pbx3"), PATIENCE, "the alert to be known")
-    site.simulator.world(nodes={"pbx2": True, "pbx3": True})
+    site.simulator.change_world(nodes={"pbx2": True, "pbx3": True})
     for node in NODES:
         site.wait_for(node, "firing", "resolved")
     site.let_all_be_told(0)

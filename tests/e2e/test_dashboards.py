@@ -13,7 +13,7 @@ from grafana.preview.prometheus import QueryError, Series, Source
 from grafana.preview.values import Row, rows
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, variables
 from tests.dashboard_mistakes import DOUBLED, INVALID, NO_DATA, made
-from tests.e2e.watched_switches import FACTOR, Watched, watched_switches
+from tests.e2e.dashboard_stack import FACTOR, DashboardStack, dashboard_stack
 
 Truth = Mapping[str, Any]
 Values = dict[tuple[str, ...], float | str]
@@ -42,7 +42,7 @@ _EMPTY: dict[tuple[str, str], str] = {}
 class _Seen:
     """A moment in the middle of things, one when time stood still, and the truth of the latter."""
 
-    watched: Watched
+    watched: DashboardStack
     lively: float
     still: float
     seconds: float
@@ -59,7 +59,7 @@ def seen(
 ) -> Iterator[_Seen]:
     """Let a bad day begin and last until its alerts fire, then stop time."""
     begun = time.time()
-    with watched_switches(tmp_path_factory.mktemp("dashboards"), require_program) as watched:
+    with dashboard_stack(tmp_path_factory.mktemp("dashboards"), require_program) as watched:
         watched.begin_a_bad_day()
         watched.wait_for_alerts(_FIRING)
         lively = time.time()
@@ -248,7 +248,7 @@ def test_the_tenant(seen: _Seen) -> None:
             ("unregistered",): len(off),
             ("unknown",): 0,
         },
-        ("Watched phones", "A", "extension"): {
+        ("DashboardStack phones", "A", "extension"): {
             (number,): float(number in registered) for number in ("100", "101", "104")
         },
         ("Phones not registered", "A", "extension"): {(number,): 0 for number in off},

@@ -10,7 +10,7 @@ from exporter.config import SwitchConfiguration
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.world import truth
 from tests.e2e.fast_clock import FastExporter, exporting, run
-from tests.e2e.programs import tell
+from tests.e2e.programs import print_result
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -161,7 +161,7 @@ def test_a_bad_list_loses_nobody(fault: Fault, reason: str, configured: Configur
 
     bad = _discovers(configured, story)
 
-    tell(f"{reason}: {bad} bad lists, no tenant lost")
+    print_result(f"{reason}: {bad} bad lists, no tenant lost")
     assert bad >= 2
 
 
@@ -204,7 +204,7 @@ def test_a_real_shrink_is_believed_the_third_time(configured: Configured) -> Non
 
     at, lists = _discovers(configured, story)
 
-    tell(f"a shrink was believed {at - lists[0]:.0f} s after the first short list, with list {len(lists)}")
+    print_result(f"list {len(lists)} was accepted, {at - lists[0]:.0f} s after the first short one")
     assert len(lists) == 3
     assert 0 <= at - lists[2] <= 10
 
@@ -229,7 +229,7 @@ def test_a_reload_makes_the_next_list_be_believed(configured: Configured) -> Non
 
     after, lists = _discovers(configured, story)
 
-    tell(f"after a reload a shrink was believed within {after:.0f} s, with list {lists}")
+    print_result(f"after a reload a shrink was believed within {after:.0f} s, with list {lists}")
     assert after <= 1
     assert lists == 2
 
@@ -333,7 +333,7 @@ def test_registrations_are_true(source: str, configured: Configured) -> None:
         },
     )
 
-    tell(f"{source}: {asked} requests in 30 minutes for {len(CODES)} tenants with 4 extensions each")
+    print_result(f"{source}: {asked} requests in 30 minutes for {len(CODES)} tenants with 4 extensions each")
 
 
 def test_who_is_registered_is_known_soon(configured: Configured) -> None:

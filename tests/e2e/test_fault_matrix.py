@@ -21,10 +21,12 @@ from exporter.masking import Mask
 from exporter.metrics.exposition import Format
 from exporter.model import Query, Scope, Target
 from exporter.web.status import status, to_json
+from tests.e2e.fake_switch import FakeSwitch, fake_switch
 from tests.e2e.fast_clock import FastLoop
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
-from tests.e2e.matrix import INTERVAL, LISTED, TIMEOUT, VICTIMS, configuration, faults_of_round
-from tests.e2e.odd_faults import (
+from tests.e2e.fault_matrix import INTERVAL, LISTED, TIMEOUT, VICTIMS, configuration, faults_of_round
+from tests.e2e.programs import Series, print_result
+from tests.e2e.response_faults import (
     ABSENT,
     BELIEVED_AFTER_A_RELOAD,
     BY_PEERS,
@@ -35,8 +37,6 @@ from tests.e2e.odd_faults import (
     Column,
     Outcome,
 )
-from tests.e2e.odd_switch import OddSwitch, odd_switch
-from tests.e2e.programs import Series, tell
 from tests.e2e.test_secrets import ADMIN_KEY, assert_silent
 
 # What a value that is really in the body may change, beside the figure itself. Of nodes that were seen it is
@@ -54,7 +54,7 @@ class Matrix:
     """What runs throughout, and what is served while nothing is wrong."""
 
     runner: asyncio.Runner
-    switch: OddSwitch
+    switch: FakeSwitch
     fast: FastFleet
     log: io.StringIO
     page: dict[Series, float]
@@ -98,7 +98,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     with asyncio.Runner(loop_factory=FastLoop) as runner:
         mask = Mask()
         logs.configure("debug", "logfmt", mask, log)
-        switches = odd_switch(*VICTIMS, *LISTED)
+        switches = fake_switch(*VICTIMS, *LISTED)
         switch = runner.run(switches.__aenter__())
         file.write_text(configuration(switch.url, ADMIN_KEY))
         fleets = fast_fleet(lambda: load(file, {}), mask)
@@ -126,7 +126,7 @@ def test_the_rounds_make_up_the_matrix() -> None:
     """After all rounds every query has met every fault that can be told from its answer."""
     met = {cell for number in range(len(FAULTS)) for cell in faults_of_round(number).items()}
     assert met == {(column, fault) for fault, (_, expected) in FAULTS.items() for column in expected}
-    tell(f"{len(met)} cells")
+    print_result(f"{len(met)} cells")
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)))
@@ -140,7 +140,7 @@ async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
     cells = {COLUMNS[column]: FAULTS[fault][1][column] for column, fault in faults.items()}
     before = matrix.page
     matrix.log.truncate(0)
-    switch.befallen.clear()
+    switch.applied.clear()
     for column, fault in faults.items():
         switch.faults[COLUMNS[column].asked] = FAULTS[fault][0]
     try:
@@ -151,7 +151,7 @@ async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
         during = fast.scrape()
     finally:
         switch.faults.clear()
-        hits = max(len(switch.befallen[column.asked]) for column in cells)
+        hits = max(len(switch.applied[column.asked]) for column in cells)
         # Who failed once is asked with its next turn; who timed out n times sits out 2 ** (n - 1) turns.
         await _until(lambda: _failing(matrix), INTERVAL * 2 ** max(hits - 1, 1) + 2 * TIMEOUT)
     found = {(fault, column): _outcome(COLUMNS[column], before, during) for column, fault in faults.items()}
@@ -170,9 +170,9 @@ def _target(column: Column) -> Target:
 
 def _told(matrix: Matrix, column: Column) -> bool:
     """Tell whether the exporter made something of what befell this query."""
-    befallen = matrix.switch.befallen[column.asked]
+    applied = matrix.switch.applied[column.asked]
     attempt = matrix.fast.poller(column.switch).store.attempts[_target(column)]
-    return bool(befallen) and attempt.at >= befallen[0]
+    return bool(applied) and attempt.at >= applied[0]
 
 
 def _outcome(column: Column, before: Mapping[Series, float], during: Mapping[Series, float]) -> Outcome:

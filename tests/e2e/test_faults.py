@@ -12,7 +12,7 @@ from exporter.simulator.options import Options
 from exporter.simulator.world import World
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.fast_clock import EPOCH, Scrape, exporting, run
-from tests.e2e.programs import Series, Simulator, samples, tell, wait_until
+from tests.e2e.programs import Series, Simulator, print_result, samples, wait_until
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -95,7 +95,7 @@ def test_tenants_that_hang_for_ever_cost_the_others_nothing(configured: Configur
         watch.look(scrape)
 
     for (query, scope), age in sorted(watch.oldest.items()):
-        tell(f"{query} of a {scope} was never older than {age:.2f} intervals")
+        print_result(f"{query} of a {scope} was never older than {age:.2f} intervals")
     assert len(scrapes) >= WATCHED // 11
     assert not watch.lost
     assert max(watch.oldest.values()) <= 2
@@ -134,7 +134,7 @@ def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
 ) -> None:
     """It fails with reason timeout, alone, and when it answers again its values return."""
     simulator = run_simulator("--tenants=6")
-    simulator.fault(kind="hang", tenant="FJORD")
+    simulator.inject_fault(kind="hang", tenant="FJORD")
     exporter = run_exporter(_quick({"pbx": simulator.url}))
     failure = {**_BALANCE, "tenant": "FJORD", "reason": "timeout"}
 
@@ -145,7 +145,7 @@ def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
     wait_until(lambda: balance("ACME") is not None, 5, "the healthy tenant")
     assert balance("FJORD") is None
 
-    simulator.no_faults()
+    simulator.clear_faults()
 
     wait_until(lambda: balance("FJORD") is not None, 20, "the values of the tenant that hung")
     assert exporter.value("softswitch_query_failure", **failure) is None
@@ -171,7 +171,7 @@ def _refuse_connections(simulator: Simulator) -> None:
 
 
 def _hang(simulator: Simulator) -> None:
-    simulator.fault(kind="hang")
+    simulator.inject_fault(kind="hang")
 
 
 @pytest.mark.parametrize(
@@ -226,11 +226,11 @@ def test_a_switch_that_was_down_comes_back(
 ) -> None:
     """Once it answers again it is up and its values are served, without anybody doing anything."""
     simulator = run_simulator("--speed=3600")
-    simulator.fault(kind="hang")
+    simulator.inject_fault(kind="hang")
     exporter = run_exporter(_quick({"pbx": simulator.url}))
     wait_until(lambda: exporter.value("softswitch_up", switch="pbx") == 0, 10, "the switch to be down")
 
-    simulator.no_faults()
+    simulator.clear_faults()
 
     wait_until(lambda: exporter.value("softswitch_up", switch="pbx") == 1, 20, "the switch to be up")
     wait_until(lambda: exporter.value("softswitch_calls", switch="pbx"), 20, "its values")

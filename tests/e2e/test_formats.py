@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, TENANT_INFO, Kind, Metric
-from tests.e2e.everything import ALERTING, configuration, queries, switch
+from tests.e2e.full_configuration import ALERTING, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,
     Series,
@@ -59,13 +59,13 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     directory = tmp_path_factory.mktemp("formats")
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=6", "--nodes=3", "--extensions=3")
-        simulator.world(
+        simulator.change_world(
             freeze=True, nodes={"pbx3": False}, tenants={"ACME": {"calls": 0}, "EIDER": {"calls": 2}}
         )
-        simulator.fault(kind="refuse_key", tenant="BOREAL", info="balance")
-        simulator.fault(kind="garbage", tenant="CINDER", reqtype="COUNTPEERS")
-        simulator.fault(kind="status", tenant="EIDER", reqtype="COUNTCALLS")
-        simulator.fault(kind="sentence", tenant="DELTA9", text='No "such" tenant\\,\nor so')
+        simulator.inject_fault(kind="refuse_key", tenant="BOREAL", info="balance")
+        simulator.inject_fault(kind="garbage", tenant="CINDER", reqtype="COUNTPEERS")
+        simulator.inject_fault(kind="status", tenant="EIDER", reqtype="COUNTCALLS")
+        simulator.inject_fault(kind="sentence", tenant="DELTA9", text='No "such" tenant\\,\nor so')
         settings = switch(
             'pbx "one", with \\ and ü',
             simulator.url,
@@ -89,7 +89,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         exporter = start_exporter(run, directory / "config.yaml", configuration(settings, alerting=ALERTING))
         wait_until(lambda: _has_seen_everything(exporter), 30, "every family, and every failure")
         yield exporter
-        simulator.assert_nothing_forbidden()
+        simulator.assert_no_forbidden_requests()
 
 
 def _has_seen_everything(exporter: Exporter) -> bool:

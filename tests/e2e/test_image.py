@@ -22,7 +22,7 @@ from tests.e2e.containers import (
     require_engine,
     running_stack,
 )
-from tests.e2e.programs import Exporter, get, samples, tell, wait_until
+from tests.e2e.programs import Exporter, get, print_result, samples, wait_until
 from tests.e2e.prometheus import Prometheus
 
 # Where the base image is still to be pulled, over a slow line.
@@ -132,7 +132,7 @@ def test_it_starts_quickly_and_stops_when_told(stack: Stack, run_program: Start)
     finally:
         docker("rm", "--force", name)
     assert stopped < 5
-    tell(
+    print_result(
         f"container: {(scraped - started).total_seconds():.2f} s to the first scrape, {stopped:.2f} s to stop"
     )
 
@@ -154,5 +154,5 @@ def test_the_image_is_small(stack: Stack) -> None:
     """It adds less than 50 MB to its base."""
     image = inspect("image", inspect("container", stack.container("exporter"))["Image"])
     base = inspect("image", os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie"))
-    tell(f"image: {image['Size'] / 1e6:.0f} MB, of which the base {base['Size'] / 1e6:.0f} MB")
+    print_result(f"image: {image['Size'] / 1e6:.0f} MB, of which the base {base['Size'] / 1e6:.0f} MB")
     assert image["Size"] - base["Size"] < 50e6

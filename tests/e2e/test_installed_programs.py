@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.alertmanager import example, start_alertmanager
-from tests.e2e.everything import configuration
+from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import running_programs, start_exporter, start_simulator, wait_until
 from tests.e2e.quick_rules import FACTOR, PATIENCE, quick_switch, start_quick_prometheus
 from tests.e2e.receiver import Notification, receiving
@@ -34,7 +34,7 @@ def test_an_alert_is_told_and_ends(tmp_path: Path, require_installed: Callable[[
         server = start_quick_prometheus(run, prometheus, tmp_path, exporter, manager.address)
         wait_until(lambda: server.series("switch_node:softswitch_node_present:last"), 30, "a record")
         for present, status in ((False, "firing"), (True, "resolved")):
-            simulator.world(nodes={"pbx1": present})
+            simulator.change_world(nodes={"pbx1": present})
             told = Notification("on-call", status, frozenset(MISSING.items()))
             wait_until(
                 lambda: told in receiver.notifications,  # noqa: B023 -- called at once

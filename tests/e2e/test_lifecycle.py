@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
-from tests.e2e.programs import EXPORTER, Exporter, Program, Simulator, finish, get, wait_until
+from tests.e2e.programs import EXPORTER, Exporter, Program, Simulator, get, run_command, wait_until
 
 # What Python and aiohttp say when something was not ended properly.
 LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
@@ -65,7 +65,7 @@ def test_stops_within_5_seconds_while_requests_hang_and_a_scrape_is_half_read(
 ) -> None:
     """Exit status 0, in time, and nothing in the output that was not ended properly."""
     simulator = run_simulator()
-    simulator.fault(kind="hang")
+    simulator.inject_fault(kind="hang")
     exporter = run_exporter(_configuration(simulator, tenants=500, watched=100), "--log.level=debug")
     wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 10, "requests that hang")
     whole = len(exporter.metrics())
@@ -131,7 +131,7 @@ def test_a_second_start_on_the_same_port_says_why_it_cannot(
     first = run_exporter(_configuration(run_simulator()))
     address = first.base_url.removeprefix("http://")
 
-    second = finish(f"--config.file={tmp_path / 'config-1.yaml'}", f"--web.listen-address={address}")
+    second = run_command(f"--config.file={tmp_path / 'config-1.yaml'}", f"--web.listen-address={address}")
 
     assert second.returncode == 1
     assert second.stderr == (
@@ -148,7 +148,7 @@ def test_none_of_several_addresses_is_served_where_one_cannot_be(
     first = run_exporter(_configuration(run_simulator()))
     address = first.base_url.removeprefix("http://")
 
-    second = finish(
+    second = run_command(
         f"--config.file={tmp_path / 'config-1.yaml'}",
         "--web.listen-address=127.0.0.1:0",
         f"--web.listen-address={address}",
@@ -172,7 +172,7 @@ def test_ready_once_each_query_was_tried_and_healthy_from_the_start(
 ) -> None:
     """A query that hangs keeps readiness away until it has failed; health says nothing about switches."""
     simulator = run_simulator("--tenants=3")
-    simulator.fault(kind="hang", reqtype="LICENSEDAYS")
+    simulator.inject_fault(kind="hang", reqtype="LICENSEDAYS")
     exporter = run_exporter(_configuration(simulator, timeout="2s"))
     wait_until(
         lambda: exporter.value(

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.e2e.conftest import StartExporter
-from tests.e2e.everything import configuration
-from tests.e2e.programs import Exporter, get, samples, tell, wait_until
-from tests.e2e.replay import Parameters, replaying
+from tests.e2e.full_configuration import configuration
+from tests.e2e.programs import Exporter, get, print_result, samples, wait_until
+from tests.e2e.stub_switch import Parameters, stub_switch
 
 OFF = {"interval": "off", "tenant_interval": "off"}
 NOTHING = {
@@ -64,7 +64,7 @@ def test_a_switch_that_ignores_the_tenant(run_exporter: StartExporter) -> None:
     codes = ["A", "BB", "CCC", "DDDD", "EEEEE", "FFFFFF"]
     deaf = _Deaf()
     labels = {"switch": "pbx", "query": "calls", "scope": "tenant", "reason": "scope_ignored"}
-    with replaying(deaf) as replay:
+    with stub_switch(deaf) as replay:
         both = {"interval": "500ms", "tenant_interval": "1s"}
         exporter = run_exporter(_configuration(replay.url, codes, calls=both, channels=both))
 
@@ -91,7 +91,7 @@ def test_a_switch_that_ignores_the_tenant(run_exporter: StartExporter) -> None:
 def test_four_tenants_prove_nothing(run_exporter: StartExporter) -> None:
     """So few may well have all the calls there are."""
     codes = ["A", "B", "C", "D"]
-    with replaying(_Deaf()) as replay:
+    with stub_switch(_Deaf()) as replay:
         both = {"interval": "300ms", "tenant_interval": "500ms"}
         exporter = run_exporter(_configuration(replay.url, codes, calls=both))
         wait_until(lambda: len(_tenants_with(exporter, "softswitch_tenant_calls")) == 4, 20, "the calls")
@@ -191,6 +191,6 @@ def test_lists_of_up_to_64_mebibytes(run_exporter: StartExporter) -> None:
 
         wait_until(both_known, 60, "both lists")
 
-    tell(f"two lists of 64 MiB, {expected} extensions; the slowest /-/healthy took {slowest:.3f} s")
+    print_result(f"two lists of 64 MiB, {expected} extensions; the slowest /-/healthy took {slowest:.3f} s")
     assert _tenants_with(exporter, "softswitch_extension_registered") == {"FITS"}
     assert slowest < 1

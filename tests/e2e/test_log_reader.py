@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartSimulator
-from tests.e2e.everything import configuration, switch
+from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.programs import EXPORTER, Exporter, Program, free_port, get, wait_until
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import exporter
-from tests.e2e.everything import configuration, switch
+from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.programs import (
     EXPORTER,
     Exporter,
@@ -159,7 +159,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
         address = program.wait_for(r"address=(127\.0\.0\.1:\d+)", 100)[1]
         started = Exporter(program, f"http://{address}")
         yield Changed(environment, simulator, started, file)
-        simulator.assert_nothing_forbidden()
+        simulator.assert_no_forbidden_requests()
 
 
 def test_it_is_polled_and_served(changed: Changed) -> None:
@@ -216,7 +216,7 @@ def test_it_is_probed(changed: Changed) -> None:
 def test_it_is_kept_private_and_becomes_stale(changed: Changed) -> None:
     """An answer that is no number is quoted nowhere, fails with its reason, and its series goes in time."""
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 20, "its value")
-    changed.simulator.fault(kind="body", info="trunks", text=f"trunk-7 {SECRET} 12")
+    changed.simulator.inject_fault(kind="body", info="trunks", text=f"trunk-7 {SECRET} 12")
     failing = {"query": "trunks", "scope": "tenant", **_OF}
     wait_until(lambda: changed.exporter.value("softswitch_query_success", **failing) == 0, 20, "a failure")
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) is None, 20, "its series to go")
@@ -224,7 +224,7 @@ def test_it_is_kept_private_and_becomes_stale(changed: Changed) -> None:
     probed = changed.run(
         "-m", "exporter", "probe", f"--config.file={changed.file}", "--query=trunks", "--tenant=ACME"
     )
-    changed.simulator.no_faults()
+    changed.simulator.clear_faults()
     seen = {
         path: get(f"{changed.exporter.base_url}{path}").decode()
         for path in ("/", "/api/v1/status", "/metrics")

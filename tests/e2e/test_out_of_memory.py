@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.everything import configuration
+from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import Exporter
 
 _LINE = 'msg="out of memory; exiting so that the supervisor restarts the process"'

@@ -13,7 +13,7 @@ from exporter.cli import main
 from exporter.model import Query
 from exporter.queries import QUERIES
 from tests.e2e.conftest import Start, StartSimulator
-from tests.e2e.programs import EXPORTER, Simulator, finish, running_programs, start_simulator
+from tests.e2e.programs import EXPORTER, Simulator, run_command, running_programs, start_simulator
 
 SECRET = "PASSWORD-MUST-NOT-SHOW"
 """How the simulator marks each credential in its lists."""
@@ -26,15 +26,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """Start a switch that stands still, in which something is to be seen."""
     with running_programs(tmp_path_factory.mktemp("switch")) as run:
         started = start_simulator(run, "--tenants=6")
-        started.world(freeze=True, license_days=45, tenants={"ACME": {"calls": 3, "balance": 12.5}})
+        started.change_world(freeze=True, license_days=45, tenants={"ACME": {"calls": 3, "balance": 12.5}})
         yield started
-        started.assert_nothing_forbidden()
+        started.assert_no_forbidden_requests()
 
 
 @pytest.fixture
 def simulator(shared: Simulator) -> Simulator:
     """Give the switch without any fault."""
-    shared.no_faults()
+    shared.clear_faults()
     return shared
 
 
@@ -164,7 +164,7 @@ def test_one_phone_in_a_list(
 
 def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Reason, detail and advice, exit status 1, and no sample; what works beside it is shown all the same."""
-    simulator.fault(kind="html", info="balance")
+    simulator.inject_fault(kind="html", info="balance")
     probed = Probed(capsys, configuration, "--tenant=ACME")
     assert probed.status == 1
     assert probed.blocks["INFO balance"]["verdict"][0].startswith("decode: got an HTML page")
@@ -187,8 +187,8 @@ def test_what_to_configure(
 ) -> None:
     """What the end says can be pasted mends what failed; what rests on a guess stands apart."""
     for reqtype, text in ANSWERS.items():
-        simulator.fault(kind="body", reqtype=reqtype, text=text)
-    simulator.fault(kind="sentence", info="regstate", text="No user specified")
+        simulator.inject_fault(kind="body", reqtype=reqtype, text=text)
+    simulator.inject_fault(kind="sentence", info="regstate", text="No user specified")
     probed = Probed(capsys, configuration)
     assert probed.status == 1
     assert probed.settings() == {
@@ -220,8 +220,8 @@ def test_another_parameter(
 ) -> None:
     """A switch that names an extension otherwise, and gives no lists: the parameter is found."""
     simulator = run_simulator("--tenants=2", f"--regstate-parameter={parameter}")
-    simulator.fault(kind="refuse_key", info="extensions")
-    simulator.fault(kind="refuse_key", reqtype="CHANSIPPEERS")
+    simulator.inject_fault(kind="refuse_key", info="extensions")
+    simulator.inject_fault(kind="refuse_key", reqtype="CHANSIPPEERS")
     file = tmp_path / "config.yaml"
     tenant = "{code: ACME, extensions: ['100']}"
     file.write_text(
@@ -237,7 +237,7 @@ def test_a_word_that_is_not_known(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The operator is given the word, and told to decide."""
-    simulator.fault(kind="body", info="regstate", text="Angemeldet")
+    simulator.inject_fault(kind="body", info="regstate", text="Angemeldet")
     probed = Probed(capsys, configuration, "--tenant=ACME", "--extension=100")
     assert probed.status == 1
     assert "words:" in probed.text
@@ -248,11 +248,11 @@ def test_a_redirect_with_the_key_in_it(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The address to configure, without the key."""
-    simulator.fault(kind="redirect", location="/new/proxyapi.php?key=demo-admin#x")
+    simulator.inject_fault(kind="redirect", location="/new/proxyapi.php?key=demo-admin#x")
     probed = Probed(capsys, configuration, "--query=license")
     assert f"url: {simulator.base_url}/new/proxyapi.php\n" in probed.text
-    simulator.no_faults()
-    simulator.fault(kind="redirect", location="/demo-admin/proxyapi.php")
+    simulator.clear_faults()
+    simulator.inject_fault(kind="redirect", location="/demo-admin/proxyapi.php")
     assert "url: " not in Probed(capsys, configuration, "--query=license").text
 
 
@@ -260,7 +260,7 @@ def test_a_refused_key_is_not_tried_for_ever(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After three refusals with nothing else the rest is left out, and said."""
-    simulator.fault(kind="refuse_key")
+    simulator.inject_fault(kind="refuse_key")
     before = simulator.requests()["next"]
     probed = Probed(capsys, configuration)
     assert probed.status == 1
@@ -273,7 +273,7 @@ def test_a_switch_that_hangs(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After two timeouts the rest is left out; twice the time is suggested as a try."""
-    simulator.fault(kind="hang")
+    simulator.inject_fault(kind="hang")
     file = tmp_path / "config.yaml"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, timeout: 200ms}}]")
     probed = Probed(capsys, f"--config.file={file}")
@@ -329,7 +329,7 @@ switches:
 
 def test_without_a_configuration() -> None:
     """It says which flag it needs."""
-    finished = finish("probe")
+    finished = run_command("probe")
 
     assert finished.returncode == 1
     assert finished.stderr == "softswitch-exporter: probe needs --config.file=FILE\n"
@@ -337,7 +337,7 @@ def test_without_a_configuration() -> None:
 
 def test_an_interrupt_is_no_crash(simulator: Simulator, tmp_path: Path, run_program: Start) -> None:
     """Ctrl-C while the switch hangs ends it at once, with status 130 and without a traceback."""
-    simulator.fault(kind="hang")
+    simulator.inject_fault(kind="hang")
     file = tmp_path / "config.yaml"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin}}]")
     program = run_program(*EXPORTER, "probe", f"--config.file={file}")

@@ -12,12 +12,12 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
 from exporter.model import Query, Reason, Scope, SkipReason
 from tests.e2e import two_switches
-from tests.e2e.everything import (
+from tests.e2e.full_configuration import (
     ALERTING,
-    NOBODY,
+    UNREACHABLE_URL,
     configuration,
     wait_for_rounds,
-    wait_until_well,
+    wait_until_healthy,
 )
 from tests.e2e.programs import (
     Exporter,
@@ -58,23 +58,23 @@ def observed(
         text = configuration(*switches, alerting=ALERTING)
         exporter = start_exporter(run, directory / "config.yaml", text)
         prometheus = start_prometheus(run, executable, directory, exporter)
-        wait_until_well(exporter)
-        north.world(nodes={"pbx4": False})
-        south.world(nodes={"pbx3": False})
+        wait_until_healthy(exporter)
+        north.change_world(nodes={"pbx4": False})
+        south.change_world(nodes={"pbx3": False})
         for simulator in (north, south):
             wait_for_rounds(simulator)
-        wait_until_well(exporter)
+        wait_until_healthy(exporter)
         healthy_at = prometheus.after_two_scrapes(time.time())
         healthy = _scrape(prometheus, healthy_at)
         truths = {"north": north.truth(), "south": south.truth()}
         failing = _make_fail(north, exporter, prometheus)
         yield _Observed(truths, healthy, healthy_at, failing)
         for simulator in (north, south):
-            simulator.assert_nothing_forbidden()
+            simulator.assert_no_forbidden_requests()
 
 
 def _stop_the_worlds(north: Simulator, south: Simulator) -> None:
-    north.world(
+    north.change_world(
         freeze=True,
         license_days=37,
         dropped=0.4,
@@ -85,12 +85,12 @@ def _stop_the_worlds(north: Simulator, south: Simulator) -> None:
             "DELTA9": {"max_channels": -1, "balance": 0},
         },
     )
-    south.world(freeze=True, license_days=-3, tenants={"ACME": {"calls": 1}, "BOREAL": {"calls": 2}})
+    south.change_world(freeze=True, license_days=-3, tenants={"ACME": {"calls": 1}, "BOREAL": {"calls": 2}})
 
 
 def _make_fail(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> Scrape:
-    north.fault(kind="refuse_key", info="balance", tenant="ACME")
-    north.fault(kind="status", reqtype="LICENSEDAYS")
+    north.inject_fault(kind="refuse_key", info="balance", tenant="ACME")
+    north.inject_fault(kind="status", reqtype="LICENSEDAYS")
 
     def failed() -> bool:
         return "softswitch_query_failure{" in exporter.metrics() and all(
@@ -301,7 +301,7 @@ def test_the_watchdog_could_not_be_told(observed: _Observed) -> None:
     assert {dict(labels)["state"] for _, labels in firing} == {"pending", "firing"}
     found = [dict(labels) for (_, labels), count in firing.items() if count]
     assert found == [{"alertname": "SoftswitchWatchdog", "state": "firing"}]
-    label = frozenset({"alertmanager": NOBODY}.items())
+    label = frozenset({"alertmanager": UNREACHABLE_URL}.items())
     tried = observed.healthy[catalogue.ALERTING_NOTIFICATIONS_LATENCY]
     assert tried["softswitch_alerting_notifications_latency_seconds_count", label] >= 1
     for metric, fails in (

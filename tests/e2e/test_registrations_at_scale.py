@@ -12,8 +12,18 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.everything import configuration
-from tests.e2e.programs import Exporter, Series, Simulator, get, get_json, samples, send, tell, wait_until
+from tests.e2e.full_configuration import configuration
+from tests.e2e.programs import (
+    Exporter,
+    Series,
+    Simulator,
+    get,
+    get_json,
+    print_result,
+    samples,
+    send,
+    wait_until,
+)
 
 OFF = {"interval": "off", "tenant_interval": "off"}
 MANY = 1000
@@ -121,7 +131,7 @@ def _gaps(times: list[float]) -> list[float]:
 def test_one_list_of_all_peers(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
     """50,000 phones from one request of 10 MB an interval: all right, while the pages stay quick."""
     simulator = run_simulator(f"--tenants={MANY}", "--extensions=50", "--nodes=50")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     # At the default rate the lists of extensions, which tell whom to look for, would take two minutes.
     switch = _switch(simulator, "peers", "10s", max_requests_per_second=1000)
     exporter = run_exporter(configuration(switch))
@@ -143,9 +153,9 @@ def test_one_list_of_all_peers(run_simulator: StartSimulator, run_exporter: Star
     found = samples(exporter.metrics())
     codes = sorted({code for _, code in _of(found, REGISTERED)})
     _assert_right(found, simulator, codes[::3])
-    tell(f"all known {known_after:.1f} s after the lists of extensions; a list of peers cost")
-    tell(f"{cpu:.1f} s of CPU at most; resident: {found[_RESIDENT] / 1e6:.0f} MB")
-    tell(f"worst /-/healthy: {max(joined.took):.3f} s as they joined, {max(reading.took):.3f} s after that")
+    print_result(f"all known {known_after:.1f} s after the lists of extensions; a list of peers cost")
+    print_result(f"{cpu:.1f} s of CPU at most; resident: {found[_RESIDENT] / 1e6:.0f} MB")
+    print_result(f"worst /-/healthy: {max(joined.took):.3f} s at first, then {max(reading.took):.3f} s")
     gaps = _gaps(_times(simulator, reqtype="CHANSIPPEERS")[""])
     # One is out of turn: as soon as it is known whom to look for.
     assert sum(not 8 < gap < 12 for gap in gaps) <= 2, gaps
@@ -160,7 +170,7 @@ _RESIDENT: Series = ("process_resident_memory_bytes", frozenset())
 def test_a_list_of_each_tenant(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
     """At the rate that 5,000 tenants need for five minutes, 200 are in time for twelve seconds."""
     simulator = run_simulator("--tenants=200", "--extensions=50", "--nodes=50")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     interval = 12.0
     switch = _switch(simulator, "extensions", "12s", max_requests_per_second=17.7)
     started = time.monotonic()
@@ -173,8 +183,8 @@ def test_a_list_of_each_tenant(run_simulator: StartSimulator, run_exporter: Star
 
     times = _times(simulator, info="extensions")
     gaps = [gap for of_tenant in times.values() for gap in _gaps(of_tenant)]
-    tell(f"{440 / seconds:.1f} lists a second; longest gap {max(gaps):.1f} s of {interval:g} s")
-    tell(f"CPU {_cpu_seconds(exporter) / seconds:.0%}, resident {found[_RESIDENT] / 1e6:.0f} MB")
+    print_result(f"{440 / seconds:.1f} lists a second; longest gap {max(gaps):.1f} s of {interval:g} s")
+    print_result(f"CPU {_cpu_seconds(exporter) / seconds:.0%}, resident {found[_RESIDENT] / 1e6:.0f} MB")
     assert len(codes) == 200
     _assert_right(found, simulator, codes)
     assert max(gaps) < interval * 1.25
@@ -245,7 +255,7 @@ def test_detail_goes_first_and_comes_back(
 ) -> None:
     """Phones nobody watches go first, then tenant by node, then tenants' figures; watched ones never."""
     simulator = run_simulator("--tenants=100", "--extensions=20", "--nodes=8")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     exporter = run_exporter(_text(simulator, 500_000), "--web.enable-lifecycle")
     budget = _Budget(simulator, exporter, tmp_path / "config-1.yaml", 500_000)
 
@@ -266,7 +276,7 @@ def test_detail_goes_first_and_comes_back(
     budget.allow(wanted - 1997 - nodes - 1)
     assert budget.shown() == (False, False, False, 1)
     _assert_stays(budget, (False, False, False, 1.0), seconds=12)
-    simulator.world(tenants={"ACME": {"dropped": 1}})
+    simulator.change_world(tenants={"ACME": {"dropped": 1}})
     wait_until(lambda: _of(budget.look(), REGISTERED)["100", "ACME"] == 0, 10, "the watched phone to be seen")
 
     budget.allow(wanted * 2)

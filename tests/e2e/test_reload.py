@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.everything import configuration, queries, switch, wait_until_well
-from tests.e2e.programs import Exporter, Series, Simulator, get, samples, tell, wait_until
+from tests.e2e.full_configuration import configuration, queries, switch, wait_until_healthy
+from tests.e2e.programs import Exporter, Series, Simulator, get, print_result, samples, wait_until
 
 SCRAPES = 1000
 RELOADS = 50
@@ -174,7 +174,7 @@ def _two_alike(run_simulator: StartSimulator) -> tuple[Simulator, Simulator]:
     simulators = run_simulator("--tenants=9"), run_simulator("--tenants=9")
     for simulator in simulators:
         calls = {code: {"calls": 2} for code in ("ACME", "BOREAL", "FJORD", "CINDER", "DELTA9")}
-        simulator.world(freeze=True, tenants=calls)
+        simulator.change_world(freeze=True, tenants=calls)
     return simulators
 
 
@@ -187,7 +187,7 @@ def test_a_thousand_scrapes_during_fifty_reloads(
     chance = random.Random(1)  # noqa: S311 -- the same choices each time, and no secret
     files = _Files(tmp_path / "config-1.yaml", (first.url, second.url), chance)
     exporter = run_exporter(files.good(1), "--web.enable-lifecycle")
-    wait_until_well(exporter)
+    wait_until_healthy(exporter)
     kept = {series for series in samples(exporter.metrics()) if _stays(series)}
     assert len(kept) > 200
     scraper = _Scraper(exporter, kept=kept)
@@ -208,12 +208,12 @@ def test_a_thousand_scrapes_during_fifty_reloads(
         wait_until(partial(scraper.has, (number + 1) * SCRAPES // RELOADS), 60, "scrapes")
     thread.join()
 
-    tell(f"{scraper.scrapes} scrapes during {RELOADS} reloads; the slowest took {scraper.slowest:.3f} s")
+    print_result(f"{scraper.scrapes} scrapes during {RELOADS} reloads; slowest {scraper.slowest:.3f} s")
     assert scraper.problems == []
     assert "Traceback" not in exporter.program.text(), exporter.program.text()
     files.path.write_text(files.good(1))
     _reload_by_post(exporter, good=True)
-    wait_until_well(exporter)
+    wait_until_healthy(exporter)
     wait_until(lambda: _descriptors(exporter) <= descriptors + 2, 20, "the old connections to be closed")
     assert exporter.program.stop() == 0
 
@@ -223,13 +223,13 @@ def test_values_that_stay_are_those_of_the_switch(
 ) -> None:
     """A reload keeps what is known while the switch hangs: values are neither lost nor invented."""
     simulator = run_simulator("--tenants=3")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     text = configuration(
         switch("pbx", simulator.url, stale_after=100, tenants=[{"code": "ACME", "extensions": ["100"]}])
     )
     exporter = run_exporter(text, "--web.enable-lifecycle")
-    wait_until_well(exporter)
-    simulator.fault(kind="hang")
+    wait_until_healthy(exporter)
+    simulator.inject_fault(kind="hang")
     names = ("softswitch_tenant_balance", "softswitch_peers", "softswitch_extension_registered")
     before = {series: value for series, value in samples(exporter.metrics()).items() if series[0] in names}
     assert len(before) == 3
@@ -248,7 +248,7 @@ def test_a_bad_file_is_told_and_changes_nothing(
     simulator = run_simulator("--tenants=3")
     text = configuration(switch("pbx", simulator.url, tenants=[{"code": "ACME"}]))
     exporter = run_exporter(text, "--web.enable-lifecycle")
-    wait_until_well(exporter)
+    wait_until_healthy(exporter)
     wrong = text.replace('"timeout": "5s"', '"timeout": "soon", "colour": "red"').replace(
         "demo-admin", "s3cret"
     )

@@ -9,8 +9,16 @@ import pytest
 
 from exporter.metrics.catalogue import METRICS, Kind
 from tests.e2e.conftest import StartExporter, StartPrometheus
-from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, ready, switch
-from tests.e2e.prime_switch import (
+from tests.e2e.full_configuration import (
+    SWITCH_QUERIES,
+    TENANT_QUERIES,
+    all_queries_tried,
+    configuration,
+    switch,
+)
+from tests.e2e.programs import Exporter, Series, samples, wait_until
+from tests.e2e.stub_switch import stub_switch
+from tests.e2e.unique_values import (
     FIGURES,
     IDLE_ON,
     NODES,
@@ -22,8 +30,6 @@ from tests.e2e.prime_switch import (
     Shape,
     Switch,
 )
-from tests.e2e.programs import Exporter, Series, samples, wait_until
-from tests.e2e.replay import replaying
 
 _DAY = 86_400
 
@@ -101,9 +107,9 @@ def _expected(shape: Shape) -> dict[Series, float]:
     expected.add_switch()
     for tenant in TENANTS:
         expected.add_tenant(tenant)
-    for query in WHOLE:
+    for query in SWITCH_QUERIES:
         expected.add_query(query, "switch", [""])
-    for query in OF_TENANTS:
+    for query in TENANT_QUERIES:
         expected.add_query(query, "tenant", TENANTS)
     return expected.series
 
@@ -139,7 +145,7 @@ def _wait_until_all_was_told(exporter: Exporter, shape: Shape) -> None:
 
     def told() -> bool:
         scrape = samples(exporter.metrics())
-        return ready(exporter) and scrape.keys() >= expected.keys()
+        return all_queries_tried(exporter) and scrape.keys() >= expected.keys()
 
     expected = _expected(shape)
     try:
@@ -152,7 +158,7 @@ def _wait_until_all_was_told(exporter: Exporter, shape: Shape) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_every_series_is_the_one_of_the_table(shape: Shape, run_exporter: StartExporter) -> None:
     """However the switch words its answers, each series has its own prime, and none is missing or more."""
-    with replaying(Switch(shape).answer) as replay:
+    with stub_switch(Switch(shape).answer) as replay:
         exporter = run_exporter(_configuration(replay.url))
         _wait_until_all_was_told(exporter, shape)
         assert _comparable(samples(exporter.metrics())) == _expected(shape)
@@ -162,7 +168,7 @@ def test_every_series_is_the_one_of_the_table(shape: Shape, run_exporter: StartE
 def test_prometheus_has_the_table(run_exporter: StartExporter, run_prometheus: StartPrometheus) -> None:
     """The same, as the real Prometheus has it after two scrapes."""
     shape = SHAPES[0]
-    with replaying(Switch(shape).answer) as replay:
+    with stub_switch(Switch(shape).answer) as replay:
         exporter = run_exporter(_configuration(replay.url))
         prometheus = run_prometheus(exporter)
         _wait_until_all_was_told(exporter, shape)

@@ -10,8 +10,7 @@ import pytest
 
 from exporter import __version__
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.everything import configuration, queries, switch, wait_for_rounds, wait_until_well
-from tests.e2e.prime_switch import SHAPES, Switch
+from tests.e2e.full_configuration import configuration, queries, switch, wait_for_rounds, wait_until_healthy
 from tests.e2e.programs import (
     EXPORTER,
     Simulator,
@@ -22,7 +21,8 @@ from tests.e2e.programs import (
     start_simulator,
     wait_until,
 )
-from tests.e2e.replay import Replay, replaying
+from tests.e2e.stub_switch import StubSwitch, stub_switch
+from tests.e2e.unique_values import SHAPES, Switch
 
 _OF_ALL = {"format": "json"}
 
@@ -105,7 +105,7 @@ def everything_asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
             )
         )
         file = directory / "config.yaml"
-        wait_until_well(start_exporter(run, file, text))
+        wait_until_healthy(start_exporter(run, file, text))
         for simulator in simulators:
             wait_for_rounds(simulator, 1)
         for output in _run_all(run, _probes(file, "by-ext")):
@@ -117,7 +117,7 @@ def _simulator(run: Start, parameter: str) -> Simulator:
     channels = "nodes" if parameter == "ext" else "total"
     flags = (f"--regstate-parameter={parameter}", f"--channels={channels}")
     simulator = start_simulator(run, "--tenants=3", "--extensions=3", *flags)
-    simulator.world(freeze=True, tenants={"BOREAL": {"calls": 2}})
+    simulator.change_world(freeze=True, tenants={"BOREAL": {"calls": 2}})
     return simulator
 
 
@@ -146,12 +146,12 @@ def test_keys_go_where_they_belong(everything_asked: list[Simulator]) -> None:
 
 
 @pytest.fixture
-def replay(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> Iterator[Replay]:
+def replay(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> Iterator[StubSwitch]:
     """Poll and probe a switch that writes down what arrives, headers and all."""
-    with replaying(Switch(SHAPES[0]).answer) as replay:
+    with stub_switch(Switch(SHAPES[0]).answer) as replay:
         text = configuration(switch("prime", replay.url, tenants=[{"code": "ACME", "extensions": ["100"]}]))
         exporter = run_exporter(text)
-        wait_until_well(exporter)
+        wait_until_healthy(exporter)
         polled = len(replay.requests)
         file = tmp_path / "probed.yaml"
         file.write_text(text)
@@ -160,7 +160,7 @@ def replay(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> I
         yield replay
 
 
-def test_requests_are_plain_get(replay: Replay) -> None:
+def test_requests_are_plain_get(replay: StubSwitch) -> None:
     """Every request is a GET of the configured path, says who sends it, and keeps no state."""
     assert {sent.method for sent in replay.requests} == {"GET"}
     assert {sent.path for sent in replay.requests} == {"/pbx/proxyapi.php"}
@@ -190,4 +190,4 @@ def test_the_simulator_tells_on_who_breaks_the_list(request_line: str, run_simul
     refused.value.close()
     assert len(simulator.requests()["forbidden"]) == 1
     with pytest.raises(AssertionError, match="FORBIDDEN REQUEST"):
-        simulator.assert_nothing_forbidden()
+        simulator.assert_no_forbidden_requests()

@@ -8,7 +8,7 @@ import yaml
 
 from tests.e2e.programs import free_port, get, running_programs, wait_until
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.scaled import scaled, write_scaled_rules
+from tests.e2e.scaled_rules import scaled, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 300

@@ -40,7 +40,8 @@ def test_every_command_of_the_exporter_works(
 ) -> None:
     """Each exits with 0 as it stands, and each probe asks something and gets a value."""
     simulator = run_simulator("--tenants=3")
-    simulator.world(tenants={"ACME": {"calls": 4}})  # an idle tenant gives an empty answer, which is no value
+    # The response about an idle tenant is empty and has no value.
+    simulator.change_world(tenants={"ACME": {"calls": 4}})
     (tmp_path / "config.yaml").write_text(CONFIGURATION.format(url=simulator.url))
     monkeypatch.chdir(tmp_path)
     assert OF_THE_EXPORTER

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from pathlib import Path
 
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.programs import EXPORTER, Simulator, tell, wait_until
+from tests.e2e.programs import EXPORTER, Simulator, print_result, wait_until
 
 TENANTS = 2000
 RATE = 190
@@ -86,9 +86,9 @@ def test_two_thousand_tenants_are_asked_evenly_and_as_planned(
     mean = len(times) / (times[-1] - times[0])
     busiest_second, busiest_5_seconds = _most_within(times, 1), _most_within(times, 5) / 5
     most_in_flight = log["counts"]["most_in_flight"]
-    tell(f"{len(times)} requests, {mean:.1f} a second; {most_in_flight} in flight at most")
-    tell(f"busiest second: {busiest_second}; busiest 5 seconds: {busiest_5_seconds:.1f} a second")
-    tell(f"cycles promised: {promised}; measured: {cycles}")
+    print_result(f"{len(times)} requests, {mean:.1f} a second; {most_in_flight} in flight at most")
+    print_result(f"busiest second: {busiest_second}; busiest 5 seconds: {busiest_5_seconds:.1f} a second")
+    print_result(f"cycles promised: {promised}; measured: {cycles}")
     assert log["counts"]["by_outcome"] == {"answered": log["counts"]["total"] - log["counts"]["in_flight"]}
     assert busiest_5_seconds <= 2 * mean
     assert most_in_flight <= CONCURRENCY

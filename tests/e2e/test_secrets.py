@@ -22,7 +22,7 @@ import pytest
 
 from exporter.cli import main
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
-from tests.e2e.everything import configuration, queries, switch
+from tests.e2e.full_configuration import configuration, queries, switch
 from tests.e2e.programs import EXPORTER, Exporter, Simulator, free_port, get, get_json, wait_until
 
 BEGIN, END = "s3cr3t", "0fk3y"
@@ -183,13 +183,13 @@ def _failing_tenants(simulator: Simulator) -> list[dict[str, Any]]:
     tenants: list[dict[str, Any]] = []
     for fault in _faults(ADMIN_KEY).values():
         tenants.append({"code": next(codes), "extensions": ["100"]})
-        simulator.fault(tenant=tenants[-1]["code"], **fault)
+        simulator.inject_fault(tenant=tenants[-1]["code"], **fault)
     own = {"key": LITERAL_KEY, "key_env": "KEY_OF_A_TENANT"}
     for way, written in own.items():
         secret = ENVIRONMENT_KEY if way == "key_env" else written
         for form in ("sentence", "as a query", "as JSON of PHP", "refusal"):
             tenants.append({"code": next(codes), way: written, "extensions": ["100"]})
-            simulator.fault(tenant=tenants[-1]["code"], **_faults(secret)[form])
+            simulator.inject_fault(tenant=tenants[-1]["code"], **_faults(secret)[form])
     return tenants
 
 
@@ -301,12 +301,14 @@ def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path:
     singles = _ASKED_OF_A_TENANT[:-1]  # all but the list
     probed = codes[: -(-len(faults) // len(singles))]
     for number, fault in enumerate(faults):
-        simulator.fault(tenant=probed[number // len(singles)], **singles[number % len(singles)], **fault)
+        simulator.inject_fault(
+            tenant=probed[number // len(singles)], **singles[number % len(singles)], **fault
+        )
     # Each of these also gets a list, with something wrong in it or before it.
     healthy, *broken = codes[-5:]
     lists = ({"kind": "php_warning"}, {"kind": "truncate"}, {"kind": "body", "text": _TORN_TABLE}, faults[1])
     for code, fault in zip(broken, lists, strict=True):
-        simulator.fault(tenant=code, **_ASKED_OF_A_TENANT[-1], **fault)
+        simulator.inject_fault(tenant=code, **_ASKED_OF_A_TENANT[-1], **fault)
     text = configuration(switch("failing", simulator.url) | {"key": ADMIN_KEY, "timeout": "5s"})
     file = tmp_path / "probed.yaml"
     file.write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.alertmanager import Alertmanager, start_alertmanager
 from tests.e2e.conftest import Start, StartSimulator
-from tests.e2e.everything import OF_TENANTS, configuration, queries, switch
+from tests.e2e.full_configuration import TENANT_QUERIES, configuration, queries, switch
 from tests.e2e.programs import Exporter, Simulator, get_json, samples, wait_until
 from tests.e2e.quick_exporter import start_quick_exporter
 from tests.e2e.test_lifecycle import LEFTOVERS
@@ -44,7 +44,9 @@ class Site:
     def start(self, *hanging: str) -> Exporter:
         """Start the exporter; whoever opens a file with ``hanging`` in its name waits for ever."""
         off: dict[str, Any] = {
-            query: {"tenant_interval": "off"} for query in OF_TENANTS if query not in {"balance", "channels"}
+            query: {"tenant_interval": "off"}
+            for query in TENANT_QUERIES
+            if query not in {"balance", "channels"}
         }
         codes = list(self.simulator.truth()["tenants"])[:TENANTS]
         pbx = switch(
@@ -79,7 +81,7 @@ class Site:
 @pytest.fixture
 def site(
     tmp_path: Path,
-    quick_disk: Path,
+    memory_directory: Path,
     run_program: Start,
     run_simulator: StartSimulator,
     require_program: Callable[[str, str], str],
@@ -87,9 +89,9 @@ def site(
     """Start what does not fail."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     simulator = run_simulator(f"--tenants={TENANTS}", "--nodes=2")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     alertmanager = start_alertmanager(run_program, executable, tmp_path, NOBODY)
-    file = quick_disk / "state" / "state.json"
+    file = memory_directory / "state" / "state.json"
     file.parent.mkdir()
     return Site(run_program, tmp_path, file, simulator, alertmanager)
 
@@ -146,13 +148,13 @@ def test_a_disk_that_fails_for_a_while(site: Site) -> None:
     for troubles, trouble in enumerate((_full, _gone, _a_directory), 1):
         before = _errors(exporter)
         with trouble(exporter, site.file):
-            site.simulator.world(nodes={"pbx2": False})
+            site.simulator.change_world(nodes={"pbx2": False})
             site.wait_until_told("pbx2", fires=True)
             wait_until(lambda: _errors(exporter) > before + 5, PATIENCE, f"{trouble} to be counted")  # noqa: B023 -- called at once
         wait_until(lambda: exporter.program.text().count(WELL) == troubles, PATIENCE, "the end to be told")  # noqa: B023 -- called at once
         after = _errors(exporter)
         site.wait_until_written()
-        site.simulator.world(nodes={"pbx2": True})
+        site.simulator.change_world(nodes={"pbx2": True})
         site.wait_until_told("pbx2", fires=False)
         assert _errors(exporter) == after
         assert exporter.program.text().count(FAILING) == troubles
@@ -184,7 +186,7 @@ def test_a_file_that_cannot_be_used(site: Site) -> None:
     exporter.program.stop(signal.SIGKILL)
     whole = site.file.read_bytes()
     site.file.write_bytes(whole[: len(whole) // 2])
-    site.simulator.world(nodes={"pbx2": False})
+    site.simulator.change_world(nodes={"pbx2": False})
 
     exporter = site.start()
     site.wait_until_told("pbx2", fires=True)
@@ -197,7 +199,7 @@ def test_a_file_that_cannot_be_used(site: Site) -> None:
 def test_a_disk_that_hangs(site: Site) -> None:
     """Neither alerts nor the end of the program wait for a write that never returns."""
     exporter = site.start(".new")
-    site.simulator.world(nodes={"pbx2": False})
+    site.simulator.change_world(nodes={"pbx2": False})
     site.wait_until_told("pbx2", fires=True)
     assert _errors(exporter) > 1
     assert exporter.program.text().count(FAILING) == 1

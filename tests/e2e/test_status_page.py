@@ -12,18 +12,18 @@ import pytest
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.e2e.browser import opened, running_browser
-from tests.e2e.everything import NOBODY, OF_TENANTS, configuration, queries, switch
+from tests.e2e.full_configuration import TENANT_QUERIES, UNREACHABLE_URL, configuration, queries, switch
 from tests.e2e.programs import (
     EXPORTER,
     Exporter,
     Simulator,
     free_port,
     get_json,
+    print_result,
     running_programs,
     send,
     start_exporter,
     start_simulator,
-    tell,
     wait_until,
 )
 from tests.e2e.quick_exporter import start_quick_exporter
@@ -54,13 +54,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=12", "--nodes=2", "--extensions=3")
         balances = {"ACME": 1000, "BOREAL": -500, "CINDER": 20.5}
-        simulator.world(freeze=True, tenants={code: {"balance": held} for code, held in balances.items()})
+        tenants = {code: {"balance": balance} for code, balance in balances.items()}
+        simulator.change_world(freeze=True, tenants=tenants)
         names = {"ACME": QUOTES, "BOREAL": LONG, "CINDER": SCRIPT}
         rows = [{"te_code": code, "te_name": names.get(code, code.title())} for code in _codes(simulator)]
-        simulator.fault(kind="body", reqtype="MANAGEDB", text=json.dumps(rows))
+        simulator.inject_fault(kind="body", reqtype="MANAGEDB", text=json.dumps(rows))
         nodes = {"pbx1": 3, "pbx2": 2, SCRIPT: 4}
-        simulator.fault(kind="body", reqtype="COUNTPEERS", text=json.dumps(nodes))
-        simulator.fault(kind="sentence", info="config", tenant="CINDER", text=ANSWER)
+        simulator.inject_fault(kind="body", reqtype="COUNTPEERS", text=json.dumps(nodes))
+        simulator.inject_fault(kind="sentence", info="config", tenant="CINDER", text=ANSWER)
         settings = switch(
             "pbx-<i>eu</i>",
             simulator.url,
@@ -159,16 +160,16 @@ def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
             "firing", "critical", "SoftswitchNodeMissing", "switch pbx-<i>eu</i>, node gone",
         ]  # fmt: skip
         row = rows.filter(has_text="SoftswitchBalanceLow").filter(has_text="tenant ACME")
-        simulator.world(tenants={"ACME": {"balance": 40}})
+        simulator.change_world(tenants={"ACME": {"balance": 40}})
         wait_until(lambda: _looked_again(page) and row.count() == 1, 15, "the alert to come")
-        simulator.world(tenants={"ACME": {"balance": 1000}})
+        simulator.change_world(tenants={"ACME": {"balance": 1000}})
         wait_until(lambda: _looked_again(page) and row.count() == 0, 15, "the alert to go")
 
 
 def test_a_reload_that_turns_alerting_on_and_off(browser: Browser, tmp_path: Path) -> None:
     """On a page that nobody loads anew the alerts come and go with the section; so do their counts."""
     file = tmp_path / "config.yaml"
-    off = switch("pbx", NOBODY)
+    off = switch("pbx", UNREACHABLE_URL)
     with running_programs(tmp_path) as run:
         exporter = start_exporter(run, file, configuration(off))
         with opened(browser, exporter.base_url) as page:
@@ -268,7 +269,9 @@ def test_a_fault_comes_and_goes_by_itself(browser: Browser, programs: tuple[Simu
         page.mouse.wheel(0, 400)
         page.wait_for_function("scrollY > 0")
         place = page.evaluate("scrollY")
-        simulator.fault(kind="sentence", info="balance", tenant="ACME", text="The till is closed demo-admin")
+        simulator.inject_fault(
+            kind="sentence", info="balance", tenant="ACME", text="The till is closed demo-admin"
+        )
         row = _table(page, "failures").locator("tr", has_text="The till is closed")
         expect(row).to_have_count(1)
         expect(row.locator("pre")).to_have_text("The till is closed ***")
@@ -336,7 +339,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, 
     file = directory / "config.yaml"
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=5000", "--extensions=1")
-        wanted = queries() | {query: {"tenant_interval": "off"} for query in OF_TENANTS}
+        wanted = queries() | {query: {"tenant_interval": "off"} for query in TENANT_QUERIES}
         wanted["tenants"] = {"interval": "1h"}
         text = configuration(switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=wanted))
         exporter = start_exporter(run, file, text)
@@ -384,7 +387,7 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
         expect(rows).to_have_count(200)
         figures = session.send("Performance.getMetrics")["metrics"]
         (script,) = [entry["value"] for entry in figures if entry["name"] == "ScriptDuration"]
-        tell(f"5,000 tenants: {typed} changes by typing 4 letters; {script:.2f} s of script in all")
+        print_result(f"5,000 tenants: {typed} changes by typing 4 letters; {script:.2f} s of script in all")
 
 
 def test_the_exporter_goes_away_and_comes_back(

@@ -10,7 +10,7 @@ import pytest
 
 from grafana.preview.prometheus import EVERYTHING, Series, Source
 from tests.dashboard_files import DASHBOARDS, panels, variables
-from tests.e2e.everything import configuration, wait_until_well
+from tests.e2e.full_configuration import configuration, wait_until_healthy
 from tests.e2e.programs import (
     Program,
     free_port,
@@ -21,7 +21,7 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.quick_rules import PHONES, quick_switch
-from tests.e2e.scaled import scaled_expression, write_scaled_rules
+from tests.e2e.scaled_rules import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 60
@@ -87,8 +87,8 @@ def watched(
             "-rule.evalDelay=0s",  # by default it evaluates what was so 30 s ago
             f"-httpListenAddr=127.0.0.1:{free_port()}",
         )
-        wait_until_well(exporter)
-        simulator.world(nodes={"pbx1": False})
+        wait_until_healthy(exporter)
+        simulator.change_world(nodes={"pbx1": False})
         yield _Watched(base_url, since, evaluating)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.fake_clock import fake_clock
-from tests.e2e.programs import Exporter, Series, Simulator, get_json, samples, tell, wait_until
+from tests.e2e.programs import Exporter, Series, Simulator, get_json, print_result, samples, wait_until
 
 DAY = 86400.0
 YEAR = 366 * DAY
@@ -129,7 +129,7 @@ def test_the_wall_clock_jumps(
     start = DAY - time.time()
     clock.jump(start)
     simulator = run_simulator("--tenants=3")
-    simulator.world(freeze=True)
+    simulator.change_world(freeze=True)
     exporter = run_exporter(_configuration(simulator), **clock.environment)
     wait_until(lambda: get_json(f"{exporter.base_url}/api/v1/status")["switches"][0]["up"], 10, "up")
     time.sleep(3 * INTERVAL)  # every query has its first sweeps behind it
@@ -142,15 +142,15 @@ def test_the_wall_clock_jumps(
         clock.jump(ahead)
         jumped = time.monotonic()
         wait_until(lambda: _is_whole(exporter, known), 5, "asked anew")
-        tell(f"wall clock {ahead:+.0f} s: complete again after {time.monotonic() - jumped:.2f} s")
+        print_result(f"wall clock {ahead:+.0f} s: complete again after {time.monotonic() - jumped:.2f} s")
         oldest = _watch(exporter, simulator, known, ahead)
-        tell(f"wall clock {ahead:+.0f} s: oldest success {oldest:.2f} s ago, license apart")
+        print_result(f"wall clock {ahead:+.0f} s: oldest success {oldest:.2f} s ago, license apart")
 
     gap = _longest_gap(simulator)
-    tell(f"the longest pause between two requests of a kind was {gap:.2f} s")
+    print_result(f"the longest pause between two requests of a kind was {gap:.2f} s")
     assert gap <= 2 * INTERVAL + LATE
     grown = _resident_bytes(exporter) - resident
-    tell(f"it took {grown / 1e6:.1f} MB more")
+    print_result(f"it took {grown / 1e6:.1f} MB more")
     assert grown < 20e6
     assert exporter.program.text().count("its wall clock was set forward") == 2
     assert exporter.program.text().count("the wall clock was set back") == 1

@@ -22,7 +22,7 @@ from tests.e2e.programs import (
     Exporter,
     Simulator,
     Start,
-    finish,
+    run_command,
     running_programs,
     start_exporter,
     start_simulator,
@@ -227,7 +227,7 @@ def test_another_site_cannot_make_a_browser_reload(guarded: Guarded) -> None:
 def test_healthcheck(guarded: Guarded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It knows from the web configuration how to ask: with TLS, and the exporter's own certificate."""
     address = f"--web.listen-address=127.0.0.1:{guarded.good.port}"
-    asked = finish("healthcheck", address, f"--web.config.file={guarded.web_file}")
+    asked = run_command("healthcheck", address, f"--web.config.file={guarded.web_file}")
     assert (asked.returncode, asked.stdout) == (0, "softswitch-exporter is healthy.\n")
 
     for name in ("exporter.pem", "exporter.key"):

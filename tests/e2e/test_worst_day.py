@@ -15,19 +15,19 @@ import pytest
 
 from exporter.web.limits import SCRAPES
 from tests.e2e.conftest import StartExporter
-from tests.e2e.odd_faults import FAULTS, QUERIES
-from tests.e2e.odd_switch import odd_switch
+from tests.e2e.fake_switch import fake_switch
 from tests.e2e.programs import (
     EXPORTER,
     Exporter,
     free_port,
     get,
+    print_result,
     running_programs,
     samples,
     start_exporter,
-    tell,
     wait_until,
 )
+from tests.e2e.response_faults import FAULTS, QUERIES
 from tests.e2e.test_lifecycle import LEFTOVERS
 from tests.e2e.test_secrets import ADMIN_KEY, assert_silent
 
@@ -44,9 +44,9 @@ def _all_faults_at_once() -> Iterator[str]:
     urls: list[str] = []
 
     async def serve() -> None:
-        async with odd_switch(*CODES, *SOUND) as switch:
-            for code, (befall, _) in zip(CODES, FAULTS.values(), strict=True):
-                switch.faults |= {(operation, code): befall for operation in _OPERATIONS}
+        async with fake_switch(*CODES, *SOUND) as switch:
+            for code, (fault, _) in zip(CODES, FAULTS.values(), strict=True):
+                switch.faults |= {(operation, code): fault for operation in _OPERATIONS}
             urls.append(switch.url)
             ready.set()
             await end.wait()
@@ -119,7 +119,7 @@ def test_all_faults_at_once(run_exporter: StartExporter) -> None:
     assert_silent({**texts, "log": exporter.program.text()})
     for code in SOUND:
         assert page["softswitch_tenant_balance", frozenset({("switch", "pbx"), ("tenant", code)})]
-    tell(f"{len(FAULTS)} faults at once: at most {peak / MEBIBYTE:.0f} MiB")
+    print_result(f"{len(FAULTS)} faults at once: at most {peak / MEBIBYTE:.0f} MiB")
     # Lists without an end are read up to 64 MiB, as many at a time as there are such tenants: 2 or 3.
     assert peak < 600 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"
 
@@ -186,7 +186,7 @@ def test_readers_that_do_not_read(exporter: Exporter) -> None:
     # What is sent is the store's own lines and one slice for each reader, not a page for each.
     more = _resident(exporter) - before
     size = page / MEBIBYTE
-    tell(f"{SCRAPES - 1} readers that do not read a page of {size:.1f} MiB: {more / MEBIBYTE:+.0f} MiB")
+    print_result(f"{SCRAPES - 1} stalled readers of a page of {size:.1f} MiB: {more / MEBIBYTE:+.0f} MiB")
     assert more < 50 * MEBIBYTE < SCRAPES * page
     for connection in connections:
         connection.close()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
-from tests.e2e.everything import OF_TENANTS, WHOLE, queries, switch
+from tests.e2e.full_configuration import SWITCH_QUERIES, TENANT_QUERIES, queries, switch
 from tests.e2e.programs import Series
 
 Truths = Mapping[str, dict[str, Any]]
@@ -83,16 +83,16 @@ def south(url: str) -> dict[str, Any]:
 
 ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "north": {
-        "": WHOLE,
-        "ACME": OF_TENANTS,
-        "BOREAL": OF_TENANTS,
-        "CINDER": tuple(query for query in OF_TENANTS if query != "balance"),
-        "DELTA9": tuple(query for query in OF_TENANTS if query not in {"channels", "registrations"}),
+        "": SWITCH_QUERIES,
+        "ACME": TENANT_QUERIES,
+        "BOREAL": TENANT_QUERIES,
+        "CINDER": tuple(query for query in TENANT_QUERIES if query != "balance"),
+        "DELTA9": tuple(query for query in TENANT_QUERIES if query not in {"channels", "registrations"}),
     },
     "south": {
-        "": WHOLE,
-        "ACME": OF_TENANTS,
-        "BOREAL": tuple(query for query in OF_TENANTS if query != "registrations"),
+        "": SWITCH_QUERIES,
+        "ACME": TENANT_QUERIES,
+        "BOREAL": tuple(query for query in TENANT_QUERIES if query != "registrations"),
     },
 }
 """By switch and tenant, what is polled."""

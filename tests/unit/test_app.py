@@ -14,7 +14,7 @@ from exporter.app import Running, Settings, _reload_on, run, running
 from exporter.config import Configuration, load
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
-from tests.e2e.everything import configuration, queries, switch
+from tests.e2e.full_configuration import configuration, queries, switch
 
 _RELOADED = "softswitch_exporter_config_last_reload_successful"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7"

@@ -21,7 +21,7 @@ from exporter.request import Operation, Request
 from exporter.schedule import Schedule
 from exporter.store import Store
 from tests.certificates import Authority
-from tests.e2e.everything import configuration
+from tests.e2e.full_configuration import configuration
 from tests.served import samples
 
 _CALLS = Target(Query.CALLS, Scope.TENANT, "A")

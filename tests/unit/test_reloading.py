@@ -12,7 +12,7 @@ from exporter.app import Running, Settings, running
 from exporter.config import Configuration, load
 from exporter.errors import ConfigurationError, ExporterError
 from exporter.masking import Mask
-from tests.e2e.everything import configuration, switch
+from tests.e2e.full_configuration import configuration, switch
 
 _NOBODY = "http://127.0.0.1:9/api"
 """Nothing listens there: what is polled does not matter here."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.odd_faults import FAULTS
 from tests.e2e.outside.stage import Stage, locked
+from tests.e2e.response_faults import FAULTS
 
 KEY = "admin-key-of-the-recording"
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config.example.yaml"
@@ -165,7 +165,7 @@ _ASKED = (
     "reqtype=MANAGEDB&object=tenant&action=list",
     "reqtype=CHANSIPPEERS&format=json",
     "reqtype=CHANSIPPEERS",
-    "reqtype=INFO&info=balance&tenant=NOBODY",
+    "reqtype=INFO&info=balance&tenant=UNREACHABLE_URL",
     "reqtype=HANGUP&channel=x",
     "reqtype=NOTHING",
 )

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.e2e import matrix
-from tests.e2e.odd_faults import COLUMNS, FAULTS, QUERIES, body, raw, status
-from tests.e2e.odd_switch import REFUSAL, Befall, Exchange
+from tests.e2e import fault_matrix
+from tests.e2e.fake_switch import REFUSAL, Exchange, Fault
 from tests.e2e.outside.stage import OPERATIONS, Stage, late, locked, times
-from tests.e2e.prime_switch import OWN_KEY, SHAPES, TENANTS, WORDS
-from tests.e2e.prime_switch import Switch as PrimeSwitch
+from tests.e2e.response_faults import COLUMNS, FAULTS, QUERIES, body, raw, status
+from tests.e2e.unique_values import OWN_KEY, SHAPES, TENANTS, WORDS
+from tests.e2e.unique_values import Switch as PrimeSwitch
 
 MINUTE, HOUR = 60, 3600
 KEY = "admin-key-of-the-recording"
@@ -96,17 +96,17 @@ async def _look_after(stage: Stage, moments: Iterable[int], label: str, *, every
 
 
 def _prepare_matrix(stage: Stage) -> None:
-    stage.add_switch(*matrix.VICTIMS, *matrix.LISTED)
-    stage.configure(matrix.configuration(stage.switch.url, ODD_KEY, alerting=stage.alerting()))
+    stage.add_switch(*fault_matrix.VICTIMS, *fault_matrix.LISTED)
+    stage.configure(fault_matrix.configuration(stage.switch.url, ODD_KEY, alerting=stage.alerting()))
 
 
 def _matrix(first: int, step: int) -> Daemon:
     """Live through every ``step``-th round of the matrix."""
 
     async def story(stage: Stage) -> None:
-        await _look_after(stage, (3 * int(matrix.INTERVAL),), "well")
+        await _look_after(stage, (3 * int(fault_matrix.INTERVAL),), "well")
         for number in range(first, len(FAULTS), step):
-            faults = matrix.faults_of_round(number)
+            faults = fault_matrix.faults_of_round(number)
             for column, fault in faults.items():
                 stage.switch.faults[COLUMNS[column].asked] = FAULTS[fault][0]
             await asyncio.sleep(30)
@@ -123,9 +123,9 @@ def _matrix(first: int, step: int) -> Daemon:
 
 async def _all_faults_at_once(stage: Stage) -> None:
     # How much of these has been read at a moment depends on how busy the machine is; the matrix has them.
-    faults = [befall for name, (befall, _) in FAULTS.items() if not re.search("endless|continue", name)]
-    for befall, code in zip(faults, stage.switch.tenants, strict=False):
-        stage.switch.break_down(befall, OPERATIONS, (code,))
+    faults = [fault for name, (fault, _) in FAULTS.items() if not re.search("endless|continue", name)]
+    for fault, code in zip(faults, stage.switch.tenants, strict=False):
+        stage.switch.break_down(fault, OPERATIONS, (code,))
     await _look_after(stage, (30, 3 * MINUTE), "all faults")
     stage.signal_reload()
     await _look_after(stage, (30,), "all faults after a reload")
@@ -148,7 +148,7 @@ def _prepare_all_faults(stage: Stage) -> None:
 
 
 def _bad_day(
-    befall: Befall,
+    fault: Fault,
     operations: Iterable[str] = OPERATIONS,
     tenants: Iterable[str] = (),
     lasts: int = HOUR // 2,
@@ -158,7 +158,7 @@ def _bad_day(
 
     async def story(stage: Stage) -> None:
         await _look_after(stage, (10 * MINUTE,), "well")
-        stage.switch.break_down(befall, operations, tenants)
+        stage.switch.break_down(fault, operations, tenants)
         moments = [moment for moment in (90, 5 * MINUTE, 15 * MINUTE) if moment < lasts]
         await _look_after(stage, (*moments, lasts), "bad")
         stage.switch.faults.clear()
@@ -169,9 +169,9 @@ def _bad_day(
 
 async def _down(stage: Stage) -> None:
     await _look_after(stage, (10 * MINUTE,), "well")
-    stage.switch.door.shut()
+    stage.switch.listener.close()
     await _look_after(stage, (90, 10 * MINUTE, HOUR // 2), "down")
-    await stage.switch.door.open()
+    await stage.switch.listener.open()
     await _look_after(stage, (90, 20 * MINUTE), "up")
 
 
@@ -328,7 +328,7 @@ async def _reloads(stage: Stage) -> None:
     await _look_after(stage, (5 * MINUTE,), "first")
     settings = _settings(stage)
     changed = settings | {
-        "tenants": [*settings["tenants"][3:], {"code": "NOBODY"}],
+        "tenants": [*settings["tenants"][3:], {"code": "UNREACHABLE_URL"}],
         "thresholds": {"license": {"warning": "300d"}, "balance": "off"},
         "queries": {"calls": {"interval": "off"}, "balance": {"tenant_interval": "1m"}},
         "nodes": ["pbx1"],
@@ -363,7 +363,7 @@ def _prepare_shapes(stage: Stage) -> None:
         answers = PrimeSwitch(shape)
 
         async def answer(exchange: Exchange, answers: PrimeSwitch = answers) -> None:
-            said = answers.answer(dict(parse_qsl(exchange.sent)))
+            said = answers.answer(dict(parse_qsl(exchange.query_string)))
             text = ("No such request" if said is None else said).encode()
             await body(text)(exchange)
 

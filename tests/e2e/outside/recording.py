@@ -181,9 +181,9 @@ def _without_texts(value: Any, path: str, texts: list[str]) -> Any:
     return left
 
 
-def _requests(heard: list[tuple[float, str]]) -> list[str]:
+def _requests(received: list[tuple[float, str]]) -> list[str]:
     lines = []
-    for at, head in heard:
+    for at, head in received:
         first, *headers = head.rstrip("\r\n").split("\r\n")
         kept = [line for line in headers if not line.lower().startswith(_REQUEST_HEADERS_DROPPED)]
         lines.append((round(at, 3), f"{at:.3f} {first} | {' | '.join(kept)}"))

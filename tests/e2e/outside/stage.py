@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.e2e.odd_switch import REFUSAL, Asked, Befall, Door, Exchange, OddSwitch, head
+from tests.e2e.fake_switch import REFUSAL, Exchange, FakeSwitch, Fault, Listener, Request, head
 from tests.e2e.outside.virtual_time import START, monotonic
 
 OFFSET = 0.3719
@@ -50,16 +50,16 @@ def free_port() -> int:
 
 
 @dataclass
-class Switch(OddSwitch):
+class Switch(FakeSwitch):
     """A switch that answers as ``said`` has it, and with the truth of its tenants otherwise."""
 
-    said: dict[Asked, object] = field(default_factory=dict)
-    door: Door = field(init=False)
+    said: dict[Request, object] = field(default_factory=dict)
+    listener: Listener = field(init=False)
 
     def __post_init__(self) -> None:
         listening = _listen()
-        self.door = Door(self.serve, listening.getsockname()[1], listening)
-        self.url = f"http://127.0.0.1:{self.door.port}/pbx/proxyapi.php"
+        self.listener = Listener(self.serve, listening.getsockname()[1], listening)
+        self.url = f"http://127.0.0.1:{self.listener.port}/pbx/proxyapi.php"
 
     def truth(self, operation: str, tenant: str = "") -> bytes:
         """Return the body of an answer without a fault."""
@@ -69,43 +69,43 @@ class Switch(OddSwitch):
         return said.encode() if isinstance(said, str) else json.dumps(said).encode()
 
     def break_down(
-        self, befall: Befall, operations: Iterable[str] = OPERATIONS, tenants: Iterable[str] = ()
+        self, fault: Fault, operations: Iterable[str] = OPERATIONS, tenants: Iterable[str] = ()
     ) -> None:
-        """Let a fault befall these operations of these tenants; of all where no tenant is named."""
+        """Apply a fault to these operations of these tenants; of all where no tenant is named."""
         for operation in operations:
             for tenant in tenants or ("", *self.tenants):
-                self.faults[operation, tenant] = befall
+                self.faults[operation, tenant] = fault
 
 
-def locked(valid: set[str]) -> Befall:
+def locked(valid: set[str]) -> Fault:
     """Refuse every key that is not in ``valid`` at the moment, as the switch does."""
 
-    async def befall(exchange: Exchange) -> None:
-        is_valid = dict(parse_qsl(exchange.sent)).get("key") in valid
+    async def fault(exchange: Exchange) -> None:
+        is_valid = dict(parse_qsl(exchange.query_string)).get("key") in valid
         body = exchange.truth if is_valid else REFUSAL.encode()
         await exchange.send(head(len(body)) + body)
 
-    return befall
+    return fault
 
 
-def late(seconds: float) -> Befall:
+def late(seconds: float) -> Fault:
     """Answer with the truth, so many seconds later."""
 
-    async def befall(exchange: Exchange) -> None:
+    async def fault(exchange: Exchange) -> None:
         await asyncio.sleep(seconds)
         await exchange.send(head(len(exchange.truth)) + exchange.truth)
 
-    return befall
+    return fault
 
 
-def times(count: int, befall: Befall) -> Befall:
-    """Let a fault befall the first ``count`` requests; then answer with the truth."""
+def times(count: int, fault: Fault) -> Fault:
+    """Apply a fault to the first ``count`` requests; then send the correct response."""
     left = [count]
 
     async def limited(exchange: Exchange) -> None:
         left[0] -= 1
         if left[0] >= 0:
-            await befall(exchange)
+            await fault(exchange)
         else:
             await exchange.send(head(len(exchange.truth)) + exchange.truth)
 
@@ -180,12 +180,12 @@ class Stage:
     async def open(self) -> None:
         """Let everything around the program listen."""
         for switch in self.switches:
-            await switch.door.open()
+            await switch.listener.open()
         await asyncio.start_server(self.alertmanager.serve, sock=self.alertmanager.listening)
 
     def addresses(self) -> dict[str, str]:
         """Return the names by which ``recording`` replaces the ports of this run."""
-        ports = {switch.door.port: f"SWITCH{number}" for number, switch in enumerate(self.switches)}
+        ports = {switch.listener.port: f"SWITCH{number}" for number, switch in enumerate(self.switches)}
         ports |= {
             self.alertmanager.port: "ALERTMANAGER",
             self.port: "EXPORTER",
@@ -225,7 +225,7 @@ class Stage:
     def close(self) -> None:
         """Write down what arrived at the servers."""
         for number, switch in enumerate(self.switches):
-            heard = [(round(at - START, 3), text) for at, text in switch.heard]
+            heard = [(round(at - START, 3), text) for at, text in switch.received]
             self.write(f"switch{number}.requests", json.dumps(heard))
         self.write("alertmanager.posts", json.dumps(self.alertmanager.posted))
         self.write("addresses.json", json.dumps(self.addresses()))

@@ -16,7 +16,7 @@ from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
 from exporter.simulator.world import World
 from tests.certificates import Authority
-from tests.e2e.everything import configuration, queries, switch
+from tests.e2e.full_configuration import configuration, queries, switch
 
 Configured = Callable[..., SwitchConfiguration]
 

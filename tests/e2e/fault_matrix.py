@@ -5,7 +5,7 @@ After as many rounds as there are faults every query has met every fault.
 
 import json
 
-from tests.e2e.odd_faults import BY_LISTS, BY_PEERS, COLUMNS, FAULTS, MAIN, QUERIES
+from tests.e2e.response_faults import BY_LISTS, BY_PEERS, COLUMNS, FAULTS, MAIN, QUERIES
 
 INTERVAL = 60.0
 TIMEOUT = 10.0

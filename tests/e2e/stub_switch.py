@@ -24,7 +24,7 @@ class Sent:
 
 
 @dataclass
-class Replay:
+class StubSwitch:
     """A running replay. ``unexpected`` holds the requests for which there was no answer."""
 
     url: str
@@ -33,7 +33,7 @@ class Replay:
 
 
 @contextlib.contextmanager
-def replaying(answer: Answer) -> Iterator[Replay]:
+def stub_switch(answer: Answer) -> Iterator[StubSwitch]:
     """Answer on a free port for as long as the context is open."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ def replaying(answer: Answer) -> Iterator[Replay]:
             """Say nothing of a client that has gone: the exporter ends whenever a test ends."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    replay = Replay(f"http://127.0.0.1:{server.server_port}/pbx/proxyapi.php")
+    replay = StubSwitch(f"http://127.0.0.1:{server.server_port}/pbx/proxyapi.php")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -7,8 +7,8 @@ from typing import Any
 from tests.e2e.programs import Exporter, Simulator, get_json, samples, wait_until
 
 INTERVAL = "1s"
-WHOLE = ("peers", "channels", "calls", "license")
-OF_TENANTS = ("peers", "channels", "calls", "balance", "registrations", "limits")
+SWITCH_QUERIES = ("peers", "channels", "calls", "license")
+TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "limits")
 
 
 def queries(interval: str = INTERVAL, **options: dict[str, Any]) -> dict[str, Any]:
@@ -17,9 +17,9 @@ def queries(interval: str = INTERVAL, **options: dict[str, Any]) -> dict[str, An
         "tenants": {"interval": "off"},
         "extensions": {"tenant_interval": "off"},
     }
-    for query in WHOLE:
+    for query in SWITCH_QUERIES:
         section.setdefault(query, {})["interval"] = interval
-    for query in OF_TENANTS:
+    for query in TENANT_QUERIES:
         section.setdefault(query, {})["tenant_interval"] = interval
     for query, more in options.items():
         section[query].update(more)
@@ -40,10 +40,10 @@ def switch(name: str, url: str, **more: Any) -> dict[str, Any]:
     }
 
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE_URL = "http://127.0.0.1:9"
 """Where nobody listens."""
 
-ALERTING = {"alertmanagers": [{"url": NOBODY}]}
+ALERTING = {"alertmanagers": [{"url": UNREACHABLE_URL}]}
 
 
 def configuration(*switches: dict[str, Any], **sections: Any) -> str:
@@ -51,7 +51,7 @@ def configuration(*switches: dict[str, Any], **sections: Any) -> str:
     return json.dumps({"switches": switches, **sections}, ensure_ascii=False, indent=1)
 
 
-def wait_until_well(exporter: Exporter) -> None:
+def wait_until_healthy(exporter: Exporter) -> None:
     """Wait until every query was tried and succeeded the last time."""
 
     def well() -> bool:
@@ -59,11 +59,11 @@ def wait_until_well(exporter: Exporter) -> None:
         successes = [value for (name, _), value in scrape.items() if name == "softswitch_query_success"]
         return bool(successes) and all(successes)
 
-    wait_until(lambda: ready(exporter), 20, "the exporter to be ready")
+    wait_until(lambda: all_queries_tried(exporter), 20, "the exporter to be ready")
     wait_until(well, 20, f"every query to succeed; status: {exporter.base_url}")
 
 
-def ready(exporter: Exporter) -> bool:
+def all_queries_tried(exporter: Exporter) -> bool:
     """Tell whether each query was tried."""
     queries = [
         query

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.e2e.replay import Parameters
+from tests.e2e.stub_switch import Parameters
 
 NODES = ("pbx1", "pbx2", "srv03")
 TENANTS = ("ACME", "BOREAL", "Ünïted 7", "CINDER")

@@ -20,7 +20,7 @@ from exporter.simulator.tenants import Tenant, spent
 from exporter.simulator.world import World
 from grafana.preview.prometheus import EVERYTHING, Source
 from tests.dashboard_files import DASHBOARDS, variables
-from tests.e2e.everything import OF_TENANTS, WHOLE, configuration, queries, switch
+from tests.e2e.full_configuration import SWITCH_QUERIES, TENANT_QUERIES, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,
     Simulator,
@@ -33,7 +33,7 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.prometheus import Prometheus, start_prometheus
-from tests.e2e.scaled import scaled_expression, write_scaled_rules
+from tests.e2e.scaled_rules import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 120
@@ -47,7 +47,9 @@ _SIZES = {
     "south": {"tenants": 10, "nodes": 3, "extensions": 6, "seed": 11},
 }
 # Registrations are read from one list for each switch, not tenant by tenant.
-_TARGETS = sum(size["tenants"] * (len(OF_TENANTS) - 1) + len(WHOLE) + 1 for size in _SIZES.values())
+_TARGETS = sum(
+    size["tenants"] * (len(TENANT_QUERIES) - 1) + len(SWITCH_QUERIES) + 1 for size in _SIZES.values()
+)
 
 _BAD_DAY: dict[str, Any] = {
     "license_days": 20,
@@ -71,7 +73,7 @@ _FAULTS: tuple[dict[str, Any], ...] = (
 
 
 @dataclass(frozen=True)
-class Watched:
+class DashboardStack:
     """The switches, and who watches them."""
 
     north: Simulator
@@ -87,10 +89,10 @@ class Watched:
 
     def begin_a_bad_day(self) -> None:
         """Break what a bad day breaks."""
-        self.north.world(**_BAD_DAY)
+        self.north.change_world(**_BAD_DAY)
         for fault in _FAULTS:
-            self.north.fault(**fault)
-        self.south.fault(kind="status", reqtype="LICENSEDAYS", status=503)
+            self.north.inject_fault(**fault)
+        self.south.inject_fault(kind="status", reqtype="LICENSEDAYS", status=503)
 
     def end(self) -> None:
         """Stop all but Prometheus, which keeps what it has and is quicker alone."""
@@ -110,7 +112,7 @@ class Watched:
     def stand_still(self) -> float:
         """Stop the time of the switches; return a moment at which Prometheus knows what can be known."""
         for simulator in (self.north, self.south):
-            simulator.world(freeze=True)
+            simulator.change_world(freeze=True)
         since = time.time() + 1  # what was asked for before may still come in
 
         def known() -> bool:
@@ -130,7 +132,7 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched_switches(directory: Path, require_program: Callable[[str, str], str]) -> Iterator[Watched]:
+def dashboard_stack(directory: Path, require_program: Callable[[str, str], str]) -> Iterator[DashboardStack]:
     """Start everything and wait until all is well."""
     executable, promtool = (require_program(name, "prometheus") for name in ("prometheus", "promtool"))
     with running_programs(directory) as run:
@@ -140,11 +142,11 @@ def watched_switches(directory: Path, require_program: Callable[[str, str], str]
         rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
         pair = _pair(exporter)
         prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, scrape=pair)
-        watched = Watched(north, south, exporter, prometheus)
+        watched = DashboardStack(north, south, exporter, prometheus)
         _wait_until_well(watched)
         yield watched
         for simulator in (north, south):
-            simulator.assert_nothing_forbidden()
+            simulator.assert_no_forbidden_requests()
 
 
 def _pair(exporter: Exporter) -> dict[str, Any]:
@@ -156,7 +158,7 @@ def _pair(exporter: Exporter) -> dict[str, Any]:
 def _simulator(run: Start, name: str) -> Simulator:
     flags = [f"--{flag}={value}" for flag, value in _SIZES[name].items()]
     simulator = start_simulator(run, f"--speed={FACTOR}", *flags)
-    simulator.world(advance=_WEEK)
+    simulator.change_world(advance=_WEEK)
     return simulator
 
 
@@ -216,7 +218,7 @@ def _tenants(name: str) -> list[Tenant]:
     return [tenant for tenant in _world(name).all_tenants if not tenant.disabled]
 
 
-def _wait_until_well(watched: Watched) -> None:
+def _wait_until_well(watched: DashboardStack) -> None:
     def well() -> bool:
         scrape = samples(watched.exporter.metrics())
         tried = {

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.e2e.odd_switch import REFUSAL, Asked, Befall, Exchange, head
+from tests.e2e.fake_switch import REFUSAL, Exchange, Fault, Request, head
 from tests.e2e.programs import Series
 
 TRUTH = None
@@ -36,7 +36,7 @@ class Column:
     more: tuple[tuple[str, str], ...] = ()
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> Request:
         """What the switch is asked."""
         return self.operation, self.tenant
 
@@ -127,44 +127,44 @@ def _of(columns: tuple[str, ...], outcome: Outcome) -> Expected:
     return dict.fromkeys(columns, outcome)
 
 
-def body(content: bytes | str, *more: str) -> Befall:
+def body(content: bytes | str, *more: str) -> Fault:
     """Answer with this body, and with more lines in the head."""
     said = content.encode() if isinstance(content, str) else content
 
-    async def befall(exchange: Exchange) -> None:
+    async def fault(exchange: Exchange) -> None:
         await exchange.send(head(len(said), "200 OK", *more) + said)
 
-    return befall
+    return fault
 
 
-def raw(content: bytes, *, closes: bool = True) -> Befall:
+def raw(content: bytes, *, closes: bool = True) -> Fault:
     """Answer with these bytes instead of HTTP."""
 
-    async def befall(exchange: Exchange) -> None:
+    async def fault(exchange: Exchange) -> None:
         await exchange.send(content)
         if closes:
             exchange.writer.close()
 
-    return befall
+    return fault
 
 
-def status(said: str, *more: str) -> Befall:
+def status(said: str, *more: str) -> Fault:
     """Answer with this status."""
 
-    async def befall(exchange: Exchange) -> None:
-        await exchange.send(head(0, said, *(line.replace("{sent}", exchange.sent) for line in more)))
+    async def fault(exchange: Exchange) -> None:
+        await exchange.send(head(0, said, *(line.replace("{sent}", exchange.query_string) for line in more)))
 
-    return befall
+    return fault
 
 
-def around(before: bytes, after: bytes = b"") -> Befall:
+def around(before: bytes, after: bytes = b"") -> Fault:
     """Answer with the truth between these."""
 
-    async def befall(exchange: Exchange) -> None:
+    async def fault(exchange: Exchange) -> None:
         said = before + exchange.truth + after
         await exchange.send(head(len(said)) + said)
 
-    return befall
+    return fault
 
 
 async def _reset(exchange: Exchange) -> None:
@@ -291,12 +291,12 @@ async def _half(exchange: Exchange) -> None:
 
 
 async def _echo(exchange: Exchange) -> None:
-    said = f"What is {exchange.sent} meant to be".encode()
+    said = f"What is {exchange.query_string} meant to be".encode()
     await exchange.send(head(len(said)) + said)
 
 
 async def _echo_everywhere(exchange: Exchange) -> None:
-    await exchange.send(f"HTTP/1.1 {exchange.sent}\r\n{exchange.sent}\r\n\r\n".encode())
+    await exchange.send(f"HTTP/1.1 {exchange.query_string}\r\n{exchange.query_string}\r\n\r\n".encode())
     exchange.writer.close()
 
 
@@ -328,7 +328,7 @@ _LOGIN = "<!DOCTYPE html>\n<html><head><title>Login 42</title></head><body><form
 BELIEVED_AFTER_A_RELOAD = ("a closing bracket", "an empty object")
 """As lists they are empty, and the operator's reload says that the next list is to be believed (design)."""
 
-FAULTS: dict[str, tuple[Befall, Expected]] = {
+FAULTS: dict[str, tuple[Fault, Expected]] = {
     # The connection
     "closes at once": (raw(b""), _all("connect")),
     "resets": (_reset, _all("connect")),
