@@ -13,6 +13,7 @@ its period delays the next one and is never doubled.
 import asyncio
 import contextlib
 import selectors
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -44,27 +45,37 @@ Configure = Callable[[str], SwitchConfiguration]
 
 SCRAPE_EVERY = 30.0
 EPOCH = 1_700_000_000.0
-_ON_ITS_WAY = 0.001
-"""Seconds of ours. What was sent over the loopback has come by then: nothing is to be waited for."""
+_DELIVERY_TIME = 0.001
+"""Real seconds within which data sent over the loopback arrives."""
 
 
 class _SkippingSelector(selectors.DefaultSelector):
-    """Puts ``now`` forward instead of waiting, unless a thread is at ``work`` or something comes in."""
+    """Advances ``now`` instead of waiting, unless a thread is running or data arrives."""
 
     now = 1000.0
-    work = 0
+    executor_jobs = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads_before = set(threading.enumerate())
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None or self.work:
+        if timeout is None or self.executor_jobs:
             return super().select(None)
-        # With one file, the loop's own, nothing can be on its way.
-        ready = super().select(_ON_ITS_WAY) if len(self.get_map()) > 1 else []
+        if self._threads_are_running():
+            return super().select(_DELIVERY_TIME)
+        # With one file, the loop's own, no data can arrive: only what a thread sent before it ended.
+        ready = super().select(_DELIVERY_TIME if len(self.get_map()) > 1 else 0)
         if not ready:
             self.now += timeout
         return ready
+
+    def _threads_are_running(self) -> bool:
+        """Return whether a thread that the exporter started still runs, apart from idle executor threads."""
+        return any(thread.daemon for thread in threading.enumerate() if thread not in self._threads_before)
 
 
 class FastLoop(asyncio.SelectorEventLoop):
@@ -78,17 +89,17 @@ class FastLoop(asyncio.SelectorEventLoop):
         """Return the seconds of the loop's own clock."""
         return self._skipping.now
 
-    def run_in_executor(  # type: ignore[override]  # what a thread returns is of no interest here
+    def run_in_executor(  # type: ignore[override]  # the type of the result does not matter here
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run in a thread; until it has ended the clock stands still."""
-        self._skipping.work += 1
+        """Run in a thread; the clock stops until it ends."""
+        self._skipping.executor_jobs += 1
         future = super().run_in_executor(executor, func, *args)
-        future.add_done_callback(self._worked)
+        future.add_done_callback(self._end_job)
         return future
 
-    def _worked(self, _: object) -> None:
-        self._skipping.work -= 1
+    def _end_job(self, _: object) -> None:
+        self._skipping.executor_jobs -= 1
 
 
 def run(story: Coroutine[Any, Any, Result]) -> Result:

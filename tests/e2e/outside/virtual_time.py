@@ -13,6 +13,7 @@ import itertools
 import selectors
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -67,6 +68,10 @@ def _unsent(descriptor: int) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
+_PERMANENT_THREADS = {"watchdog", "output"}
+"""Threads of the exporter that run until it exits. All of its other threads end with a piece of work."""
+
+
 class _Selector(selectors.DefaultSelector):
     """Moves the clock instead of waiting, unless a thread has work or data may be on its way."""
 
@@ -83,6 +88,9 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None or self.threads:
             self.is_quiet = False
             return super().select(None)
+        if any(thread.daemon and thread.name not in _PERMANENT_THREADS for thread in threading.enumerate()):
+            self.is_quiet = False
+            return super().select(_ON_ITS_WAY)
         if not self.is_quiet:
             ready = self._arriving()
             if ready:
