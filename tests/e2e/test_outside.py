@@ -1,4 +1,4 @@
-"""The recorder of the outside: its comparison can fail, and it records the same twice."""
+"""The recorder of observable behavior: comparisons find differences, and recordings are reproducible."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.outside.comparison import Comparison, compare
-from tests.e2e.outside.recording import Seen
+from tests.e2e.outside.recording import read_recording
 
 _HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nDate: today\r\n\r\n"
 _METRICS = """\
@@ -33,22 +33,23 @@ _LOG = {
 
 
 def _record(directory: Path, changes: Mapping[str, str]) -> Path:
-    """Record what was seen of a made-up scenario, each old text of the changes replaced by the new one."""
-    raw = directory / "raw"
-    raw.mkdir(parents=True)
+    """Record a made-up scenario in which each old text of the changes is replaced by the new one."""
     texts = {
         "addresses.json": json.dumps({"127.0.0.1:4567": "SWITCH0"}),
         "001.metrics": _HEAD.format("text/plain") + _METRICS,
         "001.status": _HEAD.format("application/json") + json.dumps(_STATUS),
         "switch0.requests": json.dumps([(0.5, _REQUEST)]),
+        "output": "",
+        "errors": json.dumps(_LOG),
+        "status": "0",
     }
-    log = json.dumps(_LOG)
-    for old, new in changes.items():
-        texts = {name: text.replace(old, new) for name, text in texts.items()}
-        log = log.replace(old, new)
+    directory.mkdir()
     for name, text in texts.items():
-        (raw / name).write_text(text, newline="")
-    Seen(raw, "", log, 0, {}).recording().write(directory / "recorded", "made-up")
+        changed = text
+        for old, new in changes.items():
+            changed = changed.replace(old, new)
+        (directory / name).write_text(changed, newline="")
+    read_recording(directory).write(directory / "recorded", "made-up")
     return directory / "recorded"
 
 
@@ -70,8 +71,8 @@ def _compared(directory: Path, changes: Mapping[str, str]) -> Comparison:
         ('"level": "info"', '"level": "error"', "errors"),
     ],
 )
-def test_a_changed_value_is_noticed(old: str, new: str, file: str, tmp_path: Path) -> None:
-    """A value of a metric, a key of the status, a parameter of a request, a field of an event."""
+def test_changed_values_differ(old: str, new: str, file: str, tmp_path: Path) -> None:
+    """Also keys of the status, parameters of requests and fields of log lines."""
     found = _compared(tmp_path, {old: new})
     assert not found.is_identical
     assert [*found.values] == [f"made-up/{file}"]
@@ -85,8 +86,8 @@ def test_a_changed_value_is_noticed(old: str, new: str, file: str, tmp_path: Pat
         ("query recovered", "query works again"),
     ],
 )
-def test_a_changed_wording_is_listed(old: str, new: str, tmp_path: Path) -> None:
-    """Help texts, details and messages may change, and are told."""
+def test_changed_wordings_are_listed(old: str, new: str, tmp_path: Path) -> None:
+    """Help texts, details and messages may change without a failure."""
     found = _compared(tmp_path, {old: new})
     assert found.is_identical
     [(before, after)] = found.wordings
@@ -98,34 +99,34 @@ def test_a_changed_wording_is_listed(old: str, new: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new"), [("4567", "7654"), ("today", "tomorrow"), ("total 1.5", "total 1.6")]
 )
-def test_what_differs_from_run_to_run_is_no_difference(old: str, new: str, tmp_path: Path) -> None:
-    """Ports, dates and the figures of the process are normalized."""
+def test_differences_between_runs_are_normalized(old: str, new: str, tmp_path: Path) -> None:
+    """Ports, dates and metrics of the process."""
     found = _compared(tmp_path, {old: new})
     assert (found.values, found.wordings) == ({}, {})
 
 
-def test_a_recording_that_lacks_a_file_differs(tmp_path: Path) -> None:
-    """A scenario that was not recorded is no success, nor is an empty directory."""
+def test_incomplete_recordings_differ(tmp_path: Path) -> None:
+    """A missing file is a difference, an empty directory an error."""
     before, after = _record(tmp_path / "before", {}), _record(tmp_path / "after", {})
     (after / "values" / "made-up" / "001.metrics").unlink()
     assert compare(before, after).values == {"made-up/001.metrics": ["only in the first recording"]}
-    with pytest.raises(ValueError, match="holds no recording"):
+    with pytest.raises(ValueError, match="has no recording"):
         compare(before, tmp_path)
 
 
 @pytest.mark.timeout(400)
-def test_two_recordings_are_the_same(tmp_path: Path) -> None:
-    """The program at work on the virtual clock: the same to the byte, twice."""
+def test_recordings_are_reproducible(tmp_path: Path) -> None:
+    """Two recordings of the running program are equal byte for byte."""
     recorder = (sys.executable, "-m", "tests.e2e.outside")
     for name in ("first", "second"):
         directory = str(tmp_path / name)
         subprocess.run([*recorder, "record", directory, "--only", "day-debug-json"], check=True)
-    ended = subprocess.run(
+    compared = subprocess.run(
         [*recorder, "compare", str(tmp_path / "first"), str(tmp_path / "second")],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert ended.stdout == "values identical, 0 wordings differ\n"
+    assert compared.stdout == "values identical, 0 wordings differ\n"
     page = (tmp_path / "first" / "values" / "day-debug-json" / "003-well-600s.metrics").read_text()
     assert 'softswitch_calls{switch="pbx"} 3050' in page

@@ -1,18 +1,18 @@
-"""Records what the program shows and sends, and compares two recordings.
+"""Record the observable behavior of the program, and compare two recordings.
 
 python -m tests.e2e.outside record DIRECTORY [--python PYTHON]
 python -m tests.e2e.outside compare DIRECTORY DIRECTORY
 
-Every scenario starts the program through its command line in a process of its own, on a virtual clock, and
-looks at it from outside: HTTP, standard output, the log, the requests that arrive at a switch, and the alerts
-that arrive at an Alertmanager. Nothing here imports a module of the program, so one recorder serves every
-version of it: ``--python`` names the interpreter of the environment that has the version.
+Each scenario runs the program through its command line, in its own process and on a virtual clock. It records
+HTTP responses, standard output, the log, the requests that a switch receives, and the alerts that an
+Alertmanager receives. Nothing here imports the program, so the same recorder works for every version:
+``--python`` is the interpreter of an environment in which that version is installed.
 
-virtual_time   clocks that stand still while there is work to do
-stage          servers around the program, and looks at it
-daemon         scenarios of the daemon: faults, bad days, discovery, reloads, alerts
-commands       scenarios of --config.check, probe and the other commands
-scenarios      all of them
-recording      what is normalized, and what is wording and what is a value
-comparison     two recordings
+daemon         scenarios of the daemon: faults, discovery, reloads, alerts
+commands       scenarios of the other commands
+harness        fake servers around the program, and a client that records its responses
+virtual_time   clocks that advance only when the program is idle
+run_scenarios  runs each scenario in a process
+recording      splits what was seen into values and wordings, and normalizes it
+comparison     compares two recordings
 """

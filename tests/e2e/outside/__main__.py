@@ -1,4 +1,4 @@
-"""The command: see the docstring of the package."""
+"""The command line. The docstring of the package shows its use."""
 
 import argparse
 import os
@@ -9,74 +9,72 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.e2e.outside.commands import commands
 from tests.e2e.outside.comparison import compare
-from tests.e2e.outside.recording import Seen
-from tests.e2e.outside.scenarios import scenarios
-
-_CHILD = Path(__file__).with_name("child.py")
+from tests.e2e.outside.daemon import daemons
+from tests.e2e.outside.recording import read_recording
 
 
-def _recorded(name: str, directory: Path, scratch: Path) -> str:
-    """Keep what was seen of a scenario; return what went wrong, or ""."""
-    place = scratch / name
-    errors = (place / "errors").read_bytes().decode("utf-8", "surrogateescape")
-    status = (place / "status").read_text()
-    if not (place / "raw" / "addresses.json").is_file():
-        return f"{name}: exit status {status}\n{errors[-3000:]}"
-    output = (place / "output").read_bytes().decode("utf-8", "surrogateescape")
-    seen = Seen(place / "raw", output, errors, int(status), {str(place / "run"): "RUN"})
+def _save(scenario: Path, directory: Path) -> str:
+    """Save the recording of a scenario. Return an error message, or "" if it succeeded."""
     try:
-        seen.recording().write(directory, name)
-    except ValueError as error:  # what was seen has another form than `recording` knows
-        return f"{name}: {type(error).__name__}: {error}"
+        read_recording(scenario).write(directory, scenario.name)
+    except FileNotFoundError:  # the program was killed before the end
+        status, errors = (scenario / "status").read_text(), (scenario / "errors").read_text(errors="replace")
+        return f"{scenario.name}: exit status {status}\n{errors[-3000:]}"
+    except ValueError as error:
+        return f"{scenario.name}: {type(error).__name__}: {error}"
     return ""
 
 
-def _record(directory: Path, python: str, only: str, at_a_time: int) -> int:
+def _record(directory: Path, python: str, only: str, processes: int) -> int:
     if directory.exists():
         shutil.rmtree(directory)
-    chosen = [name for name in scenarios() if only in name]
-    with tempfile.TemporaryDirectory(prefix="outside-") as scratch:
+    names = [name for name in daemons() | commands() if only in name]
+    with tempfile.TemporaryDirectory(prefix="outside-") as temporary:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONHASHSEED": "0",
-            "PYTHONPYCACHEPREFIX": f"{scratch}/compiled",
+            "PYTHONPYCACHEPREFIX": f"{temporary}/compiled",
             "LC_ALL": "C.UTF-8",
             "COLUMNS": "100",
             "TZ": "UTC",
         }
-        place = Path(scratch, "scenarios")
-        command = [python, "-P", str(_CHILD), str(place), str(at_a_time), *chosen]
+        scenarios = Path(temporary, "scenarios")
+        script = Path(__file__).with_name("run_scenarios.py")
+        command = [python, "-P", str(script), str(scenarios), str(processes), *names]
         subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True)
-        failures = [failure for name in chosen if (failure := _recorded(name, directory, place))]
-    _say([*failures, f"{len(chosen) - len(failures)} of {len(chosen)} scenarios recorded"])
+        failures = [failure for name in names if (failure := _save(scenarios / name, directory))]
+    _print([*failures, f"{len(names) - len(failures)} of {len(names)} scenarios recorded"])
     return 1 if failures else 0
 
 
 def _compare(before: Path, after: Path) -> int:
     found = compare(before, after)
-    _say(found.report())
+    _print(found.report())
     return 0 if found.is_identical else 1
 
 
-def _say(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def main() -> int:
-    """Run the command; return 1 where a scenario failed or values differ."""
+    """Run the command. Return 1 if a scenario failed or values differ."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.outside")
-    commands = parser.add_subparsers(required=True)
-    record = commands.add_parser("record", help="run every scenario and keep what is seen from outside")
-    record.add_argument("directory", type=Path, help="is emptied first")
-    record.add_argument("--python", default=sys.executable, help="that has the version to record")
-    record.add_argument("--only", default="", help="scenarios with this in their name")
-    record.add_argument("--at-a-time", type=int, default=3, help="processes (default 3)")
-    record.set_defaults(run=lambda said: _record(said.directory, said.python, said.only, said.at_a_time))
-    comparing = commands.add_parser("compare", help="exit status 1 where values differ")
+    subparsers = parser.add_subparsers(required=True)
+    record = subparsers.add_parser("record", help="run the scenarios and record what they show")
+    record.add_argument("directory", type=Path, help="it is emptied first")
+    record.add_argument("--python", default=sys.executable, help="interpreter of the version to record")
+    record.add_argument("--only", default="", help="only scenarios whose name contains this")
+    record.add_argument("--processes", type=int, default=3, help="how many run concurrently (default 3)")
+    record.set_defaults(run=lambda given: _record(given.directory, given.python, given.only, given.processes))
+    comparing = subparsers.add_parser(
+        "compare", help="compare two recordings; exit status 1 if values differ"
+    )
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
-    comparing.set_defaults(run=lambda said: _compare(said.before, said.after))
+    comparing.set_defaults(run=lambda given: _compare(given.before, given.after))
     arguments = parser.parse_args()
     return int(arguments.run(arguments))
 

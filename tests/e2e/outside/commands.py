@@ -1,73 +1,39 @@
-"""Scenarios of the commands: --config.check, probe, test-alert, simulate, --help."""
+"""Scenarios of the commands: --config.check, probe, test-alert, simulate, demo, --help."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.outside.stage import Stage, locked
+from tests.e2e.outside.harness import Harness, Prepare, Scenario, refusing_keys_except
 from tests.e2e.response_faults import FAULTS
 
 KEY = "admin-key-of-the-recording"
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config.example.yaml"
-
-
-@dataclass(frozen=True)
-class Command:
-    """A run of the program that ends by itself, or after its ``story``."""
-
-    arguments: tuple[str, ...]
-    prepare: Callable[[Stage], None] = lambda _: None
-    story: Callable[[Stage], Awaitable[None]] | None = None
-
-
 _CONFIGURATIONS = Path(__file__).with_name("configurations")
+_FILE = "--config.file=config.yaml"
 
 
-def _with(text: str) -> Callable[[Stage], None]:
-    return lambda stage: stage.configure(text)
+def _configured(text: str) -> Prepare:
+    return lambda harness: harness.configure(text)
 
 
-def _checks() -> dict[str, Command]:
-    check = ("--config.file=config.yaml", "--config.check")
+def _checks() -> dict[str, Scenario]:
+    check = (_FILE, "--config.check")
     example = _EXAMPLE.read_text(encoding="utf-8")
-    filled = example.replace("replace-with-your-key", "abc")
-    return {
-        "check-example": Command(check, _with(example)),
-        "check-example-with-a-key": Command(check, _with(filled)),
-        **{
-            f"check-{file.stem}": Command(check, _with(file.read_text(encoding="utf-8")))
-            for file in sorted(_CONFIGURATIONS.glob("*.yaml"))
-        },
-        "check-no-file": Command(check),
+    files = {
+        "example": example,
+        "example-with-a-key": example.replace("replace-with-your-key", "abc"),
+        **{file.stem: file.read_text(encoding="utf-8") for file in sorted(_CONFIGURATIONS.glob("*.yaml"))},
     }
+    scenarios = {f"check-{name}": Scenario(check, _configured(text)) for name, text in files.items()}
+    return scenarios | {"check-no-file": Scenario(check)}
 
 
 # probe
 
-
-def _probed(
-    faults: Mapping[tuple[str, str], str] | None = None,
-    said: Mapping[tuple[str, str], object] | None = None,
-    lock: str = "",
-    **settings: Any,
-) -> Callable[[Stage], None]:
-    def prepare(stage: Stage) -> None:
-        switch = stage.add_switch("ACME", "BOREAL")
-        switch.said |= said or {}
-        switch.faults |= {asked: FAULTS[name][0] for asked, name in (faults or {}).items()}
-        if lock:
-            switch.break_down(locked({lock}))
-        tenants = [{"code": "ACME", "extensions": ["100"]}]
-        of_switch = {"name": "pbx", "url": switch.url, "key": KEY, "tenants": tenants, **settings}
-        stage.configure(json.dumps({"switches": [of_switch]}))
-
-    return prepare
-
-
-_ODD_ANSWERS: Mapping[tuple[str, str], object] = {
+_UNEXPECTED_RESPONSES: Mapping[tuple[str, str], object] = {
     ("LICENSEDAYS", ""): "Your license expires in 42 days",
     ("COUNTPEERS", ""): {"pbx1": 3, "pbx2": 5, "Insgesamt": 8},
     ("COUNTCALLS", ""): "",
@@ -75,76 +41,77 @@ _ODD_ANSWERS: Mapping[tuple[str, str], object] = {
     ("INFO regstate", "ACME"): "Angemeldet",
     ("INFO balance", "ACME"): "12.50 EUR",
 }
+_FAULTS = {
+    ("COUNTPEERS", ""): "a login page",
+    ("COUNTCHANNELS", ""): "random bytes",
+    ("LICENSEDAYS", ""): "a redirect",
+    ("INFO balance", "ACME"): "a JSON complaint",
+    ("INFO regstate", "ACME"): "the refusal",
+    ("INFO extensions", "ACME"): "half of the truth",
+    ("MANAGEDB", ""): "a PHP warning before the truth",
+    ("CHANSIPPEERS", ""): "resets after the headers",
+}
+_HANGS = {("COUNTPEERS", ""): "hangs before the headers", ("COUNTCALLS", ""): "hangs in the body"}
+_QUERIES = (
+    "peers",
+    "channels",
+    "calls",
+    "license",
+    "balance",
+    "registrations",
+    "limits",
+    "tenants",
+    "extensions",
+)
 
 
-def _probes() -> dict[str, Command]:
-    probe = ("probe", "--config.file=config.yaml")
+def _probe(
+    *flags: str,
+    faults: Mapping[tuple[str, str], str] | None = None,
+    responses: Mapping[tuple[str, str], object] | None = None,
+    key: str = "",
+    **settings: Any,
+) -> Scenario:
+    """Probe a switch with these faults and responses; with a ``key`` it refuses all others."""
+
+    def prepare(harness: Harness) -> None:
+        switch = harness.add_switch("ACME", "BOREAL")
+        switch.responses |= responses or {}
+        switch.faults |= {request: FAULTS[name][0] for request, name in (faults or {}).items()}
+        if key:
+            switch.fail(refusing_keys_except({key}))
+        tenants = [{"code": "ACME", "extensions": ["100"]}]
+        section = {"name": "pbx", "url": switch.url, "key": KEY, "tenants": tenants, **settings}
+        harness.configure(json.dumps({"switches": [section]}))
+
+    return Scenario(("probe", _FILE, *flags), prepare)
+
+
+def _probes() -> dict[str, Scenario]:
     tenant = "--tenant=ACME"
-    queries = (
-        "peers",
-        "channels",
-        "calls",
-        "license",
-        "balance",
-        "registrations",
-        "limits",
-        "tenants",
-        "extensions",
-    )
-    broken = {
-        ("COUNTPEERS", ""): "a login page",
-        ("COUNTCHANNELS", ""): "random bytes",
-        ("LICENSEDAYS", ""): "a redirect",
-        ("INFO balance", "ACME"): "a JSON complaint",
-        ("INFO regstate", "ACME"): "the refusal",
-        ("INFO extensions", "ACME"): "half of the truth",
-        ("MANAGEDB", ""): "a PHP warning before the truth",
-        ("CHANSIPPEERS", ""): "resets after the headers",
-    }
+    phone = (tenant, "--extension=101")
     return {
-        "probe-all": Command(probe, _probed()),
-        "probe-odd-answers": Command(probe, _probed(said=_ODD_ANSWERS)),
-        "probe-broken": Command(probe, _probed(broken)),
-        "probe-refused": Command(probe, _probed(lock="another")),
-        "probe-hangs": Command(
-            probe,
-            _probed(
-                {("COUNTPEERS", ""): "hangs before the headers", ("COUNTCALLS", ""): "hangs in the body"}
-            ),
-        ),
-        "probe-tenant": Command((*probe, tenant), _probed()),
-        "probe-phone": Command((*probe, tenant, "--extension=101"), _probed()),
-        "probe-phone-in-a-list": Command(
-            (*probe, tenant, "--extension=101"), _probed(queries={"registrations": {"source": "extensions"}})
-        ),
-        "probe-phone-in-peers": Command(
-            (*probe, tenant, "--extension=101"), _probed(queries={"registrations": {"source": "peers"}})
-        ),
-        **{f"probe-{query}": Command((*probe, f"--query={query}"), _probed()) for query in queries},
-        **{
-            f"probe-{query}-of-tenant": Command((*probe, f"--query={query}", tenant), _probed())
-            for query in queries
-        },
-        "probe-other-switch": Command((*probe, "--switch=other"), _probed()),
-        "probe-without-file": Command(("probe",)),
-        "probe-unknown-query": Command((*probe, "--query=nothing"), _probed()),
-        "probe-down": Command((*probe, "--query=license"), _probed(url=f"http://127.0.0.1:{1}/x")),
+        "probe-all": _probe(),
+        "probe-odd-answers": _probe(responses=_UNEXPECTED_RESPONSES),
+        "probe-broken": _probe(faults=_FAULTS),
+        "probe-refused": _probe(key="another"),
+        "probe-hangs": _probe(faults=_HANGS),
+        "probe-tenant": _probe(tenant),
+        "probe-phone": _probe(*phone),
+        "probe-phone-in-a-list": _probe(*phone, queries={"registrations": {"source": "extensions"}}),
+        "probe-phone-in-peers": _probe(*phone, queries={"registrations": {"source": "peers"}}),
+        **{f"probe-{query}": _probe(f"--query={query}") for query in _QUERIES},
+        **{f"probe-{query}-of-tenant": _probe(f"--query={query}", tenant) for query in _QUERIES},
+        "probe-other-switch": _probe("--switch=other"),
+        "probe-without-file": Scenario(("probe",)),
+        "probe-unknown-query": _probe("--query=nothing"),
+        "probe-down": _probe("--query=license", url="http://127.0.0.1:1/x"),
     }
 
 
 # Other commands
 
-
-def _with_alertmanager(answer: str) -> Callable[[Stage], None]:
-    def prepare(stage: Stage) -> None:
-        stage.alertmanager.status = answer
-        switch = {"name": "pbx", "url": "http://127.0.0.1:1/x", "key": KEY}
-        stage.configure(json.dumps({"switches": [switch], "alerting": stage.alerting()}))
-
-    return prepare
-
-
-_ASKED = (
+_SIMULATOR_REQUESTS = (
     "reqtype=COUNTPEERS&format=json",
     "reqtype=COUNTPEERS",
     "reqtype=COUNTPEERS&format=json&tenant=ACME",
@@ -165,62 +132,69 @@ _ASKED = (
     "reqtype=MANAGEDB&object=tenant&action=list",
     "reqtype=CHANSIPPEERS&format=json",
     "reqtype=CHANSIPPEERS",
-    "reqtype=INFO&info=balance&tenant=UNREACHABLE_URL",
+    "reqtype=INFO&info=balance&tenant=NOBODY",
     "reqtype=HANGUP&channel=x",
     "reqtype=NOTHING",
 )
 
 
-async def _ask_simulator(stage: Stage) -> None:
-    """Ask everything of the simulator, with each key, with faults, after changes of its world."""
+async def _query_simulator(harness: Harness) -> None:
+    """Send every request with each key, and once more after a minute; then read the control interface."""
 
-    async def ask(label: str, path: str, method: str = "GET") -> None:
-        stage.write(f"{label}.answer", await stage.get(path, method=method))
+    async def get(name: str, path: str) -> None:
+        harness.write(f"{name}.answer", await harness.get(path))
 
-    for number, asked in enumerate(_ASKED):
+    for number, request in enumerate(_SIMULATOR_REQUESTS):
         for key in ("demo-admin", "demo-tenant-ACME", "wrong"):
-            await ask(f"asked-{number:02}-{key}", f"/pbx/proxyapi.php?key={key}&{asked}")
+            await get(f"asked-{number:02}-{key}", f"/pbx/proxyapi.php?key={key}&{request}")
     await asyncio.sleep(60)
-    for number, asked in enumerate(_ASKED):
-        await ask(f"later-{number:02}", f"/pbx/proxyapi.php?key=demo-admin&{asked}")
+    for number, request in enumerate(_SIMULATOR_REQUESTS):
+        await get(f"later-{number:02}", f"/pbx/proxyapi.php?key=demo-admin&{request}")
     for name in ("truth", "requests", "faults"):
-        await ask(name, f"/simulator/{name}")
-    await ask("page", "/")
+        await get(name, f"/simulator/{name}")
+    await get("page", "/")
 
 
-def _others() -> dict[str, Command]:
-    commands = ("probe", "healthcheck", "simulate", "demo", "test-alert")
+async def _record_demo(harness: Harness) -> None:
+    for label in ("first", "second", "third"):
+        await asyncio.sleep(20)
+        await harness.look(label)
+
+
+def _test_alert(status: str) -> Scenario:
+    def prepare(harness: Harness) -> None:
+        harness.alertmanager.status = status
+        switch = {"name": "pbx", "url": "http://127.0.0.1:1/x", "key": KEY}
+        harness.configure(json.dumps({"switches": [switch], "alerting": harness.alerting()}))
+
+    return Scenario(("test-alert", _FILE), prepare)
+
+
+def _others() -> dict[str, Scenario]:
     simulate = ("simulate", "--listen=127.0.0.1:{port}", "--tenants=4", "--extensions=3")
+    sentences = ("--license=sentence", "--channels=total", "--regstate-parameter=id", "--latency=2")
     demo = ("demo", "--port={port}", "--simulator-port={simulator_port}")
     return {
-        "help": Command(("--help",)),
-        **{f"help-{command}": Command((command, "--help")) for command in commands},
-        "version": Command(("--version",)),
-        "without-arguments": Command(()),
-        "bad-flag": Command(("--config.fil=x",)),
-        "bad-port": Command(("--config.file=x", "--web.listen-address=x")),
-        "start-no-file": Command(("--config.file=config.yaml",)),
-        "start-bad-file": Command(("--config.file=config.yaml",), _with("switches: [{name: pbx, urll: x}]")),
-        "healthcheck-nobody": Command(("healthcheck", "--web.listen-address=127.0.0.1:{port}")),
-        "test-alert": Command(("test-alert", "--config.file=config.yaml"), _with_alertmanager("200 OK")),
-        "test-alert-refused": Command(
-            ("test-alert", "--config.file=config.yaml"), _with_alertmanager("400 Bad Request")
-        ),
-        "simulate": Command(simulate, story=_ask_simulator),
-        "simulate-sentences": Command(
-            (*simulate, "--license=sentence", "--channels=total", "--regstate-parameter=id", "--latency=2"),
-            story=_ask_simulator,
-        ),
-        "demo": Command(demo, story=_watch_demo),
+        "help": Scenario(("--help",)),
+        **{
+            f"help-{command}": Scenario((command, "--help"))
+            for command in ("probe", "healthcheck", "simulate", "demo", "test-alert")
+        },
+        "version": Scenario(("--version",)),
+        "without-arguments": Scenario(()),
+        "bad-flag": Scenario(("--config.fil=x",)),
+        "bad-port": Scenario(("--config.file=x", "--web.listen-address=x")),
+        "start-no-file": Scenario((_FILE,)),
+        "start-bad-file": Scenario((_FILE,), _configured("switches: [{name: pbx, urll: x}]")),
+        "healthcheck-nobody": Scenario(("healthcheck", "--web.listen-address=127.0.0.1:{port}")),
+        "test-alert": _test_alert("200 OK"),
+        "test-alert-refused": _test_alert("400 Bad Request"),
+        "simulate": Scenario(simulate, steps=_query_simulator),
+        "simulate-sentences": Scenario((*simulate, *sentences), steps=_query_simulator),
+        "demo": Scenario(demo, steps=_record_demo),
     }
 
 
-async def _watch_demo(stage: Stage) -> None:
-    for moment in ("first", "second", "third"):
-        await asyncio.sleep(20)
-        await stage.look(moment)
-
-
-def commands() -> dict[str, Command]:
-    """Return every scenario of a command."""
+def commands() -> dict[str, Scenario]:
+    """Return the scenarios of the commands."""
     return {**_checks(), **_probes(), **_others()}

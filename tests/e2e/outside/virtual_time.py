@@ -1,8 +1,8 @@
-"""Clocks of one process that stand still while there is work to do, and jump where it would wait.
+"""Clocks of a process that stop while there is work to do, and jump to the next timer when it is idle.
 
-``install`` exchanges the clocks of the standard library, ``start`` the event loop. Requests and answers are
-real, over the loopback. So an hour of polling takes seconds, and what is recorded does not depend on how busy
-the machine is.
+``install`` replaces the clocks of the standard library, ``start`` the event loop. Requests and responses are
+real and use the loopback interface. An hour of polling takes seconds, and the load of the machine does not
+change what is recorded.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ EPOCH = 1_700_000_000.0
 """Seconds since 1970 at which the virtual clock starts: 2023-11-14, 22:13:20 UTC, a Tuesday."""
 
 START = 1000.0
-"""What the monotonic clock shows at the start."""
+"""The monotonic clock at the start."""
 
-_ON_ITS_WAY = 0.002
-"""Real seconds after which what was sent over the loopback has arrived."""
+_TRANSIT = 0.002
+"""Real seconds after which bytes sent over the loopback interface have arrived."""
 
-_LONGEST_WAY = 0.3
-"""Real seconds after which a receiver that takes nothing does so on purpose."""
+_STALLED = 0.3
+"""Real seconds after which a receiver that reads nothing does so on purpose."""
 
-_BYTES_NOT_SENT = 0x894B
-"""SIOCOUTQNSD of Linux."""
+_SIOCOUTQNSD = 0x894B
+"""The ioctl of Linux for the bytes not sent yet."""
 
 _real_monotonic = time.monotonic
 
 _DIGITS = 6
-"""Timers of one microsecond run in the order in which they were set, whatever the last bits of a sum are."""
+"""Timers due in the same microsecond run in the order in which they were set, despite rounding errors."""
 
 _TICK = 10.0**-_DIGITS
 
@@ -50,7 +50,7 @@ class _Now:
 
 
 def monotonic() -> float:
-    """Return seconds of the virtual clock."""
+    """Return the seconds of the virtual clock."""
     return _Now.monotonic
 
 
@@ -60,50 +60,50 @@ def wall() -> float:
 
 
 def _unsent(descriptor: int) -> int:
-    """Return the bytes that the kernel has not sent yet."""
+    """Return how many bytes the kernel has not sent yet."""
     try:
-        answer = fcntl.ioctl(descriptor, _BYTES_NOT_SENT, b"\0\0\0\0")
-    except OSError:  # no socket that is connected
+        count = fcntl.ioctl(descriptor, _SIOCOUTQNSD, b"\0\0\0\0")
+    except OSError:  # not a connected socket
         return 0
-    return int.from_bytes(answer, sys.byteorder)
+    return int.from_bytes(count, sys.byteorder)
 
 
 _PERMANENT_THREADS = {"watchdog", "output"}
-"""Threads of the exporter that run until it exits. All of its other threads end with a piece of work."""
+"""Threads of the exporter that run until it exits. All other daemon threads end with a piece of work."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Moves the clock instead of waiting, unless a thread has work or data may be on its way."""
+    """Advances the clock instead of waiting, unless a thread is running or data may be in transit."""
 
-    threads = 0
-    is_quiet = False
+    executor_jobs = 0
+    is_idle = False
+    """Whether nothing can be in transit: the last wait found nothing, and nothing was sent since."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready:
-            self.is_quiet = False
+            self.is_idle = False
             return ready
         if timeout is not None and timeout <= 0:
             return ready
-        if timeout is None or self.threads:
-            self.is_quiet = False
+        if timeout is None or self.executor_jobs:
+            self.is_idle = False
             return super().select(None)
         if any(thread.daemon and thread.name not in _PERMANENT_THREADS for thread in threading.enumerate()):
-            self.is_quiet = False
-            return super().select(_ON_ITS_WAY)
-        if not self.is_quiet:
-            ready = self._arriving()
-            if ready:
+            self.is_idle = False
+            return super().select(_TRANSIT)
+        if not self.is_idle:
+            if ready := self._in_transit():
                 return ready
-            self.is_quiet = True
+            self.is_idle = True
         _Now.monotonic = round(_Now.monotonic + timeout, _DIGITS)
         return ready
 
-    def _arriving(self) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what becomes ready without the clock. Of a long body a part waits for the receiver."""
-        ready, end = super().select(_ON_ITS_WAY), _real_monotonic() + _LONGEST_WAY
+    def _in_transit(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what arrives while the clock is stopped. Part of a long body waits for the receiver."""
+        ready, end = super().select(_TRANSIT), _real_monotonic() + _STALLED
         while not ready and self._has_unsent() and _real_monotonic() < end:
-            ready = super().select(_ON_ITS_WAY)
+            ready = super().select(_TRANSIT)
         return ready
 
     def _has_unsent(self) -> bool:
@@ -111,15 +111,15 @@ class _Selector(selectors.DefaultSelector):
         return any(key.events & selectors.EVENT_WRITE or _unsent(key.fd) for key in keys)
 
     def register(self, *arguments: Any) -> selectors.SelectorKey:
-        self.is_quiet = False
+        self.is_idle = False
         return super().register(*arguments)
 
     def modify(self, *arguments: Any) -> selectors.SelectorKey:
-        self.is_quiet = False
+        self.is_idle = False
         return super().modify(*arguments)
 
     def unregister(self, *arguments: Any) -> selectors.SelectorKey:
-        self.is_quiet = False
+        self.is_idle = False
         return super().unregister(*arguments)
 
 
@@ -144,15 +144,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         _watch_sending(self._virtual)
 
     def time(self) -> float:
-        """Return seconds of the virtual clock."""
+        """Return the seconds of the virtual clock."""
         return _Now.monotonic
 
     def call_at(  # type: ignore[override]  # the signature of the standard library has more names
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call at a moment of the virtual clock; calls of one moment run in the order of their arrival."""
+        """Call at a time of the virtual clock. Calls at the same time run in the order they were set."""
         now, moment = self.time(), round(when, _DIGITS)
-        if moment <= now < when:  # whoever waits for the last bits of a sum must not wait again for them
+        if moment <= now < when:  # rounded down to now: a caller that waits for ``when`` would loop
             moment = round(now + _TICK, _DIGITS)
         timer = _Timer(moment, callback, args, self, context)
         timer.number = next(self._numbers)
@@ -160,27 +160,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True
         return timer
 
-    def run_in_executor(  # type: ignore[override]  # what a thread returns is of no interest here
+    def run_in_executor(  # type: ignore[override]  # the result type does not matter here
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run in a thread; the clock stands still until it has ended."""
-        self._virtual.threads += 1
+        """Run in a thread; the clock is stopped until it has ended."""
+        self._virtual.executor_jobs += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._end_thread)
         return future
 
     def _end_thread(self, _: object) -> None:
-        self._virtual.threads -= 1
+        self._virtual.executor_jobs -= 1
 
 
 def _watch_sending(selector: _Selector) -> None:
     send = socket.socket.send
 
     def sending(*arguments: Any) -> int:
-        selector.is_quiet = False
+        selector.is_idle = False
         return send(*arguments)
 
-    socket.socket.send = sending  # type: ignore[method-assign]  # a recorder sees every sending
+    socket.socket.send = sending  # type: ignore[method-assign]  # data may be in transit after every call
 
 
 class _Policy(asyncio.DefaultEventLoopPolicy):
@@ -195,7 +195,7 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
         return loop
 
 
-class _OfRealClass(type):
+class _RealInstances(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, _REAL)
 
@@ -203,7 +203,7 @@ class _OfRealClass(type):
 _REAL = dt.datetime
 
 
-class _VirtualDatetime(_REAL, metaclass=_OfRealClass):
+class _VirtualDatetime(_REAL, metaclass=_RealInstances):
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> Any:
         return _REAL.fromtimestamp(wall(), tz)
@@ -214,14 +214,14 @@ class _VirtualDatetime(_REAL, metaclass=_OfRealClass):
 
 
 def install() -> None:
-    """Exchange the clocks of this process, before any module of the program is loaded."""
+    """Replace the clocks of this process. Call it before a module of the program is imported."""
     time.monotonic = time.perf_counter = monotonic
     time.time = wall
     time.clock_gettime = lambda clock: wall() if clock == time.CLOCK_REALTIME else monotonic()
     time.thread_time = time.process_time = lambda: 0.0
-    dt.datetime = _VirtualDatetime  # type: ignore[misc]  # it is what this module is for
+    dt.datetime = _VirtualDatetime  # type: ignore[misc]  # the purpose of this module
 
 
 def start(companion: Companion) -> None:
-    """Let every event loop of this process go by the virtual clock, and run ``companion`` first of all."""
+    """Make event loops of this process use the virtual clock, and run ``companion`` as their first task."""
     asyncio.set_event_loop_policy(_Policy(companion))
