@@ -59,7 +59,7 @@ class LastOverTime(Generic[Key, Value]):
 
     def update(self, present: Mapping[Key, Value], now: float) -> None:
         """Set the current values; the mapping is kept and must not change any more."""
-        for key in self._present.keys() - present.keys():
+        for key in set(self._present).difference(present):  # faster for dicts than the difference of keys
             self._gone[key] = (self._present[key], self._seen)
         self.known = present
         if self._gone:

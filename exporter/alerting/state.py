@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from exporter.alerting.engine import Alert, Engine, State
 from exporter.alerting.inputs import SwitchInputs, number, pair, text
+from exporter.alerting.monitoring_rules import is_idle
 from exporter.alerting.rules import RULES
+from exporter.model import Query, Reason
 
 VERSION = 2
 
@@ -26,6 +28,8 @@ _ROWS_AT_A_TIME = 1000
 _ALERTS_AT_A_TIME = 250
 _Row = TypeVar("_Row")
 _Part = Mapping[str, Any]
+_Named = tuple[str, Any, Any, Any]
+"""The name of an input, a key, its value, and its age."""
 
 _RULES = {(rule.name, rule.severity, rule.scope): (rule, rule.label_names) for rule in RULES}
 
@@ -118,11 +122,33 @@ def _parts(engine: Engine, now: float) -> Iterator[_Part]:
 
 
 def _restore(inputs: SwitchInputs, part: _Part, now: float) -> None:
-    for which, window in inputs.windows.items():
-        if which.name == part["of"]:  # else no rule of this version reads it
-            ages = part["ages"] if isinstance(part["ages"], list) else [part["ages"]] * len(part["keys"])
-            for key, value, age in zip(part["keys"], part["values"], ages, strict=True):
+    windows = {which.name: (which, window) for which, window in inputs.windows.items()}
+    ages = part["ages"] if isinstance(part["ages"], list) else [part["ages"]] * len(part["keys"])
+    for row in zip(part["keys"], part["values"], ages, strict=True):
+        for name, key, value, age in _of_this_version(part, *row, now):
+            if name in windows:  # else no rule of this version reads it
+                which, window = windows[name]
                 window.restore(which.key(key), which.value(value), _seen(age, now))
+
+
+def _of_this_version(part: _Part, key: Any, value: Any, age: Any, now: float) -> Iterator[_Named]:  # noqa: ANN401
+    """Yield a row as this version writes it; files from before 2026-12 have attempts in other columns."""
+    match part["of"]:
+        case "attempts":
+            target, (success, reason) = [part["query"], part["scope"], key], value
+            yield "succeeded", target, float(not reason), age
+            if success is not None:
+                yield "succeeded_at", target, _seen(success, now), age
+            if reason and not is_idle(Query(part["query"]), Reason(reason)):
+                yield "failures", [target, reason], 1.0, age
+        case "gone":
+            yield "succeeded", key, float(bool(value)), age
+        case "earlier":
+            yield "succeeded_at", key, _seen(value, now), age
+        case "failed":
+            yield "failures", [key, value], 1.0, age
+        case name:
+            yield name, key, value, age
 
 
 def _alert_row(alert: Alert, now: float) -> list[Any]:

@@ -3,14 +3,12 @@
 aiohttp reuses connections. This module adds three rules:
 
 - A connection is used for five minutes at most, so that a name that moves to another address is followed even
-if
-  the old server still responds.
+  if the old server still responds.
 - A request whose connection breaks before the response starts is sent once more, always on a new connection.
   aiohttp itself retries on the next kept connection, which is often closed as well: 78 of 631 requests failed
   against a server that closes connections right after its responses (seen 2026-11, aiohttp 3.14).
 - A connection that receives data without a request is closed. The data would be taken for the response to the
-next
-  request, and one tenant's value be served as another's. Proxies send such data: a 408 before they close.
+  next request, and one tenant's value be served as another's. Proxies send such data: a 408 before closing.
 """
 
 import time

@@ -22,6 +22,9 @@ Families = Mapping[Metric, Values]
 """The values of one response, by metric."""
 
 _Source = tuple[Target, str]
+_Kind = tuple[Job, float]
+"""What decides when a response is stale: what was requested, and its interval."""
+
 """A target, and the part of it that ages separately, "" if it ages as a whole."""
 
 
@@ -68,6 +71,7 @@ class Store:
         self._has_room_again = False
         self._cycles: dict[Job, float] = {}
         self._answers: dict[_Source, _Answer] = {}
+        self._oldest_first: dict[_Kind, dict[_Source, None]] = {}
 
     def configure(self, *, stale_after: float, max_series: int) -> None:
         """Apply another configuration, also to the stored values."""
@@ -127,9 +131,8 @@ class Store:
         catalogue declares for their metric.
         """
         source = target, part
-        before = self._answers.get(source)
-        job = job or (target.query, target.scope)
-        self._answers[source] = _Answer(now, job, interval, tuple(families))
+        before = self._take(source)
+        self._add(source, _Answer(now, job or (target.query, target.scope), interval, tuple(families)))
         for metric in before.metrics if before else ():
             if metric not in families:
                 self.unset(metric, target.tenant, part=part)
@@ -208,18 +211,13 @@ class Store:
         """Drop stale values; return their targets."""
         if self._limit.relax(self._table.load):
             self._has_room_again = True
-        limits: dict[tuple[Job, float], float] = {}
         gone = []
-        for source, answer in list(self._answers.items()):
-            kind = answer.job, answer.interval
-            if kind not in limits:
-                limits[kind] = self.oldest(*kind, now)
-            if answer.at >= limits[kind]:
-                continue
+        for source, answer in self._stale(now):
             target, part = source
             if self._table.is_dropped([(metric, target.tenant, part) for metric in answer.metrics]):
                 # It is not requested any more, but still counts for what would fit.
-                self._answers[source] = answer._replace(at=now)
+                self._take(source)
+                self._add(source, answer._replace(at=now))
             else:
                 self.remove(target, part)
                 gone.append(target)
@@ -227,7 +225,7 @@ class Store:
 
     def remove(self, target: Target, part: str = "") -> None:
         """Drop the values of a target, if there are any."""
-        answer = self._answers.pop((target, part), None)
+        answer = self._take((target, part))
         for metric in answer.metrics if answer else ():
             self.unset(metric, target.tenant, part=part)
 
@@ -254,12 +252,37 @@ class Store:
         if not codes:
             return
         for source in [source for source in self._answers if source[0].tenant in codes]:
-            del self._answers[source]
+            self._take(source)
         for target in [target for target in self.attempts if target.tenant in codes]:
             del self.attempts[target]
         for tenant in codes:
             self.labels.pop(tenant, None)
         self._table.remove_tenants(codes)
+
+    def _add(self, source: _Source, answer: _Answer) -> None:
+        self._answers[source] = answer
+        self._oldest_first.setdefault((answer.job, answer.interval), {})[source] = None
+
+    def _take(self, source: _Source) -> _Answer | None:
+        answer = self._answers.pop(source, None)
+        if answer:
+            kind = answer.job, answer.interval
+            del self._oldest_first[kind][source]
+            if not self._oldest_first[kind]:  # a reload or a new tenant changes the intervals
+                del self._oldest_first[kind]
+        return answer
+
+    def _stale(self, now: float) -> list[tuple[_Source, _Answer]]:
+        """Return the stale responses. It looks at no others, because every scrape waits for it."""
+        stale = []
+        for kind, sources in self._oldest_first.items():
+            limit = self.oldest(*kind, now)
+            for source in sources:
+                answer = self._answers[source]
+                if answer.at >= limit:
+                    break
+                stale.append((source, answer))
+        return stale
 
     def _set_status(self, metric: Metric, target: Target, values: Values) -> None:
         query, scope, tenant = target

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from exporter.alerting import rules, state
 from exporter.alerting.engine import Alert, Engine, State
+from exporter.alerting.inputs import SwitchSnapshot
+from exporter.model import Query, Scope
+from exporter.store import Store
 from tests.differential.play import Play
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -45,7 +48,73 @@ def test_a_restored_engine_writes_the_same() -> None:
     assert _facts(list(state.dump(engine))) == _facts(LINES)
     assert {alert.state for alert in engine.alerts.by_identity.values()} > {"firing"}
     names = {json.loads(line).get("of") for line in LINES}
-    assert names >= {"balances", "extensions", "tenant_used", "succeeded", "succeeded_at", "failed"}
+    assert names >= {"balances", "extensions", "tenant_used", "succeeded", "succeeded_at", "failures"}
+
+
+_A_TENANT = [["switch", "pbx"], ["tenant", "ACME"]]
+_BEFORE_2026_12 = [
+    {"version": 2, "moment": 3600.0},
+    {
+        "alerts": [
+            [["SoftswitchKeyRefused", "warning", "tenant"], _A_TENANT, "firing", 1, 0, 900.0, 900.0, None],
+            [
+                ["SoftswitchDataStale", "warning", "monitoring"],
+                [["switch", "pbx"], ["query", "license"]],
+                *("firing", 1, 0, 1800.0, 1800.0, None),
+            ],
+        ]
+    },
+    {"switch": "pbx", "of": "up", "keys": [""], "values": [1.0], "ages": 0.0},
+    {"switch": "pbx", "of": "ups", "keys": [""], "values": [1.0], "ages": 1140.0},
+    {"switch": "pbx", "of": "ups", "keys": [""], "values": [1.0], "ages": 0.0},
+    {
+        "switch": "pbx",
+        "of": "attempts",
+        "query": "license",
+        "scope": "switch",
+        "ages": 0.0,
+        "keys": [""],
+        "values": [[10000.0, "timeout"]],
+    },
+    {
+        "switch": "pbx",
+        "of": "attempts",
+        "query": "calls",
+        "scope": "tenant",
+        "ages": 0.0,
+        "keys": ["ACME", "OTHER"],
+        "values": [[None, "auth"], [None, "empty"]],
+    },
+    {"switch": "pbx", "of": "gone", "keys": [["balance", "tenant", "ACME"]], "values": [0], "ages": 60.0},
+    {"switch": "pbx", "of": "earlier", "keys": [["peers", "switch", ""]], "values": [90.0], "ages": 60.0},
+    {
+        "switch": "pbx",
+        "of": "failed",
+        "ages": [60.0, 120.0],
+        "keys": [["balance", "tenant", "ACME"]] * 2,
+        "values": ["auth", "timeout"],
+    },
+    {"parts": 9},
+]
+
+
+def test_alerts_of_a_file_from_before_2026_12_go_on_firing() -> None:
+    """It has attempts by query, and ``failed`` has the reason as the value."""
+    engine, _ = state.restore(map(json.dumps, _BEFORE_2026_12), pytest.fail)
+    store = Store("pbx", stale_after=3, max_series=1000)
+    store.set_interval(Query.LICENSE, Scope.SWITCH, 3000.0)
+    store.set_interval(Query.PEERS, Scope.SWITCH, 60.0)
+    snapshot = SwitchSnapshot(store, up=True, breaker_open=False, offset=0.0)
+
+    for _ in engine.evaluate({"pbx": snapshot}, 3660.0):
+        pass
+
+    firing = {
+        alert.labels["alertname"]: alert.value
+        for alert in engine.alerts.by_identity.values()
+        if alert.state is State.FIRING
+    }
+    assert firing == {"SoftswitchWatchdog": 1, "SoftswitchKeyRefused": 2, "SoftswitchDataStale": 1}
 
 
 def test_many_alerts_are_all_read() -> None:
