@@ -1,6 +1,6 @@
 """Measure the exporter against its peers and print a table of ratios: ``make bench``.
 
-    python -m benchmarks [--only=scrape,apply,poll,start,live] [--series=1000,100000] [--rounds=15]
+    python -m benchmarks [--only scrape apply poll start live] [--series=1000,100000] [--rounds=15]
         [--minutes=4]
 
 Each ratio is of two things measured alternately, so it also holds on a busy machine. See docs/performance.md.
@@ -22,7 +22,9 @@ _ALL = ("scrape", "apply", "poll", "start", "live")
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default=",".join(_ALL), help=f"comma-separated, of {', '.join(_ALL)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=_ALL, default=_ALL, metavar="KIND", help=f"any of {', '.join(_ALL)}"
+    )
     parser.add_argument(
         "--series", default=",".join(map(str, scrape.SIZES)), help="sizes of scrapes, comma-separated"
     )
@@ -40,7 +42,7 @@ def main() -> None:
             "start": lambda: start.rows(run, directory, arguments.rounds),
             "live": lambda: live.rows(run, directory, arguments.minutes),
         }
-        for kind in arguments.only.split(","):
+        for kind in arguments.only:
             for row in measurements[kind]():
                 print(f"{row.what}: {row.ratio:.3g}", file=sys.stderr)  # progress: all takes minutes
                 rows.append(row)

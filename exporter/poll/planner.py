@@ -103,6 +103,7 @@ class Targets:
         self.intervals: dict[Job, float] = {}
         self._channels_node_by_node = False
         self._discovered_extensions: dict[str, tuple[str, ...]] = {}
+        self._planned_intervals: dict[Target, float] = {}
         self.configure(configuration, ())
 
     def configure(self, configuration: SwitchConfiguration, discovered: Iterable[str]) -> None:
@@ -170,6 +171,12 @@ class Targets:
 
     def planned_interval(self, target: Target) -> float:
         """Return the planned seconds between two requests to a target; infinity if there are none."""
+        planned = self._planned_intervals.get(target)
+        if planned is None:  # one request looks it up eight times
+            planned = self._planned_intervals[target] = self._plan_interval(target)
+        return planned
+
+    def _plan_interval(self, target: Target) -> float:
         job = target.query, target.scope
         shortest = self.intervals.get(job)
         if shortest is None:
@@ -280,5 +287,6 @@ class Targets:
         self._plan()
 
     def _plan(self) -> None:
+        self._planned_intervals.clear()
         demands = [Demand(*job, self._requests[job], interval) for job, interval in self.intervals.items()]
         self.plan = plan(demands, self._configuration.max_requests_per_second)
