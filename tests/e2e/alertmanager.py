@@ -1,4 +1,4 @@
-"""A real Alertmanager with the example of ``alerts/``, its durations divided by a factor."""
+"""A real Alertmanager with the example configuration of ``alerts/``, with divided durations."""
 
 import re
 from dataclasses import dataclass
@@ -22,35 +22,35 @@ class Alertmanager:
     address: str
 
     def post(self, alerts: list[dict[str, Any]]) -> None:
-        """Send alerts to it, as Prometheus does."""
+        """Send alerts, as Prometheus does."""
         send(f"http://{self.address}/api/v2/alerts", alerts)
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Return what it holds: each alert with its labels and its status."""
-        found: Any = get_json(f"http://{self.address}/api/v2/alerts")
-        held: list[dict[str, Any]] = found
-        return held
+        """Return its alerts with their labels and status."""
+        response: Any = get_json(f"http://{self.address}/api/v2/alerts")
+        alerts: list[dict[str, Any]] = response
+        return alerts
 
 
 def example(factor: float, receivers: str) -> str:
-    """Return the text of the example, that many times quicker, with its placeholders at this URL.
+    """Return the example with divided durations, and with all receivers at this URL.
 
-    Only the office never closes: a test must not depend on the hour at which it runs.
+    Its time intervals become unlimited, so that tests do not depend on the time of day.
     """
     text = re.sub(r"http://127\.0\.0\.1:\d+/", receivers, EXAMPLE.read_text())
     configuration = yaml.safe_load(text)
-    _quicken(configuration["route"], factor)
+    _accelerate(configuration["route"], factor)
     for interval in configuration["time_intervals"]:
         interval["time_intervals"] = _ALWAYS
     return yaml.safe_dump(configuration)
 
 
-def _quicken(route: dict[str, Any], factor: float) -> None:
+def _accelerate(route: dict[str, Any], factor: float) -> None:
     for key in ("group_wait", "group_interval", "repeat_interval"):
         if key in route:
             route[key] = scaled(route[key], factor)
     for further in route.get("routes", []):
-        _quicken(further, factor)
+        _accelerate(further, factor)
 
 
 def start_alertmanager(
@@ -61,9 +61,9 @@ def start_alertmanager(
     *flags: str,
     address: str = "",
 ) -> Alertmanager:
-    """Start an Alertmanager with this configuration text, and wait until it is ready.
+    """Start an Alertmanager and wait until it is ready.
 
-    Without ``flags`` it is alone; without an ``address`` it listens on any.
+    ``flags`` make it part of a cluster. Without ``address``, it listens on a free port.
     """
     file = directory / "alertmanager.yaml"
     file.write_text(configuration)

@@ -1,4 +1,4 @@
-"""A real browser, headless, that asks nobody but the pages under test."""
+"""A real headless browser that requests only the pages under test."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ _FLAGS = (
 
 @contextlib.contextmanager
 def running_browser(executable: str) -> Iterator[Browser]:
-    """Start a Chromium and end it."""
-    expect.set_options(timeout=20_000)  # milliseconds: a busy machine is no defect
+    """Run Chromium."""
+    expect.set_options(timeout=20_000)  # milliseconds, for a busy machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield browser
@@ -27,17 +27,19 @@ def running_browser(executable: str) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, url: str, *, complaints: bool = True, **settings: object) -> Iterator[Page]:
-    """Open a page in a context of its own; nothing may be written to the console, unless complaints are due.
+def opened(
+    browser: Browser, url: str, *, expect_clean_console: bool = True, **settings: object
+) -> Iterator[Page]:
+    """Open a page in its own context, and by default expect that nothing is written to the console.
 
-    What a content security policy forbids is written there as well.
+    Violations of the content security policy are written there too.
     """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})  # type: ignore[arg-type]  # playwright checks them
-    said: list[str] = []
+    console: list[str] = []
     page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: console.append(message.text))
+    page.on("pageerror", lambda error: console.append(str(error)))
     page.goto(url)
     yield page
     context.close()
-    assert not complaints or said == []
+    assert not expect_clean_console or console == []

@@ -1,4 +1,4 @@
-"""The demonstration of deploy/compose.yaml in a real Docker engine, as far as it is built here."""
+"""The services of deploy/compose.yaml that are built here, in a real Docker engine."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ import pytest
 COMPOSE_FILE = Path(__file__).parents[2] / "deploy/compose.yaml"
 REVISION = "0123456789abcdef"
 BUILT = ("simulator", "exporter")
-"""The services whose image is built here; the others would be pulled."""
+"""Services whose image is built here; images of the others would be pulled."""
 
 _FREE_PORTS = """
 services:
@@ -24,21 +24,19 @@ services:
 
 
 def require_engine(require_program: Callable[[str, str], str]) -> None:
-    """Skip the test where no Docker engine answers; in CI fail it."""
+    """Skip the test if there is no Docker engine; in CI, fail it."""
     require_program("docker", "docker-cli docker-compose")
-    answers = [["docker", "info"], ["docker", "buildx", "version"], ["docker", "compose", "version"]]
-    if all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in answers):
+    commands = [["docker", "info"], ["docker", "buildx", "version"], ["docker", "compose", "version"]]
+    if all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in commands):
         return
-    advice = (
-        "no Docker engine with buildx and compose answers; as root on Debian: .ci/docker-engine make test"
-    )
+    advice = "no Docker engine with buildx and compose; as root on Debian, run: .ci/docker-engine make test"
     if os.environ.get("CI") == "true":
         pytest.fail(advice)
     pytest.skip(advice)
 
 
 def docker(*arguments: str, **environment: str) -> str:
-    """Run a docker command and return what it prints; AssertionError, with both outputs, where it fails."""
+    """Run a docker command and return its output. Raise AssertionError with both outputs if it fails."""
     done = subprocess.run(
         ["docker", *arguments],
         capture_output=True,
@@ -51,7 +49,7 @@ def docker(*arguments: str, **environment: str) -> str:
 
 
 def inspect(kind: str, name: str) -> dict[str, Any]:
-    """Return what Docker knows of an image or a container."""
+    """Return how Docker describes an image or a container."""
     [found] = json.loads(docker("inspect", f"--type={kind}", name))
     described: dict[str, Any] = found
     return described
@@ -59,26 +57,26 @@ def inspect(kind: str, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Stack:
-    """The services, healthy."""
+    """Healthy services."""
 
     compose: tuple[str, ...]
 
     def container(self, service: str) -> str:
-        """Return the identity of the container of a service."""
+        """Return the ID of the container of a service."""
         return docker(*self.compose, "ps", "--quiet", service)
 
     def address(self, service: str, port: int) -> str:
-        """Return where on this machine a port of a service is served."""
+        """Return the local address on which a port of a service is published."""
         return docker(*self.compose, "port", service, str(port))
 
     def execute(self, service: str, *command: str) -> str:
-        """Run a command inside a container and return what it prints."""
+        """Run a command inside a container and return its output."""
         return docker(*self.compose, "exec", "--no-TTY", service, *command)
 
 
 @contextlib.contextmanager
 def running_stack(directory: Path) -> Iterator[Stack]:
-    """Build the image, start its services and wait until they are healthy; remove them at the end."""
+    """Build the image, run its services and wait until they are healthy."""
     override = directory / "ports.yaml"
     override.write_text(_FREE_PORTS)
     compose = (

@@ -1,6 +1,6 @@
 """Draws docs/images/*-preview.png: ``make dashboard-previews``.
 
-Six hours in the life of the simulated switches, in three minutes: the last third of them is a bad day.
+They show six hours of simulated switches, which take three minutes. Faults begin after four hours.
 """
 
 import shutil
@@ -30,7 +30,7 @@ def main() -> None:
     """Draw every dashboard."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, dashboard_stack(Path(directory), _program) as watched:
-        # The past has to pass: nothing can be waited for.
+        # The history must accumulate: there is no condition to wait for.
         time.sleep(_SECONDS - _BAD)
         watched.begin_a_bad_day()
         time.sleep(_BAD)

@@ -1,4 +1,4 @@
-"""The wall clock of one program, moved by libfaketime. Its monotonic clock stays the true one."""
+"""Set the wall clock of a program with libfaketime; its monotonic clock is unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FakeClock:
-    """A clock that shows so many seconds more than ours."""
+    """A wall clock with an offset."""
 
     library: Path
     file: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the program is to be started with."""
+        """The environment variables with which the program must be started."""
         return {
             "LD_PRELOAD": str(self.library),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
@@ -23,14 +23,14 @@ class FakeClock:
         }
 
     def jump(self, ahead: float) -> None:
-        """Let the clock show so much more than ours from now on."""
+        """Set the offset in seconds."""
         written = self.file.with_suffix(".new")
         written.write_text(f"{ahead:+.0f}\n")
         written.replace(self.file)
 
 
 def fake_clock(require_program: Callable[[str, str], str], directory: Path) -> FakeClock:
-    """Return a clock that a test can move, at first the true one; skips where libfaketime is missing."""
+    """Return a clock without an offset, or skip the test if libfaketime is not installed."""
     require_program("faketime", "faketime")
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     clock = FakeClock(library, directory / "faketime")

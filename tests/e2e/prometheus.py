@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes one exporter, and evaluates rules where it is given some."""
+"""A real Prometheus that scrapes one exporter and may evaluate rules."""
 
 import json
 import urllib.parse
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.e2e.programs import Exporter, Program, Series, Start, free_port, get, get_json, wait_until
 
-_OF_THE_SCRAPE = {"__name__", "job", "instance"}
+_ADDED_LABELS = {"__name__", "job", "instance"}
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,18 @@ class Prometheus:
     base_url: str
 
     def series(self, selector: str, at: float | None = None) -> dict[Series, float]:
-        """Return what an instant query answers for a moment, or now: name and labels without the scrape's.
+        """Return the result of an instant query, without the labels that the scrape adds.
 
-        Prometheus does not tell an empty label from one that is not there, and gives neither.
+        Prometheus treats empty labels as missing, so they are not included.
         """
         found: dict[Series, float] = {}
         for result in self._query(selector, at):
-            labels = {name: text for name, text in result["metric"].items() if name not in _OF_THE_SCRAPE}
+            labels = {name: text for name, text in result["metric"].items() if name not in _ADDED_LABELS}
             found[result["metric"].get("__name__", ""), frozenset(labels.items())] = float(result["value"][1])
         return found
 
     def after_two_scrapes(self, since: float, seconds: float = 15) -> float:
-        """Wait for two scrapes that began after a moment (seconds since 1970); return when the second did."""
+        """Wait for two scrapes started after ``since`` (Unix time); return when the second one started."""
         second = self._scrape_after(self._scrape_after(since, seconds), seconds)
         up = self.series("up", second)
         assert list(up.values()) == [1], f"Prometheus could not scrape: {up}"
@@ -39,7 +39,7 @@ class Prometheus:
 
     def _scrape_after(self, moment: float, seconds: float) -> float:
         def newest() -> float:
-            # Of the series itself: of any expression, ``timestamp`` is that of the evaluation.
+            # Of a series, not of an expression, whose timestamp is the time of the evaluation.
             times = [float(result["value"][1]) for result in self._query("timestamp(up)", None)]
             return max((at for at in times if at > moment), default=0)
 
@@ -65,8 +65,8 @@ def start_prometheus(
 ) -> Prometheus:
     """Start a Prometheus that scrapes this exporter every ``interval``, and wait until it is ready.
 
-    ``rules`` are files that it evaluates; ``alertmanager`` is the address of one that it sends alerts to;
-    ``scrape`` is what else the scrape configuration holds.
+    It evaluates the files in ``rules`` and sends alerts to the address ``alertmanager``. ``scrape`` has
+    further settings of the scrape configuration.
     """
     file = directory / "prometheus.yml"
     file.write_text(_configuration(exporter, interval, rules, alertmanager, scrape or {}))
@@ -96,7 +96,6 @@ def _configuration(
     alertmanager: str,
     scrape: Mapping[str, object],
 ) -> str:
-    """Return the text of its configuration: JSON is YAML."""
     targets = [exporter.base_url.partition("://")[2]]
     job = {"job_name": "softswitch", "static_configs": [{"targets": targets}], **scrape}
     receivers = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []

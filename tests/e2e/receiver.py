@@ -1,4 +1,4 @@
-"""A webhook receiver that keeps what Alertmanager sends to it."""
+"""A webhook receiver that keeps the notifications of an Alertmanager."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Notification:
-    """One alert of a message: who was told (the path of the URL), its status and its labels."""
+    """One alert of a notification. ``receiver`` is the path of the URL."""
 
     receiver: str
     status: str
@@ -19,13 +19,13 @@ class Notification:
 
     @property
     def alert(self) -> str:
-        """The name of the alert, without its prefix."""
+        """The name of the alert without its prefix."""
         return dict(self.labels)["alertname"].removeprefix("Softswitch")
 
 
 @dataclass
 class Receiver:
-    """What has come so far, in order."""
+    """The notifications received so far, in order."""
 
     base_url: str
     notifications: list[Notification] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Receiver:
 
 @contextlib.contextmanager
 def receiving() -> Iterator[Receiver]:
-    """Listen for as long as the context is open."""
+    """Receive notifications."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

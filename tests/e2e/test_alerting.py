@@ -1,6 +1,7 @@
-"""From a switch to the webhook of who is told: real exporter, Prometheus and Alertmanager, 120 times quicker.
+"""From a switch to the webhook of a receiver: real exporter, Prometheus and Alertmanager.
 
-All durations of the shipped rules and of the Alertmanager example are divided; what they compare is not.
+The durations of the shipped rules and of the Alertmanager example are divided by 120; thresholds are
+unchanged.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,6 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.accelerated_rules import (
+    FACTOR,
+    PATIENCE,
+    PHONES,
+    accelerated_switch,
+    start_accelerated_prometheus,
+)
 from tests.e2e.alertmanager import Alertmanager, example, start_alertmanager
 from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import (
@@ -20,7 +28,6 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.quick_rules import FACTOR, PATIENCE, PHONES, quick_switch, start_quick_prometheus
 from tests.e2e.receiver import Notification, Receiver, receiving
 
 CODES = ("ACME", "BOREAL", "CINDER")
@@ -30,7 +37,7 @@ Labels = dict[str, str]
 
 @dataclass(frozen=True)
 class Site:
-    """Two switches, and everything between them and whoever is told."""
+    """Two switches, and everything between them and the receivers."""
 
     north: Simulator
     south: Simulator
@@ -40,21 +47,21 @@ class Site:
     receiver: Receiver
 
     def wait_for(self, status: str, receiver: str, **labels: str) -> None:
-        """Wait until this receiver was told of an alert with exactly these labels."""
+        """Wait until this receiver was notified of an alert with exactly these labels."""
         alert = {**labels, "alertname": f"Softswitch{labels['alertname']}"}
-        wanted = Notification(receiver, status, frozenset(alert.items()))
+        expected = Notification(receiver, status, frozenset(alert.items()))
         wait_until(
-            lambda: wanted in self.receiver.notifications,
+            lambda: expected in self.receiver.notifications,
             PATIENCE,
-            f"{status} {labels} to be told {receiver}; told: {self.receiver.notifications}",
+            f"{receiver} to receive {status} {labels}; received: {self.receiver.notifications}",
         )
 
-    def told_of(self, switch: str) -> set[str]:
-        """Return the names of the alerts on a switch that anybody was ever told of."""
+    def notified(self, switch: str) -> set[str]:
+        """Return the names of all alerts of a switch that any receiver was notified of."""
         return {one.alert for one in self.receiver.notifications if ("switch", switch) in one.labels}
 
-    def held(self, **labels: str) -> dict[str, bool]:
-        """Return the names of the alerts that Alertmanager holds, and whether each is muted."""
+    def active(self, **labels: str) -> dict[str, bool]:
+        """Return the names of the active alerts in Alertmanager, and whether each is inhibited."""
         return {
             alert["labels"]["alertname"].removeprefix("Softswitch"): bool(alert["status"]["inhibitedBy"])
             for alert in self.alertmanager.alerts()
@@ -66,7 +73,7 @@ class Site:
 def site(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
 ) -> Iterator[Site]:
-    """Start everything, and wait until the rules have seen enough of both switches to judge them."""
+    """Start everything, and wait until the rules have enough history of both switches."""
     prometheus = require_program("prometheus", "prometheus")
     alertmanager = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     directory: Path = tmp_path_factory.mktemp("site")
@@ -76,31 +83,33 @@ def site(
             simulator.change_world(freeze=True, tenants={code: {"balance": 500} for code in CODES})
         registrations = {"tenant_interval": "1s", "source": "extensions"}
         switches = (
-            # A node takes its phones along: what becomes of them is watched on the other switch.
-            quick_switch("north", north.url, tenants=TENANTS),
-            quick_switch("south", south.url, tenants=TENANTS, queries={"registrations": registrations}),
+            # Phones are polled on the south switch only: a missing node of the north would drop them too.
+            accelerated_switch("north", north.url, tenants=TENANTS),
+            accelerated_switch("south", south.url, tenants=TENANTS, queries={"registrations": registrations}),
         )
         exporter = start_exporter(run, directory / "config.yaml", configuration(*switches))
         manager = start_alertmanager(run, alertmanager, directory, example(FACTOR, receiver.base_url))
-        server = start_quick_prometheus(run, prometheus, directory, exporter, manager.address)
+        server = start_accelerated_prometheus(run, prometheus, directory, exporter, manager.address)
         everything = Site(north, south, exporter, server, manager, receiver)
-        wait_until(lambda: "Watchdog" in everything.held(), 20, "the watchdog")
-        # Phones are judged once their switch has answered for 20 minutes: 10 s here.
-        wait_until(lambda: server.series("switch:softswitch_tenant_registered:ratio"), 40, "a judgement")
+        wait_until(lambda: "Watchdog" in everything.active(), 20, "the watchdog to fire")
+        # Registrations are evaluated once their switch has responded for 20 minutes, 10 s here.
+        wait_until(
+            lambda: server.series("switch:softswitch_tenant_registered:ratio"), 40, "the registered ratio"
+        )
         yield everything
 
 
-def test_nothing_is_told_while_all_is_well(site: Site) -> None:
-    """Only the watchdog fires, and it reaches the dead man's switch."""
+def test_only_the_watchdog_fires_without_faults(site: Site) -> None:
+    """The dead man's switch receives it."""
     site.wait_for("firing", "dead-mans-switch", alertname="Watchdog", severity="none", scope="monitoring")
-    assert site.held() == {"Watchdog": False}
+    assert site.active() == {"Watchdog": False}
     assert {one.alert for one in site.receiver.notifications} == {"Watchdog"}
 
 
-def test_troubles_arrive_and_end(site: Site) -> None:
-    """License, credit, a node and a mass of phones: each is told to its receiver, and so is its end.
+def test_alerts_reach_their_receivers_and_resolve(site: Site) -> None:
+    """License, balance, a missing node and many unregistered phones.
 
-    Of the phones only the switch is told: the alerts on its tenants are muted until they have ended.
+    For the phones only the switch alerts: the alerts of its tenants are inhibited until they have resolved.
     """
     switch: Labels = {"severity": "critical", "switch": "north"}
     expected: list[tuple[str, Labels]] = [
@@ -117,28 +126,28 @@ def test_troubles_arrive_and_end(site: Site) -> None:
     for receiver, labels in expected:
         site.wait_for("firing", receiver, **labels)
     muted = "TenantRegistrationsLow"
-    wait_until(lambda: site.held(switch="south").get(muted), PATIENCE, f"{muted} to be muted")
+    wait_until(lambda: site.active(switch="south").get(muted), PATIENCE, f"{muted} to be inhibited")
 
     site.north.change_world(license_days=None, tenants={"ACME": {"balance": 500}}, nodes={"pbx2": True})
     site.south.change_world(dropped=0)
     for receiver, labels in expected:
         site.wait_for("resolved", receiver, **labels)
-    wait_until(lambda: not site.held(switch="south"), PATIENCE, "nothing to be left of the phones")
-    assert site.told_of("south") == {"RegistrationsDropped"}
+    wait_until(lambda: not site.active(switch="south"), PATIENCE, "the alerts on phones to end")
+    assert site.notified("south") == {"RegistrationsDropped"}
 
 
-def test_only_the_cause_is_told_while_nothing_can_be_known(site: Site) -> None:
-    """The API of one switch is down, the other refuses the key: no alert on their tenants is sent.
+def test_only_the_cause_is_notified_while_a_switch_is_unreachable(site: Site) -> None:
+    """One API is down, the other refuses the key: no alert on their tenants is sent.
 
-    One of them fires meanwhile and is over before the API is back.
+    One such alert fires and resolves while the API is down.
     """
-    north = site.told_of("north")
+    north = site.notified("north")
     site.north.change_world(tenants={"BOREAL": {"balance": 1}})
     low = "softswitch_tenant_balance"
     wait_until(
         lambda: site.exporter.value(low, switch="north", tenant="BOREAL") == 1,
         PATIENCE,
-        "the credit to be seen",
+        "the balance to be polled",
     )
     site.north.inject_fault(kind="hang")
     site.south.inject_fault(kind="refuse_key")
@@ -146,13 +155,13 @@ def test_only_the_cause_is_told_while_nothing_can_be_known(site: Site) -> None:
     refused = {**down, "alertname": "KeyRefused", "switch": "south"}
     for labels in (down, refused):
         site.wait_for("firing", "on-call", **labels)
-    wait_until(lambda: site.held(switch="north").get("BalanceLow"), PATIENCE, "BalanceLow to be muted")
+    wait_until(lambda: site.active(switch="north").get("BalanceLow"), PATIENCE, "BalanceLow to be inhibited")
 
     site.north.change_world(tenants={"BOREAL": {"balance": 500}})
     for simulator in (site.north, site.south):
         simulator.clear_faults()
     for labels in (down, refused):
         site.wait_for("resolved", "on-call", **labels)
-    wait_until(lambda: site.held() == {"Watchdog": False}, PATIENCE, "nothing to be left")
-    assert site.told_of("north") == north | {"ApiDown"}
-    assert site.told_of("south") == {"RegistrationsDropped", "KeyRefused"}
+    wait_until(lambda: site.active() == {"Watchdog": False}, PATIENCE, "all alerts to end")
+    assert site.notified("north") == north | {"ApiDown"}
+    assert site.notified("south") == {"RegistrationsDropped", "KeyRefused"}

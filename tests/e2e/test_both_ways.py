@@ -21,12 +21,18 @@ from typing import Any
 import pytest
 
 from exporter.alerting.rules import RULES
+from tests.e2e.accelerated_exporter import start_accelerated_exporter
+from tests.e2e.accelerated_rules import (
+    FACTOR,
+    PATIENCE,
+    PHONES,
+    accelerated_switch,
+    start_accelerated_prometheus,
+)
 from tests.e2e.alertmanager import example, start_alertmanager
 from tests.e2e.full_configuration import configuration
 from tests.e2e.programs import Exporter, Simulator, running_programs, samples, start_simulator, wait_until
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.quick_exporter import start_quick_exporter
-from tests.e2e.quick_rules import FACTOR, PATIENCE, PHONES, quick_switch, start_quick_prometheus
 from tests.e2e.receiver import Receiver, receiving
 
 Alert = tuple[str, frozenset[tuple[str, str]]]
@@ -113,7 +119,7 @@ class Switches:
             # One thing is asked of it: only of that query the data is stale while its key is refused.
             "GLADE": {"key_file": str(self.directory / "GLADE"), "queries": off},
         }
-        north = quick_switch(
+        north = accelerated_switch(
             "north",
             self.north.url,
             nodes=nodes,
@@ -122,8 +128,8 @@ class Switches:
             tenants=[{"code": code, **more.get(code, {})} for code in CODES],
             queries={"channels": channels, "registrations": registrations},
         )
-        south = quick_switch("south", self.south.url)
-        west = quick_switch("west", self.west.url, key_file=str(self.directory / "west"))
+        south = accelerated_switch("south", self.south.url)
+        west = accelerated_switch("west", self.west.url, key_file=str(self.directory / "west"))
         del west["key"]
         alerting = {"alertmanagers": [{"url": f"http://{alertmanager}"}]}
         return configuration(north, south, west, alerting=alerting)
@@ -210,8 +216,8 @@ def ways(
             managers.append(start_alertmanager(run, alertmanager, directory / name, text))
         text = switches.configuration(managers[1].address)
         south.change_world(license_days=1)  # before its API goes down
-        exporter = start_quick_exporter(run, directory / "config.yaml", text, FACTOR)
-        server = start_quick_prometheus(run, prometheus, directory, exporter, managers[0].address)
+        exporter = start_accelerated_exporter(run, directory / "config.yaml", text, FACTOR)
+        server = start_accelerated_prometheus(run, prometheus, directory, exporter, managers[0].address)
         _wait_until_known(exporter, server)
         yield Ways(switches, one, other)
 

@@ -1,15 +1,36 @@
-"""What the command line says of a configuration: every mistake at once, the plan, and how to mend it."""
+"""How the command line reports a configuration: all errors together, the plan, warnings with a fix."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from exporter.cli import main
 from tests.e2e.programs import run_command
 
 _ROOT = Path(__file__).parents[2]
 
-TEN_MISTAKES = """\
+Check = Callable[[str], str]
+"""Checks a configuration, which must be valid, and returns the plan."""
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Run --config.check in this process: no start of Python for each configuration."""
+
+    def run(configuration: str) -> str:
+        file = tmp_path / "config.yaml"
+        file.write_text(configuration, encoding="utf-8")
+        status = main([f"--config.file={file}", "--config.check"])
+        plan, errors = capsys.readouterr()
+        assert (status, errors) == (0, "")
+        return plan
+
+    return run
+
+
+TEN_ERRORS = """\
 switches:
   - name: pbx-eu
     url: ftp://pbx.example.com/pbx/proxyapi.php
@@ -27,8 +48,8 @@ switches:
       - code: ACME
 """
 
-# Where each stands, and a word that says what is wrong there or what to do.
-MISTAKES = {
+# The path of each error, and a part of its message.
+ERRORS = {
     "switches[0].url": "http",
     "switches[0].key_file": "cannot be read",
     "switches[0].timeout": "30s",
@@ -43,10 +64,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("command", ["--web.listen-address=127.0.0.1:0", "--config.check"])
-def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
-    """All of them with their paths, in the order of the file, on stderr; exit status 2 and no traceback."""
+def test_all_errors_are_reported_together(command: str, tmp_path: Path) -> None:
+    """With their paths, in the order of the file, on standard error; the exit status is 2."""
     file = tmp_path / "config.yaml"
-    file.write_text(TEN_MISTAKES)
+    file.write_text(TEN_ERRORS)
 
     finished = run_command(f"--config.file={file}", command)
 
@@ -54,35 +75,30 @@ def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
     assert finished.stdout == ""
     *problems, summary = finished.stderr.splitlines()
     assert summary == "10 error(s): nothing was started"
-    told = [problem.removeprefix(f"{file}: ").split(": ", 1) for problem in problems]
-    assert [place for place, _ in told] == list(MISTAKES)
-    assert [what for place, what in told if MISTAKES[place] not in what] == []
+    errors = [problem.removeprefix(f"{file}: ").split(": ", 1) for problem in problems]
+    assert [path for path, _ in errors] == list(ERRORS)
+    assert [message for path, message in errors if ERRORS[path] not in message] == []
 
 
-def test_the_example_is_valid_and_its_plan_is_told(tmp_path: Path) -> None:
-    """Exit status 0, a row for each query that is on, the rates and the series; no warning."""
-    file = tmp_path / "config.yaml"
+def test_the_example_is_valid(check: Check) -> None:
+    """The plan has a row for each enabled query, the rates and the series, and no warning."""
     example = (_ROOT / "config.example.yaml").read_text(encoding="utf-8")
-    file.write_text(example.replace("replace-with-your-key", "the-key"), encoding="utf-8")
 
-    finished = run_command(f"--config.file={file}", "--config.check")
+    plan = check(example.replace("replace-with-your-key", "the-key"))
 
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stderr == ""
-    rows = re.findall(r"^  (\w+) +(switch|tenant) +\d+ +\S+ +\S+$", finished.stdout, re.MULTILINE)
+    rows = re.findall(r"^  (\w+) +(switch|tenant) +\d+ +\S+ +\S+$", plan, re.MULTILINE)
     assert {("peers", "switch"), ("calls", "tenant"), ("balance", "tenant")} <= set(rows)
-    assert re.search(r"requests per second: [\d.]+ required, [\d.]+ planned", finished.stdout)
-    assert re.search(r"series: about \d+", finished.stdout)
-    assert "warning" not in finished.stdout
+    assert re.search(r"requests per second: [\d.]+ required, [\d.]+ planned", plan)
+    assert re.search(r"series: about \d+", plan)
+    assert "warning" not in plan
 
 
-def _check(tmp_path: Path, *, rate: float = 1.0, intervals: dict[str, str] | None = None) -> str:
-    """Check a configuration with 500 tenants and return what is said."""
+def _configuration(*, rate: float = 1.0, intervals: dict[str, str] | None = None) -> str:
+    """Return a configuration with 500 tenants."""
     chosen = {"channels": "2m", "calls": "2m", "balance": "5m", "registrations": "5m", **(intervals or {})}
     queries = ", ".join(f"{query}: {{tenant_interval: {interval}}}" for query, interval in chosen.items())
     tenants = "\n".join(f"      - code: T{number}" for number in range(500))
-    file = tmp_path / "config.yaml"
-    file.write_text(f"""\
+    return f"""\
 switches:
   - name: pbx
     url: http://127.0.0.1:1/api
@@ -92,37 +108,32 @@ switches:
     tenant_defaults: {{extensions: ["100"]}}
     tenants:
 {tenants}
-""")
-    finished = run_command(f"--config.file={file}", "--config.check")
-    assert (finished.returncode, finished.stderr) == (0, "")
-    return finished.stdout
+"""
 
 
-def test_a_rate_that_cannot_meet_the_intervals_is_warned_of_with_the_mend(tmp_path: Path) -> None:
-    """Each of the two mends that are named, followed to the letter, silences the warnings."""
-    told = _check(tmp_path)
+def test_either_fix_of_a_rate_limit_that_is_too_low_works(check: Check) -> None:
+    """A higher rate or longer intervals, exactly as suggested, leave no warning."""
+    plan = check(_configuration())
 
-    (rate,) = re.findall(r"raise it to (\d+) if the switch", told)
-    intervals = dict(re.findall(r"set queries\.(\w+)\.tenant_interval to (\w+)", told))
+    (rate,) = re.findall(r"raise it to (\d+) if the switch", plan)
+    intervals = dict(re.findall(r"set queries\.(\w+)\.tenant_interval to (\w+)", plan))
     assert set(intervals) == {"channels", "calls", "balance", "registrations"}
-    assert "registrations.source to extensions" in told
-    assert "warning" not in _check(tmp_path, rate=float(rate))
-    assert "warning" not in _check(tmp_path, intervals=intervals)
+    assert "registrations.source to extensions" in plan
+    assert "warning" not in check(_configuration(rate=float(rate)))
+    assert "warning" not in check(_configuration(intervals=intervals))
 
 
-def test_without_a_configuration_it_is_told_what_is_missing() -> None:
-    """Exit status 2 and the flag; and what works without one."""
-    finished = run_command()
+def test_without_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 2; the message has the missing flag, and the command that works without it."""
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    errors = capsys.readouterr().err
+    assert "--config.file" in errors
+    assert "demo" in errors
 
-    assert finished.returncode == 2
-    assert "--config.file" in finished.stderr
-    assert "demo" in finished.stderr
 
-
-def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
-    """Exit status 2, one line with path and reason."""
-    finished = run_command(f"--config.file={tmp_path / 'none.yaml'}")
-
-    assert finished.returncode == 2
-    problem, _ = finished.stderr.splitlines()
+def test_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 2 and one line with path and reason."""
+    assert main([f"--config.file={tmp_path / 'none.yaml'}", "--config.check"]) == 2
+    problem, _ = capsys.readouterr().err.splitlines()
     assert problem.startswith(f"{tmp_path / 'none.yaml'}: file: cannot be read (No such file or directory)")

@@ -1,13 +1,13 @@
-"""Alerts without Prometheus: real exporter, two clustered Alertmanagers, a webhook; all may die.
+"""Alerts without Prometheus: a real exporter, two clustered Alertmanagers and a webhook; all may be killed.
 
-The durations of alerts are divided, those of Alertmanager are short; what is compared is not. Everything is
-told exactly once, however the exporter ends. Two things are Alertmanager's own, and kept apart:
+The durations of alerts are divided, those of Alertmanager are short. Everything is notified exactly once,
+however the exporter ends. Alertmanager itself repeats notifications in two cases, which the test allows for:
 
-- One that is killed may have told what it had no time to tell its peer: from then until it is back, the same
-  may be told again, and only then.
-- Of two, one waits for the other before it tells, and then tells what it saw before the wait: where an alert
-  ends meanwhile, its beginning and its end may be told once more (seen, 0.25). So alerts end here while both
-  are away, or one is stopped.
+- One that is killed may have sent a notification without gossiping it to its peer: until it is back, the peer
+  may repeat it.
+- The second of two waits for the first before it notifies, and then sends the state from before the wait: an
+  alert that resolves meanwhile may fire and resolve once more (seen with 0.25). So alerts resolve here while
+  both are down, or one is stopped.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.accelerated_exporter import start_accelerated_exporter
 from tests.e2e.alertmanager import EXAMPLE, Alertmanager, start_alertmanager
 from tests.e2e.fake_clock import FakeClock, fake_clock
 from tests.e2e.full_configuration import switch
@@ -35,11 +36,10 @@ from tests.e2e.programs import (
     start_simulator,
     wait_until,
 )
-from tests.e2e.quick_exporter import start_quick_exporter
 from tests.e2e.receiver import Receiver, receiving
 
 SPEED = 60
-"""A minute is a second."""
+"""A second stands for a minute."""
 
 DAY = 86_400.0
 PATIENCE = 30.0
@@ -48,7 +48,7 @@ NODES = ("pbx1", "pbx2", "pbx3")
 
 @dataclass
 class Site:
-    """A switch, the exporter with a clock of its own, and two Alertmanagers of one cluster."""
+    """A switch, the exporter with its own clock, and two Alertmanagers of one cluster."""
 
     run: Start
     executable: str
@@ -64,10 +64,10 @@ class Site:
         default_factory=lambda: (f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}")
     )
     repeats_allowed: range = range(0)
-    lasts: int = 0
+    markers: int = 0
 
     def start_exporter(self) -> Exporter:
-        """Start the exporter, which finds the state of the one before."""
+        """Start the exporter with the state file of the previous one."""
         section = {
             "alertmanagers": [{"url": f"http://{address}"} for address in self.addresses],
             "state_file": str(self.state_file),
@@ -82,10 +82,10 @@ class Site:
         pbx = switch("pbx", self.simulator.url, timeout="10s", nodes=NODES, queries=queries)
         text = yaml.safe_dump({"switches": [pbx], "alerting": section})
         file = self.directory / "config.yaml"
-        return start_quick_exporter(self.run, file, text, SPEED, **self.clock.environment)
+        return start_accelerated_exporter(self.run, file, text, SPEED, **self.clock.environment)
 
     def start_alertmanager(self, number: int) -> Alertmanager:
-        """Start one of the two; it remembers what it sent before a clean end."""
+        """Start one of the two; it keeps its notification log across clean stops."""
         directory = self.directory / str(number)
         directory.mkdir(exist_ok=True)
         route = {
@@ -114,54 +114,56 @@ class Site:
 
     @contextlib.contextmanager
     def killed(self, alertmanager: Alertmanager) -> Iterator[None]:
-        """Kill an Alertmanager; at the end of the context it is back."""
+        """Kill an Alertmanager; the test starts it again within the context."""
         alertmanager.program.stop(signal.SIGKILL)
-        begun = len(self.receiver.notifications)
+        first = len(self.receiver.notifications)
         yield
-        self.let_all_be_told(0, 1)
-        self.repeats_allowed = range(begun, len(self.receiver.notifications))
+        self.flush(0, 1)
+        self.repeats_allowed = range(first, len(self.receiver.notifications))
 
-    def let_all_be_told(self, *numbers: int) -> None:
-        """Wait until these Alertmanagers told what they were to tell, also the one that waits for the other.
+    def flush(self, *numbers: int) -> None:
+        """Wait until these Alertmanagers have sent all pending notifications.
 
-        Each is given an alert that the other one does not know: what was due before is told before it.
+        Each gets an alert that the other one does not have: pending notifications are sent before it.
         """
-        self.lasts += 1
-        lasts = {self.addresses[number]: f"{self.lasts} {number}" for number in numbers}
-        for address, name in lasts.items():
-            send(f"http://{address}/api/v2/alerts", [{"labels": {"alertname": "Last", "node": name}}])
-        wait_until(lambda: self.told().keys() >= set(lasts.values()), PATIENCE, "all to be told")
+        self.markers += 1
+        markers = {self.addresses[number]: f"{self.markers} {number}" for number in numbers}
+        for address, name in markers.items():
+            send(f"http://{address}/api/v2/alerts", [{"labels": {"alertname": "Marker", "node": name}}])
+        wait_until(
+            lambda: self.notified().keys() >= set(markers.values()), PATIENCE, "all pending notifications"
+        )
 
-    def told(self) -> dict[str, list[str]]:
-        """Return the states that were told of each node, and of the watchdog by its name, in order."""
+    def notified(self) -> dict[str, list[str]]:
+        """Return the statuses notified, in order, for each node and for the watchdog."""
         found: dict[str, list[str]] = {}
         for number, one in enumerate(self.receiver.notifications):
-            told = found.setdefault(dict(one.labels).get("node", one.alert), [])
-            if told[-1:] != [one.status] or number not in self.repeats_allowed:
-                told.append(one.status)
+            statuses = found.setdefault(dict(one.labels).get("node", one.alert), [])
+            if statuses[-1:] != [one.status] or number not in self.repeats_allowed:
+                statuses.append(one.status)
         return found
 
-    def told_of_all(self) -> dict[str, list[str]]:
-        """Return what was told of everything but the last ones.
+    def notified_without_markers(self) -> dict[str, list[str]]:
+        """Return the statuses notified without those of markers.
 
-        The end of pbx1 is news to both Alertmanagers at a time: they may tell all of it a second time.
+        Both Alertmanagers see pbx1 resolve at the same time, and may repeat all of its notifications.
         """
-        found = {name: told for name, told in self.told().items() if name in {"Watchdog", *NODES}}
+        found = {name: statuses for name, statuses in self.notified().items() if name in {"Watchdog", *NODES}}
         if found.get("pbx1") == ["firing", "resolved"] * 2:
             found["pbx1"] = found["pbx1"][:2]
         return found
 
     def wait_until_written(self) -> None:
-        """Wait until what is known by now is in the state file."""
+        """Wait until the present state is in the state file."""
         before = self.state_file.stat()
-        wait_until(lambda: self.state_file.stat() != before, PATIENCE, "the state to be written")
+        wait_until(lambda: self.state_file.stat() != before, PATIENCE, "the state file to be written")
 
     def wait_for(self, node: str, *statuses: str) -> None:
-        """Wait until exactly this was told of a node."""
+        """Wait until exactly these statuses were notified for a node."""
         wait_until(
-            lambda: self.told().get(node) == list(statuses),
+            lambda: self.notified().get(node) == list(statuses),
             PATIENCE,
-            lambda: f"{node} to be {statuses}; told: {self.told()}",
+            lambda: f"{node} to be {statuses}; notified: {self.notified()}",
         )
 
 
@@ -177,7 +179,7 @@ def _alerts(exporter: Exporter, node: str) -> list[dict[str, Any]]:
 def site(
     tmp_path: Path, memory_directory: Path, require_program: Callable[[str, str], str]
 ) -> Iterator[Site]:
-    """Start the switch, and whoever is told."""
+    """Start the switch and the webhook receiver."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
     clock = fake_clock(require_program, tmp_path)
     with receiving() as receiver, running_programs(tmp_path) as run:
@@ -185,28 +187,28 @@ def site(
         yield Site(run, executable, tmp_path, memory_directory / "state.json", simulator, receiver, clock)
 
 
-def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
-    """Whatever is killed and comes back, and wherever the clock jumps: all is told once, and its end once."""
+def test_every_alert_is_notified_once(site: Site) -> None:
+    """Also its end, whatever is killed and restarted, and wherever the clock jumps."""
     first, second = site.start_alertmanager(0), site.start_alertmanager(1)
     exporter = site.start_exporter()
     site.wait_for("Watchdog", "firing")
 
-    # Killed while an alert pends: it goes on pending from when it began.
+    # The exporter is killed while an alert is pending: the alert keeps its start time.
     site.simulator.change_world(nodes={"pbx1": False})
-    (pending,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "an alert that pends")
+    (pending,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "a pending alert")
     assert pending["state"] == "pending"
     site.wait_until_written()
     exporter.program.stop(signal.SIGKILL)
     exporter = site.start_exporter()
-    (restored,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "the alert to be known")
-    # On a busy machine it may fire by then, which it would not do if it had begun anew.
+    (restored,) = wait_until(lambda: _alerts(exporter, "pbx1"), PATIENCE, "the restored alert")
+    # On a busy machine it may fire by then; with a new start time it would not.
     assert restored["state"] == "firing" or restored["age_seconds"] > pending["age_seconds"]
     site.wait_for("pbx1", "firing")
     print_result(f"killed after {pending['age_seconds']} s, {restored['age_seconds']} s after the restart")
 
-    # One Alertmanager is gone, the clock a day ahead; killed while alerts fire, back with it a day late.
-    site.let_all_be_told(0, 1)
-    assert site.told()["pbx1"] == ["firing"]
+    # One Alertmanager is down and the clock a day ahead; the exporter restarts with the clock a day behind.
+    site.flush(0, 1)
+    assert site.notified()["pbx1"] == ["firing"]
     with site.killed(first):
         site.clock.jump(DAY)
         site.simulator.change_world(nodes={"pbx2": False})
@@ -215,43 +217,43 @@ def test_no_page_is_lost_and_none_is_invented(site: Site) -> None:
         exporter.program.stop(signal.SIGKILL)
         site.clock.jump(-DAY)
         exporter = site.start_exporter()
-        (burning,) = wait_until(lambda: _alerts(exporter, "pbx2"), PATIENCE, "the alert to be known")
+        (burning,) = wait_until(lambda: _alerts(exporter, "pbx2"), PATIENCE, "the restored alert")
         assert burning["state"] == "firing"
         first = site.start_alertmanager(0)
 
-    # Both are away, and what begins and what ends meanwhile is told when they are back within 15 minutes.
+    # Both are down: alerts that fire and resolve are notified if one is back within 15 minutes.
     for alertmanager in (first, second):
         alertmanager.program.stop()
     site.simulator.change_world(nodes={"pbx3": False})
     wait_until(
         lambda: [alert["state"] for alert in _alerts(exporter, "pbx3")] == ["firing"],
         PATIENCE,
-        "the beginning of an alert",
+        "an alert to fire",
     )
     site.simulator.change_world(nodes={"pbx1": True})
-    wait_until(lambda: not _alerts(exporter, "pbx1"), PATIENCE, "the end of another")
+    wait_until(lambda: not _alerts(exporter, "pbx1"), PATIENCE, "another to resolve")
     first, second = site.start_alertmanager(0), site.start_alertmanager(1)
     site.wait_for("pbx1", "firing", "resolved")
     site.wait_for("pbx3", "firing")
-    site.let_all_be_told(0, 1)
-    begun = {
+    site.flush(0, 1)
+    expected = {
         "Watchdog": ["firing"],
         "pbx1": ["firing", "resolved"],
         "pbx2": ["firing"],
         "pbx3": ["firing"],
     }
-    assert site.told_of_all() == begun
+    assert site.notified_without_markers() == expected
 
-    # A clean stop resolves nothing, and a clean start tells nothing anew; the ends are told by one alone.
+    # A clean restart neither resolves nor repeats alerts. One Alertmanager alone notifies that they resolve.
     second.program.stop()
     assert exporter.program.stop() == 0
     exporter = site.start_exporter()
     site.clock.jump(0)
-    wait_until(lambda: _alerts(exporter, "pbx3"), PATIENCE, "the alert to be known")
+    wait_until(lambda: _alerts(exporter, "pbx3"), PATIENCE, "the restored alert")
     site.simulator.change_world(nodes={"pbx2": True, "pbx3": True})
     for node in NODES:
         site.wait_for(node, "firing", "resolved")
-    site.let_all_be_told(0)
-    assert site.told_of_all() == begun | {node: ["firing", "resolved"] for node in NODES}
-    assert {one.alert for one in site.receiver.notifications} == {"Watchdog", "NodeMissing", "Last"}
-    assert all(("site", "lab") in one.labels for one in site.receiver.notifications if one.alert != "Last")
+    site.flush(0)
+    assert site.notified_without_markers() == expected | {node: ["firing", "resolved"] for node in NODES}
+    assert {one.alert for one in site.receiver.notifications} == {"Watchdog", "NodeMissing", "Marker"}
+    assert all(("site", "lab") in one.labels for one in site.receiver.notifications if one.alert != "Marker")

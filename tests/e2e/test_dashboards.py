@@ -1,4 +1,4 @@
-"""Every query of the dashboards, on a Prometheus that watches switches on a bad day, against the truth."""
+"""Every query of the dashboards, on a Prometheus that monitors failing switches, against the true values."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +19,8 @@ Truth = Mapping[str, Any]
 Values = dict[tuple[str, ...], float | str]
 
 _TENANT = {"switch": "north", "tenant": "ACME"}
-_UNANSWERED = {("GLADE", "north"), ("INDIGO", "north")}
-"""Tenants whose credit cannot be asked for: the exporter keeps what it was."""
+_FAILING_BALANCE = {("GLADE", "north"), ("INDIGO", "north")}
+"""Tenants whose balance query fails: the exporter serves their last balance."""
 
 _FIRING = [
     ("critical", "SoftswitchApiDown", "west"),
@@ -34,17 +34,14 @@ _FIRING = [
 ]
 """Severity, alert, switch, and tenant or node."""
 
-_EMPTY: dict[tuple[str, str], str] = {}
-"""Queries that had nothing to say on this bad day, with the reason."""
-
 
 @dataclass(frozen=True)
 class _Seen:
-    """A moment in the middle of things, one when time stood still, and the truth of the latter."""
+    """A time while values changed, a time while they were frozen, and the true values at the latter."""
 
     watched: DashboardStack
-    lively: float
-    still: float
+    changing: float
+    frozen: float
     seconds: float
     truths: Mapping[str, Truth]
 
@@ -57,16 +54,16 @@ class _Seen:
 def seen(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
 ) -> Iterator[_Seen]:
-    """Let a bad day begin and last until its alerts fire, then stop time."""
+    """Start faults, wait until their alerts fire, then freeze the switches."""
     begun = time.time()
     with dashboard_stack(tmp_path_factory.mktemp("dashboards"), require_program) as watched:
         watched.begin_a_bad_day()
         watched.wait_for_alerts(_FIRING)
-        lively = time.time()
-        still = watched.stand_still()
+        changing = time.time()
+        frozen = watched.stand_still()
         truths = {"north": watched.north.truth(), "south": watched.south.truth()}
         watched.end()
-        yield _Seen(watched, lively, still, lively - begun, truths)
+        yield _Seen(watched, changing, frozen, changing - begun, truths)
 
 
 def _panel(dashboard: Dashboard, title: str) -> Panel:
@@ -75,7 +72,7 @@ def _panel(dashboard: Dashboard, title: str) -> Panel:
 
 
 def _without_data(dashboard: Dashboard, source: Source) -> list[str]:
-    """Return the queries that give nothing. Raises QueryError for one that Prometheus does not take."""
+    """Return the queries without a result. Raise QueryError if Prometheus rejects one."""
 
     def found(panel: Panel, expression: str) -> list[Series]:
         over_time = panel["type"] in {"timeseries", "state-timeline"}
@@ -90,19 +87,18 @@ def _without_data(dashboard: Dashboard, source: Source) -> list[str]:
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
-def test_every_query_gives_data(uid: str, seen: _Seen) -> None:
-    """Prometheus takes every query of every panel, and has an answer that is not empty."""
-    empty = {place for other, place in _EMPTY if other == uid}
-    assert set(_without_data(DASHBOARDS[uid], seen.source(uid, seen.lively))) == empty
+def test_every_query_has_a_result(uid: str, seen: _Seen) -> None:
+    """No query of any panel is rejected or empty."""
+    assert _without_data(DASHBOARDS[uid], seen.source(uid, seen.changing)) == []
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
-def test_annotations_and_variables_give_data(uid: str, seen: _Seen) -> None:
-    """Critical alerts are marked, and each variable offers what there is."""
-    source = seen.source(uid, seen.lively)
+def test_annotations_and_variables_have_results(uid: str, seen: _Seen) -> None:
+    """Critical alerts are annotated, and each variable offers all existing values."""
+    source = seen.source(uid, seen.changing)
     (annotation,) = DASHBOARDS[uid]["annotations"]["list"]
     assert {one.labels["severity"] for one in source.over_time(annotation["expr"])} == {"critical"}
-    offered = {
+    options = {
         name: source.values(variable["query"]["query"])
         for name, variable in variables(DASHBOARDS[uid]).items()
         if variable["type"] == "query"
@@ -115,36 +111,36 @@ def test_annotations_and_variables_give_data(uid: str, seen: _Seen) -> None:
             code for code, tenant in seen.truths["north"]["tenants"].items() if not tenant["disabled"]
         ),
     }
-    instances = offered.pop("instance", None)
-    assert offered == {name: expected[name] for name in offered}
+    instances = options.pop("instance", None)
+    assert options == {name: expected[name] for name in options}
     assert instances is None or len(instances) == 2
 
 
 def test_a_query_without_data_is_found(seen: _Seen) -> None:
-    """The check above can fail: it names the panel that has nothing to show."""
-    source = seen.source(NO_DATA.uid, seen.lively)
+    """The check above can fail: it names the empty panel."""
+    source = seen.source(NO_DATA.uid, seen.changing)
     assert set(_without_data(made(NO_DATA), source)) - {"Calls, B"} == {"Calls, A"}
 
 
-def test_a_query_that_is_no_promql_is_found(seen: _Seen) -> None:
-    """What Prometheus does not take is an error, with its words."""
+def test_an_invalid_query_is_found(seen: _Seen) -> None:
+    """It raises the error message of Prometheus."""
     with pytest.raises(QueryError, match="parse error"):
-        _without_data(made(INVALID), seen.source(INVALID.uid, seen.lively))
+        _without_data(made(INVALID), seen.source(INVALID.uid, seen.changing))
 
 
-def _asked(seen: _Seen, dashboard: Dashboard, title: str, letter: str, *labels: str) -> Values:
-    """Return what a query of a panel gives while time stands still, by these labels."""
+def _values(seen: _Seen, dashboard: Dashboard, title: str, letter: str, *labels: str) -> Values:
+    """Return the result of a query of a panel while values are frozen, by these labels."""
     (target,) = (one for one in _panel(dashboard, title)["targets"] if one["refId"] == letter)
-    found = seen.source(dashboard["uid"], seen.still).now(target["expr"])
+    found = seen.source(dashboard["uid"], seen.frozen).now(target["expr"])
     return {tuple(one.labels.get(label, "") for label in labels): one.newest for one in found}
 
 
 def _rows(seen: _Seen, uid: str, title: str) -> list[Row]:
-    return rows(_panel(DASHBOARDS[uid], title), seen.source(uid, seen.still))
+    return rows(_panel(DASHBOARDS[uid], title), seen.source(uid, seen.frozen))
 
 
 def _column(found: list[Row], column: str, *labels: str) -> Values:
-    """Return a column of a table by these labels; rows without a value are left out."""
+    """Return a column of a table by these labels, without empty cells."""
     return {tuple(str(row[label]) for label in labels): row[column] for row in found if column in row}
 
 
@@ -160,7 +156,7 @@ def _registered(truth: Truth) -> float:
 
 
 def test_the_table_of_switches(seen: _Seen) -> None:
-    """Each figure of each switch is the truth, though two targets serve it: nothing is doubled."""
+    """Each value is the true one, and not doubled although two targets serve it."""
     found = _rows(seen, "softswitch-overview", "Switches")
     assert _column(found, "API", "switch") == {("north",): 1, ("south",): 1, ("west",): 0}
     for column in ("calls", "channels", "peers"):
@@ -168,7 +164,7 @@ def test_the_table_of_switches(seen: _Seen) -> None:
         assert _column(found, column, "switch") == expected, column
     expected = {(name,): pytest.approx(_registered(truth)) for name, truth in seen.truths.items()}
     assert _column(found, "phones registered", "switch") == expected
-    # South refuses to tell its license: what it said before is kept for a while.
+    # South rejects the license query: the last value is still served.
     assert _column(found, "license left", "switch") == {("north",): 20, ("south",): 38}
     assert _column(found, "nodes missing", "switch") == {("north",): 2, ("south",): 0}
     assert _column(found, "tenants", "switch") == {("north",): 40, ("south",): 10, ("west",): 0}
@@ -177,30 +173,30 @@ def test_the_table_of_switches(seen: _Seen) -> None:
     assert all(0 <= float(age) < 5 for age in ages.values())
 
 
-def test_a_chosen_switch_is_shown_alone(seen: _Seen) -> None:
-    """The variable narrows the table, and of the alerts those of other switches go."""
-    source = seen.watched.source("softswitch-overview", seen.still, seen.seconds, switch="south")
+def test_a_selected_switch_is_shown_alone(seen: _Seen) -> None:
+    """The variable filters the tables of switches and alerts."""
+    source = seen.watched.source("softswitch-overview", seen.frozen, seen.seconds, switch="south")
     for title in ("Switches", "Alerts"):
         found = rows(_panel(DASHBOARDS["softswitch-overview"], title), source)
         assert {row.get("switch") for row in found} == {"south"}, title
 
 
-def test_what_is_wrong(seen: _Seen) -> None:
-    """The table names what was broken and where, the worst first; the figures beside it count the same."""
+def test_the_table_of_alerts(seen: _Seen) -> None:
+    """It lists the faults, critical ones first, and the counts beside it match."""
     found = _rows(seen, "softswitch-overview", "Alerts")
     assert [row["severity"] for row in found] == sorted(str(row["severity"]) for row in found)
     titles = ("severity", "alertname", "switch", "tenant", "node")
     named = {tuple(row[title] for title in titles if title in row) for row in found}
     assert named >= set(_FIRING)
     for letter, severity in (("A", "critical"), ("B", "warning")):
-        counted = _asked(seen, DASHBOARDS["softswitch-overview"], "Firing alerts", letter)
+        counted = _values(seen, DASHBOARDS["softswitch-overview"], "Firing alerts", letter)
         assert counted == {(): sum(float(row["alerts"]) for row in found if row["severity"] == severity)}
     since = [float(row["since"]) / 1000 for row in found]
-    assert all(seen.lively - seen.seconds < at < seen.still for at in since)
+    assert all(seen.changing - seen.seconds < at < seen.frozen for at in since)
 
 
 def test_tenants_at_risk(seen: _Seen) -> None:
-    """The tables of tenants hold those, and with the figures, of whom the switches say so."""
+    """The tables list exactly the affected tenants, with their true values."""
     uid = "softswitch-overview"
     credit = {
         (code, name): tenant["balance"]
@@ -212,12 +208,12 @@ def test_tenants_at_risk(seen: _Seen) -> None:
     low = {
         (*place, "critical" if balance < 10 else "warning"): pytest.approx(balance)
         for place, balance in credit.items()
-        if balance < 50 and place not in _UNANSWERED
+        if balance < 50 and place not in _FAILING_BALANCE
     }
     found = _column(
         _rows(seen, uid, "Balance below its threshold"), "balance", "tenant", "switch", "severity"
     )
-    assert {place: value for place, value in found.items() if place[:2] not in _UNANSWERED} == low
+    assert {place: value for place, value in found.items() if place[:2] not in _FAILING_BALANCE} == low
     lost = _column(_rows(seen, uid, "Registrations lost"), "registered", "tenant", "switch")
     assert lost["BOREAL", "north"] == 0
     assert lost == {
@@ -230,7 +226,7 @@ def test_tenants_at_risk(seen: _Seen) -> None:
 
 
 def test_the_tenant(seen: _Seen) -> None:
-    """The figures of a tenant are the truth, and its thresholds and limit those of the configuration."""
+    """Values are the true ones; thresholds and limit are those of the configuration."""
     board, truth = DASHBOARDS["softswitch-tenant"], seen.truths["north"]["tenants"]["ACME"]
     registered = sorted(number for number, state in truth["extensions"].items() if state)
     off = sorted(truth["extensions"].keys() - {*registered})
@@ -262,7 +258,8 @@ def test_the_tenant(seen: _Seen) -> None:
         },
     }
     found = {
-        (title, letter, label): _asked(seen, board, title, letter, label) for title, letter, label in expected
+        (title, letter, label): _values(seen, board, title, letter, label)
+        for title, letter, label in expected
     }
     assert found == expected
     fresh = _rows(seen, board["uid"], "Query status")
@@ -275,9 +272,9 @@ def test_the_tenant(seen: _Seen) -> None:
 
 
 def test_spending(seen: _Seen) -> None:
-    """What a tenant spends in an hour, and so how long its credit lasts, is near to what its calls cost."""
+    """The spending per hour and the time that the credit lasts are consistent with the credit."""
     board = DASHBOARDS["softswitch-tenant"]
-    source = seen.source(board["uid"], seen.lively)
+    source = seen.source(board["uid"], seen.changing)
     (hours,) = source.now(_panel(board, "Balance lasts")["targets"][0]["expr"])
     (spending,) = source.now(_panel(board, "Spending per hour")["targets"][0]["expr"])
     (credit,) = source.now(_panel(board, "Balance")["targets"][0]["expr"])
@@ -285,7 +282,7 @@ def test_spending(seen: _Seen) -> None:
 
 
 def test_the_nodes(seen: _Seen) -> None:
-    """Every node is there with its load; those that are missing have none."""
+    """Every node is listed with its load; missing nodes have none."""
     found = _rows(seen, "softswitch-nodes", "Nodes")
     nodes = {
         (name, node): counts
@@ -307,15 +304,15 @@ def test_the_nodes(seen: _Seen) -> None:
     shares = _column(found, "relative to the average", "switch", "node")
     assert sum(float(share) for (name, _), share in shares.items() if name == "north") == pytest.approx(4)
     board = DASHBOARDS["softswitch-nodes"]
-    assert _asked(seen, board, "Missing nodes", "A", "switch") == {("north",): 2, ("south",): 0}
+    assert _values(seen, board, "Missing nodes", "A", "switch") == {("north",): 2, ("south",): 0}
     fullest = {
         name: max(share for (other, _), share in shares.items() if other == name) for name, _ in shares
     }
-    assert _asked(seen, board, "Imbalance", "A", "switch") == {(name,): fullest[name] for name in fullest}
+    assert _values(seen, board, "Imbalance", "A", "switch") == {(name,): fullest[name] for name in fullest}
 
 
 def test_the_exporter(seen: _Seen) -> None:
-    """What fails, with its reason, and what is only probed, are what was broken."""
+    """Failures with their reason, and open circuit breakers, match the faults."""
     failing = _column(
         _rows(seen, "softswitch-exporter", "Current failures by reason"),
         "targets",
@@ -330,34 +327,34 @@ def test_the_exporter(seen: _Seen) -> None:
         ("north", "balance", "empty"): 1,
         ("south", "license", "http"): 1,
     }
-    asked = _rows(seen, "softswitch-exporter", "Queries")
-    of_balance = {
+    queries = _rows(seen, "softswitch-exporter", "Queries")
+    balance = {
         row["switch"]: (row["targets"], row["failing"], row["interval"])
-        for row in asked
+        for row in queries
         if row["query"] == "balance"
     }
-    assert of_balance == {"north": (40, 2, 2), "south": (10, 0, 2)}
+    assert balance == {"north": (40, 2, 2), "south": (10, 0, 2)}
     breakers = _rows(seen, "softswitch-exporter", "Polled switches")
     assert _column(breakers, "breaker", "switch") == {("north",): 0, ("south",): 0, ("west",): 1}
     exporters = _rows(seen, "softswitch-exporter", "Exporters")
     assert [(row["scraped"], row["configuration"]) for row in exporters] == [(1, 1), (1, 1)]
 
 
-def test_no_column_comes_unasked(seen: _Seen) -> None:
-    """A label that a query gives and no column shows would show itself in Grafana."""
+def test_every_label_is_a_column_or_hidden(seen: _Seen) -> None:
+    """Grafana would add a column for any other label of a result."""
     for uid, dashboard in DASHBOARDS.items():
         for panel in panels(dashboard):
             if panel["type"] == "table" and panel["title"] != "Tenant details":
                 (options,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
                 shown = {options["renameByName"].get(name, name) for name in options["indexByName"]}
-                found = {title for row in rows(panel, seen.source(uid, seen.lively)) for title in row}
+                found = {title for row in rows(panel, seen.source(uid, seen.changing)) for title in row}
                 assert found <= shown, panel["title"]
 
 
-def test_a_doubled_figure_is_found(seen: _Seen) -> None:
-    """The checks above can fail: without the care for pairs of exporters a figure is twice the truth."""
+def test_a_doubled_value_is_found(seen: _Seen) -> None:
+    """The checks above can fail: a query that ignores pairs of exporters returns twice the true value."""
     right, doubled = (
-        _asked(seen, dashboard, "Calls", "A", "switch")
+        _values(seen, dashboard, "Calls", "A", "switch")
         for dashboard in (DASHBOARDS[DOUBLED.uid], made(DOUBLED))
     )
     assert right == {(name,): truth["switch"]["calls"] for name, truth in seen.truths.items()}
@@ -365,9 +362,9 @@ def test_a_doubled_figure_is_found(seen: _Seen) -> None:
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
-def test_a_preview_is_drawn(uid: str, seen: _Seen, tmp_path: Path) -> None:
-    """Each panel is of a kind, and in units, that the previews know; and the file is small."""
+def test_previews_are_drawn(uid: str, seen: _Seen, tmp_path: Path) -> None:
+    """Previews support the type and the units of each panel, and the file is small."""
     file = tmp_path / "preview.png"
-    picture(DASHBOARDS[uid], seen.source(uid, seen.lively), file, FACTOR)
+    picture(DASHBOARDS[uid], seen.source(uid, seen.changing), file, FACTOR)
     assert file.read_bytes().startswith(b"\x89PNG")
     assert 20_000 < file.stat().st_size < 200_000

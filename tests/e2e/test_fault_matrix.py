@@ -37,7 +37,7 @@ from tests.e2e.response_faults import (
     Column,
     Outcome,
 )
-from tests.e2e.test_secrets import ADMIN_KEY, assert_silent
+from tests.e2e.test_secrets import ADMIN_KEY, assert_no_secrets
 
 # What a value that is really in the body may change, beside the figure itself. Of nodes that were seen it is
 # told for a day that they are gone.
@@ -161,7 +161,7 @@ async def _live_through(matrix: Matrix, faults: Mapping[str, str]) -> None:
     _assert_felt_by_nobody_else(cells, before, during)
 
     await _until(lambda: _untrue(matrix), 2 * INTERVAL)
-    await _assert_silent(matrix)
+    await _assert_no_secrets(matrix)
 
 
 def _target(column: Column) -> Target:
@@ -242,11 +242,11 @@ def _untrue(matrix: Matrix) -> set[Series]:
     }
 
 
-async def _assert_silent(matrix: Matrix) -> None:
+async def _assert_no_secrets(matrix: Matrix) -> None:
     """Nothing of a key is said anywhere, and nothing went wrong in a way that nobody thought of."""
     log = matrix.log.getvalue()
     pollers = matrix.fast.fleet.pollers
-    assert_silent(
+    assert_no_secrets(
         {
             "log": log,
             "text": matrix.fast.page(),

@@ -1,4 +1,4 @@
-"""``/metrics`` as it goes over the wire: two formats, gzip, and every name and text of the catalogue."""
+"""``/metrics`` over HTTP: both formats, gzip, and every name and help text of the catalogue."""
 
 import gzip
 import re
@@ -31,8 +31,8 @@ from tests.e2e.programs import (
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-_MOVES_BY_ITSELF = re.compile(r"(process|python)_")
-"""What is measured of the process at each scrape: no two scrapes agree on it."""
+_ALWAYS_CHANGING = re.compile(r"(process|python)_")
+"""Metrics of the process, which differ in each scrape."""
 
 _ALL_REASONS = 4
 _DECLARED = {metric.name: metric for metric in METRICS}
@@ -40,7 +40,7 @@ _DECLARED = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True)
 class _Page:
-    """One answer of ``/metrics``."""
+    """A response of ``/metrics``."""
 
     headers: Message
     body: bytes
@@ -55,7 +55,7 @@ def _page(exporter: Exporter, accept: str = "", encoding: str = "identity") -> _
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """Run an exporter with everything on, some of it failing for different reasons."""
+    """Run an exporter with every query enabled; some fail for different reasons."""
     directory = tmp_path_factory.mktemp("formats")
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=6", "--nodes=3", "--extensions=3")
@@ -69,7 +69,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         settings = switch(
             'pbx "one", with \\ and ü',
             simulator.url,
-            # Seconds in between, in which two scrapes can be alike.
+            # Long enough for two scrapes without a change in between.
             queries=queries("4s"),
             nodes=[{"name": "pbx1", "channels_limit": 100}, "pbx9"],
             tenant_defaults={
@@ -87,34 +87,34 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
             tenants=[{"code": code} for code in ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER")],
         )
         exporter = start_exporter(run, directory / "config.yaml", configuration(settings, alerting=ALERTING))
-        wait_until(lambda: _has_seen_everything(exporter), 30, "every family, and every failure")
+        wait_until(lambda: _has_everything(exporter), 30, "every family and every failure")
         yield exporter
         simulator.assert_no_forbidden_requests()
 
 
-def _has_seen_everything(exporter: Exporter) -> bool:
+def _has_everything(exporter: Exporter) -> bool:
     scrape = exporter.metrics()
     reasons = set(re.findall(r'^softswitch_query_failure\{.*reason="(\w+)"', scrape, re.MULTILINE))
     named = set(re.findall(r"^# TYPE (\w+)", scrape, re.MULTILINE))
     return len(reasons) == _ALL_REASONS and named >= _DECLARED.keys()
 
 
-def _at_one_moment(exporter: Exporter, other: Callable[[], _Page]) -> tuple[_Page, _Page]:
-    """Return a plain page and another one between which nothing happened."""
+def _without_change_between(exporter: Exporter, other: Callable[[], _Page]) -> tuple[_Page, _Page]:
+    """Return a plain page and another one with no change between them."""
 
     def undisturbed() -> tuple[_Page, _Page] | None:
         before, page, after = _page(exporter), other(), _page(exporter)
         return (before, page) if _steady(before.body) == _steady(after.body) else None
 
-    return wait_until(undisturbed, 20, "three scrapes in which nothing changed")
+    return wait_until(undisturbed, 20, "three scrapes without a change")
 
 
 def _steady(body: bytes) -> list[str]:
-    return [line for line in body.decode().splitlines() if not _MOVES_BY_ITSELF.match(line)]
+    return [line for line in body.decode().splitlines() if not _ALWAYS_CHANGING.match(line)]
 
 
-def test_promtool_has_no_remark(busy: Exporter, require_program: Callable[[str, str], str]) -> None:
-    """``promtool check metrics`` says nothing about a scrape with failures in it, and exits 0."""
+def test_promtool_finds_no_problem(busy: Exporter, require_program: Callable[[str, str], str]) -> None:
+    """``promtool check metrics`` accepts a scrape with failures."""
     promtool = require_program("promtool", "prometheus")
     page = _page(busy)
     checked = subprocess.run(
@@ -123,8 +123,8 @@ def test_promtool_has_no_remark(busy: Exporter, require_program: Callable[[str, 
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
-def test_promtool_would_remark(require_program: Callable[[str, str], str]) -> None:
-    """The check above can fail: a metric in days is remarked upon."""
+def test_promtool_finds_problems(require_program: Callable[[str, str], str]) -> None:
+    """The check above can fail: a metric in days is rejected."""
     promtool = require_program("promtool", "prometheus")
     name = "softswitch_license_days"
     page = f"# HELP {name} Time.\n# TYPE {name} gauge\n{name} 3\n".encode()
@@ -134,14 +134,14 @@ def test_promtool_would_remark(require_program: Callable[[str, str], str]) -> No
     assert checked.returncode != 0
 
 
-def test_both_formats_carry_the_same_samples(busy: Exporter) -> None:
-    """At one moment every series of the exporter has the same value in the text format and in OpenMetrics."""
-    text, openmetrics = _at_one_moment(busy, lambda: _page(busy, OPENMETRICS))
+def test_both_formats_have_the_same_samples(busy: Exporter) -> None:
+    """Every series has the same value in the text format and in OpenMetrics."""
+    text, openmetrics = _without_change_between(busy, lambda: _page(busy, OPENMETRICS))
     in_text = _samples_of(text_families(text.body.decode()))
-    in_openmetrics = _samples_of(openmetrics_families(openmetrics.body.decode()))  # type: ignore[no-untyped-call]  # it has no annotations
+    in_openmetrics = _samples_of(openmetrics_families(openmetrics.body.decode()))  # type: ignore[no-untyped-call]  # the parser is untyped
     assert in_text.keys() == in_openmetrics.keys()
-    assert {series: value for series, value in in_text.items() if not _MOVES_BY_ITSELF.match(series[0])} == {
-        series: value for series, value in in_openmetrics.items() if not _MOVES_BY_ITSELF.match(series[0])
+    assert {series: value for series, value in in_text.items() if not _ALWAYS_CHANGING.match(series[0])} == {
+        series: value for series, value in in_openmetrics.items() if not _ALWAYS_CHANGING.match(series[0])
     }
     assert openmetrics.body.endswith(b"# EOF\n")
     assert text.body.endswith(b"\n")
@@ -160,9 +160,9 @@ def _samples_of(families: Iterable[prometheus_client.Metric]) -> dict[Series, fl
     return found
 
 
-def test_gzip_is_the_plain_page(busy: Exporter) -> None:
-    """A scraper that takes gzip is given it, and what it unpacks is what others are given."""
-    plain, packed = _at_one_moment(busy, lambda: _page(busy, encoding="gzip"))
+def test_gzip(busy: Exporter) -> None:
+    """A scraper that accepts gzip gets the same page compressed."""
+    plain, packed = _without_change_between(busy, lambda: _page(busy, encoding="gzip"))
     assert plain.headers["Content-Encoding"] is None
     assert packed.headers["Content-Encoding"] == "gzip"
     assert len(packed.body) < len(plain.body) / 4
@@ -177,7 +177,7 @@ def test_gzip_is_the_plain_page(busy: Exporter) -> None:
         ("text/plain", TEXT),
         ("text/html", TEXT),
         (OPENMETRICS, OPENMETRICS),
-        # What Prometheus 2.42 sends.
+        # Sent by Prometheus 2.42.
         (
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -188,16 +188,16 @@ def test_gzip_is_the_plain_page(busy: Exporter) -> None:
         ("application/openmetrics-text;q=0.1,text/plain;q=0.9", TEXT),
     ],
 )
-def test_content_type_is_the_one_asked_for(accept: str, content_type: str, busy: Exporter) -> None:
-    """The content type follows the Accept header, and says which format came."""
+def test_content_negotiation(accept: str, content_type: str, busy: Exporter) -> None:
+    """The Accept header selects the format, and the content type states it."""
     page = _page(busy, accept)
     assert page.headers["Content-Type"] == content_type
     assert page.body.endswith(b"# EOF\n") is (content_type == OPENMETRICS)
     assert "accept" in page.headers["Vary"].lower()
 
 
-def test_no_created_series_and_no_timestamps(busy: Exporter) -> None:
-    """Neither format has ``_created`` series or a time beside a value: Prometheus sets the time."""
+def test_there_are_no_created_series_and_no_timestamps(busy: Exporter) -> None:
+    """In either format: Prometheus sets the timestamps."""
     for accept in (TEXT, OPENMETRICS):
         for line in _page(busy, accept).body.decode().splitlines():
             if not line.startswith("#"):
@@ -205,41 +205,41 @@ def test_no_created_series_and_no_timestamps(busy: Exporter) -> None:
                 assert "_created" not in line.partition("{")[0], line
 
 
-def test_a_real_scrape_is_the_catalogue(busy: Exporter) -> None:
-    """Every family of the catalogue is served with its type and help, and no other but the process's own."""
-    told = dict(re.findall(r"^# HELP (\w+) (.*)$", _page(busy).body.decode(), re.MULTILINE))
-    typed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", _page(busy).body.decode(), re.MULTILINE))
-    own = {name for name in told if not _MOVES_BY_ITSELF.match(name)}
+def test_a_scrape_has_every_family_of_the_catalogue(busy: Exporter) -> None:
+    """With its type and help; the only other families are those of the process."""
+    helps = dict(re.findall(r"^# HELP (\w+) (.*)$", _page(busy).body.decode(), re.MULTILINE))
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", _page(busy).body.decode(), re.MULTILINE))
+    own = {name for name in helps if not _ALWAYS_CHANGING.match(name)}
     assert own == _DECLARED.keys()
-    assert {name: told[name] for name in own} == {name: metric.help for name, metric in _DECLARED.items()}
-    assert {name: typed[name] for name in own} == {name: metric.kind for name, metric in _DECLARED.items()}
+    assert {name: helps[name] for name in own} == {name: metric.help for name, metric in _DECLARED.items()}
+    assert {name: types[name] for name in own} == {name: metric.kind for name, metric in _DECLARED.items()}
 
 
-def test_openmetrics_tells_the_same_about_each_family(busy: Exporter) -> None:
-    """In OpenMetrics type and help are the catalogue's as well; a counter's family has no ``_total``."""
+def test_openmetrics_has_the_types_and_help_of_the_catalogue(busy: Exporter) -> None:
+    """The family of a counter has no ``_total`` there."""
     page = _page(busy, OPENMETRICS).body.decode()
-    told = dict(re.findall(r"^# HELP (\w+) (.*)$", page, re.MULTILINE))
-    typed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
+    helps = dict(re.findall(r"^# HELP (\w+) (.*)$", page, re.MULTILINE))
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
     for name, metric in _DECLARED.items():
         family = name.removesuffix("_total") if metric.kind is Kind.COUNTER else name
-        assert (told[family], typed[family]) == (metric.help, metric.kind)
+        assert (helps[family], types[family]) == (metric.help, metric.kind)
 
 
 def test_every_series_has_the_labels_of_the_catalogue(busy: Exporter) -> None:
-    """No series lacks a label or has one more, but for the configured ones of ``softswitch_tenant_info``."""
-    looked_at = set()
+    """``softswitch_tenant_info`` has the configured labels too."""
+    seen = set()
     for name, labels in samples(_page(busy).body.decode()):
-        if _MOVES_BY_ITSELF.match(name):
+        if _ALWAYS_CHANGING.match(name):
             continue
         metric, more = _declaration(name)
         assert {label for label, _ in labels} == {*metric.labels, *more}, name
-        looked_at.add(metric)
-    # No Alertmanager answers here, so the skew of its clock is unknown, and absent.
-    assert looked_at == set(METRICS) - {catalogue.ALERTING_CLOCK_SKEW}
+        seen.add(metric)
+    # Without an Alertmanager, its clock skew is unknown, and absent.
+    assert seen == set(METRICS) - {catalogue.ALERTING_CLOCK_SKEW}
 
 
 def _declaration(sample: str) -> tuple[Metric, set[str]]:
-    """Return what the catalogue says of a sample, and the labels that it has besides."""
+    """Return the metric of a sample, and the labels that it has besides those of the catalogue."""
     family = re.sub(r"_(bucket|sum|count)$", "", sample)
     if family in _DECLARED and _DECLARED[family].kind is Kind.HISTOGRAM:
         return _DECLARED[family], {"le"} if sample.endswith("_bucket") else set()

@@ -1,4 +1,4 @@
-"""The image, built and run in a real Docker engine as an administrator would run it."""
+"""The image, built and run in a real Docker engine."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.e2e.containers import (
 from tests.e2e.programs import Exporter, get, print_result, samples, wait_until
 from tests.e2e.prometheus import Prometheus
 
-# Where the base image is still to be pulled, over a slow line.
+# The base image may have to be pulled over a slow connection.
 pytestmark = pytest.mark.timeout(600)
 
 HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
@@ -35,35 +35,35 @@ HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
 def stack(
     require_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Start the simulated switch and the exporter of the compose file."""
+    """Run the simulated switch and the exporter of the compose file."""
     require_engine(require_program)
     with running_stack(tmp_path_factory.mktemp("compose")) as running:
         yield running
 
 
-def test_compose_takes_the_whole_file(stack: Stack) -> None:
-    """Compose knows every key in it, those of the services that are not built here too."""
+def test_the_compose_file_is_valid(stack: Stack) -> None:
+    """Compose accepts every key, also of services that are not built here."""
     resolved = json.loads(docker(*stack.compose, "config", "--format=json"))
     assert {*BUILT, "prometheus", "alertmanager", "grafana"} <= resolved["services"].keys()
-    unchecked = {name for name, service in resolved["services"].items() if "healthcheck" not in service}
-    assert unchecked == {"exporter"}  # its image has one
+    without = {name for name, service in resolved["services"].items() if "healthcheck" not in service}
+    assert without == {"exporter"}  # its image has one
 
 
 def test_the_services_are_healthy(stack: Stack) -> None:
-    """The health check of the image and that of the simulator say so, each of its own service."""
+    """According to the health checks of the image and of the simulator."""
     states = {service: inspect("container", stack.container(service))["State"] for service in BUILT}
     assert {state["Health"]["Status"] for state in states.values()} == {"healthy"}
     assert states["exporter"]["Health"]["Log"][-1]["ExitCode"] == 0
 
 
 def test_the_health_check_can_fail(stack: Stack) -> None:
-    """Where nobody listens it exits with a status other than 0, which Docker takes for unhealthy."""
+    """If nothing listens, its exit status is not 0."""
     with pytest.raises(AssertionError, match="healthcheck"):
         stack.execute("exporter", "softswitch-exporter", "healthcheck", "--web.listen-address=127.0.0.1:9")
 
 
-def test_the_exporter_can_do_nothing_but_its_work(stack: Stack) -> None:
-    """Its process is of no known user, without capabilities and ways to get any, and cannot write."""
+def test_the_container_is_hardened(stack: Stack) -> None:
+    """The process has its own user, no capabilities, no new privileges and a read-only file system."""
     status = dict(
         line.split(":", 1) for line in stack.execute("exporter", "cat", "/proc/1/status").splitlines()
     )
@@ -75,8 +75,8 @@ def test_the_exporter_can_do_nothing_but_its_work(stack: Stack) -> None:
         stack.execute("exporter", "touch", "/tmp/file")  # noqa: S108  # inside the container
 
 
-def test_the_image_holds_what_runs_and_no_tools(stack: Stack) -> None:
-    """Everything is compiled, which a start could not do; neither pip nor a build tool is installed."""
+def test_the_image_has_no_build_tools(stack: Stack) -> None:
+    """Nor pip. All modules are compiled, because the file system is read-only at run time."""
     listing = "import sys, pathlib; print(*(p for p in pathlib.Path(sys.prefix).rglob('*') if p.is_file()))"
     files = stack.execute("exporter", "python3", "-c", listing).split()
     packages = {Path(file).parts[6].partition("-")[0] for file in files if "/site-packages/" in file}
@@ -90,7 +90,7 @@ def test_the_image_holds_what_runs_and_no_tools(stack: Stack) -> None:
     assert {Path(file).stem for file in sources} <= compiled
 
 
-def test_the_labels_tell_what_the_image_is(stack: Stack) -> None:
+def test_the_labels_of_the_image(stack: Stack) -> None:
     """Version and revision are those of the program."""
     labels = inspect("container", stack.container("exporter"))["Config"]["Labels"]
     prefix = "org.opencontainers.image."
@@ -103,7 +103,7 @@ def test_the_labels_tell_what_the_image_is(stack: Stack) -> None:
 def test_prometheus_scrapes_the_container(
     stack: Stack, run_program: Start, run_prometheus: Callable[[Exporter], Prometheus]
 ) -> None:
-    """The real one finds the exporter up, with its version and revision, and the switch up."""
+    """Prometheus has the exporter's version and revision, and the switch is up."""
     output = run_program("docker", "logs", "--follow", stack.container("exporter"))
     prometheus = run_prometheus(Exporter(output, f"http://{stack.address('exporter', 10390)}"))
     at = prometheus.after_two_scrapes(time.time())
@@ -117,8 +117,8 @@ def test_prometheus_scrapes_the_container(
     wait_until(up, 30, "softswitch_up 1 in Prometheus")
 
 
-def test_it_starts_quickly_and_stops_when_told(stack: Stack, run_program: Start) -> None:
-    """Run by hand it serves a whole scrape, and SIGTERM ends it with status 0 within 5 seconds."""
+def test_the_container_stops_within_five_seconds(stack: Stack, run_program: Start) -> None:
+    """Run without compose, it serves a scrape, and SIGTERM ends it with status 0."""
     name = f"softswitch-test-{os.getpid()}-own"
     try:
         container = run_program("docker", "run", f"--name={name}", *HARDENED, *_as_in_the_stack(stack))
@@ -126,9 +126,9 @@ def test_it_starts_quickly_and_stops_when_told(stack: Stack, run_program: Start)
         assert samples(get(f"http://{docker('port', name, '10390')}/metrics").decode())
         scraped = datetime.now(UTC)
         started = datetime.fromisoformat(inspect("container", name)["State"]["StartedAt"])
-        asked_to_stop = time.monotonic()
-        assert container.stop() == 0  # the client passes the signal on, and the status back
-        stopped = time.monotonic() - asked_to_stop
+        signalled = time.monotonic()
+        assert container.stop() == 0  # the client forwards the signal and returns the status
+        stopped = time.monotonic() - signalled
     finally:
         docker("rm", "--force", name)
     assert stopped < 5
@@ -151,7 +151,7 @@ def _as_in_the_stack(stack: Stack) -> list[str]:
 
 
 def test_the_image_is_small(stack: Stack) -> None:
-    """It adds less than 50 MB to its base."""
+    """It adds less than 50 MB to its base image."""
     image = inspect("image", inspect("container", stack.container("exporter"))["Image"])
     base = inspect("image", os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie"))
     print_result(f"image: {image['Size'] / 1e6:.0f} MB, of which the base {base['Size'] / 1e6:.0f} MB")

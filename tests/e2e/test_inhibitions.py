@@ -1,4 +1,4 @@
-"""A real Alertmanager with the example: which alert mutes which, and which it must leave alone."""
+"""Which alert inhibits which, in a real Alertmanager with the example configuration."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ SCOPES = {
     "TenantNoCalls": "tenant",
     "WatchedExtensionDown": "extension",
 }
-"""Of the alerts below; that of all others is ``switch``. Names are without ``Softswitch``."""
+"""Scopes of the alerts below that are not ``switch``. Names lack the prefix ``Softswitch``."""
 
 MUTES = [
     ("ExporterDown job=a severity=critical", "MonitoringLost job=a severity=critical"),
@@ -63,9 +63,9 @@ MUTES = [
     ("LicenseExpiring severity=critical", "LicenseExpiring severity=warning"),
     ("BalanceLow tenant=ACME severity=critical", "BalanceLow tenant=ACME severity=warning"),
 ]
-"""While the first one fires, the second one is not sent. Both are of one switch unless they say otherwise."""
+"""While the first alert fires, the second one is not sent. Both have the same switch unless stated."""
 
-LEAVES = [
+UNRELATED = [
     ("ExporterDown job=a severity=warning", "MonitoringLost job=a severity=critical"),
     ("ExporterDown job=a severity=critical", "MonitoringLost job=b severity=critical"),
     ("ExporterDown job=a severity=critical", "ExporterDown job=b severity=warning"),
@@ -85,11 +85,11 @@ LEAVES = [
     ("BalanceLow tenant=ACME severity=critical", "BalanceLow tenant=BOREAL severity=warning"),
     ("BalanceLow tenant=ACME severity=critical", "TenantRegistrationsLow tenant=ACME severity=warning"),
 ]
-"""The first one says nothing about the second one."""
+"""The first alert does not inhibit the second one."""
 
 
 def labels(alert: str, case: str) -> Labels:
-    """Return the labels of an alert of a table. Those of one case share no switch or job with another's."""
+    """Return the labels of an alert in a table. Each case has its own switch and job."""
     name, *pairs = alert.split()
     given: Labels = {"switch": "pbx", **dict(pair.split("=") for pair in pairs)}
     apart: Labels = {label: f"{given[label]} {case}" for label in ("switch", "job") if label in given}
@@ -97,53 +97,51 @@ def labels(alert: str, case: str) -> Labels:
     return {"alertname": f"Softswitch{name}", "severity": "warning", "scope": scope, **given, **apart}
 
 
-def key(found: Labels) -> Key:
+def key(labels: Labels) -> Key:
     """Return labels as a key."""
-    return frozenset(found.items())
+    return frozenset(labels.items())
 
 
 @pytest.fixture(scope="module")
 def inhibited(
     tmp_path_factory: pytest.TempPathFactory, require_each: Callable[[str, str], str]
 ) -> Iterator[dict[Key, bool]]:
-    """Tell of every alert of every case whether Alertmanager mutes it. Its receivers do not exist."""
+    """Return whether Alertmanager inhibits each alert of each case. Its receivers do not exist."""
     executable = require_each("prometheus-alertmanager", "prometheus-alertmanager")
     directory: Path = tmp_path_factory.mktemp("alertmanager")
     with running_programs(directory) as run:
         alertmanager = start_alertmanager(run, executable, directory, example(1, "http://127.0.0.1:9/"))
 
         def states() -> dict[Key, bool]:
-            held = alertmanager.alerts()
-            return {key(alert["labels"]): bool(alert["status"]["inhibitedBy"]) for alert in held}
+            alerts = alertmanager.alerts()
+            return {key(alert["labels"]): bool(alert["status"]["inhibitedBy"]) for alert in alerts}
 
-        pairs = [*MUTES, *LEAVES]
+        pairs = [*MUTES, *UNRELATED]
         alertmanager.post([{"labels": labels(alert, str(pair))} for pair in pairs for alert in pair])
-        # It learns what mutes after it has answered, in order: once the last is known, all are.
+        # It applies inhibitions after it has responded, in order: once the last one applies, all do.
         source, target = labels("ApiDown", "last"), labels("BalanceLow", "last")
         alertmanager.post([{"labels": target}, {"labels": source}])
-        wait_until(lambda: states()[key(target)], 10, "the last alert to be muted")
+        wait_until(lambda: states()[key(target)], 10, "the last alert to be inhibited")
         yield states()
 
 
 @pytest.mark.parametrize("pair", MUTES, ids=" mutes ".join)
-def test_an_alert_is_muted_by_what_explains_it(pair: tuple[str, str], inhibited: dict[Key, bool]) -> None:
-    """Of two alerts that fire together the second one is suppressed and the first one is sent."""
+def test_a_cause_inhibits_its_consequences(pair: tuple[str, str], inhibited: dict[Key, bool]) -> None:
+    """Of two firing alerts the first one is sent, the second one is not."""
     assert [inhibited[key(labels(alert, str(pair)))] for alert in pair] == [False, True]
 
 
-@pytest.mark.parametrize("pair", LEAVES, ids=" leaves ".join)
-def test_an_alert_is_not_muted_by_what_does_not_explain_it(
-    pair: tuple[str, str], inhibited: dict[Key, bool]
-) -> None:
-    """Of two alerts that fire together the second one is sent."""
+@pytest.mark.parametrize("pair", UNRELATED, ids=" and ".join)
+def test_unrelated_alerts_are_sent(pair: tuple[str, str], inhibited: dict[Key, bool]) -> None:
+    """The second of two firing alerts is sent."""
     assert not inhibited[key(labels(pair[1], str(pair)))]
 
 
 def test_every_inhibition_is_tested() -> None:
-    """Each rule of the example has a case that it, and no other rule, mutes."""
+    """For each rule of the example there is a case that only this rule inhibits."""
     rules = yaml.safe_load(EXAMPLE.read_text())["inhibit_rules"]
-    muting = [[number for number, rule in enumerate(rules) if _applies(rule, pair)] for pair in MUTES]
-    alone = {numbers[0] for numbers in muting if len(numbers) == 1}
+    applying = [[number for number, rule in enumerate(rules) if _applies(rule, pair)] for pair in MUTES]
+    alone = {numbers[0] for numbers in applying if len(numbers) == 1}
     assert [rule for number, rule in enumerate(rules) if number not in alone] == []
 
 
@@ -152,6 +150,6 @@ def _applies(rule: dict[str, Any], pair: tuple[str, str]) -> bool:
     return all(_matches(text, labels(alert, "")) for matchers, alert in sides for text in matchers)
 
 
-def _matches(matcher: str, found: Labels) -> bool:
+def _matches(matcher: str, labels: Labels) -> bool:
     label, _, values = matcher.split(" ", 2)
-    return found.get(label) in values.strip('"').split("|")
+    return labels.get(label) in values.strip('"').split("|")

@@ -1,4 +1,4 @@
-"""Start, readiness and the end of the daemon, also where a switch hangs and a client does not read."""
+"""Start, readiness and stop of the daemon, also while a switch hangs and a client does not read."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
 from tests.e2e.programs import EXPORTER, Exporter, Program, Simulator, get, run_command, wait_until
 
-# What Python and aiohttp say when something was not ended properly.
+# Messages of Python and aiohttp about tasks and connections that were not closed.
 LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
 
 
@@ -37,7 +37,7 @@ switches:
 
 
 def _request_without_reading(exporter: Exporter) -> socket.socket:
-    """Ask for the metrics and leave the answer lying; return the connection once the answer has begun."""
+    """Request the metrics, and return the connection once the response has begun."""
     host, port = exporter.base_url.removeprefix("http://").split(":")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -49,7 +49,7 @@ def _request_without_reading(exporter: Exporter) -> socket.socket:
 
 
 def _rest(connection: socket.socket) -> int:
-    """Return how many bytes there are still to be read until the connection ends."""
+    """Return how many bytes can still be read until the connection ends."""
     read = 0
     try:
         while chunk := connection.recv(65536):
@@ -59,21 +59,20 @@ def _rest(connection: socket.socket) -> int:
     return read
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stops_within_5_seconds_while_requests_hang_and_a_scrape_is_half_read(
-    number: signal.Signals, run_simulator: StartSimulator, run_exporter: StartExporter
+def test_stops_within_five_seconds_while_requests_hang_and_a_scrape_is_half_read(
+    run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """Exit status 0, in time, and nothing in the output that was not ended properly."""
+    """On SIGTERM, with exit status 0 and no warning about anything that was not closed."""
     simulator = run_simulator()
     simulator.inject_fault(kind="hang")
     exporter = run_exporter(_configuration(simulator, tenants=500, watched=100), "--log.level=debug")
-    wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 10, "requests that hang")
+    wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 10, "hanging requests")
     whole = len(exporter.metrics())
-    assert whole > 4_000_000, "more than buffers hold"
+    assert whole > 4_000_000, "more than fits into buffers"
     with _request_without_reading(exporter) as connection:
         started = time.monotonic()
 
-        status = exporter.program.stop(number)
+        status = exporter.program.stop()
 
         seconds = time.monotonic() - started
         assert _rest(connection) < whole, "the scrape was half read"
@@ -83,39 +82,39 @@ def test_stops_within_5_seconds_while_requests_hang_and_a_scrape_is_half_read(
     assert exporter.program.text().rstrip().endswith("msg=stopped")
 
 
-def test_stops_at_once_after_the_start(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """A signal in the middle of the first sweep ends it, without leaving anything behind."""
+def test_stops_during_the_first_sweep(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """On SIGINT, with exit status 0 and no warning about anything that was not closed."""
     exporter = run_exporter(_configuration(run_simulator("--latency=0.2"), tenants=50))
 
-    assert exporter.program.stop(signal.SIGTERM, seconds=5) == 0
+    assert exporter.program.stop(signal.SIGINT, seconds=5) == 0
     assert not [word for word in LEFTOVERS if word in exporter.program.text()]
 
 
-def _being_loaded(run: Start, directory: Path, *before: str) -> Program:
-    """Start an exporter, behind another command, that does not get past a library that it loads."""
-    (directory / "structlog.py").write_text("import time\nprint('loading')\ntime.sleep(60)\n")
+def _start_while_importing(run: Start, directory: Path, *before: str) -> Program:
+    """Start an exporter, with an optional prefix command, that hangs while it imports a library."""
+    (directory / "structlog.py").write_text("import time\nprint('importing')\ntime.sleep(60)\n")
     command = (*before, *EXPORTER, "--config.file=config.yaml")
     program = run(*command, PYTHONPATH=str(directory))
-    program.wait_for("loading")
+    program.wait_for("importing")
     return program
 
 
-def test_signals_while_it_is_loaded(run_program: Start, tmp_path: Path) -> None:
-    """SIGHUP does not end it, since what is to be read anew has not been read yet; SIGTERM does."""
-    program = _being_loaded(run_program, tmp_path)
+def test_signals_during_import(run_program: Start, tmp_path: Path) -> None:
+    """SIGHUP is ignored, because there is no configuration to reload yet; SIGTERM ends it."""
+    program = _start_while_importing(run_program, tmp_path)
     program.process.send_signal(signal.SIGHUP)
     assert program.stop(signal.SIGTERM, seconds=5) == -signal.SIGTERM
 
 
-def test_sigterm_to_the_first_process_of_a_container_while_it_is_loaded(
+def test_sigterm_during_import_as_the_first_process_of_a_container(
     run_program: Start, tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
-    """It ends, although the kernel ignores there what nobody handles."""
+    """It ends, although the kernel ignores unhandled signals for this process."""
     within = (require_program("unshare", "util-linux"), "--pid", "--fork", "--kill-child")
     allowed = subprocess.run([*within, "true"], capture_output=True, text=True, check=False)
     if allowed.returncode:
-        pytest.skip(f"only root may make a namespace of processes: {allowed.stderr.strip()}")
-    program = _being_loaded(run_program, tmp_path, *within)
+        pytest.skip(f"only root can create a PID namespace: {allowed.stderr.strip()}")
+    program = _start_while_importing(run_program, tmp_path, *within)
     outside = program.process.pid
     first = int(Path(f"/proc/{outside}/task/{outside}/children").read_text())
 
@@ -124,10 +123,10 @@ def test_sigterm_to_the_first_process_of_a_container_while_it_is_loaded(
     assert program.process.wait(5) == 128 + signal.SIGTERM
 
 
-def test_a_second_start_on_the_same_port_says_why_it_cannot(
+def test_a_second_exporter_on_the_same_port_does_not_start(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """Exit status 1 and one sentence with address, reason and flag; the first one goes on."""
+    """Exit status 1 and one line with address, reason and flag; the first one keeps running."""
     first = run_exporter(_configuration(run_simulator()))
     address = first.base_url.removeprefix("http://")
 
@@ -141,10 +140,10 @@ def test_a_second_start_on_the_same_port_says_why_it_cannot(
     assert b"healthy" in get(f"{first.base_url}/-/healthy")
 
 
-def test_none_of_several_addresses_is_served_where_one_cannot_be(
+def test_nothing_is_served_if_one_of_several_addresses_is_in_use(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """A daemon that half listens would be found too late: it does not start."""
+    """A daemon that listens on some of its addresses only would be noticed too late."""
     first = run_exporter(_configuration(run_simulator()))
     address = first.base_url.removeprefix("http://")
 
@@ -167,10 +166,10 @@ def _status(url: str) -> int:
     return 200
 
 
-def test_ready_once_each_query_was_tried_and_healthy_from_the_start(
+def test_ready_after_each_query_was_tried_and_healthy_from_the_start(
     run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """A query that hangs keeps readiness away until it has failed; health says nothing about switches."""
+    """A hanging query delays readiness until it has failed. Health does not depend on switches."""
     simulator = run_simulator("--tenants=3")
     simulator.inject_fault(kind="hang", reqtype="LICENSEDAYS")
     exporter = run_exporter(_configuration(simulator, timeout="2s"))
@@ -179,7 +178,7 @@ def test_ready_once_each_query_was_tried_and_healthy_from_the_start(
             "softswitch_query_success", switch="pbx", query="channels", scope="switch", tenant=""
         ),
         5,
-        "the first answer",
+        "the first response",
     )
 
     assert _status(f"{exporter.base_url}/-/ready") == 503
@@ -188,20 +187,3 @@ def test_ready_once_each_query_was_tried_and_healthy_from_the_start(
     failure = {"switch": "pbx", "query": "license", "scope": "switch", "tenant": "", "reason": "timeout"}
     assert exporter.value("softswitch_query_failure", **failure) == 1
     assert _status(f"{exporter.base_url}/-/healthy") == 200
-
-
-def test_the_simulator_and_the_demo_stop_on_both_signals(run_program: Start) -> None:
-    """Each exits with status 0 within 5 seconds and leaves nothing behind."""
-    programs = [
-        run_program(*EXPORTER, *command)
-        for command in (
-            ("simulate", "--listen=127.0.0.1:0"),
-            ("simulate", "--listen=127.0.0.1:0"),
-            ("demo", "--port=0", "--simulator-port=0"),
-        )
-    ]
-    for program, number in zip(programs, (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True):
-        program.wait_for(r"http://127\.0\.0\.1:\d+/")
-
-        assert program.stop(number, seconds=5) == 0
-        assert not [word for word in LEFTOVERS if word in program.text()]

@@ -1,4 +1,4 @@
-"""A reader of the log that lives and does not read: everything else goes on."""
+"""A process that has the log open but does not read it: everything else keeps working."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.e2e.programs import EXPORTER, Exporter, Program, free_port, get, wait
 
 
 def _full_pipe() -> tuple[int, int]:
-    """Return a pipe that takes nothing any more."""
+    """Return the descriptors of a full pipe."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:
@@ -29,7 +29,7 @@ def _full_pipe() -> tuple[int, int]:
 
 @contextmanager
 def _unread(*command: str) -> Iterator[tuple[Program, int]]:
-    """Run a command whose output nobody reads; give it and the end of the pipe to read from."""
+    """Run a command whose output nobody reads; yield it and the read end of its pipe."""
     reader, writer = _full_pipe()
     process = subprocess.Popen((*EXPORTER, *command), stdout=writer, stderr=writer)
     os.close(writer)
@@ -45,8 +45,8 @@ def _is_healthy(url: str) -> bool:
     return b"healthy" in get(f"{url}/-/healthy")
 
 
-def test_the_daemon_goes_on_and_stops(run_simulator: StartSimulator, tmp_path: Path) -> None:
-    """It polls, serves, reloads and stops with status 0 in time; what it logged comes once somebody reads."""
+def test_the_daemon_keeps_working_and_stops(run_simulator: StartSimulator, tmp_path: Path) -> None:
+    """It polls, serves, reloads and stops within 5 s; its log lines arrive once somebody reads."""
     simulator = run_simulator("--tenants=3")
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", simulator.url)))
@@ -73,8 +73,8 @@ def test_the_daemon_goes_on_and_stops(run_simulator: StartSimulator, tmp_path: P
 
 
 @pytest.mark.parametrize("command", ["daemon", "demo", "simulate"])
-def test_sigterm_is_heard(command: str, run_simulator: StartSimulator, tmp_path: Path) -> None:
-    """Whatever runs until it is told to stop does so within 5 seconds, with its output unread."""
+def test_sigterm_is_handled(command: str, run_simulator: StartSimulator, tmp_path: Path) -> None:
+    """Every command that runs until a signal stops within 5 seconds while its output is unread."""
     port = free_port()
     arguments: tuple[str, ...] = (command, f"--port={port}", "--simulator-port=0")
     if command == "simulate":
@@ -84,7 +84,7 @@ def test_sigterm_is_heard(command: str, run_simulator: StartSimulator, tmp_path:
         file.write_text(configuration(switch("pbx", run_simulator("--tenants=1").url)))
         arguments = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
     with _unread(*arguments) as (program, _):
-        wait_until(lambda: get(f"http://127.0.0.1:{port}/"), 30, "it to serve")
+        wait_until(lambda: get(f"http://127.0.0.1:{port}/"), 30, "the command to serve")
         started = time.monotonic()
         assert program.stop() == 0
         assert time.monotonic() - started < 5

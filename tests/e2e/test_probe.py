@@ -1,4 +1,4 @@
-"""``probe`` as an operator uses it, in front of a switch that nobody has seen."""
+"""``probe`` as an operator uses it on a new switch."""
 
 import re
 import signal
@@ -13,17 +13,17 @@ from exporter.cli import main
 from exporter.model import Query
 from exporter.queries import QUERIES
 from tests.e2e.conftest import Start, StartSimulator
-from tests.e2e.programs import EXPORTER, Simulator, run_command, running_programs, start_simulator
+from tests.e2e.programs import EXPORTER, Simulator, running_programs, start_simulator
 
 SECRET = "PASSWORD-MUST-NOT-SHOW"
-"""How the simulator marks each credential in its lists."""
+"""A part of every credential in the lists of the simulator."""
 
 Block = dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """Start a switch that stands still, in which something is to be seen."""
+    """Start a frozen switch with some activity."""
     with running_programs(tmp_path_factory.mktemp("switch")) as run:
         started = start_simulator(run, "--tenants=6")
         started.change_world(freeze=True, license_days=45, tenants={"ACME": {"calls": 3, "balance": 12.5}})
@@ -33,14 +33,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(shared: Simulator) -> Simulator:
-    """Give the switch without any fault."""
+    """Return the switch without faults."""
     shared.clear_faults()
     return shared
 
 
 @pytest.fixture
 def configuration(simulator: Simulator, tmp_path: Path) -> str:
-    """Return the flag that names the smallest configuration for this switch, but for a higher rate."""
+    """Return the flag for a minimal configuration of this switch, with a higher rate limit."""
     file = tmp_path / "config.yaml"
     rate = "max_requests_per_second: 200"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, {rate}}}]")
@@ -48,7 +48,7 @@ def configuration(simulator: Simulator, tmp_path: Path) -> str:
 
 
 def _blocks(output: str) -> list[Block]:
-    """Return what was printed of each request: the texts under each heading."""
+    """Return the lines under each heading, for each paragraph of the output."""
     blocks: list[Block] = []
     for paragraph in output.strip().split("\n\n"):
         block: Block = {}
@@ -60,14 +60,14 @@ def _blocks(output: str) -> list[Block]:
     return blocks
 
 
-def _asked(block: Block) -> str:
+def _query(block: Block) -> str:
     (url,) = block["request"]
     assert url.endswith("&key=***")
     return " ".join(re.findall(r"[?&](?:reqtype|info|action)=(\w+)", url))
 
 
 class Probed:
-    """What a probe printed, and how it ended."""
+    """The output and the exit status of a probe."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *flags: str) -> None:
         self.status = main(["probe", *flags])
@@ -75,20 +75,20 @@ class Probed:
         assert errors == ""
         assert "demo-admin" not in self.text
         assert SECRET not in self.text
-        self.blocks = {_asked(block): block for block in _blocks(self.text) if "request" in block}
+        self.blocks = {_query(block): block for block in _blocks(self.text) if "request" in block}
 
     def lines(self, heading: str) -> str:
-        """Return the newest text under a heading of the end, as one line."""
+        """Return the text under a heading of the summary, as one line."""
         return " ".join(_blocks(self.text)[-1].get(heading, []))
 
     def settings(self) -> Any:
-        """Return the one piece of configuration that the end says can be pasted."""
+        """Return the settings that the summary suggests to paste."""
         lines = _blocks(self.text)[-1]["configure"]
         return yaml.safe_load("\n".join(lines[1:]))
 
 
-def test_everything_about_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each query that is on, with a tenant and an extension that are said, and a summary."""
+def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every enabled query is sent, for the first tenant and extension, and a summary follows."""
     probed = Probed(capsys, configuration)
     assert probed.status == 0, probed.text
     assert list(probed.blocks) == [
@@ -115,8 +115,10 @@ def test_everything_about_a_new_switch(configuration: str, capsys: pytest.Captur
     assert "attach to a bug report" in probed.lines("note")
 
 
-def test_it_is_sparing(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each thing is asked once, one after the other, within the rate limit."""
+def test_requests_are_serialized_and_rate_limited(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each request is sent once."""
     file = tmp_path / "config.yaml"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin}}]")
     before = simulator.requests()["next"]
@@ -130,7 +132,7 @@ def test_it_is_sparing(simulator: Simulator, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_tenant(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same for one tenant alone."""
+    """Only its queries are sent."""
     probed = Probed(capsys, configuration, "--tenant=ACME")
     assert probed.status == 0, probed.text
     assert list(probed.blocks) == [
@@ -140,7 +142,7 @@ def test_a_tenant(configuration: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_one_phone(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The word of the switch and the state it stands for, with one request."""
+    """One request returns the word of the switch and the state that it means."""
     probed = Probed(capsys, configuration, "--tenant=ACME", "--extension=101")
     assert probed.status == 0, probed.text
     assert list(probed.blocks) == ["INFO regstate"]
@@ -148,22 +150,24 @@ def test_one_phone(configuration: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "sources" not in probed.text
 
 
-@pytest.mark.parametrize(("source", "asked"), [("extensions", "INFO extensions"), ("peers", "CHANSIPPEERS")])
+@pytest.mark.parametrize(("source", "query"), [("extensions", "INFO extensions"), ("peers", "CHANSIPPEERS")])
 def test_one_phone_in_a_list(
-    source: str, asked: str, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: str, query: str, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is asked as the configuration says, and the state is told, and nothing else of the list."""
+    """The configured source is queried, and nothing else of its list is printed."""
     file = tmp_path / "config.yaml"
     queries = f"{{registrations: {{source: {source}}}}}"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, queries: {queries}}}]")
     probed = Probed(capsys, f"--config.file={file}", "--tenant=ACME", "--extension=101")
     assert probed.status == 0
-    assert list(probed.blocks) == [asked]
+    assert list(probed.blocks) == [query]
     assert re.search(r"extension 101 of tenant ACME: (un)?registered\n", probed.text)
 
 
-def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Reason, detail and advice, exit status 1, and no sample; what works beside it is shown all the same."""
+def test_a_failing_query(
+    configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reason, detail and advice are printed without a sample; the other queries are not affected."""
     simulator.inject_fault(kind="html", info="balance")
     probed = Probed(capsys, configuration, "--tenant=ACME")
     assert probed.status == 1
@@ -174,7 +178,7 @@ def test_what_fails(configuration: str, simulator: Simulator, capsys: pytest.Cap
     assert "balance (tenant ACME): decode" in probed.lines("fails")
 
 
-ANSWERS = {
+RESPONSES = {
     "LICENSEDAYS": "Your license expires in 42 days",
     "COUNTPEERS": '{"pbx1": 3, "pbx2": 5, "Insgesamt": 8}',
     "COUNTCALLS": "",
@@ -182,11 +186,11 @@ ANSWERS = {
 }
 
 
-def test_what_to_configure(
+def test_suggested_settings_fix_the_failures(
     configuration: str, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the end says can be pasted mends what failed; what rests on a guess stands apart."""
-    for reqtype, text in ANSWERS.items():
+    """Suggestions that are guesses are listed separately."""
+    for reqtype, text in RESPONSES.items():
         simulator.inject_fault(kind="body", reqtype=reqtype, text=text)
     simulator.inject_fault(kind="sentence", info="regstate", text="No user specified")
     probed = Probed(capsys, configuration)
@@ -215,10 +219,10 @@ def test_what_to_configure(
 
 
 @pytest.mark.parametrize("parameter", ["id", "number"])
-def test_another_parameter(
+def test_the_parameter_for_extensions_is_found(
     parameter: str, tmp_path: Path, run_simulator: StartSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A switch that names an extension otherwise, and gives no lists: the parameter is found."""
+    """On a switch that uses another parameter and refuses lists."""
     simulator = run_simulator("--tenants=2", f"--regstate-parameter={parameter}")
     simulator.inject_fault(kind="refuse_key", info="extensions")
     simulator.inject_fault(kind="refuse_key", reqtype="CHANSIPPEERS")
@@ -228,15 +232,15 @@ def test_another_parameter(
         f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, tenants: [{tenant}]}}]"
     )
     probed = Probed(capsys, f"--config.file={file}", "--query=registrations")
-    assert probed.status == 1  # not with the configuration as it stands
+    assert probed.status == 1  # the present configuration does not work
     assert "tenant    ACME, the first of the configuration" in probed.text
     assert f"source: regstate\n              parameter: {parameter}\n" in probed.text
 
 
-def test_a_word_that_is_not_known(
+def test_an_unknown_word_for_a_state(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The operator is given the word, and told to decide."""
+    """The word is printed with the setting in which the operator must add it."""
     simulator.inject_fault(kind="body", info="regstate", text="Angemeldet")
     probed = Probed(capsys, configuration, "--tenant=ACME", "--extension=100")
     assert probed.status == 1
@@ -244,10 +248,10 @@ def test_a_word_that_is_not_known(
     assert "- Angemeldet" in probed.text
 
 
-def test_a_redirect_with_the_key_in_it(
+def test_a_redirect_with_the_key(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The address to configure, without the key."""
+    """The URL to configure is printed without the key."""
     simulator.inject_fault(kind="redirect", location="/new/proxyapi.php?key=demo-admin#x")
     probed = Probed(capsys, configuration, "--query=license")
     assert f"url: {simulator.base_url}/new/proxyapi.php\n" in probed.text
@@ -256,10 +260,10 @@ def test_a_redirect_with_the_key_in_it(
     assert "url: " not in Probed(capsys, configuration, "--query=license").text
 
 
-def test_a_refused_key_is_not_tried_for_ever(
+def test_a_refused_key_is_sent_three_times(
     configuration: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After three refusals with nothing else the rest is left out, and said."""
+    """After three refusals and no other response, the remaining queries are reported as skipped."""
     simulator.inject_fault(kind="refuse_key")
     before = simulator.requests()["next"]
     probed = Probed(capsys, configuration)
@@ -269,10 +273,8 @@ def test_a_refused_key_is_not_tried_for_ever(
     assert "the cause of a refusal" in probed.lines("unknown")
 
 
-def test_a_switch_that_hangs(
-    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """After two timeouts the rest is left out; twice the time is suggested as a try."""
+def test_a_hanging_switch(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After two timeouts the remaining queries are skipped, and twice the timeout is suggested."""
     simulator.inject_fault(kind="hang")
     file = tmp_path / "config.yaml"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin, timeout: 200ms}}]")
@@ -282,10 +284,10 @@ def test_a_switch_that_hangs(
     assert "timeout: 400ms" in probed.text
 
 
-def test_a_switch_that_is_down(
+def test_a_switch_that_refuses_connections(
     tmp_path: Path, run_simulator: StartSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason, exit status 1, and no answer."""
+    """The reason is printed; there is no response."""
     simulator = run_simulator()
     assert simulator.program.stop(signal.SIGTERM) == 0
     file = tmp_path / "config.yaml"
@@ -309,10 +311,10 @@ def test_a_switch_that_is_down(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_asked(
+def test_invalid_combinations_of_flags(
     flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One clear sentence and exit status 1, before anything is sent."""
+    """Exit status 1 and one line, before anything is sent."""
     file = tmp_path / "two.yaml"
     file.write_text("""\
 switches:
@@ -327,16 +329,14 @@ switches:
     assert sentence in line
 
 
-def test_without_a_configuration() -> None:
-    """It says which flag it needs."""
-    finished = run_command("probe")
-
-    assert finished.returncode == 1
-    assert finished.stderr == "softswitch-exporter: probe needs --config.file=FILE\n"
+def test_without_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message has the missing flag."""
+    assert main(["probe"]) == 1
+    assert capsys.readouterr().err == "softswitch-exporter: probe needs --config.file=FILE\n"
 
 
-def test_an_interrupt_is_no_crash(simulator: Simulator, tmp_path: Path, run_program: Start) -> None:
-    """Ctrl-C while the switch hangs ends it at once, with status 130 and without a traceback."""
+def test_an_interrupt(simulator: Simulator, tmp_path: Path, run_program: Start) -> None:
+    """Ctrl-C while the switch hangs ends the probe with status 130 and no traceback."""
     simulator.inject_fault(kind="hang")
     file = tmp_path / "config.yaml"
     file.write_text(f"switches: [{{name: pbx, url: '{simulator.url}', key: demo-admin}}]")

@@ -1,4 +1,4 @@
-"""The real Prometheus scrapes the exporter, which polls simulated switches whose world stands still."""
+"""A real Prometheus scrapes the exporter, which polls frozen simulated switches."""
 
 import platform
 import time
@@ -34,7 +34,7 @@ from tests.e2e.two_switches import ASKED, Expected, Scrape, Truths, expected_ser
 
 @dataclass(frozen=True)
 class _Observed:
-    """What Prometheus had while all was well, and while something failed."""
+    """The series in Prometheus without faults, and with some."""
 
     truths: Truths
     healthy: Scrape
@@ -46,14 +46,14 @@ class _Observed:
 def observed(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
 ) -> Iterator[_Observed]:
-    """Run everything once; in between a node vanishes from each switch."""
+    """Run everything once; a node of each switch goes missing."""
     executable = require_program("prometheus", "prometheus")
     directory = tmp_path_factory.mktemp("prometheus")
     with running_programs(directory) as run:
-        manners = ("--channels=total", "--license=sentence", "--regstate-parameter=id")
+        formats = ("--channels=total", "--license=sentence", "--regstate-parameter=id")
         north = start_simulator(run, "--tenants=4", "--nodes=4", "--extensions=6", "--seed=7")
-        south = start_simulator(run, "--tenants=2", "--nodes=3", "--extensions=4", "--seed=11", *manners)
-        _stop_the_worlds(north, south)
+        south = start_simulator(run, "--tenants=2", "--nodes=3", "--extensions=4", "--seed=11", *formats)
+        _freeze(north, south)
         switches = two_switches.north(north.url), two_switches.south(south.url)
         text = configuration(*switches, alerting=ALERTING)
         exporter = start_exporter(run, directory / "config.yaml", text)
@@ -67,13 +67,13 @@ def observed(
         healthy_at = prometheus.after_two_scrapes(time.time())
         healthy = _scrape(prometheus, healthy_at)
         truths = {"north": north.truth(), "south": south.truth()}
-        failing = _make_fail(north, exporter, prometheus)
+        failing = _scrape_with_faults(north, exporter, prometheus)
         yield _Observed(truths, healthy, healthy_at, failing)
         for simulator in (north, south):
             simulator.assert_no_forbidden_requests()
 
 
-def _stop_the_worlds(north: Simulator, south: Simulator) -> None:
+def _freeze(north: Simulator, south: Simulator) -> None:
     north.change_world(
         freeze=True,
         license_days=37,
@@ -88,7 +88,7 @@ def _stop_the_worlds(north: Simulator, south: Simulator) -> None:
     south.change_world(freeze=True, license_days=-3, tenants={"ACME": {"calls": 1}, "BOREAL": {"calls": 2}})
 
 
-def _make_fail(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> Scrape:
+def _scrape_with_faults(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> Scrape:
     north.inject_fault(kind="refuse_key", info="balance", tenant="ACME")
     north.inject_fault(kind="status", reqtype="LICENSEDAYS")
 
@@ -99,12 +99,12 @@ def _make_fail(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> 
             for query, scope, code in (("balance", "tenant", "ACME"), ("license", "switch", ""))
         )
 
-    wait_until(failed, 20, "both faults to show")
+    wait_until(failed, 20, "both failures")
     return _scrape(prometheus, prometheus.after_two_scrapes(time.time()))
 
 
 def _scrape(prometheus: Prometheus, at: float) -> Scrape:
-    """Return what Prometheus has of each metric of the catalogue, by an exact name."""
+    """Return the series of each metric of the catalogue."""
     return {
         metric: prometheus.series(f'{{__name__=~"{metric.name}(_bucket|_sum|_count)?"}}', at)
         if metric.kind is Kind.HISTOGRAM
@@ -148,16 +148,16 @@ _COMPARED = (
 _ALERTING = [metric for metric in METRICS if metric.name.startswith("softswitch_alerting_")]
 
 _NOT_COMPARED: Mapping[Metric, str] = {
-    **dict.fromkeys(_ALERTING, "about the exporter: that its watchdog could not be told"),
-    catalogue.QUERY_FAILURE: "absent while all is well: compared under a fault",
+    **dict.fromkeys(_ALERTING, "about the exporter: the failed notifications of its watchdog"),
+    catalogue.QUERY_FAILURE: "absent without faults: compared with faults",
     catalogue.QUERY_LAST_SUCCESS: "a time: labels, and within the last minute",
     catalogue.QUERY_CYCLE: "measured by the exporter: labels, and near the interval",
     catalogue.REQUEST_DURATION: "measured by the exporter: labels, buckets, and that they add up",
-    catalogue.REQUEST_FAILURES: "counted from the start on: labels, and under a fault",
-    catalogue.EMPTY_ANSWERS: "how often an idle tenant was asked: labels, and not below 0",
-    catalogue.ROWS_SKIPPED: "no row is bad here: counted in tests/unit/poll/test_ingest.py",
-    catalogue.TARGETS_SKIPPED: "depends on how busy the machine is: labels, and not below 0",
-    catalogue.SERIES: "follows from all others: compared with what is served",
+    catalogue.REQUEST_FAILURES: "counted since the start: labels, and with faults",
+    catalogue.EMPTY_ANSWERS: "depends on the number of requests: labels, and not below 0",
+    catalogue.ROWS_SKIPPED: "no invalid rows here: counted in tests/unit/poll/test_ingest.py",
+    catalogue.TARGETS_SKIPPED: "depends on the load of the machine: labels, and not below 0",
+    catalogue.SERIES: "compared with the number of series",
     catalogue.BUILD_INFO: "about the exporter: labels",
     catalogue.CONFIG_RELOAD_SUCCESSFUL: "about the exporter: 1",
     catalogue.CONFIG_RELOAD_TIMESTAMP: "a time: within the last minutes",
@@ -165,22 +165,22 @@ _NOT_COMPARED: Mapping[Metric, str] = {
 }
 
 
-def test_every_metric_of_the_catalogue_is_looked_at() -> None:
-    """A metric that is added to the catalogue must be compared here, or exempted with a reason."""
+def test_every_metric_of_the_catalogue_is_compared() -> None:
+    """Or exempted with a reason."""
     assert {*_COMPARED, *_NOT_COMPARED} == set(METRICS)
     assert not set(_COMPARED) & _NOT_COMPARED.keys()
 
 
 @pytest.mark.parametrize("metric", _COMPARED, ids=lambda metric: metric.name)
-def test_prometheus_has_the_truth(metric: Metric, observed: _Observed) -> None:
-    """Value by value and label by label, Prometheus has what the switch knows, and not one series more."""
+def test_prometheus_has_the_true_values(metric: Metric, observed: _Observed) -> None:
+    """With the same labels, and no other series."""
     expected = expected_series(observed.truths)[metric]
     assert expected
     assert observed.healthy[metric] == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-def test_the_truth_is_worth_comparing(observed: _Observed) -> None:
-    """The two worlds hold what could be mixed up: idle and busy, on and off, debts, a license run out."""
+def test_the_true_values_differ(observed: _Observed) -> None:
+    """They include idle and busy tenants, both states of phones, debts and an expired license."""
     expected = expected_series(observed.truths)
     assert min(expected[catalogue.TENANT_CALLS].values()) == 0
     assert min(expected[catalogue.TENANT_BALANCE].values()) < 0
@@ -197,41 +197,41 @@ def _named(**labels: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, text) for name, text in labels.items() if text))
 
 
-def _polled() -> Iterator[tuple[str, str, str, str]]:
+def _targets() -> Iterator[tuple[str, str, str, str]]:
     for name, tenants in ASKED.items():
         for code, asked in tenants.items():
             for query in asked:
                 yield name, query, "tenant" if code else "switch", code
 
 
-def test_every_target_succeeded_within_the_last_minute(observed: _Observed) -> None:
-    """The time of the last success is there for each target, and is recent."""
+def test_every_target_has_a_recent_success(observed: _Observed) -> None:
+    """Within the last minute."""
     series = observed.healthy[catalogue.QUERY_LAST_SUCCESS]
     assert _labels(series) == {
-        _named(switch=name, query=query, scope=scope, tenant=code) for name, query, scope, code in _polled()
+        _named(switch=name, query=query, scope=scope, tenant=code) for name, query, scope, code in _targets()
     }
-    # Prometheus dates a scrape by its start: an answer that came while it ran (a second at most) is newer.
+    # The timestamp of a scrape is its start: a response during the scrape (1 s at most) is newer.
     assert all(-1 <= observed.healthy_at - at < 60 for at in series.values()), series
 
 
-def test_cycles_are_near_their_intervals(observed: _Observed) -> None:
-    """A cycle is told for each query and scope, and is about as long as configured."""
+def test_cycles_are_as_long_as_their_intervals(observed: _Observed) -> None:
+    """For each query and scope, about as long as configured."""
     series = observed.healthy[catalogue.QUERY_CYCLE]
     assert _labels(series) == {
-        _named(switch=name, query=query, scope=scope) for name, query, scope, _ in _polled()
+        _named(switch=name, query=query, scope=scope) for name, query, scope, _ in _targets()
     }
     assert all(0.5 < cycle < 20 for cycle in series.values()), series
 
 
-def test_durations_add_up(observed: _Observed) -> None:
-    """Each query has a histogram with the buckets of the catalogue, and something in it."""
+def test_histograms_of_request_durations(observed: _Observed) -> None:
+    """Each query has one with the buckets of the catalogue, and it is consistent."""
     series = observed.healthy[catalogue.REQUEST_DURATION]
     histograms: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
     for (name, labels), value in series.items():
         if name.endswith("_bucket"):
             named = dict(labels)
             histograms.setdefault(_named(**named | {"le": ""}), {})[float(named["le"])] = value
-    assert histograms.keys() == {_named(switch=name, query=query) for name, query, _, _ in _polled()}
+    assert histograms.keys() == {_named(switch=name, query=query) for name, query, _, _ in _targets()}
     for named_labels, buckets in histograms.items():
         assert sorted(buckets) == [*REQUEST_DURATION_BUCKETS, float("inf")]
         assert sorted(buckets.values()) == [buckets[bound] for bound in sorted(buckets)]
@@ -241,30 +241,30 @@ def test_durations_add_up(observed: _Observed) -> None:
     assert len(series) == len(histograms) * (len(REQUEST_DURATION_BUCKETS) + 3)
 
 
-def test_counters_are_there_from_the_start(observed: _Observed) -> None:
-    """Each counter has every reason of each query, so that the first increase is one."""
+def test_counters_exist_from_the_start(observed: _Observed) -> None:
+    """Each counter has every reason for each query, so that the first increase is seen."""
     failures = observed.healthy[catalogue.REQUEST_FAILURES]
     assert _labels(failures) == {
         _named(switch=name, query=query, reason=reason)
-        for name, query, _, _ in _polled()
+        for name, query, _, _ in _targets()
         for reason in Reason
     }
     empties = observed.healthy[catalogue.EMPTY_ANSWERS]
-    assert _labels(empties) == {_named(switch=name, query=query) for name, query, _, _ in _polled()}
+    assert _labels(empties) == {_named(switch=name, query=query) for name, query, _, _ in _targets()}
     skips = observed.healthy[catalogue.TARGETS_SKIPPED]
     assert _labels(skips) == {
         _named(switch=name, query=query, scope=scope, reason=reason)
-        for name, query, scope, _ in _polled()
+        for name, query, scope, _ in _targets()
         for reason in SkipReason
     }
     assert min(*failures.values(), *empties.values(), *skips.values()) == 0
-    # Nothing but idle tenants and vanished nodes gave no value.
+    # Only idle tenants and missing nodes had no value.
     assert {dict(labels)["reason"] for (_, labels), count in failures.items() if count} <= {"empty"}
     assert empties["softswitch_empty_answers_total", frozenset({"switch": "north", "query": "calls"}.items())]
 
 
-def test_series_are_counted(observed: _Observed) -> None:
-    """``softswitch_series`` of a switch is the number of series that its answers and settings make."""
+def test_the_number_of_series(observed: _Observed) -> None:
+    """``softswitch_series`` counts the series made from the responses and settings of a switch."""
     kept_elsewhere = {
         catalogue.REQUEST_DURATION,
         catalogue.REQUEST_FAILURES,
@@ -274,18 +274,18 @@ def test_series_are_counted(observed: _Observed) -> None:
         catalogue.BREAKER_OPEN,
     }
     for name in ASKED:
-        held = sum(
+        count = sum(
             dict(labels).get("switch") == name
             for metric, series in observed.healthy.items()
             if metric not in kept_elsewhere
             for _, labels in series
         )
         label = frozenset({"switch": name}.items())
-        assert observed.healthy[catalogue.SERIES]["softswitch_series", label] == held
+        assert observed.healthy[catalogue.SERIES]["softswitch_series", label] == count
 
 
-def test_the_exporter_says_what_it_is(observed: _Observed) -> None:
-    """Version, Python and the outcome of loading the configuration are told once."""
+def test_build_and_configuration_metrics(observed: _Observed) -> None:
+    """Versions, and the result and time of the last reload."""
     assert _labels(observed.healthy[catalogue.BUILD_INFO]) == {
         _named(version=__version__, python_version=platform.python_version())
     }
@@ -295,15 +295,15 @@ def test_the_exporter_says_what_it_is(observed: _Observed) -> None:
     assert 0 < observed.healthy_at - loaded < 120
 
 
-def test_the_watchdog_could_not_be_told(observed: _Observed) -> None:
-    """Of alerts only the watchdog fires; where nobody listens it is counted as failed, not as dropped."""
+def test_metrics_of_alerting_without_an_alertmanager(observed: _Observed) -> None:
+    """Only the watchdog fires; its notifications are counted as failed, not as dropped."""
     firing = observed.healthy[catalogue.ALERTING_ALERTS]
     assert {dict(labels)["state"] for _, labels in firing} == {"pending", "firing"}
     found = [dict(labels) for (_, labels), count in firing.items() if count]
     assert found == [{"alertname": "SoftswitchWatchdog", "state": "firing"}]
     label = frozenset({"alertmanager": UNREACHABLE_URL}.items())
-    tried = observed.healthy[catalogue.ALERTING_NOTIFICATIONS_LATENCY]
-    assert tried["softswitch_alerting_notifications_latency_seconds_count", label] >= 1
+    latency = observed.healthy[catalogue.ALERTING_NOTIFICATIONS_LATENCY]
+    assert latency["softswitch_alerting_notifications_latency_seconds_count", label] >= 1
     for metric, fails in (
         (catalogue.ALERTING_NOTIFICATIONS, False),
         (catalogue.ALERTING_NOTIFICATION_ERRORS, True),
@@ -318,8 +318,8 @@ def test_the_watchdog_could_not_be_told(observed: _Observed) -> None:
     assert observed.healthy[catalogue.LOG_LINES_DROPPED] == {(name, frozenset()): 0}
 
 
-def test_failures_are_told_with_their_reason(observed: _Observed) -> None:
-    """While all is well no failure is served; under a fault exactly the failing targets have one."""
+def test_failures_have_their_reason(observed: _Observed) -> None:
+    """Exactly the failing targets have a failure."""
     assert observed.healthy[catalogue.QUERY_FAILURE] == {}
     expected = Expected()
     failing = (("balance", Scope.TENANT, "ACME", Reason.AUTH), ("license", Scope.SWITCH, "", Reason.HTTP))
@@ -336,7 +336,7 @@ def test_failures_are_told_with_their_reason(observed: _Observed) -> None:
 
 
 def test_a_failure_changes_no_value(observed: _Observed) -> None:
-    """Every value outlives a failure, that of the failing target too, and the failures are counted."""
+    """Also for the failing targets; the failures are counted."""
     for metric in _COMPARED:
         if metric is not catalogue.QUERY_SUCCESS:
             assert observed.failing[metric] == observed.healthy[metric], metric.name

@@ -1,6 +1,6 @@
-"""What depends on the version of Python is tested on that of the image as well.
+"""Tests of what depends on the version of Python also pass with that of the image.
 
-Python 3.13 verifies certificates otherwise than 3.11, and clocks and event loops change with each version.
+Python 3.13 verifies certificates more strictly than 3.11, and event loops change with each version.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.containers import docker, require_engine
 
-# Where the base image is still to be pulled, over a slow line.
+# The base image may have to be pulled over a slow connection.
 pytestmark = pytest.mark.timeout(600)
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -30,8 +30,8 @@ _TESTS = (
 )
 
 _TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis")
-_OF_THE_TOOLS = ("iniconfig", "packaging", "pluggy", "pygments", "sortedcontainers")
-"""What they need; pip refuses to install what is missing here, as it would have no hash."""
+_DEPENDENCIES = ("iniconfig", "packaging", "pluggy", "pygments", "sortedcontainers")
+"""Dependencies of the tools; pip rejects any that is missing here, because it has no hash."""
 
 _DOCKERFILE = """\
 ARG BASE_IMAGE
@@ -43,7 +43,7 @@ RUN python3 -m venv --without-pip /venv \\
 
 
 def _locked(names: tuple[str, ...]) -> str:
-    """Return the lines of requirements-dev.lock for these packages, with their hashes."""
+    """Return the lines of requirements-dev.lock for these packages."""
     lock = (_REPOSITORY / "requirements-dev.lock").read_text()
     entries = {
         re.split("[=\\s]", entry)[0]: entry for entry in re.split(r"^(?=\w)", lock, flags=re.MULTILINE)
@@ -53,19 +53,19 @@ def _locked(names: tuple[str, ...]) -> str:
 
 @pytest.fixture
 def image(tmp_path: Path, require_program: Callable[[str, str], str]) -> str:
-    """Build an image with what the exporter and these tests need. The engine keeps its layers."""
+    """Build an image with the dependencies of the exporter and of these tests."""
     require_engine(require_program)
     (tmp_path / "Dockerfile").write_text(_DOCKERFILE)
     (tmp_path / "runtime.lock").write_text((_REPOSITORY / "requirements.lock").read_text())
-    (tmp_path / "tools.lock").write_text(_locked(_TOOLS + _OF_THE_TOOLS))
+    (tmp_path / "tools.lock").write_text(_locked(_TOOLS + _DEPENDENCIES))
     base = os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie")
     return docker("build", "--quiet", f"--build-arg=BASE_IMAGE={base}", str(tmp_path))
 
 
 def test_on_the_python_of_the_image(image: str) -> None:
-    """TLS, proxies and clocks do there what they do here."""
+    """TLS, proxies and clocks work the same."""
     run = ("run", "--rm", "--read-only", "--tmpfs=/tmp", f"--volume={_REPOSITORY}:/src:ro", "--workdir=/src")
-    # Nothing may be written beside the sources: there are no caches.
+    # The sources are read-only: no caches.
     settings = {
         "CI": "true",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,4 +1,4 @@
-"""Holds the texts that a newcomer reads against the program: what they show is what happens."""
+"""The examples in README.md and the pages for newcomers match the program."""
 
 import re
 import shlex
@@ -27,24 +27,24 @@ URL = "https://pbx.example.com/pbx/proxyapi.php"
 
 
 def blocks(language: str, beginning: str = "") -> list[str]:
-    """Return the fenced blocks of the README in one language that begin like this."""
+    """Return the code blocks of README in a language that start with ``beginning``."""
     found = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     return [text for name, text in found if name == language and text.startswith(beginning)]
 
 
 def commands() -> list[list[str]]:
-    """Return the words of every shell command of the README."""
+    """Return the words of every shell command in README."""
     return [shlex.split(line, comments=True) for block in blocks("sh") for line in block.splitlines()]
 
 
 def command(word: str) -> list[str]:
-    """Return the words of the one command of the README that has this word."""
+    """Return the words of the only command with this word."""
     [found] = [words for words in commands() if word in words]
     return found
 
 
 def configuration(folder: Path, url: str = URL) -> str:
-    """Return the configuration of the README for this URL; its key file is in the folder."""
+    """Return the configuration of README with this URL, and write its key file."""
     [text] = blocks("yaml", "switches:")
     (folder / "pbx-eu.key").write_text("demo-admin\n")
     assert URL in text
@@ -52,12 +52,12 @@ def configuration(folder: Path, url: str = URL) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """Return a text with N for what differs from run to run: numbers and the name of a temporary folder."""
+    """Replace numbers and the name of the temporary folder, which differ between runs."""
     return re.sub(r"\d[\d.]*", "N", re.sub(r"\S+/softswitch-exporter-\w+/", "/folder/", text)).strip()
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    """Each line of a shell block is something that can be made, or a command line that the program takes."""
+    """Each is a target of make, or a valid command line of the program."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert Path(PROGRAM).name in scripts
     assert commands()
@@ -69,8 +69,8 @@ def test_every_command_of_the_readme_exists() -> None:
             parser().parse_args(arguments)
 
 
-def test_the_first_configuration_loads(tmp_path: Path) -> None:
-    """The configuration is valid as it stands, and says what the text around it says."""
+def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """It has the values that the text describes."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(tmp_path))
     [switch] = load(file, {}).switches
@@ -81,7 +81,7 @@ def test_the_first_configuration_loads(tmp_path: Path) -> None:
 def test_the_check_prints_what_the_readme_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The output of --config.check is pasted letter for letter."""
+    """Its output is exactly the one in README."""
     (tmp_path / "config.yaml").write_text(configuration(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert main(command("--config.check")[1:]) == 0
@@ -94,7 +94,7 @@ def test_the_probe_prints_what_the_readme_shows(
     capsys: pytest.CaptureFixture[str],
     run_simulator: StartSimulator,
 ) -> None:
-    """The output of the probe of a simulated switch is the pasted one, but for the numbers."""
+    """Its output for a simulated switch is the one in README, except for numbers."""
     (tmp_path / "config.yaml").write_text(configuration(tmp_path, run_simulator().url))
     monkeypatch.chdir(tmp_path)
     assert main(command("probe")[1:]) == 0
@@ -102,10 +102,10 @@ def test_the_probe_prints_what_the_readme_shows(
     assert without_numbers(capsys.readouterr().out) == without_numbers(shown)
 
 
-def test_the_probe_of_one_phone_works(
+def test_the_probe_of_one_phone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], run_simulator: StartSimulator
 ) -> None:
-    """The flags that the README names for one phone, in place of the query, give its state."""
+    """The flags in README print the state of a phone."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(tmp_path, run_simulator().url))
     assert "`--tenant=ACME --extension=100`" in README
@@ -114,7 +114,7 @@ def test_the_probe_of_one_phone_works(
 
 
 def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
-    """The introduction of the demo is the pasted one, and in time each of the values comes."""
+    """It prints the introduction in README, and later each of the values."""
     demo = run_program(*EXPORTER, "demo", "--port=0", "--simulator-port=0")
     [shown] = blocks("text", "softswitch-exporter polls")
     introduction, live = shown.split("\n\n")
@@ -127,7 +127,7 @@ def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
 def test_every_endpoint_of_the_readme_is_served(
     tmp_path: Path, run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """The exporter, run with the configuration of the README, knows each path that the text names."""
+    """The exporter serves each path in the section on endpoints."""
     running = run_exporter(configuration(tmp_path, run_simulator().url))
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
     paths = re.findall(r"`(/\S*)`", section)
@@ -148,10 +148,10 @@ def _status(url: str) -> int:
             return error.code
 
 
-def test_prometheus_takes_the_scrape_configuration(
+def test_the_scrape_configuration_is_valid(
     tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
-    """The block for Prometheus is valid, and asks where the exporter listens by default."""
+    """Promtool accepts it, and its target is the default address of the exporter."""
     [text] = blocks("yaml", "scrape_configs:")
     assert f'127.0.0.1{DEFAULT_LISTEN_ADDRESS}"' in text
     file = tmp_path / "prometheus.yml"
@@ -161,8 +161,8 @@ def test_prometheus_takes_the_scrape_configuration(
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_every_module_is_explained() -> None:
-    """The page on how it works names each module of the top level, and each package with a slash."""
+def test_every_module_is_documented() -> None:
+    """docs/how-it-works.md names each module and, with a slash, each package."""
     [package] = exporter.__path__
     paths = [path for path in Path(package).iterdir() if not path.name.startswith(("_", "py.typed"))]
     names = {f"{path.stem}/" if path.is_dir() else path.stem for path in paths}
@@ -170,8 +170,8 @@ def test_every_module_is_explained() -> None:
     assert {name for name in names if f"`{name}`" not in HOW_IT_WORKS} == set()
 
 
-def test_every_dependency_has_its_place() -> None:
-    """The tables of docs/dependencies.md hold what pyproject.toml asks for, and nothing else."""
+def test_every_dependency_is_documented() -> None:
+    """The tables of docs/dependencies.md have exactly the dependencies of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     page = (ROOT / "docs/dependencies.md").read_text()
     sections = [part for part in page.split("\n## ") if part.startswith(("At run time", "For development"))]

@@ -1,4 +1,4 @@
-"""The commands of the runbooks and of the pages for operators, run against a simulated switch."""
+"""The commands in runbooks and pages for operators, run against a simulated switch."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ from exporter.cli import main
 from tests.documents import MARKDOWN, ROOT, lines
 from tests.e2e.conftest import StartSimulator
 
-OF_THE_EXPORTER = sorted(
+COMMANDS = sorted(
     {
         line
         for page in MARKDOWN
@@ -19,7 +19,7 @@ OF_THE_EXPORTER = sorted(
         if re.match(r"softswitch-exporter (probe |.*--config\.check)", line)
     }
 )
-"""Those that end by themselves."""
+"""Commands of the exporter that end by themselves."""
 
 CONFIGURATION = """\
 switches:
@@ -32,20 +32,20 @@ switches:
 """
 
 
-def test_every_command_of_the_exporter_works(
+def test_every_command_works(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     run_simulator: StartSimulator,
 ) -> None:
-    """Each exits with 0 as it stands, and each probe asks something and gets a value."""
+    """Each exits with status 0, and each probe gets a value."""
     simulator = run_simulator("--tenants=3")
     # The response about an idle tenant is empty and has no value.
     simulator.change_world(tenants={"ACME": {"calls": 4}})
     (tmp_path / "config.yaml").write_text(CONFIGURATION.format(url=simulator.url))
     monkeypatch.chdir(tmp_path)
-    assert OF_THE_EXPORTER
-    for line in OF_THE_EXPORTER:
+    assert COMMANDS
+    for line in COMMANDS:
         status = main(shlex.split(line)[1:])
         told = capsys.readouterr().out
         assert status == 0, f"{line}\n{told}"

@@ -1,7 +1,7 @@
-"""No key and no credential of a list is in anything that the programs say, whatever a switch does.
+"""No key, password or credential of a list is in any output of the program, whatever a switch responds.
 
-Every key here holds the same mark at its beginning and another one at its end. Both survive every way of
-writing a key down, so that looking for the marks finds each of them, and parts of a key as well.
+Every key here starts with one marker and ends with another. No encoding changes them, so searching for the
+markers finds every key, and parts of keys too.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ PROXY_PASSWORD = f"{BEGIN}%2Bproxy{END}"
 PROXY_CREDENTIALS = f"monitor:{BEGIN}+proxy{END}"
 ALERTMANAGER_PASSWORD = f"{BEGIN}+basic/of Alertmanager{END}"
 ALERTMANAGER_TOKEN = f"{BEGIN}/bearer=of+Alertmanager{END}"
-MARKS = (
+MARKERS = (
     BEGIN,
     END,
     "PASSWORD-MUST-NOT-SHOW",
@@ -45,20 +45,22 @@ MARKS = (
 
 
 def _php(key: str) -> str:
-    """Write a key as PHP's json_encode does, which escapes slashes too."""
+    """Encode a key as PHP's json_encode does, which also escapes slashes."""
     return json.dumps(key).replace("/", r"\/")[1:-1]
 
 
 def _lower(key: str) -> str:
-    """Write a key with the hexadecimal digits of its percent signs in lower case, as some servers do."""
+    """Percent-encode a key with lower-case hexadecimal digits, as some servers do."""
     return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quote(key, safe=""))
 
 
-_TORN_TABLE = "Number|Name|Tech|State|Username|Password|\n100|Desk|SIP|OK|100-X|PASSWORD-MUST-NOT-SHOW-1|x|\n"
+_INVALID_TABLE = (
+    "Number|Name|Tech|State|Username|Password|\n100|Desk|SIP|OK|100-X|PASSWORD-MUST-NOT-SHOW-1|x|\n"
+)
 
 
 def _faults(key: str) -> dict[str, dict[str, str]]:
-    """Return what a switch may do to a request with this key, by a word for it."""
+    """Return faults by name. Some respond with this key in different encodings."""
     return {
         "refusal": {"kind": "refuse_key"},
         "sentence": {"kind": "sentence", "text": f"The key {key} may not do that"},
@@ -84,21 +86,21 @@ def _faults(key: str) -> dict[str, dict[str, str]]:
     }
 
 
-def assert_silent(texts: Mapping[str, str]) -> None:
-    """Assert that no mark is in any of these; tells where one is, and a little around it."""
+def assert_no_secrets(texts: Mapping[str, str]) -> None:
+    """Assert that no text has a marker. The error shows the text around it."""
     found = {
         f"{name}: …{text[max(0, place.start() - 60) : place.end() + 20]}…"
         for name, text in texts.items()
-        for mark in MARKS
-        for place in re.finditer(re.escape(mark), text)
+        for marker in MARKERS
+        for place in re.finditer(re.escape(marker), text)
     }
     assert not found, "\n".join(sorted(found))
 
 
 class _Echo(socketserver.StreamRequestHandler):
-    """Sends what it is sent back, in places where HTTP has no business to carry it."""
+    """Echoes the request in unusual places of the response."""
 
-    answers = (
+    responses = (
         b"%(line)s\r\n\r\n",
         b"HTTP/1.1 200 %(query)s\r\nContent-Length: 2\r\n\r\n12",
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/?%(query)s\r\nContent-Length: 0\r\n\r\n",
@@ -108,25 +110,25 @@ class _Echo(socketserver.StreamRequestHandler):
         b"HTTP/1.1 200 OK\r\nContent-Encoding: %(key)s\r\nContent-Length: 2\r\n\r\n12",
         b"HTTP/1.1 %(query)s OK\r\n\r\n",
     )
-    asked = 0
+    requests = 0
 
     def handle(self) -> None:
-        """Answer one request and close."""
+        """Respond to one request and close."""
         line = self.rfile.readline().strip()
         while self.rfile.readline().strip():
             pass
         query = line.partition(b"?")[2].partition(b" ")[0]
         key = query.rpartition(b"key=")[2]
-        answer = self.answers[_Echo.asked % len(self.answers)]
-        _Echo.asked += 1
-        self.wfile.write(answer % {b"line": line, b"query": query, b"key": key})
+        response = self.responses[_Echo.requests % len(self.responses)]
+        _Echo.requests += 1
+        self.wfile.write(response % {b"line": line, b"query": query, b"key": key})
 
 
 class _EchoingAlertmanager(socketserver.StreamRequestHandler):
-    """Takes no alert, and says with which credentials it was asked."""
+    """Rejects alerts, and echoes the credentials of the request."""
 
     def handle(self) -> None:
-        """Answer one request and close."""
+        """Respond to one request and close."""
         self.rfile.readline()
         headers = parse_headers(self.rfile)
         self.rfile.read(int(headers["Content-Length"]))
@@ -154,22 +156,22 @@ def _alerting(echo_url: str, directory: Path) -> dict[str, Any]:
     password.write_text(f"{ALERTMANAGER_PASSWORD}\n")
     token.write_text(f"{ALERTMANAGER_TOKEN}\n")
     dead = f"http://127.0.0.1:{free_port()}"
-    ways: dict[str, dict[str, Any]] = {
+    kinds: dict[str, dict[str, Any]] = {
         "password": {"basic_auth": {"username": "noc", "password": ALERTMANAGER_PASSWORD}},
         "file": {"basic_auth": {"username": "noc", "password_file": str(password)}},
         "token": {"bearer_token_file": str(token)},
     }
     alertmanagers = [
-        {"url": f"{url}/{way}", **credentials}
+        {"url": f"{url}/{kind}", **credentials}
         for url in (echo_url, dead)
-        for way, credentials in ways.items()
+        for kind, credentials in kinds.items()
     ]
     return {"alertmanagers": alertmanagers, "state_file": str(directory / "alerts.json")}
 
 
 @pytest.fixture
 def simulator(run_simulator: StartSimulator) -> Simulator:
-    """Start a switch whose admin key is odd."""
+    """Start a switch whose admin key has special characters."""
     return run_simulator(f"--admin-key={ADMIN_KEY}", "--tenants=45", "--extensions=2")
 
 
@@ -178,18 +180,18 @@ def _codes(simulator: Simulator) -> list[str]:
 
 
 def _failing_tenants(simulator: Simulator) -> list[dict[str, Any]]:
-    """Let each tenant meet a fault of its own, and return them for a configuration."""
+    """Apply each fault to its own tenant, and return these tenants for a configuration."""
     codes = iter(_codes(simulator))
     tenants: list[dict[str, Any]] = []
     for fault in _faults(ADMIN_KEY).values():
         tenants.append({"code": next(codes), "extensions": ["100"]})
         simulator.inject_fault(tenant=tenants[-1]["code"], **fault)
-    own = {"key": LITERAL_KEY, "key_env": "KEY_OF_A_TENANT"}
-    for way, written in own.items():
-        secret = ENVIRONMENT_KEY if way == "key_env" else written
-        for form in ("sentence", "as a query", "as JSON of PHP", "refusal"):
-            tenants.append({"code": next(codes), way: written, "extensions": ["100"]})
-            simulator.inject_fault(tenant=tenants[-1]["code"], **_faults(secret)[form])
+    keys = {"key": LITERAL_KEY, "key_env": "KEY_OF_A_TENANT"}
+    for setting, value in keys.items():
+        secret = ENVIRONMENT_KEY if setting == "key_env" else value
+        for name in ("sentence", "as a query", "as JSON of PHP", "refusal"):
+            tenants.append({"code": next(codes), setting: value, "extensions": ["100"]})
+            simulator.inject_fault(tenant=tenants[-1]["code"], **_faults(secret)[name])
     return tenants
 
 
@@ -224,25 +226,25 @@ def _pages(exporter: Exporter) -> dict[str, str]:
     }
 
 
-def _told_failures(exporter: Exporter) -> dict[tuple[str, str], set[str]]:
+def _failures(exporter: Exporter) -> dict[tuple[str, str], set[str]]:
     """Return the details of failures, by switch and tenant."""
-    told: dict[tuple[str, str], set[str]] = {}
+    failures: dict[tuple[str, str], set[str]] = {}
     for settings in get_json(f"{exporter.base_url}/api/v1/status")["switches"]:
         for query in settings["queries"]:
             for failure in query["failures"]:
-                told.setdefault((settings["name"], failure["tenant"]), set()).add(failure["detail"])
-    return told
+                failures.setdefault((settings["name"], failure["tenant"]), set()).add(failure["detail"])
+    return failures
 
 
 @pytest.mark.parametrize("log_format", ["logfmt", "json"])
-def test_the_daemon_keeps_secrets(
+def test_the_daemon_shows_no_secrets(
     log_format: Literal["logfmt", "json"],
     simulator: Simulator,
     run_exporter: StartExporter,
     tmp_path: Path,
 ) -> None:
-    """At debug level, with every fault on, no log line, page, metric or file has a credential in it."""
-    _Echo.asked = 0
+    """Not in the log at debug level, pages, metrics or files, with every fault applied."""
+    _Echo.requests = 0
     with _echoing() as echo_url, _echoing(_EchoingAlertmanager) as alertmanager_url:
         alerting = _alerting(alertmanager_url, tmp_path)
         text = _configuration(simulator, echo_url, alerting, tmp_path)
@@ -250,38 +252,43 @@ def test_the_daemon_keeps_secrets(
         exporter = run_exporter(text, *flags, KEY_OF_A_TENANT=ENVIRONMENT_KEY)
         expected = len(json.loads(text)["switches"][0]["tenants"])
 
-        def all_told() -> bool:
-            told = _told_failures(exporter)
-            failing = {tenant for name, tenant in told if name == "failing" and tenant}
-            # Each answer of the echo a few times, and a proxy that answers as well as one that does not.
+        def all_failed() -> bool:
+            failures = _failures(exporter)
+            failing = {tenant for name, tenant in failures if name == "failing" and tenant}
+            # Each echoed response a few times, and both proxies: one that works and one that is down.
             return (
                 len(failing) == expected
-                and _Echo.asked >= 3 * len(_Echo.answers)
-                and ("cut-off", "") in told
+                and _Echo.requests >= 3 * len(_Echo.responses)
+                and ("cut-off", "") in failures
                 and exporter.value("softswitch_up", switch="proxied") == 1
-                and all(exporter.value(_NOT_TOLD, alertmanager=it["url"]) for it in alerting["alertmanagers"])
+                and all(
+                    exporter.value(_NOTIFICATION_ERRORS, alertmanager=it["url"])
+                    for it in alerting["alertmanagers"]
+                )
             )
 
-        wait_until(all_told, 30, "every tenant to fail")
+        wait_until(all_failed, 30, "every tenant to fail")
         texts = _pages(exporter)
-        told = _told_failures(exporter)
+        failures = _failures(exporter)
         exporter.program.stop(signal.SIGTERM)
     texts["log"] = exporter.program.text()
     texts["state file"] = Path(alerting["state_file"]).read_text()
-    assert_silent(texts)
-    # The keys did travel, and were echoed: it is the mask that hides them.
+    assert_no_secrets(texts)
+    # The keys were sent and echoed: only the mask hides them.
     assert {"admin", "wrong"} == {request["key"] for request in simulator.requests()["requests"]}
-    assert sum(any("***" in detail for detail in details) for details in told.values()) >= len(_PLAIN_ECHOES)
+    assert sum(any("***" in detail for detail in details) for details in failures.values()) >= len(
+        _PLAIN_ECHOES
+    )
     assert texts["log"].count("Basic *** is noc:*** or noc%3A***") == 2
     assert texts["log"].count("Bearer *** is *** or ***") == 1
 
 
-_NOT_TOLD = "softswitch_alerting_notifications_errors_total"
+_NOTIFICATION_ERRORS = "softswitch_alerting_notifications_errors_total"
 
 _PLAIN_ECHOES = ("sentence", "as a query", "as a path", "as HTML", "as JSON")
-"""Faults after which an operator is to see the answer, with the key masked."""
+"""Faults whose response is shown, with the key masked."""
 
-_ASKED_OF_A_TENANT = (
+_TENANT_REQUESTS = (
     {"reqtype": "COUNTPEERS"},
     {"reqtype": "COUNTCHANNELS"},
     {"reqtype": "COUNTCALLS"},
@@ -289,26 +296,31 @@ _ASKED_OF_A_TENANT = (
     {"reqtype": "INFO", "info": "config"},
     {"reqtype": "INFO", "info": "extensions"},
 )
-"""What one ``probe --tenant`` asks."""
+"""Requests of ``probe --tenant``."""
 
 
-def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path: Path) -> None:
-    """Whatever comes back, also where what is shown is cut, ``probe`` prints no key and no part of a list."""
+def test_probe_shows_no_secrets(simulator: Simulator, run_program: Start, tmp_path: Path) -> None:
+    """Whatever the response is, also where it is cut off, it prints no key and no part of a list."""
     codes = _codes(simulator)
     faults = [fault for word, fault in _faults(ADMIN_KEY).items() if word not in {"hang", "status"}]
-    # What is printed of an answer ends in the middle of the key.
+    # The response is cut off in the middle of the key.
     faults.append({"kind": "body", "text": f"{'x ' * 1020}{ADMIN_KEY} and more"})
-    singles = _ASKED_OF_A_TENANT[:-1]  # all but the list
+    singles = _TENANT_REQUESTS[:-1]  # without the list
     probed = codes[: -(-len(faults) // len(singles))]
     for number, fault in enumerate(faults):
         simulator.inject_fault(
             tenant=probed[number // len(singles)], **singles[number % len(singles)], **fault
         )
-    # Each of these also gets a list, with something wrong in it or before it.
+    # Each of these also gets a list that is invalid or preceded by other text.
     healthy, *broken = codes[-5:]
-    lists = ({"kind": "php_warning"}, {"kind": "truncate"}, {"kind": "body", "text": _TORN_TABLE}, faults[1])
+    lists = (
+        {"kind": "php_warning"},
+        {"kind": "truncate"},
+        {"kind": "body", "text": _INVALID_TABLE},
+        faults[1],
+    )
     for code, fault in zip(broken, lists, strict=True):
-        simulator.inject_fault(tenant=code, **_ASKED_OF_A_TENANT[-1], **fault)
+        simulator.inject_fault(tenant=code, **_TENANT_REQUESTS[-1], **fault)
     text = configuration(switch("failing", simulator.url) | {"key": ADMIN_KEY, "timeout": "5s"})
     file = tmp_path / "probed.yaml"
     file.write_text(text, encoding="utf-8")
@@ -321,15 +333,15 @@ def test_probe_keeps_secrets(simulator: Simulator, run_program: Start, tmp_path:
     texts = {code: program.text() for code, program in programs.items()}
     assert all("verdict" in output for output in texts.values())
     assert any("***" in output.replace("key=***", "") for output in texts.values())
-    # Besides the list of its extensions each is given that of the peers, which nothing is wrong with.
+    # Besides the list of extensions, each gets the valid list of peers.
     assert texts[healthy].count("a list of") == 2
     assert "a list of" in texts["tenants"]
     assert {texts[code].count("a list of") for code in broken} == {1}
-    assert_silent(texts)
+    assert_no_secrets(texts)
 
 
-def test_commands_keep_secrets(run_program: Start, tmp_path: Path) -> None:
-    """``--config.check`` and ``test-alert`` tell no credential of a configuration with all kinds of them."""
+def test_commands_show_no_secrets(run_program: Start, tmp_path: Path) -> None:
+    """``--config.check`` and ``test-alert``, for a configuration with every kind of credential."""
     file = tmp_path / "good.yaml"
     good = switch(
         "good",
@@ -347,13 +359,13 @@ def test_commands_keep_secrets(run_program: Start, tmp_path: Path) -> None:
         assert test.process.wait(20) == 1, test.text()
     assert "is valid" in check.text()
     assert test.text().count("***") == 9
-    assert_silent({"--config.check": check.text(), "test-alert": test.text()})
+    assert_no_secrets({"--config.check": check.text(), "test-alert": test.text()})
 
 
 _KEY = f"{BEGIN}{END}"
 _URL = "https://pbx.example.com/pbx/proxyapi.php"
 _HEAD = f"switches:\n  - name: pbx\n    url: {_URL}\n"
-_MISTAKES: Mapping[str, str] = {
+_INVALID: Mapping[str, str] = {
     "key in the URL": f"switches:\n  - name: pbx\n    url: {_URL}?key={_KEY}\n    key: x\n",
     "password in the URL": f"switches: [{{name: pbx, url: 'https://me:{_KEY}@pbx.example.com/x', key: x}}]\n",
     "URL is a key": f"switches:\n  - name: pbx\n    url: {_KEY}\n    key: x\n",
@@ -390,10 +402,10 @@ _MISTAKES: Mapping[str, str] = {
         f"{_HEAD}    key: x\nalerting:\n  alertmanagers: [{{url: 'http://me:{_KEY}@h:9093'}}]\n"
     ),
     **{
-        f"Alertmanager with {mistake}": (
+        f"Alertmanager with {error}": (
             f"{_HEAD}    key: x\nalerting:\n  alertmanagers:\n    - url: http://h:9093\n      {wrong}\n"
         )
-        for mistake, wrong in {
+        for error, wrong in {
             "list of passwords": f"basic_auth: {{username: me, password: [{_KEY}]}}",
             "password for its file": f"basic_auth: {{username: me, password_file: {_KEY}}}",
             "password as basic_auth": f"basic_auth: me:{_KEY}",
@@ -406,25 +418,23 @@ _MISTAKES: Mapping[str, str] = {
 }
 
 
-@pytest.mark.parametrize("mistake", _MISTAKES)
-def test_a_mistake_in_the_configuration_is_told_without_keys(
-    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("error", _INVALID)
+def test_errors_in_the_configuration_show_no_keys(
+    error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where a key stands in the wrong place, or the YAML around it is broken, no message repeats it."""
+    """Neither when a key is in the wrong place, nor when the YAML around it is invalid."""
     file = tmp_path / "bad.yaml"
-    file.write_text(_MISTAKES[mistake], encoding="utf-8")
+    file.write_text(_INVALID[error], encoding="utf-8")
     assert main([f"--config.file={file}", "--config.check"]) == 2
-    told = capsys.readouterr()
-    assert told.err
-    assert_silent({"standard output": told.out, "standard error": told.err})
+    printed = capsys.readouterr()
+    assert printed.err
+    assert_no_secrets({"standard output": printed.out, "standard error": printed.err})
 
 
-def test_a_key_file_with_more_than_a_key_is_told_without_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A key file that cannot be used is named by its place in the configuration; nothing in it is shown."""
+def test_errors_about_key_files_show_no_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key file with more than a key is reported by its path in the configuration."""
     (tmp_path / "keys").write_text(f"{_KEY}\n{_KEY}\n")
     file = tmp_path / "bad.yaml"
     file.write_text(f"{_HEAD}    key_file: keys\n")
     assert main([f"--config.file={file}", "--config.check"]) == 2
-    assert_silent({"standard error": capsys.readouterr().err})
+    assert_no_secrets({"standard error": capsys.readouterr().err})

@@ -1,4 +1,4 @@
-"""The status page in a real browser, of a real exporter that polls a simulated switch."""
+"""The status page in a real browser, served by a real exporter that polls a simulated switch."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 
+from tests.e2e.accelerated_exporter import start_accelerated_exporter
 from tests.e2e.browser import opened, running_browser
 from tests.e2e.full_configuration import TENANT_QUERIES, UNREACHABLE_URL, configuration, queries, switch
 from tests.e2e.programs import (
@@ -26,30 +27,29 @@ from tests.e2e.programs import (
     start_simulator,
     wait_until,
 )
-from tests.e2e.quick_exporter import start_quick_exporter
 
 SCRIPT = "<script>alert(1)</script>"
 QUOTES = """O'Neill & "Sons" <b>"""
 LONG = "x" * 255
-ANSWER = "<img src=x onerror=alert(1)> cannot do that, says the switch"
+RESPONSE = "<img src=x onerror=alert(1)> cannot do that, says the switch"
 
 ALERTING = {"alertmanagers": [{"url": f"http://127.0.0.1:{free_port()}"}], "dry_run": True}
 ALERTING_SPEED = 600
-"""A minute of an alert is a tenth of a second."""
+"""0.1 s stand for a minute of an alert."""
 
-DUE = {"SoftswitchNodeMissing", "SoftswitchBalanceLow", "SoftswitchDataStale"}
+EXPECTED_ALERTS = {"SoftswitchNodeMissing", "SoftswitchBalanceLow", "SoftswitchDataStale"}
 
 
 @pytest.fixture(scope="module")
 def browser(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
-    """Start one browser for all tests; each opens pages in a context of its own."""
+    """Start one browser for all tests, which open pages in their own contexts."""
     with running_browser(require_program("chromium", "chromium")) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Exporter]]:
-    """Start a switch that stands still, whose names are hostile, and an exporter that polls all of it."""
+    """Start a frozen switch with hostile names, and an exporter that polls all of it."""
     directory = tmp_path_factory.mktemp("status-page")
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=12", "--nodes=2", "--extensions=3")
@@ -61,7 +61,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
         simulator.inject_fault(kind="body", reqtype="MANAGEDB", text=json.dumps(rows))
         nodes = {"pbx1": 3, "pbx2": 2, SCRIPT: 4}
         simulator.inject_fault(kind="body", reqtype="COUNTPEERS", text=json.dumps(nodes))
-        simulator.inject_fault(kind="sentence", info="config", tenant="CINDER", text=ANSWER)
+        simulator.inject_fault(kind="sentence", info="config", tenant="CINDER", text=RESPONSE)
         settings = switch(
             "pbx-<i>eu</i>",
             simulator.url,
@@ -71,9 +71,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
             queries=queries(tenants={"interval": "1s"}, peers={"tenant_interval": "off"}),
         )
         text = configuration(settings, alerting=ALERTING)
-        exporter = start_quick_exporter(run, directory / "config.yaml", text, ALERTING_SPEED)
+        exporter = start_accelerated_exporter(run, directory / "config.yaml", text, ALERTING_SPEED)
         wait_until(lambda: _is_settled(exporter), 30, "every query of every tenant to be tried")
-        wait_until(lambda: _is_judged(exporter), 30, "the alerts that are due to fire")
+        wait_until(lambda: _has_alerts(exporter), 30, "the expected alerts to fire")
         yield simulator, exporter
 
 
@@ -83,14 +83,14 @@ def _codes(simulator: Simulator) -> list[str]:
 
 def _is_settled(exporter: Exporter) -> bool:
     (state,) = get_json(f"{exporter.base_url}/api/v1/status")["switches"]
-    of_tenants = [query for query in state["queries"] if query["scope"] == "tenant"]
-    return bool(state["tenants"]) and all(query["targets_tried"] == state["tenants"] for query in of_tenants)
+    queries = [query for query in state["queries"] if query["scope"] == "tenant"]
+    return bool(state["tenants"]) and all(query["targets_tried"] == state["tenants"] for query in queries)
 
 
-def _is_judged(exporter: Exporter) -> bool:
+def _has_alerts(exporter: Exporter) -> bool:
     state = get_json(f"{exporter.base_url}/api/v1/status")
     names = {alert["labels"]["alertname"] for alert in state["alerts"]}
-    return names > DUE and state["alerting"]["pending"] == 0
+    return names > EXPECTED_ALERTS and state["alerting"]["pending"] == 0
 
 
 def _table(page: Page, kind: str) -> Locator:
@@ -101,73 +101,71 @@ def _column(page: Page, kind: str, column: int) -> list[str]:
     return _table(page, kind).locator(f"tbody tr > :nth-child({column})").all_text_contents()
 
 
-def _renewed(page: Page) -> None:
-    """Wait until the script has shown what it fetched."""
+def _wait_for_script(page: Page) -> None:
+    """Wait until the script has shown the status that it fetched."""
     expect(page.locator("#time")).to_contain_text("Refreshes automatically")
 
 
-def _looked_again(page: Page) -> bool:
-    """Let the page fetch at once, as it does when one comes back to it; return whether it was answered."""
+def _refresh(page: Page) -> bool:
+    """Make the page fetch at once, as if it became visible again; return whether it succeeded."""
     with page.expect_response("**/api/v1/status") as response:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     return response.value.ok
 
 
-_GOES_ON = re.compile(r"\d+ (?:s|min)(?: ago)?|fresh|late")
+_AGE = re.compile(r"\d+ (?:s|min)(?: ago)?|fresh|late")
 
 
-def _words(page: Page) -> list[str]:
-    """Return the text of every fact and every cell, with N for the ages, which go on."""
-    facts = '[data-fact]:not([data-fact="flight"])'  # requests in flight come and go
+def _texts(page: Page) -> list[str]:
+    """Return the text of every fact and cell, with N for ages, which change."""
+    facts = '[data-fact]:not([data-fact="flight"])'  # the number of requests in flight changes
     texts = page.locator(f"{facts}, [data-table] th, [data-table] td").all_text_contents()
-    return ["N" if _GOES_ON.fullmatch(text.strip()) else "".join(text.split()) for text in texts]
+    return ["N" if _AGE.fullmatch(text.strip()) else "".join(text.split()) for text in texts]
 
 
 def test_the_script_shows_what_the_server_shows(
     browser: Browser, programs: tuple[Simulator, Exporter]
 ) -> None:
-    """Without JavaScript the page says the same, word for word, of everything but requests in flight."""
+    """Without JavaScript the page has the same texts, except for requests in flight."""
     _, exporter = programs
 
-    def looks() -> tuple[list[str], list[str]]:
+    def read() -> tuple[list[str], list[str]]:
         with opened(browser, exporter.base_url, java_script_enabled=False) as page:
             expect(page.locator("#time")).to_contain_text("Reload the page")
             expect(page.locator(".plain")).to_contain_text("12 of 12 tenants")
-            without = _words(page)
+            without = _texts(page)
         with opened(browser, exporter.base_url) as page:
-            _renewed(page)
-            return without, _words(page)
+            _wait_for_script(page)
+            return without, _texts(page)
 
-    without, within = looks()
-    if within != without:  # on a busy machine a value may be late, and an alert begin between the two
-        without, within = looks()
+    without, within = read()
+    if within != without:  # on a busy machine a value may become stale, or an alert fire, between the two
+        without, within = read()
     assert len(without) > 200
     assert within == without
 
 
 def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """What fires stands at the top; an alert that comes and goes meanwhile does so on the page as well."""
+    """Firing alerts are at the top; an alert that fires and resolves appears and disappears."""
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
-        _renewed(page)
+        _wait_for_script(page)
         expect(page.locator("#alerts")).to_contain_text("Dry run: alerts are not sent.")
         rows = _table(page, "alerts").locator("tbody tr")
         cells = rows.filter(has_text="gone").locator("th, td")
-        wait_until(
-            lambda: _looked_again(page) and cells.first.text_content() == "firing", 15, "the alert to fire"
-        )
+        wait_until(lambda: _refresh(page) and cells.first.text_content() == "firing", 15, "the alert to fire")
         assert cells.all_text_contents()[:4] == [
             "firing", "critical", "SoftswitchNodeMissing", "switch pbx-<i>eu</i>, node gone",
         ]  # fmt: skip
         row = rows.filter(has_text="SoftswitchBalanceLow").filter(has_text="tenant ACME")
         simulator.change_world(tenants={"ACME": {"balance": 40}})
-        wait_until(lambda: _looked_again(page) and row.count() == 1, 15, "the alert to come")
+        wait_until(lambda: _refresh(page) and row.count() == 1, 15, "the alert to appear")
         simulator.change_world(tenants={"ACME": {"balance": 1000}})
-        wait_until(lambda: _looked_again(page) and row.count() == 0, 15, "the alert to go")
+        wait_until(lambda: _refresh(page) and row.count() == 0, 15, "the alert to disappear")
 
 
-def test_a_reload_that_turns_alerting_on_and_off(browser: Browser, tmp_path: Path) -> None:
-    """On a page that nobody loads anew the alerts come and go with the section; so do their counts."""
+def test_reloads_enable_and_disable_alerting(browser: Browser, tmp_path: Path) -> None:
+    """The alerts of an open page, and their metrics, appear and disappear with the section."""
     file = tmp_path / "config.yaml"
     off = switch("pbx", UNREACHABLE_URL)
     with running_programs(tmp_path) as run:
@@ -178,10 +176,10 @@ def test_a_reload_that_turns_alerting_on_and_off(browser: Browser, tmp_path: Pat
                     file.write_text(configuration(off, **sections))
                     exporter.program.process.send_signal(signal.SIGHUP)
                     exporter.program.wait_for(f"(?s)(configuration loaded.*){{{loads}}}")
-                    with contextlib.suppress(Error):  # it may be at it by itself
+                    with contextlib.suppress(Error):  # the page may be refreshing itself
                         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
                 expect(page.locator("#alerts")).to_have_count(len(sections))
-                _renewed(page)
+                _wait_for_script(page)
                 assert page.locator("#alerts").count() == len(sections)
                 watchdogs = 1 if sections else None
                 wait_until(
@@ -195,48 +193,50 @@ def _watchdogs(exporter: Exporter) -> float | None:
     return exporter.value("softswitch_alerting_alerts", alertname="SoftswitchWatchdog", state="firing")
 
 
-def test_what_is_shown(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """A row for each query, node and tenant, with what the switch really said."""
+def test_every_query_node_and_tenant_has_a_row(
+    browser: Browser, programs: tuple[Simulator, Exporter]
+) -> None:
+    """With the values of the switch."""
     simulator, exporter = programs
     truth = simulator.truth()
     with opened(browser, exporter.base_url) as page:
-        _renewed(page)
+        _wait_for_script(page)
         expect(page.locator("[data-switch] h2")).to_have_text(re.compile("up"))
         assert len(_column(page, "queries", 1)) == 10
-        assert set(_column(page, "queries", 3)) <= {"fresh", "late"}  # at a turn a second
+        assert set(_column(page, "queries", 3)) <= {"fresh", "late"}  # with intervals of a second
         nodes = dict(zip(_column(page, "nodes", 1), _column(page, "nodes", 2), strict=True))
         assert nodes == {"pbx1": "yes", "gone": "missing", SCRIPT: "yes", "pbx2": "yes"}
         calls = dict(zip(_column(page, "tenants", 1), _column(page, "tenants", 5), strict=True))
         assert calls == {code: str(truth["tenants"][code]["calls"]) for code in _codes(simulator)}
 
 
-def test_nothing_of_a_switch_is_markup(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Names and answers with tags and quotes stay text, from the server and from the script."""
+def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Names and responses with tags and quotes stay text, whether rendered by the server or by the script."""
     _, exporter = programs
     for settings in ({"java_script_enabled": False}, {}):
         with opened(browser, exporter.base_url, **settings) as page:
             page.on("dialog", lambda dialog: pytest.fail(dialog.message))
             if not settings:
-                _renewed(page)
+                _wait_for_script(page)
                 page.evaluate("document.querySelectorAll('tbody').forEach((body) => body.replaceChildren())")
-                _looked_again(page)
+                _refresh(page)
                 expect(_table(page, "tenants").locator("tbody tr")).to_have_count(12)
             assert SCRIPT in _column(page, "nodes", 1)
             assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 2))
-            assert ANSWER in page.locator("pre").all_text_contents()
+            assert RESPONSE in page.locator("pre").all_text_contents()
             assert page.locator("main").locator("script, img, b > *, i").count() == 0
     with opened(browser, exporter.base_url, complaints=False) as page:
         page.evaluate("document.body.append(document.createElement('script'))")
         page.evaluate("document.body.lastChild.text = 'window.ran = 1'")
-        assert page.evaluate("window.ran") is None  # the policy holds
+        assert page.evaluate("window.ran") is None  # the content security policy blocks it
 
 
 def test_filter_and_sort(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Typing narrows, headings sort and say so; what is not known comes last, and both outlast renewals."""
+    """Both survive refreshes; unknown values are sorted last."""
     _, exporter = programs
     with opened(browser, exporter.base_url) as page:
-        _renewed(page)
-        assert _column(page, "tenants", 1)[0] == "CINDER"  # something of it fails
+        _wait_for_script(page)
+        assert _column(page, "tenants", 1)[0] == "CINDER"  # it has a failure
         balance = page.get_by_role("columnheader", name="Balance")
         balance.get_by_role("button").press("Enter")
         expect(balance).to_have_attribute("aria-sort", "ascending")
@@ -251,18 +251,18 @@ def test_filter_and_sort(browser: Browser, programs: tuple[Simulator, Exporter])
         field = page.get_by_label("Filter")
         field.press_sequentially("limits REJECTED")
         expect(page.locator("output")).to_have_text("1 of 12 tenants")
-        _looked_again(page)
+        _refresh(page)
         assert _column(page, "tenants", 1) == ["CINDER"]
         assert field.evaluate("(field) => field === document.activeElement")
         field.fill("nobody of this name")
         expect(page.locator("output")).to_have_text("0 of 12 tenants")
 
 
-def test_a_fault_comes_and_goes_by_itself(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Nobody touches the page: the failure appears with its answer and goes; what was open stays open."""
+def test_failures_appear_and_disappear(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Without interaction, with the response; details that are open, focus and scroll position are kept."""
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
-        _renewed(page)
+        _wait_for_script(page)
         answer = page.locator("details", has_text="cannot do that")
         answer.locator("summary").click()
         answer.locator("summary").focus()
@@ -279,7 +279,7 @@ def test_a_fault_comes_and_goes_by_itself(browser: Browser, programs: tuple[Simu
         assert page.evaluate("scrollY") >= place
         fault = get_json(f"{simulator.base_url}/simulator/faults")["faults"][-1]
         send(f"{simulator.base_url}/simulator/faults?number={fault['number']}", None, method="DELETE")
-        wait_until(lambda: _looked_again(page) and row.count() == 0, 15, "the failure to go")
+        wait_until(lambda: _refresh(page) and row.count() == 0, 15, "the failure to disappear")
         assert answer.evaluate("(it) => it.open && it.firstChild === document.activeElement")
 
 
@@ -303,18 +303,18 @@ _CONTRAST = """() => {
     return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
   });
 }"""
-"""The contrast of every text with what is behind it, as WCAG 2 reckons it."""
+"""The contrast of every text with its background, as WCAG 2 defines it."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone(scheme: Any, browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """At 360 pixels nothing runs off the side, every text has contrast, and the tables are tables still."""
+    """At 360 pixels nothing overflows, every text has enough contrast, and tables keep their roles."""
     _, exporter = programs
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
     with opened(browser, exporter.base_url, java_script_enabled=False, **phone) as page:
         assert page.evaluate(_OVERFLOW) == 0
     with opened(browser, exporter.base_url, **phone) as page:
-        _renewed(page)
+        _wait_for_script(page)
         page.locator("summary").first.click()
         assert page.evaluate(_OVERFLOW) == 0
         scrolling = (
@@ -334,22 +334,24 @@ def test_on_a_phone(scheme: Any, browser: Browser, programs: tuple[Simulator, Ex
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, Callable[[], None]]]:
-    """Start an exporter with 5,000 tenants, known by name alone; also tell how to start it again."""
+    """Start an exporter that discovers 5,000 tenants; also return a function that restarts it."""
     directory = tmp_path_factory.mktemp("large")
     file = directory / "config.yaml"
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=5000", "--extensions=1")
-        wanted = queries() | {query: {"tenant_interval": "off"} for query in TENANT_QUERIES}
-        wanted["tenants"] = {"interval": "1h"}
-        text = configuration(switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=wanted))
+        enabled = queries() | {query: {"tenant_interval": "off"} for query in TENANT_QUERIES}
+        enabled["tenants"] = {"interval": "1h"}
+        text = configuration(
+            switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=enabled)
+        )
         exporter = start_exporter(run, file, text)
         address = exporter.base_url.removeprefix("http://")
 
-        def start_again() -> None:
-            again = run(*EXPORTER, f"--config.file={file}", f"--web.listen-address={address}")
-            again.wait_for("msg=listening")
+        def restart() -> None:
+            program = run(*EXPORTER, f"--config.file={file}", f"--web.listen-address={address}")
+            program.wait_for("msg=listening")
 
-        yield exporter, start_again
+        yield exporter, restart
 
 
 _COUNT_CHANGES = """
@@ -360,7 +362,7 @@ _COUNT_CHANGES = """
 
 
 def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable[[], None]]) -> None:
-    """Filter and sort reach all of them, while the page holds no more rows than can be looked at."""
+    """Filter and sort cover all of them, while the page has at most 200 rows."""
     exporter, _ = large
     with opened(browser, exporter.base_url) as page:
         expect(page.locator("output")).to_have_text("5,000 of 5,000 tenants")
@@ -378,9 +380,9 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
         expect(rows.first).to_contain_text("T4984")
         assert rows.count() == 100
         page.evaluate("changes = 0")
-        _looked_again(page)
+        _refresh(page)
         page.wait_for_function("changes > 0")
-        # Rows that say the same are left alone: only ages went on.
+        # Unchanged rows are not replaced: only ages changed.
         assert page.evaluate("changes") < 1000
         assert typed < 5000
         rows.last.scroll_into_view_if_needed()
@@ -390,19 +392,19 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
         print_result(f"5,000 tenants: {typed} changes by typing 4 letters; {script:.2f} s of script in all")
 
 
-def test_the_exporter_goes_away_and_comes_back(
+def test_the_exporter_stops_and_restarts(
     browser: Browser, large: tuple[Exporter, Callable[[], None]]
 ) -> None:
-    """The page says that the exporter does not answer, and since when, until it does; the rest stays."""
-    exporter, start_again = large
+    """Meanwhile the page states since when there was no response, and keeps the last values."""
+    exporter, restart = large
     with opened(browser, exporter.base_url, complaints=False) as page:
-        _renewed(page)
-        trouble = page.get_by_role("alert")
-        expect(trouble).to_be_hidden()
+        _wait_for_script(page)
+        warning = page.get_by_role("alert")
+        expect(warning).to_be_hidden()
         exporter.program.stop()
-        expect(trouble).to_contain_text("No response from the exporter since")
-        told = trouble.inner_text()
-        assert re.search(r"since \d\d:\d\d:\d\d\. The values below are from that time\.$", told)
+        expect(warning).to_contain_text("No response from the exporter since")
+        text = warning.inner_text()
+        assert re.search(r"since \d\d:\d\d:\d\d\. The values below are from that time\.$", text)
         expect(_table(page, "tenants").locator("tbody tr")).to_have_count(100)
-        start_again()
-        wait_until(lambda: _looked_again(page) and trouble.is_hidden(), 20, "the trouble to go")
+        restart()
+        wait_until(lambda: _refresh(page) and warning.is_hidden(), 20, "the warning to disappear")

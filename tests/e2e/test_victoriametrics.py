@@ -1,4 +1,4 @@
-"""VictoriaMetrics in place of Prometheus: it scrapes, vmalert evaluates the rules, dashboards query it."""
+"""VictoriaMetrics instead of Prometheus: it scrapes, vmalert evaluates the rules, dashboards query it."""
 
 import json
 import time
@@ -10,6 +10,7 @@ import pytest
 
 from grafana.preview.prometheus import EVERYTHING, Series, Source
 from tests.dashboard_files import DASHBOARDS, panels, variables
+from tests.e2e.accelerated_rules import PHONES, accelerated_switch
 from tests.e2e.full_configuration import configuration, wait_until_healthy
 from tests.e2e.programs import (
     Program,
@@ -20,15 +21,14 @@ from tests.e2e.programs import (
     start_simulator,
     wait_until,
 )
-from tests.e2e.quick_rules import PHONES, quick_switch
 from tests.e2e.scaled_rules import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 60
-"""Slower than with Prometheus: what is 5 minutes by the rules must be longer than VictoriaMetrics is late."""
+"""Less than with Prometheus: 5 minutes of the rules must take longer than the delay of VictoriaMetrics."""
 
 PATIENCE = 60
-"""Seconds. The alert fires after 3 minutes, which take 3 s; samples show up a second late."""
+"""Seconds. The alert fires after 3 minutes, which take 3 s; samples are visible after a second."""
 
 _WITH_DATA = {
     "softswitch-overview": ("Firing alerts, A", "Switches, A", "Switches, H", "Calls, A", "Channels, A"),
@@ -36,12 +36,12 @@ _WITH_DATA = {
     "softswitch-nodes": ("Missing nodes, A", "Nodes, A", "Peers, A", "Presence, A", "Imbalance, A"),
     "softswitch-exporter": ("Exporters, A", "Queries, C", "Request duration, A", "Series, A"),
 }
-"""Queries that have data as soon as everything was polled."""
+"""Queries that have data once everything was polled."""
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """Where VictoriaMetrics answers, since when it scrapes, and who evaluates the rules."""
+class _Stack:
+    """The URL of VictoriaMetrics, when it started to scrape, and the vmalert that evaluates the rules."""
 
     base_url: str
     since: float
@@ -49,10 +49,10 @@ class _Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(
+def stack(
     tmp_path_factory: pytest.TempPathFactory, require_newest: Callable[[str, str], str]
-) -> Iterator[_Watched]:
-    """Start everything, let a node vanish, and wait until its alert fires."""
+) -> Iterator[_Stack]:
+    """Start everything, then make a node go missing."""
     storage, vmalert = (require_newest(name, "victoria-metrics") for name in ("victoria-metrics", "vmalert"))
     directory = tmp_path_factory.mktemp("victoriametrics")
     since = time.time()
@@ -60,7 +60,7 @@ def watched(
         simulator = start_simulator(run, "--tenants=2", "--extensions=20", f"--speed={FACTOR}")
         tenants = [{"code": "ACME", "extensions": PHONES, "watch": PHONES[:1], "channels_limit": 30}]
         queries = {"registrations": {"tenant_interval": "1s", "source": "extensions"}}
-        north = quick_switch("north", simulator.url, tenants=tenants, queries=queries)
+        north = accelerated_switch("north", simulator.url, tenants=tenants, queries=queries)
         exporter = start_exporter(run, directory / "config.yaml", configuration(north))
         scrape = directory / "scrape.yaml"
         job = {"job_name": "softswitch", "scrape_interval": "1s", "honor_labels": True}
@@ -84,38 +84,38 @@ def watched(
             "-notifier.blackhole",
             "-evaluationInterval=1s",
             "-remoteWrite.flushInterval=100ms",
-            "-rule.evalDelay=0s",  # by default it evaluates what was so 30 s ago
+            "-rule.evalDelay=0s",  # by default it evaluates the values of 30 s ago
             f"-httpListenAddr=127.0.0.1:{free_port()}",
         )
         wait_until_healthy(exporter)
         simulator.change_world(nodes={"pbx1": False})
-        yield _Watched(base_url, since, evaluating)
+        yield _Stack(base_url, since, evaluating)
 
 
-def test_an_alert_fires(watched: _Watched) -> None:
-    """The shipped rules fire over what VictoriaMetrics scraped; vmalert adds a label ``alertgroup``."""
+def test_an_alert_fires(stack: _Stack) -> None:
+    """The shipped rules fire on data scraped by VictoriaMetrics. vmalert adds the label ``alertgroup``."""
 
     def fires() -> bool:
-        source = Source(watched.base_url, end=time.time())
+        source = Source(stack.base_url, end=time.time())
         found = source.now('ALERTS{alertname="SoftswitchNodeMissing",alertstate="firing"}')
         return [(one.labels["node"], one.labels["alertgroup"]) for one in found] == [
             ("pbx1", "softswitch.node")
         ]
 
-    wait_until(fires, PATIENCE, watched.vmalert.text)
+    wait_until(fires, PATIENCE, stack.vmalert.text)
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
-def test_it_answers_the_queries_of_the_dashboards(uid: str, watched: _Watched) -> None:
-    """VictoriaMetrics rejects none, and knows everything that there is to know about the node."""
+def test_the_queries_of_the_dashboards(uid: str, stack: _Stack) -> None:
+    """VictoriaMetrics rejects none, and those that need no history have data."""
     tenant = {"switch": "north", "tenant": "ACME"} if "tenant" in variables(DASHBOARDS[uid]) else {}
     chosen = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING) | tenant
     now = time.time()
     prepared = partial(scaled_expression, factor=FACTOR)
-    source = Source(watched.base_url, chosen, now, now - watched.since, "5s", prepared)
+    source = Source(stack.base_url, chosen, now, now - stack.since, "5s", prepared)
     found: dict[str, list[Series]] = {}
     for panel in panels(DASHBOARDS[uid]):
-        ask = source.over_time if panel["type"] in {"timeseries", "state-timeline"} else source.now
+        query = source.over_time if panel["type"] in {"timeseries", "state-timeline"} else source.now
         for target in panel["targets"]:
-            found[f"{panel['title']}, {target['refId']}"] = ask(target["expr"])
+            found[f"{panel['title']}, {target['refId']}"] = query(target["expr"])
     assert [place for place in _WITH_DATA[uid] if not found[place]] == []

@@ -1,4 +1,4 @@
-"""TLS, client certificates and passwords, with the real exporter and the real Prometheus."""
+"""TLS, client certificates and passwords, with a real exporter and Prometheus."""
 
 import base64
 import contextlib
@@ -32,7 +32,7 @@ from tests.e2e.prometheus import start_prometheus
 
 _PASSWORD = "correct horse battery staple"
 _TLS = "tls_server_config: {cert_file: exporter.pem, key_file: exporter.key}"
-_WRONG = 16  # passwords that are checked one after the other, in 2 s or more
+_WRONG = 16  # passwords, whose sequential checks take 2 s or more
 _LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
 
 
@@ -46,7 +46,7 @@ def _configuration(url: str) -> str:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks an exporter, as curl would: with a certificate, a password, both or neither."""
+    """An HTTP client, like curl, with a certificate, a password, both or neither."""
 
     port: int
     context: ssl.SSLContext | None = None
@@ -55,11 +55,13 @@ class Client:
     address: str = "127.0.0.1"
 
     def status(self, path: str = "/metrics", method: str = "GET", **headers: str) -> int:
-        """Return the status of the answer. Raises OSError where there is none."""
-        return self.answer(path, method, **headers).status
+        """Return the status of a response. Raise OSError if there is none."""
+        return self.response(path, method, **headers).status
 
-    def answer(self, path: str = "/metrics", method: str = "GET", **headers: str) -> http.client.HTTPResponse:
-        """Return the answer, read to its end."""
+    def response(
+        self, path: str = "/metrics", method: str = "GET", **headers: str
+    ) -> http.client.HTTPResponse:
+        """Return a response that was read completely."""
         if self.user is not None:
             pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
@@ -73,7 +75,7 @@ class Client:
             connection.close()
 
     def connection(self) -> http.client.HTTPConnection:
-        """Return a connection that will be opened with the first request."""
+        """Return a connection, which opens with the first request."""
         source = (self.address, 0)
         if self.context is None:
             return http.client.HTTPConnection("127.0.0.1", self.port, 20, source_address=source)
@@ -94,8 +96,8 @@ def _port(exporter: Exporter) -> int:
 
 
 @dataclass(frozen=True)
-class Guarded:
-    """An exporter that wants TLS 1.3, a client certificate and a password, and who may ask it."""
+class Protected:
+    """An exporter that requires TLS 1.3, a client certificate and a password, and a client with both."""
 
     exporter: Exporter
     web_file: Path
@@ -105,11 +107,11 @@ class Guarded:
 
 
 @pytest.fixture(scope="module")
-def guarded(
+def protected(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
-) -> Iterator[Guarded]:
-    """Start a guarded exporter for the whole module, and see at the end that it has told no secret."""
-    directory = tmp_path_factory.mktemp("guarded")
+) -> Iterator[Protected]:
+    """Start a protected exporter. At the end, its log must have no secret."""
+    directory = tmp_path_factory.mktemp("protected")
     authority = Authority(require_program("openssl", "openssl"), directory)
     authority.issue("exporter")
     prometheus = authority.issue("prometheus", names="DNS:prometheus.example", usage="clientAuth")
@@ -132,28 +134,28 @@ def guarded(
             "--log.level=debug",
         )
         good = Client(_port(exporter), _trusting(authority, prometheus), "prometheus")
-        yield Guarded(exporter, web_file, authority, prometheus, good)
-        said = exporter.program.text()
+        yield Protected(exporter, web_file, authority, prometheus, good)
+        log = exporter.program.text()
         assert exporter.program.stop() == 0
-    assert not [text for text in (_PASSWORD, secret, *_LEFTOVERS) if text in said]
+    assert not [text for text in (_PASSWORD, secret, *_LEFTOVERS) if text in log]
 
 
 def test_prometheus_scrapes_with_certificate_and_password(
-    guarded: Guarded, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
+    protected: Protected, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
-    """The real one, with scheme, tls_config and basic_auth, has what is served."""
+    """With scheme, tls_config and basic_auth."""
     (tmp_path / "password").write_text(_PASSWORD)
-    pair = guarded.prometheus
+    pair = protected.prometheus
     prometheus = start_prometheus(
         run_program,
         require_program("prometheus", "prometheus"),
         tmp_path,
-        guarded.exporter,
+        protected.exporter,
         scrape={
             "scheme": "https",
             "basic_auth": {"username": "prometheus", "password_file": str(tmp_path / "password")},
             "tls_config": {
-                "ca_file": str(guarded.authority.certificate),
+                "ca_file": str(protected.authority.certificate),
                 "cert_file": str(pair.certificate),
                 "key_file": str(pair.key),
             },
@@ -165,12 +167,12 @@ def test_prometheus_scrapes_with_certificate_and_password(
     assert prometheus.series("softswitch_exporter_build_info", at)
 
 
-def test_who_has_both_is_let_in(guarded: Guarded) -> None:
-    """Every page, also the POST; with the configured header."""
+def test_certificate_and_password_give_access(protected: Protected) -> None:
+    """To every page and to POST /-/reload; responses have the configured header."""
     for path in ("/metrics", "/", "/api/v1/status", "/-/healthy"):
-        assert guarded.good.status(path) == 200
-    assert guarded.good.status("/-/reload", "POST") == 200
-    assert guarded.good.answer("/").headers["X-Frame-Options"] == "deny"
+        assert protected.good.status(path) == 200
+    assert protected.good.status("/-/reload", "POST") == 200
+    assert protected.good.response("/").headers["X-Frame-Options"] == "deny"
 
 
 @pytest.mark.parametrize(
@@ -185,90 +187,86 @@ def test_who_has_both_is_let_in(guarded: Guarded) -> None:
         ("prometheus", "\N{SNOWMAN}\0"),
     ],
 )
-def test_who_has_not_the_password_is_not(guarded: Guarded, user: str | None, password: str) -> None:
-    """401 with what a browser needs to ask for it, on every page but the one for probes."""
-    stranger = replace(guarded.good, user=user, password=password)
+def test_a_wrong_password_is_rejected(protected: Protected, user: str | None, password: str) -> None:
+    """With 401 and the header that makes browsers ask, on every page except the liveness probe."""
+    client = replace(protected.good, user=user, password=password)
     for path in ("/metrics", "/", "/api/v1/status", "/-/ready", "/nothing"):
-        answer = stranger.answer(path)
-        assert (answer.status, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic"), path
-    assert stranger.status("/-/reload", "POST") == 401
-    assert stranger.status("/-/healthy") == 200
+        response = client.response(path)
+        assert (response.status, response.headers["WWW-Authenticate"][:5]) == (401, "Basic"), path
+    assert client.status("/-/reload", "POST") == 401
+    assert client.status("/-/healthy") == 200
 
 
-def test_who_has_not_the_certificate_is_not_connected(guarded: Guarded, tmp_path: Path) -> None:
-    """None, one of another authority, one that is not for clients, and TLS below the minimum."""
-    other = Authority(guarded.authority.openssl, tmp_path, "other").issue("client")
-    server = guarded.authority.issue("server-only", usage="serverAuth")
-    old = _trusting(guarded.authority, guarded.prometheus)
+def test_connections_without_a_valid_certificate_fail(protected: Protected, tmp_path: Path) -> None:
+    """No certificate, one of another authority, a server certificate, and TLS below the minimum."""
+    other = Authority(protected.authority.openssl, tmp_path, "other").issue("client")
+    server = protected.authority.issue("server-only", usage="serverAuth")
+    old = _trusting(protected.authority, protected.prometheus)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
-    contexts = [None, _trusting(guarded.authority), old]
-    contexts += [_trusting(guarded.authority, pair) for pair in (other, server)]
+    contexts = [None, _trusting(protected.authority), old]
+    contexts += [_trusting(protected.authority, pair) for pair in (other, server)]
     for context in contexts:
         with pytest.raises((OSError, http.client.HTTPException)):
-            replace(guarded.good, context=context).answer()
-    assert guarded.good.status() == 200
+            replace(protected.good, context=context).response()
+    assert protected.good.status() == 200
 
 
-def test_a_certificate_with_another_name(guarded: Guarded) -> None:
-    """It is valid, and none of client_allowed_sans: 403, for every page."""
-    other = guarded.authority.issue("other-client", names="DNS:else.example")
-    client = replace(guarded.good, context=_trusting(guarded.authority, other))
+def test_a_certificate_with_another_name_is_rejected(protected: Protected) -> None:
+    """With 403 on every page: its name is not in client_allowed_sans."""
+    other = protected.authority.issue("other-client", names="DNS:else.example")
+    client = replace(protected.good, context=_trusting(protected.authority, other))
     assert {client.status(path) for path in ("/metrics", "/-/healthy")} == {403}
 
 
-def test_another_site_cannot_make_a_browser_reload(guarded: Guarded) -> None:
-    """The browser has the password, and says where the form was: 403. For one of ours, 200."""
-    good = guarded.good
+def test_another_site_cannot_make_a_browser_reload(protected: Protected) -> None:
+    """A request with a foreign origin gets 403, although it has the password."""
+    good = protected.good
     assert good.status("/-/reload", "POST", Origin="https://evil.example") == 403
     assert good.status("/-/reload", "POST", Sec_Fetch_Site="cross-site") == 403
     assert good.status("/-/reload", "POST", Origin=f"https://127.0.0.1:{good.port}") == 200
 
 
-def test_healthcheck(guarded: Guarded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It knows from the web configuration how to ask: with TLS, and the exporter's own certificate."""
-    address = f"--web.listen-address=127.0.0.1:{guarded.good.port}"
-    asked = run_command("healthcheck", address, f"--web.config.file={guarded.web_file}")
-    assert (asked.returncode, asked.stdout) == (0, "softswitch-exporter is healthy.\n")
+def test_healthcheck(protected: Protected, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It uses the web configuration: TLS, and the exporter's own certificate as client certificate."""
+    address = f"--web.listen-address=127.0.0.1:{protected.good.port}"
+    finished = run_command("healthcheck", address, f"--web.config.file={protected.web_file}")
+    assert (finished.returncode, finished.stdout) == (0, "softswitch-exporter is healthy.\n")
 
     for name in ("exporter.pem", "exporter.key"):
-        shutil.copy(guarded.web_file.parent / name, tmp_path)
-    (tmp_path / "web.yml").write_text(_TLS)  # without the line that says that a certificate is needed
+        shutil.copy(protected.web_file.parent / name, tmp_path)
+    (tmp_path / "web.yml").write_text(_TLS)  # without client certificates
     for flags in ([], [f"--web.config.file={tmp_path / 'web.yml'}"]):
         assert main(["healthcheck", address, *flags]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert "client_ca_file issued cert_file" in line
 
 
-def _waiting(client: Client, answers: list[int]) -> None:
-    answers.append(client.status())
-
-
-def test_wrong_passwords_do_not_hold_up_the_right_one(
+def test_wrong_passwords_do_not_delay_the_right_one(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """While checks of wrong ones wait in line, who was let in before is let in without waiting."""
+    """A client that was accepted before does not wait for the checks of wrong passwords."""
     (tmp_path / "web.yml").write_text(f"basic_auth_users: {{prometheus: {_hash(_PASSWORD, cost=11)}}}")
     exporter = run_exporter(_configuration(run_simulator().url), f"--web.config.file={tmp_path / 'web.yml'}")
     good = Client(_port(exporter), user="prometheus")
     assert good.status() == 200
-    answers: list[int] = []
+    statuses: list[int] = []
     with ThreadPoolExecutor(_WRONG) as crowd:
         for number in range(_WRONG):
             wrong = replace(good, password=f"wrong {number}", address=f"127.0.0.{2 + number % 4}")
-            crowd.submit(_waiting, wrong, answers)
-        wait_until(lambda: answers, 20, "the first wrong password to be refused")
-        while_they_waited = [good.status() for _ in range(3)]
-        refused_meanwhile = len(answers)
+            crowd.submit(lambda client: statuses.append(client.status()), wrong)
+        wait_until(lambda: statuses, 20, "the first wrong password to be rejected")
+        meanwhile = [good.status() for _ in range(3)]
+        rejected = len(statuses)
 
-        assert while_they_waited == [200] * 3
-        assert refused_meanwhile < _WRONG
-    assert set(answers) <= {401, 429}
+        assert meanwhile == [200] * 3
+        assert rejected < _WRONG
+    assert set(statuses) <= {401, 429}
 
 
-def test_what_is_rotated_is_used_without_a_restart(
+def test_rotated_files_are_used_without_a_restart(
     run_simulator: StartSimulator, run_exporter: StartExporter, authority: Authority, tmp_path: Path
 ) -> None:
-    """Certificate, password and the key of the switch; what is bad changes nothing and is told once."""
+    """Certificate, password and the key of the switch. An invalid file changes nothing and is logged once."""
     simulator = run_simulator()
     authority.issue("exporter")
     web_file, key = tmp_path / "web.yml", tmp_path / "pbx.key"
@@ -295,7 +293,7 @@ def test_what_is_rotated_is_used_without_a_restart(
         authority.issue("exporter")
         web_file.write_text(users % _hash("second"))
         key.write_text("demo-admin")
-        wait_until(lambda: second.status() == 200, 30, "the new password to be taken")
+        wait_until(lambda: second.status() == 200, 30, "the new password to be accepted")
         assert (first.status(), _serial(first) != serial) == (401, True)
 
         open_connection.request("GET", "/-/healthy")
@@ -310,7 +308,7 @@ def _keys_sent(simulator: Simulator) -> set[str]:
 
 
 def _serial(client: Client) -> str:
-    """Return the serial number of the certificate that is shown on a new connection."""
+    """Return the serial number of the certificate of a new connection."""
     assert client.context
     with (
         socket.create_connection(("127.0.0.1", client.port), 10) as plain,
@@ -319,10 +317,10 @@ def _serial(client: Client) -> str:
         return str((connection.getpeercert() or {})["serialNumber"])
 
 
-def test_stops_in_time_with_a_scrape_half_read_through_tls(
+def test_stops_within_five_seconds_with_a_scrape_half_read_through_tls(
     run_simulator: StartSimulator, run_exporter: StartExporter, authority: Authority, tmp_path: Path
 ) -> None:
-    """TLS has a goodbye of its own, for which nobody waits long."""
+    """The exporter does not wait long for the shutdown of TLS."""
     authority.issue("exporter")
     web_file = tmp_path / "web.yml"
     web_file.write_text(_TLS)

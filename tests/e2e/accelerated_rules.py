@@ -1,4 +1,4 @@
-"""A Prometheus with the shipped rules and a switch to match, with which two minutes go by in a second."""
+"""A Prometheus with the shipped rules, and a matching switch, in which a second stands for two minutes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 120
 PATIENCE = 30.0
-"""Seconds. The longest wait, for what takes 15 minutes by the rules, is 10; a busy machine takes more."""
+"""Seconds. The longest wait is for 15 minutes of the rules, 8 s; a busy machine takes longer."""
 
 PHONES = tuple(str(number) for number in range(100, 120))
 
 
-def quick_switch(
+def accelerated_switch(
     name: str, url: str, *, queries: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Return a switch of the configuration that is asked as much more often as the rules are quicker."""
+    """Return the configuration of a switch whose intervals are divided like the durations of the rules."""
     section = {
         "peers": {"interval": "500ms"},
         "channels": {"interval": "500ms", "tenant_interval": "off"},
@@ -32,10 +32,10 @@ def quick_switch(
     return switch(name, url, timeout="1s", stale_after=3, queries=section, **more)
 
 
-def start_quick_prometheus(
+def start_accelerated_prometheus(
     run: Start, executable: str, directory: Path, exporter: Exporter, alertmanager: str
 ) -> Prometheus:
-    """Start a Prometheus with the rules that scrapes this exporter and tells this Alertmanager."""
+    """Start a Prometheus with the rules that scrapes this exporter and notifies this Alertmanager."""
     return start_prometheus(
         run,
         executable,

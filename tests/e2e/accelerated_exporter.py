@@ -1,9 +1,9 @@
-"""The exporter as it is, but for the durations of its alerts, which go by so many times faster.
+"""The exporter with alert durations divided by SPEED.
 
-python -m tests.e2e.quick_exporter FILE SPEED [HANGING]
+python -m tests.e2e.accelerated_exporter FILE SPEED [HANGING]
 
-Where a name is given as HANGING, whoever opens a file with that text in its name waits for ever, as on a disk
-that hangs. Python tells a hook of each file that is opened, before it opens it.
+Opening a file whose name contains HANGING never returns, as on a disk that hangs. Python calls an audit hook
+before it opens a file.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from exporter.masking import Mask
 from tests.e2e.programs import Exporter, Start
 
 
-def start_quick_exporter(
+def start_accelerated_exporter(
     run: Start, file: Path, configuration: str, speed: float, *hanging: str, **environment: str
 ) -> Exporter:
-    """Start it with this configuration text, which is written to ``file``, on any port."""
+    """Start it on a free port with this configuration, which is written to ``file``."""
     file.write_text(configuration, encoding="utf-8")
     arguments = (str(file), str(speed), *hanging)
-    program = run(sys.executable, "-m", "tests.e2e.quick_exporter", *arguments, **environment)
+    program = run(sys.executable, "-m", "tests.e2e.accelerated_exporter", *arguments, **environment)
     port = program.wait_for(r'address"?[=:]\s*"?127\.0\.0\.1:(\d+)')[1]
     return Exporter(program, f"http://127.0.0.1:{port}")
 
