@@ -244,7 +244,7 @@ def test_the_tenant(seen: _Seen) -> None:
             ("unregistered",): len(off),
             ("unknown",): 0,
         },
-        ("DashboardStack phones", "A", "extension"): {
+        ("Watched phones", "A", "extension"): {
             (number,): float(number in registered) for number in ("100", "101", "104")
         },
         ("Phones not registered", "A", "extension"): {(number,): 0 for number in off},

@@ -47,6 +47,6 @@ def test_every_command_works(
     assert COMMANDS
     for line in COMMANDS:
         status = main(shlex.split(line)[1:])
-        told = capsys.readouterr().out
-        assert status == 0, f"{line}\n{told}"
-        assert ("verdict   " in told) == (" probe " in line)
+        output = capsys.readouterr().out
+        assert status == 0, f"{line}\n{output}"
+        assert ("verdict   " in output) == (" probe " in line)

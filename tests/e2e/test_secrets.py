@@ -80,7 +80,7 @@ def _faults(key: str) -> dict[str, dict[str, str]]:
         "as JSON": {"kind": "body", "text": json.dumps({"error": f"wrong key {key}"})},
         "as JSON in UTF-8": {"kind": "body", "text": json.dumps({"error": f"key {key}"}, ensure_ascii=False)},
         "as JSON of PHP": {"kind": "body", "text": f'{{"error": "wrong key {_php(key)}"}}'},
-        "cut off": {"kind": "body", "text": f"{'What an odd request ' * 5}it has key {key} and more"},
+        "cut off": {"kind": "body", "text": f"{'What a strange request ' * 5}it has key {key} and more"},
         "alone": {"kind": "body", "text": key},
         "for a node": {"kind": "body", "text": f"{key}:3|pbx1:4|"},
     }
@@ -151,7 +151,7 @@ def _echoing(handler: type[socketserver.BaseRequestHandler] = _Echo) -> Iterator
 
 
 def _alerting(echo_url: str, directory: Path) -> dict[str, Any]:
-    """Return a section with credentials of each kind, for an Alertmanager that echoes them and for none."""
+    """Return a section with every kind of credential, for one Alertmanager that echoes and one that is down."""
     password, token = directory / "password", directory / "token"
     password.write_text(f"{ALERTMANAGER_PASSWORD}\n")
     token.write_text(f"{ALERTMANAGER_TOKEN}\n")

@@ -225,7 +225,7 @@ def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulat
             assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 2))
             assert RESPONSE in page.locator("pre").all_text_contents()
             assert page.locator("main").locator("script, img, b > *, i").count() == 0
-    with opened(browser, exporter.base_url, complaints=False) as page:
+    with opened(browser, exporter.base_url, expect_clean_console=False) as page:
         page.evaluate("document.body.append(document.createElement('script'))")
         page.evaluate("document.body.lastChild.text = 'window.ran = 1'")
         assert page.evaluate("window.ran") is None  # the content security policy blocks it
@@ -397,7 +397,7 @@ def test_the_exporter_stops_and_restarts(
 ) -> None:
     """Meanwhile the page states since when there was no response, and keeps the last values."""
     exporter, restart = large
-    with opened(browser, exporter.base_url, complaints=False) as page:
+    with opened(browser, exporter.base_url, expect_clean_console=False) as page:
         _wait_for_script(page)
         warning = page.get_by_role("alert")
         expect(warning).to_be_hidden()

@@ -281,19 +281,23 @@ async def test_address_in_use(url: str, tmp_path: Path) -> None:
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.parametrize(("enabled", "status"), [(False, 404), (True, 200)])
-async def test_post_reload_needs_enable_lifecycle(
+@pytest.mark.parametrize(("enabled", "statuses"), [(False, [404, 404]), (True, [200, 405])])
+async def test_reload_needs_enable_lifecycle_and_post(
     enabled: bool,  # noqa: FBT001 -- a table
-    status: int,
+    statuses: list[int],
     url: str,
     tmp_path: Path,
 ) -> None:
-    """Without it, the page does not exist."""
+    """Without it, the page does not exist; with it, a GET reloads nothing."""
     file = tmp_path / "config.yaml"
     file.write_text(configuration(switch("pbx", url)))
 
     async with running(_settings(file, enable_lifecycle=enabled), Mask()) as exporter:
         host, port = exporter.server.addresses[0]
         url = f"http://{host}:{port}/-/reload"
-        async with aiohttp.ClientSession() as session, session.post(url) as response:
-            assert response.status == status
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url) as posted,
+            session.get(url) as got,
+        ):
+            assert [posted.status, got.status] == statuses
