@@ -151,7 +151,7 @@ def _echoing(handler: type[socketserver.BaseRequestHandler] = _Echo) -> Iterator
 
 
 def _alerting(echo_url: str, directory: Path) -> dict[str, Any]:
-    """Return a section with every kind of credential, for one Alertmanager that echoes and one that is down."""
+    """Return a section with each kind of credential, for an Alertmanager that echoes and one that is off."""
     password, token = directory / "password", directory / "token"
     password.write_text(f"{ALERTMANAGER_PASSWORD}\n")
     token.write_text(f"{ALERTMANAGER_TOKEN}\n")
