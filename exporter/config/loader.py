@@ -44,8 +44,8 @@ YAML_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 
-_HIDDEN = re.compile(r"(?:^[ -]*|:(?!\t))([^\S ]|[\u200b\u2060\ufeff])")
-"""A character instead of a space in the indentation or after a colon."""
+_HIDDEN = re.compile(r"^[ -]*(?:[\w.-]+:(?!\t))?([^\S ]|[\u200b\u2060\ufeff])")
+"""A character instead of a space in the indentation or after a key: elsewhere, as in a comment, it may be."""
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Configuration:

@@ -1,9 +1,9 @@
 """Basic authentication (RFC 7617) without the cost of bcrypt on every scrape.
 
 A bcrypt check costs 60 ms or more, by design. So the last correct password of each user is stored, as a keyed
-digest. Other passwords are checked outside the event loop, one at a time, in a
-fair queue: a flood of wrong passwords delays other checks but does not prevent them, and does not delay
-scrapes with a stored password.
+digest. Other passwords are checked outside the event loop, one at a time, in a queue that is fair to clients:
+a flood of wrong passwords delays other checks but does not prevent them, and does not delay scrapes with a
+stored password.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from enum import Enum
 from functools import partial
@@ -24,71 +25,85 @@ from exporter.web.limits import client_of
 
 
 class QueueFull(Exception):  # noqa: N818 -- a state, not an error
-    """The queue has no free place, or another party took this one."""
+    """The queue has no free place, or another client took this one."""
+
+
+Lane = tuple[str, Hashable]
+"""A client, and what it has a queue of its own for: a user."""
 
 
 class FairQueue:
-    """Runs one party at a time, round robin. ``size`` limits all places, ``size_per_party`` each party's."""
+    """Runs one request at a time, round robin over the clients, and over the lanes of each client.
 
-    def __init__(self, *, size: int, size_per_party: int) -> None:
+    ``size`` limits the places of all, ``size_per_lane`` those of one lane.
+    """
+
+    def __init__(self, *, size: int, size_per_lane: int) -> None:
         self._size = size
-        self._size_per_party = size_per_party
-        self._running: tuple[Hashable, asyncio.Future[bool]] | None = None
-        # In the order of service; a party moves to the end when it is served.
-        self._waiting: dict[Hashable, list[asyncio.Future[bool]]] = {}
+        self._size_per_lane = size_per_lane
+        self._running: tuple[Lane, asyncio.Future[bool]] | None = None
+        # In the order of service: all lanes of a client move to the end when one of them is served.
+        self._waiting: dict[Lane, list[asyncio.Future[bool]]] = {}
 
     @contextlib.asynccontextmanager
-    async def turn(self, party: Hashable) -> AsyncIterator[None]:
+    async def turn(self, lane: Lane) -> AsyncIterator[None]:
         """Wait for a turn, and keep it until the end of the context. Raises QueueFull."""
-        place = self._join(party)
+        place = self._join(lane)
         try:
             if not await place:
                 raise QueueFull
             yield
         finally:
-            if self._running == (party, place):
+            if self._running == (lane, place):
                 self._running = None
             else:
-                self._leave(party, place)
+                self._leave(lane, place)
             self._serve_next()
 
-    def _join(self, party: Hashable) -> asyncio.Future[bool]:
-        own = len(self._waiting.get(party, ())) + (self._running is not None and self._running[0] == party)
-        if own >= self._size_per_party:
+    def _join(self, lane: Lane) -> asyncio.Future[bool]:
+        own = len(self._waiting.get(lane, ())) + (self._running is not None and self._running[0] == lane)
+        if own >= self._size_per_lane:
             raise QueueFull
         if sum(map(len, self._waiting.values())) + (self._running is not None) >= self._size:
-            self._displace(party)
+            self._displace(lane[0])
         place = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(party, []).append(place)
+        self._waiting.setdefault(lane, []).append(place)
         self._serve_next()
         return place
 
-    def _displace(self, party: Hashable) -> None:
-        """Take the newest place of the party with the most. Raises QueueFull if ``party`` has as many."""
-        largest = max(self._waiting, key=lambda other: len(self._waiting[other]), default=None)
-        if largest is None or len(self._waiting[largest]) <= len(self._waiting.get(party, ())) + 1:
+    def _displace(self, client: str) -> None:
+        """Take a place from the client with the most. Raises QueueFull if this one would have as many."""
+        counts: Counter[str] = Counter()
+        for (other, _), places in self._waiting.items():
+            counts[other] += len(places)
+        most = max(counts.values(), default=0)
+        if most <= counts[client] + 1:
             raise QueueFull
-        place = self._waiting[largest][-1]
-        self._leave(largest, place)
+        lanes = [lane for lane in self._waiting if counts[lane[0]] == most]
+        lane = max(lanes, key=lambda each: len(self._waiting[each]))
+        place = self._waiting[lane][-1]
+        self._leave(lane, place)
         if not place.done():
             place.set_result(False)
 
-    def _leave(self, party: Hashable, place: asyncio.Future[bool]) -> None:
-        places = self._waiting.get(party, [])
+    def _leave(self, lane: Lane, place: asyncio.Future[bool]) -> None:
+        places = self._waiting.get(lane, [])
         if place in places:
             places.remove(place)
             if not places:
-                del self._waiting[party]
+                del self._waiting[lane]
 
     def _serve_next(self) -> None:
         while self._waiting and self._running is None:
-            party = next(iter(self._waiting))
-            places = self._waiting.pop(party)
+            lane = next(iter(self._waiting))
+            places = self._waiting.pop(lane)
             place = places.pop(0)
+            for other in [each for each in self._waiting if each[0] == lane[0]]:
+                self._waiting[other] = self._waiting.pop(other)
             if places:
-                self._waiting[party] = places
+                self._waiting[lane] = places
             if not place.done():  # else its request was cancelled
-                self._running = party, place
+                self._running = lane, place
                 place.set_result(True)
 
 
@@ -96,7 +111,7 @@ _LONGEST = 72
 """Bytes. bcrypt ignores the rest of a password, and the library raises (seen, bcrypt 5.0)."""
 
 _QUEUE = 64
-_QUEUE_PER_PARTY = 4
+_QUEUE_PER_LANE = 4
 
 Credentials = tuple[bytes, bytes]
 Check = Callable[[bytes, bytes], bool]
@@ -131,7 +146,7 @@ class Passwords:
         self._hashes: Mapping[bytes, bytes] = {}
         self._decoy = b""
         self._right: dict[bytes, bytes] = {}
-        self._queue = FairQueue(size=_QUEUE, size_per_party=_QUEUE_PER_PARTY)
+        self._queue = FairQueue(size=_QUEUE, size_per_lane=_QUEUE_PER_LANE)
         self._thread = ThreadLimit("password", 1)
 
     def apply(self, hashes: Mapping[bytes, bytes]) -> None:
@@ -155,10 +170,10 @@ class Passwords:
             return Verdict.RIGHT
         if len(password) > _LONGEST:
             return Verdict.WRONG
-        # All unknown users of a client are one party: random names would be many parties.
-        party = client_of(address), user if user in self._hashes else None
+        # All unknown users of a client have one lane: random names would have many.
+        lane = client_of(address), user if user in self._hashes else None
         try:
-            async with self._queue.turn(party):
+            async with self._queue.turn(lane):
                 # Of several concurrent requests with one password, only the first needs a check.
                 right = self._was_right(user, known, password) or await self._thread.run(
                     partial(self._check, password, known)

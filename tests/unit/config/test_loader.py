@@ -239,6 +239,18 @@ def test_a_character_that_looks_like_a_space_is_named(
     assert caught.value.problems[0].startswith(problem)
 
 
+@pytest.mark.parametrize("yaml_loader", LOADERS)
+@pytest.mark.parametrize("line", ["# Attention\u00a0: a key", "# note:\u00a0see below", 'b: "c:\u00a0d"'])
+def test_a_no_break_space_in_a_comment_or_text_is_not_the_cause(
+    tmp_path: Path, yaml_loader: type[Any], line: str
+) -> None:
+    """French and Italian texts have them before or after a colon."""
+    path = tmp_path / "file.yaml"
+    path.write_text(f"{line}\na: 'x\n")
+    with pytest.raises(ConfigurationError, match="invalid YAML"):
+        loader.read_yaml(path, yaml_loader)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     """The message has the system's reason."""
     with pytest.raises(ConfigurationError) as caught:

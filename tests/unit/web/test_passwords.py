@@ -1,7 +1,7 @@
 import asyncio
 import base64
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import bcrypt
 import pytest
@@ -237,13 +237,15 @@ async def test_no_password_is_stored() -> None:
     assert "S3CRET" not in repr(vars(passwords))
 
 
-def _join(queue: FairQueue, served: list[str], parties: str) -> list[asyncio.Task[None]]:
-    async def take(party: str) -> None:
-        async with queue.turn(party):
-            served.append(party)
+def _join(queue: FairQueue, served: list[str], lanes: Iterable[str]) -> list[asyncio.Task[None]]:
+    """Join the queue; the first letter of a lane is the client."""
+
+    async def take(lane: str) -> None:
+        async with queue.turn((lane[0], lane)):
+            served.append(lane)
             await asyncio.sleep(0)
 
-    return [asyncio.create_task(take(party)) for party in parties]
+    return [asyncio.create_task(take(lane)) for lane in lanes]
 
 
 async def _full(tasks: list[asyncio.Task[None]]) -> list[bool]:
@@ -251,29 +253,44 @@ async def _full(tasks: list[asyncio.Task[None]]) -> list[bool]:
     return [isinstance(outcome, QueueFull) for outcome in outcomes]
 
 
-async def test_parties_are_served_round_robin() -> None:
-    """A party with many places gets no more turns than others while they wait."""
-    queue, served = FairQueue(size=50, size_per_party=9), list[str]()
+async def test_clients_are_served_round_robin() -> None:
+    """A client with many places gets no more turns than others while they wait."""
+    queue, served = FairQueue(size=50, size_per_lane=9), list[str]()
     await asyncio.gather(*_join(queue, served, "aaaabbc"))
     assert "".join(served) == "aabcaba"
 
 
-async def test_each_party_is_limited() -> None:
-    """Other parties can still join."""
-    queue, served = FairQueue(size=50, size_per_party=2), list[str]()
+async def test_a_client_gets_no_more_turns_for_many_users() -> None:
+    """Its users take turns among themselves."""
+    queue, served = FairQueue(size=50, size_per_lane=9), list[str]()
+    await asyncio.gather(*_join(queue, served, ["a1", "a1", "a2", "a3", "b1", "b1", "c1"]))
+    assert served == ["a1", "a1", "b1", "c1", "a2", "b1", "a3"]
+
+
+async def test_a_client_with_many_users_does_not_fill_the_queue() -> None:
+    """Each of its users has one place, as has the newcomer."""
+    queue, served = FairQueue(size=4, size_per_lane=9), list[str]()
+    refused = await _full(_join(queue, served, ["a1", "a2", "a3", "a4", "b1", "a5"]))
+    assert "b1" in served
+    assert refused.count(True) == 2
+
+
+async def test_each_lane_is_limited() -> None:
+    """Other lanes can still join."""
+    queue, served = FairQueue(size=50, size_per_lane=2), list[str]()
     assert await _full(_join(queue, served, "aaab")) == [False, False, True, False]
 
 
 async def test_a_full_queue_is_shared() -> None:
-    """A newcomer takes the newest place of the party with the most, unless it has as many."""
-    queue, served = FairQueue(size=4, size_per_party=9), list[str]()
+    """A newcomer takes the newest place of the client with the most, unless it has as many."""
+    queue, served = FairQueue(size=4, size_per_lane=9), list[str]()
     assert await _full(_join(queue, served, "aaaaba")) == [False, False, False, True, False, True]
     assert sorted(served) == ["a", "a", "a", "b"]
 
 
-async def test_a_cancelled_party_has_no_place() -> None:
+async def test_a_cancelled_request_has_no_place() -> None:
     """It frees its place while it waits and during its turn, and the next one is served."""
-    queue, served = FairQueue(size=2, size_per_party=9), list[str]()
+    queue, served = FairQueue(size=2, size_per_lane=9), list[str]()
     for _ in range(3):
         tasks = _join(queue, served, "ab")
         await asyncio.sleep(0)
@@ -284,18 +301,18 @@ async def test_a_cancelled_party_has_no_place() -> None:
     assert served[-2:] == ["c", "d"]
 
 
-async def test_a_place_is_only_taken_from_a_larger_party() -> None:
-    """A newcomer gets no place of a party that would then have fewer than it."""
-    queue, served = FairQueue(size=3, size_per_party=9), list[str]()
+async def test_a_place_is_only_taken_from_a_client_with_more() -> None:
+    """A newcomer gets no place of a client that would then have fewer than it."""
+    queue, served = FairQueue(size=3, size_per_lane=9), list[str]()
     assert await _full(_join(queue, served, "aabc")) == [False, False, False, True]
 
 
 async def test_a_cancelled_place_is_skipped_and_free_again() -> None:
-    """A party that was cancelled at the end of another turn is not served, and can join again."""
-    queue, served, done = FairQueue(size=4, size_per_party=1), list[str](), asyncio.Event()
+    """A client that was cancelled at the end of another turn is not served, and can join again."""
+    queue, served, done = FairQueue(size=4, size_per_lane=1), list[str](), asyncio.Event()
 
     async def occupy() -> None:
-        async with queue.turn("a"):
+        async with queue.turn(("a", "a")):
             await done.wait()
 
     first = asyncio.create_task(occupy())
@@ -314,8 +331,8 @@ async def test_a_cancelled_place_is_skipped_and_free_again() -> None:
 
 async def test_an_error_ends_the_turn() -> None:
     """An exception in the context frees the place."""
-    queue = FairQueue(size=2, size_per_party=9)
+    queue = FairQueue(size=2, size_per_lane=9)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            async with queue.turn("a"):
+            async with queue.turn(("a", "a")):
                 raise RuntimeError
