@@ -153,7 +153,7 @@ async def _read(
         async with asyncio.timeout(limit):
             return await threads.run(read)
     except TimeoutError:
-        problem = f"file: not read within {limit:g} s; check its disk, and those of the files that it names"
+        problem = f"not read within {limit:g} s; check its disk, and those of the files that it names"
         raise ConfigurationError(source, [problem]) from None
 
 

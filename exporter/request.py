@@ -73,9 +73,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.tenant and Scope.TENANT not in self.operation.scopes:
-            raise ValueError("this query is installation-wide; leave the tenant out")
+            raise ValueError("this query is installation-wide")
         if not self.tenant and Scope.SWITCH not in self.operation.scopes:
-            raise ValueError("this query is per tenant; name a tenant")
+            raise ValueError("this query is per tenant")
         if self.node and (self.operation is not Operation.COUNT_CHANNELS or self.tenant):
             raise ValueError("a node is only allowed for an installation-wide COUNT_CHANNELS")
         if bool(self.extension) is not (self.operation is Operation.REGISTRATION):

@@ -1,9 +1,9 @@
-"""Evaluates every rule for every switch, and keeps the state of every alert. Pure: the moment is an argument.
+"""Evaluates every rule for every switch, and tracks the state of every alert. Pure: the time is an argument.
 
-A *moment* is seconds on an axis that is independent of the wall clock and continues after a restart. Each
-evaluation is a whole number of intervals after the first. Missed ones, while the daemon did not run, are
-caught up: values from before still count for their window, so a gap is to an alert what a gap in its scrapes
-is to Prometheus.
+A *moment* is a time in seconds on a clock that is independent of the wall clock and continues after a
+restart. Evaluations are whole numbers of intervals apart. Evaluations that were missed, for example during a
+restart, are caught up with the last values, which count until their window ends. So a gap affects an alert in
+the same way as a gap in scrapes affects an alert of Prometheus.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,28 +18,28 @@ INTERVAL = 60.0
 """Seconds between two evaluations: the ``interval`` of the rules."""
 
 RESOLVED_FOR = 900.0
-"""Seconds for which the end of an alert is sent: an Alertmanager that was down must not keep it firing."""
+"""Seconds for which a resolved alert is still sent, so that an Alertmanager that was down resolves it."""
 
 _CAUGHT_UP = 40
-"""Missed evaluations. Every window but the license's ends within 15 minutes, and alerts that fire end within
-another 15: the rest is one step."""
+"""Missed evaluations that are caught up one by one; later ones are skipped. By then, only the license's
+window is still open: all others end within 15 minutes, and alerts that keep firing end within another 15."""
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """One instant as a moment and by our wall clock. ``speed``: moments per second, 1 outside of tests."""
+    """The current time, as a moment and on the wall clock. ``speed`` of moments: 1 except in tests."""
 
     moment: float
     wall: float
     speed: float = 1.0
 
     def wall_of(self, moment: float) -> float:
-        """Return the wall clock time of a moment; one in the future counts as now."""
+        """Return the wall clock time of a moment. A moment in the future counts as now."""
         return self.wall - max(0.0, self.moment - moment) / self.speed
 
 
 class State(StrEnum):
-    """The states of an alert that is not inactive."""
+    """The state of an alert. Inactive alerts are not stored."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -48,14 +48,16 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Alert:
-    """One alert; one that fires again after its end is another.
+    """One occurrence of an alert. If it fires again after it resolved, that is a new ``Alert``.
 
-    ``since``: when its state began; ``fired_at``: when it began to fire.
-    ``value`` and ``threshold`` are those of the newest evaluation at which it was due.
-    ``ending_since``: since when it fires only because of ``keep_firing_for``.
-    ``team``: its tenant's when it began to fire. With a new label it would be another alert to Alertmanager,
-    which would send the end of this one while its cause goes on.
-    ``due_in``: the number of the evaluation at which it was last due.
+    It is *due* in an evaluation if the condition of its rule is met.
+
+    ``since``: when it entered its state; ``fired_at``: when it began to fire.
+    ``value``, ``threshold``: from the latest evaluation in which it was due.
+    ``ending_since``: when it stopped being due; it fires on because of ``keep_firing_for``.
+    ``team``: the tenant's team when the alert began to fire. If the label changed, Alertmanager would see a
+    different alert and resolve this one, although its cause persists.
+    ``due_in``: the number of the latest evaluation in which it was due.
     """
 
     identity: Identity
@@ -75,21 +77,21 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """All its labels except those that the configuration adds."""
+        """All labels except those from ``alerting.labels``."""
         rule, labels = self.identity
         return rule.labels(labels) | ({"team": self.team} if self.team else {})
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """Its annotations, with the values at which it was last due."""
+        """Its annotations, with the latest value and threshold."""
         rule, labels = self.identity
         return rule.annotations(labels, self.value, self.threshold)
 
 
 class Alerts:
-    """Every alert, by identity. In an evaluation call ``due`` for each rule, then ``advance``.
+    """All alerts, by identity. For each evaluation, call ``due`` for each rule, then ``advance``.
 
-    ``changed``: the alerts that began to fire or ended at the newest evaluation.
+    ``changed``: the alerts that began to fire or resolved in the latest evaluation.
     """
 
     def __init__(self) -> None:
@@ -118,7 +120,7 @@ class Alerts:
             alert.due_in = self._evaluation
 
     def advance(self, now: float) -> None:
-        """End an evaluation: let alerts fire and end, and drop those that ended a while ago."""
+        """Finish an evaluation: fire and resolve alerts, and drop those that resolved over 15 minutes ago."""
         self.changed, over = [], []
         for alert in self.by_identity.values():
             if alert.due_in != self._evaluation:
@@ -148,7 +150,7 @@ class Alerts:
 
 
 class Engine:
-    """The inputs of every switch, and the alerts that ``rules`` find in them."""
+    """Evaluates ``rules`` on the inputs of every switch."""
 
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self.alerts = Alerts()
@@ -157,16 +159,16 @@ class Engine:
         self._rules = rules
 
     def switch(self, name: str) -> SwitchInputs:
-        """Return the inputs of a switch; those of a new one are empty."""
+        """Return the inputs of a switch. A new switch starts with empty inputs."""
         if name not in self.switches:
             declared = [each for rule in self._rules for each in rule.inputs]
             self.switches[name] = SwitchInputs(name, declared, self.alerts.firing)
         return self.switches[name]
 
     def evaluate(self, snapshots: Mapping[str, SwitchSnapshot], now: float) -> Iterator[None]:
-        """Evaluate all rules; yields after each input and each rule, for the event loop.
+        """Evaluate all rules. Yields after each input and each rule, for the event loop.
 
-        A switch that is not in ``snapshots`` is dropped as soon as none of its values counts any more.
+        A switch that is not in ``snapshots`` is dropped when the windows of all its values have ended.
         """
         for name in snapshots:
             self.switch(name)

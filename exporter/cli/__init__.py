@@ -62,7 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
         status: int = arguments.run(arguments)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
-        print(f"{len(error.problems)} error(s): nothing was started", file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} error{'' if count == 1 else 's'} found; nothing was started", file=sys.stderr)
         return EXIT_CONFIGURATION
     except StartError as error:
         print(f"softswitch-exporter: {error}", file=sys.stderr)

@@ -83,12 +83,12 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     check = "validate the configuration, print the polling plan, and exit"
     address = f"address to listen on; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})"
     tls = "TLS and basic authentication, in the format of Prometheus's exporter-toolkit"
-    path = "path of the metrics (default: /metrics)"
+    path = "path that serves the metrics (default: /metrics)"
     url = (
-        "URL that browsers use, for example of a reverse proxy: the status page and /-/reload also accept "
-        "requests for its host"
+        "URL under which browsers reach the exporter, for example through a reverse proxy; the status page "
+        "and /-/reload accept requests for its host, too"
     )
-    lifecycle = "enable POST /-/reload, which reloads the configuration like SIGHUP"
+    lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
     _flag(main, "--config.file", "configuration file", **_FILE)
     _flag(main, "--config.check", check, action="store_true")
@@ -97,7 +97,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")
     _flag(main, "--web.external-url", url, type=_external_url, metavar="URL")
     _flag(main, "--web.enable-lifecycle", lifecycle, action="store_true")
-    _flag(main, "--log.level", "lowest level to log (default: info)", choices=LEVELS, default="info")
+    _flag(main, "--log.level", "minimum level to log (default: info)", choices=LEVELS, default="info")
     _flag(main, "--log.format", "log format (default: logfmt)", choices=formats, default="logfmt")
 
 
@@ -117,13 +117,15 @@ def _add_probe(commands: _Commands) -> None:
     summary = "query a switch once, show the responses, and suggest settings"
     command = _command(commands, "probe", summary, _module("probe"))
     query = (
-        "run only this query (default: all enabled queries, with one tenant and one extension, and a "
-        "summary); registrations tries every source"
+        "run only this query; registrations tries every source (default: run all enabled queries for the "
+        "installation, one tenant and one extension, and print a summary)"
     )
-    tenant = "query this tenant instead of the installation"
-    extension = "query this extension of the tenant, from the configured source"
-    _flag(command, "--config.file", "configuration file", **_FILE, **_KEEP)
-    _flag(command, "--switch", "switch to query; required if there are several", metavar="NAME", type=_text)
+    tenant = "tenant to query instead of the installation"
+    extension = "extension of --tenant to look up in the configured source of registrations"
+    _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
+    _flag(
+        command, "--switch", "switch to query; required if there is more than one", metavar="NAME", type=_text
+    )
     _flag(command, "--query", query, choices=[each.value for each in Query])
     _flag(command, "--tenant", tenant, metavar="CODE", type=_text)
     _flag(command, "--extension", extension, metavar="NUMBER", type=_text)
@@ -132,9 +134,9 @@ def _add_probe(commands: _Commands) -> None:
 def _add_demo(commands: _Commands) -> None:
     summary = "run the exporter against a simulated switch"
     command = _command(commands, "demo", summary, _module("demo"))
-    port = "port of the exporter; 0 is any free port (default: 10390)"
-    simulator_port = "port of the simulated switch; 0 is any free port (default: 10391)"
-    seed = "random seed; the same seed makes the same switch (default: 1)"
+    port = "port of the exporter; 0 picks a free port (default: 10390)"
+    simulator_port = "port of the simulated switch; 0 picks a free port (default: 10391)"
+    seed = "random seed; the same seed produces the same switch (default: 1)"
     _flag(command, "--port", port, type=_port, default=10390)
     _flag(command, "--simulator-port", simulator_port, type=_port, default=10391)
     _flag(command, "--seed", seed, type=int, default=1)

@@ -53,8 +53,9 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     targets = Targets(switch)
     plan = targets.plan
     discovered = " and those discovered" if switch.discover_tenants.enabled else ""
+    count = len(targets.tenants)
     yield (
-        f"switch {switch.name}: {len(targets.tenants)} tenants{discovered}, limits: "
+        f"switch {switch.name}: {count} tenant{'' if count == 1 else 's'}{discovered}, limits: "
         f"{switch.max_requests_per_second:g} requests per second, {switch.max_concurrency} in flight"
     )
     if switch.proxy:

@@ -76,7 +76,7 @@ def _load(
 ) -> _Whole:
     tree, problems = read_yaml(path)
     if not isinstance(tree, dict):
-        problem = f"file: expected a mapping that starts with a key such as `{first_key}`, got {shape(tree)}"
+        problem = f"expected a mapping that starts with a key such as `{first_key}`, got {shape(tree)}"
         raise ConfigurationError(str(path), [problem])
     configuration = None
     found: list[Problem] = []
@@ -106,9 +106,9 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[P
         return _Builder(text, loader).tree()
     except OSError as error:
         reason = error.strerror or "unknown error"
-        problem = f"file: cannot be read ({reason}); check the path and its permissions"
+        problem = f"cannot be read ({reason}); check the path and its permissions"
     except UnicodeDecodeError as error:
-        problem = f"file: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        problem = f"byte {error.start + 1} is not UTF-8; save the file as UTF-8"
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, text)
     except yaml.YAMLError:  # yaml.reader.ReaderError, which has no mark
@@ -116,7 +116,7 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[P
     except _RejectedError as error:
         problem = str(error)
     except (ValueError, OverflowError):  # PyYAML's Python loader on "\\UFFFFFFFF"
-        problem = "file: an escape sequence names a character that does not exist; correct it"
+        problem = "an escape sequence names a character that does not exist; correct it"
     raise ConfigurationError(str(path), [problem])
 
 
@@ -128,7 +128,7 @@ def _text(path: Path) -> str:
     try:
         content = read_regular_file(path, MAX_BYTES)
     except ValueError as error:
-        raise _RejectedError(f"file: {error}") from None
+        raise _RejectedError(str(error)) from None
     return content.decode("utf-8-sig")
 
 
@@ -138,18 +138,18 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> str:
     # A no-break space in the indentation is part of a key or value, and the error is in a later line.
     for number, content in reversed([*enumerate(text.splitlines()[:line], 1)]):
         if hidden := _HIDDEN.search(content):
-            return f"line {number}: contains {character_name(hidden[1])} in place of a space; use spaces"
-    where = f"line {line}, column {mark.column + 1}" if mark else "file"
+            return f"line {number}: contains {character_name(hidden[1])} instead of a space; use spaces"
+    where = f"line {line}, column {mark.column + 1}: " if mark else ""
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     # PyYAML's Python parser quotes the text, which may be part of a key.
-    reason = re.sub(r"'[^']{2,}'", "'…'", reason)
-    return f"{where}: invalid YAML ({reason}); check indentation, quotes and colons"
+    reason = re.sub(r"('[^']')|'[^']*'", lambda quoted: quoted[1] or "'…'", reason)
+    return f"{where}invalid YAML ({reason}); check indentation, quotes and colons"
 
 
 def _character_problem(text: str) -> str:
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if found is None:
-        return "file: contains a control character; remove it"
+        return "contains a control character; remove it"
     line = text.count("\n", 0, found.start()) + 1
     return f"line {line}: contains {character_name(found[0])}, which YAML does not allow; remove it"
 

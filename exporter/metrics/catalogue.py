@@ -81,28 +81,28 @@ _DISCOVERED = "the configuration and MANAGEDB tenant list"
 # Two or three lines per metric, which the formatter would make eight.
 # fmt: off
 UP = _switch("softswitch_up",
-    "1 if a valid response arrived within 3 times the shortest interval or 2 times the timeout, whichever is "
-    "longer, 0 if requests finished without one. Absent before the first request has finished.",
+    "1 if a valid response arrived recently, else 0. Recently: within 3 times the shortest interval or "
+    "2 times the timeout, whichever is longer. Absent until the first request has finished.",
     unit="boolean", source="any query")
 
 # Installation-wide.
 PEERS = _switch("softswitch_peers",
-    "Peers of the installation: the total of the switch, else the sum of its nodes.",
+    "Peers of the installation: the total that the switch returns, else the sum of its nodes.",
     unit="peers", source="COUNTPEERS")
 CHANNELS = _switch("softswitch_channels",
-    "Channels in use on the installation: the total of the switch, else the sum of its nodes.",
+    "Channels in use on the installation: the total that the switch returns, else the sum of its nodes.",
     unit="channels", source="COUNTCHANNELS")
 CALLS = _switch("softswitch_calls", "Active calls of the installation.", unit="calls", source="COUNTCALLS")
 NODE_PEERS = _node("softswitch_node_peers", "Peers on a node.", unit="peers", source="COUNTPEERS")
 NODE_CHANNELS = _node("softswitch_node_channels", "Channels in use on a node.",
     unit="channels", source="COUNTCHANNELS")
 NODE_PRESENT = _node("softswitch_node_present",
-    "1 if the node is in the newest response, 0 if it is missing there but configured or seen within 24 h.",
+    "1 if the node is in the latest response, 0 if it is not but is configured or was seen within 24 h.",
     unit="boolean", source="COUNTPEERS")
 LICENSE_REMAINING = _switch("softswitch_license_remaining_seconds",
-    "Time until the license of the switch expires, a multiple of a day. May be 0 or negative.",
+    "Time until the license of the switch expires, in whole days. May be 0 or negative.",
     unit="seconds", source="LICENSEDAYS")
-TENANTS = _switch("softswitch_tenants", "Polled tenants.", unit="tenants", source=_DISCOVERED)
+TENANTS = _switch("softswitch_tenants", "Number of polled tenants.", unit="tenants", source=_DISCOVERED)
 
 # Each tenant.
 TENANT_PEERS = _tenant("softswitch_tenant_peers", "Peers of a tenant.", unit="peers", source="COUNTPEERS")
@@ -111,9 +111,9 @@ TENANT_CHANNELS = _tenant("softswitch_tenant_channels", "Channels in use by a te
 TENANT_CALLS = _tenant("softswitch_tenant_calls", "Active calls of a tenant.",
     unit="calls", source="COUNTCALLS")
 TENANT_NODE_PEERS = _tenant_node("softswitch_tenant_node_peers",
-    "Peers of a tenant on a node. Absent for a node without any.", unit="peers", source="COUNTPEERS")
+    "Peers of a tenant on a node. Absent if there are none.", unit="peers", source="COUNTPEERS")
 TENANT_NODE_CHANNELS = _tenant_node("softswitch_tenant_node_channels",
-    "Channels in use by a tenant on a node. Absent for a node without any.",
+    "Channels in use by a tenant on a node. Absent if there are none.",
     unit="channels", source="COUNTCHANNELS")
 TENANT_BALANCE = _tenant("softswitch_tenant_balance", "Credit of a tenant. May be negative.",
     unit="the currency of the switch", source="INFO balance")
@@ -121,16 +121,16 @@ TENANT_EXTENSIONS = _tenant("softswitch_tenant_extensions",
     "Polled extensions of a tenant by registration state: registered, unregistered or unknown.",
     per="state", unit="extensions", source=_STATES)
 EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
-    "1 if the extension is registered, 0 if it is not. Absent if that is unknown.",
+    "1 if the extension is registered, 0 if it is not. Absent if its state is unknown.",
     per="extension", unit="boolean", source=_STATES, drop=DropRank.EXTENSION)
 EXTENSION_WATCHED = _tenant("softswitch_extension_watched",
     "1 for an extension that triggers an alert when it is not registered.",
     per="extension", unit="boolean", source="the configuration", drop=None)
 TENANT_INFO = _tenant_config("softswitch_tenant_info",
-    "1, with the tenant's name on the switch and its labels from the configuration.",
+    "Always 1. Labels: the name of the tenant on the switch, and its labels from the configuration.",
     per="name", unit="boolean", source=_DISCOVERED)
 TENANT_OPEN = _tenant_config("softswitch_tenant_open",
-    "1 during the tenant's business hours, in its time zone, else 0. Absent if it has none configured.",
+    "1 during the tenant's business hours, in its time zone, else 0. Absent if none are configured.",
     unit="boolean")
 
 # Thresholds and limits, so that one rule serves every tenant.
@@ -138,47 +138,49 @@ TENANT_BALANCE_THRESHOLD = _tenant_config("softswitch_tenant_balance_threshold",
     "Credit of a tenant below which an alert of this severity fires.",
     per="severity", unit="the currency of the switch")
 TENANT_REGISTERED_RATIO_THRESHOLD = _tenant_config("softswitch_tenant_registered_ratio_threshold",
-    "Ratio of registered extensions (unknown ones left out) below which an alert of this severity fires.",
+    "Ratio of registered extensions, not counting unknown ones, below which an alert of this severity fires.",
     per="severity", unit="ratio, 0 to 1")
 LICENSE_REMAINING_THRESHOLD = _switch("softswitch_license_remaining_threshold_seconds",
     "Remaining time of the license at or below which an alert of this severity fires.",
     per="severity", unit="seconds", source="the configuration")
-NODE_CHANNELS_LIMIT = _switch("softswitch_node_channels_limit", "Most channels that a node should carry.",
+NODE_CHANNELS_LIMIT = _switch("softswitch_node_channels_limit", "Maximum channels that a node should carry.",
     per="node", unit="channels", source="the configuration")
 TENANT_CHANNELS_LIMIT = _tenant_config("softswitch_tenant_channels_limit",
-    "Most channels that a tenant may use. Absent if unlimited.",
+    "Maximum channels that a tenant may use. Absent if unlimited.",
     unit="channels", source="the configuration, else INFO config")
 
 # Polling. ``tenant`` is "" for the scope ``switch``.
-QUERY_SUCCESS = _query_status("softswitch_query_success", "1 if the newest request returned a value, else 0.",
+QUERY_SUCCESS = _query_status("softswitch_query_success", "1 if the latest request returned a value, else 0.",
     unit="boolean")
 QUERY_FAILURE = _query_status("softswitch_query_failure",
-    "1 if the newest request failed, with the reason. Absent otherwise.", per="reason", unit="boolean")
+    "1 if the latest request failed. The label reason says why. Absent otherwise.",
+    per="reason", unit="boolean")
 QUERY_LAST_SUCCESS = _query_status("softswitch_query_last_success_timestamp_seconds",
-    "Time of the newest value. Absent before the first one.", unit="seconds since 1970")
+    "Time of the latest value. Absent until the first one.", unit="seconds since 1970")
 QUERY_INTERVAL = _gauge("softswitch_query_interval_seconds",
-    "Configured interval between requests for each target.",
+    "Configured interval between requests to the same target. If tenants differ, the shortest.",
     common="switch query scope", unit="seconds", source="the configuration")
 QUERY_CYCLE = _gauge("softswitch_query_cycle_seconds",
-    "Duration of the last complete sweep over all targets, from its start to the start of the next one.",
+    "Time from the start of the previous sweep over all targets to the start of the latest one.",
     common="switch query scope", unit="seconds")
 REQUEST_DURATION = _histogram("softswitch_request_duration_seconds",
-    "Time from sending a request to the last byte of the response, or to the failure.",
+    "Time from sending a request until its response was complete, or until it failed.",
     common="switch query", unit="seconds", buckets=REQUEST_DURATION_BUCKETS)
 REQUEST_FAILURES = _counter("softswitch_request_failures_total",
     "Requests that returned no value, by reason.",
     common="switch query reason", unit="requests")
 EMPTY_ANSWERS = _counter("softswitch_empty_answers_total",
-    "Empty responses, whether they were counted as zero or as a failure.",
+    "Empty responses, including those that counted as zero.",
     common="switch query", unit="responses")
 ROWS_SKIPPED = _counter("softswitch_rows_skipped_total",
-    "Rows of lists, and nodes of counts, that were skipped as unreadable.",
+    "Rows in lists, and nodes in counts, that were skipped because they were unreadable.",
     common="switch query", unit="rows")
 TARGETS_SKIPPED = _counter("softswitch_targets_skipped_total",
-    "Targets of a sweep that were not requested, by reason: in_flight, backoff, breaker or budget.",
+    "Targets that a sweep skipped, by reason: in_flight, backoff, breaker or budget.",
     common="switch query scope reason", unit="targets")
 BREAKER_OPEN = _switch("softswitch_breaker_open",
-    "1 while the switch does not respond and receives only occasional trial requests.", unit="boolean")
+    "1 while the circuit breaker is open: the switch does not respond and gets only occasional probes.",
+    unit="boolean")
 SERIES = _switch("softswitch_series", "Series stored for the switch.", unit="series")
 SERIES_LIMITED = _switch("softswitch_series_limited", "1 while series are dropped to stay within max_series.",
     unit="boolean")
@@ -187,33 +189,35 @@ SERIES_LIMITED = _switch("softswitch_series_limited", "1 while series are droppe
 ALERTING_ALERTS = _gauge("softswitch_alerting_alerts", "Active alerts by state: pending or firing.",
     common="alertname state", unit="alerts")
 ALERTING_NOTIFICATIONS = _sent("softswitch_alerting_notifications_total",
-    "Alerts that an Alertmanager accepted. Each is repeated while it fires and for 15 minutes after.")
+    "Alerts that an Alertmanager accepted. Each is sent repeatedly while it fires and for 15 minutes after.")
 ALERTING_NOTIFICATION_ERRORS = _sent("softswitch_alerting_notifications_errors_total",
-    "Alerts in messages that an Alertmanager did not accept. They are sent again.")
+    "Alerts in messages that an Alertmanager did not accept. They are retried.")
 ALERTING_NOTIFICATIONS_DROPPED = _sent("softswitch_alerting_notifications_dropped_total",
-    "Alerts that an Alertmanager rejects as invalid, or whose end could not be delivered in time.")
+    "Alerts dropped because an Alertmanager rejected them as invalid, or because their end could not be "
+    "delivered within 15 minutes.")
 ALERTING_NOTIFICATIONS_LATENCY = _histogram("softswitch_alerting_notifications_latency_seconds",
-    "Time until an Alertmanager accepted a message of up to 256 alerts, or until that failed.",
+    "Time to send a message of up to 256 alerts to an Alertmanager, successfully or not.",
     common="alertmanager", unit="seconds", buckets=LATENCY_BUCKETS)
 ALERTING_NOTIFICATIONS_WAITING = _gauge("softswitch_alerting_notifications_waiting",
     "Alerts waiting to be sent to an Alertmanager, by kind: new if their start or end was never sent, else "
-    "repeat. While there are new ones, the Alertmanager is slow or does not respond.",
+    "repeat. If new ones keep waiting, the Alertmanager is slow or does not respond.",
     common="alertmanager kind", unit="alerts")
 ALERTING_CLOCK_SKEW = _gauge("softswitch_alerting_clock_skew_seconds",
-    "How far the Date header of an Alertmanager is ahead of the clock of the exporter.",
+    "How far the clock of an Alertmanager (its Date header) is ahead of the exporter's. Negative if behind.",
     common="alertmanager", unit="seconds")
 ALERTING_STATE_FILE_ERRORS = _counter("softswitch_alerting_state_file_errors_total",
-    "Failures to write the state file, or to read it at the start.", unit="files")
+    "Failures to write the state file, or to read it at startup.", unit="failures")
 
 # The exporter itself.
-BUILD_INFO = _gauge("softswitch_exporter_build_info", "1, with the version of the exporter.",
+BUILD_INFO = _gauge("softswitch_exporter_build_info",
+    "Always 1. Labels: the versions of the exporter and of Python.",
     common="version revision python_version", unit="boolean")
 CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_successful",
-    "1 if the newest attempt to load the configuration succeeded, else 0.", unit="boolean")
+    "1 if the latest attempt to load the configuration succeeded, else 0.", unit="boolean")
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",
     "Time at which the active configuration was loaded.", unit="seconds since 1970")
 LOG_LINES_DROPPED = _counter("softswitch_exporter_log_lines_dropped_total",
-    "Log lines that were dropped because their reader was slow or could not write.", unit="lines")
+    "Log lines dropped because standard error could not be written fast enough, or at all.", unit="lines")
 
 # fmt: on
 

@@ -1,4 +1,4 @@
-"""Sweeps, retries and first requests: when each target is due, and which requests are sent then."""
+"""Runs sweeps, retries and first requests: decides when each target is due, and which requests to send."""
 
 import asyncio
 import math
@@ -18,11 +18,11 @@ from exporter.request import Operation
 _RETRY_SPREAD = 10.0
 
 _BATCH = 500
-"""Tenants that are checked, in some 2 ms, before it yields to the event loop."""
+"""Tenants to check before yielding to the event loop, which takes about 2 ms."""
 
 
 class _Due(NamedTuple):
-    """When a target is due again, while this is its interval."""
+    """When a target is due again. Void if its interval is no longer ``interval``."""
 
     at: float
     interval: float
@@ -31,7 +31,8 @@ class _Due(NamedTuple):
 class DueTargets:
     """When each target of a switch is due. Times are those of ``Clock.elapsed``.
 
-    What takes long for 5,000 tenants yields to the event loop, and tenants may be added or removed then.
+    Loops over all tenants yield to the event loop, because there may be 5,000. Meanwhile, tenants may be
+    added or removed.
     """
 
     def __init__(self, targets: Targets) -> None:
@@ -87,15 +88,15 @@ class DueTargets:
                 yield target
 
     def _set_next_due(self, target: Target, now: float, share: float) -> None:
-        """Set when a target is due again; ``share`` is its place in the sweep, 1 for the last one."""
+        """Set when a target is due again. ``share``: its position in the sweep, 1 for the last target."""
         interval = self._targets.planned_interval(target)
         if interval == math.inf:
             return
-        # Half a sweep less, so that a sweep which starts a little early includes the target.
+        # Half a cycle early, so that a sweep that starts slightly early still includes the target.
         early = self._targets.plan.cycles[target.query, target.scope] / 2
         due = self._next.get(target)
         if interval <= 2 * early or (due and due.interval == interval):
-            share = 1.0  # only the first sweep spreads those with a longer interval over several sweeps
+            share = 1.0  # only the first sweep spreads targets with a longer interval over several sweeps
         self._next[target] = _Due(now + interval * share - early, interval)
 
     def _requests(self, query: Query, targets: list[Target]) -> Collection[Item]:
@@ -109,9 +110,10 @@ class DueTargets:
 
 
 class Sweeps:
-    """The running sweeps of one switch, and the start of the latest one of each query.
+    """The running sweeps of one switch, and when the latest sweep of each query started.
 
-    A cycle excludes the time that the machine was asleep: one night would keep values for three.
+    A cycle excludes time that the machine was asleep. Values are kept for three cycles by default, so one
+    night asleep would keep them for three nights.
     """
 
     def __init__(
@@ -129,10 +131,10 @@ class Sweeps:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def sweep(self, query: Query, scope: Scope) -> None:
-        """Send the requests of all targets that are due; return when the last one was sent."""
+        """Send requests to all targets that are due. Returns when the last one has been sent."""
         job = query, scope
         if job not in self._targets.intervals:
-            return  # a reload disabled it
+            return  # disabled by a reload
         now, started = self._clock.elapsed(), self._clock.monotonic()
         before = self._last_start.get(job)
         self._last_start[job] = started
@@ -147,23 +149,23 @@ class Sweeps:
             self._start(self._request_registrations())
 
     async def retry(self) -> None:
-        """Retry failed targets whose next sweep is far away."""
+        """Retry failed targets whose interval is too long to wait for the next sweep."""
         now = self._clock.elapsed()
         items = [self._due.item_for(target, now) for target in self._policy.due_retries(now)]
         due = [item for item in items if item is not None]
         await _end_of(self._start(self._dispatcher.run(due, _RETRY_SPREAD)))
 
     def first_sweep(self, codes: Sequence[str], preparation: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start the ``preparation``, and send the first requests for new tenants after it.
+        """Start ``preparation``, and send the first requests to new tenants when it has finished.
 
-        Returns the task of the preparation.
+        Returns the task of ``preparation``.
         """
         preparing = self._start(preparation)
         self._start(self._first_sweep(codes, preparing))
         return preparing
 
     def request_now(self, target: Target) -> None:
-        """Start a request to one target, if it is polled."""
+        """Send a request to one target now, if it is polled. Does not wait for the response."""
         if item := self._due.item_for(target, self._clock.elapsed()):
             self._start(self._dispatcher.run([item], 0.0))
 
@@ -174,7 +176,7 @@ class Sweeps:
     def reconfigure(self, before: Plan) -> list[Job]:
         """Adapt to the plan that replaced ``before``.
 
-        Returns the queries with another cycle. Their sweeps were cancelled and must be started again.
+        Returns the queries whose cycle changed. Their sweeps are cancelled: start them again.
         """
         cycles = self._targets.plan.cycles
         for job, run in self._sweeps.items():
@@ -185,10 +187,10 @@ class Sweeps:
         return [job for job in cycles if job in before.cycles and cycles[job] != before.cycles[job]]
 
     def after_gap(self, seconds: float) -> list[Job]:
-        """Resume after a gap in which the machine was asleep or paused.
+        """Resume after a gap of ``seconds``, in which the machine was asleep or paused.
 
-        Returns the queries that missed a sweep. Their sweeps were cancelled and must be started again. After
-        a gap longer than the timeout, all requests in flight are cancelled.
+        Returns the queries that missed a sweep. Their sweeps are cancelled: start them again. If the gap is
+        at least as long as the timeout, all requests in flight are cancelled, too.
         """
         if seconds >= self._context.configuration.timeout:
             self._start(self._dispatcher.stop())
@@ -237,9 +239,9 @@ class Sweeps:
             await self._request_registrations()
 
     async def _request_registrations(self) -> None:
-        """Request the list of all peers, if it is polled, after the lists of extensions have arrived.
+        """Request the list of all peers, if it is polled, once the lists of extensions have arrived.
 
-        Only then is it known which extensions to look up, and its next sweep may be minutes away.
+        They name the extensions to look up in it, and the next sweep may be minutes away.
         """
         if in_flight := self._dispatcher.requests:
             await asyncio.wait(in_flight)
@@ -253,7 +255,7 @@ class Sweeps:
 
 
 async def _end_of(run: asyncio.Task[None]) -> None:
-    """Wait for the end of a task that others may cancel; raise its exception."""
+    """Wait for a task to end, and raise its exception. Another task may cancel it meanwhile."""
     try:
         await asyncio.wait({run})
     finally:

@@ -54,28 +54,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         text += " (default: %(default)s)"
         parser.add_argument(name, choices=choices, default=choices[0], help=text)
 
-    flag("--listen", _address, "127.0.0.1:10391", "HOST:PORT", "where to listen; port 0 is any free port")
+    flag("--listen", _address, "127.0.0.1:10391", "HOST:PORT", "address to listen on; 0 picks a free port")
     flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
     flag("--nodes", _at_least_1, 4, "N", "number of nodes")
     flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
-    flag("--seed", int, 1, "N", "random seed; the same seed makes the same switch")
+    flag("--seed", int, 1, "N", "random seed; the same seed produces the same switch")
     parser.add_argument(
         "--speed",
         type=_above_0,
         default=60.0,
         metavar="FACTOR",
-        help="simulated seconds per real second (default: %(default)g, a day in 24 minutes)",
+        help="simulated seconds per real second (default: %(default)g, which is a day in 24 minutes)",
     )
-    flag("--latency", _seconds, 0, "SECONDS", "delay of every response")
-    flag("--peers-delay", _seconds, 0, "SECONDS", "extra delay of COUNTPEERS")
-    choice("--channels", ("nodes", "total"), "COUNTCHANNELS per node, or as one number")
-    choice("--license", ("bare", "sentence"), "LICENSEDAYS as a number, or in a sentence")
-    choice("--regstate-parameter", ("ext", "id", "number"), "parameter of INFO regstate for the extension")
-    flag("--admin-key", str, Keys().admin, "KEY", "admin key, which allows every request")
+    flag("--latency", _seconds, 0, "SECONDS", "delay before every response")
+    flag("--peers-delay", _seconds, 0, "SECONDS", "additional delay before COUNTPEERS responses")
+    choice("--channels", ("nodes", "total"), "what COUNTCHANNELS returns: a number per node, or one total")
+    choice("--license", ("bare", "sentence"), "what LICENSEDAYS returns: a bare number, or a sentence")
+    choice(
+        "--regstate-parameter", ("ext", "id", "number"), "parameter of INFO regstate that names the extension"
+    )
+    flag("--admin-key", str, Keys().admin, "KEY", "admin key; it may send every request")
     parser.add_argument(
         "--allow-remote-control",
         action="store_true",
-        help="open the control interface to other machines (default: this machine only)",
+        help="accept requests to the control interface from other machines (default: this machine only)",
     )
 
 

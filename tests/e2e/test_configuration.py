@@ -74,7 +74,7 @@ def test_all_errors_are_reported_together(command: str, tmp_path: Path) -> None:
     assert finished.returncode == 2
     assert finished.stdout == ""
     *problems, summary = finished.stderr.splitlines()
-    assert summary == "10 error(s): nothing was started"
+    assert summary == "10 errors found; nothing was started"
     errors = [problem.removeprefix(f"{file}: ").split(": ", 1) for problem in problems]
     assert [path for path, _ in errors] == list(ERRORS)
     assert [message for path, message in errors if ERRORS[path] not in message] == []
@@ -136,4 +136,4 @@ def test_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     """Exit status 2 and one line with path and reason."""
     assert main([f"--config.file={tmp_path / 'none.yaml'}", "--config.check"]) == 2
     problem, _ = capsys.readouterr().err.splitlines()
-    assert problem.startswith(f"{tmp_path / 'none.yaml'}: file: cannot be read (No such file or directory)")
+    assert problem.startswith(f"{tmp_path / 'none.yaml'}: cannot be read (No such file or directory)")

@@ -110,7 +110,7 @@ def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) ->
     assert "extension 100 of tenant ACME" in probed.text
     assert "the configured source, regstate, parameter ext, works" in probed.text
     assert "13 requests" in probed.lines("summary")
-    assert probed.lines("configure") == "nothing certain"
+    assert probed.lines("configure") == "no change is certain to help"
     assert "peers (per tenant), limits (per tenant)" in probed.lines("disabled")
     assert "attach to a bug report" in probed.lines("note")
 
@@ -215,7 +215,7 @@ def test_suggested_settings_fix_the_failures(
         'softswitch_license_remaining_seconds{switch="pbx"} 3628800'
     ]
     assert "the configured source, extensions, works" in again.text
-    assert again.lines("configure") == "nothing certain"
+    assert again.lines("configure") == "no change is certain to help"
 
 
 @pytest.mark.parametrize("parameter", ["id", "number"])
@@ -301,8 +301,8 @@ def test_a_switch_that_refuses_connections(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--switch=other"], "--switch: expected one of pbx, second"),
-        ([], "--switch: expected one of pbx, second"),
+        (["--switch=other"], '--switch: expected pbx or second, got "other"'),
+        ([], "--switch: expected pbx or second, because several are configured"),
         (["--switch=second", "--query=license"], "no key: switch second has no admin key; add --tenant=CODE"),
         (["--switch=second", "--tenant=FJORD"], "no key: neither switch second nor tenant FJORD has one"),
         (["--switch=pbx", "--extension=100"], "--extension needs --tenant=CODE"),

@@ -21,6 +21,7 @@ from exporter.cli.probe.runner import Runner, open_runner
 from exporter.cli.probe.sources import (
     LIST,
     PEERS,
+    SKIPPED,
     Trial,
     configured_source,
     is_configured,
@@ -35,8 +36,9 @@ from exporter.masking import Mask
 from exporter.model import Extensions, Query, RegistrationSource, Tenants
 
 _NOTE = (
-    "safe to attach to a bug report: keys and credentials are masked, and lists are not shown. It contains "
-    "the host of the switch and the names of nodes, trunks, tenants and extensions that were queried"
+    "this output is safe to attach to a bug report: keys and credentials are masked, and lists are not "
+    "shown. It contains the host of the switch and the names of the nodes, trunks, tenants and extensions "
+    "that were queried"
 )
 
 
@@ -63,7 +65,8 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
     if name is None and len(names) == 1:
         return configuration.switches[0]
     if name not in names:
-        raise StartError(f"--switch: expected one of {', '.join(names)}")
+        got = f'got "{name}"' if name else "because several are configured"
+        raise StartError(f"--switch: expected {' or '.join(names)}, {got}")
     return configuration.switches[names.index(name)]
 
 
@@ -73,7 +76,8 @@ def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> Non
         try:
             query_request(query, tenant)
         except ValueError as error:
-            raise StartError(f"--query={query}: {error}") from error
+            fix = "remove --tenant" if tenant else "add --tenant=CODE"
+            raise StartError(f"--query={query}: {error}; {fix}") from error
     chooses_tenant = query in {None, Query.REGISTRATIONS} and switch.tenants
     if switch.key is None and not tenant and not chooses_tenant:
         raise StartError(f"no key: switch {switch.name} has no admin key; add --tenant=CODE")
@@ -164,11 +168,11 @@ async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
     trials: list[Trial] = []
     for source in sources(switch):
         if source is PEERS and switch.key is None:
-            trials.append(Trial(source, None, "skipped: it needs the admin key"))
+            trials.append(Trial(source, None, "skipped: needs the admin key"))
         elif source.kind is RegistrationSource.REGSTATE and not extension:
             trials.append(Trial(source, None, "skipped: no extension found"))
         elif (finding := await runner.send(source.request(tenant, extension))) is None:
-            trials.append(Trial(source, None, "skipped: all requests failed alike"))
+            trials.append(Trial(source, None, SKIPPED))
         else:
             if source is LIST and not extension and isinstance(finding.verdict, Extensions):
                 extension = next((row.number for row in finding.verdict.rows), "")

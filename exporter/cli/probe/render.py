@@ -118,7 +118,9 @@ def summary(
     if failed:
         yield from headed("fails", ", ".join(failed))
     if skipped:
-        yield from headed("skipped", f"{', '.join(skipped)}: no key, or all requests failed alike")
+        yield from headed(
+            "skipped", f"{', '.join(dict.fromkeys(skipped))}: no key, or all earlier requests failed"
+        )
     if disabled:
         yield from headed("disabled", f"by the configuration: {', '.join(disabled)}")
     yield from _settings(given, switch_name)
@@ -131,7 +133,9 @@ def _settings(given: Sequence[tuple[Finding | None, Advice]], switch_name: str) 
     for _, each in given:
         if each.sure:
             sure = _merged(sure, each.settings)
-    yield from headed("configure", f"in the section of switch {switch_name}:" if sure else "nothing certain")
+    yield from headed(
+        "configure", f"in the section of switch {switch_name}:" if sure else "no change is certain to help"
+    )
     yield from settings_lines(sure)
     for finding, each in given:
         if each.settings and not each.sure:

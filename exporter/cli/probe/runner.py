@@ -71,7 +71,7 @@ class Runner:
         return holder.current() if holder else None
 
     def _is_pointless(self, key: str) -> bool:
-        """Return whether every request so far failed alike: a switch may lock a key after refusals."""
+        """Return whether all requests so far failed alike: a switch may lock a key after refusals."""
         reasons = [finding.reason for finding in self.findings]
         if len(reasons) >= _TRANSPORT_FAILURES and all(reason in TRANSPORT_REASONS for reason in reasons):
             return True

@@ -29,6 +29,7 @@ _COSTS = {
 """The sources, the one with the fewest requests first."""
 
 NOT_LISTED = "no state: not in the list"
+SKIPPED = "skipped: earlier requests failed"
 
 _KNOWN = {Registration.REGISTERED, Registration.UNREGISTERED}
 
@@ -175,7 +176,9 @@ def source_advice(
 def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
     """Return an advice that disables nothing if the switch may not have the tenant or the extension."""
     if any(each.state in _KNOWN for each in trials):
-        return Advice("the sources disagree. Look at the phone itself, and configure a source that is right")
+        return Advice("the sources disagree. Check the phone itself, and configure a source that is right")
+    if any(each.result == SKIPPED for each in trials):
+        return Advice("not all sources were tried: correct the failures above, then probe again")
     if not tenant_is_known:
         return Advice(f"no source returned a state. Check the tenant's code first; {COMPARE}")
     if any(each.result == NOT_LISTED for each in trials):

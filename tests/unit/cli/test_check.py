@@ -219,7 +219,7 @@ def test_both_files_are_checked(
     *errors, summary = printed.err.splitlines()
     places = ["tls_server_config.key_file", "basic_auth_users.a", "switches[0].tls.ca_file"]
     assert [error.split(": ")[1] for error in errors] == places
-    assert summary == "3 error(s): nothing was started"
+    assert summary == "3 errors found; nothing was started"
     assert printed.out == ""
 
     config.write_text(configuration(*(switch(name, "http://127.0.0.1:9/") for name in "ab")))

@@ -82,7 +82,7 @@ def test_configuration_file_must_be_regular(tmp_path: Path, kind: str) -> None:
     for load_file in (partial(load, environment={}), load_web):
         with pytest.raises(ConfigurationError) as caught:
             load_file(file)
-        assert caught.value.problems == (f"file: {_NOT_REGULAR}",)
+        assert caught.value.problems == (_NOT_REGULAR,)
 
 
 @pytest.mark.timeout(20)
@@ -152,7 +152,7 @@ def test_quotes_byte_order_mark_and_aliases(tmp_path: Path, content: str | bytes
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"a: \xff", "file: byte 4 is not UTF-8; save the file as UTF-8"),
+        (b"a: \xff", "byte 4 is not UTF-8; save the file as UTF-8"),
         (
             "a: b\nc: \x07",
             "line 2: contains U+0007 (control character), which YAML does not allow; remove it",
@@ -212,9 +212,7 @@ def test_invalid_escape_sequence(tmp_path: Path) -> None:
     """PyYAML's Python loader raises an error that is not its own."""
     path = tmp_path / "file.yaml"
     path.write_text('"\\UFFFFFFFF"')
-    with pytest.raises(
-        ConfigurationError, match="file: an escape sequence names a character that does not exist"
-    ):
+    with pytest.raises(ConfigurationError, match="an escape sequence names a character that does not exist"):
         loader.read_yaml(path, yaml.SafeLoader)
 
 
@@ -222,10 +220,10 @@ def test_invalid_escape_sequence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("a:\n\tb", "line 2: contains U+0009 (tab) in place of a space; use spaces"),
-        ("a:\n  b: 1\n\u00a0 c: 2\n  d: 3", "line 3: contains U+00A0 (no-break space) in place of a space"),
+        ("a:\n\tb", "line 2: contains U+0009 (tab) instead of a space; use spaces"),
+        ("a:\n  b: 1\n\u00a0 c: 2\n  d: 3", "line 3: contains U+00A0 (no-break space) instead of a space"),
         ("a:\n  - b: 1\n    c:\u00a02\n    d: 3", "line 3: contains U+00A0 (no-break space) in place"),
-        ("a:\n  - \u200bb: [1", "line 2: contains U+200B (zero width space) in place of a space"),
+        ("a:\n  - \u200bb: [1", "line 2: contains U+200B (zero width space) instead of a space"),
     ],
 )
 def test_a_character_that_looks_like_a_space_is_named(
@@ -256,7 +254,7 @@ def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         loader.read_yaml(tmp_path / "none")
     assert caught.value.problems == (
-        "file: cannot be read (No such file or directory); check the path and its permissions",
+        "cannot be read (No such file or directory); check the path and its permissions",
     )
 
 
