@@ -201,7 +201,7 @@ def _tls(detail: str, *names: str) -> Finding:
 @pytest.mark.parametrize(
     ("finding", "configuration", "settings", "text"),
     [
-        (failed(Query.PEERS, Reason.TIMEOUT), {"timeout": "60s"}, {"timeout": "2m"}, "twice as long"),
+        (failed(Query.PEERS, Reason.TIMEOUT), {"timeout": "60s"}, {"timeout": "2m"}, "the switch hangs"),
         (failed(Query.PEERS, Reason.CONNECT), {}, {}, "needs a proxy, set `proxy_url`"),
         (failed(Query.PEERS, Reason.CONNECT), _PROXY, {}, "routes and firewalls"),
         (
