@@ -222,7 +222,7 @@ def test_invalid_escape_sequence(tmp_path: Path) -> None:
     [
         ("a:\n\tb", "line 2: contains U+0009 (tab) instead of a space; use spaces"),
         ("a:\n  b: 1\n\u00a0 c: 2\n  d: 3", "line 3: contains U+00A0 (no-break space) instead of a space"),
-        ("a:\n  - b: 1\n    c:\u00a02\n    d: 3", "line 3: contains U+00A0 (no-break space) in place"),
+        ("a:\n  - b: 1\n    c:\u00a02\n    d: 3", "line 3: contains U+00A0 (no-break space) instead"),
         ("a:\n  - \u200bb: [1", "line 2: contains U+200B (zero width space) instead of a space"),
     ],
 )
