@@ -10,7 +10,7 @@ To add one:
    What mutes it is in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
 4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with the YAML,
-   and a line in ``TOLD`` of ``tests/e2e/test_both_ways.py``.
+   and a line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
 5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m
    tests.differential`` reports which alerts never occurred.
 

@@ -1,4 +1,4 @@
-"""Fixtures that start real programs and see that each of them ends."""
+"""Fixtures that start real programs and stop them after the test."""
 
 import itertools
 import signal
@@ -25,33 +25,33 @@ StartPrometheus = Callable[[Exporter], Prometheus]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers of these tests, and let the programs they start be interrupted."""
-    # A shell without job control ignores Ctrl-C for what it runs in the background; programs inherit that.
+    """Declare markers, and let started programs receive SIGINT."""
+    # A shell without job control ignores SIGINT in background jobs, and programs inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
-        "markers", "forbidden_requests_expected: the simulator is sent what it forbids, on purpose"
+        "markers", "forbidden_requests_expected: the test sends forbidden requests to the simulator"
     )
 
 
 @pytest.fixture
 def run_program(tmp_path: Path) -> Iterator[Start]:
-    """Start any program; whatever still runs at the end of the test is killed."""
+    """Return a function that starts programs; they are killed after the test."""
     with running_programs(tmp_path) as run:
         yield run
 
 
 @pytest.fixture
 def memory_directory() -> Iterator[Path]:
-    """Give a directory in memory: a busy disk might not have finished a write when the next one is due."""
+    """Return a directory in memory, because writes to a busy disk may take longer than an interval."""
     with TemporaryDirectory(dir="/dev/shm") as directory:
         yield Path(directory)
 
 
 @pytest.fixture
 def run_simulator(run_program: Start, request: pytest.FixtureRequest) -> Iterator[StartSimulator]:
-    """Start a simulated switch with these flags.
+    """Return a function that starts a simulated switch with flags.
 
-    At the end of the test none may have been sent a request that is not on the allow-list.
+    After the test, none may have received a request that is not on the allow-list.
     """
     simulators: list[Simulator] = []
 
@@ -67,7 +67,7 @@ def run_simulator(run_program: Start, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture
 def run_exporter(run_program: Start, tmp_path: Path) -> StartExporter:
-    """Start an exporter with this configuration text and these flags."""
+    """Return a function that starts an exporter with a configuration text and flags."""
     numbers = itertools.count(1)
 
     def run(configuration: str, *flags: str, **environment: str) -> Exporter:
@@ -81,6 +81,6 @@ def run_exporter(run_program: Start, tmp_path: Path) -> StartExporter:
 def run_prometheus(
     run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
 ) -> StartPrometheus:
-    """Start a Prometheus that scrapes this exporter every second."""
+    """Return a function that starts a Prometheus that scrapes an exporter every second."""
     executable = require_program("prometheus", "prometheus")
     return lambda exporter: start_prometheus(run_program, executable, tmp_path, exporter)

@@ -1,7 +1,4 @@
-"""The fault matrix: what polls in every way, and the fault that each query meets in each round.
-
-After as many rounds as there are faults every query has met every fault.
-"""
+"""The configuration and the rounds of the fault matrix. After all rounds every query has met every fault."""
 
 import json
 
@@ -9,12 +6,12 @@ from tests.e2e.response_faults import BY_LISTS, BY_PEERS, COLUMNS, FAULTS, MAIN,
 
 INTERVAL = 60.0
 TIMEOUT = 10.0
-VICTIMS = tuple(f"T{number}" for number in range(7))
+CODES = tuple(f"T{number}" for number in range(7))
 LISTED = ("L0", "L1")
-_OF_TENANTS = ("peers", "channels", "calls", "balance", "limits", "registrations", "extensions")
+_TENANT_QUERIES = ("peers", "channels", "calls", "balance", "limits", "registrations", "extensions")
 
 _STRIDE = len(FAULTS) // len(COLUMNS)
-"""Faults of one kind stand side by side in the table: those of one round are of different kinds."""
+"""Neighbors in the table are similar: with this distance, the faults of one round differ."""
 
 
 def _switch(name: str, url: str, key: str) -> dict[str, object]:
@@ -24,14 +21,14 @@ def _switch(name: str, url: str, key: str) -> dict[str, object]:
         "key": key,
         "timeout": f"{TIMEOUT:.0f}s",
         "max_concurrency": 30,
-        # So few that no two go out at one moment: what a switch says too late would be the next one's answer.
+        # Serialize requests: late data on a connection would be read as the next response.
         "max_requests_per_second": 20,
         "stale_after": 20,
     }
 
 
 def configuration(url: str, key: str, **sections: object) -> str:
-    """Return the text of the configuration, with further sections."""
+    """Return the configuration text with additional sections."""
     every = f"{INTERVAL:.0f}s"
     everything = {query: dict.fromkeys(intervals, every) for query, intervals in QUERIES.items()}
     nothing = {query: dict.fromkeys(intervals, "off") for query, intervals in QUERIES.items()}
@@ -45,14 +42,14 @@ def configuration(url: str, key: str, **sections: object) -> str:
             {
                 "code": code,
                 "extensions": kinds.get(code, "none"),
-                # Each tenant has its own query and that of the one before it.
+                # Each tenant has its own query and that of the previous tenant.
                 "queries": {
                     query: {"tenant_interval": "off"}
-                    for position, query in enumerate(_OF_TENANTS)
-                    if position not in {number, (number - 1) % len(VICTIMS)}
+                    for position, query in enumerate(_TENANT_QUERIES)
+                    if position not in {number, (number - 1) % len(CODES)}
                 },
             }
-            for number, code in enumerate(VICTIMS)
+            for number, code in enumerate(CODES)
         ],
     }
     lists = [

@@ -1,4 +1,4 @@
-"""A configuration in which everything is on, and the conditions that tests wait for with it."""
+"""A configuration with every query on, and conditions to wait for."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "lim
 
 
 def queries(interval: str = INTERVAL, **options: dict[str, Any]) -> dict[str, Any]:
-    """Return the section ``queries`` with every query on that is polled, and discovery off."""
+    """Return a section ``queries`` with every query on except discovery."""
     section: dict[str, Any] = {
         "tenants": {"interval": "off"},
         "extensions": {"tenant_interval": "off"},
@@ -27,44 +27,44 @@ def queries(interval: str = INTERVAL, **options: dict[str, Any]) -> dict[str, An
 
 
 def switch(name: str, url: str, **more: Any) -> dict[str, Any]:
-    """Return a switch of the configuration, with the keys of a simulator."""
+    """Return a section of ``switches``, with the admin key of the simulator."""
     return {
         "name": name,
         "url": url,
         "key": "demo-admin",
         "timeout": "5s",
         "max_requests_per_second": 200,
-        "stale_after": 100,  # of intervals of a second: a busy machine must not make a value stale
+        "stale_after": 100,  # intervals of 1 s: values must not become stale on a busy machine
         "queries": queries(),
         **more,
     }
 
 
 UNREACHABLE_URL = "http://127.0.0.1:9"
-"""Where nobody listens."""
+"""Nothing listens on this port."""
 
 ALERTING = {"alertmanagers": [{"url": UNREACHABLE_URL}]}
 
 
 def configuration(*switches: dict[str, Any], **sections: Any) -> str:
-    """Return the text of a configuration with these switches and further sections: JSON is YAML."""
+    """Return a configuration text with these switches and other sections, as JSON, which is valid YAML."""
     return json.dumps({"switches": switches, **sections}, ensure_ascii=False, indent=1)
 
 
 def wait_until_healthy(exporter: Exporter) -> None:
-    """Wait until every query was tried and succeeded the last time."""
+    """Wait until every query succeeds."""
 
-    def well() -> bool:
+    def healthy() -> bool:
         scrape = samples(exporter.metrics())
         successes = [value for (name, _), value in scrape.items() if name == "softswitch_query_success"]
         return bool(successes) and all(successes)
 
     wait_until(lambda: all_queries_tried(exporter), 20, "the exporter to be ready")
-    wait_until(well, 20, f"every query to succeed; status: {exporter.base_url}")
+    wait_until(healthy, 20, f"every query to succeed; status: {exporter.base_url}")
 
 
 def all_queries_tried(exporter: Exporter) -> bool:
-    """Tell whether each query was tried."""
+    """Return whether every query was tried."""
     queries = [
         query
         for switch in get_json(f"{exporter.base_url}/api/v1/status")["switches"]
@@ -74,20 +74,20 @@ def all_queries_tried(exporter: Exporter) -> bool:
 
 
 def wait_for_rounds(simulator: Simulator, rounds: int = 2) -> None:
-    """Wait until everything that was asked, and is not gone, was answered so many times more from now on."""
+    """Wait until every request sent so far, except to removed nodes, was answered ``rounds`` more times."""
     before = simulator.requests()
     nodes = {*simulator.truth()["switch"]["nodes"], None}
-    asked = {
-        _question(request) for request in before["requests"] if request["parameters"].get("nodename") in nodes
+    requests = {
+        _identity(request) for request in before["requests"] if request["parameters"].get("nodename") in nodes
     }
 
     def answered() -> bool:
         since = simulator.requests(before["next"])["requests"]
-        ended = Counter(_question(request) for request in since if request["outcome"] != "in flight")
-        return all(ended[question] >= rounds for question in asked)
+        ended = Counter(_identity(request) for request in since if request["outcome"] != "in flight")
+        return all(ended[request] >= rounds for request in requests)
 
-    wait_until(answered, 30, f"{rounds} rounds of {len(asked)} questions")
+    wait_until(answered, 30, f"{rounds} rounds of {len(requests)} requests")
 
 
-def _question(request: dict[str, Any]) -> tuple[object, ...]:
+def _identity(request: dict[str, Any]) -> tuple[object, ...]:
     return request["key"], *sorted(request["parameters"].items())

@@ -1,4 +1,4 @@
-"""Real programs on free ports, each with its output in a file that tests can search."""
+"""Real programs on free ports, with their output in files."""
 
 import contextlib
 import itertools
@@ -28,17 +28,17 @@ EXPORTER = (sys.executable, "-m", "exporter")
 
 @dataclass
 class Program:
-    """A program that was started; its output, both streams, goes to a file."""
+    """A started program. ``output``: a file with stdout and stderr."""
 
     process: subprocess.Popen[bytes]
     output: Path
 
     def text(self) -> str:
-        """Return what it has said so far."""
+        """Return the output so far."""
         return self.output.read_text(errors="replace")
 
     def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
-        """Wait until its output matches, and return the match."""
+        """Wait until the output matches, and return the match."""
 
         def match() -> re.Match[str] | None:
             found = re.search(pattern, self.text())
@@ -56,26 +56,26 @@ class Program:
 
 @dataclass(frozen=True)
 class Simulator:
-    """A running simulated switch and its control interface."""
+    """A running simulated switch and its control API."""
 
     program: Program
     base_url: str
 
     @property
     def url(self) -> str:
-        """The URL for a configuration."""
+        """The `url` for a configuration."""
         return f"{self.base_url}/pbx/proxyapi.php"
 
     def truth(self) -> dict[str, Any]:
-        """Return everything a perfect exporter would say."""
+        """Return all current values of the switch."""
         return get_json(f"{self.base_url}/simulator/truth")
 
     def inject_fault(self, **rule: Any) -> None:
-        """Switch a fault on."""
+        """Add a fault."""
         send(f"{self.base_url}/simulator/faults", rule)
 
     def clear_faults(self) -> None:
-        """Switch all faults off."""
+        """Remove all faults."""
         send(f"{self.base_url}/simulator/faults", None, method="DELETE")
 
     def change_world(self, **changes: Any) -> None:
@@ -83,11 +83,11 @@ class Simulator:
         send(f"{self.base_url}/simulator/world", changes)
 
     def requests(self, since: int = 0) -> dict[str, Any]:
-        """Return the log of requests it was sent."""
+        """Return the log of requests."""
         return get_json(f"{self.base_url}/simulator/requests?since={since}")
 
     def assert_no_forbidden_requests(self) -> None:
-        """Fail where it was ever sent what is not on the allow-list. It may have ended already."""
+        """Raise AssertionError if it received a request that is not on the allow-list."""
         announced = [line for line in self.program.text().splitlines() if "FORBIDDEN REQUEST" in line]
         assert not announced, announced
 
@@ -100,26 +100,30 @@ class Exporter:
     base_url: str
 
     def metrics(self, **headers: str) -> str:
-        """Scrape it once, in the text format unless the headers say otherwise."""
+        """Return a scrape, in the text format unless headers select another."""
         return get(f"{self.base_url}/metrics", **headers).decode()
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Return the value of one series, or None where it is not served."""
+        """Return the value of a series, or None if it is absent."""
         return samples(self.metrics()).get((name, frozenset(labels.items())))
+
+    def resident_bytes(self) -> float:
+        """Return its resident memory."""
+        return samples(self.metrics())["process_resident_memory_bytes", frozenset()]
 
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
 def samples(text: str) -> dict[Series, float]:
-    """Return every sample of a scrape by name and labels. Raises ValueError for a malformed line."""
+    """Return the samples of a scrape by name and labels. Raises ValueError for a malformed line."""
     lines = (line.rpartition(" ") for line in text.split("\n") if line and not line.startswith("#"))
     return {_series(series): float(value) for series, _, value in lines}
 
 
 @lru_cache(maxsize=2**17)
 def _series(text: str) -> Series:
-    """Parse the name and labels of a line. The parser is slow, and most lines differ in value only."""
+    """Parse the name and labels of a line. Cached because the parser is slow and series repeat."""
     [family] = text_string_to_metric_families(f"{text} 0\n")
     [sample] = family.samples
     return sample.name, frozenset(sample.labels.items())
@@ -139,7 +143,7 @@ def start(command: tuple[str, ...], output: Path, **environment: str) -> Program
 
 @contextlib.contextmanager
 def running_programs(directory: Path) -> Iterator[Start]:
-    """Give a function that starts any program; whatever still runs at the end is killed."""
+    """Yield a function that starts programs; kill those that still run at the end."""
     programs: list[Program] = []
     numbers = itertools.count(1)
 
@@ -162,7 +166,7 @@ def start_simulator(run: Start, *flags: str) -> Simulator:
 
 
 def start_exporter(run: Start, file: Path, configuration: str, *flags: str, **environment: str) -> Exporter:
-    """Start an exporter with this configuration text, which is written to ``file``, and these flags."""
+    """Write the configuration to ``file`` and start an exporter with it."""
     file.write_text(configuration, encoding="utf-8")
     program = run(
         *EXPORTER, f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *flags, **environment
@@ -172,7 +176,7 @@ def start_exporter(run: Start, file: Path, configuration: str, *flags: str, **en
 
 
 def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the exporter that ends by itself; return its exit status and both outputs."""
+    """Run an exporter command that exits by itself; return its exit status and output."""
     return subprocess.run(
         [*EXPORTER, *arguments],
         capture_output=True,
@@ -184,7 +188,7 @@ def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProc
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago, for programs that cannot be asked which one they took."""
+    """Return a free port, for programs that do not report the port they chose."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -192,7 +196,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], Found | None], seconds: float, what: str | Callable[[], str]) -> Found:
-    """Wait until a condition gives something that is not false, and return it. ``what`` may be told late."""
+    """Wait until a condition is true, and return its value. ``what`` is described in the error."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -230,6 +234,6 @@ def send(url: str, body: Any, method: str = "POST") -> None:
         response.read()
 
 
-def print_result(figure: str) -> None:
-    """Print what was measured; ``pytest -s`` or ``-rP`` shows it."""
-    sys.stdout.write(f"\n{figure}")
+def print_result(text: str) -> None:
+    """Print a measurement, shown by ``pytest -rP``."""
+    sys.stdout.write(f"\n{text}")

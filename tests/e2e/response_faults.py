@@ -1,7 +1,7 @@
-"""What can be wrong with one answer, and what each query is to make of it: worked out from the design.
+"""Faults of one response and the expected outcome for each query, derived from the design.
 
-A cell of the matrix is one fault at one query. Its outcome is the reason of a failure, a value that the body
-really holds, or the truth. Where a fault cannot be told from an answer there is no cell, and it says why.
+A cell of the matrix is one fault at one query. There is no cell if a query cannot detect a fault; a comment
+says why.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from tests.e2e.programs import Series
 TRUTH = None
 ABSENT = math.inf
 Outcome = str | float | None
-"""The reason of a failure; or the value that is served; or the truth, and nothing changes at all; or no
-value: the count of one node could not be read, so that the sum over them is not known."""
+"""The reason of a failure, the value served, TRUTH if nothing changes, or ABSENT if there is no value: the
+count of one node is invalid, so the total is unknown."""
 
 MAIN, BY_LISTS, BY_PEERS = "main", "by-lists", "by-peers"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A query of one scope, and its victim. ``unit``: what a value on the wire is multiplied with."""
+    """A query and the target that gets the fault. ``unit``: factor from response to metric."""
 
     operation: str
     query: str
@@ -36,23 +36,23 @@ class Column:
     more: tuple[tuple[str, str], ...] = ()
 
     @property
-    def asked(self) -> Request:
-        """What the switch is asked."""
+    def request(self) -> Request:
+        """The request of the query."""
         return self.operation, self.tenant
 
     @property
     def scope(self) -> str:
-        """The label of the query."""
+        """The label `scope` of the query."""
         return "tenant" if self.tenant else "switch"
 
     @property
     def value(self) -> Series:
-        """The series that carries its value."""
+        """The series with its value."""
         tenant = [("tenant", self.tenant)] if self.tenant else []
         return self.metric, frozenset([("switch", self.switch), *tenant, *self.more])
 
     def status(self, name: str, **labels: str) -> Series:
-        """Return one of the series that tell how the query goes."""
+        """Return a status series of the query."""
         of = {
             "switch": self.switch,
             "query": self.query,
@@ -103,7 +103,7 @@ QUERIES = {
     "tenants": ("interval",),
     "extensions": ("tenant_interval",),
 }
-"""The intervals that each query has in a configuration."""
+"""The interval keys of each query in a configuration."""
 
 COUNTS = ("peers", "tenant_peers", "channels", "tenant_channels")
 NUMBERS = ("calls", "tenant_calls", "license", "balance")
@@ -115,7 +115,7 @@ Expected = Mapping[str, Outcome]
 
 
 def _all(default: Outcome, **others: Outcome) -> Expected:
-    """Return an outcome for each column; ``counts``, ``numbers``, ``texts``, ``lists`` stand for several."""
+    """Return an outcome for each column; ``counts``, ``numbers``, ``texts`` and ``lists`` are groups."""
     groups = {"counts": COUNTS, "numbers": NUMBERS, "texts": TEXTS, "lists": LISTS}
     expected: dict[str, Outcome] = dict.fromkeys(COLUMNS, default)
     for name, outcome in others.items():
@@ -128,17 +128,17 @@ def _of(columns: tuple[str, ...], outcome: Outcome) -> Expected:
 
 
 def body(content: bytes | str, *more: str) -> Fault:
-    """Answer with this body, and with more lines in the head."""
-    said = content.encode() if isinstance(content, str) else content
+    """Respond with a body and additional headers."""
+    data = content.encode() if isinstance(content, str) else content
 
     async def fault(exchange: Exchange) -> None:
-        await exchange.send(head(len(said), "200 OK", *more) + said)
+        await exchange.send(head(len(data), "200 OK", *more) + data)
 
     return fault
 
 
 def raw(content: bytes, *, closes: bool = True) -> Fault:
-    """Answer with these bytes instead of HTTP."""
+    """Respond with raw bytes instead of HTTP."""
 
     async def fault(exchange: Exchange) -> None:
         await exchange.send(content)
@@ -148,21 +148,23 @@ def raw(content: bytes, *, closes: bool = True) -> Fault:
     return fault
 
 
-def status(said: str, *more: str) -> Fault:
-    """Answer with this status."""
+def status(line: str, *more: str) -> Fault:
+    """Respond with a status; ``{sent}`` in headers becomes the query string."""
 
     async def fault(exchange: Exchange) -> None:
-        await exchange.send(head(0, said, *(line.replace("{sent}", exchange.query_string) for line in more)))
+        await exchange.send(
+            head(0, line, *(header.replace("{sent}", exchange.query_string) for header in more))
+        )
 
     return fault
 
 
 def around(before: bytes, after: bytes = b"") -> Fault:
-    """Answer with the truth between these."""
+    """Respond with bytes around the correct body."""
 
     async def fault(exchange: Exchange) -> None:
-        said = before + exchange.truth + after
-        await exchange.send(head(len(said)) + said)
+        content = before + exchange.truth + after
+        await exchange.send(head(len(content)) + content)
 
     return fault
 
@@ -207,24 +209,24 @@ async def _late(exchange: Exchange) -> None:
     await exchange.send(head(len(exchange.truth)) + exchange.truth)
 
 
-async def _a_byte_too_many(exchange: Exchange) -> None:
+async def _extra_byte(exchange: Exchange) -> None:
     await exchange.send(head(len(exchange.truth)) + exchange.truth + b"9")
 
 
-async def _a_byte_too_late(exchange: Exchange) -> None:
+async def _extra_byte_later(exchange: Exchange) -> None:
     await exchange.send(head(len(exchange.truth)) + exchange.truth)
     await asyncio.sleep(_LATER)
     await exchange.send(b"9")
 
 
-async def _an_answer_too_many(exchange: Exchange) -> None:
-    await exchange.send(head(len(exchange.truth)) + exchange.truth + head(len(_LIE)) + _LIE)
+async def _extra_response(exchange: Exchange) -> None:
+    await exchange.send(head(len(exchange.truth)) + exchange.truth + head(len(_WRONG_BODY)) + _WRONG_BODY)
 
 
-async def _an_answer_too_late(exchange: Exchange) -> None:
+async def _extra_response_later(exchange: Exchange) -> None:
     await exchange.send(head(len(exchange.truth)) + exchange.truth)
     await asyncio.sleep(_LATER)
-    await exchange.send(head(len(_LIE)) + _LIE)
+    await exchange.send(head(len(_WRONG_BODY)) + _WRONG_BODY)
 
 
 async def _length_too_short(exchange: Exchange) -> None:
@@ -281,18 +283,18 @@ async def _endless_head(exchange: Exchange) -> None:
 
 
 async def _twice(exchange: Exchange) -> None:
-    said = exchange.truth + b"\n" + exchange.truth
-    await exchange.send(head(len(said)) + said)
+    content = exchange.truth + b"\n" + exchange.truth
+    await exchange.send(head(len(content)) + content)
 
 
 async def _half(exchange: Exchange) -> None:
-    said = exchange.truth[: len(exchange.truth) // 2]
-    await exchange.send(head(len(said)) + said)
+    content = exchange.truth[: len(exchange.truth) // 2]
+    await exchange.send(head(len(content)) + content)
 
 
 async def _echo(exchange: Exchange) -> None:
-    said = f"What is {exchange.query_string} meant to be".encode()
-    await exchange.send(head(len(said)) + said)
+    content = f"What is {exchange.query_string} meant to be".encode()
+    await exchange.send(head(len(content)) + content)
 
 
 async def _echo_everywhere(exchange: Exchange) -> None:
@@ -301,11 +303,11 @@ async def _echo_everywhere(exchange: Exchange) -> None:
 
 
 async def _in_utf_16(exchange: Exchange) -> None:
-    said = exchange.truth.decode().encode("utf-16")
-    await exchange.send(head(len(said)) + said)
+    content = exchange.truth.decode().encode("utf-16")
+    await exchange.send(head(len(content)) + content)
 
 
-async def _charset_that_is_none(exchange: Exchange) -> None:
+async def _invalid_charset(exchange: Exchange) -> None:
     await exchange.send(
         b'HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-7;;"\r\n'
         b"Content-Length: %d\r\n\r\n%b" % (len(exchange.truth), exchange.truth)
@@ -317,16 +319,16 @@ _WARNING = (
 )
 _BOMB = gzip.compress(b"[" * 2**24, 1)
 _LATER = 0.001
-"""Seconds. Before the connection is used for the next request."""
+"""Seconds: before the connection is reused for the next request."""
 
-_LIE = b'{"pbx1": 666}'
+_WRONG_BODY = b'{"pbx1": 666}'
 _NUMBER_42 = _all("decode", counts=42.0, numbers=42.0)
 _NODES_3 = _all("decode", counts=3.0)
 HOSTILE_NODES = r'{"a\"b\\c\nd": 1, "<script>alert(1)</script>": 2, "été,\u2028": 0}'
 _LOGIN = "<!DOCTYPE html>\n<html><head><title>Login 42</title></head><body><form></form></body></html>"
 
-BELIEVED_AFTER_A_RELOAD = ("a closing bracket", "an empty object")
-"""As lists they are empty, and the operator's reload says that the next list is to be believed (design)."""
+ACCEPTED_AFTER_A_RELOAD = ("a closing bracket", "an empty object")
+"""As lists these are empty, and the design accepts any list after a reload by the operator."""
 
 FAULTS: dict[str, tuple[Fault, Expected]] = {
     # The connection
@@ -340,20 +342,20 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
     "hangs in the headers": (_hang_in_head, _all("timeout")),
     "hangs in the body": (_hang_in_body, _all("timeout")),
     "a byte a second": (_a_byte_a_second, _all("timeout")),
-    "late, but in time": (_late, _all(TRUTH)),
+    "slow, within the timeout": (_late, _all(TRUTH)),
     # Length
-    "a byte too many": (_a_byte_too_many, _all("http")),
-    "a byte too many, later": (_a_byte_too_late, _all(TRUTH)),
-    "an answer too many": (_an_answer_too_many, _all(TRUTH)),
-    "an answer too many, later": (_an_answer_too_late, _all(TRUTH)),
+    "an extra byte": (_extra_byte, _all("http")),
+    "an extra byte, later": (_extra_byte_later, _all(TRUTH)),
+    "an extra response": (_extra_response, _all(TRUTH)),
+    "an extra response, later": (_extra_response_later, _all(TRUTH)),
     "a length that is too short": (_length_too_short, _all("http")),
-    # Of a bare number HTTP's word for its length is all there is: a part of it is a number as well.
-    "a length that is too short, later the rest": (
+    # Not for bare numbers: a part of a number is a number as well.
+    "a length that is too short, the rest later": (
         _length_too_short_and_the_rest_later,
         _of(JSON, "decode"),
     ),
-    "a length that is no number": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\n42"), _all("http")),
-    "a length below zero": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n42"), _all("http")),
+    "a length that is not a number": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\n42"), _all("http")),
+    "a negative length": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n42"), _all("http")),
     "two lengths": (
         raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n42"),
         _all("http"),
@@ -364,57 +366,57 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
         ),
         _all("http"),
     ),
-    "a chunk of no size": (
+    "a chunk with an invalid size": (
         raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n42\r\n0\r\n\r\n"),
         _all("http"),
     ),
-    "one byte in each chunk": (_chunked, _all(TRUTH)),
-    "no length at all": (_until_closed, _all(TRUTH)),
+    "one byte per chunk": (_chunked, _all(TRUTH)),
+    "no length": (_until_closed, _all(TRUTH)),
     "an endless body": (_endless, _all("too_large")),
     "endless interim responses": (_endless_continue, _all("http")),
     "endless headers": (_endless_head, _all("http")),
     "10,000 headers": (raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n"), _all("http")),
-    # Compression, which is not asked for
-    "compressed all the same": (_compressed, _all(TRUTH)),
+    # Compression, which was not requested
+    "compressed": (_compressed, _all(TRUTH)),
     "a gzip bomb": (body(_BOMB, "Content-Encoding: gzip"), _all("too_large", lists="decode")),
     "a bomb in a bomb": (body(gzip.compress(_BOMB, 1), "Content-Encoding: gzip, gzip"), _all("decode")),
     "a deflate bomb": (
         body(zlib.compress(b"1" * 2**24, 1), "Content-Encoding: deflate"),
         _all("too_large", lists="decode"),
     ),
-    "a bomb that is not announced": (body(_BOMB), _all("decode")),
+    "a bomb without a header": (body(_BOMB), _all("decode")),
     # Status
     "no content": (status("204 No Content"), _all("http")),
     "partial content": (status("206 Partial Content"), _all("http")),
     "a redirect": (status("302 Found", "Location: /pbx/login.php"), _all("http")),
     "a redirect with the key": (status("307 Temporary Redirect", "Location: /x?{sent}"), _all("http")),
     "not modified": (status("304 Not Modified"), _all("http")),
-    "a password is wanted": (
+    "unauthorized": (
         status("401 Unauthorized", 'WWW-Authenticate: Basic realm="{sent}"'),
         _all("http"),
     ),
     "forbidden": (status("403 Forbidden"), _all("http")),
     "not found": (status("404 Not Found"), _all("http")),
-    "a proxy wants a password": (status("407 Proxy Authentication Required"), _all("http")),
+    "proxy authentication required": (status("407 Proxy Authentication Required"), _all("http")),
     "too many requests": (status("429 Too Many Requests", "Retry-After: 40"), _all("http")),
     "a server error": (status("500 Internal Server Error"), _all("http")),
     "a bad gateway": (status("502 Bad Gateway"), _all("http")),
     "unavailable": (status("503 Service Unavailable"), _all("http")),
-    "a status that is none": (status("999 What"), _all("http")),
+    "an unknown status": (status("999 What"), _all("http")),
     "another protocol": (status("101 Switching Protocols", "Upgrade: x"), _all("http")),
     "continue, then the truth": (_continue, _all(TRUTH)),
     # Not HTTP
-    "a banner of SSH": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), _all("http")),
-    "an alert of TLS": (raw(b"\x15\x03\x01\x00\x02\x02\x46"), _all("http")),
+    "an SSH banner": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), _all("http")),
+    "a TLS alert": (raw(b"\x15\x03\x01\x00\x02\x02\x46"), _all("http")),
     "HTTP/0.9": (raw(b"42\n"), _all("http")),
     "an echo everywhere": (_echo_everywhere, _all("http")),
-    # No value at all
+    # No value
     "nothing": (body(""), _all("empty")),
-    "white space": (body("\r\n"), _all("empty")),
+    "whitespace": (body("\r\n"), _all("empty")),
     "null": (body("null"), _all("empty")),
     "a closing bracket": (body("]"), _all("empty")),
     "an empty object": (body("{}"), _all("empty")),
-    # Words instead of one
+    # Text instead of a value
     "the refusal": (body(REFUSAL), _all("auth")),
     "the refusal after a warning": (body(_WARNING + REFUSAL.encode()), _all("auth")),
     "a login page": (body(_LOGIN), _all("decode")),
@@ -427,20 +429,20 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
     ),
     "a sentence": (body("No id specified"), _all("rejected")),
     "a sentence with a number": (body("Sorry, try again at 12:30"), _all("rejected")),
-    "a JSON complaint": (body('{"error": "no such tenant"}'), _all("rejected")),
+    "a JSON error": (body('{"error": "no such tenant"}'), _all("rejected")),
     "an echo of the request": (_echo, _all("rejected")),
     # Bytes
     "random bytes": (body(bytes(range(128, 256)) * 3), _all("decode")),
-    "NUL bytes alone": (body(b"\0" * 1000), _all("decode")),
+    "only NUL bytes": (body(b"\0" * 1000), _all("decode")),
     "a NUL after the truth": (around(b"", b"\0"), _all("decode")),
     "UTF-16": (_in_utf_16, _all("decode")),
-    "a charset that is none": (_charset_that_is_none, _all(TRUTH)),
+    "an invalid charset": (_invalid_charset, _all(TRUTH)),
     "Latin-1": (body("Käse".encode("latin-1")), _all("decode")),
-    "a mark in front": (around(b"\xef\xbb\xbf"), _all(TRUTH)),
-    "a mark in front of 42, a bar behind": (body("\ufeff42|\r\n"), _NUMBER_42),
+    "a byte order mark": (around(b"\xef\xbb\xbf"), _all(TRUTH)),
+    "a byte order mark, 42, a separator": (body("\ufeff42|\r\n"), _NUMBER_42),
     # JSON
     "the truth twice": (_twice, _all("decode")),
-    # Of a bare number a part is a number as well.
+    # Not for bare numbers, as above.
     "half of the truth": (_half, _of(JSON, "decode")),
     "JSON cut short": (body('{"pbx1": 1, "pb'), _all("decode")),
     "a long body": (body("x" * 300_000), _all("decode")),
@@ -448,24 +450,24 @@ FAULTS: dict[str, tuple[Fault, Expected]] = {
     "a boolean": (body("true"), _all("decode")),
     "a number as a string": (body('"42"'), _NUMBER_42),
     "every value twice": (body('{"0": 3, "pbx1": 3}'), _NODES_3),
-    "a total that the nodes do not add up to": (body('{"pbx1": "1", "Total": "3"}'), _NODES_3),
+    "a total that differs from the sum": (body('{"pbx1": "1", "Total": "3"}'), _NODES_3),
     "hostile names": (body(HOSTILE_NODES), _NODES_3),
     "a NaN among nodes": (body('{"pbx1": NaN}'), _all("decode")),
-    "a count below zero": (body('{"pbx1": 1, "pbx2": -1}'), _all("decode", counts=ABSENT)),
-    "a count that is a fraction": (body('{"pbx1": 1.5}'), _all("decode")),
+    "a negative count": (body('{"pbx1": 1, "pbx2": -1}'), _all("decode", counts=ABSENT)),
+    "a fractional count": (body('{"pbx1": 1.5}'), _all("decode")),
     "a node twice": (body("pbx1:1|pbx1:2|"), _all("decode", counts=ABSENT)),
     "a node twice, in JSON": (body('{"pbx1": 1, "pbx1": 2}'), _all("decode")),
     "half a surrogate pair": (body(r'{"\ud800": 3}'), _all("decode")),
     "a node without a name": (body('{"": 3}'), _all("decode")),
     "a name of 5,000 letters": (body('{"%s": 3}' % ("n" * 5000)), _all("decode")),
-    # Numbers that are none
+    # Invalid numbers
     "NaN": (body("NaN"), _all("decode")),
     "an infinity": (body("-Infinity"), _all("decode")),
     "10 to the 400th, in digits": (body("1" + "0" * 400), _all("decode")),
     "10 to the 400th": (body("1e400"), _all("decode")),
     "a thousands separator": (body("1,234"), _all("decode")),
     "an underscore": (body("1_000"), _all("decode")),
-    "other digits": (body("\u0664\u0662"), _all("decode")),
-    "below zero": (body("-5"), _all("decode", license=-5.0, balance=-5.0)),
+    "non-ASCII digits": (body("\u0664\u0662"), _all("decode")),
+    "a negative number": (body("-5"), _all("decode", license=-5.0, balance=-5.0)),
     "a fraction": (body("12.5"), _all("decode", balance=12.5)),
 }

@@ -1,4 +1,4 @@
-"""Durations of Prometheus, and whole rule files, made shorter so that a test need not wait for hours."""
+"""Prometheus durations and rule files with shorter durations, so that tests need not wait for hours."""
 
 import re
 from pathlib import Path
@@ -12,14 +12,14 @@ _DEFAULT_INTERVAL = "1m"
 
 
 def scaled(duration: str, factor: float) -> str:
-    """Return a duration divided by a factor, to the millisecond: ``5m`` by 60 is ``5000ms``."""
+    """Return a duration divided by a factor, in milliseconds: ``5m`` by 60 is ``5000ms``."""
     parts = re.findall(r"(\d+)(ms|[smhdwy])", duration)
     milliseconds = sum(int(number) * _SECONDS[unit] for number, unit in parts) * 1000 / factor
     return f"{max(1, round(milliseconds))}ms"
 
 
 def scaled_expression(expression: str, factor: float) -> str:
-    """Return PromQL with its ranges, subqueries and offsets divided. Plain numbers are data and stay."""
+    """Return PromQL with ranges, subqueries and offsets divided by a factor; numbers stay."""
 
     def shorter(match: re.Match[str]) -> str:
         return re.sub(_DURATION, lambda found: scaled(found[0], factor), match[0])
@@ -28,18 +28,18 @@ def scaled_expression(expression: str, factor: float) -> str:
 
 
 def write_scaled_rules(file: Path, directory: Path, factor: float) -> Path:
-    """Write a rule file whose every duration is divided by a factor; return where it is."""
+    """Write a rule file with every duration divided by a factor; return its path."""
     content = yaml.safe_load(file.read_text())
     for group in content["groups"]:
         group["interval"] = scaled(group.get("interval", _DEFAULT_INTERVAL), factor)
         for rule in group["rules"]:
-            _quicken(rule, factor)
+            _scale_rule(rule, factor)
     written = directory / file.name
     written.write_text(yaml.safe_dump(content, sort_keys=False))
     return written
 
 
-def _quicken(rule: dict[str, Any], factor: float) -> None:
+def _scale_rule(rule: dict[str, Any], factor: float) -> None:
     rule["expr"] = scaled_expression(rule["expr"], factor)
     for key in ("for", "keep_firing_for"):
         if key in rule:

@@ -1,4 +1,4 @@
-"""A switch that answers out of a table, and writes down what it was sent."""
+"""A switch that takes its responses from a function and records the requests."""
 
 import contextlib
 import threading
@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 Parameters = dict[str, str]
-Answer = Callable[[Parameters], str | None]
-"""Returns the body for a request, or None for one that should not have been sent."""
+Respond = Callable[[Parameters], str | bytes | None]
+"""Returns the body of the response, or None for an unexpected request."""
 
 
 @dataclass(frozen=True)
-class Sent:
-    """One request as it arrived."""
+class ReceivedRequest:
+    """One request."""
 
     method: str
     path: str
@@ -25,52 +25,53 @@ class Sent:
 
 @dataclass
 class StubSwitch:
-    """A running replay. ``unexpected`` holds the requests for which there was no answer."""
+    """A running stub. ``unexpected``: the requests without a response."""
 
     url: str
-    requests: list[Sent] = field(default_factory=list)
-    unexpected: list[Sent] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
+    unexpected: list[ReceivedRequest] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def stub_switch(answer: Answer) -> Iterator[StubSwitch]:
-    """Answer on a free port for as long as the context is open."""
+def stub_switch(respond: Respond) -> Iterator[StubSwitch]:
+    """Serve on a free port while the context is open."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def _answer(self) -> None:
+        def _respond(self) -> None:
             query = urlsplit(self.path)
             pairs = parse_qsl(query.query, keep_blank_values=True)
-            sent = Sent(self.command, query.path, dict(self.headers), dict(pairs))
-            replay.requests.append(sent)
-            body = answer(sent.parameters) if len(pairs) == len(sent.parameters) else None
+            request = ReceivedRequest(self.command, query.path, dict(self.headers), dict(pairs))
+            stub.requests.append(request)
+            body = respond(request.parameters) if len(pairs) == len(request.parameters) else None
             if body is None:
-                replay.unexpected.append(sent)
-            text = ("No such request" if body is None else body).encode()
+                stub.unexpected.append(request)
+                body = "No such request"
+            data = body.encode() if isinstance(body, str) else body
             self.send_response(200)
-            json = sent.parameters.get("format") == "json"
+            json = request.parameters.get("format") == "json"
             self.send_header("Content-Type", "application/json" if json else "text/html; charset=UTF-8")
-            self.send_header("Content-Length", str(len(text)))
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(data)
 
-        # Whatever the method: one that is not GET has to show in the log.
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer  # noqa: N815 - named by the library
+        # Methods other than GET have to be recorded too.
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _respond  # noqa: N815 - named by the library
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the library
-            """Say nothing: pytest shows what was asked where a test fails."""
+            """Log nothing."""
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
-            """Say nothing of a client that has gone: the exporter ends whenever a test ends."""
+            """Ignore clients that close the connection early."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    replay = StubSwitch(f"http://127.0.0.1:{server.server_port}/pbx/proxyapi.php")
+    stub = StubSwitch(f"http://127.0.0.1:{server.server_port}/pbx/proxyapi.php")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield replay
+        yield stub
     finally:
         server.shutdown()
         thread.join()

@@ -1,7 +1,6 @@
-"""What befalls a whole switch, at every query and scope: no connection, no TLS, no name, another day.
+"""Connection faults at every query and scope: refused, TLS, unknown name; and wall clock jumps.
 
-A fleet of as many switches as there are queries, each of which asks for one thing alone, and one beside them
-that is well. All of the others are reached at one address, through TLS. The clock is fast.
+A fleet has one switch for each query, all at one address with TLS, and one healthy switch. The clock is fast.
 """
 
 import asyncio
@@ -19,7 +18,7 @@ import pytest
 from exporter.config import load
 from exporter.masking import Mask
 from tests.e2e.fake_switch import FakeSwitch, Listener
-from tests.e2e.fast_clock import FastLoop
+from tests.e2e.fast_clock import FastLoop, wait_until_empty
 from tests.e2e.fast_fleet import FastFleet, fast_fleet
 from tests.e2e.programs import Series
 from tests.e2e.response_faults import COLUMNS, QUERIES, Column
@@ -28,15 +27,16 @@ MINUTE = 60.0
 DAY = 86_400.0
 TIMEOUT = 10.0
 FAILURES = 5
-"""After so many in a row the breaker opens (design, section 5)."""
+"""Consecutive failures that open the breaker (design, section 5)."""
 
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
+_NEW_KEY = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 _TENANTS = tuple(sorted({"T0", "T1", "T2", "T3", "T4", "T5", "T6", "L0"}))
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """The server's sides of TLS. All but ``unknown`` are signed by what is in ``file``."""
+    """TLS contexts of servers. ``file``: the trusted certificates, all but ``unknown``."""
 
     file: Path
     contexts: Mapping[str, ssl.SSLContext]
@@ -46,7 +46,7 @@ class Certificates:
 def certificates(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
 ) -> Certificates:
-    """Make certificates, each signed by itself, and trust all of them but one."""
+    """Create self-signed certificates, and trust all but one."""
     openssl = require_program("openssl", "openssl")
     folder = tmp_path_factory.mktemp("tls")
 
@@ -54,24 +54,11 @@ def certificates(
         key, request, certificate = (folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
         extensions = folder / "extensions"
         extensions.write_text(f"subjectAltName={address}\n")
-        sign = "x509 -req -days"
-        new = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
         for command in (
-            [*new.split(), "-subj", f"/CN={name}", "-keyout", key, "-out", request],
-            [
-                *sign.split(),
-                str(days),
-                "-in",
-                request,
-                "-signkey",
-                key,
-                "-extfile",
-                extensions,
-                "-out",
-                certificate,
-            ],
+            f"{_NEW_KEY} -subj /CN={name} -keyout {key} -out {request}",
+            f"x509 -req -days {days} -in {request} -signkey {key} -extfile {extensions} -out {certificate}",
         ):
-            subprocess.run([openssl, *map(str, command)], check=True, capture_output=True)
+            subprocess.run([openssl, *command.split()], check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         return context
@@ -100,7 +87,7 @@ def _queries(column: Column) -> dict[str, Any]:
     return queries
 
 
-def _configuration(url: str, sound: str, trusted: Path) -> str:
+def _configuration(url: str, healthy: str, trusted: Path) -> str:
     common = {"key": "demo-admin", "timeout": f"{TIMEOUT:.0f}s", "stale_after": 60}
     switches = [
         {
@@ -119,13 +106,13 @@ def _configuration(url: str, sound: str, trusted: Path) -> str:
         }
         for name, column in COLUMNS.items()
     ]
-    switches.append({"name": "sound", "url": sound, "tenants": [{"code": "L0"}], **common})
+    switches.append({"name": "healthy", "url": healthy, "tenants": [{"code": "L0"}], **common})
     return json.dumps({"switches": switches})
 
 
 @dataclass
-class Street:
-    """What runs throughout."""
+class Setup:
+    """The running fleet."""
 
     runner: asyncio.Runner
     listener: Listener
@@ -136,96 +123,98 @@ class Street:
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Street]:
-    """Poll all switches, while all is well."""
-    file = tmp_path_factory.mktemp("street") / "config.yaml"
+def setup(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Setup]:
+    """Poll all switches without faults."""
+    file = tmp_path_factory.mktemp("setup") / "config.yaml"
     with asyncio.Runner(loop_factory=FastLoop) as runner:
         switch = FakeSwitch(_TENANTS)
-        listener, sound = Listener(switch.serve), Listener(switch.serve)
+        listener, healthy = Listener(switch.serve), Listener(switch.serve)
         runner.run(listener.open(context=certificates.contexts["good"]))
-        runner.run(sound.open())
+        runner.run(healthy.open())
         good = _configuration(
-            f"https://127.0.0.1:{listener.port}/api", f"http://127.0.0.1:{sound.port}/api", certificates.file
+            f"https://127.0.0.1:{listener.port}/api",
+            f"http://127.0.0.1:{healthy.port}/api",
+            certificates.file,
         )
         file.write_text(good)
         fleets = fast_fleet(lambda: load(file, {}), Mask())
         fast = runner.run(fleets.__aenter__())
         runner.run(asyncio.sleep(6 * MINUTE))
-        yield Street(runner, listener, fast, file, good, certificates)
+        yield Setup(runner, listener, fast, file, good, certificates)
         runner.run(fleets.__aexit__(None, None, None))
         listener.close()
-        sound.close()
+        healthy.close()
 
 
 async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say nothing at all."""
+    """Send nothing."""
     await reader.read()
     writer.close()
 
 
 async def _without_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer TLS as a web server without it does."""
+    """Respond to TLS as a web server without TLS."""
     await reader.read(100)
     writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
     await writer.drain()
     writer.close()
 
 
-async def _shut(street: Street) -> None:
-    street.listener.close()
+async def _shut(setup: Setup) -> None:
+    setup.listener.close()
 
 
 _UNKNOWN = ".".join(["pbx" * 20] * 5)
-"""A name that the resolver does not know, and need not ask anybody: it is too long."""
+"""A name that is too long to be looked up."""
 
 
-async def _to_another_name(street: Street) -> None:
-    street.file.write_text(street.good.replace(f"127.0.0.1:{street.listener.port}", _UNKNOWN))
-    await street.fast.reload()
+async def _use_unknown_name(setup: Setup) -> None:
+    setup.file.write_text(setup.good.replace(f"127.0.0.1:{setup.listener.port}", _UNKNOWN))
+    await setup.fast.reload()
 
 
-def _shows(certificate: str) -> Callable[[Street], Any]:
-    return lambda street: street.listener.open(context=street.certificates.contexts[certificate])
+def _present(certificate: str) -> Callable[[Setup], Any]:
+    return lambda setup: setup.listener.open(context=setup.certificates.contexts[certificate])
 
 
-FAULTS: dict[str, tuple[Callable[[Street], Any], str]] = {
-    "refuses": (_shut, "connect"),
-    "its name is not known": (_to_another_name, "connect"),
-    "hangs before TLS": (lambda street: street.listener.open(_silence), "timeout"),
-    "no TLS": (lambda street: street.listener.open(_without_tls), "tls"),
-    "expired": (_shows("expired"), "tls"),
-    "wrong name": (_shows("wrong name"), "tls"),
-    "self-signed": (_shows("self-signed"), "tls"),
+FAULTS: dict[str, tuple[Callable[[Setup], Any], str]] = {
+    "refuses connections": (_shut, "connect"),
+    "unknown name": (_use_unknown_name, "connect"),
+    "hangs before TLS": (lambda setup: setup.listener.open(_silence), "timeout"),
+    "no TLS": (lambda setup: setup.listener.open(_without_tls), "tls"),
+    "expired": (_present("expired"), "tls"),
+    "wrong name": (_present("wrong name"), "tls"),
+    "self-signed": (_present("self-signed"), "tls"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_switch_that_cannot_be_reached(
-    fault: str, street: Street, caplog: pytest.LogCaptureFixture
+def test_connection_faults_are_reported_isolated_and_recovered_from(
+    fault: str, setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each query tells why and keeps its value, it is only probed, nobody else notices; then it is over."""
+    """Each query has its reason and keeps its value, only probes are sent, and all recovers."""
     caplog.set_level(logging.ERROR, "asyncio")
-    street.runner.run(_live_through(street, *FAULTS[fault]))
+    setup.runner.run(_run_fault(setup, *FAULTS[fault]))
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
-async def _live_through(street: Street, begin: Callable[[Street], Any], reason: str) -> None:
-    fast = street.fast
+async def _run_fault(setup: Setup, begin: Callable[[Setup], Any], reason: str) -> None:
+    fast = setup.fast
     before = fast.scrape()
-    assert _statuses(before) == {**dict.fromkeys(COLUMNS, 1.0), "sound": 1.0}
-    await begin(street)
-    # Who times out is asked more slowly: five times are over after 1 + 1 + 2 + 4 + 8 turns.
-    await _until(lambda: COLUMNS.keys() - _only_probed(fast), 20 * MINUTE)
+    assert _statuses(before) == {**dict.fromkeys(COLUMNS, 1.0), "healthy": 1.0}
+    await begin(setup)
+    # With backoff, five timeouts take 1 + 1 + 2 + 4 + 8 intervals.
+    await wait_until_empty(lambda: COLUMNS.keys() - _with_open_breaker(fast), 20 * MINUTE, step=TIMEOUT)
 
     during = fast.scrape()
     assert _switches(during, "softswitch_breaker_open") == COLUMNS.keys()
-    assert _statuses(during) == {**dict.fromkeys(COLUMNS, 0.0), "sound": 1.0}
-    assert _switches(during, "softswitch_up") == {"sound"}
+    assert _statuses(during) == {**dict.fromkeys(COLUMNS, 0.0), "healthy": 1.0}
+    assert _switches(during, "softswitch_up") == {"healthy"}
     for name, column in COLUMNS.items():
         of = dict(column.status("")[1]) | {"switch": name, "reason": reason}
         assert during["softswitch_query_failure", frozenset(of.items())] == 1
     assert _values(during) == _values(before)
-    assert _counted(before, during) == {(name, reason) for name in COLUMNS}
+    assert _counted_failures(before, during) == {(name, reason) for name in COLUMNS}
 
     fast.ahead -= DAY
     later = fast.scrape()
@@ -239,29 +228,21 @@ async def _live_through(street: Street, begin: Callable[[Street], Any], reason: 
     probes = _failures(fast.scrape(), reason)
     assert all(probes[name] - count <= FAILURES + 1 for name, count in _failures(later, reason).items())
 
-    street.file.write_text(street.good)
+    setup.file.write_text(setup.good)
     await fast.reload()
-    await street.listener.open(context=street.certificates.contexts["good"])
-    await _until(lambda: _only_probed(fast), MINUTE + TIMEOUT)
-    await _until(lambda: _failing(fast), 2 * MINUTE)
+    await setup.listener.open(context=setup.certificates.contexts["good"])
+    await wait_until_empty(lambda: _with_open_breaker(fast), MINUTE + TIMEOUT, step=TIMEOUT)
+    await wait_until_empty(lambda: _with_failures(fast), 2 * MINUTE, step=TIMEOUT)
     after = fast.scrape()
     assert not _switches(after, "softswitch_breaker_open")
     assert _values(after) == _values(before)
 
 
-async def _until(awaited: Callable[[], object], seconds: float) -> None:
-    """Let time pass until nothing is left of what is awaited."""
-    end = asyncio.get_running_loop().time() + seconds
-    while left := awaited():
-        assert asyncio.get_running_loop().time() <= end, left
-        await asyncio.sleep(TIMEOUT)
-
-
-def _only_probed(fast: FastFleet) -> set[str]:
+def _with_open_breaker(fast: FastFleet) -> set[str]:
     return {poller.store.switch for poller in fast.fleet.pollers if poller.policy.breaker.is_open}
 
 
-def _failing(fast: FastFleet) -> set[str]:
+def _with_failures(fast: FastFleet) -> set[str]:
     return {
         poller.store.switch
         for poller in fast.fleet.pollers
@@ -270,12 +251,12 @@ def _failing(fast: FastFleet) -> set[str]:
 
 
 def _switches(page: Mapping[Series, float], metric: str) -> set[str]:
-    """Return the switches of which a metric is 1."""
+    """Return the switches whose metric is 1."""
     return {dict(labels)["switch"] for (name, labels), value in page.items() if name == metric and value == 1}
 
 
 def _statuses(page: Mapping[Series, float]) -> dict[str, float]:
-    """Return for each switch whether all that is asked of it succeeds."""
+    """Return for each switch whether all of its queries succeed."""
     statuses: dict[str, float] = {}
     for (name, labels), value in page.items():
         if name == "softswitch_query_success":
@@ -285,13 +266,13 @@ def _statuses(page: Mapping[Series, float]) -> dict[str, float]:
 
 
 def _values(page: Mapping[Series, float]) -> dict[Series, float]:
-    """Return the values of all columns, and everything that is held of the sound switch."""
-    told = ("softswitch_query_", "softswitch_request_", "softswitch_series", "softswitch_targets_skipped")
+    """Return the values of all columns, and all values of the healthy switch."""
+    excluded = ("softswitch_query_", "softswitch_request_", "softswitch_series", "softswitch_targets_skipped")
     metrics = {column.value[0] for column in COLUMNS.values()}
     return {
         (name, labels): value
         for (name, labels), value in page.items()
-        if name in metrics or (("switch", "sound") in labels and not name.startswith(told))
+        if name in metrics or (("switch", "healthy") in labels and not name.startswith(excluded))
     }
 
 
@@ -309,8 +290,8 @@ def _failures(page: Mapping[Series, float], reason: str) -> dict[str, float]:
     return failures
 
 
-def _counted(before: Mapping[Series, float], during: Mapping[Series, float]) -> set[tuple[str, str]]:
-    """Return which reasons were counted, by switch."""
+def _counted_failures(before: Mapping[Series, float], during: Mapping[Series, float]) -> set[tuple[str, str]]:
+    """Return the switches and reasons of the counted failures."""
     return {
         (of["switch"], of["reason"])
         for (name, labels), value in during.items()

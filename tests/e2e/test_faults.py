@@ -1,4 +1,4 @@
-"""Tenants that hang for ever, and a switch that is down: what is healthy goes on as if nothing were."""
+"""Hanging tenants and a switch that is down do not affect healthy targets."""
 
 import signal
 from collections.abc import Callable
@@ -11,14 +11,15 @@ from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
 from exporter.simulator.world import World
 from tests.e2e.conftest import StartExporter, StartSimulator
-from tests.e2e.fast_clock import EPOCH, Scrape, exporting, run
+from tests.e2e.fast_clock import run
+from tests.e2e.fast_fleet import EPOCH, Scrape, fast_exporter
 from tests.e2e.programs import Series, Simulator, print_result, samples, wait_until
 
 Configured = Callable[..., SwitchConfiguration]
 
 TENANTS = 50
-WATCHED = 20 * 60.0
-"""Seconds, of a fast clock: ten intervals of most queries of a tenant."""
+DURATION = 20 * 60.0
+"""Seconds: ten intervals of most tenant queries."""
 
 HANGING = frozenset({"BOREAL", "FJORD", "JUNIPER9", "NIMBUS", "T0010", "T0030"})
 
@@ -27,8 +28,8 @@ INTERVAL = "softswitch_query_interval_seconds"
 
 _BALANCE = {"switch": "pbx", "query": "balance", "scope": "tenant"}
 
-# Not there all the time by their meaning: a failure ends, and a tenant's calls leave a node.
-_PASSING = {"softswitch_query_failure", "softswitch_tenant_node_channels", "softswitch_tenant_node_peers"}
+# Absent at times in normal operation: a failure ends, and a tenant's calls leave a node.
+_TRANSIENT = {"softswitch_query_failure", "softswitch_tenant_node_channels", "softswitch_tenant_node_peers"}
 
 
 def _fifty_tenants(configured: Configured, url: str) -> SwitchConfiguration:
@@ -45,16 +46,16 @@ def _enabled() -> list[str]:
 
 
 @dataclass
-class _Watch:
-    """What scrapes showed of all that is healthy. Ages are in intervals of the query."""
+class _Observations:
+    """What scrapes showed about healthy targets. Ages are in intervals of the query."""
 
     lost: set[Series] = field(default_factory=set)
     oldest: dict[tuple[str, str], float] = field(default_factory=dict)
     succeeded: set[tuple[str, str]] = field(default_factory=set)
     _known: set[Series] = field(default_factory=set)
 
-    def look(self, scrape: Scrape) -> None:
-        """Look at one scrape."""
+    def add(self, scrape: Scrape) -> None:
+        """Add a scrape."""
         found = scrape.series
         healthy = {series for series in found if _is_healthy(series)}
         self.lost |= self._known - healthy
@@ -70,44 +71,44 @@ class _Watch:
 
 def _is_healthy(series: Series) -> bool:
     name, labels = series
-    if not name.startswith("softswitch_") or name in _PASSING:
+    if not name.startswith("softswitch_") or name in _TRANSIENT:
         return False
     return dict(labels).get("tenant") not in HANGING
 
 
-def test_tenants_that_hang_for_ever_cost_the_others_nothing(configured: Configured) -> None:
-    """COUNTPEERS takes 25 s and six of 50 tenants hang: nothing healthy goes, or ages above 2 intervals."""
+def test_hanging_tenants_do_not_delay_others(configured: Configured) -> None:
+    """With 25 s for COUNTPEERS and 6 of 50 tenants hanging, healthy values are at most 2 intervals old."""
 
-    async def story() -> list[Scrape]:
-        async with exporting(
+    async def scenario() -> list[Scrape]:
+        async with fast_exporter(
             lambda url: _fifty_tenants(configured, url), tenants=TENANTS, options=Options(peers_delay=25.0)
         ) as exporter:
-            began = exporter.now
+            start = exporter.now
             with exporter.fault(*(Fault(FaultKind.HANG, tenant=code) for code in HANGING)):
-                while exporter.now < began + WATCHED:
-                    await exporter.passes(11)  # of no interval a part: all ages are seen
+                while exporter.now < start + DURATION:
+                    await exporter.advance(11)  # divides no interval, so that all ages are seen
                     exporter.scrape()
             return exporter.scrapes
 
-    watch = _Watch()
-    scrapes = run(story())
+    seen = _Observations()
+    scrapes = run(scenario())
     for scrape in scrapes:
-        watch.look(scrape)
+        seen.add(scrape)
 
-    for (query, scope), age in sorted(watch.oldest.items()):
-        print_result(f"{query} of a {scope} was never older than {age:.2f} intervals")
-    assert len(scrapes) >= WATCHED // 11
-    assert not watch.lost
-    assert max(watch.oldest.values()) <= 2
+    for (query, scope), age in sorted(seen.oldest.items()):
+        print_result(f"{query} ({scope}): at most {age:.2f} intervals old")
+    assert len(scrapes) >= DURATION // 11
+    assert not seen.lost
+    assert max(seen.oldest.values()) <= 2
     healthy = set(_enabled()) - HANGING
     assert len(healthy) == TENANTS - len(HANGING)
-    assert watch.succeeded == {
+    assert seen.succeeded == {
         *((query, "") for query in ("peers", "channels", "calls", "license")),
         *((query, code) for query in ("channels", "calls", "balance", "registrations") for code in healthy),
     }
 
 
-def _quick(urls: dict[str, str]) -> str:
+def _configuration(urls: dict[str, str]) -> str:
     return "switches:\n" + "".join(
         f"""\
   - name: {name}
@@ -129,13 +130,13 @@ def _quick(urls: dict[str, str]) -> str:
     )
 
 
-def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
+def test_a_hanging_tenant_fails_alone_and_recovers(
     run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """It fails with reason timeout, alone, and when it answers again its values return."""
+    """It fails with reason timeout; its values return when it responds again."""
     simulator = run_simulator("--tenants=6")
     simulator.inject_fault(kind="hang", tenant="FJORD")
-    exporter = run_exporter(_quick({"pbx": simulator.url}))
+    exporter = run_exporter(_configuration({"pbx": simulator.url}))
     failure = {**_BALANCE, "tenant": "FJORD", "reason": "timeout"}
 
     def balance(tenant: str) -> float | None:
@@ -147,14 +148,14 @@ def test_one_tenant_that_hangs_is_told_apart_and_comes_back(
 
     simulator.clear_faults()
 
-    wait_until(lambda: balance("FJORD") is not None, 20, "the values of the tenant that hung")
+    wait_until(lambda: balance("FJORD") is not None, 20, "the values of the recovered tenant")
     assert exporter.value("softswitch_query_failure", **failure) is None
 
 
-def test_queries_of_one_tenant_that_come_together_are_all_asked(
+def test_simultaneous_queries_of_a_tenant_are_all_sent(
     run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """Each waits for the one before it and for the rate, and none of them is given up for that."""
+    """Each waits for the previous one and for the rate limit; none is skipped."""
     simulator = run_simulator("--tenants=3")
     access = f"name: pbx, url: '{simulator.url}', key: demo-admin"
     exporter = run_exporter(f"switches: [{{{access}, timeout: 1s, tenants: [{{code: ACME}}]}}]")
@@ -177,15 +178,15 @@ def _hang(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("take_down", "reason"), [(_refuse_connections, "connect"), (_hang, "timeout")], ids=["refuses", "hangs"]
 )
-def test_a_switch_that_is_down_leaves_the_other_one_alone(
+def test_a_switch_that_is_down_does_not_affect_another(
     take_down: Callable[[Simulator], None],
     reason: str,
     run_simulator: StartSimulator,
     run_exporter: StartExporter,
 ) -> None:
-    """Its values go and softswitch_up is 0, while those of the other switch go on changing."""
-    sound, broken = run_simulator("--speed=3600"), run_simulator("--speed=3600")
-    exporter = run_exporter(_quick({"sound": sound.url, "broken": broken.url}))
+    """Its values become stale and softswitch_up is 0, while the other switch is still polled."""
+    healthy, broken = run_simulator("--speed=3600"), run_simulator("--speed=3600")
+    exporter = run_exporter(_configuration({"healthy": healthy.url, "broken": broken.url}))
 
     def up(switch: str) -> float | None:
         return exporter.value("softswitch_up", switch=switch)
@@ -199,18 +200,18 @@ def test_a_switch_that_is_down_leaves_the_other_one_alone(
     def wait_for_change(switch: str) -> None:
         held = balance(switch)
         assert held is not None
-        wait_until(lambda: balance(switch) != held, 5, "another value")
+        wait_until(lambda: balance(switch) != held, 5, "a new value")
 
-    wait_until(lambda: balance("sound") and balance("broken") and calls("broken"), 15, "both switches")
-    assert up("sound") == up("broken") == 1
+    wait_until(lambda: balance("healthy") and balance("broken") and calls("broken"), 15, "both switches")
+    assert up("healthy") == up("broken") == 1
 
     take_down(broken)
 
     wait_until(lambda: up("broken") == 0, 10, "the switch to be down")
     wait_until(lambda: calls("broken") is None, 10, "its values to be stale")
     for _ in range(3):
-        wait_for_change("sound")
-    assert (up("sound"), up("broken")) == (1, 0)
+        wait_for_change("healthy")
+    assert (up("healthy"), up("broken")) == (1, 0)
     page = samples(exporter.metrics())
     reasons = {
         (dict(labels)["switch"], dict(labels)["reason"])
@@ -218,16 +219,14 @@ def test_a_switch_that_is_down_leaves_the_other_one_alone(
         if name == "softswitch_query_failure"
     }
     assert ("broken", reason) in reasons
-    assert "sound" not in {switch for switch, _ in reasons}
+    assert "healthy" not in {switch for switch, _ in reasons}
 
 
-def test_a_switch_that_was_down_comes_back(
-    run_simulator: StartSimulator, run_exporter: StartExporter
-) -> None:
-    """Once it answers again it is up and its values are served, without anybody doing anything."""
+def test_a_switch_recovers(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """When it responds again, softswitch_up is 1 and its values are served."""
     simulator = run_simulator("--speed=3600")
     simulator.inject_fault(kind="hang")
-    exporter = run_exporter(_quick({"pbx": simulator.url}))
+    exporter = run_exporter(_configuration({"pbx": simulator.url}))
     wait_until(lambda: exporter.value("softswitch_up", switch="pbx") == 0, 10, "the switch to be down")
 
     simulator.clear_faults()

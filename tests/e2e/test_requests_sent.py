@@ -1,4 +1,4 @@
-"""What really goes out: nothing that is not on the list, and nothing that changes anything on the switch."""
+"""The requests sent: only those of the allow-list, and none that changes anything on the switch."""
 
 import json
 import urllib.error
@@ -22,29 +22,29 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.stub_switch import StubSwitch, stub_switch
-from tests.e2e.unique_values import SHAPES, Switch
+from tests.e2e.unique_values import FORMATS, UniqueValueSwitch
 
-_OF_ALL = {"format": "json"}
+_JSON = {"format": "json"}
 
-# Each kind of request that may be sent, by what it may carry beside the key. A star stands for any value.
-# Written down again here, from design, section 6: the list of the program is what is being tested.
+# The parameters of each allowed request besides the key; * is any value. Copied from section 6 of the design,
+# because the list in the program is under test.
 _ALLOWED = (
-    {"reqtype": "COUNTPEERS", **_OF_ALL},
-    {"reqtype": "COUNTPEERS", "tenant": "*", **_OF_ALL},
-    {"reqtype": "COUNTCHANNELS", **_OF_ALL},
-    {"reqtype": "COUNTCHANNELS", "nodename": "*", **_OF_ALL},
-    {"reqtype": "COUNTCHANNELS", "tenant": "*", **_OF_ALL},
+    {"reqtype": "COUNTPEERS", **_JSON},
+    {"reqtype": "COUNTPEERS", "tenant": "*", **_JSON},
+    {"reqtype": "COUNTCHANNELS", **_JSON},
+    {"reqtype": "COUNTCHANNELS", "nodename": "*", **_JSON},
+    {"reqtype": "COUNTCHANNELS", "tenant": "*", **_JSON},
     {"reqtype": "COUNTCALLS"},
     {"reqtype": "COUNTCALLS", "tenant": "*"},
     {"reqtype": "LICENSEDAYS"},
     {"reqtype": "INFO", "info": "balance", "tenant": "*"},
-    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "ext": "*", **_OF_ALL},
-    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "id": "*", **_OF_ALL},
-    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "number": "*", **_OF_ALL},
-    {"reqtype": "INFO", "info": "extensions", "tenant": "*", **_OF_ALL},
-    {"reqtype": "INFO", "info": "config", "tenant": "*", **_OF_ALL},
-    {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_OF_ALL},
-    {"reqtype": "CHANSIPPEERS", **_OF_ALL},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "ext": "*", **_JSON},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "id": "*", **_JSON},
+    {"reqtype": "INFO", "info": "regstate", "tenant": "*", "number": "*", **_JSON},
+    {"reqtype": "INFO", "info": "extensions", "tenant": "*", **_JSON},
+    {"reqtype": "INFO", "info": "config", "tenant": "*", **_JSON},
+    {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_JSON},
+    {"reqtype": "CHANSIPPEERS", **_JSON},
 )
 
 _PARAMETERS = ("ext", "id", "number")
@@ -55,8 +55,8 @@ _TENANTS = [
 ]
 
 
-def _kind(parameters: dict[str, str]) -> int | None:
-    """Return which entry of the list a request is, or None."""
+def _allowed_entry(parameters: dict[str, str]) -> int | None:
+    """Return the index of the allow-list entry of a request, or None."""
     for number, allowed in enumerate(_ALLOWED):
         if parameters.keys() == allowed.keys() and all(
             wanted in {"*", parameters[name]} for name, wanted in allowed.items()
@@ -66,7 +66,7 @@ def _kind(parameters: dict[str, str]) -> int | None:
 
 
 def _probes(file: Path, name: str) -> Iterator[list[str]]:
-    """Yield the command lines that probe every query, of the whole and of tenants with and without a key."""
+    """Yield commands that probe every query, of the switch and of tenants with and without a key."""
     command = [*EXPORTER, "probe", f"--config.file={file}", f"--switch={name}"]
     yield command
     yield [*command, "--query=tenants"]
@@ -75,8 +75,8 @@ def _probes(file: Path, name: str) -> Iterator[list[str]]:
     yield [*command, "--tenant=ACME", "--extension=100"]
 
 
-def _run_all(run_program: Start, commands: Iterator[list[str]]) -> list[str]:
-    """Run commands, a few at a time; return their outputs."""
+def _run_probes(run_program: Start, commands: Iterator[list[str]]) -> list[str]:
+    """Run commands, four at a time; return their outputs."""
     outputs, waiting = [], list(commands)
     while waiting:
         programs = [run_program(*command) for command in waiting[:4]]
@@ -88,8 +88,8 @@ def _run_all(run_program: Start, commands: Iterator[list[str]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def everything_asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Simulator]]:
-    """Poll three switches with everything on, and probe every query of one."""
+def polled_switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Simulator]]:
+    """Poll three switches with every query, and probe every query of one."""
     directory = tmp_path_factory.mktemp("requests")
     with running_programs(directory) as run:
         simulators = [_simulator(run, parameter) for parameter in _PARAMETERS]
@@ -108,7 +108,7 @@ def everything_asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
         wait_until_healthy(start_exporter(run, file, text))
         for simulator in simulators:
             wait_for_rounds(simulator, 1)
-        for output in _run_all(run, _probes(file, "by-ext")):
+        for output in _run_probes(run, _probes(file, "by-ext")):
             assert "verdict" in output, output
         yield simulators
 
@@ -121,54 +121,58 @@ def _simulator(run: Start, parameter: str) -> Simulator:
     return simulator
 
 
-def test_nothing_but_the_list_is_sent(everything_asked: list[Simulator]) -> None:
-    """With everything on, each request is an entry of the list, and each entry was sent."""
-    sent = [request for simulator in everything_asked for request in simulator.requests()["requests"]]
-    kinds = {
-        json.dumps(request["parameters"], sort_keys=True): _kind(request["parameters"]) for request in sent
+def test_only_allowed_requests_are_sent(polled_switches: list[Simulator]) -> None:
+    """With every query on, each request is in the allow-list, and each entry is sent."""
+    sent = [request for simulator in polled_switches for request in simulator.requests()["requests"]]
+    entries = {
+        json.dumps(request["parameters"], sort_keys=True): _allowed_entry(request["parameters"])
+        for request in sent
     }
-    assert [parameters for parameters, kind in kinds.items() if kind is None] == []
-    never = [request for number, request in enumerate(_ALLOWED) if number not in kinds.values()]
+    assert [request for request, entry in entries.items() if entry is None] == []
+    never = [request for number, request in enumerate(_ALLOWED) if number not in entries.values()]
     assert never == []
-    for simulator in everything_asked:
+    for simulator in polled_switches:
         log = simulator.requests()
         assert log["forbidden"] == []
         assert not [request for request in log["requests"] if "cache" in request["parameters"]]
         assert {request["key"] for request in log["requests"]} == {"admin", "tenant"}
 
 
-def test_keys_go_where_they_belong(everything_asked: list[Simulator]) -> None:
-    """A tenant with a key of its own is asked with that key, and everyone else with the admin key."""
-    for simulator in everything_asked:
+def test_tenants_with_a_key_are_queried_with_it(polled_switches: list[Simulator]) -> None:
+    """A tenant with its own key is queried with that key, all others with the admin key."""
+    for simulator in polled_switches:
         for request in simulator.requests()["requests"]:
             own = request["parameters"].get("tenant") == "BOREAL"
             assert request["key"] == ("tenant" if own else "admin"), request
 
 
 @pytest.fixture
-def replay(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> Iterator[StubSwitch]:
-    """Poll and probe a switch that writes down what arrives, headers and all."""
-    with stub_switch(Switch(SHAPES[0]).answer) as replay:
-        text = configuration(switch("prime", replay.url, tenants=[{"code": "ACME", "extensions": ["100"]}]))
+def stub(run_exporter: StartExporter, run_program: Start, tmp_path: Path) -> Iterator[StubSwitch]:
+    """Poll and probe a switch that records requests with their headers."""
+    with stub_switch(UniqueValueSwitch(FORMATS[0]).respond) as stub:
+        text = configuration(switch("prime", stub.url, tenants=[{"code": "ACME", "extensions": ["100"]}]))
         exporter = run_exporter(text)
         wait_until_healthy(exporter)
-        polled = len(replay.requests)
+        polled = len(stub.requests)
         file = tmp_path / "probed.yaml"
         file.write_text(text)
-        _run_all(run_program, iter([[*EXPORTER, "probe", f"--config.file={file}"]]))
-        wait_until(lambda: len(replay.requests) > polled, 10, "the probe")
-        yield replay
+        _run_probes(run_program, iter([[*EXPORTER, "probe", f"--config.file={file}"]]))
+        wait_until(lambda: len(stub.requests) > polled, 10, "the probe")
+        yield stub
 
 
-def test_requests_are_plain_get(replay: StubSwitch) -> None:
-    """Every request is a GET of the configured path, says who sends it, and keeps no state."""
-    assert {sent.method for sent in replay.requests} == {"GET"}
-    assert {sent.path for sent in replay.requests} == {"/pbx/proxyapi.php"}
-    for sent in replay.requests:
+def test_requests_are_plain_get_requests(stub: StubSwitch) -> None:
+    """Every request is a GET of the configured path with a User-Agent and without cookies or a body."""
+    assert {sent.method for sent in stub.requests} == {"GET"}
+    assert {sent.path for sent in stub.requests} == {"/pbx/proxyapi.php"}
+    for sent in stub.requests:
         assert sent.headers["User-Agent"] == f"softswitch-exporter/{__version__}"
         assert not {"Cookie", "Referer", "Authorization", "Content-Type"} & sent.headers.keys()
         assert sent.headers.get("Content-Length", "0") == "0"
-        assert _kind({name: text for name, text in sent.parameters.items() if name != "key"}) is not None
+        assert (
+            _allowed_entry({name: text for name, text in sent.parameters.items() if name != "key"})
+            is not None
+        )
 
 
 @pytest.mark.forbidden_requests_expected
@@ -182,8 +186,8 @@ def test_requests_are_plain_get(replay: StubSwitch) -> None:
         "reqtype=COUNTCHANNELS&tenant=ACME&nodename=pbx1",
     ],
 )
-def test_the_simulator_tells_on_who_breaks_the_list(request_line: str, run_simulator: StartSimulator) -> None:
-    """The check at the end of every end-to-end test can fail: the simulator refuses, and says so loudly."""
+def test_the_simulator_reports_forbidden_requests(request_line: str, run_simulator: StartSimulator) -> None:
+    """The check at the end of every end-to-end test can fail: the simulator refuses and logs the request."""
     simulator = run_simulator("--tenants=1")
     with pytest.raises(urllib.error.HTTPError, match="403") as refused:
         get(f"{simulator.url}?key=demo-admin&{request_line}")

@@ -1,6 +1,6 @@
-"""A switch on which every figure is a prime number of its own, so that no mix-up gives the right value.
+"""A switch with a different prime number for every series, so that no mix-up gives the expected value.
 
-The totals that it states are not the sums over its nodes, and what a tenant has is no part of the whole.
+Totals in responses differ from the sums over nodes, and installation-wide values from the sums over tenants.
 """
 
 import json
@@ -11,32 +11,32 @@ from tests.e2e.stub_switch import Parameters
 
 NODES = ("pbx1", "pbx2", "srv03")
 TENANTS = ("ACME", "BOREAL", "Ünïted 7", "CINDER")
-OWN_KEY = {"BOREAL": "key-of-boreal"}
-WORDS = {"100": "Registered", "101": "UNAVAILABLE", "102": "UNKNOWN", "103": "NOT_INUSE"}
+TENANT_KEYS = {"BOREAL": "key-of-boreal"}
+STATE_NAMES = {"100": "Registered", "101": "UNAVAILABLE", "102": "UNKNOWN", "103": "NOT_INUSE"}
 STATES = {"100": 1, "101": 0, "103": 1}
-"""What the words mean; 102 is unknown."""
+"""By extension; the state of 102 is unknown."""
 
-IDLE_ON = {("BOREAL", "pbx2")}
-"""A tenant and a node that it does not use: the switch says 0, and no series says it."""
+UNUSED_NODES = {("BOREAL", "pbx2")}
+"""Tenants and nodes without phones or calls: the response contains 0, and there is no series."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How the switch words its answers."""
+class Format:
+    """The format of responses."""
 
     name: str
     json: bool
     channels_by_node: bool = True
-    states_totals: bool = True
+    has_totals: bool = True
 
 
-SHAPES = (
-    Shape("json", json=True),
-    Shape("plain", json=False),
-    Shape("json, bare channels", json=True, channels_by_node=False),
-    Shape("plain, bare channels", json=False, channels_by_node=False),
-    Shape("json, no totals", json=True, states_totals=False),
-    Shape("plain, no totals", json=False, states_totals=False),
+FORMATS = (
+    Format("json", json=True),
+    Format("plain", json=False),
+    Format("json, bare channels", json=True, channels_by_node=False),
+    Format("plain, bare channels", json=False, channels_by_node=False),
+    Format("json, no totals", json=True, has_totals=False),
+    Format("plain, no totals", json=False, has_totals=False),
 )
 
 
@@ -49,8 +49,8 @@ def _primes(least: int) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The table. The tenant "" is the whole installation, the node "" the total that is stated."""
+class Values:
+    """All values. The tenant "" is the installation, the node "" the stated total."""
 
     peers: dict[tuple[str, str], int] = field(default_factory=dict)
     channels: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -60,50 +60,50 @@ class Figures:
     license: int = 0
 
 
-def _figures() -> Figures:
+def _values() -> Values:
     primes = _primes(1009)
 
     def counts() -> dict[tuple[str, str], int]:
         return {
-            (tenant, node): 0 if (tenant, node) in IDLE_ON else next(primes)
+            (tenant, node): 0 if (tenant, node) in UNUSED_NODES else next(primes)
             for tenant in ("", *TENANTS)
             for node in ("", *NODES)
         }
 
-    return Figures(
+    return Values(
         peers=counts(),
         channels=counts(),
         calls={tenant: next(primes) for tenant in ("", *TENANTS)},
-        # 1013 becomes 10.13, which is no other figure, whatever it is mistaken for.
+        # 1013 becomes 10.13, which is no other value.
         balance={tenant: next(primes) / 100 * (-1) ** place for place, tenant in enumerate(TENANTS)},
         limits={tenant: next(primes) for tenant in TENANTS},
         license=next(primes),
     )
 
 
-FIGURES = _figures()
+VALUES = _values()
 
 
 @dataclass(frozen=True)
-class Switch:
-    """Answers requests in one shape."""
+class UniqueValueSwitch:
+    """Responds in one format."""
 
-    shape: Shape
+    format: Format
 
-    def answer(self, parameters: Parameters) -> str | None:
-        """Return the body, or None where nobody should have asked that, or not with this key."""
-        asked = dict(parameters)
-        asked.pop("format", None)
-        tenant, node = asked.pop("tenant", ""), asked.pop("nodename", "")
-        if asked.pop("key") != OWN_KEY.get(tenant, "demo-admin") or tenant not in ("", *TENANTS):
+    def respond(self, parameters: Parameters) -> str | None:
+        """Return the body, or None if the request or its key is unexpected."""
+        request = dict(parameters)
+        request.pop("format", None)
+        tenant, node = request.pop("tenant", ""), request.pop("nodename", "")
+        if request.pop("key") != TENANT_KEYS.get(tenant, "demo-admin") or tenant not in ("", *TENANTS):
             return None
-        extension = asked.pop("ext", "")
-        match asked:
-            case {"reqtype": "INFO", "info": "regstate"} if extension in WORDS and tenant:
-                return json.dumps(WORDS[extension]) if self.shape.json else WORDS[extension]
+        extension = request.pop("ext", "")
+        match request:
+            case {"reqtype": "INFO", "info": "regstate"} if extension in STATE_NAMES and tenant:
+                return json.dumps(STATE_NAMES[extension]) if self.format.json else STATE_NAMES[extension]
             case {"reqtype": "COUNTCHANNELS"} if node in NODES and not tenant:
-                return str(FIGURES.channels["", node])
-            case _ if extension or node or len(asked) > 1 + ("info" in asked):
+                return str(VALUES.channels["", node])
+            case _ if extension or node or len(request) > 1 + ("info" in request):
                 return None
             case {"reqtype": "INFO", "info": info} if tenant:
                 return self._info(info, tenant)
@@ -114,28 +114,28 @@ class Switch:
     def _count(self, reqtype: str, tenant: str) -> str | None:
         match reqtype:
             case "COUNTPEERS":
-                return self._by_node(FIGURES.peers, tenant)
-            case "COUNTCHANNELS" if self.shape.channels_by_node:
-                return self._by_node(FIGURES.channels, tenant)
+                return self._by_node(VALUES.peers, tenant)
+            case "COUNTCHANNELS" if self.format.channels_by_node:
+                return self._by_node(VALUES.channels, tenant)
             case "COUNTCHANNELS":
-                return str(FIGURES.channels[tenant, ""])
+                return str(VALUES.channels[tenant, ""])
             case "COUNTCALLS":
-                return str(FIGURES.calls[tenant])
+                return str(VALUES.calls[tenant])
             case "LICENSEDAYS" if not tenant:
-                return str(FIGURES.license)
+                return str(VALUES.license)
         return None
 
     def _info(self, info: str, tenant: str) -> str | None:
         if info == "balance":
-            return str(FIGURES.balance[tenant])
+            return str(VALUES.balance[tenant])
         if info == "config":
-            limit = FIGURES.limits[tenant]
+            limit = VALUES.limits[tenant]
             names = {"maxchannels": limit, "maxextensions": -1, "maxdids": 4}
-            return json.dumps(names) if self.shape.json else f"{limit}|-1|4|-1|5|-1|0|"
+            return json.dumps(names) if self.format.json else f"{limit}|-1|4|-1|5|-1|0|"
         return None
 
-    def _by_node(self, figures: Mapping[tuple[str, str], int], tenant: str) -> str:
-        entries = {node: figures[tenant, node] for node in NODES}
-        if self.shape.states_totals:
-            entries["Total"] = figures[tenant, ""]
-        return json.dumps(entries) if self.shape.json else "".join(f"{n}:{c}|" for n, c in entries.items())
+    def _by_node(self, values: Mapping[tuple[str, str], int], tenant: str) -> str:
+        entries = {node: values[tenant, node] for node in NODES}
+        if self.format.has_totals:
+            entries["Total"] = values[tenant, ""]
+        return json.dumps(entries) if self.format.json else "".join(f"{n}:{c}|" for n, c in entries.items())

@@ -21,8 +21,7 @@ from tests.e2e.outside.harness import (
     refusing_keys_except,
 )
 from tests.e2e.response_faults import COLUMNS, FAULTS, QUERIES, body, raw, status
-from tests.e2e.unique_values import OWN_KEY, SHAPES, TENANTS, WORDS
-from tests.e2e.unique_values import Switch as PrimeSwitch
+from tests.e2e.unique_values import FORMATS, STATE_NAMES, TENANT_KEYS, TENANTS, UniqueValueSwitch
 
 MINUTE, HOUR = 60, 3600
 KEY = "admin-key-of-the-recording"
@@ -85,19 +84,19 @@ def _polling(*codes: str, **more: Any) -> Prepare:
 
 
 def _prepare_matrix(harness: Harness) -> None:
-    harness.add_switch(*fault_matrix.VICTIMS, *fault_matrix.LISTED)
+    harness.add_switch(*fault_matrix.CODES, *fault_matrix.LISTED)
     harness.configure(fault_matrix.configuration(harness.switch.url, ODD_KEY, alerting=harness.alerting()))
 
 
 def _matrix(first: int, step: int) -> Scenario:
-    """Run every ``step``-th round of the fault_matrix."""
+    """Run every ``step``-th round of the fault matrix."""
 
     async def steps(harness: Harness) -> None:
         await harness.look_after("well", 3 * int(fault_matrix.INTERVAL))
         for number in range(first, len(FAULTS), step):
             faults = fault_matrix.faults_of_round(number)
             for column, fault in faults.items():
-                harness.switch.faults[COLUMNS[column].asked] = FAULTS[fault][0]
+                harness.switch.faults[COLUMNS[column].request] = FAULTS[fault][0]
             await asyncio.sleep(30)
             if not number % 3:
                 harness.signal_reload()
@@ -344,18 +343,19 @@ async def _reloads(harness: Harness) -> None:
 
 def _prepare_shapes(harness: Harness) -> None:
     switches = []
-    for shape in SHAPES:
+    for shape in FORMATS:
         switch = harness.add_switch()
-        responses = PrimeSwitch(shape)
+        responses = UniqueValueSwitch(shape)
 
-        async def respond(exchange: Exchange, responses: PrimeSwitch = responses) -> None:
-            text = responses.answer(dict(parse_qsl(exchange.query_string)))
+        async def respond(exchange: Exchange, responses: UniqueValueSwitch = responses) -> None:
+            text = responses.respond(dict(parse_qsl(exchange.query_string)))
             await body(("No such request" if text is None else text).encode())(exchange)
 
         switch.tenants = TENANTS
         switch.fail(respond)
         tenants = [
-            {"code": code, "extensions": [*WORDS], **({"key": OWN_KEY[code]} if code in OWN_KEY else {})}
+            {"code": code, "extensions": [*STATE_NAMES]}
+            | ({"key": TENANT_KEYS[code]} if code in TENANT_KEYS else {})
             for code in TENANTS
         ]
         queries = {
