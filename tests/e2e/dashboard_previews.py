@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, dashboard_stack(Path(directory), _program) as watched:
         # The history must accumulate: there is no condition to wait for.
         time.sleep(_SECONDS - _BAD)
-        watched.begin_a_bad_day()
+        watched.inject_faults()
         time.sleep(_BAD)
         end = time.time()
         for uid, dashboard in DASHBOARDS.items():

@@ -1,8 +1,7 @@
-"""Three switches, watched by an exporter and by a Prometheus with our rules. One of them never answers.
+"""Three simulated switches, an exporter, and a Prometheus with the shipped rules. One switch never responds.
 
-Time runs faster, by one factor for the world of the switches, the rules, and the queries of dashboards. So an
-hour of theirs takes half a minute, and what is spent in an hour is what the rules say. A week before is taken
-from the same simulated world, as it was then.
+Time is accelerated by the same factor for the switches, the rules and the queries of dashboards, so an hour
+takes half a minute. Data of the previous week is computed from the same simulated switches.
 """
 
 import contextlib
@@ -37,7 +36,7 @@ from tests.e2e.scaled_rules import scaled_expression, write_scaled_rules
 from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 FACTOR = 120
-"""Seconds that pass in the world for each of ours."""
+"""Simulated seconds per second."""
 
 JOB = "softswitch"
 _WEEK = 604_800
@@ -46,12 +45,12 @@ _SIZES = {
     "north": {"tenants": 40, "nodes": 5, "extensions": 8, "seed": 7},
     "south": {"tenants": 10, "nodes": 3, "extensions": 6, "seed": 11},
 }
-# Registrations are read from one list for each switch, not tenant by tenant.
+# Registrations come from one list per switch.
 _TARGETS = sum(
     size["tenants"] * (len(TENANT_QUERIES) - 1) + len(SWITCH_QUERIES) + 1 for size in _SIZES.values()
 )
 
-_BAD_DAY: dict[str, Any] = {
+_CHANGES: dict[str, Any] = {
     "license_days": 20,
     "nodes": {"pbx4": False},
     "tenants": {
@@ -69,12 +68,12 @@ _FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "empty", "info": "balance", "tenant": "INDIGO"},
     {"kind": "slow", "reqtype": "CHANSIPPEERS", "seconds": 0.7},
 )
-"""What happens to the switch ``north``."""
+"""Faults of the switch ``north``."""
 
 
 @dataclass(frozen=True)
 class DashboardStack:
-    """The switches, and who watches them."""
+    """The running programs."""
 
     north: Simulator
     south: Simulator
@@ -82,25 +81,25 @@ class DashboardStack:
     prometheus: Prometheus
 
     def source(self, uid: str, end: float, seconds: float, **chosen: str) -> Source:
-        """Return where a dashboard gets its figures from; ``chosen`` are values of variables, else all."""
+        """Return the source of a dashboard's data. ``chosen``: values of variables; the default is all."""
         everything = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING)
         prepared = partial(scaled_expression, factor=FACTOR)
         return Source(self.prometheus.base_url, everything | chosen, end, seconds, "5s", prepared)
 
-    def begin_a_bad_day(self) -> None:
-        """Break what a bad day breaks."""
-        self.north.change_world(**_BAD_DAY)
+    def inject_faults(self) -> None:
+        """Change the switches and add faults, so that alerts fire."""
+        self.north.change_world(**_CHANGES)
         for fault in _FAULTS:
             self.north.inject_fault(**fault)
         self.south.inject_fault(kind="status", reqtype="LICENSEDAYS", status=503)
 
     def end(self) -> None:
-        """Stop all but Prometheus, which keeps what it has and is quicker alone."""
+        """Stop all programs except Prometheus, which is faster alone."""
         for program in (self.exporter.program, self.north.program, self.south.program):
             program.stop()
 
     def wait_for_alerts(self, expected: Collection[tuple[str, ...]]) -> None:
-        """Wait until alerts fire that have all of these values among those of their labels."""
+        """Wait until an alert fires for each of these sets of label values."""
 
         def firing() -> bool:
             found = self.prometheus.series('ALERTS{alertstate="firing"}', time.time())
@@ -109,11 +108,11 @@ class DashboardStack:
 
         wait_until(firing, 40, f"{expected} to fire")
 
-    def stand_still(self) -> float:
-        """Stop the time of the switches; return a moment at which Prometheus knows what can be known."""
+    def freeze(self) -> float:
+        """Stop the time of the switches; return a time at which Prometheus has all values."""
         for simulator in (self.north, self.south):
             simulator.change_world(freeze=True)
-        since = time.time() + 1  # what was asked for before may still come in
+        since = time.time() + 1  # requests may be in flight
 
         def known() -> bool:
             scrape = samples(self.exporter.metrics())
@@ -127,30 +126,30 @@ class DashboardStack:
             ]
             return all(newest[labels] > since for labels in well)
 
-        wait_until(known, 40, "everything to be asked once more")
+        wait_until(known, 40, "a poll of every target")
         return self.prometheus.after_two_scrapes(time.time())
 
 
 @contextlib.contextmanager
 def dashboard_stack(directory: Path, require_program: Callable[[str, str], str]) -> Iterator[DashboardStack]:
-    """Start everything and wait until all is well."""
+    """Start all programs and wait until every query succeeds."""
     executable, promtool = (require_program(name, "prometheus") for name in ("prometheus", "promtool"))
     with running_programs(directory) as run:
         north, south = (_simulator(run, name) for name in _SIZES)
-        exporter = start_exporter(run, directory / "config.yaml", _polled(north, south))
-        _fill_in_last_week(directory, promtool, {"north": north, "south": south})
+        exporter = start_exporter(run, directory / "config.yaml", _configuration(north, south))
+        _backfill_last_week(directory, promtool, {"north": north, "south": south})
         rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
-        pair = _pair(exporter)
+        pair = _redundant_targets(exporter)
         prometheus = start_prometheus(run, executable, directory, exporter, rules=rules, scrape=pair)
-        watched = DashboardStack(north, south, exporter, prometheus)
-        _wait_until_well(watched)
-        yield watched
+        stack = DashboardStack(north, south, exporter, prometheus)
+        _wait_until_healthy(stack)
+        yield stack
         for simulator in (north, south):
             simulator.assert_no_forbidden_requests()
 
 
-def _pair(exporter: Exporter) -> dict[str, Any]:
-    """Return two targets that are one exporter: a pair that agrees, of which no figure may be doubled."""
+def _redundant_targets(exporter: Exporter) -> dict[str, Any]:
+    """Return a scrape configuration with the exporter twice, like a redundant pair."""
     target = exporter.base_url.removeprefix("http://")
     return {"static_configs": [{"targets": [target, target.replace("127.0.0.1", "localhost")]}]}
 
@@ -162,7 +161,7 @@ def _simulator(run: Start, name: str) -> Simulator:
     return simulator
 
 
-def _polled(north: Simulator, south: Simulator) -> str:
+def _configuration(north: Simulator, south: Simulator) -> str:
     often = queries(
         "3s",
         license={"interval": "1s"},
@@ -199,7 +198,7 @@ def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
         "labels": {"team": "noc" if index % 3 else "voice"},
         "extensions": tenant.numbers(),
         "watch": ["100", "101", "104"] if tenant.code == "ACME" else [],
-        # Simulated phones are off now and then: only what is broken on purpose shall show.
+        # Some simulated phones are always off; only injected faults must cause alerts.
         "thresholds": {"registered_ratio": {"warning": 0.45, "critical": 0.1}},
     }
     if tenant.code == "ACME":
@@ -218,25 +217,25 @@ def _tenants(name: str) -> list[Tenant]:
     return [tenant for tenant in _world(name).all_tenants if not tenant.disabled]
 
 
-def _wait_until_well(watched: DashboardStack) -> None:
-    def well() -> bool:
-        scrape = samples(watched.exporter.metrics())
+def _wait_until_healthy(stack: DashboardStack) -> None:
+    def healthy() -> bool:
+        scrape = samples(stack.exporter.metrics())
         tried = {
             labels: value for (name, labels), value in scrape.items() if name == catalogue.QUERY_SUCCESS.name
         }
         of_both = [value for labels, value in tried.items() if ("switch", "west") not in labels]
         return len(of_both) == _TARGETS and all(of_both)
 
-    wait_until(well, 40, "all that is asked of the two switches to succeed")
-    watched.prometheus.after_two_scrapes(time.time())
+    wait_until(healthy, 40, "every query of the two switches to succeed")
+    stack.prometheus.after_two_scrapes(time.time())
 
 
-def _fill_in_last_week(directory: Path, promtool: str, simulators: dict[str, Simulator]) -> None:
-    """Write what the switches did a week ago into the data of Prometheus, before it starts."""
+def _backfill_last_week(directory: Path, promtool: str, simulators: dict[str, Simulator]) -> None:
+    """Write the values of the previous week into the data of Prometheus, before it starts."""
     lines: dict[str, list[str]] = {}
     for name, simulator in simulators.items():
         moment, now = simulator.truth()["moment"], time.time()
-        for metric, line in _week_before(name, moment, now):
+        for metric, line in _samples_of_last_week(name, moment, now):
             lines.setdefault(metric, []).append(line)
     text = "".join(f"# TYPE {metric} gauge\n" + "".join(found) for metric, found in lines.items()) + "# EOF\n"
     file = directory / "last-week.txt"
@@ -245,8 +244,8 @@ def _fill_in_last_week(directory: Path, promtool: str, simulators: dict[str, Sim
     subprocess.run([*command, str(directory / "prometheus-data")], check=True, capture_output=True)
 
 
-def _week_before(name: str, moment: float, now: float) -> Iterator[tuple[str, str]]:
-    """Yield the metric and the line of each sample, from a week before on and for ten hours of the world."""
+def _samples_of_last_week(name: str, moment: float, now: float) -> Iterator[tuple[str, str]]:
+    """Yield metric and line of each sample, for ten simulated hours a week ago."""
     world, tenants = _world(name), _tenants(name)
     record = "switch_tenant:softswitch_tenant_spending:rate1h"
 
@@ -268,7 +267,7 @@ def _week_before(name: str, moment: float, now: float) -> Iterator[tuple[str, st
                 yield line(catalogue.TENANT_EXTENSIONS.name, seconds, count, **labels)
         calls = world.figures(tenants[0], at).calls
         yield line(catalogue.TENANT_CALLS.name, seconds, calls, **polled, tenant=tenants[0].code)
-    for seconds in range(-12 * _HOUR, _WEEK, 300):  # as often as it is recorded
+    for seconds in range(-12 * _HOUR, _WEEK, 300):  # the interval of the record
         at = moment - _WEEK + seconds
         hourly = (spent(tenants[0], at) - spent(tenants[0], at - _HOUR)) / _HOUR
         yield line(record, seconds, hourly, tenant=tenants[0].code)

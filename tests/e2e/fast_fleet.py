@@ -219,12 +219,13 @@ async def fast_exporter(
     *,
     tenants: int,
     extensions: int = 4,
+    nodes: int = 4,
     keys: Keys | None = None,
     options: Options | None = None,
 ) -> AsyncIterator[FastExporter]:
     """Poll a simulated switch while the context is open. ``configure`` is called with its URL."""
     loop = asyncio.get_running_loop()
-    world = World(tenants=tenants, extensions=extensions, clock=loop.time)
+    world = World(tenants=tenants, extensions=extensions, nodes=nodes, clock=loop.time)
     application = server.create_application(world, keys=keys, options=options, clock=loop.time)
     switch = await server.start("127.0.0.1", 0, application)
     configuration = _installation(configure(switch.url))

@@ -1,14 +1,13 @@
-"""A long life in a short time: a fleet, its web server, and a switch with faults that come and go.
+"""Soak test: a fleet and its web server, polling a fake switch with changing faults for hours.
 
     .venv/bin/python -m tests.e2e.soak --tenants=5000 --minutes=60
 
-The clock is fast, requests and scrapes are real. Every second somebody scrapes, every three minutes the
-configuration is loaded anew, by a call and not by SIGHUP, and every minute some other faults are in force,
-but none in every third. Each minute memory, objects, file descriptors and tasks are counted, and in the end
-it is judged by how much they grew.
+The clock is fast, requests and scrapes are real. There is a scrape every second, a reload every three
+minutes, and a different set of faults every minute, with every third minute free of faults. Memory, objects,
+file descriptors and tasks are counted each minute; the result depends on how much they grow.
 
-The switch and who scrapes live in the same process, for only one event loop can put its own clock forward.
-They keep nothing from one minute to the next, so what grows is of the exporter or the libraries that it uses.
+The fake switch and the scraper run in the same process, because they need the same clock. They keep nothing
+from one minute to the next, so growth comes from the exporter or its libraries.
 """
 
 import argparse
@@ -32,7 +31,6 @@ import aiohttp
 import structlog
 
 from exporter.config import load
-from exporter.masking import Mask
 from exporter.web import Sources, serve
 from tests.e2e.fake_switch import FakeSwitch, fake_switch
 from tests.e2e.fast_clock import FastLoop
@@ -41,29 +39,29 @@ from tests.e2e.response_faults import FAULTS
 
 MINUTE = 60
 RELOAD_EVERY = 3
-QUIET_EVERY = 3
+FAULT_FREE_EVERY = 3
 PERIOD = 2 * RELOAD_EVERY
-"""Minutes after which all is as it was: the same configuration, and no faults. Only what was counted at such
-moments is compared, since in between objects come and go by the ten thousand."""
+"""Minutes until the state repeats: the same configuration, no faults. Only such minutes are compared, because
+objects come and go by the ten thousand."""
 
 WARM_UP = 4 * PERIOD
-"""Minutes until every value has come, and the tables that values come to and leave have their size."""
+"""Minutes until all values are known and tables have their final size."""
 
-LEAST = WARM_UP + 2 * PERIOD
-"""Minutes that it takes to tell a rise from chance."""
+SHORTEST = WARM_UP + 2 * PERIOD
+"""Minutes needed to distinguish growth from noise."""
 
-_COUNTED_FOR = 10
-"""Seconds at the end of each minute."""
+_COUNT_SECONDS = 10
+"""Seconds at the end of each minute during which it counts."""
 
 _HEAVY = ("endless", "bomb", "headers")
-"""Faults that send megabytes cost time and prove nothing here."""
+"""Faults that send megabytes are left out: they cost time and show nothing here."""
 
-_OF_THE_WHOLE = ("COUNTPEERS", "COUNTCHANNELS", "COUNTCALLS", "LICENSEDAYS", "MANAGEDB")
-_OF_TENANTS = ("COUNTCHANNELS", "COUNTCALLS", "INFO balance")
+_SWITCH_OPERATIONS = ("COUNTPEERS", "COUNTCHANNELS", "COUNTCALLS", "LICENSEDAYS", "MANAGEDB")
+_TENANT_OPERATIONS = ("COUNTCHANNELS", "COUNTCALLS", "INFO balance")
 
 
-class Count(NamedTuple):
-    """What there was at the end of a minute. ``resident``: bytes."""
+class Usage(NamedTuple):
+    """Usage at the end of a minute. ``resident``: bytes."""
 
     resident: int
     objects: int
@@ -71,67 +69,65 @@ class Count(NamedTuple):
     tasks: int
 
 
-LIMITS = Count(resident=6_000_000, objects=3600, descriptors=10, tasks=10)
-"""By how much each may rise in an hour.
+LIMITS = Usage(resident=6_000_000, objects=3600, descriptors=10, tasks=10)
+"""Allowed growth per hour.
 
-An object that is kept of each scrape is 3,600, and 2 KiB of each 7 MB; of requests there are a hundred times
-as many. A file descriptor or a task that is kept of each reload is 20.
+One leaked object per scrape is 3,600 objects, and 2 KiB per scrape are 7 MB; there are a hundred times as
+many requests. One leaked file descriptor or task per reload is 20.
 """
 
-CHANCE = Count(resident=8_000_000, objects=700, descriptors=5, tasks=5)
-"""By how much moments that are alike may differ in all, however short the time between them.
+NOISE = Usage(resident=8_000_000, objects=700, descriptors=5, tasks=5)
+"""Allowed difference between comparable minutes, however short the run.
 
-Resident memory was seen to rise by 3 MB in one step while objects became fewer: Python gives back only what
-nothing else lies beside.
+Resident memory was seen to grow by 3 MB in one step while the number of objects decreased: Python returns
+only memory that has nothing in use next to it.
 """
 
 
 @dataclass
 class Report:
-    """What was seen. ``complaints``: warnings and exceptions that nobody expected."""
+    """Results of a run. ``problems``: warnings and exceptions."""
 
-    counts: list[Count] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    usage: list[Usage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     scrapes: int = 0
     reloads: int = 0
     applied: int = 0
 
     @property
-    def alike(self) -> Sequence[Count]:
-        """What was counted after the warm-up at moments that are alike."""
-        return self.counts[WARM_UP - 1 :: PERIOD]
+    def comparable(self) -> Sequence[Usage]:
+        """The usage of comparable minutes after the warm-up."""
+        return self.usage[WARM_UP - 1 :: PERIOD]
 
-    def rises(self) -> Count:
-        """Return by how much each rises in an hour: the least squares' slope, rounded."""
-        return Count(*(round(_slope(values) * 60 / PERIOD) for values in zip(*self.alike, strict=True)))
+    def growth(self) -> Usage:
+        """Return the growth per hour: the slope of a least-squares fit, rounded."""
+        return Usage(*(round(_slope(values) * 60 / PERIOD) for values in zip(*self.comparable, strict=True)))
 
-    def allowed(self) -> Count:
-        """Return by how much each may rise in an hour: the limit, or what may be chance in a shorter time."""
-        hours = (len(self.alike) - 1) * PERIOD / 60
-        pairs = zip(LIMITS, CHANCE, strict=True)
-        return Count(*(max(limit, round(chance / hours)) for limit, chance in pairs))
+    def allowed(self) -> Usage:
+        """Return the allowed growth per hour: the limit, or the noise of a shorter run."""
+        hours = (len(self.comparable) - 1) * PERIOD / 60
+        pairs = zip(LIMITS, NOISE, strict=True)
+        return Usage(*(max(limit, round(noise / hours)) for limit, noise in pairs))
 
-    def faults(self) -> list[str]:
-        """Return what speaks against the exporter, if anything. Raises ValueError if life was too short."""
-        if len(self.counts) < LEAST:
-            raise ValueError(f"{len(self.counts)} minutes are too few to judge by: at least {LEAST}")
-        rises = zip(Count._fields, self.rises(), self.allowed(), strict=True)
-        return self.complaints + [
-            f"{name}: {rise:+,} an hour, of which {limit:,} may be"
-            for name, rise, limit in rises
-            if rise > limit
+    def failures(self) -> list[str]:
+        """Return the problems and excessive growth. Raises ValueError if the run was too short."""
+        if len(self.usage) < SHORTEST:
+            raise ValueError(f"{len(self.usage)} minutes are too few: expected at least {SHORTEST}")
+        growth = zip(Usage._fields, self.growth(), self.allowed(), strict=True)
+        return self.problems + [
+            f"{name}: {rate:+,} per hour, {limit:,} allowed" for name, rate, limit in growth if rate > limit
         ]
 
     def lines(self) -> Iterable[str]:
-        """Return the figures."""
-        yield f"{len(self.counts)} minutes, {self.scrapes} scrapes, {self.reloads} reloads"
-        yield f"{self.applied} requests met with a fault"
-        for number, counted in enumerate(self.alike):
-            told = (f"{name} {value:,}" for name, value in counted._asdict().items())
-            yield f"minute {WARM_UP + number * PERIOD}: {', '.join(told)}"
-        for name, rise, limit in zip(Count._fields, self.rises(), self.allowed(), strict=True):
-            yield f"{name}: {rise:+,} an hour, of which {limit:,} may be"
-        yield f"complaints: {self.complaints or 'none'}"
+        """Return a summary."""
+        yield f"{len(self.usage)} minutes, {self.scrapes} scrapes, {self.reloads} reloads"
+        yield f"{self.applied} requests met a fault"
+        for number, usage in enumerate(self.comparable):
+            values = (f"{name} {value:,}" for name, value in usage._asdict().items())
+            yield f"minute {WARM_UP + number * PERIOD}: {', '.join(values)}"
+        for name, rate, limit in zip(Usage._fields, self.growth(), self.allowed(), strict=True):
+            yield f"{name}: {rate:+,} per hour, {limit:,} allowed"
+        yield f"problems: {self.problems or 'none'}"
 
 
 def _slope(values: Sequence[int]) -> float:
@@ -140,27 +136,27 @@ def _slope(values: Sequence[int]) -> float:
     return sum((position - middle) * (value - mean) for position, value in enumerate(values)) / spread
 
 
-class _Complaints(logging.Handler):
-    """Notes the warnings of the libraries, and the exceptions of the exporter."""
+class _ProblemLog(logging.Handler):
+    """Records warnings of the libraries and exceptions of the exporter."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._report.complaints.append(record.getMessage())
+        self._report.problems.append(record.getMessage())
 
-    def note(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def process(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if event.get("exc_info"):
-            self._report.complaints.append(str(event))
+            self._report.problems.append(str(event))
         raise structlog.DropEvent
 
     @contextlib.contextmanager
-    def heard(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         loggers = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]
         before = structlog.get_config()
         structlog.configure(
-            processors=[self.note], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
+            processors=[self.process], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
         )
         for logger in loggers:
             logger.addHandler(self)
@@ -173,8 +169,8 @@ class _Complaints(logging.Handler):
 
 
 def _configuration(url: str, tenants: int, number: int) -> str:
-    """Return one of two configurations: balances are asked at another pace, and some tenants come and go."""
-    other = number % 2
+    """Return one of two configurations, with different balance intervals and excluded tenants."""
+    is_odd = number % 2
     switch = {
         "name": "pbx",
         "url": url,
@@ -182,10 +178,10 @@ def _configuration(url: str, tenants: int, number: int) -> str:
         "timeout": "20s",
         "max_concurrency": 20,
         "max_requests_per_second": max(10, tenants // 50),
-        "discover_tenants": {"enabled": True, "exclude": ["T.*7"] if other else []},
+        "discover_tenants": {"enabled": True, "exclude": ["T.*7"] if is_odd else []},
         "tenant_defaults": {"labels": {"team": "noc"}},
         "queries": {
-            "balance": {"tenant_interval": "4m" if other else "5m"},
+            "balance": {"tenant_interval": "4m" if is_odd else "5m"},
             "registrations": {"tenant_interval": "off"},
             "tenants": {"interval": "10m"},
         },
@@ -193,45 +189,45 @@ def _configuration(url: str, tenants: int, number: int) -> str:
     return json.dumps({"switches": [switch]})
 
 
-async def _count() -> Count:
-    """Count what is there over some seconds: what a request or a scrape holds meanwhile is not kept."""
+async def _measure() -> Usage:
+    """Return the usage; the least of several counts leaves out requests and scrapes in progress."""
     descriptors, tasks = [], []
-    for _ in range(_COUNTED_FOR):
+    for _ in range(_COUNT_SECONDS):
         await asyncio.sleep(1)
-        descriptors.append(len(list(Path("/proc/self/fd").iterdir())))  # noqa: ASYNC240 -- no disk is asked
+        descriptors.append(len(list(Path("/proc/self/fd").iterdir())))  # noqa: ASYNC240 -- not on a disk
         tasks.append(len(asyncio.all_tasks()))
     gc.collect()
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")  # noqa: ASYNC240 -- likewise
-    return Count(resident, len(gc.get_objects()), min(descriptors), min(tasks))
+    return Usage(resident, len(gc.get_objects()), min(descriptors), min(tasks))
 
 
-async def _break_things(switch: FakeSwitch, report: Report, chance: random.Random) -> None:
-    """Let other faults be in force each minute, and none in every third."""
+async def _change_faults(switch: FakeSwitch, report: Report, chance: random.Random) -> None:
+    """Apply different faults each minute, and none in every third."""
     light = [name for name in FAULTS if not any(word in name for word in _HEAVY)]
     for minute in count(1):
         report.applied += sum(map(len, switch.applied.values()))
         switch.applied.clear()
-        switch.received.clear()  # or the switch, which lives in the same process, would grow
+        switch.received.clear()
         switch.faults.clear()
-        if minute % QUIET_EVERY:
-            victims = [(chance.choice(_OF_THE_WHOLE), "")]
-            victims += [
-                (chance.choice(_OF_TENANTS), chance.choice(switch.tenants))
+        if minute % FAULT_FREE_EVERY:
+            requests = [(chance.choice(_SWITCH_OPERATIONS), "")]
+            requests += [
+                (chance.choice(_TENANT_OPERATIONS), chance.choice(switch.tenants))
                 for _ in range(len(switch.tenants) // 2)
             ]
-            switch.faults |= {victim: FAULTS[chance.choice(light)][0] for victim in victims}
+            switch.faults |= {request: FAULTS[chance.choice(light)][0] for request in requests}
         await asyncio.sleep(MINUTE)
 
 
-async def _scrape(url: str, report: Report, look: Callable[[bytes], None]) -> None:
+async def _scrape(url: str, report: Report, on_page: Callable[[bytes], None]) -> None:
     async with aiohttp.ClientSession() as session:
         while True:
             async with session.get(url) as response:
                 page = await response.read()
             assert response.status == 200
-            # Nobody parses it: with 1,000 tenants that takes 16 MB, which Python does not give back.
+            # Not parsed: with 1,000 tenants that takes 16 MB, which Python does not return.
             assert b"\nsoftswitch_" in page
-            look(page)
+            on_page(page)
             report.scrapes += 1
             await asyncio.sleep(1)
 
@@ -239,64 +235,64 @@ async def _scrape(url: str, report: Report, look: Callable[[bytes], None]) -> No
 async def _reload(fast: FastFleet, file: Path, url: str, tenants: int, report: Report) -> None:
     for number in count(1):
         await asyncio.sleep(RELOAD_EVERY * MINUTE)
-        file.write_text(_configuration(url, tenants, number))  # noqa: ASYNC240 -- as an operator does
+        file.write_text(_configuration(url, tenants, number))  # noqa: ASYNC240 -- a small file
         await fast.reload()
         report.reloads += 1
 
 
-async def _live(tenants: int, minutes: int, report: Report, look: Callable[[bytes], None]) -> None:
+async def _run(tenants: int, minutes: int, report: Report, on_page: Callable[[bytes], None]) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: report.complaints.append(str(context)))
-    chance = random.Random(1)  # noqa: S311 -- the same life each time
+    loop.set_exception_handler(lambda _, context: report.problems.append(str(context)))
+    chance = random.Random(1)  # noqa: S311 -- the same faults in each run
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         async with fake_switch(*(f"T{number}" for number in range(tenants))) as switch:
             file.write_text(_configuration(switch.url, tenants, 0))
-            async with fast_fleet(lambda: load(file, {}), Mask()) as fast:
+            async with fast_fleet(lambda: load(file, {})) as fast:
                 sources = Sources(fast.exposition, lambda: fast.fleet.pollers, lambda: True, fast.clock)
                 server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
                 host, port = server.addresses[0]
-                work = [
-                    asyncio.create_task(life)
-                    for life in (
-                        _break_things(switch, report, chance),
-                        _scrape(f"http://{host}:{port}/metrics", report, look),
+                tasks = [
+                    asyncio.create_task(work)
+                    for work in (
+                        _change_faults(switch, report, chance),
+                        _scrape(f"http://{host}:{port}/metrics", report, on_page),
                         _reload(fast, file, switch.url, tenants, report),
                     )
                 ]
                 for _ in range(minutes):
-                    await asyncio.sleep(MINUTE - _COUNTED_FOR)
-                    report.counts.append(await _count())
-                    report.complaints += [repr(task.exception()) for task in work if task.done()]
-                for task in work:
+                    await asyncio.sleep(MINUTE - _COUNT_SECONDS)
+                    report.usage.append(await _measure())
+                    report.problems += [repr(task.exception()) for task in tasks if task.done()]
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*work, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await server.close()
 
 
-def soak(tenants: int, minutes: int, look: Callable[[bytes], None] = lambda _: None) -> Report:
-    """Live so many minutes, and return what was seen. ``look`` is given each page."""
+def soak(tenants: int, minutes: int, on_page: Callable[[bytes], None] = lambda _: None) -> Report:
+    """Run for so many minutes on the fast clock. ``on_page`` gets each scraped page."""
     report = Report()
-    with _Complaints(report).heard(), asyncio.Runner(loop_factory=FastLoop) as runner:
-        runner.run(_live(tenants, minutes, report, look))
+    with _ProblemLog(report).installed(), asyncio.Runner(loop_factory=FastLoop) as runner:
+        runner.run(_run(tenants, minutes, report, on_page))
     return report
 
 
 def main() -> int:
-    """Soak, tell the figures, and fail where anything grew or complained."""
+    """Run a soak test and print the results; return 1 if it failed."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--tenants", type=int, default=5000)
     arguments.add_argument("--minutes", type=int, default=60)
     given: Any = arguments.parse_args()
-    if given.minutes < LEAST:
-        arguments.error(f"--minutes: at least {LEAST}, or nothing can be told")
+    if given.minutes < SHORTEST:
+        arguments.error(f"--minutes: expected at least {SHORTEST}")
     started = time.monotonic()
     report = soak(given.tenants, given.minutes)
-    faults = report.faults()
-    for line in (*report.lines(), f"it took {time.monotonic() - started:.0f} s"):
+    failures = report.failures()
+    for line in (*report.lines(), f"took {time.monotonic() - started:.0f} s"):
         sys.stdout.write(f"{line}\n")
-    sys.stdout.write("".join(f"FAILED: {fault}\n" for fault in faults) or "sound\n")
-    return int(bool(faults))
+    sys.stdout.write("".join(f"FAILED: {failure}\n" for failure in failures) or "passed\n")
+    return int(bool(failures))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Three switches, and two ways to who is told: Prometheus with the shipped rules, and the exporter alone.
+"""Prometheus with the shipped rules and the exporter alone send the same alerts.
 
-All durations of both are divided; each has an Alertmanager of its own with the shipped example. Every alert
-that the exporter knows begins and ends, most of them at the same time, and both webhooks are told the same.
+All durations are scaled, and each way has its own Alertmanager with the shipped example. Every alert of the
+exporter fires and resolves, most at the same time, and both webhooks get the same notifications.
 
-What the two do differently by design (docs/alerting.md) is kept out of it:
+Excluded are differences by design (docs/alerting.md):
 
-- SoftswitchRegistrationsDropped, which mutes alerts on phones of tenants, is an alert of Prometheus alone:
-  so few of all phones are lost that it is not due. Others of Prometheus alone are not looked at.
-- SoftswitchWatchedExtensionDown is looked at every two minutes by the rules and every minute by the exporter:
-  no moments are compared, only what is told, to whom, and in which order.
+- SoftswitchRegistrationsDropped, which mutes alerts about tenants' phones, exists only in Prometheus: so few
+  phones are lost that it does not fire. Other alerts that exist only in Prometheus are ignored.
+- SoftswitchWatchedExtensionDown is evaluated every two minutes by the rules and every minute by the exporter:
+  times are not compared, only notifications, receivers and order.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,14 +36,14 @@ from tests.e2e.prometheus import Prometheus
 from tests.e2e.receiver import Receiver, receiving
 
 Alert = tuple[str, frozenset[tuple[str, str]]]
-"""Who is told, and the labels."""
+"""Receiver and labels."""
 
 NAMES = {rule.name for rule in RULES}
 CODES = ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER", "FJORD", "GLADE", "HAVEN")
 NODE, NEAR_NODE, FULL_NODE = "pbx12", "pbx5", "pbx8"
-"""The one that vanishes has nobody's phones; the others carry most of the calls of EIDER and HAVEN."""
+"""The first one, which vanishes, has no phones; the others have most calls of EIDER and HAVEN."""
 
-TOLD = """
+EXPECTED = """
 dead-mans-switch Watchdog none monitoring
 tickets DataStale warning monitoring switch=north query=balance
 on-call ApiDown critical switch switch=south
@@ -61,14 +61,14 @@ voice-on-call TenantRegistrationsLow critical tenant team=voice switch=north ten
 voice-tickets TenantChannelsNearLimit warning tenant team=voice switch=north tenant=EIDER
 voice-tickets WatchedExtensionDown warning extension team=voice switch=north tenant=FJORD extension=100
 """.strip().splitlines()  # fmt: skip
-"""What is to be told, first that it fires and then that it ended; the first one fires always.
+"""Alerts that fire and then resolve, except the first one, which always fires.
 
 Receiver, alert, severity, scope, other labels.
 """
 
-_CALM = {code: {"balance": 500, "calls": 1, "dropped": 0} for code in CODES}
+_HEALTHY = {code: {"balance": 500, "calls": 1, "dropped": 0} for code in CODES}
 _CALLS = {"EIDER": {"calls": 400}, "HAVEN": {"calls": 400}}
-_TROUBLE = {
+_FIRING = {
     **_CALLS,
     "ACME": {"balance": 5},
     "BOREAL": {"balance": 30},
@@ -81,30 +81,30 @@ _KEYS = {"west": "demo-admin", "GLADE": "demo-tenant-GLADE"}
 
 @dataclass(frozen=True)
 class Switches:
-    """Three switches; the keys of one, and of a tenant, stand in files of this directory."""
+    """Three switches. ``directory`` has the key files of one of them and of a tenant."""
 
     north: Simulator
     south: Simulator
     west: Simulator
     directory: Path
 
-    def calm(self) -> None:
-        """Let all be well."""
-        self.north.change_world(tenants=_CALM, license_days=None, nodes={NODE: True})
+    def resolve(self) -> None:
+        """Make all alerts resolve."""
+        self.north.change_world(tenants=_HEALTHY, license_days=None, nodes={NODE: True})
         self.south.change_world(license_days=None)
         self.south.clear_faults()
         for name, key in _KEYS.items():
             (self.directory / name).write_text(key)
 
-    def trouble(self) -> None:
-        """Let everything that can be told of begin."""
-        self.north.change_world(tenants=_TROUBLE, license_days=3, nodes={NODE: False})
+    def fire(self) -> None:
+        """Make all alerts fire."""
+        self.north.change_world(tenants=_FIRING, license_days=3, nodes={NODE: False})
         self.south.inject_fault(kind="hang")
         for name in _KEYS:
             (self.directory / name).write_text("not-the-key")
 
     def configuration(self, alertmanager: str) -> str:
-        """Return the text of a configuration for the exporter."""
+        """Return the configuration text."""
         registrations = {"tenant_interval": "1s", "source": "extensions"}
         channels = {"interval": "500ms", "tenant_interval": "1s"}
         limits = self._limits()
@@ -116,7 +116,7 @@ class Switches:
             "DELTA9": ratios,
             "EIDER": {"channels_limit": limits["EIDER"]},
             "FJORD": {"extensions": [], "watch": PHONES[:1]},
-            # One thing is asked of it: only of that query the data is stale while its key is refused.
+            # It has one query, so only that one becomes stale while its key is refused.
             "GLADE": {"key_file": str(self.directory / "GLADE"), "queries": off},
         }
         north = accelerated_switch(
@@ -135,14 +135,14 @@ class Switches:
         return configuration(north, south, west, alerting=alerting)
 
     def _limits(self) -> dict[str, int]:
-        """Return limits that come close, and not too close, to the channels of the trouble.
+        """Return limits that the channels of ``fire`` approach by the expected shares.
 
-        The full node is a little above the share that is critical (95 %), so that its average of six looks
-        falls below both shares at once: else the ticket, muted until then, might be told or not.
+        The full node is a little above the critical share (95 %), so that its average of six samples falls
+        below both shares at once. Otherwise the ticket, muted until then, might be notified.
         """
         self.north.change_world(tenants=_CALLS)
         truth = self.north.truth()
-        self.north.change_world(tenants=_CALM)
+        self.north.change_world(tenants=_HEALTHY)
         used = {name: node["channels"] for name, node in truth["switch"]["nodes"].items()}
         assert truth["switch"]["nodes"][NODE]["peers"] == 0
         return {
@@ -153,62 +153,62 @@ class Switches:
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The switches, and what was told of them both ways."""
+class Setup:
+    """The switches, and the notifications of both ways."""
 
     switches: Switches
     prometheus: Receiver
     exporter: Receiver
 
     def wait_for(self, *statuses: str) -> None:
-        """Wait until both were told this of each alert, but for the watchdog."""
-        alerts = [_alert(line) for line in TOLD[1:]]
+        """Wait until both receivers got these statuses of each alert except the watchdog."""
+        alerts = [_alert(line) for line in EXPECTED[1:]]
 
         def missing(receiver: Receiver) -> list[Alert]:
-            told = _told(receiver)
-            return [alert for alert in alerts if told.get(alert, [])[: len(statuses)] != list(statuses)]
+            notified = _notified(receiver)
+            return [alert for alert in alerts if notified.get(alert, [])[: len(statuses)] != list(statuses)]
 
         for receiver in (self.prometheus, self.exporter):
-            told = partial(missing, receiver)
-            wait_until(lambda: not told(), 2 * PATIENCE, lambda: f"{statuses} of {told()}")  # noqa: B023 -- called at once
+            notified = partial(missing, receiver)
+            wait_until(lambda: not notified(), 2 * PATIENCE, lambda: f"{statuses} of {notified()}")  # noqa: B023 -- called at once
 
 
 def _alert(line: str) -> Alert:
-    """Return what a line of the table says."""
+    """Parse a line of ``EXPECTED``."""
     receiver, name, severity, scope, *others = line.split()
     labels = {"alertname": f"Softswitch{name}", "severity": severity, "scope": scope}
     return receiver, frozenset({**labels, **dict(other.split("=") for other in others)}.items())
 
 
-def _told(receiver: Receiver) -> dict[Alert, list[str]]:
-    """Return, for each alert that the exporter knows and that was told to fire, the states in order.
+def _notified(receiver: Receiver) -> dict[Alert, list[str]]:
+    """Return the statuses of each alert of the exporter in order, without repetitions.
 
-    A reminder is not another state. Of an alert that was muted as long as it fired Alertmanager tells the end
-    where it has to tell that of another one of its group as well: that depends on the moment.
+    Alertmanager may report that a muted alert resolved, along with another one of its group. That depends on
+    timing and is left out.
     """
     found: dict[Alert, list[str]] = {}
     for one in receiver.notifications:
         if f"Softswitch{one.alert}" in NAMES:
             found.setdefault((one.receiver, one.labels), []).append(one.status)
-    told = {alert: [status for status, _ in groupby(statuses)] for alert, statuses in found.items()}
-    return {alert: statuses for alert, statuses in told.items() if statuses != ["resolved"]}
+    notified = {alert: [status for status, _ in groupby(statuses)] for alert, statuses in found.items()}
+    return {alert: statuses for alert, statuses in notified.items() if statuses != ["resolved"]}
 
 
 @pytest.fixture(scope="module")
-def ways(
+def setup(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
-) -> Iterator[Ways]:
-    """Start everything, and wait until both ways work."""
+) -> Iterator[Setup]:
+    """Start all programs, and wait until both ways work."""
     prometheus = require_program("prometheus", "prometheus")
     alertmanager = require_program("prometheus-alertmanager", "prometheus-alertmanager")
-    directory: Path = tmp_path_factory.mktemp("ways")
+    directory: Path = tmp_path_factory.mktemp("setup")
     with receiving() as one, receiving() as other, running_programs(directory) as run:
         north = start_simulator(run, f"--tenants={len(CODES)}", "--nodes=12", f"--extensions={len(PHONES)}")
         south, west = (start_simulator(run, "--tenants=1") for _ in range(2))
         for simulator in (north, south, west):
             simulator.change_world(freeze=True)
         switches = Switches(north, south, west, directory)
-        switches.calm()
+        switches.resolve()
         managers = []
         for name, receiver in (("prometheus", one), ("exporter", other)):
             (directory / name).mkdir()
@@ -219,11 +219,11 @@ def ways(
         exporter = start_accelerated_exporter(run, directory / "config.yaml", text, FACTOR)
         server = start_accelerated_prometheus(run, prometheus, directory, exporter, managers[0].address)
         _wait_until_known(exporter, server)
-        yield Ways(switches, one, other)
+        yield Setup(switches, one, other)
 
 
 def _wait_until_known(exporter: Exporter, prometheus: Prometheus) -> None:
-    """Wait until both ways know the license of south, and that CINDER has phones."""
+    """Wait until both ways know the license of south and the phones of CINDER."""
     license_left, phones = "softswitch_license_remaining_seconds", "softswitch_tenant_extensions"
     cinder = {"switch": "north", "tenant": "CINDER", "state": "registered"}
     ratio = 'switch_tenant:softswitch_tenant_registered:ratio{tenant="CINDER"} > 0'
@@ -235,34 +235,34 @@ def _wait_until_known(exporter: Exporter, prometheus: Prometheus) -> None:
     ):
         wait_until(known, PATIENCE, "the license and the phones to be known")
     evaluations = _evaluations(exporter)
-    wait_until(lambda: _evaluations(exporter) > evaluations + 1, PATIENCE, "an evaluation that began since")
+    wait_until(lambda: _evaluations(exporter) > evaluations + 1, PATIENCE, "another evaluation")
 
 
 def _evaluations(exporter: Exporter) -> float:
-    """Return how often the exporter told its Alertmanager something: the watchdog, with every evaluation."""
+    """Return how many notifications were sent: each evaluation sends the watchdog."""
     sent = samples(exporter.metrics())
     return sum(
         value for (name, _), value in sent.items() if name == "softswitch_alerting_notifications_total"
     )
 
 
-def test_both_ways_tell_the_same(ways: Ways) -> None:
-    """Of every alert: the same labels, receivers and states in the same order; of what is muted nothing."""
-    ways.switches.trouble()
-    ways.wait_for("firing")
-    ways.switches.calm()
-    ways.wait_for("firing", "resolved")
+def test_both_ways_send_the_same_notifications(setup: Setup) -> None:
+    """Labels, receivers and statuses are equal and in the same order; muted alerts are not sent."""
+    setup.switches.fire()
+    setup.wait_for("firing")
+    setup.switches.resolve()
+    setup.wait_for("firing", "resolved")
 
-    expected = {_alert(line): ["firing", "resolved"] for line in TOLD}
-    expected[_alert(TOLD[0])] = ["firing"]  # it fires always
-    assert _told(ways.prometheus) == expected
-    assert _told(ways.exporter) == expected
-    assert "RegistrationsDropped" not in {one.alert for one in ways.prometheus.notifications}
+    expected = {_alert(line): ["firing", "resolved"] for line in EXPECTED}
+    expected[_alert(EXPECTED[0])] = ["firing"]  # it always fires
+    assert _notified(setup.prometheus) == expected
+    assert _notified(setup.exporter) == expected
+    assert "RegistrationsDropped" not in {one.alert for one in setup.prometheus.notifications}
 
 
-def test_no_alert_is_left_out() -> None:
-    """Each alert that the exporter knows is among those that are compared."""
-    told = [dict(labels) for _, labels in map(_alert, TOLD)]
+def test_every_alert_is_compared() -> None:
+    """Every alert of the exporter is in ``EXPECTED``."""
+    notified = [dict(labels) for _, labels in map(_alert, EXPECTED)]
     assert [
-        rule for rule in RULES if not any(rule.labels(()).items() <= labels.items() for labels in told)
+        rule for rule in RULES if not any(rule.labels(()).items() <= labels.items() for labels in notified)
     ] == []

@@ -1,10 +1,11 @@
-"""Clients that take all they can get: scrapes, polling and the log go on."""
+"""Many idle or stalled clients do not stop scrapes, polling or the log."""
 
 import contextlib
 import socket
 import time
 import urllib.error
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
 from tests.e2e.full_configuration import configuration, switch
@@ -13,7 +14,7 @@ from tests.e2e.programs import EXPORTER, Exporter, free_port, get, print_result,
 
 @contextlib.contextmanager
 def _clients(exporter: Exporter, count: int, request: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connect so often, send this, and read nothing."""
+    """Open ``count`` connections, send a request on each, and read nothing."""
     host, port = exporter.base_url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as stack:
         connections = []
@@ -28,18 +29,13 @@ def _clients(exporter: Exporter, count: int, request: bytes = b"") -> Iterator[l
         yield connections
 
 
-def _resident(exporter: Exporter) -> float:
-    return exporter.value("process_resident_memory_bytes") or 0.0
-
-
-def test_more_idle_clients_than_descriptors(
-    run_simulator: StartSimulator, run_program: Start, tmp_path: object
+def test_idle_clients_cannot_exhaust_file_descriptors(
+    run_simulator: StartSimulator, run_program: Start, tmp_path: Path
 ) -> None:
-    """With 100 descriptors and 500 clients every scrape is answered, the switch polled, and little logged."""
-    file = f"{tmp_path}/config.yaml"
+    """With 100 file descriptors and 500 clients, scrapes and polling continue, and little is logged."""
+    file = tmp_path / "config.yaml"
     simulator = run_simulator("--tenants=3")
-    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- a path of the test
-        stream.write(configuration(switch("pbx", simulator.url)))
+    file.write_text(configuration(switch("pbx", simulator.url)))
     port = free_port()
     arguments = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
     limited = ("sh", "-c", 'ulimit -n 100; exec "$0" "$@"')
@@ -47,13 +43,13 @@ def test_more_idle_clients_than_descriptors(
     program.wait_for("listening")
     exporter = Exporter(program, f"http://127.0.0.1:{port}")
     with _clients(exporter, 500):
-        asked = simulator.requests()["counts"]["total"]
+        before = simulator.requests()["counts"]["total"]
         slowest = 0.0
         for _ in range(30):
             started = time.monotonic()
             assert exporter.value("softswitch_exporter_config_last_reload_successful") == 1
             slowest = max(slowest, time.monotonic() - started)
-        wait_until(lambda: simulator.requests()["counts"]["total"] > asked + 20, 20, "polling")
+        wait_until(lambda: simulator.requests()["counts"]["total"] > before + 20, 20, "polling")
         assert exporter.value("softswitch_up", switch="pbx") == 1
     print_result(f"the slowest scrape took {slowest:.2f} s; {len(program.text())} characters of log")
     assert program.text().count("\n") < 20, program.text()
@@ -67,7 +63,7 @@ def _many_series(url: str) -> str:
     return configuration({"name": "pbx", "url": url, "key": "demo-admin", "queries": off, "tenants": tenants})
 
 
-def _is_answered(exporter: Exporter) -> bool:
+def _is_served(exporter: Exporter) -> bool:
     try:
         exporter.metrics()
     except urllib.error.HTTPError as error:
@@ -76,29 +72,31 @@ def _is_answered(exporter: Exporter) -> bool:
     return True
 
 
-def test_readers_that_do_not_read(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """Beside 60 scrapes and 300 status pages that nobody reads, scrapes are answered, and little is kept."""
+def test_stalled_readers_use_little_memory(
+    run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """With 60 unread scrapes and 300 unread status pages, scrapes are served and memory is limited."""
     exporter = run_exporter(_many_series(run_simulator("--tenants=1").url))
-    assert len(exporter.metrics()) > 4_000_000, "more than buffers hold"
-    before = _resident(exporter)
+    assert len(exporter.metrics()) > 4_000_000, "must exceed socket buffers"
+    before = exporter.resident_bytes()
     with (
         _clients(exporter, 300, b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         _clients(exporter, 60, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ):
-        # Once they are a second old, requests may be ended in favor of another one.
-        wait_until(lambda: _is_answered(exporter), 30, "a scrape to be answered")
-        answered = sum(_is_answered(exporter) for _ in range(20))
+        # Stalled requests are dropped for new ones after a second.
+        wait_until(lambda: _is_served(exporter), 30, "a scrape")
+        served = sum(_is_served(exporter) for _ in range(10))
         with contextlib.suppress(urllib.error.HTTPError):
             get(f"{exporter.base_url}/")
-        grown = _resident(exporter) - before
-    print_result(f"{answered} of 20 scrapes answered; {grown / 2**20:.1f} MiB more resident memory")
-    assert answered == 20
+        grown = exporter.resident_bytes() - before
+    print_result(f"{served} of 10 scrapes served; {grown / 2**20:.1f} MiB more resident memory")
+    assert served == 10
     assert grown < 60 * 2**20
     assert exporter.program.text().count("\n") < 20, exporter.program.text()
 
 
-def test_the_name_of_somebody_else(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """The status and a reload answer to a name only if it is the exporter's own, by --web.external-url."""
+def test_other_host_names_are_rejected(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
+    """The status page and the reload require the host name of --web.external-url or an IP address."""
     text = configuration(switch("pbx", run_simulator("--tenants=1").url))
     exporter = run_exporter(text, "--web.enable-lifecycle", "--web.external-url=https://pbx.example.com/x")
     hosts = {"evil.example": b"403", "pbx.example.com": b"200", "127.0.0.1": b"200"}

@@ -57,10 +57,10 @@ def seen(
     """Start faults, wait until their alerts fire, then freeze the switches."""
     begun = time.time()
     with dashboard_stack(tmp_path_factory.mktemp("dashboards"), require_program) as watched:
-        watched.begin_a_bad_day()
+        watched.inject_faults()
         watched.wait_for_alerts(_FIRING)
         changing = time.time()
-        frozen = watched.stand_still()
+        frozen = watched.freeze()
         truths = {"north": watched.north.truth(), "south": watched.south.truth()}
         watched.end()
         yield _Seen(watched, changing, frozen, changing - begun, truths)

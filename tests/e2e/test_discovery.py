@@ -155,7 +155,7 @@ def test_an_invalid_list_removes_no_tenant(fault: Fault, reason: str, configured
             assert _failure_reason(exporter) == reason
             assert exporter.tenants() == _tenants_with_balance(exporter) == CODES
             if fault.limit is None:
-                await exporter.advance(40 * MINUTE)
+                await exporter.advance(20 * MINUTE)
                 assert _failure_reason(exporter) == reason
                 assert exporter.tenants() == _tenants_with_balance(exporter) == CODES
         bad = len(_list_times(exporter)) - began
@@ -403,7 +403,7 @@ def test_an_invalid_list_of_extensions_removes_none(
             ]
             assert 1 in reasons
             if fault.limit is None:
-                await exporter.advance(30 * MINUTE)
+                await exporter.advance(20 * MINUTE)
         assert _registered(exporter) == true
 
     _run(

@@ -1,6 +1,6 @@
-"""A query that is not there yet: one module, and one line in each place that a new query needs.
+"""A new query takes one module and a few lines elsewhere.
 
-The package is copied, the additions are made in the copy, and the real program runs from it.
+The test adds them to a copy of the package and runs real programs from it.
 """
 
 import os
@@ -70,7 +70,7 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("queries/__init__.py", "    tenants,", "    trunks,"),
     ("queries/__init__.py", "    tenants.SPEC,", "    trunks.SPEC,"),
     ("metrics/catalogue.py", "# Each tenant.", _METRIC),
-    # The simulated switch reads and answers on its own.
+    # The simulated switch implements the API independently.
     (
         "simulator/request.py",
         '    "INFO balance": {"tenant", "info"},',
@@ -82,7 +82,7 @@ LINES: tuple[tuple[str, str, str], ...] = (
         '    "INFO trunks": (lambda _: "7", True),',
     ),
 )
-"""By file: the line after which it stands, and the line."""
+"""File, the existing line, and the line to add after it."""
 
 SECRET = "PASSWORD-MUST-NOT-SHOW"
 _SERIES = "softswitch_tenant_trunks"
@@ -91,7 +91,7 @@ _OF = {"switch": "pbx", "tenant": "ACME"}
 
 @dataclass(frozen=True)
 class Changed:
-    """The copy with the additions, and what to start a program of it with."""
+    """The running programs of the changed copy, and the environment to start others."""
 
     environment: Mapping[str, str]
     simulator: Simulator
@@ -99,7 +99,7 @@ class Changed:
     file: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Python in the environment of the copy."""
+        """Run Python with the copy."""
         return subprocess.run(
             [sys.executable, *arguments],
             env={**os.environ, **self.environment},
@@ -110,7 +110,7 @@ class Changed:
         )
 
     def status(self) -> dict[str, object]:
-        """Return what the status says of the query."""
+        """Return the status of the query."""
         [of_switch] = get_json(f"{self.exporter.base_url}/api/v1/status")["switches"]
         [query] = [query for query in of_switch["queries"] if query["query"] == "trunks"]
         found: dict[str, object] = query
@@ -122,23 +122,23 @@ def _add(package: Path) -> None:
     for name, before, line in LINES:
         file = package / name
         text = file.read_text()
-        assert text.count(f"\n{before}\n") == 1, f"{name} has another form: {before}"
+        assert text.count(f"\n{before}\n") == 1, f"{name}: expected this line once: {before}"
         file.write_text(text.replace(f"\n{before}\n", f"\n{before}\n{line}\n"))
 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
-    """Run the copy, simulated switch and exporter, with the new query at an interval of a second."""
+    """Run simulator and exporter from the copy, with the new query every second."""
     directory = tmp_path_factory.mktemp("copy")
     [package] = exporter.__path__
     shutil.copytree(package, directory / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
     _add(directory / "exporter")
-    # The copy comes first, and what stands in the working directory does not come at all.
+    # The copy is first in the path, and the working directory is not in it.
     paths = os.pathsep.join([str(directory), str(Path(package).parent)])
     environment = {
         "PYTHONPATH": paths,
         "PYTHONSAFEPATH": "1",
-        # Ten programs are started: the first one compiles for all of them.
+        # Compile once for all programs.
         "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
         "PYTHONDONTWRITEBYTECODE": "",
     }
@@ -162,11 +162,11 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
         simulator.assert_no_forbidden_requests()
 
 
-def test_it_is_polled_and_served(changed: Changed) -> None:
-    """Its operation is sent with its tenant, and its answer is a series, in the text and in the status."""
+def test_a_new_query_is_polled_and_served(changed: Changed) -> None:
+    """Its request is sent, and its value is in `/metrics` and in the status."""
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 20, "its value")
-    asked = [request["parameters"] for request in changed.simulator.requests()["requests"]]
-    assert {"reqtype": "INFO", "info": "trunks", "tenant": "ACME"} in asked
+    sent = [request["parameters"] for request in changed.simulator.requests()["requests"]]
+    assert {"reqtype": "INFO", "info": "trunks", "tenant": "ACME"} in sent
     labels = {"query": "trunks", "scope": "tenant", **_OF}
     assert changed.exporter.value("softswitch_query_success", **labels) == 1
     assert (
@@ -179,8 +179,8 @@ def test_it_is_polled_and_served(changed: Changed) -> None:
     assert b"trunks" in get(f"{changed.exporter.base_url}/")
 
 
-def test_it_is_documented(changed: Changed) -> None:
-    """The reference of the configuration and that of the metrics follow from its declaration."""
+def test_a_new_query_is_documented(changed: Changed) -> None:
+    """The generated references of configuration and metrics contain it."""
     keys = changed.run("-m", "tests.config_docs").stdout
     assert "Trunks of a tenant (INFO trunks)." in keys
     assert "`switches[].queries.trunks`" in keys
@@ -188,8 +188,8 @@ def test_it_is_documented(changed: Changed) -> None:
     assert f"## {_SERIES}\n\nTrunks of a tenant.\n" in changed.run("-m", "tests.metrics_docs").stdout
 
 
-def test_it_is_checked(changed: Changed) -> None:
-    """The plan has it, with its default; a key that it does not have is an error."""
+def test_the_configuration_of_a_new_query_is_checked(changed: Changed) -> None:
+    """``--config.check`` plans it, and reports an unknown key."""
     check = ("-m", "exporter", "--config.check")
     planned = changed.run(*check, f"--config.file={changed.file}")
     assert planned.returncode == 0, planned.stderr
@@ -203,8 +203,8 @@ def test_it_is_checked(changed: Changed) -> None:
     assert "switches[0].queries.trunks.interval" in failed.stderr
 
 
-def test_it_is_probed(changed: Changed) -> None:
-    """``probe`` asks it, alone and among all others, and shows its sample."""
+def test_a_new_query_is_probed(changed: Changed) -> None:
+    """``probe`` sends it, alone and with all others, and shows its sample."""
     probe = ("-m", "exporter", "probe", f"--config.file={changed.file}")
     for flags in (["--query=trunks", "--tenant=ACME"], ["--tenant=ACME"], []):
         probed = changed.run(*probe, *flags)
@@ -213,13 +213,13 @@ def test_it_is_probed(changed: Changed) -> None:
     assert refused.returncode == 1, refused.stdout
 
 
-def test_it_is_kept_private_and_becomes_stale(changed: Changed) -> None:
-    """An answer that is no number is quoted nowhere, fails with its reason, and its series goes in time."""
+def test_a_new_query_becomes_stale_and_leaks_no_response(changed: Changed) -> None:
+    """An invalid response is quoted nowhere, and after a while the series is absent."""
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 20, "its value")
     changed.simulator.inject_fault(kind="body", info="trunks", text=f"trunk-7 {SECRET} 12")
     failing = {"query": "trunks", "scope": "tenant", **_OF}
     wait_until(lambda: changed.exporter.value("softswitch_query_success", **failing) == 0, 20, "a failure")
-    wait_until(lambda: changed.exporter.value(_SERIES, **_OF) is None, 20, "its series to go")
+    wait_until(lambda: changed.exporter.value(_SERIES, **_OF) is None, 20, "its series to be absent")
 
     probed = changed.run(
         "-m", "exporter", "probe", f"--config.file={changed.file}", "--query=trunks", "--tenant=ACME"
@@ -233,4 +233,4 @@ def test_it_is_kept_private_and_becomes_stale(changed: Changed) -> None:
     assert probed.returncode == 1
     assert re.search("^verdict   (decode|rejected): ", probed.stdout, re.MULTILINE), probed.stdout
     assert [name for name, text in seen.items() if SECRET in text or "trunk-7" in text] == []
-    wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 30, "its value to come back")
+    wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 30, "its value again")

@@ -1,4 +1,4 @@
-"""Where memory runs out the daemon ends, and says why: its supervisor starts it again."""
+"""Without memory the daemon logs why and exits, so that its supervisor restarts it."""
 
 import re
 import resource
@@ -13,8 +13,8 @@ _LINE = 'msg="out of memory; exiting so that the supervisor restarts the process
 _STATUS = 3
 
 
-def _limit_to_little_more(exporter: Exporter, mebibytes: int) -> None:
-    """Let a running exporter have so much more address space than it has."""
+def _limit_memory(exporter: Exporter, mebibytes: int) -> None:
+    """Limit the address space of a running exporter to so much more than it uses."""
     pid = exporter.program.process.pid
     found = re.search(r"VmSize:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
@@ -22,13 +22,13 @@ def _limit_to_little_more(exporter: Exporter, mebibytes: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
 
 
-def test_a_configuration_that_does_not_fit(
+def test_a_configuration_that_does_not_fit_into_memory(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """One line says that there is no memory, and the exit status is 3."""
+    """One line is logged, and the exit status is 3."""
     text = configuration({"name": "pbx", "url": run_simulator("--tenants=1").url, "key": "demo-admin"})
     exporter = run_exporter(text, "--web.enable-lifecycle")
-    _limit_to_little_more(exporter, 20)
+    _limit_memory(exporter, 20)
     (tmp_path / "config-1.yaml").write_text(text + "# filler\n" * (60 * 2**20 // 9))
     exporter.program.process.send_signal(signal.SIGHUP)
     assert exporter.program.process.wait(60) == _STATUS, exporter.program.text()

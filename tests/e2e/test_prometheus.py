@@ -29,7 +29,7 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.prometheus import Prometheus, start_prometheus
-from tests.e2e.two_switches import ASKED, Expected, Scrape, Truths, expected_series
+from tests.e2e.two_switches import POLLED, Expected, Scrape, Truths, expected_series
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _named(**labels: str) -> tuple[tuple[str, str], ...]:
 
 
 def _targets() -> Iterator[tuple[str, str, str, str]]:
-    for name, tenants in ASKED.items():
+    for name, tenants in POLLED.items():
         for code, asked in tenants.items():
             for query in asked:
                 yield name, query, "tenant" if code else "switch", code
@@ -273,7 +273,7 @@ def test_the_number_of_series(observed: _Observed) -> None:
         catalogue.TARGETS_SKIPPED,
         catalogue.BREAKER_OPEN,
     }
-    for name in ASKED:
+    for name in POLLED:
         count = sum(
             dict(labels).get("switch") == name
             for metric, series in observed.healthy.items()

@@ -1,38 +1,32 @@
-"""Registrations of a whole installation, from lists: right, in time, within the budget of series."""
+"""Registrations of thousands of extensions from lists: correct, on schedule, and within ``max_series``."""
 
 import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from exporter.config import SwitchConfiguration
+from exporter.simulator.world import truth
 from tests.e2e.conftest import StartExporter, StartSimulator
+from tests.e2e.fast_clock import run
+from tests.e2e.fast_fleet import FastExporter, fast_exporter
 from tests.e2e.full_configuration import configuration
-from tests.e2e.programs import (
-    Exporter,
-    Series,
-    Simulator,
-    get,
-    get_json,
-    print_result,
-    samples,
-    send,
-    wait_until,
-)
+from tests.e2e.programs import Exporter, Series, Simulator, get, get_json, print_result, samples, wait_until
+
+Configured = Callable[..., SwitchConfiguration]
 
 OFF = {"interval": "off", "tenant_interval": "off"}
-MANY = 1000
+TENANTS = 500
 REGISTERED = "softswitch_extension_registered"
 WATCHED = {"ACME": ["100", "101"], "FJORD": ["107"]}
 
 
-def _switch(simulator: Simulator, source: str, interval: str, **more: Any) -> dict[str, Any]:
-    """Return a switch whose tenants, and all of their extensions, are discovered."""
+def _switch(url: str, source: str, interval: str, **more: Any) -> dict[str, Any]:
+    """Return a switch whose tenants and extensions are all discovered."""
     queries = {
         "peers": {"interval": "off"},
         "channels": OFF,
@@ -44,7 +38,7 @@ def _switch(simulator: Simulator, source: str, interval: str, **more: Any) -> di
     }
     return {
         "name": "pbx",
-        "url": simulator.url,
+        "url": url,
         "key": "demo-admin",
         "discover_tenants": {"enabled": True},
         "tenant_defaults": {"extensions": "all"},
@@ -53,59 +47,51 @@ def _switch(simulator: Simulator, source: str, interval: str, **more: Any) -> di
     }
 
 
-def _of(found: dict[Series, float], name: str) -> dict[tuple[str, ...], float]:
-    """Return the series of one family by the values of their labels, without the switch."""
+def _family(series: Mapping[Series, float], name: str) -> dict[tuple[str, ...], float]:
+    """Return the series of one family by their label values, without the switch."""
     return {
         tuple(text for label, text in sorted(labels) if label != "switch"): value
-        for (family, labels), value in found.items()
+        for (family, labels), value in series.items()
         if family == name
     }
 
 
-def _assert_right(found: dict[Series, float], simulator: Simulator, codes: list[str]) -> None:
-    """Compare the registrations of these tenants with those of the simulated phones."""
-    truth = simulator.truth()["tenants"]
-    expected = {
-        (number, code): float(there) for code in codes for number, there in truth[code]["extensions"].items()
-    }
+def _assert_registrations(series: Mapping[Series, float], tenants: Any, codes: Iterable[str]) -> None:
+    """Compare the registrations of some tenants with those of the simulated phones."""
     chosen = set(codes)
-    assert {key: value for key, value in _of(found, REGISTERED).items() if key[1] in chosen} == expected
-    counts = _of(found, "softswitch_tenant_extensions")
-    for code in codes:
-        there = sum(truth[code]["extensions"].values())
-        assert counts["registered", code] == there
-        assert counts["unregistered", code] == len(truth[code]["extensions"]) - there
+    expected = {
+        (number, code): float(registered)
+        for code in chosen
+        for number, registered in tenants[code]["extensions"].items()
+    }
+    assert {key: value for key, value in _family(series, REGISTERED).items() if key[1] in chosen} == expected
+    counts = _family(series, "softswitch_tenant_extensions")
+    for code in chosen:
+        registered = sum(tenants[code]["extensions"].values())
+        assert counts["registered", code] == registered
+        assert counts["unregistered", code] == len(tenants[code]["extensions"]) - registered
         assert counts["unknown", code] == 0
 
 
-@dataclass
-class _Pings:
-    """How long `/-/healthy` took, in seconds, one answer after the other."""
+@contextlib.contextmanager
+def _response_times(exporter: Exporter) -> Iterator[list[float]]:
+    """Request `/-/healthy` every 50 ms while the context is open; yield the durations in seconds."""
+    durations: list[float] = []
+    end = threading.Event()
 
-    took: list[float] = field(default_factory=list)
+    def measure() -> None:
+        while not end.wait(0.05):
+            started = time.monotonic()
+            get(f"{exporter.base_url}/-/healthy")
+            durations.append(time.monotonic() - started)
 
-    @contextlib.contextmanager
-    def of(self, exporter: Exporter) -> Iterator[None]:
-        """Ask every 50 ms for as long as the context is open."""
-        end = threading.Event()
-
-        def ask() -> None:
-            while not end.wait(0.05):
-                started = time.monotonic()
-                get(f"{exporter.base_url}/-/healthy")
-                self.took.append(time.monotonic() - started)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
-
-
-def _cpu_seconds(exporter: Exporter) -> float:
-    return exporter.value("process_cpu_seconds_total") or 0.0
+    thread = threading.Thread(target=measure)
+    thread.start()
+    try:
+        yield durations
+    finally:
+        end.set()
+        thread.join()
 
 
 def _requests(simulator: Simulator, operation: str) -> int:
@@ -114,179 +100,163 @@ def _requests(simulator: Simulator, operation: str) -> int:
     return count
 
 
-def _times(simulator: Simulator, **parameters: str) -> dict[str, list[float]]:
-    """Return when each tenant was asked, in the requests that have these parameters."""
-    times: dict[str, list[float]] = {}
-    for request in simulator.requests()["requests"]:
-        if parameters.items() <= request["parameters"].items():
-            times.setdefault(request["parameters"].get("tenant", ""), []).append(request["time"])
-    return times
-
-
-def _gaps(times: list[float]) -> list[float]:
+def _gaps(times: Iterable[float]) -> list[float]:
     return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
 @pytest.mark.timeout(180)
-def test_one_list_of_all_peers(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """50,000 phones from one request of 10 MB an interval: all right, while the pages stay quick."""
-    simulator = run_simulator(f"--tenants={MANY}", "--extensions=50", "--nodes=50")
+def test_a_list_of_all_peers_does_not_block_the_web_server(
+    run_simulator: StartSimulator, run_exporter: StartExporter
+) -> None:
+    """25,000 extensions from one request per interval are correct, and `/-/healthy` responds within 1 s."""
+    simulator = run_simulator(f"--tenants={TENANTS}", "--extensions=50", "--nodes=50")
     simulator.change_world(freeze=True)
-    # At the default rate the lists of extensions, which tell whom to look for, would take two minutes.
-    switch = _switch(simulator, "peers", "10s", max_requests_per_second=1000)
-    exporter = run_exporter(configuration(switch))
-    joined, reading = _Pings(), _Pings()
+    # At the default rate, the lists of extensions that are needed first would take a minute.
+    exporter = run_exporter(
+        configuration(_switch(simulator.url, "peers", "10s", max_requests_per_second=1000))
+    )
 
     def all_known() -> bool:
-        return exporter.metrics().count(f"\n{REGISTERED}{{") == MANY * 50
+        return exporter.metrics().count(f"\n{REGISTERED}{{") == TENANTS * 50
 
-    with joined.of(exporter):
-        wait_until(lambda: _requests(simulator, "INFO extensions") >= MANY, 60, "the lists of extensions")
+    with _response_times(exporter) as discovering:
+        wait_until(lambda: _requests(simulator, "INFO extensions") >= TENANTS, 60, "the lists of extensions")
     started = time.monotonic()
-    wait_until(all_known, 30, "the registrations of all")
+    wait_until(all_known, 30, "all registrations")
     known_after = time.monotonic() - started
-    cpu = _cpu_seconds(exporter)
-    with reading.of(exporter):
-        time.sleep(12)  # one interval and more
-    cpu = _cpu_seconds(exporter) - cpu
+    listed = _requests(simulator, "CHANSIPPEERS")
+    with _response_times(exporter) as polling:
+        wait_until(lambda: _requests(simulator, "CHANSIPPEERS") > listed, 15, "the next list of peers")
+        time.sleep(1)  # it is decoded
 
-    found = samples(exporter.metrics())
-    codes = sorted({code for _, code in _of(found, REGISTERED)})
-    _assert_right(found, simulator, codes[::3])
-    print_result(f"all known {known_after:.1f} s after the lists of extensions; a list of peers cost")
-    print_result(f"{cpu:.1f} s of CPU at most; resident: {found[_RESIDENT] / 1e6:.0f} MB")
-    print_result(f"worst /-/healthy: {max(joined.took):.3f} s at first, then {max(reading.took):.3f} s")
-    gaps = _gaps(_times(simulator, reqtype="CHANSIPPEERS")[""])
-    # One is out of turn: as soon as it is known whom to look for.
-    assert sum(not 8 < gap < 12 for gap in gaps) <= 2, gaps
-    assert max(gaps) < 12
-    assert max(joined.took) < 3
-    assert max(reading.took) < 1
+    series = samples(exporter.metrics())
+    codes = sorted({code for _, code in _family(series, REGISTERED)})
+    _assert_registrations(series, simulator.truth()["tenants"], codes[::3])
+    print_result(f"all known {known_after:.1f} s after the lists of extensions")
+    print_result(f"slowest /-/healthy: {max(discovering):.3f} s at first, then {max(polling):.3f} s")
+    times = [
+        request["time"]
+        for request in simulator.requests()["requests"]
+        if request["parameters"]["reqtype"] == "CHANSIPPEERS"
+    ]
+    # One list is early, when the extensions are known.
+    assert sum(not 8 < gap < 12 for gap in _gaps(times)) <= 2, times
+    assert max(_gaps(times)) < 12
+    assert max(discovering) < 3
+    assert max(polling) < 1
 
 
-_RESIDENT: Series = ("process_resident_memory_bytes", frozenset())
-
-
-def test_a_list_of_each_tenant(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """At the rate that 5,000 tenants need for five minutes, 200 are in time for twelve seconds."""
-    simulator = run_simulator("--tenants=200", "--extensions=50", "--nodes=50")
-    simulator.change_world(freeze=True)
+def test_lists_of_each_tenant_are_polled_on_schedule(configured: Configured) -> None:
+    """At the rate that 5,000 tenants need for five minutes, 200 tenants are polled every 12 seconds."""
     interval = 12.0
-    switch = _switch(simulator, "extensions", "12s", max_requests_per_second=17.7)
-    started = time.monotonic()
-    exporter = run_exporter(configuration(switch))
 
-    wait_until(lambda: _requests(simulator, "INFO extensions") >= 440, 60, "two sweeps")
-    seconds = time.monotonic() - started
-    found = samples(exporter.metrics())
-    codes = sorted({code for _, code in _of(found, REGISTERED)})
+    def configure(url: str) -> SwitchConfiguration:
+        return configured(**_switch(url, "extensions", "12s", max_requests_per_second=17.7))
 
-    times = _times(simulator, info="extensions")
-    gaps = [gap for of_tenant in times.values() for gap in _gaps(of_tenant)]
-    print_result(f"{440 / seconds:.1f} lists a second; longest gap {max(gaps):.1f} s of {interval:g} s")
-    print_result(f"CPU {_cpu_seconds(exporter) / seconds:.0%}, resident {found[_RESIDENT] / 1e6:.0f} MB")
-    assert len(codes) == 200
-    _assert_right(found, simulator, codes)
+    async def scenario() -> list[float]:
+        async with fast_exporter(configure, tenants=200, extensions=50, nodes=50) as exporter:
+            world = exporter.switch.parts.world
+            world.time.freeze()
+            await exporter.advance(2.2 * interval)
+            series = exporter.scrape().series
+            codes = {code for _, code in _family(series, REGISTERED)}
+            assert len(codes) == 200
+            _assert_registrations(series, truth(world)["tenants"], codes)
+            times: dict[str, list[float]] = {}
+            for entry in exporter.requests():
+                if entry.parameters.get("info") == "extensions":
+                    times.setdefault(entry.parameters["tenant"], []).append(entry.time)
+            return [gap for of_tenant in times.values() for gap in _gaps(of_tenant)]
+
+    gaps = run(scenario())
+
+    print_result(f"longest gap between two lists of a tenant: {max(gaps):.2f} s")
+    assert len(gaps) >= 200
     assert max(gaps) < interval * 1.25
 
 
-def _held(found: dict[Series, float]) -> int:
-    """Count the series of the switch, without those that the exporter counts and measures itself."""
+def _count_limited(series: Mapping[Series, float]) -> int:
+    """Count the series of the switch that count towards ``max_series``."""
     own = ("_total", "_bucket", "_sum", "_count")
     return sum(
         1
-        for name, labels in found
+        for name, labels in series
         if ("switch", "pbx") in labels and not name.endswith(own) and name != "softswitch_breaker_open"
     )
 
 
-def _text(simulator: Simulator, most: int) -> str:
-    return configuration(
-        _switch(
-            simulator,
+def _configure(configured: Configured, url: str, limit: int) -> SwitchConfiguration:
+    return configured(
+        **_switch(
+            url,
             "extensions",
             "3s",
             max_requests_per_second=1000,
-            max_series=most,
+            max_series=limit,
             tenants=[{"code": code, "watch": watch} for code, watch in WATCHED.items()],
             queries={"channels": {"interval": "off", "tenant_interval": "3s"}},
         )
     )
 
 
-@dataclass
-class _Budget:
-    """An exporter whose ``max_series`` is changed by reload."""
-
-    simulator: Simulator
-    exporter: Exporter
-    file: Path
-    most: int
-
-    def allow(self, most: int) -> None:
-        """Reload with another budget."""
-        self.most = most
-        self.file.write_text(_text(self.simulator, most))
-        send(f"{self.exporter.base_url}/-/reload", None)
-
-    def look(self) -> dict[Series, float]:
-        """Scrape, and hold what every scrape must keep to."""
-        found = samples(self.exporter.metrics())
-        series = found["softswitch_series", frozenset({("switch", "pbx")})]
-        assert series == _held(found)
-        assert series <= self.most
-        watched = {(number, code) for code, numbers in WATCHED.items() for number in numbers}
-        assert watched <= _of(found, REGISTERED).keys()
-        return found
-
-    def shown(self) -> tuple[bool, bool, bool, float]:
-        """Tell what is there: phones nobody watches, tenant by node, tenants' figures; and the flag."""
-        found = self.look()
-        return (
-            len(_of(found, REGISTERED)) > 3,
-            bool(_of(found, "softswitch_tenant_node_channels")),
-            bool(_of(found, "softswitch_tenant_channels")),
-            found["softswitch_series_limited", frozenset({("switch", "pbx")})],
-        )
+def _scrape(exporter: FastExporter, limit: int) -> dict[Series, float]:
+    """Scrape, and assert what holds for every scrape."""
+    series = exporter.scrape().series
+    count = series["softswitch_series", frozenset({("switch", "pbx")})]
+    assert count == _count_limited(series) <= limit
+    watched = {(number, code) for code, numbers in WATCHED.items() for number in numbers}
+    assert watched <= _family(series, REGISTERED).keys()
+    return series
 
 
-def test_detail_goes_first_and_comes_back(
-    run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
-) -> None:
-    """Phones nobody watches go first, then tenant by node, then tenants' figures; watched ones never."""
-    simulator = run_simulator("--tenants=100", "--extensions=20", "--nodes=8")
-    simulator.change_world(freeze=True)
-    exporter = run_exporter(_text(simulator, 500_000), "--web.enable-lifecycle")
-    budget = _Budget(simulator, exporter, tmp_path / "config-1.yaml", 500_000)
-
-    def whole() -> bool:
-        found = samples(budget.exporter.metrics())
-        return len(_of(found, REGISTERED)) == 2000 and len(_of(found, "softswitch_tenant_channels")) == 100
-
-    wait_until(whole, 30, "everything to be known")
-    wanted = _held(budget.look())
-    nodes = len(_of(budget.look(), "softswitch_tenant_node_channels"))
-    assert budget.shown() == (True, True, True, 0)
-    assert nodes > 50
-
-    budget.allow(wanted - 1)
-    assert budget.shown() == (False, True, True, 1)
-    budget.allow(wanted - 1997 - 1)
-    assert budget.shown() == (False, False, True, 1)
-    budget.allow(wanted - 1997 - nodes - 1)
-    assert budget.shown() == (False, False, False, 1)
-    _assert_stays(budget, (False, False, False, 1.0), seconds=12)
-    simulator.change_world(tenants={"ACME": {"dropped": 1}})
-    wait_until(lambda: _of(budget.look(), REGISTERED)["100", "ACME"] == 0, 10, "the watched phone to be seen")
-
-    budget.allow(wanted * 2)
-    wait_until(lambda: budget.shown() == (True, True, True, 0), 15, "everything to come back")
-    wait_until(whole, 15, "all of it")
+def _served(series: Mapping[Series, float]) -> tuple[bool, bool, bool, float]:
+    """Return whether unwatched extensions, series per node and per tenant are served, and the flag."""
+    return (
+        len(_family(series, REGISTERED)) > 3,
+        bool(_family(series, "softswitch_tenant_node_channels")),
+        bool(_family(series, "softswitch_tenant_channels")),
+        series["softswitch_series_limited", frozenset({("switch", "pbx")})],
+    )
 
 
-def _assert_stays(budget: _Budget, shown: tuple[bool, bool, bool, float], seconds: float) -> None:
-    """Look again and again, for longer than a value is kept without an answer."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert budget.shown() == shown
-        time.sleep(0.2)
+def test_max_series_drops_the_most_detailed_series_first(configured: Configured) -> None:
+    """Unwatched extensions are dropped first, then series per node, then per tenant; watched ones never."""
+
+    async def scenario() -> None:
+        async with fast_exporter(
+            lambda url: _configure(configured, url, 500_000), tenants=100, extensions=20, nodes=8
+        ) as exporter:
+            world = exporter.switch.parts.world
+            world.time.freeze()
+            await exporter.advance(15)
+            all_series = _scrape(exporter, 500_000)
+            count = _count_limited(all_series)
+            per_node = len(_family(all_series, "softswitch_tenant_node_channels"))
+            assert len(_family(all_series, REGISTERED)) == 2000
+            assert len(_family(all_series, "softswitch_tenant_channels")) == 100
+            assert per_node > 50
+            assert _served(all_series) == (True, True, True, 0)
+
+            for limit, served in (
+                (count - 1, (False, True, True, 1)),
+                (count - 1997 - 1, (False, False, True, 1)),
+                (count - 1997 - per_node - 1, (False, False, False, 1)),
+            ):
+                await exporter.reload(_configure(configured, exporter.switch.url, limit))
+                assert _served(_scrape(exporter, limit)) == served
+            for _ in range(24):  # longer than values stay without a response
+                await exporter.advance(0.5)
+                assert _served(_scrape(exporter, limit)) == (False, False, False, 1)
+            world.overrides.drop_registrations(1, "ACME")
+            await exporter.advance(4)
+            assert _family(_scrape(exporter, limit), REGISTERED)["100", "ACME"] == 0
+
+            await exporter.reload(_configure(configured, exporter.switch.url, 2 * count))
+            world.overrides.drop_registrations(0, "ACME")
+            _scrape(exporter, 2 * count)  # a scrape applies the new limit
+            await exporter.advance(10)
+            series = _scrape(exporter, 2 * count)
+            assert _served(series) == (True, True, True, 0)
+            assert series.keys() >= {key for key in all_series if ("switch", "pbx") in key[1]}
+
+    run(scenario())

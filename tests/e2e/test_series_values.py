@@ -155,7 +155,7 @@ def _wait_for_all_series(exporter: Exporter, wire_format: Format) -> None:
 
     expected = _expected(wire_format)
     try:
-        wait_until(complete, 15, "all series")
+        wait_until(complete, 40, "all series")
     except AssertionError:
         missing = expected.keys() - samples(exporter.metrics()).keys()
         raise AssertionError(f"missing: {sorted(map(str, missing))}") from None

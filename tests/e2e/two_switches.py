@@ -1,4 +1,4 @@
-"""Two switches with everything that a configuration can say of them, and what must come of it."""
+"""Two switches with every kind of setting, and the series to expect."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ def _hours(begin: int, end: int) -> dict[str, Any]:
 
 
 def north(url: str) -> dict[str, Any]:
-    """Return a switch that counts channels by node, with every kind of setting on its tenants."""
+    """Return a switch with channels per node and every kind of tenant setting."""
     return switch(
         "north",
         url,
@@ -63,7 +63,7 @@ def north(url: str) -> dict[str, Any]:
 
 
 def south(url: str) -> dict[str, Any]:
-    """Return a switch that counts channels in all, and wraps the days of its license in words."""
+    """Return a switch with total channels, and license days inside a sentence."""
     return switch(
         "south",
         url,
@@ -81,7 +81,7 @@ def south(url: str) -> dict[str, Any]:
     )
 
 
-ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+POLLED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "north": {
         "": SWITCH_QUERIES,
         "ACME": TENANT_QUERIES,
@@ -95,7 +95,7 @@ ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "BOREAL": tuple(query for query in TENANT_QUERIES if query != "registrations"),
     },
 }
-"""By switch and tenant, what is polled."""
+"""The queries polled, by switch and tenant."""
 
 _POLLED_EXTENSIONS = {
     ("north", "ACME"): ("100", "101", "103", "105"),
@@ -104,36 +104,36 @@ _POLLED_EXTENSIONS = {
     ("south", "ACME"): ("100", "102"),
 }
 _INTERVALS = {("north", "license", "switch"): 2, ("south", "calls", "switch"): 2}
-_BY_NODE = {"north": True, "south": False}  # south answers COUNTCHANNELS with a total
+_BY_NODE = {"north": True, "south": False}  # COUNTCHANNELS of south returns a total
 
 
 class Expected:
-    """Collects series as Prometheus gives them: labels in the order of the catalogue, empty ones left out."""
+    """Collects series as Prometheus returns them, without empty labels."""
 
     def __init__(self) -> None:
         self.families: dict[Metric, dict[Series, float]] = {}
 
     def add(self, metric: Metric, value: float, *labels: str, **more: str) -> None:
-        """Expect one series."""
+        """Add a series."""
         named = dict(zip(metric.labels, labels, strict=True)) | more
         key = frozenset((name, text) for name, text in named.items() if text)
         self.families.setdefault(metric, {})[metric.name, key] = value
 
 
 def expected_series(truths: Truths) -> dict[Metric, dict[Series, float]]:
-    """Return what Prometheus is to have, from what the switches know and from the configuration."""
+    """Return the series to expect from the values of the switches and the configuration."""
     expected = Expected()
     for name, truth in truths.items():
-        _expect_whole(expected, name, truth["switch"])
-        for code, asked in ASKED[name].items():
+        _expect_switch(expected, name, truth["switch"])
+        for code, polled_queries in POLLED[name].items():
             if code:
-                _expect_tenant(expected, name, code, asked, truth["tenants"][code])
-            _expect_queries(expected, name, code, asked)
+                _expect_tenant(expected, name, code, polled_queries, truth["tenants"][code])
+            _expect_queries(expected, name, code, polled_queries)
     _expect_configured(expected)
     return expected.families
 
 
-def _expect_whole(expected: Expected, name: str, whole: dict[str, Any]) -> None:
+def _expect_switch(expected: Expected, name: str, whole: dict[str, Any]) -> None:
     expected.add(catalogue.UP, 1, name)
     expected.add(catalogue.BREAKER_OPEN, 0, name)
     expected.add(catalogue.SERIES_LIMITED, 0, name)
@@ -141,7 +141,7 @@ def _expect_whole(expected: Expected, name: str, whole: dict[str, Any]) -> None:
     expected.add(catalogue.CHANNELS, whole["channels"], name)
     expected.add(catalogue.CALLS, whole["calls"], name)
     expected.add(catalogue.LICENSE_REMAINING, whole["license_days"] * _DAY, name)
-    expected.add(catalogue.TENANTS, len(ASKED[name]) - 1, name)
+    expected.add(catalogue.TENANTS, len(POLLED[name]) - 1, name)
     for node, counts in whole["nodes"].items():
         expected.add(catalogue.NODE_PEERS, counts["peers"], name, node)
         expected.add(catalogue.NODE_CHANNELS, counts["channels"], name, node)
@@ -149,18 +149,18 @@ def _expect_whole(expected: Expected, name: str, whole: dict[str, Any]) -> None:
 
 
 def _expect_tenant(
-    expected: Expected, name: str, code: str, asked: tuple[str, ...], truth: dict[str, Any]
+    expected: Expected, name: str, code: str, polled_queries: tuple[str, ...], truth: dict[str, Any]
 ) -> None:
     expected.add(catalogue.TENANT_PEERS, truth["peers"], name, code)
     expected.add(catalogue.TENANT_CALLS, truth["calls"], name, code)
     for node, counts in truth["nodes"].items():
         if counts["peers"]:
             expected.add(catalogue.TENANT_NODE_PEERS, counts["peers"], name, code, node)
-        if counts["channels"] and "channels" in asked and _BY_NODE[name]:
+        if counts["channels"] and "channels" in polled_queries and _BY_NODE[name]:
             expected.add(catalogue.TENANT_NODE_CHANNELS, counts["channels"], name, code, node)
-    if "channels" in asked:
+    if "channels" in polled_queries:
         expected.add(catalogue.TENANT_CHANNELS, truth["channels"], name, code)
-    if "balance" in asked:
+    if "balance" in polled_queries:
         expected.add(catalogue.TENANT_BALANCE, truth["balance"], name, code)
     limit = 31 if (name, code) == ("north", "ACME") else truth["max_channels"]
     if limit != -1:
@@ -175,17 +175,17 @@ def _expect_tenant(
             expected.add(catalogue.EXTENSION_REGISTERED, float(state), name, code, number)
 
 
-def _expect_queries(expected: Expected, name: str, code: str, asked: tuple[str, ...]) -> None:
+def _expect_queries(expected: Expected, name: str, code: str, polled_queries: tuple[str, ...]) -> None:
     scope = "tenant" if code else "switch"
-    for query in asked:
+    for query in polled_queries:
         expected.add(catalogue.QUERY_SUCCESS, 1, name, query, scope, code)
         interval = _INTERVALS.get((name, query, scope), 1)
         expected.add(catalogue.QUERY_INTERVAL, interval, name, query, scope)
 
 
 def _expect_configured(expected: Expected) -> None:
-    """Expect what the configuration alone says."""
-    # Nodes that were never there, and those that vanished.
+    """Add series that come from the configuration."""
+    # Nodes that never existed, and those that vanished.
     for name, node in (("north", "pbx9"), ("north", "pbx4"), ("south", "pbx8"), ("south", "pbx3")):
         expected.add(catalogue.NODE_PRESENT, 0, name, node)
     expected.add(catalogue.NODE_CHANNELS_LIMIT, 523, "north", "pbx2")
@@ -206,7 +206,7 @@ def _expect_configured(expected: Expected) -> None:
         if critical is not None:
             expected.add(catalogue.TENANT_BALANCE_THRESHOLD, critical, "north", code, "critical")
     first = {("north", "BOREAL"): 0.75}
-    for name, codes in ASKED.items():
+    for name, codes in POLLED.items():
         for code in codes.keys() - {"", "ACME"} if name == "north" else codes.keys() - {""}:
             ratio = first.get((name, code), 0.9)
             expected.add(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, ratio, name, code, "warning")

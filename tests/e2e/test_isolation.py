@@ -1,10 +1,7 @@
 """Hanging tenants and a switch that is down do not affect healthy targets."""
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import pytest
 
 from exporter.config import SwitchConfiguration
 from exporter.simulator.faults import Fault, FaultKind
@@ -13,7 +10,8 @@ from exporter.simulator.world import World
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import EPOCH, Scrape, fast_exporter
-from tests.e2e.programs import Series, Simulator, print_result, samples, wait_until
+from tests.e2e.full_configuration import configuration
+from tests.e2e.programs import Series, print_result, samples, wait_until
 
 Configured = Callable[..., SwitchConfiguration]
 
@@ -26,19 +24,8 @@ HANGING = frozenset({"BOREAL", "FJORD", "JUNIPER9", "NIMBUS", "T0010", "T0030"})
 LAST_SUCCESS = "softswitch_query_last_success_timestamp_seconds"
 INTERVAL = "softswitch_query_interval_seconds"
 
-_BALANCE = {"switch": "pbx", "query": "balance", "scope": "tenant"}
-
 # Absent at times in normal operation: a failure ends, and a tenant's calls leave a node.
 _TRANSIENT = {"softswitch_query_failure", "softswitch_tenant_node_channels", "softswitch_tenant_node_peers"}
-
-
-def _fifty_tenants(configured: Configured, url: str) -> SwitchConfiguration:
-    return configured(
-        url=url,
-        key="demo-admin",
-        tenant_defaults={"extensions": ["100", "101"]},
-        tenants=[{"code": code} for code in _enabled()],
-    )
 
 
 def _enabled() -> list[str]:
@@ -79,10 +66,13 @@ def _is_healthy(series: Series) -> bool:
 def test_hanging_tenants_do_not_delay_others(configured: Configured) -> None:
     """With 25 s for COUNTPEERS and 6 of 50 tenants hanging, healthy values are at most 2 intervals old."""
 
+    def configure(url: str) -> SwitchConfiguration:
+        tenants = [{"code": code} for code in _enabled()]
+        defaults = {"extensions": ["100", "101"]}
+        return configured(url=url, key="demo-admin", tenant_defaults=defaults, tenants=tenants)
+
     async def scenario() -> list[Scrape]:
-        async with fast_exporter(
-            lambda url: _fifty_tenants(configured, url), tenants=TENANTS, options=Options(peers_delay=25.0)
-        ) as exporter:
+        async with fast_exporter(configure, tenants=TENANTS, options=Options(peers_delay=25.0)) as exporter:
             start = exporter.now
             with exporter.fault(*(Fault(FaultKind.HANG, tenant=code) for code in HANGING)):
                 while exporter.now < start + DURATION:
@@ -108,85 +98,53 @@ def test_hanging_tenants_do_not_delay_others(configured: Configured) -> None:
     }
 
 
-def _configuration(urls: dict[str, str]) -> str:
-    return "switches:\n" + "".join(
-        f"""\
-  - name: {name}
-    url: {url}
-    key: demo-admin
-    timeout: 600ms
-    max_requests_per_second: 50
-    queries:
-      peers: {{interval: 1s}}
-      channels: {{interval: 500ms, tenant_interval: 1s}}
-      calls: {{interval: 500ms, tenant_interval: 1s}}
-      license: {{interval: 2s}}
-      balance: {{tenant_interval: 500ms}}
-    tenants:
-      - code: ACME
-      - code: FJORD
-"""
-        for name, url in urls.items()
-    )
-
-
-def test_a_hanging_tenant_fails_alone_and_recovers(
-    run_simulator: StartSimulator, run_exporter: StartExporter
-) -> None:
-    """It fails with reason timeout; its values return when it responds again."""
-    simulator = run_simulator("--tenants=6")
-    simulator.inject_fault(kind="hang", tenant="FJORD")
-    exporter = run_exporter(_configuration({"pbx": simulator.url}))
-    failure = {**_BALANCE, "tenant": "FJORD", "reason": "timeout"}
-
-    def balance(tenant: str) -> float | None:
-        return exporter.value("softswitch_tenant_balance", switch="pbx", tenant=tenant)
-
-    wait_until(lambda: exporter.value("softswitch_query_failure", **failure), 10, "the timeout")
-    wait_until(lambda: balance("ACME") is not None, 5, "the healthy tenant")
-    assert balance("FJORD") is None
-
-    simulator.clear_faults()
-
-    wait_until(lambda: balance("FJORD") is not None, 20, "the values of the recovered tenant")
-    assert exporter.value("softswitch_query_failure", **failure) is None
-
-
-def test_simultaneous_queries_of_a_tenant_are_all_sent(
-    run_simulator: StartSimulator, run_exporter: StartExporter
-) -> None:
+def test_simultaneous_queries_of_a_tenant_are_all_sent(configured: Configured) -> None:
     """Each waits for the previous one and for the rate limit; none is skipped."""
-    simulator = run_simulator("--tenants=3")
-    access = f"name: pbx, url: '{simulator.url}', key: demo-admin"
-    exporter = run_exporter(f"switches: [{{{access}, timeout: 1s, tenants: [{{code: ACME}}]}}]")
 
-    wait_until(
-        lambda: exporter.value("softswitch_query_success", **_BALANCE, tenant="ACME"), 5, "its balance"
-    )
-    skipped = exporter.value("softswitch_targets_skipped_total", **_BALANCE, reason="in_flight")
+    async def scenario() -> tuple[set[str], float | None]:
+        async with fast_exporter(
+            lambda url: configured(url=url, key="demo-admin", timeout="1s", tenants=[{"code": "ACME"}]),
+            tenants=3,
+        ) as exporter:
+            await exporter.advance(5)
+            sent = {
+                entry.parameters["reqtype"]
+                for entry in exporter.requests()
+                if entry.parameters.get("tenant") == "ACME"
+            }
+            labels = {"query": "balance", "scope": "tenant", "reason": "in_flight"}
+            return sent, exporter.value("softswitch_targets_skipped_total", **labels)
+
+    sent, skipped = run(scenario())
+
+    assert sent == {"COUNTCHANNELS", "COUNTCALLS", "INFO"}
     assert skipped == 0
 
 
-def _refuse_connections(simulator: Simulator) -> None:
-    assert simulator.program.stop(signal.SIGTERM) == 0
+def _switch(name: str, url: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "url": url,
+        "key": "demo-admin",
+        "timeout": "600ms",
+        "max_requests_per_second": 50,
+        "queries": {
+            "peers": {"interval": "1s"},
+            "channels": {"interval": "500ms", "tenant_interval": "1s"},
+            "calls": {"interval": "500ms", "tenant_interval": "1s"},
+            "license": {"interval": "2s"},
+            "balance": {"tenant_interval": "500ms"},
+        },
+        "tenants": [{"code": "ACME"}, {"code": "FJORD"}],
+    }
 
 
-def _hang(simulator: Simulator) -> None:
-    simulator.inject_fault(kind="hang")
-
-
-@pytest.mark.parametrize(
-    ("take_down", "reason"), [(_refuse_connections, "connect"), (_hang, "timeout")], ids=["refuses", "hangs"]
-)
-def test_a_switch_that_is_down_does_not_affect_another(
-    take_down: Callable[[Simulator], None],
-    reason: str,
-    run_simulator: StartSimulator,
-    run_exporter: StartExporter,
+def test_a_hanging_switch_does_not_affect_another_and_recovers(
+    run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
-    """Its values become stale and softswitch_up is 0, while the other switch is still polled."""
+    """Its values become stale and softswitch_up is 0 until it responds again; the other is still polled."""
     healthy, broken = run_simulator("--speed=3600"), run_simulator("--speed=3600")
-    exporter = run_exporter(_configuration({"healthy": healthy.url, "broken": broken.url}))
+    exporter = run_exporter(configuration(_switch("healthy", healthy.url), _switch("broken", broken.url)))
 
     def up(switch: str) -> float | None:
         return exporter.value("softswitch_up", switch=switch)
@@ -198,38 +156,27 @@ def test_a_switch_that_is_down_does_not_affect_another(
         return exporter.value("softswitch_tenant_balance", switch=switch, tenant="ACME")
 
     def wait_for_change(switch: str) -> None:
-        held = balance(switch)
-        assert held is not None
-        wait_until(lambda: balance(switch) != held, 5, "a new value")
+        before = balance(switch)
+        assert before is not None
+        wait_until(lambda: balance(switch) != before, 5, "a new value")
 
     wait_until(lambda: balance("healthy") and balance("broken") and calls("broken"), 15, "both switches")
     assert up("healthy") == up("broken") == 1
 
-    take_down(broken)
+    broken.inject_fault(kind="hang")
 
     wait_until(lambda: up("broken") == 0, 10, "the switch to be down")
     wait_until(lambda: calls("broken") is None, 10, "its values to be stale")
     for _ in range(3):
         wait_for_change("healthy")
     assert (up("healthy"), up("broken")) == (1, 0)
-    page = samples(exporter.metrics())
-    reasons = {
-        (dict(labels)["switch"], dict(labels)["reason"])
-        for name, labels in page
-        if name == "softswitch_query_failure"
-    }
-    assert ("broken", reason) in reasons
-    assert "healthy" not in {switch for switch, _ in reasons}
+    failures = [
+        dict(labels) for name, labels in samples(exporter.metrics()) if name.endswith("_query_failure")
+    ]
+    assert "timeout" in {labels["reason"] for labels in failures}
+    assert {labels["switch"] for labels in failures} == {"broken"}
 
+    broken.clear_faults()
 
-def test_a_switch_recovers(run_simulator: StartSimulator, run_exporter: StartExporter) -> None:
-    """When it responds again, softswitch_up is 1 and its values are served."""
-    simulator = run_simulator("--speed=3600")
-    simulator.inject_fault(kind="hang")
-    exporter = run_exporter(_configuration({"pbx": simulator.url}))
-    wait_until(lambda: exporter.value("softswitch_up", switch="pbx") == 0, 10, "the switch to be down")
-
-    simulator.clear_faults()
-
-    wait_until(lambda: exporter.value("softswitch_up", switch="pbx") == 1, 20, "the switch to be up")
-    wait_until(lambda: exporter.value("softswitch_calls", switch="pbx"), 20, "its values")
+    wait_until(lambda: up("broken") == 1, 20, "the switch to be up")
+    wait_until(lambda: calls("broken"), 20, "its values")
