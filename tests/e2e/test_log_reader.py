@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartSimulator
-from tests.e2e.full_configuration import configuration, switch
+from tests.e2e.full_configuration import UNREACHABLE_URL, configuration, switch
 from tests.e2e.programs import EXPORTER, Exporter, Program, free_port, get, wait_until
 
 
@@ -73,7 +73,7 @@ def test_the_daemon_keeps_working_and_stops(run_simulator: StartSimulator, tmp_p
 
 
 @pytest.mark.parametrize("command", ["daemon", "demo", "simulate"])
-def test_sigterm_is_handled(command: str, run_simulator: StartSimulator, tmp_path: Path) -> None:
+def test_sigterm_is_handled(command: str, tmp_path: Path) -> None:
     """Every command that runs until a signal stops within 5 seconds while its output is unread."""
     port = free_port()
     arguments: tuple[str, ...] = (command, f"--port={port}", "--simulator-port=0")
@@ -81,7 +81,7 @@ def test_sigterm_is_handled(command: str, run_simulator: StartSimulator, tmp_pat
         arguments = (command, f"--listen=127.0.0.1:{port}")
     if command == "daemon":
         file = tmp_path / "config.yaml"
-        file.write_text(configuration(switch("pbx", run_simulator("--tenants=1").url)))
+        file.write_text(configuration(switch("pbx", UNREACHABLE_URL)))
         arguments = (f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}")
     with _unread(*arguments) as (program, _):
         wait_until(lambda: get(f"http://127.0.0.1:{port}/"), 30, "the command to serve")

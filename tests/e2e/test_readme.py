@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -16,8 +16,8 @@ from exporter.cli import main
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
 from exporter.config import load
 from tests.documents import make_targets
-from tests.e2e.conftest import Start, StartExporter, StartSimulator
-from tests.e2e.programs import EXPORTER
+from tests.e2e.conftest import Start, StartExporter
+from tests.e2e.programs import EXPORTER, running_programs, start_simulator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -88,26 +88,28 @@ def test_the_check_prints_what_the_readme_shows(
     assert blocks("text", "config.yaml is valid.") == [capsys.readouterr().out]
 
 
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a simulated switch and return its URL."""
+    with running_programs(tmp_path_factory.mktemp("switch")) as run:
+        yield start_simulator(run).url
+
+
 def test_the_probe_prints_what_the_readme_shows(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    run_simulator: StartSimulator,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
     """Its output for a simulated switch is the one in README, except for numbers."""
-    (tmp_path / "config.yaml").write_text(configuration(tmp_path, run_simulator().url))
+    (tmp_path / "config.yaml").write_text(configuration(tmp_path, url))
     monkeypatch.chdir(tmp_path)
     assert main(command("probe")[1:]) == 0
     [shown] = blocks("text", "request ")
     assert without_numbers(capsys.readouterr().out) == without_numbers(shown)
 
 
-def test_the_probe_of_one_phone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], run_simulator: StartSimulator
-) -> None:
+def test_the_probe_of_one_phone(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
     """The flags in README print the state of a phone."""
     file = tmp_path / "config.yaml"
-    file.write_text(configuration(tmp_path, run_simulator().url))
+    file.write_text(configuration(tmp_path, url))
     assert "`--tenant=ACME --extension=100`" in README
     assert main(["probe", f"--config.file={file}", "--tenant=ACME", "--extension=100"]) == 0
     assert "info=regstate" in capsys.readouterr().out
@@ -125,10 +127,10 @@ def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
 
 
 def test_every_endpoint_of_the_readme_is_served(
-    tmp_path: Path, run_simulator: StartSimulator, run_exporter: StartExporter
+    tmp_path: Path, url: str, run_exporter: StartExporter
 ) -> None:
     """The exporter serves each path in the section on endpoints."""
-    running = run_exporter(configuration(tmp_path, run_simulator().url))
+    running = run_exporter(configuration(tmp_path, url))
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
     paths = re.findall(r"`(/\S*)`", section)
     assert "/metrics" in paths

@@ -21,9 +21,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from exporter.cli import main
-from tests.e2e.conftest import Start, StartExporter, StartSimulator
+from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.full_configuration import configuration, queries, switch
-from tests.e2e.programs import EXPORTER, Exporter, Simulator, free_port, get, get_json, wait_until
+from tests.e2e.programs import Exporter, Simulator, free_port, get, get_json, wait_until
 
 BEGIN, END = "s3cr3t", "0fk3y"
 ADMIN_KEY = f'{BEGIN}+Key/with&odd=chars%"<ü>{END}'
@@ -299,7 +299,9 @@ _TENANT_REQUESTS = (
 """Requests of ``probe --tenant``."""
 
 
-def test_probe_shows_no_secrets(simulator: Simulator, run_program: Start, tmp_path: Path) -> None:
+def test_probe_shows_no_secrets(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whatever the response is, also where it is cut off, it prints no key and no part of a list."""
     codes = _codes(simulator)
     faults = [fault for word, fault in _faults(ADMIN_KEY).items() if word not in {"hang", "status"}]
@@ -324,23 +326,23 @@ def test_probe_shows_no_secrets(simulator: Simulator, run_program: Start, tmp_pa
     text = configuration(switch("failing", simulator.url) | {"key": ADMIN_KEY, "timeout": "5s"})
     file = tmp_path / "probed.yaml"
     file.write_text(text, encoding="utf-8")
-    command = (*EXPORTER, "probe", f"--config.file={file}")
-    programs = {code: run_program(*command, f"--tenant={code}") for code in (*probed, healthy, *broken)}
-    programs["whole"] = run_program(*command)
-    programs["tenants"] = run_program(*command, "--query=tenants")
-    for program in programs.values():
-        program.process.wait(40)
-    texts = {code: program.text() for code, program in programs.items()}
+    flags = {code: [f"--tenant={code}"] for code in (*probed, healthy, *broken)}
+    texts: dict[str, str] = {}
+    for name, given in (flags | {"whole": [], "tenants": ["--query=tenants"]}).items():
+        main(["probe", f"--config.file={file}", *given])
+        texts[name] = "".join(capsys.readouterr())
     assert all("verdict" in output for output in texts.values())
     assert any("***" in output.replace("key=***", "") for output in texts.values())
     # Besides the list of extensions, each gets the valid list of peers.
-    assert texts[healthy].count("a list of") == 2
-    assert "a list of" in texts["tenants"]
-    assert {texts[code].count("a list of") for code in broken} == {1}
+    assert texts[healthy].count("verdict   a list of") == 2
+    assert "verdict   a list of" in texts["tenants"]
+    assert {texts[code].count("verdict   a list of") for code in broken} == {1}
     assert_no_secrets(texts)
 
 
-def test_commands_show_no_secrets(run_program: Start, tmp_path: Path) -> None:
+def test_commands_show_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """``--config.check`` and ``test-alert``, for a configuration with every kind of credential."""
     file = tmp_path / "good.yaml"
     good = switch(
@@ -352,14 +354,14 @@ def test_commands_show_no_secrets(run_program: Start, tmp_path: Path) -> None:
     with _echoing(_EchoingAlertmanager) as alertmanager_url:
         alerting = _alerting(alertmanager_url, tmp_path)
         file.write_text(configuration(good | {"key": ADMIN_KEY}, alerting=alerting), encoding="utf-8")
-        environment = {"KEY_OF_A_TENANT": ENVIRONMENT_KEY}
-        check = run_program(*EXPORTER, f"--config.file={file}", "--config.check", **environment)
-        test = run_program(*EXPORTER, "test-alert", f"--config.file={file}", **environment)
-        assert check.process.wait(20) == 0, check.text()
-        assert test.process.wait(20) == 1, test.text()
-    assert "is valid" in check.text()
-    assert test.text().count("***") == 9
-    assert_no_secrets({"--config.check": check.text(), "test-alert": test.text()})
+        monkeypatch.setenv("KEY_OF_A_TENANT", ENVIRONMENT_KEY)
+        assert main([f"--config.file={file}", "--config.check"]) == 0
+        check = "".join(capsys.readouterr())
+        assert main(["test-alert", f"--config.file={file}"]) == 1
+        test = "".join(capsys.readouterr())
+    assert "is valid" in check
+    assert test.count("***") == 9
+    assert_no_secrets({"--config.check": check, "test-alert": test})
 
 
 _KEY = f"{BEGIN}{END}"

@@ -12,9 +12,17 @@ import pytest
 
 from tests.e2e.accelerated_exporter import start_accelerated_exporter
 from tests.e2e.alertmanager import Alertmanager, start_alertmanager
-from tests.e2e.conftest import Start, StartSimulator
+from tests.e2e.conftest import Start
 from tests.e2e.full_configuration import TENANT_QUERIES, configuration, queries, switch
-from tests.e2e.programs import Exporter, Simulator, get_json, samples, wait_until
+from tests.e2e.programs import (
+    Exporter,
+    Simulator,
+    get_json,
+    running_programs,
+    samples,
+    start_simulator,
+    wait_until,
+)
 from tests.e2e.test_lifecycle import LEFTOVERS
 
 SPEED = 300
@@ -80,18 +88,27 @@ class Site:
         )
 
 
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """Run a frozen switch."""
+    with running_programs(tmp_path_factory.mktemp("switch")) as run:
+        started = start_simulator(run, f"--tenants={TENANTS}", "--nodes=2")
+        started.change_world(freeze=True)
+        yield started
+        started.assert_no_forbidden_requests()
+
+
 @pytest.fixture
 def site(
     tmp_path: Path,
     memory_directory: Path,
     run_program: Start,
-    run_simulator: StartSimulator,
+    simulator: Simulator,
     require_program: Callable[[str, str], str],
 ) -> Site:
-    """Start the simulator and the Alertmanager."""
+    """Start an Alertmanager, and restore the nodes of the switch."""
     executable = require_program("prometheus-alertmanager", "prometheus-alertmanager")
-    simulator = run_simulator(f"--tenants={TENANTS}", "--nodes=2")
-    simulator.change_world(freeze=True)
+    simulator.change_world(nodes={"pbx2": True})
     alertmanager = start_alertmanager(run_program, executable, tmp_path, NOBODY)
     file = memory_directory / "state" / "state.json"
     file.parent.mkdir()
