@@ -45,7 +45,7 @@ _FAULTS = {
     ("COUNTPEERS", ""): "a login page",
     ("COUNTCHANNELS", ""): "random bytes",
     ("LICENSEDAYS", ""): "a redirect",
-    ("INFO balance", "ACME"): "a JSON complaint",
+    ("INFO balance", "ACME"): "a JSON error",
     ("INFO regstate", "ACME"): "the refusal",
     ("INFO extensions", "ACME"): "half of the truth",
     ("MANAGEDB", ""): "a PHP warning before the truth",
@@ -73,11 +73,12 @@ def _probe(
     **settings: Any,
 ) -> Scenario:
     """Probe a switch with these faults and responses; with a ``key`` it refuses all others."""
+    applied = {request: FAULTS[name][0] for request, name in (faults or {}).items()}
 
     def prepare(harness: Harness) -> None:
         switch = harness.add_switch("ACME", "BOREAL")
         switch.responses |= responses or {}
-        switch.faults |= {request: FAULTS[name][0] for request, name in (faults or {}).items()}
+        switch.faults |= applied
         if key:
             switch.fail(refusing_keys_except({key}))
         tenants = [{"code": "ACME", "extensions": ["100"]}]
