@@ -37,7 +37,7 @@ class Program:
         """Return the output so far."""
         return self.output.read_text(errors="replace")
 
-    def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """Wait until the output matches, and return the match."""
 
         def match() -> re.Match[str] | None:
