@@ -20,7 +20,7 @@ from exporter.patterns import Pattern
 _BEGINNING = """\
 # Configuration
 
-For those who write the configuration: all keys of the file that `--config.file` names. Start from
+This page lists every key of the configuration file, for operators who write one. Start from
 [config.example.yaml](../config.example.yaml), which has every key, and check your file:
 
 ```sh

@@ -85,8 +85,8 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     tls = "TLS and basic authentication, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
     url = (
-        "URL under which browsers reach the exporter, for example through a reverse proxy; the status page "
-        "and /-/reload accept requests for its host, too"
+        "URL that browsers use for the exporter, for example that of a reverse proxy; adds its host to the "
+        "hosts that the status page and /-/reload accept"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
@@ -117,11 +117,11 @@ def _add_probe(commands: _Commands) -> None:
     summary = "query a switch once, show the responses, and suggest settings"
     command = _command(commands, "probe", summary, _module("probe"))
     query = (
-        "run only this query; registrations tries every source (default: run all enabled queries for the "
+        "run only this query; for registrations, try every source (default: run all enabled queries for the "
         "installation, one tenant and one extension, and print a summary)"
     )
     tenant = "tenant to query instead of the installation"
-    extension = "extension of --tenant to look up in the configured source of registrations"
+    extension = "extension whose registration to query, from the configured source; requires --tenant"
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(
         command, "--switch", "switch to query; required if there is more than one", metavar="NAME", type=_text

@@ -124,7 +124,7 @@ def _too_slow(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         yield (
             f"max_requests_per_second: {switch.max_requests_per_second:g} is too low for these intervals; "
             f"raise it to {math.ceil(targets.plan.required_rate / _USABLE)} if the switch can bear that, or "
-            "raise the intervals below"
+            "use the longer intervals below"
         )
     for query, scope in slow:
         cycle = cycles[query, scope]

@@ -38,7 +38,7 @@ from exporter.poll.scope_check import ScopeChecks
 from exporter.queries import QUERIES, Families
 
 _BATCH = 20
-"""Tenants whose registrations are stored, in some 2 ms, before it yields to the event loop."""
+"""Tenants to store, in about 2 ms, before yielding to the event loop."""
 
 
 class Ingester:
@@ -63,7 +63,8 @@ class Ingester:
     async def ingest(self, item: Item, outcome: Answer | Failure, health: KeyHealth) -> None:
         """Store one outcome of a request that was sent with the key of ``health``.
 
-        It yields to the event loop only between the tenants of an installation-wide list of peers.
+        Yields to the event loop only for a list of peers: while a thread groups the peers by tenant, and
+        between batches of tenants.
         """
         if isinstance(outcome, Tenants):
             self._ingest_tenants(item, outcome)
@@ -81,7 +82,7 @@ class Ingester:
             self._registrations.pop(code, None)
 
     def trust_next_lists(self) -> None:
-        """Accept the next list wherever one is in doubt now, because the operator reloaded."""
+        """Accept the next of each list that is in doubt now. Called when the operator reloads."""
         self._tenants.trust_next()
         self._extensions.trust_next()
 
@@ -150,9 +151,10 @@ class Ingester:
         self._store.put(target, values, interval=interval, now=self._context.clock.elapsed(), part=part)
 
     def _reject_empty_list(self, target: Target, outcome: Answer | Failure) -> Answer | Failure:
-        """Return a failure for an empty list, so that it changes no registration.
+        """Return a failure for an empty list, so that known registrations are kept.
 
-        Only a tenant without configured extensions may have none. An installation always has peers.
+        An empty list is valid only for a tenant without configured extensions: an installation always has
+        peers.
         """
         if target.query is not Query.REGISTRATIONS or not isinstance(outcome, Extensions | Peers):
             return outcome
@@ -166,7 +168,7 @@ class Ingester:
     ) -> Answer | Failure:
         """Return 0 for an empty COUNTCALLS, if configured and if this key has returned a number before.
 
-        The response for an idle tenant has 0 bytes (seen, wire notes 2026-10), but so has a forbidden one.
+        An idle tenant and a denied request both give a response of 0 bytes (seen, wire notes 2026-10).
         """
         if not isinstance(outcome, Failure) or outcome.reason is not Reason.EMPTY:
             return outcome
@@ -212,7 +214,7 @@ class Ingester:
             self._store.remove(Target(Query.CHANNELS, Scope.SWITCH), part=node)
 
     def _ingest_node(self, item: Item, outcome: Answer | Failure) -> None:
-        # The total decides whether the query succeeds; a node without a count becomes stale.
+        # A node without a count is no failure of the query: the last count of the node becomes stale.
         if isinstance(outcome, Counts) and self._targets.channels_node_by_node:
             # A switch that ignores `nodename` may return the counts of other nodes.
             count = outcome.nodes.get(item.part) if outcome.nodes else outcome.total

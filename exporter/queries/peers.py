@@ -26,7 +26,7 @@ SPEC = QuerySpec(
         catalogue.PEERS,
         catalogue.NODE_PEERS,
         zeros=True,
-        note="a count over all nodes, which took 23 s on a healthy switch",
+        note="a count over all nodes; it took 23 s on a healthy switch",
     ),
     tenant=count_endpoint(
         Operation.COUNT_PEERS, catalogue.TENANT_PEERS, catalogue.TENANT_NODE_PEERS, zeros=False

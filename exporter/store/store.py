@@ -1,8 +1,8 @@
 """The newest values of one switch, their age, and the outcome of the requests that returned them.
 
 A response is stored whole and in one step, so that everything is consistent between two steps of the event
-loop. All that one response brought goes together: when the next one replaces it, when it is stale, or when
-its tenant or node leaves.
+loop. The values of one response are also removed in one step: when the next response replaces them, when they
+are stale, or when their tenant or node is removed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,16 +16,16 @@ from exporter.model import Failure, Query, Scope, Target
 from exporter.store.series import SeriesLimit, SeriesTable
 
 Job = tuple[Query, Scope]
-"""What one sweep requests. Its duration is a cycle."""
+"""A query and its scope, whose targets are requested in one sweep. The duration of a sweep is the cycle."""
 
 Families = Mapping[Metric, Values]
 """The values of one response, by metric."""
 
 _Source = tuple[Target, str]
+"""A target, and the part of it that ages separately, "" if it ages as a whole."""
+
 _Kind = tuple[Job, float]
 """What decides when a response is stale: what was requested, and its interval."""
-
-"""A target, and the part of it that ages separately, "" if it ages as a whole."""
 
 
 class Attempt(NamedTuple):
@@ -51,8 +51,9 @@ _STATUS = (catalogue.QUERY_SUCCESS, catalogue.QUERY_FAILURE, catalogue.QUERY_LAS
 class Store:
     """The state of one switch. Times are those of ``Clock.elapsed``, except ``wall``.
 
-    ``intervals``: the configured seconds of each query. ``labels``: those of each tenant. ``attempts`` has
-    the newest one last.
+    ``intervals``: the configured interval of each query, in seconds. ``labels``: the configured labels of
+    each tenant. ``attempts``: the newest attempt of each target, oldest first.
+
     A value is kept for ``stale_after`` times its interval or its cycle, whichever is longer. Beyond
     ``max_series`` series, detail is dropped (``SeriesLimit``).
     """
@@ -126,9 +127,9 @@ class Store:
     ) -> None:
         """Store a response, replacing everything from the previous response of the target.
 
-        ``part`` is the node if nodes are requested, and age, separately. ``job`` is what was requested, if
-        not the target itself: one list may contain every tenant. Raises TypeError if values are not what the
-        catalogue declares for their metric.
+        ``part``: the node, if each node has its own request and its own age. ``job``: the query that returned
+        the values, if it is not that of the target: one list of peers has values for all tenants. Raises
+        TypeError if values do not have the type that the catalogue declares for their metric.
         """
         source = target, part
         before = self._take(source)
@@ -154,7 +155,10 @@ class Store:
         self._table.set(place, {name: 1}, common=(self.switch, tenant), more=labels)
 
     def take_room_for_configured(self) -> bool:
-        """Return, once, whether dropped values from the configuration fit again and must be set."""
+        """Return whether the caller must set the values from the configuration again. Resets itself.
+
+        They were dropped at ``max_series``, and now fit again.
+        """
         has_room, self._has_room_again = self._has_room_again, False
         return has_room
 
@@ -195,7 +199,7 @@ class Store:
         self._set_of_job(catalogue.QUERY_INTERVAL, (query, scope), seconds)
 
     def set_cycle(self, query: Query, scope: Scope, seconds: float) -> None:
-        """Set the duration of the last complete sweep of a query. A longer one keeps values longer."""
+        """Set the duration of the last complete sweep of a query. A longer cycle delays staleness."""
         self._cycles[query, scope] = seconds
         self._set_of_job(catalogue.QUERY_CYCLE, (query, scope), seconds)
 
@@ -215,7 +219,7 @@ class Store:
         for source, answer in self._stale(now):
             target, part = source
             if self._table.is_dropped([(metric, target.tenant, part) for metric in answer.metrics]):
-                # It is not requested any more, but still counts for what would fit.
+                # Keep the entry although nothing is stored: the limit still counts what it dropped here.
                 self._take(source)
                 self._add(source, answer._replace(at=now))
             else:
@@ -273,7 +277,7 @@ class Store:
         return answer
 
     def _stale(self, now: float) -> list[tuple[_Source, _Answer]]:
-        """Return the stale responses. It looks at no others, because every scrape waits for it."""
+        """Return the stale responses. Stops at the first fresh one of a kind: every scrape waits for it."""
         stale = []
         for kind, sources in self._oldest_first.items():
             limit = self.oldest(*kind, now)

@@ -134,7 +134,7 @@ def _settings(given: Sequence[tuple[Finding | None, Advice]], switch_name: str) 
         if each.sure:
             sure = _merged(sure, each.settings)
     yield from headed(
-        "configure", f"in the section of switch {switch_name}:" if sure else "no change is certain to help"
+        "configure", f"in the section of switch {switch_name}:" if sure else "no setting is certain to help"
     )
     yield from settings_lines(sure)
     for finding, each in given:
@@ -170,7 +170,7 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
         yield "whether the nodes add up to the installation: the switch returned no total"
     if tenants:
         yield f"anything about tenants other than {', '.join(tenants)}: they were not queried"
-        yield 'states that no extension has at the moment; watch for state="unknown"'
+        yield 'how the switch names states in which no extension is now; watch for state="unknown"'
 
 
 def _doubt(finding: Finding) -> str:

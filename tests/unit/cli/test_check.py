@@ -72,7 +72,7 @@ def test_rate_limit_that_is_too_low(configured: Configured) -> None:
     assert _warnings(slow) == [
         (
             "max_requests_per_second: 10 is too low for these intervals; raise it to 18 if the switch can "
-            "bear that, or raise the intervals below"
+            "bear that, or use the longer intervals below"
         ),
         "registrations will be polled every 8m46s: set queries.registrations.tenant_interval to 8m47s",
     ]
