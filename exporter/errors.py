@@ -77,6 +77,21 @@ def shown(value: object) -> str:
     return shape(value)
 
 
+def shown_url(url: str) -> str:
+    """Return an invalid URL in quotes, or why it is not shown.
+
+    It is shown only if it has no user, password or query, not even a mistyped one such as ``user:password``
+    without ``@``. What looks like a key in the path is masked.
+    """
+    if not _PLAIN_URL.fullmatch(url):
+        return "(not shown, because it may contain a password or a key)"
+    return shown(_RUN.sub(lambda run: "…" if may_be_secret(run[0]) else run[0], url))
+
+
+_PLAIN_URL = re.compile(r"(?:\w+://)?[^:@?#&=%]*(?::\d*(?:/[^:@?#&=%]*)?)?")
+"""A scheme, a host, a numeric port and a path, each optional."""
+
+
 def without_secrets(text: str, values: Iterable[str]) -> str:
     """Return a text with … for each of these values that may be a secret."""
     runs = {run for value in values for run in _RUN.findall(value) if may_be_secret(run)}

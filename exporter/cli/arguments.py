@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from exporter import __version__
+from exporter.errors import shown, shown_url
 from exporter.model import Query
 from exporter.simulator import options as simulator
 
@@ -82,15 +83,15 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     main.set_defaults(run=run)
     check = "validate the configuration, print the polling plan, and exit"
     address = f"address to listen on; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})"
-    tls = "TLS and basic authentication, in the format of Prometheus's exporter-toolkit"
+    tls = "file with TLS and basic authentication settings, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
     url = (
-        "URL that browsers use for the exporter, for example that of a reverse proxy; adds its host to the "
-        "hosts that the status page and /-/reload accept"
+        "URL at which browsers reach the exporter, for example behind a reverse proxy; the status page and "
+        "/-/reload also accept requests to its host"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
-    _flag(main, "--config.file", "configuration file", **_FILE)
+    _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
     _flag(main, "--config.check", check, action="store_true")
     _flag(main, "--web.listen-address", address, **_LISTEN_ADDRESS)
     _flag(main, "--web.config.file", tls, **_FILE)
@@ -117,11 +118,11 @@ def _add_probe(commands: _Commands) -> None:
     summary = "query a switch once, show the responses, and suggest settings"
     command = _command(commands, "probe", summary, _module("probe"))
     query = (
-        "run only this query; for registrations, try every source (default: run all enabled queries for the "
-        "installation, one tenant and one extension, and print a summary)"
+        "run only this query; registrations tries every source (default: all enabled queries, for the "
+        "installation, one tenant and one extension, and a summary)"
     )
     tenant = "tenant to query instead of the installation"
-    extension = "extension whose registration to query, from the configured source; requires --tenant"
+    extension = "query only the registration of this extension, from the configured source; requires --tenant"
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(
         command, "--switch", "switch to query; required if there is more than one", metavar="NAME", type=_text
@@ -145,10 +146,10 @@ def _add_demo(commands: _Commands) -> None:
 def _add_test_alert(commands: _Commands) -> None:
     summary = "send a test alert to every configured Alertmanager, then resolve it"
     command = _command(commands, "test-alert", summary, _module("testalert"))
-    severity = "severity label of the alert, which Alertmanager routes by (default: warning)"
+    severity = "severity label of the alert, to test the route for it (default: warning)"
     severities = ("critical", "warning", "info")
     hold = "how long the alert fires before it is resolved (default: 10)"
-    _flag(command, "--config.file", "configuration file", **_FILE, **_KEEP)
+    _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(command, "--severity", severity, choices=severities, default="warning")
     _flag(command, "--hold", hold, type=_up_to_an_hour, default=10.0, metavar="SECONDS")
 
@@ -163,7 +164,7 @@ def _listen_address(text: str) -> tuple[str | None, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not _is_port(port):
         raise argparse.ArgumentTypeError(
-            f"expected an address such as :10390 or 127.0.0.1:10390, got {text!r}"
+            f"expected an address such as :10390 or 127.0.0.1:10390, got {shown(text)}"
         )
     return host.removeprefix("[").removesuffix("]") or None, int(port)
 
@@ -173,7 +174,7 @@ _LISTEN_ADDRESS: Mapping[str, Any] = {"type": _listen_address, "action": "append
 
 def _port(text: str) -> int:
     if not _is_port(text):
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to {_HIGHEST_PORT}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to {_HIGHEST_PORT}, got {shown(text)}")
     return int(text)
 
 
@@ -184,7 +185,7 @@ def _is_port(text: str) -> bool:
 def _path(text: str) -> str:
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/")):
         raise argparse.ArgumentTypeError(
-            f"expected a path such as /metrics, not below /-/ or /api/, got {text!r}"
+            f"expected a path such as /metrics, not below /-/ or /api/, got {shown(text)}"
         )
     return text
 
@@ -196,7 +197,9 @@ def _external_url(text: str) -> str:
     except ValueError:
         is_url = False
     if not is_url:
-        raise argparse.ArgumentTypeError(f"expected a URL such as https://exporter.example.com, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"invalid URL {shown_url(text)}; expected one such as https://exporter.example.com"
+        )
     return text
 
 
@@ -216,5 +219,5 @@ def _up_to_an_hour(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= 3600:  # noqa: PLR2004 -- also false for NaN
-        raise argparse.ArgumentTypeError(f"expected seconds from 0 to 3600, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0 to 3600, got {shown(text)}")
     return seconds

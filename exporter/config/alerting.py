@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.connection import ProxySetting, TlsConfiguration
-from exporter.config.fields import FilePath, LabelName, LabelValue, Text, Url, not_empty
+from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text, not_empty
 from exporter.config.keys import Key, Password, PasswordFile
 from exporter.fields import Form, Section
 
@@ -64,7 +64,7 @@ class BasicAuth(Section):
 class AlertmanagerConfiguration(Section):
     """An entry of ``alertmanagers``."""
 
-    url: Annotated[Url, AfterValidator(_without_api_path)] = Field(
+    url: Annotated[AlertmanagerUrl, AfterValidator(_without_api_path)] = Field(
         description="Its address, without `/api/…`.",
         examples=["http://127.0.0.1:9093"],
     )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from exporter.errors import shown, single
+from exporter.errors import shown, shown_url, single
 from exporter.fields import Form, duration_between, not_blank, regular_expression
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
@@ -153,15 +153,32 @@ def not_empty(items: _Items) -> _Items:
 
 
 def checked_url(value: object) -> str:
-    """Return an http or https URL with a host and maybe a path. Raises ValueError for any other text."""
-    url = _http_url(value, "https://pbx.example.com/pbx/proxyapi.php")
+    """Return the http or https URL of a switch. Raises ValueError for any other text, or for a query."""
+    return _displayed_url(
+        value,
+        "https://pbx.example.com/pbx/proxyapi.php",
+        user_fix="remove them",
+        query_fix="remove the query, because the exporter adds parameters and key",
+    )
+
+
+def checked_alertmanager_url(value: object) -> str:
+    """Return the URL of an Alertmanager: as that of a switch, but its errors name ``basic_auth``."""
+    return _displayed_url(
+        value,
+        "http://127.0.0.1:9093",
+        user_fix="set them in `basic_auth`",
+        query_fix="remove it and the text after it",
+    )
+
+
+def _displayed_url(value: object, example: str, *, user_fix: str, query_fix: str) -> str:
+    url = _http_url(value, example)
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not contain a user or password, because the URL is displayed; remove them")
+        raise ValueError(f"must not contain a user or password, because the URL is displayed; {user_fix}")
     if "?" in url or "#" in url:
-        raise ValueError(
-            "must not contain ? or #; remove the query, because the exporter adds parameters and key"
-        )
+        raise ValueError(f"must not contain ? or #; {query_fix}")
     return url
 
 
@@ -186,7 +203,7 @@ def _http_url(value: object, example: str) -> str:
     except ValueError:  # an invalid IPv6 address or port
         valid = False
     if not valid:
-        raise ValueError(f"invalid URL; expected one such as {example}")
+        raise ValueError(f"invalid URL {shown_url(url)}; expected one such as {example}")
     return url
 
 
@@ -204,5 +221,6 @@ CodePattern = Annotated[Pattern, PlainValidator(regular_expression), Form("regul
 FilePath = Annotated[Path, PlainValidator(resolved_path), Form("path")]
 ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a readable file")]
 Url = Annotated[str, PlainValidator(checked_url), Form("URL")]
+AlertmanagerUrl = Annotated[str, PlainValidator(checked_alertmanager_url), Form("URL")]
 LabelName = Annotated[str, AfterValidator(_label_name), Form("label name")]
 InfoLabelName = Annotated[str, AfterValidator(_info_label_name), Form("label name")]

@@ -1,10 +1,10 @@
-"""Read lists of records, as JSON or as a table. No Failure here quotes anything: lists contain credentials.
+"""Read lists of records, as JSON or as a table. A Failure never quotes the list, which contains credentials.
 
 An unreadable row is skipped and counted. The whole list is a Failure if
 
-- it is truncated, in JSON or in the last line of a table: nobody knows what is missing;
+- it is truncated (the JSON ends early, or the last line of the table does): what is missing is unknown;
 - it is an error message, or the header of the table lacks a column;
-- more than half of the rows are unreadable: it is another list or another format;
+- more than half of the rows are unreadable: it is probably a different list or format;
 - it has more rows than any installation has (``too_large``).
 """
 
@@ -34,7 +34,11 @@ REPEATED = Column("", "")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A list: its name in failures, the columns to keep, the one that identifies a row, and the most rows."""
+    """A kind of list.
+
+    ``name`` is its name in failures, ``key`` the column that identifies a row, ``most`` the maximum number of
+    rows. Only ``columns`` are kept.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -45,12 +49,12 @@ class Layout:
 _LONGEST_HEADER = 16 * 1024
 
 _GIVE_UP = 100
-"""Unreadable rows after which a list that mostly consists of them is given up."""
+"""Stop reading after this many unreadable rows, if they are more than half of all rows so far."""
 
 Take = Callable[[Sequence[object]], Column | None]
-"""Receives the cells of a row in the order of the columns, ``UNREADABLE`` for a required one that is missing.
-Returns the unreadable column, ``REPEATED``, or None if the row is fine. Not a text, because that would be
-logged and might quote the row."""
+"""Receives the cells of a row in the order of the columns; a missing required cell is ``UNREADABLE``.
+Returns None if the row is valid, else the unreadable column or ``REPEATED``. It returns no error message,
+because the message would be logged and might quote the row."""
 
 
 def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure | None:
@@ -74,7 +78,7 @@ def text_of(cell: object) -> str | None:
 
 
 def name_of(cell: object) -> str | None:
-    """Return the name in a cell. One with an undecodable byte is None: it cannot be used in a request."""
+    """Return the name in a cell, or None if it has an undecodable byte, so that no request can contain it."""
     name = label(cell)
     return None if name is None or "\ufffd" in name else name
 
@@ -134,7 +138,7 @@ class _Tally:
         )
 
     def give_up(self) -> Failure | None:
-        """Return a Failure if there is no point in reading the rest."""
+        """Return a Failure if the list has too many rows, or too many unreadable ones, to read on."""
         if self.rows >= self.layout.most:
             return Failure(Reason.TOO_LARGE, f"{self.layout.name} has more than {self.layout.most:,} rows")
         return self.mostly_bad() if self.bad >= _GIVE_UP and 2 * self.bad > self.rows else None
@@ -171,13 +175,15 @@ def _from_table(windows: Windows, tally: _Tally) -> Failure | None:
         return _not_this_list(windows, layout)
     for column, position in positions.items():
         if position is None and column.required:
-            return Failure(Reason.DECODE, f"the table of {layout.name} needs one column {column.plain}")
+            return Failure(
+                Reason.DECODE, f"the table of {layout.name} must have exactly one column {column.plain}"
+            )
     tally.has_records = True
     is_cut_off = False
     for line in lines:
         if failure := tally.give_up():
             return failure
-        # A trailing ``|`` closes the last cell, unless the header has one more.
+        # As many ``|`` as columns: the last one ends the row. One fewer: an empty last cell follows it.
         row = line.removesuffix("|") if line.count("|") == len(header) else line
         found = row.count("|") + 1
         is_cut_off = found < len(header)

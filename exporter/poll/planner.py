@@ -1,8 +1,9 @@
 """The polling plan: queries, tenants and nodes to poll, and how often the rate limit allows each query.
 
-While the rate limit allows all intervals, the cycle of a query is its interval. Otherwise all tenant queries
-are stretched by the same factor. The few installation-wide queries keep their intervals, because an outage
-shows there first.
+The cycle of a query is its planned interval. If the rate limit allows all configured intervals, each cycle
+equals its interval. Otherwise the cycles of all tenant queries are longer by the same factor. The few
+installation-wide queries keep their intervals, because they show an outage first. If they alone need half of
+the rate or more, all cycles are longer by the same factor.
 """
 
 import math
@@ -19,15 +20,16 @@ from exporter.queries import QUERIES, registrations
 from exporter.request import Operation
 
 FIRST_SWEEP = 30.0
-"""Seconds. The first sweep after a start is spread over at most this, if the rate limit allows it."""
+"""Seconds. The first sweep of a query is spread over this time, or over its cycle if that is shorter.
+It takes longer if the rate limit requires it."""
 
-_HEADROOM = 0.95  # of the rate, so that a late request does not delay all that follow
+_HEADROOM = 0.95  # share of the rate limit to plan with, so that a late request does not delay all later ones
 
 Job = tuple[Query, Scope]
 
 
 class Demand(NamedTuple):
-    """One query that needs ``requests`` requests, on average, every ``interval`` seconds."""
+    """A query that sends ``requests`` requests (an average) every ``interval`` seconds."""
 
     query: Query
     scope: Scope
@@ -37,9 +39,10 @@ class Demand(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cycle of each query, and the spread of the first sweeps, in seconds.
+    """The cycle of each query, and the time over which first sweeps are spread, in seconds.
 
-    ``required_rate`` is the rate that the intervals need, ``rate`` what will be sent, in requests per second.
+    ``required_rate`` is the rate that the configured intervals need, ``rate`` the planned rate. Both are in
+    requests per second.
     """
 
     cycles: Mapping[Job, float]
@@ -58,7 +61,7 @@ def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
         stretch = dict.fromkeys(Scope, 1.0)
     elif of_switch < usable / 2:
         stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (required - of_switch) / (usable - of_switch)}
-    else:  # the installation-wide queries alone take most of the rate
+    else:  # the installation-wide queries alone need half of the rate or more
         stretch = dict.fromkeys(Scope, required / usable)
     cycles = {(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands}
     first_sweep = _first_sweep(
@@ -68,8 +71,8 @@ def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
 
 
 def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
-    """Return the seconds for all requests once; ``sweeps`` has the requests and cycle of each query."""
-    # Queries with a shorter cycle repeat during this time, and use up a part of the rate.
+    """Return the seconds that one sweep of all queries takes; ``sweeps``: requests and cycle of each."""
+    # Queries with a shorter cycle repeat during this time. Their requests leave less of the rate.
     seconds, needed = 0.0, FIRST_SWEEP
     while needed > seconds:
         seconds = needed
@@ -93,7 +96,7 @@ class Targets:
     """The targets of one switch and their intervals.
 
     ``tenants``: the settings of each polled tenant, by code.
-    ``intervals``: the seconds of each enabled query; for tenant queries, the shortest of all tenants.
+    ``intervals``: the interval of each enabled query in seconds; for tenant queries, the shortest one.
     ``plan``: the cycles within the rate limit. ``has_several``: there is more than one target.
     """
 
@@ -107,7 +110,7 @@ class Targets:
         self.configure(configuration, ())
 
     def configure(self, configuration: SwitchConfiguration, discovered: Iterable[str]) -> None:
-        """Poll the tenants of this configuration and the discovered ones."""
+        """Apply a configuration. The tenants to poll are the configured and the discovered ones."""
         self._configuration = configuration
         self._source = configuration.queries.options(registrations.SPEC).source
         self._admin_key = KeyHolder("", configuration.key) if configuration.key else None
@@ -146,12 +149,12 @@ class Targets:
         before = self._requests_to(tenant, Query.REGISTRATIONS)
         self._discovered_extensions[code] = tuple(sorted(numbers))
         more = self._requests_to(tenant, Query.REGISTRATIONS) - before
-        if more:  # counting every tenant again takes 40 ms, and 5,000 lists arrive
+        if more:  # counting all tenants again takes 40 ms, too long for each of 5,000 lists
             self._requests[job] += more
             self._plan()
 
     def extensions(self, code: str) -> tuple[str, ...]:
-        """Return the known extensions of a tenant whose registrations are polled."""
+        """Return the extensions to poll the registrations of: the discovered and the configured ones."""
         tenant = self.tenants[code]
         discovered = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
         if not discovered or not tenant.polled:  # merging all 5,000 lists would block a reload for 35 ms
@@ -190,7 +193,7 @@ class Targets:
         return math.inf if interval is None else interval * self.plan.cycles[job] / shortest
 
     def key_of(self, target: Target) -> KeyHolder:
-        """Return the key for a target. Raises LookupError if there is none, which no scheduled target has."""
+        """Return the key for a target. Raises LookupError if there is none; no such target is scheduled."""
         tenant = self.tenants.get(target.tenant)
         if tenant and tenant.own_key and tenant.key:
             return KeyHolder(tenant.code, tenant.key)
@@ -236,7 +239,7 @@ class Targets:
         return True
 
     def _find_intervals(self, groups: _Groups) -> Iterable[tuple[Job, float]]:
-        # Tenants yet to be discovered count as well, so that their sweeps are scheduled from the start.
+        # Include the settings of tenants that are not discovered yet, so that their sweeps are scheduled.
         discover = self._configuration.discover_tenants.enabled
         tenants = [tenant for tenant, _ in groups]
         tenants += [self._configuration.settings("")] if discover else []
@@ -253,9 +256,9 @@ class Targets:
                 yield (query, Scope.TENANT), shortest
 
     def _groups(self) -> _Groups:
-        """Return one tenant of each group with the same requests, and its size.
+        """Group the tenants that need the same requests; return one tenant and the size of each group.
 
-        5,000 tenants are a few groups: the plan takes 5 ms instead of 70.
+        5,000 tenants form a few groups, so planning takes 5 ms instead of 70 ms.
         """
         groups: dict[tuple[int, bool, int], tuple[TenantSettings, int]] = {}
         for code, tenant in self.tenants.items():

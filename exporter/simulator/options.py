@@ -84,13 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT such as 127.0.0.1:10391, got {text!r}")
+        raise argparse.ArgumentTypeError(f'expected HOST:PORT such as 127.0.0.1:10391, got "{text}"')
     return host.removeprefix("[").removesuffix("]"), int(port)  # an IPv6 host is in brackets
 
 
 def _at_least_0(text: str, lowest: int = 0) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) >= lowest):
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {lowest}, got {text!r}")
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least {lowest}, got "{text}"')
     return int(text)
 
 
@@ -101,14 +101,14 @@ def _at_least_1(text: str) -> int:
 def _seconds(text: str) -> float:
     value = _float(text)
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds such as 0.5, got {text!r}")
+        raise argparse.ArgumentTypeError(f'expected a number of seconds such as 0.5, got "{text}"')
     return value
 
 
 def _above_0(text: str) -> float:
     value = _float(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f'expected a number above 0, got "{text}"')
     return value
 
 

@@ -301,8 +301,8 @@ def test_a_switch_that_refuses_connections(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--switch=other"], '--switch: expected pbx or second, got "other"'),
-        ([], "--switch: expected pbx or second, because several are configured"),
+        (["--switch=other"], '--switch: expected "pbx" or "second", got "other"'),
+        ([], '--switch is required, because several switches are configured; expected "pbx" or "second"'),
         (["--switch=second", "--query=license"], "no key: switch second has no admin key; add --tenant=CODE"),
         (["--switch=second", "--tenant=FJORD"], "no key: neither switch second nor tenant FJORD has one"),
         (["--switch=pbx", "--extension=100"], "--extension needs --tenant=CODE"),

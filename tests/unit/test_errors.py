@@ -1,4 +1,6 @@
-from exporter.errors import ConfigurationError, ExporterError, shortened
+import pytest
+
+from exporter.errors import ConfigurationError, ExporterError, shortened, shown_url
 
 
 def test_up_to_a_hundred_problems_are_complete() -> None:
@@ -18,3 +20,38 @@ def test_of_thousands_of_problems_a_hundred_are_logged() -> None:
 def test_a_long_line_is_cut() -> None:
     """The limit also applies to few lines."""
     assert len(shortened(ExporterError("x" * 100_000))) == 16_001
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("htp://pbx", '"htp://pbx"'),
+        ("127.0.0.1:9093", '"127.0.0.1:9093"'),
+        ("http:/pbx.example.com/pbx/proxyapi.php", '"http:/pbx.example.com/pbx/proxyapi.php"'),
+        ("https://pbx.example.com:99999/api", '"https://pbx.example.com:99999/api"'),
+        ("ftp://pbx/S3CRET-key-0123456789/api", '"ftp://pbx/…/api"'),
+        (f"ftp://pbx/{'a' * 48}{'S3CRET' * 20}", '"ftp://pbx/…"'),
+    ],
+)
+def test_an_invalid_url_is_shown(url: str, expected: str) -> None:
+    """It has no user, password or query; what looks like a key in its path is masked."""
+    assert shown_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://noc:secret@pbx",
+        "ftp://noc@pbx",
+        "http://noc:secret#@pbx",
+        "http://noc:secret/pbx",
+        "noc:secret:pbx.example.com",
+        "ftp://pbx/api?key=secret",
+        "ftp://pbx/api&key=secret",
+        "ftp://pbx/api%3Fkey%3Dsecret",
+        "ftp://pbx/api#secret",
+    ],
+)
+def test_an_invalid_url_with_credentials_is_not_shown(url: str) -> None:
+    """Not even if the credentials are mistyped."""
+    assert shown_url(url) == "(not shown, because it may contain a password or a key)"

@@ -31,7 +31,7 @@ from exporter.cli.probe.sources import (
     trial,
 )
 from exporter.config import Configuration, SwitchConfiguration, load
-from exporter.errors import StartError
+from exporter.errors import StartError, shown
 from exporter.masking import Mask
 from exporter.model import Extensions, Query, RegistrationSource, Tenants
 
@@ -65,8 +65,10 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
     if name is None and len(names) == 1:
         return configuration.switches[0]
     if name not in names:
-        got = f'got "{name}"' if name else "because several are configured"
-        raise StartError(f"--switch: expected {' or '.join(names)}, {got}")
+        expected = f"expected {' or '.join(map(shown, names))}"
+        if name is None:
+            raise StartError(f"--switch is required, because several switches are configured; {expected}")
+        raise StartError(f"--switch: {expected}, got {shown(name)}")
     return configuration.switches[names.index(name)]
 
 
@@ -143,8 +145,11 @@ async def _choose_tenant(runner: Runner, tenants: Finding | None = None) -> str:
             tenants = await runner.send(query_request(Query.TENANTS))
         rows = tenants.verdict.rows if tenants and isinstance(tenants.verdict, Tenants) else ()
         code, origin = next((row.code for row in rows if not row.disabled), ""), "the switch's list"
-    chosen = f"{code}, the first of {origin}" if code else "none found"
-    runner.write([*headed("tenant", f"{chosen}; use --tenant=CODE for another one"), ""])
+    if code:
+        chosen = f"{code}, the first of {origin}; use --tenant=CODE for another one"
+    else:
+        chosen = "none found; use --tenant=CODE to query one"
+    runner.write([*headed("tenant", chosen), ""])
     return code
 
 

@@ -118,8 +118,9 @@ def summary(
     if failed:
         yield from headed("fails", ", ".join(failed))
     if skipped:
+        subjects = ", ".join(dict.fromkeys(skipped))
         yield from headed(
-            "skipped", f"{', '.join(dict.fromkeys(skipped))}: no key, or all earlier requests failed"
+            "skipped", f"{subjects}: not sent, because the key is missing or all earlier requests failed"
         )
     if disabled:
         yield from headed("disabled", f"by the configuration: {', '.join(disabled)}")

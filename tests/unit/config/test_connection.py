@@ -114,7 +114,7 @@ def test_any_no_proxy_variable_is_accepted(no_proxy: str, url: str) -> None:
     "written", ["socks5://proxy:1080", "http://u:S3CRET#@proxy", "http://:3128", "\N{SNOWMAN}"]
 )
 def test_invalid_proxy_variable(written: str) -> None:
-    """The error names the variable and ``proxy_url: off``, but not the value."""
+    """The error names the variable and ``proxy_url: off``, but not a password."""
     with pytest.raises(ValueError, match="HTTPS_PROXY in the environment: invalid URL") as caught:
         _configured(None, {"HTTPS_PROXY": written})
     assert "proxy_url: off" in str(caught.value)

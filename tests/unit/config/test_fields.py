@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from exporter.config.fields import checked_proxy_url, checked_url, invisible_problem
+from exporter.config.fields import (
+    checked_alertmanager_url,
+    checked_proxy_url,
+    checked_url,
+    invisible_problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +73,18 @@ def test_only_a_proxy_url_may_have_a_password(user: str) -> None:
     """The URL of a service is displayed, that of a proxy is not."""
     url = f"http://{user}@proxy.example.com:3128"
     assert checked_proxy_url(url) == url
-    with pytest.raises(ValueError, match="must not contain a user or password"):
+    with pytest.raises(ValueError, match=r"must not contain a user or password, .*; remove them$"):
         checked_url(url)
+    with pytest.raises(
+        ValueError, match=r"must not contain a user or password, .*; set them in `basic_auth`$"
+    ):
+        checked_alertmanager_url(url)
+
+
+def test_alertmanager_url_with_query() -> None:
+    """The error does not mention the parameters and the key of a switch."""
+    with pytest.raises(ValueError, match=r"^must not contain \? or #; remove it and the text after it$"):
+        checked_alertmanager_url("http://127.0.0.1:9093?x")
 
 
 _PARTS = st.sampled_from(

@@ -1,0 +1,27 @@
+import pytest
+
+from exporter.cli.arguments import parser
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--web.listen-address=foo"], 'such as :10390 or 127.0.0.1:10390, got "foo"'),
+        (["--web.telemetry-path=foo"], 'such as /metrics, not below /-/ or /api/, got "foo"'),
+        (["--web.external-url=foo"], 'invalid URL "foo"; expected one such as https://exporter.example.com'),
+        (["--web.external-url=ftp://noc:secret@pbx"], "invalid URL (not shown, because it may contain"),
+        (["demo", "--port=70000"], 'expected a port from 0 to 65535, got "70000"'),
+        (["test-alert", "--hold=soon"], 'expected a number of seconds from 0 to 3600, got "soon"'),
+        (["simulate", "--listen=foo"], 'such as 127.0.0.1:10391, got "foo"'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_an_error_quotes_the_value_as_in_a_configuration(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In double quotes, and without credentials."""
+    with pytest.raises(SystemExit):
+        parser().parse_args(arguments)
+    printed = capsys.readouterr().err
+    assert problem in printed
+    assert "secret" not in printed
