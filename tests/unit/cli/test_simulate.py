@@ -70,7 +70,7 @@ def test_invalid_flags(flag: str, values: list[str], capsys: pytest.CaptureFixtu
         with pytest.raises(SystemExit):
             _parsed(f"{flag}={value}")
         error = capsys.readouterr().err
-        assert re.search(rf"argument {flag}: expected .*, got {re.escape(repr(value))}", error)
+        assert re.search(rf"argument {flag}: expected .*, got \"{re.escape(value)}\"", error)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
