@@ -122,7 +122,10 @@ def _add_probe(commands: _Commands) -> None:
         "installation, one tenant and one extension, and a summary)"
     )
     tenant = "tenant to query instead of the installation"
-    extension = "query only the registration of this extension, from the configured source; requires --tenant"
+    extension = (
+        "query only the registration of this extension, from the configured source or, with "
+        "--query=registrations, from every source; requires --tenant"
+    )
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(
         command, "--switch", "switch to query; required if there is more than one", metavar="NAME", type=_text
