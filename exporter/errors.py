@@ -71,10 +71,18 @@ def shown(value: object) -> str:
     Not for a key, nor for a value into which a key may have been pasted.
     """
     if isinstance(value, str):
-        text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+        text = value if len(value) <= _LONGEST else f"{value[: _end(value)]}…"
         printable = (letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
         return f'"{"".join(printable)}"'
     return shape(value)
+
+
+def _end(value: str) -> int:
+    """Return where to cut a long value: before a possible secret, whose start alone would not be masked."""
+    for run in _RUN.finditer(value):
+        if run.start() < _LONGEST < run.end() and may_be_secret(run[0]):
+            return run.start()
+    return _LONGEST
 
 
 def shown_url(url: str) -> str:

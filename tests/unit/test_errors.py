@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.errors import ConfigurationError, ExporterError, shortened, shown_url
+from exporter.errors import ConfigurationError, ExporterError, shortened, shown, shown_url
 
 
 def test_up_to_a_hundred_problems_are_complete() -> None:
@@ -55,3 +55,16 @@ def test_an_invalid_url_is_shown(url: str, expected: str) -> None:
 def test_an_invalid_url_with_credentials_is_not_shown(url: str) -> None:
     """Not even if the credentials are mistyped."""
     assert shown_url(url) == "(not shown, because it may contain a password or a key)"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("word " * 11 + "Pa55word-of-a-trunk", '"' + "word " * 11 + '…"'),
+        ("Pa55word-" * 10, '"…"'),
+        ("word " * 20, '"' + "word " * 12 + '…"'),
+    ],
+)
+def test_a_long_value_is_cut_before_a_possible_secret(value: str, expected: str) -> None:
+    """The start of a secret does not look like one, so it would not be masked."""
+    assert shown(value) == expected
