@@ -101,7 +101,7 @@ def test_all_faults_at_once(run_exporter: StartExporter) -> None:
             # Some faults have no effect on some queries.
             return len(tenants & set(CODES)) >= len(CODES) - 12
 
-        wait_until(failing, 40, "the failures")
+        wait_until(failing, 90, "the failures")
         for number in range(3):
             exporter.program.process.send_signal(signal.SIGHUP)
             wait_until(lambda: exporter.program.text().count("configuration loaded") > number, 10, "a reload")  # noqa: B023 -- called at once

@@ -23,7 +23,7 @@ _TESTS = (
     "tests/unit/test_client.py",
     "tests/unit/test_clock.py",
     "tests/unit/test_schedule.py",
-    "tests/unit/config/test_tls.py",
+    "tests/unit/config/test_connection.py",
     "tests/unit/poll/test_dispatcher.py",
     "tests/unit/poll/test_sweep.py",
     "tests/unit/web/test_tls.py",

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import signal
 import threading
 import time
@@ -137,11 +138,15 @@ def _descriptors(exporter: Exporter) -> int:
 
 def _reload_by_signal(exporter: Exporter, *, valid: bool) -> None:
     """Send SIGHUP and wait for the log line with the result."""
-    lines = exporter.program.text().count("configuration ")
+    results = len(_results(exporter))
     exporter.program.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: exporter.program.text().count("configuration ") > lines, 20, "the reload")
-    last = [line for line in exporter.program.text().splitlines() if "configuration " in line][-1]
-    assert ("configuration loaded" in last) is valid, last
+    wait_until(lambda: len(_results(exporter)) > results, 20, "the reload")
+    assert _results(exporter)[-1] == ("configuration loaded" if valid else "reload failed")
+
+
+def _results(exporter: Exporter) -> list[str]:
+    """Return the result of each reload that was logged so far."""
+    return re.findall("configuration loaded|reload failed", exporter.program.text())
 
 
 def _reload_by_post(exporter: Exporter, *, valid: bool) -> None:
