@@ -39,6 +39,7 @@ FACTOR = 120
 """Simulated seconds per second."""
 
 JOB = "softswitch"
+_BUSIEST = "switch_tenant:softswitch_tenant_spending:busy"
 _WEEK = 604_800
 _HOUR = 3600
 _SIZES = {
@@ -227,6 +228,8 @@ def _wait_until_healthy(stack: DashboardStack) -> None:
         return len(of_both) == _TARGETS and all(of_both)
 
     wait_until(healthy, 40, "every query of the two switches to succeed")
+    # Recorded every 15 s.
+    wait_until(lambda: stack.prometheus.series(_BUSIEST, time.time()), 40, "the record of the busiest hours")
     stack.prometheus.after_two_scrapes(time.time())
 
 
