@@ -131,7 +131,7 @@ def _restore(inputs: SwitchInputs, part: _Part, now: float) -> None:
                 window.restore(which.key(key), which.value(value), _seen(age, now))
 
 
-def _of_this_version(part: _Part, key: Any, value: Any, age: Any, now: float) -> Iterator[_Named]:  # noqa: ANN401
+def _of_this_version(part: _Part, key: object, value: Any, age: Any, now: float) -> Iterator[_Named]:  # noqa: ANN401 -- JSON
     """Yield a row as this version writes it; files from before 2026-12 have attempts in other columns."""
     match part["of"]:
         case "attempts":

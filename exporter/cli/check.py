@@ -201,4 +201,4 @@ def _series_of(tenant: TenantSettings, targets: Targets) -> int:
 
 def _duration(seconds: float) -> str:
     """Return a duration, in whole seconds from 10 s."""
-    return duration_text(round(seconds) if seconds >= 10 else seconds)  # noqa: PLR2004
+    return duration_text(round(seconds) if seconds >= 10 else seconds)  # noqa: PLR2004 -- as documented

@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,16 @@ def _names(tree: ast.Module) -> set[str]:
         for field in ("id", "attr", "arg", "name")
         if isinstance(name := getattr(node, field, None), str)
     }
+
+
+_REASONLESS = re.compile(r"#\s*(?:noqa(?::[A-Z0-9, ]+)?|type:\s*ignore(?:\[[\w, -]+\])?)\s*$", re.MULTILINE)
+
+
+def test_every_ignore_has_a_reason() -> None:
+    """A `noqa` or `type: ignore` is followed by its reason on the same line."""
+    assert _REASONLESS.search("x = y  # noqa: S101\n")
+    assert _REASONLESS.search("x = y  # type: ignore[misc]\n")
+    root = Path(exporter.__file__).parents[1]
+    folders = ("exporter", "tests", "grafana", "benchmarks")
+    files = [file for folder in folders for file in (root / folder).rglob("*.py")]
+    assert [str(file.relative_to(root)) for file in files if _REASONLESS.search(file.read_text())] == []

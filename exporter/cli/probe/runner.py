@@ -119,7 +119,7 @@ async def open_runner(switch: SwitchConfiguration, mask: Mask) -> AsyncIterator[
 
 def _location(response: aiohttp.ClientResponse, mask: Callable[[str], str]) -> str:
     """Return the target of a redirect without what may be a key, or "" if the rest contains one."""
-    if not 300 <= response.status < 400 or "Location" not in response.headers:  # noqa: PLR2004
+    if not 300 <= response.status < 400 or "Location" not in response.headers:  # noqa: PLR2004 -- redirects
         return ""
     try:
         target = response.url.with_query(None).join(URL(response.headers["Location"]))

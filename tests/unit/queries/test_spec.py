@@ -73,7 +73,7 @@ def test_an_incomplete_query_is_an_error_at_import(more: dict[str, Any]) -> None
 def test_an_incomplete_endpoint_is_an_error_at_import() -> None:
     """`fills` and the reader have no default."""
     with pytest.raises(TypeError, match="fills"):
-        Endpoint(operation=Operation.COUNT_CALLS, value=_quoting)  # type: ignore[call-arg]
+        Endpoint(operation=Operation.COUNT_CALLS, value=_quoting)  # type: ignore[call-arg]  # the mistake
     with pytest.raises(TypeError, match="either"):
         _endpoint(value=None)
     with pytest.raises(TypeError, match="either"):

@@ -39,4 +39,4 @@ def answered(
 
 def failed(query: Query, reason: Reason, detail: str = "detail", **more: object) -> Finding:
     """Return the finding of a request without an HTTP 200."""
-    return Finding(query, request_of(query), 1.0, Failure(reason, detail), **more)  # type: ignore[arg-type]
+    return Finding(query, request_of(query), 1.0, Failure(reason, detail), **more)  # type: ignore[arg-type]  # by field

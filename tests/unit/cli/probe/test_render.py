@@ -169,7 +169,7 @@ def test_settings_are_yaml() -> None:
 
 def summarized(*findings: object, given: object = (), skipped: object = (), disabled: object = ()) -> str:
     """Return a summary as one text."""
-    lines = summary(findings, given, switch_name="pbx", skipped=skipped, disabled=disabled)  # type: ignore[arg-type]
+    lines = summary(findings, given, switch_name="pbx", skipped=skipped, disabled=disabled)  # type: ignore[arg-type]  # by name
     return "\n".join(lines)
 
 
