@@ -1,4 +1,15 @@
-"""Read lists of records, as JSON or as a table. A Failure never quotes the list, which contains credentials.
+"""Read lists of records. A Failure never quotes the list, which contains credentials.
+
+``read_rows`` passes the cells of each row to a function. ``columns`` declares which cells, and under which
+names a switch may send them. Forms that are read, whichever was requested:
+
+- an array of records, or an object of records, whose names are the cells of ``KEY``
+- if a column has the name ``VALUE``: an object of values, or ``key: value`` pairs parted by ``|``
+- a table with a header
+- if the layout has ``twice``: lines without header in which every value comes twice
+
+``name_of``, ``text_of`` and ``display_of`` read a cell: for a request, for a word, and for people.
+A record that contains values under their positions as well needs nothing: columns are found by name.
 
 An unreadable row is skipped and counted. The whole list is a Failure if
 
@@ -14,39 +25,15 @@ from functools import cache
 from json import JSONDecoder
 
 from exporter.decode.classify import ENVELOPE_NAMES, unread
+from exporter.decode.columns import ABSENT, KEY, VALUE, Cells, Column, Layout, cells_of
+from exporter.decode.plain_rows import Row, plain_rows
 from exporter.decode.text import BROKEN, UNREADABLE, BrokenOffError, Windows, elements, record_decoder
-from exporter.decode.values import label
+from exporter.decode.values import LONGEST_LABEL, UNSERVABLE, label
 from exporter.model import Failure, Reason, Skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column to keep: its name in JSON, its name in a table, and whether it is required."""
-
-    json: str
-    plain: str
-    required: bool = True
-
 
 REPEATED = Column("", "")
 """Returned by ``take`` for a row with the key of an earlier row."""
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A kind of list.
-
-    ``name`` is its name in failures, ``key`` the column that identifies a row, ``most`` the maximum number of
-    rows. Only ``columns`` are kept.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    key: Column
-    most: int
-
-
-_LONGEST_HEADER = 16 * 1024
 
 _GIVE_UP = 100
 """Stop reading after this many unreadable rows, if they are more than half of all rows so far."""
@@ -64,17 +51,32 @@ def read_rows(windows: Windows, layout: Layout, take: Take) -> Skipped | Failure
         return None
     tally = _Tally(layout, take)
     try:
-        failure = (_from_json if first and first in "[{" else _from_table)(windows, tally)
+        for row in _from_json(windows, layout) if first and first in "[{" else plain_rows(windows, layout):
+            if isinstance(row, Failure):
+                return row
+            if failure := tally.give_up():
+                return failure
+            tally.add(row)
     except BrokenOffError as error:
         return Failure(Reason.DECODE, f"expected {layout.name}; {error} after row {tally.rows:,}")
-    if failure is None and first == "{" and tally.rows and not tally.has_records:
+    if first == "{" and tally.rows and not tally.has_cells:
         return _not_this_list(windows, layout)
-    return failure or tally.verdict()
+    return tally.verdict()
 
 
 def text_of(cell: object) -> str | None:
     """Return the text of a cell: "" if it is blank or null, None if it cannot be a label."""
     return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else label(cell)
+
+
+def display_of(cell: object) -> str:
+    """Return the text of a cell for people; what a label cannot contain is replaced, cut off or left out.
+
+    A broken display name never costs its row.
+    """
+    if isinstance(cell, bool) or not isinstance(cell, str | int):
+        return ""
+    return UNSERVABLE.sub("\ufffd", str(cell).strip()[:LONGEST_LABEL])
 
 
 def name_of(cell: object) -> str | None:
@@ -103,19 +105,27 @@ class _Tally:
     bad: int = 0
     nameless: int = 0
     first: str = ""
-    has_records: bool = False
+    has_cells: bool = False
 
-    def add(self, cells: Sequence[object]) -> None:
-        """Pass a row to ``take``."""
+    def add(self, row: Sequence[object] | str) -> None:
+        """Pass a row to ``take``, or count it as unreadable."""
+        if isinstance(row, str):
+            self.skip(row)
+            return
+        self.has_cells = True
+        columns = self.layout.columns
+        cells = [
+            (UNREADABLE if column.required else None) if cell is ABSENT else cell
+            for column, cell in zip(columns, row, strict=True)
+        ]
         wrong = self.take(cells)
         if wrong is None:
             self.rows += 1
         elif wrong is REPEATED:
-            self.skip(f"the {self.layout.key.plain.casefold()} of an earlier row", nameless=False)
+            self.skip(f"the {self.layout.key.title} of an earlier row", nameless=False)
         else:
-            columns = zip(self.layout.columns, cells, strict=True)
-            missing = (column.json for column, cell in columns if cell is UNREADABLE)
-            self.skip(f"no {next(missing, wrong.plain.casefold())}", nameless=wrong is self.layout.key)
+            missing = (column for column, cell in zip(columns, cells, strict=True) if cell is UNREADABLE)
+            self.skip(f"no {next(missing, wrong).title}", nameless=wrong is self.layout.key)
 
     def skip(self, wrong: str, *, nameless: bool = True) -> None:
         """Count an unreadable row."""
@@ -145,68 +155,26 @@ class _Tally:
 
 
 @cache
-def _decoder(layout: Layout) -> JSONDecoder:
-    return record_decoder([column.json for column in layout.columns])
+def _decoder(columns: tuple[Column, ...]) -> JSONDecoder:
+    return record_decoder(lambda pairs: cells_of(pairs, columns))
 
 
-def _from_json(windows: Windows, tally: _Tally) -> Failure | None:
-    layout = tally.layout
-    columns = [(column, UNREADABLE if column.required else None) for column in layout.columns]
-    for name, element in elements(windows, _decoder(layout)):
-        if failure := tally.give_up():
-            return failure
-        if isinstance(element, dict):
-            tally.has_records = True
-            tally.add([element.get(column.json, absent) for column, absent in columns])
+def _from_json(windows: Windows, layout: Layout) -> Iterator[Row]:
+    for name, element in elements(windows, _decoder(layout.columns)):
+        if isinstance(element, tuple):
+            yield _with_key(element, name, layout)
         elif name.casefold() in ENVELOPE_NAMES:  # {"error": "No id specified"}
-            return _not_this_list(windows, layout)
+            yield _not_this_list(windows, layout)
+        elif element is BROKEN:
+            yield "malformed JSON"
+        elif layout.has_values and name:
+            yield cells_of([(KEY, name), (VALUE, element)], layout.columns)
         else:
-            tally.skip("malformed JSON" if element is BROKEN else "no columns")
-    return None
+            yield "no columns"
 
 
-def _from_table(windows: Windows, tally: _Tally) -> Failure | None:
-    layout = tally.layout
-    lines = _lines(windows)
-    head = next(lines, "")[:_LONGEST_HEADER]
-    header = [name.casefold() for name in _cells(head.removesuffix("|"))]
-    positions = {column: _position(header, column) for column in layout.columns}
-    if all(position is None for position in positions.values()):
-        return _not_this_list(windows, layout)
-    for column, position in positions.items():
-        if position is None and column.required:
-            return Failure(
-                Reason.DECODE, f"the table of {layout.name} must have exactly one column {column.plain}"
-            )
-    tally.has_records = True
-    is_cut_off = False
-    for line in lines:
-        if failure := tally.give_up():
-            return failure
-        # As many ``|`` as columns: the last one ends the row. One fewer: an empty last cell follows it.
-        row = line.removesuffix("|") if line.count("|") == len(header) else line
-        found = row.count("|") + 1
-        is_cut_off = found < len(header)
-        if found == len(header):
-            cells = _cells(row)
-            tally.add([None if position is None else cells[position] for position in positions.values()])
-        else:
-            tally.skip(f"{found:,} of {len(header)} cells")
-    if is_cut_off:
-        return Failure(Reason.DECODE, f"{layout.name} is truncated in row {tally.rows:,}")
-    return None
-
-
-def _lines(windows: Windows) -> Iterator[str]:
-    while (line := windows.line()) is not None:
-        if stripped := line.strip():
-            yield stripped
-
-
-def _position(header: Sequence[str], column: Column) -> int | None:
-    name = column.plain.casefold()
-    return header.index(name) if header.count(name) == 1 else None
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.split("|")]
+def _with_key(cells: Cells, key: str, layout: Layout) -> Cells:
+    if not key or not layout.has_keys:
+        return cells
+    columns = zip(layout.columns, cells, strict=True)
+    return tuple(key if cell is ABSENT and KEY in column.names else cell for column, cell in columns)

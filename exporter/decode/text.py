@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from exporter.model import Content, Failure, Reason
 
@@ -127,7 +127,11 @@ BROKEN = object()
 """Stands for an element that is not JSON, if the start of the next one is known."""
 
 
-def _one_record(pairs: list[tuple[str, object]]) -> Record:
+Pairs = Sequence[tuple[str, object]]
+
+
+def one_record(pairs: Pairs) -> Record:
+    """Return the members of an object. The value of a name that occurs twice is ``UNREADABLE``."""
     record = dict(pairs)
     if len(record) != len(pairs):
         times = Counter(name for name, _ in pairs)
@@ -135,23 +139,14 @@ def _one_record(pairs: list[tuple[str, object]]) -> Record:
     return record
 
 
-def record_decoder(kept: Collection[str] = ()) -> json.JSONDecoder:
-    """Return a JSON decoder. With ``kept``, an object keeps only the members with these names.
+def record_decoder(hook: Callable[[Pairs], object] = one_record) -> json.JSONDecoder:
+    """Return a JSON decoder that turns each object into what ``hook`` returns for its members.
 
-    The others are dropped while parsing, so that the credentials in a list do not outlive its body. An
-    unreadable value becomes ``UNREADABLE`` and control characters in strings are accepted, so that neither
-    costs the whole document.
+    A hook that drops members does so while parsing, so that the credentials in a list do not outlive its
+    body. An unreadable value becomes ``UNREADABLE`` and control characters in strings are accepted, so that
+    neither costs the whole document.
     """
-
-    def few_columns(pairs: list[tuple[str, object]]) -> Record:
-        record = _one_record(pairs)
-        return {name: record[name] for name in kept if name in record}
-
-    return json.JSONDecoder(
-        object_pairs_hook=few_columns if kept else _one_record,
-        parse_constant=lambda _: UNREADABLE,
-        strict=False,
-    )
+    return json.JSONDecoder(object_pairs_hook=hook, parse_constant=lambda _: UNREADABLE, strict=False)
 
 
 _STRICT = record_decoder()

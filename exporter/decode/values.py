@@ -23,7 +23,7 @@ LONGEST_LABEL = 255
 """
 
 # NUL ends the text for many readers, and half a surrogate pair cannot be encoded in UTF-8.
-_UNSERVABLE = re.compile(r"[\x00\ud800-\udfff]")
+UNSERVABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 TRAILING = "| \t\r\n"
 """May follow a value: this API often ends a response with ``|`` (wire notes 2026-10)."""
@@ -39,7 +39,7 @@ _LARGEST_WHOLE = 2**53
 
 def servable(text: str) -> bool:
     """Return whether a text can be a label value. An empty one cannot: it means no label."""
-    return 0 < len(text) <= LONGEST_LABEL and not _UNSERVABLE.search(text)
+    return 0 < len(text) <= LONGEST_LABEL and not UNSERVABLE.search(text)
 
 
 def label(cell: object) -> str | None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.decode.records import REPEATED, Column, Layout, interning, name_of, read_rows, text_of
+from exporter.decode.columns import Column, Layout
+from exporter.decode.records import REPEATED, interning, name_of, read_rows, text_of
 from exporter.decode.text import Windows
 from exporter.fields import Interval, Section
 from exporter.model import Extension, Extensions, Failure, Query, Registration

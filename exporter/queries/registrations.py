@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from exporter.decode.classify import complaint, is_complaint, rejected, unread
-from exporter.decode.records import Column, Layout, interning, name_of, read_rows, text_of
+from exporter.decode.columns import Column, Layout
+from exporter.decode.records import interning, name_of, read_rows, text_of
 from exporter.decode.redact import quoted
 from exporter.decode.text import Record, Windows, parse_record
 from exporter.decode.values import LONGEST_LABEL, TRAILING
@@ -38,9 +39,9 @@ _EXPECTED = "the registration state of an extension"
 MOST_PEERS = 300_000
 """Per installation; the largest supported one has 250,000 extensions."""
 
-_NODE = Column("node", "node")
-_NAME = Column("Name", "Name")
-_STATUS = Column("Status", "Status")
+_NODE = Column("node")
+_NAME = Column("Name")
+_STATUS = Column("Status")
 _LAYOUT = Layout("the list of peers", (_NODE, _NAME, _STATUS), key=_NAME, most=MOST_PEERS)
 
 

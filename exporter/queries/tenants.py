@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from exporter.decode.records import REPEATED, Column, Layout, name_of, read_rows, text_of
+from exporter.decode.columns import Column, Layout
+from exporter.decode.records import REPEATED, name_of, read_rows, text_of
 from exporter.decode.text import Windows
 from exporter.fields import Interval, Section
 from exporter.model import Failure, Query, Tenant, Tenants
@@ -13,9 +14,9 @@ MOST_TENANTS = 10_000
 """Per installation: twice the largest supported one."""
 
 # A table is presumed to use the same names.
-_CODE = Column("te_code", "te_code")
-_NAME = Column("te_name", "te_name", required=False)
-_DISABLED = Column("te_disabled", "te_disabled", required=False)
+_CODE = Column("te_code")
+_NAME = Column("te_name", required=False)
+_DISABLED = Column("te_disabled", required=False)
 _LAYOUT = Layout("the list of tenants", (_CODE, _NAME, _DISABLED), key=_CODE, most=MOST_TENANTS)
 
 _YES = frozenset({"1", "on", "yes", "true"})

@@ -1,12 +1,15 @@
 import json
 import tracemalloc
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.decode.columns import KEY, VALUE, Column, Layout
+from exporter.decode.records import display_of, name_of, read_rows
 from exporter.decode.text import Windows
-from exporter.model import Extensions, Failure, Reason, Registration, Tenants
+from exporter.model import Extensions, Failure, Reason, Registration, Skipped, Tenants
 from exporter.queries.extensions import read_extensions
 from exporter.queries.tenants import MOST_TENANTS, TenantsQuery, read_tenants
 
@@ -184,3 +187,62 @@ def test_megabytes_of_nonsense_take_little_memory(filling: bytes) -> None:
         tracemalloc.stop()
     assert isinstance(outcome, Failure)
     assert peak < 24 * 2**20
+
+
+_ID, _NAME = Column(KEY), Column(VALUE, "qu_name", required=False)
+_QUEUES = Layout("the list of queues", (_ID, _NAME), key=_ID, most=100)
+
+
+def _queues(text: str) -> tuple[dict[object, object], Skipped | Failure | None]:
+    rows: dict[object, object] = {}
+
+    def take(cells: Sequence[object]) -> Column | None:
+        key = name_of(cells[0])
+        rows[key] = display_of(cells[1])
+        return None if key else _ID
+
+    skipped = read_rows(Windows(text.encode()), _QUEUES, take)
+    return rows, skipped
+
+
+def test_an_object_of_values() -> None:
+    """Key and value are cells, and so is the name of a record in an object of records."""
+    names: dict[str, object] = {"7": "Sales, East", "8": 9, "9": {"QU_Name": "Support"}, "10": {}}
+    assert _queues(json.dumps(names)) == ({"7": "Sales, East", "8": "9", "9": "Support", "10": ""}, None)
+
+
+@pytest.mark.parametrize("text", ["[]", "]", "{}", " [ ] |"])
+def test_an_empty_list_of_values(text: str) -> None:
+    """It is valid."""
+    assert _queues(text) == ({}, None)
+
+
+def test_values_without_a_key() -> None:
+    """An array states no ids, and its positions are not used for them."""
+    rows, failure = _queues('["Sales", "Support"]')
+    assert rows == {}
+    assert isinstance(failure, Failure)
+
+
+@pytest.mark.parametrize("text", ['{"error": "No id specified"}', '{"message": "gone", "7": "Sales"}'])
+def test_an_error_is_no_value(text: str) -> None:
+    """The names that report errors are never ids."""
+    assert isinstance(_queues(text)[1], Failure)
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (" Acme ", "Acme"),
+        (7, "7"),
+        (None, ""),
+        (True, ""),
+        (["Acme"], ""),
+        ("a\0b", "a\ufffdb"),
+        ("\ud800", "\ufffd"),
+        ("x" * 300, "x" * 255),
+    ],
+)
+def test_a_display_name_is_never_an_error(cell: object, shown: str) -> None:
+    """What a label cannot contain is replaced, cut off or left out."""
+    assert display_of(cell) == shown

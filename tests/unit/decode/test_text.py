@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.decode.text import parse, record_decoder
+from exporter.decode.text import UNREADABLE, one_record, parse, record_decoder
 from exporter.model import Failure
 
 
@@ -12,7 +12,12 @@ def test_the_error_has_the_position(text: str, read: int) -> None:
     assert f"after character {read} of {len(text)}" in outcome.detail
 
 
-def test_other_columns_are_dropped_while_reading() -> None:
-    """A parsed record contains only its columns."""
-    text = '[{"a": 1, "b": 2, "c": 3, "d": {"a": 4}}, {"a": 1, "c": 3}, {"c": 3}]'
-    assert parse(text, record_decoder(["a", "b"])) == [{"a": 1, "b": 2}, {"a": 1}, {}]
+def test_a_hook_replaces_every_object() -> None:
+    """What the hook drops is dropped while parsing, in nested objects too."""
+    text = '[{"a": 1, "b": {"a": 2, "c": 3}}, {"c": 3}]'
+    assert parse(text, record_decoder(lambda pairs: [name for name, _ in pairs])) == [["a", "b"], ["c"]]
+
+
+def test_a_name_that_occurs_twice_has_no_value() -> None:
+    """Nobody knows which of the two values is meant; the other names keep theirs."""
+    assert one_record([("a", 1), ("b", 2), ("a", 1)]) == {"a": UNREADABLE, "b": 2}
