@@ -11,7 +11,7 @@ from aiohttp import web
 
 from exporter.errors import StartError
 from exporter.output import never_block
-from exporter.simulator.options import Options
+from exporter.simulator.options import options_of
 from exporter.simulator.page import introduction
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application, start
@@ -33,16 +33,11 @@ async def serve(arguments: argparse.Namespace) -> None:
         extensions=arguments.extensions,
         seed=arguments.seed,
         speed=arguments.speed,
+        technologies=arguments.technologies,
     )
     application = create_application(
         world,
-        options=Options(
-            channels=arguments.channels,
-            license=arguments.license,
-            regstate_parameter=arguments.regstate_parameter,
-            peers_delay=arguments.peers_delay,
-            latency=arguments.latency,
-        ),
+        options=options_of(arguments),
         keys=Keys(admin=arguments.admin_key),
         announce=_print,
         allow_remote_control=arguments.allow_remote_control,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 
 from aiohttp import web
@@ -151,7 +151,10 @@ async def _respond(request: web.Request, wanted: ApiRequest, entry: Entry) -> we
     delay = parts.options.latency + (parts.options.peers_delay if wanted.operation == "COUNTPEERS" else 0)
     if delay:
         await asyncio.sleep(delay)
-    refusal = parts.keys.refusal(key, wanted, tenant_exists=parts.world.tenant(wanted.tenant) is not None)
+    tenant = parts.world.tenant(wanted.tenant)
+    if tenant is not None:
+        wanted = replace(wanted, tenant=tenant.code)  # a name is accepted like a code
+    refusal = parts.keys.refusal(key, wanted, tenant_exists=tenant is not None)
 
     async def truth() -> bytes:
         return (refusal if refusal is not None else await _body(parts, wanted)).encode()

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from exporter.simulator.api import PARTS, Parts
 from exporter.simulator.faults import parse
 from exporter.simulator.page import page
-from exporter.simulator.world import World, truth
+from exporter.simulator.truth import truth
+from exporter.simulator.world import World
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ALL = 1_000_000_000

@@ -5,11 +5,12 @@ This module imports no library: the command line loads it before it knows which 
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 from exporter.simulator.request import Keys
+from exporter.simulator.technologies import ONLY_SIP, Technologies
 
 _HIGHEST_PORT = 65535
 
@@ -26,6 +27,13 @@ class Options:
     ``regstate_parameter``: its parameter for the extension.
     ``regstate_json``: its JSON response is the word alone, or an object with the word as ``state``.
     ``unregistered_status``: ``Status`` in CHANSIPPEERS of a phone that is not registered.
+    ``chansippeers``: CHANSIPPEERS lists all chan_sip phones, or those that are registered (documented).
+    ``pjsip_in_peers``: PEERS lists PJSIP phones, too.
+    ``pjsip_words``: the ``Status`` of a PJSIP phone is ``Avail`` or ``Unavail``, Asterisk's words.
+    ``unregistrable_state``: the device state of custom and virtual extensions.
+    ``user_separator``, ``user_ending``: between number and tenant in the SIP user, and what names the tenant.
+    ``tenants_json``, ``tenant_codes``: JSON format of the list of tenants; whether it has ``te_code``.
+    ``enabled_word``, ``disabled_word``: ``te_disabled`` of an enabled and a disabled tenant.
     ``total_name``: the name of the total among the nodes; "" for no total.
     ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
     ``latency``: seconds for every response.
@@ -38,6 +46,16 @@ class Options:
     regstate_parameter: ExtensionParameter = "ext"
     regstate_json: Literal["word", "object"] = "word"
     unregistered_status: str = "UNREACHABLE"
+    chansippeers: Literal["all", "registered"] = "all"
+    pjsip_in_peers: bool = False
+    pjsip_words: bool = False
+    unregistrable_state: str = "UNKNOWN"
+    user_separator: Literal["-", "_"] = "-"
+    user_ending: Literal["code", "name"] = "code"
+    tenants_json: Literal["array", "object"] = "array"
+    tenant_codes: bool = True
+    enabled_word: str = ""
+    disabled_word: str = "on"
     total_name: str = "Total"
     peers_delay: float = 0.0
     latency: float = 0.0
@@ -58,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
     flag("--nodes", _at_least_1, 4, "N", "number of nodes")
     flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
+    parser.add_argument(
+        "--technologies",
+        type=_technologies,
+        default=ONLY_SIP,
+        metavar="SHARES",
+        help="shares of phones that are not SIP, such as pjsip=0.4,custom=0.05,virtual=0.05 (default: none)",
+    )
     flag("--seed", int, 1, "N", "random seed; the same seed produces the same switch")
     parser.add_argument(
         "--speed",
@@ -73,12 +98,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     choice(
         "--regstate-parameter", ("ext", "id", "number"), "parameter of INFO regstate that names the extension"
     )
+    parser.add_argument(
+        "--option",
+        type=_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another choice about the responses, see docs/simulator.md; may be repeated",
+    )
     flag("--admin-key", str, Keys().admin, "KEY", "admin key; it may send every request")
     parser.add_argument(
         "--allow-remote-control",
         action="store_true",
         help="accept requests to the control interface from other machines (default: this machine only)",
     )
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Return the options that the flags of ``simulate`` select; ``--option`` overrides the others."""
+    return Options(
+        **{
+            "channels": arguments.channels,
+            "license": arguments.license,
+            "regstate_parameter": arguments.regstate_parameter,
+            "peers_delay": arguments.peers_delay,
+            "latency": arguments.latency,
+            **dict(arguments.option),
+        }
+    )
+
+
+def _option(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    kinds = get_type_hints(Options)
+    if name not in kinds:
+        raise argparse.ArgumentTypeError(f'expected one of {", ".join(kinds)}, got "{name}"')
+    if choices := get_args(kinds[name]):
+        return name, _one_of(value, {choice: choice for choice in choices})
+    if kinds[name] is bool:
+        return name, _one_of(value, {"yes": True, "no": False})
+    return name, _seconds(value) if kinds[name] is float else value
+
+
+def _one_of(text: str, values: Mapping[str, object]) -> object:
+    if text not in values:
+        raise argparse.ArgumentTypeError(f'expected one of {", ".join(values)}, got "{text}"')
+    return values[text]
+
+
+def _technologies(text: str) -> Technologies:
+    try:
+        return Technologies.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -140,13 +140,13 @@ class Phones:
         return self._overrides.disabled.get(tenant.code, tenant.disabled)
 
     def _off(self, tenant: Tenant, moment: float) -> set[int]:
-        """Return the phones that are spares, dropped or in an outage."""
+        """Return the phones that cannot register, are spares, dropped or in an outage."""
         listed = outages(self._seed, tenant, slot_of(moment))
         off = {position for start, end, position in listed if start <= moment < end}
         share = max(self._overrides.dropped.get(name, 0.0) for name in (tenant.code, ""))
         if share > 0:
             off |= dropped(self._seed, tenant, share)
-        return off | spares(self._seed, tenant)
+        return off | spares(self._seed, tenant) | tenant.never_register
 
 
 def slot_of(moment: float) -> int:

@@ -18,6 +18,8 @@ _OPERATIONS = {
     "COUNTCALLS": {"tenant"},
     "LICENSEDAYS": {"tenant"},
     "CHANSIPPEERS": {"tenant"},
+    "PEERS": {"tenant"},
+    "BLFS": {"tenant"},
     "INFO balance": {"tenant", "info"},
     "INFO regstate": {"tenant", "info", "ext", "id", "number"},
     "INFO extensions": {"tenant", "info"},

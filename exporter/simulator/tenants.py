@@ -4,8 +4,10 @@ Everything is a function of the seed and the moment, so nothing is stored per ph
 and skipping a year costs as much as skipping a second.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+
+from exporter.simulator.technologies import ONLY_SIP, Technologies, Technology
 
 FIRST_EXTENSION = 100
 
@@ -62,6 +64,8 @@ ROUNDING = 5
 RINGING = 6
 DROPPED = 7
 ROUND_TRIP = 8
+TECHNOLOGY = 9
+BUSY = 10
 
 
 def draw(*numbers: int) -> int:
@@ -87,7 +91,8 @@ class Tenant:
     ``first_node + i % spread`` (modulo the number of nodes). ``peak_calls`` is the number of calls in the
     busiest hour, ``shift_hours`` the offset of its day, ``price`` the cost of a minute. A prepaid tenant pays
     ``top_up`` when its credit reaches ``reserve``; a postpaid one settles a debt of ``top_up``.
-    ``paid_ahead`` is the part of that already used at the start.
+    ``paid_ahead`` is the part of that already used at the start. ``technologies`` has one entry per phone,
+    ``never_register`` the positions of those that cannot register.
     """
 
     index: int
@@ -105,6 +110,18 @@ class Tenant:
     top_up: float
     reserve: float
     paid_ahead: float
+    technologies: tuple[Technology, ...] = field(compare=False, repr=False)
+    never_register: frozenset[int] = field(compare=False, repr=False)
+
+    @property
+    def max_extensions(self) -> int:
+        """Its limit of extensions; -1 is unlimited."""
+        return self.max_channels if self.max_channels == _UNLIMITED else max(10, self.extensions * 5 // 4)
+
+    @property
+    def max_dids(self) -> int:
+        """Its limit of DIDs; -1 is unlimited."""
+        return _UNLIMITED if self.postpaid else 10
 
     def position(self, number: str) -> int | None:
         """Return the position of the extension with this exact number, or None."""
@@ -125,12 +142,16 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"pbx{number}" for number in range(1, count + 1))
 
 
-def make_tenants(count: int, extensions: int, nodes: int, seed: int) -> tuple[Tenant, ...]:
+def make_tenants(
+    count: int, extensions: int, nodes: int, seed: int, technologies: Technologies = ONLY_SIP
+) -> tuple[Tenant, ...]:
     """Return ``count`` tenants, then a few disabled ones. Raises ValueError for negative sizes."""
     if count < 0 or extensions < 0:
         raise ValueError("tenants and extensions: expected at least 0")
     disabled = max(_DISABLED_AT_LEAST, count // _DISABLED_PER_TENANT)
-    return tuple(_tenant(index, count, extensions, nodes, seed) for index in range(count + disabled))
+    return tuple(
+        _tenant(index, count, extensions, nodes, seed, technologies) for index in range(count + disabled)
+    )
 
 
 def _code_and_name(index: int, count: int) -> tuple[str, str]:
@@ -142,12 +163,15 @@ def _code_and_name(index: int, count: int) -> tuple[str, str]:
     return f"T{number:04d}", f"Customer {number}"
 
 
-def _tenant(index: int, count: int, extensions: int, nodes: int, seed: int) -> Tenant:
+def _tenant(
+    index: int, count: int, extensions: int, nodes: int, seed: int, technologies: Technologies
+) -> Tenant:
     def habit(which: int) -> float:
         return fraction(seed, CHARACTER, index, which)
 
     code, name = _code_and_name(index, count)
     top_up = float(50 * (1 + int(habit(4) * 10)))
+    phones = technologies.of_phones(extensions, fraction(seed, TECHNOLOGY, index))
     return Tenant(
         index=index,
         code=code,
@@ -164,6 +188,10 @@ def _tenant(index: int, count: int, extensions: int, nodes: int, seed: int) -> T
         top_up=top_up,
         reserve=float(int(habit(5) * 30)),
         paid_ahead=top_up * habit(6),
+        technologies=phones,
+        never_register=frozenset(
+            position for position, technology in enumerate(phones) if not technology.registers
+        ),
     )
 
 

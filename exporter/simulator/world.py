@@ -1,7 +1,6 @@
 """The state of the simulated installation at a moment: phones, calls, credit, license.
 
-Everything is computed on request from the seed, the moment and the overrides. ``truth`` and the responses use
-the same figures, so they agree.
+Everything is computed on request from the seed, the moment and the overrides.
 """
 
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from exporter.simulator.phones import Overrides, Phones
+from exporter.simulator.technologies import ONLY_SIP, Technologies
 from exporter.simulator.tenants import (
     Tenant,
     calls_wanted,
@@ -32,12 +32,23 @@ class WorldClock:
     describe the same moment and agree with each other.
     """
 
-    def __init__(self, clock: Callable[[], float], *, speed: float = 1.0) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, speed: float = 1.0, wall_clock: Callable[[], float] = time.time
+    ) -> None:
         self._clock = clock
+        self._to_wall_time = wall_clock() - clock()
         self.speed = speed
         self._since = clock()
         self._moment = _MORNING
         self.frozen = False
+
+    def wall_time(self) -> float:
+        """Return the seconds since 1970. They pass at the speed of ``clock``, also while time is frozen."""
+        return self._clock() + self._to_wall_time
+
+    def set_wall_time(self, seconds: float) -> None:
+        """Set the seconds since 1970."""
+        self._to_wall_time = seconds - self._clock()
 
     def moment(self) -> float:
         """Return the seconds since the first simulated midnight."""
@@ -90,16 +101,18 @@ class World:
         extensions: int = 10,
         seed: int = 1,
         speed: float = 1.0,
+        technologies: Technologies = ONLY_SIP,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seed = seed
         self.time = WorldClock(clock, speed=speed)
         self.overrides = Overrides()
         self.all_nodes = node_names(nodes)
-        self.all_tenants = make_tenants(tenants, extensions, nodes, seed)
+        self.all_tenants = make_tenants(tenants, extensions, nodes, seed, technologies)
         self.phones = Phones(seed, self.all_nodes, self.overrides)
         self._begun = self.time.moment()
-        self._by_code = {tenant.code: tenant for tenant in self.all_tenants}
+        self._by_name = {tenant.name: tenant for tenant in self.all_tenants}
+        self._by_name |= {tenant.code: tenant for tenant in self.all_tenants}
         self._whole: tuple[float, int, Figures] | None = None
 
     def moment(self) -> float:
@@ -114,9 +127,10 @@ class World:
         """Yield the present tenants, including disabled ones."""
         return (tenant for tenant in self.all_tenants if tenant.code not in self.overrides.absent_tenants)
 
-    def tenant(self, code: str) -> Tenant | None:
-        """Return the present tenant with this code, or None."""
-        return None if code in self.overrides.absent_tenants else self._by_code.get(code)
+    def tenant(self, name: str) -> Tenant | None:
+        """Return the present tenant with this code or name (documented, wire notes 2026-10), or None."""
+        tenant = self._by_name.get(name)
+        return None if tenant is None or tenant.code in self.overrides.absent_tenants else tenant
 
     def disabled(self, tenant: Tenant) -> bool:
         """Return whether a tenant is disabled."""
@@ -185,52 +199,3 @@ def _add(sums: dict[str, int], counts: dict[str, int]) -> None:
     for node, count in counts.items():
         # Not ``+=``: sums are computed in a thread, and a node may come back meanwhile.
         sums[node] = sums.get(node, 0) + count
-
-
-def truth(world: World, *, code: str = "", extensions: bool = True) -> dict[str, object]:
-    """Return what a perfect exporter would report now, for all tenants or for one.
-
-    Raises KeyError if the switch has no tenant with this code.
-    """
-    moment = world.moment()
-    if code and world.tenant(code) is None:
-        raise KeyError(code)
-    tenants = [tenant for tenant in world.tenants() if code in {"", tenant.code}]
-    return {
-        "moment": moment,
-        "frozen": world.time.frozen,
-        "speed": world.time.speed,
-        "switch": {
-            **_counts(world.whole(moment)),
-            "license_days": world.license_days(moment),
-            "absent_nodes": sorted(world.overrides.absent_nodes),
-            "tenants": sum(not world.disabled(tenant) for tenant in world.tenants()),
-        },
-        "tenants": {tenant.code: _tenant(world, tenant, moment, extensions=extensions) for tenant in tenants},
-    }
-
-
-def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) -> dict[str, object]:
-    described: dict[str, object] = {
-        "name": tenant.name,
-        "disabled": world.disabled(tenant),
-        **_counts(world.figures(tenant, moment)),
-        "balance": world.balance(tenant, moment),
-        "max_channels": world.max_channels(tenant),
-    }
-    if extensions:
-        registrations = world.phones.registrations(tenant, moment)
-        described["extensions"] = dict(zip(tenant.numbers(), registrations, strict=True))
-    return described
-
-
-def _counts(figures: Figures) -> dict[str, object]:
-    return {
-        "peers": sum(figures.peers.values()),
-        "channels": sum(figures.channels.values()),
-        "calls": figures.calls,
-        "nodes": {
-            node: {"peers": peers, "channels": figures.channels[node]}
-            for node, peers in figures.peers.items()
-        },
-    }

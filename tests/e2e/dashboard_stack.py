@@ -211,7 +211,8 @@ def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
 
 
 def _world(name: str) -> World:
-    return World(**_SIZES[name], clock=lambda: 0.0)
+    size: dict[str, Any] = dict(_SIZES[name])
+    return World(**size, clock=lambda: 0.0)
 
 
 def _tenants(name: str) -> list[Tenant]:

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config import SwitchConfiguration
 from exporter.simulator.faults import Fault, FaultKind
-from exporter.simulator.world import truth
+from exporter.simulator.truth import truth
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import FastExporter, fast_exporter
 from tests.e2e.programs import print_result

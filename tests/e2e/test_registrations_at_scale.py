@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.config import SwitchConfiguration
-from exporter.simulator.world import truth
+from exporter.simulator.truth import truth
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import FastExporter, fast_exporter

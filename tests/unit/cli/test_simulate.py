@@ -11,7 +11,8 @@ import yaml
 
 from exporter.cli.simulate import serve
 from exporter.errors import StartError
-from exporter.simulator.options import add_arguments
+from exporter.simulator.options import Options, add_arguments, options_of
+from exporter.simulator.technologies import Technologies
 
 
 def _parsed(*arguments: str) -> argparse.Namespace:
@@ -47,6 +48,7 @@ def test_the_defaults_of_the_flags() -> None:
         ("--nodes=50", 50),
         ("--latency=0.2", 0.2),
         ("--speed=60", 60.0),
+        ("--technologies=pjsip=0.4", Technologies(pjsip=0.4)),
     ],
 )
 def test_valid_flags(flag: str, value: object) -> None:
@@ -62,6 +64,7 @@ def test_valid_flags(flag: str, value: object) -> None:
         ("--nodes", ["0", "-1"]),
         ("--latency", ["-1", "inf", "nan", "x", ""]),
         ("--speed", ["0", "-1", "inf", "nan"]),
+        ("--technologies", ["sip", "pjsip=2"]),
     ],
 )
 def test_invalid_flags(flag: str, values: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +74,29 @@ def test_invalid_flags(flag: str, values: list[str], capsys: pytest.CaptureFixtu
             _parsed(f"{flag}={value}")
         error = capsys.readouterr().err
         assert re.search(rf"argument {flag}: expected .*, got \"{re.escape(value)}\"", error)
+
+
+def test_options() -> None:
+    """``--option`` converts its value and overrides the flag for the same option."""
+    flags = ("--channels=total", "--latency=1", "--option=channels=nodes", "--option=pjsip_words=yes")
+    options = options_of(_parsed(*flags, "--option=peers_delay=2.5", "--option=total_name="))
+    assert options == Options(channels="nodes", latency=1, pjsip_words=True, peers_delay=2.5, total_name="")
+
+
+@pytest.mark.parametrize(
+    ("option", "expected", "got"),
+    [
+        ("colour=red", "channels, license, .*", "colour"),
+        ("channels=both", "nodes, total", "both"),
+        ("pjsip_words=true", "yes, no", "true"),
+        ("latency=-1", "a number of seconds such as 0.5", "-1"),
+    ],
+)
+def test_invalid_options(option: str, expected: str, got: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error lists the options, or the values of the option."""
+    with pytest.raises(SystemExit):
+        _parsed(f"--option={option}")
+    assert re.search(f'expected (one of )?{expected}, got "{got}"', capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.simulator.api import Journal
 from exporter.simulator.server import RunningSimulator
-from exporter.simulator.world import truth
+from exporter.simulator.truth import truth
 
 Ask = Callable[..., Awaitable[str]]
 _ADMIN = "demo-admin"
@@ -109,6 +109,25 @@ async def test_registrations_match_the_state(ask: Ask, state: dict[str, Any]) ->
             # Peers of an absent node and of a disabled tenant are in no list.
             is_ok = re.match(r"OK|LAGGED", status.get(f"{number}-{code}", "missing")) is not None
             assert is_ok == registered
+
+
+async def test_device_states_match_the_state(ask: Ask, state: dict[str, Any], form: str) -> None:
+    """BLFS matches for every extension of every tenant, with the key of the tenant."""
+    for code, tenant in state["tenants"].items():
+        listed = await ask(reqtype="BLFS", tenant=code, key=f"demo-tenant-{code}")
+        if form == "json":
+            states = {record["st_extension"]: record["st_state"] for record in json.loads(listed)}
+        else:
+            states = {line.split("|")[0]: line.split("|")[2] for line in listed.splitlines()}
+        assert states == tenant["device_states"]
+
+
+async def test_a_tenant_is_named_by_code_or_name(ask: Ask, state: dict[str, Any]) -> None:
+    """A name works like a code, also with the key of the tenant."""
+    for code, tenant in state["tenants"].items():
+        assert float(await ask(reqtype="INFO", info="balance", tenant=tenant["name"])) == tenant["balance"]
+        balance = await ask(reqtype="INFO", info="balance", tenant=tenant["name"], key=f"demo-tenant-{code}")
+        assert float(balance) == tenant["balance"]
 
 
 async def test_lists_match_the_state(ask: Ask, state: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from exporter.simulator import control
 from exporter.simulator.control import apply_changes
 from exporter.simulator.server import RunningSimulator, create_application
-from exporter.simulator.world import World, truth
+from exporter.simulator.truth import truth
+from exporter.simulator.world import World
 
 
 async def _control(

@@ -1,6 +1,7 @@
 """Compare docs/simulator.md with the simulator."""
 
 import argparse
+import dataclasses
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import aiohttp
 import pytest
 
 from exporter.simulator.faults import FaultKind
-from exporter.simulator.options import add_arguments
+from exporter.simulator.options import Options, add_arguments
 from exporter.simulator.server import RunningSimulator, create_application, start
 from exporter.simulator.world import World
 
@@ -61,3 +62,9 @@ def test_every_flag_is_documented() -> None:
     add_arguments(parser)
     flags = [option for action in parser._actions for option in action.option_strings]
     assert re.findall(r"^\| `(--[a-z-]+)", _DOCS.read_text(encoding="utf-8"), re.MULTILINE) == flags
+
+
+def test_every_option_is_documented() -> None:
+    """The table of options has exactly the existing options, in their order."""
+    options = [field.name for field in dataclasses.fields(Options)]
+    assert re.findall(r"^\| `([a-z_]+)` \|", _DOCS.read_text(encoding="utf-8"), re.MULTILINE) == options

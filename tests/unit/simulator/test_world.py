@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator.phones import Overrides, Setting
-from exporter.simulator.world import World, WorldClock, truth
+from exporter.simulator.truth import truth
+from exporter.simulator.world import World, WorldClock
 
 
 @st.composite

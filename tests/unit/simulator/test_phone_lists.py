@@ -1,0 +1,140 @@
+import re
+from typing import Any
+
+import pytest
+
+from exporter.simulator.technologies import Technologies
+from exporter.simulator.truth import truth
+from exporter.simulator.wire import SECRET
+from exporter.simulator.world import World
+from tests.unit.simulator.bodies import body, in_json
+
+
+def test_extensions_have_the_fields_of_a_real_switch(world: World) -> None:
+    """An extension has 148 fields in about 3.4 KB, and all its credentials have the marker."""
+    query = "reqtype=INFO&info=extensions&tenant=ACME"
+    record = in_json(world, query)[0]
+    assert len(record) == 148
+    assert 3000 < len(body(world, f"{query}&format=json")) / 12 < 4500
+    secrets = {"password", "ex_webpassword", "ex_2fa_secret", "ex_lockpin"}
+    assert all(record[name].startswith(SECRET) for name in secrets)
+
+
+def test_states_of_extensions_follow_registrations_and_calls(world: World) -> None:
+    """An extension is UNAVAILABLE exactly if it is not registered; one is in use per call."""
+    world.overrides.drop_registrations(0.3)
+    world.overrides.set_calls("ACME", 2)
+    states = [row["st_state"] for row in in_json(world, "reqtype=INFO&info=extensions&tenant=ACME")]
+    registrations = world.phones.registrations(world.all_tenants[0], world.moment())
+    assert [state != "UNAVAILABLE" for state in states] == registrations
+    assert len([state for state in states if state in {"INUSE", "BUSY", "RINGING"}]) == 2
+
+
+def test_peers_are_on_present_nodes(world: World) -> None:
+    """A peer has its node and ``<number>-<CODE>/<number>-<CODE>``; a removed node has no peers."""
+    before = in_json(world, "reqtype=CHANSIPPEERS&tenant=BOREAL")
+    assert before[0]["Name"] == "100-BOREAL/100-BOREAL"
+    node = before[0]["node"]
+    world.overrides.set_node_present(node, present=False)
+    after = in_json(world, "reqtype=CHANSIPPEERS&tenant=BOREAL")
+    assert after == [row for row in before if row["node"] != node]
+
+
+def test_a_disabled_tenant_has_no_peers(world: World) -> None:
+    """CHANSIPPEERS does not list the accounts of a disabled tenant."""
+    assert body(world, "reqtype=CHANSIPPEERS&tenant=CLOSED2&format=json") == "]"
+
+
+@pytest.fixture
+def mixed() -> World:
+    """Return a frozen world with phones of all technologies, some of them unregistered."""
+    world = World(tenants=3, nodes=3, extensions=40, technologies=Technologies(0.4, 0.1, 0.1))
+    world.time.freeze()
+    world.overrides.drop_registrations(0.3)
+    world.overrides.set_calls("ACME", 9)
+    return world
+
+
+def _tenant(world: World) -> dict[str, Any]:
+    tenants: Any = truth(world, code="ACME")["tenants"]
+    tenant: dict[str, Any] = tenants["ACME"]
+    return tenant
+
+
+def _numbers(peers: list[dict[str, str]]) -> set[str]:
+    return {peer["Name"].split("-")[0] for peer in peers}
+
+
+def test_extensions_have_their_technology(mixed: World) -> None:
+    """``ex_tech`` and ``st_state`` match; a custom or virtual extension has the state of the option."""
+    query, expected = "reqtype=INFO&info=extensions&tenant=ACME", _tenant(mixed)
+    listed = in_json(mixed, query, unregistrable_state="NOT_INUSE")
+    assert {row["ex_number"]: row["ex_tech"] for row in listed} == expected["technologies"]
+    states = {row["ex_number"]: row["st_state"] for row in listed}
+    assert states == {number: state or "NOT_INUSE" for number, state in expected["device_states"].items()}
+    assert {row.split("|")[2] for row in body(mixed, query).splitlines()[1:]} == {
+        "SIP",
+        "PJSIP",
+        "CUSTOM",
+        "VIRTUAL",
+    }
+
+
+def test_chansippeers_lists_sip_phones_only(mixed: World) -> None:
+    """PJSIP, custom and virtual phones are missing; with the option unregistered phones are, too."""
+    query, expected = "reqtype=CHANSIPPEERS&tenant=ACME", _tenant(mixed)
+    sip = {number for number, technology in expected["technologies"].items() if technology == "SIP"}
+    assert _numbers(in_json(mixed, query)) == sip
+    registered = {number for number in sip if expected["extensions"][number]}
+    assert 0 < len(registered) < len(sip)
+    assert _numbers(in_json(mixed, query, chansippeers="registered")) == registered
+
+
+def test_peers_of_a_tenant(mixed: World) -> None:
+    """PEERS has the columns of CHANSIPPEERS in both formats, and PJSIP phones if the option says so."""
+    query, expected = "reqtype=PEERS&tenant=ACME", _tenant(mixed)
+    listed = in_json(mixed, query)
+    assert listed == in_json(mixed, "reqtype=CHANSIPPEERS&tenant=ACME")
+    header, *rows = body(mixed, query).splitlines()
+    assert [dict(zip(header.split("|"), row.split("|"), strict=True)) for row in rows] == listed
+    with_pjsip = in_json(mixed, query, pjsip_in_peers=True)
+    assert _numbers(with_pjsip) == {number for number, on in expected["extensions"].items() if on is not None}
+
+
+def test_words_of_pjsip(mixed: World) -> None:
+    """With the option the status of a PJSIP phone is a word of Asterisk; that of a SIP phone stays."""
+    expected = _tenant(mixed)
+    for peer in in_json(mixed, "reqtype=PEERS&tenant=ACME", pjsip_in_peers=True, pjsip_words=True):
+        number = peer["Name"].split("-")[0]
+        if expected["technologies"][number] == "PJSIP":
+            assert peer["Status"] == ("Avail" if expected["extensions"][number] else "Unavail")
+        else:
+            assert (re.match(r"OK|LAGGED", peer["Status"]) is not None) == expected["extensions"][number]
+
+
+def test_device_states_of_a_tenant(mixed: World) -> None:
+    """BLFS has every extension, three names in JSON, and in plain text every value twice and no header."""
+    query, expected = "reqtype=BLFS&tenant=ACME", _tenant(mixed)
+    listed = in_json(mixed, query)
+    assert list(listed[0]) == ["st_extension", "st_state", "st_timestamp"]
+    states = {row["st_extension"]: row["st_state"] for row in listed}
+    assert states == {number: state or "UNKNOWN" for number, state in expected["device_states"].items()}
+    assert body(mixed, query).startswith(f"100|100|{states['100']}|{states['100']}|")
+    assert {len(line.split("|")) for line in body(mixed, query).splitlines()} == {7}
+    assert SECRET not in body(mixed, query)
+
+
+def test_device_states_are_small(mixed: World) -> None:
+    """A phone takes about 60 bytes in BLFS (seen, wire notes 2026-10)."""
+    assert 50 < len(body(mixed, "reqtype=BLFS&tenant=ACME&format=json")) / 40 < 80
+
+
+def test_sip_users(mixed: World) -> None:
+    """The separator and the end of a SIP user are options, in every list that has it."""
+    options = {"user_separator": "_", "user_ending": "name"}
+    user = "100_Acme Tools, Ltd."
+    assert in_json(mixed, "reqtype=INFO&info=extensions&tenant=ACME", **options)[0]["username"] == user
+    names = {
+        peer["Name"] for peer in in_json(mixed, "reqtype=PEERS&tenant=ACME", pjsip_in_peers=True, **options)
+    }
+    assert f"{user}/{user}" in names
