@@ -7,8 +7,8 @@ In reading order:
     dispatcher, limiter      send the requests evenly, within the rate limit and the slots
     request_policy, backoff  whether a target may be requested now: backoff, key health, circuit breaker
     fetch                    one request and its response
-    ingest                   from a response to values in the store, with
-        registrations, discovery, scope_check
+    ingest, recorder         from a response to values in the store, with
+        registration_ingest, registrations, discovery, scope_check
     config_metrics           values from the configuration and the clock
     poller, context          join these modules, and hold what they share
 """

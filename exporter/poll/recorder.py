@@ -1,0 +1,66 @@
+"""Stores values, and whether each request succeeded, in the store, the metrics and the log."""
+
+from collections.abc import Collection
+
+from exporter.model import Failure, Reason, Skipped, Target
+from exporter.poll.context import SwitchContext
+from exporter.store import Families
+
+
+class Recorder:
+    """Records the outcomes of one switch."""
+
+    def __init__(self, context: SwitchContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._with_skipped_rows: set[Target] = set()
+
+    def put(self, target: Target, values: Families, part: str = "") -> None:
+        """Store the values of a target, or of one part of it that ages separately."""
+        interval = self._context.targets.planned_interval(target)
+        self._store.put(target, values, interval=interval, now=self._context.clock.elapsed(), part=part)
+
+    def record(self, target: Target, failure: Failure | None) -> None:
+        """Record the outcome of an attempt, and log it if it is a change."""
+        clock, log = self._context.clock, self._context.log
+        attempt = self._store.record(target, failure, now=clock.elapsed(), wall=clock.wall())
+        before = attempt.failure if attempt else None
+        names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
+        if failure is None:
+            if before is not None:
+                log.info("query recovered", **names, after=before.reason.value)
+        elif failure.reason is Reason.SCOPE_IGNORED:
+            pass  # logged once for the query, not for each tenant
+        elif before is None or before.reason is not failure.reason:
+            log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
+
+    def count_failure(self, target: Target, failure: Failure) -> None:
+        """Count a request that returned no value."""
+        failures = self._context.instruments.request_failures
+        failures.labels(self._store.switch, target.query, failure.reason).inc()
+
+    def count_empty(self, target: Target) -> None:
+        """Count an empty response."""
+        self._context.instruments.empty_answers.labels(self._store.switch, target.query).inc()
+
+    def count_skipped_rows(self, target: Target, skipped: Skipped | None) -> None:
+        """Count skipped rows, and log the first ones of a target."""
+        if skipped is None:
+            self._with_skipped_rows.discard(target)
+            return
+        query, scope, tenant = target
+        self._context.instruments.rows_skipped.labels(self._store.switch, query).inc(skipped.rows)
+        if target not in self._with_skipped_rows:
+            self._with_skipped_rows.add(target)
+            self._context.log.warning(
+                "unreadable rows skipped",
+                query=query.value,
+                scope=scope.value,
+                tenant=tenant,
+                rows=skipped.rows,
+                first=skipped.first,
+            )
+
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._with_skipped_rows = {target for target in self._with_skipped_rows if target.tenant not in codes}

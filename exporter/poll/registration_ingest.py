@@ -1,0 +1,146 @@
+"""Stores the registrations of one switch: from lists, or from one request for each extension."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection
+from functools import partial
+
+from exporter.model import (
+    Answer,
+    Extensions,
+    Failure,
+    Peers,
+    Query,
+    Reason,
+    Registration,
+    RegistrationState,
+    Scope,
+    Target,
+    names_all,
+)
+from exporter.poll.context import SwitchContext
+from exporter.poll.discovery import ExtensionDiscovery
+from exporter.poll.recorder import Recorder
+from exporter.poll.registrations import (
+    Registrations,
+    registration_families,
+    states_by_tenant,
+    states_in_list,
+    states_of_peers,
+)
+from exporter.poll.requests import Item
+
+_BATCH = 20
+"""Tenants to store, in about 2 ms, before yielding to the event loop."""
+
+
+class RegistrationIngester:
+    """Stores the registrations of one switch, and which extensions it lists."""
+
+    def __init__(self, context: SwitchContext, recorder: Recorder) -> None:
+        self._context = context
+        self._store = context.store
+        self._targets = context.targets
+        self._recorder = recorder
+        self._extensions = ExtensionDiscovery()
+        self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
+
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._extensions.drop_tenants(codes)
+        for code in codes:
+            self._registrations.pop(code, None)
+
+    def trust_next_lists(self) -> None:
+        """Accept the next list of each tenant whose list is in doubt now."""
+        self._extensions.trust_next()
+
+    async def ingest(self, item: Item, outcome: Answer | Failure) -> None:
+        """Store the outcome of a request for registrations, for one extension or for a list of them."""
+        target = item.target
+        if item.part:
+            self._ingest_extension(item, outcome)
+            return
+        failure = outcome if isinstance(outcome, Failure) else None
+        if isinstance(outcome, Extensions | Peers):
+            failure = self._empty_list(target, outcome)
+            if failure:
+                self._recorder.count_empty(target)
+            else:
+                failure = await self._ingest_list(target, outcome)
+            if failure:
+                self._recorder.count_failure(target, failure)
+        if self._targets.is_polled(target):  # a reload may have removed it meanwhile
+            self._recorder.record(target, failure)
+
+    async def ingest_extensions(self, item: Item, outcome: Answer | Failure) -> None:
+        """Store which extensions a tenant has."""
+        target, failure = item.target, outcome if isinstance(outcome, Failure) else None
+        if isinstance(outcome, Extensions):
+            failure = self._extensions.accept(target.tenant, outcome)
+            if failure is None:
+                self._targets.set_discovered_extensions(target.tenant, self._extensions.names(target.tenant))
+            else:
+                self._recorder.count_failure(target, failure)
+        self._recorder.record(target, failure)
+
+    def _empty_list(self, target: Target, listed: Extensions | Peers) -> Failure | None:
+        """Return a failure for an empty list, so that known registrations are kept.
+
+        An empty list is valid only for a tenant without configured extensions: an installation always has
+        peers.
+        """
+        has_phones = isinstance(listed, Peers) or self._targets.tenants[target.tenant].polled
+        if listed.rows or not has_phones:
+            return None
+        return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
+
+    async def _ingest_list(self, target: Target, listed: Extensions | Peers) -> Failure | None:
+        """Store the states in a list; return a failure if too many extensions are missing from it."""
+        if isinstance(listed, Peers):
+            await self._ingest_peers(target, listed)
+            return None
+        tenant = self._targets.tenants[target.tenant]
+        states, failure = states_in_list(listed, None if tenant.extensions == "all" else tenant.polled)
+        for watched in tenant.watch:
+            states.setdefault(watched, Registration.UNKNOWN)
+        self._recorder.put(target, registration_families(states))
+        return failure
+
+    async def _ingest_peers(self, target: Target, listed: Peers) -> None:
+        found = await self._context.decode_in_thread(partial(states_by_tenant, listed))
+        codes = [target.tenant] if target.tenant else list(self._targets.tenants)
+        for position, code in enumerate(codes, start=1):
+            if code in self._targets.tenants and self._targets.is_polled(target):
+                self._ingest_peers_of(target, code, found.get(code, {}), is_complete=names_all(listed))
+            if position % _BATCH == 0:
+                await asyncio.sleep(0)
+
+    def _ingest_peers_of(
+        self, polled: Target, code: str, found: dict[str, Registration], *, is_complete: bool
+    ) -> None:
+        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+        extensions = self._targets.extensions(code)
+        if not extensions:
+            self._store.remove(target)
+            return
+        self._store.put(
+            target,
+            registration_families(states_of_peers(found, extensions, is_complete=is_complete)),
+            interval=self._targets.planned_interval(polled),
+            now=self._context.clock.elapsed(),
+            job=(polled.query, polled.scope),
+        )
+
+    def _ingest_extension(self, item: Item, outcome: Answer | Failure) -> None:
+        if not isinstance(outcome, RegistrationState | Failure):
+            raise TypeError(f"expected a registration state, got {type(outcome).__name__}")
+        target, now = item.target, self._context.clock.elapsed()
+        registrations = self._registrations[target.tenant]
+        registrations.set_extensions(self._targets.extensions(target.tenant))
+        registrations.record(item.part, outcome, now)
+        if isinstance(outcome, RegistrationState):
+            job, interval = (target.query, target.scope), self._targets.planned_interval(target)
+            self._recorder.put(target, registrations.families(oldest=self._store.oldest(job, interval, now)))
+        if verdict := registrations.verdict():
+            self._recorder.record(target, verdict if isinstance(verdict, Failure) else None)
