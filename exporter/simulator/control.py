@@ -3,18 +3,17 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from exporter.simulator.api import PARTS, Parts
+from exporter.simulator.changes import apply_changes
 from exporter.simulator.faults import parse
 from exporter.simulator.page import page
 from exporter.simulator.truth import truth
-from exporter.simulator.world import World
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ALL = 1_000_000_000
@@ -140,83 +139,3 @@ def _json(document: object, status: int = 200) -> web.Response:
 
 def _error(problem: str, status: int = 400) -> web.Response:
     return _json({"error": problem}, status)
-
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-_COUNT = 1_000_000
-_HUNDRED_YEARS = 100 * 366 * 86400
-
-
-class _Changes(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _TenantChanges(_Changes):
-    """Changes of a tenant. Only fields that were given are applied; the defaults are never used."""
-
-    present: bool = True
-    disabled: bool = False
-    dropped: _Share = 0.0
-    balance: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
-    calls: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
-    max_channels: Annotated[int, Field(ge=-1, le=_COUNT)] | None = None
-
-
-class _WorldChanges(_Changes):
-    """Changes of the world, in the order of application: time first, because the rest depends on it."""
-
-    freeze: bool = False
-    speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
-    advance: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = 0.0
-    license_days: Annotated[int, Field(ge=-_COUNT, le=_COUNT)] | None = None
-    dropped: _Share = 0.0
-    nodes: dict[str, bool] = {}
-    tenants: dict[str, _TenantChanges] = {}
-
-
-def _change_nodes(world: World, nodes: Mapping[str, bool]) -> None:
-    for node, present in nodes.items():
-        world.overrides.set_node_present(node, present=present)
-
-
-def _change_tenants(world: World, tenants: Mapping[str, _TenantChanges]) -> None:
-    for code, changes in tenants.items():
-        for name in changes.model_fields_set:
-            _OF_TENANT[name](world, code, getattr(changes, name))
-
-
-_OF_WORLD: dict[str, Callable[[World, Any], None]] = {
-    "freeze": lambda world, frozen: world.time.freeze(frozen=frozen),
-    "speed": lambda world, speed: world.time.set_speed(speed),
-    "advance": lambda world, seconds: world.time.advance(seconds),
-    "license_days": lambda world, days: world.overrides.set_license_days(days, world.moment()),
-    "dropped": lambda world, share: world.overrides.drop_registrations(share),
-    "nodes": _change_nodes,
-    "tenants": _change_tenants,
-}
-_OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
-    "present": lambda world, code, present: world.overrides.set_tenant_present(code, present=present),
-    "disabled": lambda world, code, disabled: world.overrides.set_disabled(code, disabled=disabled),
-    "dropped": lambda world, code, share: world.overrides.drop_registrations(share, code),
-    "balance": lambda world, code, balance: world.overrides.set_balance(code, balance, world.moment()),
-    "calls": lambda world, code, calls: world.overrides.set_calls(code, calls),
-    "max_channels": lambda world, code, most: world.overrides.set_max_channels(code, most),
-}
-
-
-def apply_changes(world: World, document: str | bytes) -> None:
-    """Apply the changes in a JSON document, all or none. Raises ValueError (pydantic's for invalid values).
-
-    {"freeze": true, "license_days": 3, "nodes": {"pbx2": false}, "tenants": {"ACME": {"balance": -5}}}
-    """
-    changes = _WorldChanges.model_validate_json(document)
-    codes = {tenant.code for tenant in world.all_tenants}
-    unknown = [
-        f"nodes.{node}: there is no such node" for node in changes.nodes if node not in world.all_nodes
-    ]
-    unknown += [f"tenants.{code}: there is no such tenant" for code in changes.tenants if code not in codes]
-    if unknown:
-        raise ValueError("; ".join(unknown))
-    for name, change in _OF_WORLD.items():
-        if name in changes.model_fields_set:
-            change(world, getattr(changes, name))

@@ -34,6 +34,10 @@ class Options:
     ``user_separator``, ``user_ending``: between number and tenant in the SIP user, and what names the tenant.
     ``tenants_json``, ``tenant_codes``: JSON format of the list of tenants; whether it has ``te_code``.
     ``enabled_word``, ``disabled_word``: ``te_disabled`` of an enabled and a disabled tenant.
+    ``trunk_fields``: other names of fields of trunks, such as ``sr_name=peer,sr_state=status``.
+    ``trunk_registered_word``, ``trunk_failed_word``: the states of trunks.
+    ``trunk_tenant``: what names the tenant of a trunk.
+    ``trunks_as_peers``: trunks are peers in CHANSIPPEERS, and those of a tenant in its PEERS, too.
     ``total_name``: the name of the total among the nodes; "" for no total.
     ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
     ``latency``: seconds for every response.
@@ -56,6 +60,11 @@ class Options:
     tenant_codes: bool = True
     enabled_word: str = ""
     disabled_word: str = "on"
+    trunk_fields: str = ""
+    trunk_registered_word: str = "Registered"
+    trunk_failed_word: str = "Rejected"
+    trunk_tenant: Literal["code", "name", "id"] = "code"
+    trunks_as_peers: bool = False
     total_name: str = "Total"
     peers_delay: float = 0.0
     latency: float = 0.0

@@ -9,6 +9,7 @@ from html import escape
 
 from exporter.simulator.api import API_PATH, Parts
 from exporter.simulator.request import Keys
+from exporter.simulator.trunks import trunks
 from exporter.simulator.world import World
 
 
@@ -37,6 +38,7 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
         Example("channels", f"{url}?reqtype=COUNTCHANNELS&{admin}"),
         Example("remaining days of the license", f"{url}?reqtype=LICENSEDAYS&{admin}"),
         Example("the tenants", f"{url}?reqtype=MANAGEDB&object=tenant&action=list&{admin}"),
+        Example("the trunks", f"{url}?reqtype=MANAGEDB&object=sipregs&action=list&format=json&{admin}"),
         Example("balance of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
         Example("registration of one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
     ]
@@ -59,6 +61,7 @@ def control_examples(base_url: str, world: World) -> list[Example]:
         change("stop time", freeze=True),
         change("resume time", freeze=False),
         change("remove a node", nodes={node: False}),
+        change("a trunk fails", trunks={next(trunks(world)).name: False}),
         change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
         change("half of all phones lose their registration", dropped=0.5),
         change("the license expires in 3 days", license_days=3),

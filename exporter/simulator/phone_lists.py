@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 
+from exporter.simulator import trunks
 from exporter.simulator.device_states import device_states
 from exporter.simulator.technologies import Technology
 from exporter.simulator.tenants import FIRST_EXTENSION, ROUND_TRIP, Tenant, draw
@@ -50,18 +52,22 @@ def extensions(context: Context) -> str:
 def chan_sip_peers(context: Context) -> str:
     """Return CHANSIPPEERS: the chan_sip peers of the installation, or of a tenant."""
     tenants = context.world.tenants() if context.tenant is None else [context.tenant]
+    registered_only = context.options.chansippeers == "registered"
     rows = (row for tenant in tenants for row in _peer_rows(context, tenant, {Technology.SIP}))
-    if context.options.chansippeers == "registered":
+    if registered_only:
         rows = (row for row in rows if row[2] != _NO_HOST)
-    return _peer_listing(context, rows)
+    return _peer_listing(
+        context, chain(rows, trunks.peer_rows(context, context.tenant, registered_only=registered_only))
+    )
 
 
 def peers(context: Context) -> str:
     """Return PEERS: the peers of a tenant."""
-    technologies = {Technology.SIP}
+    tenant, technologies = context.the_tenant, {Technology.SIP}
     if context.options.pjsip_in_peers:
         technologies.add(Technology.PJSIP)
-    return _peer_listing(context, _peer_rows(context, context.the_tenant, technologies))
+    rows = _peer_rows(context, tenant, technologies)
+    return _peer_listing(context, chain(rows, trunks.peer_rows(context, tenant)))
 
 
 def blfs(context: Context) -> str:

@@ -4,8 +4,9 @@ Some never register, others lose their registration for a while, and ``Overrides
 """
 
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from exporter.simulator.overrides import Overrides
 from exporter.simulator.tenants import DROPPED, OUTAGES, SPARES, Tenant, draw, fraction
 
 _SLOT = 3600
@@ -13,77 +14,6 @@ _SHORTEST = 300
 _LONGEST = 3600
 _OUTAGES_PER_PHONE_AND_SLOT = 0.06
 _SPARE_SHARE = 0.03
-_Value = TypeVar("_Value")
-
-
-class Setting(NamedTuple):
-    """A value and the moment it was set at; from then on it changes as usual."""
-
-    value: float
-    moment: float
-
-
-class Overrides:
-    """All active changes. ``generation`` grows with each, to invalidate cached sums."""
-
-    def __init__(self) -> None:
-        self.generation = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self.absent_nodes: dict[str, bool] = {}
-        self.absent_tenants: dict[str, bool] = {}
-        self.disabled: dict[str, bool] = {}
-        self.dropped: dict[str, float] = {}  # by tenant; "" is every tenant
-        self.calls: dict[str, int] = {}
-        self.balances: dict[str, Setting] = {}
-        self.max_channels: dict[str, int] = {}
-        self.license_days: Setting | None = None
-
-    def restore(self) -> None:
-        """Undo every change."""
-        self._clear()
-        self.generation += 1
-
-    def _set(self, values: dict[str, _Value], name: str, value: _Value | None) -> None:
-        if value is None:
-            values.pop(name, None)
-        else:
-            values[name] = value
-        self.generation += 1
-
-    def set_node_present(self, node: str, *, present: bool) -> None:
-        """Remove a node with its phones and calls, or bring it back."""
-        self._set(self.absent_nodes, node, None if present else True)
-
-    def set_tenant_present(self, code: str, *, present: bool) -> None:
-        """Remove a tenant from the switch, or bring it back."""
-        self._set(self.absent_tenants, code, None if present else True)
-
-    def set_disabled(self, code: str, *, disabled: bool) -> None:
-        """Disable or enable a tenant; a disabled one has no registered phones and no calls."""
-        self._set(self.disabled, code, disabled)
-
-    def drop_registrations(self, share: float, code: str = "") -> None:
-        """Unregister a share (0 to 1) of the phones of one tenant, or of every tenant; 0 restores them."""
-        self._set(self.dropped, code, share)
-
-    def set_calls(self, code: str, calls: int | None) -> None:
-        """Fix a tenant's number of calls, whatever its phones and limits; None restores it."""
-        self._set(self.calls, code, calls)
-
-    def set_balance(self, code: str, balance: float | None, moment: float) -> None:
-        """Set a tenant's credit; calls keep spending it, without top-ups. None restores it."""
-        self._set(self.balances, code, None if balance is None else Setting(balance, moment))
-
-    def set_max_channels(self, code: str, max_channels: int | None) -> None:
-        """Set a tenant's channel limit, -1 for unlimited; None restores it."""
-        self._set(self.max_channels, code, max_channels)
-
-    def set_license_days(self, days: int | None, moment: float) -> None:
-        """Set the remaining days of the license, which keep counting down; None restores them."""
-        self.license_days = None if days is None else Setting(days, moment)
-        self.generation += 1
 
 
 class Outage(NamedTuple):

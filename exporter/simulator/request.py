@@ -25,12 +25,13 @@ _OPERATIONS = {
     "INFO extensions": {"tenant", "info"},
     "INFO config": {"tenant", "info"},
     "MANAGEDB tenant list": {"object", "action"},
+    "MANAGEDB sipregs list": {"object", "action"},
     "HELP": {"tenant"},
 }
 _COMMON = {"reqtype", "key", "format"}
 _LOGGED = _COMMON.union({"cache"}, *_OPERATIONS.values()) - {"key"}
 _EXTENSION_PARAMETERS = ("ext", "id", "number")
-_ADMIN_ONLY = {"LICENSEDAYS", "MANAGEDB tenant list"}
+_ADMIN_ONLY = {"LICENSEDAYS", "MANAGEDB tenant list", "MANAGEDB sipregs list"}
 
 # The same for a wrong key, a missing or unknown tenant, and an operation that the key may not use. With its
 # newline it has the 46 bytes that were seen (wire notes 2026-10).

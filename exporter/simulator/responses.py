@@ -5,7 +5,7 @@ Source: wire notes 2026-10. Where no response of a real switch is on record, ``O
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.simulator import phone_lists
+from exporter.simulator import phone_lists, trunks
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest
 from exporter.simulator.tenants import Tenant
@@ -24,7 +24,7 @@ Parameters:
 Request types (reqtype) that this simulator supports:
 COUNTPEERS, COUNTCHANNELS, COUNTCALLS, LICENSEDAYS, CHANSIPPEERS, PEERS, BLFS
 INFO - info: balance, regstate, extensions, config
-MANAGEDB - object=tenant, action=list
+MANAGEDB - object: tenant, sipregs; action=list
 </pre></body></html>
 """
 
@@ -154,5 +154,6 @@ _OPERATIONS: dict[str, tuple[Callable[[Context], str], bool]] = {
     "INFO extensions": (phone_lists.extensions, True),
     "INFO config": (_config, True),
     "MANAGEDB tenant list": (_tenants, False),
+    "MANAGEDB sipregs list": (trunks.sip_registrations, False),
     "HELP": (lambda _: _HELP, False),
 }

@@ -7,6 +7,7 @@ from collections import Counter
 
 from exporter.simulator.device_states import device_states
 from exporter.simulator.tenants import Tenant
+from exporter.simulator.trunks import Trunk, registered, round_trip, trunks
 from exporter.simulator.world import Figures, World
 
 
@@ -27,6 +28,7 @@ def truth(world: World, *, code: str = "", extensions: bool = True) -> dict[str,
             **_counts(world.whole(moment)),
             "license_days": world.license_days(moment),
             "absent_nodes": sorted(world.overrides.absent_nodes),
+            "trunks": {trunk.name: _trunk(world, trunk) for trunk in trunks(world)},
             "tenants": sum(not world.disabled(tenant) for tenant in world.tenants()),
         },
         "tenants": {tenant.code: _tenant(world, tenant, moment, extensions=extensions) for tenant in tenants},
@@ -49,14 +51,22 @@ def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) ->
         numbers = tenant.numbers()
         registrations = world.phones.registrations(tenant, moment)
         described["extensions"] = {
-            number: registered if technology.registers else None
-            for number, registered, technology in zip(
+            number: is_registered if technology.registers else None
+            for number, is_registered, technology in zip(
                 numbers, registrations, tenant.technologies, strict=True
             )
         }
         described["technologies"] = dict(zip(numbers, tenant.technologies, strict=True))
         described["device_states"] = dict(zip(numbers, states, strict=True))
     return described
+
+
+def _trunk(world: World, trunk: Trunk) -> dict[str, object]:
+    return {
+        "tenant": trunk.tenant.code if trunk.tenant else "",
+        "registered": registered(world, trunk),
+        "round_trip_seconds": round_trip(world, trunk) / 1000,
+    }
 
 
 def _counts(figures: Figures) -> dict[str, object]:

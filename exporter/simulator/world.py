@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from exporter.simulator.phones import Overrides, Phones
+from exporter.simulator.overrides import Overrides
+from exporter.simulator.phones import Phones
 from exporter.simulator.technologies import ONLY_SIP, Technologies
 from exporter.simulator.tenants import (
     Tenant,

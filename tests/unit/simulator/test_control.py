@@ -1,15 +1,11 @@
-import json
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from exporter.simulator import control
-from exporter.simulator.control import apply_changes
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.truth import truth
 from exporter.simulator.world import World
@@ -120,90 +116,6 @@ async def test_control_is_for_this_machine(
         assert (response.status != 403) is accepted
 
 
-def _apply(world: World, document: object) -> None:
-    apply_changes(world, json.dumps(document))
-
-
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
-)
-_of_tenant = st.dictionaries(
-    st.sampled_from(["present", "disabled", "dropped", "balance", "calls", "max_channels", "x"]),
-    _json,
-    max_size=3,
-)
-_changes = st.fixed_dictionaries(
-    {},
-    optional={
-        "freeze": _json,
-        "speed": _json,
-        "advance": _json,
-        "license_days": _json,
-        "dropped": _json,
-        "nodes": _json | st.dictionaries(st.sampled_from(["pbx1", "pbx9"]), st.booleans()),
-        "tenants": _json | st.dictionaries(st.sampled_from(["ACME", "NOBODY"]), _json | _of_tenant),
-    },
-)
-
-
-@given(_json | _changes)
-@settings(deadline=None)
-def test_untrusted_changes_are_applied_completely_or_not_at_all(document: object) -> None:
-    """Any document is applied, or rejected without any change."""
-    world = World(tenants=1)
-    world.time.freeze()
-    before = truth(world)
-    try:
-        _apply(world, document)
-    except ValueError:
-        assert truth(world) == before
-    else:
-        truth(world)
-
-
-def test_every_change_is_applied(world: World) -> None:
-    """Each field changes the true state."""
-    _apply(
-        world,
-        {
-            "license_days": -1,
-            "dropped": 1,
-            "nodes": {"pbx3": False},
-            "tenants": {
-                "ACME": {"balance": -5, "calls": 3, "max_channels": 7},
-                "BOREAL": {"disabled": True},
-                "CINDER": {"present": False},
-            },
-        },
-    )
-    told = truth(world)
-    switch, tenants = told["switch"], told["tenants"]
-    assert isinstance(switch, dict)
-    assert isinstance(tenants, dict)
-    assert (switch["license_days"], switch["peers"], switch["calls"]) == (-1, 0, 3)
-    assert (list(switch["nodes"]), switch["absent_nodes"]) == (["pbx1", "pbx2"], ["pbx3"])
-    acme = tenants["ACME"]
-    assert (acme["balance"], acme["calls"], acme["max_channels"]) == (-5, 3, 7)
-    assert tenants["BOREAL"]["disabled"]
-    assert "CINDER" not in tenants
-
-
-def test_time_is_changed_first(world: World) -> None:
-    """A balance set together with a change of time is exact afterwards."""
-    _apply(world, {"tenants": {"ACME": {"balance": 5}}, "advance": 86400, "speed": 7, "freeze": True})
-    assert world.balance(world.all_tenants[0], world.moment()) == 5
-    assert (world.time.speed, world.time.frozen) == (7, True)
-
-
-def test_phones_of_one_tenant_can_be_dropped(world: World) -> None:
-    """A share of one tenant leaves the phones of the others registered."""
-    _apply(world, {"tenants": {"ACME": {"dropped": 1}}})
-    moment = world.moment()
-    assert not any(world.phones.registrations(world.all_tenants[0], moment))
-    assert any(world.phones.registrations(world.all_tenants[1], moment))
-
-
 @pytest.mark.parametrize(
     ("path", "document", "reasons"),
     [
@@ -212,7 +124,11 @@ def test_phones_of_one_tenant_can_be_dropped(world: World) -> None:
             {"freeze": 1, "colour": 1, "tenants": {"ACME": {"calls": -1}}},
             ["freeze: ", "tenants.ACME.calls: ", "colour: "],
         ),
-        ("world", {"nodes": {"pbx9": True}, "tenants": {"X": {}}}, ["nodes.pbx9: ", "tenants.X: "]),
+        (
+            "world",
+            {"nodes": {"pbx9": True}, "trunks": {"x": True}, "tenants": {"X": {}}},
+            ["nodes.pbx9: ", "trunks.x: ", "tenants.X: "],
+        ),
         (
             "faults",
             {"kind": "explode", "probability": 2, "colour": "red"},

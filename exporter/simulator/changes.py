@@ -1,0 +1,101 @@
+"""Requested changes of the world: which are valid, and how they are applied."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exporter.simulator.trunks import trunks
+from exporter.simulator.world import World
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_COUNT = 1_000_000
+_HUNDRED_YEARS = 100 * 366 * 86400
+
+
+class _Changes(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _TenantChanges(_Changes):
+    """Changes of a tenant. Only fields that were given are applied; the defaults are never used."""
+
+    present: bool = True
+    disabled: bool = False
+    dropped: _Share = 0.0
+    balance: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    calls: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
+    max_channels: Annotated[int, Field(ge=-1, le=_COUNT)] | None = None
+
+
+class _WorldChanges(_Changes):
+    """Changes of the world, in the order of application: time first, because the rest depends on it."""
+
+    freeze: bool = False
+    speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
+    advance: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = 0.0
+    license_days: Annotated[int, Field(ge=-_COUNT, le=_COUNT)] | None = None
+    dropped: _Share = 0.0
+    nodes: dict[str, bool] = {}
+    trunks: dict[str, bool] = {}
+    tenants: dict[str, _TenantChanges] = {}
+
+
+def _change_nodes(world: World, nodes: Mapping[str, bool]) -> None:
+    for node, present in nodes.items():
+        world.overrides.set_node_present(node, present=present)
+
+
+def _change_trunks(world: World, changed: Mapping[str, bool]) -> None:
+    for name, registered in changed.items():
+        world.overrides.set_trunk_registered(name, registered=registered)
+
+
+def _change_tenants(world: World, tenants: Mapping[str, _TenantChanges]) -> None:
+    for code, changes in tenants.items():
+        for name in changes.model_fields_set:
+            _OF_TENANT[name](world, code, getattr(changes, name))
+
+
+_OF_WORLD: dict[str, Callable[[World, Any], None]] = {
+    "freeze": lambda world, frozen: world.time.freeze(frozen=frozen),
+    "speed": lambda world, speed: world.time.set_speed(speed),
+    "advance": lambda world, seconds: world.time.advance(seconds),
+    "license_days": lambda world, days: world.overrides.set_license_days(days, world.moment()),
+    "dropped": lambda world, share: world.overrides.drop_registrations(share),
+    "nodes": _change_nodes,
+    "trunks": _change_trunks,
+    "tenants": _change_tenants,
+}
+_OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
+    "present": lambda world, code, present: world.overrides.set_tenant_present(code, present=present),
+    "disabled": lambda world, code, disabled: world.overrides.set_disabled(code, disabled=disabled),
+    "dropped": lambda world, code, share: world.overrides.drop_registrations(share, code),
+    "balance": lambda world, code, balance: world.overrides.set_balance(code, balance, world.moment()),
+    "calls": lambda world, code, calls: world.overrides.set_calls(code, calls),
+    "max_channels": lambda world, code, most: world.overrides.set_max_channels(code, most),
+}
+
+
+def apply_changes(world: World, document: str | bytes) -> None:
+    """Apply the changes in a JSON document, all or none. Raises ValueError (pydantic's for invalid values).
+
+    {"freeze": true, "license_days": 3, "nodes": {"pbx2": false}, "tenants": {"ACME": {"balance": -5}}}
+    """
+    changes = _WorldChanges.model_validate_json(document)
+    existing = {
+        "nodes": set(world.all_nodes),
+        "trunks": {trunk.name for trunk in trunks(world)},
+        "tenants": {tenant.code for tenant in world.all_tenants},
+    }
+    unknown = [
+        f"{kind}.{name}: there is no such {kind[:-1]}"
+        for kind, names in existing.items()
+        for name in getattr(changes, kind)
+        if name not in names
+    ]
+    if unknown:
+        raise ValueError("; ".join(unknown))
+    for name, change in _OF_WORLD.items():
+        if name in changes.model_fields_set:
+            change(world, getattr(changes, name))
