@@ -1,7 +1,6 @@
 """The extensions of a tenant: INFO extensions (seen as JSON and as a table, wire notes 2026-10)."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from exporter.decode.columns import Column, Layout
 from exporter.decode.records import REPEATED, interning, name_of, read_rows, text_of
@@ -9,6 +8,7 @@ from exporter.decode.text import Windows
 from exporter.fields import Interval, Section
 from exporter.model import Extension, Extensions, Failure, Query, Registration
 from exporter.queries.spec import Endpoint, QuerySpec, every
+from exporter.queries.words import Words, lookup, state_of
 from exporter.request import Operation
 
 NOTE = "a list of about 3.4 kB per extension"
@@ -19,78 +19,6 @@ MOST_EXTENSIONS = 25_000
 _NUMBER = Column("ex_number", "Number")
 _STATE = Column("st_state", "State")
 _LAYOUT = Layout("the list of extensions", (_NUMBER, _STATE), key=_NUMBER, most=MOST_EXTENSIONS)
-
-Words = Mapping[Registration, tuple[str, ...]]
-"""A switch's own words for each state, in addition to ``WORDS``."""
-
-_REGISTERED = Registration.REGISTERED
-_UNREGISTERED = Registration.UNREGISTERED
-_UNKNOWN = Registration.UNKNOWN
-
-# A phone that can ring or talk is registered. Sources:
-#   seen        in a response of a switch (wire notes 2026-10)
-#   documented  by Asterisk, which the vendor's switch runs on, or in the vendor's manual
-#   inferred    plain English with the same meaning; ``words`` in the configuration overrides it
-# "KO" is left out: it was also seen when a request failed, and only the text beside it shows which.
-# So are "1" and "0": Asterisk has two numberings, in which 0 is "unknown" or "idle".
-WORDS: tuple[tuple[str, Registration, str], ...] = (
-    # Device states of Asterisk
-    ("NOT_INUSE", _REGISTERED, "seen"),
-    ("INUSE", _REGISTERED, "documented"),
-    ("BUSY", _REGISTERED, "documented"),
-    ("RINGING", _REGISTERED, "documented"),
-    ("RINGINUSE", _REGISTERED, "documented"),
-    ("ONHOLD", _REGISTERED, "documented"),
-    ("UNAVAILABLE", _UNREGISTERED, "seen"),
-    ("UNKNOWN", _UNKNOWN, "documented"),
-    ("INVALID", _UNKNOWN, "documented"),
-    # The same, spelled out for people
-    ("Not in use", _REGISTERED, "documented"),
-    ("In use", _REGISTERED, "documented"),
-    ("Ring+Inuse", _REGISTERED, "documented"),
-    ("On hold", _REGISTERED, "documented"),
-    # Status of SIP peers, followed by the round trip: "OK (10 ms)"
-    ("OK", _REGISTERED, "seen"),
-    ("LAGGED", _REGISTERED, "documented"),
-    ("UNREACHABLE", _UNREGISTERED, "documented"),
-    ("UNMONITORED", _UNKNOWN, "documented"),
-    # Sentences and plain words
-    ("Extension not registered", _UNREGISTERED, "seen"),
-    ("Registered", _REGISTERED, "inferred"),
-    ("Not registered", _UNREGISTERED, "inferred"),
-    ("Unregistered", _UNREGISTERED, "inferred"),
-    ("Extension registered", _REGISTERED, "inferred"),
-    ("Online", _REGISTERED, "inferred"),
-    ("Offline", _UNREGISTERED, "inferred"),
-    ("Reachable", _REGISTERED, "inferred"),
-    ("Not reachable", _UNREGISTERED, "inferred"),
-)
-
-_ROUND_TRIP = re.compile(r"\(\s*[0-9]+\s*ms\s*\)\Z", re.IGNORECASE)
-
-
-def _plain(word: str) -> str:
-    return " ".join(_ROUND_TRIP.sub("", word.strip()).casefold().replace("_", " ").split())
-
-
-_TABLE = {_plain(word): state for word, state, _ in WORDS}
-
-
-def lookup(words: Words) -> Callable[[str], Registration | None]:
-    """Return a function from a word to the state that it means, None if the word is unknown.
-
-    ``words`` extend and override the table. Case, ``_`` for a space and a trailing round trip (``(10 ms)``)
-    are ignored.
-    """
-    table = _TABLE
-    if words:
-        table = _TABLE | {_plain(word): state for state, own in words.items() for word in own}
-    return lambda word: table.get(_plain(word))
-
-
-def state_of(state_of_word: Callable[[str], Registration | None], word: str | None) -> Registration:
-    """Return the state of a row; unknown if it has no word, or an unknown one."""
-    return (state_of_word(word) if word is not None else None) or Registration.UNKNOWN
 
 
 class ExtensionsQuery(Section):

@@ -1,10 +1,8 @@
 """Registration states: one request per extension, one list per tenant, or one list of all peers."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Sequence
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from exporter.decode.classify import complaint, is_complaint, rejected, unread
 from exporter.decode.columns import Column, Layout
@@ -12,8 +10,7 @@ from exporter.decode.records import interning, name_of, read_rows, text_of
 from exporter.decode.redact import quoted
 from exporter.decode.text import Record, Windows, parse_record
 from exporter.decode.values import LONGEST_LABEL, TRAILING
-from exporter.errors import shown
-from exporter.fields import ExactText, Form, Interval, Section
+from exporter.fields import Interval, Section
 from exporter.model import (
     ExtensionParameter,
     Failure,
@@ -21,13 +18,12 @@ from exporter.model import (
     Peers,
     Query,
     Reason,
-    Registration,
     RegistrationSource,
     RegistrationState,
 )
 from exporter.queries import extensions
-from exporter.queries.extensions import Words, lookup, state_of
 from exporter.queries.spec import Endpoint, QuerySpec, every
+from exporter.queries.words import StateWords, Words, lookup, state_of
 from exporter.request import Operation
 
 STATE_NAMES = frozenset({"state", "status", "registration", "regstate", "reg_state", "st_state"})
@@ -43,14 +39,6 @@ _NODE = Column("node")
 _NAME = Column("Name")
 _STATUS = Column("Status")
 _LAYOUT = Layout("the list of peers", (_NODE, _NAME, _STATUS), key=_NAME, most=MOST_PEERS)
-
-
-def _one_state_each(words: Mapping[Registration, tuple[str, ...]]) -> Mapping[Registration, tuple[str, ...]]:
-    times = Counter(word.casefold() for spellings in words.values() for word in spellings)
-    twice = [shown(word) for word, count in times.items() if count > 1]
-    if twice:
-        raise ValueError(f"duplicate word {', '.join(twice)}; list each word under one state")
-    return words
 
 
 class RegistrationsQuery(Section):
@@ -71,11 +59,7 @@ class RegistrationsQuery(Section):
         description="The parameter that names the extension in a `regstate` request.",
         examples=["id"],
     )
-    words: Annotated[
-        dict[Registration, tuple[ExactText, ...]],
-        AfterValidator(_one_state_each),
-        Form("mapping of state to words"),
-    ] = Field(
+    words: StateWords = Field(
         default_factory=dict,
         description="This switch's own words for the states `registered`, `unregistered` and `unknown`. They "
         "extend and override the built-in words.",
