@@ -160,7 +160,7 @@ def _decoder(columns: tuple[Column, ...]) -> JSONDecoder:
 
 
 def _from_json(windows: Windows, layout: Layout) -> Iterator[Row]:
-    for name, element in elements(windows, _decoder(layout.columns)):
+    for name, element in elements(windows, _decoder(layout.columns), of_values=layout.has_values):
         if isinstance(element, tuple):
             yield _with_key(element, name, layout)
         elif name.casefold() in ENVELOPE_NAMES:  # {"error": "No id specified"}

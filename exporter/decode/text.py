@@ -22,16 +22,19 @@ LONGEST_RECORD = 1024 * 1024
 """Characters. A record of extensions was seen at 3.4 kB (wire notes 2026-10)."""
 
 _BLANKS = re.compile(r"[ \t\r\n\ufeff]*")
-_SINGLE_BYTE = re.compile(r"(?:iso-?8859-?\d{1,2}|latin-?1|windows-125\d|cp125\d)", re.IGNORECASE)
+_SINGLE_BYTE = re.compile(
+    r"(?:iso[-_]?8859[-_]?\d{1,2}|latin[-_]?\d{1,2}|(?:windows[-_]?|cp)125\d|koi8[-_][ru])", re.IGNORECASE
+)
+_REPLACEMENT = "\ufffd"
 
 
 def encoding(body: Content, charset: str) -> str:
-    """Return the encoding of a body: the declared ``charset`` only if the body is not valid UTF-8.
+    """Return the encoding of a body: UTF-8, or the declared ``charset`` if more of the body fits that.
 
-    PHP and its web server declare a charset without looking at the body. Only single-byte charsets are
-    accepted.
+    PHP and its web server declare a charset without looking at the body. So one broken name in UTF-8 must not
+    garble all other names. Only single-byte charsets are accepted.
     """
-    if not _SINGLE_BYTE.fullmatch(charset) or _is_utf8(body):
+    if not _SINGLE_BYTE.fullmatch(charset) or _is_mostly_utf8(body):
         return "utf-8"
     try:
         return codecs.lookup(charset).name
@@ -39,16 +42,18 @@ def encoding(body: Content, charset: str) -> str:
         return "utf-8"
 
 
-def _is_utf8(body: Content) -> bool:
+def _is_mostly_utf8(body: Content) -> bool:
+    """Return whether at least half of all characters beyond ASCII are valid UTF-8."""
     if body.isascii():
         return True
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(body), WINDOW):
-            decoder.decode(body[start : start + WINDOW], final=start + WINDOW >= len(body))
-    except UnicodeDecodeError:
-        return False
-    return True
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    others = 0
+    broken = -body.count(_REPLACEMENT.encode())
+    for start in range(0, len(body), WINDOW):
+        text = decoder.decode(body[start : start + WINDOW], final=start + WINDOW >= len(body))
+        others += len(text) - len(text.encode("ascii", "ignore"))
+        broken += text.count(_REPLACEMENT)
+    return 2 * broken <= others
 
 
 class BrokenOffError(Exception):
@@ -149,10 +154,10 @@ def record_decoder(hook: Callable[[Pairs], object] = one_record) -> json.JSONDec
     return json.JSONDecoder(object_pairs_hook=hook, parse_constant=lambda _: UNREADABLE, strict=False)
 
 
-_STRICT = record_decoder()
+STRICT = record_decoder()
 
 
-def parse(text: str, decoder: json.JSONDecoder = _STRICT) -> object:
+def parse(text: str, decoder: json.JSONDecoder = STRICT) -> object:
     """Parse JSON. A Failure quotes nothing of the text."""
     try:
         value: object = decoder.decode(text)
@@ -185,26 +190,27 @@ def unwrapped(text: str) -> str:
     return value.strip() if isinstance(value, str) else text
 
 
-_NEXT = {
-    "]": re.compile(r"\}\s*(?:,\s*(?=\{)|(?=\][\s|]*\Z))"),
-    "}": re.compile(r'\}\s*(?:,\s*(?="[^"\\]{0,255}"\s*:\s*\{)|(?=\}[\s|]*\Z))'),
-}
-"""End of a broken record, by closing bracket of the list: before the next record, or at the end of the text.
-"""
+_ARRAY_GOES_ON = re.compile(r"\}(?P<at>)\s*(?:,\s*(?=\{)|(?=\][\s|]*\Z))")
+_OBJECT_GOES_ON = re.compile(r'\}(?P<at>)\s*(?:,\s*(?="[^"\\]{0,255}"\s*:\s*\{)|(?=\}[\s|]*\Z))')
+_VALUES_GO_ON = re.compile(r'(?P<at>)(?:,\s*(?="[^"\\]{0,255}"\s*:)|(?=\}[\s|]*\Z))')
+"""``at``: where a broken element ends, before the next element or at the end of the text."""
 
 
-def elements(windows: Windows, decoder: json.JSONDecoder) -> Iterator[tuple[str, object]]:
+def elements(
+    windows: Windows, decoder: json.JSONDecoder, *, of_values: bool = False
+) -> Iterator[tuple[str, object]]:
     """Yield each element with its name, "" in an array; ``BROKEN`` for one that is not JSON.
 
-    Starts at the opening bracket. Raises BrokenOffError if the rest is unreadable.
+    Starts at the opening bracket. ``of_values``: whether the elements of an object are values, not records.
+    Raises BrokenOffError if the rest is unreadable.
     """
     close = "]" if windows.skip_blanks() == "[" else "}"
+    goes_on = _ARRAY_GOES_ON if close == "]" else _VALUES_GO_ON if of_values else _OBJECT_GOES_ON
     windows.at += 1
     separator = "," if windows.skip_blanks() != close else close
     windows.at += separator == close
     while separator == ",":
-        windows.skip_blanks()
-        yield _element(windows, decoder, close)
+        yield _element(windows, decoder, close, goes_on)
         separator = windows.skip_blanks()
         windows.at += 1
     if separator != close:
@@ -215,20 +221,31 @@ def elements(windows: Windows, decoder: json.JSONDecoder) -> Iterator[tuple[str,
         windows.at += 1
 
 
-def _element(windows: Windows, decoder: json.JSONDecoder, close: str) -> tuple[str, object]:
+def _element(
+    windows: Windows, decoder: json.JSONDecoder, close: str, goes_on: re.Pattern[str]
+) -> tuple[str, object]:
     name: object = ""
+    # Nothing where an element belongs: PHP returns "" for what it cannot encode. The lists are presumably put
+    # together from texts, because an empty one was seen as "]" (wire notes 2026-10).
+    nothing = f",{close}"
+    if windows.skip_blanks() in nothing:
+        return "", BROKEN
     try:
         if close == "}":
             name = _value(windows, decoder)
             if not isinstance(name, str) or windows.skip_blanks() != ":":
                 raise BrokenOffError
             windows.at += 1
-            windows.skip_blanks()
-        return str(name), _value(windows, decoder)
+            if windows.skip_blanks() in nothing:
+                return name, BROKEN
+        value = _value(windows, decoder)
+        if goes_on is _VALUES_GO_ON and windows.skip_blanks() not in nothing:  # a quotation mark in a text
+            raise ValueError  # noqa: TRY301 -- handled as any other malformed element
     except (ValueError, RecursionError) as error:  # ValueError also for more digits than Python converts
         wrong = error.pos if isinstance(error, json.JSONDecodeError) else windows.at
-        _resume(windows, max(wrong, windows.at), close)
-        return str(name), BROKEN
+        _resume(windows, max(wrong, windows.at), goes_on)
+        value = BROKEN
+    return str(name), value
 
 
 def _value(windows: Windows, decoder: json.JSONDecoder) -> object:
@@ -246,15 +263,11 @@ def _value(windows: Windows, decoder: json.JSONDecoder) -> object:
                 return value
 
 
-def _resume(windows: Windows, wrong: int, close: str) -> None:
-    """Move past a broken record, whose JSON is malformed at ``wrong``."""
-    found = _NEXT[close].search(windows.text, wrong)
-    while found is None:
-        if windows.ahead > LONGEST_RECORD:
-            raise BrokenOffError
+def _resume(windows: Windows, wrong: int, goes_on: re.Pattern[str]) -> None:
+    """Move past a broken element, whose JSON is malformed at ``wrong``."""
+    while not (found := goes_on.search(windows.text, wrong)):
         before = windows.at
-        if not windows.more():
+        if windows.ahead > LONGEST_RECORD or not windows.more():
             raise BrokenOffError
         wrong -= before
-        found = _NEXT[close].search(windows.text, wrong)
-    windows.at = found.start() + 1
+    windows.at = found.start("at")

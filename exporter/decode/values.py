@@ -14,7 +14,15 @@ from exporter.decode.classify import (
     unread,
 )
 from exporter.decode.redact import quoted
-from exporter.decode.text import parse_record
+from exporter.decode.text import (
+    STRICT,
+    BrokenOffError,
+    Record,
+    Windows,
+    elements,
+    one_record,
+    parse_record,
+)
 from exporter.model import Counts, Failure, Number, Reason, Skipped
 from exporter.patterns import Pattern
 
@@ -192,6 +200,8 @@ def _is_name(name: str) -> bool:
 def _from_json(text: str) -> _Entries | Failure:
     record = parse_record(text)
     if isinstance(record, Failure):
+        record = _without_broken(text) or record
+    if isinstance(record, Failure):
         return Failure(record.reason, f"expected {_COUNTS}; {record.detail}: {quoted(text)}")
     if is_complaint(record):
         return complaint(record, text)
@@ -204,6 +214,16 @@ def _from_json(text: str) -> _Entries | Failure:
     read = _without_twins(read)
     named = {name: count for name, count in read.items() if _is_name(name)}
     return named if len(named) == len(read) else {**named, "": None}
+
+
+def _without_broken(text: str) -> Record | None:
+    """Return an object some of whose values are no JSON, such as ``{"pbx1": 3, "pbx2": , "pbx3": 4}``."""
+    if not text.startswith("{"):
+        return None
+    try:
+        return one_record(list(elements(Windows(text.encode("utf-8", "replace")), STRICT, of_values=True)))
+    except BrokenOffError:
+        return None
 
 
 def _without_twins(entries: _Entries) -> _Entries:

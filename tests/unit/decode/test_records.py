@@ -65,6 +65,10 @@ def _records(count: int) -> list[dict[str, object]]:
         ('{"ex_number": "7" "st_state": "INUSE"}', 1),
         ("null", 1),
         ('"text"', 1),
+        ("", 1),
+        ('["7", "INUSE"]', 1),
+        ('{"ex_number": {"a": "7"}, "st_state": "INUSE"}', 1),
+        ('{"ex_number": "7", "ex_number": "8", "st_state": "INUSE"}', 1),
         ('{"ex_number": "101", "st_state": "INUSE"}', 0),
     ],
 )
@@ -98,6 +102,21 @@ def test_an_unreadable_state_is_unknown() -> None:
     ]
     assert outcome.skipped is not None
     assert (outcome.skipped.rows, outcome.skipped.nameless) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "charset", ["", "utf-8", "ISO-8859-1", "windows-1252", "iso_8859_15", "gbk", "nonsense"]
+)
+def test_the_charset_that_fits_most_names_is_used(charset: str) -> None:
+    """A name that is cut within a character does not garble the others, whatever the server declares."""
+    body = '[{"te_code": "Ä"}, {"te_code": "B", "te_name": "Müller"}, {"te_code": "C", "te_name": "M#"}]'
+    outcome = read_tenants(Windows(body.encode().replace(b"#", b"\xc3"), charset), TenantsQuery())
+    assert isinstance(outcome, Tenants)
+    assert [(row.code, row.name) for row in outcome.rows] == [("Ä", ""), ("B", "Müller"), ("C", "M\ufffd")]
+    outcome = read_tenants(Windows(body.replace("#", "ß").encode("latin-1"), charset), TenantsQuery())
+    assert isinstance(outcome, Tenants)
+    single = "8859" in charset or "1252" in charset
+    assert [row.code for row in outcome.rows] == (["Ä", "B", "C"] if single else ["B", "C"])
 
 
 def test_one_bad_byte_costs_that_row_at_most() -> None:
@@ -222,6 +241,16 @@ def test_values_without_a_key() -> None:
     rows, failure = _queues('["Sales", "Support"]')
     assert rows == {}
     assert isinstance(failure, Failure)
+
+
+@pytest.mark.parametrize("bad", ["", '"Sal"es, "x"', "Sales", '"\\x"', "NaN", '["Sales"]', "1" * 5000])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_broken_value_costs_that_value(bad: str, place: int) -> None:
+    """The names of all other ids are read; this one has none, or is not in the list."""
+    values = ['"7": "A, B"', '"8": "C"']
+    values.insert(place, f'"9": {bad}')
+    rows, _ = _queues("{" + ", ".join(values) + "}")
+    assert rows | {"9": ""} == {"7": "A, B", "8": "C", "9": ""}
 
 
 @pytest.mark.parametrize("text", ['{"error": "No id specified"}', '{"message": "gone", "7": "Sales"}'])
