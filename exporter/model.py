@@ -5,6 +5,7 @@ Names from the wire appear only in ``request`` and ``decode``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
@@ -129,11 +130,13 @@ class Skipped:
 
     ``rows``: how many. ``nameless``: how many of them have an unreadable name, so that something that is
     missing from the list may be one of them. ``first``: the error in the first one; it quotes nothing.
+    ``more``: the errors in the next ones, as far as ``probe`` prints them.
     """
 
     rows: int
     nameless: int
     first: str
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +200,18 @@ class Extensions(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One row of the list of tenants. ``disabled`` is None if unreadable."""
+    """One row of the list of tenants.
+
+    ``disabled``: may be the day from which it is; None if unreadable.
+    """
 
     code: str
     name: str
-    disabled: bool | None
+    disabled: bool | date | None
+
+    def is_disabled(self, today: date) -> bool | None:
+        """Return whether it is disabled today; None if unreadable."""
+        return self.disabled <= today if isinstance(self.disabled, date) else self.disabled
 
 
 @dataclass(frozen=True, slots=True)

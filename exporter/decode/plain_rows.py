@@ -18,7 +18,7 @@ def plain_rows(windows: Windows, layout: Layout) -> Iterator[Row]:
     """Yield the rows. Raises BrokenOffError if the text is truncated."""
     lines = _lines(windows)
     head = next(lines, "")
-    header = _split(head[:_LONGEST_HEADER].removesuffix("|"))
+    header = header_of(head)
     positions = cells_of([(name, at) for at, name in enumerate(header)], layout.columns)
     if any(isinstance(position, int) for position in positions):
         yield from _table(lines, len(header), positions, layout.columns, layout.name)
@@ -36,6 +36,11 @@ def _lines(windows: Windows) -> Iterator[str]:
     while (line := windows.line()) is not None:
         if stripped := line.strip():
             yield stripped
+
+
+def header_of(line: str) -> list[str]:
+    """Return the names in the header of a table."""
+    return _split(line.strip()[:_LONGEST_HEADER].removesuffix("|"))
 
 
 def _split(line: str) -> list[str]:

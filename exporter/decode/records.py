@@ -20,7 +20,7 @@ An unreadable row is skipped and counted. The whole list is a Failure if
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from json import JSONDecoder
 
@@ -34,6 +34,9 @@ from exporter.model import Failure, Reason, Skipped
 REPEATED = Column("", "")
 """Returned by ``take`` for a row with the key of an earlier row."""
 
+
+_NAMED = 10
+"""Unreadable rows that are described one by one."""
 
 _GIVE_UP = 100
 """Stop reading after this many unreadable rows, if they are more than half of all rows so far."""
@@ -104,7 +107,7 @@ class _Tally:
     rows: int = 0
     bad: int = 0
     nameless: int = 0
-    first: str = ""
+    errors: list[str] = field(default_factory=list)
     has_cells: bool = False
 
     def add(self, row: Sequence[object] | str) -> None:
@@ -124,27 +127,32 @@ class _Tally:
         elif wrong is REPEATED:
             self.skip(f"the {self.layout.key.title} of an earlier row", nameless=False)
         else:
-            missing = (column for column, cell in zip(columns, cells, strict=True) if cell is UNREADABLE)
-            self.skip(f"no {next(missing, wrong).title}", nameless=wrong is self.layout.key)
+            unreadable = (column for column, cell in zip(columns, cells, strict=True) if cell is UNREADABLE)
+            column = next(unreadable, wrong)
+            cell = row[columns.index(column)]
+            how = "no" if cell is ABSENT or cell is None or cell == "" else "an unreadable"
+            self.skip(f"{how} {column.title}", nameless=wrong is self.layout.key)
 
     def skip(self, wrong: str, *, nameless: bool = True) -> None:
         """Count an unreadable row."""
         self.rows += 1
         self.bad += 1
         self.nameless += nameless
-        self.first = self.first or f"row {self.rows:,} has {wrong}"
+        if len(self.errors) < _NAMED:
+            self.errors.append(f"row {self.rows:,} has {wrong}")
 
     def verdict(self) -> Skipped | Failure | None:
         if not self.bad:
             return None
         if 2 * self.bad > self.rows:
             return self.mostly_bad()
-        return Skipped(self.bad, self.nameless, f"{self.layout.name}: {self.first}")
+        first, *more = self.errors
+        return Skipped(self.bad, self.nameless, f"{self.layout.name}: {first}", tuple(more))
 
     def mostly_bad(self) -> Failure:
         return Failure(
             Reason.DECODE,
-            f"{self.bad:,} of {self.rows:,} rows of {self.layout.name} are unreadable: {self.first}",
+            f"{self.bad:,} of {self.rows:,} rows of {self.layout.name} are unreadable: {self.errors[0]}",
         )
 
     def give_up(self) -> Failure | None:

@@ -148,6 +148,9 @@ total.
 MOST_NODES = 1_000
 """Per installation; 50 were seen (wire notes 2026-10)."""
 
+_NAMED = 10
+"""Unreadable counts that are described one by one."""
+
 _COUNTS = "a count, or `node:count` pairs"
 
 _RECORD_FIELDS = frozenset({"node", "nodename", "name", "id", "count", "server", "host"})
@@ -254,8 +257,9 @@ def _counts(entries: _Entries, text: str, total_name: str | None) -> Counts | Fa
     uncounted = frozenset(entries.keys() - nodes.keys() - {""})
     nameless = int("" in entries)
     named = [*totals[:unread_total], *sorted(uncounted)]
-    first = f"the count of {quoted(named[0])}" if named else "the name of an entry"
-    skipped = Skipped(len(named) + nameless, nameless, f"{first} cannot be read")
+    errors = [f"the count of {quoted(name)} cannot be read" for name in named[:_NAMED]]
+    first, *more = errors or ["the name of an entry cannot be read"]
+    skipped = Skipped(len(named) + nameless, nameless, first, tuple(more))
     return Counts(total, nodes, uncounted, skipped=skipped)
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from datetime import date
 
 from exporter.config import SwitchConfiguration
 from exporter.model import Extensions, Failure, Reason, Tenants, names_all
@@ -16,15 +17,16 @@ class TenantDiscovery:
         self._guard = ListGuard()
         self._disabled: frozenset[str] = frozenset()
 
-    def accept(self, listed: Tenants) -> Failure | None:
-        """Store a list; return a failure, and change nothing, if the list is in doubt."""
+    def accept(self, listed: Tenants, today: date) -> Failure | None:
+        """Store a list as of ``today``; return a failure, and change nothing, if the list is in doubt."""
         rows = {row.code: row for row in listed.rows}
         if not self._guard.accept(rows.keys(), is_complete=names_all(listed)):
             return _doubt(len(rows), len(self._guard.names))
         missing = self._guard.names - rows.keys()  # in one list only, so they keep their state
-        unclear = {code for code, row in rows.items() if row.disabled is None}
+        disabled = {code: row.is_disabled(today) for code, row in rows.items()}
+        unclear = {code for code, state in disabled.items() if state is None}
         still_disabled = self._disabled & (missing | unclear) | (unclear - self.names.keys())
-        self._disabled = still_disabled | {code for code, row in rows.items() if row.disabled}
+        self._disabled = still_disabled | {code for code, state in disabled.items() if state}
         self.names = {
             code: rows[code].name if code in rows else self.names.get(code, "") for code in self._guard.names
         }

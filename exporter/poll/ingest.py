@@ -5,6 +5,7 @@ are those that its ``fills`` returns.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
 
 from exporter.metrics import catalogue
 from exporter.model import (
@@ -96,7 +97,8 @@ class Ingester:
             self._recorder.record(item.target, outcome if isinstance(outcome, Failure) else None)
             return
         before = self._tenants.names
-        doubt = self._tenants.accept(outcome)
+        today = datetime.fromtimestamp(self._context.clock.wall(), UTC).date()
+        doubt = self._tenants.accept(outcome, today)
         if doubt is not None:
             self._recorder.count_failure(item.target, doubt)
         self._recorder.record(item.target, doubt)

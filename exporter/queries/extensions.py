@@ -18,7 +18,7 @@ MOST_EXTENSIONS = 25_000
 
 _NUMBER = Column("ex_number", "Number")
 _STATE = Column("st_state", "State")
-_LAYOUT = Layout("the list of extensions", (_NUMBER, _STATE), key=_NUMBER, most=MOST_EXTENSIONS)
+LAYOUT = Layout("the list of extensions", (_NUMBER, _STATE), key=_NUMBER, most=MOST_EXTENSIONS)
 
 
 class ExtensionsQuery(Section):
@@ -50,7 +50,7 @@ def read_extensions(windows: Windows, words: Words) -> Extensions | Failure:
             return REPEATED
         return None if word is not None else _STATE
 
-    skipped = read_rows(windows, _LAYOUT, take)
+    skipped = read_rows(windows, LAYOUT, take)
     if isinstance(skipped, Failure):
         return skipped
     return Extensions(tuple(extensions.values()), skipped=skipped)
@@ -65,6 +65,7 @@ SPEC = QuerySpec(
         rows=lambda windows, _: read_extensions(windows, {}),
         fills=None,
         note=NOTE,
+        layout=lambda _: LAYOUT,
     ),
     start=0.92,
     finds=True,

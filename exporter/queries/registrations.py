@@ -157,6 +157,7 @@ SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
             rows=lambda windows, section: extensions.read_extensions(windows, section.words),
             fills=None,
             note=extensions.NOTE,
+            layout=lambda _: extensions.LAYOUT,
             title="list of extensions",
         ),
         RegistrationSource.PEERS: Endpoint(
@@ -165,6 +166,7 @@ SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
             fills=None,
             note="one list of every phone on every node, the largest response of the API",
             title="list of peers",
+            layout=lambda _: _LAYOUT,
         ),
     },
     start=0.5,

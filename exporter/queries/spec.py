@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import Field
 
 from exporter.decode.classify import classify, classify_list
+from exporter.decode.columns import Layout
 from exporter.decode.redact import excerpt, outline
 from exporter.decode.text import Windows
 from exporter.decode.values import read_counts
@@ -61,6 +62,7 @@ class Endpoint(Generic[Config, Read]):
     ``max_bytes``: largest response that is read; 0 for the default, 8 MiB, or 64 MiB for a list.
     ``note``: printed by ``probe`` before a request that is heavy for the switch.
     ``title``: its name in ``probe`` if the query has several sources.
+    ``layout``: the columns of a list, so that ``probe`` can print which of them a response has.
     """
 
     operation: Operation
@@ -72,6 +74,7 @@ class Endpoint(Generic[Config, Read]):
     max_bytes: int = 0
     note: str = ""
     title: str = ""
+    layout: Callable[[Config], Layout] | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) is (self.rows is None):
@@ -119,7 +122,7 @@ def _without_quotes(answer: Read | Failure, size: int) -> Read | Failure:
         return Failure(answer.reason, f"got {got}, {size:,} characters; the response is private")
     if answer.skipped is None:
         return answer
-    skipped = replace(answer.skipped, first="an entry is unreadable; the response is private")
+    skipped = replace(answer.skipped, first="an entry is unreadable; the response is private", more=())
     return replace(answer, skipped=skipped)
 
 
@@ -129,12 +132,14 @@ class ProbeTexts:
 
     ``number``: regular expression group for its number, used in the ``pattern`` that is suggested.
     ``over``: regular expression for texts whose number means something else, explained by ``over_advice``.
+    ``without``: what it means that a list lacks a column, by the name of the column.
     ``doubt``: what one value leaves open. ``doubt_empty``: what an empty response leaves open.
     """
 
     number: str = ""
     over: str = ""
     over_advice: str = ""
+    without: Mapping[str, str] = field(default_factory=dict)
     doubt: str = ""
     doubt_empty: str = ""
 

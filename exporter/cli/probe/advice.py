@@ -11,6 +11,7 @@ from exporter.cli.probe.findings import (
     Advice,
     Finding,
     is_unscoped,
+    missing_columns,
     missing_tenants,
     setting,
     tenant_exists,
@@ -118,6 +119,7 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
     section = switch.queries.options(QUERIES[finding.query])
     yield from total_advice(finding, section)
     yield from word_advice(finding, section)
+    yield from missing_columns(finding, section)
     yield from missing_tenants(finding, switch)
     tenant = finding.request.tenant
     if not is_unscoped(finding, before):

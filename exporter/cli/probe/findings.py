@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter.config import SwitchConfiguration
+from exporter.decode.fields import fields_of
 from exporter.decode.redact import holds_records
 from exporter.errors import nearest
+from exporter.fields import Section
 from exporter.model import Answer, Content, Counts, Extensions, Failure, Number, Query, Reason, Scope, Tenants
 from exporter.queries import QUERIES, Endpoint
 from exporter.request import Request
@@ -179,6 +181,16 @@ def unknown_tenant(finding: Finding, switch: SwitchConfiguration, before: Sequen
             "address is not allowed; the response is the same for all of these"
         )
     return [Advice(f"{causes}. Check the code first; {COMPARE}")]
+
+
+def missing_columns(finding: Finding, section: Section) -> Iterator[Advice]:
+    """Yield what it means that a list lacks a column."""
+    if finding.body is None or finding.endpoint.layout is None:
+        return
+    texts = QUERIES[finding.query].probe.without
+    for column, name in fields_of(finding.body, finding.endpoint.layout(section)).items():
+        if not name and column.title in texts:
+            yield Advice(f"without {column.title}, {texts[column.title]}")
 
 
 def missing_tenants(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:

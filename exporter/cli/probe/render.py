@@ -10,10 +10,22 @@ from yarl import URL
 
 from exporter.cli.probe.findings import COMPARE, Advice, Finding, QueryRequest, tenant_exists
 from exporter.config import SwitchConfiguration
+from exporter.decode.fields import fields_of
 from exporter.decode.redact import column_names, outline
 from exporter.masking import Mask
 from exporter.metrics import text_format
-from exporter.model import Counts, Extensions, Failure, Peers, Query, Reason, RegistrationState, Tenants
+from exporter.model import (
+    Answer,
+    Counts,
+    Extensions,
+    Failure,
+    Peers,
+    Query,
+    Reason,
+    RegistrationState,
+    Skipped,
+    Tenants,
+)
 from exporter.poll.fetch import masked
 from exporter.queries import QUERIES
 
@@ -39,7 +51,28 @@ def about_response(finding: Finding, switch: SwitchConfiguration, mask: Mask) ->
     if finding.body is not None:
         yield f"response  HTTP 200, {len(finding.body)} bytes"
         yield from (_INDENT + line for line in _body(finding, mask))
+    yield from _fields(finding, switch)
     yield from _verdict(finding, switch)
+    if isinstance(finding.verdict, Answer) and (skipped := finding.verdict.skipped):
+        yield from headed("skipped", _rows(skipped))
+
+
+def _fields(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
+    """Yield which columns of a list the response has. Names of columns are no data."""
+    if finding.body is None or finding.endpoint.layout is None:
+        return
+    spec = QUERIES[finding.query]
+    names = fields_of(finding.body, finding.endpoint.layout(switch.queries.options(spec)))
+    if names:
+        found = ", ".join(name for name in names.values() if name) or "none"
+        missing = ", ".join(" or ".join(column.names) for column, name in names.items() if not name)
+        yield from headed("fields", f"found {found}; missing {missing}" if missing else f"found {found}")
+
+
+def _rows(skipped: Skipped) -> str:
+    named = (skipped.first, *skipped.more)
+    more = f"; and {skipped.rows - len(named):,} more" if skipped.rows > len(named) else ""
+    return f"{skipped.rows:,} unreadable: {'; '.join(named)}{more}"
 
 
 def _body(finding: Finding, mask: Mask) -> Iterator[str]:

@@ -109,7 +109,7 @@ def test_a_bad_pair_costs_that_pair() -> None:
     """A pair without a colon, or with a key that is no id, is skipped."""
     rows, skipped = _read("1: Sales|East|2:|3 4: x|5: Support|6: Y\r\n", _QUEUES)
     assert rows == {"1": "Sales", "2": "", "5": "Support", "6": "Y"}
-    assert skipped == Skipped(2, 2, "the list of queues: row 2 has no pair")
+    assert skipped == Skipped(2, 2, "the list of queues: row 2 has no pair", ("row 4 has no pair",))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,17 @@ def test_an_unreadable_state_is_unknown() -> None:
     ]
     assert outcome.skipped is not None
     assert (outcome.skipped.rows, outcome.skipped.nameless) == (2, 0)
+    assert outcome.skipped.first == "the list of extensions: row 3 has an unreadable st_state"
+    assert outcome.skipped.more == ("row 4 has the ex_number of an earlier row",)
+
+
+def test_the_first_unreadable_rows_are_described() -> None:
+    """``probe`` prints them; more would fill the screen."""
+    outcome = _extensions(json.dumps([*_records(20), *[{"ex_number": "", "st_state": "INUSE"}] * 12]))
+    assert isinstance(outcome, Extensions)
+    assert outcome.skipped is not None
+    assert outcome.skipped.rows == 12
+    assert outcome.skipped.more == tuple(f"row {row} has no ex_number" for row in range(22, 31))
 
 
 @pytest.mark.parametrize(

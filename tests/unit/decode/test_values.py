@@ -180,6 +180,7 @@ def test_the_failure_names_the_wrong_entry() -> None:
     "text",
     ["pbx1:1|pbx2:x|pbx3:3", "pbx1:1|pbx2:-2|pbx3:3|", '{"pbx1": 1, "pbx2": "x", "pbx3": 3}']
     + [f'{{"pbx1": 1, "pbx2": {wrong}, "pbx3": 3}}' for wrong in ("-1", "true", "NaN", "1.5", "null", "[]")]
+    + [f'{{"pbx1": 1, "pbx2": {wrong}, "pbx3": 3}}' for wrong in ("", '"x"y"', "{", "<br />", "1 2")]
     + ['{"pbx2": 1, "pbx1": 1, "pbx2": 2, "pbx3": 3}', "pbx2:1|pbx1:1|pbx2:2|pbx3:3|a:1"],
 )
 def test_one_bad_count_costs_that_node(text: str) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from exporter.poll.discovery import ListGuard, NodePresence, TenantDiscovery
 
 Selected = Callable[..., list[str]]
 
+_TODAY = date(2026, 12, 1)
 _CODES = ("ACME", "BOREAL", "CINDER", "DELTA9")
 
 
@@ -31,7 +33,7 @@ def selected(discovery: TenantDiscovery, configured: Callable[..., SwitchConfigu
 
 def test_listed_tenants_are_selected(discovery: TenantDiscovery, selected: Selected) -> None:
     """In alphabetical order, and with their names."""
-    assert discovery.accept(_list("BOREAL", "ACME")) is None
+    assert discovery.accept(_list("BOREAL", "ACME"), _TODAY) is None
 
     assert selected() == ["ACME", "BOREAL"]
     assert selected(enabled=False) == []
@@ -40,7 +42,7 @@ def test_listed_tenants_are_selected(discovery: TenantDiscovery, selected: Selec
 
 def test_patterns_match_whole_codes(discovery: TenantDiscovery, selected: Selected) -> None:
     """`exclude` overrides `include`."""
-    discovery.accept(_list(*_CODES))
+    discovery.accept(_list(*_CODES), _TODAY)
 
     assert selected(include=["[A-C].*", "DELTA"]) == ["ACME", "BOREAL", "CINDER"]
     assert selected(exclude=["A.*", "BOREA", "DELTA[0-9]"]) == ["BOREAL", "CINDER"]
@@ -48,32 +50,43 @@ def test_patterns_match_whole_codes(discovery: TenantDiscovery, selected: Select
 
 def test_disabled_tenants_are_not_selected(discovery: TenantDiscovery, selected: Selected) -> None:
     """Until a list has them enabled: a list without them does not say that."""
-    discovery.accept(_list(*_CODES, disabled=("ACME",)))
+    discovery.accept(_list(*_CODES, disabled=("ACME",)), _TODAY)
     assert selected() == ["BOREAL", "CINDER", "DELTA9"]
-    discovery.accept(_list(*_CODES[1:]))
+    discovery.accept(_list(*_CODES[1:]), _TODAY)
     assert selected() == ["BOREAL", "CINDER", "DELTA9"]
 
-    discovery.accept(_list(*_CODES))
+    discovery.accept(_list(*_CODES), _TODAY)
     assert selected() == list(_CODES)
+
+
+def test_a_tenant_is_disabled_from_a_day_on(discovery: TenantDiscovery, selected: Selected) -> None:
+    """It is polled until that day."""
+    rows = [
+        Tenant(code, "", _TODAY + timedelta(days)) for code, days in zip(_CODES, (-1, 0, 1), strict=False)
+    ]
+    discovery.accept(Tenants(tuple(rows)), _TODAY)
+    assert selected() == ["CINDER"]
+    discovery.accept(Tenants(tuple(rows)), _TODAY + timedelta(1))
+    assert selected() == []
 
 
 def test_names(discovery: TenantDiscovery) -> None:
     """The newest name counts; a missing tenant keeps its name until it is dropped."""
-    discovery.accept(_list(*_CODES))
-    discovery.accept(_list(*_CODES[1:], name="New name of"))
+    discovery.accept(_list(*_CODES), _TODAY)
+    discovery.accept(_list(*_CODES[1:], name="New name of"), _TODAY)
 
     assert discovery.names["ACME"] == "Name of ACME"
     assert discovery.names["BOREAL"] == "New name of BOREAL"
-    discovery.accept(_list(*_CODES[1:]))
+    discovery.accept(_list(*_CODES[1:]), _TODAY)
     assert "ACME" not in discovery.names
 
 
 def test_list_in_doubt_changes_nothing(discovery: TenantDiscovery, selected: Selected) -> None:
     """The failure has the size of the list, and no part of it."""
-    discovery.accept(_list(*_CODES))
+    discovery.accept(_list(*_CODES), _TODAY)
 
-    short = discovery.accept(_list("ACME", name="New name of"))
-    empty = discovery.accept(_list())
+    short = discovery.accept(_list("ACME", name="New name of"), _TODAY)
+    empty = discovery.accept(_list(), _TODAY)
 
     assert isinstance(short, Failure)
     assert isinstance(empty, Failure)
@@ -87,36 +100,38 @@ def test_list_in_doubt_changes_nothing(discovery: TenantDiscovery, selected: Sel
 
 def test_reload_while_a_list_is_in_doubt(discovery: TenantDiscovery, selected: Selected) -> None:
     """The next list is accepted; after a reload at any other time, it is not."""
-    discovery.accept(_list(*_CODES))
+    discovery.accept(_list(*_CODES), _TODAY)
     discovery.trust_next()
-    assert discovery.accept(_list("ACME")) is not None
+    assert discovery.accept(_list("ACME"), _TODAY) is not None
 
     discovery.trust_next()
 
-    assert discovery.accept(_list("ACME")) is None
+    assert discovery.accept(_list("ACME"), _TODAY) is None
     assert selected() == ["ACME"]
     assert not discovery.is_in_doubt
 
 
 def test_unreadable_disabled_state(discovery: TenantDiscovery, selected: Selected) -> None:
     """A known tenant keeps its state, and a new one is not polled."""
-    discovery.accept(_list("ACME", "BOREAL", disabled=("BOREAL",)))
+    discovery.accept(_list("ACME", "BOREAL", disabled=("BOREAL",)), _TODAY)
     unclear = Tenants(tuple(Tenant(code, "", None) for code in ("ACME", "BOREAL", "CINDER")))
 
     for _ in range(3):
-        assert discovery.accept(unclear) is None
+        assert discovery.accept(unclear, _TODAY) is None
         assert selected() == ["ACME"]
 
-    discovery.accept(_list("ACME", "BOREAL", "CINDER"))
+    discovery.accept(_list("ACME", "BOREAL", "CINDER"), _TODAY)
     assert selected() == ["ACME", "BOREAL", "CINDER"]
 
 
 def test_row_without_a_code_drops_nobody(discovery: TenantDiscovery, selected: Selected) -> None:
     """It may be the tenant that is missing."""
-    discovery.accept(_list("ACME", "BOREAL", "CINDER"))
+    discovery.accept(_list("ACME", "BOREAL", "CINDER"), _TODAY)
 
     for _ in range(4):
-        discovery.accept(Tenants(_list("ACME", "BOREAL").rows, skipped=Skipped(1, 1, "row 3 has no code")))
+        discovery.accept(
+            Tenants(_list("ACME", "BOREAL").rows, skipped=Skipped(1, 1, "row 3 has no code")), _TODAY
+        )
         assert selected() == ["ACME", "BOREAL", "CINDER"]
 
 

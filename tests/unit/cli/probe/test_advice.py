@@ -133,7 +133,8 @@ def test_every_reason_has_valid_settings(configured: Configured) -> None:
 
 
 _LIST = answered(
-    Query.TENANTS, '[{"te_id": 1, "te_code": "ACME", "te_name": "Acme Ltd"}, {"te_code": "BOREAL"}]'
+    Query.TENANTS,
+    '[{"te_id": 1, "te_code": "ACME", "te_name": "Acme Ltd", "te_disabled": ""}, {"te_code": "BOREAL"}]',
 )
 
 
@@ -170,6 +171,14 @@ def test_codes_are_compared_with_the_list(configured: Configured) -> None:
     (given,) = advice(answered(Query.BALANCE, "", tenant="ACNE"), switch, [_LIST])
     assert given.text == "the switch's list has no tenant ACNE (did you mean ACME?): correct its `code`"
     assert advice(_LIST, configured(tenants=[{"code": "ACME"}]), []) == []
+
+
+def test_a_missing_column_of_the_list(configured: Configured) -> None:
+    """What the exporter does without it is explained, once for each column."""
+    finding = answered(Query.TENANTS, '{"1": {"te_id": 1, "te_name": "Acme Ltd"}}')
+    code, disabled = advice(finding, configured(tenants=[{"code": "Acme Ltd"}]), [])
+    assert "`te_name` is sent as `tenant`" in code.text
+    assert "disabled tenants cannot be told from others" in disabled.text
 
 
 @pytest.mark.parametrize(("seconds", "timeout"), [(0.1, None), (29.0, None), (31.0, "1m35s"), (59.0, "3m")])

@@ -158,6 +158,27 @@ def test_long_list_of_columns_is_cut(configured: Configured) -> None:
     assert "and 38 more" in shown
 
 
+def test_fields_and_skipped_rows_of_a_list(configured: Configured) -> None:
+    """They say which columns the switch sends, what a missing one means, and which rows are unreadable."""
+    record = {"te_id": "7", "te_name": PERSON, "te_apikey": SECRET}
+    shown = printed(Operation.TENANTS, json.dumps({"7": record}).encode(), configured())
+    assert "fields    found te_name; missing te_code, te_disabled" in shown
+    assert PERSON not in shown
+    rows = [{"te_code": str(n) * (n > 12), "te_name": "", "te_disabled": ""} for n in range(28)]
+    shown = printed(Operation.TENANTS, json.dumps(rows).encode(), configured())
+    assert "fields    found te_code, te_name, te_disabled\n" in shown
+    assert (
+        "skipped   13 unreadable: the list of tenants: row 1 has no te_code; row 2 has no te_code; " in shown
+    )
+    assert "row 10 has no te_code; and 3 more" in " ".join(shown.split())
+
+
+def test_skipped_nodes(configured: Configured) -> None:
+    """The nodes of a count are named."""
+    shown = printed(Operation.COUNT_PEERS, b'{"pbx1": 1, "pbx2": 2, "pbx3": null}', configured())
+    assert 'skipped   1 unreadable: the count of "pbx3" cannot be read' in shown
+
+
 def test_settings_are_yaml() -> None:
     """They can be parsed again, and are printable."""
     tree = {"queries": {"license": {"pattern": "': (-?\\d+) #"}}, "timeout": "2m"}
