@@ -34,6 +34,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         speed=arguments.speed,
         technologies=arguments.technologies,
+        queues=arguments.queues,
     )
     application = create_application(
         world,

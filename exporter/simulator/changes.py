@@ -1,10 +1,12 @@
 """Requested changes of the world: which are valid, and how they are applied."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporter.simulator.overrides import QueueSetting
+from exporter.simulator.queues import names as queue_names
 from exporter.simulator.trunks import trunks
 from exporter.simulator.world import World
 
@@ -17,6 +19,15 @@ class _Changes(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class _QueueChanges(_Changes):
+    """Calls and agents of a queue; what is not given changes as usual."""
+
+    waiting: Annotated[int, Field(ge=0, le=1000)] | None = None
+    longest_wait: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    online: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
+    paused: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
+
+
 class _TenantChanges(_Changes):
     """Changes of a tenant. Only fields that were given are applied; the defaults are never used."""
 
@@ -26,6 +37,7 @@ class _TenantChanges(_Changes):
     balance: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
     calls: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
     max_channels: Annotated[int, Field(ge=-1, le=_COUNT)] | None = None
+    queues: dict[str, _QueueChanges | None] = {}
 
 
 class _WorldChanges(_Changes):
@@ -57,6 +69,12 @@ def _change_tenants(world: World, tenants: Mapping[str, _TenantChanges]) -> None
             _OF_TENANT[name](world, code, getattr(changes, name))
 
 
+def _change_queues(world: World, changed: Mapping[str, _QueueChanges | None]) -> None:
+    for queue, changes in changed.items():
+        setting = None if changes is None else QueueSetting(world.moment(), **changes.model_dump())
+        world.overrides.set_queue(queue, setting)
+
+
 _OF_WORLD: dict[str, Callable[[World, Any], None]] = {
     "freeze": lambda world, frozen: world.time.freeze(frozen=frozen),
     "speed": lambda world, speed: world.time.set_speed(speed),
@@ -74,6 +92,7 @@ _OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
     "balance": lambda world, code, balance: world.overrides.set_balance(code, balance, world.moment()),
     "calls": lambda world, code, calls: world.overrides.set_calls(code, calls),
     "max_channels": lambda world, code, most: world.overrides.set_max_channels(code, most),
+    "queues": lambda world, _code, queues: _change_queues(world, queues),
 }
 
 
@@ -83,19 +102,27 @@ def apply_changes(world: World, document: str | bytes) -> None:
     {"freeze": true, "license_days": 3, "nodes": {"pbx2": false}, "tenants": {"ACME": {"balance": -5}}}
     """
     changes = _WorldChanges.model_validate_json(document)
-    existing = {
-        "nodes": set(world.all_nodes),
-        "trunks": {trunk.name for trunk in trunks(world)},
-        "tenants": {tenant.code for tenant in world.all_tenants},
-    }
-    unknown = [
-        f"{kind}.{name}: there is no such {kind[:-1]}"
-        for kind, names in existing.items()
-        for name in getattr(changes, kind)
-        if name not in names
-    ]
-    if unknown:
+    if unknown := list(_unknown(world, changes)):
         raise ValueError("; ".join(unknown))
     for name, change in _OF_WORLD.items():
         if name in changes.model_fields_set:
             change(world, getattr(changes, name))
+
+
+def _unknown(world: World, changes: _WorldChanges) -> Iterator[str]:
+    """Yield an error for each node, trunk, tenant and queue that does not exist."""
+    tenants = {tenant.code: tenant for tenant in world.all_tenants}
+    existing = {
+        "nodes": world.all_nodes,
+        "trunks": [trunk.name for trunk in trunks(world)],
+        "tenants": tenants,
+    }
+    for kind, names in existing.items():
+        for name in getattr(changes, kind):
+            if name not in names:
+                yield f"{kind}.{name}: there is no such {kind[:-1]}"
+    for code, of_tenant in changes.tenants.items():
+        queues = queue_names(world, tenants[code]) if code in tenants else of_tenant.queues
+        for queue in of_tenant.queues:
+            if queue not in queues:
+                yield f"tenants.{code}.queues.{queue}: there is no such queue"

@@ -67,6 +67,7 @@ class Fault:
     tenant: str = ""
     node: str = ""
     extension: str = ""
+    queue: str = ""
     key: Annotated[str, Field(pattern=f"^({'|'.join(KeyKind)}|)$")] = ""
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
     limit: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
@@ -86,13 +87,14 @@ class Fault:
                 (self.tenant, request.tenant),
                 (self.node, request.node),
                 (self.extension, request.extension),
+                (self.queue, request.queue),
                 (self.key, key_kind.value),
             )
         )
 
 
 _FAULT = TypeAdapter(Fault)
-_CONDITIONS = {"reqtype", "info", "tenant", "node", "extension", "key", "probability", "limit"}
+_CONDITIONS = {"reqtype", "info", "tenant", "node", "extension", "queue", "key", "probability", "limit"}
 _ARGUMENTS: Mapping[FaultKind, str] = {
     FaultKind.SLOW: "seconds",
     FaultKind.DRIP: "seconds",

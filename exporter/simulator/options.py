@@ -38,6 +38,7 @@ class Options:
     ``trunk_registered_word``, ``trunk_failed_word``: the states of trunks.
     ``trunk_tenant``: what names the tenant of a trunk.
     ``trunks_as_peers``: trunks are peers in CHANSIPPEERS, and those of a tenant in its PEERS, too.
+    ``queue_id``: INFO queue selects the queue by ``id``, or ignores it.
     ``total_name``: the name of the total among the nodes; "" for no total.
     ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
     ``latency``: seconds for every response.
@@ -65,6 +66,7 @@ class Options:
     trunk_failed_word: str = "Rejected"
     trunk_tenant: Literal["code", "name", "id"] = "code"
     trunks_as_peers: bool = False
+    queue_id: Literal["used", "ignored"] = "used"
     total_name: str = "Total"
     peers_delay: float = 0.0
     latency: float = 0.0
@@ -85,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
     flag("--nodes", _at_least_1, 4, "N", "number of nodes")
     flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
+    flag("--queues", _at_least_0, 2, "N", "queues per tenant")
     parser.add_argument(
         "--technologies",
         type=_technologies,

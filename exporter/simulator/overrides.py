@@ -12,6 +12,16 @@ class Setting(NamedTuple):
     moment: float
 
 
+class QueueSetting(NamedTuple):
+    """A queue as requested at a moment; what is None changes as usual. ``longest_wait`` grows with time."""
+
+    moment: float
+    waiting: int | None = None
+    longest_wait: float | None = None
+    online: int | None = None
+    paused: int | None = None
+
+
 class Overrides:
     """All active changes. ``generation`` grows with each, to invalidate cached sums."""
 
@@ -29,6 +39,7 @@ class Overrides:
         self.max_channels: dict[str, int] = {}
         self.license_days: Setting | None = None
         self.failed_trunks: dict[str, bool] = {}
+        self.queues: dict[str, QueueSetting] = {}
 
     def restore(self) -> None:
         """Undo every change."""
@@ -73,6 +84,10 @@ class Overrides:
     def set_trunk_registered(self, name: str, *, registered: bool) -> None:
         """Let the registration of a trunk fail, or register it again."""
         self._set(self.failed_trunks, name, None if registered else True)
+
+    def set_queue(self, queue: str, setting: QueueSetting | None) -> None:
+        """Set the calls and agents of the queue with this id; None restores them."""
+        self._set(self.queues, queue, setting)
 
     def set_license_days(self, days: int | None, moment: float) -> None:
         """Set the remaining days of the license, which keep counting down; None restores them."""

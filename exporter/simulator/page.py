@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from exporter.simulator.api import API_PATH, Parts
+from exporter.simulator.queues import names
 from exporter.simulator.request import Keys
 from exporter.simulator.trunks import trunks
 from exporter.simulator.world import World
@@ -40,6 +41,7 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
         Example("the tenants", f"{url}?reqtype=MANAGEDB&object=tenant&action=list&{admin}"),
         Example("the trunks", f"{url}?reqtype=MANAGEDB&object=sipregs&action=list&format=json&{admin}"),
         Example("balance of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
+        Example("the queues of a tenant", f"{url}?reqtype=INFO&info=queues&{tenant}"),
         Example("registration of one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
     ]
 
@@ -47,6 +49,8 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
 def control_examples(base_url: str, world: World) -> list[Example]:
     """Return requests to the control interface; the last two undo the others."""
     control, code, node = f"{base_url}/simulator", world.all_tenants[0].code, world.all_nodes[-1]
+
+    crowded = {"waiting": 7, "longest_wait": 300, "online": 0}
 
     def change(meaning: str, **changes: object) -> Example:
         return Example(meaning, f"{control}/world", "POST", changes)
@@ -62,6 +66,10 @@ def control_examples(base_url: str, world: World) -> list[Example]:
         change("resume time", freeze=False),
         change("remove a node", nodes={node: False}),
         change("a trunk fails", trunks={next(trunks(world)).name: False}),
+        *(
+            change("7 calls wait in a queue without agents", tenants={code: {"queues": {queue: crowded}}})
+            for queue in list(names(world, world.all_tenants[0]))[:1]
+        ),
         change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
         change("half of all phones lose their registration", dropped=0.5),
         change("the license expires in 3 days", license_days=3),

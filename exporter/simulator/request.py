@@ -24,6 +24,8 @@ _OPERATIONS = {
     "INFO regstate": {"tenant", "info", "ext", "id", "number"},
     "INFO extensions": {"tenant", "info"},
     "INFO config": {"tenant", "info"},
+    "INFO queues": {"tenant", "info"},
+    "INFO queue": {"tenant", "info", "id"},
     "MANAGEDB tenant list": {"object", "action"},
     "MANAGEDB sipregs list": {"object", "action"},
     "HELP": {"tenant"},
@@ -47,8 +49,8 @@ class ForbiddenRequest(Exception):  # noqa: N818 - a response (HTTP 403), not an
 class ApiRequest:
     """A parsed request. ``operation`` is its words in one string, such as ``INFO balance``.
 
-    ``tenant``, ``node`` and ``extension`` are "" if not given; ``extension`` is the number, whichever
-    parameter it came in. ``parameters`` has everything but the key.
+    ``tenant``, ``node``, ``extension`` and ``queue`` are "" if not given; ``extension`` is the number,
+    whichever parameter it came in. ``parameters`` has everything but the key.
     """
 
     reqtype: str
@@ -57,6 +59,7 @@ class ApiRequest:
     tenant: str
     node: str
     extension: str
+    queue: str
     json: bool
     parameters: Mapping[str, str]
 
@@ -92,14 +95,17 @@ def _request(given: Mapping[str, str]) -> ApiRequest:
     # These values are case-insensitive on the wire (seen, wire notes 2026-10); tenant and node are not.
     words = {name: given.get(name, "").lower() for name in ("reqtype", "info", "object", "action")}
     reqtype = words["reqtype"] = words["reqtype"].upper()
+    # A space inside a value must not make one word pass for two.
+    operation = " ".join(word.replace(" ", "+") for word in words.values() if word)
+    extensions = [given[name] for name in _EXTENSION_PARAMETERS if name in given]
     return ApiRequest(
         reqtype=reqtype,
         info=words["info"],
-        # A space inside a value must not make one word pass for two.
-        operation=" ".join(word.replace(" ", "+") for word in words.values() if word),
+        operation=operation,
         tenant=given.get("tenant", ""),
         node=given.get("nodename", ""),
-        extension=next((given[name] for name in _EXTENSION_PARAMETERS if name in given), ""),
+        extension=extensions[0] if extensions and operation == "INFO regstate" else "",
+        queue=given.get("id", "") if operation == "INFO queue" else "",
         json=given.get("format", "").lower() == "json",
         parameters=MappingProxyType({name: value for name, value in given.items() if name != "key"}),
     )

@@ -5,7 +5,7 @@ Source: wire notes 2026-10. Where no response of a real switch is on record, ``O
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.simulator import phone_lists, trunks
+from exporter.simulator import phone_lists, queues, trunks
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest
 from exporter.simulator.tenants import Tenant
@@ -23,7 +23,7 @@ Parameters:
 
 Request types (reqtype) that this simulator supports:
 COUNTPEERS, COUNTCHANNELS, COUNTCALLS, LICENSEDAYS, CHANSIPPEERS, PEERS, BLFS
-INFO - info: balance, regstate, extensions, config
+INFO - info: balance, regstate, extensions, config, queues, queue
 MANAGEDB - object: tenant, sipregs; action=list
 </pre></body></html>
 """
@@ -153,6 +153,8 @@ _OPERATIONS: dict[str, tuple[Callable[[Context], str], bool]] = {
     "INFO regstate": (_registration, True),
     "INFO extensions": (phone_lists.extensions, True),
     "INFO config": (_config, True),
+    "INFO queues": (queues.listed, True),
+    "INFO queue": (queues.one_queue, True),
     "MANAGEDB tenant list": (_tenants, False),
     "MANAGEDB sipregs list": (trunks.sip_registrations, False),
     "HELP": (lambda _: _HELP, False),

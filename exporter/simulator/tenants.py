@@ -66,6 +66,7 @@ DROPPED = 7
 ROUND_TRIP = 8
 TECHNOLOGY = 9
 BUSY = 10
+QUEUES = 11
 
 
 def draw(*numbers: int) -> int:

@@ -6,6 +6,7 @@ It uses the same figures as the responses, so they agree.
 from collections import Counter
 
 from exporter.simulator.device_states import device_states
+from exporter.simulator.queues import QueueState, names, states
 from exporter.simulator.tenants import Tenant
 from exporter.simulator.trunks import Trunk, registered, round_trip, trunks
 from exporter.simulator.world import Figures, World
@@ -45,8 +46,14 @@ def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) ->
         "max_extensions": tenant.max_extensions,
         "max_dids": tenant.max_dids,
     }
-    states = device_states(world, tenant, moment)
-    described["devices"] = dict(Counter(filter(None, states)))
+    devices = device_states(world, tenant, moment)
+    described["devices"] = dict(Counter(filter(None, devices)))
+    described["queues"] = {
+        queue: _queue(state, name)
+        for (queue, state), name in zip(
+            states(world, tenant, moment).items(), names(world, tenant).values(), strict=True
+        )
+    }
     if extensions:
         numbers = tenant.numbers()
         registrations = world.phones.registrations(tenant, moment)
@@ -57,8 +64,21 @@ def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) ->
             )
         }
         described["technologies"] = dict(zip(numbers, tenant.technologies, strict=True))
-        described["device_states"] = dict(zip(numbers, states, strict=True))
+        described["device_states"] = dict(zip(numbers, devices, strict=True))
     return described
+
+
+def _queue(state: QueueState, name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "calls_waiting": len(state.waits),
+        "longest_wait_seconds": max(state.waits, default=0),
+        "agents": {"online": state.online, "paused": state.paused, "free": state.free},
+        "service_level": state.service_level,
+        "received": state.received,
+        "answered": state.answered,
+        "abandoned": state.abandoned,
+    }
 
 
 def _trunk(world: World, trunk: Trunk) -> dict[str, object]:

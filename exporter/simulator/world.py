@@ -91,7 +91,8 @@ class Figures(NamedTuple):
 class World:
     """A simulated installation. ``time`` is its clock; ``overrides`` has the requested changes.
 
-    ``speed`` is the number of simulated seconds per second of ``clock``. Raises ValueError for invalid sizes.
+    Each tenant has ``extensions`` and ``queues``. ``speed`` is the number of simulated seconds per second of
+    ``clock``. Raises ValueError for invalid sizes.
     """
 
     def __init__(
@@ -103,9 +104,11 @@ class World:
         seed: int = 1,
         speed: float = 1.0,
         technologies: Technologies = ONLY_SIP,
+        queues: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seed = seed
+        self.queues = queues
         self.time = WorldClock(clock, speed=speed)
         self.overrides = Overrides()
         self.all_nodes = node_names(nodes)

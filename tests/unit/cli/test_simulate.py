@@ -46,6 +46,7 @@ def test_the_defaults_of_the_flags() -> None:
         ("--listen=:80", ("", 80)),
         ("--tenants=0", 0),
         ("--nodes=50", 50),
+        ("--queues=3", 3),
         ("--latency=0.2", 0.2),
         ("--speed=60", 60.0),
         ("--technologies=pjsip=0.4", Technologies(pjsip=0.4)),

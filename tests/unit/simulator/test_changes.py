@@ -17,7 +17,7 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
 )
 _of_tenant = st.dictionaries(
-    st.sampled_from(["present", "disabled", "dropped", "balance", "calls", "max_channels", "x"]),
+    st.sampled_from(["present", "disabled", "dropped", "balance", "calls", "max_channels", "queues", "x"]),
     _json,
     max_size=3,
 )
@@ -61,7 +61,12 @@ def test_every_change_is_applied(world: World) -> None:
             "nodes": {"pbx3": False},
             "trunks": {"northwind": False},
             "tenants": {
-                "ACME": {"balance": -5, "calls": 3, "max_channels": 7},
+                "ACME": {
+                    "balance": -5,
+                    "calls": 3,
+                    "max_channels": 7,
+                    "queues": {"1001": {"waiting": 4, "longest_wait": 90, "online": 6, "paused": 2}},
+                },
                 "BOREAL": {"disabled": True},
                 "CINDER": {"present": False},
             },
@@ -76,6 +81,9 @@ def test_every_change_is_applied(world: World) -> None:
     assert not switch["trunks"]["northwind"]["registered"]
     acme = tenants["ACME"]
     assert (acme["balance"], acme["calls"], acme["max_channels"]) == (-5, 3, 7)
+    queue = acme["queues"]["1001"]
+    assert (queue["calls_waiting"], queue["longest_wait_seconds"]) == (4, 90)
+    assert (queue["agents"]["online"], queue["agents"]["paused"]) == (6, 2)
     assert tenants["BOREAL"]["disabled"]
     assert "CINDER" not in tenants
 

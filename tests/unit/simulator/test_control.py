@@ -130,6 +130,11 @@ async def test_control_is_for_this_machine(
             ["nodes.pbx9: ", "trunks.x: ", "tenants.X: "],
         ),
         (
+            "world",
+            {"tenants": {"ACME": {"queues": {"1": {}, "1000": {}}}}},
+            ["tenants.ACME.queues.1: there is no such queue"],
+        ),
+        (
             "faults",
             {"kind": "explode", "probability": 2, "colour": "red"},
             ["kind: ", "probability: ", "colour: "],

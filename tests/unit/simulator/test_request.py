@@ -19,6 +19,8 @@ _READS = [
     "reqtype=MANAGEDB&object=tenant&action=list",
     "reqtype=MANAGEDB&object=sipregs&action=list",
     "reqtype=CHANSIPPEERS",
+    "reqtype=INFO&info=queues&tenant=ACME",
+    "reqtype=INFO&info=queue&tenant=ACME&id=1000",
     "reqtype=PEERS&tenant=ACME",
     "reqtype=BLFS&tenant=ACME",
     "reqtype=HELP&tenant=ACME",
@@ -107,6 +109,14 @@ def test_the_fields_of_a_request() -> None:
     assert (request.reqtype, request.info, request.operation) == ("INFO", "regstate", "INFO regstate")
     assert (request.tenant, request.node, request.extension, request.json) == ("ACME", "", "100", True)
     assert "demo-admin" not in repr(request)
+
+
+def test_the_id_of_a_queue_is_no_extension() -> None:
+    """``id`` is a queue in INFO queue and an extension in INFO regstate."""
+    queue = parse("GET", _pairs("reqtype=INFO&info=queue&tenant=ACME&id=1000"))
+    assert (queue.queue, queue.extension) == ("1000", "")
+    phone = parse("GET", _pairs("reqtype=INFO&info=regstate&tenant=ACME&id=100"))
+    assert (phone.queue, phone.extension) == ("", "100")
 
 
 def test_a_log_contains_no_key_and_no_unknown_value() -> None:
