@@ -57,6 +57,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/discovery": ("unit/poll/test_discovery.py",),
     "poll/scope_check": ("unit/poll/test_scope_check.py",),
     "poll/request_policy": ("unit/poll/test_request_policy.py",),
+    "poll/cycles": ("unit/poll/test_cycles.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
     "alerting/inputs": ("unit/alerting/test_inputs.py", "unit/alerting/test_rules.py"),
     "store/series": (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model, model_validator
@@ -182,6 +182,13 @@ class TenantConfiguration(TenantDefaults, Keyed):
     )
 
 
+class Parts(NamedTuple):
+    """Which parts of a tenant a query polls: ``named`` ones, and with ``all`` those that the switch lists."""
+
+    all: bool
+    named: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
     """The settings of a tenant, including everything that it inherits.
@@ -206,6 +213,12 @@ class TenantSettings:
     def interval(self, query: Query) -> float | None:
         """Return the seconds between two requests, or None if the query does not poll this tenant."""
         return self.intervals.get(query)
+
+    def parts(self, query: Query) -> Parts | None:
+        """Return which parts a query polls; None if it polls the tenant as a whole."""
+        if query is Query.REGISTRATIONS:
+            return Parts(self.extensions == "all", self.polled)
+        return None
 
 
 def inherit(

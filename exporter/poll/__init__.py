@@ -2,7 +2,8 @@
 
 In reading order:
 
-    planner, requests        what is polled, how often the rate limit allows it, and the requests of a sweep
+    planner, requests        what is polled, and the requests of a sweep
+    cycles                   how often the rate limit allows each query
     sweep                    which targets are due; starts sweeps on schedule
     dispatcher, limiter      send the requests evenly, within the rate limit and the slots
     request_policy, backoff  whether a target may be requested now: backoff, key health, circuit breaker

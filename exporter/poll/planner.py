@@ -1,85 +1,17 @@
-"""The polling plan: queries, tenants and nodes to poll, and how often the rate limit allows each query.
-
-The cycle of a query is its planned interval. If the rate limit allows all configured intervals, each cycle
-equals its interval. Otherwise the cycles of all tenant queries are longer by the same factor. The few
-installation-wide queries keep their intervals, because they show an outage first. If they alone need half of
-the rate or more, all cycles are longer by the same factor.
-"""
+"""The targets of one switch: queries, tenants, nodes and parts to poll."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from exporter.config import Key, SwitchConfiguration, TenantSettings
-from exporter.model import ExtensionParameter, Query, RegistrationSource, Scope, Target
+from exporter.model import Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
+from exporter.poll.cycles import Demand, Job, plan
 from exporter.poll.discovery import NodePresence
 from exporter.poll.requests import Item
-from exporter.queries import QUERIES, registrations
-from exporter.request import Operation
-
-FIRST_SWEEP = 30.0
-"""Seconds. The first sweep of a query is spread over this time, or over its cycle if that is shorter.
-It takes longer if the rate limit requires it."""
-
-_HEADROOM = 0.95  # share of the rate limit to plan with, so that a late request does not delay all later ones
-
-Job = tuple[Query, Scope]
-
-
-class Demand(NamedTuple):
-    """A query that sends ``requests`` requests (an average) every ``interval`` seconds."""
-
-    query: Query
-    scope: Scope
-    requests: float
-    interval: float
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The cycle of each query, and the time over which first sweeps are spread, in seconds.
-
-    ``required_rate`` is the rate that the configured intervals need, ``rate`` the planned rate. Both are in
-    requests per second.
-    """
-
-    cycles: Mapping[Job, float]
-    first_sweep: float
-    required_rate: float
-    rate: float
-
-
-def plan(demands: Iterable[Demand], max_requests_per_second: float) -> Plan:
-    """Fit the demands into the rate limit."""
-    demands = list(demands)
-    usable = max_requests_per_second * _HEADROOM
-    required = sum(demand.requests / demand.interval for demand in demands)
-    of_switch = sum(demand.requests / demand.interval for demand in demands if demand.scope is Scope.SWITCH)
-    if required <= usable:
-        stretch = dict.fromkeys(Scope, 1.0)
-    elif of_switch < usable / 2:
-        stretch = {Scope.SWITCH: 1.0, Scope.TENANT: (required - of_switch) / (usable - of_switch)}
-    else:  # the installation-wide queries alone need half of the rate or more
-        stretch = dict.fromkeys(Scope, required / usable)
-    cycles = {(demand.query, demand.scope): demand.interval * stretch[demand.scope] for demand in demands}
-    first_sweep = _first_sweep(
-        [(demand.requests, cycles[demand.query, demand.scope]) for demand in demands], usable
-    )
-    return Plan(cycles, first_sweep, required, min(required, usable))
-
-
-def _first_sweep(sweeps: list[tuple[float, float]], rate: float) -> float:
-    """Return the seconds that one sweep of all queries takes; ``sweeps``: requests and cycle of each."""
-    # Queries with a shorter cycle repeat during this time. Their requests leave less of the rate.
-    seconds, needed = 0.0, FIRST_SWEEP
-    while needed > seconds:
-        seconds = needed
-        once = sum(requests for requests, cycle in sweeps if cycle > seconds)
-        repeated = sum(requests / cycle for requests, cycle in sweeps if cycle <= seconds)
-        needed = once / (rate - repeated) if once else seconds
-    return seconds
+from exporter.queries import QUERIES, Endpoint, registrations
 
 
 class KeyHolder(NamedTuple):
@@ -90,6 +22,8 @@ class KeyHolder(NamedTuple):
 
 
 _Groups = list[tuple[TenantSettings, int]]
+
+_WITH_PARTS = [spec.parts_of for spec in QUERIES.values() if spec.parts_of]
 
 
 class Targets:
@@ -105,7 +39,7 @@ class Targets:
         self.tenants: dict[str, TenantSettings] = {}
         self.intervals: dict[Job, float] = {}
         self._channels_node_by_node = False
-        self._discovered_extensions: dict[str, tuple[str, ...]] = {}
+        self._discovered_parts: dict[Target, tuple[str, ...]] = {}
         self._planned_intervals: dict[Target, float] = {}
         self.configure(configuration, ())
 
@@ -117,8 +51,8 @@ class Targets:
         self.presence.configure(node.name for node in configuration.nodes)
         codes = dict.fromkeys([*(tenant.code for tenant in configuration.tenants), *discovered])
         self.tenants = {code: configuration.settings(code) for code in codes}
-        for code in self._discovered_extensions.keys() - self.tenants.keys():
-            del self._discovered_extensions[code]
+        for target in [each for each in self._discovered_parts if each.tenant not in self.tenants]:
+            del self._discovered_parts[target]
         self.intervals = dict(self._find_intervals(self._groups()))
         has_tenant_queries = any(scope is Scope.TENANT for _, scope in self.intervals)
         self.has_several = len(self.intervals) > 1 or (has_tenant_queries and len(self.tenants) > 1)
@@ -143,23 +77,25 @@ class Targets:
             self._count_and_plan()
         return states
 
-    def set_discovered_extensions(self, code: str, numbers: Iterable[str]) -> None:
-        """Store the discovered extensions of a tenant."""
-        job, tenant = (Query.REGISTRATIONS, Scope.TENANT), self.tenants[code]
-        before = self._requests_to(tenant, Query.REGISTRATIONS)
-        self._discovered_extensions[code] = tuple(sorted(numbers))
-        more = self._requests_to(tenant, Query.REGISTRATIONS) - before
+    def set_discovered_parts(self, target: Target, names: Iterable[str]) -> None:
+        """Store the discovered parts of a tenant."""
+        tenant = self.tenants[target.tenant]
+        before = self._requests_to(tenant, target.query)
+        self._discovered_parts[target] = tuple(sorted(names))
+        more = self._requests_to(tenant, target.query) - before
         if more:  # counting all tenants again takes 40 ms, too long for each of 5,000 lists
-            self._requests[job] += more
+            self._requests[target.query, target.scope] += more
             self._plan()
 
-    def extensions(self, code: str) -> tuple[str, ...]:
-        """Return the extensions to poll the registrations of: the discovered and the configured ones."""
-        tenant = self.tenants[code]
-        discovered = self._discovered_extensions.get(code, ()) if tenant.extensions == "all" else ()
-        if not discovered or not tenant.polled:  # merging all 5,000 lists would block a reload for 35 ms
-            return discovered or tenant.polled
-        return tuple(dict.fromkeys((*discovered, *tenant.polled)))
+    def parts(self, target: Target) -> tuple[str, ...]:
+        """Return the extensions or queues of a tenant to poll: the discovered and the configured ones."""
+        wanted = self.tenants[target.tenant].parts(target.query)
+        if wanted is None:
+            return ()
+        discovered = self._discovered_parts.get(target, ()) if wanted.all else ()
+        if not discovered or not wanted.named:  # merging all 5,000 lists would block a reload for 35 ms
+            return discovered or wanted.named
+        return tuple(dict.fromkeys((*discovered, *wanted.named)))
 
     def is_polled(self, target: Target) -> bool:
         """Return whether requests are sent to a target."""
@@ -215,28 +151,31 @@ class Targets:
         """Return the installation-wide requests of a query."""
         node_by_node = query is Query.CHANNELS and self._channels_node_by_node
         nodes = self.presence.present if node_by_node else ()
-        return requests.for_switch(query, self.operation(query, Scope.SWITCH), nodes)
+        return requests.for_switch(query, self._endpoint(query, Scope.SWITCH).operation, nodes)
 
-    @property
-    def registration_parameter(self) -> ExtensionParameter:
-        """The parameter that names the extension in ``INFO regstate``."""
-        return self._configuration.queries.options(registrations.SPEC).parameter
-
-    def operation(self, query: Query, scope: Scope) -> Operation:
-        """Return the operation of a query."""
-        spec = QUERIES[query]
-        return spec.endpoint(self._configuration.queries.options(spec), scope).operation
+    def tenant_items(self, query: Query, targets: Sequence[Target]) -> Collection[Item]:
+        """Return the requests of a query to tenants: one each, or one for each of their parts."""
+        endpoint = self._endpoint(query, Scope.TENANT)
+        if endpoint.for_part is None:
+            return requests.for_tenants(endpoint.operation, targets)
+        section = self._configuration.queries.options(QUERIES[query])
+        parts = {target: self.parts(target) for target in targets}
+        return requests.for_parts(parts, partial(endpoint.for_part, section))
 
     def polls(self, query: Query, tenant: TenantSettings) -> bool:
         """Return whether a query sends any request for a tenant."""
         if tenant.interval(query) is None:
             return False
-        if query is Query.EXTENSIONS:  # only the registrations need this list
-            is_needed = tenant.extensions == "all" and self._source is not RegistrationSource.EXTENSIONS
-            return is_needed and self.polls(Query.REGISTRATIONS, tenant)
-        if query is Query.REGISTRATIONS:
-            return tenant.extensions == "all" or bool(tenant.polled)
-        return True
+        spec = QUERIES[query]
+        wanted = tenant.parts(spec.parts_of or query)
+        if spec.parts_of and wanted:  # only the query of these parts needs this list, unless it requests it
+            is_other = self._endpoint(spec.parts_of, Scope.TENANT).operation not in dict(spec.operations)
+            return wanted.all and is_other and self.polls(spec.parts_of, tenant)
+        return wanted is None or wanted.all or bool(wanted.named)
+
+    def _endpoint(self, query: Query, scope: Scope) -> Endpoint[Any, Any]:
+        spec = QUERIES[query]
+        return spec.endpoint(self._configuration.queries.options(spec), scope)
 
     def _find_intervals(self, groups: _Groups) -> Iterable[tuple[Job, float]]:
         # Include the settings of tenants that are not discovered yet, so that their sweeps are scheduled.
@@ -260,14 +199,15 @@ class Targets:
 
         5,000 tenants form a few groups, so planning takes 5 ms instead of 70 ms.
         """
-        groups: dict[tuple[int, bool, int], tuple[TenantSettings, int]] = {}
+        groups: dict[tuple[object, ...], tuple[TenantSettings, int]] = {}
         for code, tenant in self.tenants.items():
-            discovers = tenant.extensions == "all"
-            group = (
-                id(tenant.intervals),
-                discovers,
-                len(self.extensions(code) if discovers else tenant.polled),
-            )
+            wanted = [(query, tenant.parts(query)) for query in _WITH_PARTS]
+            parts = [
+                (found.all, len(self.parts(Target(query, Scope.TENANT, code)) if found.all else found.named))
+                for query, found in wanted
+                if found
+            ]
+            group = id(tenant.intervals), *parts
             first, size = groups.get(group, (tenant, 0))
             groups[group] = first, size + 1
         return list(groups.values())
@@ -276,8 +216,9 @@ class Targets:
         shortest, interval = self.intervals.get((query, Scope.TENANT)), tenant.interval(query)
         if shortest is None or interval is None or not self.polls(query, tenant):
             return 0
-        by_extension = query is Query.REGISTRATIONS and self._source is RegistrationSource.REGSTATE
-        return shortest / interval * (len(self.extensions(tenant.code)) if by_extension else 1)
+        by_part = self._endpoint(query, Scope.TENANT).for_part is not None
+        each = len(self.parts(Target(query, Scope.TENANT, tenant.code))) if by_part else 1
+        return shortest / interval * each
 
     def _count_and_plan(self) -> None:
         groups = self._groups()

@@ -10,12 +10,12 @@ from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll.config_metrics import ConfigMetrics
 from exporter.poll.context import SwitchContext
+from exporter.poll.cycles import Job
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import FailedAnswers, Fetcher
 from exporter.poll.ingest import Ingester
 from exporter.poll.limiter import Limiter
-from exporter.poll.planner import Job
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.sweep import Sweeps
 

@@ -79,7 +79,8 @@ class RegistrationIngester:
         if isinstance(outcome, Extensions):
             failure = self._extensions.accept(target.tenant, outcome)
             if failure is None:
-                self._targets.set_discovered_extensions(target.tenant, self._extensions.names(target.tenant))
+                phones = Target(Query.REGISTRATIONS, Scope.TENANT, target.tenant)
+                self._targets.set_discovered_parts(phones, self._extensions.names(target.tenant))
             else:
                 self._recorder.count_failure(target, failure)
         self._recorder.record(target, failure)
@@ -120,7 +121,7 @@ class RegistrationIngester:
         self, polled: Target, code: str, found: dict[str, Registration], *, is_complete: bool
     ) -> None:
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
-        extensions = self._targets.extensions(code)
+        extensions = self._targets.parts(target)
         if not extensions:
             self._store.remove(target)
             return
@@ -137,7 +138,7 @@ class RegistrationIngester:
             raise TypeError(f"expected a registration state, got {type(outcome).__name__}")
         target, now = item.target, self._context.clock.elapsed()
         registrations = self._registrations[target.tenant]
-        registrations.set_extensions(self._targets.extensions(target.tenant))
+        registrations.set_extensions(self._targets.parts(target))
         registrations.record(item.part, outcome, now)
         if isinstance(outcome, RegistrationState):
             job, interval = (target.query, target.scope), self._targets.planned_interval(target)

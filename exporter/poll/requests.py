@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
 
-from exporter.model import ExtensionParameter, Query, Scope, Target
+from exporter.model import Query, Scope, Target
 from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 
 
 class Item(NamedTuple):
-    """One request of a sweep; ``part`` is its node or extension, if the target needs several requests."""
+    """One request of a sweep; ``part`` is its node, extension or queue if the target needs several."""
 
     target: Target
     request: Request
@@ -54,39 +54,37 @@ def for_tenants(operation: Operation, targets: Sequence[Target]) -> Items:
     return Items(len(targets), make)
 
 
-def for_extensions(extensions: Mapping[Target, Sequence[str]], parameter: ExtensionParameter) -> Items:
-    """Return one request for each extension.
+def for_parts(parts: Mapping[Target, Sequence[str]], request: Callable[[str, str], Request]) -> Items:
+    """Return one request for each part of each tenant; ``request`` makes it from the tenant and the part.
 
-    The extensions of each tenant are spread over the whole sweep, so that its requests do not queue up.
+    The parts of each tenant are spread over the whole sweep, so that its requests do not queue up.
     """
 
     def make() -> Iterator[Item]:
-        for target, number in _spread(extensions, _start_of(Query.REGISTRATIONS)):
-            request = Request(
-                Operation.REGISTRATION, tenant=target.tenant, extension=number, extension_parameter=parameter
-            )
-            yield Item(target, request, part=number)
+        start = next((_start_of(target.query) for target in parts), 0.0)
+        for target, part in _spread(parts, start):
+            yield Item(target, request(target.tenant, part), part=part)
 
-    return Items(sum(map(len, extensions.values())), make)
+    return Items(sum(map(len, parts.values())), make)
 
 
-def _spread(extensions: Mapping[Target, Sequence[str]], start: float) -> Iterator[tuple[Target, str]]:
-    """Return every extension once, those of each tenant evenly spread, from ``start`` (0 to 1) on and around.
+def _spread(parts: Mapping[Target, Sequence[str]], start: float) -> Iterator[tuple[Target, str]]:
+    """Return every part once, those of each tenant evenly spread, from ``start`` (0 to 1) on and around.
 
     The heap has the next one of each tenant: sorting all 250,000 blocked the event loop for 242 ms (2026-11).
     """
     heap = []
-    for order, (target, numbers) in enumerate(extensions.items()):
-        if numbers:
-            first = math.ceil(start * len(numbers) - 0.5)
-            place = (first + 0.5) / len(numbers) - start
-            heap.append((place, order, 0, first, target, numbers))
+    for order, (target, names) in enumerate(parts.items()):
+        if names:
+            first = math.ceil(start * len(names) - 0.5)
+            place = (first + 0.5) / len(names) - start
+            heap.append((place, order, 0, first, target, names))
     heapq.heapify(heap)
     while heap:
-        place, order, given, first, target, numbers = heap[0]
-        yield target, numbers[(first + given) % len(numbers)]
-        if given + 1 < len(numbers):
-            following = (place + 1 / len(numbers), order, given + 1, first, target, numbers)
+        place, order, given, first, target, names = heap[0]
+        yield target, names[(first + given) % len(names)]
+        if given + 1 < len(names):
+            following = (place + 1 / len(names), order, given + 1, first, target, names)
             heapq.heapreplace(heap, following)
         else:
             heapq.heappop(heap)

@@ -6,14 +6,13 @@ from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from exporter.model import Query, Scope, Target
-from exporter.poll import requests
 from exporter.poll.context import SwitchContext
+from exporter.poll.cycles import Job, Plan
 from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import Fetcher
-from exporter.poll.planner import Job, Plan, Targets
+from exporter.poll.planner import Targets
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
-from exporter.request import Operation
 
 _RETRY_SPREAD = 10.0
 
@@ -56,7 +55,7 @@ class DueTargets:
         if target.scope is Scope.SWITCH:
             return self._targets.switch_items(target.query)[0]
         self._set_next_due(target, now, 1.0)
-        return next(iter(self._requests(target.query, [target])), None)
+        return next(iter(self._targets.tenant_items(target.query, [target])), None)
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
@@ -75,7 +74,8 @@ class DueTargets:
                 await asyncio.sleep(0)
             for position, target in enumerate(due[start : start + _BATCH], start=start + 1):
                 self._set_next_due(target, now, position / len(due))
-        return self._requests(query, [target for target in due if self._targets.is_polled(target)])
+        still_polled = [target for target in due if self._targets.is_polled(target)]
+        return self._targets.tenant_items(query, still_polled)
 
     def _due(self, query: Query, codes: Iterable[str], at: float) -> Iterable[Target]:
         for code in codes:
@@ -98,15 +98,6 @@ class DueTargets:
         if interval <= 2 * early or (due and due.interval == interval):
             share = 1.0  # only the first sweep spreads targets with a longer interval over several sweeps
         self._next[target] = _Due(now + interval * share - early, interval)
-
-    def _requests(self, query: Query, targets: list[Target]) -> Collection[Item]:
-        operation = self._targets.operation(query, Scope.TENANT)
-        if operation is not Operation.REGISTRATION:
-            return requests.for_tenants(operation, targets)
-        return requests.for_extensions(
-            {target: self._targets.extensions(target.tenant) for target in targets},
-            self._targets.registration_parameter,
-        )
 
 
 class Sweeps:

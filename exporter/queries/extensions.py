@@ -69,6 +69,7 @@ SPEC = QuerySpec(
     ),
     start=0.92,
     finds=True,
+    parts_of=Query.REGISTRATIONS,
     series=0,
     unused="no tenant has `extensions: all`, or `source` already returns the list",
 )

@@ -24,7 +24,7 @@ from exporter.model import (
 from exporter.queries import extensions
 from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.queries.words import StateWords, Words, lookup, state_of
-from exporter.request import Operation
+from exporter.request import Operation, Request
 
 STATE_NAMES = frozenset({"state", "status", "registration", "regstate", "reg_state", "st_state"})
 """Lower-case names of the member with the state. ``st_state`` was seen in the list of extensions; the others
@@ -141,6 +141,9 @@ _REGSTATE: Endpoint[RegistrationsQuery, RegistrationState] = Endpoint(
     operation=Operation.REGISTRATION,
     value=lambda text, section: read_state(text, section.words),
     fills=None,
+    for_part=lambda section, tenant, number: Request(
+        Operation.REGISTRATION, tenant=tenant, extension=number, extension_parameter=section.parameter
+    ),
     private=False,
     title="regstate",
 )

@@ -56,6 +56,8 @@ class Endpoint(Generic[Config, Read]):
 
     ``value`` or ``rows``: reads a single value or a list; receives the configuration section of the query.
     ``fills``: turns what was read into metric values; None if the poller does that.
+    ``for_part``: returns the request for one part of a tenant, given the section, the tenant and the part, if
+    each part has a request of its own. Parts are extensions or queues.
     ``private``: whether no part of a response may be quoted, logged or shown.
     ``partial``: whether the reader of a value can skip entries, such as nodes (``Answer.skipped``). The
     reader of a list always can.
@@ -69,6 +71,7 @@ class Endpoint(Generic[Config, Read]):
     value: Callable[[str, Config], Read | Failure] | None = None
     rows: Callable[[Windows, Config], Read | Failure] | None = None
     fills: Callable[[Read], Families] | None
+    for_part: Callable[[Config, str, str], Request] | None = None
     private: bool = True
     partial: bool = False
     max_bytes: int = 0
@@ -155,6 +158,7 @@ class QuerySpec(Generic[Config]):
     ``start``: the tenant at which a sweep starts, from 0 (first) to 1 (last). Only one request per tenant may
     be in flight, and queries in step would meet at the same tenant in every sweep.
     ``finds``: whether it discovers other targets and has no value itself.
+    ``parts_of``: the query whose parts it discovers.
     ``empty_is_zero``: whether an empty response may mean 0.
     ``series``: series per tenant, apart from phones and nodes, for the estimate of ``--config.check``.
     ``unused``: the reason why it is not polled although it has an interval.
@@ -168,6 +172,7 @@ class QuerySpec(Generic[Config]):
     sources: Mapping[str, Endpoint[Config, Any]] = field(default_factory=dict)
     start: float | None = None
     finds: bool = False
+    parts_of: Query | None = None
     empty_is_zero: Callable[[Config], bool] | None = None
     series: int = 1
     unused: str = "it is off for every tenant"

@@ -398,4 +398,4 @@ async def test_too_many_extensions(taking: Taking) -> None:
     refused = made.failure(Query.EXTENSIONS, "T12")
     assert refused is not None
     assert refused.reason is Reason.TOO_LARGE
-    assert made.targets.extensions("T12") == ()
+    assert made.targets.parts(Target(Query.REGISTRATIONS, Scope.TENANT, "T12")) == ()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import ExtensionParameter, Query, Scope, Target
-from exporter.poll.requests import for_extensions, for_switch, for_tenants
+from exporter.model import Query, Scope, Target
+from exporter.poll.requests import for_parts, for_switch, for_tenants
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS
 
@@ -22,6 +22,10 @@ _OF_TENANTS = [
 
 def _targets(query: Query, codes: Iterable[str]) -> list[Target]:
     return [Target(query, Scope.TENANT, code) for code in codes]
+
+
+def _registration(tenant: str, number: str) -> Request:
+    return Request(Operation.REGISTRATION, tenant=tenant, extension=number)
 
 
 def test_switch_and_nodes() -> None:
@@ -62,9 +66,9 @@ def test_queries_start_at_different_tenants() -> None:
 
 
 def test_each_extension_once() -> None:
-    """With the configured parameter; a tenant without extensions has no request."""
+    """A tenant without extensions has no request."""
     a, b, c = _targets(Query.REGISTRATIONS, "ABC")
-    items = for_extensions({a: ["100", "101", "102", "103"], b: ["100"], c: []}, ExtensionParameter.NUMBER)
+    items = for_parts({a: ["100", "101", "102", "103"], b: ["100"], c: []}, _registration)
 
     assert len(items) == 5
     assert sorted((item.target.tenant, item.part) for item in items) == [
@@ -76,20 +80,13 @@ def test_each_extension_once() -> None:
     ]
     for item in items:
         assert item.target == Target(Query.REGISTRATIONS, Scope.TENANT, item.request.tenant)
-        assert item.request == Request(
-            Operation.REGISTRATION,
-            tenant=item.target.tenant,
-            extension=item.part,
-            extension_parameter=ExtensionParameter.NUMBER,
-        )
+        assert item.request == _registration(item.target.tenant, item.part)
 
 
 def test_items_can_be_iterated_again() -> None:
     """Each request is made lazily."""
     numbers = ["1", "2"]
-    items = for_extensions(
-        dict.fromkeys(_targets(Query.REGISTRATIONS, "AB"), numbers), ExtensionParameter.EXT
-    )
+    items = for_parts(dict.fromkeys(_targets(Query.REGISTRATIONS, "AB"), numbers), _registration)
 
     first = next(iter(items))
 
@@ -113,9 +110,7 @@ def test_no_step_reads_all_extensions() -> None:
 
     codes = [f"T{number}" for number in range(20)]
     numbers = _Counting(str(number) for number in range(500))
-    items = iter(
-        for_extensions(dict.fromkeys(_targets(Query.REGISTRATIONS, codes), numbers), ExtensionParameter.EXT)
-    )
+    items = iter(for_parts(dict.fromkeys(_targets(Query.REGISTRATIONS, codes), numbers), _registration))
 
     for sent in range(1, 50):
         next(items)
@@ -133,7 +128,7 @@ def test_any_numbers_of_extensions_are_spread(sizes: list[int]) -> None:
     }
     total = sum(sizes)
 
-    order = [(item.target, item.part) for item in for_extensions(extensions, ExtensionParameter.EXT)]
+    order = [(item.target, item.part) for item in for_parts(extensions, _registration)]
 
     assert len(order) == len(set(order)) == total
     for target, numbers in extensions.items():
