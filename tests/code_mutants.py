@@ -59,6 +59,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/request_policy": ("unit/poll/test_request_policy.py",),
     "poll/cycles": ("unit/poll/test_cycles.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
+    "poll/parts": ("unit/poll/test_parts.py",),
     "alerting/inputs": ("unit/alerting/test_inputs.py", "unit/alerting/test_rules.py"),
     "store/series": (
         "unit/store/test_series.py",

@@ -1,11 +1,11 @@
-"""The tenants, extensions and nodes of a switch, from its own lists. Pure: no clock, no network."""
+"""The tenants, nodes, extensions and queues of a switch, from its own lists. Pure: no clock, no network."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Extensions, Failure, Reason, Tenants, names_all
+from exporter.model import Failure, Reason, Tenants, names_all
 
 
 class TenantDiscovery:
@@ -64,29 +64,27 @@ def _doubt(listed: int, known: int) -> Failure:
     )
 
 
-_MOST_EXTENSIONS = 300_000
-"""Per switch; the largest supported installation has 250,000."""
+class PartDiscovery:
+    """The discovered parts of each tenant of one switch: extensions or queues, at most ``most``."""
 
-
-class ExtensionDiscovery:
-    """The discovered extensions of each tenant of one switch."""
-
-    def __init__(self) -> None:
+    def __init__(self, noun: str, *, most: int) -> None:
+        self._noun = noun
+        self._most = most
         self._guards: defaultdict[str, ListGuard] = defaultdict(ListGuard)
 
-    def accept(self, tenant: str, listed: Extensions) -> Failure | None:
+    def accept(self, tenant: str, listed: Collection[str], *, is_complete: bool) -> Failure | None:
         """Store the list of a tenant; return a failure, and change nothing, if the list is in doubt."""
         guard = self._guards[tenant]
         of_others = sum(len(other.names) for other in self._guards.values()) - len(guard.names)
-        if of_others + len(listed.rows) > _MOST_EXTENSIONS:
-            return Failure(Reason.TOO_LARGE, f"the switch lists more than {_MOST_EXTENSIONS:,} extensions")
-        if guard.accept([row.number for row in listed.rows], is_complete=names_all(listed)):
+        if of_others + len(listed) > self._most:
+            return Failure(Reason.TOO_LARGE, f"the switch lists more than {self._most:,} {self._noun}")
+        if guard.accept(listed, is_complete=is_complete):
             return None
-        reason = Reason.DECODE if listed.rows else Reason.EMPTY
-        return Failure(reason, f"the list has {len(listed.rows)} of {len(guard.names)} known extensions")
+        reason = Reason.DECODE if listed else Reason.EMPTY
+        return Failure(reason, f"the list has {len(listed)} of {len(guard.names)} known {self._noun}")
 
     def names(self, tenant: str) -> Collection[str]:
-        """Return the accepted extensions of a tenant."""
+        """Return the accepted parts of a tenant."""
         return self._guards[tenant].names
 
     def trust_next(self) -> None:

@@ -19,7 +19,7 @@ from exporter.model import (
     names_all,
 )
 from exporter.poll.context import SwitchContext
-from exporter.poll.discovery import ExtensionDiscovery
+from exporter.poll.discovery import PartDiscovery
 from exporter.poll.recorder import Recorder
 from exporter.poll.registrations import (
     Registrations,
@@ -29,6 +29,9 @@ from exporter.poll.registrations import (
     states_of_peers,
 )
 from exporter.poll.requests import Item
+
+_MOST_EXTENSIONS = 300_000
+"""Per switch; the largest supported installation has 250,000."""
 
 _BATCH = 20
 """Tenants to store, in about 2 ms, before yielding to the event loop."""
@@ -42,7 +45,7 @@ class RegistrationIngester:
         self._store = context.store
         self._targets = context.targets
         self._recorder = recorder
-        self._extensions = ExtensionDiscovery()
+        self._extensions = PartDiscovery("extensions", most=_MOST_EXTENSIONS)
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
 
     def drop_tenants(self, codes: Collection[str]) -> None:
@@ -77,7 +80,8 @@ class RegistrationIngester:
         """Store which extensions a tenant has."""
         target, failure = item.target, outcome if isinstance(outcome, Failure) else None
         if isinstance(outcome, Extensions):
-            failure = self._extensions.accept(target.tenant, outcome)
+            numbers = [row.number for row in outcome.rows]
+            failure = self._extensions.accept(target.tenant, numbers, is_complete=names_all(outcome))
             if failure is None:
                 phones = Target(Query.REGISTRATIONS, Scope.TENANT, target.tenant)
                 self._targets.set_discovered_parts(phones, self._extensions.names(target.tenant))
@@ -138,8 +142,9 @@ class RegistrationIngester:
             raise TypeError(f"expected a registration state, got {type(outcome).__name__}")
         target, now = item.target, self._context.clock.elapsed()
         registrations = self._registrations[target.tenant]
-        registrations.set_extensions(self._targets.parts(target))
-        registrations.record(item.part, outcome, now)
+        registrations.set_parts(self._targets.parts(target))
+        state = outcome if isinstance(outcome, Failure) else outcome.state
+        registrations.record(item.part, state, now)
         if isinstance(outcome, RegistrationState):
             job, interval = (target.query, target.scope), self._targets.planned_interval(target)
             self._recorder.put(target, registrations.families(oldest=self._store.oldest(job, interval, now)))

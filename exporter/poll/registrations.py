@@ -2,62 +2,24 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from exporter.metrics import catalogue
-from exporter.model import Extensions, Failure, Peers, Reason, Registration, RegistrationState
+from exporter.model import Extensions, Failure, Peers, Reason, Registration
+from exporter.poll.parts import ENOUGH, PartValues
 from exporter.store import Families
 
-_ENOUGH = 90
-"""Percent of the extensions that need a state for the query to succeed (design, section 5)."""
 
-
-class _State(NamedTuple):
-    state: Registration
-    at: float
-
-
-class Registrations:
-    """The states of one tenant's extensions that are requested one by one. Times are monotonic seconds."""
+class Registrations(PartValues[Registration]):
+    """The states of one tenant's extensions that are requested one by one."""
 
     def __init__(self) -> None:
-        self._extensions: tuple[str, ...] = ()
-        self._states: dict[str, _State] = {}
-        self._failures: dict[str, Failure] = {}
-
-    def set_extensions(self, extensions: Sequence[str]) -> None:
-        """Keep these extensions, and drop all others."""
-        if self._extensions == extensions:
-            return
-        self._extensions = tuple(extensions)
-        self._states = {number: self._states[number] for number in extensions if number in self._states}
-        self._failures = {number: self._failures[number] for number in extensions if number in self._failures}
-
-    def record(self, extension: str, outcome: RegistrationState | Failure, now: float) -> None:
-        """Store the outcome for one extension. A failure changes no state."""
-        if extension not in self._extensions:
-            return  # removed while its request was in flight
-        if isinstance(outcome, Failure):
-            self._failures[extension] = outcome
-        else:
-            self._failures.pop(extension, None)
-            self._states[extension] = _State(outcome.state, now)
-
-    def verdict(self) -> Failure | bool:
-        """Return True if the query succeeds, the most common failure if not, and False if undecided."""
-        failed = len(self._failures)
-        if 100 * failed > len(self._extensions) * (100 - _ENOUGH):
-            reason, _ = Counter(failure.reason for failure in self._failures.values()).most_common(1)[0]
-            detail = next(failure.detail for failure in self._failures.values() if failure.reason is reason)
-            return Failure(reason, f"{failed} of {len(self._extensions)} extensions: {detail}")
-        succeeded = len(self._states.keys() - self._failures.keys())
-        return 100 * succeeded >= len(self._extensions) * _ENOUGH
+        super().__init__("extensions")
 
     def families(self, *, oldest: float) -> Families:
         """Return the values of the tenant; a state older than ``oldest`` counts as unknown."""
-        states = dict.fromkeys(self._extensions, Registration.UNKNOWN)
-        states |= {number: known.state for number, known in self._states.items() if known.at >= oldest}
-        return registration_families(states)
+        return registration_families(
+            dict.fromkeys(self.parts, Registration.UNKNOWN) | self.current(oldest=oldest)
+        )
 
 
 def registration_families(states: Mapping[str, Registration]) -> Families:
@@ -84,7 +46,7 @@ def states_in_list(
         return states, None
     missing = len(polled) - len(states.keys() & set(polled))
     failure = None
-    if 100 * missing > len(polled) * (100 - _ENOUGH):
+    if 100 * missing > len(polled) * (100 - ENOUGH):
         detail = f"{missing} of {len(polled)} extensions are not in the tenant's list: check their numbers"
         failure = Failure(Reason.DECODE, detail)
     return {number: states.get(number, Registration.UNKNOWN) for number in polled}, failure
