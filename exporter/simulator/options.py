@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.simulator.request import Keys
 from exporter.simulator.technologies import ONLY_SIP, Technologies
@@ -39,6 +40,9 @@ class Options:
     ``trunk_tenant``: what names the tenant of a trunk.
     ``trunks_as_peers``: trunks are peers in CHANSIPPEERS, and those of a tenant in its PEERS, too.
     ``queue_id``: INFO queue selects the queue by ``id``, or ignores it.
+    ``time_zone``: of ``start``, ``end`` and ``sc_start`` in INFO simplecdrs.
+    ``call_recorded``: INFO simplecdrs has a call from its start, or from its end as in Asterisk.
+    ``call_history_delay``: extra seconds for INFO simplecdrs (10 to 20 were seen, wire notes 2026-10).
     ``total_name``: the name of the total among the nodes; "" for no total.
     ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
     ``latency``: seconds for every response.
@@ -67,9 +71,17 @@ class Options:
     trunk_tenant: Literal["code", "name", "id"] = "code"
     trunks_as_peers: bool = False
     queue_id: Literal["used", "ignored"] = "used"
+    time_zone: str = "UTC"
+    call_recorded: Literal["end", "start"] = "end"
+    call_history_delay: float = 0.0
     total_name: str = "Total"
     peers_delay: float = 0.0
     latency: float = 0.0
+
+    def delay_of(self, operation: str) -> float:
+        """Return the seconds before the response to an operation."""
+        delays = {"COUNTPEERS": self.peers_delay, "INFO simplecdrs": self.call_history_delay}
+        return self.latency + delays.get(operation, 0.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,9 +159,19 @@ def _option(text: str) -> tuple[str, object]:
         raise argparse.ArgumentTypeError(f'expected one of {", ".join(kinds)}, got "{name}"')
     if choices := get_args(kinds[name]):
         return name, _one_of(value, {choice: choice for choice in choices})
+    if name == "time_zone":
+        return name, _time_zone(value)
     if kinds[name] is bool:
         return name, _one_of(value, {"yes": True, "no": False})
     return name, _seconds(value) if kinds[name] is float else value
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise argparse.ArgumentTypeError(f'expected a time zone such as Europe/Rome, got "{text}"') from error
+    return text
 
 
 def _one_of(text: str, values: Mapping[str, object]) -> object:

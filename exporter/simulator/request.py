@@ -26,6 +26,7 @@ _OPERATIONS = {
     "INFO config": {"tenant", "info"},
     "INFO queues": {"tenant", "info"},
     "INFO queue": {"tenant", "info", "id"},
+    "INFO simplecdrs": {"tenant", "info", "start", "end"},
     "MANAGEDB tenant list": {"object", "action"},
     "MANAGEDB sipregs list": {"object", "action"},
     "HELP": {"tenant"},
@@ -62,6 +63,11 @@ class ApiRequest:
     queue: str
     json: bool
     parameters: Mapping[str, str]
+
+    @property
+    def every_tenant(self) -> bool:
+        """Whether ``tenant`` is the wildcard, which only the call history accepts (vendor's reference)."""
+        return self.tenant == "%" and self.operation == "INFO simplecdrs"
 
 
 def parse(method: str, pairs: Sequence[tuple[str, str]]) -> ApiRequest:
