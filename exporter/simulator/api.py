@@ -10,7 +10,8 @@ from itertools import count, islice
 from aiohttp import web
 
 from exporter.simulator import responses
-from exporter.simulator.faults import Faults, FaultyRequest, inject, reply
+from exporter.simulator.faults import Faults
+from exporter.simulator.injection import FaultyRequest, inject, reply
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest, ForbiddenRequest, Keys, for_log, parse
 from exporter.simulator.world import World

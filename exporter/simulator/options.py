@@ -32,6 +32,7 @@ class Options:
     ``pjsip_in_peers``: PEERS lists PJSIP phones, too.
     ``pjsip_words``: the ``Status`` of a PJSIP phone is ``Avail`` or ``Unavail``, Asterisk's words.
     ``unregistrable_state``: the device state of custom and virtual extensions.
+    ``flows_in_blfs``: BLFS lists flows, too, which are no extensions.
     ``user_separator``, ``user_ending``: between number and tenant in the SIP user, and what names the tenant.
     ``tenants_json``, ``tenant_codes``: JSON format of the list of tenants; whether it has ``te_code``.
     ``enabled_word``, ``disabled_word``: ``te_disabled`` of an enabled and a disabled tenant.
@@ -59,6 +60,7 @@ class Options:
     pjsip_in_peers: bool = False
     pjsip_words: bool = False
     unregistrable_state: str = "UNKNOWN"
+    flows_in_blfs: bool = False
     user_separator: Literal["-", "_"] = "-"
     user_ending: Literal["code", "name"] = "code"
     tenants_json: Literal["array", "object"] = "array"

@@ -56,6 +56,7 @@ class ApiRequest:
 
     reqtype: str
     info: str
+    object: str
     operation: str
     tenant: str
     node: str
@@ -107,6 +108,7 @@ def _request(given: Mapping[str, str]) -> ApiRequest:
     return ApiRequest(
         reqtype=reqtype,
         info=words["info"],
+        object=words["object"],
         operation=operation,
         tenant=given.get("tenant", ""),
         node=given.get("nodename", ""),
