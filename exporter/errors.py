@@ -101,7 +101,7 @@ _PLAIN_URL = re.compile(r"(?:\w+://)?[^:@?#&=%]*(?::\d*(?:/[^:@?#&=%]*)?)?")
 
 
 def without_secrets(text: str, values: Iterable[str]) -> str:
-    """Return a text with … for each of these values that may be a secret."""
+    """Return a text with every part of these values that may be a secret replaced by …."""
     runs = {run for value in values for run in _RUN.findall(value) if may_be_secret(run)}
     for run in sorted(runs, key=len, reverse=True):
         text = text.replace(run[:_LONGEST], "…")

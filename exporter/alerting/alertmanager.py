@@ -50,7 +50,10 @@ _VERDICTS: dict[int, Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a message, and its reason; ``ahead``: seconds by which their clock is ahead of ours."""
+    """The outcome of a message, and its reason.
+
+    ``ahead``: seconds by which Alertmanager's clock is ahead of ours, None if unknown.
+    """
 
     verdict: Verdict
     detail: str = ""
@@ -80,7 +83,7 @@ class Alertmanager:
         self._tls = tls if is_encrypted(self.url, self._proxy) else None
         self._session = aiohttp.ClientSession(
             connector=Connector(resolver or Resolver(), limit=1),
-            # A message may arrive twice: Alertmanager merges alerts with the same labels.
+            # A retried message may arrive twice, which is harmless: Alertmanager merges equal alerts.
             request_class=connections.Request,
             middlewares=(retry_on_new_connection,),
             timeout=aiohttp.ClientTimeout(total=None),  # `post` has one
@@ -191,7 +194,7 @@ def _tls_or_connection(error: Exception) -> str:
 
 
 VALID_FOR = 4 * INTERVAL
-"""Seconds after which Alertmanager ends an alert that is not sent again: as with Prometheus."""
+"""Seconds after which Alertmanager resolves an alert that is not sent again, as with Prometheus."""
 
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
@@ -200,12 +203,12 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 def message(
     alert: Alert, labels: Mapping[str, str], now: Now, valid_for: float = VALID_FOR
 ) -> dict[str, Any]:
-    """Return the JSON of an alert that fires or ended. Its own labels override the configured ``labels``.
+    """Return the JSON of a firing or resolved alert. Its own labels override the configured ``labels``.
 
-    ``valid_for``: seconds after which Alertmanager ends a firing alert that is not sent again.
+    ``valid_for``: seconds after which Alertmanager resolves a firing alert that is not sent again.
 
-    Times are computed from ages, not from what the clock showed then: after a step of the clock Alertmanager
-    would ignore an alert that begins in its future, or ended in its past.
+    Times are computed from ages, not from old readings of the clock: after a step of the clock, these may be
+    in the future or too far in the past, and Alertmanager would ignore the alert.
     """
     fired_at = alert.since if alert.fired_at is None else alert.fired_at
     ended = alert.state is State.RESOLVED
@@ -225,10 +228,10 @@ def timestamp(seconds: float) -> str:
 
 
 NOTICEABLE = 30.0
-"""Seconds of clock skew that are not logged."""
+"""Seconds. A larger clock skew is logged."""
 
 _LONGEST_ALLOWANCE = 7 * 86_400.0
-"""Seconds. With more skew, alerts have ended when they arrive: the operator has to fix a clock."""
+"""Seconds. With more skew, alerts have expired when they arrive: the operator has to set a clock."""
 
 
 class Skew:
@@ -245,11 +248,11 @@ class Skew:
         return min(max(0.0, self._ahead), _LONGEST_ALLOWANCE) if self._is_noticeable else 0.0
 
     def update(self, ahead: float) -> None:
-        """Set the skew of the newest response."""
+        """Set the skew that the newest response shows."""
         self._ahead = ahead
 
     def log(self) -> None:
-        """Log the begin and the end of a skew. Call it once a minute: responses may differ."""
+        """Log when a skew begins or ends. Call this once a minute only, because responses may differ."""
         if self._is_noticeable and not self._is_logged:
             self._log.warning(
                 "clock skew between Alertmanager, or a proxy before it, and this machine",

@@ -21,8 +21,8 @@ RESOLVED_FOR = 900.0
 """Seconds for which a resolved alert is still sent, so that an Alertmanager that was down resolves it."""
 
 _CAUGHT_UP = 40
-"""Missed evaluations that are caught up one by one; later ones are skipped. By then, only the license's
-window is still open: all others end within 15 minutes, and alerts that keep firing end within another 15."""
+"""Missed evaluations that are caught up one by one; later ones are skipped. By then, only the window of the
+license is still open: all others end within 15 minutes, and ``keep_firing_for`` within another 15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Alert:
 
     ``since``: when it entered its state; ``fired_at``: when it began to fire.
     ``value``, ``threshold``: from the latest evaluation in which it was due.
-    ``ending_since``: when it stopped being due; it fires on because of ``keep_firing_for``.
+    ``ending_since``: when it stopped being due; until ``keep_firing_for`` has passed, it still fires.
     ``team``: the tenant's team when the alert began to fire. If the label changed, Alertmanager would see a
     different alert and resolve this one, although its cause persists.
     ``due_in``: the number of the latest evaluation in which it was due.

@@ -1,9 +1,9 @@
-"""What the conditions of the alerts read of one switch: current values, and those of a while ago. Pure.
+"""The values of one switch that the conditions of the alerts read: current and recent ones. Pure.
 
-A gap must neither end an alert nor restart its ``for``: the daemon restarts, or a value has just become
-stale. So a value that is gone counts for the rest of its window, as in the range functions of PromQL. Rules
-declare their inputs; each is updated once an evaluation, whether a condition reads it or not. Times are
-moments: see ``engine``.
+A gap, such as a restart of the daemon or a value that has just become stale, must neither end an alert nor
+restart its ``for``. So a value that is gone counts for the rest of its window, as in the range functions of
+PromQL. Rules declare their inputs; each is updated once an evaluation, whether a condition reads it or not.
+Times are moments: see ``engine``.
 """
 
 import math
@@ -18,7 +18,8 @@ from exporter.model import Query, Reason, Registration, Scope, Target
 from exporter.store import Store
 
 Labels = tuple[tuple[str, str], ...]
-"""The labels that identify an alert of a rule, in a fixed order. None is empty: that would be no label."""
+"""The labels that identify an alert of a rule, in a fixed order. No value is empty, because Prometheus has no
+empty labels."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -26,10 +27,10 @@ Rows = Iterator[tuple[Key, Value, float]]
 """A key, its value, and when it was seen."""
 
 Reader = Callable[["SwitchInputs", Store | None], Mapping[Key, Value]]
-"""Returns the current values, from other inputs or from the store; there is none in a missed evaluation."""
+"""Returns the current values, from other inputs or from the store, which is None in a missed evaluation."""
 
 _PRECISION = 1_000_000
-"""As in the rules: an average that is exactly on a limit must not exceed it by its last digit."""
+"""Averages are rounded as in the rules: one that equals a limit must not exceed it by a rounding error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ class SwitchSnapshot:
 
 
 class LastOverTime(Generic[Key, Value]):
-    """``last_over_time``: ``known`` has the current values, and those that went within ``window`` seconds."""
+    """``last_over_time``: ``known`` has the current values, and those that disappeared within the window.
+
+    ``window`` is in seconds.
+    """
 
     def __init__(self, window: float) -> None:
         self.known: Mapping[Key, Value] = {}
@@ -58,7 +62,7 @@ class LastOverTime(Generic[Key, Value]):
         self._seen = 0.0
 
     def update(self, present: Mapping[Key, Value], now: float) -> None:
-        """Set the current values; the mapping is kept and must not change any more."""
+        """Set the current values. The caller must not change the mapping later."""
         for key in set(self._present).difference(present):  # faster for dicts than the difference of keys
             self._gone[key] = (self._present[key], self._seen)
         self.known = present
@@ -78,7 +82,7 @@ class LastOverTime(Generic[Key, Value]):
         yield from ((key, value, seen) for key, (value, seen) in self._gone.items())
 
     def restore(self, key: Key, value: Value, seen: float) -> None:
-        """Restore a value as gone: the next update may find it again."""
+        """Restore a value as one that is gone. The next update may find it again."""
         self._gone[key] = (value, seen)
 
 
@@ -196,7 +200,7 @@ AnyInput = Input[Any, Any]
 
 
 class SwitchInputs:
-    """The inputs of one switch. ``firing`` returns the labels of the alerts of a name that fired before."""
+    """The inputs of one switch. ``firing`` returns the labels of the firing alerts of a name."""
 
     def __init__(
         self, switch: str, declared: Iterable[AnyInput], firing: Callable[[str], Collection[Labels]]
@@ -218,7 +222,7 @@ class SwitchInputs:
         self._pending: set[AnyInput] = set()
 
     def observe(self, snapshot: SwitchSnapshot | None, now: float, *, is_missed: bool) -> Iterator[None]:
-        """Update every input; yields after each. In a missed evaluation only what is configured is known."""
+        """Update every input; yields after each. In a missed evaluation, only configured ones have values."""
         self.now = now
         self.snapshot = None if is_missed else snapshot
         self.speed = snapshot.speed if snapshot else self.speed
@@ -253,7 +257,7 @@ class SwitchInputs:
 
 
 def by_tenant(metric: Metric) -> Reader[str, Any]:
-    """Return a reader of what a family has by tenant; the switch itself is tenant ""."""
+    """Return a reader of the values of a metric by tenant; the switch itself is tenant ""."""
     return lambda _, store: dict(_values(store, metric))
 
 
@@ -265,7 +269,7 @@ def by_label(metric: Metric) -> Reader[tuple[str, str], float]:
 
 
 def by_node(metric: Metric) -> Reader[str, float]:
-    """Return a reader of values of the switch by node; nodes that are polled one by one have a part each."""
+    """Return a reader of values of the switch by node. Nodes polled one by one are separate parts."""
     return lambda _, store: {
         node: value for _, values in _values(store, metric) for node, value in values.items()
     }

@@ -108,16 +108,16 @@ def _data_stale(inputs: SwitchInputs) -> Iterator[Due]:
 
 
 def _polled(inputs: SwitchInputs, scope: Scope, tenant: str = "") -> int:
-    """Return how many queries the switch, or a tenant, is polled for."""
+    """Return how many queries of the switch, or of a tenant, are polled."""
     return sum(Target(query, scope, tenant) in inputs[SUCCEEDED] for query in Query)
 
 
 def _refusals(inputs: SwitchInputs) -> int:
     """Return the number of refused targets if they mean that the switch's own key is refused, else 0.
 
-    They do if all, or three, of the queries of the switch are refused. They also do if most failures are
-    refusals while the switch responds without a valid value: after three refusals the exporter tries only now
-    and then, so few targets are seen to be refused.
+    They do if all installation-wide queries, or three of them, are refused. They also do if most failures are
+    refusals while the switch responds but returns no valid value: after three refusals, the exporter rarely
+    retries, so few targets are seen to be refused.
     """
     failing = _failing(inputs)
     refused = [of.scope for of, reason in failing if reason is Reason.AUTH]

@@ -1,7 +1,7 @@
 """Sends the newest list of alerts to one Alertmanager, in batches, the most urgent first.
 
-Firing alerts are sent again each minute, and the end of an alert for 15 minutes. So the queue of a slow or
-unreachable Alertmanager is bounded: it has firing alerts, and those that ended in the last 15 minutes.
+Firing alerts are sent again each minute, and resolved alerts for 15 minutes. So the queue of a slow or
+unreachable Alertmanager is bounded: it has firing alerts, and those that resolved in the last 15 minutes.
 """
 
 import asyncio
@@ -22,25 +22,25 @@ BATCH = 64
 """Alerts in a message."""
 
 LARGE_BATCH = 256
-"""Alerts in a message while many wait: most of its time does not depend on its size."""
+"""Alerts in a message while many wait: most of the time of a message does not depend on its size."""
 
 _MANY = 1000
 
 _LONGEST_PAUSE = 60.0
-"""Seconds: an Alertmanager that is back gets firing alerts no later than with the next resend."""
+"""Seconds. An Alertmanager that is back gets firing alerts within this time, the interval of resends."""
 
 _STEP = 5.0
-"""Seconds. After a larger step of our clock the clocks are compared before alerts are sent."""
+"""Seconds. After a larger step of our clock, it is compared with Alertmanager's before alerts are sent."""
 
 _BEHIND = 2
 """Consecutive lists that arrive before the previous one was sent, for Alertmanager to count as slow."""
 
 _ROUNDS = 4
-"""Resends that may be lost before Alertmanager assumes that an alert has ended."""
+"""Resends that may be lost before Alertmanager resolves an alert."""
 
 
 class Notifier:
-    """Sends to one Alertmanager. ``now`` returns the instant by our clocks, ``timer`` measures messages."""
+    """Sends alerts to one Alertmanager. ``now`` returns the current time; ``timer`` measures messages."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class Notifier:
         now = self._now()
         clock = now.wall - now.moment / now.speed
         if abs(clock - self._compared_at) > _STEP:
-            # First message, or our clock was stepped: the response to an empty message has their time.
+            # First message, or our clock was stepped: the response to an empty message shows the skew.
             answer = await self._post([])
             if answer.verdict is Verdict.FAILED:
                 self._metrics.errors.labels(self.alertmanager.url).inc(len(batch))
@@ -201,10 +201,11 @@ class Notifier:
         return states, made
 
     def _valid_for(self) -> float:
-        """Return the seconds after which Alertmanager ends an alert that is not sent again.
+        """Return the seconds after which Alertmanager resolves an alert that is not sent again.
 
-        Several resends long, also with a slow Alertmanager. If its clock is ahead, the skew is added: else
-        alerts would have ended when they arrive. If the skew is wrong nothing is lost: the end is sent.
+        This covers several resends, even if Alertmanager is slow. If its clock is ahead, the skew is added:
+        otherwise alerts would have expired when they arrive. A wrong skew does no harm, because the end of
+        each alert is sent, too.
         """
         messages = math.ceil(self._queue.size / self._batch_size())
         return max(VALID_FOR, _ROUNDS * messages * self._seconds_a_message) + self._skew.allowance

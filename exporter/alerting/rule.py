@@ -1,4 +1,4 @@
-"""One alert rule: its name, texts and durations, its condition, and the inputs that this reads."""
+"""One alert rule: its name, texts and durations, its condition, and the inputs that the condition reads."""
 
 import math
 import string
@@ -41,11 +41,12 @@ Condition = Callable[[SwitchInputs], Iterable[Due]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One alert rule. Durations are seconds; ``severity`` is "" if the crossed threshold has it.
+    """One alert rule. Durations are seconds; ``severity`` is "" if it is that of the crossed threshold.
 
     ``description`` has labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
     ``pending_for`` and ``keep_firing_for`` are ``for`` and ``keep_firing_for`` of Prometheus.
-    ``inputs``: everything that ``condition`` reads. Without a condition it is always due, for no switch.
+    ``inputs``: everything that ``condition`` reads. Without a condition, the alert always fires, once for all
+    switches.
     """
 
     name: str

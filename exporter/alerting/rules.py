@@ -1,20 +1,20 @@
-"""The alerts of the daemon: the same that ``alerts/softswitch.alerts.yaml`` declares for Prometheus.
+"""The alerts of the daemon, equal to those that ``alerts/softswitch.alerts.yaml`` declares for Prometheus.
 
 To add one:
 
 1. Here: a function that yields the due alerts, and a ``Rule`` with this condition and its inputs.
-   A new ``Input`` names the metric and, as the range in the YAML does, for how long a value counts. It is
-   restored after a restart: its name is a key of the state file, unique and never changed.
+   A new ``Input`` names the metric and, as the range in the YAML does, for how long a value counts. Its name
+   is the key under which the state file keeps the values: it must be unique and never change.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
    ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
-   What mutes it is in ``alerts/alertmanager.example.yaml``.
+   The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
 4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with the YAML,
    and a line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
 5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m
    tests.differential`` reports which alerts never occurred.
 
-Alerts that need a long history, or data that only Prometheus has, are Prometheus's alone.
+Alerts that need a long history, or data that only Prometheus has, exist only as rules for Prometheus.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +51,7 @@ def _threshold(name: str, metric: Metric, window: float) -> Input[tuple[str, str
 
 
 def _share(used: Input[str, float], limits: _Values) -> Reader[str, float]:
-    """Return a reader of the share of its limit that each one uses, if both are known."""
+    """Return a reader of the share of the limit that each node or tenant uses, if both are known."""
 
     def read(inputs: SwitchInputs, _: Store | None) -> dict[str, float]:
         values = inputs[used]
@@ -119,7 +119,7 @@ def _license_expiring(inputs: SwitchInputs) -> Iterator[Due]:
 
 
 def _license_imminent(inputs: SwitchInputs) -> Iterator[Due]:
-    """Find a license in its last day: a switch counts whole days. Without a threshold it is never due."""
+    """Find a license in its last day: a switch counts whole days. Without a threshold, it never fires."""
     left = inputs[LICENSE].get("")
     if left is not None and left <= _A_DAY and inputs[LICENSE_THRESHOLDS]:
         yield Due(of_switch(inputs), left)

@@ -25,7 +25,7 @@ _LOGGED = 20
 
 
 class AlertingService:
-    """Alerts without Prometheus. Does nothing without a configuration.
+    """Alerts without Prometheus. It does nothing without a configuration.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests.
     """

@@ -1,8 +1,8 @@
-"""What an engine remembers, as lines of JSON, and its validation when it is read. Pure; see ``state_file``.
+"""The state of an engine as lines of JSON, and their validation. Pure; see ``state_file``.
 
-The first line has the version and the time, the last one the number of lines between them, so that all can be
-written and read in small portions. Times are seconds before the first line's. Most lines are columns: keys,
-their values, and how long ago each was seen (one number if that is the same for all).
+The first line has the version and the time, the last line the number of lines between them, so that the file
+can be written and read in small portions. Other times are seconds before the time in the first line. Most
+lines are columns: keys, their values, and how long ago each was seen (one number if it is the same for all).
 """
 
 import json
@@ -20,7 +20,7 @@ from exporter.model import Query, Reason
 VERSION = 2
 
 CENTURY = 100 * 365.25 * 86_400
-"""Seconds. No exporter runs for longer, and far larger numbers lose a minute in rounding."""
+"""Seconds. No exporter runs for longer, and rounding errors of far larger numbers exceed a minute."""
 
 _AN_HOUR = 3600.0
 _YEAR_10000 = 253_402_300_800.0
@@ -35,7 +35,7 @@ _RULES = {(rule.name, rule.severity, rule.scope): (rule, rule.label_names) for r
 
 
 def dump(engine: Engine, times: Mapping[str, float | str] = MappingProxyType({})) -> Iterator[str]:
-    """Return the lines; the first one also has ``times``."""
+    """Yield the lines; the first line also has ``times``."""
     now = engine.evaluated_at or 0.0
     count = 0
     yield _line({"version": VERSION, "moment": now, **times})
@@ -71,7 +71,7 @@ def restore(
 
 
 def moment(value: object) -> float:
-    """Return seconds since some start: from 0 to a century. Raises ValueError."""
+    """Return a moment, from 0 to a century. Raises ValueError."""
     return _within(0.0, number(value), CENTURY)
 
 
@@ -132,7 +132,7 @@ def _restore(inputs: SwitchInputs, part: _Part, now: float) -> None:
 
 
 def _of_this_version(part: _Part, key: object, value: Any, age: Any, now: float) -> Iterator[_Named]:  # noqa: ANN401 -- JSON
-    """Yield a row as this version writes it; files from before 2026-12 have attempts in other columns."""
+    """Yield a row in the form of this version; files from before 2026-12 have attempts in other columns."""
     match part["of"]:
         case "attempts":
             target, (success, reason) = [part["query"], part["scope"], key], value
@@ -164,7 +164,7 @@ def _alert_row(alert: Alert, now: float) -> list[Any]:
 def _alerts(rows: Iterable[Any], now: float, leave_out: Callable[[str], None]) -> Iterator[Alert]:
     for row in rows:
         try:
-            # A rule that an update removed is no error.
+            # A rule that an update of the exporter removed is not an error.
             if tuple(map(text, row[0])) in _RULES:
                 yield _alert(row, now)
         except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -1,8 +1,8 @@
 """The state file on the disk: replaced whole or not at all, used by one exporter, and validated when read.
 
-A file that is missing, broken, or of another version is a fresh start, never a reason not to start. A file
-that other users can write is not used, and one that is not a state file is never replaced: it may be the
-operator's key. Other users may create links where they can write, so no link is followed (seen 2026-11).
+If the file is missing, broken, or of another version, the exporter starts without it. A file that other users
+can write is not used, and a file that is not a state file is never replaced: it may be the operator's key.
+Other users may create links in directories where they can write, so no link is followed (seen 2026-11).
 """
 
 import codecs
@@ -36,7 +36,7 @@ _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 class StateFile:
     """The state file of an exporter that runs as ``user``, locked from first use to ``release``.
 
-    All of it may hang with the disk: call it in a thread.
+    Every method may hang with the disk: call it in a thread.
     """
 
     def __init__(self, path: Path, user: int | None = None) -> None:
@@ -69,7 +69,7 @@ class StateFile:
     def write(self, lines: Iterable[bytes]) -> None:
         """Replace the file atomically, also if the power fails.
 
-        Raises OSError, or ValueError if what is there must not be replaced.
+        Raises OSError, or ValueError if the existing file must not be replaced.
         """
         with _directory(self.path) as directory:
             self._acquire(directory)
@@ -93,7 +93,7 @@ class StateFile:
         """Let another exporter use the file."""
         if self._lock is not None:
             with contextlib.suppress(OSError):
-                self._lock_path.unlink()  # who has it open finds that it has no name any more
+                self._lock_path.unlink()  # an exporter that has it open notices (`_acquire`)
             os.close(self._lock)
             self._lock = None
 
@@ -172,9 +172,10 @@ class StateFile:
 
 
 def _is_text_of_others(beginning: bytes) -> bool:
-    """Return whether it may be a key, a certificate or a configuration, not a damaged state file.
+    """Return whether a file may be a key, a certificate or a configuration, not a damaged state file.
 
-    That begins with a brace or, if the disk lost it, with zeros or something else that is not text.
+    A state file begins with a brace or, if the disk lost its content, with zeros or other bytes that are not
+    text.
     """
     is_garbage = beginning[:1] == b"\0" or (beginning[:1] >= b"\x80" and beginning != codecs.BOM_UTF8)
     return bool(beginning) and beginning[:1] not in {b"{", b"["} and not is_garbage
@@ -216,5 +217,5 @@ def _elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
     since_boot = clock.since_boot() - state.moment(first["monotonic"])
     if boot and first["boot"] == boot and since_boot >= 0:
         return since_boot
-    # After a boot only the wall clock is left. If it was set back since, no time has passed.
+    # After a boot, only the wall clock is left. If it was set back since, count no time.
     return min(max(0.0, clock.wall() - state.wall(first["wall"])), state.CENTURY)

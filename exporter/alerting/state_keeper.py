@@ -20,10 +20,10 @@ _PATIENCE_AT_STOP = 2.0
 
 
 class StateKeeper:
-    """Reads the file once, and writes it after each evaluation; without a path it does nothing.
+    """Reads the file once, and writes it after each evaluation; without a path, it does nothing.
 
-    Errors are counted; the first one, and their end, are logged. ``patience``:
-    seconds that the first evaluation waits for the disk.
+    All errors are counted; the first one of a series, and its end, are logged. ``patience``: seconds that the
+    first evaluation waits for the disk.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class StateKeeper:
         self._writing: asyncio.Task[None] | None = None
 
     async def load(self) -> tuple[Engine, float] | None:
-        """Return what ``StateFile.read`` does; None for a fresh start."""
+        """Return the result of ``StateFile.read``, or None if the file cannot be used."""
         if self._file is None:
             return None
         left_out: list[str] = []
@@ -72,7 +72,7 @@ class StateKeeper:
         return kept
 
     async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Begin to write the file, with what both clocks showed at the newest evaluation."""
+        """Begin to write the file, with the readings of both clocks at the newest evaluation."""
         if self._file is None or engine.evaluated_at is None:
             return
         lines = []
@@ -80,7 +80,7 @@ class StateKeeper:
             lines.append(line.encode())
             await asyncio.sleep(0)
         if self._writing is not None and not self._writing.done():
-            self._failed("the disk is still writing the state before")
+            self._failed("the disk is still writing the previous state")
             return
         self._writing = asyncio.create_task(self._write(self._file, lines))
 

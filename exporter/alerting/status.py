@@ -1,4 +1,4 @@
-"""What alerting shows of itself: its metrics, and its part of ``/api/v1/status``.
+"""The metrics of alerting, and its part of ``/api/v1/status``.
 
 The summary of all alerts is made after each evaluation, because the status may be requested during the next.
 """
@@ -20,7 +20,7 @@ from exporter.metrics.catalogue import Metric
 
 _LISTED = 500
 _OF_A_KIND = 50
-"""Listed alerts of one name, severity and state: many of a kind must not hide another kind."""
+"""Alerts of one name, severity and state that are listed: many of one kind must not hide another kind."""
 
 _IN_A_ROW = 5
 """Alerts of a kind that are listed before those of the next kind."""
@@ -82,7 +82,7 @@ def status(configuration: AlertingConfiguration, summary: Summary | None, now: N
 
 
 def _in_order(kinds: Mapping[_Kind, list[Alert]]) -> Iterator[Alert]:
-    """Return firing and critical alerts first, and within these a few of each kind before more of a kind."""
+    """Return firing alerts first, then critical ones; among equals, a few of each kind before more of it."""
     places = [
         ((state is State.PENDING, severity != "critical", number // _IN_A_ROW, name, severity), alert)
         for (name, state, severity), found in kinds.items()
@@ -118,7 +118,7 @@ class AlertingMetrics:
         self.state_file_errors = prometheus.Counter(**declared(catalogue.ALERTING_STATE_FILE_ERRORS))
 
     def start_at_zero(self, alertmanager: str) -> None:
-        """Create every series of an Alertmanager: a counter that starts at 1 has no increase."""
+        """Create every series of an Alertmanager: a counter that starts at 1 shows no increase."""
         for metric in (self.sent, self.errors, self.dropped, self.latency):
             metric.labels(alertmanager)
         for kind in Kind:

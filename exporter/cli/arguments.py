@@ -24,7 +24,7 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # 
 
 _FILE: Mapping[str, Any] = {"type": Path, "metavar": "FILE"}
 _KEEP: Mapping[str, Any] = {"default": argparse.SUPPRESS}
-"""For a flag that may also precede the command: it keeps the value that was given there."""
+"""For a flag that may also precede the command: a default after the command would overwrite that value."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,7 +76,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         _set_default_address(arguments)
         if arguments.config_check:
             return _module("check")(arguments)
-        # It would end the process until the daemon installs its handler.
+        # SIGHUP would end the process before the daemon installs its handler.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return _module("daemon")(arguments)
 
@@ -86,8 +86,8 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     tls = "file with TLS and basic authentication settings, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
     url = (
-        "URL at which browsers reach the exporter, for example behind a reverse proxy; the status page and "
-        "/-/reload also accept requests to its host"
+        "URL at which browsers reach the exporter, for example behind a reverse proxy; the status page, "
+        "/api/v1/status and /-/reload then accept requests that name its host"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
@@ -118,13 +118,13 @@ def _add_probe(commands: _Commands) -> None:
     summary = "query a switch once, show the responses, and suggest settings"
     command = _command(commands, "probe", summary, _module("probe"))
     query = (
-        "run only this query; registrations tries every source (default: all enabled queries, for the "
-        "installation, one tenant and one extension, and a summary)"
+        "run only this query; for registrations, try every source. Without --query, probe runs all enabled "
+        "queries, for the installation, one tenant and one extension, then prints a summary"
     )
-    tenant = "tenant to query instead of the installation"
+    tenant = "query this tenant instead of the installation; for registrations, instead of the first tenant"
     extension = (
-        "query only the registration of this extension, from the configured source or, with "
-        "--query=registrations, from every source; requires --tenant"
+        "query only the registration of this extension, from the configured source; requires --tenant. With "
+        "--query=registrations, try every source on this extension"
     )
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(
@@ -151,7 +151,7 @@ def _add_test_alert(commands: _Commands) -> None:
     command = _command(commands, "test-alert", summary, _module("testalert"))
     severity = "severity label of the alert, to test the route for it (default: warning)"
     severities = ("critical", "warning", "info")
-    hold = "how long the alert fires before it is resolved (default: 10)"
+    hold = "seconds until the alert is resolved (default: 10)"
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(command, "--severity", severity, choices=severities, default="warning")
     _flag(command, "--hold", hold, type=_up_to_an_hour, default=10.0, metavar="SECONDS")
@@ -209,7 +209,7 @@ def _external_url(text: str) -> str:
 def _text(text: str) -> str:
     try:
         text.encode()
-    except UnicodeEncodeError:  # Python keeps bytes that it cannot decode as halves of surrogate pairs
+    except UnicodeEncodeError:  # Python keeps bytes that it cannot decode as lone surrogates
         raise argparse.ArgumentTypeError(
             "expected text in the encoding of this terminal; set LC_ALL=C.UTF-8 or retype it"
         ) from None

@@ -14,13 +14,13 @@ from exporter.poll.planner import Targets
 from exporter.queries import QUERIES, registrations
 
 _USABLE = 0.95
-"""Share of the rate limit that is planned with."""
+"""Share of the rate limit that the plan uses."""
 
 _KEYS = {Scope.SWITCH: "interval", Scope.TENANT: "tenant_interval"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan of a valid configuration and return 0. Raises ConfigurationError for any other."""
+    """Print the plan and return 0. Raises ConfigurationError if the configuration is invalid."""
     web = None
     errors = []
     try:
@@ -69,14 +69,14 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     yield f"  first sweep after a start: within {_duration(plan.first_sweep)}"
     yield (
         f"  series: about {estimated_series(switch, targets)}, "
-        "plus one per tenant and node, and one per discovered extension"
+        "plus up to two per pair of tenant and node, and one per discovered extension"
     )
     for warning in warnings(switch, targets):
         yield f"  warning: {warning}"
 
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return what cannot work as configured, or may not, and what to change."""
+    """Return the settings that cannot work, or may not work, and what to change."""
     for (query, scope), interval in targets.intervals.items():
         if interval < 1:
             yield (
@@ -91,13 +91,13 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     series = estimated_series(switch, targets)
     if series > switch.max_series:
         yield (
-            f"max_series: {switch.max_series} is less than the estimated {series}; raise it, or detail is "
-            "dropped: first extensions that are not watched, then tenants per node, then tenant metrics"
+            f"max_series: {switch.max_series} is less than the estimated {series}; raise it, otherwise the "
+            "exporter drops extensions that are not watched, then tenant values per node, then tenant values"
         )
 
 
 def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return the intervals at which nothing is polled, without defaults: config.example.yaml has them all."""
+    """Return the intervals without effect, except defaults, because config.example.yaml sets them all."""
     for query in Query:
         section = switch.queries.options(QUERIES[query])
         scopes = [scope for scope in Scope if (query, scope) in targets.intervals]
@@ -123,8 +123,8 @@ def _too_slow(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     if slow:
         yield (
             f"max_requests_per_second: {switch.max_requests_per_second:g} is too low for these intervals; "
-            f"raise it to {math.ceil(targets.plan.required_rate / _USABLE)} if the switch can bear that, or "
-            "use the longer intervals below"
+            f"raise it to {math.ceil(targets.plan.required_rate / _USABLE)} if the switch can handle that, "
+            "or use the longer intervals below"
         )
     for query, scope in slow:
         cycle = cycles[query, scope]
@@ -161,7 +161,10 @@ def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iter
 def _interval(
     switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query
 ) -> float | None:
-    """Return the seconds between two requests of a query to one tenant; None for none, or for several."""
+    """Return the seconds between two requests of a query to one tenant.
+
+    None if it sends no request, or one per extension.
+    """
     is_polled = targets.polls(query, tenant) and (query, Scope.TENANT) in targets.intervals
     if not is_polled or (query is Query.REGISTRATIONS and _is_per_extension(switch)):
         return None
@@ -200,5 +203,5 @@ def _series_of(tenant: TenantSettings, targets: Targets) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration, in whole seconds from 10 s."""
+    """Return a duration; from 10 s on, rounded to whole seconds."""
     return duration_text(round(seconds) if seconds >= 10 else seconds)  # noqa: PLR2004 -- as documented

@@ -92,9 +92,9 @@ def _send(connection: http.client.HTTPConnection) -> tuple[int, str]:
 
 
 def _https(host: str, port: int, tls: TlsServerConfiguration | None) -> http.client.HTTPSConnection:
-    """Return a connection that accepts any certificate: the check is whether it responds, not who it is.
+    """Return a connection that accepts any certificate: the check is only whether the exporter responds.
 
-    If clients need a certificate, it presents the exporter's own.
+    If the exporter requires a client certificate, the connection presents the exporter's own certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -107,7 +107,7 @@ def _https(host: str, port: int, tls: TlsServerConfiguration | None) -> http.cli
 def _cause(error: OSError) -> str:
     if isinstance(error, ssl.SSLError | ConnectionResetError):
         return (
-            "it closed the connection; use the exporter's own --web.config.file. If clients need a "
-            "certificate, the authority in client_ca_file must have issued cert_file, also for client use"
+            "the connection was closed; use the exporter's own --web.config.file. If clients need a "
+            "certificate, client_ca_file must have issued cert_file, and allow client authentication with it"
         )
     return error.strerror or str(error)

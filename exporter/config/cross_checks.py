@@ -42,7 +42,7 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
         yield from _duplicates(_rows({"nodes": nodes}, path, "nodes"), "name")
         for keyed_path, keyed in [(path, switch), *tenants]:
             if len(given := _given_keys(keyed)) > 1:
-                yield Problem(keyed_path, f"{' and '.join(given)} are both set; keep one")
+                yield Problem(keyed_path, f"{' and '.join(given)} are set; keep one")
         if not _given_keys(switch):
             yield from _without_admin_key(path, switch, tenants)
         yield from _thresholds(path, switch, tenants)

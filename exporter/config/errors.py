@@ -40,6 +40,11 @@ def location(path: Path) -> str:
     )
 
 
+def is_shown(key: str) -> bool:
+    """Return whether ``location`` shows a key whole."""
+    return bool(_WORD.fullmatch(key)) or _displayed(key) == key
+
+
 def _displayed(key: str) -> str:
     if not _WORD.fullmatch(key) and may_be_secret(key):
         return "…"
@@ -69,7 +74,7 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Prob
 
 
 def message(problem: Problem, tree: object) -> str:
-    """Return a problem as one line, with each value of the file that may be a misplaced secret as ``…``."""
+    """Return a problem as one line, with ``…`` for each value of the file that may be a misplaced secret."""
     for step in problem.path:
         inner: object = None
         if isinstance(tree, dict):

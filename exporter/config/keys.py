@@ -1,4 +1,4 @@
-"""API keys, passwords and tokens: where they come from, what is rejected, and how a file is reloaded."""
+"""API keys, passwords and tokens: where they come from, which values are rejected, how a file is reloaded."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class _State(NamedTuple):
 
 
 def checked_secret(text: str) -> str:
-    """Return a key, password or token without surrounding white space. Raises ValueError if it is none."""
+    """Return a key, password or token without surrounding white space. Raises ValueError for other text."""
     secret = text.strip(_AROUND)
     if not secret:
         raise ValueError("is empty; expected a key, password or token")
@@ -48,21 +48,21 @@ def checked_secret(text: str) -> str:
     reject_invisible(secret)
     reject_template(secret)
     if _PLACEHOLDER.fullmatch(secret):
-        raise ValueError("is a placeholder; replace it with the actual value")
+        raise ValueError("contains only a placeholder; replace it with the actual value")
     return secret
 
 
 def checked_key(text: str) -> str:
-    """Return an API key without surrounding white space. Raises ValueError if it is none."""
+    """Return an API key without surrounding white space. Raises ValueError for other text."""
     key = checked_secret(text)
     if _ASSIGNMENT.fullmatch(key):
         raise ValueError("starts with a name and = or :; expected only the key")
     if key[0] in _QUOTES or key[-1] in _QUOTES:
-        raise ValueError("is quoted; expected only the key")
+        raise ValueError("contains quotes around the key; expected only the key")
     if any(letter.isspace() for letter in key):
         raise ValueError("contains a space; expected only the key")
     if "://" in key:
-        raise ValueError("is a URL; expected only the key")
+        raise ValueError("contains a URL; expected only the key")
     return key
 
 
@@ -143,7 +143,7 @@ def _read(file: Path, check: _Check) -> str:
     try:
         return check(read_regular_file(file, _MAX_BYTES).decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ValueError("is not UTF-8 text; expected a file that contains only the key") from None
+        raise ValueError("is not UTF-8 text; expected only the key") from None
 
 
 def _literal(check: _Check) -> PlainValidator:
@@ -156,10 +156,13 @@ def _from_file(check: _Check) -> PlainValidator:
         try:
             return Key.from_file(path, check)
         except OSError as error:  # without the path: a key may have been pasted in its place
+            reason = f"the file cannot be read ({error.strerror})"
+            directory = context_of(info).directory
             raise ValueError(
-                f"cannot be read ({error.strerror}); check its permissions and its path, relative to "
-                f"{context_of(info).directory}"
+                f"{reason}; check its permissions and its path, relative to {directory}"
             ) from None
+        except ValueError as error:
+            raise ValueError(f"the file {error}") from None
 
     return PlainValidator(read)
 
@@ -168,8 +171,11 @@ def _from_environment(value: object, info: ValidationInfo) -> Key:
     name = single(value)
     text = context_of(info).environment.get(name)
     if text is None:
-        raise ValueError("environment variable is not set; set it or correct the name")
-    return Key(checked_key(text), f"environment {name}")
+        raise ValueError("the environment variable is not set; set it or correct the name")
+    try:
+        return Key(checked_key(text), f"environment {name}")
+    except ValueError as error:
+        raise ValueError(f"the environment variable {error}") from None
 
 
 Password = Annotated[Key, _literal(checked_secret), Form("text")]

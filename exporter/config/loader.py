@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from exporter.config import cross_checks, web
 from exporter.config.errors import Path as Place
-from exporter.config.errors import Problem, from_validation, in_file_order, message
+from exporter.config.errors import Problem, from_validation, in_file_order, is_shown, message
 from exporter.config.fields import ValidationContext, character_name, invisible_problem
 from exporter.config.schema import Configuration
 from exporter.config.web import WebConfiguration
@@ -31,6 +31,7 @@ _Whole = TypeVar("_Whole", bound=Section)
 _CrossCheck = Callable[[Mapping[str, Any]], Iterable[Problem]]
 _ValueEvent = yaml.AliasEvent | yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent
 Tree = str | None | list["Tree"] | dict[str, "Tree"]
+_Lines = Mapping[Place, int]
 
 MAX_BYTES = 64 * 2**20
 MAX_VALUES = 2_000_000
@@ -74,7 +75,7 @@ def load_web(path: Path) -> WebConfiguration:
 def _load(
     path: Path, environment: Mapping[str, str], model: type[_Whole], cross_check: _CrossCheck, first_key: str
 ) -> _Whole:
-    tree, problems = read_yaml(path)
+    tree, problems, lines = read_yaml(path)
     if not isinstance(tree, dict):
         problem = f"expected a mapping that starts with a key such as `{first_key}`, got {shape(tree)}"
         raise ConfigurationError(str(path), [problem])
@@ -88,22 +89,31 @@ def _load(
         found = from_validation(error, model)
     found += cross_check(tree)
     reported = {problem.path for problem in problems}  # with the line
-    problems += [problem for problem in found if problem.path not in reported]
+    problems += [_with_line(problem, lines) for problem in found if problem.path not in reported]
     if configuration is None or problems:
         ordered = in_file_order(problems, tree)
         raise ConfigurationError(str(path), [message(problem, tree) for problem in ordered])
     return configuration
 
 
-def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[Problem]]:
-    """Return the tree of a file, and the problems that did not prevent building it.
+def _with_line(problem: Problem, lines: _Lines) -> Problem:
+    """Add the line of the innermost key that the path of a problem does not show."""
+    inner = (problem.path[:length] for length in range(len(problem.path), 0, -1))
+    line = next((lines[place] for place in inner if place in lines), None)
+    return problem if line is None else Problem(problem.path, f"line {line}: {problem.text}")
 
-    Raises ConfigurationError if the file cannot be read.
+
+def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> tuple[Tree, list[Problem], _Lines]:
+    """Return the tree of a file, the problems that did not prevent building it, and lines.
+
+    The lines are those of the keys that errors do not show, because they may be secrets. Raises
+    ConfigurationError if the file cannot be read.
     """
     text = ""
     try:
         text = _text(path)
-        return _Builder(text, loader).tree()
+        builder = _Builder(text, loader)
+        return builder.tree(), builder.problems, builder.lines
     except OSError as error:
         reason = error.strerror or "unknown error"
         problem = f"cannot be read ({reason}); check the path and its permissions"
@@ -143,7 +153,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> str:
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     # PyYAML's Python parser quotes the text, which may be part of a key.
     reason = re.sub(r"('[^']')|'[^']*'", lambda quoted: quoted[1] or "'…'", reason)
-    return f"{where}invalid YAML ({reason}); check indentation, quotes and colons"
+    advice = "check indentation, quotes, colons and brackets, also in the lines before"
+    return f"{where}invalid YAML ({reason}); {advice}"
 
 
 def _character_problem(text: str) -> str:
@@ -155,24 +166,28 @@ def _character_problem(text: str) -> str:
 
 
 class _Builder:
-    """Builds the tree of one document from events."""
+    """Builds the tree of one document from events.
+
+    ``problems`` did not prevent that. ``lines`` has the line of each key that errors do not show.
+    """
 
     def __init__(self, text: str, loader: type[Any]) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, tuple[Tree, int]] = {}  # with the number of values
         self._values = 0
-        self._problems: list[Problem] = []
+        self.problems: list[Problem] = []
+        self.lines: dict[Place, int] = {}
 
-    def tree(self) -> tuple[Tree, list[Problem]]:
+    def tree(self) -> Tree:
         next(self._events)  # start of the stream
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            return None, []
+            return None
         tree = self._value(next(self._events), ())
         next(self._events)  # end of the document
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
             raise _rejected(after, "a second document starts; keep one document")
-        return tree, self._problems
+        return tree
 
     def _value(self, event: _ValueEvent, path: Place) -> Tree:
         if isinstance(event, yaml.AliasEvent):
@@ -208,6 +223,8 @@ class _Builder:
                 raise _rejected(event, "expected a plain word as key, got a list, a mapping or an alias")
             key: str = event.value
             value = self._value(next(self._events), (*path, key))
+            if not is_shown(key):
+                self.lines[*path, key] = _line(event)
             if problem := invisible_problem(key):
                 self._report((*path, key), event, problem)
             if key in mapping:
@@ -236,7 +253,7 @@ class _Builder:
             raise _rejected(event, f"more than {MAX_VALUES:,} values, including aliases; use fewer aliases")
 
     def _report(self, path: Place, event: yaml.Event, text: str) -> None:
-        self._problems.append(Problem(path, f"line {_line(event)}: {text}"))
+        self.problems.append(Problem(path, f"line {_line(event)}: {text}"))
 
 
 def _rejected(event: yaml.Event, text: str) -> _RejectedError:

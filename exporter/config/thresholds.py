@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter.config.fields import Number
-from exporter.errors import shape, single, unknown_key
+from exporter.errors import shape, shown, single, unknown_key
 from exporter.fields import Form, Section, duration_text, is_off, parse_duration
 
 _SEVERITIES = ("warning", "critical")
@@ -32,7 +32,7 @@ def order_problem(effective: Mapping[str, float], text: _NumberText = _number_te
     if warning is None or critical is None or warning >= critical:
         return ""
     return (
-        f"warning ({text(warning)}) is below critical ({text(critical)}), so it would fire too late; "
+        f"warning ({text(warning)}) is below critical ({text(critical)}) and would fire too late; "
         "raise warning or lower critical"
     )
 
@@ -68,10 +68,16 @@ def _ordered(written: Mapping[str, float | None]) -> Mapping[str, float | None]:
     return written
 
 
+def _ratio(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"expected a number from 0 to 1, got {shown(f'{value:g}')}")
+    return value
+
+
 _Severity = Annotated[str, AfterValidator(_severity)]
 _Duration = Annotated[float | None, PlainValidator(_duration_or_off)]
 _Amount = Annotated[Number | None, BeforeValidator(_none_if_off)]
-_Ratio = Annotated[Annotated[Number, Field(ge=0, le=1)] | None, BeforeValidator(_none_if_off)]
+_Ratio = Annotated[Annotated[Number, AfterValidator(_ratio)] | None, BeforeValidator(_none_if_off)]
 
 # As written: None is ``off``, unlike a severity that is absent.
 _Durations = Annotated[Mapping[_Severity, _Duration], BeforeValidator(_by_severity)]

@@ -22,10 +22,10 @@ from exporter.threads import ThreadLimit
 _Result = TypeVar("_Result")
 
 LARGE = 2 * 2**20
-"""Bytes above which a body is the only one of its switch: 600 extensions of 3.4 kB each (seen)."""
+"""Bytes: at most one larger body per switch is in memory. 600 extensions of 3.4 kB each (seen) fit."""
 
 HUGE = 8 * 2**20
-"""Bytes above which a body is one of two over all switches. Only lists may be as large."""
+"""Bytes: at most two larger bodies of all switches are in memory. Only lists may be larger."""
 
 _MOST_HUGE = 2
 
@@ -38,9 +38,9 @@ class BodyBudget:
         self._decoding = threading.Lock()
 
     def decode(self, work: Callable[[], _Result]) -> _Result:
-        """Call a function that decodes a large body, after those of other threads.
+        """Call a function that decodes a large body, one thread at a time.
 
-        Concurrent threads would not be faster, and each delays the event loop.
+        Concurrent threads would not be faster, and each would delay the event loop.
         """
         with self._decoding:
             return work()
@@ -81,9 +81,9 @@ class Reservation:
 
 
 _ON_THE_LOOP = 256 * 1024
-"""Bytes after unpacking, which takes 1 ms. More are unpacked in a thread."""
+"""Bytes after unpacking. Up to this size, a body is unpacked on the event loop, in 1 ms."""
 
-# The last ones are errors of servers: a charset, or the value of another header.
+# From utf-8 on, these are errors of servers: a charset, or the value of another header.
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "iso-8859-1", "us-ascii", "8bit", "binary"})
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB_WINDOWS = {
@@ -93,7 +93,7 @@ _ZLIB_WINDOWS = {
     "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
 }
 _MOST_MEMBERS = 16
-"""Per gzip body. RFC 1952 allows any number; for each one, the rest is copied."""
+"""Per gzip body. RFC 1952 allows any number, and each member costs a copy of the rest of the body."""
 _KNOWN = frozenset({"br", "zstd", "compress", "x-compress"})
 
 

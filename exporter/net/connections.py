@@ -37,8 +37,8 @@ _INTERIM_LIMIT = 20
 """Interim responses (status 100 to 199) before a response; one is common."""
 
 _AT_A_TIME = 16 * 1024
-"""Bytes that are parsed at a time until the body starts. asyncio reads 256 KiB at once: up to 10,000 interim
-responses, which take 50 ms to parse."""
+"""Bytes that are parsed at a time until the body starts. asyncio reads 256 KiB at once, which may be 10,000
+interim responses that take 50 ms to parse."""
 
 _SWITCHING_PROTOCOLS = 101
 
@@ -81,7 +81,7 @@ class _Protocol(ResponseHandler):
         """Accept one parsed response."""
         status = data[0].code
         if self._is_answered:
-            self._close()  # without a request
+            self._close()  # the server sent it without a request
         elif status < 200 and status != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- the interim ones
             self._interim += 1
             if self._interim > _INTERIM_LIMIT:

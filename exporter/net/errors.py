@@ -43,7 +43,7 @@ def _system_text(error: Exception) -> str:
     number = getattr(error, "errno", None)
     numbers = [int(each) for each in _ERRNO.findall(str(error))] if number is None else [number]
     texts = dict.fromkeys(os.strerror(each) for each in numbers if each in errno.errorcode)
-    return ", ".join(texts) or "it was closed while it was being opened"
+    return ", ".join(texts) or "closed before it was established"
 
 
 _BAD_LINE = "has a line that does not end as HTTP requires"

@@ -36,8 +36,9 @@ _RETRY = 5.0
 """Seconds from a failed lookup to the next one."""
 
 _WAIT = 8.0
-"""Seconds that a request waits if no address is known. Less than the timeout of a message to an Alertmanager,
-so that the failure names the cause; more than the 5 s after which the system tries its second name server."""
+"""Seconds that a request waits if no address is known: more than the 5 s after which the system tries its
+second name server, and less than the timeout of a message to an Alertmanager, whose error then has the
+cause."""
 
 _WAIT_WITH_ADDRESS = 1.0
 """Seconds from the start of a lookup after which the last known address is used."""
@@ -97,8 +98,8 @@ class Resolver(AbstractResolver):
     def _in_thread(self, host: str, family: int) -> _Addresses:
         # AI_ADDRCONFIG: no IPv6 addresses on a host without IPv6.
         found = self._lookup(host, None, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        # getnameinfo keeps the zone of a link-local address (fe80::1%eth0). With these flags it does no
-        # lookup.
+        # getnameinfo keeps the zone of a link-local address (fe80::1%eth0). With these flags, it looks
+        # nothing up.
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
         return [(each[0], socket.getnameinfo(each[4], numeric)[0]) for each in found]
 

@@ -27,13 +27,13 @@ VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 """Verification as in Go, and so in Prometheus: every certificate in a CA file is trusted, even an
 intermediate or the server's own, and an authority needs no key identifiers.
 
-Python's defaults differ by version: since 3.13 ``create_default_context`` sets VERIFY_X509_PARTIAL_CHAIN,
-which allows the former, and VERIFY_X509_STRICT, which forbids the latter; before, neither (seen 2026-11, 3.11
-and 3.13).
+Python's defaults differ by version: only since 3.13, ``create_default_context`` sets
+VERIFY_X509_PARTIAL_CHAIN, which trusts such certificates, and VERIFY_X509_STRICT, which requires key
+identifiers (seen 2026-11, 3.11 and 3.13).
 """
 
 CIPHERS = "DEFAULT:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=2"
-"""The ciphers of curl. Python's default depends on how it was built."""
+"""The ciphers of curl. Python's default depends on how Python was built."""
 
 _LEGACY_CIPHERS = CIPHERS.replace("@SECLEVEL=2", "@SECLEVEL=0")
 """TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL allows only at level 0 (seen 2026-11, 3.0 and 3.5)."""
@@ -103,14 +103,14 @@ class ClientTls:
                 self._context = await self._thread.run(partial(client_context, self._tls))
         except TimeoutError:
             raise TlsFileError(
-                f"reading its `tls` files took longer than {_LOAD_LIMIT:g} s; check the disk"
+                f"reading the files took longer than {_LOAD_LIMIT:g} s; check the disk"
             ) from None
         except RuntimeError as error:  # of ThreadLimit
-            raise TlsFileError(f"cannot read its `tls` files now: {error}") from error
+            raise TlsFileError(f"cannot read the files now: {error}") from error
         self._checked_at = asyncio.get_running_loop().time()
 
     async def context(self) -> ssl.SSLContext:
-        """Return the context for a new request. Raises TlsFileError if unloaded files are unusable."""
+        """Return the context for a new request. Raises TlsFileError if no usable files were ever loaded."""
         if self._context is None:
             await self.load()
         elif self._files:
@@ -182,7 +182,7 @@ def _signature_of(file: Path) -> tuple[int, ...] | None:
 def client_context(tls: TlsConfiguration) -> ssl.SSLContext:
     """Return a context that is the same on every Python version. Raises TlsFileError if a file is unusable.
 
-    It reads files: call it in a thread.
+    This function reads files: call it in a thread.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags = VERIFY_FLAGS

@@ -20,9 +20,9 @@ _DOUBLINGS = 20  # keeps the power within a float; every pause is capped long be
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The failures of a target in a row, and when to request it again.
+    """The consecutive failures of a target, and when to request it again.
 
-    ``is_retry``: at ``retry_at`` instead of with the first sweep after it.
+    That is at ``retry_at`` if ``is_retry``, otherwise with the first sweep after ``retry_at``.
     """
 
     failures: int
@@ -70,9 +70,9 @@ def _needs_backoff(failure: Failure) -> bool:
 class SwitchPause:
     """Pauses all requests to a switch for the time in ``Retry-After``, up to 15 minutes.
 
-    Takes three different targets with ``Retry-After`` and no success since, so that one malformed response
-    does not stop polling. Each of these targets waits in any case (``next_backoff``). After the pause one
-    more such response is enough, until there is a success.
+    The pause starts when three different targets have received ``Retry-After`` without a success in between,
+    so that one malformed response does not stop polling. Each of these targets waits in any case
+    (``next_backoff``). Until the next success, each further ``Retry-After`` pauses the switch again.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,10 @@ class SwitchPause:
         self._logged_at = float("-inf")
 
     def record(self, target: Target, failure: Failure | None, now: float) -> float | None:
-        """Record an attempt; return the seconds of a pause that is to be logged, at most every 15 minutes."""
+        """Record an attempt; return the seconds of a new pause if the caller must log it, else None.
+
+        A pause is logged at most every 15 minutes.
+        """
         if failure is None:
             self.asked_to_wait.clear()
         if failure is None or not failure.retry_after:
@@ -100,11 +103,11 @@ class SwitchPause:
 
 @dataclass(slots=True, eq=False)
 class KeyHealth:
-    """Whether one key is refused, by ``owner``: a tenant code, or "" for the admin key.
+    """Whether the key of ``owner``, a tenant code or "" for the admin key, is refused.
 
-    It takes refusals of three different targets with no success since: a wrong key, an unknown tenant and a
-    forbidden operation all get the same sentence (seen, wire notes 2026-10). A refused key is tried again
-    after 5 s, then after twice as long each time, up to 15 minutes.
+    A key counts as refused when three different targets were refused without a success in between: the switch
+    returns the same message for a wrong key, an unknown tenant and a forbidden operation (seen, wire notes
+    2026-10). A refused key is tried again after 5 s, then after twice as long each time, up to 15 minutes.
 
     A changed key gets a new record. A request keeps the record of the key that it was sent with, so that a
     late response does not count for the new key. ``slowed`` are the targets that back off because this key

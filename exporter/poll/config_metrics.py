@@ -15,7 +15,7 @@ from exporter.store import Store
 _CONFIGURED = "configured"
 
 _BATCH = 20
-"""Tenants that are set, in some 2 ms, before it yields to the event loop. 5,000 take a third of a second."""
+"""Tenants that are set, in about 2 ms, before yielding to the event loop. 5,000 take a third of a second."""
 
 
 def set_switch_metrics(store: Store, configuration: SwitchConfiguration) -> None:
@@ -77,7 +77,7 @@ class OpeningHours:
                 self._store.set(catalogue.TENANT_OPEN, tenant.code, float(is_open))
 
     def reset(self) -> None:
-        """Evaluate everything with the next refresh, because hours or tenants may have changed."""
+        """Make the next refresh evaluate everything, because hours or tenants may have changed."""
         self._minute = -1
         self._states.clear()
 

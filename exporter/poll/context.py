@@ -46,5 +46,5 @@ class SwitchContext:
         self._decoding = ThreadLimit("decode", 1)
 
     async def decode_in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """Return the result of ``work`` on a large body; one at a time for all switches together."""
+        """Return the result of ``work`` on a large body. Over all switches, one body is decoded at a time."""
         return await self._decoding.run(partial(self.client.budget.decode, work))

@@ -60,7 +60,7 @@ def _doubt(listed: int, known: int) -> Failure:
     return Failure(
         Reason.DECODE,
         f"the list has lost more than half of {known} tenants, {listed} are left; keeping the known tenants "
-        "until the same list comes three times or the configuration is reloaded",
+        "until the same list arrives three times in a row or the configuration is reloaded",
     )
 
 
@@ -112,7 +112,7 @@ class ListGuard:
         self.names: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
         self._doubtful: frozenset[str] = frozenset()
-        self._times = 0  # that the doubtful list came in a row
+        self._times = 0  # how many times in a row the doubtful list arrived
         self._trusts_next = False
 
     def accept(self, listed: Collection[str], *, is_complete: bool = True) -> bool:
@@ -191,8 +191,8 @@ class NodePresence:
         """Store the nodes of a response; return 1 for each present node and 0 for each missing one.
 
         ``now`` is seconds; ``nameless`` is the number of nodes whose name could not be read. A node that may
-        be one of these is left out, because nobody knows whether it is missing. A node that is gone is
-        dropped after a day, and earlier if very many others were seen since.
+        be one of these is left out, because it is unknown whether it is missing. A missing node is dropped
+        after a day, or earlier if very many others were seen since.
         """
         before = set(self.present)
         present = set(nodes)

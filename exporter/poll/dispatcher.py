@@ -14,7 +14,7 @@ from exporter.poll.limiter import Lane, Limiter
 from exporter.poll.requests import Item
 
 _SHORTEST_WAIT = 0.001
-"""Seconds. A shorter one is a rounding error, and would be repeated many times."""
+"""Seconds. A shorter wait is a rounding error, and would be repeated many times."""
 
 
 class Sender(Protocol):
@@ -31,7 +31,7 @@ class Sender(Protocol):
         """Return why a target is not requested now, or None if it may be."""
 
     def count_skip(self, target: Target, reason: SkipReason) -> None:
-        """Count a request that is not sent."""
+        """Count a request that was not sent."""
 
     async def send(self, item: Item) -> None:
         """Send a request and store its result."""

@@ -18,7 +18,7 @@ _DECODED_ON_LOOP = 256 * 1024
 """Bytes. Larger bodies are decoded in a thread: 6.6 MiB of JSON blocked the event loop for 70 ms."""
 
 _PATIENCE = 1 / 10
-"""Of the timeout: how long a sweep waits for a target with a request in flight before it skips the target."""
+"""Share of the timeout that a sweep waits for a target with a request in flight, before it skips it."""
 
 
 class Fetcher:
@@ -69,7 +69,7 @@ class Fetcher:
         skipped.labels(self._context.store.switch, target.query, target.scope, reason).inc()
 
     async def send(self, item: Item) -> None:
-        """Send a request, unless the policy has changed its mind while the request waited for a slot."""
+        """Send a request, unless the policy has stopped requests while it waited for a slot."""
         context, target = self._context, item.target
         if not context.targets.is_polled(target):
             return
@@ -130,14 +130,14 @@ class Fetcher:
 Masking = Callable[[str], str]
 
 _START = 3 * 1024
-"""Bytes that are masked, once per response, in 1 ms, or 4 ms if everything is escaped. This is more than is
-displayed, so that no key is cut at the end of the displayed part."""
+"""Bytes that are masked, once per response, in 1 ms, or 4 ms if everything is escaped. More bytes are masked
+than displayed, so that a key at the end of the displayed part is masked whole."""
 
 _DECODED_TWICE = 16 * 1024
-"""Bytes of a response up to which it is decoded again, with its start masked."""
+"""Bytes. A failed response up to this size is decoded again, with its start masked."""
 
 _QUOTED = 64 * 1024
-"""Bytes of a response up to which more than its size is reported."""
+"""Bytes. Of a larger failed response, only the size is reported."""
 
 _DISPLAYED = 2048
 """Characters of a response that are displayed at most."""
@@ -146,7 +146,7 @@ _DISPLAYED = 2048
 def read_answer(
     endpoint: Endpoint[Any, Any], section: Section, body: Content, mask: Masking
 ) -> Answer | Failure:
-    """Return the decoded body. Raises nothing; the detail of a failure has no key that ``mask`` knows."""
+    """Return the decoded body. Never raises. The detail of a failure contains no key that ``mask`` knows."""
     charset = body.charset if isinstance(body, Body) else ""
     decoded: Answer | Failure = endpoint.decode(body, section, charset)
     if not isinstance(decoded, Failure) or endpoint.private or decoded.reason is Reason.TOO_LARGE:

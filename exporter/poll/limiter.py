@@ -1,10 +1,11 @@
-"""Fair slots for requests within the rate limit.
+"""Limits how many requests are in flight and how many are sent per second.
 
-Requests are granted in order of arrival, except that
+A request needs one of a fixed number of slots while it is in flight. Slots are granted in order of arrival,
+except that
 
-- installation-wide queries and tenant queries each leave the other at least one slot, and
-- tenants whose newest request timed out share a quarter of the slots, so that a few that hang cannot fill
-  all slots for the length of a timeout.
+- neither installation-wide queries nor tenant queries get the last slot if they have all others, and
+- tenants whose newest request timed out share a quarter of the slots: otherwise a few hanging tenants would
+  fill all slots until the timeout.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 _TIMER_SLACK = 0.02
-"""Seconds that may be caught up on: timers fire a little late, and the rate would never be reached."""
+"""Seconds of delay that the next requests make up for. Timers always fire a little late: otherwise the actual
+rate would stay below the limit."""
 
 
 class Lane(StrEnum):
@@ -25,9 +27,10 @@ class Lane(StrEnum):
 
 
 class Limiter:
-    """Grants up to ``size`` slots at a time, and up to ``rate`` of them in a second.
+    """Grants at most ``size`` slots at a time, and at most ``rate`` per second.
 
-    ``shared``: both installation-wide queries and tenant queries are polled.
+    ``shared``: both installation-wide queries and tenant queries are polled. If ``size`` is 1, both use the
+    one slot in order of arrival.
     """
 
     def __init__(self, size: int, rate: float, monotonic: Callable[[], float], *, shared: bool) -> None:
@@ -66,7 +69,7 @@ class Limiter:
         return self._taken[Lane.SUSPECT] >= self._size_of_suspects
 
     async def acquire(self, lane: Lane) -> None:
-        """Wait for a slot and for the rate limit. Return the slot with ``release``."""
+        """Wait for a slot and for the rate limit. Call ``release`` when the request has ended."""
         granted = asyncio.get_running_loop().create_future()
         self._waiting[granted] = lane
         self._grant()
@@ -78,14 +81,14 @@ class Limiter:
             raise
 
     def release(self, lane: Lane) -> None:
-        """Return a slot."""
+        """Free a slot."""
         self._taken[lane] -= 1
         self._grant()
 
     def _grant(self) -> None:
         while self._alarm is None:
             granted = next(
-                # One that is done was cancelled, and has not removed itself yet.
+                # A future that is done was cancelled; its `acquire` has not removed it yet.
                 (each for each, lane in self._waiting.items() if not each.done() and not self.is_full(lane)),
                 None,
             )

@@ -67,13 +67,13 @@ class RequestPolicy:
         health = self._keys.get(self._key_of(target).owner)
         return bool(
             (backoff and backoff.is_active(now))
-            # A sweep does not wait for a slot that the target would probably only time out in.
+            # A sweep does not wait for one of these slots: the target would probably time out again.
             or (self.lane(target) is Lane.SUSPECT and self._limiter.suspects_are_full)
             or (health and not health.may_send(now))
         )
 
     def key_health(self, target: Target) -> KeyHealth:
-        """Return the record of the key for this target; start a new one if the key has changed."""
+        """Return the record of the key for this target, a new one if the key has changed."""
         owner, holder = self._key_of(target)
         key, health = holder.current(), self._keys.get(owner)
         if health is not None and health.key == key:
@@ -90,9 +90,9 @@ class RequestPolicy:
         return health
 
     def admit(self, health: KeyHealth, now: float) -> SkipReason | None:
-        """Return why a request must not use the slot it has waited for; None records it as sent.
+        """Return why a request must not be sent, or record it as sent and return None.
 
-        While it waited, the breaker may have opened, or the key may have been refused.
+        While the request waited for a slot, the breaker may have opened, or the key may have been refused.
         """
         if reason := self._switch_skip_reason(now):
             return reason

@@ -21,7 +21,7 @@ _BATCH = 500
 
 
 class _Due(NamedTuple):
-    """When a target is due again. Void if its interval is no longer ``interval``."""
+    """When a target is due again. Not valid if its interval is no longer ``interval``."""
 
     at: float
     interval: float
@@ -103,8 +103,8 @@ class DueTargets:
 class Sweeps:
     """The running sweeps of one switch, and when the latest sweep of each query started.
 
-    A cycle excludes time that the machine was asleep. Values are kept for three cycles by default, so one
-    night asleep would keep them for three nights.
+    A cycle excludes time that the machine was asleep. Values are kept for three cycles by default: if a night
+    asleep counted, they would be kept for three nights.
     """
 
     def __init__(
@@ -232,7 +232,8 @@ class Sweeps:
     async def _request_registrations(self) -> None:
         """Request the list of all peers, if it is polled, once the lists of extensions have arrived.
 
-        They name the extensions to look up in it, and the next sweep may be minutes away.
+        Which extensions are looked up in the list of peers depends on these lists, and the next sweep may be
+        minutes away.
         """
         if in_flight := self._dispatcher.requests:
             await asyncio.wait(in_flight)

@@ -13,16 +13,16 @@ Place = tuple[Metric, str, str]
 """A metric, a tenant code ("" for the switch), and a part ("" for the whole)."""
 
 _BYTES_PER_SERIES = 256
-"""A line with typical labels has 80 to 130. Longer ones count as several series, to bound the memory."""
+"""A line with typical labels has 80 to 130 bytes. Longer ones count as several, to bound the memory."""
 
 _RESTORE_BELOW = 0.9
-"""Fraction of the limit, so that detail does not come and go with every phone."""
+"""Share of the limit below which detail is restored, so that it does not come and go with every phone."""
 
 _RANKS = tuple(frozenset(metric for metric in METRICS if metric.drop is rank) for rank in DropRank)
 
 
 class SeriesLimit:
-    """At most ``most`` series: which ranks are dropped for that, and how much is dropped at each place."""
+    """The limit of ``most`` series: which ranks are dropped to stay below it, and how much at each place."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -46,13 +46,13 @@ class SeriesLimit:
         return self._ranks_dropped > DropRank.TENANT
 
     def drops(self, metric: Metric, tenant: str) -> bool:
-        """Return whether a metric is dropped for a tenant, or for the switch, which is tenant ""."""
+        """Return whether a metric is dropped for a tenant; the switch is tenant ""."""
         if metric.drop is None or (metric.drop is DropRank.TENANT_STATUS and not tenant):
             return False
         return metric.drop < self._ranks_dropped
 
     def note_dropped(self, place: Place, load: int) -> None:
-        """Record the load of the series that are dropped at a place, 0 if none are."""
+        """Record the load of the series that are dropped at a place, 0 if none is dropped."""
         before = self._dropped.pop(place, 0)
         if load:
             self._dropped[place] = load
@@ -77,9 +77,9 @@ class SeriesLimit:
         return _RANKS[self._ranks_dropped - 1]
 
     def relax(self, load: int) -> bool:
-        """Stop dropping the ranks that fit again; their next responses bring them back.
+        """Stop dropping the ranks that fit again; the next responses restore their values.
 
-        Returns whether one of them comes from the configuration and has to be set again.
+        Returns whether one of these ranks comes from the configuration: the caller must set its values again.
         """
         is_configured = False
         while self._ranks_dropped:
@@ -106,9 +106,9 @@ _COUNTS = {float(number): float(number) for number in range(256)}
 class CopyOnWrite(Generic[T]):
     """A mapping by tenant whose snapshots cost nothing.
 
-    Copying the references to a million series for a scrape blocked the event loop for 15 ms. A snapshot is
-    therefore the mapping itself, and the first change after it is made to a copy. An equal value does not
-    replace the previous one, so readers can compare by identity.
+    Copying the references to a million series for a scrape blocked the event loop for 15 ms. So a snapshot is
+    the mapping itself, and the next change is made to a copy. An equal value does not replace the previous
+    one, so readers can compare by identity.
     """
 
     __slots__ = ("_is_shared", "_items")
@@ -160,9 +160,9 @@ class _Family:
 class SeriesTable:
     """The values of one switch by metric, tenant and part, and their sample lines.
 
-    The lines are a cache that is never parsed. They are rendered when values are set and not for a scrape:
+    The lines are a cache that is never parsed. They are rendered when values are set, not for a scrape:
     rendering 330,000 series at once takes a second, joining their lines 40 ms (docs/performance.md).
-    ``series``: their number. Beyond ``limit``, detail is dropped.
+    ``series``: the number of series. Beyond ``limit``, detail is dropped.
     """
 
     def __init__(self, switch: str, limit: SeriesLimit) -> None:
@@ -184,7 +184,7 @@ class SeriesTable:
         return family.values.get(tenant) if family else None
 
     def snapshot(self, metric: Metric) -> Mapping[str, Mapping[str, Values]]:
-        """Return the values of a metric by part and tenant. What has not changed is the same object."""
+        """Return the values of a metric by part and tenant. Unchanged values are the same objects."""
         return {part: family.values.snapshot() for part, family in self._families[metric].items()}
 
     def lines(self, metric: Metric) -> Mapping[str, Mapping[str, bytes]]:

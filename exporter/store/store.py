@@ -1,4 +1,4 @@
-"""The newest values of one switch, their age, and the outcome of the requests that returned them.
+"""The newest values of one switch, their age, and the outcome of the newest request for each target.
 
 A response is stored whole and in one step, so that everything is consistent between two steps of the event
 loop. The values of one response are also removed in one step: when the next response replaces them, when they
@@ -128,8 +128,8 @@ class Store:
         """Store a response, replacing everything from the previous response of the target.
 
         ``part``: the node, if each node has its own request and its own age. ``job``: the query that returned
-        the values, if it is not that of the target: one list of peers has values for all tenants. Raises
-        TypeError if values do not have the type that the catalogue declares for their metric.
+        the values, by default the target's; a list of all peers has values for many targets. Raises TypeError
+        if values do not have the type that the catalogue declares for their metric.
         """
         source = target, part
         before = self._take(source)
@@ -141,7 +141,7 @@ class Store:
             self.set(metric, target.tenant, values, part=part)
 
     def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
-        """Set values that do not age: those from the configuration. Raises TypeError as ``put`` does."""
+        """Set values without an age, as of the configuration. Raises TypeError as ``put`` does."""
         self._table.set((metric, tenant, part), values)
 
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
@@ -149,15 +149,16 @@ class Store:
         self._table.remove((metric, tenant, part))
 
     def set_info(self, tenant: str, name: str, labels: Mapping[str, str]) -> None:
-        """Set the name and the labels of a tenant, which are one series."""
+        """Set the one series that has the name and the labels of a tenant."""
         self.labels[tenant] = labels
         place = (catalogue.TENANT_INFO, tenant, "")
         self._table.set(place, {name: 1}, common=(self.switch, tenant), more=labels)
 
     def take_room_for_configured(self) -> bool:
-        """Return whether the caller must set the values from the configuration again. Resets itself.
+        """Return whether the caller must set the values from the configuration again.
 
-        They were dropped at ``max_series``, and now fit again.
+        They were dropped because of ``max_series``, and now fit again. Later calls return False until this
+        happens once more.
         """
         has_room, self._has_room_again = self._has_room_again, False
         return has_room
@@ -179,7 +180,7 @@ class Store:
         return before
 
     def follow_wall_clock(self, offset: float) -> None:
-        """Update the time of every last success after a jump of the wall clock.
+        """Update the timestamp of each target's last success after a jump of the wall clock.
 
         ``offset``: seconds by which the wall clock is now ahead of the monotonic clock.
         """
@@ -208,7 +209,7 @@ class Store:
         return self._cycles.get((query, scope))
 
     def oldest(self, job: Job, interval: float, now: float) -> float:
-        """Return the time before which a value with this interval is stale."""
+        """Return the earliest time at which a value with this interval that is still fresh was stored."""
         return freshness.oldest(now, freshness.pace(interval, self._cycles.get(job)), self._stale_after)
 
     def expire(self, now: float) -> list[Target]:
@@ -219,7 +220,8 @@ class Store:
         for source, answer in self._stale(now):
             target, part = source
             if self._table.is_dropped([(metric, target.tenant, part) for metric in answer.metrics]):
-                # Keep the entry although nothing is stored: the limit still counts what it dropped here.
+                # These values were dropped by the limit. Removing them would remove the record of their size,
+                # and the limit would restore detail that does not fit.
                 self._take(source)
                 self._add(source, answer._replace(at=now))
             else:
@@ -243,7 +245,7 @@ class Store:
                 self.unset(metric, target.tenant, part=target.query)
 
     def keep_queries(self, kept: Collection[Job]) -> None:
-        """Drop interval, cycle and outcome of all other queries."""
+        """Drop all other queries from ``intervals``, the cycles and ``tried``."""
         for query, scope in self.intervals.keys() - set(kept):
             for metric in (catalogue.QUERY_INTERVAL, catalogue.QUERY_CYCLE):
                 self.unset(metric, "", part=f"{query} {scope}")
@@ -272,12 +274,16 @@ class Store:
         if answer:
             kind = answer.job, answer.interval
             del self._oldest_first[kind][source]
-            if not self._oldest_first[kind]:  # a reload or a new tenant changes the intervals
+            if not self._oldest_first[kind]:  # intervals change, so unused kinds would accumulate
                 del self._oldest_first[kind]
         return answer
 
     def _stale(self, now: float) -> list[tuple[_Source, _Answer]]:
-        """Return the stale responses. Stops at the first fresh one of a kind: every scrape waits for it."""
+        """Return the stale responses.
+
+        Every scrape waits for this, so it does not look at all responses: those of a kind are in the order of
+        their age, and the first fresh one ends the search.
+        """
         stale = []
         for kind, sources in self._oldest_first.items():
             limit = self.oldest(*kind, now)

@@ -35,7 +35,11 @@ _READING = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
 class Hosts:
-    """The allowed hosts: IP addresses, names without a dot, listen addresses, ``external_url``'s host."""
+    """The allowed hosts.
+
+    These are IP addresses, names that nobody can register (``_INSIDE``, names without a dot), the name of
+    this machine, the listen addresses, and the host in ``external_url``.
+    """
 
     def __init__(
         self, listen_addresses: Sequence[tuple[str | None, int]] = (), external_url: str | None = None
@@ -46,7 +50,7 @@ class Hosts:
         self.external_origin = f"{external.scheme}://{external.netloc}".lower() if external_url else None
 
     def allows(self, host: str | None) -> bool:
-        """Return whether a ``Host`` header is allowed. None is: every browser sends the header."""
+        """Return whether a ``Host`` header is allowed. None is allowed, because every browser sends one."""
         if host is None:
             return True
         name = _host_name(_PORT.sub("", host))
@@ -147,17 +151,20 @@ class Access:
         return None
 
     def _is_of_unknown_host(self, request: web.Request) -> bool:
-        """Return whether the request may have come through the name of another site.
+        """Return whether another site may have made the browser send the request, by DNS rebinding.
 
-        TLS and passwords protect by themselves: the browser rejects the certificate for that name, or has no
-        password for it.
+        TLS and passwords prevent this on their own: for the name of the other site, the browser rejects the
+        certificate, or has no password.
         """
         is_protected = self._passwords.needed or request.get_extra_info("sslcontext") is not None
         is_open = request.method in _READING and request.path in self._open_paths
         return not (is_protected or is_open or self._hosts.allows(request.headers.get(hdrs.HOST)))
 
     def _is_of_another_site(self, request: web.Request) -> bool:
-        """Return whether a browser sent this for a page of another site. Other clients omit both headers."""
+        """Return whether a page of another site made a browser send this.
+
+        Clients other than browsers send neither of the two headers.
+        """
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site not in {"same-origin", "none"}

@@ -20,13 +20,13 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 SCRAPES = 40
-"""Concurrent scrapes, as in node_exporter. A scrape of 100,000 series has 10 MB, kept for a slow reader."""
+"""Concurrent scrapes, as in node_exporter. A slow reader's scrape of 100,000 series holds 10 MB."""
 
 STATUSES = 8
-"""Concurrent requests for the status. One of 5,000 tenants takes 0.1 s of CPU (2026-11)."""
+"""Concurrent requests for the status. A status with 5,000 tenants takes 0.1 s of CPU (2026-11)."""
 
 REQUEST_SECONDS = 120.0
-"""Maximum duration of a request: longer than any scrape_timeout, so that the reader has given up."""
+"""Maximum duration of a request: longer than any scrape_timeout, so the reader has already given up."""
 
 _MOST_CONNECTIONS = 500
 _DESCRIPTORS = 65_536
@@ -64,8 +64,8 @@ class Connections:
     def admit(self, sock: socket.socket, address: str) -> Connection | None:
         """Return a new connection, or None if it must be refused.
 
-        Beyond the limit, a connection of the client with the most connections ends: the one that has been
-        idle for longest, or else the one with the oldest request.
+        Beyond the limit, a connection of the client with the most connections is closed: its longest idle
+        connection, or else the one with the oldest request.
         """
         if len(self._by_descriptor) >= self._most:
             self._by_descriptor = {n: one for n, one in self._by_descriptor.items() if one.is_open}
@@ -130,7 +130,7 @@ def client_of(address: str) -> str:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise this process's limit of file descriptors to the maximum, up to 65,536, as Go does."""
+    """Raise this process's limit on file descriptors to the maximum, up to 65,536, as Go does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if resource.RLIM_INFINITY != soft < wanted:
@@ -138,7 +138,7 @@ def raise_descriptor_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return the limit of connections: half of the file descriptors, and 500 at most.
+    """Return the limit on connections: half of the file descriptors, and 500 at most.
 
     The other half is for switches, Alertmanagers and files.
     """
@@ -156,9 +156,9 @@ class _Running:
 def bounded(handler: Handler, most: int = SCRAPES, clock: Callable[[], float] = time.monotonic) -> Handler:
     """Limit the concurrent requests of a handler.
 
-    Beyond the limit, the oldest request of the client with the most requests ends, so that slow readers do
-    not block others. If no request is older than a second, and no client has more than its share, the
-    new request is refused. The handler must write its whole response: later writes do not count.
+    Beyond the limit, the oldest request of the client with the most requests is aborted, so that slow readers
+    do not block others. If no request is older than a second, and no client has more than its share, the new
+    request is refused. The handler must write its whole response: a request counts only until it returns.
     """
     running: set[_Running] = set()
 

@@ -25,17 +25,18 @@ from exporter.web.limits import client_of
 
 
 class QueueFull(Exception):  # noqa: N818 -- a state, not an error
-    """The queue has no free place, or another client took this one."""
+    """The queue has no free place, or the place was given to another client."""
 
 
 Lane = tuple[str, Hashable]
-"""A client, and what it has a queue of its own for: a user."""
+"""A client and a user. Each pair has its own queue; all unknown users of a client count as one."""
 
 
 class FairQueue:
     """Runs one request at a time, round robin over the clients, and over the lanes of each client.
 
-    ``size`` limits the places of all, ``size_per_lane`` those of one lane.
+    ``size`` is the maximum number of requests in all lanes, ``size_per_lane`` in one. Both include the
+    running request.
     """
 
     def __init__(self, *, size: int, size_per_lane: int) -> None:
@@ -72,7 +73,10 @@ class FairQueue:
         return place
 
     def _displace(self, client: str) -> None:
-        """Take a place from the client with the most. Raises QueueFull if this one would have as many."""
+        """Take a place from the client with the most places, for ``client``.
+
+        Raises QueueFull if ``client`` would then have as many places as that client had.
+        """
         counts: Counter[str] = Counter()
         for (other, _), places in self._waiting.items():
             counts[other] += len(places)
@@ -163,14 +167,14 @@ class Passwords:
         return bool(self._hashes)
 
     async def verdict(self, given: Credentials, address: str) -> Verdict:
-        """Check a user and password that came from an address."""
+        """Check a user and password that were sent from an address."""
         user, password = given
         known = self._hashes.get(user, self._decoy)
         if self._was_right(user, known, password):
             return Verdict.RIGHT
         if len(password) > _LONGEST:
             return Verdict.WRONG
-        # All unknown users of a client have one lane: random names would have many.
+        # All unknown users of a client share one lane: otherwise random names would get many.
         lane = client_of(address), user if user in self._hashes else None
         try:
             async with self._queue.turn(lane):

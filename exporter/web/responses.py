@@ -27,7 +27,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _SLICE = 64 * 1024
 
 FIRST_TENANTS = 100
-"""Rows in the page as it is loaded. The script fetches the others; without it, a link leads to them."""
+"""Rows of tenants in the page as loaded. Its script fetches the others; without the script, a link does."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -39,7 +39,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""For the page and its files: nothing in the texts of a switch can run."""
+"""For the page and its files: a script in a text from a switch cannot run."""
 
 _TYPES = {
     "status.js": "text/javascript",
@@ -185,7 +185,7 @@ async def status_page(
         "limit": tenants,
     }
     parts = [
-        # Joined at once: the garbage collector tracks escaped pieces, but not plain text.
+        # Join each slice at once: the garbage collector tracks escaped pieces, but not plain text.
         "".join(pieces)
         async for pieces in slices(template.generate(variables), _PIECES)
     ]

@@ -27,7 +27,8 @@ _READY_AFTER = 120.0
 """Seconds until the exporter is ready in any case, even if a switch hangs."""
 
 _SHUTDOWN = 1.0
-"""Seconds. One half-read scrape delayed the stop by more than 20 s (seen, aiohttp 3.14)."""
+"""Seconds that a stop waits for requests. Without it, one half-read scrape delayed the stop by more than 20 s
+(seen, aiohttp 3.14)."""
 
 _KEEP_ALIVE = 180.0
 """Seconds until an idle connection is closed. aiohttp's default is an hour."""
@@ -98,7 +99,7 @@ async def serve(
 ) -> Server:
     """Start serving on each (host, port); host None is every interface.
 
-    Without ``web_file`` it is HTTP without passwords. ``check`` compares a password with its hash.
+    Without ``web_file``, it serves HTTP without passwords. ``check`` compares a password with its hash.
     ``external_url`` is the URL of a reverse proxy. Raises StartError if an address cannot be bound.
     """
     application = web.Application()

@@ -37,8 +37,8 @@ async def status(
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
     ``alerting`` is the state of the alerting daemon, None if it is off. Ages are in seconds. The result
-    contains no key and no part of a list. This yields to the event loop, so the parts of the result may be of
-    different moments.
+    contains no key and no part of a list. The function yields to the event loop, so parts of the result may
+    be newer than others.
     """
     return {
         "version": __version__,
@@ -115,7 +115,7 @@ def _nodes(poller: Poller) -> list[Json]:
     rows = []
     for node in list(nodes)[:_NODES]:
         there = present.get(node)
-        # If each node is queried separately, its value is a part of its own.
+        # If each node is queried separately, the value of each is stored as a separate part.
         counted = channels.get(node, _by_node(values(catalogue.NODE_CHANNELS, part=node)).get(node))
         rows.append(
             {

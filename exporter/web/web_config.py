@@ -17,7 +17,7 @@ from exporter.net.tls import VERIFY_FLAGS
 from exporter.threads import ThreadLimit
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
-"""The list of python.org's builds; Debian's adds RSA key exchange and SHA-1 (seen 2026-11, 3.13)."""
+"""The ciphers of python.org's builds; Debian's also allow RSA key exchange and SHA-1 (seen 2026-11, 3.13)."""
 
 _LEVEL = "@SECLEVEL=2"
 
@@ -32,7 +32,7 @@ _INTERVAL = 1.0
 """Seconds between two checks of the files."""
 
 _MAX_BYTES = 64 * 2**20
-"""Maximum size of the configuration, and more than that of a certificate."""
+"""Maximum size of each file: that of the configuration, which is larger than that of a certificate."""
 
 _Contents = dict[Path, bytes | None]
 
@@ -46,7 +46,7 @@ class LoadedWebFile:
     contents: _Contents = field(default_factory=dict)
 
     def keeping_context_of(self, before: "LoadedWebFile") -> "LoadedWebFile":
-        """Return this with the previous context if TLS has not changed, so that open connections stay."""
+        """Return this, with the previous context if TLS has not changed, so that connections stay open."""
         tls = self.configuration.tls_server_config
         is_same = tls == before.configuration.tls_server_config and all(
             self.contents.get(file, b"") == before.contents.get(file) for file in (tls.files if tls else ())
@@ -55,14 +55,14 @@ class LoadedWebFile:
 
 
 Apply = Callable[[LoadedWebFile], Awaitable[None]]
-"""Applies what was loaded. If it raises OSError it is called again a second later."""
+"""Applies a loaded file. If it raises OSError, it is called again a second later."""
 
 NO_WEB_FILE = LoadedWebFile(WebConfiguration())
 """The configuration without a file."""
 
 
 def load(path: Path) -> LoadedWebFile:
-    """Read the file and those it names. Raises ConfigurationError with all errors."""
+    """Read the file and the files that it names. Raises ConfigurationError with all errors."""
     # Digests are computed before the content is read, so that a change in between is detected later.
     contents = _contents([path])
     named = load_web(path).tls_server_config

@@ -105,12 +105,12 @@ def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) ->
     assert probed.blocks["INFO balance"]["sample"] == [
         'softswitch_tenant_balance{switch="pbx",tenant="ACME"} 12.5'
     ]
-    assert probed.blocks["MANAGEDB list"]["verdict"] == ["a list of 8"]
+    assert probed.blocks["MANAGEDB list"]["verdict"] == ["valid list of 8"]
     assert "tenant    ACME, the first of the switch's list" in probed.text
     assert "extension 100 of tenant ACME" in probed.text
     assert "the configured source, regstate, parameter ext, works" in probed.text
     assert "13 requests" in probed.lines("summary")
-    assert probed.lines("configure") == "no setting is certain to help"
+    assert probed.lines("configure") == "nothing that is certain to help"
     assert "peers (per tenant), limits (per tenant)" in probed.lines("disabled")
     assert "attach to a bug report" in probed.lines("note")
 
@@ -215,7 +215,7 @@ def test_suggested_settings_fix_the_failures(
         'softswitch_license_remaining_seconds{switch="pbx"} 3628800'
     ]
     assert "the configured source, extensions, works" in again.text
-    assert again.lines("configure") == "no setting is certain to help"
+    assert again.lines("configure") == "nothing that is certain to help"
 
 
 @pytest.mark.parametrize("parameter", ["id", "number"])

@@ -334,9 +334,9 @@ def test_probe_shows_no_secrets(
     assert all("verdict" in output for output in texts.values())
     assert any("***" in output.replace("key=***", "") for output in texts.values())
     # Besides the list of extensions, each gets the valid list of peers.
-    assert texts[healthy].count("verdict   a list of") == 2
-    assert "verdict   a list of" in texts["tenants"]
-    assert {texts[code].count("verdict   a list of") for code in broken} == {1}
+    assert texts[healthy].count("verdict   valid list of") == 2
+    assert "verdict   valid list of" in texts["tenants"]
+    assert {texts[code].count("verdict   valid list of") for code in broken} == {1}
     assert_no_secrets(texts)
 
 

@@ -37,13 +37,13 @@ from exporter.model import Extensions, Query, RegistrationSource, Tenants
 
 _NOTE = (
     "this output is safe to attach to a bug report: keys and credentials are masked, and lists are not "
-    "shown. It contains the host of the switch and the names of the nodes, trunks, tenants and extensions "
-    "that were queried"
+    "shown. The output contains the host of the switch and the names of the nodes, trunks, tenants and "
+    "extensions that were queried"
 )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Probe. Return 0 if every response gave a value with this configuration, else 1."""
+    """Probe a switch. Return 0 if this configuration decodes every response, else 1."""
     if getattr(arguments, "config_file", None) is None:
         raise StartError("probe needs --config.file=FILE")
     switch = _switch(load(arguments.config_file, os.environ), arguments.switch)

@@ -112,7 +112,7 @@ def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
 def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]) -> Iterator[Advice]:
     if finding.seconds > _SLOW * switch.timeout:
         yield Advice(
-            f"it took {finding.seconds:.1f} s, close to the timeout of {switch.timeout:g} s",
+            f"the response took {finding.seconds:.1f} s, close to the timeout of {switch.timeout:g} s",
             setting("timeout", value=duration_text(math.ceil(3 * finding.seconds / 5) * 5)),
             sure=True,
         )
@@ -180,20 +180,22 @@ def _on_redirect(location: str, switch: SwitchConfiguration) -> Advice:
     try:
         url = checked_url(location)
     except ValueError:
-        return Advice("it redirects to an unusable address; ask the operator of the switch for the right one")
+        return Advice(
+            "the server redirects to an invalid URL; ask the operator of the switch for the right one"
+        )
     if URL(url) == URL(switch.url):
-        return Advice("it redirects to the same address: the switch may require a login or a cookie")
+        return Advice("the server redirects to the same URL: the switch may require a login or a cookie")
     if re.search(r"login|signin|auth", URL(url).path, re.IGNORECASE):
-        return Advice(f"it redirects to {url}, which looks like a login page: `url` is not the API")
+        return Advice(f"the server redirects to {url}, which looks like a login page: `url` is not the API")
     if URL(url).scheme == "http" and URL(switch.url).scheme == "https":
-        return Advice(f"it redirects to {url}, which is not encrypted and would expose the key")
-    return Advice("it redirects to this address; the key was removed from it", setting("url", value=url))
+        return Advice(f"the server redirects to {url}, which is not encrypted and would expose the key")
+    return Advice("the server redirects to this URL, shown without the key", setting("url", value=url))
 
 
 def _on_refusal(
     reason: Reason, finding: Finding, switch: SwitchConfiguration, before: Sequence[Finding]
 ) -> list[Advice]:
-    """Return what to do about a refusal, an error message or no text: each may be a missing right."""
+    """Return what to do about a refusal, an error message or an empty body: each may be a missing right."""
     if reason is Reason.REJECTED:
         section = switch.queries.options(QUERIES[finding.query])
         if found := list(pattern_advice(finding, section)):

@@ -212,7 +212,7 @@ def _corrected(code: str, listed: set[str]) -> str:
 
 
 def _listed(finding: Finding) -> set[str]:
-    """Return what a request may name the listed tenants by: code or name (vendor's manual)."""
+    """Return the codes and names of the listed tenants: a request may use either (vendor's manual)."""
     if not isinstance(finding.verdict, Tenants):
         return set()
     return {text for row in finding.verdict.rows for text in (row.code, row.name) if text}

@@ -95,13 +95,13 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
         case RegistrationState(state=state, word=word):
             yield f"verdict   {state} (the switch returned {word!r})"
         case Tenants(rows=rows):
-            yield f"verdict   a list of {len(rows)}"
+            yield f"verdict   valid list of {len(rows)}"
         case Extensions(rows=rows) | Peers(rows=rows):
             states = Counter(row.state.value for row in rows)
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            yield f"verdict   a list of {len(rows)}{': ' if counts else ''}{counts}"
+            yield f"verdict   valid list of {len(rows)}{': ' if counts else ''}{counts}"
         case value:
-            yield "verdict   a value"
+            yield "verdict   valid"
             labels = (switch.name, finding.request.tenant) if finding.request.tenant else (switch.name,)
             fills = finding.endpoint.fills
             for metric, values in (fills(value) if fills else {}).items():
@@ -168,7 +168,7 @@ def _settings(given: Sequence[tuple[Finding | None, Advice]], switch_name: str) 
         if each.sure:
             sure = _merged(sure, each.settings)
     yield from headed(
-        "configure", f"in the section of switch {switch_name}:" if sure else "no setting is certain to help"
+        "configure", f"in the section of switch {switch_name}:" if sure else "nothing that is certain to help"
     )
     yield from settings_lines(sure)
     for finding, each in given:
@@ -201,10 +201,10 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
     ]
     yield from dict.fromkeys(doubt for doubt in doubts if doubt)
     if any(isinstance(finding.verdict, Counts) and finding.verdict.total is None for finding in findings):
-        yield "whether the nodes add up to the installation: the switch returned no total"
+        yield "whether the figures of the nodes add up to the total: the switch returned no total"
     if tenants:
         yield f"anything about tenants other than {', '.join(tenants)}: they were not queried"
-        yield 'how the switch names states in which no extension is now; watch for state="unknown"'
+        yield 'how the switch names states that no extension is in now; watch for state="unknown"'
 
 
 def _doubt(finding: Finding) -> str:

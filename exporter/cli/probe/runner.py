@@ -28,7 +28,7 @@ _REFUSALS = 3
 
 
 class Runner:
-    """Sends requests within the rate limit. ``findings`` and ``given`` (advice) grow with each of them."""
+    """Sends requests within the rate limit. Each request adds to ``findings`` and ``given`` (advice)."""
 
     def __init__(
         self, switch: SwitchConfiguration, client: Client, responses: list[aiohttp.ClientResponse], mask: Mask

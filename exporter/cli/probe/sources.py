@@ -133,7 +133,7 @@ def table(trials: Sequence[Trial]) -> Iterator[str]:
 
 
 def choose(trials: Sequence[Trial], switch: SwitchConfiguration) -> Trial | None:
-    """Return the source to configure: of the majority the configured one, else the cheapest.
+    """Return the source to configure: the configured one if it is in the majority, else the cheapest of that.
 
     Returns None if no source returned a state, or there is no majority.
     """
@@ -159,7 +159,7 @@ def source_advice(
     if chosen is None:
         yield _no_choice(trials, tenant_is_known=tenant_is_known)
         return
-    compare = "One extension proves little: compare some more once it is polled"
+    compare = "One extension proves little: compare more extensions once the exporter polls them"
     name = chosen.source.name
     if is_configured(chosen.source, switch):
         yield Advice(f"the configured source, {name}, works. {compare}")
@@ -174,7 +174,7 @@ def source_advice(
 
 
 def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
-    """Return an advice that disables nothing if the switch may not have the tenant or the extension."""
+    """Return what to do if no source is chosen; it disables nothing if tenant or extension may not exist."""
     if any(each.state in _KNOWN for each in trials):
         return Advice("the sources disagree. Check the phone itself, and configure a source that is right")
     if any(each.result == SKIPPED for each in trials):

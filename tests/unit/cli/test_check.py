@@ -58,7 +58,7 @@ def test_plan(configured: Configured) -> None:
         "  registrations  tenant          2        5m        5m",
         "  requests per second: 0.13 required, 0.13 planned",
         "  first sweep after a start: within 30s",
-        "  series: about 69, plus one per tenant and node, and one per discovered extension",
+        "  series: about 69, plus up to two per pair of tenant and node, and one per discovered extension",
     ]
 
 
@@ -72,7 +72,7 @@ def test_rate_limit_that_is_too_low(configured: Configured) -> None:
     assert _warnings(slow) == [
         (
             "max_requests_per_second: 10 is too low for these intervals; raise it to 18 if the switch can "
-            "bear that, or use the longer intervals below"
+            "handle that, or use the longer intervals below"
         ),
         "registrations will be polled every 8m46s: set queries.registrations.tenant_interval to 8m47s",
     ]

@@ -64,7 +64,9 @@ def test_only_the_key_must_be_replaced(filled_in: Path) -> None:
     """The example is rejected for its key alone."""
     with pytest.raises(ConfigurationError) as caught:
         load(EXAMPLE, {})
-    assert caught.value.problems == ("switches[0].key: is a placeholder; replace it with the actual value",)
+    assert caught.value.problems == (
+        "switches[0].key: contains only a placeholder; replace it with the actual value",
+    )
     configuration = load(filled_in, {})
     assert configuration.switches[0].settings("ACME").watch == ("100",)
     assert configuration.alerting is not None

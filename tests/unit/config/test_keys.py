@@ -118,7 +118,7 @@ def test_placeholders_are_rejected(text: str) -> None:
     for check in (checked_secret, checked_key):
         with pytest.raises(ValueError, match="placeholder") as caught:
             check(f" {text}\n")
-        assert text not in str(caught.value).removeprefix("is a placeholder")
+        assert text not in str(caught.value).removeprefix("contains only a placeholder")
 
 
 _QUOTED = ['"abc"', "'abc'", "`abc`", "\u201cabc\u201d", "\u00ababc\u00bb", '"abc', "abc'"]

@@ -31,16 +31,16 @@ def test_unreadable_files(problems: Problems, tmp_path: Path) -> None:
     tenants = "".join(f"      - {{code: {name}, key_file: {name}}}\n" for name in files)
     found = problems(SWITCH + "    tls: {ca_file: ca.pem, key_file: key.pem}\n    tenants:\n" + tenants)
     missing = "cannot be read (No such file or directory); check the path and its permissions"
-    not_there = "cannot be read (No such file or directory); check its permissions and its path, relative to "
-    not_there += str(tmp_path)
+    not_there = "the file cannot be read (No such file or directory); check its permissions and its path, "
+    not_there += f"relative to {tmp_path}"
     assert found == [
         f'switches[0].tls.ca_file: "{tmp_path}/ca.pem" {missing}',
         f'switches[0].tls.key_file: "{tmp_path}/key.pem" {missing}',
         f"switches[0].tenants[0].key_file: {not_there}",
-        "switches[0].tenants[1].key_file: is a directory, device or pipe; expected a regular file",
-        "switches[0].tenants[2].key_file: is empty; expected a key, password or token",
-        "switches[0].tenants[3].key_file: is not UTF-8 text; expected a file that contains only the key",
-        "switches[0].tenants[4].key_file: is larger than 64 KiB; check that it is the right file",
+        "switches[0].tenants[1].key_file: the file is a directory, device or pipe; expected a regular file",
+        "switches[0].tenants[2].key_file: the file is empty; expected a key, password or token",
+        "switches[0].tenants[3].key_file: the file is not UTF-8 text; expected only the key",
+        "switches[0].tenants[4].key_file: the file is larger than 64 KiB; check that it is the right file",
     ]
 
 
@@ -115,7 +115,7 @@ def _irregular(directory: Path, kind: str) -> Path:
 def _read(directory: Path, content: str | bytes) -> loader.Tree:
     path = directory / "file.yaml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    tree, problems = loader.read_yaml(path)
+    tree, problems, _ = loader.read_yaml(path)
     assert problems == []
     return tree
 
@@ -186,7 +186,20 @@ def test_syntax_error(tmp_path: Path, content: str, place: str) -> None:
     """The message has line and column, and what to check."""
     problem = _problem(tmp_path, content)
     assert problem.startswith(place)
-    assert problem.endswith("; check indentation, quotes and colons")
+    assert problem.endswith("; check indentation, quotes, colons and brackets, also in the lines before")
+
+
+def test_a_key_that_is_not_shown_has_its_line(problems: Problems) -> None:
+    """A key that may be a secret is masked, so the message has its line, also for errors below the key."""
+    found = problems(SWITCH + "    tenant_defaults:\n      labels:\n        bad-label: [x]\n")
+    place = "switches[0].tenant_defaults.labels.…: line 7: "
+    assert found == [
+        (
+            f"{place}expected a label name of letters, digits and _ that does not start with a digit or __, "
+            'got "…"'
+        ),
+        f"{place}expected a single value, got a list",
+    ]
 
 
 @pytest.mark.parametrize("yaml_loader", LOADERS)
@@ -199,7 +212,7 @@ def test_syntax_errors_do_not_quote_the_file(tmp_path: Path, yaml_loader: type[A
     path = tmp_path / "file.yaml"
     path.write_text(content)
     try:
-        _, problems = loader.read_yaml(path, yaml_loader)
+        _, problems, _ = loader.read_yaml(path, yaml_loader)
     except ConfigurationError as error:
         found = str(error)
     else:
@@ -271,7 +284,7 @@ def test_problems_have_path_and_line(tmp_path: Path) -> None:
     """Reading continues after them, with the first of two equal keys."""
     path = tmp_path / "file.yaml"
     path.write_text("a:\n  - b: 1\n    b: 2\n    c:\nd: !t 3\n")
-    tree, problems = loader.read_yaml(path)
+    tree, problems, _ = loader.read_yaml(path)
     assert tree == {"a": [{"b": "1", "c": None}], "d": "3"}
     assert [str(problem) for problem in problems] == [
         "a[0].b: line 3: duplicate key, first set on line 2; keep one",
@@ -309,5 +322,5 @@ def test_any_file_is_read_or_rejected(
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
     path.write_bytes(content)
     with contextlib.suppress(ConfigurationError):
-        tree, _ = loader.read_yaml(path, yaml_loader)
+        tree, _, _ = loader.read_yaml(path, yaml_loader)
         assert tree is None or isinstance(tree, str | list | dict)

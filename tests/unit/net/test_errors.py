@@ -35,7 +35,7 @@ def _caused(error: Exception, cause: Exception) -> Exception:
         ),
         (
             aiohttp.ClientConnectorError(_KEY, OSError("Failed to start TLS (possibly ...)")),
-            "no connection: it was closed while it was being opened",
+            "no connection: closed before it was established",
         ),
         (
             aiohttp.ClientConnectorDNSError(_KEY, socket.gaierror(socket.EAI_AGAIN, "Temporary failure")),

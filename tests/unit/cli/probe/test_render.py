@@ -206,7 +206,7 @@ def test_summary_of_queries() -> None:
     assert "fails     peers (installation): auth" in text
     assert "skipped   calls (installation)" in text
     assert "disabled  by the configuration: limits (per tenant)" in text
-    assert "configure no setting is certain to help" in text
+    assert "configure nothing that is certain to help" in text
     assert "unknown   the cause of a refusal" in text
 
 
