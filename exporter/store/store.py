@@ -155,11 +155,7 @@ class Store:
         self._table.set(place, {name: 1}, common=(self.switch, tenant), more=labels)
 
     def take_room_for_configured(self) -> bool:
-        """Return whether the caller must set the values from the configuration again.
-
-        They were dropped because of ``max_series``, and now fit again. Later calls return False until this
-        happens once more.
-        """
+        """Return, once, that dropped values from the configuration fit again and the caller must set them."""
         has_room, self._has_room_again = self._has_room_again, False
         return has_room
 
@@ -220,8 +216,8 @@ class Store:
         for source, answer in self._stale(now):
             target, part = source
             if self._table.is_dropped([(metric, target.tenant, part) for metric in answer.metrics]):
-                # These values were dropped by the limit. Removing them would remove the record of their size,
-                # and the limit would restore detail that does not fit.
+                # Removing a dropped value would also remove its size from the limit, which decides by it
+                # whether the detail fits again.
                 self._take(source)
                 self._add(source, answer._replace(at=now))
             else:
@@ -279,18 +275,14 @@ class Store:
         return answer
 
     def _stale(self, now: float) -> list[tuple[_Source, _Answer]]:
-        """Return the stale responses.
-
-        Every scrape waits for this, so it does not look at all responses: those of a kind are in the order of
-        their age, and the first fresh one ends the search.
-        """
+        """Return the stale responses. Every scrape waits for this, so it does not look at all responses."""
         stale = []
         for kind, sources in self._oldest_first.items():
             limit = self.oldest(*kind, now)
             for source in sources:
                 answer = self._answers[source]
                 if answer.at >= limit:
-                    break
+                    break  # all later ones of this kind are newer
                 stale.append((source, answer))
         return stale
 
