@@ -73,6 +73,22 @@ class RegistrationSource(StrEnum):
     REGSTATE = "regstate"
     EXTENSIONS = "extensions"
     PEERS = "peers"
+    TENANT_PEERS = "tenant_peers"
+
+
+class Technology(StrEnum):
+    """How an extension connects: ``ex_tech`` in INFO extensions (documented, wire notes 2026-10)."""
+
+    SIP = "sip"  # chan_sip
+    PJSIP = "pjsip"
+    CUSTOM = "custom"
+    VIRTUAL = "virtual"
+    OTHER = "other"  # any other word of the switch
+
+    @property
+    def can_register(self) -> bool:
+        """Whether such an extension may register. One of an unknown technology may."""
+        return self not in {Technology.CUSTOM, Technology.VIRTUAL}
 
 
 class ExtensionParameter(StrEnum):
@@ -184,11 +200,15 @@ class RegistrationState(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One row of a tenant's list of extensions, without its credentials and names."""
+    """One row of a tenant's list of extensions, without its credentials and names.
+
+    ``technology`` is None if the list does not state it.
+    """
 
     number: str
     state: Registration
     word: str
+    technology: Technology | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +253,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Peers(Answer):
-    """The peers of all nodes."""
+    """The peers of the installation, or of a tenant."""
 
     rows: tuple[Peer, ...]
 

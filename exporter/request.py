@@ -43,6 +43,7 @@ class Operation(StrEnum):
     LIMITS = "reqtype=INFO&info=config&format=json", Scope.TENANT
     TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json", Scope.SWITCH
     PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH, Scope.TENANT
+    TENANT_PEERS = "reqtype=PEERS&format=json", Scope.TENANT
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -44,7 +44,7 @@ _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 def _registered_share(*, offset: str = "") -> str:
     """Return the share of the phones in a known state that are registered."""
     registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
-    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state!="unknown"', offset=offset)
+    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state=~"registered|unregistered"', offset=offset)
     return f"sum by (switch) ({registered}) / (sum by (switch) ({known}) > 0)"
 
 

@@ -26,7 +26,7 @@ from grafana.tables import TO_RUNBOOK, Column, Label, rows
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
 _IS_REGISTERED = 'state="registered"'
-_IS_KNOWN = 'state!="unknown"'
+_IS_KNOWN = 'state=~"registered|unregistered"'
 _REGISTERED = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
 _WELL = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
 
@@ -206,7 +206,7 @@ def _phones() -> list[Built]:
     return [
         over_time(
             "Phones by state",
-            "Polled extensions.",
+            "Custom and virtual extensions (not_applicable) cannot register.",
             Query(newest(catalogue.TENANT_EXTENSIONS, TENANT), "{{state}}"),
             size=Size(8, 8),
             no_value="Registrations are not polled",
@@ -235,35 +235,6 @@ def _phones() -> list[Built]:
             size=Size(6, 8),
             no_value="None",
             order=[("watched", True), ("extension", False)],
-        ),
-        *_limits(),
-    ]
-
-
-def _limits() -> list[Built]:
-    limit = newest(catalogue.TENANT_EXTENSIONS_LIMIT, TENANT)
-    return [
-        dial(
-            "Extension usage",
-            "Share of the extension limit. Only polled extensions count: all of them with `extensions: all`.",
-            Query(f"{_extensions('')} / ({limit} > 0)", "used"),
-            size=Size(8, 4),
-            no_value="no limit",
-            steps=((None, GOOD), (0.9, WARNING), (1.0, CRITICAL)),
-        ),
-        figures(
-            "Extension limit",
-            "The most extensions that the tenant may have on the switch.",
-            Query(limit, "extension limit"),
-            size=Size(8, 4),
-            no_value="no limit",
-        ),
-        figures(
-            "Number limit",
-            "The most numbers (DIDs) that the tenant may have on the switch.",
-            Query(newest(catalogue.TENANT_DIDS_LIMIT, TENANT), "number limit"),
-            size=Size(8, 4),
-            no_value="no limit",
         ),
     ]
 

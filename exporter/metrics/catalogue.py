@@ -75,7 +75,7 @@ _tenant_node = partial(_tenant, per="node", drop=DropRank.TENANT_NODE)
 _tenant_config = partial(_tenant, source="the configuration", drop=DropRank.TENANT_CONFIG)
 _query_status = partial(_gauge, common="switch query scope tenant", drop=DropRank.TENANT_STATUS)
 _sent = partial(_counter, common="alertmanager", unit="alerts")
-_STATES = "INFO regstate, INFO extensions or CHANSIPPEERS"
+_STATES = "INFO regstate, INFO extensions, CHANSIPPEERS or PEERS"
 _DISCOVERED = "the configuration and MANAGEDB tenant list"
 
 # Two or three lines per metric, which the formatter would make eight.
@@ -118,7 +118,8 @@ TENANT_NODE_CHANNELS = _tenant_node("softswitch_tenant_node_channels",
 TENANT_BALANCE = _tenant("softswitch_tenant_balance", "Credit of a tenant. May be negative.",
     unit="the currency of the switch", source="INFO balance")
 TENANT_EXTENSIONS = _tenant("softswitch_tenant_extensions",
-    "Polled extensions of a tenant by registration state: registered, unregistered or unknown.",
+    "Extensions of a tenant by registration state: registered, unregistered, unknown, or not_applicable for "
+    "those that cannot register. not_applicable is absent if no technology is known.",
     per="state", unit="extensions", source=_STATES)
 EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
     "1 if the extension is registered, 0 if it is not. Absent if its state is unknown.",
@@ -148,12 +149,6 @@ NODE_CHANNELS_LIMIT = _switch("softswitch_node_channels_limit", "Maximum channel
 TENANT_CHANNELS_LIMIT = _tenant_config("softswitch_tenant_channels_limit",
     "Maximum channels that a tenant may use. Absent if unlimited.",
     unit="channels", source="the configuration, else INFO config")
-TENANT_EXTENSIONS_LIMIT = _tenant("softswitch_tenant_extensions_limit",
-    "Maximum extensions that a tenant may have. Absent if unlimited.",
-    unit="extensions", source="INFO config")
-TENANT_DIDS_LIMIT = _tenant("softswitch_tenant_dids_limit",
-    "Maximum numbers (DIDs) that a tenant may have. Absent if unlimited.",
-    unit="numbers", source="INFO config")
 
 # Polling. ``tenant`` is "" for the scope ``switch``.
 QUERY_SUCCESS = _query_status("softswitch_query_success", "1 if the latest request returned a value, else 0.",

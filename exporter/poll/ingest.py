@@ -28,8 +28,6 @@ from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
 from exporter.queries import QUERIES, Families
 
-_CHANNELS_LIMIT = catalogue.TENANT_CHANNELS_LIMIT
-
 _Handler = Callable[[Item, Answer | Failure], Awaitable[None]]
 
 
@@ -49,7 +47,7 @@ class Ingester:
         self._on_tenants = on_tenants
         self._recorder = Recorder(context)
         self._scope_checks = ScopeChecks(context)
-        self._registrations = RegistrationIngester(context, self._recorder)
+        self._registrations = RegistrationIngester(context, self._recorder, discovery)
         self._handlers: Mapping[Query, _Handler] = {
             Query.REGISTRATIONS: self._registrations.ingest,
             Query.EXTENSIONS: self._registrations.ingest_extensions,
@@ -131,10 +129,9 @@ class Ingester:
         fills = spec.endpoint(self._context.configuration.queries.options(spec), target.scope).fills
         if fills is None:
             raise TypeError(f"{target.query} declares no `fills` for {type(answer).__name__}")
-        values: Families = fills(answer)
         if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:
-            # The configured limit overrides that of the switch.
-            return {metric: limit for metric, limit in values.items() if metric is not _CHANNELS_LIMIT}
+            return {}  # the configured limit overrides it
+        values: Families = fills(answer)
         if target.scope is Scope.SWITCH and isinstance(answer, Counts):
             return {**values, **self._nodes(target, answer)}
         return values

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from exporter.config import Key, SwitchConfiguration, TenantSettings
-from exporter.model import Query, RegistrationSource, Scope, Target
+from exporter.model import Extension, Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
 from exporter.poll.cycles import Demand, Job, plan
 from exporter.poll.discovery import NodePresence
 from exporter.poll.requests import Item
+from exporter.poll.technologies import KnownTechnologies
 from exporter.queries import QUERIES, Endpoint, registrations
 
 
@@ -29,7 +30,7 @@ _WITH_PARTS = [spec.parts_of for spec in QUERIES.values() if spec.parts_of]
 class Targets:
     """The targets of one switch and their intervals.
 
-    ``tenants``: the settings of each polled tenant, by code.
+    ``tenants``: the settings of each polled tenant, by code. ``technologies``: those of their extensions.
     ``intervals``: the interval of each enabled query in seconds; for tenant queries, the shortest one.
     ``plan``: the cycles within the rate limit. ``has_several``: there is more than one target.
     """
@@ -39,6 +40,7 @@ class Targets:
         self.tenants: dict[str, TenantSettings] = {}
         self.intervals: dict[Job, float] = {}
         self._channels_node_by_node = False
+        self.technologies = KnownTechnologies()
         self._discovered_parts: dict[Target, tuple[str, ...]] = {}
         self._planned_intervals: dict[Target, float] = {}
         self.configure(configuration, ())
@@ -53,6 +55,9 @@ class Targets:
         self.tenants = {code: configuration.settings(code) for code in codes}
         for target in [each for each in self._discovered_parts if each.tenant not in self.tenants]:
             del self._discovered_parts[target]
+        all_listed = self._source is RegistrationSource.EXTENSIONS
+        has_list = {code for code, tenant in self.tenants.items() if all_listed or tenant.extensions == "all"}
+        self.technologies.keep_tenants(has_list)
         self.intervals = dict(self._find_intervals(self._groups()))
         has_tenant_queries = any(scope is Scope.TENANT for _, scope in self.intervals)
         self.has_several = len(self.intervals) > 1 or (has_tenant_queries and len(self.tenants) > 1)
@@ -77,25 +82,39 @@ class Targets:
             self._count_and_plan()
         return states
 
-    def set_discovered_parts(self, target: Target, names: Iterable[str]) -> None:
-        """Store the discovered parts of a tenant."""
+    def set_discovered_parts(
+        self, target: Target, names: Collection[str], rows: Iterable[Extension] = ()
+    ) -> None:
+        """Store the discovered parts of a tenant. ``rows``: of a list of extensions, with technologies."""
         tenant = self.tenants[target.tenant]
         before = self._requests_to(tenant, target.query)
-        self._discovered_parts[target] = tuple(sorted(names))
+        if target.query is Query.REGISTRATIONS:
+            self.technologies.update(target.tenant, rows, kept=names)
+        unable = self._unable(target)
+        self._discovered_parts[target] = tuple(sorted(name for name in names if name not in unable))
         more = self._requests_to(tenant, target.query) - before
         if more:  # counting all tenants again takes 40 ms, too long for each of 5,000 lists
             self._requests[target.query, target.scope] += more
             self._plan()
 
     def parts(self, target: Target) -> tuple[str, ...]:
-        """Return the extensions or queues of a tenant to poll: the discovered and the configured ones."""
+        """Return the extensions or queues of a tenant to poll: the discovered and the configured ones.
+
+        Extensions that cannot register are not polled.
+        """
         wanted = self.tenants[target.tenant].parts(target.query)
         if wanted is None:
             return ()
-        discovered = self._discovered_parts.get(target, ()) if wanted.all else ()
-        if not discovered or not wanted.named:  # merging all 5,000 lists would block a reload for 35 ms
-            return discovered or wanted.named
-        return tuple(dict.fromkeys((*discovered, *wanted.named)))
+        if not wanted.all:
+            return wanted.named
+        discovered = self._discovered_parts.get(target, ())
+        if not wanted.named:  # merging all 5,000 lists would block a reload for 35 ms
+            return discovered
+        unable = self._unable(target)
+        return tuple(part for part in dict.fromkeys((*discovered, *wanted.named)) if part not in unable)
+
+    def _unable(self, target: Target) -> Collection[str]:
+        return self.technologies.unable(target.tenant) if target.query is Query.REGISTRATIONS else ()
 
     def is_polled(self, target: Target) -> bool:
         """Return whether requests are sent to a target."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from exporter.model import (
@@ -19,16 +19,16 @@ from exporter.model import (
     names_all,
 )
 from exporter.poll.context import SwitchContext
-from exporter.poll.discovery import PartDiscovery
+from exporter.poll.discovery import PartDiscovery, TenantDiscovery
+from exporter.poll.peers import SeenPeers, codes_by_ending, states_by_tenant, states_of_peers
 from exporter.poll.recorder import Recorder
 from exporter.poll.registrations import (
     Registrations,
     registration_families,
-    states_by_tenant,
     states_in_list,
-    states_of_peers,
 )
 from exporter.poll.requests import Item
+from exporter.request import Operation
 
 _MOST_EXTENSIONS = 300_000
 """Per switch; the largest supported installation has 250,000."""
@@ -38,21 +38,29 @@ _BATCH = 20
 
 
 class RegistrationIngester:
-    """Stores the registrations of one switch, and which extensions it lists."""
+    """Stores the registrations of one switch, and which extensions it lists.
 
-    def __init__(self, context: SwitchContext, recorder: Recorder) -> None:
+    ``tenants`` has the names of its tenants.
+    """
+
+    def __init__(self, context: SwitchContext, recorder: Recorder, tenants: TenantDiscovery) -> None:
         self._context = context
         self._store = context.store
         self._targets = context.targets
         self._recorder = recorder
+        self._tenants = tenants
+        self._seen_peers = SeenPeers()
         self._extensions = PartDiscovery("extensions", most=_MOST_EXTENSIONS)
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
+        self._pointless: dict[str, frozenset[str]] = {}
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
         self._extensions.drop_tenants(codes)
+        self._seen_peers.drop_tenants(codes)
         for code in codes:
             self._registrations.pop(code, None)
+            self._pointless.pop(code, None)
 
     def trust_next_lists(self) -> None:
         """Accept the next list of each tenant whose list is in doubt now."""
@@ -70,7 +78,7 @@ class RegistrationIngester:
             if failure:
                 self._recorder.count_empty(target)
             else:
-                failure = await self._ingest_list(target, outcome)
+                failure = await self._ingest_list(item, outcome)
             if failure:
                 self._recorder.count_failure(target, failure)
         if self._targets.is_polled(target):  # a reload may have removed it meanwhile
@@ -83,11 +91,22 @@ class RegistrationIngester:
             numbers = [row.number for row in outcome.rows]
             failure = self._extensions.accept(target.tenant, numbers, is_complete=names_all(outcome))
             if failure is None:
-                phones = Target(Query.REGISTRATIONS, Scope.TENANT, target.tenant)
-                self._targets.set_discovered_parts(phones, self._extensions.names(target.tenant))
+                self._set_discovered(target.tenant, outcome)
             else:
                 self._recorder.count_failure(target, failure)
         self._recorder.record(target, failure)
+
+    def _set_discovered(self, code: str, listed: Extensions) -> None:
+        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+        self._targets.set_discovered_parts(target, self._extensions.names(code), listed.rows)
+        self._log_watched(code)
+
+    def _log_watched(self, code: str) -> None:
+        """Log each watched extension that cannot register once: it never triggers an alert."""
+        pointless = self._targets.technologies.unable(code).intersection(self._targets.tenants[code].watch)
+        for number in sorted(pointless.difference(self._pointless.get(code, ()))):
+            self._context.log.warning("watched extension cannot register", tenant=code, extension=number)
+        self._pointless[code] = pointless
 
     def _empty_list(self, target: Target, listed: Extensions | Peers) -> Failure | None:
         """Return a failure for an empty list, so that known registrations are kept.
@@ -100,41 +119,56 @@ class RegistrationIngester:
             return None
         return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
 
-    async def _ingest_list(self, target: Target, listed: Extensions | Peers) -> Failure | None:
+    async def _ingest_list(self, item: Item, listed: Extensions | Peers) -> Failure | None:
         """Store the states in a list; return a failure if too many extensions are missing from it."""
         if isinstance(listed, Peers):
-            await self._ingest_peers(target, listed)
+            await self._ingest_peers(item, listed)
             return None
+        target = item.target
         tenant = self._targets.tenants[target.tenant]
+        self._targets.technologies.update(tenant.code, listed.rows)
+        self._log_watched(tenant.code)
         states, failure = states_in_list(listed, None if tenant.extensions == "all" else tenant.polled)
         for watched in tenant.watch:
             states.setdefault(watched, Registration.UNKNOWN)
-        self._recorder.put(target, registration_families(states))
+        technologies = self._targets.technologies
+        unable = technologies.unable(tenant.code)
+        able = {number: state for number, state in states.items() if number not in unable}
+        not_applicable = len(states) - len(able) if technologies.of(tenant.code) else None
+        self._recorder.put(target, registration_families(able, not_applicable))
         return failure
 
-    async def _ingest_peers(self, target: Target, listed: Peers) -> None:
-        found = await self._context.decode_in_thread(partial(states_by_tenant, listed))
+    async def _ingest_peers(self, item: Item, listed: Peers) -> None:
+        target = item.target
         codes = [target.tenant] if target.tenant else list(self._targets.tenants)
+        self._seen_peers.start((item.request.operation, self._context.configuration.url))
+        endings = partial(codes_by_ending, codes, self._tenants.names)
+        found = await self._context.decode_in_thread(lambda: states_by_tenant(listed, endings()))
         for position, code in enumerate(codes, start=1):
             if code in self._targets.tenants and self._targets.is_polled(target):
-                self._ingest_peers_of(target, code, found.get(code, {}), is_complete=names_all(listed))
+                self._seen_peers.add(code, found.get(code, {}))
+                self._put_peers_of(item, code, found.get(code, {}), is_complete=names_all(listed))
             if position % _BATCH == 0:
                 await asyncio.sleep(0)
 
-    def _ingest_peers_of(
-        self, polled: Target, code: str, found: dict[str, Registration], *, is_complete: bool
+    def _put_peers_of(
+        self, item: Item, code: str, found: Mapping[str, Registration], *, is_complete: bool
     ) -> None:
-        target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
+        """Store the states of one tenant from its peers, which may come from a list of all tenants."""
+        target, technologies = Target(Query.REGISTRATIONS, Scope.TENANT, code), self._targets.technologies
         extensions = self._targets.parts(target)
-        if not extensions:
+        if not extensions and not technologies.unable(code):
             self._store.remove(target)
             return
+        has_pjsip = item.request.operation is Operation.TENANT_PEERS
+        expected = self._seen_peers.expected(code, technologies.of(code), has_pjsip=has_pjsip)
+        states = states_of_peers(found, extensions, expected=expected if is_complete else ())
         self._store.put(
             target,
-            registration_families(states_of_peers(found, extensions, is_complete=is_complete)),
-            interval=self._targets.planned_interval(polled),
+            registration_families(states, technologies.count_unable(code)),
+            interval=self._targets.planned_interval(item.target),
             now=self._context.clock.elapsed(),
-            job=(polled.query, polled.scope),
+            job=(item.target.query, item.target.scope),
         )
 
     def _ingest_extension(self, item: Item, outcome: Answer | Failure) -> None:
@@ -147,6 +181,8 @@ class RegistrationIngester:
         registrations.record(item.part, state, now)
         if isinstance(outcome, RegistrationState):
             job, interval = (target.query, target.scope), self._targets.planned_interval(target)
-            self._recorder.put(target, registrations.families(oldest=self._store.oldest(job, interval, now)))
+            oldest = self._store.oldest(job, interval, now)
+            not_applicable = self._targets.technologies.count_unable(target.tenant)
+            self._recorder.put(target, registrations.families(not_applicable, oldest=oldest))
         if verdict := registrations.verdict():
             self._recorder.record(target, verdict if isinstance(verdict, Failure) else None)

@@ -1,12 +1,15 @@
 """The registrations of a tenant: requested for one extension at a time, or read from a list."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from exporter.metrics import catalogue
-from exporter.model import Extensions, Failure, Peers, Reason, Registration
+from exporter.model import Extensions, Failure, Reason, Registration
 from exporter.poll.parts import ENOUGH, PartValues
 from exporter.store import Families
+
+NOT_APPLICABLE = "not_applicable"
+"""The state of extensions that cannot register."""
 
 
 class Registrations(PartValues[Registration]):
@@ -15,17 +18,21 @@ class Registrations(PartValues[Registration]):
     def __init__(self) -> None:
         super().__init__("extensions")
 
-    def families(self, *, oldest: float) -> Families:
+    def families(self, not_applicable: int | None = None, *, oldest: float) -> Families:
         """Return the values of the tenant; a state older than ``oldest`` counts as unknown."""
-        return registration_families(
-            dict.fromkeys(self.parts, Registration.UNKNOWN) | self.current(oldest=oldest)
-        )
+        states = dict.fromkeys(self.parts, Registration.UNKNOWN) | self.current(oldest=oldest)
+        return registration_families(states, not_applicable)
 
 
-def registration_families(states: Mapping[str, Registration]) -> Families:
-    """Return the values of a tenant whose extensions have these states."""
+def registration_families(states: Mapping[str, Registration], not_applicable: int | None = None) -> Families:
+    """Return the values of a tenant whose extensions have these states.
+
+    ``not_applicable``: the number of further extensions, which cannot register; None if not known.
+    """
     counted = Counter(states.values())
     by_state = {state.value: float(counted[state]) for state in Registration}
+    if not_applicable is not None:
+        by_state[NOT_APPLICABLE] = float(not_applicable)
     by_extension = {
         extension: float(state is Registration.REGISTERED)
         for extension, state in states.items()
@@ -50,28 +57,3 @@ def states_in_list(
         detail = f"{missing} of {len(polled)} extensions are not in the tenant's list: check their numbers"
         failure = Failure(Reason.DECODE, detail)
     return {number: states.get(number, Registration.UNKNOWN) for number in polled}, failure
-
-
-def states_by_tenant(listed: Peers) -> dict[str, dict[str, Registration]]:
-    """Return the states of all peers by tenant code and number: a SIP user is ``<number>-<CODE>`` (seen).
-
-    A phone that is on several nodes is registered if any of them says so.
-    """
-    tenants: dict[str, dict[str, Registration]] = defaultdict(dict)
-    for row in listed.rows:
-        number, dash, code = row.user.partition("-")
-        if dash and tenants[code].get(number) is not Registration.REGISTERED:
-            tenants[code][number] = row.state
-    return tenants
-
-
-def states_of_peers(
-    found: Mapping[str, Registration], extensions: Iterable[str], *, is_complete: bool = True
-) -> dict[str, Registration]:
-    """Return the states of a tenant's extensions from its peers.
-
-    CHANSIPPEERS shows "the peers registered on all nodes" (vendor's reference), so a missing peer is
-    unregistered. If the list has rows without a readable name, a missing peer is unknown.
-    """
-    missing = Registration.UNREGISTERED if is_complete else Registration.UNKNOWN
-    return {number: found.get(number, missing) for number in extensions}

@@ -6,7 +6,7 @@ from exporter.decode.columns import Column, Layout
 from exporter.decode.records import REPEATED, interning, name_of, read_rows, text_of
 from exporter.decode.text import Windows
 from exporter.fields import Interval, Section
-from exporter.model import Extension, Extensions, Failure, Query, Registration
+from exporter.model import Extension, Extensions, Failure, Query, Registration, Technology
 from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.queries.words import Words, lookup, state_of
 from exporter.request import Operation
@@ -18,7 +18,11 @@ MOST_EXTENSIONS = 25_000
 
 _NUMBER = Column("ex_number", "Number")
 _STATE = Column("st_state", "State")
-LAYOUT = Layout("the list of extensions", (_NUMBER, _STATE), key=_NUMBER, most=MOST_EXTENSIONS)
+_TECHNOLOGY = Column("ex_tech", "Tech", required=False)
+_COLUMNS = (_NUMBER, _STATE, _TECHNOLOGY)
+LAYOUT = Layout("the list of extensions", _COLUMNS, key=_NUMBER, most=MOST_EXTENSIONS)
+
+_TECHNOLOGIES = {technology.value: technology for technology in Technology}
 
 
 class ExtensionsQuery(Section):
@@ -30,10 +34,10 @@ class ExtensionsQuery(Section):
 
 
 def read_extensions(windows: Windows, words: Words) -> Extensions | Failure:
-    """Read the number and the state of each extension. ``words`` come from the configuration.
+    """Read number, state and technology of each extension. ``words`` come from the configuration.
 
     An extension is unknown if its state is unreadable, if its word is unknown, or if it is listed twice with
-    different states.
+    different states or technologies.
     """
     known, once = lookup(words), interning()
     extensions: dict[str, Extension] = {}
@@ -42,10 +46,10 @@ def read_extensions(windows: Windows, words: Words) -> Extensions | Failure:
         number, word = name_of(cells[0]), text_of(cells[1])
         if number is None:
             return _NUMBER
-        row = Extension(number, state_of(known, word), once(word))
+        row = Extension(number, state_of(known, word), once(word), _technology_of(cells[2]))
         before = extensions.setdefault(number, row)
         if before is not row:
-            if before.state is not row.state:
+            if (before.state, before.technology) != (row.state, row.technology):
                 extensions[number] = Extension(number, Registration.UNKNOWN, "")
             return REPEATED
         return None if word is not None else _STATE
@@ -54,6 +58,11 @@ def read_extensions(windows: Windows, words: Words) -> Extensions | Failure:
     if isinstance(skipped, Failure):
         return skipped
     return Extensions(tuple(extensions.values()), skipped=skipped)
+
+
+def _technology_of(cell: object) -> Technology | None:
+    word = text_of(cell)
+    return _TECHNOLOGIES.get(word.casefold(), Technology.OTHER) if word else None
 
 
 SPEC = QuerySpec(

@@ -1,4 +1,7 @@
-"""Registration states: one request per extension, one list per tenant, or one list of all peers."""
+"""Registration states: one request per extension, one list per tenant, or one list of all peers.
+
+``docs/registrations.md`` compares the sources.
+"""
 
 from collections.abc import Sequence
 
@@ -50,8 +53,9 @@ class RegistrationsQuery(Section):
     source: RegistrationSource = Field(
         RegistrationSource.REGSTATE,
         description="Which request returns the states. `regstate`: one request per extension. `extensions`: "
-        "one list of extensions per tenant. `peers`: one list of all peers, which needs the admin key. "
-        "`probe --query=registrations` tries them all.",
+        "one list of extensions per tenant. `peers`: one list of all chan_sip phones, which needs the admin "
+        "key. `tenant_peers`: one list of peers per tenant. `probe --query=registrations` tries them all; "
+        "[registrations](registrations.md) compares them.",
         examples=["extensions"],
     )
     parameter: ExtensionParameter = Field(
@@ -116,7 +120,7 @@ def _state(word: str, text: str, words: Words) -> RegistrationState | Failure:
 
 
 def read_peers(windows: Windows, words: Words) -> Peers | Failure:
-    """Read CHANSIPPEERS: node, user and state of every peer (seen, wire notes 2026-10).
+    """Read PEERS (seen, wire notes 2026-10) or CHANSIPPEERS: node, user and state of every peer.
 
     A user may be listed more than once, because phones move between nodes.
     """
@@ -169,6 +173,13 @@ SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
             fills=None,
             note="one list of every phone on every node, the largest response of the API",
             title="list of peers",
+            layout=lambda _: _LAYOUT,
+        ),
+        RegistrationSource.TENANT_PEERS: Endpoint(
+            operation=Operation.TENANT_PEERS,
+            rows=lambda windows, section: read_peers(windows, section.words),
+            fills=None,
+            title="list of the tenant's peers",
             layout=lambda _: _LAYOUT,
         ),
     },

@@ -37,7 +37,8 @@ _REGISTERED = Registration.REGISTERED
 _UNREGISTERED = Registration.UNREGISTERED
 _UNKNOWN = Registration.UNKNOWN
 
-# A phone that can ring or talk is registered. Sources:
+# A phone that can ring or talk is registered, and so is one whose contact Asterisk keeps: a contact lasts as
+# long as its registration. Sources:
 #   seen        in a response of a switch (wire notes 2026-10)
 #   documented  by Asterisk, which the vendor's switch runs on, or in the vendor's manual
 #   inferred    plain English with the same meaning; ``words`` in the configuration overrides it
@@ -64,6 +65,15 @@ WORDS: Table = (
     ("LAGGED", _REGISTERED, "documented"),
     ("UNREACHABLE", _UNREGISTERED, "documented"),
     ("UNMONITORED", _UNKNOWN, "documented"),
+    # Status of PJSIP contacts, short and long. Nobody has seen this switch pass them on. Asterisk reports a
+    # device as available if its contact is not qualified (pinged).
+    ("Avail", _REGISTERED, "documented"),
+    ("Reachable", _REGISTERED, "documented"),
+    ("Unavail", _UNREGISTERED, "documented"),
+    ("NonQual", _REGISTERED, "documented"),
+    ("NonQualified", _REGISTERED, "documented"),
+    ("Created", _REGISTERED, "documented"),
+    ("Removed", _UNREGISTERED, "documented"),
     # Sentences and plain words
     ("Extension not registered", _UNREGISTERED, "seen"),
     ("Registered", _REGISTERED, "inferred"),
@@ -72,7 +82,6 @@ WORDS: Table = (
     ("Extension registered", _REGISTERED, "inferred"),
     ("Online", _REGISTERED, "inferred"),
     ("Offline", _UNREGISTERED, "inferred"),
-    ("Reachable", _REGISTERED, "inferred"),
     ("Not reachable", _UNREGISTERED, "inferred"),
 )
 

@@ -67,7 +67,6 @@ ROUND_TRIP = 8
 TECHNOLOGY = 9
 BUSY = 10
 QUEUES = 11
-HISTORY = 12
 
 
 def draw(*numbers: int) -> int:

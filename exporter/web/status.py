@@ -13,6 +13,7 @@ from exporter.freshness import age
 from exporter.metrics import catalogue
 from exporter.model import Query, Registration, Scope, Target
 from exporter.poll import Poller
+from exporter.poll.registrations import NOT_APPLICABLE
 from exporter.web.responses import slices
 
 _NODES = 500
@@ -200,7 +201,8 @@ def _row(poller: Poller, code: str, failing: Mapping[str, str]) -> Json:
     states = values(catalogue.TENANT_EXTENSIONS, code)
     states = states if isinstance(states, Mapping) else {}
     registered = states.get(Registration.REGISTERED)
-    total = sum(states.values()) if states else None
+    unable = poller.targets.technologies.unable(code)
+    total = sum(states.get(state, 0) for state in Registration) if states else None
     balance = values(catalogue.TENANT_BALANCE, code)
     return {
         "tenant": code,
@@ -214,6 +216,8 @@ def _row(poller: Poller, code: str, failing: Mapping[str, str]) -> Json:
         "registered": registered,
         "unregistered": states.get(Registration.UNREGISTERED),
         "extensions": total,
+        "not_applicable": states.get(NOT_APPLICABLE),
+        "watched_not_applicable": [extension for extension in tenant.watch if extension in unable],
         "registered_verdict": _severity(_ratio(states), tenant.registered_ratio_thresholds),
         "failing": dict(failing),
     }

@@ -19,6 +19,7 @@ _ALLOWED = {
     ("INFO", "config", None, None),
     ("MANAGEDB", None, "tenant", "list"),
     ("CHANSIPPEERS", None, None, None),
+    ("PEERS", None, None, None),
 }
 _KNOWN_PARAMETERS = {
     "reqtype",

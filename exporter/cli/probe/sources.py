@@ -17,12 +17,13 @@ from exporter.model import (
     RegistrationSource,
     RegistrationState,
 )
-from exporter.poll.registrations import states_by_tenant, states_of_peers
+from exporter.poll.peers import codes_by_ending, states_by_tenant, states_of_peers
 from exporter.queries import registrations
 from exporter.request import Operation, Request
 
 _COSTS = {
     RegistrationSource.PEERS: "one request in total",
+    RegistrationSource.TENANT_PEERS: "one request per tenant",
     RegistrationSource.EXTENSIONS: "one request per tenant",
     RegistrationSource.REGSTATE: "one request per extension",
 }
@@ -56,6 +57,8 @@ class Source(NamedTuple):
         match self.kind:
             case RegistrationSource.PEERS:
                 request = Request(Operation.PEERS)
+            case RegistrationSource.TENANT_PEERS:
+                request = Request(Operation.TENANT_PEERS, tenant=tenant)
             case RegistrationSource.EXTENSIONS:
                 request = Request(Operation.EXTENSIONS, tenant=tenant)
             case _:
@@ -68,13 +71,19 @@ class Source(NamedTuple):
 
 LIST = Source(RegistrationSource.EXTENSIONS)
 PEERS = Source(RegistrationSource.PEERS)
+TENANT_PEERS = Source(RegistrationSource.TENANT_PEERS)
 
 
 def sources(switch: SwitchConfiguration) -> list[Source]:
     """Return all sources in the order of the trials: the list first, since it may provide an extension."""
     configured = switch.queries.options(registrations.SPEC).parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
-    return [LIST, *(Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters), PEERS]
+    return [
+        LIST,
+        *(Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters),
+        TENANT_PEERS,
+        PEERS,
+    ]
 
 
 def configured_source(switch: SwitchConfiguration) -> Source:
@@ -115,14 +124,14 @@ def _result(source: Source, finding: Finding, tenant: str, extension: str) -> tu
         case Extensions(rows=rows):
             states = {row.number: row.state for row in rows}
         case Peers() as listed:
-            found = states_by_tenant(listed).get(tenant, {})
+            found = states_by_tenant(listed, codes_by_ending([tenant], {})).get(tenant, {})
             states = states_of_peers(found, [extension]) if found and extension else {}
     if not extension:
         return None, "a list; no extension found"
     if extension in states:
         return states[extension], states[extension].value
     # A user of a peer is <number>-<CODE> (seen, wire notes 2026-10).
-    is_peers = source.kind is RegistrationSource.PEERS
+    is_peers = source in {PEERS, TENANT_PEERS}
     return None, f"no state: no user NUMBER-{tenant}" if is_peers else NOT_LISTED
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -14,8 +14,6 @@ from exporter.model import (
     Extensions,
     Failure,
     Number,
-    Peer,
-    Peers,
     Query,
     Reason,
     Registration,
@@ -31,7 +29,7 @@ from exporter.poll.ingest import Ingester
 from exporter.poll.planner import Targets
 from exporter.poll.requests import Item
 from exporter.queries.limits import Limits
-from exporter.request import Operation, Request
+from exporter.request import Request
 from exporter.store import Store
 from tests.reading import OPERATIONS
 from tests.served import value
@@ -245,16 +243,14 @@ async def test_failure_of_a_node(taking: Taking) -> None:
 
 
 async def test_configured_limit_overrides_the_switch(taking: Taking) -> None:
-    """The channel limit of the switch is used only without a configured one; the others always are."""
+    """The limit of the switch is used only without a configured one."""
     made = taking(
         queries={"limits": {"tenant_interval": "1h"}},
         tenants=[{"code": "A", "channels_limit": 30}, {"code": "B"}],
     )
     made.store.set(catalogue.TENANT_CHANNELS_LIMIT, "A", 30)
 
-    await made.take(Query.LIMITS, "A", Limits(99, extensions=20, dids=5))
-    assert made.store.values(catalogue.TENANT_EXTENSIONS_LIMIT, "A") == 20
-    assert made.store.values(catalogue.TENANT_DIDS_LIMIT, "A") == 5
+    await made.take(Query.LIMITS, "A", Limits(99))
     await made.take(Query.LIMITS, "B", Limits(99))
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") == 99
@@ -369,21 +365,6 @@ async def test_node_without_a_name(taking: Taking) -> None:
 
     assert made.store.values(catalogue.PEERS) == 9
     assert made.store.values(catalogue.NODE_PRESENT) == {"n1": 1}
-
-
-async def test_incomplete_list_of_peers(taking: Taking) -> None:
-    """A missing peer may be the unreadable row, so it is unknown, not unregistered."""
-    made = taking(
-        tenants=[{"code": "A", "extensions": ["100", "101"]}],
-        queries={"registrations": {"tenant_interval": "1m", "source": "peers"}},
-    )
-    item = Item(Target(Query.REGISTRATIONS, Scope.SWITCH), Request(Operation.PEERS))
-    rows = (Peer("100-A", "n1", Registration.REGISTERED, "OK"),)
-    for skipped, state in ((None, "unregistered"), (Skipped(1, 1, "a name"), "unknown")):
-        await made.ingester.ingest(item, Peers(rows, skipped=skipped), KeyHealth("secret"))
-        counted = made.store.values(catalogue.TENANT_EXTENSIONS, "A")
-        assert isinstance(counted, Mapping)
-        assert counted[state] == 1
 
 
 async def test_too_many_extensions(taking: Taking) -> None:

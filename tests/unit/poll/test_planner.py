@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Query, Scope, Target
+from exporter.model import Extension, Query, Registration, Scope, Target, Technology
 from exporter.poll.planner import Targets
 
 Configured = Callable[..., SwitchConfiguration]
@@ -133,14 +133,16 @@ def test_plan_counts_discovered_extensions(source: str, configured: Configured) 
     )
     targets = Targets(switch)
 
-    for code, numbers in (
-        ("A", ["100", "101"]),
-        ("B", list("123456")),
-        ("A", []),
-        ("B", ["7"]),
-        ("C", ["8"]),
+    virtual = [Extension("100", Registration.UNKNOWN, "", Technology.VIRTUAL)]
+    for code, numbers, rows in (
+        ("A", ["100", "101"], virtual),
+        ("B", list("123456"), []),
+        ("A", ["100"], virtual),
+        ("A", [], []),
+        ("B", ["7"], []),
+        ("C", ["8"], []),
     ):
-        targets.set_discovered_parts(Target(Query.REGISTRATIONS, Scope.TENANT, code), numbers)
+        targets.set_discovered_parts(Target(Query.REGISTRATIONS, Scope.TENANT, code), numbers, rows)
         wanted, cycles = targets.plan.required_rate, targets.plan.cycles
         targets.configure(switch, [])
         assert targets.plan.required_rate == pytest.approx(wanted)
@@ -148,6 +150,20 @@ def test_plan_counts_discovered_extensions(source: str, configured: Configured) 
 
     parts = [targets.parts(Target(Query.REGISTRATIONS, Scope.TENANT, code)) for code in "ABC"]
     assert parts == [("100",), ("7",), ("1",)]
+
+
+def test_extensions_that_cannot_register_are_not_polled(configured: Configured) -> None:
+    """Custom and virtual extensions of the list, even if they are watched; without a list all are polled."""
+    tenants = [{"code": "A", "extensions": "all", "watch": ["1", "3", "9"]}, {"code": "B", "watch": ["3"]}]
+    targets = Targets(configured(tenants=tenants))
+    of_a, of_b = (Target(Query.REGISTRATIONS, Scope.TENANT, code) for code in "AB")
+    technologies = zip("12345", Technology, strict=True)  # in the order sip, pjsip, custom, virtual, other
+    rows = [Extension(number, Registration.UNKNOWN, "", each) for number, each in technologies]
+
+    targets.set_discovered_parts(of_a, list("12345"), rows)
+
+    assert targets.parts(of_a) == ("1", "2", "5", "9")
+    assert targets.parts(of_b) == ("3",)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ _KINDS = {
     Operation.LIMITS: Limits,
     Operation.TENANTS: Tenants,
     Operation.PEERS: Peers,
+    Operation.TENANT_PEERS: Peers,
 }
 
 _NAMES = [

@@ -12,7 +12,7 @@ from exporter.alerting.engine import Engine, Now
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.metrics import catalogue
-from exporter.model import Failure, Query, Reason, Scope, Target
+from exporter.model import Extension, Failure, Query, Reason, Registration, Scope, Target, Technology
 from exporter.poll import Poller
 from exporter.web.status import TENANTS, status, to_json
 from tests.unit.web.conftest import CLOCK, NOW, Pollers
@@ -242,14 +242,22 @@ async def test_a_target_removed_meanwhile(poller: Poller) -> None:
 async def test_a_tenant(pollers: Pollers) -> None:
     """A row has the values, thresholds, verdicts and failing queries."""
     poller = pollers(
-        tenants=[{"code": "ACME", "thresholds": {"balance": {"warning": 100, "critical": "off"}}}],
+        tenants=[
+            {
+                "code": "ACME",
+                "watch": ["100", "900"],
+                "thresholds": {"balance": {"warning": 100, "critical": "off"}},
+            }
+        ],
         thresholds={"registered_ratio": {"warning": 0.9, "critical": 0.5}},
     )
     poller.store.set(catalogue.TENANT_BALANCE, "ACME", 99.5)
     poller.store.set(catalogue.TENANT_CALLS, "ACME", 3)
     poller.store.set(catalogue.TENANT_CHANNELS, "ACME", 6)
     poller.store.set(catalogue.TENANT_CHANNELS_LIMIT, "ACME", 30)
-    states = {"registered": 4.0, "unregistered": 6.0, "unknown": 2.0}
+    states = {"registered": 4.0, "unregistered": 6.0, "unknown": 2.0, "not_applicable": 1.0}
+    virtual = Extension("900", Registration.UNKNOWN, "", Technology.VIRTUAL)
+    poller.targets.technologies.update("ACME", [virtual])
     poller.store.set(catalogue.TENANT_EXTENSIONS, "ACME", states)
     target = Target(Query.LIMITS, Scope.TENANT, "ACME")
     poller.store.record(target, Failure(Reason.EMPTY, "empty"), now=NOW, wall=0)
@@ -267,6 +275,8 @@ async def test_a_tenant(pollers: Pollers) -> None:
             "registered": 4,
             "unregistered": 6,
             "extensions": 12,
+            "not_applicable": 1,
+            "watched_not_applicable": ["900"],
             "registered_verdict": "critical",
             "failing": {"limits": "empty"},
         }
@@ -277,7 +287,7 @@ async def test_unknown_values_of_a_tenant(pollers: Pollers) -> None:
     """They are None, without a verdict."""
     (row,) = await _rows(pollers(tenants=[{"code": "ACME", "channels_limit": 30}]))
 
-    known = {name: value for name, value in row.items() if value not in (None, {})}
+    known = {name: value for name, value in row.items() if value not in (None, {}, [])}
     assert known.keys() == {"tenant", "name", "balance_thresholds", "channels_limit"}
     assert known["channels_limit"] == 30
 

@@ -6,6 +6,7 @@ from exporter.cli.probe.sources import (
     LIST,
     NOT_LISTED,
     PEERS,
+    TENANT_PEERS,
     Source,
     Trial,
     choose,
@@ -22,12 +23,13 @@ from tests.unit.cli.probe.findings import answered
 
 Configured = Callable[..., SwitchConfiguration]
 EXT, ID, NUMBER = (Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
-YES, NO = Registration.REGISTERED, Registration.UNREGISTERED
+YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
 
 
 def trials(states: dict[str, Registration]) -> list[Trial]:
     """Return the result of each source; None for a source that is not named."""
-    named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER, "peers": PEERS}
+    named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER}
+    named |= {"tenant_peers": TENANT_PEERS, "peers": PEERS}
     return [Trial(source, states.get(name), "") for name, source in named.items()]
 
 
@@ -46,7 +48,7 @@ def trials(states: dict[str, Registration]) -> list[Trial]:
         ({"ext": NO, "id": NO, "number": NO, "list": YES, "peers": YES}, PEERS, [{"source": "peers"}, None]),
         ({"ext": YES, "list": YES, "peers": NO}, EXT, [None, None, {"source": "extensions"}]),
         ({"ext": YES, "id": NO, "list": YES}, EXT, [None, None, {"source": "extensions"}]),
-        ({"list": Registration.UNKNOWN}, None, [{"tenant_interval": "off"}]),
+        ({"list": UNKNOWN}, None, [{"tenant_interval": "off"}]),
     ],
 )
 def test_source_to_configure(
@@ -72,7 +74,8 @@ def test_source_to_configure(
         (LIST, Operation.EXTENSIONS, '[{"ex_number":"100","st_state":"NOT_INUSE"}]', YES),
         (LIST, Operation.EXTENSIONS, '[{"ex_number":"101","st_state":"NOT_INUSE"}]', None),
         (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-ACME/x","Status":"OK (1 ms)"}]', YES),
-        (PEERS, Operation.PEERS, '[{"node":"a","Name":"101-ACME/x","Status":"OK (1 ms)"}]', NO),
+        (PEERS, Operation.PEERS, '[{"node":"a","Name":"101-ACME/x","Status":"OK (1 ms)"}]', UNKNOWN),
+        (TENANT_PEERS, Operation.TENANT_PEERS, '[{"node":"a","Name":"100_ACME","Status":"Unavail"}]', NO),
         (PEERS, Operation.PEERS, '[{"node":"a","Name":"100-OTHER/x","Status":"OK (1 ms)"}]', None),
     ],
 )
@@ -89,7 +92,7 @@ def test_table() -> None:
     """It has a line for each source, with its cost."""
     lines = list(table(trials({"list": YES})))
     names = [line.split()[0] for line in lines]
-    assert names == ["extensions", "regstate,", "regstate,", "regstate,", "peers"]
+    assert names == ["extensions", "regstate,", "regstate,", "regstate,", "tenant_peers", "peers"]
     assert all("request" in line for line in lines)
 
 
@@ -115,11 +118,12 @@ def test_wrong_code_disables_nothing(
 def test_order_and_requests(configured: Configured) -> None:
     """First the list, which may provide an extension, then the configured parameter; last the peers."""
     tried = sources(configured(queries={"registrations": {"parameter": "number"}}))
-    assert tried == [LIST, NUMBER, EXT, ID, PEERS]
+    assert tried == [LIST, NUMBER, EXT, ID, TENANT_PEERS, PEERS]
     requests = [source.request("A", "100").request for source in tried]
     assert [request.operation for request in requests] == [
         Operation.EXTENSIONS,
         *[Operation.REGISTRATION] * 3,
+        Operation.TENANT_PEERS,
         Operation.PEERS,
     ]
     assert [list(request.parameters())[-1] for request in requests[1:4]] == ["number", "ext", "id"]

@@ -1,0 +1,45 @@
+"""How the extensions of each tenant connect, and so which of them can register. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from exporter.model import Extension, Technology
+
+Technologies = Mapping[str, Technology]
+"""The known technologies of a tenant's extensions."""
+
+
+class KnownTechnologies:
+    """The technologies that lists of extensions state, by tenant."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Technologies] = {}
+        self._unable: dict[str, frozenset[str]] = {}
+
+    def update(self, code: str, rows: Iterable[Extension], kept: Collection[str] = ()) -> None:
+        """Store the list of a tenant. An extension of ``kept`` that the list lacks keeps its technology."""
+        listed = {row.number: row.technology for row in rows}
+        before = self.of(code)
+        known = {number: before[number] for number in kept if number in before and number not in listed}
+        known |= {number: technology for number, technology in listed.items() if technology}
+        self._known[code] = known
+        self._unable[code] = frozenset(
+            number for number, technology in known.items() if not technology.can_register
+        )
+
+    def keep_tenants(self, codes: Collection[str]) -> None:
+        """Drop all other tenants."""
+        for by_tenant in (self._known, self._unable):
+            for code in by_tenant.keys() - codes:
+                del by_tenant[code]
+
+    def of(self, code: str) -> Technologies:
+        """Return the known technologies of a tenant's extensions."""
+        return self._known.get(code, {})
+
+    def unable(self, code: str) -> frozenset[str]:
+        """Return the extensions of a tenant that cannot register."""
+        return self._unable.get(code, frozenset())
+
+    def count_unable(self, code: str) -> int | None:
+        """Return how many extensions of a tenant cannot register; None if no technology is known."""
+        return len(self.unable(code)) if self.of(code) else None

@@ -1,0 +1,232 @@
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import pytest
+import structlog
+
+from exporter.clock import Clock
+from exporter.metrics import catalogue
+from exporter.model import (
+    Answer,
+    Extension,
+    Extensions,
+    Failure,
+    Peer,
+    Peers,
+    Query,
+    Reason,
+    Registration,
+    RegistrationState,
+    Scope,
+    Skipped,
+    Target,
+    Technology,
+    Tenant,
+    Tenants,
+)
+from exporter.poll import SwitchContext
+from exporter.poll.backoff import KeyHealth
+from exporter.poll.discovery import TenantDiscovery
+from exporter.poll.ingest import Ingester
+from exporter.poll.requests import Item
+from exporter.request import Operation, Request
+
+YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registration.UNKNOWN
+
+
+class Switch:
+    """A switch whose responses are given to an ingester."""
+
+    def __init__(self, context: SwitchContext) -> None:
+        self.context = context
+        self.store = context.store
+        self.tenants = TenantDiscovery()
+        self.ingester = Ingester(context, self.tenants, lambda _: None)
+
+    async def returns(self, operation: Operation, outcome: Answer | Failure, tenant: str = "") -> None:
+        """Store a response about registrations."""
+        await self._store(Query.REGISTRATIONS, Request(operation, tenant=tenant), outcome)
+
+    async def lists_extensions(self, tenant: str, *rows: Extension) -> None:
+        """Store a list for the discovery of extensions."""
+        request = Request(Operation.EXTENSIONS, tenant=tenant)
+        await self._store(Query.EXTENSIONS, request, Extensions(rows))
+
+    async def has_state(self, tenant: str, extension: str, state: Registration) -> None:
+        """Store the state of one extension."""
+        request = Request(Operation.REGISTRATION, tenant=tenant, extension=extension)
+        await self._store(Query.REGISTRATIONS, request, RegistrationState(state, state.value))
+
+    async def _store(self, query: Query, request: Request, outcome: Answer | Failure) -> None:
+        target = Target(query, Scope.TENANT if request.tenant else Scope.SWITCH, request.tenant)
+        await self.ingester.ingest(Item(target, request, request.extension), outcome, KeyHealth("secret"))
+
+    def counts(self, tenant: str = "A") -> Mapping[str, float]:
+        """Return the extensions of a tenant by state, without zeros."""
+        counted = self.store.values(catalogue.TENANT_EXTENSIONS, tenant)
+        assert isinstance(counted, Mapping)
+        return {state: count for state, count in counted.items() if count}
+
+    def phones(self, tenant: str = "A") -> object:
+        """Return which extensions of a tenant are registered."""
+        return self.store.values(catalogue.EXTENSION_REGISTERED, tenant)
+
+
+Starting = Callable[..., Switch]
+
+
+@pytest.fixture
+def starting(context: Callable[..., SwitchContext]) -> Starting:
+    """Return a function that returns a switch with these tenants and this source of registrations."""
+
+    def start(source: str, *tenants: Mapping[str, object], **settings: object) -> Switch:
+        queries = {"registrations": {"tenant_interval": "5m", "source": source}}
+        return Switch(context(Clock(), tenants=tenants, queries=queries, **settings))
+
+    return start
+
+
+def peers(*users: str, state: Registration = YES, skipped: Skipped | None = None) -> Peers:
+    """Return a list of peers in the same state."""
+    return Peers(tuple(Peer(user, "n1", state, state.value) for user in users), skipped=skipped)
+
+
+def extension(number: str, technology: Technology | None, state: Registration = YES) -> Extension:
+    """Return a row of a list of extensions."""
+    return Extension(number, state, state.value, technology)
+
+
+async def test_absent_peer_is_unregistered_only_if_it_was_listed(starting: Starting) -> None:
+    """A phone that no list has contained since the start is unknown: it may use PJSIP."""
+    switch = starting("peers", {"code": "A", "extensions": ["100", "101", "102"]})
+
+    await switch.returns(Operation.PEERS, peers("100-A", "101_A"))
+    assert switch.phones() == {"100": 1, "101": 1}
+    assert switch.counts() == {"registered": 2, "unknown": 1}
+
+    await switch.returns(Operation.PEERS, peers("100-A"))
+    assert switch.phones() == {"100": 1, "101": 0}
+    assert switch.counts() == {"registered": 1, "unregistered": 1, "unknown": 1}
+
+
+async def test_absent_peer_of_a_known_technology(starting: Starting) -> None:
+    """A chan_sip phone is unregistered, a PJSIP phone unknown; a custom or virtual one has no state."""
+    switch = starting("peers", {"code": "A", "extensions": "all"})
+    await switch.lists_extensions("A", *map(extension, "12345", Technology))
+
+    await switch.returns(Operation.PEERS, peers("100-OTHER"))
+
+    assert switch.phones() == {"1": 0}
+    assert switch.counts() == {"unregistered": 1, "unknown": 2, "not_applicable": 2}
+
+
+@pytest.mark.parametrize(
+    ("source", "operation", "counts"),
+    [
+        ("peers", Operation.PEERS, {"registered": 1, "unknown": 1}),
+        ("tenant_peers", Operation.TENANT_PEERS, {"registered": 1, "unregistered": 1}),
+    ],
+)
+async def test_phone_that_moved_to_pjsip(
+    source: str, operation: Operation, counts: Mapping[str, float], starting: Starting
+) -> None:
+    """CHANSIPPEERS never lists it again, so it is unknown; PEERS may list it."""
+    switch = starting(source, {"code": "A", "extensions": "all"})
+    await switch.lists_extensions("A", extension("1", None), extension("2", None))
+    tenant = "A" if operation is Operation.TENANT_PEERS else ""
+    await switch.returns(operation, peers("1-A", "2-A"), tenant)
+
+    await switch.lists_extensions("A", extension("1", Technology.SIP), extension("2", Technology.PJSIP))
+    await switch.returns(operation, peers("1-A"), tenant)
+
+    assert switch.counts() == counts
+
+
+async def test_incomplete_list_of_peers(starting: Starting) -> None:
+    """A missing peer may be the unreadable row, so it is unknown, not unregistered."""
+    switch = starting("peers", {"code": "A", "extensions": ["100", "101"]})
+    await switch.returns(Operation.PEERS, peers("100-A", "101-A"))
+
+    await switch.returns(Operation.PEERS, peers("100-A", skipped=Skipped(1, 1, "a name")))
+
+    assert switch.counts() == {"registered": 1, "unknown": 1}
+
+
+async def test_peers_named_after_the_name_of_a_tenant(starting: Starting) -> None:
+    """The name on the list of tenants counts like the code; a code counts before a name."""
+    switch = starting("peers", *({"code": code, "extensions": ["100"]} for code in "AB"))
+    rows = (Tenant("A", "Alpha", disabled=False), Tenant("B", "A", disabled=False))
+    assert switch.tenants.accept(Tenants(rows), date(2026, 12, 1)) is None
+
+    await switch.returns(Operation.PEERS, peers("100_Alpha"))
+    assert switch.phones("A") == {"100": 1}
+    await switch.returns(Operation.PEERS, peers("100-A", state=NO))
+    assert switch.phones("A") == {"100": 0}
+    assert switch.phones("B") is None
+
+
+async def test_removed_tenant_is_forgotten(starting: Starting) -> None:
+    """If it comes back, its absent phones are unknown."""
+    switch = starting("peers", *({"code": code, "extensions": ["100"]} for code in "AB"))
+    await switch.returns(Operation.PEERS, peers("100-A", "100-B"))
+    switch.ingester.drop_tenants(["A"])
+
+    await switch.returns(Operation.PEERS, peers("999-B"))
+
+    assert (switch.counts("A"), switch.counts("B")) == ({"unknown": 1}, {"unregistered": 1})
+
+
+async def test_peers_of_one_tenant(starting: Starting) -> None:
+    """PEERS is requested per tenant; phones of other tenants in it do not count."""
+    tenants = ({"code": code, "extensions": ["100"]} for code in "AB")
+    switch = starting("tenant_peers", *tenants)
+
+    await switch.returns(Operation.TENANT_PEERS, peers("100-A", "100-B", "trunk"), "A")
+    assert (switch.phones("A"), switch.phones("B")) == ({"100": 1}, None)
+
+    await switch.returns(Operation.TENANT_PEERS, peers(), "A")
+    failure = switch.store.attempts[Target(Query.REGISTRATIONS, Scope.TENANT, "A")].failure
+    assert failure is not None
+    assert failure.reason is Reason.EMPTY
+    assert switch.phones("A") == {"100": 1}
+
+
+async def test_technologies_in_a_list_of_registrations(starting: Starting) -> None:
+    """A custom extension in the list has no state, whether it is configured or not."""
+    switch = starting(
+        "extensions",
+        {"code": "A", "extensions": ["1", "3"], "watch": ["4"]},
+        {"code": "B", "extensions": "all"},
+    )
+    for code in "AB":
+        listed = Extensions(tuple(map(extension, "12345", Technology)))
+        await switch.returns(Operation.EXTENSIONS, listed, code)
+
+    assert switch.phones("A") == {"1": 1}
+    assert switch.counts("A") == {"registered": 1, "not_applicable": 2}
+    assert switch.counts("B") == {"registered": 3, "not_applicable": 2}
+
+
+async def test_extensions_are_requested_one_by_one_if_they_can_register(starting: Starting) -> None:
+    """The others are only counted, and a tenant without a list has no such count."""
+    switch = starting("regstate", {"code": "A", "extensions": "all"}, {"code": "B", "extensions": ["1"]})
+    await switch.lists_extensions("A", *map(extension, "12345", Technology))
+
+    for number in "13":
+        await switch.has_state("A", number, NO)
+    await switch.has_state("B", "1", NO)
+
+    assert switch.counts("A") == {"unregistered": 1, "unknown": 2, "not_applicable": 2}
+    counted = switch.store.values(catalogue.TENANT_EXTENSIONS, "B")
+    assert counted == {"registered": 0, "unregistered": 1, "unknown": 0}
+
+
+async def test_watched_extension_that_cannot_register_is_logged_once(starting: Starting) -> None:
+    """Until it can register, and cannot again."""
+    switch = starting("regstate", {"code": "A", "extensions": "all", "watch": ["3", "1"]})
+    with structlog.testing.capture_logs() as logs:
+        for technology in (*[Technology.CUSTOM] * 2, Technology.SIP, Technology.VIRTUAL):
+            await switch.lists_extensions("A", extension("1", Technology.SIP), extension("3", technology))
+
+    told = [(log["event"], log["log_level"], log["tenant"], log["extension"]) for log in logs]
+    assert told == [("watched extension cannot register", "warning", "A", "3")] * 2
