@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,10 @@ from hypothesis import HealthCheck, settings
 
 from exporter.config import SwitchConfiguration, load
 from tests.certificates import Authority
+
+# Containers often set this. The tests start hundreds of programs: each would compile every module again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Slow examples on a busy machine are fine; pytest-timeout limits the whole test.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
