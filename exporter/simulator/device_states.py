@@ -21,7 +21,7 @@ def device_states(world: World, tenant: Tenant, moment: float) -> list[str | Non
     talking = figures.calls - ringing
     states: list[str | None] = []
     for position, registered in enumerate(world.phones.registrations(tenant, moment)):
-        if not tenant.technologies[position].registers:
+        if position in tenant.never_register:
             states.append(None)
         elif not registered:
             states.append(UNAVAILABLE)

@@ -13,6 +13,7 @@ from exporter.simulator.request import Keys
 from exporter.simulator.technologies import ONLY_SIP, Technologies
 
 _HIGHEST_PORT = 65535
+_MOST_QUEUES = 1000
 
 ExtensionParameter = Literal["ext", "id", "number"]
 
@@ -87,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
     flag("--nodes", _at_least_1, 4, "N", "number of nodes")
     flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
-    flag("--queues", _at_least_0, 2, "N", "queues per tenant")
+    flag("--queues", _up_to_1000, 2, "N", "queues per tenant, at most 1000")
     parser.add_argument(
         "--technologies",
         type=_technologies,
@@ -180,6 +181,12 @@ def _at_least_0(text: str, lowest: int = 0) -> int:
 
 def _at_least_1(text: str) -> int:
     return _at_least_0(text, 1)
+
+
+def _up_to_1000(text: str) -> int:
+    if _at_least_0(text) > _MOST_QUEUES:
+        raise argparse.ArgumentTypeError(f'expected a whole number of at most {_MOST_QUEUES}, got "{text}"')
+    return int(text)
 
 
 def _seconds(text: str) -> float:

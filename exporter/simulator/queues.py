@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exporter.simulator.overrides import QueueSetting
 from exporter.simulator.tenants import QUEUES, Tenant, draw, spent
 from exporter.simulator.wire import Context, as_json
-from exporter.simulator.world import World
+from exporter.simulator.world import MOST_QUEUES, World
 
 _DAY = 86400
 _OPEN_HOURS = (8, 19)
@@ -54,7 +54,7 @@ class QueueState(NamedTuple):
 
 def names(world: World, tenant: Tenant) -> dict[str, str]:
     """Return the names of a tenant's queues by id."""
-    first = (tenant.index + 1) * 1000
+    first = (tenant.index + 1) * MOST_QUEUES
     return {
         str(first + position): _NAMES[position] if position < len(_NAMES) else f"Queue {position}"
         for position in range(world.queues)

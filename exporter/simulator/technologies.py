@@ -16,10 +16,9 @@ class Technology(StrEnum):
     CUSTOM = "CUSTOM"
     VIRTUAL = "VIRTUAL"
 
-    @property
-    def registers(self) -> bool:
-        """Whether such a phone can register (documented, wire notes 2026-10)."""
-        return self in {Technology.SIP, Technology.PJSIP}
+
+UNREGISTRABLE = frozenset({Technology.CUSTOM, Technology.VIRTUAL})
+"""Such extensions never register (documented, wire notes 2026-10)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ and skipping a year costs as much as skipping a second.
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
-from exporter.simulator.technologies import ONLY_SIP, Technologies, Technology
+from exporter.simulator.technologies import ONLY_SIP, UNREGISTRABLE, Technologies, Technology
 
 FIRST_EXTENSION = 100
 
@@ -190,9 +190,7 @@ def _tenant(
         reserve=float(int(habit(5) * 30)),
         paid_ahead=top_up * habit(6),
         technologies=phones,
-        never_register=frozenset(
-            position for position, technology in enumerate(phones) if not technology.registers
-        ),
+        never_register=frozenset(where for where, one in enumerate(phones) if one in UNREGISTRABLE),
     )
 
 

@@ -58,10 +58,8 @@ def _tenant(world: World, tenant: Tenant, moment: float, *, extensions: bool) ->
         numbers = tenant.numbers()
         registrations = world.phones.registrations(tenant, moment)
         described["extensions"] = {
-            number: is_registered if technology.registers else None
-            for number, is_registered, technology in zip(
-                numbers, registrations, tenant.technologies, strict=True
-            )
+            number: None if position in tenant.never_register else registrations[position]
+            for position, number in enumerate(numbers)
         }
         described["technologies"] = dict(zip(numbers, tenant.technologies, strict=True))
         described["device_states"] = dict(zip(numbers, devices, strict=True))

@@ -22,6 +22,9 @@ from exporter.simulator.tenants import (
 
 _DAY = 86400
 _LICENSE_DAYS = 45
+MOST_QUEUES = 1000
+"""Of a tenant; their ids are consecutive."""
+
 _MORNING = 9 * 3600.0
 """Simulated time starts at 9 a.m., when there is traffic."""
 
@@ -107,6 +110,8 @@ class World:
         queues: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not 0 <= queues <= MOST_QUEUES:
+            raise ValueError(f"queues: expected at least 0 and at most {MOST_QUEUES}")
         self.seed = seed
         self.queues = queues
         self.time = WorldClock(clock, speed=speed)

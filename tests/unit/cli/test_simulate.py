@@ -63,6 +63,7 @@ def test_valid_flags(flag: str, value: object) -> None:
         ("--listen", ["", "127.0.0.1", "host:", "host:x", "host:65536", "host:-1"]),
         ("--tenants", ["-1", "1.5", "", "x", "²"]),
         ("--nodes", ["0", "-1"]),
+        ("--queues", ["-1", "1001"]),
         ("--latency", ["-1", "inf", "nan", "x", ""]),
         ("--speed", ["0", "-1", "inf", "nan"]),
         ("--technologies", ["sip", "pjsip=2"]),

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator.device_states import device_states
-from exporter.simulator.technologies import Technologies
+from exporter.simulator.technologies import UNREGISTRABLE, Technologies
 from exporter.simulator.world import World
 
 
@@ -16,7 +16,7 @@ def test_states_agree_with_registrations_and_calls(seed: int, moment: float, dro
         states = device_states(world, tenant, moment)
         registrations = world.phones.registrations(tenant, moment)
         assert [state not in {None, "UNAVAILABLE"} for state in states] == registrations
-        assert [state is None for state in states] == [not one.registers for one in tenant.technologies]
+        assert [state is None for state in states] == [one in UNREGISTRABLE for one in tenant.technologies]
         figures = world.figures(tenant, moment)
         in_calls = [state for state in states if state in {"RINGING", "INUSE", "BUSY"}]
         assert len(in_calls) == figures.calls

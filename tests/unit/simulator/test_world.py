@@ -120,7 +120,7 @@ def test_the_license_counts_down_and_expires(world: World) -> None:
     assert [world.license_days(start + 86400 * day) for day in range(4)] == [1, 0, -1, -2]
 
 
-@pytest.mark.parametrize("sizes", [{"nodes": 0}, {"tenants": -1}, {"extensions": -1}])
+@pytest.mark.parametrize("sizes", [{"nodes": 0}, {"tenants": -1}, {"extensions": -1}, {"queues": 1001}])
 def test_invalid_sizes_are_rejected(sizes: dict[str, int]) -> None:
     """A world without nodes, or with negative sizes, is an error."""
     with pytest.raises(ValueError, match="expected at least"):
