@@ -129,3 +129,17 @@ def test_a_text_without_pairs_is_a_failure(text: str, reason: Reason) -> None:
     assert isinstance(failure, Failure)
     assert failure.reason is reason
     assert len(rows) <= 1
+
+
+_SECRET = "must-not-show"
+_pieces = st.sampled_from(
+    ["|", ":", "\n", ",", " ", '"', "{", "}", "[", "]", "100", "INUSE", "st_extension", "1: Sales|", _SECRET]
+)
+
+
+@given(st.lists(_pieces, max_size=20).map("".join), st.sampled_from([_BLFS, _QUEUES]))
+def test_any_text_gives_rows_or_a_failure(text: str, layout: Layout) -> None:
+    """Nothing is raised, and what is skipped is described without quoting it."""
+    _, outcome = _read(text, layout)
+    assert outcome is None or isinstance(outcome, Skipped | Failure)
+    assert _SECRET not in repr(outcome)
