@@ -35,6 +35,11 @@ class Column:
         """Its name in messages."""
         return self.names[0]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of fields among its names."""
+        return tuple(name for name in self.names if name not in {KEY, VALUE})
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

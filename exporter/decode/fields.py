@@ -20,7 +20,7 @@ def fields_of(body: Content, layout: Layout) -> Mapping[Column, str]:
     for names in _names_in_json(windows, layout) if is_json else _names_in_header(windows, layout):
         for column, name in zip(layout.columns, names, strict=True):
             found[column] = found.get(column) or (name if isinstance(name, str) else "")
-    return found
+    return {column: name for column, name in found.items() if column.fields}
 
 
 def _names(pairs: Pairs, layout: Layout) -> Cells:

@@ -65,7 +65,7 @@ def _fields(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
     names = fields_of(finding.body, finding.endpoint.layout(switch.queries.options(spec)))
     if names:
         found = ", ".join(name for name in names.values() if name) or "none"
-        missing = ", ".join(" or ".join(column.names) for column, name in names.items() if not name)
+        missing = ", ".join(" or ".join(column.fields) for column, name in names.items() if not name)
         yield from headed("fields", f"found {found}; missing {missing}" if missing else f"found {found}")
 
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from exporter.decode.columns import KEY, Column, Layout
 from exporter.decode.fields import fields_of
 
+_ID = Column(KEY)
 _CODE, _STATE = Column("te_code", KEY), Column("status", "state")
-_LAYOUT = Layout("the list", (_CODE, _STATE), key=_CODE, most=10)
+_LAYOUT = Layout("the list", (_ID, _CODE, _STATE), key=_CODE, most=10)
 _RECORD = {"te_code": "A", "State": "x", "password": "y"}
 
 

@@ -8,7 +8,9 @@ from exporter.queries.limits import Limits, LimitsQuery, read_limits
 
 _NAMES = {"maxchannels": "channels", "maxextensions": "extensions", "maxdids": "dids"}
 _readable = st.integers(0, 2**53)
-_unreadable: st.SearchStrategy[object] = st.sampled_from([None, True, -2, 1.5, "many", "1,000", [], {}, 2**53 + 1])
+_unreadable: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, -2, 1.5, "many", "1,000", [], {}, 2**53 + 1]
+)
 
 
 @given(
