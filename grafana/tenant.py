@@ -236,6 +236,35 @@ def _phones() -> list[Built]:
             no_value="None",
             order=[("watched", True), ("extension", False)],
         ),
+        *_limits(),
+    ]
+
+
+def _limits() -> list[Built]:
+    limit = newest(catalogue.TENANT_EXTENSIONS_LIMIT, TENANT)
+    return [
+        dial(
+            "Extension usage",
+            "Share of the extension limit. Only polled extensions count: all of them with `extensions: all`.",
+            Query(f"{_extensions('')} / ({limit} > 0)", "used"),
+            size=Size(8, 4),
+            no_value="no limit",
+            steps=((None, GOOD), (0.9, WARNING), (1.0, CRITICAL)),
+        ),
+        figures(
+            "Extension limit",
+            "The most extensions that the tenant may have on the switch.",
+            Query(limit, "extension limit"),
+            size=Size(8, 4),
+            no_value="no limit",
+        ),
+        figures(
+            "Number limit",
+            "The most numbers (DIDs) that the tenant may have on the switch.",
+            Query(newest(catalogue.TENANT_DIDS_LIMIT, TENANT), "number limit"),
+            size=Size(8, 4),
+            no_value="no limit",
+        ),
     ]
 
 

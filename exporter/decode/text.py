@@ -190,7 +190,7 @@ def unwrapped(text: str) -> str:
     return value.strip() if isinstance(value, str) else text
 
 
-_ARRAY_GOES_ON = re.compile(r"\}(?P<at>)\s*(?:,\s*(?=\{)|(?=\][\s|]*\Z))")
+_ARRAY_GOES_ON = re.compile(r"\}(?P<at>)\s*(?:,\s*(?=[{,]|null\b)|(?=(?:,\s*)?\][\s|]*\Z))")
 _OBJECT_GOES_ON = re.compile(r'\}(?P<at>)\s*(?:,\s*(?="[^"\\]{0,255}"\s*:\s*\{)|(?=\}[\s|]*\Z))')
 _VALUES_GO_ON = re.compile(r'(?P<at>)(?:,\s*(?="[^"\\]{0,255}"\s*:)|(?=\}[\s|]*\Z))')
 """``at``: where a broken element ends, before the next element or at the end of the text."""

@@ -149,6 +149,12 @@ NODE_CHANNELS_LIMIT = _switch("softswitch_node_channels_limit", "Maximum channel
 TENANT_CHANNELS_LIMIT = _tenant_config("softswitch_tenant_channels_limit",
     "Maximum channels that a tenant may use. Absent if unlimited.",
     unit="channels", source="the configuration, else INFO config")
+TENANT_EXTENSIONS_LIMIT = _tenant("softswitch_tenant_extensions_limit",
+    "Maximum extensions that a tenant may have. Absent if unlimited.",
+    unit="extensions", source="INFO config")
+TENANT_DIDS_LIMIT = _tenant("softswitch_tenant_dids_limit",
+    "Maximum numbers (DIDs) that a tenant may have. Absent if unlimited.",
+    unit="numbers", source="INFO config")
 
 # Polling. ``tenant`` is "" for the scope ``switch``.
 QUERY_SUCCESS = _query_status("softswitch_query_success", "1 if the latest request returned a value, else 0.",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration, TenantSettings
 from exporter.metrics import catalogue
-from exporter.model import Query, Scope, Target
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.queries import QUERIES
@@ -44,7 +43,7 @@ def set_tenant_metrics(
     if tenant.channels_limit is None:
         store.unset(catalogue.TENANT_CHANNELS_LIMIT, code, part=_CONFIGURED)
     else:
-        store.remove(Target(Query.LIMITS, Scope.TENANT, code))  # the configured limit overrides it
+        store.unset(catalogue.TENANT_CHANNELS_LIMIT, code)  # the configured limit overrides it
         store.set(catalogue.TENANT_CHANNELS_LIMIT, code, tenant.channels_limit, part=_CONFIGURED)
 
 

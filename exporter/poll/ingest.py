@@ -28,6 +28,8 @@ from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
 from exporter.queries import QUERIES, Families
 
+_CHANNELS_LIMIT = catalogue.TENANT_CHANNELS_LIMIT
+
 _Handler = Callable[[Item, Answer | Failure], Awaitable[None]]
 
 
@@ -129,9 +131,10 @@ class Ingester:
         fills = spec.endpoint(self._context.configuration.queries.options(spec), target.scope).fills
         if fills is None:
             raise TypeError(f"{target.query} declares no `fills` for {type(answer).__name__}")
-        if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:
-            return {}  # the configured limit overrides it
         values: Families = fills(answer)
+        if target.query is Query.LIMITS and self._targets.tenants[target.tenant].channels_limit is not None:
+            # The configured limit overrides that of the switch.
+            return {metric: limit for metric, limit in values.items() if metric is not _CHANNELS_LIMIT}
         if target.scope is Scope.SWITCH and isinstance(answer, Counts):
             return {**values, **self._nodes(target, answer)}
         return values

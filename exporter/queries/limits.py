@@ -1,4 +1,4 @@
-"""Channel limit of a tenant: INFO config, an object with ``maxchannels`` (seen, wire notes)."""
+"""Limits of a tenant: INFO config, an object with three numbers (seen, wire notes 2026-10)."""
 
 import re
 from dataclasses import dataclass
@@ -9,20 +9,23 @@ from exporter.decode.text import parse_record
 from exporter.decode.values import whole_of
 from exporter.fields import Interval, Section
 from exporter.metrics import catalogue
-from exporter.model import Answer, Failure, Query, Reason
+from exporter.model import Answer, Failure, Query, Reason, Skipped
 from exporter.queries.spec import Endpoint, Families, QuerySpec, every
 from exporter.request import Operation
 
-_EXPECTED = "an object with maxchannels"
+_NAMES = ("maxchannels", "maxextensions", "maxdids")
+_EXPECTED = "an object with maxchannels, maxextensions and maxdids"
 _UNLIMITED = -1  # presumably
 _POSITIONAL = re.compile(r"-?[0-9]+(?:[|,;\s]+-?[0-9]+)+[|,;\s]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits(Answer):
-    """``channels`` is the most channels that the tenant may use; None if unlimited."""
+    """The most channels, extensions and numbers (DIDs) of a tenant; None if unlimited or not stated."""
 
-    channels: int | None
+    channels: int | None = None
+    extensions: int | None = None
+    dids: int | None = None
 
 
 class LimitsQuery(Section):
@@ -30,13 +33,14 @@ class LimitsQuery(Section):
 
     tenant_interval: Interval = every(
         None,
-        "How often to request the channel limit of each tenant without a `channels_limit`.",
+        "How often to request the limits of each tenant: channels, extensions and numbers. A configured "
+        "`channels_limit` overrides the limit of channels.",
         example="1h",
     )
 
 
 def read_limits(text: str, _: LimitsQuery) -> Limits | Failure:
-    """Read an object with ``maxchannels``."""
+    """Read an object with the three limits. One that is missing or unreadable costs only itself."""
     if _POSITIONAL.fullmatch(text):
         return Failure(
             Reason.DECODE,
@@ -48,24 +52,34 @@ def read_limits(text: str, _: LimitsQuery) -> Limits | Failure:
     record = parse_record(text)
     if isinstance(record, Failure):
         return Failure(record.reason, f"expected {_EXPECTED}; {record.detail}: {quoted(text)}")
-    if "maxchannels" not in record:
+    if record.keys().isdisjoint(_NAMES):
         return unread(text, _EXPECTED)
     if is_complaint(record):
         return complaint(record, text)
-    channels = whole_of(record["maxchannels"])
-    if channels is None or channels < _UNLIMITED:
-        return Failure(Reason.DECODE, f"expected maxchannels, whole and not below -1, got {quoted(text)}")
-    return Limits(channels=None if channels == _UNLIMITED else channels)
+    limits = {name: whole_of(record[name]) for name in _NAMES if name in record}
+    wrong = [name for name, limit in limits.items() if limit is None or limit < _UNLIMITED]
+    if len(wrong) == len(limits):
+        return Failure(Reason.DECODE, f"expected {wrong[0]}, whole and not below -1, got {quoted(text)}")
+    skipped = Skipped(len(wrong), 0, f"{', '.join(wrong)} cannot be read") if wrong else None
+    usable = {*limits} - {*wrong}
+    stated = [limits[name] if name in usable and limits[name] != _UNLIMITED else None for name in _NAMES]
+    return Limits(*stated, skipped=skipped)
 
 
 def _fill(limits: Limits) -> Families:
-    return {} if limits.channels is None else {catalogue.TENANT_CHANNELS_LIMIT: limits.channels}
+    filled = {
+        catalogue.TENANT_CHANNELS_LIMIT: limits.channels,
+        catalogue.TENANT_EXTENSIONS_LIMIT: limits.extensions,
+        catalogue.TENANT_DIDS_LIMIT: limits.dids,
+    }
+    return {metric: limit for metric, limit in filled.items() if limit is not None}
 
 
 SPEC = QuerySpec(
     query=Query.LIMITS,
-    summary="Channel limit of a tenant (INFO config).",
+    summary="Limits of a tenant (INFO config).",
     section=LimitsQuery,
-    tenant=Endpoint(operation=Operation.LIMITS, value=read_limits, fills=_fill, private=False),
+    tenant=Endpoint(operation=Operation.LIMITS, value=read_limits, fills=_fill, private=False, partial=True),
     start=0.83,
+    series=3,
 )

@@ -10,7 +10,8 @@ from itertools import count, islice
 from aiohttp import web
 
 from exporter.simulator import responses
-from exporter.simulator.faults import Faults, FaultyRequest, inject, reply
+from exporter.simulator.faults import Faults
+from exporter.simulator.injection import FaultyRequest, inject, reply
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest, ForbiddenRequest, Keys, for_log, parse
 from exporter.simulator.world import World
@@ -148,13 +149,12 @@ def _forbid(parts: Parts, entry: Entry, why: str) -> web.Response:
 
 async def _respond(request: web.Request, wanted: ApiRequest, entry: Entry) -> web.StreamResponse:
     parts, key = request.app[PARTS], request.query.get("key", "")
-    delay = parts.options.latency + (parts.options.peers_delay if wanted.operation == "COUNTPEERS" else 0)
-    if delay:
+    if delay := parts.options.delay_of(wanted.operation):
         await asyncio.sleep(delay)
     tenant = parts.world.tenant(wanted.tenant)
     if tenant is not None:
         wanted = replace(wanted, tenant=tenant.code)  # a name is accepted like a code
-    refusal = parts.keys.refusal(key, wanted, tenant_exists=tenant is not None)
+    refusal = parts.keys.refusal(key, wanted, tenant_exists=tenant is not None or wanted.every_tenant)
 
     async def truth() -> bytes:
         return (refusal if refusal is not None else await _body(parts, wanted)).encode()
@@ -171,6 +171,6 @@ async def _respond(request: web.Request, wanted: ApiRequest, entry: Entry) -> we
 
 
 async def _body(parts: Parts, request: ApiRequest) -> str:
-    if request.tenant or request.operation in _SMALL:
+    if (request.tenant and not request.every_tenant) or request.operation in _SMALL:
         return responses.body(parts.world, parts.options, request)
     return await asyncio.to_thread(responses.body, parts.world, parts.options, request)

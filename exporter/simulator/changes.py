@@ -1,11 +1,11 @@
 """Requested changes of the world: which are valid, and how they are applied."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.simulator.overrides import QueueSetting
+from exporter.simulator.overrides import AddedCalls, QueueSetting
 from exporter.simulator.queues import names as queue_names
 from exporter.simulator.trunks import trunks
 from exporter.simulator.world import World
@@ -28,6 +28,17 @@ class _QueueChanges(_Changes):
     paused: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
 
 
+class _AddedCalls(_Changes):
+    """Calls to add to the history: ``number``, evenly over ``seconds``, the first ``ago`` seconds ago."""
+
+    number: Annotated[int, Field(ge=1, le=100_000)]
+    direction: Literal["IN", "OUT", "LOCAL"] = "OUT"
+    disposition: Literal["ANSWERED", "NO ANSWER", "FAILED", "CONGESTION"] = "ANSWERED"
+    duration: Annotated[int, Field(ge=0, le=_COUNT)] = 60
+    seconds: Annotated[float, Field(ge=0, le=86400)] = 0.0
+    ago: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = 0.0
+
+
 class _TenantChanges(_Changes):
     """Changes of a tenant. Only fields that were given are applied; the defaults are never used."""
 
@@ -38,6 +49,7 @@ class _TenantChanges(_Changes):
     calls: Annotated[int, Field(ge=0, le=_COUNT)] | None = None
     max_channels: Annotated[int, Field(ge=-1, le=_COUNT)] | None = None
     queues: dict[str, _QueueChanges | None] = {}
+    add_calls: _AddedCalls | None = None
 
 
 class _WorldChanges(_Changes):
@@ -75,6 +87,12 @@ def _change_queues(world: World, changed: Mapping[str, _QueueChanges | None]) ->
         world.overrides.set_queue(queue, setting)
 
 
+def _add_calls(world: World, code: str, added: _AddedCalls | None) -> None:
+    if added is not None:
+        start = world.time.wall_time() - added.ago
+        world.overrides.add_calls(AddedCalls(code, start, **added.model_dump(exclude={"ago"})))
+
+
 _OF_WORLD: dict[str, Callable[[World, Any], None]] = {
     "freeze": lambda world, frozen: world.time.freeze(frozen=frozen),
     "speed": lambda world, speed: world.time.set_speed(speed),
@@ -92,6 +110,7 @@ _OF_TENANT: dict[str, Callable[[World, str, Any], None]] = {
     "balance": lambda world, code, balance: world.overrides.set_balance(code, balance, world.moment()),
     "calls": lambda world, code, calls: world.overrides.set_calls(code, calls),
     "max_channels": lambda world, code, most: world.overrides.set_max_channels(code, most),
+    "add_calls": _add_calls,
     "queues": lambda world, _code, queues: _change_queues(world, queues),
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from exporter.simulator.api import PARTS, Parts
+from exporter.simulator.call_history import totals
 from exporter.simulator.changes import apply_changes
 from exporter.simulator.faults import parse
 from exporter.simulator.page import page
@@ -17,6 +19,8 @@ from exporter.simulator.truth import truth
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ALL = 1_000_000_000
+_DEFAULT_PERIOD = 300
+_LONGEST_PERIOD = 86400
 
 
 def routes() -> list[web.RouteDef]:
@@ -24,6 +28,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/", _guarded(_page)),
         web.get("/simulator/truth", _guarded(_truth)),
+        web.get("/simulator/calls", _guarded(_calls)),
         web.get("/simulator/requests", _guarded(_requests)),
         web.get("/simulator/faults", _guarded(_list_faults)),
         web.post("/simulator/faults", _guarded(_add_fault)),
@@ -67,6 +72,26 @@ async def _truth(request: web.Request) -> web.StreamResponse:
         return await asyncio.to_thread(lambda: _json(truth(world, code=code, extensions=extensions)))
     except KeyError:
         return _error(f"tenant: there is no tenant {code!r}", 404)
+
+
+async def _calls(request: web.Request) -> web.StreamResponse:
+    world = request.app[PARTS].world
+    try:
+        end = float(request.query.get("end", str(world.time.wall_time())))
+        start = float(request.query.get("start", str(end - _DEFAULT_PERIOD)))
+    except ValueError:
+        start = end = math.nan
+    if not 0 <= end - start <= _LONGEST_PERIOD:
+        return _error("start, end: expected seconds since 1970, at most a day apart")
+    of_tenants = await asyncio.to_thread(totals, world, start, end)
+    counted = {
+        code: [
+            {"direction": direction, "disposition": disposition, **total._asdict()}
+            for (direction, disposition), total in sorted(sums.items())
+        ]
+        for code, sums in of_tenants.items()
+    }
+    return _json({"start": start, "end": end, "tenants": counted})
 
 
 async def _requests(request: web.Request) -> web.StreamResponse:

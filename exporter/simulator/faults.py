@@ -1,33 +1,15 @@
-"""Faults: rules that say which requests go wrong and how, and their effect on the wire."""
+"""Faults: rules that say which requests go wrong and how."""
 
-import asyncio
 import json
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from random import Random
 from typing import Annotated, ClassVar
 
-from aiohttp import web
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from exporter.simulator.request import REFUSAL, ApiRequest, KeyKind
-
-_ENDLESS_BYTES = 200 * 1024 * 1024
-_CHUNK = b"pbx1:1|" * 9362  # about 64 KiB
-_LOGIN_PAGE = """<!DOCTYPE html>
-<html><head><title>Login</title></head><body>
-<form method="post" action="/pbx/login.php">
-<input name="username"><input name="password" type="password">
-</form>
-</body></html>
-"""
-_PHP_WARNING = """<br />
-<b>Warning</b>:  Undefined array key "nodes" in <b>/var/www/pbx/proxyapi.php</b> on line <b>1042</b><br />
-"""
-_LINGER_0 = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST instead of FIN
+from exporter.simulator.request import ApiRequest, KeyKind
 
 
 class FaultKind(StrEnum):
@@ -45,6 +27,7 @@ class FaultKind(StrEnum):
     HTML = "html"  # a login page
     PHP_WARNING = "php_warning"  # a warning of PHP, then the true response
     TRUNCATE = "truncate"  # the first half of the true response, with a matching length
+    LATIN1 = "latin1"  # the true response, with names in Latin-1
     STATUS = "status"  # an HTTP status
     REDIRECT = "redirect"  # to another place
     ENDLESS = "endless"  # a body that continues until the client stops, or 200 MiB
@@ -64,6 +47,7 @@ class Fault:
     kind: FaultKind
     reqtype: str = ""
     info: str = ""
+    object: str = ""
     tenant: str = ""
     node: str = ""
     extension: str = ""
@@ -84,6 +68,7 @@ class Fault:
             for wanted, given in (
                 (self.reqtype.upper(), request.reqtype),
                 (self.info.lower(), request.info),
+                (self.object.lower(), request.object),
                 (self.tenant, request.tenant),
                 (self.node, request.node),
                 (self.extension, request.extension),
@@ -94,7 +79,18 @@ class Fault:
 
 
 _FAULT = TypeAdapter(Fault)
-_CONDITIONS = {"reqtype", "info", "tenant", "node", "extension", "queue", "key", "probability", "limit"}
+_CONDITIONS = {
+    "reqtype",
+    "info",
+    "object",
+    "tenant",
+    "node",
+    "extension",
+    "queue",
+    "key",
+    "probability",
+    "limit",
+}
 _ARGUMENTS: Mapping[FaultKind, str] = {
     FaultKind.SLOW: "seconds",
     FaultKind.DRIP: "seconds",
@@ -168,122 +164,3 @@ class Faults:
             }
             for number, rule in self._rules.items()
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class FaultyRequest:
-    """A request and its fault. ``truth`` makes the true body."""
-
-    request: web.Request
-    fault: Fault
-    content_type: str
-    truth: Callable[[], Awaitable[bytes]]
-    random: Random
-
-
-async def inject(faulty: FaultyRequest) -> web.StreamResponse:
-    """Respond to a request as its fault says."""
-    if misbehave := _MISBEHAVIORS.get(faulty.fault.kind):
-        return await misbehave(faulty)
-    return reply(await _body(faulty), faulty.content_type)
-
-
-async def _body(faulty: FaultyRequest) -> bytes:
-    fault = faulty.fault
-    match fault.kind:
-        case FaultKind.SLOW:
-            await asyncio.sleep(fault.seconds)
-            return await faulty.truth()
-        case FaultKind.REFUSE_KEY:
-            return REFUSAL.encode()
-        case FaultKind.SENTENCE | FaultKind.BODY:
-            return fault.text.encode()
-        case FaultKind.GARBAGE:
-            return faulty.random.randbytes(fault.size)
-        case FaultKind.PHP_WARNING:
-            return _PHP_WARNING.encode() + await faulty.truth()
-        case FaultKind.TRUNCATE:
-            body = await faulty.truth()
-            return body[: len(body) // 2]
-        case _:
-            return b""
-
-
-def reply(body: bytes, content_type: str = "text/html; charset=UTF-8", status: int = 200) -> web.Response:
-    """Return a complete response."""
-    return web.Response(body=body, status=status, headers={"Content-Type": content_type})
-
-
-async def _hang(_faulty: FaultyRequest) -> web.StreamResponse:
-    await asyncio.Event().wait()  # canceled when the client leaves or the server stops
-    raise AssertionError("nothing sets this event")
-
-
-async def _reset(faulty: FaultyRequest) -> web.StreamResponse:
-    _reset_connection(faulty.request)
-    return web.Response()
-
-
-async def _reset_midway(faulty: FaultyRequest) -> web.StreamResponse:
-    body = await faulty.truth() or b"0"
-    response = await _start(faulty, len(body) + 1)
-    await response.write(body[: len(body) // 2])
-    _reset_connection(faulty.request)
-    return response
-
-
-async def _html(_faulty: FaultyRequest) -> web.StreamResponse:
-    return reply(_LOGIN_PAGE.encode())
-
-
-async def _status(faulty: FaultyRequest) -> web.StreamResponse:
-    status = faulty.fault.status
-    return reply(f"<h1>{status}</h1>\n".encode(), status=status)
-
-
-async def _redirect(faulty: FaultyRequest) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": faulty.fault.location})
-
-
-async def _endless(faulty: FaultyRequest) -> web.StreamResponse:
-    response = await _start(faulty, None)
-    for _ in range(_ENDLESS_BYTES // len(_CHUNK)):
-        await response.write(_CHUNK)
-        await asyncio.sleep(0)  # yields to the event loop: a local client reads as fast as this writes
-    return response
-
-
-async def _drip(faulty: FaultyRequest) -> web.StreamResponse:
-    body = await faulty.truth()
-    response = await _start(faulty, len(body))
-    for byte in body:
-        await response.write(bytes([byte]))
-        await asyncio.sleep(faulty.fault.seconds)
-    return response
-
-
-async def _start(faulty: FaultyRequest, length: int | None) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": faulty.content_type})
-    if length is not None:
-        response.content_length = length
-    await response.prepare(faulty.request)
-    return response
-
-
-def _reset_connection(request: web.Request) -> None:
-    if request.transport:  # else the client has left
-        connection = request.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-        request.transport.abort()
-
-
-_MISBEHAVIORS: dict[FaultKind, Callable[[FaultyRequest], Awaitable[web.StreamResponse]]] = {
-    FaultKind.HANG: _hang,
-    FaultKind.RESET: _reset,
-    FaultKind.RESET_MIDWAY: _reset_midway,
-    FaultKind.HTML: _html,
-    FaultKind.STATUS: _status,
-    FaultKind.REDIRECT: _redirect,
-    FaultKind.ENDLESS: _endless,
-    FaultKind.DRIP: _drip,
-}

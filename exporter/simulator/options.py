@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.simulator.request import Keys
 from exporter.simulator.technologies import ONLY_SIP, Technologies
@@ -32,6 +33,7 @@ class Options:
     ``pjsip_in_peers``: PEERS lists PJSIP phones, too.
     ``pjsip_words``: the ``Status`` of a PJSIP phone is ``Avail`` or ``Unavail``, Asterisk's words.
     ``unregistrable_state``: the device state of custom and virtual extensions.
+    ``flows_in_blfs``: BLFS lists flows, too, which are no extensions.
     ``user_separator``, ``user_ending``: between number and tenant in the SIP user, and what names the tenant.
     ``tenants_json``, ``tenant_codes``: JSON format of the list of tenants; whether it has ``te_code``.
     ``enabled_word``, ``disabled_word``: ``te_disabled`` of an enabled and a disabled tenant.
@@ -40,6 +42,9 @@ class Options:
     ``trunk_tenant``: what names the tenant of a trunk.
     ``trunks_as_peers``: trunks are peers in CHANSIPPEERS, and those of a tenant in its PEERS, too.
     ``queue_id``: INFO queue selects the queue by ``id``, or ignores it.
+    ``time_zone``: of ``start``, ``end`` and ``sc_start`` in INFO simplecdrs.
+    ``call_recorded``: INFO simplecdrs has a call from its start, or from its end as in Asterisk.
+    ``call_history_delay``: extra seconds for INFO simplecdrs (10 to 20 were seen, wire notes 2026-10).
     ``total_name``: the name of the total among the nodes; "" for no total.
     ``peers_delay``: extra seconds for COUNTPEERS (23 were seen, wire notes 2026-10).
     ``latency``: seconds for every response.
@@ -56,6 +61,7 @@ class Options:
     pjsip_in_peers: bool = False
     pjsip_words: bool = False
     unregistrable_state: str = "UNKNOWN"
+    flows_in_blfs: bool = False
     user_separator: Literal["-", "_"] = "-"
     user_ending: Literal["code", "name"] = "code"
     tenants_json: Literal["array", "object"] = "array"
@@ -68,9 +74,17 @@ class Options:
     trunk_tenant: Literal["code", "name", "id"] = "code"
     trunks_as_peers: bool = False
     queue_id: Literal["used", "ignored"] = "used"
+    time_zone: str = "UTC"
+    call_recorded: Literal["end", "start"] = "end"
+    call_history_delay: float = 0.0
     total_name: str = "Total"
     peers_delay: float = 0.0
     latency: float = 0.0
+
+    def delay_of(self, operation: str) -> float:
+        """Return the seconds before the response to an operation."""
+        delays = {"COUNTPEERS": self.peers_delay, "INFO simplecdrs": self.call_history_delay}
+        return self.latency + delays.get(operation, 0.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,9 +162,19 @@ def _option(text: str) -> tuple[str, object]:
         raise argparse.ArgumentTypeError(f'expected one of {", ".join(kinds)}, got "{name}"')
     if choices := get_args(kinds[name]):
         return name, _one_of(value, {choice: choice for choice in choices})
+    if name == "time_zone":
+        return name, _time_zone(value)
     if kinds[name] is bool:
         return name, _one_of(value, {"yes": True, "no": False})
     return name, _seconds(value) if kinds[name] is float else value
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise argparse.ArgumentTypeError(f'expected a time zone such as Europe/Rome, got "{text}"') from error
+    return text
 
 
 def _one_of(text: str, values: Mapping[str, object]) -> object:

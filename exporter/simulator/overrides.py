@@ -22,6 +22,18 @@ class QueueSetting(NamedTuple):
     paused: int | None = None
 
 
+class AddedCalls(NamedTuple):
+    """Calls of a tenant that begin evenly over ``seconds`` from ``start``, in seconds since 1970."""
+
+    code: str
+    start: float
+    number: int
+    direction: str = "OUT"
+    disposition: str = "ANSWERED"
+    duration: int = 60
+    seconds: float = 0.0
+
+
 class Overrides:
     """All active changes. ``generation`` grows with each, to invalidate cached sums."""
 
@@ -40,6 +52,7 @@ class Overrides:
         self.license_days: Setting | None = None
         self.failed_trunks: dict[str, bool] = {}
         self.queues: dict[str, QueueSetting] = {}
+        self.added_calls: list[AddedCalls] = []
 
     def restore(self) -> None:
         """Undo every change."""
@@ -88,6 +101,11 @@ class Overrides:
     def set_queue(self, queue: str, setting: QueueSetting | None) -> None:
         """Set the calls and agents of the queue with this id; None restores them."""
         self._set(self.queues, queue, setting)
+
+    def add_calls(self, added: AddedCalls) -> None:
+        """Add calls to the call history."""
+        self.added_calls.append(added)
+        self.generation += 1
 
     def set_license_days(self, days: int | None, moment: float) -> None:
         """Set the remaining days of the license, which keep counting down; None restores them."""

@@ -42,6 +42,7 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
         Example("the trunks", f"{url}?reqtype=MANAGEDB&object=sipregs&action=list&format=json&{admin}"),
         Example("balance of a tenant, with its own key", f"{url}?reqtype=INFO&info=balance&{tenant}"),
         Example("the queues of a tenant", f"{url}?reqtype=INFO&info=queues&{tenant}"),
+        Example("calls of the last hour", f"{url}?reqtype=INFO&info=simplecdrs&format=json&{tenant}"),
         Example("registration of one phone", f"{url}?reqtype=INFO&info=regstate&ext=100&{tenant}"),
     ]
 
@@ -70,6 +71,7 @@ def control_examples(base_url: str, world: World) -> list[Example]:
             change("7 calls wait in a queue without agents", tenants={code: {"queues": {queue: crowded}}})
             for queue in list(names(world, world.all_tenants[0]))[:1]
         ),
+        change("300 outbound calls in the call history", tenants={code: {"add_calls": {"number": 300}}}),
         change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
         change("half of all phones lose their registration", dropped=0.5),
         change("the license expires in 3 days", license_days=3),

@@ -15,6 +15,8 @@ _PEER_COLUMNS = (
     "node", "Name", "Host", "Dyn", "Forcerport", "Comedia",
     "ACL", "Port", "Status", "Description", "Realtime",
 )  # fmt: skip
+# "BLF status, peers and flows" (vendor's reference); what names a flow is a guess.
+_FLOWS = {"FLOW1": "NOT_INUSE", "FLOW2": "INUSE"}
 _BLF_COLUMNS = ("st_extension", "st_state", "st_timestamp")
 _FEATURES = (
     "voicemail", "callforward", "followme", "recording", "ringgroup", "busy", "noanswer", "unavailable",
@@ -123,6 +125,8 @@ def _blf_rows(context: Context, tenant: Tenant) -> Iterator[Row]:
     changed = str(int(context.world.time.wall_time()) // 60 * 60)
     for position, state in enumerate(_states(context, tenant)):
         yield (str(FIRST_EXTENSION + position), state, changed)
+    if context.options.flows_in_blfs:
+        yield from ((flow, state, changed) for flow, state in _FLOWS.items())
 
 
 _NO_HOST = "(Unspecified)"  # as Asterisk shows a peer that is not registered

@@ -26,6 +26,7 @@ _OPERATIONS = {
     "INFO config": {"tenant", "info"},
     "INFO queues": {"tenant", "info"},
     "INFO queue": {"tenant", "info", "id"},
+    "INFO simplecdrs": {"tenant", "info", "start", "end"},
     "MANAGEDB tenant list": {"object", "action"},
     "MANAGEDB sipregs list": {"object", "action"},
     "HELP": {"tenant"},
@@ -55,6 +56,7 @@ class ApiRequest:
 
     reqtype: str
     info: str
+    object: str
     operation: str
     tenant: str
     node: str
@@ -62,6 +64,11 @@ class ApiRequest:
     queue: str
     json: bool
     parameters: Mapping[str, str]
+
+    @property
+    def every_tenant(self) -> bool:
+        """Whether ``tenant`` is the wildcard, which only the call history accepts (vendor's reference)."""
+        return self.tenant == "%" and self.operation == "INFO simplecdrs"
 
 
 def parse(method: str, pairs: Sequence[tuple[str, str]]) -> ApiRequest:
@@ -101,6 +108,7 @@ def _request(given: Mapping[str, str]) -> ApiRequest:
     return ApiRequest(
         reqtype=reqtype,
         info=words["info"],
+        object=words["object"],
         operation=operation,
         tenant=given.get("tenant", ""),
         node=given.get("nodename", ""),

@@ -5,7 +5,7 @@ Source: wire notes 2026-10. Where no response of a real switch is on record, ``O
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.simulator import phone_lists, queues, trunks
+from exporter.simulator import call_history, phone_lists, queues, trunks
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest
 from exporter.simulator.tenants import Tenant
@@ -23,7 +23,7 @@ Parameters:
 
 Request types (reqtype) that this simulator supports:
 COUNTPEERS, COUNTCHANNELS, COUNTCALLS, LICENSEDAYS, CHANSIPPEERS, PEERS, BLFS
-INFO - info: balance, regstate, extensions, config, queues, queue
+INFO - info: balance, regstate, extensions, config, queues, queue, simplecdrs
 MANAGEDB - object: tenant, sipregs; action=list
 </pre></body></html>
 """
@@ -33,7 +33,7 @@ def body(world: World, options: Options, request: ApiRequest) -> str:
     """Return the response to an authorized request whose tenant, if any, exists."""
     tenant = world.tenant(request.tenant)
     render, needs_tenant = _OPERATIONS[request.operation]
-    if needs_tenant and tenant is None:
+    if needs_tenant and tenant is None and not request.every_tenant:
         return _NO_TENANT
     return render(Context(world, options, request, tenant, world.moment()))
 
@@ -154,6 +154,7 @@ _OPERATIONS: dict[str, tuple[Callable[[Context], str], bool]] = {
     "INFO extensions": (phone_lists.extensions, True),
     "INFO config": (_config, True),
     "INFO queues": (queues.listed, True),
+    "INFO simplecdrs": (call_history.simple_cdrs, True),
     "INFO queue": (queues.one_queue, True),
     "MANAGEDB tenant list": (_tenants, False),
     "MANAGEDB sipregs list": (trunks.sip_registrations, False),

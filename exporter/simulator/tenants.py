@@ -67,6 +67,7 @@ ROUND_TRIP = 8
 TECHNOLOGY = 9
 BUSY = 10
 QUEUES = 11
+HISTORY = 12
 
 
 def draw(*numbers: int) -> int:

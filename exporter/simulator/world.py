@@ -4,6 +4,7 @@ Everything is computed on request from the seed, the moment and the overrides.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from exporter.simulator.tenants import (
 )
 
 _DAY = 86400
+_CHANGES_KEPT = 1000
 _LICENSE_DAYS = 45
 MOST_QUEUES = 1000
 """Of a tenant; their ids are consecutive."""
@@ -45,6 +47,8 @@ class WorldClock:
         self._since = clock()
         self._moment = _MORNING
         self.frozen = False
+        self._changes: deque[tuple[float, float, float]] = deque(maxlen=_CHANGES_KEPT)
+        self._record_change()
 
     def wall_time(self) -> float:
         """Return the seconds since 1970. They pass at the speed of ``clock``, also while time is frozen."""
@@ -58,10 +62,18 @@ class WorldClock:
         """Return the seconds since the first simulated midnight."""
         return self._moment if self.frozen else self._moment + int(self._clock() - self._since) * self.speed
 
+    def moment_at(self, wall_time: float) -> float:
+        """Return the moment at a time in seconds since 1970, also before the start."""
+        then = wall_time - self._to_wall_time
+        changes = (change for change in reversed(self._changes) if change[0] <= then)
+        since, moment, rate = next(changes, self._changes[0])
+        return moment + (then - since) * rate
+
     def freeze(self, *, frozen: bool = True) -> None:
         """Stop time, or resume it."""
         self._settle()
         self.frozen = frozen
+        self._record_change()
 
     def set_speed(self, speed: float) -> None:
         """Change the speed. Raises ValueError if it is not above 0."""
@@ -69,11 +81,13 @@ class WorldClock:
             raise ValueError("speed: expected a number above 0")
         self._settle()
         self.speed = speed
+        self._record_change()
 
     def advance(self, seconds: float) -> None:
         """Skip simulated seconds, frozen or not."""
         self._settle()
         self._moment += seconds
+        self._record_change()
 
     def _settle(self) -> None:
         now = self._clock()
@@ -81,6 +95,10 @@ class WorldClock:
         begun = 0.0 if self.frozen else (now - self._since) % 1
         self._moment = self.moment()
         self._since = now - begun
+
+    def _record_change(self) -> None:
+        """Remember since when which moment advances at which speed."""
+        self._changes.append((self._since, self._moment, 0.0 if self.frozen else self.speed))
 
 
 class Figures(NamedTuple):

@@ -86,6 +86,7 @@ class _Expected:
         self.add("tenant_balance", VALUES.balance[tenant], tenant=tenant)
         if self.wire_format.json:
             self.add("tenant_channels_limit", VALUES.limits[tenant], tenant=tenant)
+            self.add("tenant_dids_limit", VALUES.dids_limits[tenant], tenant=tenant)
         for node in NODES:
             if (tenant, node) in UNUSED_NODES:
                 continue

@@ -57,6 +57,7 @@ class Values:
     calls: dict[str, int] = field(default_factory=dict)
     balance: dict[str, float] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    dids_limits: dict[str, int] = field(default_factory=dict)
     license: int = 0
 
 
@@ -78,6 +79,7 @@ def _values() -> Values:
         balance={tenant: next(primes) / 100 * (-1) ** place for place, tenant in enumerate(TENANTS)},
         limits={tenant: next(primes) for tenant in TENANTS},
         license=next(primes),
+        dids_limits={tenant: next(primes) for tenant in TENANTS},
     )
 
 
@@ -129,9 +131,9 @@ class UniqueValueSwitch:
         if info == "balance":
             return str(VALUES.balance[tenant])
         if info == "config":
-            limit = VALUES.limits[tenant]
-            names = {"maxchannels": limit, "maxextensions": -1, "maxdids": 4}
-            return json.dumps(names) if self.format.json else f"{limit}|-1|4|-1|5|-1|0|"
+            channels, dids = VALUES.limits[tenant], VALUES.dids_limits[tenant]
+            names = {"maxchannels": channels, "maxextensions": -1, "maxdids": dids}
+            return json.dumps(names) if self.format.json else f"{channels}|-1|{dids}|-1|5|-1|0|"
         return None
 
     def _by_node(self, values: Mapping[tuple[str, str], int], tenant: str) -> str:

@@ -91,6 +91,7 @@ def test_options() -> None:
         ("colour=red", "channels, license, .*", "colour"),
         ("channels=both", "nodes, total", "both"),
         ("pjsip_words=true", "yes, no", "true"),
+        ("time_zone=Nowhere", "a time zone such as Europe/Rome", "Nowhere"),
         ("latency=-1", "a number of seconds such as 0.5", "-1"),
     ],
 )

@@ -90,6 +90,20 @@ def test_one_bad_row_costs_that_row(bad: str, nameless: int, place: int, *, is_o
     assert (outcome.skipped.rows, outcome.skipped.nameless) == (1, nameless)
 
 
+@pytest.mark.parametrize("next_one", ["null", "", "  ", '{"ex_name": "x"}'])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_malformed_row_does_not_cost_the_rows_after_it(next_one: str, *, is_last: bool) -> None:
+    """Even if the next one is unreadable too."""
+    rows = [json.dumps(record) for record in _records(4)]
+    at = 4 if is_last else 1
+    rows[at:at] = ['{"ex_number": "9", "ex_name": "The "Other"", "x": {"y": 1}}', next_one]
+    outcome = _extensions(f"[{', '.join(rows)}]")
+    assert isinstance(outcome, Extensions)
+    assert [row.number for row in outcome.rows] == ["100", "101", "102", "103"]
+    assert outcome.skipped is not None
+    assert outcome.skipped.rows == 2
+
+
 def test_an_unreadable_state_is_unknown() -> None:
     """The name of the row is readable, so nothing is missing from the list."""
     text = json.dumps([*_records(2), {"ex_number": "7", "st_state": ["INUSE"]}, *_records(1)])

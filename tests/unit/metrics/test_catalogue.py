@@ -34,6 +34,8 @@ softswitch_tenant_registered_ratio_threshold gauge switch tenant severity
 softswitch_license_remaining_threshold_seconds gauge switch severity
 softswitch_node_channels_limit gauge switch node
 softswitch_tenant_channels_limit gauge switch tenant
+softswitch_tenant_extensions_limit gauge switch tenant
+softswitch_tenant_dids_limit gauge switch tenant
 softswitch_query_success gauge switch query scope tenant
 softswitch_query_failure gauge switch query scope tenant reason
 softswitch_query_last_success_timestamp_seconds gauge switch query scope tenant

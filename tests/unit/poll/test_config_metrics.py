@@ -89,14 +89,17 @@ def test_removed_settings_leave_no_series(store: Store, configured: Configured) 
 
 
 def test_configured_limit_replaces_that_of_the_switch(store: Store, configured: Configured) -> None:
-    """There is one limit per tenant."""
+    """There is one channel limit per tenant, and the other limits of the switch stay."""
     target = Target(Query.LIMITS, Scope.TENANT, "A")
-    store.put(target, {catalogue.TENANT_CHANNELS_LIMIT: 99}, interval=60, now=0)
+    store.put(
+        target, {catalogue.TENANT_CHANNELS_LIMIT: 99, catalogue.TENANT_DIDS_LIMIT: 5}, interval=60, now=0
+    )
 
     switch = configured(tenants=[{"code": "A", "channels_limit": 30}])
     set_tenant_metrics(store, switch.settings("A"), name="", label_names=())
 
     assert _limits(store) == ['softswitch_tenant_channels_limit{switch="pbx",tenant="A"} 30\n']
+    assert store.values(catalogue.TENANT_DIDS_LIMIT, "A") == 5
 
 
 _HOURS = {"timezone": "Europe/Rome", "days": ["mon"], "from": "09:00", "to": "18:00"}

@@ -243,14 +243,16 @@ async def test_failure_of_a_node(taking: Taking) -> None:
 
 
 async def test_configured_limit_overrides_the_switch(taking: Taking) -> None:
-    """The limit of the switch is used only without a configured one."""
+    """The channel limit of the switch is used only without a configured one; the others always are."""
     made = taking(
         queries={"limits": {"tenant_interval": "1h"}},
         tenants=[{"code": "A", "channels_limit": 30}, {"code": "B"}],
     )
     made.store.set(catalogue.TENANT_CHANNELS_LIMIT, "A", 30)
 
-    await made.take(Query.LIMITS, "A", Limits(99))
+    await made.take(Query.LIMITS, "A", Limits(99, extensions=20, dids=5))
+    assert made.store.values(catalogue.TENANT_EXTENSIONS_LIMIT, "A") == 20
+    assert made.store.values(catalogue.TENANT_DIDS_LIMIT, "A") == 5
     await made.take(Query.LIMITS, "B", Limits(99))
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "A") == 30
     assert made.store.values(catalogue.TENANT_CHANNELS_LIMIT, "B") == 99

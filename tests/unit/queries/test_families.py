@@ -46,7 +46,13 @@ from exporter.store import Values
         (Query.BALANCE, Scope.TENANT, Number(-12.5), {catalogue.TENANT_BALANCE: -12.5}),
         (Query.LIMITS, Scope.TENANT, Limits(30), {catalogue.TENANT_CHANNELS_LIMIT: 30}),
         (Query.LIMITS, Scope.TENANT, Limits(0), {catalogue.TENANT_CHANNELS_LIMIT: 0}),
-        (Query.LIMITS, Scope.TENANT, Limits(None), {}),
+        (Query.LIMITS, Scope.TENANT, Limits(), {}),
+        (
+            Query.LIMITS,
+            Scope.TENANT,
+            Limits(extensions=100, dids=0),
+            {catalogue.TENANT_EXTENSIONS_LIMIT: 100, catalogue.TENANT_DIDS_LIMIT: 0},
+        ),
     ],
 )
 def test_table(query: Query, scope: Scope, answer: Answer, expected: dict[Metric, Values]) -> None:

@@ -53,7 +53,8 @@ _CASES = [
 @pytest.mark.parametrize(("entry", "operation"), _CASES)
 def test_every_response_gives_the_outcome_of_the_index(entry: Entry, operation: Operation) -> None:
     """Each file is decoded to exactly the answer, or fails with exactly the reason, in the index."""
-    outcome = decode(operation, (_ANSWERS / entry["file"]).read_bytes(), _settings(entry))
+    body, charset = (_ANSWERS / entry["file"]).read_bytes(), entry.get("charset", "")
+    outcome = decode(operation, body, _settings(entry), charset)
     if isinstance(outcome, Failure):
         assert outcome.reason.value == entry.get("failure"), outcome
         assert endpoint_of(operation).private or entry.get("detail", "") in outcome.detail
@@ -107,7 +108,7 @@ def test_index_is_well_formed() -> None:
     for entry in _INDEX:
         assert entry.keys() <= {
             *("file", "about", "certainty", "source", "form", "operations"),
-            *("options", "answer", "failure", "detail"),
+            *("options", "charset", "answer", "failure", "detail"),
         }
         assert entry["certainty"] in {"seen", "documented", "inferred", "unknown", "fault"}, entry["file"]
         assert entry["form"] in {"plain", "json", "other"}, entry["file"]

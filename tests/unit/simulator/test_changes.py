@@ -3,6 +3,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.simulator.call_history import Total, totals
 from exporter.simulator.changes import apply_changes
 from exporter.simulator.truth import truth
 from exporter.simulator.world import World
@@ -17,7 +18,9 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
 )
 _of_tenant = st.dictionaries(
-    st.sampled_from(["present", "disabled", "dropped", "balance", "calls", "max_channels", "queues", "x"]),
+    st.sampled_from(
+        ["present", "disabled", "dropped", "balance", "calls", "max_channels", "queues", "add_calls", "x"]
+    ),
     _json,
     max_size=3,
 )
@@ -86,6 +89,25 @@ def test_every_change_is_applied(world: World) -> None:
     assert (queue["agents"]["online"], queue["agents"]["paused"]) == (6, 2)
     assert tenants["BOREAL"]["disabled"]
     assert "CINDER" not in tenants
+
+
+def test_calls_are_added_to_the_history(world: World) -> None:
+    """Calls are added to what the history has, from the requested number of seconds ago."""
+    now = world.time.wall_time()
+    before = totals(world, now - 100, now + 100)["ACME"].get(("OUT", "FAILED"), Total())
+    _apply(
+        world,
+        {
+            "tenants": {
+                "ACME": {"add_calls": {"number": 40, "disposition": "FAILED", "seconds": 10, "ago": 60}},
+                "BOREAL": {"add_calls": None},
+            }
+        },
+    )
+    after = totals(world, now - 100, now + 100)["ACME"]["OUT", "FAILED"]
+    assert (after.calls, after.seconds) == (before.calls + 40, before.seconds + 40 * 60)
+    [added] = world.overrides.added_calls
+    assert -60 <= added.start - now < 0
 
 
 def test_time_is_changed_first(world: World) -> None:

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from exporter.simulator import control
+from exporter.simulator.overrides import AddedCalls
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.truth import truth
 from exporter.simulator.world import World
@@ -28,6 +29,21 @@ async def test_the_true_state(simulator: RunningSimulator, session: aiohttp.Clie
     }.items():
         assert await _control(session, simulator, "GET", path) == (200, expected)
     assert (await _control(session, simulator, "GET", "truth?tenant=NOBODY"))[0] == 404
+
+
+async def test_calls_of_a_period(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
+    """Calls are counted by tenant, direction and disposition; a period that is invalid or too long is 400."""
+    world = simulator.parts.world
+    world.overrides.add_calls(AddedCalls("ACME", 1_790_000_000.0, 7, duration=5))
+    status, document = await _control(session, simulator, "GET", "calls?start=1790000000&end=1790000001")
+    assert (status, document["start"], document["end"]) == (200, 1_790_000_000, 1_790_000_001)
+    assert document["tenants"].keys() == {tenant.code for tenant in world.all_tenants}
+    answered = {"direction": "OUT", "disposition": "ANSWERED", "calls": 7, "seconds": 35}
+    assert answered in document["tenants"]["ACME"]
+    _, newest = await _control(session, simulator, "GET", "calls")
+    assert newest["end"] - newest["start"] == 300
+    for query in ("start=x", "start=5&end=4", "start=0&end=86401", "start=nan"):
+        assert (await _control(session, simulator, "GET", f"calls?{query}"))[0] == 400
 
 
 async def test_requests_are_listed(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:

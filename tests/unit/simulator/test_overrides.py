@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from exporter.simulator.overrides import Overrides, QueueSetting, Setting
+from exporter.simulator.overrides import AddedCalls, Overrides, QueueSetting, Setting
 
 
 def test_every_change_starts_a_generation() -> None:
@@ -18,6 +18,7 @@ def test_every_change_starts_a_generation() -> None:
         lambda: overrides.set_max_channels("ACME", 3),
         lambda: overrides.set_license_days(3, 0),
         lambda: overrides.set_queue("1000", QueueSetting(0, waiting=3)),
+        lambda: overrides.add_calls(AddedCalls("ACME", 0, 3)),
         lambda: overrides.set_trunk_registered("northwind", registered=False),
         overrides.restore,
     ]

@@ -124,6 +124,13 @@ def test_device_states_of_a_tenant(mixed: World) -> None:
     assert SECRET not in body(mixed, query)
 
 
+def test_flows_among_device_states(mixed: World) -> None:
+    """With the option BLFS also lists flows, after the extensions."""
+    query = "reqtype=BLFS&tenant=ACME"
+    names = [row["st_extension"] for row in in_json(mixed, query, flows_in_blfs=True)]
+    assert names == [*(row["st_extension"] for row in in_json(mixed, query)), "FLOW1", "FLOW2"]
+
+
 def test_device_states_are_small(mixed: World) -> None:
     """A phone takes about 60 bytes in BLFS (seen, wire notes 2026-10)."""
     assert 50 < len(body(mixed, "reqtype=BLFS&tenant=ACME&format=json")) / 40 < 80

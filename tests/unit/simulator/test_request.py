@@ -19,6 +19,7 @@ _READS = [
     "reqtype=MANAGEDB&object=tenant&action=list",
     "reqtype=MANAGEDB&object=sipregs&action=list",
     "reqtype=CHANSIPPEERS",
+    "reqtype=INFO&info=simplecdrs&tenant=%&start=2026-10-05 12:00:00&end=2026-10-05 12:05:00",
     "reqtype=INFO&info=queues&tenant=ACME",
     "reqtype=INFO&info=queue&tenant=ACME&id=1000",
     "reqtype=PEERS&tenant=ACME",
@@ -39,6 +40,7 @@ _OTHERS = [
     "reqtype=INFO",
     "reqtype=INFO&info=recording",
     "reqtype=INFO&info=cdrs",
+    "reqtype=INFO&info=queuelogs",
     "reqtype=MANAGEDB&object=tenant&action=delete",
     "reqtype=MANAGEDB&object=tenant&action=get",
     "reqtype=MANAGEDB&object=sipregs&action=add",
@@ -111,6 +113,12 @@ def test_the_fields_of_a_request() -> None:
     assert "demo-admin" not in repr(request)
 
 
+def test_only_the_call_history_accepts_every_tenant() -> None:
+    """``%`` is a wildcard in INFO simplecdrs and an unknown tenant elsewhere."""
+    assert parse("GET", _pairs("reqtype=INFO&info=simplecdrs&tenant=%")).every_tenant
+    assert not parse("GET", _pairs("reqtype=INFO&info=balance&tenant=%")).every_tenant
+
+
 def test_the_id_of_a_queue_is_no_extension() -> None:
     """``id`` is a queue in INFO queue and an extension in INFO regstate."""
     queue = parse("GET", _pairs("reqtype=INFO&info=queue&tenant=ACME&id=1000"))
@@ -162,6 +170,8 @@ _WRONG_TENANT = "Wrong or missing tenant"
         ("demo-tenant-ACME", "reqtype=MANAGEDB&object=tenant&action=list", REFUSAL),
         ("demo-tenant-ACME", "reqtype=MANAGEDB&object=sipregs&action=list", REFUSAL),
         ("demo-tenant-ACME", "reqtype=PEERS&tenant=ACME", None),
+        ("demo-tenant-ACME", "reqtype=INFO&info=simplecdrs&tenant=ACME", None),
+        ("demo-tenant-ACME", "reqtype=INFO&info=simplecdrs&tenant=%", REFUSAL),
         ("demo-tenant-ACME", "reqtype=BLFS&tenant=FJORD", REFUSAL),
         ("demo-tenant-ACME", "reqtype=COUNTCHANNELS", _WRONG_TENANT),
         ("demo-tenant-ACME", "reqtype=COUNTCHANNELS&tenant=ACME", None),

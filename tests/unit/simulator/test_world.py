@@ -198,6 +198,28 @@ def test_frozen_time(clock: _Clock) -> None:
     assert world_clock.moment() == start + 3660
 
 
+def test_moments_of_the_past(clock: _Clock) -> None:
+    """A time since 1970 has the moment that the world had then, before the start as well."""
+    world_clock = WorldClock(clock, speed=60, wall_clock=lambda: 1_790_000_000.0)
+    start = world_clock.moment()
+    clock.now += 10
+    world_clock.freeze()
+    clock.now += 10
+    world_clock.advance(3600)
+    world_clock.freeze(frozen=False)
+    clock.now += 10
+    world_clock.set_speed(1)
+    clock.now += 10
+    assert world_clock.wall_time() == 1_790_000_040.0
+    moments = {-10: -600, 0: 0, 5: 300, 15: 600, 25: 4500, 30: 4800, 40: 4810}
+    assert {
+        seconds: world_clock.moment_at(1_790_000_000.0 + seconds) - start for seconds in moments
+    } == moments
+    world_clock.set_wall_time(5.0)
+    assert world_clock.wall_time() == 5.0
+    assert world_clock.moment_at(5.0) == world_clock.moment()
+
+
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
 def test_a_speed_must_be_above_0(clock: _Clock, speed: float) -> None:
     """Time cannot stop or run backwards by its speed."""
