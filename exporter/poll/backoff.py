@@ -7,7 +7,7 @@ from http import HTTPStatus
 from exporter.model import TRANSPORT_REASONS, Failure, Query, Reason, Scope, Target
 
 LONGEST_PAUSE = 15 * 60.0
-"""Seconds. The longest that a failing target waits for its next request (design, section 5)."""
+"""Seconds. The longest pause of a failing target. Its next sweep may be up to one interval later."""
 
 LONG_INTERVAL = 5 * 60.0
 """Seconds. A query with a longer interval is retried before its next sweep."""
@@ -41,7 +41,8 @@ def next_backoff(
 
     At intervals up to 5 minutes, only timeouts, refusals, HTTP 429 and 5xx slow a target down: the first
     failure costs nothing, the second skips one sweep, and each further one doubles the pause, up to 15
-    minutes. At longer intervals, any failure is retried after 1, 2, 4 … minutes, up to 15.
+    minutes. At longer intervals, any failure is retried after 1, 2, 4 … minutes, up to 15. A longer
+    ``Retry-After`` extends the pause, also up to 15 minutes.
     """
     if failure is None:
         return None
@@ -55,7 +56,8 @@ def next_backoff(
         return None
     if failures == 1:
         return Backoff(failures, retry_after, is_retry=False)
-    # Cap at a multiple of the interval: with 2 minutes, 15 would skip the sweep at 14 and wait until 16.
+    # Cap at a multiple of the interval. At 2-minute intervals, a cap of 15 minutes would end the pause at the
+    # sweep after 14 minutes, and if that started a little early, the target would wait until 16.
     pause = min(interval * doubled, LONGEST_PAUSE // interval * interval)
     # Half an interval less, so that a sweep which starts a little early is not skipped as well.
     return Backoff(failures, max(started + pause - interval / 2, retry_after), is_retry=False)
@@ -201,7 +203,7 @@ class CircuitBreaker:
 
     @property
     def probe_target(self) -> Target | None:
-        """The target with the fastest latest success; None before any success."""
+        """The target whose latest success was the fastest, if it has not failed since."""
         return min(self._fastest, key=self._fastest.__getitem__, default=None)
 
     def keep_queries(self, jobs: Collection[tuple[Query, Scope]]) -> None:

@@ -50,7 +50,10 @@ class Hosts:
         self.external_origin = f"{external.scheme}://{external.netloc}".lower() if external_url else None
 
     def allows(self, host: str | None) -> bool:
-        """Return whether a ``Host`` header is allowed. None is allowed, because every browser sends one."""
+        """Return whether a ``Host`` header is allowed.
+
+        A request without one (None) is allowed: it is not from a browser, because every browser sends one.
+        """
         if host is None:
             return True
         name = _host_name(_PORT.sub("", host))
@@ -163,12 +166,12 @@ class Access:
     def _is_of_another_site(self, request: web.Request) -> bool:
         """Return whether a page of another site made a browser send this.
 
-        Clients other than browsers send neither of the two headers.
+        Clients other than browsers normally send neither ``Sec-Fetch-Site`` nor ``Origin``.
         """
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site not in {"same-origin", "none"}
-        # Older browsers, and all browsers over HTTP, send only Origin.
+        # Older browsers, and browsers over HTTP from another machine, send only Origin.
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or origin.lower() == self._hosts.external_origin:
             return False

@@ -24,6 +24,7 @@ from exporter.simulator.api import Entry
 from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
 from exporter.simulator.request import Keys
+from exporter.simulator.technologies import ONLY_SIP, Technologies
 from exporter.simulator.world import World
 from tests.e2e.programs import Series, samples
 
@@ -222,10 +223,13 @@ async def fast_exporter(
     nodes: int = 4,
     keys: Keys | None = None,
     options: Options | None = None,
+    technologies: Technologies = ONLY_SIP,
 ) -> AsyncIterator[FastExporter]:
     """Poll a simulated switch while the context is open. ``configure`` is called with its URL."""
     loop = asyncio.get_running_loop()
-    world = World(tenants=tenants, extensions=extensions, nodes=nodes, clock=loop.time)
+    world = World(
+        tenants=tenants, extensions=extensions, nodes=nodes, technologies=technologies, clock=loop.time
+    )
     application = server.create_application(world, keys=keys, options=options, clock=loop.time)
     switch = await server.start("127.0.0.1", 0, application)
     configuration = _installation(configure(switch.url))
