@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
-from exporter.errors import shown, single
+from exporter.errors import nearest, shown, single
 from exporter.patterns import Pattern
 
 _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -118,7 +119,18 @@ def _number_pattern(value: object) -> Pattern:
     return pattern
 
 
+def _time_zone(value: object) -> ZoneInfo:
+    name = single(value)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # "Europe" is a directory: OSError
+        example = nearest(name, available_timezones()) or "Europe/Rome"
+        raise ValueError(f"expected a time zone such as {example}, got {shown(name)}") from None
+
+
+Delay = Annotated[float, PlainValidator(duration_between("1s", "1d")), Form("duration, 1s to 1d")]
 ExactText = Annotated[str, AfterValidator(not_blank), Form("text")]
 """Any text. It is compared with text in a response of the switch."""
 Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
 NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]
+TimeZone = Annotated[ZoneInfo, PlainValidator(_time_zone), Form("name of a time zone")]

@@ -23,6 +23,7 @@ class Query(StrEnum):
     LIMITS = "limits"
     TENANTS = "tenants"
     EXTENSIONS = "extensions"
+    CALL_RECORDS = "call_records"
 
 
 class Scope(StrEnum):

@@ -44,6 +44,8 @@ class Operation(StrEnum):
     TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json", Scope.SWITCH
     PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH, Scope.TENANT
     TENANT_PEERS = "reqtype=PEERS&format=json", Scope.TENANT
+    # `%` stands for all tenants. The client sends it as `%25`.
+    CALL_RECORDS = "reqtype=INFO&info=simplecdrs&tenant=%&format=json", Scope.SWITCH
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -63,7 +65,8 @@ class Request:
 
     ``tenant`` is a tenant code, or "" for the installation. ``node`` restricts an installation-wide
     COUNTCHANNELS to one node. ``extension`` is the number for ``INFO regstate``, sent as
-    ``extension_parameter``. Raises ValueError for a combination that the API does not have.
+    ``extension_parameter``. ``start`` and ``end`` limit CALL_RECORDS: ``YYYY-MM-DD HH:MM:SS``, in the time
+    zone of the switch. Raises ValueError for a combination that the API does not have.
     """
 
     operation: Operation
@@ -71,6 +74,8 @@ class Request:
     node: str = ""
     extension: str = ""
     extension_parameter: ExtensionParameter = ExtensionParameter.EXT
+    start: str = ""
+    end: str = ""
 
     def __post_init__(self) -> None:
         if self.tenant and Scope.TENANT not in self.operation.scopes:
@@ -81,6 +86,10 @@ class Request:
             raise ValueError("a node is only allowed for an installation-wide COUNT_CHANNELS")
         if bool(self.extension) is not (self.operation is Operation.REGISTRATION):
             raise ValueError("an extension is required for REGISTRATION and not allowed for other operations")
+        if {bool(self.start), bool(self.end)} != {self.operation is Operation.CALL_RECORDS}:
+            raise ValueError(
+                "start and end are required for CALL_RECORDS and not allowed for other operations"
+            )
 
     def parameters(self) -> dict[str, str]:
         """Return all parameters of the query string except the key."""
@@ -92,5 +101,7 @@ class Request:
             "tenant": self.tenant,
             "nodename": self.node,
             self.extension_parameter.value: self.extension,
+            "start": self.start,
+            "end": self.end,
         }
         return {name: value for name, value in free.items() if value}

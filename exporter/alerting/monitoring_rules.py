@@ -11,6 +11,7 @@ from exporter import freshness
 from exporter.alerting.inputs import Input, RangeInput, SwitchInputs, job, target, target_and_reason
 from exporter.alerting.rule import Due, Rule, of_switch, of_tenant
 from exporter.model import Query, Reason, Scope, Target
+from exporter.queries import QUERIES
 from exporter.store import Store
 
 _MINUTE = 60.0
@@ -52,8 +53,8 @@ def _failed(_: SwitchInputs, store: Store | None) -> dict[tuple[Target, Reason],
 
 
 def is_idle(query: Query, reason: Reason) -> bool:
-    """Return whether a tenant is idle, not failing: its count of calls is empty (wire notes, 2026-10)."""
-    return query is Query.CALLS and reason is Reason.EMPTY
+    """Return whether there may simply be no calls: the response is empty (seen, wire notes 2026-10)."""
+    return reason is Reason.EMPTY and QUERIES[query].empty is not None
 
 
 def _succeeded_at(inputs: SwitchInputs, _: Store | None) -> dict[Target, float]:

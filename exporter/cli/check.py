@@ -11,7 +11,7 @@ from exporter.errors import ConfigurationError
 from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.planner import Targets
-from exporter.queries import QUERIES, registrations
+from exporter.queries import QUERIES, call_records, registrations
 
 _USABLE = 0.95
 """Share of the rate limit that the plan uses."""
@@ -185,6 +185,8 @@ def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
     series += sum(node.channels_limit is not None for node in switch.nodes)
     for _, scope in targets.intervals:
         series += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
+    if (Query.CALL_RECORDS, Scope.SWITCH) in targets.intervals:
+        series += call_records.SERIES * len(targets.tenants)
     return series + sum(_series_of(tenant, targets) for tenant in targets.tenants.values())
 
 

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model, model_validator
 
 from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text, not_empty, unique
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
-from exporter.errors import nearest, shown, single
-from exporter.fields import Form, Interval, Section
+from exporter.errors import shown, single
+from exporter.fields import Form, Interval, Section, TimeZone
 from exporter.model import Query
 from exporter.queries import QUERIES
 
@@ -44,15 +43,6 @@ _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
-def _timezone(value: object) -> ZoneInfo:
-    name = single(value)
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # "Europe" is a directory: OSError
-        example = nearest(name, available_timezones()) or "Europe/Rome"
-        raise ValueError(f"expected a time zone such as {example}, got {shown(name)}") from None
-
-
 def _time_of_day(value: object) -> time:
     match = _TIME.fullmatch(single(value))
     if match is None:
@@ -70,9 +60,7 @@ class BusinessHours(Section):
     Tuesday morning.
     """
 
-    timezone: Annotated[ZoneInfo, PlainValidator(_timezone), Form("name of a time zone")] = Field(
-        description="The tenant's time zone.", examples=["Europe/Rome"]
-    )
+    timezone: TimeZone = Field(description="The tenant's time zone.", examples=["Europe/Rome"])
     days: Annotated[tuple[Day, ...], AfterValidator(unique), AfterValidator(not_empty)] = Field(
         description="The days on which the tenant opens.", examples=[["mon", "tue", "wed", "thu", "fri"]]
     )

@@ -121,6 +121,14 @@ TENANT_EXTENSIONS = _tenant("softswitch_tenant_extensions",
     "Extensions of a tenant by registration state: registered, unregistered, unknown, or not_applicable for "
     "those that cannot register. not_applicable is absent if no technology is known.",
     per="state", unit="extensions", source=_STATES)
+TENANT_CALL_RECORDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_total",
+    "Calls of a tenant that have ended, by direction (in, out, local or other) and disposition (answered, "
+    "no_answer, failed, congestion, busy or other). Those of the first window after a start are not counted.",
+    common="switch tenant direction", per="disposition", unit="calls", source="INFO simplecdrs",
+    drop=DropRank.TENANT)
+TENANT_CALL_RECORDS_SECONDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_seconds_total",
+    "Duration of the answered calls of a tenant that have ended, as the switch states it, by direction.",
+    common="switch tenant", per="direction", unit="seconds", source="INFO simplecdrs", drop=DropRank.TENANT)
 EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
     "1 if the extension is registered, 0 if it is not. Absent if its state is unknown.",
     per="extension", unit="boolean", source=_STATES, drop=DropRank.EXTENSION)

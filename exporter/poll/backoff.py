@@ -113,7 +113,7 @@ class KeyHealth:
 
     A changed key gets a new record. A request keeps the record of the key that it was sent with, so that a
     late response does not count for the new key. ``slowed`` are the targets that back off because this key
-    was refused. ``has_counted_calls``: COUNTCALLS has returned a number, so an empty response means 0.
+    was refused. ``answered``: the queries that have returned a value, if an empty response then is one, too.
     """
 
     key: str = field(repr=False)
@@ -124,7 +124,7 @@ class KeyHealth:
     trials: int = 0
     retry_at: float = 0.0
     is_refused: bool = False
-    has_counted_calls: bool = False
+    answered: set[Query] = field(default_factory=set)
 
     def may_send(self, now: float) -> bool:
         """Return whether a request with this key may be sent."""

@@ -13,6 +13,7 @@ from exporter.poll.limiter import Lane
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
 from exporter.queries import QUERIES, Endpoint
+from exporter.request import Request
 
 _DECODED_ON_LOOP = 256 * 1024
 """Bytes. Larger bodies are decoded in a thread: 6.6 MiB of JSON blocked the event loop for 70 ms."""
@@ -26,6 +27,7 @@ class Fetcher:
 
     ``probing`` is the one request that is sent while the circuit breaker is open. ``answers`` are the newest
     responses without a value. ``on_outcome`` receives each outcome and the record of the key that was sent.
+    ``request_of`` returns the request of an item without one.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Fetcher:
         context: SwitchContext,
         policy: RequestPolicy,
         on_outcome: Callable[[Item, Answer | Failure, KeyHealth], Awaitable[None]],
+        request_of: Callable[[Target], Request],
     ) -> None:
         self.probing: Item | None = None
         self.answers = FailedAnswers()
         self._context = context
         self._policy = policy
         self._on_outcome = on_outcome
+        self._request_of = request_of
 
     @property
     def patience(self) -> float:
@@ -107,11 +111,12 @@ class Fetcher:
     async def fetch(self, item: Item, key: str) -> Answer | Failure:
         """Send a request with this key and return the decoded response."""
         context, spec = self._context, QUERIES[item.target.query]
-        endpoint, section = spec.of(item.request), context.configuration.queries.options(spec)
+        request = item.request or self._request_of(item.target)
+        endpoint, section = spec.of(request), context.configuration.queries.options(spec)
         context.mask.add(key)
         started = context.clock.monotonic()
         mask = lru_cache(maxsize=2)(context.mask)  # the decoded and the displayed text start alike
-        async with context.client.send(item.request, key, max_bytes=endpoint.max_bytes) as body:
+        async with context.client.send(request, key, max_bytes=endpoint.max_bytes) as body:
             durations = context.instruments.request_duration.labels(context.store.switch, spec.query)
             durations.observe(context.clock.monotonic() - started)
             outcome: Answer | Failure

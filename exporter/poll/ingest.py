@@ -20,6 +20,7 @@ from exporter.model import (
     Tenants,
 )
 from exporter.poll.backoff import KeyHealth
+from exporter.poll.call_records import CallRecordIngester
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.recorder import Recorder
@@ -27,6 +28,7 @@ from exporter.poll.registration_ingest import RegistrationIngester
 from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
 from exporter.queries import QUERIES, Families
+from exporter.request import Request
 
 _CHANNELS_LIMIT = catalogue.TENANT_CHANNELS_LIMIT
 
@@ -50,10 +52,12 @@ class Ingester:
         self._recorder = Recorder(context)
         self._scope_checks = ScopeChecks(context)
         self._registrations = RegistrationIngester(context, self._recorder, discovery)
+        self._call_records = CallRecordIngester(context, self._recorder)
         self._handlers: Mapping[Query, _Handler] = {
             Query.REGISTRATIONS: self._registrations.ingest,
             Query.EXTENSIONS: self._registrations.ingest_extensions,
             Query.TENANTS: self._ingest_tenants,
+            Query.CALL_RECORDS: self._call_records.ingest,
         }
 
     async def ingest(self, item: Item, outcome: Answer | Failure, health: KeyHealth) -> None:
@@ -67,7 +71,7 @@ class Ingester:
             return  # removed while the request was in flight
         if isinstance(outcome, Answer):
             self._recorder.count_skipped_rows(target, outcome.skipped)
-        outcome = self._empty_as_zero(target, outcome, health)
+        outcome = self._empty_as_value(target, outcome, health)
         if isinstance(outcome, Number | Counts) and not item.part:
             outcome = self._scope_checks.check(target, outcome)
         if isinstance(outcome, Failure):
@@ -76,8 +80,16 @@ class Ingester:
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
-        for part in (self._recorder, self._registrations, self._scope_checks):
+        for part in (self._recorder, self._registrations, self._scope_checks, self._call_records):
             part.drop_tenants(codes)
+
+    def request_of(self, target: Target) -> Request:
+        """Return the request to send now, for a query whose requests depend on the time."""
+        return self._call_records.request(target)
+
+    def drop_unpolled(self) -> None:
+        """Drop the counters of a query that a reload has disabled."""
+        self._call_records.drop_unpolled()
 
     def trust_next_lists(self) -> None:
         """Accept the next of each list that is in doubt now. Called when the operator reloads."""
@@ -108,10 +120,10 @@ class Ingester:
             names = self._tenants.names
             self._on_tenants([code for code in self._targets.tenants if names.get(code) != before.get(code)])
 
-    def _empty_as_zero(
+    def _empty_as_value(
         self, target: Target, outcome: Answer | Failure, health: KeyHealth
     ) -> Answer | Failure:
-        """Return 0 for an empty COUNTCALLS, if configured and if this key has returned a number before.
+        """Return what an empty response means to the query, if this key has returned a value before.
 
         An idle tenant and a denied request both give a response of 0 bytes (seen, wire notes 2026-10).
         """
@@ -119,10 +131,9 @@ class Ingester:
             return outcome
         self._recorder.count_empty(target)
         spec = QUERIES[target.query]
-        if spec.empty_is_zero is None or not health.has_counted_calls:
+        if spec.empty is None or target.query not in health.answered:
             return outcome
-        section = self._context.configuration.queries.options(spec)
-        return Number(0) if spec.empty_is_zero(section) else outcome
+        return spec.empty(self._context.configuration.queries.options(spec)) or outcome
 
     # Counts and nodes
 

@@ -41,7 +41,7 @@ class Poller:
         )
         self.policy = RequestPolicy(configuration.name, self._limiter, self.targets.key_of)
         self._ingester = Ingester(context, self._discovery, self._update_tenants)
-        self._fetcher = Fetcher(context, self.policy, self._ingester.ingest)
+        self._fetcher = Fetcher(context, self.policy, self._ingester.ingest, self._ingester.request_of)
         self._dispatcher = Dispatcher(self._fetcher, self._limiter, context.clock)
         self._sweeps = Sweeps(context, self.policy, self._fetcher, self._dispatcher)
         self._is_stopped = False
@@ -175,6 +175,7 @@ class Poller:
         self.policy.reconfigure(self.targets.is_polled, self.targets.intervals, self.targets.keys)
         self.store.drop({target for target in self.store.targets if not self.targets.has_values(target)})
         self.store.keep_queries(self.targets.intervals)
+        self._ingester.drop_unpolled()
         self._config_metrics.set_switch()
         if self._discovery.is_in_doubt:
             self._sweeps.request_now(Target(Query.TENANTS, Scope.SWITCH))  # the operator waits for it

@@ -9,6 +9,7 @@ from exporter.model import TRANSPORT_REASONS, Failure, Query, Reason, Scope, Ski
 from exporter.poll.backoff import LONG_INTERVAL, Backoff, CircuitBreaker, KeyHealth, SwitchPause, next_backoff
 from exporter.poll.limiter import Lane, Limiter
 from exporter.poll.planner import KeyHolder
+from exporter.queries import QUERIES
 
 
 class RequestPolicy:
@@ -140,8 +141,8 @@ class RequestPolicy:
         self._record_target(target, outcome, health, started=started, interval=interval)
         self._record_switch(target, outcome, seconds=ended - started, other_targets_exist=other_targets_exist)
         self._record_pause(target, outcome, ended)
-        if outcome is None and target.query is Query.CALLS:
-            health.has_counted_calls = True
+        if outcome is None and QUERIES[target.query].empty:
+            health.answered.add(target.query)
         if health.record(target, outcome, now=ended) and self._is_current(health):
             if health.is_refused:
                 self._log.error("key refused; retrying with backoff", key=health.source)
@@ -151,6 +152,8 @@ class RequestPolicy:
     def _record_target(
         self, target: Target, outcome: Failure | None, health: KeyHealth, *, started: float, interval: float
     ) -> None:
+        if outcome and outcome.reason is Reason.EMPTY and target.query in health.answered:
+            outcome = None  # most likely idle
         is_refusal = outcome is not None and outcome.is_refusal
         if is_refusal and not self._is_current(health):
             return  # refused with the old key, which says nothing about the new one

@@ -13,10 +13,13 @@ from exporter.request import Operation, Request
 
 
 class Item(NamedTuple):
-    """One request of a sweep; ``part`` is its node, extension or queue if the target needs several."""
+    """One request of a sweep; ``part`` is its node, extension or queue if the target needs several.
+
+    ``request`` is None if it depends on the time at which it is sent.
+    """
 
     target: Target
-    request: Request
+    request: Request | None
     part: str = ""
 
 
@@ -40,6 +43,8 @@ class Items(Collection[Item]):
 def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) -> list[Item]:
     """Return the installation-wide request of a query, and one for each of ``nodes``."""
     target = Target(query, Scope.SWITCH)
+    if operation is Operation.CALL_RECORDS:
+        return [Item(target, None)]
     return [Item(target, Request(operation, node=node), part=node) for node in ("", *nodes)]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from exporter.model import Query
 from exporter.queries import (
     balance,
+    call_records,
     calls,
     channels,
     extensions,
@@ -55,4 +56,5 @@ QUERIES = table(
     limits.SPEC,
     tenants.SPEC,
     extensions.SPEC,
+    call_records.SPEC,
 )

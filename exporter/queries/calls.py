@@ -52,7 +52,7 @@ SPEC = QuerySpec(
         operation=Operation.COUNT_CALLS, value=_read, fills=number_into(catalogue.TENANT_CALLS), private=False
     ),
     start=0.33,
-    empty_is_zero=lambda section: section.empty == "zero",
+    empty=lambda section: Number(0) if section.empty == "zero" else None,
     probe=ProbeTexts(
         number=r"(\d+)",
         doubt_empty="whether an empty count of calls means an idle switch or a missing permission: "

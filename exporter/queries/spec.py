@@ -159,7 +159,8 @@ class QuerySpec(Generic[Config]):
     be in flight, and queries in step would meet at the same tenant in every sweep.
     ``finds``: whether it discovers other targets and has no value itself.
     ``parts_of``: the query whose parts it discovers.
-    ``empty_is_zero``: whether an empty response may mean 0.
+    ``empty``: what an empty response means if the same key has returned a value since the start; None if it
+    is a failure.
     ``series``: series per tenant, apart from phones and nodes, for the estimate of ``--config.check``.
     ``unused``: the reason why it is not polled although it has an interval.
     """
@@ -173,7 +174,7 @@ class QuerySpec(Generic[Config]):
     start: float | None = None
     finds: bool = False
     parts_of: Query | None = None
-    empty_is_zero: Callable[[Config], bool] | None = None
+    empty: Callable[[Config], Answer | None] | None = None
     series: int = 1
     unused: str = "it is off for every tenant"
     probe: ProbeTexts = ProbeTexts()

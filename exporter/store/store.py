@@ -144,6 +144,10 @@ class Store:
         """Set values without an age, as of the configuration. Raises TypeError as ``put`` does."""
         self._table.set((metric, tenant, part), values)
 
+    def set_part(self, metric: Metric, tenant: str, values: Values, *, part: str) -> None:
+        """Set values that do not age, of a metric whose label before the last is ``part``."""
+        self._table.set((metric, tenant, part), values, common=(self.switch, tenant, part))
+
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
         """Remove values, if there are any."""
         self._table.remove((metric, tenant, part))

@@ -137,6 +137,16 @@ async def test_what_is_sent(configured: Configured) -> None:
         }
 
 
+async def test_the_wildcard_for_all_tenants_is_encoded(configured: Configured) -> None:
+    """A bare % is no valid query string; the times have a space and colons."""
+    request = Request(Operation.CALL_RECORDS, start="2026-11-02 08:00:00", end="2026-11-02 08:05:00")
+    async with _asking(_plain(b"]"), configured) as (opened, switch):
+        await _ask(opened, request, _KEY)
+
+        assert "&tenant=%25&" in switch.asked[0][0]
+        assert switch.parameters() == {**request.parameters(), "key": _KEY}
+
+
 @pytest.mark.parametrize(
     "tenant",
     [

@@ -17,6 +17,7 @@ _ALLOWED = {
     ("INFO", "regstate", None, None),
     ("INFO", "extensions", None, None),
     ("INFO", "config", None, None),
+    ("INFO", "simplecdrs", None, None),
     ("MANAGEDB", None, "tenant", "list"),
     ("CHANSIPPEERS", None, None, None),
     ("PEERS", None, None, None),
@@ -32,6 +33,8 @@ _KNOWN_PARAMETERS = {
     "ext",
     "id",
     "number",
+    "start",
+    "end",
 }
 
 _TEXT = st.one_of(
@@ -39,22 +42,33 @@ _TEXT = st.one_of(
 )
 
 
+_START, _END = "2026-11-02 08:00:00", "2026-11-02 08:05:00"
+
+
 def _request(
     operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
 ) -> Request | None:
+    window = (_START, _END) if operation is Operation.CALL_RECORDS else ()
     try:
-        return Request(operation, tenant, node, extension, parameter)
+        return Request(operation, tenant, node, extension, parameter, *window)
     except ValueError:
         return None
 
 
-@given(st.sampled_from(Operation), _TEXT, _TEXT, _TEXT, st.sampled_from(ExtensionParameter))
+@given(st.sampled_from(Operation), _TEXT, _TEXT, _TEXT, st.sampled_from(ExtensionParameter), _TEXT, _TEXT)
 def test_nothing_outside_the_allow_list_can_be_sent(
-    operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
+    operation: Operation,
+    tenant: str,
+    node: str,
+    extension: str,
+    parameter: ExtensionParameter,
+    start: str,
+    end: str,
 ) -> None:
     """No combination of arguments gives a request that is not in section 6 of the design."""
-    request = _request(operation, tenant, node, extension, parameter)
-    if request is None:
+    try:
+        request = Request(operation, tenant, node, extension, parameter, start, end)
+    except ValueError:
         return
 
     wire = request.parameters()
@@ -62,7 +76,9 @@ def test_nothing_outside_the_allow_list_can_be_sent(
     assert (wire["reqtype"], wire.get("info"), wire.get("object"), wire.get("action")) in _ALLOWED
     assert wire.keys() <= _KNOWN_PARAMETERS
     assert wire.get("format", "json") == "json"
-    assert wire.get("tenant", "") == tenant
+    assert wire.get("tenant", "") == ("%" if wire.get("info") == "simplecdrs" else tenant)
+    assert (wire.get("start", ""), wire.get("end", "")) == (start, end)
+    assert {bool(start), bool(end)} == {wire.get("info") == "simplecdrs"}
     assert ("nodename" in wire) is bool(node)
     if node:
         assert wire["reqtype"] == "COUNTCHANNELS"
@@ -89,7 +105,7 @@ def test_every_operation_can_be_sent(operation: Operation) -> None:
     assert possible
     for request in possible:
         fixed = request.parameters()
-        for free in ("tenant", "ext"):
+        for free in {"tenant", "ext", "start", "end"} - operation.parameters.keys():
             fixed.pop(free, None)
         assert "&".join(f"{name}={value}" for name, value in fixed.items()) == operation.value
 
@@ -114,6 +130,7 @@ def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
         (Operation.EXTENSIONS, False, True),
         (Operation.LIMITS, False, True),
         (Operation.TENANTS, True, False),
+        (Operation.CALL_RECORDS, True, False),
     ],
 )
 def test_scopes(operation: Operation, of_switch: bool, of_tenant: bool) -> None:  # noqa: FBT001 -- a table
@@ -140,3 +157,22 @@ def test_the_configured_parameter_names_the_extension(parameter: ExtensionParame
     request = Request(Operation.REGISTRATION, tenant="ACME", extension="0100", extension_parameter=parameter)
 
     assert request.parameters()[parameter.value] == "0100"
+
+
+def test_call_records_are_requested_for_all_tenants_in_one_window() -> None:
+    """The window is required for this request, and not allowed for any other."""
+    request = Request(Operation.CALL_RECORDS, start=_START, end=_END)
+
+    assert request.parameters() == {
+        "reqtype": "INFO",
+        "info": "simplecdrs",
+        "tenant": "%",
+        "format": "json",
+        "start": _START,
+        "end": _END,
+    }
+    for start, end in (("", ""), (_START, ""), ("", _END)):
+        with pytest.raises(ValueError, match="start and end are required"):
+            Request(Operation.CALL_RECORDS, start=start, end=end)
+    with pytest.raises(ValueError, match="start and end are required"):
+        Request(Operation.COUNT_CALLS, start=_START, end=_END)

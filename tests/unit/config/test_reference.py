@@ -67,6 +67,7 @@ def _around(key: Key, example: object) -> dict[str, Any]:
 
 
 _REQUIRED: dict[str, dict[str, object]] = {
+    "switches[].queries.call_records": {"timezone": "Europe/Rome"},
     "switches[].nodes[]": {"name": "pbx1"},
     "switches[].tenants[]": {"code": "ACME"},
     "switches[].tenants[].business_hours": {

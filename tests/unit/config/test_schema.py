@@ -54,6 +54,7 @@ _INTERVALS = {
     Query.LIMITS: (None, None),
     Query.TENANTS: (6 * HOUR, None),
     Query.EXTENSIONS: (None, 6 * HOUR),
+    Query.CALL_RECORDS: (None, None),
 }
 
 
@@ -198,3 +199,30 @@ def test_alertmanager_with_two_credentials(problems: Problems, tmp_path: Path) -
         "alerting.alertmanagers[0]: basic_auth and bearer_token_file are both set; keep one",
         "alerting.alertmanagers[1].basic_auth: password and password_file are both set; keep one",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "interval: 5m",
+            ": interval needs timezone, the time zone of the switch's call records, such as Europe/Rome; "
+            "`probe --query=call_records` helps to find it",
+        ),
+        ("timezone: Europe/Roma", '.timezone: expected a time zone such as Europe/Rome, got "Europe/Roma"'),
+        ("delay: 0s", '.delay: expected 1s or more, got "0s"'),
+        ("delay: 2d", '.delay: expected 1d or less, got "2d"'),
+    ],
+)
+def test_call_records(written: str, problem: str, problems: Problems) -> None:
+    """Without the time zone of the switch, no window can be requested."""
+    text = SWITCH + f"    queries:\n      call_records: {{{written}}}\n"
+    found = [found.partition(" (line")[0] for found in problems(text)]
+    assert found == [f"switches[0].queries.call_records{problem}"]
+
+
+def test_time_zone_of_call_records_before_their_interval(loaded: Load) -> None:
+    """``probe`` uses it while the query is still off."""
+    switch = loaded(SWITCH + "    queries:\n      call_records: {timezone: Asia/Tokyo}\n").switches[0]
+    section = _options(switch, Query.CALL_RECORDS)
+    assert (section.interval, str(section.timezone), section.delay) == (None, "Asia/Tokyo", 600)

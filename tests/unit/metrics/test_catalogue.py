@@ -25,6 +25,8 @@ softswitch_tenant_node_peers gauge switch tenant node
 softswitch_tenant_node_channels gauge switch tenant node
 softswitch_tenant_balance gauge switch tenant
 softswitch_tenant_extensions gauge switch tenant state
+softswitch_tenant_call_records_total counter switch tenant direction disposition
+softswitch_tenant_call_records_seconds_total counter switch tenant direction
 softswitch_extension_registered gauge switch tenant extension
 softswitch_extension_watched gauge switch tenant extension
 softswitch_tenant_info gauge switch tenant name
@@ -77,7 +79,7 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
     assert re.fullmatch(r"softswitch(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") is (metric.kind is Kind.COUNTER)
     assert not re.search(r"_(ms|milliseconds|minutes|hours|days|weeks|percent)(_|$)", metric.name)
-    assert metric.name.endswith("_seconds") is metric.unit.startswith("seconds")
+    assert metric.name.removesuffix("_total").endswith("_seconds") is metric.unit.startswith("seconds")
     for label in metric.labels:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", label)
         assert label not in {"job", "instance", "le", "quantile"}

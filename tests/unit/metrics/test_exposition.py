@@ -20,11 +20,14 @@ def _filled(switch: str, tenants: int = 2) -> Store:
     """Return a store with something in every family that stores hold."""
     store = Store(switch, stale_after=3, max_series=1_000_000)
     for metric in METRICS:
-        if metric.kind is not Kind.GAUGE or not metric.labels or metric.labels[0] != "switch":
+        is_stored = metric.kind is Kind.GAUGE or metric.source == "INFO simplecdrs"
+        if not is_stored or not metric.labels or metric.labels[0] != "switch":
             continue
         for tenant in [f"T{number}" for number in range(tenants)] if "tenant" in metric.labels else [""]:
             if metric is catalogue.TENANT_INFO:
                 store.set_info(tenant, 'Käse "und"\nmehr', {"team": "noc"})
+            elif metric is catalogue.TENANT_CALL_RECORDS:
+                store.set_part(metric, tenant, {"busy": 0}, part="out")
             elif "query" not in metric.labels and metric is not catalogue.BREAKER_OPEN:
                 own = 1 + ("tenant" in metric.labels)
                 store.set(metric, tenant, 1 if len(metric.labels) == own else {"a": 1, "b": 0.5})

@@ -70,7 +70,7 @@ class _Taking:
         node = part if query is Query.CHANNELS else ""
         request = Request(OPERATIONS[query], tenant=tenant, node=node, extension=extension)
         item = Item(Target(query, scope, tenant), request, part)
-        health = KeyHealth("secret", has_counted_calls=calls_were_counted)
+        health = KeyHealth("secret", answered={Query.CALLS} if calls_were_counted else set())
         await self.ingester.ingest(item, outcome, health)
 
     def count(self, name: str, **labels: str) -> float | None:

@@ -14,6 +14,7 @@ _BALANCE = Target(Query.BALANCE, Scope.TENANT, "ACME")
 _OTHER = Target(Query.CALLS, Scope.TENANT, "OTHER")
 _SWITCH = Target(Query.CALLS, Scope.SWITCH)
 _PEERS = Target(Query.PEERS, Scope.SWITCH)
+_CALL_RECORDS = Target(Query.CALL_RECORDS, Scope.SWITCH)
 _LICENSE = Target(Query.LICENSE, Scope.SWITCH)
 _JOBS = [(query, scope) for query in Query for scope in Scope]
 _REFUSED = Failure(Reason.AUTH, "")
@@ -220,30 +221,41 @@ def test_outcome_counts_for_the_key_that_was_sent(polled: _Polled) -> None:
                 target, outcome, health=old, started=0, ended=1, interval=60, other_targets_exist=True
             )
 
-    assert (old.has_counted_calls, old.is_refused) == (True, True)
-    assert (new.has_counted_calls, new.is_refused) == (False, False)
+    assert (old.answered, old.is_refused) == ({Query.CALLS}, True)
+    assert (new.answered, new.is_refused) == (set(), False)
     assert polled.policy.refused_keys == []
     assert polled.policy.backoff_count == 0
 
 
 @pytest.mark.parametrize(
-    ("target", "outcome", "counts"),
+    ("target", "outcome", "answered"),
     [
-        (_SWITCH, None, True),
-        (_CALLS, None, True),
-        (_SWITCH, Failure(Reason.EMPTY, ""), False),
-        (_PEERS, None, False),
+        (_SWITCH, None, {Query.CALLS}),
+        (_CALLS, None, {Query.CALLS}),
+        (_CALL_RECORDS, None, {Query.CALL_RECORDS}),
+        (_SWITCH, Failure(Reason.EMPTY, ""), set()),
+        (_PEERS, None, set()),
     ],
 )
-def test_each_key_must_have_counted_calls(
-    target: Target, outcome: Failure | None, polled: _Polled, *, counts: bool
+def test_each_key_must_have_returned_a_value(
+    target: Target, outcome: Failure | None, polled: _Polled, answered: set[Query]
 ) -> None:
-    """Only a number of calls for this very key shows that an empty response means 0."""
+    """Only a value of the same query for this very key shows that an empty response means none."""
     polled.record(outcome, target)
 
-    assert polled.policy.key_health(target).has_counted_calls is counts
+    assert polled.policy.key_health(target).answered == answered
     other = _CALLS if target.scope is Scope.SWITCH else _SWITCH
-    assert not polled.policy.key_health(other).has_counted_calls
+    assert not polled.policy.key_health(other).answered
+
+
+@pytest.mark.parametrize("has_answered", [False, True])
+def test_idle_query_is_not_retried(polled: _Polled, *, has_answered: bool) -> None:
+    """At a long interval, an empty response is retried soon only before the first value."""
+    if has_answered:
+        polled.record(None, _CALL_RECORDS, interval=600)
+    polled.record(Failure(Reason.EMPTY, ""), _CALL_RECORDS, interval=600)
+
+    assert polled.policy.backoff_count == (0 if has_answered else 1)
 
 
 def test_reload_without_a_key_drops_its_records(polled: _Polled) -> None:

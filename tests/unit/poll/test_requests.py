@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Query, Scope, Target
-from exporter.poll.requests import for_parts, for_switch, for_tenants
+from exporter.poll.requests import Item, for_parts, for_switch, for_tenants
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS
 
@@ -32,8 +32,19 @@ def test_switch_and_nodes() -> None:
     """First the total, then each node, as parts of the same target."""
     items = for_switch(Query.CHANNELS, Operation.COUNT_CHANNELS, ["n1", "n2"])
 
-    assert [(item.part, item.request.node) for item in items] == [("", ""), ("n1", "n1"), ("n2", "n2")]
+    nodes = ["", "n1", "n2"]
+    assert [item.part for item in items] == nodes
+    assert [item.request for item in items] == [
+        Request(Operation.COUNT_CHANNELS, node=node) for node in nodes
+    ]
     assert {item.target for item in items} == {Target(Query.CHANNELS, Scope.SWITCH)}
+
+
+def test_call_records() -> None:
+    """Their window ends at a time that is known only when the request is sent."""
+    target = Target(Query.CALL_RECORDS, Scope.SWITCH)
+
+    assert for_switch(Query.CALL_RECORDS, Operation.CALL_RECORDS) == [Item(target, None)]
 
 
 @pytest.mark.parametrize("query", _OF_TENANTS)
@@ -45,7 +56,7 @@ def test_each_tenant_once(query: Query, count: int) -> None:
     assert len(items) == count
     assert sorted(item.target.tenant for item in items) == [f"T{number}" for number in range(count)]
     for item in items:
-        assert item.target == Target(query, Scope.TENANT, item.request.tenant)
+        assert item.target == Target(query, Scope.TENANT, item.target.tenant)
         assert item.request == Request(OPERATIONS[query], tenant=item.target.tenant)
         assert item.part == ""
 
@@ -79,7 +90,7 @@ def test_each_extension_once() -> None:
         ("B", "100"),
     ]
     for item in items:
-        assert item.target == Target(Query.REGISTRATIONS, Scope.TENANT, item.request.tenant)
+        assert item.target == Target(Query.REGISTRATIONS, Scope.TENANT, item.target.tenant)
         assert item.request == _registration(item.target.tenant, item.part)
 
 

@@ -17,6 +17,7 @@ from exporter.model import (
     Tenants,
 )
 from exporter.patterns import Pattern
+from exporter.queries.call_records import CallRecords
 from exporter.queries.limits import Limits
 from exporter.request import Operation
 from tests.reading import READERS, decode, endpoint_of
@@ -37,6 +38,7 @@ _KINDS = {
     Operation.TENANTS: Tenants,
     Operation.PEERS: Peers,
     Operation.TENANT_PEERS: Peers,
+    Operation.CALL_RECORDS: CallRecords,
 }
 
 _NAMES = [
@@ -217,6 +219,10 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
         "node": "pbx1",
         "Name": "100-A/x",
         "Status": word,
+        "tenantcode": "A",
+        "sc_direction": "IN",
+        "sc_disposition": "ANSWERED",
+        "sc_duration": 1,
     }
     for operation in _LISTS:
         outcome = decode(operation, json.dumps([{**others, **kept}]).encode())

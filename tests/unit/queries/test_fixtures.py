@@ -8,6 +8,7 @@ import yaml
 
 from exporter.model import Failure, Reason, Registration
 from exporter.patterns import Pattern
+from exporter.queries.call_records import CallRecord
 from exporter.request import Operation
 from tests.reading import decode, endpoint_of
 
@@ -43,6 +44,12 @@ def _settings(entry: Entry) -> dict[str, object]:
     }
 
 
+def _row(row: Any) -> Mapping[str, object]:
+    if isinstance(row, CallRecord):
+        row = row._replace(identity=None)._asdict()  # a hash that differs from run to run
+    return {name: value for name, value in row.items() if value is not None or name == "disabled"}
+
+
 _CASES = [
     pytest.param(entry, operation, id=f"{entry['file']}-{operation.name}")
     for entry in _INDEX
@@ -61,10 +68,7 @@ def test_every_response_gives_the_outcome_of_the_index(entry: Entry, operation: 
         return
     fields = dataclasses.asdict(outcome)
     if "rows" in fields:
-        fields["rows"] = [
-            {name: value for name, value in row.items() if value is not None or name == "disabled"}
-            for row in fields["rows"]
-        ]
+        fields["rows"] = [_row(row) for row in fields["rows"]]
     if not fields.get("skipped"):
         fields.pop("skipped", None)
     elif more := fields["skipped"].pop("more"):
