@@ -20,13 +20,15 @@ from grafana.panels import (
     over_time,
     states,
 )
-from grafana.promql import SEVERE, TENANT, age, firing_since, newest, recorded, select
+from grafana.promql import SEVERE, TENANT, age, firing_since, newest, rate, recorded, select
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
 _IS_REGISTERED = 'state="registered"'
 _IS_KNOWN = 'state=~"registered|unregistered"'
+_IS_ANSWERED = 'disposition="answered"'
+_ENDED = "switch_tenant_direction_disposition:softswitch_tenant_call_records:increase1h"
 _REGISTERED = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
 _WELL = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
 
@@ -287,6 +289,29 @@ def _traffic() -> list[Built]:
             size=Size(12, 8),
             no_value="Channels per tenant are not polled",
             dashed="B",
+        ),
+        over_time(
+            "Calls that ended, by outcome",
+            "In the hour before: inbound, outbound and internal. Counted 10 to 15 minutes later.",
+            Query(
+                f"sum by (disposition) (last_over_time({recorded(_ENDED, TENANT, over='10m1s')}))",
+                "{{disposition}}",
+            ),
+            size=Size(12, 8),
+            no_value="Call records are not polled (call_records)",
+            colours={"answered": GOOD, "failed": CRITICAL, "congestion": WARNING},
+        ),
+        over_time(
+            "Average duration of answered calls",
+            "By direction. For a long time range; calls longer than the delay of the query are not included.",
+            Query(
+                f"max by (direction) ({rate(catalogue.TENANT_CALL_RECORDS_SECONDS, '', TENANT)}) / "
+                f"max by (direction) ({rate(catalogue.TENANT_CALL_RECORDS, '', TENANT, _IS_ANSWERED)})",
+                "{{direction}}",
+            ),
+            size=Size(12, 8),
+            no_value="Call records are not polled (call_records)",
+            unit="s",
         ),
         over_time(
             "Peers by node",

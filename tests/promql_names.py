@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Kind
 from exporter.model import Query, Reason, Scope
+from exporter.queries.call_records import DIRECTIONS, DISPOSITIONS, OTHER
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")
@@ -45,6 +46,8 @@ LABEL_VALUES = {
     "reason": {reason.value for reason in Reason} | {"in_flight", "backoff", "breaker", "budget"},
     "state": {"registered", "unregistered", "unknown"},
     "severity": {"critical", "warning"},
+    "direction": {*DIRECTIONS, OTHER},
+    "disposition": {*DISPOSITIONS, OTHER},
 }
 """Labels with a fixed set of values."""
 

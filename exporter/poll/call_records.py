@@ -105,7 +105,7 @@ class _Calls:
     def put(self, store: Store, tenant: str) -> None:
         """Store the counters. Most did not change, which takes a microsecond each."""
         for direction, outcomes in self.outcomes.items():
-            store.set_part(catalogue.TENANT_CALL_RECORDS, tenant, outcomes, part=direction)
+            store.set(catalogue.TENANT_CALL_RECORDS, tenant, outcomes, part=direction, labels=(direction,))
         store.set(catalogue.TENANT_CALL_RECORDS_SECONDS, tenant, self.seconds)
 
     def remove(self, store: Store, tenant: str) -> None:

@@ -11,7 +11,7 @@ from exporter.poll.backoff import KeyHealth
 from exporter.poll.context import SwitchContext
 from exporter.poll.limiter import Lane
 from exporter.poll.request_policy import RequestPolicy
-from exporter.poll.requests import Item
+from exporter.poll.requests import NEXT_WINDOW, Item
 from exporter.queries import QUERIES, Endpoint
 from exporter.request import Request
 
@@ -27,7 +27,7 @@ class Fetcher:
 
     ``probing`` is the one request that is sent while the circuit breaker is open. ``answers`` are the newest
     responses without a value. ``on_outcome`` receives each outcome and the record of the key that was sent.
-    ``request_of`` returns the request of an item without one.
+    ``next_window`` returns the request that replaces ``NEXT_WINDOW``.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class Fetcher:
         context: SwitchContext,
         policy: RequestPolicy,
         on_outcome: Callable[[Item, Answer | Failure, KeyHealth], Awaitable[None]],
-        request_of: Callable[[Target], Request],
+        next_window: Callable[[Target], Request],
     ) -> None:
         self.probing: Item | None = None
         self.answers = FailedAnswers()
         self._context = context
         self._policy = policy
         self._on_outcome = on_outcome
-        self._request_of = request_of
+        self._next_window = next_window
 
     @property
     def patience(self) -> float:
@@ -111,7 +111,9 @@ class Fetcher:
     async def fetch(self, item: Item, key: str) -> Answer | Failure:
         """Send a request with this key and return the decoded response."""
         context, spec = self._context, QUERIES[item.target.query]
-        request = item.request or self._request_of(item.target)
+        request = item.request
+        if request is NEXT_WINDOW:
+            request = self._next_window(item.target)
         endpoint, section = spec.of(request), context.configuration.queries.options(spec)
         context.mask.add(key)
         started = context.clock.monotonic()

@@ -83,8 +83,8 @@ class Ingester:
         for part in (self._recorder, self._registrations, self._scope_checks, self._call_records):
             part.drop_tenants(codes)
 
-    def request_of(self, target: Target) -> Request:
-        """Return the request to send now, for a query whose requests depend on the time."""
+    def next_window(self, target: Target) -> Request:
+        """Return the request for the calls that have ended since the last one."""
         return self._call_records.request(target)
 
     def drop_unpolled(self) -> None:

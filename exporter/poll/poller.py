@@ -41,7 +41,7 @@ class Poller:
         )
         self.policy = RequestPolicy(configuration.name, self._limiter, self.targets.key_of)
         self._ingester = Ingester(context, self._discovery, self._update_tenants)
-        self._fetcher = Fetcher(context, self.policy, self._ingester.ingest, self._ingester.request_of)
+        self._fetcher = Fetcher(context, self.policy, self._ingester.ingest, self._ingester.next_window)
         self._dispatcher = Dispatcher(self._fetcher, self._limiter, context.clock)
         self._sweeps = Sweeps(context, self.policy, self._fetcher, self._dispatcher)
         self._is_stopped = False

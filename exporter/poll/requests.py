@@ -11,15 +11,15 @@ from exporter.model import Query, Scope, Target
 from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 
+NEXT_WINDOW = Request(Operation.CALL_RECORDS, start="?", end="?")
+"""Stands for the request for a window that ends when it is sent. ``Fetcher`` replaces it."""
+
 
 class Item(NamedTuple):
-    """One request of a sweep; ``part`` is its node, extension or queue if the target needs several.
-
-    ``request`` is None if it depends on the time at which it is sent.
-    """
+    """One request of a sweep; ``part`` is its node, extension or queue if the target needs several."""
 
     target: Target
-    request: Request | None
+    request: Request
     part: str = ""
 
 
@@ -44,7 +44,7 @@ def for_switch(query: Query, operation: Operation, nodes: Iterable[str] = ()) ->
     """Return the installation-wide request of a query, and one for each of ``nodes``."""
     target = Target(query, Scope.SWITCH)
     if operation is Operation.CALL_RECORDS:
-        return [Item(target, None)]
+        return [Item(target, NEXT_WINDOW)]
     return [Item(target, Request(operation, node=node), part=node) for node in ("", *nodes)]
 
 

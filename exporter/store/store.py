@@ -140,13 +140,12 @@ class Store:
         for metric, values in families.items():
             self.set(metric, target.tenant, values, part=part)
 
-    def set(self, metric: Metric, tenant: str, values: Values, *, part: str = "") -> None:
-        """Set values without an age, as of the configuration. Raises TypeError as ``put`` does."""
-        self._table.set((metric, tenant, part), values)
-
-    def set_part(self, metric: Metric, tenant: str, values: Values, *, part: str) -> None:
-        """Set values that do not age, of a metric whose label before the last is ``part``."""
-        self._table.set((metric, tenant, part), values, common=(self.switch, tenant, part))
+    def set(
+        self, metric: Metric, tenant: str, values: Values, *, part: str = "", labels: tuple[str, ...] = ()
+    ) -> None:
+        """Set values without an age; ``labels`` follow the tenant. Raises TypeError as ``put`` does."""
+        common = (self.switch, tenant, *labels) if labels else None
+        self._table.set((metric, tenant, part), values, common=common)
 
     def unset(self, metric: Metric, tenant: str, *, part: str = "") -> None:
         """Remove values, if there are any."""

@@ -206,8 +206,10 @@ def test_alertmanager_with_two_credentials(problems: Problems, tmp_path: Path) -
     [
         (
             "interval: 5m",
-            ": interval needs timezone, the time zone of the switch's call records, such as Europe/Rome; "
-            "`probe --query=call_records` helps to find it",
+            (
+                ": interval needs timezone, the time zone of the switch's call records, such as Europe/Rome; "
+                "`probe --query=call_records` helps to find it"
+            ),
         ),
         ("timezone: Europe/Roma", '.timezone: expected a time zone such as Europe/Rome, got "Europe/Roma"'),
         ("delay: 0s", '.delay: expected 1s or more, got "0s"'),

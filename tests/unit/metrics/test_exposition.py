@@ -27,7 +27,7 @@ def _filled(switch: str, tenants: int = 2) -> Store:
             if metric is catalogue.TENANT_INFO:
                 store.set_info(tenant, 'Käse "und"\nmehr', {"team": "noc"})
             elif metric is catalogue.TENANT_CALL_RECORDS:
-                store.set_part(metric, tenant, {"busy": 0}, part="out")
+                store.set(metric, tenant, {"busy": 0}, part="out", labels=("out",))
             elif "query" not in metric.labels and metric is not catalogue.BREAKER_OPEN:
                 own = 1 + ("tenant" in metric.labels)
                 store.set(metric, tenant, 1 if len(metric.labels) == own else {"a": 1, "b": 0.5})

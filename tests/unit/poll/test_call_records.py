@@ -39,7 +39,7 @@ class _Counting:
     async def take(self, outcome: Answer | Failure, after: float = 300) -> tuple[str, str]:
         """Request a window, store its outcome, and return the window; the next one is requested later."""
         request = self.ingester.request(_TARGET)
-        await self.ingester.ingest(Item(_TARGET, None), outcome)
+        await self.ingester.ingest(Item(_TARGET, request), outcome)
         self.now += after
         return request.start[11:], request.end[11:]
 

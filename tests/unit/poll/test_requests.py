@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Query, Scope, Target
-from exporter.poll.requests import Item, for_parts, for_switch, for_tenants
+from exporter.poll.requests import NEXT_WINDOW, Item, for_parts, for_switch, for_tenants
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS
 
@@ -44,7 +44,7 @@ def test_call_records() -> None:
     """Their window ends at a time that is known only when the request is sent."""
     target = Target(Query.CALL_RECORDS, Scope.SWITCH)
 
-    assert for_switch(Query.CALL_RECORDS, Operation.CALL_RECORDS) == [Item(target, None)]
+    assert for_switch(Query.CALL_RECORDS, Operation.CALL_RECORDS) == [Item(target, NEXT_WINDOW)]
 
 
 @pytest.mark.parametrize("query", _OF_TENANTS)
