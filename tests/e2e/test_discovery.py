@@ -136,7 +136,7 @@ def test_tenants_are_added_and_removed(configured: Configured) -> None:
         (Fault(FaultKind.HTML, reqtype="MANAGEDB"), "decode"),
         (Fault(FaultKind.STATUS, reqtype="MANAGEDB"), "http"),
         (Fault(FaultKind.HANG, reqtype="MANAGEDB"), "timeout"),
-        (Fault(FaultKind.BODY, reqtype="MANAGEDB", text='[{"te_name": "no code"}]'), "decode"),
+        (Fault(FaultKind.BODY, reqtype="MANAGEDB", text='[{"te_id": "1"}]'), "decode"),
         (Fault(FaultKind.BODY, reqtype="MANAGEDB", text="[]", limit=2), "empty"),
         (Fault(FaultKind.BODY, reqtype="MANAGEDB", text="]", limit=2), "empty"),
         (_list_fault({"ACME", "BOREAL"}, limit=2), "decode"),
