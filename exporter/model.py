@@ -75,6 +75,15 @@ class RegistrationSource(StrEnum):
     EXTENSIONS = "extensions"
     PEERS = "peers"
     TENANT_PEERS = "tenant_peers"
+    BLF = "blf"
+
+
+class DeviceState(StrEnum):
+    """What a phone is doing; values of the label ``state`` of ``softswitch_tenant_devices``."""
+
+    IN_USE = "in_use"
+    RINGING = "ringing"
+    BUSY = "busy"
 
 
 class Technology(StrEnum):
@@ -217,6 +226,11 @@ class Extensions(Answer):
     """A tenant's list of extensions."""
 
     rows: tuple[Extension, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices(Extensions):
+    """A tenant's device states. It may contain more than phones, such as feature codes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Operation(StrEnum):
     TENANT_PEERS = "reqtype=PEERS&format=json", Scope.TENANT
     # `%` stands for all tenants. The client sends it as `%25`.
     CALL_RECORDS = "reqtype=INFO&info=simplecdrs&tenant=%&format=json", Scope.SWITCH
+    BLFS = "reqtype=BLFS&format=json", Scope.TENANT
 
     @property
     def parameters(self) -> Mapping[str, str]:

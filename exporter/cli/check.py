@@ -130,7 +130,7 @@ def _too_slow(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         cycle = cycles[query, scope]
         fix = f"set queries.{query}.{_KEYS[scope]} to {_duration(math.ceil(cycle))}"
         if query is Query.REGISTRATIONS and _is_per_extension(switch):
-            fix += ", or queries.registrations.source to extensions or peers"
+            fix += ", or queries.registrations.source to one with fewer requests, such as blf"
         yield f"{query} will be polled every {_duration(cycle)}: {fix}"
 
 
@@ -154,7 +154,7 @@ def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iter
         yield (
             "the number of discovered extensions is unknown, and each needs a request: the rate limit allows "
             f"{int(spare * min(intervals))} within {_duration(min(intervals))}; for more, set "
-            "queries.registrations.source to extensions (one request per tenant) or peers (one in total)"
+            "queries.registrations.source to blf or extensions (one request per tenant) or peers (one in all)"
         )
 
 
@@ -187,14 +187,16 @@ def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
         series += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
     if (Query.CALL_RECORDS, Scope.SWITCH) in targets.intervals:
         series += call_records.SERIES * len(targets.tenants)
-    return series + sum(_series_of(tenant, targets) for tenant in targets.tenants.values())
+    return series + sum(_series_of(switch, tenant, targets) for tenant in targets.tenants.values())
 
 
-def _series_of(tenant: TenantSettings, targets: Targets) -> int:
+def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Targets) -> int:
     series = 1  # info
     for query in Query:
         if targets.polls(query, tenant):
-            series += QUERIES[query].series
+            spec = QUERIES[query]
+            endpoint = spec.endpoint(switch.queries.options(spec), Scope.TENANT)
+            series += spec.series + endpoint.series
             series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
     if targets.polls(Query.REGISTRATIONS, tenant):
         series += len(tenant.polled)

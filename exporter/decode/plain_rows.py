@@ -23,7 +23,7 @@ def plain_rows(windows: Windows, layout: Layout) -> Iterator[Row]:
     if any(isinstance(position, int) for position in positions):
         yield from _table(lines, len(header), positions, layout.columns, layout.name)
     elif layout.twice and "|" in head:
-        yield from _records_twice(chain([head], lines), layout)
+        yield from _records_twice(chain([head], lines), windows.start(), layout)
     elif layout.has_values and _starts_with_a_pair(head):
         yield from _pairs(chain([head], lines), windows.start(), layout)
     elif any(position is not ABSENT for position in positions):
@@ -72,20 +72,22 @@ def _table(
         raise BrokenOffError
 
 
-def _records_twice(lines: Iterator[str], layout: Layout) -> Iterator[Row]:
+def _records_twice(lines: Iterator[str], start: str, layout: Layout) -> Iterator[Row]:
     """Yield records whose values come twice, "under the position, then under the name" (seen, wire notes).
 
     The notes state neither whether a record ends a line, nor whether a name is written before its value. Both
     are accepted: a record is valid only if each value equals its twin, so a wrong guess yields no rows.
     """
+    if wrong := noise(start, may_quote=False):
+        yield wrong
     width = 2 * len(layout.twice)
     is_cut_off = False
     for line in lines:
         cells = _split(line)
         if len(cells) % width == 1 and not cells[-1]:  # the trailing ``|``
             cells.pop()
-        for start in range(0, len(cells), width):
-            record = cells[start : start + width]
+        for at in range(0, len(cells), width):
+            record = cells[at : at + width]
             is_cut_off = len(record) < width
             values = None if is_cut_off else _without_twins(record, layout.twice)
             if values is None:

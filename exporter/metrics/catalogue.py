@@ -75,7 +75,7 @@ _tenant_node = partial(_tenant, per="node", drop=DropRank.TENANT_NODE)
 _tenant_config = partial(_tenant, source="the configuration", drop=DropRank.TENANT_CONFIG)
 _query_status = partial(_gauge, common="switch query scope tenant", drop=DropRank.TENANT_STATUS)
 _sent = partial(_counter, common="alertmanager", unit="alerts")
-_STATES = "INFO regstate, INFO extensions, CHANSIPPEERS or PEERS"
+_STATES = "INFO regstate, INFO extensions, CHANSIPPEERS, PEERS or BLFS"
 _DISCOVERED = "the configuration and MANAGEDB tenant list"
 
 # Two or three lines per metric, which the formatter would make eight.
@@ -129,6 +129,9 @@ TENANT_CALL_RECORDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_total
 TENANT_CALL_RECORDS_SECONDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_seconds_total",
     "Duration of the answered calls of a tenant that have ended, as the switch states it, by direction.",
     common="switch tenant", per="direction", unit="seconds", source="INFO simplecdrs", drop=DropRank.TENANT)
+TENANT_DEVICES = _tenant("softswitch_tenant_devices",
+    "Extensions of a tenant by what they are doing: in_use, ringing or busy. Only with source: blf.",
+    per="state", unit="extensions", source="BLFS")
 EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
     "1 if the extension is registered, 0 if it is not. Absent if its state is unknown.",
     per="extension", unit="boolean", source=_STATES, drop=DropRank.EXTENSION)

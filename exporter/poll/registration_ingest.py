@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+from exporter.metrics import catalogue
 from exporter.model import (
     Answer,
+    Devices,
     Extensions,
     Failure,
     Peers,
@@ -28,6 +30,7 @@ from exporter.poll.registrations import (
     states_in_list,
 )
 from exporter.poll.requests import Item
+from exporter.queries.device_states import count_states
 from exporter.request import Operation
 
 _MOST_EXTENSIONS = 300_000
@@ -124,19 +127,40 @@ class RegistrationIngester:
         if isinstance(listed, Peers):
             await self._ingest_peers(item, listed)
             return None
-        target = item.target
-        tenant = self._targets.tenants[target.tenant]
-        self._targets.technologies.update(tenant.code, listed.rows)
-        self._log_watched(tenant.code)
-        states, failure = states_in_list(listed, None if tenant.extensions == "all" else tenant.polled)
+        if not isinstance(listed, Devices):
+            self._targets.technologies.update(item.target.tenant, listed.rows)
+            self._log_watched(item.target.tenant)
+        return self._ingest_states(item.target, listed)
+
+    def _ingest_states(self, target: Target, listed: Extensions) -> Failure | None:
+        tenant, technologies = self._targets.tenants[target.tenant], self._targets.technologies
+        wanted = self._wanted(target, listed)
+        if wanted == ():  # the list of extensions, which says what is a phone, has not come yet
+            self._store.remove(target)
+            return None
+        states, failure = states_in_list(listed, wanted)
+        unable = technologies.unable(tenant.code)
         for watched in tenant.watch:
             states.setdefault(watched, Registration.UNKNOWN)
-        technologies = self._targets.technologies
-        unable = technologies.unable(tenant.code)
-        able = {number: state for number, state in states.items() if number not in unable}
-        not_applicable = len(states) - len(able) if technologies.of(tenant.code) else None
-        self._recorder.put(target, registration_families(able, not_applicable))
+        states = {number: state for number, state in states.items() if number not in unable}
+        among = None if tenant.extensions == "all" else tenant.polled
+        families = registration_families(states, technologies.count_unable(tenant.code, among))
+        if isinstance(listed, Devices):
+            counted = [row for row in listed.rows if row.number in states or row.number in unable]
+            families = {**families, catalogue.TENANT_DEVICES: count_states(counted)}
+        self._recorder.put(target, families)
         return failure
+
+    def _wanted(self, target: Target, listed: Extensions) -> Sequence[str] | None:
+        """Return the extensions whose state in a list counts; None for all.
+
+        BLFS may list more than phones: 518 records of one tenant were seen (wire notes 2026-10).
+        """
+        tenant = self._targets.tenants[target.tenant]
+        if tenant.extensions != "all":
+            return tenant.polled
+        has_other_list = self._targets.polls(Query.EXTENSIONS, tenant)
+        return self._targets.parts(target) if isinstance(listed, Devices) and has_other_list else None
 
     async def _ingest_peers(self, item: Item, listed: Peers) -> None:
         target = item.target

@@ -40,6 +40,12 @@ class KnownTechnologies:
         """Return the extensions of a tenant that cannot register."""
         return self._unable.get(code, frozenset())
 
-    def count_unable(self, code: str) -> int | None:
-        """Return how many extensions of a tenant cannot register; None if no technology is known."""
-        return len(self.unable(code)) if self.of(code) else None
+    def count_unable(self, code: str, among: Collection[str] | None = None) -> int | None:
+        """Return how many extensions of a tenant, or ``among`` some of them, cannot register.
+
+        Returns None if no technology is known.
+        """
+        if not self.of(code):
+            return None
+        unable = self.unable(code)
+        return len(unable if among is None else unable.intersection(among))

@@ -33,28 +33,31 @@ class ExtensionsQuery(Section):
     )
 
 
-def read_extensions(windows: Windows, words: Words) -> Extensions | Failure:
+def read_extensions(windows: Windows, words: Words, layout: Layout = LAYOUT) -> Extensions | Failure:
     """Read number, state and technology of each extension. ``words`` come from the configuration.
 
-    An extension is unknown if its state is unreadable, if its word is unknown, or if it is listed twice with
+    ``layout``: of another list, whose columns are the number, the state and maybe the technology. An
+    extension is unknown if its state is unreadable, if its word is unknown, or if it is listed twice with
     different states or technologies.
     """
     known, once = lookup(words), interning()
+    number_column, state_column, *_ = layout.columns
     extensions: dict[str, Extension] = {}
 
     def take(cells: Sequence[object]) -> Column | None:
         number, word = name_of(cells[0]), text_of(cells[1])
         if number is None:
-            return _NUMBER
-        row = Extension(number, state_of(known, word), once(word), _technology_of(cells[2]))
+            return number_column
+        technology = _technology_of(cells[2]) if cells[2:] else None
+        row = Extension(number, state_of(known, word), once(word), technology)
         before = extensions.setdefault(number, row)
         if before is not row:
             if (before.state, before.technology) != (row.state, row.technology):
                 extensions[number] = Extension(number, Registration.UNKNOWN, "")
             return REPEATED
-        return None if word is not None else _STATE
+        return None if word is not None else state_column
 
-    skipped = read_rows(windows, LAYOUT, take)
+    skipped = read_rows(windows, layout, take)
     if isinstance(skipped, Failure):
         return skipped
     return Extensions(tuple(extensions.values()), skipped=skipped)
@@ -79,6 +82,6 @@ SPEC = QuerySpec(
     start=0.92,
     finds=True,
     parts_of=Query.REGISTRATIONS,
-    series=0,
+    series=1,  # the state not_applicable
     unused="no tenant has `extensions: all`, or `source` already returns the list",
 )

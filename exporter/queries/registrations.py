@@ -15,6 +15,7 @@ from exporter.decode.text import Record, Windows, parse_record
 from exporter.decode.values import LONGEST_LABEL, TRAILING
 from exporter.fields import Interval, Section
 from exporter.model import (
+    DeviceState,
     ExtensionParameter,
     Failure,
     Peer,
@@ -24,7 +25,7 @@ from exporter.model import (
     RegistrationSource,
     RegistrationState,
 )
-from exporter.queries import extensions
+from exporter.queries import device_states, extensions
 from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.queries.words import StateWords, Words, lookup, state_of
 from exporter.request import Operation, Request
@@ -54,8 +55,8 @@ class RegistrationsQuery(Section):
         RegistrationSource.REGSTATE,
         description="Which request returns the states. `regstate`: one request per extension. `extensions`: "
         "one list of extensions per tenant. `peers`: one list of all chan_sip phones, which needs the admin "
-        "key. `tenant_peers`: one list of peers per tenant. `probe --query=registrations` tries them all; "
-        "[registrations](registrations.md) compares them.",
+        "key. `tenant_peers`, `blf`: one list of peers, or of device states, per tenant. "
+        "`probe --query=registrations` tries them all; [registrations](registrations.md) compares them.",
         examples=["extensions"],
     )
     parameter: ExtensionParameter = Field(
@@ -166,6 +167,7 @@ SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
             note=extensions.NOTE,
             layout=lambda _: extensions.LAYOUT,
             title="list of extensions",
+            series=1,  # the state not_applicable
         ),
         RegistrationSource.PEERS: Endpoint(
             operation=Operation.PEERS,
@@ -181,6 +183,14 @@ SPEC: QuerySpec[RegistrationsQuery] = QuerySpec(
             fills=None,
             title="list of the tenant's peers",
             layout=lambda _: _LAYOUT,
+        ),
+        RegistrationSource.BLF: Endpoint(
+            operation=Operation.BLFS,
+            rows=lambda windows, section: device_states.read_device_states(windows, section.words),
+            fills=None,
+            title="list of device states",
+            series=len(DeviceState),
+            layout=lambda _: device_states.LAYOUT,
         ),
     },
     start=0.5,

@@ -64,6 +64,7 @@ class Endpoint(Generic[Config, Read]):
     ``max_bytes``: largest response that is read; 0 for the default, 8 MiB, or 64 MiB for a list.
     ``note``: printed by ``probe`` before a request that is heavy for the switch.
     ``title``: its name in ``probe`` if the query has several sources.
+    ``series``: more series per tenant than the query has from its other sources.
     ``layout``: the columns of a list, so that ``probe`` can print which of them a response has.
     """
 
@@ -77,6 +78,7 @@ class Endpoint(Generic[Config, Read]):
     max_bytes: int = 0
     note: str = ""
     title: str = ""
+    series: int = 0
     layout: Callable[[Config], Layout] | None = None
 
     def __post_init__(self) -> None:

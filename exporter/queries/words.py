@@ -103,12 +103,13 @@ TRUNK_WORDS: Table = (
 _ROUND_TRIP = re.compile(r"\(\s*[0-9]+\s*ms\s*\)\Z", re.IGNORECASE)
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """Return a word without differences that mean nothing: case, ``_`` for a space, a round trip after it."""
     return " ".join(_ROUND_TRIP.sub("", word.strip()).casefold().replace("_", " ").split())
 
 
 def _by_word(table: Table) -> Mapping[str, Registration]:
-    return {_plain(word): state for word, state, _ in table}
+    return {plain(word): state for word, state, _ in table}
 
 
 _STATES = _by_word(WORDS)
@@ -122,9 +123,9 @@ def lookup(words: Words, more: Table = ()) -> Callable[[str], Registration | Non
     """
     states = _STATES
     if words or more:
-        own = {_plain(word): state for state, spellings in words.items() for word in spellings}
+        own = {plain(word): state for state, spellings in words.items() for word in spellings}
         states = {**_STATES, **_by_word(more), **own}
-    return lambda word: states.get(_plain(word))
+    return lambda word: states.get(plain(word))
 
 
 def state_of(state_of_word: Callable[[str], Registration | None], word: str | None) -> Registration:

@@ -46,10 +46,7 @@ _SIZES = {
     "north": {"tenants": 40, "nodes": 5, "extensions": 8, "seed": 7},
     "south": {"tenants": 10, "nodes": 3, "extensions": 6, "seed": 11},
 }
-# Registrations come from one list per switch.
-_TARGETS = sum(
-    size["tenants"] * (len(TENANT_QUERIES) - 1) + len(SWITCH_QUERIES) + 1 for size in _SIZES.values()
-)
+_TARGETS = sum(size["tenants"] * len(TENANT_QUERIES) + len(SWITCH_QUERIES) for size in _SIZES.values())
 
 _CHANGES: dict[str, Any] = {
     "license_days": 20,
@@ -167,7 +164,7 @@ def _configuration(north: Simulator, south: Simulator) -> str:
         "3s",
         license={"interval": "1s"},
         balance={"tenant_interval": "2s"},
-        registrations={"source": "peers"},
+        registrations={"source": "blf"},
     )
     return configuration(
         switch(

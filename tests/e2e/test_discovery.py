@@ -305,7 +305,16 @@ def _expected_registered(
     }
 
 
-@pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
+_OPERATIONS = {
+    "regstate": "INFO regstate",
+    "extensions": "INFO extensions",
+    "peers": "CHANSIPPEERS",
+    "tenant_peers": "PEERS",
+    "blf": "BLFS",
+}
+
+
+@pytest.mark.parametrize("source", _OPERATIONS)
 def test_registrations_match_the_switch(source: str, configured: Configured) -> None:
     """From each source, every extension of every discovered tenant has its state, and counts are correct."""
 
@@ -325,9 +334,8 @@ def test_registrations_match_the_switch(source: str, configured: Configured) -> 
         world.overrides.drop_registrations(0)
         await exporter.advance(10 * MINUTE)
         assert _registered(exporter) == _expected_registered(exporter) != true
-        operations = {"regstate": "INFO regstate", "extensions": "INFO extensions", "peers": "CHANSIPPEERS"}
         by_operation: Any = exporter.switch.parts.journal.counts()["by_operation"]
-        sent: int = by_operation[operations[source]]
+        sent: int = by_operation[_OPERATIONS[source]]
         return sent
 
     sent = _run(

@@ -45,6 +45,8 @@ _ALLOWED = (
     {"reqtype": "INFO", "info": "config", "tenant": "*", **_JSON},
     {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_JSON},
     {"reqtype": "CHANSIPPEERS", **_JSON},
+    {"reqtype": "PEERS", "tenant": "*", **_JSON},
+    {"reqtype": "BLFS", "tenant": "*", **_JSON},
 )
 
 _PARAMETERS = ("ext", "id", "number")

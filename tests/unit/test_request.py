@@ -21,6 +21,7 @@ _ALLOWED = {
     ("MANAGEDB", None, "tenant", "list"),
     ("CHANSIPPEERS", None, None, None),
     ("PEERS", None, None, None),
+    ("BLFS", None, None, None),
 }
 _KNOWN_PARAMETERS = {
     "reqtype",

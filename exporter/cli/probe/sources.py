@@ -23,6 +23,7 @@ from exporter.request import Operation, Request
 
 _COSTS = {
     RegistrationSource.PEERS: "one request in total",
+    RegistrationSource.BLF: "one request per tenant",
     RegistrationSource.TENANT_PEERS: "one request per tenant",
     RegistrationSource.EXTENSIONS: "one request per tenant",
     RegistrationSource.REGSTATE: "one request per extension",
@@ -57,6 +58,8 @@ class Source(NamedTuple):
         match self.kind:
             case RegistrationSource.PEERS:
                 request = Request(Operation.PEERS)
+            case RegistrationSource.BLF:
+                request = Request(Operation.BLFS, tenant=tenant)
             case RegistrationSource.TENANT_PEERS:
                 request = Request(Operation.TENANT_PEERS, tenant=tenant)
             case RegistrationSource.EXTENSIONS:
@@ -72,18 +75,15 @@ class Source(NamedTuple):
 LIST = Source(RegistrationSource.EXTENSIONS)
 PEERS = Source(RegistrationSource.PEERS)
 TENANT_PEERS = Source(RegistrationSource.TENANT_PEERS)
+BLF = Source(RegistrationSource.BLF)
 
 
 def sources(switch: SwitchConfiguration) -> list[Source]:
     """Return all sources in the order of the trials: the list first, since it may provide an extension."""
     configured = switch.queries.options(registrations.SPEC).parameter
     parameters = [configured, *(each for each in ExtensionParameter if each is not configured)]
-    return [
-        LIST,
-        *(Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters),
-        TENANT_PEERS,
-        PEERS,
-    ]
+    regstate = (Source(RegistrationSource.REGSTATE, parameter) for parameter in parameters)
+    return [LIST, *regstate, BLF, TENANT_PEERS, PEERS]
 
 
 def configured_source(switch: SwitchConfiguration) -> Source:

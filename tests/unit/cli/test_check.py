@@ -92,7 +92,7 @@ def test_extensions_polled_one_by_one(configured: Configured) -> None:
     slow = _warnings(configured(**settings, queries=_only_registrations("regstate")))[-1]
 
     assert slow.startswith("registrations will be polled every 17m")
-    assert slow.endswith("or queries.registrations.source to extensions or peers")
+    assert slow.endswith("or queries.registrations.source to one with fewer requests, such as blf")
     assert _warnings(configured(**settings, queries=_only_registrations("extensions"))) == []
 
 
@@ -103,8 +103,8 @@ def test_discovered_extensions_polled_one_by_one(configured: Configured) -> None
 
     # 9.5 requests a second, less a license an hour and 100 lists every 6 hours, for 300 seconds.
     assert "the rate limit allows 2848 within 5m" in warning
-    assert "set queries.registrations.source to extensions" in warning
-    for source in ("extensions", "peers"):
+    assert "set queries.registrations.source to blf or extensions" in warning
+    for source in ("extensions", "peers", "tenant_peers", "blf"):
         assert _warnings(configured(**settings, queries=_only_registrations(source))) == []
     assert _warnings(configured(tenants=_tenants(100), queries=_only_registrations("regstate"))) == []
 
@@ -161,7 +161,7 @@ def _various_tenants() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
+@pytest.mark.parametrize("source", ["regstate", "extensions", "peers", "blf"])
 async def test_estimated_series_match_the_polled_ones(source: str, tmp_path: Path) -> None:
     """The estimate is within 5 % of the series of a polled switch."""
     world = World(tenants=6, nodes=3, extensions=10)

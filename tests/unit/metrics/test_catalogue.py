@@ -27,6 +27,7 @@ softswitch_tenant_balance gauge switch tenant
 softswitch_tenant_extensions gauge switch tenant state
 softswitch_tenant_call_records_total counter switch tenant direction disposition
 softswitch_tenant_call_records_seconds_total counter switch tenant direction
+softswitch_tenant_devices gauge switch tenant state
 softswitch_extension_registered gauge switch tenant extension
 softswitch_extension_watched gauge switch tenant extension
 softswitch_tenant_info gauge switch tenant name

@@ -8,6 +8,7 @@ from exporter.clock import Clock
 from exporter.metrics import catalogue
 from exporter.model import (
     Answer,
+    Devices,
     Extension,
     Extensions,
     Failure,
@@ -71,6 +72,10 @@ class Switch:
         """Return which extensions of a tenant are registered."""
         return self.store.values(catalogue.EXTENSION_REGISTERED, tenant)
 
+    def devices(self, tenant: str = "A") -> object:
+        """Return the extensions of a tenant by device state."""
+        return self.store.values(catalogue.TENANT_DEVICES, tenant)
+
 
 Starting = Callable[..., Switch]
 
@@ -79,9 +84,11 @@ Starting = Callable[..., Switch]
 def starting(context: Callable[..., SwitchContext]) -> Starting:
     """Return a function that returns a switch with these tenants and this source of registrations."""
 
-    def start(source: str, *tenants: Mapping[str, object], **settings: object) -> Switch:
-        queries = {"registrations": {"tenant_interval": "5m", "source": source}}
-        return Switch(context(Clock(), tenants=tenants, queries=queries, **settings))
+    def start(
+        source: str, *tenants: Mapping[str, object], queries: Mapping[str, object] | None = None
+    ) -> Switch:
+        registrations = {"registrations": {"tenant_interval": "5m", "source": source}}
+        return Switch(context(Clock(), tenants=tenants, queries={**registrations, **(queries or {})}))
 
     return start
 
@@ -230,3 +237,66 @@ async def test_watched_extension_that_cannot_register_is_logged_once(starting: S
 
     told = [(log["event"], log["log_level"], log["tenant"], log["extension"]) for log in logs]
     assert told == [("watched extension cannot register", "warning", "A", "3")] * 2
+
+
+def devices(*rows: tuple[str, str, Registration]) -> Devices:
+    """Return a list of device states: number, word and state."""
+    return Devices(tuple(Extension(number, state, word) for number, word, state in rows))
+
+
+PHONES = devices(
+    ("100", "INUSE", YES), ("101", "UNAVAILABLE", NO), ("102", "RINGING", YES), ("*72", "BUSY", YES)
+)
+
+
+async def test_device_states_of_configured_extensions(starting: Starting) -> None:
+    """Only these are counted, and an extension without a record is unknown."""
+    switch = starting("blf", {"code": "A", "extensions": ["100", "101"], "watch": ["199"]})
+
+    await switch.returns(Operation.BLFS, PHONES, "A")
+
+    assert switch.phones() == {"100": 1, "101": 0}
+    assert switch.counts() == {"registered": 1, "unregistered": 1, "unknown": 1}
+    assert switch.devices() == {"in_use": 1, "ringing": 0, "busy": 0}
+
+
+async def test_device_states_of_discovered_extensions(starting: Starting) -> None:
+    """The list of extensions says which records are phones; before it came, no record is one."""
+    switch = starting("blf", {"code": "A", "extensions": "all"})
+    await switch.returns(Operation.BLFS, PHONES, "A")
+    assert switch.store.values(catalogue.TENANT_EXTENSIONS, "A") is None
+    assert switch.devices() is None
+
+    listed = (
+        extension("100", Technology.PJSIP),
+        extension("101", None),
+        extension("102", Technology.VIRTUAL),
+    )
+    await switch.lists_extensions("A", *listed)
+    await switch.returns(Operation.BLFS, PHONES, "A")
+
+    assert switch.phones() == {"100": 1, "101": 0}
+    assert switch.counts() == {"registered": 1, "unregistered": 1, "not_applicable": 1}
+    assert switch.devices() == {"in_use": 1, "ringing": 1, "busy": 0}
+
+
+async def test_device_states_without_a_list_of_extensions(starting: Starting) -> None:
+    """If that list is off, every record counts as an extension."""
+    off = {"extensions": {"tenant_interval": "off"}}
+    switch = starting("blf", {"code": "A", "extensions": "all"}, queries=off)
+
+    await switch.returns(Operation.BLFS, PHONES, "A")
+
+    assert switch.phones() == {"100": 1, "101": 0, "102": 1, "*72": 1}
+    assert switch.devices() == {"in_use": 1, "ringing": 1, "busy": 1}
+
+
+async def test_list_of_device_states_without_the_extensions(starting: Starting) -> None:
+    """The query fails if it lacks more than a tenth of them: their numbers are probably wrong."""
+    switch = starting("blf", {"code": "A", "extensions": ["100", "101", "300"]})
+
+    await switch.returns(Operation.BLFS, PHONES, "A")
+
+    failure = switch.store.attempts[Target(Query.REGISTRATIONS, Scope.TENANT, "A")].failure
+    assert failure is not None
+    assert (failure.reason, switch.phones()) == (Reason.DECODE, {"100": 1, "101": 0})

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.model import (
     Counts,
+    Devices,
     Extensions,
     Failure,
     Number,
@@ -39,6 +40,7 @@ _KINDS = {
     Operation.PEERS: Peers,
     Operation.TENANT_PEERS: Peers,
     Operation.CALL_RECORDS: CallRecords,
+    Operation.BLFS: Devices,
 }
 
 _NAMES = [
@@ -215,6 +217,7 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
     kept = {
         "ex_number": "100",
         "st_state": word,
+        "st_extension": "100",
         "te_code": "A",
         "node": "pbx1",
         "Name": "100-A/x",

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.cli.probe.sources import (
+    BLF,
     LIST,
     NOT_LISTED,
     PEERS,
@@ -29,7 +30,7 @@ YES, NO, UNKNOWN = Registration.REGISTERED, Registration.UNREGISTERED, Registrat
 def trials(states: dict[str, Registration]) -> list[Trial]:
     """Return the result of each source; None for a source that is not named."""
     named = {"list": LIST, "ext": EXT, "id": ID, "number": NUMBER}
-    named |= {"tenant_peers": TENANT_PEERS, "peers": PEERS}
+    named |= {"blf": BLF, "tenant_peers": TENANT_PEERS, "peers": PEERS}
     return [Trial(source, states.get(name), "") for name, source in named.items()]
 
 
@@ -92,7 +93,7 @@ def test_table() -> None:
     """It has a line for each source, with its cost."""
     lines = list(table(trials({"list": YES})))
     names = [line.split()[0] for line in lines]
-    assert names == ["extensions", "regstate,", "regstate,", "regstate,", "tenant_peers", "peers"]
+    assert names == ["extensions", "regstate,", "regstate,", "regstate,", "blf", "tenant_peers", "peers"]
     assert all("request" in line for line in lines)
 
 
@@ -118,11 +119,12 @@ def test_wrong_code_disables_nothing(
 def test_order_and_requests(configured: Configured) -> None:
     """First the list, which may provide an extension, then the configured parameter; last the peers."""
     tried = sources(configured(queries={"registrations": {"parameter": "number"}}))
-    assert tried == [LIST, NUMBER, EXT, ID, TENANT_PEERS, PEERS]
+    assert tried == [LIST, NUMBER, EXT, ID, BLF, TENANT_PEERS, PEERS]
     requests = [source.request("A", "100").request for source in tried]
     assert [request.operation for request in requests] == [
         Operation.EXTENSIONS,
         *[Operation.REGISTRATION] * 3,
+        Operation.BLFS,
         Operation.TENANT_PEERS,
         Operation.PEERS,
     ]
