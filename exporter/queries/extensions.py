@@ -1,6 +1,7 @@
 """The extensions of a tenant: INFO extensions (seen as JSON and as a table, wire notes 2026-10)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from exporter.decode.columns import Column, Layout
 from exporter.decode.records import REPEATED, interning, name_of, read_rows, text_of
@@ -21,6 +22,10 @@ _STATE = Column("st_state", "State")
 _TECHNOLOGY = Column("ex_tech", "Tech", required=False)
 _COLUMNS = (_NUMBER, _STATE, _TECHNOLOGY)
 LAYOUT = Layout("the list of extensions", _COLUMNS, key=_NUMBER, most=MOST_EXTENSIONS)
+
+# Discovery needs no states. The list of an integrator has only ids, numbers and names (wire notes 2026-10).
+_ANY_STATE = Column(*_STATE.names, required=False)
+_DISCOVERY = replace(LAYOUT, columns=(_NUMBER, _ANY_STATE, _TECHNOLOGY))
 
 _TECHNOLOGIES = {technology.value: technology for technology in Technology}
 
@@ -74,10 +79,10 @@ SPEC = QuerySpec(
     section=ExtensionsQuery,
     tenant=Endpoint(
         operation=Operation.EXTENSIONS,
-        rows=lambda windows, _: read_extensions(windows, {}),
+        rows=lambda windows, _: read_extensions(windows, {}, _DISCOVERY),
         fills=None,
         note=NOTE,
-        layout=lambda _: LAYOUT,
+        layout=lambda _: _DISCOVERY,
     ),
     start=0.92,
     finds=True,
