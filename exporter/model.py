@@ -23,6 +23,8 @@ class Query(StrEnum):
     LIMITS = "limits"
     TENANTS = "tenants"
     EXTENSIONS = "extensions"
+    QUEUES = "queues"
+    QUEUE = "queue"
     CALL_RECORDS = "call_records"
 
 
@@ -273,6 +275,6 @@ class Peers(Answer):
     rows: tuple[Peer, ...]
 
 
-def names_all(listed: Extensions | Tenants | Peers) -> bool:
+def names_all(listed: Answer) -> bool:
     """Return whether all names were readable, so that a name that is not in the list is really missing."""
     return listed.skipped is None or not listed.skipped.nameless

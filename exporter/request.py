@@ -41,6 +41,8 @@ class Operation(StrEnum):
     REGISTRATION = "reqtype=INFO&info=regstate&format=json", Scope.TENANT
     EXTENSIONS = "reqtype=INFO&info=extensions&format=json", Scope.TENANT
     LIMITS = "reqtype=INFO&info=config&format=json", Scope.TENANT
+    QUEUES = "reqtype=INFO&info=queues&format=json", Scope.TENANT
+    QUEUE = "reqtype=INFO&info=queue&format=json", Scope.TENANT
     TENANTS = "reqtype=MANAGEDB&object=tenant&action=list&format=json", Scope.SWITCH
     PEERS = "reqtype=CHANSIPPEERS&format=json", Scope.SWITCH, Scope.TENANT
     TENANT_PEERS = "reqtype=PEERS&format=json", Scope.TENANT
@@ -67,7 +69,8 @@ class Request:
     ``tenant`` is a tenant code, or "" for the installation. ``node`` restricts an installation-wide
     COUNTCHANNELS to one node. ``extension`` is the number for ``INFO regstate``, sent as
     ``extension_parameter``. ``start`` and ``end`` limit CALL_RECORDS: ``YYYY-MM-DD HH:MM:SS``, in the time
-    zone of the switch. Raises ValueError for a combination that the API does not have.
+    zone of the switch. ``queue`` is the id for ``INFO queue``. Raises ValueError for a combination that the
+    API does not have.
     """
 
     operation: Operation
@@ -77,6 +80,7 @@ class Request:
     extension_parameter: ExtensionParameter = ExtensionParameter.EXT
     start: str = ""
     end: str = ""
+    queue: str = ""
 
     def __post_init__(self) -> None:
         if self.tenant and Scope.TENANT not in self.operation.scopes:
@@ -91,6 +95,8 @@ class Request:
             raise ValueError(
                 "start and end are required for CALL_RECORDS and not allowed for other operations"
             )
+        if bool(self.queue) is not (self.operation is Operation.QUEUE):
+            raise ValueError("a queue is required for QUEUE and not allowed for other operations")
 
     def parameters(self) -> dict[str, str]:
         """Return all parameters of the query string except the key."""
@@ -104,5 +110,6 @@ class Request:
             self.extension_parameter.value: self.extension,
             "start": self.start,
             "end": self.end,
+            **({"id": self.queue} if self.queue else {}),
         }
         return {name: value for name, value in free.items() if value}

@@ -1,4 +1,4 @@
-"""One tenant: balance, phones, calls, and the age of the values."""
+"""One tenant: balance, phones, queues, calls, and the age of the values."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -21,6 +21,7 @@ from grafana.panels import (
     states,
 )
 from grafana.promql import SEVERE, TENANT, age, firing_since, newest, rate, recorded, select
+from grafana.queues import queues
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
 
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
@@ -343,12 +344,13 @@ def one_tenant() -> models.Dashboard:
     """Return the dashboard of one tenant."""
     return board(
         "Tenant",
-        "One tenant: balance, phones and calls. Needs the rules in alerts/.",
+        "One tenant: balance, phones, queues and calls. Needs the rules in alerts/.",
         [job(), one_switch(), tenant()],
         [
             Row("", [*_now(), *_details()]),
             Row("Money", _money()),
             Row("Phones", _phones()),
+            Row("Queues", queues()),
             Row("Traffic", _traffic()),
         ],
         alerts=['switch=~"$switch|"', 'tenant=~"$tenant|"'],

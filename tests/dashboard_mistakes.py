@@ -115,8 +115,8 @@ MISTAKES = {
         "no column or series swich",
     ),
     "override of no series": Mistake(
-        _set("Phones by state", "fieldConfig", "overrides", 0, "matcher", "options", to="online"),
-        "no column or series online",
+        _set("Phones by state", "fieldConfig", "overrides", 0, "matcher", "options", to="offline"),
+        "no column or series offline",
         _TENANT,
     ),
     "sorted by no column": Mistake(

@@ -8,6 +8,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Kind
 from exporter.model import Query, Reason, Scope
 from exporter.queries.call_records import DIRECTIONS, DISPOSITIONS, OTHER
+from exporter.queries.queue import AGENTS, CALLS
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")
@@ -26,7 +27,18 @@ CONFIGURED = frozenset({"team"})
 """Tenant labels in the example configurations."""
 
 _ALERT = frozenset(
-    {"alertname", "alertstate", "severity", "scope", "switch", "node", "tenant", "extension", "query"}
+    {
+        "alertname",
+        "alertstate",
+        "severity",
+        "scope",
+        "switch",
+        "node",
+        "tenant",
+        "extension",
+        "queue",
+        "query",
+    }
 )
 
 OF_PROMETHEUS = {
@@ -44,7 +56,8 @@ LABEL_VALUES = {
     "query": {query.value for query in Query},
     "scope": {scope.value for scope in Scope},
     "reason": {reason.value for reason in Reason} | {"in_flight", "backoff", "breaker", "budget"},
-    "state": {"registered", "unregistered", "unknown"},
+    "state": {"registered", "unregistered", "unknown"} | set(AGENTS),
+    "outcome": set(CALLS),
     "severity": {"critical", "warning"},
     "direction": {*DIRECTIONS, OTHER},
     "disposition": {*DISPOSITIONS, OTHER},

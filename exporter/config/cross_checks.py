@@ -149,7 +149,7 @@ def _thresholds(path: ProblemPath, switch: Mapping[str, Any], tenants: _Rows) ->
 def _wrong_order(path: ProblemPath, inherited: Thresholds, *layers: TenantThresholds) -> Iterator[Problem]:
     for name in layers[-1].model_fields_set:
         effective = merged(getattr(inherited, name), *(getattr(layer, name) for layer in layers))
-        if problem := order_problem(effective):
+        if problem := order_problem(name, effective):
             yield Problem((*path, "thresholds", name), f"with the inherited thresholds, {problem}")
 
 

@@ -21,20 +21,26 @@ from exporter.queries import QUERIES
 
 _Value = TypeVar("_Value")
 
-_Numbers = Annotated[tuple[Text, ...], AfterValidator(unique)]
-_NUMBERS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Numbers)
+_Texts = Annotated[tuple[Text, ...], AfterValidator(unique)]
+_TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Texts)
 
-Extensions = Literal["all", "none"] | tuple[str, ...]
+Selection = Literal["all", "none"] | tuple[str, ...]
 
 
-def _extensions(value: object) -> Extensions:
-    if value == "all":
-        return "all"
-    if value == "none":
-        return "none"
-    if isinstance(value, list):
-        return _NUMBERS.validate_python(value)
-    raise ValueError(f"expected all, none or a list of extensions, got {shown(value)}")
+def _selection(noun: str) -> PlainValidator:
+    def validate(value: object) -> Selection:
+        if value == "all":
+            return "all"
+        if value == "none":
+            return "none"
+        if isinstance(value, list):
+            return _TEXTS.validate_python(value)
+        raise ValueError(f"expected all, none or a list of {noun}, got {shown(value)}")
+
+    return PlainValidator(validate)
+
+
+_SELECTION = Form("`all`, `none` or a list of texts")
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -133,19 +139,23 @@ class TenantDefaults(Section):
         "of `tenant_defaults`.",
         examples=[{"team": "voice"}],
     )
-    extensions: (
-        Annotated[Extensions, PlainValidator(_extensions), Form("`all`, `none` or a list of texts")] | None
-    ) = Field(
+    extensions: Annotated[Selection, _selection("extensions"), _SELECTION] | None = Field(
         None,
         description="The extensions whose registration is polled: a list, `all` (those that the switch "
         "lists) or `none`, the default.",
         examples=[["100", "101"]],
     )
-    watch: Annotated[_Numbers, Form("list of texts")] | None = Field(
+    watch: Annotated[_Texts, Form("list of texts")] | None = Field(
         None,
         description="Extensions that trigger an alert while they are not registered. They are polled even if "
         "`extensions` does not include them.",
         examples=[["100"]],
+    )
+    queues: Annotated[Selection, _selection("queue ids"), _SELECTION] | None = Field(
+        None,
+        description="The queues to poll, each with a request of its own: a list of ids, `all` (those that "
+        "the switch lists, at most 1,000) or `none`, the default.",
+        examples=[["12", "15"]],
     )
     channels_limit: ChannelsLimit | None = Field(
         None,
@@ -176,6 +186,11 @@ class Parts(NamedTuple):
     all: bool
     named: tuple[str, ...]
 
+    @property
+    def any(self) -> bool:
+        """Whether there may be parts to poll."""
+        return self.all or bool(self.named)
+
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
@@ -189,13 +204,15 @@ class TenantSettings:
     key: Key | None
     own_key: bool
     labels: Mapping[str, str]
-    extensions: Extensions
+    extensions: Selection
     watch: tuple[str, ...]
     polled: tuple[str, ...]
+    queues: Selection
     channels_limit: int | None
     business_hours: BusinessHours | None
     balance_thresholds: Mapping[str, float]
     registered_ratio_thresholds: Mapping[str, float]
+    queue_wait_thresholds: Mapping[str, float]
     intervals: Mapping[Query, float | None]
 
     def interval(self, query: Query) -> float | None:
@@ -206,6 +223,8 @@ class TenantSettings:
         """Return which parts a query polls; None if it polls the tenant as a whole."""
         if query is Query.REGISTRATIONS:
             return Parts(self.extensions == "all", self.polled)
+        if query is Query.QUEUE:
+            return Parts(self.queues == "all", _named(self.queues))
         return None
 
 
@@ -221,10 +240,9 @@ def inherit(
     """Return the settings of a tenant; ``own`` is None for a discovered one."""
     layers = (defaults, own or TenantDefaults())
     own_key = own.key if own else None
-    extensions: Extensions = _last("none", *(layer.extensions for layer in layers))
+    extensions: Selection = _last("none", *(layer.extensions for layer in layers))
     watch = _last((), *(layer.watch for layer in layers))
     written = {query: seconds for layer in layers for query, seconds in layer.queries.intervals().items()}
-    named = extensions if isinstance(extensions, tuple) else ()
     return TenantSettings(
         code=code,
         key=own_key or admin_key,
@@ -232,16 +250,24 @@ def inherit(
         labels={name: value for layer in layers for name, value in layer.labels.items()},
         extensions=extensions,
         watch=watch,
-        polled=tuple(dict.fromkeys(named + watch)),
+        polled=tuple(dict.fromkeys(_named(extensions) + watch)),
+        queues=_last("none", *(layer.queues for layer in layers)),
         channels_limit=_last(None, *(layer.channels_limit for layer in layers)),
         business_hours=_last(None, *(layer.business_hours for layer in layers)),
         balance_thresholds=merged(thresholds.balance, *(layer.thresholds.balance for layer in layers)),
         registered_ratio_thresholds=merged(
             thresholds.registered_ratio, *(layer.thresholds.registered_ratio for layer in layers)
         ),
+        queue_wait_thresholds=merged(
+            thresholds.queue_wait, *(layer.thresholds.queue_wait for layer in layers)
+        ),
         # Most tenants share the switch's mapping, which saves 350 bytes each.
         intervals={**intervals, **written} if written else intervals,
     )
+
+
+def _named(selection: Selection) -> tuple[str, ...]:
+    return selection if isinstance(selection, tuple) else ()
 
 
 def _last(default: _Value, *layers: _Value | None) -> _Value:

@@ -38,8 +38,9 @@ class DropRank(IntEnum):
 class Metric:
     """One metric family.
 
-    ``common``: the labels that all values of one response share, separated by spaces. ``per``: the last label
-    if one response has a value for each value of that label; "" if it has a single value.
+    ``common``: the labels that all values of one response share, separated by spaces. ``part``: the next
+    label, if each of its values is a part that is stored separately. ``per``: the last label if one response
+    has a value for each value of that label; "" if it has a single value.
     ``source``: the request or file that the values come from.
     ``drop``: when the metric is dropped; None if it cannot grow beyond what the configuration names.
     """
@@ -51,13 +52,14 @@ class Metric:
     per: str = ""
     _: KW_ONLY
     unit: str
+    part: str = ""
     source: str = "the exporter"
     buckets: tuple[float, ...] = ()
     drop: DropRank | None = None
     labels: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(f"{self.common} {self.per}".split()))
+        object.__setattr__(self, "labels", tuple(f"{self.common} {self.part} {self.per}".split()))
 
     @property
     def help(self) -> str:
@@ -72,6 +74,7 @@ _switch = partial(_gauge, common="switch")
 _node = partial(_switch, per="node", drop=DropRank.NODE)
 _tenant = partial(_gauge, common="switch tenant", drop=DropRank.TENANT)
 _tenant_node = partial(_tenant, per="node", drop=DropRank.TENANT_NODE)
+_queue = partial(_tenant, per="queue", source="INFO queue")
 _tenant_config = partial(_tenant, source="the configuration", drop=DropRank.TENANT_CONFIG)
 _query_status = partial(_gauge, common="switch query scope tenant", drop=DropRank.TENANT_STATUS)
 _sent = partial(_counter, common="alertmanager", unit="alerts")
@@ -138,6 +141,25 @@ EXTENSION_REGISTERED = _tenant("softswitch_extension_registered",
 EXTENSION_WATCHED = _tenant("softswitch_extension_watched",
     "1 for an extension that triggers an alert when it is not registered.",
     per="extension", unit="boolean", source="the configuration", drop=None)
+
+# Each queue. The label is its name, `name (id)` if two queues share a name, and the id if it has none.
+QUEUE_CALLS_WAITING = _queue("softswitch_queue_calls_waiting", "Calls waiting in a queue (CALLSINQUEUE).",
+    unit="calls")
+QUEUE_LONGEST_WAIT = _queue("softswitch_queue_longest_wait_seconds",
+    "How long the first caller in a queue has waited (FIRSTWAITING, presumably seconds). 0 if nobody waits.",
+    unit="seconds")
+QUEUE_AGENTS = _queue("softswitch_queue_agents",
+    "Agents of a queue by state, as the switch counts them: online, paused, free and available (AGENTSONLINE "
+    "and so on). One agent may count in several states, so do not add them up.",
+    part="state", unit="agents")
+QUEUE_SERVICE_LEVEL = _queue("softswitch_queue_service_level_reported",
+    "Service level of a queue, as the switch states it (SERVICELEVEL).", unit="unknown: percent or ratio")
+QUEUE_CALLS_REPORTED = _queue("softswitch_queue_calls_reported",
+    "Calls of a queue by outcome, as the switch states them: received, answered and abandoned "
+    "(CALLSRECEIVED, ANSWEREDCALLS, ABANDONEDCALLS). When the switch resets them is unknown, so do not use "
+    "rate().",
+    part="outcome", unit="calls")
+
 TENANT_INFO = _tenant_config("softswitch_tenant_info",
     "Always 1. Labels: the name of the tenant on the switch, and its labels from the configuration.",
     per="name", unit="boolean", source=_DISCOVERED)
@@ -152,6 +174,10 @@ TENANT_BALANCE_THRESHOLD = _tenant_config("softswitch_tenant_balance_threshold",
 TENANT_REGISTERED_RATIO_THRESHOLD = _tenant_config("softswitch_tenant_registered_ratio_threshold",
     "Ratio of registered extensions, not counting unknown ones, below which an alert of this severity fires.",
     per="severity", unit="ratio, 0 to 1")
+TENANT_QUEUE_WAIT_THRESHOLD = _tenant_config("softswitch_tenant_queue_wait_threshold_seconds",
+    "Waiting time of the first caller in a queue above which an alert of this severity fires. Absent for "
+    "tenants without `queues`.",
+    per="severity", unit="seconds")
 LICENSE_REMAINING_THRESHOLD = _switch("softswitch_license_remaining_threshold_seconds",
     "Remaining time of the license at or below which an alert of this severity fires.",
     per="severity", unit="seconds", source="the configuration")

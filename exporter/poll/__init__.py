@@ -9,7 +9,8 @@ In reading order:
     request_policy, backoff  whether a target may be requested now: backoff, key health, circuit breaker
     fetch                    one request and its response
     ingest, recorder         from a response to values in the store, with
-        registration_ingest, registrations, peers, technologies, parts, discovery, scope_check
+        registration_ingest, registrations, peers, technologies, queues, queue_scope, parts, discovery,
+        scope_check
     config_metrics           values from the configuration and the clock
     poller, context          join these modules, and hold what they share
 """

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration, TenantSettings
 from exporter.metrics import catalogue
+from exporter.model import Query
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.queries import QUERIES
@@ -37,6 +38,9 @@ def set_tenant_metrics(
     store.set_info(code, name, labels)
     store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, dict(tenant.balance_thresholds))
     store.set(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, code, dict(tenant.registered_ratio_thresholds))
+    queues = tenant.parts(Query.QUEUE)
+    waits = tenant.queue_wait_thresholds if queues and queues.any else {}
+    store.set(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, code, dict(waits))
     store.set(catalogue.EXTENSION_WATCHED, code, dict.fromkeys(tenant.watch, 1.0))
     if tenant.business_hours is None:
         store.unset(catalogue.TENANT_OPEN, code)

@@ -23,6 +23,7 @@ from exporter.poll.backoff import KeyHealth
 from exporter.poll.call_records import CallRecordIngester
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
+from exporter.poll.queues import QueueIngester
 from exporter.poll.recorder import Recorder
 from exporter.poll.registration_ingest import RegistrationIngester
 from exporter.poll.requests import Item
@@ -53,9 +54,12 @@ class Ingester:
         self._scope_checks = ScopeChecks(context)
         self._registrations = RegistrationIngester(context, self._recorder, discovery)
         self._call_records = CallRecordIngester(context, self._recorder)
+        self._queues = QueueIngester(context, self._recorder)
         self._handlers: Mapping[Query, _Handler] = {
             Query.REGISTRATIONS: self._registrations.ingest,
             Query.EXTENSIONS: self._registrations.ingest_extensions,
+            Query.QUEUES: self._queues.ingest_list,
+            Query.QUEUE: self._queues.ingest,
             Query.TENANTS: self._ingest_tenants,
             Query.CALL_RECORDS: self._call_records.ingest,
         }
@@ -80,7 +84,8 @@ class Ingester:
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
-        for part in (self._recorder, self._registrations, self._scope_checks, self._call_records):
+        parts = (self._recorder, self._registrations, self._queues, self._scope_checks, self._call_records)
+        for part in parts:
             part.drop_tenants(codes)
 
     def next_window(self, target: Target) -> Request:
@@ -95,6 +100,7 @@ class Ingester:
         """Accept the next of each list that is in doubt now. Called when the operator reloads."""
         self._tenants.trust_next()
         self._registrations.trust_next_lists()
+        self._queues.trust_next_lists()
 
     async def _ingest(self, item: Item, outcome: Answer | Failure) -> None:
         target = item.target

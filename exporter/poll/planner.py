@@ -144,7 +144,7 @@ class Targets:
         if target.scope is Scope.SWITCH:
             return self.plan.cycles[job]
         tenant = self.tenants.get(target.tenant)
-        interval = tenant.interval(target.query) if tenant else None
+        interval = tenant.interval(target.query) if tenant and self.polls(target.query, tenant) else None
         return math.inf if interval is None else interval * self.plan.cycles[job] / shortest
 
     def key_of(self, target: Target) -> KeyHolder:
@@ -189,8 +189,8 @@ class Targets:
         wanted = tenant.parts(spec.parts_of or query)
         if spec.parts_of and wanted:  # only the query of these parts needs this list, unless it requests it
             is_other = self._endpoint(spec.parts_of, Scope.TENANT).operation not in dict(spec.operations)
-            return wanted.all and is_other and self.polls(spec.parts_of, tenant)
-        return wanted is None or wanted.all or bool(wanted.named)
+            return (wanted.all or spec.names_parts) and is_other and self.polls(spec.parts_of, tenant)
+        return wanted is None or wanted.any
 
     def _endpoint(self, query: Query, scope: Scope) -> Endpoint[Any, Any]:
         spec = QUERIES[query]

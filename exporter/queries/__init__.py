@@ -19,6 +19,8 @@ from exporter.queries import (
     license,  # noqa: A004 -- the name of the query
     limits,
     peers,
+    queue,
+    queues,
     registrations,
     tenants,
 )
@@ -56,5 +58,7 @@ QUERIES = table(
     limits.SPEC,
     tenants.SPEC,
     extensions.SPEC,
+    queues.SPEC,
+    queue.SPEC,
     call_records.SPEC,
 )

@@ -160,7 +160,8 @@ class QuerySpec(Generic[Config]):
     ``start``: the tenant at which a sweep starts, from 0 (first) to 1 (last). Only one request per tenant may
     be in flight, and queries in step would meet at the same tenant in every sweep.
     ``finds``: whether it discovers other targets and has no value itself.
-    ``parts_of``: the query whose parts it discovers.
+    ``parts_of``: the query whose parts it discovers. ``names_parts``: whether configured parts need it as
+    well, for their names.
     ``empty``: what an empty response means if the same key has returned a value since the start; None if it
     is a failure.
     ``series``: series per tenant, apart from phones and nodes, for the estimate of ``--config.check``.
@@ -176,6 +177,7 @@ class QuerySpec(Generic[Config]):
     start: float | None = None
     finds: bool = False
     parts_of: Query | None = None
+    names_parts: bool = False
     empty: Callable[[Config], Answer | None] | None = None
     series: int = 1
     unused: str = "it is off for every tenant"

@@ -201,11 +201,11 @@ class SeriesTable:
     ) -> None:
         """Set the values at a place.
 
-        ``common``: the values of the labels ``metric.common``; by default the switch, and the tenant if the
-        metric has that label. ``more``: labels from the configuration. Raises TypeError for a mapping if the
-        catalogue declares a single value, or the reverse.
+        ``common``: the values of the labels that all lines share; by default the switch, and the tenant and
+        the part if the metric has these labels. ``more``: labels from the configuration. Raises TypeError for
+        a mapping if the catalogue declares a single value, or the reverse.
         """
-        metric, tenant, _ = place
+        metric = place[0]
         if isinstance(values, float | int) is bool(metric.per):
             expected = f"a value for each {metric.per}" if metric.per else "a single value"
             raise TypeError(f"{metric.name}: expected {expected}, got {type(values).__name__}")
@@ -213,7 +213,7 @@ class SeriesTable:
             return
         values = _as_floats(values)
         if common is None:
-            common = self._common(metric, tenant)
+            common = self._common(place)
         self._put_within_limit(place, values, text_format.block(metric, common, values, more or {}))
         self.tighten()
 
@@ -250,7 +250,7 @@ class SeriesTable:
             all_values, all_lines = values, lines
             if self._limit.drops(*place[:2]):
                 values = self._watched(place, values)
-                lines = text_format.block(place[0], self._common(*place[:2]), values) if values else b""
+                lines = text_format.block(place[0], self._common(place), values) if values else b""
             dropped = load_of(count(all_values) - count(values), len(all_lines) - len(lines))
             self._limit.note_dropped(place, dropped)
         self._replace(place, values, lines)
@@ -282,7 +282,10 @@ class SeriesTable:
         if not family.lines:  # nodes may get new names every day
             del by_part[part]
 
-    def _common(self, metric: Metric, tenant: str) -> tuple[str, ...]:
+    def _common(self, place: Place) -> tuple[str, ...]:
+        metric, tenant, part = place
+        if metric.part:
+            return self._switch, tenant, part
         return (self._switch, tenant) if "tenant" in metric.labels else (self._switch,)
 
 

@@ -19,7 +19,7 @@ def queries(interval: str = INTERVAL, **options: dict[str, Any]) -> dict[str, An
     }
     for query in SWITCH_QUERIES:
         section.setdefault(query, {})["interval"] = interval
-    for query in TENANT_QUERIES:
+    for query in (*TENANT_QUERIES, "queues", "queue"):  # the last two only of tenants with `queues`
         section.setdefault(query, {})["tenant_interval"] = interval
     for query, more in options.items():
         section[query].update(more)

@@ -43,6 +43,8 @@ _ALLOWED = (
     {"reqtype": "INFO", "info": "regstate", "tenant": "*", "number": "*", **_JSON},
     {"reqtype": "INFO", "info": "extensions", "tenant": "*", **_JSON},
     {"reqtype": "INFO", "info": "config", "tenant": "*", **_JSON},
+    {"reqtype": "INFO", "info": "queues", "tenant": "*", **_JSON},
+    {"reqtype": "INFO", "info": "queue", "tenant": "*", "id": "*", **_JSON},
     {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_JSON},
     {"reqtype": "CHANSIPPEERS", **_JSON},
     {"reqtype": "PEERS", "tenant": "*", **_JSON},
@@ -53,7 +55,7 @@ _PARAMETERS = ("ext", "id", "number")
 _TENANTS = [
     {"code": "ACME", "extensions": ["100", "101"]},
     {"code": "BOREAL", "key": "demo-tenant-BOREAL", "extensions": ["102"]},
-    {"code": "CINDER"},
+    {"code": "CINDER", "queues": "all"},
 ]
 
 

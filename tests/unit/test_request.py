@@ -18,6 +18,8 @@ _ALLOWED = {
     ("INFO", "extensions", None, None),
     ("INFO", "config", None, None),
     ("INFO", "simplecdrs", None, None),
+    ("INFO", "queues", None, None),
+    ("INFO", "queue", None, None),
     ("MANAGEDB", None, "tenant", "list"),
     ("CHANSIPPEERS", None, None, None),
     ("PEERS", None, None, None),
@@ -47,28 +49,37 @@ _START, _END = "2026-11-02 08:00:00", "2026-11-02 08:05:00"
 
 
 def _request(
-    operation: Operation, tenant: str, node: str, extension: str, parameter: ExtensionParameter
-) -> Request | None:
-    window = (_START, _END) if operation is Operation.CALL_RECORDS else ()
-    try:
-        return Request(operation, tenant, node, extension, parameter, *window)
-    except ValueError:
-        return None
-
-
-@given(st.sampled_from(Operation), _TEXT, _TEXT, _TEXT, st.sampled_from(ExtensionParameter), _TEXT, _TEXT)
-def test_nothing_outside_the_allow_list_can_be_sent(
     operation: Operation,
     tenant: str,
     node: str,
     extension: str,
     parameter: ExtensionParameter,
-    start: str,
-    end: str,
+    queue: str = "",
+) -> Request | None:
+    window = (_START, _END) if operation is Operation.CALL_RECORDS else ()
+    try:
+        return Request(operation, tenant, node, extension, parameter, *(window or ("", "")), queue)
+    except ValueError:
+        return None
+
+
+@given(
+    st.sampled_from(Operation),
+    st.sampled_from(ExtensionParameter),
+    st.tuples(_TEXT, _TEXT, _TEXT),
+    st.tuples(_TEXT, _TEXT, _TEXT),
+)
+def test_nothing_outside_the_allow_list_can_be_sent(
+    operation: Operation,
+    parameter: ExtensionParameter,
+    target: tuple[str, str, str],
+    more: tuple[str, str, str],
 ) -> None:
     """No combination of arguments gives a request that is not in section 6 of the design."""
+    tenant, node, extension = target
+    start, end, queue = more
     try:
-        request = Request(operation, tenant, node, extension, parameter, start, end)
+        request = Request(operation, tenant, node, extension, parameter, start, end, queue)
     except ValueError:
         return
 
@@ -85,7 +96,8 @@ def test_nothing_outside_the_allow_list_can_be_sent(
         assert wire["reqtype"] == "COUNTCHANNELS"
         assert "tenant" not in wire
     named = {name: wire[name] for name in ("ext", "id", "number") if name in wire}
-    assert named == ({parameter.value: extension} if wire.get("info") == "regstate" else {})
+    parts = {"regstate": {parameter.value: extension}, "queue": {"id": queue}}
+    assert named == parts.get(wire.get("info", ""), {})
 
 
 def test_every_operation_is_on_the_allow_list_and_every_entry_is_an_operation() -> None:
@@ -100,13 +112,16 @@ def test_every_operation_is_on_the_allow_list_and_every_entry_is_an_operation() 
 def test_every_operation_can_be_sent(operation: Operation) -> None:
     """Each operation has a scope, and its fixed parameters are sent unchanged."""
     extension = "100" if operation is Operation.REGISTRATION else ""
-    requests = [_request(operation, tenant, "", extension, ExtensionParameter.EXT) for tenant in ("", "ACME")]
+    queue = "12" if operation is Operation.QUEUE else ""
+    requests = [
+        _request(operation, tenant, "", extension, ExtensionParameter.EXT, queue) for tenant in ("", "ACME")
+    ]
     possible = [request for request in requests if request]
 
     assert possible
     for request in possible:
         fixed = request.parameters()
-        for free in {"tenant", "ext", "start", "end"} - operation.parameters.keys():
+        for free in {"tenant", "ext", "start", "end", "id"} - operation.parameters.keys():
             fixed.pop(free, None)
         assert "&".join(f"{name}={value}" for name, value in fixed.items()) == operation.value
 
@@ -132,6 +147,7 @@ def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
         (Operation.LIMITS, False, True),
         (Operation.TENANTS, True, False),
         (Operation.CALL_RECORDS, True, False),
+        (Operation.QUEUES, False, True),
     ],
 )
 def test_scopes(operation: Operation, of_switch: bool, of_tenant: bool) -> None:  # noqa: FBT001 -- a table
@@ -177,3 +193,11 @@ def test_call_records_are_requested_for_all_tenants_in_one_window() -> None:
             Request(Operation.CALL_RECORDS, start=start, end=end)
     with pytest.raises(ValueError, match="start and end are required"):
         Request(Operation.COUNT_CALLS, start=_START, end=_END)
+
+
+def test_a_queue_is_named_by_its_id() -> None:
+    """Only INFO queue accepts one, and it requires one."""
+    assert Request(Operation.QUEUE, tenant="ACME", queue="12").parameters()["id"] == "12"
+    for operation, queue in ((Operation.QUEUE, ""), (Operation.BALANCE, "12")):
+        with pytest.raises(ValueError, match="a queue is required for QUEUE"):
+            Request(operation, tenant="ACME", queue=queue)

@@ -11,11 +11,13 @@ import os
 from exporter.cli.probe.findings import (
     Finding,
     disabled_queries,
+    polls_queues,
     query_request,
     switch_requests,
     tenant_exists,
     tenant_requests,
 )
+from exporter.cli.probe.queues import probe_queues
 from exporter.cli.probe.render import advice_lines, headed, summary
 from exporter.cli.probe.runner import Runner, open_runner
 from exporter.cli.probe.sources import (
@@ -40,6 +42,11 @@ _NOTE = (
     "shown. The output contains the host of the switch and the names of the nodes, trunks, tenants and "
     "extensions that were queried"
 )
+
+
+_OF_QUEUES = {Query.QUEUES, Query.QUEUE}
+_CHOOSE_TENANT = {None, Query.REGISTRATIONS, *_OF_QUEUES}
+"""Queries of a tenant that use the first one if none is named."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,13 +81,13 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
 
 def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> None:
     """Raise StartError for a request that is not possible, before anything is sent."""
-    if query is not None and query is not Query.REGISTRATIONS:
+    if query is not None and query not in _CHOOSE_TENANT:
         try:
             query_request(query, tenant)
         except ValueError as error:
             fix = "remove --tenant" if tenant else "add --tenant=CODE"
             raise StartError(f"--query={query}: {error}; {fix}") from error
-    chooses_tenant = query in {None, Query.REGISTRATIONS} and switch.tenants
+    chooses_tenant = query in _CHOOSE_TENANT and switch.tenants
     if switch.key is None and not tenant and not chooses_tenant:
         raise StartError(f"no key: switch {switch.name} has no admin key; add --tenant=CODE")
     if tenant and switch.settings(tenant).key is None:
@@ -102,6 +109,9 @@ async def _probe(
             failed = await _extension(runner, tenant, extension)
         elif query is Query.REGISTRATIONS:
             failed = await _registrations(runner, tenant or await _choose_tenant(runner), extension)
+        elif query in _OF_QUEUES:
+            chosen = tenant or await _choose_tenant(runner)
+            failed = await probe_queues(runner, chosen) if chosen else True
         else:
             failed = _has_failed(await runner.send(query_request(query, tenant)))
         runner.write(headed("note", _NOTE))
@@ -123,6 +133,8 @@ async def _everything(runner: Runner, tenant: str) -> bool:
             failed |= _has_failed(await runner.send(wanted))
         if switch.settings(tenant).interval(Query.REGISTRATIONS) is not None:
             failed |= await _registrations(runner, tenant, "")
+        if polls_queues(switch.settings(tenant)):
+            failed |= await probe_queues(runner, tenant)
     disabled = disabled_queries(switch, tenant)
     runner.write(
         summary(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from exporter.config import SwitchConfiguration
+from exporter.config import SwitchConfiguration, TenantSettings
 from exporter.decode.fields import fields_of
 from exporter.decode.redact import holds_records
 from exporter.errors import nearest
@@ -17,7 +17,9 @@ COMPARE = "`probe --query=tenants` compares the configured codes with the switch
 
 _SWITCH_QUERIES = [query for query, spec in QUERIES.items() if spec.switch]
 _TENANT_QUERIES = [
-    query for query, spec in QUERIES.items() if spec.tenant and not spec.sources and not spec.finds
+    query
+    for query, spec in QUERIES.items()
+    if spec.tenant and not spec.sources and not spec.finds and not spec.tenant.for_part
 ]
 
 _MOST_CODES = 5
@@ -64,8 +66,16 @@ def disabled_queries(switch: SwitchConfiguration, code: str) -> list[str]:
         if switch.key and query is not Query.TENANTS and switch.interval(query, Scope.SWITCH) is None
     ]
     tenant = switch.settings(code)
-    per_tenant = (*_TENANT_QUERIES, Query.REGISTRATIONS) if code else ()
-    return disabled + [f"{query} (per tenant)" for query in per_tenant if tenant.interval(query) is None]
+    per_tenant = [*_TENANT_QUERIES, Query.REGISTRATIONS] if code else []
+    off = [query for query in per_tenant if tenant.interval(query) is None]
+    off += [Query.QUEUE] if code and not polls_queues(tenant) else []
+    return disabled + [f"{query} (per tenant)" for query in off]
+
+
+def polls_queues(tenant: TenantSettings) -> bool:
+    """Return whether any queue of a tenant is polled."""
+    queues = tenant.parts(Query.QUEUE)
+    return tenant.interval(Query.QUEUE) is not None and bool(queues and queues.any)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from exporter.model import (
 )
 from exporter.poll.fetch import masked
 from exporter.queries import QUERIES
+from exporter.queries.queues import Queues
 
 _SHOWN = 2048
 _READ = 16 * _SHOWN
@@ -94,7 +95,7 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
             yield f"verdict   {reason}: {detail}"
         case RegistrationState(state=state, word=word):
             yield f"verdict   {state} (the switch returned {word!r})"
-        case Tenants(rows=rows):
+        case Tenants(rows=rows) | Queues(names=rows):
             yield f"verdict   valid list of {len(rows)}"
         case Extensions(rows=rows) | Peers(rows=rows):
             states = Counter(row.state.value for row in rows)

@@ -86,7 +86,7 @@ def test_example_contains_every_key() -> None:
     } - shown
     assert missing == set()
     # One query of a tenant is written in full, and a comment beside it names the others.
-    comment = " ".join(re.findall(r"# (tenant_interval only.*|limits, extensions)", text))
+    comment = " ".join(re.findall(r"# (tenant_interval only.*|limits, extensions.*)", text))
     named = {path[3] for path in _keys_of_everything() if path[:3] == tenant_queries and len(path) > 3}
     assert named == set(re.findall(r"\w+", comment.partition("of:")[2]))
 

@@ -36,9 +36,11 @@ def test_tenant_without_settings(settings_of: SettingsOf) -> None:
     assert settings.key is not None
     assert (settings.code, settings.key.current(), settings.own_key) == ("A", "admin", False)
     assert (settings.labels, settings.extensions, settings.watch, settings.polled) == ({}, "none", (), ())
+    assert (settings.queues, settings.parts(Query.QUEUE)) == ("none", (False, ()))
     assert (settings.channels_limit, settings.business_hours) == (None, None)
     assert settings.balance_thresholds == {"warning": 50, "critical": 10}
     assert settings.registered_ratio_thresholds == {"warning": 0.9, "critical": 0.5}
+    assert settings.queue_wait_thresholds == {"warning": 120, "critical": 300}
     assert settings.interval(Query.CALLS) == 120
     assert settings.interval(Query.PEERS) is None
     assert settings.interval(Query.LICENSE) is None
@@ -59,13 +61,16 @@ def test_labels_merge_by_name(settings_of: SettingsOf) -> None:
 
 def test_thresholds_merge_by_severity(settings_of: SettingsOf) -> None:
     """A tenant overrides the defaults, which override the switch; ``off`` removes a threshold."""
-    switch = "thresholds: {balance: {warning: 1000, critical: 1}, registered_ratio: {warning: 0.8}}"
+    of_switch = "balance: {warning: 1000, critical: 1}, registered_ratio: {warning: 0.8}, queue_wait: off"
+    switch = f"thresholds: {{{of_switch}}}"
     defaults = "thresholds: {balance: {warning: 100}, registered_ratio: off}"
     settings = settings_of("thresholds: {balance: {critical: 20}}", defaults, switch)
     assert settings.balance_thresholds == {"warning": 100, "critical": 20}
     assert settings.registered_ratio_thresholds == {}
-    settings = settings_of("thresholds: {registered_ratio: {warning: 0.7}}", defaults, switch)
+    own = "thresholds: {registered_ratio: {warning: 0.7}, queue_wait: {critical: 90s}}"
+    settings = settings_of(own, defaults, switch)
     assert settings.registered_ratio_thresholds == {"warning": 0.7}
+    assert settings.queue_wait_thresholds == {"critical": 90}
 
 
 def test_intervals_merge_by_query(settings_of: SettingsOf) -> None:
@@ -105,6 +110,17 @@ def test_watched_extensions_are_polled(
 ) -> None:
     """They are polled once, after those in ``extensions``, as they are written in the file."""
     assert settings_of(f"extensions: {extensions}, watch: ['101', 9]").polled == polled
+
+
+@pytest.mark.parametrize(
+    ("queues", "parts"),
+    [("['12', 15]", (False, ("12", "15"))), ("all", (True, ())), ("none", (False, ())), ("[]", (False, ()))],
+)
+def test_polled_queues(settings_of: SettingsOf, queues: str, parts: tuple[bool, tuple[str, ...]]) -> None:
+    """They are polled one by one: all, or those that are named. Other queries poll a tenant as a whole."""
+    settings = settings_of(f"queues: {queues}", "queues: ['99']")
+    assert settings.parts(Query.QUEUE) == parts
+    assert settings.parts(Query.BALANCE) is None
 
 
 def test_discovered_tenant(settings_of: SettingsOf) -> None:

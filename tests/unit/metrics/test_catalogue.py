@@ -30,6 +30,12 @@ softswitch_tenant_call_records_seconds_total counter switch tenant direction
 softswitch_tenant_devices gauge switch tenant state
 softswitch_extension_registered gauge switch tenant extension
 softswitch_extension_watched gauge switch tenant extension
+softswitch_queue_calls_waiting gauge switch tenant queue
+softswitch_queue_longest_wait_seconds gauge switch tenant queue
+softswitch_queue_agents gauge switch tenant state queue
+softswitch_queue_service_level_reported gauge switch tenant queue
+softswitch_queue_calls_reported gauge switch tenant outcome queue
+softswitch_tenant_queue_wait_threshold_seconds gauge switch tenant severity
 softswitch_tenant_info gauge switch tenant name
 softswitch_tenant_open gauge switch tenant
 softswitch_tenant_balance_threshold gauge switch tenant severity

@@ -38,6 +38,18 @@ def test_switch_metrics(store: Store, configured: Configured) -> None:
     assert store.values(catalogue.NODE_CHANNELS_LIMIT) == {"n2": 500}
 
 
+def test_thresholds_of_queues(store: Store, configured: Configured) -> None:
+    """Only tenants with queues have one."""
+    switch = configured(
+        tenants=[{"code": "A", "queues": "all"}, {"code": "B", "queues": ["12"]}, {"code": "C"}]
+    )
+    for code in "ABC":
+        set_tenant_metrics(store, switch.settings(code), name="", label_names=[])
+
+    values = [store.values(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, code) for code in "ABC"]
+    assert values == [{"warning": 120, "critical": 300}, {"warning": 120, "critical": 300}, None]
+
+
 def test_thresholds_that_are_off(store: Store, configured: Configured) -> None:
     """They have no series."""
     set_switch_metrics(store, configured(thresholds={"license": {"warning": "off", "critical": "off"}}))

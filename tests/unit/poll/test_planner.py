@@ -186,3 +186,31 @@ def test_lists_of_extensions_only_for_registrations(
     )
 
     assert ((Query.EXTENSIONS, Scope.TENANT) in targets.intervals) is is_asked
+
+
+def test_queues_are_requested_one_by_one(configured: Configured) -> None:
+    """The plan counts each queue; the list is requested for the names of configured queues as well."""
+    tenants = [{"code": "A", "queues": "all"}, {"code": "B", "queues": ["1", "2"]}, {"code": "C"}]
+    targets = Targets(configured(queries=_NOTHING, tenants=tenants))
+
+    assert targets.intervals == {(Query.QUEUES, Scope.TENANT): 3600, (Query.QUEUE, Scope.TENANT): 60}
+    assert targets.requests(Query.QUEUES, Scope.TENANT) == 2
+    assert targets.requests(Query.QUEUE, Scope.TENANT) == 2
+    of_tenants = [Target(Query.QUEUE, Scope.TENANT, code) for code in "ABC"]
+    assert [targets.is_polled(target) for target in of_tenants] == [True, True, False]
+
+    targets.set_discovered_parts(of_tenants[0], ["7", "5", "6"])
+    targets.set_discovered_parts(of_tenants[1], ["3"])
+
+    assert targets.requests(Query.QUEUE, Scope.TENANT) == 5
+    sent = [item.request.parameters() for item in targets.tenant_items(Query.QUEUE, of_tenants)]
+    assert sorted((each["tenant"], each["info"], each["id"]) for each in sent) == [
+        *(("A", "queue", "5"), ("A", "queue", "6"), ("A", "queue", "7")),
+        *(("B", "queue", "1"), ("B", "queue", "2")),
+    ]
+
+
+def test_no_queues_by_default(configured: Configured) -> None:
+    """Neither the queues nor their list are requested."""
+    intervals = Targets(configured(tenants=[{"code": "A"}])).intervals
+    assert not {Query.QUEUES, Query.QUEUE} & {query for query, _ in intervals}

@@ -20,6 +20,8 @@ from exporter.model import (
 from exporter.patterns import Pattern
 from exporter.queries.call_records import CallRecords
 from exporter.queries.limits import Limits
+from exporter.queries.queue import QueueState
+from exporter.queries.queues import Queues
 from exporter.request import Operation
 from tests.reading import READERS, decode, endpoint_of
 
@@ -41,10 +43,13 @@ _KINDS = {
     Operation.TENANT_PEERS: Peers,
     Operation.CALL_RECORDS: CallRecords,
     Operation.BLFS: Devices,
+    Operation.QUEUES: Queues,
+    Operation.QUEUE: QueueState,
 }
 
 _NAMES = [
     *("pbx1", "Total", "error", "state", "maxchannels", "ex_number", "st_state", "te_code", "node", "Name"),
+    *("12", "CALLSINQUEUE", "FIRSTWAITING", "AGENTSONLINE", "SERVICELEVEL", "CALLSRECEIVED"),
 ]
 _json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -220,6 +225,7 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
         "st_extension": "100",
         "te_code": "A",
         "node": "pbx1",
+        "id": "12",
         "Name": "100-A/x",
         "Status": word,
         "tenantcode": "A",

@@ -56,6 +56,20 @@ def _table() -> SeriesTable:
     return SeriesTable("pbx", SeriesLimit(100))
 
 
+def test_the_part_can_be_a_label() -> None:
+    """If the metric declares one, the lines of each part have it."""
+    table = _table()
+    table.set((catalogue.QUEUE_AGENTS, "A", "online"), {"12": 3, "15": 0})
+    table.set((catalogue.QUEUE_AGENTS, "A", "paused"), {"12": 1})
+
+    lines = [block for tenants in table.lines(catalogue.QUEUE_AGENTS).values() for block in tenants.values()]
+    assert b"".join(lines).decode().splitlines() == [
+        'softswitch_queue_agents{switch="pbx",tenant="A",state="online",queue="12"} 3',
+        'softswitch_queue_agents{switch="pbx",tenant="A",state="online",queue="15"} 0',
+        'softswitch_queue_agents{switch="pbx",tenant="A",state="paused",queue="12"} 1',
+    ]
+
+
 def test_series_are_counted() -> None:
     """Each line is one series; replaced and removed ones do not count."""
     table = _table()

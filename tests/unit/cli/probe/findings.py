@@ -6,7 +6,7 @@ from exporter.queries import QUERIES
 from exporter.request import Operation, Request
 from tests.reading import OPERATIONS, section_of
 
-_PER_TENANT = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATIONS}
+_PER_TENANT = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATIONS, Query.QUEUES, Query.QUEUE}
 
 
 def request_of(query: Query, operation: Operation | None = None, tenant: str | None = None) -> Request:
@@ -18,6 +18,7 @@ def request_of(query: Query, operation: Operation | None = None, tenant: str | N
         tenant=default if tenant is None else tenant,
         extension="100" if operation is Operation.REGISTRATION else "",
         extension_parameter=ExtensionParameter.EXT,
+        queue="12" if operation is Operation.QUEUE else "",
     )
 
 

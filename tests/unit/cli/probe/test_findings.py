@@ -22,4 +22,8 @@ def test_requests_of_a_tenant(configured: Configured) -> None:
     switch = configured(tenants=[{"code": "A", "queries": queries}])
     sent = [query for query, _ in tenant_requests(switch, "A")]
     assert sent == [Query.PEERS, Query.CHANNELS, Query.BALANCE]
-    assert disabled_queries(switch, "A") == ["calls (per tenant)", "limits (per tenant)"]
+    assert disabled_queries(switch, "A") == [
+        "calls (per tenant)",
+        "limits (per tenant)",
+        "queue (per tenant)",
+    ]
