@@ -38,8 +38,9 @@ lint: $(READY)  ## check style, types, architecture, wording and dependencies
 soak: $(READY)  ## simulate an hour with 5,000 tenants and faults, in a few minutes
 	$(BIN)/python -m tests.e2e.soak
 
-mutants: $(READY)  ## run mutation tests of the core modules
+mutants: $(READY)  ## run mutation tests of the core modules and the alerting rules
 	$(BIN)/python -m tests.code_mutants
+	$(BIN)/python -m tests.rule_mutants
 
 format: $(READY)  ## fix style automatically
 	$(BIN)/ruff check --fix .

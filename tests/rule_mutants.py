@@ -1,18 +1,26 @@
 """Changes one number, comparison or duration of a rule at a time, and checks that a unit test fails.
 
+    .venv/bin/python -m tests.rule_mutants
+
 One run of promtool evaluates all mutants of a rule: each is a renamed copy of the rule and its dependents,
 and each unit test is repeated for each copy.
 """
 
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from tests.rule_files import (
     ALERT_NAMES,
+    ALERTS,
     RULES,
     UNIT_TESTS,
     Document,
@@ -21,8 +29,10 @@ from tests.rule_files import (
     dependents,
     mentions,
     name_of,
+    run_unit_tests,
     select_cases,
 )
+from tests.rule_ranges import seconds
 
 _HIDDEN = re.compile(r'"[^"]*"|\[[^\]]*\]|vector\(1\)|\b0\.000001\b')
 """Numbers that are not thresholds: in strings and ranges, in the watchdog, and the precision of ``round``."""
@@ -35,6 +45,16 @@ _FORECASTS = "_spending:"
 
 _SMALL = 10
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+_LONG = 10_000
+"""Evaluations of rules that promtool makes in about five seconds."""
+
+EQUIVALENT = {
+    ("switch_query_scope:softswitch_query_pace_seconds:max", "line 2: > becomes >="): (
+        "if both are equal, either is the maximum"
+    ),
+}
+"""Changes without an effect, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -75,25 +95,36 @@ def _others(text: str, *, is_rank: bool) -> list[str]:
     return [f"{number * factor:g}" for factor in (0.8, 1.2)]
 
 
-def survivors(rule: Rule, failures: Callable[[Document, Document], str]) -> list[str]:
-    """Return the changes of a rule that no unit test notices.
+MUTABLE = [rule for rule in RULES if any(mutants(rule))]
 
-    ``failures`` runs unit tests with rules and returns the output about those that fail, or "".
-    """
+Run = Callable[[Document, Document], str]
+"""Runs unit tests with rules; returns the output about those that fail, or ""."""
+
+
+def failures(promtool: str, rules: Document, tests: Document) -> str:
+    """Run unit tests and return the output of promtool if any fails, or ""."""
+    done = run_unit_tests(promtool, rules, tests)
+    output = done.stdout + done.stderr
+    assert bool(done.returncode) == ("FAILED:" in output), output
+    return output if done.returncode else ""
+
+
+def unnoticed(rule: Rule, run: Run) -> list[str]:
+    """Return the changes of a rule that have an effect and that no unit test notices."""
+    return [change for change in survivors(rule, run) if (name_of(rule), change) not in EQUIVALENT]
+
+
+def survivors(rule: Rule, run: Run) -> list[str]:
+    """Return the changes of a rule that no unit test notices."""
     copied = dependents(name_of(rule))
     alive = dict(enumerate(mutants(rule)))
-    cases = [
-        case
-        for document in UNIT_TESTS.values()
-        if (case := select_cases(document, copied & set(ALERT_NAMES)))
-    ]
+    cases = _cases(rule)
     assert cases, f"no unit test of {rule}"
-    # Fast ones first: the others run with the remaining mutants only.
-    for case in sorted(cases, key=lambda case: len(str(case["tests"]))):
+    for case in cases:
         complete = False
         while alive and not complete:
             rules, tests = _side_by_side(case, rule, alive, copied)
-            output = failures(rules, tests)
+            output = run(rules, tests)
             failed = {number and int(number) for number in _FAILED.findall(output)}
             assert "" not in failed, f"fails without any change: {output}"
             assert bool(failed) == bool(output), output
@@ -101,6 +132,50 @@ def survivors(rule: Rule, failures: Callable[[Document, Document], str]) -> list
             # promtool aborts a test when a rule cannot be evaluated: repeat it with the other mutants.
             complete = ", err: " not in output
     return [mutant.change for mutant in alive.values()]
+
+
+def is_long(rule: Rule) -> bool:
+    """Return whether the unit tests of a rule take promtool long, with all its mutants."""
+    users = _users(rule)
+    return sum(_evaluations(case, rule) for case in _cases(rule) if _alerts(case) & users) > _LONG
+
+
+def _cases(rule: Rule) -> list[Document]:
+    """Return the unit tests of a rule and its dependents: those of its users first, and fast ones first.
+
+    The others run with the remaining mutants only.
+    """
+    alerts, users = dependents(name_of(rule)) & set(ALERT_NAMES), _users(rule)
+    cases = [case for document in UNIT_TESTS.values() if (case := select_cases(document, alerts))]
+    return sorted(cases, key=lambda case: (not _alerts(case) & users, _evaluations(case, rule)))
+
+
+def _users(rule: Rule) -> set[str]:
+    """Return the alert itself, or the alerts that use a recorded series, if possible directly."""
+    name = name_of(rule)
+    direct = {alert["alert"] for alert in ALERTS if name in {alert["alert"], *mentions(alert["expr"])}}
+    return direct or dependents(name) & set(ALERT_NAMES)
+
+
+def _alerts(case: Document) -> set[str]:
+    return mentions(json.dumps(case["tests"])) & set(ALERT_NAMES)
+
+
+def _wanted(case: Document) -> set[str]:
+    """Return the names of the rules that a case needs."""
+    alerts = _alerts(case)
+    return alerts | dependencies(rule["expr"] for rule in RULES if name_of(rule) in alerts)
+
+
+def _evaluations(case: Document, rule: Rule) -> int:
+    """Return how often rules are evaluated in a case with all mutants of a rule."""
+    wanted = _wanted(case)
+    copies = len(list(mutants(rule))) * len(wanted & dependents(name_of(rule)))
+    ends = [
+        max(seconds(part["eval_time"]) for part in (*test["alert_rule_test"], *test["promql_expr_test"]))
+        for test in case["tests"]
+    ]
+    return sum(ends) // seconds(case["evaluation_interval"]) * (len(wanted) + copies)
 
 
 _FAILED = re.compile(
@@ -113,8 +188,7 @@ def _side_by_side(
     case: Document, changed: Rule, found: Mapping[int, Mutant], copied: set[str]
 ) -> tuple[Document, Document]:
     """Return the rules of some unit tests and these tests, each with a copy for each mutant."""
-    alerts = mentions(json.dumps(case["tests"])) & set(ALERT_NAMES)
-    wanted = alerts | dependencies(rule["expr"] for rule in RULES if name_of(rule) in alerts)
+    wanted = _wanted(case)
     rules: list[Rule] = []
     for rule in RULES:
         if name_of(rule) in wanted:
@@ -155,3 +229,28 @@ def _renamed(value: Any, names: set[str], number: int) -> Any:
         return value
     pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.sub(rf"(?<![\w:])(?:{pattern})(?![\w:])", rf"\g<0>_mutant_{number}", value)
+
+
+def main() -> int:
+    """Try every change of every rule; print those that no unit test notices, and fail if there are any."""
+    promtool = shutil.which("promtool")
+    if not promtool:
+        sys.exit("promtool is not installed: apt-get install prometheus")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        tried = pool.map(partial(unnoticed, run=partial(failures, promtool)), MUTABLE)
+        return report(zip(MUTABLE, tried, strict=True))
+
+
+def report(results: Iterable[tuple[Rule, Sequence[str]]]) -> int:
+    """Print the unnoticed changes of each rule; return 1 if there are any."""
+    found = 0
+    for rule, changes in results:
+        found += len(changes)
+        sys.stdout.write(f"{name_of(rule)}: {len(list(mutants(rule)))} changes, {len(changes)} unnoticed\n")
+        sys.stdout.writelines(f"  {change}\n" for change in changes)
+        sys.stdout.flush()
+    return int(found > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
