@@ -4,7 +4,7 @@
 
 The clock is fast, requests and scrapes are real. There is a scrape every second, a reload every three
 minutes, and a different set of faults every minute, with every third minute free of faults. Memory, objects,
-file descriptors and tasks are counted each minute; the result depends on how much they grow.
+file descriptors and tasks are counted every six minutes; the result depends on how much they grow.
 
 The fake switch and the scraper run in the same process, because they need the same clock. They keep nothing
 from one minute to the next, so growth comes from the exporter or its libraries.
@@ -51,7 +51,7 @@ SHORTEST = WARM_UP + 2 * PERIOD
 """Minutes needed to distinguish growth from noise."""
 
 _COUNT_SECONDS = 10
-"""Seconds at the end of each minute during which it counts."""
+"""Seconds at the end of each period during which it counts."""
 
 _HEAVY = ("endless", "bomb", "headers")
 """Faults that send megabytes are left out: they cost time and show nothing here."""
@@ -61,7 +61,7 @@ _TENANT_OPERATIONS = ("COUNTCHANNELS", "COUNTCALLS", "INFO balance")
 
 
 class Usage(NamedTuple):
-    """Usage at the end of a minute. ``resident``: bytes."""
+    """Usage at the end of a period. ``resident``: bytes."""
 
     resident: int
     objects: int
@@ -86,7 +86,7 @@ only memory that has nothing in use next to it.
 
 @dataclass
 class Report:
-    """Results of a run. ``problems``: warnings and exceptions."""
+    """Results of a run. ``usage``: at the end of each period; ``problems``: warnings and exceptions."""
 
     usage: list[Usage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -96,8 +96,8 @@ class Report:
 
     @property
     def comparable(self) -> Sequence[Usage]:
-        """The usage of comparable minutes after the warm-up."""
-        return self.usage[WARM_UP - 1 :: PERIOD]
+        """The usage after the warm-up."""
+        return self.usage[WARM_UP // PERIOD - 1 :]
 
     def growth(self) -> Usage:
         """Return the growth per hour: the slope of a least-squares fit, rounded."""
@@ -111,8 +111,8 @@ class Report:
 
     def failures(self) -> list[str]:
         """Return the problems and excessive growth. Raises ValueError if the run was too short."""
-        if len(self.usage) < SHORTEST:
-            raise ValueError(f"{len(self.usage)} minutes are too few: expected at least {SHORTEST}")
+        if (minutes := len(self.usage) * PERIOD) < SHORTEST:
+            raise ValueError(f"{minutes} minutes are too few: expected at least {SHORTEST}")
         growth = zip(Usage._fields, self.growth(), self.allowed(), strict=True)
         return self.problems + [
             f"{name}: {rate:+,} per hour, {limit:,} allowed" for name, rate, limit in growth if rate > limit
@@ -120,7 +120,7 @@ class Report:
 
     def lines(self) -> Iterable[str]:
         """Return a summary."""
-        yield f"{len(self.usage)} minutes, {self.scrapes} scrapes, {self.reloads} reloads"
+        yield f"{len(self.usage) * PERIOD} minutes, {self.scrapes} scrapes, {self.reloads} reloads"
         yield f"{self.applied} requests met a fault"
         for number, usage in enumerate(self.comparable):
             values = (f"{name} {value:,}" for name, value in usage._asdict().items())
@@ -128,6 +128,16 @@ class Report:
         for name, rate, limit in zip(Usage._fields, self.growth(), self.allowed(), strict=True):
             yield f"{name}: {rate:+,} per hour, {limit:,} allowed"
         yield f"problems: {self.problems or 'none'}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A run. ``scrape_every``: seconds; ``on_page`` gets each scraped page."""
+
+    tenants: int
+    minutes: int
+    scrape_every: int
+    on_page: Callable[[bytes], None]
 
 
 def _slope(values: Sequence[int]) -> float:
@@ -219,7 +229,7 @@ async def _change_faults(switch: FakeSwitch, report: Report, chance: random.Rand
         await asyncio.sleep(MINUTE)
 
 
-async def _scrape(url: str, report: Report, on_page: Callable[[bytes], None]) -> None:
+async def _scrape(url: str, every: int, report: Report, on_page: Callable[[bytes], None]) -> None:
     async with aiohttp.ClientSession() as session:
         while True:
             async with session.get(url) as response:
@@ -229,7 +239,7 @@ async def _scrape(url: str, report: Report, on_page: Callable[[bytes], None]) ->
             assert b"\nsoftswitch_" in page
             on_page(page)
             report.scrapes += 1
-            await asyncio.sleep(1)
+            await asyncio.sleep(every)
 
 
 async def _reload(fast: FastFleet, file: Path, url: str, tenants: int, report: Report) -> None:
@@ -240,14 +250,14 @@ async def _reload(fast: FastFleet, file: Path, url: str, tenants: int, report: R
         report.reloads += 1
 
 
-async def _run(tenants: int, minutes: int, report: Report, on_page: Callable[[bytes], None]) -> None:
+async def _run(plan: _Plan, report: Report) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: report.problems.append(str(context)))
     chance = random.Random(1)  # noqa: S311 -- the same faults in each run
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
-        async with fake_switch(*(f"T{number}" for number in range(tenants))) as switch:
-            file.write_text(_configuration(switch.url, tenants, 0))
+        async with fake_switch(*(f"T{number}" for number in range(plan.tenants))) as switch:
+            file.write_text(_configuration(switch.url, plan.tenants, 0))
             async with fast_fleet(lambda: load(file, {})) as fast:
                 sources = Sources(fast.exposition, lambda: fast.fleet.pollers, lambda: True, fast.clock)
                 server = await serve(sources, [("127.0.0.1", 0)], "/metrics")
@@ -256,12 +266,12 @@ async def _run(tenants: int, minutes: int, report: Report, on_page: Callable[[by
                     asyncio.create_task(work)
                     for work in (
                         _change_faults(switch, report, chance),
-                        _scrape(f"http://{host}:{port}/metrics", report, on_page),
-                        _reload(fast, file, switch.url, tenants, report),
+                        _scrape(f"http://{host}:{port}/metrics", plan.scrape_every, report, plan.on_page),
+                        _reload(fast, file, switch.url, plan.tenants, report),
                     )
                 ]
-                for _ in range(minutes):
-                    await asyncio.sleep(MINUTE - _COUNT_SECONDS)
+                for _ in range(plan.minutes // PERIOD):
+                    await asyncio.sleep(PERIOD * MINUTE - _COUNT_SECONDS)
                     report.usage.append(await _measure())
                     report.problems += [repr(task.exception()) for task in tasks if task.done()]
                 for task in tasks:
@@ -270,11 +280,13 @@ async def _run(tenants: int, minutes: int, report: Report, on_page: Callable[[by
                 await server.close()
 
 
-def soak(tenants: int, minutes: int, on_page: Callable[[bytes], None] = lambda _: None) -> Report:
+def soak(
+    tenants: int, minutes: int, *, scrape_every: int = 1, on_page: Callable[[bytes], None] = lambda _: None
+) -> Report:
     """Run for so many minutes on the fast clock. ``on_page`` gets each scraped page."""
     report = Report()
     with _ProblemLog(report).installed(), asyncio.Runner(loop_factory=FastLoop) as runner:
-        runner.run(_run(tenants, minutes, report, on_page))
+        runner.run(_run(_Plan(tenants, minutes, scrape_every, on_page), report))
     return report
 
 
