@@ -137,7 +137,7 @@ def _tally(records: CallRecords, before: frozenset[int]) -> _Tally:
 
 
 class CallRecordIngester:
-    """Keeps the counters of one switch. They do not age: a counter that stops says what is known."""
+    """Keeps the counters of one switch. They do not age: an old count is still true."""
 
     def __init__(self, context: SwitchContext, recorder: Recorder) -> None:
         self._context = context

@@ -56,10 +56,10 @@ def fields_text(states: Sequence[QueueState]) -> str:
     """Return which of the known fields the responses have, and which needed ones are no numbers."""
     found = [field for field in FIELDS if any(field in state.fields for state in states)]
     missing = [field for field in FIELDS if field not in found]
-    odd = [field for field in found if all(field in state.unreadable for state in states)]
+    unreadable = [field for field in found if all(field in state.unreadable for state in states)]
     text = f"found {len(found)} of {len(FIELDS)}"
     text += f"; missing {', '.join(missing)}" if missing else ""
-    return text + (f"; no number in {', '.join(odd)}" if odd else "")
+    return text + (f"; no number in {', '.join(unreadable)}" if unreadable else "")
 
 
 def id_text(one: QueueState, other: QueueState) -> str:

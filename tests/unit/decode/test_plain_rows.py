@@ -87,7 +87,7 @@ def test_a_header_with_names_is_a_table() -> None:
     assert _read(text, _BLFS) == ({"100": "INUSE"}, None)
 
 
-@pytest.mark.parametrize("end", ["102|102|BU", "102|102|BUSY|BUSY", "102"])
+@pytest.mark.parametrize("end", ["102|102|RING", "102|102|BUSY|BUSY", "102"])
 def test_truncated_records_are_a_failure(end: str) -> None:
     """Nobody knows what is missing."""
     _, failure = _read(f"100|100|INUSE|INUSE|1|1|\n{end}", _BLFS)
