@@ -93,7 +93,7 @@ def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) ->
     assert probed.status == 0, probed.text
     assert list(probed.blocks) == [
         "COUNTPEERS", "COUNTCHANNELS", "COUNTCALLS", "LICENSEDAYS", "MANAGEDB list",
-        "INFO balance", "INFO extensions", "INFO regstate", "CHANSIPPEERS",
+        "INFO balance", "INFO extensions", "INFO regstate", "BLFS", "PEERS", "CHANSIPPEERS",
     ]  # fmt: skip
     for block in probed.blocks.values():
         assert re.fullmatch(r"\d+\.\d{3} s", block["time"][0])
@@ -109,7 +109,7 @@ def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) ->
     assert "tenant    ACME, the first of the switch's list" in probed.text
     assert "extension 100 of tenant ACME" in probed.text
     assert "the configured source, regstate, parameter ext, works" in probed.text
-    assert "13 requests" in probed.lines("summary")
+    assert "15 requests" in probed.lines("summary")
     assert probed.lines("configure") == "nothing that is certain to help"
     assert "peers (per tenant), limits (per tenant)" in probed.lines("disabled")
     assert "attach to a bug report" in probed.lines("note")
@@ -124,11 +124,11 @@ def test_requests_are_serialized_and_rate_limited(
     before = simulator.requests()["next"]
     assert Probed(capsys, f"--config.file={file}").status == 0
     sent = simulator.requests(before)["requests"]
-    assert len(sent) == 13
-    assert len({str(sorted(request["parameters"].items())) for request in sent}) == 13
+    assert len(sent) == 15
+    assert len({str(sorted(request["parameters"].items())) for request in sent}) == 15
     assert {request["in_flight"] for request in sent} == {0}
     times = [request["time"] for request in sent]
-    assert times[-1] - times[0] >= 12 / 10 * 0.9  # ten a second
+    assert times[-1] - times[0] >= 14 / 10 * 0.9  # ten a second
 
 
 def test_a_tenant(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,8 @@ def test_a_tenant(configuration: str, capsys: pytest.CaptureFixture[str]) -> Non
     probed = Probed(capsys, configuration, "--tenant=ACME")
     assert probed.status == 0, probed.text
     assert list(probed.blocks) == [
-        "COUNTCHANNELS", "COUNTCALLS", "INFO balance", "INFO extensions", "INFO regstate", "CHANSIPPEERS",
+        "COUNTCHANNELS", "COUNTCALLS",
+        "INFO balance", "INFO extensions", "INFO regstate", "BLFS", "PEERS", "CHANSIPPEERS",
     ]  # fmt: skip
     assert probed.blocks["COUNTCALLS"]["sample"] == ['softswitch_tenant_calls{switch="pbx",tenant="ACME"} 3']
 
@@ -150,7 +151,15 @@ def test_one_phone(configuration: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "sources" not in probed.text
 
 
-@pytest.mark.parametrize(("source", "query"), [("extensions", "INFO extensions"), ("peers", "CHANSIPPEERS")])
+@pytest.mark.parametrize(
+    ("source", "query"),
+    [
+        ("extensions", "INFO extensions"),
+        ("peers", "CHANSIPPEERS"),
+        ("tenant_peers", "PEERS"),
+        ("blf", "BLFS"),
+    ],
+)
 def test_one_phone_in_a_list(
     source: str, query: str, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,7 +205,7 @@ def test_suggested_settings_fix_the_failures(
     probed = Probed(capsys, configuration)
     assert probed.status == 1
     assert probed.settings() == {
-        "queries": {"license": {"pattern": r"in (-?\d+) days"}, "registrations": {"source": "extensions"}}
+        "queries": {"license": {"pattern": r"in (-?\d+) days"}, "registrations": {"source": "blf"}}
     }
     assert "total_name: Insgesamt" in probed.lines("decide")
     assert QUERIES[Query.CALLS].probe.doubt_empty in probed.lines("unknown")
@@ -214,8 +223,42 @@ def test_suggested_settings_fix_the_failures(
     assert again.blocks["LICENSEDAYS"]["sample"] == [
         'softswitch_license_remaining_seconds{switch="pbx"} 3628800'
     ]
-    assert "the configured source, extensions, works" in again.text
+    assert "the configured source, blf, works" in again.text
     assert again.lines("configure") == "nothing that is certain to help"
+
+
+def test_sources_are_compared(
+    tmp_path: Path, run_simulator: StartSimulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Phone by phone, with what each costs; a source that is silent about PJSIP phones is not recommended."""
+    simulator = run_simulator(
+        "--tenants=6", "--extensions=20", "--technologies=pjsip=0.4,custom=0.05,virtual=0.05"
+    )
+    simulator.change_world(freeze=True)
+    file = tmp_path / "config.yaml"
+    tree = {
+        "name": "pbx",
+        "url": simulator.url,
+        "key": "demo-admin",
+        "discover_tenants": {"enabled": True},
+        "tenant_defaults": {"extensions": "all"},
+        "queries": {"registrations": {"source": "peers"}},
+    }
+    file.write_text(yaml.safe_dump({"switches": [tree]}))
+
+    text = Probed(capsys, f"--config.file={file}", "--query=registrations", "--tenant=ACME").text
+
+    extensions = simulator.truth()["tenants"]["ACME"]["extensions"]
+    able = [number for number, registered in extensions.items() if registered is not None]
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert f"cost of 6 tenants with {6 * len(able)} phones, if all have as many as ACME, every 5m" in lines
+    assert f"compare extensions and blf: {len(able)} phones known to both, 0 differ" in lines
+    assert any(
+        line.startswith(f"blf registered knows {len(able)} of {len(able)} 6 requests") for line in lines
+    )
+    assert "registrations can be read from blf" in text
+    assert re.search(r"peers knows only \d+ of these phones; the others may use PJSIP", text)
+    assert "source: blf" in text
 
 
 @pytest.mark.parametrize("parameter", ["id", "number"])
@@ -225,7 +268,8 @@ def test_the_parameter_for_extensions_is_found(
     """On a switch that uses another parameter and refuses lists."""
     simulator = run_simulator("--tenants=2", f"--regstate-parameter={parameter}")
     simulator.inject_fault(kind="refuse_key", info="extensions")
-    simulator.inject_fault(kind="refuse_key", reqtype="CHANSIPPEERS")
+    for reqtype in ("CHANSIPPEERS", "PEERS", "BLFS"):
+        simulator.inject_fault(kind="refuse_key", reqtype=reqtype)
     file = tmp_path / "config.yaml"
     tenant = "{code: ACME, extensions: ['100']}"
     file.write_text(

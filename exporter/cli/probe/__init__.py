@@ -14,28 +14,16 @@ from exporter.cli.probe.findings import (
     polls_queues,
     query_request,
     switch_requests,
-    tenant_exists,
     tenant_requests,
 )
 from exporter.cli.probe.queues import probe_queues
-from exporter.cli.probe.render import advice_lines, headed, summary
+from exporter.cli.probe.registrations import probe_extension, probe_registrations
+from exporter.cli.probe.render import headed, summary
 from exporter.cli.probe.runner import Runner, open_runner
-from exporter.cli.probe.sources import (
-    LIST,
-    PEERS,
-    SKIPPED,
-    Trial,
-    configured_source,
-    is_configured,
-    source_advice,
-    sources,
-    table,
-    trial,
-)
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError, shown
 from exporter.masking import Mask
-from exporter.model import Extensions, Query, RegistrationSource, Tenants
+from exporter.model import Query, Tenants
 
 _NOTE = (
     "this output is safe to attach to a bug report: keys and credentials are masked, and lists are not "
@@ -106,9 +94,10 @@ async def _probe(
         if query is None:
             failed = await _everything(runner, tenant)
         elif only_configured_source:
-            failed = await _extension(runner, tenant, extension)
+            failed = await probe_extension(runner, tenant, extension)
         elif query is Query.REGISTRATIONS:
-            failed = await _registrations(runner, tenant or await _choose_tenant(runner), extension)
+            tenant = tenant or await _choose_tenant(runner)
+            failed = await probe_registrations(runner, tenant, extension, lists_tenants=True)
         elif query in _OF_QUEUES:
             chosen = tenant or await _choose_tenant(runner)
             failed = await probe_queues(runner, chosen) if chosen else True
@@ -132,7 +121,7 @@ async def _everything(runner: Runner, tenant: str) -> bool:
         for wanted in tenant_requests(switch, tenant):
             failed |= _has_failed(await runner.send(wanted))
         if switch.settings(tenant).interval(Query.REGISTRATIONS) is not None:
-            failed |= await _registrations(runner, tenant, "")
+            failed |= await probe_registrations(runner, tenant, "")
         if polls_queues(switch.settings(tenant)):
             failed |= await probe_queues(runner, tenant)
     disabled = disabled_queries(switch, tenant)
@@ -163,43 +152,3 @@ async def _choose_tenant(runner: Runner, tenants: Finding | None = None) -> str:
         chosen = "none found; use --tenant=CODE to query one"
     runner.write([*headed("tenant", chosen), ""])
     return code
-
-
-async def _extension(runner: Runner, tenant: str, extension: str) -> bool:
-    """Query one extension from the configured source."""
-    source = configured_source(runner.switch)
-    finding = await runner.send(source.request(tenant, extension))
-    if finding is None:
-        return True
-    tried = trial(source, finding, tenant, extension)
-    runner.write([*headed("extension", f"{extension} of tenant {tenant}: {tried.result}"), ""])
-    return tried.state is None
-
-
-async def _registrations(runner: Runner, tenant: str, extension: str) -> bool:
-    """Try every source of registrations once, and print which one to configure."""
-    switch = runner.switch
-    if not tenant:
-        return True
-    extension = extension or next(iter(switch.settings(tenant).polled), "")
-    trials: list[Trial] = []
-    for source in sources(switch):
-        if source is PEERS and switch.key is None:
-            trials.append(Trial(source, None, "skipped: needs the admin key"))
-        elif source.kind is RegistrationSource.REGSTATE and not extension:
-            trials.append(Trial(source, None, "skipped: no extension found"))
-        elif (finding := await runner.send(source.request(tenant, extension))) is None:
-            trials.append(Trial(source, None, SKIPPED))
-        else:
-            if source is LIST and not extension and isinstance(finding.verdict, Extensions):
-                extension = next((row.number for row in finding.verdict.rows), "")
-            trials.append(trial(source, finding, tenant, extension))
-    runner.write(headed("extension", f"{extension} of tenant {tenant}" if extension else "none found"))
-    for position, line in enumerate(table(trials)):
-        runner.write([f"{'' if position else 'sources':<10}{line}"])
-    known = tenant_exists(tenant, runner.findings)
-    for given in source_advice(trials, switch, tenant_is_known=known):
-        runner.write(advice_lines(given))
-        runner.given.append((None, given))
-    runner.write([""])
-    return not any(is_configured(each.source, switch) and each.state is not None for each in trials)

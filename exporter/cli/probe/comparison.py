@@ -1,0 +1,167 @@
+"""Compares the sources of registrations phone by phone, and recommends one. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from exporter.cli.probe.costs import Installation, size_text
+from exporter.cli.probe.findings import COMPARE, Advice, setting
+from exporter.cli.probe.sources import NOT_LISTED, SKIPPED, Trial, is_configured
+from exporter.config import SwitchConfiguration
+from exporter.model import RegistrationSource
+
+_BY_COST = (
+    RegistrationSource.BLF,
+    RegistrationSource.PEERS,
+    RegistrationSource.TENANT_PEERS,
+    RegistrationSource.EXTENSIONS,
+    RegistrationSource.REGSTATE,
+)
+"""The best one first. ``blf`` knows phones of every technology, unlike ``peers``, and has short responses."""
+
+_TOLERATED = 0.1
+"""Share of phones that may differ or be unknown: phones change between two requests."""
+
+_MOST_NUMBERS = 5
+_NUMBER = re.compile(r"[0-9*#+]{1,12}")
+"""What is printed. A list contains passwords, and a column may hold something other than its name says."""
+
+
+def table(trials: Sequence[Trial], installation: Installation) -> Iterator[str]:
+    """Yield a line for each source with its result and its cost."""
+    total = len({number for each in trials if each.is_list for number in each.states})
+    for each in trials:
+        knows = f"knows {len(each.known):,} of {total:,}" if each.is_list and each.states else ""
+        took = f"{size_text(each.size)} in {each.seconds:.1f} s" if each.size else ""
+        columns = (
+            f"{each.source.name:<26} {each.result:<33} {knows:<21} {installation.cost(each)!s:<25} {took}"
+        )
+        yield columns.rstrip()
+
+
+def comparisons(trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield for each two lists in how many phones they agree."""
+    for one, other in combinations([each for each in trials if each.is_list and each.known], 2):
+        common = one.known.keys() & other.known.keys()
+        differing = sorted(_differing(one, other))
+        shown = [number for number in differing if _NUMBER.fullmatch(number)][:_MOST_NUMBERS]
+        named = f": {', '.join(shown)}{', …' if len(shown) < len(differing) else ''}" if differing else ""
+        yield (
+            f"{one.source.name} and {other.source.name}: {len(common):,} phones known to both, "
+            f"{len(differing):,} differ{named}"
+        )
+
+
+def _differing(one: Trial, other: Trial) -> set[str]:
+    known = other.known
+    return {number for number, state in one.known.items() if known.get(number, state) is not state}
+
+
+def _disagree(one: Trial, other: Trial) -> bool:
+    common = one.known.keys() & other.known.keys()
+    return len(_differing(one, other)) > _TOLERATED * len(common)
+
+
+def _is_contradicted(one: Trial, trials: Sequence[Trial]) -> bool:
+    """Return whether most sources contradict this one.
+
+    One vote a source, however many parameters it accepts: their results are not independent.
+    """
+    wrong = 0
+    for number, state in one.known.items():
+        votes = {(each.source.kind, each.known[number]) for each in trials if number in each.known}
+        ranked = Counter(voted for _, voted in votes).most_common(2)
+        is_decided = len(ranked) == 1 or ranked[0][1] > ranked[1][1]
+        wrong += is_decided and ranked[0][0] is not state
+    return wrong > _TOLERATED * len(one.known)
+
+
+def _trusted(trials: Sequence[Trial]) -> list[Trial]:
+    working = [each for each in trials if each.known]
+    return [each for each in working if not _is_contradicted(each, working)]
+
+
+def _complete(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trusted sources that know about as many phones as any other. Regstate was tried on one."""
+    trusted = _trusted(trials)
+    most = max((len(each.known) for each in trusted if each.is_list), default=0)
+    return [each for each in trusted if not each.is_list or len(each.known) >= (1 - _TOLERATED) * most]
+
+
+def choose(trials: Sequence[Trial], switch: SwitchConfiguration, installation: Installation) -> Trial | None:
+    """Return the source to configure: the configured one if it is right and complete, else the best.
+
+    Returns None if no source returned a state, or if they disagree and no majority decides.
+    """
+    complete = _complete(trials)
+    if any(_disagree(*pair) for pair in combinations(_trusted(trials), 2)):
+        return None
+
+    def rank(each: Trial) -> tuple[bool, bool, int]:
+        fits = installation.fits(each, switch.max_requests_per_second)
+        return not is_configured(each.source, switch), not fits, _BY_COST.index(each.source.kind)
+
+    return min(complete, key=rank, default=None)
+
+
+def source_advice(
+    trials: Sequence[Trial],
+    switch: SwitchConfiguration,
+    installation: Installation,
+    *,
+    tenant_is_known: bool,
+) -> Iterator[Advice]:
+    """Yield which source to configure and why, and which ones are wrong, incomplete or cheaper."""
+    chosen = choose(trials, switch, installation)
+    if chosen is None:
+        yield _no_choice(trials, tenant_is_known=tenant_is_known)
+        return
+    name, why = chosen.source.name, _reason(chosen, trials, installation)
+    if is_configured(chosen.source, switch):
+        yield Advice(f"the configured source, {name}, works. {why}")
+    else:
+        yield Advice(f"registrations can be read from {name}. {why}", chosen.source.settings, sure=True)
+    working, trusted, complete = [each for each in trials if each.known], _trusted(trials), _complete(trials)
+    if wrong := [each.source.name for each in working if each not in trusted]:
+        yield Advice(f"do not use {', '.join(wrong)}: the majority of sources disagrees")
+    for each in trusted:
+        if each not in complete:
+            yield Advice(
+                f"{each.source.name} knows only {len(each.known):,} of these phones; the others may use "
+                "PJSIP, or have other user names"
+            )
+    cheapest = min(
+        complete, key=lambda each: (installation.cost(each).requests, _BY_COST.index(each.source.kind))
+    )
+    now, cost = installation.cost(chosen), installation.cost(cheapest)
+    if cost.requests < now.requests or (cost.requests == now.requests and 2 * cost.size < now.size):
+        yield Advice(f"{cheapest.source.name} is cheaper: {cost}", cheapest.source.settings)
+
+
+def _reason(chosen: Trial, trials: Sequence[Trial], installation: Installation) -> str:
+    cost = f"It needs {installation.cost(chosen)} for {installation}"
+    if not chosen.is_list:
+        return f"{cost}. One extension proves little: compare some more once it is polled"
+    total = len({number for each in trials if each.is_list for number in each.states})
+    more = " of every technology" if chosen.source.kind is RegistrationSource.BLF else ""
+    return f"It knows {len(chosen.known):,} of {total:,} phones{more}. {cost}"
+
+
+def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
+    """Return an advice that disables nothing if the switch may not have the tenant or the extension."""
+    if any(each.known for each in trials):
+        return Advice("the sources disagree. Check the phone itself, and configure a source that is right")
+    if any(each.result == SKIPPED for each in trials):
+        return Advice("not all sources were tried: correct the failures above, then probe again")
+    if not tenant_is_known:
+        return Advice(f"no source returned a state. Check the tenant's code first; {COMPARE}")
+    if any(each.result == NOT_LISTED for each in trials):
+        return Advice(
+            "no source returned a state, and the tenant's list does not contain this extension: try another "
+            "one with --tenant=CODE --query=registrations --extension=NUMBER"
+        )
+    return Advice(
+        "no source returned a state; disable registrations until one does",
+        setting("queries", "registrations", "tenant_interval", value="off"),
+    )
