@@ -4,15 +4,18 @@ Values arrive as text. A validator raises ValueError with the part of the error 
 """
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
 from exporter.errors import nearest, shown, single
 from exporter.patterns import Pattern
+
+_Items = TypeVar("_Items", bound=Collection[object])
 
 _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 """Seconds in each unit, longest first. A year has 365 days, as in Prometheus."""
@@ -65,6 +68,23 @@ def not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     return value
+
+
+def unique(items: _Items) -> _Items:
+    """Return the items. Raises ValueError for duplicates."""
+    if duplicates := [shown(item) for item, times in Counter(items).items() if times > 1]:
+        raise ValueError(f"duplicate {', '.join(duplicates)}; keep one")
+    return items
+
+
+def not_empty(items: _Items) -> _Items:
+    """Return the items. Raises ValueError if there are none.
+
+    ``Field(min_length=1)`` counts valid entries only, so it also rejects a list of invalid ones.
+    """
+    if not items:
+        raise ValueError("expected at least one entry, got an empty list")
+    return items
 
 
 def duration_between(shortest: str, longest: str) -> Callable[[object], float]:

@@ -26,6 +26,8 @@ class Query(StrEnum):
     QUEUES = "queues"
     QUEUE = "queue"
     CALL_RECORDS = "call_records"
+    TRUNKS = "trunks"
+    WATCHED_PEERS = "watched_peers"
 
 
 class Scope(StrEnum):
@@ -239,12 +241,13 @@ class Devices(Extensions):
 class Tenant:
     """One row of the list of tenants.
 
-    ``disabled``: may be the day from which it is; None if unreadable.
+    ``disabled``: may be the day from which it is; None if unreadable. ``id``: "" if unknown.
     """
 
     code: str
     name: str
     disabled: bool | date | None
+    id: str = ""
 
     def is_disabled(self, today: date) -> bool | None:
         """Return whether it is disabled today; None if unreadable."""

@@ -49,6 +49,7 @@ class Operation(StrEnum):
     # `%` stands for all tenants. The client sends it as `%25`.
     CALL_RECORDS = "reqtype=INFO&info=simplecdrs&tenant=%&format=json", Scope.SWITCH
     BLFS = "reqtype=BLFS&format=json", Scope.TENANT
+    TRUNKS = "reqtype=MANAGEDB&object=sipregs&action=list&format=json", Scope.SWITCH, Scope.TENANT
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ _ABOUT = 'switch=~"$switch|"'
 """Alerts on a selected switch, and those without a switch, such as SoftswitchExporterDown."""
 
 _DAY = 86_400
-_TOGETHER = "severity, alertname, switch, node, tenant, query, instance"
+_TOGETHER = "severity, alertname, switch, node, tenant, trunk, query, instance"
 """One row per combination of these labels: alerts on the many phones of a tenant are counted."""
 
 _BALANCE = recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES)
@@ -38,6 +38,7 @@ _SHARE = f"max by (switch, tenant) ({recorded(_RATIO, SWITCHES)})"
 # VictoriaMetrics keeps the metric name in max_over_time; the aggregation removes it.
 _BEST = f"max by (switch, tenant) (max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')}))"
 _LEAST = f"max by (switch, tenant) ({newest(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, SWITCHES)})"
+_TRUNK = "switch_tenant_trunk:softswitch_trunk_registered:last"
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} < {_LEAST})"
 
 
@@ -78,7 +79,7 @@ def _alerts() -> list[Built]:
             [
                 Label("severity", words=SEVERITIES),
                 Label("alertname", link=TO_RUNBOOK),
-                *map(Label, ("switch", "node", "tenant", "query", "instance")),
+                *map(Label, ("switch", "node", "tenant", "trunk", "query", "instance")),
             ],
             [
                 Column("alerts", f"count by ({_TOGETHER}) ({firing(SEVERE, _ABOUT)})"),
@@ -134,6 +135,54 @@ def _switches() -> Built:
         no_value="No switch is polled",
         order=[("API", False), ("switch", False)],
     )
+
+
+def _trunks() -> list[Built]:
+    def listed(state: str) -> str:
+        matcher = f'state="{state}"'
+        return f"sum({newest(catalogue.TRUNKS, SWITCHES, matcher)})"
+
+    reachable = newest(catalogue.PEER_REACHABLE, SWITCHES)
+    failing = newest(catalogue.QUERY_SUCCESS, SWITCHES, 'query=~"trunks|watched_peers"')
+    return [
+        figures(
+            "Trunks",
+            "Listed trunks by registration, watched peers by reachability, and requests that fail. Turn them "
+            "on with queries.trunks and watch_peers in the configuration.",
+            Query(listed("registered"), "registered"),
+            Query(listed("unregistered"), "unregistered"),
+            Query(listed("unknown"), "unknown"),
+            Query(f"sum({reachable})", "reachable"),
+            Query(f"sum(1 - {reachable})", "unreachable"),
+            Query(f"sum(1 - {failing})", "requests failing"),
+            size=Size(8, 8),
+            no_value="Trunks are not monitored",
+            words=dict.fromkeys("BCEF", NONE_OF_THEM),
+            steps={
+                "B": ANY_IS_CRITICAL,
+                "C": ANY_IS_WARNING,
+                "E": ANY_IS_CRITICAL,
+                "F": ANY_IS_WARNING,
+            },
+        ),
+        rows(
+            "State of each trunk",
+            "Trunks in a known state, and watched peers: the 100 worst. One that left the list is not shown.",
+            [Label("trunk"), Label("tenant"), Label("switch")],
+            [Column("state", f"bottomk(100, {recorded(_TRUNK, SWITCHES)})", words=UP)],
+            size=Size(8, 8),
+            no_value="No trunk has a known state",
+            order=[("state", False), ("trunk", False)],
+        ),
+        over_time(
+            "Round trip of watched peers",
+            "Round-trip time from the nearest node. A peer that does not respond has none.",
+            Query(newest(catalogue.PEER_ROUND_TRIP, SWITCHES), "{{switch}} {{tenant}} {{peer}}"),
+            size=Size(8, 8),
+            no_value="No watched peer responds",
+            unit="s",
+        ),
+    ]
 
 
 def _tenants_at_risk() -> list[Built]:
@@ -236,6 +285,7 @@ def overview() -> models.Dashboard:
         [job(), switches()],
         [
             Row("", [*_alerts(), _switches()]),
+            Row("Trunks", _trunks()),
             Row("Tenants at risk", _tenants_at_risk()),
             Row("Compared with last week", _trends()),
         ],

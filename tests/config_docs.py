@@ -103,7 +103,7 @@ def _cell(text: str) -> str:
 
 def _meaning(key: Key) -> str:
     if key.below is TenantDefaults:
-        return f"{key.field.description} All keys of a tenant except `code` and the API key."
+        return f"{key.field.description} All keys of a tenant except `code`, `watch_peers` and the API key."
     return key.field.description or ""
 
 

@@ -27,18 +27,8 @@ CONFIGURED = frozenset({"team"})
 """Tenant labels in the example configurations."""
 
 _ALERT = frozenset(
-    {
-        "alertname",
-        "alertstate",
-        "severity",
-        "scope",
-        "switch",
-        "node",
-        "tenant",
-        "extension",
-        "queue",
-        "query",
-    }
+    {"alertname", "alertstate", "severity", "scope"}
+    | {"switch", "node", "trunk", "tenant", "extension", "queue", "query"}
 )
 
 OF_PROMETHEUS = {

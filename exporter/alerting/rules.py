@@ -100,6 +100,8 @@ TENANT_LIMITS = Input("tenant_limits", 5 * _MINUTE, by_tenant(catalogue.TENANT_C
 TENANT_USED = RangeInput(
     "tenant_used", 5 * _MINUTE, _share(TENANT_CHANNELS, lambda inputs: inputs[TENANT_LIMITS])
 )
+TRUNKS = Input("trunks", 5 * _MINUTE, by_label(catalogue.TRUNK_REGISTERED), key=pair)
+WATCHED_PEERS = Input("watched_peers", 5 * _MINUTE, by_label(catalogue.PEER_REACHABLE), key=pair)
 EXTENSIONS = Input("extensions", 15 * _MINUTE, by_tenant(catalogue.TENANT_EXTENSIONS), value=states)
 HAD_PHONES = Input(
     "had_phones",
@@ -123,6 +125,17 @@ def _license_imminent(inputs: SwitchInputs) -> Iterator[Due]:
     left = inputs[LICENSE].get("")
     if left is not None and left <= _A_DAY and inputs[LICENSE_THRESHOLDS]:
         yield Due(of_switch(inputs), left)
+
+
+def _trunk_down(inputs: SwitchInputs, *, of_tenants: bool) -> Iterator[Due]:
+    """Find trunks that are not registered, or not reachable as watched peers, of the switch or of tenants."""
+    trunks, peers = inputs[TRUNKS], inputs[WATCHED_PEERS]
+    for tenant, trunk in {**trunks, **peers}:
+        is_down = 0 in {trunks.get((tenant, trunk)), peers.get((tenant, trunk))}
+        if is_down and tenant and of_tenants:
+            yield of_tenant(inputs, tenant, ("trunk", trunk))
+        elif is_down and not tenant and not of_tenants:
+            yield Due(of_switch(inputs, ("trunk", trunk)))
 
 
 def _node_missing(inputs: SwitchInputs) -> Iterator[Due]:
@@ -185,6 +198,11 @@ LICENSE_IMMINENT = Rule("SoftswitchLicenseImminent", "critical", "license",
     "The license of a soft-switch expires within a day.",
     "The license of {switch} expires in {value:duration}. Calls may stop when it does.",
     condition=_license_imminent, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
+TRUNK_DOWN = Rule("SoftswitchTrunkDown", "critical", "trunk",
+    "A trunk is down.",
+    "The trunk {trunk} of {switch} has been unregistered or unreachable for 3 minutes.",
+    condition=partial(_trunk_down, of_tenants=False), inputs=(TRUNKS, WATCHED_PEERS),
+    pending_for=3 * _MINUTE)
 NODE_MISSING = Rule("SoftswitchNodeMissing", "critical", "node",
     "A node of a soft-switch is missing.",
     "{switch} has not listed the node {node} for 3 minutes.",
@@ -210,6 +228,11 @@ TENANT_REGISTRATIONS_LOW = Rule("SoftswitchTenantRegistrationsLow", "", "tenant"
     "{value:percentage} of the extensions of {tenant} on {switch} are registered.",
     condition=partial(_below, _registered_ratios, RATIO_THRESHOLDS),
     inputs=(EXTENSIONS, RATIO_THRESHOLDS), pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
+TENANT_TRUNK_DOWN = Rule("SoftswitchTrunkDown", "critical", "tenant",
+    "A trunk of a tenant is down.",
+    "The trunk {trunk} of {tenant} on {switch} has been unregistered or unreachable for 3 minutes.",
+    condition=partial(_trunk_down, of_tenants=True), inputs=(TRUNKS, WATCHED_PEERS),
+    pending_for=3 * _MINUTE)
 TENANT_CHANNELS_NEAR_LIMIT = Rule("SoftswitchTenantChannelsNearLimit", "warning", "tenant",
     "A tenant is close to its channel limit.",
     "{tenant} on {switch} uses {value:percentage} of its channels. Calls above the limit are refused.",

@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.config.connection import ProxySetting, TlsConfiguration
-from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text, not_empty
+from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text
 from exporter.config.keys import Key, Password, PasswordFile
-from exporter.fields import Form, Section
+from exporter.fields import Form, Section, not_empty
 
 
 def _without_colon(name: str) -> str:

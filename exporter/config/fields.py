@@ -6,11 +6,10 @@ the key.
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
@@ -19,8 +18,6 @@ from exporter.errors import shown, shown_url, single
 from exporter.fields import Form, duration_between, not_blank, regular_expression
 from exporter.files import read_regular_file
 from exporter.patterns import Pattern
-
-_Items = TypeVar("_Items", bound=Collection[object])
 
 _MAX_TLS_BYTES = 8 * 2**20
 """Limit for certificates and keys. All authorities of a Linux distribution take 230 kB (2026-11)."""
@@ -133,23 +130,6 @@ def _info_label_name(name: str) -> str:
     if name in _RESERVED_LABELS:
         raise ValueError(f'the label "{name}" is reserved; choose another name')
     return _label_name(name)
-
-
-def unique(items: _Items) -> _Items:
-    """Return the items. Raises ValueError for duplicates."""
-    if duplicates := [shown(item) for item, times in Counter(items).items() if times > 1]:
-        raise ValueError(f"duplicate {', '.join(duplicates)}; keep one")
-    return items
-
-
-def not_empty(items: _Items) -> _Items:
-    """Return the items. Raises ValueError if there are none.
-
-    ``Field(min_length=1)`` counts valid entries only, so it also rejects a list of invalid ones.
-    """
-    if not items:
-        raise ValueError("expected at least one entry, got an empty list")
-    return items
 
 
 def checked_url(value: object) -> str:

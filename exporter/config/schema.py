@@ -20,12 +20,17 @@ from exporter.config.fields import (
     Text,
     Timeout,
     Url,
-    not_empty,
 )
 from exporter.config.keys import Key, Keyed
-from exporter.config.tenant_settings import TenantConfiguration, TenantDefaults, TenantSettings, inherit
+from exporter.config.tenant_settings import (
+    TenantConfiguration,
+    TenantDefaults,
+    TenantSettings,
+    WatchedPeers,
+    inherit,
+)
 from exporter.config.thresholds import Thresholds
-from exporter.fields import Section, parse_duration, regular_expression
+from exporter.fields import Section, not_empty, parse_duration, regular_expression
 from exporter.model import Query, Scope
 from exporter.queries import QUERIES, QuerySpec
 
@@ -141,6 +146,13 @@ class SwitchConfiguration(Keyed):
         "after it was seen once. An entry is a name or a mapping.",
         examples=[["pbx1", {"name": "pbx2", "channels_limit": 500}]],
     )
+    watch_peers: WatchedPeers = Field(
+        (),
+        description="Peers in the list of all peers (CHANSIPPEERS), such as trunks, that trigger an alert "
+        "while they are unreachable. An entry is the `Name` in the list, or the part of it before `/`. See "
+        "`queries.watched_peers`.",
+        examples=[["carrier-a", "carrier-b"]],
+    )
     queries: QueriesConfiguration = Field(
         QueriesConfiguration(), description="Interval and options of each query."
     )
@@ -165,6 +177,8 @@ class SwitchConfiguration(Keyed):
         Without an admin key, scope ``switch`` is never polled. ``settings(code)`` has a tenant's intervals.
         """
         if scope is Scope.SWITCH and self.key is None:
+            return None
+        if query is Query.WATCHED_PEERS and not self.watch_peers:
             return None
         return self.queries.interval(query, scope)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model, model_validator
 
-from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text, not_empty, unique
+from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
 from exporter.errors import shown, single
-from exporter.fields import Form, Interval, Section, TimeZone
+from exporter.fields import Form, Interval, Section, TimeZone, not_empty, unique
 from exporter.model import Query
 from exporter.queries import QUERIES
 
@@ -171,12 +171,21 @@ class TenantDefaults(Section):
     queries: TenantQueries = Field(TenantQueries(), description="Overrides the switch's intervals.")
 
 
+WatchedPeers = Annotated[tuple[Text, ...], AfterValidator(unique), Form("list of texts")]
+
+
 class TenantConfiguration(TenantDefaults, Keyed):
     """An entry of ``tenants``."""
 
     code: Text = Field(
         description="The tenant's code on the switch, and the label `tenant`. Unique within the switch.",
         examples=["ACME"],
+    )
+    watch_peers: WatchedPeers = Field(
+        (),
+        description="Peers in the tenant's own list (PEERS) that trigger an alert while they are "
+        "unreachable, as `watch_peers` of the switch.",
+        examples=[["acme-trunk"]],
     )
 
 
@@ -208,6 +217,7 @@ class TenantSettings:
     watch: tuple[str, ...]
     polled: tuple[str, ...]
     queues: Selection
+    watch_peers: tuple[str, ...]
     channels_limit: int | None
     business_hours: BusinessHours | None
     balance_thresholds: Mapping[str, float]
@@ -217,6 +227,8 @@ class TenantSettings:
 
     def interval(self, query: Query) -> float | None:
         """Return the seconds between two requests, or None if the query does not poll this tenant."""
+        if query is Query.WATCHED_PEERS and not self.watch_peers:
+            return None
         return self.intervals.get(query)
 
     def parts(self, query: Query) -> Parts | None:
@@ -252,6 +264,7 @@ def inherit(
         watch=watch,
         polled=tuple(dict.fromkeys(_named(extensions) + watch)),
         queues=_last("none", *(layer.queues for layer in layers)),
+        watch_peers=own.watch_peers if own else (),
         channels_limit=_last(None, *(layer.channels_limit for layer in layers)),
         business_hours=_last(None, *(layer.business_hours for layer in layers)),
         balance_thresholds=merged(thresholds.balance, *(layer.thresholds.balance for layer in layers)),

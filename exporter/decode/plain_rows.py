@@ -27,7 +27,8 @@ def plain_rows(windows: Windows, layout: Layout) -> Iterator[Row]:
     elif layout.has_values and _starts_with_a_pair(head):
         yield from _pairs(chain([head], lines), windows.start(), layout)
     elif any(position is not ABSENT for position in positions):
-        yield _not_one(next(column for column in layout.columns if column.required), layout.name)
+        columns = zip(layout.columns, positions, strict=True)
+        yield _not_one(next(column for column, position in columns if position is not ABSENT), layout.name)
     else:
         yield unread(windows.start(), layout.name, may_quote=False)
 

@@ -67,6 +67,8 @@ class Metric:
         return f"{self.meaning} Unit: {self.unit}. Source: {self.source}."
 
 
+_PEERS = "CHANSIPPEERS; PEERS for a tenant"
+
 _gauge = partial(Metric, Kind.GAUGE)
 _counter = partial(Metric, Kind.COUNTER)
 _histogram = partial(Metric, Kind.HISTOGRAM)
@@ -76,6 +78,8 @@ _tenant = partial(_gauge, common="switch tenant", drop=DropRank.TENANT)
 _tenant_node = partial(_tenant, per="node", drop=DropRank.TENANT_NODE)
 _queue = partial(_tenant, per="queue", source="INFO queue")
 _tenant_config = partial(_tenant, source="the configuration", drop=DropRank.TENANT_CONFIG)
+_trunk = partial(_gauge, common="switch tenant", drop=DropRank.NODE)
+_peer = partial(_gauge, common="switch tenant", per="peer", source=_PEERS)
 _query_status = partial(_gauge, common="switch query scope tenant", drop=DropRank.TENANT_STATUS)
 _sent = partial(_counter, common="alertmanager", unit="alerts")
 _STATES = "INFO regstate, INFO extensions, CHANSIPPEERS, PEERS or BLFS"
@@ -105,6 +109,19 @@ NODE_PRESENT = _node("softswitch_node_present",
 LICENSE_REMAINING = _switch("softswitch_license_remaining_seconds",
     "Time until the license of the switch expires, in whole days. May be 0 or negative.",
     unit="seconds", source="LICENSEDAYS")
+TRUNK_REGISTERED = _trunk("softswitch_trunk_registered",
+    "1 if the switch is registered at the provider of the trunk, 0 if it is not. Absent if its state is "
+    "unknown, or if the trunk is not in the list. The tenant is empty for a trunk of the installation.",
+    per="trunk", unit="boolean", source="MANAGEDB sipregs list")
+TRUNKS = _trunk("softswitch_trunks",
+    "Listed trunks by registration state: registered, unregistered or unknown.",
+    per="state", unit="trunks", source="MANAGEDB sipregs list")
+PEER_REACHABLE = _peer("softswitch_peer_reachable",
+    "1 if a peer in watch_peers is reachable from any node, 0 if it is not. Absent if its state is unknown, "
+    "or if it is not in the list. The tenant is empty for a peer of the installation.", unit="boolean")
+PEER_ROUND_TRIP = _peer("softswitch_peer_round_trip_seconds",
+    "Round-trip time of a peer in watch_peers, from the nearest node. Absent if it is not reachable.",
+    unit="seconds")
 TENANTS = _switch("softswitch_tenants", "Number of polled tenants.", unit="tenants", source=_DISCOVERED)
 
 # Each tenant.

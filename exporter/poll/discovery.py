@@ -14,6 +14,8 @@ class TenantDiscovery:
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
         """The name of each accepted tenant, disabled ones included, by code."""
+        self.ids: dict[str, str] = {}
+        """The id of each, "" if unknown."""
         self._guard = ListGuard()
         self._disabled: frozenset[str] = frozenset()
 
@@ -29,6 +31,9 @@ class TenantDiscovery:
         self._disabled = still_disabled | {code for code, state in disabled.items() if state}
         self.names = {
             code: rows[code].name if code in rows else self.names.get(code, "") for code in self._guard.names
+        }
+        self.ids = {
+            code: rows[code].id if code in rows else self.ids.get(code, "") for code in self._guard.names
         }
         return None
 

@@ -28,7 +28,10 @@ from exporter.poll.recorder import Recorder
 from exporter.poll.registration_ingest import RegistrationIngester
 from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
+from exporter.poll.trunks import TrunkIngester
+from exporter.poll.watched_peers import WatchedPeersIngester
 from exporter.queries import QUERIES, Families
+from exporter.queries.trunks import Trunks
 from exporter.request import Request
 
 _CHANNELS_LIMIT = catalogue.TENANT_CHANNELS_LIMIT
@@ -55,6 +58,8 @@ class Ingester:
         self._registrations = RegistrationIngester(context, self._recorder, discovery)
         self._call_records = CallRecordIngester(context, self._recorder)
         self._queues = QueueIngester(context, self._recorder)
+        self._trunks = TrunkIngester(context, self._recorder, discovery)
+        self._watched_peers = WatchedPeersIngester(context, self._recorder)
         self._handlers: Mapping[Query, _Handler] = {
             Query.REGISTRATIONS: self._registrations.ingest,
             Query.EXTENSIONS: self._registrations.ingest_extensions,
@@ -62,12 +67,14 @@ class Ingester:
             Query.QUEUE: self._queues.ingest,
             Query.TENANTS: self._ingest_tenants,
             Query.CALL_RECORDS: self._call_records.ingest,
+            Query.TRUNKS: self._trunks.ingest,
+            Query.WATCHED_PEERS: self._watched_peers.ingest,
         }
 
     async def ingest(self, item: Item, outcome: Answer | Failure, health: KeyHealth) -> None:
         """Store one outcome of a request that was sent with the key of ``health``.
 
-        Yields to the event loop only for a list of peers: while a thread groups the peers by tenant, and
+        Yields to the event loop only for lists with values for many tenants: while a thread groups them, and
         between batches of tenants.
         """
         target = item.target
@@ -76,7 +83,7 @@ class Ingester:
         if isinstance(outcome, Answer):
             self._recorder.count_skipped_rows(target, outcome.skipped)
         outcome = self._empty_as_value(target, outcome, health)
-        if isinstance(outcome, Number | Counts) and not item.part:
+        if isinstance(outcome, Number | Counts | Trunks) and not item.part:
             outcome = self._scope_checks.check(target, outcome)
         if isinstance(outcome, Failure):
             self._recorder.count_failure(target, outcome)
@@ -84,8 +91,8 @@ class Ingester:
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
-        parts = (self._recorder, self._registrations, self._queues, self._scope_checks, self._call_records)
-        for part in parts:
+        lists = (self._registrations, self._queues, self._trunks, self._call_records)
+        for part in (self._recorder, self._scope_checks, *lists):
             part.drop_tenants(codes)
 
     def next_window(self, target: Target) -> Request:

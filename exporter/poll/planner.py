@@ -121,10 +121,10 @@ class Targets:
         return self.planned_interval(target) < math.inf
 
     def has_values(self, target: Target) -> bool:
-        """Return whether a target gets values: by its own requests, or from one list of all peers."""
+        """Return whether a target gets values: by its own requests, or from one list for all tenants."""
         in_one_list = (
-            target.query is Query.REGISTRATIONS
-            and (Query.REGISTRATIONS, Scope.SWITCH) in self.intervals
+            target.query in {Query.REGISTRATIONS, Query.TRUNKS}
+            and (target.query, Scope.SWITCH) in self.intervals
             and target.tenant in self.tenants
         )
         return in_one_list or self.is_polled(target)
@@ -226,7 +226,7 @@ class Targets:
                 for query, found in wanted
                 if found
             ]
-            group = id(tenant.intervals), *parts
+            group = id(tenant.intervals), bool(tenant.watch_peers), *parts
             first, size = groups.get(group, (tenant, 0))
             groups[group] = first, size + 1
         return list(groups.values())

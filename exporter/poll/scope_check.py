@@ -10,6 +10,7 @@ from collections.abc import Collection
 from exporter.model import Answer, Counts, Failure, Number, Query, Reason, Scope, Target
 from exporter.poll.context import SwitchContext
 from exporter.queries import QUERIES
+from exporter.queries.trunks import Trunks
 
 _DISTINCT_TENANTS = 5
 _SWITCH_FIGURES = 3
@@ -61,9 +62,9 @@ class ScopeChecks:
         self._context = context
         self._checks: defaultdict[Query, ScopeCheck] = defaultdict(ScopeCheck)
 
-    def check(self, target: Target, answer: Number | Counts) -> Answer | Failure:
+    def check(self, target: Target, answer: Number | Counts | Trunks) -> Answer | Failure:
         """Return the answer, or a failure if it is not about the tenant."""
-        figure = answer.value if isinstance(answer, Number) else answer.whole
+        figure = _figure(answer)
         if figure is None or not QUERIES[target.query].has_both_scopes:
             return answer
         check = self._checks[target.query]
@@ -94,3 +95,11 @@ class ScopeChecks:
             context.log.error("the switch ignores `tenant` for this query", query=query.value)
         else:
             context.log.info("the switch respects `tenant` again for this query", query=query.value)
+
+
+def _figure(answer: Number | Counts | Trunks) -> float | None:
+    match answer:
+        case Number(value=value) | Counts(whole=value):
+            return value
+        case Trunks(rows=rows):
+            return len(rows)

@@ -23,6 +23,8 @@ from exporter.queries import (
     queues,
     registrations,
     tenants,
+    trunks,
+    watched_peers,
 )
 from exporter.queries.spec import Endpoint, Families, QuerySpec
 from exporter.request import Operation
@@ -61,4 +63,6 @@ QUERIES = table(
     queues.SPEC,
     queue.SPEC,
     call_records.SPEC,
+    trunks.SPEC,
+    watched_peers.SPEC,
 )

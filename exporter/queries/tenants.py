@@ -23,7 +23,8 @@ MOST_TENANTS = 10_000
 _CODE = Column("te_code", required=False)
 _NAME = Column("te_name", required=False)
 _DISABLED = Column("te_disabled", required=False)
-_LAYOUT = Layout("the list of tenants", (_CODE, _NAME, _DISABLED), key=_CODE, most=MOST_TENANTS)
+_ID = Column("te_id", required=False)
+_LAYOUT = Layout("the list of tenants", (_CODE, _NAME, _DISABLED, _ID), key=_CODE, most=MOST_TENANTS)
 
 # '' and 'on' are documented; the others are inferred.
 _YES = frozenset({"on", "1", "y", "yes", "t", "true"})
@@ -53,7 +54,7 @@ def read_tenants(windows: Windows, _: TenantsQuery) -> Tenants | Failure:
             return _CODE
         if code in tenants:
             return REPEATED
-        tenants[code] = Tenant(code, display_of(cells[1]), _disabled(cells[2]))
+        tenants[code] = Tenant(code, display_of(cells[1]), _disabled(cells[2]), display_of(cells[3]))
         return None if tenants[code].disabled is not None else _DISABLED
 
     skipped = read_rows(windows, _LAYOUT, take)

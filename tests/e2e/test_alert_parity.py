@@ -51,6 +51,8 @@ on-call KeyRefused critical switch switch=west
 voice-tickets KeyRefused warning tenant team=voice switch=north tenant=GLADE
 license-tickets LicenseExpiring critical license switch=north
 on-call LicenseImminent critical license switch=south
+on-call TrunkDown critical trunk switch=north trunk=northwind
+voice-on-call TrunkDown critical tenant team=voice switch=north tenant=ACME trunk=acme-trunk
 on-call NodeMissing critical node switch=north node=pbx12
 tickets NodeChannelsNearLimit warning node switch=north node=pbx5
 on-call NodeChannelsNearLimit critical node switch=north node=pbx8

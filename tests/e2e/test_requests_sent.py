@@ -49,6 +49,8 @@ _ALLOWED = (
     {"reqtype": "CHANSIPPEERS", **_JSON},
     {"reqtype": "PEERS", "tenant": "*", **_JSON},
     {"reqtype": "BLFS", "tenant": "*", **_JSON},
+    {"reqtype": "MANAGEDB", "object": "sipregs", "action": "list", **_JSON},
+    {"reqtype": "MANAGEDB", "object": "sipregs", "action": "list", "tenant": "*", **_JSON},
 )
 
 _PARAMETERS = ("ext", "id", "number")

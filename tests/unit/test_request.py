@@ -24,6 +24,7 @@ _ALLOWED = {
     ("CHANSIPPEERS", None, None, None),
     ("PEERS", None, None, None),
     ("BLFS", None, None, None),
+    ("MANAGEDB", None, "sipregs", "list"),
 }
 _KNOWN_PARAMETERS = {
     "reqtype",
@@ -148,6 +149,8 @@ def test_fixed_parameters_cannot_be_changed(operation: Operation) -> None:
         (Operation.TENANTS, True, False),
         (Operation.CALL_RECORDS, True, False),
         (Operation.QUEUES, False, True),
+        (Operation.TRUNKS, True, True),
+        (Operation.TENANT_PEERS, False, True),
     ],
 )
 def test_scopes(operation: Operation, of_switch: bool, of_tenant: bool) -> None:  # noqa: FBT001 -- a table

@@ -111,6 +111,16 @@ CASES: dict[Rule, tuple[Families, Families, float]] = {
         {**_LICENSE, catalogue.LICENSE_REMAINING: 86_400.0},
         86_400,
     ),
+    rules.TRUNK_DOWN: (
+        {catalogue.TRUNK_REGISTERED: {"carrier": 1}, catalogue.PEER_REACHABLE: {"carrier": 1}},
+        {catalogue.TRUNK_REGISTERED: {"carrier": 1}, catalogue.PEER_REACHABLE: {"carrier": 0}},
+        0,
+    ),
+    rules.TENANT_TRUNK_DOWN: (
+        {catalogue.TRUNK_REGISTERED: {"carrier": 1}},
+        {catalogue.TRUNK_REGISTERED: {"carrier": 0}},
+        0,
+    ),
     rules.NODE_MISSING: ({catalogue.NODE_PRESENT: {"pbx1": 1}}, {catalogue.NODE_PRESENT: {"pbx1": 0}}, 0),
     rules.NODE_CHANNELS_NEAR_LIMIT: (
         {**_NODE, catalogue.NODE_CHANNELS: {"pbx1": 16.0}},
@@ -160,6 +170,7 @@ class _Switch:
     """One rule, and a switch that it evaluates each minute."""
 
     def __init__(self, rule: Rule) -> None:
+        self.tenant = "" if rule.scope == "trunk" else "ACME"
         self.engine = Engine([rule])
         self.store = Store("pbx", stale_after=3, max_series=1000)
         self.minute = 0
@@ -173,7 +184,7 @@ class _Switch:
     ) -> list[tuple[State, float]]:
         """Evaluate for some minutes; return the states and values of the alerts then."""
         for metric, values in families.items():
-            self.store.set(metric, "ACME" if "tenant" in metric.labels else "", values)
+            self.store.set(metric, self.tenant if "tenant" in metric.labels else "", values)
         for _ in range(count):
             snapshot = SwitchSnapshot(self.store, up, breaker_open=False, offset=offset, speed=speed)
             for _ in self.engine.evaluate({"pbx": snapshot}, self.minute * 60):

@@ -28,6 +28,8 @@ ROUTES = [
     ("voice-tickets", "alertname=SoftswitchBalanceLow severity=warning scope=tenant tenant=ACME team=voice"),
     ("voice-on-call", "alertname=SoftswitchBalanceLow severity=critical scope=tenant tenant=ACME team=voice"),
     ("voice-tickets", "alertname=SoftswitchWatchedExtensionDown severity=warning scope=extension team=voice"),
+    ("on-call", "alertname=SoftswitchTrunkDown severity=critical scope=trunk trunk=carrier"),
+    ("voice-on-call", "alertname=SoftswitchTrunkDown severity=critical scope=tenant trunk=a team=voice"),
     ("on-call", "alertname=SoftswitchNodeMissing severity=critical scope=node node=pbx1"),
     ("tickets", "alertname=SoftswitchNodePeersLost severity=warning scope=node node=pbx1"),
     ("tickets", "alertname=SoftswitchDataStale severity=warning scope=monitoring query=balance"),

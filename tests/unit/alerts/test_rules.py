@@ -30,7 +30,7 @@ from tests.rule_files import (
 )
 
 SEVERITIES = {"critical", "warning", "info", "none"}
-SCOPES = {"monitoring", "switch", "node", "tenant", "extension", "license"}
+SCOPES = {"monitoring", "switch", "node", "trunk", "tenant", "extension", "license"}
 _TEAM = "switch_tenant:softswitch_tenant_team:info"
 KNOWN = known_series() | RECORD_LABELS | {_TEAM: RECORD_LABELS[_TEAM] | {"team"}}
 Results = dict[str, Future[subprocess.CompletedProcess[str]]]

@@ -17,6 +17,10 @@ softswitch_node_peers gauge switch node
 softswitch_node_channels gauge switch node
 softswitch_node_present gauge switch node
 softswitch_license_remaining_seconds gauge switch
+softswitch_trunk_registered gauge switch tenant trunk
+softswitch_trunks gauge switch tenant state
+softswitch_peer_reachable gauge switch tenant peer
+softswitch_peer_round_trip_seconds gauge switch tenant peer
 softswitch_tenants gauge switch
 softswitch_tenant_peers gauge switch tenant
 softswitch_tenant_channels gauge switch tenant

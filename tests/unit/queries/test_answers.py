@@ -22,6 +22,7 @@ from exporter.queries.call_records import CallRecords
 from exporter.queries.limits import Limits
 from exporter.queries.queue import QueueState
 from exporter.queries.queues import Queues
+from exporter.queries.trunks import Trunks
 from exporter.request import Operation
 from tests.reading import READERS, decode, endpoint_of
 
@@ -45,6 +46,7 @@ _KINDS = {
     Operation.BLFS: Devices,
     Operation.QUEUES: Queues,
     Operation.QUEUE: QueueState,
+    Operation.TRUNKS: Trunks,
 }
 
 _NAMES = [
@@ -234,7 +236,9 @@ def test_credentials_are_dropped(secret: str, word: str | None) -> None:
         "sc_duration": 1,
     }
     for operation in _LISTS:
-        outcome = decode(operation, json.dumps([{**others, **kept}]).encode())
+        # The list of trunks must have states, and must not be that of extensions.
+        fields = {"Name": "carrier", "Status": word or ""} if operation is Operation.TRUNKS else kept
+        outcome = decode(operation, json.dumps([{**others, **fields}]).encode())
         assert type(outcome) is _KINDS[operation]
         assert secret not in repr(outcome)
 

@@ -37,7 +37,9 @@ def _operations(entry: Entry) -> list[Operation]:
 
 def _settings(entry: Entry) -> dict[str, object]:
     given = entry.get("options", {})
+    fields = {name: tuple(names) for name, names in given.items() if name.endswith("_fields")}
     return {
+        **fields,
         "pattern": Pattern(given["pattern"]) if "pattern" in given else None,
         "total_name": given.get("total_name"),
         "words": {Registration(state): tuple(words) for state, words in given.get("words", {}).items()},

@@ -12,7 +12,8 @@ _PER_TENANT = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATION
 def request_of(query: Query, operation: Operation | None = None, tenant: str | None = None) -> Request:
     """Return a request of a query, by default for tenant ACME if the query needs a tenant."""
     operation = operation or OPERATIONS[query]
-    default = "ACME" if query in _PER_TENANT and operation is not Operation.PEERS else ""
+    needs_tenant = query in _PER_TENANT or operation is Operation.TENANT_PEERS
+    default = "ACME" if needs_tenant and operation is not Operation.PEERS else ""
     return Request(
         operation,
         tenant=default if tenant is None else tenant,

@@ -23,7 +23,12 @@ def test_requests_of_a_tenant(configured: Configured) -> None:
     sent = [query for query, _ in tenant_requests(switch, "A")]
     assert sent == [Query.PEERS, Query.CHANNELS, Query.BALANCE]
     assert disabled_queries(switch, "A") == [
+        "call_records (installation)",
+        "trunks (installation)",
+        "watched_peers (installation)",
         "calls (per tenant)",
         "limits (per tenant)",
+        "trunks (per tenant)",
+        "watched_peers (per tenant)",
         "queue (per tenant)",
     ]

@@ -162,11 +162,11 @@ def test_fields_and_skipped_rows_of_a_list(configured: Configured) -> None:
     """They say which columns the switch sends, what a missing one means, and which rows are unreadable."""
     record = {"te_id": "7", "te_name": PERSON, "te_apikey": SECRET}
     shown = printed(Operation.TENANTS, json.dumps({"7": record}).encode(), configured())
-    assert "fields    found te_name; missing te_code, te_disabled" in shown
+    assert "fields    found te_name, te_id; missing te_code, te_disabled" in shown
     assert PERSON not in shown
     rows = [{"te_code": str(n) * (n > 12), "te_name": "", "te_disabled": ""} for n in range(28)]
     shown = printed(Operation.TENANTS, json.dumps(rows).encode(), configured())
-    assert "fields    found te_code, te_name, te_disabled\n" in shown
+    assert "fields    found te_code, te_name, te_disabled; missing te_id\n" in shown
     assert (
         "skipped   13 unreadable: the list of tenants: row 1 has no te_code; row 2 has no te_code; " in shown
     )

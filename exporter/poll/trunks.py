@@ -1,0 +1,139 @@
+"""Stores the trunks of one switch: from one list with those of all tenants, or from one list per tenant."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+from exporter.metrics import catalogue
+from exporter.model import Answer, Failure, Query, Reason, Registration, Scope, Target
+from exporter.poll.context import SwitchContext
+from exporter.poll.discovery import TenantDiscovery
+from exporter.poll.recorder import Recorder
+from exporter.poll.requests import Item
+from exporter.queries.trunks import Trunk, Trunks
+from exporter.store import Families
+
+_BATCH = 20
+"""Tenants to store before yielding to the event loop."""
+
+_WORST_FIRST = (Registration.UNREGISTERED, Registration.UNKNOWN, Registration.REGISTERED)
+
+
+class TrunkIngester:
+    """Stores the trunks of one switch."""
+
+    def __init__(self, context: SwitchContext, recorder: Recorder, discovery: TenantDiscovery) -> None:
+        self._context = context
+        self._store = context.store
+        self._targets = context.targets
+        self._recorder = recorder
+        self._discovery = discovery
+        self._with_trunks: set[str] = set()
+
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        self._with_trunks.difference_update(codes)
+
+    async def ingest(self, item: Item, outcome: Answer | Failure) -> None:
+        """Store the outcome of a request for a list of trunks."""
+        target, failure = item.target, outcome if isinstance(outcome, Failure) else None
+        if isinstance(outcome, Trunks):
+            failure = self._empty_list(target, outcome)
+            if failure:
+                self._recorder.count_empty(target)
+                self._recorder.count_failure(target, failure)
+            elif target.tenant:
+                self._put_own(target, outcome.rows)
+            else:
+                await self._put_all(target, outcome.rows)
+        if self._targets.is_polled(target):  # a reload may have removed it meanwhile
+            self._recorder.record(target, failure)
+
+    def _empty_list(self, target: Target, listed: Trunks) -> Failure | None:
+        """Return a failure for an empty list, except of a tenant without known trunks.
+
+        A list is also empty if the key may not see its rows, and an alert must not end for that.
+        """
+        if listed.rows or (target.tenant and not self._store.values(catalogue.TRUNKS, target.tenant)):
+            return None
+        return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
+
+    def _put_own(self, target: Target, rows: Sequence[Trunk]) -> None:
+        """Store a tenant's own list, without the trunks that belong to others if it has them as well."""
+        tenant_of = self._tenant_finder()
+        own = [row for row in rows if tenant_of(row.tenant) in {"", target.tenant}]
+        self._recorder.put(target, trunk_families(own) if own else {})
+
+    def _tenant_finder(self) -> Callable[[str], str]:
+        return tenant_finder(self._targets.tenants, self._discovery.names, self._discovery.ids)
+
+    async def _put_all(self, target: Target, rows: Sequence[Trunk]) -> None:
+        """Store the trunks of the installation, and those of each tenant that does not list its own."""
+        tenant_of = self._tenant_finder()
+        by_tenant: dict[str, list[Trunk]] = defaultdict(list)
+        for row in rows:
+            by_tenant[tenant_of(row.tenant)].append(row)
+        self._recorder.put(target, trunk_families(by_tenant.pop("", [])))
+        gone, self._with_trunks = self._with_trunks - by_tenant.keys(), set(by_tenant)
+        for position, code in enumerate([*gone, *by_tenant], start=1):
+            if self._targets.is_polled(target):
+                self._put_of_tenant(target, code, by_tenant.get(code, ()))
+            if position % _BATCH == 0:
+                await asyncio.sleep(0)
+
+    def _put_of_tenant(self, polled: Target, code: str, rows: Sequence[Trunk]) -> None:
+        target = Target(Query.TRUNKS, Scope.TENANT, code)
+        if code not in self._targets.tenants or self._targets.is_polled(target):
+            return
+        if not rows:
+            self._store.remove(target)
+            return
+        self._store.put(
+            target,
+            trunk_families(rows),
+            interval=self._targets.planned_interval(polled),
+            now=self._context.clock.elapsed(),
+            job=(polled.query, polled.scope),
+        )
+
+
+def tenant_finder(codes: Iterable[str], *others: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function from what a row has for its tenant to the code of a polled one, "" for none.
+
+    ``others``: the names, or the ids, of the discovered tenants by code. A code is matched first, and what
+    several tenants have never.
+    """
+    polled = set(codes)
+    found: dict[str, str] = {}
+    for each in others:
+        times = Counter(each.values())
+        for code, written in each.items():
+            if code in polled and written and times[written] == 1:
+                found.setdefault(written, code)
+    found.update(zip(polled, polled, strict=True))
+    return lambda written: found.get(written, "")
+
+
+def trunk_families(rows: Iterable[Trunk]) -> Families:
+    """Return the values of the trunks of one tenant, or of the installation."""
+    rows = tuple(rows)
+    counted = Counter(row.state for row in rows)
+    found: dict[str, set[Registration]] = defaultdict(set)
+    for name, state in _named(rows):
+        found[name].add(state)
+    worst = {name: next(state for state in _WORST_FIRST if state in states) for name, states in found.items()}
+    return {
+        catalogue.TRUNKS: {state.value: float(counted[state]) for state in _WORST_FIRST},
+        catalogue.TRUNK_REGISTERED: {
+            name: float(state is Registration.REGISTERED)
+            for name, state in worst.items()
+            if state is not Registration.UNKNOWN
+        },
+    }
+
+
+def _named(rows: Sequence[Trunk]) -> Iterator[tuple[str, Registration]]:
+    """Yield label and state of each trunk: trunks that share a name are told apart by their ids."""
+    times = Counter(row.name for row in rows)
+    for row in rows:
+        yield (f"{row.name} ({row.id})" if times[row.name] > 1 and row.id else row.name), row.state
