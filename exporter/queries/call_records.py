@@ -191,6 +191,7 @@ SPEC = QuerySpec(
     switch=Endpoint(
         operation=Operation.CALL_RECORDS,
         rows=read_call_records,
+        layout=lambda _: _LAYOUT,
         fills=None,
         note="the calls of all tenants in one window; 10 to 20 s were seen for one busy tenant",
     ),

@@ -45,6 +45,7 @@ _ALLOWED = (
     {"reqtype": "INFO", "info": "config", "tenant": "*", **_JSON},
     {"reqtype": "INFO", "info": "queues", "tenant": "*", **_JSON},
     {"reqtype": "INFO", "info": "queue", "tenant": "*", "id": "*", **_JSON},
+    {"reqtype": "INFO", "info": "simplecdrs", "tenant": "%", "start": "*", "end": "*", **_JSON},
     {"reqtype": "MANAGEDB", "object": "tenant", "action": "list", **_JSON},
     {"reqtype": "CHANSIPPEERS", **_JSON},
     {"reqtype": "PEERS", "tenant": "*", **_JSON},

@@ -7,7 +7,9 @@ personal data, only size, type, column names and the verdict are printed.
 import argparse
 import asyncio
 import os
+import time
 
+from exporter.cli.probe.call_records import probe_call_records
 from exporter.cli.probe.findings import (
     Finding,
     disabled_queries,
@@ -23,7 +25,7 @@ from exporter.cli.probe.runner import Runner, open_runner
 from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError, shown
 from exporter.masking import Mask
-from exporter.model import Query, Tenants
+from exporter.model import Query, Scope, Tenants
 
 _NOTE = (
     "this output is safe to attach to a bug report: keys and credentials are masked, and lists are not "
@@ -69,7 +71,8 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
 
 def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> None:
     """Raise StartError for a request that is not possible, before anything is sent."""
-    if query is not None and query not in _CHOOSE_TENANT:
+    chooses_window = query is Query.CALL_RECORDS and not tenant
+    if query is not None and query not in _CHOOSE_TENANT and not chooses_window:
         try:
             query_request(query, tenant)
         except ValueError as error:
@@ -101,6 +104,8 @@ async def _probe(
         elif query in _OF_QUEUES:
             chosen = tenant or await _choose_tenant(runner)
             failed = await probe_queues(runner, chosen) if chosen else True
+        elif query is Query.CALL_RECORDS:
+            failed = await probe_call_records(runner, time.time())
         else:
             failed = _has_failed(await runner.send(query_request(query, tenant)))
         runner.write(headed("note", _NOTE))
@@ -116,6 +121,8 @@ async def _everything(runner: Runner, tenant: str) -> bool:
         finding = await runner.send(wanted)
         failed |= _has_failed(finding)
         tenants = finding if wanted.query is Query.TENANTS else tenants
+    if not tenant and switch.interval(Query.CALL_RECORDS, Scope.SWITCH) is not None:
+        failed |= await probe_call_records(runner, time.time())
     tenant = tenant or await _choose_tenant(runner, tenants)
     if tenant:
         for wanted in tenant_requests(switch, tenant):

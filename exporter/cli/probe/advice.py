@@ -204,6 +204,8 @@ def _on_refusal(
         # In a trial of all sources the others follow anyway.
         is_trial = any(other.query is Query.REGISTRATIONS for other in before)
         return [] if is_trial else [Advice(_OTHER_SOURCES)]
+    if reason is Reason.EMPTY and finding.query is Query.CALL_RECORDS:
+        return []  # `call_records` compares two responses
     if reason is Reason.EMPTY and finding.query is Query.CALLS:
         return [_on_no_calls(switch)]
     if doubts := unknown_tenant(finding, switch, before):

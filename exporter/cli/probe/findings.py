@@ -34,21 +34,23 @@ class QueryRequest(NamedTuple):
 
 
 def query_request(query: Query, tenant: str = "") -> QueryRequest:
-    """Return the request of a query other than registrations. Raises ValueError if there is none."""
+    """Return the request of a query other than registrations and call records. Raises ValueError if none."""
     spec = QUERIES[query]
     endpoint = (spec.tenant if tenant else spec.switch) or spec.endpoints[0]
     return QueryRequest(query, Request(endpoint.operation, tenant=tenant))
 
 
 def switch_requests(switch: SwitchConfiguration) -> list[QueryRequest]:
-    """Return the enabled queries of the installation, and the list of tenants if it is needed."""
+    """Return the enabled queries of the installation, without call records. The tenants only if needed."""
     if switch.key is None:
         return []
     lists_tenants = switch.discover_tenants.enabled or not switch.tenants
     return [
         query_request(query)
         for query in _SWITCH_QUERIES
-        if (query is not Query.TENANTS or lists_tenants) and switch.interval(query, Scope.SWITCH) is not None
+        if query is not Query.CALL_RECORDS
+        and (query is not Query.TENANTS or lists_tenants)
+        and switch.interval(query, Scope.SWITCH) is not None
     ]
 
 

@@ -28,6 +28,7 @@ from exporter.model import (
 )
 from exporter.poll.fetch import masked
 from exporter.queries import QUERIES
+from exporter.queries.call_records import CallRecords
 from exporter.queries.queues import Queues
 
 _SHOWN = 2048
@@ -100,6 +101,10 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
         case Extensions(rows=rows) | Peers(rows=rows):
             states = Counter(row.state.value for row in rows)
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            yield f"verdict   valid list of {len(rows)}{': ' if counts else ''}{counts}"
+        case CallRecords(rows=rows):
+            outcomes = Counter(row.disposition for row in rows)
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
             yield f"verdict   valid list of {len(rows)}{': ' if counts else ''}{counts}"
         case value:
             yield "verdict   valid"
