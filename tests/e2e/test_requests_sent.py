@@ -55,6 +55,10 @@ _ALLOWED = (
 )
 
 _PARAMETERS = ("ext", "id", "number")
+_CALL_RECORDS = {"call_records": {"interval": "1s", "timezone": "UTC", "delay": "1s"}}
+_CALLS = {"number": 1200, "seconds": 600, "ago": 300}
+"""In each second, so that every window has some."""
+
 _TENANTS = [
     {"code": "ACME", "extensions": ["100", "101"]},
     {"code": "BOREAL", "key": "demo-tenant-BOREAL", "extensions": ["102"]},
@@ -106,7 +110,7 @@ def polled_switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[S
                     f"by-{parameter}",
                     simulator.url,
                     tenants=_TENANTS,
-                    queries=queries(registrations={"parameter": parameter}),
+                    queries={**queries(registrations={"parameter": parameter}), **_CALL_RECORDS},
                 )
                 for parameter, simulator in zip(_PARAMETERS, simulators, strict=True)
             )
@@ -122,9 +126,9 @@ def polled_switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[S
 
 def _simulator(run: Start, parameter: str) -> Simulator:
     channels = "nodes" if parameter == "ext" else "total"
-    flags = (f"--regstate-parameter={parameter}", f"--channels={channels}")
+    flags = (f"--regstate-parameter={parameter}", f"--channels={channels}", "--option=call_recorded=start")
     simulator = start_simulator(run, "--tenants=3", "--extensions=3", *flags)
-    simulator.change_world(freeze=True, tenants={"BOREAL": {"calls": 2}})
+    simulator.change_world(freeze=True, tenants={"BOREAL": {"calls": 2}, "ACME": {"add_calls": _CALLS}})
     return simulator
 
 
