@@ -93,7 +93,7 @@ _START_SIZE = 64 * 1024
 """Characters. A record of extensions was seen at 3.4 kB."""
 
 _PERSONAL = re.compile(
-    r'"(?:(?:ex|te)_\w+|description|host|username|'
+    r'"(?:(?:ex|te|sc)_\w+|description|host|username|'
     r'[^"]{0,40}(?:passw|pwd|secret|2fa|e?mail|mobile|phone|address|firstname|lastname)[^"]{0,40})"\s*:',
     re.IGNORECASE,
 )

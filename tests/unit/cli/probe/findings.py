@@ -8,6 +8,8 @@ from tests.reading import OPERATIONS, section_of
 
 _PER_TENANT = {Query.BALANCE, Query.LIMITS, Query.EXTENSIONS, Query.REGISTRATIONS, Query.QUEUES, Query.QUEUE}
 
+_WINDOW = {"start": "2026-11-02 08:00:00", "end": "2026-11-02 08:05:00"}
+
 
 def request_of(query: Query, operation: Operation | None = None, tenant: str | None = None) -> Request:
     """Return a request of a query, by default for tenant ACME if the query needs a tenant."""
@@ -19,6 +21,7 @@ def request_of(query: Query, operation: Operation | None = None, tenant: str | N
         tenant=default if tenant is None else tenant,
         extension="100" if operation is Operation.REGISTRATION else "",
         extension_parameter=ExtensionParameter.EXT,
+        **(_WINDOW if operation is Operation.CALL_RECORDS else {}),
         queue="12" if operation is Operation.QUEUE else "",
     )
 
