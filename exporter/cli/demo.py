@@ -18,10 +18,12 @@ from exporter.metrics import catalogue
 from exporter.output import never_block
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
+from exporter.simulator.technologies import Technologies
 from exporter.simulator.world import World
 
 _HOST = "127.0.0.1"
 _EXTENSIONS = 8
+_TECHNOLOGIES = Technologies(pjsip=0.4, virtual=0.1)
 _PRINT_INTERVAL = 3.0
 
 _CONFIGURATION = """\
@@ -38,11 +40,16 @@ switches:
       calls: {{interval: 3s, tenant_interval: 5s}}
       license: {{interval: 10s}}
       balance: {{tenant_interval: 5s}}
-      registrations: {{tenant_interval: 15s}}
+      extensions: {{tenant_interval: 10s}}
+      registrations: {{tenant_interval: 5s, source: blf}}
+      queues: {{tenant_interval: 10s}}
+      queue: {{tenant_interval: 5s}}
+      trunks: {{interval: 5s}}
       limits: {{tenant_interval: 30s}}
     tenant_defaults:
       labels: {{team: noc}}
-      extensions: [{extensions}]
+      extensions: all
+      queues: all
       watch: ["100"]
       business_hours: {{timezone: Europe/Rome, days: [mon, tue, wed, thu, fri], from: "09:00", to: "18:00"}}
     tenants:
@@ -60,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _demo(arguments: argparse.Namespace) -> None:
     mask = Mask()
     logs.configure("warning", "logfmt", mask)
-    world = World(tenants=5, extensions=_EXTENSIONS, seed=arguments.seed, speed=120)
+    world = World(
+        tenants=5, extensions=_EXTENSIONS, technologies=_TECHNOLOGIES, seed=arguments.seed, speed=120
+    )
     address = (_HOST, arguments.simulator_port)
     async with simulating(address, create_application(world), "--simulator-port") as (simulator, stopped):
         with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
@@ -79,7 +88,6 @@ def _configuration(simulator: RunningSimulator, world: World) -> str:
         url=simulator.url,
         key=Keys().admin,
         nodes=", ".join(world.nodes()),
-        extensions=", ".join(f'"{100 + number}"' for number in range(_EXTENSIONS)),
         tenants="\n".join(f"      - code: {tenant.code}" for tenant in tenants),
     )
 
@@ -124,6 +132,7 @@ def _values(scrape: str) -> str:
         "calls": totals.get(catalogue.CALLS.name),
         "registered": totals.get(f"{catalogue.TENANT_EXTENSIONS.name}registered"),
         "unregistered": totals.get(f"{catalogue.TENANT_EXTENSIONS.name}unregistered"),
+        "trunks down": totals.get(f"{catalogue.TRUNKS.name}unregistered"),
         **{f"balance of {tenant}": balance for tenant, balance in sorted(balances.items())[:2]},
     }
     values = "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
