@@ -31,8 +31,9 @@ _MOST_INTERVALS = 3
 
 _LONGEST_DELAY = 86_400
 
-_BATCH = 100
-"""Tenants to count and store, in about 2 ms, before yielding to the event loop."""
+_BATCH = 20
+"""Tenants to count and store before yielding to the event loop. With 90,000 series of 5,000 tenants, no step
+took more than 8 ms (2026-12)."""
 
 
 class Window(NamedTuple):

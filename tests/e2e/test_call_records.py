@@ -1,7 +1,7 @@
 """Calls by outcome: the counters equal the history of the switch, and no output has a caller in it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.cli import main
-from tests.e2e.conftest import StartExporter
+from tests.e2e.conftest import StartExporter, StartPrometheus
 from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.programs import (
-    Exporter,
+    Series,
     Simulator,
     Start,
     get,
     get_json,
     running_programs,
-    samples,
     start_simulator,
     wait_until,
 )
@@ -101,10 +100,10 @@ def _truth(simulator: Simulator, start: int, end: int) -> dict[Any, float]:
     return {key: value for key, value in found.items() if value}
 
 
-def _counted(exporter: Exporter) -> dict[Any, float]:
+def _counted(series: Mapping[Series, float]) -> dict[Any, float]:
     """Return the counters that are not zero."""
     found: dict[Any, float] = {}
-    for (name, labels), value in samples(exporter.metrics()).items():
+    for (name, labels), value in series.items():
         of = dict(labels)
         if name == _CALLS:
             found[of["tenant"], of["direction"], of["disposition"]] = value
@@ -113,22 +112,27 @@ def _counted(exporter: Exporter) -> dict[Any, float]:
     return {key: value for key, value in found.items() if value}
 
 
-def test_counters_equal_the_call_history(simulator: Simulator, run_exporter: StartExporter) -> None:
-    """Each call after the first window is counted once, with its outcome, through failed requests as well."""
+def test_counters_equal_the_call_history(
+    simulator: Simulator,
+    run_exporter: StartExporter,
+    run_prometheus: StartPrometheus,
+) -> None:
+    """In Prometheus, each call after the first window is counted once, through failed requests as well."""
     earlier = len(_windows(simulator))
-    exporter = run_exporter(_configuration(simulator))
+    exporter = run_exporter(_configuration(simulator, interval="4s"))
+    prometheus = run_prometheus(exporter)
     _wait_for_windows(simulator, 3)
     simulator.inject_fault(kind="reset", info="simplecdrs", limit=2)
 
     def agree() -> dict[Any, float] | None:
         windows = _windows(simulator)[earlier:]
-        counted = _counted(exporter)
+        counted = _counted(prometheus.series(_CALLS) | prometheus.series(_SECONDS))
         if len(windows) < 8 or len(_windows(simulator)) != len(windows) + earlier:
             return None  # a request is on its way
         (_, first_end), (_, last_end) = windows[0], windows[-1]
         return counted if counted == _truth(simulator, first_end + 1, last_end + 1) else None
 
-    counted = wait_until(agree, 60, "the counters to equal the history")
+    counted = wait_until(agree, 90, "the counters to equal the history")
     assert counted["ACME", "out", "answered"] > 10
     assert counted["BOREAL", "in", "failed"] > 10
     assert counted["ACME", "out"] > 100

@@ -150,6 +150,8 @@ _ALERTING = [metric for metric in METRICS if metric.name.startswith("softswitch_
 _NOT_COMPARED: Mapping[Metric, str] = {
     **dict.fromkeys(_ALERTING, "about the exporter: the failed notifications of its watchdog"),
     catalogue.QUERY_FAILURE: "absent without faults: compared with faults",
+    catalogue.TENANT_CALL_RECORDS: "uses real time: compared in test_call_records.py",
+    catalogue.TENANT_CALL_RECORDS_SECONDS: "likewise",
     catalogue.QUERY_LAST_SUCCESS: "a time: labels, and within the last minute",
     catalogue.QUERY_CYCLE: "measured by the exporter: labels, and near the interval",
     catalogue.REQUEST_DURATION: "measured by the exporter: labels, buckets, and that they add up",
