@@ -30,6 +30,7 @@ _MOST_INTERVALS = 3
 """Length of a window after failures. Older calls are lost, because a long window may never succeed."""
 
 _LONGEST_DELAY = 86_400
+"""Seconds. After a larger step back, the clock was wrong before."""
 
 _BATCH = 20
 """Tenants to count and store before yielding to the event loop. With 90,000 series of 5,000 tenants, no step
