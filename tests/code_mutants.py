@@ -60,6 +60,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "poll/cycles": ("unit/poll/test_cycles.py",),
     "poll/planner": ("unit/poll/test_planner.py",),
     "poll/parts": ("unit/poll/test_parts.py",),
+    "poll/peers": ("unit/poll/test_peers.py",),
+    "poll/technologies": ("unit/poll/test_technologies.py",),
     "alerting/inputs": ("unit/alerting/test_inputs.py", "unit/alerting/test_rules.py"),
     "store/series": (
         "unit/store/test_series.py",
@@ -73,6 +75,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "decode/records": _decoding("decode/test_records"),
     "decode/redact": _decoding("decode/test_redact"),
     "decode/values": _decoding("decode/test_values"),
+    "queries/device_states": ("unit/queries/test_device_states.py", "unit/queries/test_fixtures.py"),
     "queries/extensions": _decoding("decode/test_records"),
     "queries/words": _decoding("queries/test_words"),
     "queries/limits": _decoding("queries/test_fixtures"),

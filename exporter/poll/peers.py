@@ -5,8 +5,9 @@ switch also parts user names at ``_``, and the vendor accepts a tenant's name wh
 """
 
 import re
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from exporter.model import Peers, Registration, Technology
 from exporter.poll.technologies import Technologies
@@ -39,25 +40,27 @@ def states_by_tenant(listed: Peers, codes: Mapping[str, str]) -> StatesByTenant:
     tenants: dict[str, dict[str, Registration]] = defaultdict(dict)
     for row in listed.rows:
         number, *ending = _SEPARATOR.split(row.user, maxsplit=1)
-        code = codes.get(ending[0]) if ending else None
+        code = codes.get("".join(ending))  # no tenant's code or name is empty
         if code is not None and tenants[code].get(number) is not Registration.REGISTERED:
             tenants[code][number] = row.state
     return tenants
 
 
 def states_of_peers(
-    found: Mapping[str, Registration], extensions: Iterable[str], *, expected: Collection[str] = ()
+    found: Mapping[str, Registration], extensions: Iterable[str], is_expected: Callable[[str], bool]
 ) -> dict[str, Registration]:
     """Return the states of a tenant's extensions from its peers.
 
-    An absent one is unregistered if the list is ``expected`` to contain it while it is registered, else
-    unknown: CHANSIPPEERS lists only registered chan_sip phones (documented), so its silence proves nothing
-    about others.
+    An absent one is unregistered if the list is expected to contain it while it is registered, else unknown:
+    CHANSIPPEERS lists only registered chan_sip phones (documented), so its silence proves nothing about
+    others.
     """
     states = {}
     for number in extensions:
-        absent = Registration.UNREGISTERED if number in expected else Registration.UNKNOWN
-        states[number] = found.get(number, absent)
+        state = found.get(number)
+        if state is None:
+            state = Registration.UNREGISTERED if is_expected(number) else Registration.UNKNOWN
+        states[number] = state
     return states
 
 
@@ -83,23 +86,26 @@ class SeenPeers:
     def add(self, code: str, numbers: Collection[str]) -> None:
         """Remember the phones of a tenant in the newest list."""
         seen = self._seen.setdefault(code, set())
-        before = len(seen)
-        if self._count + len(numbers) <= self._most:
-            seen.update(numbers)
-        else:
-            new = [number for number in numbers if number not in seen]
-            seen.update(new[: self._most - self._count])
-        self._count += len(seen) - before
+        new = [sys.intern(number) for number in numbers if number not in seen]  # most tenants have a 100
+        new = new[: self._most - self._count]
+        seen.update(new)
+        self._count += len(new)
 
-    def expected(self, code: str, technologies: Technologies, *, has_pjsip: bool) -> Collection[str]:
-        """Return the extensions of a tenant that a list contains while they are registered.
+    def expects(self, code: str, technologies: Technologies, *, has_pjsip: bool) -> Callable[[str], bool]:
+        """Return whether a list contains an extension of a tenant while it is registered, as a function.
 
-        These are the chan_sip phones and those that were in a list, but not a phone that is now known to have
-        another technology, unless the kind of list may contain that, too (``has_pjsip``).
+        It contains a chan_sip phone, and one that it contained before. If the phone is now known to have
+        another technology, only a list that may contain that, too (``has_pjsip``), is expected to.
         """
-        sip = {number for number, technology in technologies.items() if technology is Technology.SIP}
-        seen = self._seen.get(code, set())
-        return sip | (seen if has_pjsip else {number for number in seen if number not in technologies})
+        seen = self._seen.get(code, ())
+
+        def is_expected(number: str) -> bool:
+            technology = technologies.get(number)
+            if technology is None or has_pjsip:
+                return number in seen or technology is Technology.SIP
+            return technology is Technology.SIP
+
+        return is_expected
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""

@@ -185,8 +185,8 @@ class RegistrationIngester:
             self._store.remove(target)
             return
         has_pjsip = item.request.operation is Operation.TENANT_PEERS
-        expected = self._seen_peers.expected(code, technologies.of(code), has_pjsip=has_pjsip)
-        states = states_of_peers(found, extensions, expected=expected if is_complete else ())
+        is_expected = self._seen_peers.expects(code, technologies.of(code), has_pjsip=has_pjsip)
+        states = states_of_peers(found, extensions, lambda number: is_complete and is_expected(number))
         self._store.put(
             target,
             registration_families(states, technologies.count_unable(code)),

@@ -1,5 +1,6 @@
 """How the extensions of each tenant connect, and so which of them can register. Pure."""
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 
 from exporter.model import Extension, Technology
@@ -20,7 +21,7 @@ class KnownTechnologies:
         listed = {row.number: row.technology for row in rows}
         before = self.of(code)
         known = {number: before[number] for number in kept if number in before and number not in listed}
-        known |= {number: technology for number, technology in listed.items() if technology}
+        known |= {sys.intern(number): technology for number, technology in listed.items() if technology}
         self._known[code] = known
         self._unable[code] = frozenset(
             number for number, technology in known.items() if not technology.can_register

@@ -153,7 +153,7 @@ def _states(
         case Peers() as listed:
             found = states_by_tenant(listed, codes_by_ending([tenant], phones.names)).get(tenant, {})
             numbers = phones.able or tuple(filter(None, dict.fromkeys([*found, extension])))
-            return states_of_peers(found, numbers, expected=phones.chan_sip) if found else {}
+            return states_of_peers(found, numbers, phones.chan_sip.__contains__) if found else {}
         case _:
             return {}
 

@@ -96,7 +96,7 @@ def test_braces_in_a_label_are_text() -> None:
     assert texts["description"] == "{value} has not listed the node {0.__class__} for 3 minutes."
 
 
-_STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0}
+_STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0, "not_applicable": 50.0}
 _LICENSE = {catalogue.LICENSE_REMAINING_THRESHOLD: {"warning": 30 * 86_400.0}}
 _NODE = {catalogue.NODE_CHANNELS_LIMIT: {"pbx1": 20.0}}
 CASES: dict[Rule, tuple[Families, Families, float]] = {
