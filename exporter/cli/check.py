@@ -107,11 +107,15 @@ def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[s
             is_chosen = seconds is not None and seconds != type(section).model_fields[key].default
             if is_chosen and scope not in scopes and not in_one_list:
                 yield f"queries.{query}.{key} has no effect: {_why_without_effect(switch, query, scope)}"
+    if switch.watch_peers and (Query.WATCHED_PEERS, Scope.SWITCH) not in targets.intervals:
+        why = "queries.watched_peers.interval is off" if switch.key else "the switch has no admin key"
+        yield f"watch_peers has no effect: {why}"
 
 
 def _why_without_effect(switch: SwitchConfiguration, query: Query, scope: Scope) -> str:
     if scope is Scope.SWITCH:
-        return "discover_tenants is not enabled" if switch.key else "the switch has no admin key"
+        needed = "discover_tenants is not enabled" if query is Query.TENANTS else QUERIES[query].unused
+        return needed if switch.key else "the switch has no admin key"
     if not switch.tenants and not switch.discover_tenants.enabled:
         return "the switch has no tenants; list them, or enable discover_tenants"
     return QUERIES[query].unused
@@ -202,6 +206,8 @@ def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Tar
         series += len(tenant.polled)
     if targets.polls(Query.LIMITS, tenant) and tenant.channels_limit is not None:
         series -= 1  # the configured limit replaces it
+    if targets.polls(Query.WATCHED_PEERS, tenant):
+        series += 2 * len(tenant.watch_peers)
     series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
     return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)
 

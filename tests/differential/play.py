@@ -30,6 +30,10 @@ _PACES: Mapping[tuple[Query, Scope], float] = {
     (Query.BALANCE, Scope.TENANT): 180,
     (Query.REGISTRATIONS, Scope.TENANT): 120,
     (Query.LIMITS, Scope.TENANT): 600,
+    (Query.TRUNKS, Scope.SWITCH): 60,
+    (Query.TRUNKS, Scope.TENANT): 120,
+    (Query.WATCHED_PEERS, Scope.SWITCH): 60,
+    (Query.WATCHED_PEERS, Scope.TENANT): 60,
 }
 
 
@@ -154,23 +158,35 @@ class Play:
         self.store.note_attempt(valid=failure is None, now=now)
 
     def _answer(self, target: Target) -> dict[Any, Any]:
-        site, code = self.site, target.tenant
-        match target.query, target.scope:
-            case Query.PEERS, _:
+        if target.query is Query.TRUNKS:
+            return {catalogue.TRUNK_REGISTERED: _known(self.site.trunks[target.tenant])}
+        if target.query is Query.WATCHED_PEERS:
+            return {catalogue.PEER_REACHABLE: _known(self.site.peers[target.tenant])}
+        if target.scope is Scope.SWITCH:
+            return self._answer_of_switch(target.query)
+        return self._answer_of_tenant(target.query, target.tenant)
+
+    def _answer_of_switch(self, query: Query) -> dict[Any, Any]:
+        site = self.site
+        match query:
+            case Query.PEERS:
                 return {catalogue.NODE_PRESENT: {node: float(there) for node, there in site.present.items()}}
-            case Query.CHANNELS, Scope.SWITCH:
+            case Query.CHANNELS:
                 return {
                     catalogue.NODE_CHANNELS: {n: site.used[n] for n, there in site.present.items() if there}
                 }
-            case Query.CHANNELS, _:
+        return {catalogue.LICENSE_REMAINING: site.license * 86_400}
+
+    def _answer_of_tenant(self, query: Query, code: str) -> dict[Any, Any]:
+        site = self.site
+        match query:
+            case Query.CHANNELS:
                 return {catalogue.TENANT_CHANNELS: site.channels[code]}
-            case Query.LICENSE, _:
-                return {catalogue.LICENSE_REMAINING: site.license * 86_400}
-            case Query.CALLS, _:
+            case Query.CALLS:
                 return {catalogue.TENANT_CALLS: 1}
-            case Query.BALANCE, _:
+            case Query.BALANCE:
                 return {catalogue.TENANT_BALANCE: site.balance[code]}
-            case Query.LIMITS, _:
+            case Query.LIMITS:
                 return {} if code in site.tenant_limits else {catalogue.TENANT_CHANNELS_LIMIT: 10}
         states = site.phones[code].values()
         names = {"registered": 1, "unregistered": 0, "unknown": -1}
@@ -178,9 +194,7 @@ class Play:
             catalogue.TENANT_EXTENSIONS: {
                 name: float(sum(state == number for state in states)) for name, number in names.items()
             },
-            catalogue.EXTENSION_REGISTERED: {
-                phone: float(state) for phone, state in site.phones[code].items() if state >= 0
-            },
+            catalogue.EXTENSION_REGISTERED: _known(site.phones[code]),
         }
 
     def _monotonic(self, minute: int) -> float:
@@ -235,6 +249,10 @@ class Play:
         )
         series, _, value = own.rstrip("\n").rpartition(" ")
         yield series, value
+
+
+def _known(states: Mapping[str, int]) -> dict[str, float]:
+    return {name: float(state) for name, state in states.items() if state >= 0}
 
 
 def play(seed: int, numbers: Iterable[int], package: str = "exporter.alerting") -> list[Scenario]:

@@ -1,7 +1,7 @@
 """A random switch: its configuration, its values, and its faults."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.model import Query, Reason, Scope, Target
@@ -9,6 +9,9 @@ from exporter.model import Query, Reason, Scope, Target
 TENANTS = ("ACME", "BOREAL")
 NODES = ("pbx1", "pbx2")
 # Of six, three may be unknown; of five, three may be all that is known.
+# One name is that of a trunk and of a watched peer: the worse state counts.
+TRUNKS = {"": ("carrier", "backup"), "ACME": ("carrier",), "BOREAL": ("own",)}
+PEERS = {"": ("carrier", "peer"), "ACME": ("peer",), "BOREAL": ("peer",)}
 PHONES = {"ACME": ("100", "101", "102", "103", "104", "105"), "BOREAL": ("100", "101", "102", "103", "104")}
 TRANSPORT = (Reason.TIMEOUT, Reason.CONNECT)
 
@@ -40,6 +43,8 @@ class Site:
     channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TENANTS, 3))
     balance: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TENANTS, 500.0))
     phones: dict[str, dict[str, int]] = field(default_factory=lambda: {code: {} for code in TENANTS})
+    trunks: dict[str, dict[str, int]] = field(default_factory=lambda: _all_up(TRUNKS))
+    peers: dict[str, dict[str, int]] = field(default_factory=lambda: _all_up(PEERS))
     teams: dict[str, str] = field(default_factory=dict)
     tenants: list[str] = field(default_factory=lambda: list(TENANTS))
     watched: dict[str, list[str]] = field(default_factory=dict)
@@ -77,6 +82,7 @@ class Site:
                 self.present[node] = not self.present[node] or chance.random() < 0.3
             if chance.random() < 0.12:
                 self.used[node] = chance.choice([5, 15, 16, 17, 19, 20])
+        self._drift_trunks()
         for code in self.tenants:
             if chance.random() < 0.12:
                 self.channels[code] = chance.choice([0, 5, 8, 9, 10, 11])
@@ -85,12 +91,22 @@ class Site:
             if chance.random() < 0.08:
                 self.phones[code] = self._phones(code)
 
+    def _drift_trunks(self) -> None:
+        for states in (*self.trunks.values(), *self.peers.values()):
+            for name in states:
+                if self.chance.random() < 0.05:
+                    states[name] = self.chance.choice([1, 1, 0, 0, -1])  # -1: unknown, or not in the list
+
     def _phones(self, code: str) -> dict[str, int]:
         """Return 1, 0 or -1 (unknown) for each phone."""
         kinds = self.chance.choice(
             [(1,), (0,), (0, 0, 0, 1), (1, 1, 1, 0), (1, 0, -1), (-1,), (0, -1), (1, 1, 0, 0)]
         )
         return {phone: self.chance.choice(kinds) for phone in PHONES[code]}
+
+
+def _all_up(names: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
+    return {tenant: dict.fromkeys(each, 1) for tenant, each in names.items()}
 
 
 def fault(chance: random.Random, minutes: int) -> Fault:

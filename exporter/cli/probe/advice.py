@@ -18,6 +18,7 @@ from exporter.cli.probe.findings import (
     unknown_tenant,
 )
 from exporter.cli.probe.suggestions import pattern_advice, total_advice, word_advice
+from exporter.cli.probe.trunks import trunk_advice, watched_advice
 from exporter.config import SwitchConfiguration
 from exporter.config.fields import checked_url
 from exporter.fields import duration_text
@@ -121,6 +122,8 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
     yield from word_advice(finding, section)
     yield from missing_columns(finding, section)
     yield from missing_tenants(finding, switch)
+    yield from trunk_advice(finding, switch)
+    yield from watched_advice(finding, switch)
     tenant = finding.request.tenant
     if not is_unscoped(finding, before):
         return
@@ -233,6 +236,8 @@ def _on_decode(finding: Finding, switch: SwitchConfiguration) -> list[Advice]:
     section = switch.queries.options(QUERIES[finding.query])
     suggest = (pattern_advice, total_advice, word_advice)
     if found := [each for function in suggest for each in function(finding, section)]:
+        return found
+    if found := list(trunk_advice(finding, switch)):
         return found
     if finding.body is not None and b"<" in finding.body[:200]:
         return [Advice(f"this is a web page, not the API: check that `url` has the full path; {_PATHS}")]

@@ -30,6 +30,7 @@ from exporter.poll.fetch import masked
 from exporter.queries import QUERIES
 from exporter.queries.call_records import CallRecords
 from exporter.queries.queues import Queues
+from exporter.queries.trunks import Trunks
 
 _SHOWN = 2048
 _READ = 16 * _SHOWN
@@ -98,7 +99,7 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
             yield f"verdict   {state} (the switch returned {word!r})"
         case Tenants(rows=rows) | Queues(names=rows):
             yield f"verdict   valid list of {len(rows)}"
-        case Extensions(rows=rows) | Peers(rows=rows):
+        case Extensions(rows=rows) | Peers(rows=rows) | Trunks(rows=rows):
             states = Counter(row.state.value for row in rows)
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             yield f"verdict   valid list of {len(rows)}{': ' if counts else ''}{counts}"

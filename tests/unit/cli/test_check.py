@@ -269,6 +269,18 @@ def test_both_files_are_checked(
             },
             "queries.calls.tenant_interval has no effect: it is off for every tenant",
         ),
+        (
+            {"queries": {"watched_peers": {"interval": "2m"}}},
+            "queries.watched_peers.interval has no effect: there is no `watch_peers`",
+        ),
+        (
+            {"watch_peers": ["a"], "queries": {"watched_peers": {"interval": "off"}}},
+            "watch_peers has no effect: queries.watched_peers.interval is off",
+        ),
+        (
+            {"watch_peers": ["a"], "key": None, "tenants": [{"code": "A", "key": "k"}]},
+            "watch_peers has no effect: the switch has no admin key",
+        ),
         ({"url": "https://pbx.example.com"}, "url: no path; real switches use "),
     ],
 )
