@@ -119,12 +119,17 @@ def _details() -> list[Built]:
     return [
         rows(
             "Firing alerts",
-            "Alerts on this tenant and its phones. Click a name for its runbook.",
-            [Label("severity", words=SEVERITIES), Label("alertname", link=TO_RUNBOOK), Label("extension")],
+            "Alerts on this tenant, its phones and queues. Click a name for its runbook.",
+            [
+                Label("severity", words=SEVERITIES),
+                Label("alertname", link=TO_RUNBOOK),
+                Label("extension"),
+                Label("queue"),
+            ],
             [
                 Column(
                     "since",
-                    firing_since(SEVERE, TENANT, by="severity, alertname, extension"),
+                    firing_since(SEVERE, TENANT, by="severity, alertname, extension, queue"),
                     unit="dateTimeFromNow",
                 )
             ],

@@ -2,9 +2,9 @@
 
 To add one:
 
-1. Here: a function that yields the due alerts, and a ``Rule`` with this condition and its inputs.
-   A new ``Input`` names the metric and, as the range in the YAML does, for how long a value counts. Its name
-   is the key under which the state file keeps the values: it must be unique and never change.
+1. Here, or in a module beside it: a function that yields the due alerts, and a ``Rule`` with this condition
+   and its inputs. A new ``Input`` names the metric and, as the range in the YAML does, for how long a value
+   counts. Its name is the key under which the state file keeps the values: unique, and never changed.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
    ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
    The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
@@ -20,7 +20,7 @@ Alerts that need a long history, or data that only Prometheus has, exist only as
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from exporter.alerting import monitoring_rules
+from exporter.alerting import monitoring_rules, queue_rules
 from exporter.alerting.inputs import (
     Input,
     RangeInput,
@@ -246,8 +246,8 @@ WATCHED_EXTENSION_DOWN = Rule("SoftswitchWatchedExtensionDown", "warning", "exte
 
 RULES = tuple(
     rule
-    for module in (vars(monitoring_rules), globals())
+    for module in (vars(monitoring_rules), globals(), vars(queue_rules))
     for rule in module.values()
     if isinstance(rule, Rule)
 )
-"""Every rule that is declared above or in ``monitoring_rules``, in the order of the rule files."""
+"""Every rule that is declared above, in ``monitoring_rules`` or in ``queue_rules``."""

@@ -34,6 +34,7 @@ _PACES: Mapping[tuple[Query, Scope], float] = {
     (Query.TRUNKS, Scope.TENANT): 120,
     (Query.WATCHED_PEERS, Scope.SWITCH): 60,
     (Query.WATCHED_PEERS, Scope.TENANT): 60,
+    (Query.QUEUE, Scope.TENANT): 60,
 }
 
 
@@ -113,6 +114,8 @@ class Play:
             store.set_info(code, "", {"team": site.teams[code]})
             store.set(catalogue.TENANT_BALANCE_THRESHOLD, code, dict(site.thresholds[code]["balance"]))
             store.set(catalogue.TENANT_REGISTERED_RATIO_THRESHOLD, code, dict(site.thresholds[code]["ratio"]))
+            waits = dict(site.thresholds[code]["queue_wait"])
+            store.set(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, code, waits)
             store.set(catalogue.EXTENSION_WATCHED, code, dict.fromkeys(site.watched[code], 1.0))
             if code in site.tenant_limits:
                 store.set(catalogue.TENANT_CHANNELS_LIMIT, code, site.tenant_limits[code], part="configured")
@@ -144,6 +147,12 @@ class Play:
             if self.chance.random() < 0.02:
                 self.store.set_cycle(query, scope, interval * self.chance.choice([1, 1.5, 4]))
         self.store.expire(self._monotonic(minute))
+        for tenant in self.site.tenants:
+            hours = self.site.is_open[tenant]
+            if hours is None:
+                self.store.unset(catalogue.TENANT_OPEN, tenant)
+            else:
+                self.store.set(catalogue.TENANT_OPEN, tenant, float(hours))
 
     def _poll_target(self, target: Target, minute: int, interval: float) -> None:
         self.polled[target] = minute
@@ -153,11 +162,25 @@ class Play:
         now = self._monotonic(minute) - self.chance.randint(0, 59)
         failure = Failure(self.chance.choice(active.reasons), "") if active else None
         if failure is None:
-            self.store.put(target, self._answer(target), interval=interval, now=now)
+            for part, values in self._answer(target).items():
+                self.store.put(target, values, interval=interval, now=now, part=part)
         self.store.record(target, failure, now=now, wall=now - self.ahead)
         self.store.note_attempt(valid=failure is None, now=now)
 
-    def _answer(self, target: Target) -> dict[Any, Any]:
+    def _answer(self, target: Target) -> dict[str, dict[Any, Any]]:
+        """Return the values of a response by part."""
+        if target.query is Query.QUEUE:
+            queues = self.site.queues[target.tenant]
+            waiting = {name: float(queue.waiting) for name, queue in queues.items()}
+            waits = {name: queue.wait for name, queue in queues.items()}
+            agents = {name: float(queue.agents) for name, queue in queues.items()}
+            return {
+                "": {catalogue.QUEUE_CALLS_WAITING: waiting, catalogue.QUEUE_LONGEST_WAIT: waits},
+                "online": {catalogue.QUEUE_AGENTS: agents},
+            }
+        return {"": self._whole_answer(target)}
+
+    def _whole_answer(self, target: Target) -> dict[Any, Any]:
         if target.query is Query.TRUNKS:
             return {catalogue.TRUNK_REGISTERED: _known(self.site.trunks[target.tenant])}
         if target.query is Query.WATCHED_PEERS:

@@ -13,6 +13,7 @@ NODES = ("pbx1", "pbx2")
 TRUNKS = {"": ("carrier", "backup"), "ACME": ("carrier",), "BOREAL": ("own",)}
 PEERS = {"": ("carrier", "peer"), "ACME": ("peer",), "BOREAL": ("peer",)}
 PHONES = {"ACME": ("100", "101", "102", "103", "104", "105"), "BOREAL": ("100", "101", "102", "103", "104")}
+QUEUES = {"ACME": ("Sales", "Support"), "BOREAL": ("Sales",)}
 TRANSPORT = (Reason.TIMEOUT, Reason.CONNECT)
 
 _ODD = (Reason.REJECTED, Reason.EMPTY, Reason.DECODE, Reason.HTTP)
@@ -33,6 +34,23 @@ class Fault:
 
 
 @dataclass
+class Queue:
+    """The current values of a queue."""
+
+    waiting: int = 0
+    wait: float = 0
+    agents: int = 2
+
+    def drift(self, chance: random.Random) -> None:
+        """Let a minute pass."""
+        if chance.random() < 0.12:
+            self.waiting = chance.choice([0, 1, 3])
+            self.wait = chance.choice([0, 59, 60, 61, 120, 121, 300, 301])
+        if chance.random() < 0.08:
+            self.agents = chance.choice([0, 0, 1, 2])
+
+
+@dataclass
 class Site:
     """The configuration of the switch, and its current values."""
 
@@ -45,6 +63,10 @@ class Site:
     phones: dict[str, dict[str, int]] = field(default_factory=lambda: {code: {} for code in TENANTS})
     trunks: dict[str, dict[str, int]] = field(default_factory=lambda: _all_up(TRUNKS))
     peers: dict[str, dict[str, int]] = field(default_factory=lambda: _all_up(PEERS))
+    queues: dict[str, dict[str, Queue]] = field(
+        default_factory=lambda: {code: {name: Queue() for name in names} for code, names in QUEUES.items()}
+    )
+    is_open: dict[str, bool | None] = field(default_factory=lambda: dict.fromkeys(TENANTS))
     teams: dict[str, str] = field(default_factory=dict)
     tenants: list[str] = field(default_factory=lambda: list(TENANTS))
     watched: dict[str, list[str]] = field(default_factory=dict)
@@ -69,6 +91,7 @@ class Site:
             self.thresholds[code] = {
                 "balance": severities([100, 50], [20, 10]),
                 "ratio": severities([0.9, 0.8], [0.5]),
+                "queue_wait": severities([120, 60], [300]),
             }
         self.tenant_limits = {code: 10 for code in TENANTS if chance.random() < 0.5}
 
@@ -90,6 +113,13 @@ class Site:
                 self.balance[code] = chance.choice([500, 100, 60, 50, 15, 10, 9.5, -3])
             if chance.random() < 0.08:
                 self.phones[code] = self._phones(code)
+            self._drift_queues(code)
+
+    def _drift_queues(self, code: str) -> None:
+        if self.chance.random() < 0.03:
+            self.is_open[code] = self.chance.choice([None, True, True, False])
+        for queue in self.queues[code].values():
+            queue.drift(self.chance)
 
     def _drift_trunks(self) -> None:
         for states in (*self.trunks.values(), *self.peers.values()):

@@ -60,6 +60,9 @@ voice-on-call BalanceLow critical tenant team=voice switch=north tenant=ACME
 voice-tickets BalanceLow warning tenant team=voice switch=north tenant=BOREAL
 voice-on-call TenantRegistrationsLost critical tenant team=voice switch=north tenant=CINDER
 voice-on-call TenantRegistrationsLow critical tenant team=voice switch=north tenant=DELTA9
+voice-tickets QueueWaitingLong warning tenant team=voice switch=north tenant=ACME queue=Reception
+voice-on-call QueueWaitingLong critical tenant team=voice switch=north tenant=BOREAL queue=Reception
+voice-on-call QueueUnattended critical tenant team=voice switch=north tenant=EIDER queue=Reception
 voice-tickets TenantChannelsNearLimit warning tenant team=voice switch=north tenant=EIDER
 voice-tickets WatchedExtensionDown warning extension team=voice switch=north tenant=FJORD extension=100
 """.strip().splitlines()  # fmt: skip
@@ -68,12 +71,18 @@ voice-tickets WatchedExtensionDown warning extension team=voice switch=north ten
 Receiver, alert, severity, scope, other labels.
 """
 
-_HEALTHY = {code: {"balance": 500, "calls": 1, "dropped": 0} for code in CODES}
+_QUEUES = {"ACME": "1000", "BOREAL": "2000", "EIDER": "5000"}
+"""The ids of the queues named Reception."""
+
+_HEALTHY: dict[str, dict[str, Any]] = {code: {"balance": 500, "calls": 1, "dropped": 0} for code in CODES}
+for _code, _queue in _QUEUES.items():
+    _HEALTHY[_code]["queues"] = {_queue: {"waiting": 0, "online": 2}}
 _CALLS = {"EIDER": {"calls": 400}, "HAVEN": {"calls": 400}}
-_FIRING = {
+_FIRING: dict[str, dict[str, Any]] = {
     **_CALLS,
-    "ACME": {"balance": 5},
-    "BOREAL": {"balance": 30},
+    "ACME": {"balance": 5, "queues": {"1000": {"waiting": 2, "longest_wait": 200, "online": 2}}},
+    "BOREAL": {"balance": 30, "queues": {"2000": {"waiting": 2, "longest_wait": 400, "online": 2}}},
+    "EIDER": {**_CALLS["EIDER"], "queues": {"5000": {"waiting": 3, "longest_wait": 30, "online": 0}}},
     "CINDER": {"dropped": 1},
     "DELTA9": {"dropped": 0.6},
     "FJORD": {"dropped": 1},
@@ -116,7 +125,8 @@ class Switches:
         more: dict[str, dict[str, Any]] = {
             "CINDER": {"extensions": PHONES[:4], **ratios},
             "DELTA9": ratios,
-            "EIDER": {"channels_limit": limits["EIDER"]},
+            "EIDER": {"channels_limit": limits["EIDER"], "queues": [_QUEUES["EIDER"]]},
+            **{code: {"queues": [_QUEUES[code]]} for code in ("ACME", "BOREAL")},
             "FJORD": {"extensions": [], "watch": PHONES[:1]},
             # It has one query, so only that one becomes stale while its key is refused.
             "GLADE": {"key_file": str(self.directory / "GLADE"), "queries": off},
@@ -128,7 +138,12 @@ class Switches:
             thresholds={"registered_ratio": "off"},
             tenant_defaults={"labels": {"team": "voice"}, "extensions": PHONES},
             tenants=[{"code": code, **more.get(code, {})} for code in CODES],
-            queries={"channels": channels, "registrations": registrations},
+            queries={
+                "channels": channels,
+                "registrations": registrations,
+                "queues": {"tenant_interval": "1s"},
+                "queue": {"tenant_interval": "500ms"},
+            },
         )
         south = accelerated_switch("south", self.south.url)
         west = accelerated_switch("west", self.west.url, key_file=str(self.directory / "west"))

@@ -28,6 +28,8 @@ SCOPES = {
     "TenantRegistrationsLost": "tenant",
     "TenantRegistrationsLow": "tenant",
     "TenantNoCalls": "tenant",
+    "QueueUnattended": "tenant",
+    "QueueWaitingLong": "tenant",
     "WatchedExtensionDown": "extension",
 }
 """Scopes of the alerts below that are not ``switch``. Names lack the prefix ``Softswitch``."""
@@ -63,6 +65,8 @@ MUTES = [
     ("NodeMissing node=pbx1", "NodePeersLost node=pbx1"),
     ("NodeMissing node=pbx1", "NodeChannelsNearLimit node=pbx1"),
     ("NoCalls", "TenantNoCalls tenant=ACME"),
+    ("QueueUnattended tenant=ACME queue=Sales", "QueueWaitingLong tenant=ACME queue=Sales severity=critical"),
+    ("ApiDown", "QueueUnattended tenant=ACME queue=Sales"),
     ("LicenseImminent", "LicenseExpiring"),
     ("LicenseExpiring severity=critical", "LicenseExpiring severity=warning"),
     ("BalanceLow tenant=ACME severity=critical", "BalanceLow tenant=ACME severity=warning"),
@@ -90,6 +94,8 @@ UNRELATED = [
     ("LicenseExpiring severity=warning", "LicenseImminent severity=critical"),
     ("BalanceLow tenant=ACME severity=critical", "BalanceLow tenant=BOREAL severity=warning"),
     ("BalanceLow tenant=ACME severity=critical", "TenantRegistrationsLow tenant=ACME severity=warning"),
+    ("QueueUnattended tenant=ACME queue=Sales", "QueueWaitingLong tenant=ACME queue=Support"),
+    ("QueueWaitingLong tenant=A queue=Sales severity=critical", "QueueWaitingLong tenant=A queue=Support"),
 ]
 """The first alert does not inhibit the second one."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.alerting import monitoring_rules, rules
+from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Engine, State
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.rule import Figure, Rule
@@ -99,6 +99,10 @@ def test_braces_in_a_label_are_text() -> None:
 _STATES = {"registered": 0.0, "unregistered": 4.0, "unknown": 0.0, "not_applicable": 50.0}
 _LICENSE = {catalogue.LICENSE_REMAINING_THRESHOLD: {"warning": 30 * 86_400.0}}
 _NODE = {catalogue.NODE_CHANNELS_LIMIT: {"pbx1": 20.0}}
+_QUEUE: Families = {
+    catalogue.QUEUE_CALLS_WAITING: {"Sales": 3.0, "Support": 1.0},
+    catalogue.TENANT_QUEUE_WAIT_THRESHOLD: {"warning": 120.0, "critical": 300.0},
+}
 CASES: dict[Rule, tuple[Families, Families, float]] = {
     # Values without an alert; values with one; and the value of the alert.
     rules.LICENSE_EXPIRING: (
@@ -158,6 +162,21 @@ CASES: dict[Rule, tuple[Families, Families, float]] = {
         {catalogue.TENANT_CHANNELS_LIMIT: 10.0, catalogue.TENANT_CHANNELS: 10.0},
         1,
     ),
+    queue_rules.WAITING_LONG: (
+        {**_QUEUE, catalogue.QUEUE_LONGEST_WAIT: {"Sales": 120.0, "Support": 50.0}},
+        {**_QUEUE, catalogue.QUEUE_LONGEST_WAIT: {"Sales": 121.0, "Support": 50.0}},
+        121,
+    ),
+    queue_rules.WAITING_TOO_LONG: (
+        {**_QUEUE, catalogue.QUEUE_LONGEST_WAIT: {"Sales": 300.0, "Support": 50.0}},
+        {**_QUEUE, catalogue.QUEUE_LONGEST_WAIT: {"Sales": 301.0, "Support": 50.0}},
+        301,
+    ),
+    queue_rules.UNATTENDED: (
+        {**_QUEUE, catalogue.QUEUE_AGENTS: {"Sales": 1.0, "Support": 2.0}},
+        {**_QUEUE, catalogue.QUEUE_AGENTS: {"Sales": 0.0, "Support": 2.0}},
+        3,
+    ),
     rules.WATCHED_EXTENSION_DOWN: (
         {catalogue.EXTENSION_WATCHED: {"100": 1.0}, catalogue.EXTENSION_REGISTERED: {"100": 1, "101": 0}},
         {catalogue.EXTENSION_WATCHED: {"100": 1.0}, catalogue.EXTENSION_REGISTERED: {"100": 0, "101": 1}},
@@ -184,7 +203,8 @@ class _Switch:
     ) -> list[tuple[State, float]]:
         """Evaluate for some minutes; return the states and values of the alerts then."""
         for metric, values in families.items():
-            self.store.set(metric, self.tenant if "tenant" in metric.labels else "", values)
+            part = "online" if metric is catalogue.QUEUE_AGENTS else ""
+            self.store.set(metric, self.tenant if "tenant" in metric.labels else "", values, part=part)
         for _ in range(count):
             snapshot = SwitchSnapshot(self.store, up, breaker_open=False, offset=offset, speed=speed)
             for _ in self.engine.evaluate({"pbx": snapshot}, self.minute * 60):
@@ -278,6 +298,36 @@ def test_a_success_becomes_stale_after_three_intervals() -> None:
     assert [labels["query"] for labels in switch.labels()] == ["channels"]
     switch.pass_minutes(1, {})
     assert {labels["query"] for labels in switch.labels()} == {"channels", "balance"}
+
+
+_LONG: Families = {**_QUEUE, catalogue.QUEUE_LONGEST_WAIT: {"Sales": 301.0}}
+_NOBODY: Families = {**_QUEUE, catalogue.QUEUE_AGENTS: {"Sales": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "trouble"),
+    [
+        (queue_rules.WAITING_LONG, _LONG),
+        (queue_rules.WAITING_TOO_LONG, _LONG),
+        (queue_rules.UNATTENDED, _NOBODY),
+    ],
+    ids=lambda value: f"{value.name} {value.severity}" if isinstance(value, Rule) else "",
+)
+def test_queues_outside_business_hours(rule: Rule, trouble: Families) -> None:
+    """The alert fires only while a call waits, and the tenant is open or has no business hours."""
+    for hours, calls, fires in ((None, 3.0, True), (1.0, 3.0, True), (0.0, 3.0, False), (None, 0.0, False)):
+        switch = _Switch(rule)
+        families = {**trouble, catalogue.QUEUE_CALLS_WAITING: {"Sales": calls}}
+        switch.pass_minutes(5, families if hours is None else {**families, catalogue.TENANT_OPEN: hours})
+        expected = rule.labels((("switch", "pbx"), ("tenant", "ACME"), ("queue", "Sales")))
+        assert switch.labels() == ([expected] if fires else [])
+
+
+def test_queues_without_thresholds() -> None:
+    """A severity that is off does not fire."""
+    switch = _Switch(queue_rules.WAITING_LONG)
+    switch.pass_minutes(5, {**_LONG, catalogue.TENANT_QUEUE_WAIT_THRESHOLD: {"critical": 1.0}})
+    assert switch.labels() == []
 
 
 def test_times_of_the_store_become_moments() -> None:

@@ -30,6 +30,8 @@ ROUTES = [
     ("voice-tickets", "alertname=SoftswitchWatchedExtensionDown severity=warning scope=extension team=voice"),
     ("on-call", "alertname=SoftswitchTrunkDown severity=critical scope=trunk trunk=carrier"),
     ("voice-on-call", "alertname=SoftswitchTrunkDown severity=critical scope=tenant trunk=a team=voice"),
+    ("tickets", "alertname=SoftswitchQueueWaitingLong severity=warning scope=tenant queue=Sales"),
+    ("voice-on-call", "alertname=SoftswitchQueueUnattended severity=critical scope=tenant team=voice"),
     ("on-call", "alertname=SoftswitchNodeMissing severity=critical scope=node node=pbx1"),
     ("tickets", "alertname=SoftswitchNodePeersLost severity=warning scope=node node=pbx1"),
     ("tickets", "alertname=SoftswitchDataStale severity=warning scope=monitoring query=balance"),
