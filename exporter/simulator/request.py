@@ -28,7 +28,7 @@ _OPERATIONS = {
     "INFO queue": {"tenant", "info", "id"},
     "INFO simplecdrs": {"tenant", "info", "start", "end"},
     "MANAGEDB tenant list": {"object", "action"},
-    "MANAGEDB sipregs list": {"object", "action"},
+    "MANAGEDB sipregs list": {"tenant", "object", "action"},
     "HELP": {"tenant"},
 }
 _COMMON = {"reqtype", "key", "format"}

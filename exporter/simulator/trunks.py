@@ -51,9 +51,10 @@ def round_trip(world: World, trunk: Trunk) -> int:
 
 
 def sip_registrations(context: Context) -> str:
-    """Return MANAGEDB sipregs list."""
+    """Return MANAGEDB sipregs list: all trunks, or those of a tenant."""
     columns = tuple(_renamed(context.options.trunk_fields))
-    rows = (_row(context, trunk) for trunk in trunks(context.world))
+    listed = (trunk for trunk in trunks(context.world) if context.tenant in {None, trunk.tenant})
+    rows = (_row(context, trunk) for trunk in listed)
     return listing(
         context, columns, rows, lambda row: as_json(dict(zip(columns, row, strict=True))), keyed_by_id=True
     )

@@ -11,7 +11,7 @@ import exporter.alerting
 _PACKAGE = "exporter.alerting"
 _MUTANT = "mutant_alerting"
 # Each imports only those before it.
-_MODULES = ["inputs", "rule", "monitoring_rules", "rules", "engine", "state"]
+_MODULES = ["inputs", "rule", "monitoring_rules", "queue_rules", "rules", "engine", "state"]
 
 DAEMONS = (
     # module, its code, the code of the mutant
@@ -37,6 +37,9 @@ DAEMONS = (
     ("rules", "value < threshold", "value <= threshold"),
     ("rules", "left <= threshold", "left < threshold"),
     ("rules", "_FEW_PHONES = 3", "_FEW_PHONES = 4"),
+    ("queue_rules", "wait > threshold", "wait >= threshold"),
+    ("queue_rules", "and hours.get(tenant) != 0", ""),
+    ("queue_rules", "pending_for=2 * _MINUTE", "pending_for=3 * _MINUTE"),
     ("engine", "now - alert.since >=", "now - alert.since >"),
     ("engine", "value, threshold, None\n", "value, threshold, alert.ending_since\n"),
     ("engine", "or alert.state is State.RESOLVED", ""),

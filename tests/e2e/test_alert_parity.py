@@ -43,6 +43,9 @@ CODES = ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER", "FJORD", "GLADE", "HAVEN
 NODE, NEAR_NODE, FULL_NODE = "pbx12", "pbx5", "pbx8"
 """The first one, which vanishes, has no phones; the others have most calls of EIDER and HAVEN."""
 
+TRUNKS = ("northwind", "acme-trunk")
+"""One of the installation, one of ACME."""
+
 EXPECTED = """
 dead-mans-switch Watchdog none monitoring
 tickets DataStale warning monitoring switch=north query=balance
@@ -101,7 +104,9 @@ class Switches:
 
     def resolve(self) -> None:
         """Make all alerts resolve."""
-        self.north.change_world(tenants=_HEALTHY, license_days=None, nodes={NODE: True})
+        self.north.change_world(
+            tenants=_HEALTHY, license_days=None, nodes={NODE: True}, trunks=dict.fromkeys(TRUNKS, True)
+        )
         self.south.change_world(license_days=None)
         self.south.clear_faults()
         for name, key in _KEYS.items():
@@ -109,7 +114,9 @@ class Switches:
 
     def fire(self) -> None:
         """Make all alerts fire."""
-        self.north.change_world(tenants=_FIRING, license_days=3, nodes={NODE: False})
+        self.north.change_world(
+            tenants=_FIRING, license_days=3, nodes={NODE: False}, trunks=dict.fromkeys(TRUNKS, False)
+        )
         self.south.inject_fault(kind="hang")
         for name in _KEYS:
             (self.directory / name).write_text("not-the-key")
@@ -143,6 +150,7 @@ class Switches:
                 "registrations": registrations,
                 "queues": {"tenant_interval": "1s"},
                 "queue": {"tenant_interval": "500ms"},
+                "trunks": {"interval": "500ms"},
             },
         )
         south = accelerated_switch("south", self.south.url)

@@ -55,12 +55,21 @@ _ALLOWED = (
 )
 
 _PARAMETERS = ("ext", "id", "number")
-_CALL_RECORDS = {"call_records": {"interval": "1s", "timezone": "UTC", "delay": "1s"}}
+_MORE = {
+    "call_records": {"interval": "1s", "timezone": "UTC", "delay": "1s"},
+    "trunks": {"interval": "1s"},
+    "watched_peers": {"interval": "1s", "tenant_interval": "1s"},
+}
 _CALLS = {"number": 1200, "seconds": 600, "ago": 300}
 """In each second, so that every window has some."""
 
 _TENANTS = [
-    {"code": "ACME", "extensions": ["100", "101"]},
+    {
+        "code": "ACME",
+        "extensions": ["100", "101"],
+        "watch_peers": ["acme-trunk"],
+        "queries": {"trunks": {"tenant_interval": "1s"}},
+    },
     {"code": "BOREAL", "key": "demo-tenant-BOREAL", "extensions": ["102"]},
     {"code": "CINDER", "queues": "all"},
 ]
@@ -110,7 +119,8 @@ def polled_switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[S
                     f"by-{parameter}",
                     simulator.url,
                     tenants=_TENANTS,
-                    queries={**queries(registrations={"parameter": parameter}), **_CALL_RECORDS},
+                    watch_peers=["northwind"],
+                    queries={**queries(registrations={"parameter": parameter}), **_MORE},
                 )
                 for parameter, simulator in zip(_PARAMETERS, simulators, strict=True)
             )
@@ -126,7 +136,8 @@ def polled_switches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[S
 
 def _simulator(run: Start, parameter: str) -> Simulator:
     channels = "nodes" if parameter == "ext" else "total"
-    flags = (f"--regstate-parameter={parameter}", f"--channels={channels}", "--option=call_recorded=start")
+    options = ("--option=call_recorded=start", "--option=trunks_as_peers=yes")
+    flags = (f"--regstate-parameter={parameter}", f"--channels={channels}", *options)
     simulator = start_simulator(run, "--tenants=3", "--extensions=3", *flags)
     simulator.change_world(freeze=True, tenants={"BOREAL": {"calls": 2}, "ACME": {"add_calls": _CALLS}})
     return simulator

@@ -69,7 +69,7 @@ class Installation:
 def installation(
     switch: SwitchConfiguration, tenant: str, phones: int, listed: Collection[str]
 ) -> Installation:
-    """Return the installation. ``tenant`` has so many ``phones``; ``listed``: the codes of the switch's list.
+    """Return the installation. ``phones``: those of ``tenant``. ``listed``: the codes of the switch's list.
 
     If no tenant is configured to be polled, all count, with all their phones.
     """

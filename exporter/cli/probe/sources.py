@@ -86,7 +86,7 @@ def is_configured(source: Source, switch: SwitchConfiguration) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Phones:
-    """What is known about the phones of the tenant.
+    """The phones of one tenant, as far as the lists show them.
 
     ``able``: those of its list of extensions that can register; None without a list. ``chan_sip``: those that
     are known to use it. ``names``: the name of each tenant of the switch, by code.

@@ -17,7 +17,7 @@ _BROKEN = (ValueError, KeyError, TypeError, AttributeError)
 
 def _played() -> Engine:
     """Return an engine after a scenario that leaves much to write."""
-    play = Play(0, 31)
+    play = Play(0, 8)
     play.run()
     engine: Engine = play.engine
     return engine

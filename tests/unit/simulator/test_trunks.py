@@ -43,6 +43,12 @@ def test_trunks_are_keyed_by_id(failing: World) -> None:
     assert all(record["sr_password"].startswith(SECRET) for record in listed.values())
 
 
+def test_trunks_of_a_tenant(world: World) -> None:
+    """With `tenant`, only its own are listed."""
+    assert [trunk["sr_name"] for trunk in in_json(world, f"{_TRUNKS}&tenant=ACME").values()] == ["acme-trunk"]
+    assert in_json(world, f"{_TRUNKS}&tenant=BOREAL") is None
+
+
 def test_plain_trunks_are_a_table(failing: World) -> None:
     """The plain form has the fields of the JSON form as columns."""
     header, *rows = body(failing, _TRUNKS).splitlines()
