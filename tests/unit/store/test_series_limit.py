@@ -37,7 +37,12 @@ def test_every_metric_that_a_switch_can_let_grow_has_a_rank() -> None:
     ranked = set().union(*iter(lambda: limit.tighten(1), frozenset()))
     growing = {metric for metric in catalogue.METRICS if {"tenant", "node"} & {*metric.labels}}
 
-    assert growing - ranked == {catalogue.EXTENSION_WATCHED, catalogue.NODE_CHANNELS_LIMIT}
+    assert growing - ranked == {
+        catalogue.EXTENSION_WATCHED,
+        catalogue.NODE_CHANNELS_LIMIT,
+        catalogue.PEER_REACHABLE,
+        catalogue.PEER_ROUND_TRIP,
+    }
 
 
 @pytest.mark.parametrize(("series", "comes_back"), [(40, True), (41, False)])
