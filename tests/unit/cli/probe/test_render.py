@@ -74,9 +74,15 @@ PERSONAL_LISTS = [
 @pytest.mark.parametrize("body", PERSONAL_LISTS)
 @pytest.mark.parametrize("operation", [each for each in Operation if endpoint_of(each).private])
 def test_no_list_leaks_a_person(operation: Operation, body: str, configured: Configured) -> None:
-    """A list in any shape has no person's name printed, except as a column next to a known one."""
+    """A list in any shape has no person's name printed, except as a column next to a known one.
+
+    Such a column of the list of trunks, whose fields are not documented, may also be proposed.
+    """
     shown = printed(operation, body.encode(), configured())
-    assert PERSON not in shown.replace(f"Number, {PERSON}", "").replace(f"{PERSON}, State", "")
+    proposals = [f"It may be {PERSON}", f"- {PERSON}"] if operation is Operation.TRUNKS else []
+    for column in (f"Number, {PERSON}", f"{PERSON}, State", *proposals):
+        shown = shown.replace(column, "")
+    assert PERSON not in shown
 
 
 @pytest.mark.parametrize("body", PERSONAL_LISTS[:8])
