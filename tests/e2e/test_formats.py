@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.message import Message
+from typing import Any
 
 import prometheus_client
 import pytest
@@ -21,6 +22,8 @@ from tests.e2e.full_configuration import ALERTING, configuration, queries, switc
 from tests.e2e.programs import (
     Exporter,
     Series,
+    Simulator,
+    Start,
     running_programs,
     samples,
     start_exporter,
@@ -86,10 +89,42 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
             },
             tenants=[{"code": code} for code in ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER")],
         )
-        exporter = start_exporter(run, directory / "config.yaml", configuration(settings, alerting=ALERTING))
-        wait_until(lambda: _has_everything(exporter), 30, "every family and every failure")
+        lists = _switch_with_lists(run)
+        text = configuration(settings, _polling_lists(lists.url), alerting=ALERTING)
+        exporter = start_exporter(run, directory / "config.yaml", text)
+        wait_until(lambda: _has_everything(exporter), 60, "every family and every failure")
         yield exporter
-        simulator.assert_no_forbidden_requests()
+        for each in (simulator, lists):
+            each.assert_no_forbidden_requests()
+
+
+def _switch_with_lists(run: Start) -> Simulator:
+    """Start a switch with trunks that are peers, and with calls in every window of the call history."""
+    options = ("--option=trunks_as_peers=yes", "--option=call_recorded=start")
+    simulator = start_simulator(run, "--tenants=1", "--extensions=3", *options)
+    calls = {"number": 1200, "seconds": 1200, "ago": 300}
+    simulator.change_world(tenants={"ACME": {"add_calls": calls}})
+    return simulator
+
+
+def _polling_lists(url: str) -> dict[str, Any]:
+    """Return a switch with the queries that the first one does not have."""
+    on, of_tenant = {"interval": "4s"}, {"tenant_interval": "4s"}
+    off = {"interval": "off", "tenant_interval": "off"}
+    return switch(
+        "lists",
+        url,
+        watch_peers=["northwind"],
+        queries={
+            **dict.fromkeys(("peers", "channels", "calls"), off),
+            "trunks": on,
+            "watched_peers": on,
+            "call_records": {"interval": "4s", "delay": "1s", "timezone": "UTC"},
+            "registrations": {"source": "blf", **of_tenant},
+            **dict.fromkeys(("queues", "queue", "limits"), of_tenant),
+        },
+        tenants=[{"code": "ACME", "extensions": "all", "queues": "all"}],
+    )
 
 
 def _has_everything(exporter: Exporter) -> bool:

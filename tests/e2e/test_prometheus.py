@@ -53,27 +53,33 @@ def observed(
         formats = ("--channels=total", "--license=sentence", "--regstate-parameter=id")
         north = start_simulator(run, "--tenants=4", "--nodes=4", "--extensions=6", "--seed=7")
         south = start_simulator(run, "--tenants=2", "--nodes=3", "--extensions=4", "--seed=11", *formats)
-        _freeze(north, south)
-        switches = two_switches.north(north.url), two_switches.south(south.url)
+        options = ("--option=trunks_as_peers=yes", "--seed=13")
+        west = start_simulator(run, "--tenants=2", "--nodes=2", "--extensions=9", *options)
+        _freeze(north, south, west)
+        switches = (
+            two_switches.north(north.url),
+            two_switches.south(south.url),
+            two_switches.west(west.url),
+        )
         text = configuration(*switches, alerting=ALERTING)
         exporter = start_exporter(run, directory / "config.yaml", text)
         prometheus = start_prometheus(run, executable, directory, exporter)
         wait_until_healthy(exporter)
         north.change_world(nodes={"pbx4": False})
         south.change_world(nodes={"pbx3": False})
-        for simulator in (north, south):
+        for simulator in (north, south, west):
             wait_for_rounds(simulator)
         wait_until_healthy(exporter)
         healthy_at = prometheus.after_two_scrapes(time.time())
         healthy = _scrape(prometheus, healthy_at)
-        truths = {"north": north.truth(), "south": south.truth()}
+        truths = {"north": north.truth(), "south": south.truth(), "west": west.truth()}
         failing = _scrape_with_faults(north, exporter, prometheus)
         yield _Observed(truths, healthy, healthy_at, failing)
-        for simulator in (north, south):
+        for simulator in (north, south, west):
             simulator.assert_no_forbidden_requests()
 
 
-def _freeze(north: Simulator, south: Simulator) -> None:
+def _freeze(north: Simulator, south: Simulator, west: Simulator) -> None:
     north.change_world(
         freeze=True,
         license_days=37,
@@ -86,6 +92,21 @@ def _freeze(north: Simulator, south: Simulator) -> None:
         },
     )
     south.change_world(freeze=True, license_days=-3, tenants={"ACME": {"calls": 1}, "BOREAL": {"calls": 2}})
+    west.change_world(
+        freeze=True,
+        license_days=400,
+        trunks={"northwind": False},
+        tenants={
+            "ACME": {
+                "calls": 4,
+                "queues": {
+                    "1000": {"waiting": 2, "longest_wait": 41, "online": 3, "paused": 1},
+                    "1001": {"waiting": 0, "online": 2, "paused": 0},
+                },
+            },
+            "BOREAL": {"calls": 1},
+        },
+    )
 
 
 def _scrape_with_faults(north: Simulator, exporter: Exporter, prometheus: Prometheus) -> Scrape:
@@ -122,6 +143,10 @@ _COMPARED = (
     catalogue.NODE_CHANNELS,
     catalogue.NODE_PRESENT,
     catalogue.LICENSE_REMAINING,
+    catalogue.TRUNK_REGISTERED,
+    catalogue.TRUNKS,
+    catalogue.PEER_REACHABLE,
+    catalogue.PEER_ROUND_TRIP,
     catalogue.TENANTS,
     catalogue.TENANT_PEERS,
     catalogue.TENANT_CHANNELS,
@@ -130,15 +155,24 @@ _COMPARED = (
     catalogue.TENANT_NODE_CHANNELS,
     catalogue.TENANT_BALANCE,
     catalogue.TENANT_EXTENSIONS,
+    catalogue.TENANT_DEVICES,
     catalogue.EXTENSION_REGISTERED,
     catalogue.EXTENSION_WATCHED,
+    catalogue.QUEUE_CALLS_WAITING,
+    catalogue.QUEUE_LONGEST_WAIT,
+    catalogue.QUEUE_AGENTS,
+    catalogue.QUEUE_SERVICE_LEVEL,
+    catalogue.QUEUE_CALLS_REPORTED,
     catalogue.TENANT_INFO,
     catalogue.TENANT_OPEN,
     catalogue.TENANT_BALANCE_THRESHOLD,
     catalogue.TENANT_REGISTERED_RATIO_THRESHOLD,
+    catalogue.TENANT_QUEUE_WAIT_THRESHOLD,
     catalogue.LICENSE_REMAINING_THRESHOLD,
     catalogue.NODE_CHANNELS_LIMIT,
     catalogue.TENANT_CHANNELS_LIMIT,
+    catalogue.TENANT_EXTENSIONS_LIMIT,
+    catalogue.TENANT_DIDS_LIMIT,
     catalogue.QUERY_SUCCESS,
     catalogue.QUERY_INTERVAL,
     catalogue.BREAKER_OPEN,
@@ -188,6 +222,10 @@ def test_the_true_values_differ(observed: _Observed) -> None:
     assert min(expected[catalogue.TENANT_BALANCE].values()) < 0
     assert min(expected[catalogue.LICENSE_REMAINING].values()) < 0
     assert set(expected[catalogue.EXTENSION_REGISTERED].values()) == {0, 1}
+    assert set(expected[catalogue.TRUNK_REGISTERED].values()) == {0, 1}
+    assert set(expected[catalogue.PEER_REACHABLE].values()) == {0, 1}
+    assert max(expected[catalogue.TENANT_DEVICES].values()) > 0
+    assert {0, 2} <= set(expected[catalogue.QUEUE_CALLS_WAITING].values())
     assert len(set(expected[catalogue.PEERS].values())) == len(observed.truths)
 
 

@@ -1,4 +1,4 @@
-"""Two switches with every kind of setting, and the series to expect."""
+"""Two switches with every kind of setting, a third with lists, and the series to expect."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ Scrape = Mapping[Metric, dict[Series, float]]
 
 _DAY = 86_400
 _ZONE = "Asia/Kolkata"  # no daylight saving, and half an hour off
+_WEST_EXTENSIONS = tuple(str(number) for number in range(100, 109))
 _EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -81,6 +82,31 @@ def south(url: str) -> dict[str, Any]:
     )
 
 
+def west(url: str) -> dict[str, Any]:
+    """Return a switch with lists of trunks, of watched peers, of device states and of queues."""
+    return switch(
+        "west",
+        url,
+        watch_peers=["northwind", "backup-line/account-3"],
+        queries={
+            **queries(registrations={"source": "blf"}),
+            "trunks": {"interval": "1s"},
+            "watched_peers": {"interval": "1s", "tenant_interval": "1s"},
+        },
+        thresholds={"license": "off", "balance": "off", "queue_wait": {"warning": "3m", "critical": "7m"}},
+        tenants=[
+            {
+                "code": "ACME",
+                "extensions": [*_WEST_EXTENSIONS],
+                "queues": "all",
+                "watch_peers": ["acme-trunk"],
+                "thresholds": {"queue_wait": {"critical": "off"}},
+            },
+            {"code": "BOREAL", "extensions": [*_WEST_EXTENSIONS], "queues": ["2001"]},
+        ],
+    )
+
+
 POLLED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "north": {
         "": SWITCH_QUERIES,
@@ -94,6 +120,11 @@ POLLED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ACME": TENANT_QUERIES,
         "BOREAL": tuple(query for query in TENANT_QUERIES if query != "registrations"),
     },
+    "west": {
+        "": (*SWITCH_QUERIES, "trunks", "watched_peers"),
+        "ACME": (*TENANT_QUERIES, "queues", "queue", "watched_peers"),
+        "BOREAL": (*TENANT_QUERIES, "queues", "queue"),
+    },
 }
 """The queries polled, by switch and tenant."""
 
@@ -102,9 +133,24 @@ _POLLED_EXTENSIONS = {
     ("north", "BOREAL"): ("100", "101", "102", "103", "104", "105"),
     ("north", "CINDER"): ("104",),
     ("south", "ACME"): ("100", "102"),
+    ("west", "ACME"): _WEST_EXTENSIONS,
+    ("west", "BOREAL"): _WEST_EXTENSIONS,
 }
+_POLLED_QUEUES = {
+    ("west", "ACME"): {"Reception": "1000", "Support, first line": "1001"},
+    ("west", "BOREAL"): {"Support, first line": "2001"},
+}
+"""The ids of the queues by label, which is the name."""
+
+_WATCHED_PEERS = {
+    "": {"northwind": "northwind", "backup-line/account-3": "backup-line"},
+    "ACME": {"acme-trunk": "acme-trunk"},
+}
+"""Of west: the trunks by the names of the peers, by tenant."""
+
+_DEVICES = {"in_use": "INUSE", "ringing": "RINGING", "busy": "BUSY"}
 _INTERVALS = {("north", "license", "switch"): 2, ("south", "calls", "switch"): 2}
-_BY_NODE = {"north": True, "south": False}  # COUNTCHANNELS of south returns a total
+_BY_NODE = {"north": True, "south": False, "west": True}  # COUNTCHANNELS of south returns a total
 
 
 class Expected:
@@ -129,6 +175,7 @@ def expected_series(truths: Truths) -> dict[Metric, dict[Series, float]]:
             if code:
                 _expect_tenant(expected, name, code, polled_queries, truth["tenants"][code])
             _expect_queries(expected, name, code, polled_queries)
+    _expect_trunks(expected, "west", truths["west"]["switch"]["trunks"])
     _expect_configured(expected)
     return expected.families
 
@@ -162,9 +209,16 @@ def _expect_tenant(
         expected.add(catalogue.TENANT_CHANNELS, truth["channels"], name, code)
     if "balance" in polled_queries:
         expected.add(catalogue.TENANT_BALANCE, truth["balance"], name, code)
-    limit = 31 if (name, code) == ("north", "ACME") else truth["max_channels"]
-    if limit != -1:
-        expected.add(catalogue.TENANT_CHANNELS_LIMIT, limit, name, code)
+    _expect_limits(expected, name, code, truth)
+    for label, queue in _POLLED_QUEUES.get((name, code), {}).items():
+        _expect_queue(expected, truth["queues"][queue], name, code, label)
+    if name == "west":
+        for state, word in _DEVICES.items():
+            expected.add(catalogue.TENANT_DEVICES, truth["devices"].get(word, 0), name, code, state)
+    _expect_extensions(expected, name, code, truth)
+
+
+def _expect_extensions(expected: Expected, name: str, code: str, truth: dict[str, Any]) -> None:
     polled = _POLLED_EXTENSIONS.get((name, code))
     if polled:
         registered = [truth["extensions"][number] for number in polled]
@@ -173,6 +227,44 @@ def _expect_tenant(
         expected.add(catalogue.TENANT_EXTENSIONS, 0, name, code, "unknown")
         for number, state in zip(polled, registered, strict=True):
             expected.add(catalogue.EXTENSION_REGISTERED, float(state), name, code, number)
+
+
+def _expect_limits(expected: Expected, name: str, code: str, truth: dict[str, Any]) -> None:
+    channels = 31 if (name, code) == ("north", "ACME") else truth["max_channels"]
+    for metric, limit in (
+        (catalogue.TENANT_CHANNELS_LIMIT, channels),
+        (catalogue.TENANT_EXTENSIONS_LIMIT, truth["max_extensions"]),
+        (catalogue.TENANT_DIDS_LIMIT, truth["max_dids"]),
+    ):
+        if limit != -1:
+            expected.add(metric, limit, name, code)
+
+
+def _expect_queue(expected: Expected, queue: dict[str, Any], name: str, code: str, label: str) -> None:
+    expected.add(catalogue.QUEUE_CALLS_WAITING, queue["calls_waiting"], name, code, label)
+    expected.add(catalogue.QUEUE_LONGEST_WAIT, queue["longest_wait_seconds"], name, code, label)
+    expected.add(catalogue.QUEUE_SERVICE_LEVEL, queue["service_level"], name, code, label)
+    agents = queue["agents"]
+    for state, count in {**agents, "available": agents["online"] - agents["paused"]}.items():
+        expected.add(catalogue.QUEUE_AGENTS, count, name, code, state, label)
+    for outcome in ("received", "answered", "abandoned"):
+        expected.add(catalogue.QUEUE_CALLS_REPORTED, queue[outcome], name, code, outcome, label)
+
+
+def _expect_trunks(expected: Expected, name: str, trunks: dict[str, dict[str, Any]]) -> None:
+    for label, trunk in trunks.items():
+        expected.add(catalogue.TRUNK_REGISTERED, float(trunk["registered"]), name, trunk["tenant"], label)
+    for code in {trunk["tenant"] for trunk in trunks.values()}:
+        states = [trunk["registered"] for trunk in trunks.values() if trunk["tenant"] == code]
+        expected.add(catalogue.TRUNKS, states.count(True), name, code, "registered")
+        expected.add(catalogue.TRUNKS, states.count(False), name, code, "unregistered")
+        expected.add(catalogue.TRUNKS, 0, name, code, "unknown")
+    for code, peers in _WATCHED_PEERS.items():
+        for peer, label in peers.items():
+            trunk = trunks[label]
+            expected.add(catalogue.PEER_REACHABLE, float(trunk["registered"]), name, code, peer)
+            if trunk["registered"]:
+                expected.add(catalogue.PEER_ROUND_TRIP, trunk["round_trip_seconds"], name, code, peer)
 
 
 def _expect_queries(expected: Expected, name: str, code: str, polled_queries: tuple[str, ...]) -> None:
@@ -198,6 +290,10 @@ def _expect_configured(expected: Expected) -> None:
         expected.add(catalogue.TENANT_INFO, 1, "north", code, "", **labels.get(code, {"team": "noc"}))
     expected.add(catalogue.TENANT_INFO, 1, "south", "ACME", "")
     expected.add(catalogue.TENANT_INFO, 1, "south", "BOREAL", "", floor="2")
+    for code in ("ACME", "BOREAL"):
+        expected.add(catalogue.TENANT_INFO, 1, "west", code, "")
+        expected.add(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, 180, "west", code, "warning")
+    expected.add(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, 420, "west", "BOREAL", "critical")
     expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 60 * _DAY, "north", "warning")
     expected.add(catalogue.LICENSE_REMAINING_THRESHOLD, 5 * _DAY, "north", "critical")
     balance = {"ACME": (101, 20.5), "BOREAL": (50, 10), "CINDER": (50, None), "DELTA9": (50, 10)}
