@@ -34,7 +34,7 @@ def test_demo(run_program: Start) -> None:
         return [dict(value.rsplit(" ", 1) for value in line.split("  ")) for line in lines]
 
     def changed() -> bool:
-        complete = [values for values in printed() if len(values) == 8]
+        complete = [values for values in printed() if len(values) == 9]
         return len({tuple(values.items()) for values in complete}) > 1
 
     wait_until(changed, 30, "values that change")
@@ -42,6 +42,7 @@ def test_demo(run_program: Start) -> None:
     assert last["up"] == "1"
     assert int(last["peers"]) > 0
     assert int(last["registered"]) > 0
+    assert "trunks down" in last
     assert demo.stop(signal.SIGINT) == 0
     assert "Traceback" not in demo.text()
     # Standard error goes to the same file: nothing was logged.

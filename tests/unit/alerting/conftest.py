@@ -14,10 +14,11 @@ from exporter.alerting.rule import Rule
 
 
 def alert(rule: Rule, state: State, tenant: str = "ACME", severity: str = "") -> Alert:
-    """Return an alert on a tenant, or the watchdog."""
+    """Return an alert on a tenant, its trunk "1" or its queue "1", or the watchdog."""
     found = () if rule is monitoring_rules.WATCHDOG else (("switch", "pbx"), ("tenant", tenant))
+    part = tuple((name, "1") for name in ("trunk", "queue") if name in rule.label_names)
     more = (("severity", severity),) if severity else ()
-    return Alert((rule, found + more), state, 480.0, 0.0, 20.0)
+    return Alert((rule, found + part + more), state, 480.0, 0.0, 20.0)
 
 
 Refuses = Callable[[dict[str, Any]], bool]
