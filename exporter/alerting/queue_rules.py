@@ -66,10 +66,10 @@ _WAITING_INPUTS = (WAITING, WAITS, THRESHOLDS, OPEN)
 # fmt: off
 WAITING_LONG = Rule("SoftswitchQueueWaitingLong", "warning", "tenant", *_WAITING_TEXTS,
     condition=partial(_waiting_long, "warning"), inputs=_WAITING_INPUTS,
-    pending_for=_MINUTE, keep_firing_for=5 * _MINUTE)
+    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
 WAITING_TOO_LONG = Rule("SoftswitchQueueWaitingLong", "critical", "tenant", *_WAITING_TEXTS,
     condition=partial(_waiting_long, "critical"), inputs=_WAITING_INPUTS,
-    pending_for=_MINUTE, keep_firing_for=5 * _MINUTE)
+    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
 UNATTENDED = Rule("SoftswitchQueueUnattended", "critical", "tenant",
     "Callers wait in a queue without agents.",
     "Calls waiting in the queue {queue} of {tenant} on {switch}: {value}. No agent is online.",
