@@ -1,8 +1,27 @@
-"""Set the wall clock of a program with libfaketime; its monotonic clock is unchanged."""
+"""Set the wall clock of a Python program with libfaketime; its monotonic clock is unchanged."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+_SITECUSTOMIZE = """\
+import select
+import time
+
+
+def sleep(seconds):
+    select.select([], [], [], seconds)
+
+
+time.sleep = sleep
+"""
+"""Gives programs a ``time.sleep`` with a relative time.
+
+Python sleeps until an absolute monotonic time, which libfaketime 0.9.10 shifts although it does not fake that
+clock. Then each sleep raises OSError or ends at once, depending on the offset and on how long the machine has
+been up. The latter made the watchdog end the exporter (seen 2026-12, after 12 hours).
+"""
 
 
 @dataclass(frozen=True)
@@ -11,6 +30,7 @@ class FakeClock:
 
     library: Path
     file: Path
+    modules: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -20,6 +40,7 @@ class FakeClock:
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(self.modules), os.environ.get("PYTHONPATH")])),
         }
 
     def jump(self, ahead: float) -> None:
@@ -33,6 +54,9 @@ def fake_clock(require_program: Callable[[str, str], str], directory: Path) -> F
     """Return a clock without an offset, or skip the test if libfaketime is not installed."""
     require_program("faketime", "faketime")
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    clock = FakeClock(library, directory / "faketime")
+    modules = directory / "faketime-modules"
+    modules.mkdir(exist_ok=True)
+    (modules / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    clock = FakeClock(library, directory / "faketime", modules)
     clock.jump(0)
     return clock

@@ -27,7 +27,7 @@ from tests.e2e.programs import (
 )
 
 MODULE = '''\
-"""Trunks of a tenant: INFO trunks, a bare number."""
+"""Voicemails of a tenant: INFO voicemails, a bare number."""
 
 from exporter.decode.values import count_of, read_number
 from exporter.fields import Interval, Section
@@ -37,55 +37,57 @@ from exporter.queries.spec import PER_TENANT, Endpoint, QuerySpec, every, number
 from exporter.request import Operation
 
 
-class TrunksQuery(Section):
+class VoicemailsQuery(Section):
     """Per tenant only."""
 
     tenant_interval: Interval = every("7m", PER_TENANT)
 
 
-def _read(text: str, _: TrunksQuery) -> Number | Failure:
-    return read_number(text, count_of, "a number of trunks")
+def _read(text: str, _: VoicemailsQuery) -> Number | Failure:
+    return read_number(text, count_of, "a number of voicemails")
 
 
 SPEC = QuerySpec(
-    query=Query.TRUNKS,
-    summary="Trunks of a tenant (INFO trunks).",
-    section=TrunksQuery,
-    tenant=Endpoint(operation=Operation.TRUNKS, value=_read, fills=number_into(catalogue.TENANT_TRUNKS)),
+    query=Query.VOICEMAILS,
+    summary="Voicemails of a tenant (INFO voicemails).",
+    section=VoicemailsQuery,
+    tenant=Endpoint(
+        operation=Operation.VOICEMAILS, value=_read, fills=number_into(catalogue.TENANT_VOICEMAILS)
+    ),
     start=0.91,
 )
 '''
 
 _METRIC = (
-    'TENANT_TRUNKS = _tenant("softswitch_tenant_trunks", "Trunks of a tenant.", '
-    'unit="trunks", source="INFO trunks")'
+    'TENANT_VOICEMAILS = _tenant("softswitch_tenant_voicemails", "Voicemails of a tenant.", '
+    'unit="voicemails", source="INFO voicemails")'
 )
 LINES: tuple[tuple[str, str, str], ...] = (
-    ("model.py", '    BALANCE = "balance"', '    TRUNKS = "trunks"'),
+    ("model.py", '    BALANCE = "balance"', '    VOICEMAILS = "voicemails"'),
     (
         "request.py",
         '    BALANCE = "reqtype=INFO&info=balance", Scope.TENANT',
-        '    TRUNKS = "reqtype=INFO&info=trunks", Scope.TENANT',
+        '    VOICEMAILS = "reqtype=INFO&info=voicemails", Scope.TENANT',
     ),
-    ("queries/__init__.py", "    tenants,", "    trunks,"),
-    ("queries/__init__.py", "    tenants.SPEC,", "    trunks.SPEC,"),
+    ("queries/__init__.py", "    tenants,", "    voicemails,"),
+    ("queries/__init__.py", "    tenants.SPEC,", "    voicemails.SPEC,"),
     ("metrics/catalogue.py", "# Each tenant.", _METRIC),
     # The simulated switch implements the API independently.
     (
         "simulator/request.py",
         '    "INFO balance": {"tenant", "info"},',
-        '    "INFO trunks": {"tenant", "info"},',
+        '    "INFO voicemails": {"tenant", "info"},',
     ),
     (
         "simulator/responses.py",
         '    "INFO balance": (_balance, True),',
-        '    "INFO trunks": (lambda _: "7", True),',
+        '    "INFO voicemails": (lambda _: "7", True),',
     ),
 )
 """File, the existing line, and the line to add after it."""
 
 SECRET = "PASSWORD-MUST-NOT-SHOW"
-_SERIES = "softswitch_tenant_trunks"
+_SERIES = "softswitch_tenant_voicemails"
 _OF = {"switch": "pbx", "tenant": "ACME"}
 
 
@@ -112,13 +114,13 @@ class Changed:
     def status(self) -> dict[str, object]:
         """Return the status of the query."""
         [of_switch] = get_json(f"{self.exporter.base_url}/api/v1/status")["switches"]
-        [query] = [query for query in of_switch["queries"] if query["query"] == "trunks"]
+        [query] = [query for query in of_switch["queries"] if query["query"] == "voicemails"]
         found: dict[str, object] = query
         return found
 
 
 def _add(package: Path) -> None:
-    (package / "queries" / "trunks.py").write_text(MODULE)
+    (package / "queries" / "voicemails.py").write_text(MODULE)
     for name, before, line in LINES:
         file = package / name
         text = file.read_text()
@@ -149,7 +151,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changed]:
             "pbx",
             simulator.url,
             tenants=[{"code": "ACME"}],
-            queries={"trunks": {"tenant_interval": "1s"}},
+            queries={"voicemails": {"tenant_interval": "1s"}},
             stale_after=2,
         )
         file = directory / "config.yaml"
@@ -166,26 +168,26 @@ def test_a_new_query_is_polled_and_served(changed: Changed) -> None:
     """Its request is sent, and its value is in `/metrics` and in the status."""
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 20, "its value")
     sent = [request["parameters"] for request in changed.simulator.requests()["requests"]]
-    assert {"reqtype": "INFO", "info": "trunks", "tenant": "ACME"} in sent
-    labels = {"query": "trunks", "scope": "tenant", **_OF}
+    assert {"reqtype": "INFO", "info": "voicemails", "tenant": "ACME"} in sent
+    labels = {"query": "voicemails", "scope": "tenant", **_OF}
     assert changed.exporter.value("softswitch_query_success", **labels) == 1
     assert (
         changed.exporter.value(
-            "softswitch_query_interval_seconds", switch="pbx", query="trunks", scope="tenant"
+            "softswitch_query_interval_seconds", switch="pbx", query="voicemails", scope="tenant"
         )
         == 1
     )
     assert changed.status()["freshness"] == "fresh"
-    assert b"trunks" in get(f"{changed.exporter.base_url}/")
+    assert b"voicemails" in get(f"{changed.exporter.base_url}/")
 
 
 def test_a_new_query_is_documented(changed: Changed) -> None:
     """The generated references of configuration and metrics contain it."""
     keys = changed.run("-m", "tests.config_docs").stdout
-    assert "Trunks of a tenant (INFO trunks)." in keys
-    assert "`switches[].queries.trunks`" in keys
+    assert "Voicemails of a tenant (INFO voicemails)." in keys
+    assert "`switches[].queries.voicemails`" in keys
     assert "`7m`" in keys
-    assert f"## {_SERIES}\n\nTrunks of a tenant.\n" in changed.run("-m", "tests.metrics_docs").stdout
+    assert f"## {_SERIES}\n\nVoicemails of a tenant.\n" in changed.run("-m", "tests.metrics_docs").stdout
 
 
 def test_the_configuration_of_a_new_query_is_checked(changed: Changed) -> None:
@@ -193,36 +195,36 @@ def test_the_configuration_of_a_new_query_is_checked(changed: Changed) -> None:
     check = ("-m", "exporter", "--config.check")
     planned = changed.run(*check, f"--config.file={changed.file}")
     assert planned.returncode == 0, planned.stderr
-    [row] = [line.split() for line in planned.stdout.splitlines() if line.split()[:1] == ["trunks"]]
-    assert row == ["trunks", "tenant", "1", "1s", "1s"]
+    [row] = [line.split() for line in planned.stdout.splitlines() if line.split()[:1] == ["voicemails"]]
+    assert row == ["voicemails", "tenant", "1", "1s", "1s"]
 
     wrong = changed.file.with_name("wrong.yaml")
-    wrong.write_text(changed.file.read_text().replace('"trunks": {', '"trunks": {"interval": "1m", '))
+    wrong.write_text(changed.file.read_text().replace('"voicemails": {', '"voicemails": {"interval": "1m", '))
     failed = changed.run(*check, f"--config.file={wrong}")
     assert failed.returncode == 2
-    assert "switches[0].queries.trunks.interval" in failed.stderr
+    assert "switches[0].queries.voicemails.interval" in failed.stderr
 
 
 def test_a_new_query_is_probed(changed: Changed) -> None:
     """``probe`` sends it, alone and with all others, and shows its sample."""
     probe = ("-m", "exporter", "probe", f"--config.file={changed.file}")
-    for flags in (["--query=trunks", "--tenant=ACME"], ["--tenant=ACME"], []):
+    for flags in (["--query=voicemails", "--tenant=ACME"], ["--tenant=ACME"], []):
         probed = changed.run(*probe, *flags)
         assert f'{_SERIES}{{switch="pbx",tenant="ACME"}} 7\n' in probed.stdout, probed
-    refused = changed.run(*probe, "--query=trunks", "--tenant=")
+    refused = changed.run(*probe, "--query=voicemails", "--tenant=")
     assert refused.returncode == 1, refused.stdout
 
 
 def test_a_new_query_becomes_stale_and_leaks_no_response(changed: Changed) -> None:
     """An invalid response is quoted nowhere, and after a while the series is absent."""
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 20, "its value")
-    changed.simulator.inject_fault(kind="body", info="trunks", text=f"trunk-7 {SECRET} 12")
-    failing = {"query": "trunks", "scope": "tenant", **_OF}
+    changed.simulator.inject_fault(kind="body", info="voicemails", text=f"voicemail-7 {SECRET} 12")
+    failing = {"query": "voicemails", "scope": "tenant", **_OF}
     wait_until(lambda: changed.exporter.value("softswitch_query_success", **failing) == 0, 20, "a failure")
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) is None, 20, "its series to be absent")
 
     probed = changed.run(
-        "-m", "exporter", "probe", f"--config.file={changed.file}", "--query=trunks", "--tenant=ACME"
+        "-m", "exporter", "probe", f"--config.file={changed.file}", "--query=voicemails", "--tenant=ACME"
     )
     changed.simulator.clear_faults()
     seen = {
@@ -232,5 +234,5 @@ def test_a_new_query_becomes_stale_and_leaks_no_response(changed: Changed) -> No
     seen |= {"log": changed.exporter.program.text(), "probe": probed.stdout + probed.stderr}
     assert probed.returncode == 1
     assert re.search("^verdict   (decode|rejected): ", probed.stdout, re.MULTILINE), probed.stdout
-    assert [name for name, text in seen.items() if SECRET in text or "trunk-7" in text] == []
+    assert [name for name, text in seen.items() if SECRET in text or "voicemail-7" in text] == []
     wait_until(lambda: changed.exporter.value(_SERIES, **_OF) == 7, 30, "its value again")

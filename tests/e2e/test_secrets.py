@@ -333,10 +333,10 @@ def test_probe_shows_no_secrets(
         texts[name] = "".join(capsys.readouterr())
     assert all("verdict" in output for output in texts.values())
     assert any("***" in output.replace("key=***", "") for output in texts.values())
-    # Besides the list of extensions, each gets the valid list of peers.
-    assert texts[healthy].count("verdict   valid list of") == 2
+    # Besides the list of extensions, each gets the three valid lists of phones: BLFS, PEERS, CHANSIPPEERS.
+    assert texts[healthy].count("verdict   valid list of") == 4
     assert "verdict   valid list of" in texts["tenants"]
-    assert {texts[code].count("verdict   valid list of") for code in broken} == {1}
+    assert {texts[code].count("verdict   valid list of") for code in broken} == {3}
     assert_no_secrets(texts)
 
 
