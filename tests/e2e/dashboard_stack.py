@@ -46,13 +46,29 @@ _SIZES = {
     "north": {"tenants": 40, "nodes": 5, "extensions": 8, "seed": 7},
     "south": {"tenants": 10, "nodes": 3, "extensions": 6, "seed": 11},
 }
-_TARGETS = sum(size["tenants"] * len(TENANT_QUERIES) + len(SWITCH_QUERIES) for size in _SIZES.values())
+WATCHED_PEERS = ("northwind", "backup-line")
+"""Trunks of the switch ``north`` that are watched in its list of peers; the second one fails."""
+
+_EVERY_SWITCH = (*SWITCH_QUERIES, "trunks", "call_records")
+_ONLY_NORTH = ("watched_peers",)
+_ONLY_ACME = ("queues", "queue", "watched_peers")  # of either switch
+_TARGETS = len(_ONLY_NORTH) + sum(
+    size["tenants"] * len(TENANT_QUERIES) + len(_EVERY_SWITCH) + len(_ONLY_ACME) for size in _SIZES.values()
+)
+
+CALL_SECONDS = 90
+"""Duration of each call that is added to the history of ACME with the faults."""
 
 _CHANGES: dict[str, Any] = {
     "license_days": 20,
     "nodes": {"pbx4": False},
+    "trunks": {"backup-line": False},
     "tenants": {
-        "ACME": {"balance": 70, "dropped": 0.3},
+        "ACME": {
+            "balance": 70,
+            "dropped": 0.3,
+            "add_calls": {"number": 480, "seconds": 120, "direction": "IN", "duration": CALL_SECONDS},
+        },
         "BOREAL": {"dropped": 1},
         "CINDER": {"dropped": 0.5},
         "DELTA9": {"balance": 4.5},
@@ -154,8 +170,11 @@ def _redundant_targets(exporter: Exporter) -> dict[str, Any]:
 
 def _simulator(run: Start, name: str) -> Simulator:
     flags = [f"--{flag}={value}" for flag, value in _SIZES[name].items()]
-    simulator = start_simulator(run, f"--speed={FACTOR}", *flags)
-    simulator.change_world(advance=_WEEK)
+    options = ("--option=trunks_as_peers=yes", "--option=call_recorded=start")
+    simulator = start_simulator(run, f"--speed={FACTOR}", *flags, *options)
+    # In each window of the call history, so that none is empty: an empty one is a failure.
+    calls = {"number": 2400, "seconds": 600, "direction": "LOCAL"}
+    simulator.change_world(advance=_WEEK, tenants={"BOREAL": {"add_calls": calls}})
     return simulator
 
 
@@ -166,6 +185,11 @@ def _configuration(north: Simulator, south: Simulator) -> str:
         balance={"tenant_interval": "2s"},
         registrations={"source": "blf"},
     )
+    often |= {
+        "trunks": {"interval": "2s"},
+        "watched_peers": {"interval": "2s", "tenant_interval": "2s"},
+        "call_records": {"interval": "2s", "timezone": "UTC", "delay": "2s"},
+    }
     return configuration(
         switch(
             "north",
@@ -178,6 +202,7 @@ def _configuration(north: Simulator, south: Simulator) -> str:
                 {"name": "pbx3", "channels_limit": 60},
                 "pbx9",
             ],
+            watch_peers=list(WATCHED_PEERS),
             tenants=[_tenant(index, tenant) for index, tenant in enumerate(_tenants("north"))],
         ),
         switch(
@@ -202,6 +227,7 @@ def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
     if tenant.code == "ACME":
         hours = {"timezone": "Etc/UTC", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
         described |= {"channels_limit": 6, "business_hours": {**hours, "from": "00:00", "to": "23:59"}}
+        described |= {"queues": "all", "watch_peers": ["acme-trunk"]}
     if tenant.postpaid:
         described["thresholds"]["balance"] = "off"
     return described
