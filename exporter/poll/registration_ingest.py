@@ -56,6 +56,7 @@ class RegistrationIngester:
         self._extensions = PartDiscovery("extensions", most=_MOST_EXTENSIONS)
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
         self._pointless: dict[str, frozenset[str]] = {}
+        self._endings: tuple[object, object, Mapping[str, str]] = (None, None, {})
 
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
@@ -166,14 +167,22 @@ class RegistrationIngester:
         target = item.target
         codes = [target.tenant] if target.tenant else list(self._targets.tenants)
         self._seen_peers.start((item.request.operation, self._context.configuration.url))
-        endings = partial(codes_by_ending, codes, self._tenants.names)
-        found = await self._context.decode_in_thread(lambda: states_by_tenant(listed, endings()))
+        found = await self._context.decode_in_thread(
+            partial(states_by_tenant, listed, self._codes_by_ending())
+        )
         for position, code in enumerate(codes, start=1):
             if code in self._targets.tenants and self._targets.is_polled(target):
                 self._seen_peers.add(code, found.get(code, {}))
                 self._put_peers_of(item, code, found.get(code, {}), is_complete=names_all(listed))
             if position % _BATCH == 0:
                 await asyncio.sleep(0)
+
+    def _codes_by_ending(self) -> Mapping[str, str]:
+        """Return ``codes_by_ending`` of all tenants, once for all lists until the tenants or names change."""
+        tenants, names = self._targets.tenants, self._tenants.names
+        if self._endings[0] is not tenants or self._endings[1] is not names:
+            self._endings = tenants, names, codes_by_ending(tenants, names)
+        return self._endings[2]
 
     def _put_peers_of(
         self, item: Item, code: str, found: Mapping[str, Registration], *, is_complete: bool
