@@ -104,7 +104,9 @@ def without_secrets(text: str, values: Iterable[str]) -> str:
     """Return a text with every part of these values that may be a secret replaced by …."""
     runs = {run for value in values for run in _RUN.findall(value) if may_be_secret(run)}
     for run in sorted(runs, key=len, reverse=True):
-        text = text.replace(run[:_LONGEST], "…")
+        # In "expected peers, tenant_peers, got tenant_peer", the expected words stay.
+        whole = rf"(?<![a-z_]){run}(?![a-z_])" if _LOWER_CASE.fullmatch(run) else re.escape(run[:_LONGEST])
+        text = re.sub(whole, "…", text)
     return text
 
 
@@ -122,6 +124,7 @@ def may_be_secret(text: str) -> bool:
 
 
 _RUN = re.compile(r"[\w+=~$!@#%^&*-]{8,}")
+_LOWER_CASE = re.compile("[a-z_]{,23}")
 _LONGEST_WORD = 24
 _KINDS = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9]")))
 

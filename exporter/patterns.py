@@ -34,7 +34,7 @@ class Pattern:
             self._compiled = re2.compile(text.encode(), options)
         except re2.error as error:
             reasons = (reason for unsupported, reason in _UNSUPPORTED if re.search(unsupported, text))
-            raise ValueError(next(reasons, error.args[0].decode(errors="replace"))) from None
+            raise ValueError(next(reasons, _reason(error))) from None
         except UnicodeEncodeError:
             raise ValueError("half of a surrogate pair") from None
         if re.search(r"\{,\d+\}", text):  # RE2 takes it as literal text
@@ -61,6 +61,11 @@ class Pattern:
 
     def __hash__(self) -> int:
         return hash(self.pattern)
+
+
+def _reason(error: "re2.error") -> str:
+    # RE2 says "missing ): (x" and repeats the pattern, which the message already quotes.
+    return re.sub(r"^(missing .): .*", r"\1", error.args[0].decode(errors="replace"), flags=re.DOTALL)
 
 
 def _encoded(text: str) -> bytes:

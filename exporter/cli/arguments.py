@@ -87,7 +87,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     path = "path that serves the metrics (default: /metrics)"
     url = (
         "URL at which browsers reach the exporter, for example behind a reverse proxy; the status page, "
-        "/api/v1/status and /-/reload then accept requests that name its host"
+        "/api/v1/status and /-/reload then also accept its host in the Host header"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
@@ -121,7 +121,10 @@ def _add_probe(commands: _Commands) -> None:
         "run only this query; for registrations, try every source. Without --query, probe runs all enabled "
         "queries, for the installation, one tenant and one extension, then prints a summary"
     )
-    tenant = "query this tenant instead of the installation; for registrations, instead of the first tenant"
+    tenant = (
+        "query this tenant; by default, probe queries the installation, or the first tenant if the query "
+        "exists only for tenants"
+    )
     extension = (
         "query only the registration of this extension, from the configured source; requires --tenant. With "
         "--query=registrations, try every source on this extension"

@@ -143,7 +143,7 @@ class SwitchConfiguration(Keyed):
     nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name)], ...] = Field(
         (),
         description="Nodes that must be present: a missing one is reported from the start, any other only "
-        "after it was seen once. An entry is a name or a mapping.",
+        "once it has been seen. An entry is a name or a mapping.",
         examples=[["pbx1", {"name": "pbx2", "channels_limit": 500}]],
     )
     watch_peers: WatchedPeers = Field(

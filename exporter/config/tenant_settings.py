@@ -62,7 +62,7 @@ _TimeOfDay = Annotated[time, PlainValidator(_time_of_day), Form("time of day")]
 class BusinessHours(Section):
     """The hours from ``opens`` (inclusive) to ``closes`` (exclusive) that start on each of ``days``.
 
-    If ``closes`` is not later than ``opens``, it is on the next day: ``mon`` from 22:00 to 06:00 ends on
+    If ``closes`` is earlier than ``opens``, it is on the next day: ``mon`` from 22:00 to 06:00 ends on
     Tuesday morning.
     """
 
@@ -73,7 +73,7 @@ class BusinessHours(Section):
     opens: _TimeOfDay = Field(alias="from", description="Opening time.", examples=["09:00"])
     closes: _TimeOfDay = Field(
         alias="to",
-        description="Closing time; on the next day if it is not later than `from`.",
+        description="Closing time; on the next day if it is earlier than `from`.",
         examples=["18:00"],
     )
 

@@ -1,4 +1,4 @@
-"""Trunks: the registrations of the switch at its providers, from MANAGEDB sipregs list.
+"""Trunks: the registrations of the switch with its providers, from MANAGEDB sipregs list.
 
 No response was ever seen; the vendor's reference has only the name of the request. Other lists of MANAGEDB
 come as an object keyed by id (seen, wire notes 2026-10). So the names of the fields can be configured, and
@@ -145,7 +145,7 @@ def _endpoint() -> Endpoint[TrunksQuery, Trunks]:
 
 SPEC: QuerySpec[TrunksQuery] = QuerySpec(
     query=Query.TRUNKS,
-    summary="Registrations of the switch at its providers (MANAGEDB sipregs list).",
+    summary="Registrations of the switch with its providers (MANAGEDB sipregs list).",
     section=TrunksQuery,
     switch=_endpoint(),
     tenant=_endpoint(),

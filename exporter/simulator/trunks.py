@@ -1,4 +1,4 @@
-"""Trunks: the registrations of the switch at its providers.
+"""Trunks: the registrations of the switch with its providers.
 
 No response of MANAGEDB object=sipregs was seen. Other lists of MANAGEDB are keyed by id (seen, wire notes
 2026-10). The names of the fields, the words for states, and what names the tenant are options.

@@ -45,6 +45,7 @@ def test_any_pattern_and_any_text(pattern: str, text: str) -> None:
         ("(?>a)", "atomic groups"),
         ("a*+", "possessive quantifiers"),
         (r"a\Z", r"use \\z"),
+        ("(", r"^missing \)$"),
         ("a{,3}", "use {0,n}"),
         ("(a{1000}){1000}", "invalid repetition size"),
         (r"(?:\w{0,500}){2}\d{0,900}", "use smaller numbers"),
