@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__
+from exporter.alerting.links import Links
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
@@ -84,10 +85,18 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         registry,
         revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""),
         log_lines_dropped=settings.log_lines_dropped,
+        external_url=settings.external_url,
     )
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
-    alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, speed=settings.alerting_speed)
+    alerting = AlertingService(
+        lambda: fleet.pollers,
+        registry,
+        mask,
+        clock,
+        speed=settings.alerting_speed,
+        links=Links(settings.external_url),
+    )
     key_files = KeyFiles()
     threads = ThreadLimit("configuration", _LOAD_THREADS)
     load = partial(_read, settings.load, threads, settings.load_timeout, "configuration")

@@ -18,6 +18,7 @@ from yarl import URL
 
 from exporter import __version__
 from exporter.alerting.engine import INTERVAL, Alert, Now, State
+from exporter.alerting.links import NO_LINKS, Links
 from exporter.config import AlertmanagerConfiguration
 from exporter.errors import TlsFileError
 from exporter.masking import Mask
@@ -201,7 +202,11 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
 def message(
-    alert: Alert, labels: Mapping[str, str], now: Now, valid_for: float = VALID_FOR
+    alert: Alert,
+    labels: Mapping[str, str],
+    now: Now,
+    valid_for: float = VALID_FOR,
+    links: Links = NO_LINKS,
 ) -> dict[str, Any]:
     """Return the JSON of a firing or resolved alert. Its own labels override the configured ``labels``.
 
@@ -213,11 +218,14 @@ def message(
     fired_at = alert.since if alert.fired_at is None else alert.fired_at
     ended = alert.state is State.RESOLVED
     ends = now.wall_of(alert.since) if ended else now.wall + valid_for
+    own = alert.labels
+    page = links.page(own)
     return {
-        "labels": {name: text for name, text in {**labels, **alert.labels}.items() if text},
-        "annotations": dict(alert.annotations),
+        "labels": {name: text for name, text in {**labels, **own}.items() if text},
+        "annotations": links.annotations(alert.identity[0].name, alert.annotations),
         "startsAt": timestamp(min(now.wall_of(fired_at), ends)),
         "endsAt": timestamp(ends),
+        **({"generatorURL": page} if page else {}),
     }
 
 

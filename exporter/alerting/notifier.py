@@ -15,6 +15,7 @@ import structlog
 
 from exporter.alerting.alertmanager import VALID_FOR, Alertmanager, Answer, Skew, Verdict, message
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
+from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
 from exporter.alerting.status import AlertingMetrics
 
@@ -40,7 +41,10 @@ _ROUNDS = 4
 
 
 class Notifier:
-    """Sends alerts to one Alertmanager. ``now`` returns the current time; ``timer`` measures messages."""
+    """Sends alerts to one Alertmanager. ``now`` returns the current time; ``timer`` measures messages.
+
+    ``links`` are those in the alerts.
+    """
 
     def __init__(
         self,
@@ -49,12 +53,14 @@ class Notifier:
         metrics: AlertingMetrics,
         now: Callable[[], Now],
         timer: Callable[[], float] = time.monotonic,
+        links: Links = NO_LINKS,
     ) -> None:
         self.alertmanager = alertmanager
         self._labels = labels
         self._metrics = metrics
         self._now = now
         self._timer = timer
+        self._links = links
         self._log = structlog.get_logger("exporter.alerting").bind(alertmanager=alertmanager.url)
         self._queue = NotificationQueue()
         self._skew = Skew(self._log)
@@ -190,7 +196,7 @@ class Notifier:
         states, made = [], []
         for number, alert in enumerate(batch, 1):
             try:
-                made.append(message(alert, self._labels, now, valid_for))
+                made.append(message(alert, self._labels, now, valid_for, self._links))
                 states.append((alert, alert.state))
             except Exception:  # noqa: BLE001 -- a bug of ours, or an alert of a state file
                 if self._queue.refuse(alert):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.alerting.inputs import TEAMS, AnyInput, Labels, SwitchInputs
-
-_RUNBOOKS = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks"
+from exporter.shipped import RUNBOOKS
 
 
 class Due(NamedTuple):
@@ -70,7 +69,7 @@ class Rule:
         return {
             "summary": self.summary,
             "description": self.description.format_map(names),
-            "runbook_url": f"{_RUNBOOKS}/{self.name}.md",
+            "runbook_url": f"{RUNBOOKS}/{self.name}.md",
         }
 
     @property

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from exporter.alerting.alertmanager import Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
 from exporter.alerting.inputs import SwitchSnapshot
+from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notifier import Notifier
 from exporter.alerting.rules import RULES
 from exporter.alerting.state_keeper import StateKeeper
@@ -27,7 +28,8 @@ _LOGGED = 20
 class AlertingService:
     """Alerts without Prometheus. It does nothing without a configuration.
 
-    ``speed``: how many times faster the durations of alerts pass; 1 outside of tests.
+    ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
+    alerts.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class AlertingService:
         clock: Clock,
         *,
         speed: float = 1.0,
+        links: Links = NO_LINKS,
     ) -> None:
         self._pollers = pollers
         self._registry = registry
         self._mask = mask
         self._clock = clock
         self._speed = speed
+        self._links = links
         self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")
         self._metrics: AlertingMetrics | None = None
@@ -113,7 +117,8 @@ class AlertingService:
             # A disk that hangs delays the first evaluation, but neither start nor stop.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
         self._notifiers = [
-            Notifier(alertmanager, configuration.labels, self._metrics, self._now) for alertmanager in opened
+            Notifier(alertmanager, configuration.labels, self._metrics, self._now, links=self._links)
+            for alertmanager in opened
         ]
         for notifier in self._notifiers if was_on else ():  # at the start the first evaluation does this
             notifier.offer(self._summary.to_send if self._summary else [])
@@ -137,7 +142,7 @@ class AlertingService:
         for _ in engine.evaluate(self._snapshots(), self._moment):
             await asyncio.sleep(0)
         self._log_changes(engine.alerts.changed)
-        self._summary = summary = summarize(engine.alerts.by_identity.values())
+        self._summary = summary = summarize(engine.alerts.by_identity.values(), self._links)
         await asyncio.sleep(0)
         for notifier in self._notifiers:
             notifier.offer(summary.to_send)

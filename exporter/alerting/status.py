@@ -12,6 +12,7 @@ from typing import Any
 import prometheus_client as prometheus
 
 from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.monitoring_rules import WATCHDOG
 from exporter.alerting.notification_queue import Kind
 from exporter.config import AlertingConfiguration
@@ -42,7 +43,7 @@ class Summary:
     listed: list[tuple[float, Json]] = field(default_factory=list)
 
 
-def summarize(alerts: Iterable[Alert]) -> Summary:
+def summarize(alerts: Iterable[Alert], links: Links = NO_LINKS) -> Summary:
     """Return the summary of all alerts."""
     summary = Summary()
     kinds: dict[_Kind, list[Alert]] = defaultdict(list)
@@ -54,7 +55,8 @@ def summarize(alerts: Iterable[Alert]) -> Summary:
             summary.to_send += found
     for alert in _in_order(kinds):
         with contextlib.suppress(Exception):  # an alert that cannot be rendered must not hide the others
-            texts = {"labels": alert.labels, "annotations": dict(alert.annotations)}
+            annotations = links.annotations(alert.identity[0].name, alert.annotations)
+            texts = {"labels": alert.labels, "annotations": annotations}
             summary.listed.append((alert.since, {"state": alert.state.value, **texts}))
     return summary
 

@@ -18,6 +18,7 @@ from exporter.simulator import options as simulator
 DEFAULT_LISTEN_ADDRESS = ":10390"
 LEVELS = ("debug", "info", "warning", "error")
 _HIGHEST_PORT = 65_535
+_BASE_URL = re.compile(r"[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+")
 
 _Command = Callable[[argparse.Namespace], int]
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- it has no public name
@@ -86,8 +87,8 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     tls = "file with TLS and basic authentication settings, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
     url = (
-        "URL at which browsers reach the exporter, for example behind a reverse proxy; the status page, "
-        "/api/v1/status and /-/reload then also accept its host in the Host header"
+        "URL at which browsers reach the exporter, for example behind a reverse proxy; alerts link to it; "
+        "the pages, /api/v1/status and /-/reload then also accept its host in the Host header"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     formats = ("logfmt", "json")
@@ -96,7 +97,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     _flag(main, "--web.listen-address", address, **_LISTEN_ADDRESS)
     _flag(main, "--web.config.file", tls, **_FILE)
     _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")
-    _flag(main, "--web.external-url", url, type=_external_url, metavar="URL")
+    _flag(main, "--web.external-url", url, type=_base_url, metavar="URL")
     _flag(main, "--web.enable-lifecycle", lifecycle, action="store_true")
     _flag(main, "--log.level", "minimum level to log (default: info)", choices=LEVELS, default="info")
     _flag(main, "--log.format", "log format (default: logfmt)", choices=formats, default="logfmt")
@@ -157,6 +158,8 @@ def _add_test_alert(commands: _Commands) -> None:
     hold = "seconds until the alert is resolved (default: 10)"
     _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
     _flag(command, "--severity", severity, choices=severities, default="warning")
+    url = "same value as the exporter's flag; the alert then has the same links"
+    _flag(command, "--web.external-url", url, type=_base_url, metavar="URL", **_KEEP)
     _flag(command, "--hold", hold, type=_up_to_an_hour, default=10.0, metavar="SECONDS")
 
 
@@ -196,15 +199,18 @@ def _path(text: str) -> str:
     return text
 
 
-def _external_url(text: str) -> str:
+def _base_url(text: str) -> str:
+    """Return the URL that links begin with. Credentials would show in each of them."""
     try:
         url = urlsplit(text)
         is_url = url.scheme in {"http", "https"} and url.hostname and (url.port is None or url.port > 0)
+        is_url = is_url and _BASE_URL.fullmatch(text) and not ("@" in url.netloc or url.query or url.fragment)
     except ValueError:
         is_url = False
     if not is_url:
         raise argparse.ArgumentTypeError(
-            f"invalid URL {shown_url(text)}; expected one such as https://exporter.example.com"
+            f"invalid URL {shown_url(text)}; expected one such as https://exporter.example.com, "
+            "without user, query and fragment"
         )
     return text
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from exporter.alerting.alertmanager import NOTICEABLE, Alertmanager, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.links import Links
 from exporter.alerting.rule import Rule
 from exporter.config import AlertingConfiguration, load
 from exporter.errors import StartError
@@ -28,20 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise StartError(
             f"{arguments.config_file}: no section `alerting`; add it with at least one Alertmanager"
         )
-    return asyncio.run(_test(alerting, arguments.severity, arguments.hold))
+    links = Links(arguments.web_external_url)
+    return asyncio.run(_test(alerting, arguments.severity, arguments.hold, links))
 
 
-async def _test(alerting: AlertingConfiguration, severity: str, hold: float) -> int:
+async def _test(alerting: AlertingConfiguration, severity: str, hold: float, links: Links) -> int:
     # It started an hour ago: Alertmanager delays new alerts (group_wait), and a test should not take minutes.
     rule = Rule("SoftswitchTestAlert", severity, "monitoring", _SUMMARY, f"{_SUMMARY} Sent by `test-alert`.")
     firing = Alert((rule, ()), State.FIRING, 0.0, 0.0, 0.0, fired_at=0.0)
     alertmanagers = [Alertmanager(one, Mask(), time.time) for one in alerting.alertmanagers]
     try:
-        accepted = await _send(alertmanagers, alerting, firing, _AN_HOUR, "the alert")
+        accepted = await _send(alertmanagers, alerting, firing, _AN_HOUR, "the alert", links)
         if accepted:
             await asyncio.sleep(hold)
             resolved = replace(firing, state=State.RESOLVED, since=_AN_HOUR + hold)
-            await _send(accepted, alerting, resolved, _AN_HOUR + hold, "the resolved alert")
+            await _send(accepted, alerting, resolved, _AN_HOUR + hold, "the resolved alert", links)
     finally:
         for alertmanager in alertmanagers:
             await alertmanager.close()
@@ -54,9 +56,10 @@ async def _send(
     alert: Alert,
     moment: float,
     what: str,
+    links: Links,
 ) -> list[Alertmanager]:
     """Send to all of them concurrently; return those that accepted it."""
-    notification = [message(alert, alerting.labels, Now(moment, time.time()))]
+    notification = [message(alert, alerting.labels, Now(moment, time.time()), links=links)]
     answers = await asyncio.gather(*(alertmanager.post(notification) for alertmanager in alertmanagers))
     accepted = []
     for alertmanager, answer in zip(alertmanagers, answers, strict=True):

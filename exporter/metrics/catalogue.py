@@ -273,6 +273,9 @@ ALERTING_STATE_FILE_ERRORS = _counter("softswitch_alerting_state_file_errors_tot
 BUILD_INFO = _gauge("softswitch_exporter_build_info",
     "Always 1. Labels: the versions of the exporter and of Python.",
     common="version revision python_version", unit="boolean")
+WEB_INFO = _gauge("softswitch_exporter_web_info",
+    "Always 1, with --web.external-url in the label external_url; absent without that flag.",
+    common="external_url", unit="boolean")
 CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_successful",
     "1 if the latest attempt to load the configuration succeeded, else 0.", unit="boolean")
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",

@@ -119,6 +119,7 @@ class Instruments:
         *,
         revision: str = "",
         log_lines_dropped: Callable[[], int] = lambda: 0,
+        external_url: str | None = None,
     ) -> None:
         # By default, both formats contain `_created` series (seen, prometheus_client 0.26).
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
@@ -138,6 +139,9 @@ class Instruments:
         registry.register(_Counted(catalogue.LOG_LINES_DROPPED, log_lines_dropped))
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)
+        if external_url is not None:
+            web = Gauge(*_declaration(catalogue.WEB_INFO), registry=registry)
+            web.labels(external_url.rstrip("/")).set(1)
 
     def start_at_zero(self, switch: str, query: Query, scope: Scope, *, has_rows: bool) -> None:
         """Create all counters of a query at zero: a counter that starts at 1 shows no increase.

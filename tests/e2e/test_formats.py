@@ -91,7 +91,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         )
         lists = _switch_with_lists(run)
         text = configuration(settings, _polling_lists(lists.url), alerting=ALERTING)
-        exporter = start_exporter(run, directory / "config.yaml", text)
+        exporter = start_exporter(
+            run, directory / "config.yaml", text, "--web.external-url=https://exporter.example.com"
+        )
         wait_until(lambda: _has_everything(exporter), 60, "every family and every failure")
         yield exporter
         for each in (simulator, lists):

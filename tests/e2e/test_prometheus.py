@@ -195,6 +195,7 @@ _NOT_COMPARED: Mapping[Metric, str] = {
     catalogue.TARGETS_SKIPPED: "depends on the load of the machine: labels, and not below 0",
     catalogue.SERIES: "compared with the number of series",
     catalogue.BUILD_INFO: "about the exporter: labels",
+    catalogue.WEB_INFO: "absent without --web.external-url: served in test_formats.py",
     catalogue.CONFIG_RELOAD_SUCCESSFUL: "about the exporter: 1",
     catalogue.CONFIG_RELOAD_TIMESTAMP: "a time: within the last minutes",
     catalogue.LOG_LINES_DROPPED: "about the exporter: 0",

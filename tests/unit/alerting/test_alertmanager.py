@@ -12,6 +12,7 @@ import pytest
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.links import Links
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.masking import Mask
@@ -209,6 +210,15 @@ def test_a_firing_alert_expires_in_four_minutes() -> None:
         "node": "pbx1",
     }
     assert sent["annotations"].keys() == {"summary", "description", "runbook_url"}
+
+
+def test_an_alert_links_to_the_exporter() -> None:
+    """With an external URL, both links are below it; without one, only the runbook has a link."""
+    sent = message(_firing(), {}, Now(660.0, _WALL), links=Links("https://exporter.example.com"))
+    assert sent["annotations"]["runbook_url"].startswith("https://exporter.example.com/runbooks/")
+    assert sent["generatorURL"] == "https://exporter.example.com/?switch=pbx"
+
+    assert "generatorURL" not in message(_firing(), {}, Now(660.0, _WALL))
 
 
 def test_an_ended_alert_has_its_end() -> None:

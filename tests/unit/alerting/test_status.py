@@ -4,6 +4,7 @@ import pytest
 
 from exporter.alerting import monitoring_rules, rules
 from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.links import Links
 from exporter.alerting.status import Summary, status, summarize
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
@@ -39,6 +40,14 @@ def test_firing_and_critical_alerts_are_listed_first() -> None:
         ("firing", monitoring_rules.WATCHDOG.name, None),
         ("pending", _LOST.name, "CINDER"),
     ]
+
+
+def test_runbooks_are_those_of_the_exporter() -> None:
+    """If it has an external URL."""
+    summary = summarize([alert(_LOST, State.FIRING)], Links("https://exporter.example.com"))
+
+    [(_, listed)] = summary.listed
+    assert listed["annotations"]["runbook_url"] == f"https://exporter.example.com/runbooks/{_LOST.name}"
 
 
 def test_many_alerts_of_a_kind_hide_no_other_kind() -> None:

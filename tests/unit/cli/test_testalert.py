@@ -56,6 +56,16 @@ async def test_alert_fires_and_is_resolved(fake: FakeAlertmanager, write: Write,
     ]
 
 
+async def test_the_links_of_the_test_alert(fake: FakeAlertmanager, write: Write) -> None:
+    """With the external URL, its runbook and its page are those of the exporter."""
+    assert await _test_alert(write(fake.url), "--web.external-url=https://exporter.example.com/") == 0
+
+    links = {(sent["annotations"]["runbook_url"], sent["generatorURL"]) for sent in fake.taken}
+    assert links == {
+        ("https://exporter.example.com/runbooks/SoftswitchTestAlert", "https://exporter.example.com/")
+    }
+
+
 async def test_no_alertmanager_accepts_it(fake: FakeAlertmanager, write: Write, capsys: Captured) -> None:
     """The exit status is 1, and the reason is printed."""
     fake.status = 401

@@ -22,6 +22,7 @@ _SHOWN_NOWHERE = {
     if metric.name.startswith("softswitch_alerting_")
 } | {
     catalogue.LOG_LINES_DROPPED.name: "for missing log lines: see docs/operating.md",
+    catalogue.WEB_INFO.name: "the address in links to the exporter",
     catalogue.ROWS_SKIPPED.name: "a rare fault of a switch, which is logged",
 }
 """Metrics in neither a dashboard nor a rule, with the reason."""

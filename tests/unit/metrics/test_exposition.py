@@ -42,7 +42,7 @@ def _filled(switch: str, tenants: int = 2) -> Store:
 
 def _exposition(*stores: Store) -> Exposition:
     registry = CollectorRegistry()
-    instruments = Instruments(registry)
+    instruments = Instruments(registry, external_url="https://exporter.example.com")
     instruments.start_at_zero("pbx", Query.CALLS, Scope.TENANT, has_rows=False)
     instruments.request_duration.labels("pbx", "calls").observe(3)
     instruments.breaker_open.labels("pbx").set(0)

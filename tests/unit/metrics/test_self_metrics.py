@@ -111,6 +111,18 @@ def test_build_info(registry: CollectorRegistry) -> None:
     assert len(_samples(registry, "softswitch_exporter_build_info")) == 1
 
 
+def test_the_external_url_is_served() -> None:
+    """As the label of a series, which is absent without the flag."""
+    registry = CollectorRegistry()
+    Instruments(registry, external_url="https://exporter.example.com/pbx/")
+    name, url = "softswitch_exporter_web_info", "https://exporter.example.com/pbx"
+    assert registry.get_sample_value(name, {"external_url": url}) == 1
+
+    without = CollectorRegistry()
+    Instruments(without)
+    assert not [family for family in without.collect() if family.name == name]
+
+
 def test_process_and_python_are_served(registry: CollectorRegistry) -> None:
     """The standard metrics of a Python process are in the registry."""
     Instruments(registry)
