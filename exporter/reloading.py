@@ -41,10 +41,7 @@ class Parts:
             raise
         await self.alerting.adopt(configuration.alerting, alertmanagers)
         self.key_files.follow(configuration.keys)
-        if self.alerting.is_on:
-            self.schedule.ensure(_ALERTING, self.alerting.evaluate, lambda: self.alerting.period)
-        elif _ALERTING in self.schedule.names:
-            self.schedule.remove(_ALERTING)
+        self.schedule.ensure(_ALERTING, self.alerting.evaluate, lambda: self.alerting.period)
 
 
 class Reloader:

@@ -47,7 +47,7 @@ def _waiting_long(severity: str, inputs: SwitchInputs) -> Iterator[Due]:
     for tenant, queue, _ in _waiting(inputs):
         wait, threshold = waits.get((tenant, queue)), thresholds.get((tenant, severity))
         if wait is not None and threshold is not None and wait > threshold:
-            yield of_tenant(inputs, tenant, ("queue", queue), value=wait)
+            yield of_tenant(inputs, tenant, ("queue", queue), value=wait, threshold=threshold)
 
 
 def _unattended(inputs: SwitchInputs) -> Iterator[Due]:
@@ -66,10 +66,10 @@ _WAITING_INPUTS = (WAITING, WAITS, THRESHOLDS, OPEN)
 # fmt: off
 WAITING_LONG = Rule("SoftswitchQueueWaitingLong", "warning", "tenant", *_WAITING_TEXTS,
     condition=partial(_waiting_long, "warning"), inputs=_WAITING_INPUTS,
-    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
+    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE, compares=True)
 WAITING_TOO_LONG = Rule("SoftswitchQueueWaitingLong", "critical", "tenant", *_WAITING_TEXTS,
     condition=partial(_waiting_long, "critical"), inputs=_WAITING_INPUTS,
-    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE)
+    pending_for=2 * _MINUTE, keep_firing_for=5 * _MINUTE, compares=True)
 UNATTENDED = Rule("SoftswitchQueueUnattended", "critical", "tenant",
     "Callers wait in a queue without agents.",
     "Calls waiting in the queue {queue} of {tenant} on {switch}: {value}. No agent is online.",

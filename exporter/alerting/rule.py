@@ -45,7 +45,7 @@ class Rule:
     ``description`` has labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
     ``pending_for`` and ``keep_firing_for`` are ``for`` and ``keep_firing_for`` of Prometheus.
     ``inputs``: everything that ``condition`` reads. Without a condition, the alert always fires, once for all
-    switches.
+    switches. ``compares``: whether ``threshold`` is what ``value`` is compared with.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Rule:
     keep_firing_for: float = 0.0
     inputs: tuple[AnyInput, ...] = ()
     condition: Condition | None = None
+    compares: bool = False
 
     def labels(self, due: Labels) -> dict[str, str]:
         """Return all labels of an alert."""
@@ -75,9 +76,17 @@ class Rule:
     @property
     def label_names(self) -> frozenset[str]:
         """The labels that identify an alert of the rule: those in its description."""
-        named = {name for _, name, _, _ in string.Formatter().parse(self.description) if name}
         severity = set() if self.severity else {"severity"}
-        return frozenset(named - {"value", "threshold"} | severity)
+        return frozenset(self._named - {"value", "threshold"} | severity)
+
+    @property
+    def has_value(self) -> bool:
+        """Whether its alerts have a value."""
+        return self.compares or "value" in self._named
+
+    @property
+    def _named(self) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(self.description) if name}
 
 
 Identity = tuple[Rule, Labels]

@@ -42,6 +42,7 @@ _MINUTE = 60.0
 _HOUR = 3600.0
 _A_DAY = 86_400.0
 _FEW_PHONES = 3
+_TENANT_SHARE = 0.9
 _Values = Callable[[SwitchInputs], Mapping[str, float]]
 
 
@@ -124,7 +125,7 @@ def _license_imminent(inputs: SwitchInputs) -> Iterator[Due]:
     """Find a license in its last day: a switch counts whole days. Without a threshold, it never fires."""
     left = inputs[LICENSE].get("")
     if left is not None and left <= _A_DAY and inputs[LICENSE_THRESHOLDS]:
-        yield Due(of_switch(inputs), left)
+        yield Due(of_switch(inputs), left, _A_DAY)
 
 
 def _trunk_down(inputs: SwitchInputs, *, of_tenants: bool) -> Iterator[Due]:
@@ -146,12 +147,12 @@ def _node_missing(inputs: SwitchInputs) -> Iterator[Due]:
 
 def _node_channels_above(share: float, inputs: SwitchInputs) -> Iterator[Due]:
     for node, used in inputs.range(NODE_USED).averages_above(share):
-        yield Due(of_switch(inputs, ("node", node)), used)
+        yield Due(of_switch(inputs, ("node", node)), used, share)
 
 
 def _tenant_channels_near_limit(inputs: SwitchInputs) -> Iterator[Due]:
-    for tenant, used in inputs.range(TENANT_USED).averages_above(0.9):
-        yield of_tenant(inputs, tenant, value=used)
+    for tenant, used in inputs.range(TENANT_USED).averages_above(_TENANT_SHARE):
+        yield of_tenant(inputs, tenant, value=used, threshold=_TENANT_SHARE)
 
 
 def _below(values: _Values, thresholds: Input[tuple[str, str], float], inputs: SwitchInputs) -> Iterator[Due]:
@@ -193,11 +194,13 @@ _NODE_TEXTS = (
 LICENSE_EXPIRING = Rule("SoftswitchLicenseExpiring", "", "license",
     "The license of a soft-switch is about to expire.",
     "The license of {switch} expires in {value:duration}.",
-    condition=_license_expiring, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
+    condition=_license_expiring, inputs=(LICENSE, LICENSE_THRESHOLDS),
+    pending_for=15 * _MINUTE, compares=True)
 LICENSE_IMMINENT = Rule("SoftswitchLicenseImminent", "critical", "license",
     "The license of a soft-switch expires within a day.",
     "The license of {switch} expires in {value:duration}. Calls may stop when it does.",
-    condition=_license_imminent, inputs=(LICENSE, LICENSE_THRESHOLDS), pending_for=15 * _MINUTE)
+    condition=_license_imminent, inputs=(LICENSE, LICENSE_THRESHOLDS),
+    pending_for=15 * _MINUTE, compares=True)
 TRUNK_DOWN = Rule("SoftswitchTrunkDown", "critical", "trunk",
     "A trunk is down.",
     "The trunk {trunk} of {switch} has been unregistered or unreachable for 3 minutes.",
@@ -209,15 +212,15 @@ NODE_MISSING = Rule("SoftswitchNodeMissing", "critical", "node",
     condition=_node_missing, inputs=(NODE_PRESENT,), pending_for=3 * _MINUTE)
 NODE_CHANNELS_NEAR_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "warning", "node", *_NODE_TEXTS,
     condition=partial(_node_channels_above, 0.8), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
-    pending_for=5 * _MINUTE, keep_firing_for=10 * _MINUTE)
+    pending_for=5 * _MINUTE, keep_firing_for=10 * _MINUTE, compares=True)
 NODE_CHANNELS_AT_LIMIT = Rule("SoftswitchNodeChannelsNearLimit", "critical", "node", *_NODE_TEXTS,
     condition=partial(_node_channels_above, 0.95), inputs=(NODE_CHANNELS, NODE_LIMITS, NODE_USED),
-    pending_for=2 * _MINUTE, keep_firing_for=10 * _MINUTE)
+    pending_for=2 * _MINUTE, keep_firing_for=10 * _MINUTE, compares=True)
 BALANCE_LOW = Rule("SoftswitchBalanceLow", "", "tenant",
     "A tenant's balance is low.",
     "{tenant} on {switch} has a balance of {value:.2f}, below the threshold of {threshold:.2f}.",
     condition=partial(_below, lambda inputs: inputs[BALANCES], BALANCE_THRESHOLDS),
-    inputs=(BALANCES, BALANCE_THRESHOLDS), pending_for=10 * _MINUTE)
+    inputs=(BALANCES, BALANCE_THRESHOLDS), pending_for=10 * _MINUTE, compares=True)
 TENANT_REGISTRATIONS_LOST = Rule(_LOST, "critical", "tenant",
     "A tenant lost all its registrations.",
     "None of the {threshold} extensions of {tenant} on {switch} is registered.",
@@ -227,7 +230,8 @@ TENANT_REGISTRATIONS_LOW = Rule("SoftswitchTenantRegistrationsLow", "", "tenant"
     "Too few phones of a tenant are registered.",
     "{value:percentage} of the extensions of {tenant} on {switch} are registered.",
     condition=partial(_below, _registered_ratios, RATIO_THRESHOLDS),
-    inputs=(EXTENSIONS, RATIO_THRESHOLDS), pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
+    inputs=(EXTENSIONS, RATIO_THRESHOLDS), pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE,
+    compares=True)
 TENANT_TRUNK_DOWN = Rule("SoftswitchTrunkDown", "critical", "tenant",
     "A trunk of a tenant is down.",
     "The trunk {trunk} of {tenant} on {switch} has been unregistered or unreachable for 3 minutes.",
@@ -237,7 +241,7 @@ TENANT_CHANNELS_NEAR_LIMIT = Rule("SoftswitchTenantChannelsNearLimit", "warning"
     "A tenant is close to its channel limit.",
     "{tenant} on {switch} uses {value:percentage} of its channels. Calls above the limit are refused.",
     condition=_tenant_channels_near_limit, inputs=(TENANT_CHANNELS, TENANT_LIMITS, TENANT_USED),
-    pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE)
+    pending_for=10 * _MINUTE, keep_firing_for=10 * _MINUTE, compares=True)
 WATCHED_EXTENSION_DOWN = Rule("SoftswitchWatchedExtensionDown", "warning", "extension",
     "A watched extension is not registered.",
     "Extension {extension} of {tenant} on {switch} has not been registered for 10 minutes.",

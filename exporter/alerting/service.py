@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -26,7 +27,7 @@ _LOGGED = 20
 
 
 class AlertingService:
-    """Alerts without Prometheus. It does nothing without a configuration.
+    """Alerts without Prometheus. Without a configuration, they are evaluated and shown, and not sent.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
     alerts.
@@ -43,14 +44,13 @@ class AlertingService:
         links: Links = NO_LINKS,
     ) -> None:
         self._pollers = pollers
-        self._registry = registry
         self._mask = mask
         self._clock = clock
         self._speed = speed
         self._links = links
         self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")
-        self._metrics: AlertingMetrics | None = None
+        self._metrics = AlertingMetrics(registry)
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
         self._summary: Summary | None = None
@@ -62,11 +62,6 @@ class AlertingService:
         self._loading: asyncio.Task[None] | None = None
         # A reload waits for the end of an evaluation, which yields to the event loop.
         self._evaluating = asyncio.Lock()
-
-    @property
-    def is_on(self) -> bool:
-        """Whether alerting is configured."""
-        return self._configuration is not None
 
     @property
     def period(self) -> float:
@@ -91,39 +86,39 @@ class AlertingService:
     async def adopt(
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager] = ()
     ) -> None:
-        """Apply a configuration, None to stop; ``opened`` is what ``open`` returned for it."""
+        """Apply a configuration, None to send no alerts; ``opened`` is what ``open`` returned for it."""
         async with self._evaluating:
             await self._adopt(configuration, opened)
 
     async def _adopt(
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager]
     ) -> None:
-        was_on, self._configuration = self.is_on, configuration
+        self._configuration = configuration
         before = {notifier.alertmanager.url for notifier in self._notifiers}
         await self._stop_notifiers()
-        if self._metrics is not None:
-            for url in before - {one.url for one in opened}:
-                self._metrics.forget(url)
-        if configuration is None:
-            await self._forget()
+        for url in before - {one.url for one in opened}:
+            self._metrics.forget(url)
+        await self._keep_state(configuration.state_file if configuration else None)
+        labels = configuration.labels if configuration else {}
+        self._notifiers = [
+            Notifier(one, labels, self._metrics, self._now, links=self._links) for one in opened
+        ]
+        for notifier in self._notifiers if self._summary else ():  # else the first evaluation does this
+            notifier.offer(self._summary.to_send if self._summary else [])
+        if configuration is not None and configuration.dry_run:
+            self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
+
+    async def _keep_state(self, path: Path | None) -> None:
+        """Keep alerts in this file from now on. At the start, they continue from it."""
+        before = self._keeper
+        if before is not None and before.path == path:
             return
-        if self._metrics is None:
-            self._metrics = AlertingMetrics(self._registry)
-        if self._keeper is None or self._keeper.path != configuration.state_file:
-            if self._keeper is not None:
-                await self._keeper.release()
-            self._keeper = StateKeeper(configuration.state_file, self._clock, self._metrics)
-        if not was_on:
+        if before is not None:
+            await before.release()
+        self._keeper = StateKeeper(path, self._clock, self._metrics)
+        if before is None:
             # A disk that hangs delays the first evaluation, but neither start nor stop.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
-        self._notifiers = [
-            Notifier(alertmanager, configuration.labels, self._metrics, self._now, links=self._links)
-            for alertmanager in opened
-        ]
-        for notifier in self._notifiers if was_on else ():  # at the start the first evaluation does this
-            notifier.offer(self._summary.to_send if self._summary else [])
-        if configuration.dry_run:
-            self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
 
     async def evaluate(self) -> None:
         """Evaluate all rules, queue the alerts for the Alertmanagers, and write the state file."""
@@ -135,8 +130,6 @@ class AlertingService:
             await self._evaluate()
 
     async def _evaluate(self) -> None:
-        if self._metrics is None or self._keeper is None or not self.is_on:
-            return
         engine = self._engine
         self._step()
         for _ in engine.evaluate(self._snapshots(), self._moment):
@@ -147,12 +140,13 @@ class AlertingService:
         for notifier in self._notifiers:
             notifier.offer(summary.to_send)
             await asyncio.sleep(0)
-        self._count(self._metrics, summary)
-        await self._keeper.keep(engine, self._boot, self._wall)
+        self._count(summary)
+        if self._keeper is not None:
+            await self._keeper.keep(engine, self._boot, self._wall)
 
     def status(self) -> Json:
-        """Return the part of alerting in the status, {} if it is off."""
-        return status(self._configuration, self._summary, self._now()) if self._configuration else {}
+        """Return the part of alerting in the status."""
+        return status(self._configuration, self._summary, self._now())
 
     async def stop(self) -> None:
         """Write the state file and stop. Firing alerts are not resolved: they continue after the restart."""
@@ -160,18 +154,8 @@ class AlertingService:
             self._loading.cancel()
         await self._stop_notifiers()
         async with self._evaluating:
-            if self._keeper is not None and self.is_on:
+            if self._keeper is not None:
                 await self._keeper.close(self._engine, self._boot, self._wall)
-
-    async def _forget(self) -> None:
-        """Drop all state: alerting was turned off."""
-        if self._loading is not None:
-            self._loading.cancel()
-        if self._keeper is not None:
-            await self._keeper.release()
-        self._engine, self._summary, self._keeper = Engine(), None, None
-        if self._metrics is not None:
-            self._metrics.alerts.clear()
 
     async def _load(self, keeper: StateKeeper) -> None:
         try:
@@ -227,8 +211,7 @@ class AlertingService:
         if len(changed) > _LOGGED:
             self._log.info("and more alerts", count=len(changed) - _LOGGED)
 
-    @staticmethod
-    def _count(metrics: AlertingMetrics, summary: Summary) -> None:
+    def _count(self, summary: Summary) -> None:
         for name in dict.fromkeys(rule.name for rule in RULES):
             for state in (State.PENDING, State.FIRING):
-                metrics.alerts.labels(name, state.value).set(summary.counts[name, state])
+                self._metrics.alerts.labels(name, state.value).set(summary.counts[name, state])

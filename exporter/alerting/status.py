@@ -57,29 +57,41 @@ def summarize(alerts: Iterable[Alert], links: Links = NO_LINKS) -> Summary:
         with contextlib.suppress(Exception):  # an alert that cannot be rendered must not hide the others
             annotations = links.annotations(alert.identity[0].name, alert.annotations)
             texts = {"labels": alert.labels, "annotations": annotations}
-            summary.listed.append((alert.since, {"state": alert.state.value, **texts}))
+            summary.listed.append((alert.since, {"state": alert.state.value, **texts, **_figures(alert)}))
     return summary
 
 
-def status(configuration: AlertingConfiguration, summary: Summary | None, now: Now) -> Json:
+def status(configuration: AlertingConfiguration | None, summary: Summary | None, now: Now) -> Json:
     """Return ``alerting`` and ``alerts`` of ``/api/v1/status`` (docs/status.md).
 
-    The watchdog is listed and not counted. The counts are None before the first evaluation.
+    The watchdog is listed and not counted. The counts are None before the first evaluation. Without a
+    configuration, alerts are shown and not sent.
     """
+    is_dry_run = configuration is not None and configuration.dry_run
+    labels = configuration.labels if configuration else {}
     return {
         "alerting": {
-            "dry_run": configuration.dry_run,
+            "delivery": "off" if configuration is None else "dry_run" if is_dry_run else "on",
+            "dry_run": is_dry_run,
             "firing": _count(summary, State.FIRING),
             "pending": _count(summary, State.PENDING),
         },
         "alerts": [
             {
                 **alert,
-                "labels": {**configuration.labels, **alert["labels"]},
+                "labels": {**labels, **alert["labels"]},
                 "age_seconds": round(max(0.0, now.moment - since) / now.speed, 3),
             }
             for since, alert in (summary.listed if summary else ())
         ],
+    }
+
+
+def _figures(alert: Alert) -> Json:
+    rule = alert.identity[0]
+    return {
+        "value": alert.value if rule.has_value else None,
+        "threshold": alert.threshold if rule.compares else None,
     }
 
 

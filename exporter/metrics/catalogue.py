@@ -246,7 +246,7 @@ SERIES = _switch("softswitch_series", "Series stored for the switch.", unit="ser
 SERIES_LIMITED = _switch("softswitch_series_limited", "1 while series are dropped to stay within max_series.",
     unit="boolean")
 
-# Alerts that the exporter sends, if the configuration has a section ``alerting``.
+# Alerts that the exporter evaluates, and sends if the configuration has a section ``alerting``.
 ALERTING_ALERTS = _gauge("softswitch_alerting_alerts", "Active alerts by state: pending or firing.",
     common="alertname state", unit="alerts")
 ALERTING_NOTIFICATIONS = _sent("softswitch_alerting_notifications_total",

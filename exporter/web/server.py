@@ -40,7 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Sources:
     """The data and actions behind the routes.
 
-    ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status, empty if it is off) are called
+    ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status) are called
     for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
     secrets from its errors.
     """

@@ -37,7 +37,7 @@ async def status(
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting`` is the state of the alerting daemon, None if it is off. Ages are in seconds. The result
+    ``alerting`` is ``alerting`` and ``alerts`` of the result. Ages are in seconds. The result
     contains no key and no part of a list. The function yields to the event loop, so parts of the result may
     be newer than others.
     """

@@ -30,9 +30,10 @@ const ABOUT = ["switch", "node", "tenant", "extension", "query"];
 
 const about = ({ labels }) => ABOUT.filter((name) => name in labels).map((name) => `${name} ${labels[name]}`).join(", ");
 
-function alertCounts({ firing, pending, dry_run: isDryRun }) {
+function alertCounts({ firing, pending, delivery }) {
   const counts = firing === null ? "Alerts have not been evaluated yet." : `${count(firing)} firing, ${count(pending)} pending.`;
-  return counts + (isDryRun ? " Dry run: alerts are not sent." : "");
+  const reason = { off: "No alerting configured", dry_run: "Dry run" }[delivery];
+  return counts + (reason ? ` ${reason}: alerts are not sent.` : "");
 }
 
 // Each entry returns [text, CSS class, response of the switch]; only the text is required.

@@ -71,15 +71,22 @@ async def _until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_alerting_is_off_by_default() -> None:
-    """Nothing is evaluated, shown or counted."""
+async def test_without_a_configuration_alerts_are_shown_and_not_sent() -> None:
+    """They are evaluated and counted, and no series of an Alertmanager exists."""
     registry = CollectorRegistry()
     alerting = _alerting(_Watch(), registry)
     await alerting.adopt(None)
     await alerting.evaluate()
     await alerting.stop()
 
-    assert (alerting.is_on, alerting.status(), list(registry.collect())) == (False, {}, [])
+    assert alerting.status()["alerting"] == {"delivery": "off", "dry_run": False, "firing": 0, "pending": 0}
+    assert [alert["labels"] for alert in alerting.status()["alerts"]] == [
+        {"alertname": "SoftswitchWatchdog", "severity": "none", "scope": "monitoring"}
+    ]
+    assert registry.get_sample_value(_ALERTS, _WATCHDOG) == 1
+    assert not [
+        each for metric in registry.collect() for each in metric.samples if "alertmanager" in each.labels
+    ]
 
 
 async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
@@ -171,8 +178,8 @@ async def test_a_state_file_that_cannot_be_written(tmp_path: Path, fake: FakeAle
     ]
 
 
-async def test_alerting_is_turned_off_during_an_evaluation(fake: FakeAlertmanager) -> None:
-    """The evaluation ends first, and nothing is shown or counted afterwards."""
+async def test_delivery_is_turned_off_during_an_evaluation(fake: FakeAlertmanager) -> None:
+    """The evaluation ends first. Alerts are still shown and counted afterwards, and nothing is sent."""
     registry = CollectorRegistry()
     breaker = SimpleNamespace(breaker=SimpleNamespace(is_open=False))
     store = Store("pbx", stale_after=3, max_series=1000)
@@ -187,8 +194,27 @@ async def test_alerting_is_turned_off_during_an_evaluation(fake: FakeAlertmanage
     await alerting.adopt(None)
     await evaluation
 
-    assert registry.get_sample_value(_ALERTS, _WATCHDOG) is None
-    assert alerting.status() == {}
+    sent = len(fake.taken)
+    await alerting.evaluate()
+    await alerting.stop()
+    assert registry.get_sample_value(_ALERTS, _WATCHDOG) == 1
+    assert alerting.status()["alerting"]["delivery"] == "off"
+    assert len(fake.taken) == sent
+
+
+async def test_delivery_is_turned_on(fake: FakeAlertmanager) -> None:
+    """An alert that fires already is sent at once, and keeps its age."""
+    watch = _Watch()
+    alerting = _alerting(watch)
+    await alerting.adopt(None)
+    await alerting.evaluate()
+    watch.passes(60)
+    configuration = _configuration(fake.url)
+    await alerting.adopt(configuration, await alerting.open(configuration))
+    await _until(lambda: fake.taken)
+    await alerting.stop()
+
+    assert _age(alerting) == 60
 
 
 class _HangingDisk(StateFile):
@@ -244,7 +270,8 @@ async def test_alertmanagers_come_and_go(fake: FakeAlertmanager) -> None:
 
     sent = "softswitch_alerting_notifications_total"
     assert registry.get_sample_value(sent, {"alertmanager": gone}) is None
-    assert alerting.status() == {}
+    assert registry.get_sample_value(sent, {"alertmanager": fake.url}) is None
+    await alerting.stop()
 
 
 async def test_an_invalid_certificate(tmp_path: Path, authority: Authority) -> None:

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.alerting import monitoring_rules, rules
+from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.links import Links
+from exporter.alerting.rule import Rule
 from exporter.alerting.status import Summary, status, summarize
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
@@ -115,7 +116,7 @@ def test_firing_and_pending_alerts_are_counted() -> None:
         _NOW,
     )
 
-    assert told["alerting"] == {"dry_run": False, "firing": 2, "pending": 1}
+    assert told["alerting"] == {"delivery": "on", "dry_run": False, "firing": 2, "pending": 1}
     assert [one["labels"]["alertname"] for one in told["alerts"]].count(monitoring_rules.WATCHDOG.name) == 1
 
 
@@ -134,8 +135,47 @@ def test_an_alert(speed: float, age: float) -> None:
 
 def test_before_the_first_evaluation_the_counts_are_none() -> None:
     """After it they are 0 if nothing fires."""
+    on = {"delivery": "on", "dry_run": False}
     told = status(_CONFIGURATION, None, _NOW)
-    assert told == {"alerting": {"dry_run": False, "firing": None, "pending": None}, "alerts": []}
+    assert told == {"alerting": {**on, "firing": None, "pending": None}, "alerts": []}
 
     told = status(_CONFIGURATION, Summary(), _NOW)
-    assert told == {"alerting": {"dry_run": False, "firing": 0, "pending": 0}, "alerts": []}
+    assert told == {"alerting": {**on, "firing": 0, "pending": 0}, "alerts": []}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "delivery"),
+    [
+        (None, {"delivery": "off", "dry_run": False}),
+        (_CONFIGURATION.model_copy(update={"dry_run": True}), {"delivery": "dry_run", "dry_run": True}),
+    ],
+)
+def test_alerts_that_are_not_sent(
+    configuration: AlertingConfiguration | None, delivery: dict[str, object]
+) -> None:
+    """They are shown, and the status has why they are not sent."""
+    told = status(configuration, summarize([alert(_LOST, State.FIRING)]), _NOW)
+
+    assert told["alerting"] == {**delivery, "firing": 1, "pending": 0}
+    (shown,) = told["alerts"]
+    assert shown["labels"]["alertname"] == _LOST.name
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "figures"),
+    [
+        (rules.BALANCE_LOW, "critical", (0.0, 20.0)),
+        (rules.NODE_CHANNELS_AT_LIMIT, "", (0.0, 20.0)),
+        (queue_rules.UNATTENDED, "", (0.0, None)),
+        (rules.TRUNK_DOWN, "", (None, None)),
+        (_LOST, "", (None, None)),
+    ],
+)
+def test_figures_of_an_alert(rule: Rule, severity: str, figures: tuple[float | None, float | None]) -> None:
+    """It has a value if its description has one, and a threshold if the value is compared with it."""
+    one = alert(rule, State.FIRING, severity=severity)
+    one.identity = (rule, (*one.identity[1], ("node", "n1")))
+
+    (told,) = status(None, summarize([one]), _NOW)["alerts"]
+
+    assert (told["value"], told["threshold"]) == figures

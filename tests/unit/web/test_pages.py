@@ -67,7 +67,7 @@ _WATCHDOG = _ALERT | {
 def _alerting(
     firing: int | None, pending: int | None, *alerts: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
-    counts = {"dry_run": False, "firing": firing, "pending": pending, **more}
+    counts = {"delivery": "on", "firing": firing, "pending": pending, **more}
     return {"alerting": counts, "alerts": copy.deepcopy([*alerts, _WATCHDOG])}
 
 
@@ -231,17 +231,18 @@ async def test_alerts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("firing", "pending", "dry_run", "words"),
+    ("firing", "pending", "delivery", "words"),
     [
-        (None, None, False, "Alerts have not been evaluated yet."),
-        (0, 0, False, "0 firing, 0 pending."),
-        (0, 1200, False, "0 firing, 1,200 pending."),
-        (2, 0, True, "2 firing, 0 pending. Dry run: alerts are not sent."),
+        (None, None, "on", "Alerts have not been evaluated yet."),
+        (0, 0, "on", "0 firing, 0 pending."),
+        (0, 1200, "on", "0 firing, 1,200 pending."),
+        (2, 0, "dry_run", "2 firing, 0 pending. Dry run: alerts are not sent."),
+        (2, 0, "off", "2 firing, 0 pending. No alerting configured: alerts are not sent."),
     ],
 )
-async def test_alert_counts(firing: int, pending: int, dry_run: bool, words: str) -> None:  # noqa: FBT001 -- a table
+async def test_alert_counts(firing: int, pending: int, delivery: str, words: str) -> None:
     """The counts are unknown before the first evaluation."""
-    page = await _read(**_alerting(firing, pending, dry_run=dry_run))
+    page = await _read(**_alerting(firing, pending, delivery=delivery, dry_run=delivery == "dry_run"))
 
     assert words in page.texts
     assert len(page.rows) == 1  # the headings
