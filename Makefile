@@ -56,7 +56,7 @@ config-docs: $(READY)  ## generate docs/configuration.md from the schema
 	$(BIN)/python -m tests.config_docs > docs/configuration.md
 
 kubernetes-rules: $(READY)  ## generate alerts/kubernetes/prometheusrule.yaml from the rules
-	$(BIN)/python alerts/kubernetes/generate.py > alerts/kubernetes/prometheusrule.yaml
+	$(BIN)/softswitch-exporter rules --format=prometheusrule > alerts/kubernetes/prometheusrule.yaml
 
 dashboards: $(READY)  ## generate grafana/dashboards/
 	$(BIN)/python -m grafana.generate

@@ -5,6 +5,7 @@ daemon       poll and serve, without a command
 check        --config.check: validate the configuration and print the polling plan
 probe        query a switch once and suggest settings
 healthcheck  check whether the local exporter is healthy
+rules        print the shipped rules for Prometheus
 testalert    send a test alert to every configured Alertmanager
 demo         run the exporter against a simulated switch
 """

@@ -18,6 +18,10 @@ from exporter.simulator import options as simulator
 DEFAULT_LISTEN_ADDRESS = ":10390"
 LEVELS = ("debug", "info", "warning", "error")
 _HIGHEST_PORT = 65_535
+_LABELS_OF_ALERTS = frozenset({
+    "alertname", "extension", "instance", "job", "node", "query", "queue", "reason", "rule_group", "scope",
+    "severity", "switch", "tenant", "trunk",
+})  # fmt: skip
 _BASE_URL = re.compile(r"[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+")
 
 _Command = Callable[[argparse.Namespace], int]
@@ -45,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     simulator.add_arguments(_command(commands, "simulate", "run a simulated switch", _module("simulate")))
     _add_demo(commands)
     _add_test_alert(commands)
+    _add_rules(commands)
     return main
 
 
@@ -163,6 +168,20 @@ def _add_test_alert(commands: _Commands) -> None:
     _flag(command, "--hold", hold, type=_up_to_an_hour, default=10.0, metavar="SECONDS")
 
 
+def _add_rules(commands: _Commands) -> None:
+    summary = "print the recording and alerting rules for Prometheus"
+    command = _command(commands, "rules", summary, _module("rules"))
+    runbooks = (
+        "link each alert to URL/NAME, such as http://exporter:10390/runbooks (default: the runbooks of the "
+        "repository)"
+    )
+    team = "label of softswitch_tenant_info that alerts on a tenant carry, for routing (default: team)"
+    form = "rule file, or resource of the Prometheus Operator (default: prometheus)"
+    _flag(command, "--runbooks", runbooks, type=_base_url, metavar="URL")
+    _flag(command, "--team-label", team, type=_team_label, metavar="NAME")
+    _flag(command, "--format", form, choices=("prometheus", "prometheusrule"), default="prometheus")
+
+
 def _set_default_address(arguments: argparse.Namespace) -> None:
     if arguments.web_listen_address is None:
         arguments.web_listen_address = [_listen_address(DEFAULT_LISTEN_ADDRESS)]
@@ -212,6 +231,14 @@ def _base_url(text: str) -> str:
             f"invalid URL {shown_url(text)}; expected one such as https://exporter.example.com, "
             "without user, query and fragment"
         )
+    return text
+
+
+def _team_label(text: str) -> str:
+    if not re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", text):
+        raise argparse.ArgumentTypeError(f"expected a label name such as team, got {shown(text)}")
+    if text in _LABELS_OF_ALERTS:
+        raise argparse.ArgumentTypeError(f"alerts have a label {shown(text)} already; choose another label")
     return text
 
 

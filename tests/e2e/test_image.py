@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import exporter
+from exporter.cli.rules import document
 from exporter.metrics.catalogue import BUILD_INFO
 from tests.e2e.conftest import Start
 from tests.e2e.containers import (
@@ -98,6 +99,11 @@ def test_the_labels_of_the_image(stack: Stack) -> None:
     assert labels[f"{prefix}revision"] == REVISION
     assert labels[f"{prefix}licenses"] == "Apache-2.0"
     assert labels[f"{prefix}source"].startswith("https://")
+
+
+def test_the_image_has_the_rules(stack: Stack) -> None:
+    """And prints them."""
+    assert stack.execute("exporter", "softswitch-exporter", "rules").strip() == document().strip()
 
 
 def test_prometheus_scrapes_the_container(

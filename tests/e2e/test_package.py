@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import exporter
+from exporter.cli.rules import document
 from tests.e2e.conftest import Start
 from tests.e2e.programs import get, samples, wait_until
 
@@ -54,10 +55,14 @@ def test_the_sdist_has_every_file(built: Distribution, tracked: set[str]) -> Non
 
 
 def test_the_wheel_has_only_the_package(built: Distribution, tracked: set[str]) -> None:
-    """It has every file of exporter/, including data files, and no tests."""
+    """It has every file of exporter/, including data files, the runbooks and the rules, and no tests."""
     with zipfile.ZipFile(built.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == {name for name in tracked if name.startswith("exporter/")}
+    data = {name for name in tracked if name.startswith("docs/runbooks/")}
+    data |= {"alerts/softswitch.rules.yaml", "alerts/softswitch.alerts.yaml"}
+    assert names == {name for name in tracked if name.startswith("exporter/")} | {
+        f"exporter/data/{name}" for name in data
+    }
 
 
 def test_the_wheel_works_in_an_empty_environment(
@@ -75,6 +80,10 @@ def test_the_wheel_works_in_an_empty_environment(
         [program, "--version"], cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=True
     )
     assert version.stdout.startswith(f"softswitch-exporter {exporter.__version__} ")
+    rules = subprocess.run(
+        [program, "rules"], cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=True
+    )
+    assert rules.stdout == document()
 
     simulator = run_program(program, "simulate", "--listen=127.0.0.1:0")
     url = simulator.wait_for(r"http://127\.0\.0\.1:\d+/\S+\.php")[0]

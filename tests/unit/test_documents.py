@@ -19,7 +19,9 @@ from tests.certificates import Authority
 from tests.documents import MARKDOWN, ROOT, anchors, blocks, lines, make_targets, prose
 from tests.promql_names import known_series
 
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("probe",), ("simulate",), ("demo",), ("healthcheck",))
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    (), ("probe",), ("simulate",), ("demo",), ("healthcheck",), ("test-alert",), ("rules",)
+)  # fmt: skip
 PROGRAM = "softswitch-exporter"
 
 FOREIGN = {

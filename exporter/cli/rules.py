@@ -1,0 +1,67 @@
+"""``rules``: print the shipped rules for Prometheus, with the operator's runbooks and team label."""
+
+import argparse
+import re
+from enum import StrEnum
+
+from exporter.shipped import RUNBOOKS, rules
+
+_FILES = ("softswitch.rules.yaml", "softswitch.alerts.yaml")
+
+_TEAM = re.compile(r"(?<=[(, ])team(?=\))")
+"""In ``by (switch, tenant, team)`` and ``group_left (team)``. The recorded series keeps its name, which
+rules of the operator may use."""
+
+_RUNBOOK = re.compile(rf"{re.escape(RUNBOOKS)}/(\w+)\.md")
+
+_RESOURCE = """\
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: softswitch
+  labels:
+    app.kubernetes.io/name: softswitch-exporter
+spec:
+"""
+
+
+class Form(StrEnum):
+    """What is printed: a rule file, or a resource of the Prometheus Operator."""
+
+    PROMETHEUS = "prometheus"
+    PROMETHEUSRULE = "prometheusrule"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the rules."""
+    print(document(Form(arguments.format), arguments.runbooks, arguments.team_label), end="")
+    return 0
+
+
+def document(form: Form = Form.PROMETHEUS, runbooks: str | None = None, team_label: str | None = None) -> str:
+    """Return the recording and alerting rules as one document.
+
+    ``runbooks``: the URL below which each alert has a runbook of its name. ``team_label``: the label of
+    ``softswitch_tenant_info`` that alerts on a tenant get instead of ``team``.
+    """
+    groups = "\n".join(_groups(name) for name in _FILES)
+    flags = "" if form is Form.PROMETHEUS else f" --format={form}"
+    if runbooks is not None:
+        groups = _RUNBOOK.sub(lambda page: f"{runbooks.rstrip('/')}/{page[1]}", groups)
+        flags += f" --runbooks={runbooks}"
+    if team_label is not None:
+        groups = _TEAM.sub(team_label, groups)
+        flags += f" --team-label={team_label}"
+    head = f"# Printed by `softswitch-exporter rules{flags}`: run it again instead of editing this file.\n"
+    if form is Form.PROMETHEUS:
+        return f"{head}groups:\n{groups}"
+    return f"{head}{_RESOURCE}  groups:\n{_indented(groups)}"
+
+
+def _groups(name: str) -> str:
+    # As text, to keep comments, anchors and the layout of expressions.
+    return rules(name).partition("\ngroups:\n")[2]
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}" if line.strip() else line for line in text.splitlines(keepends=True))
