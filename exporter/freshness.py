@@ -1,7 +1,7 @@
 """How old a value may be: one rule for all values, the status page and the alerts. Pure; seconds.
 
-A value is stale, and is dropped, after ``stale_after`` times its pace: the longer of its interval and of the
-last complete sweep of its query.
+A value is stale, and is dropped, after ``stale_after`` times its pace: the longer of its interval and the
+time between the starts of the last two sweeps of its query.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Freshness(StrEnum):
 
 
 def pace(interval: float, cycle: float | None) -> float:
-    """Return the time between two responses. ``cycle`` is the duration of the last complete sweep, if any."""
+    """Return the time between two responses. ``cycle``: between the starts of the last two sweeps."""
     return interval if cycle is None else max(interval, cycle)
 
 

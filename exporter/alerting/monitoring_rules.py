@@ -1,6 +1,6 @@
 """Alerts on what the exporter sees itself: whether a switch responds, and whether each target succeeds.
 
-``rules`` has all others, and says how to add one.
+``rules`` explains how to add one.
 """
 
 import math
@@ -77,10 +77,10 @@ _ATTEMPTS = (UP, BREAKER_OPEN, SUCCEEDED, FAILED)
 
 
 def _is_settled(inputs: SwitchInputs) -> bool:
-    """Return whether the switch has been up for 20 minutes.
+    """Return whether the switch has been up for the last 20 minutes. At least 15 must be recorded.
 
-    By then every target whose retries were backed off has been tried again, so stale values and failures are
-    not the end of an outage.
+    By then, every target in backoff has been retried, so stale values and failures are not left over from an
+    outage.
     """
     ups = [(moment, values[""]) for moment, values in inputs.range(UPS).recorded if "" in values]
     since = any(inputs.now - moment >= _SETTLED_SINCE for moment, _ in ups)
@@ -88,7 +88,7 @@ def _is_settled(inputs: SwitchInputs) -> bool:
 
 
 def _failing(inputs: SwitchInputs) -> list[tuple[Target, Reason]]:
-    """Return what fails, with each reason of the last 5 minutes, unless it has succeeded since."""
+    """Return the targets that failed within 5 minutes, with each reason, and have not succeeded since."""
     succeeded = inputs[SUCCEEDED]
     return [failed for failed in inputs[FAILED] if not succeeded.get(failed[0])]
 
@@ -101,7 +101,7 @@ def _data_stale(inputs: SwitchInputs) -> Iterator[Due]:
     oldest = {
         key: freshness.oldest(inputs.now, inputs.speed * pace, _STALE_AFTER) for key, pace in paces.items()
     }
-    newest = max(oldest.values(), default=-math.inf)  # most targets are newer, which is faster to find out
+    newest = max(oldest.values(), default=-math.inf)  # a quick check that most targets pass
     stale = [of for of, at in succeeded_at.items() if at < newest and at < oldest.get(of[:2], -math.inf)]
     never = {of for of, _ in _failing(inputs) if of not in succeeded_at}
     for query, count in Counter(of.query for of in (*stale, *never)).items():
@@ -151,7 +151,7 @@ def _tenant_key_refused(inputs: SwitchInputs) -> Iterator[Due]:
             yield of_tenant(inputs, tenant, value=count)
 
 
-# Unformatted: six lines an alert instead of twelve.
+# Unformatted: six lines per alert instead of twelve.
 # fmt: off
 WATCHDOG = Rule("SoftswitchWatchdog", "none", "monitoring",
     "Alerting works.",

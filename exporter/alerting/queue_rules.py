@@ -62,7 +62,7 @@ _WAITING_TEXTS = (
 )
 _WAITING_INPUTS = (WAITING, WAITS, THRESHOLDS, OPEN)
 
-# Unformatted: six lines an alert instead of twelve.
+# Unformatted: six lines per alert instead of twelve.
 # fmt: off
 WAITING_LONG = Rule("SoftswitchQueueWaitingLong", "warning", "tenant", *_WAITING_TEXTS,
     condition=partial(_waiting_long, "warning"), inputs=_WAITING_INPUTS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from exporter.decode.text import Record, one_record
 
 KEY = "(key)"
-"""A name for ``Column``: the name of a record, or of a value, in an object of them."""
+"""A name for ``Column``: the key of a record or value, in an object of records or values."""
 
 VALUE = "(value)"
 """A name for ``Column``: the value itself, if the list is an object of values, such as queue id → name."""
@@ -19,8 +19,8 @@ ABSENT = object()
 class Column:
     """A column to keep: the names that it may have, and whether it is required.
 
-    The first name that a record or a table has wins, in any case. If a record has it twice in different
-    cases, the exact one counts; if neither is exact, the cell is ``UNREADABLE``.
+    The first of its names that a record or table has wins. Case is ignored, but an exact match takes
+    precedence. If a record has several inexact matches, the cell is ``UNREADABLE``.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class Column:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of fields among its names."""
+        """Its names without ``KEY`` and ``VALUE``."""
         return tuple(name for name in self.names if name not in {KEY, VALUE})
 
 
@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def has_keys(self) -> bool:
-        """Whether the name of a record in an object of records is a cell."""
+        """Whether the key of a record in an object of records is a cell."""
         return any(KEY in column.names for column in self.columns)
 
     @property
@@ -78,7 +78,7 @@ def cells_of(pairs: Sequence[tuple[str, object]], columns: Sequence[Column]) -> 
     def find(name: str) -> object:
         if name in record:
             return record[name]
-        if not folded:  # only if a name is missing: an extension has about 148 (seen, wire notes 2026-10)
+        if not folded:  # built lazily: an extension has about 148 fields (seen, wire notes 2026-10)
             folded.update(one_record([(other.casefold(), cell) for other, cell in pairs]))
         return folded.get(name.casefold(), ABSENT)
 

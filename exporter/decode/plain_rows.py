@@ -49,7 +49,7 @@ def _split(line: str) -> list[str]:
 
 
 def _not_one(column: Column, name: str) -> Failure:
-    return Failure(Reason.DECODE, f"the table of {name} must have exactly one column {column.names[-1]}")
+    return Failure(Reason.DECODE, f"{name} must have exactly one column {column.names[-1]}")
 
 
 def _table(
@@ -60,7 +60,7 @@ def _table(
             yield _not_one(column, name)
     is_cut_off = False
     for line in lines:
-        # As many ``|`` as columns: the last one ends the row. One fewer: an empty last cell follows it.
+        # With as many ``|`` as columns, the last one ends the row. With one fewer, an empty cell follows.
         row = line.removesuffix("|") if line.count("|") == width else line
         found = row.count("|") + 1
         is_cut_off = found < width
@@ -74,10 +74,11 @@ def _table(
 
 
 def _records_twice(lines: Iterator[str], start: str, layout: Layout) -> Iterator[Row]:
-    """Yield records whose values come twice, "under the position, then under the name" (seen, wire notes).
+    """Yield records that contain every value twice: by position, then by name (seen, wire notes).
 
-    The notes state neither whether a record ends a line, nor whether a name is written before its value. Both
-    are accepted: a record is valid only if each value equals its twin, so a wrong guess yields no rows.
+    It is unknown whether each record has its own line, and whether position and name precede the value. All
+    of these forms are accepted. A record is valid only if each value equals its twin, so a wrong guess yields
+    no rows.
     """
     if wrong := noise(start, may_quote=False):
         yield wrong
@@ -92,7 +93,7 @@ def _records_twice(lines: Iterator[str], start: str, layout: Layout) -> Iterator
             is_cut_off = len(record) < width
             values = None if is_cut_off else _without_twins(record, layout.twice)
             if values is None:
-                yield f"{len(record)} cells that are not {len(layout.twice)} values twice"
+                yield f"{len(record)} cells, expected {len(layout.twice)} values, each twice"
             elif values != list(layout.twice):  # a header
                 yield cells_of(list(zip(layout.twice, values, strict=True)), layout.columns)
     if is_cut_off:
@@ -106,7 +107,7 @@ def _without_twins(cells: Sequence[str], names: Sequence[str]) -> list[str] | No
 
 
 def _pairs(lines: Iterator[str], start: str, layout: Layout) -> Iterator[Row]:
-    """Yield ``key: value`` pairs, parted by ``|`` (seen, wire notes). A value may contain commas."""
+    """Yield ``key: value`` pairs separated by ``|`` (seen, wire notes). A value may contain commas."""
     if wrong := noise(start, may_quote=False):
         yield wrong
     has_colon = True

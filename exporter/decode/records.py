@@ -1,19 +1,19 @@
 """Read lists of records. A Failure never quotes the list, which contains credentials.
 
-``read_rows`` passes the cells of each row to a function. ``columns`` declares which cells, and under which
-names a switch may send them. Forms that are read, whichever was requested:
+``read_rows`` passes the cells of each row to a function. ``columns`` declares the cells, and the names that a
+switch may use for them. Whichever format was requested, these are accepted:
 
-- an array of records, or an object of records, whose names are the cells of ``KEY``
-- if a column has the name ``VALUE``: an object of values, or ``key: value`` pairs parted by ``|``
+- an array of records, or an object of records, whose keys are the cells of ``KEY``
+- if a column has the name ``VALUE``: an object of values, or ``key: value`` pairs separated by ``|``
 - a table with a header
-- if the layout has ``twice``: lines without header in which every value comes twice
+- if the layout has ``twice``: lines without a header that contain every value twice
 
-``name_of``, ``text_of`` and ``display_of`` read a cell: for a request, for a word, and for people.
-A record that contains values under their positions as well needs nothing: columns are found by name.
+``name_of`` reads a cell that a request may contain, ``text_of`` one with a word, ``display_of`` one to show.
+Columns are found by name, so a record may also contain its values by position.
 
 An unreadable row is skipped and counted. The whole list is a Failure if
 
-- it is truncated (the JSON ends early, or the last line of the table does): what is missing is unknown;
+- it is truncated (the JSON or the last line of the table ends early): what is missing is unknown;
 - it is an error message, or the header of the table lacks a column;
 - more than half of the rows are unreadable: it is probably a different list or format;
 - it has more rows than any installation has (``too_large``).
@@ -36,7 +36,7 @@ REPEATED = Column("", "")
 
 
 _NAMED = 10
-"""Unreadable rows that are described one by one."""
+"""Unreadable rows that are described individually."""
 
 _GIVE_UP = 100
 """Stop reading after this many unreadable rows, if they are more than half of all rows so far."""
@@ -73,9 +73,9 @@ def text_of(cell: object) -> str | None:
 
 
 def display_of(cell: object) -> str:
-    """Return the text of a cell for people; what a label cannot contain is replaced, cut off or left out.
+    """Return the text of a cell for display; "" for anything but a text or a whole number.
 
-    A broken display name never costs its row.
+    What a label cannot contain is replaced or cut off: a broken name does not make its row unreadable.
     """
     if isinstance(cell, bool) or not isinstance(cell, str | int):
         return ""
@@ -83,7 +83,10 @@ def display_of(cell: object) -> str:
 
 
 def name_of(cell: object) -> str | None:
-    """Return the name in a cell, or None if it has an undecodable byte, so that no request can contain it."""
+    """Return the name in a cell, or None if it is unreadable.
+
+    A name with an undecodable byte counts as unreadable: no request can contain it.
+    """
     name = label(cell)
     return None if name is None or "\ufffd" in name else name
 
@@ -156,7 +159,7 @@ class _Tally:
         )
 
     def give_up(self) -> Failure | None:
-        """Return a Failure if the list has too many rows, or too many unreadable ones, to read on."""
+        """Return a Failure if the list has too many rows, or too many unreadable ones, to continue."""
         if self.rows >= self.layout.most:
             return Failure(Reason.TOO_LARGE, f"{self.layout.name} has more than {self.layout.most:,} rows")
         return self.mostly_bad() if self.bad >= _GIVE_UP and 2 * self.bad > self.rows else None

@@ -1,8 +1,8 @@
 """The text of a body, decoded a window at a time, and the JSON in it.
 
-A list may have 64 MiB. Decoding it whole takes up to 4 bytes per character; parsing its JSON whole took 3.4
-GB and blocked the event loop for 12 s (seen 2026-11, a list of tenants of 58 MiB). So only one window of the
-text and one record of the list are in memory at a time.
+A list may be up to 64 MiB. Decoding all of it takes up to 4 bytes per character. Parsing a whole list of
+58 MiB took 3.4 GB and blocked the event loop for 12 s (seen 2026-11). So only one window of the text and one
+record of the list are in memory at a time.
 
 JSON is parsed strictly where lax parsing would invent a value.
 """
@@ -29,10 +29,10 @@ _REPLACEMENT = "\ufffd"
 
 
 def encoding(body: Content, charset: str) -> str:
-    """Return the encoding of a body: UTF-8, or the declared ``charset`` if more of the body fits that.
+    """Return the encoding of a body: UTF-8, or the declared ``charset`` if more of the body fits it.
 
-    PHP and its web server declare a charset without looking at the body. So one broken name in UTF-8 must not
-    garble all other names. Only single-byte charsets are accepted.
+    PHP and its web server declare a charset without checking the body. So in a body that is UTF-8, one broken
+    name must not garble all others. Only single-byte charsets are accepted.
     """
     if not _SINGLE_BYTE.fullmatch(charset) or _is_mostly_utf8(body):
         return "utf-8"
@@ -43,7 +43,7 @@ def encoding(body: Content, charset: str) -> str:
 
 
 def _is_mostly_utf8(body: Content) -> bool:
-    """Return whether at least half of all characters beyond ASCII are valid UTF-8."""
+    """Return whether at least half of all non-ASCII characters are valid UTF-8."""
     if body.isascii():
         return True
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -57,7 +57,7 @@ def _is_mostly_utf8(body: Content) -> bool:
 
 
 class BrokenOffError(Exception):
-    """The text is truncated, or malformed so that nothing after that can be trusted."""
+    """The text is truncated, or malformed in a way that makes the rest unreadable."""
 
     def __str__(self) -> str:
         return "it is malformed or truncated"
@@ -147,9 +147,9 @@ def one_record(pairs: Pairs) -> Record:
 def record_decoder(hook: Callable[[Pairs], object] = one_record) -> json.JSONDecoder:
     """Return a JSON decoder that turns each object into what ``hook`` returns for its members.
 
-    A hook that drops members does so while parsing, so that the credentials in a list do not outlive its
-    body. An unreadable value becomes ``UNREADABLE`` and control characters in strings are accepted, so that
-    neither costs the whole document.
+    A hook can drop members during parsing, so that the credentials in a list do not outlive its body. An
+    unreadable value becomes ``UNREADABLE``, and control characters in strings are accepted. So neither makes
+    the whole document unreadable.
     """
     return json.JSONDecoder(object_pairs_hook=hook, parse_constant=lambda _: UNREADABLE, strict=False)
 
@@ -158,14 +158,14 @@ STRICT = record_decoder()
 
 
 def parse(text: str, decoder: json.JSONDecoder = STRICT) -> object:
-    """Parse JSON. A Failure quotes nothing of the text."""
+    """Parse JSON. A Failure does not quote the text."""
     try:
         value: object = decoder.decode(text)
     except json.JSONDecodeError as error:
         why = f"is malformed or truncated after character {error.pos:,} of {len(text):,}"
     except RecursionError:
         why = "is nested too deeply"
-    except ValueError:  # Python's limit of digits
+    except ValueError:  # more digits than Python converts
         why = "contains a number with too many digits"
     else:
         return value
@@ -179,7 +179,7 @@ def parse_record(text: str) -> Record | Failure:
         (value,) = value
     if isinstance(value, dict | Failure):
         return value
-    return Failure(Reason.DECODE, "got JSON that is not an object")
+    return Failure(Reason.DECODE, "expected a JSON object, got other JSON")
 
 
 def unwrapped(text: str) -> str:
@@ -225,8 +225,8 @@ def _element(
     windows: Windows, decoder: json.JSONDecoder, close: str, goes_on: re.Pattern[str]
 ) -> tuple[str, object]:
     name: object = ""
-    # Nothing where an element belongs: PHP returns "" for what it cannot encode. The lists are presumably put
-    # together from texts, because an empty one was seen as "]" (wire notes 2026-10).
+    # An element may be missing: PHP returns "" for a value that it cannot encode, and the switch presumably
+    # concatenates the elements of a list, because an empty list was seen as "]" (wire notes 2026-10).
     nothing = f",{close}"
     if windows.skip_blanks() in nothing:
         return "", BROKEN
@@ -239,9 +239,9 @@ def _element(
             if windows.skip_blanks() in nothing:
                 return name, BROKEN
         value = _value(windows, decoder)
-        if goes_on is _VALUES_GO_ON and windows.skip_blanks() not in nothing:  # a quotation mark in a text
+        if goes_on is _VALUES_GO_ON and windows.skip_blanks() not in nothing:  # an unescaped quotation mark
             raise ValueError  # noqa: TRY301 -- handled as any other malformed element
-    except (ValueError, RecursionError) as error:  # ValueError also for more digits than Python converts
+    except (ValueError, RecursionError) as error:  # ValueError also for too many digits
         wrong = error.pos if isinstance(error, json.JSONDecodeError) else windows.at
         _resume(windows, max(wrong, windows.at), goes_on)
         value = BROKEN

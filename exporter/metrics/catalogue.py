@@ -39,8 +39,8 @@ class Metric:
     """One metric family.
 
     ``common``: the labels that all values of one response share, separated by spaces. ``part``: the next
-    label, if each of its values is a part that is stored separately. ``per``: the last label if one response
-    has a value for each value of that label; "" if it has a single value.
+    label, if the values for each of its values are stored separately. ``per``: the last label, if a response
+    has one value for each of its values; "" if a response has a single value.
     ``source``: the request or file that the values come from.
     ``drop``: when the metric is dropped; None if it cannot grow beyond what the configuration names.
     """
@@ -85,7 +85,7 @@ _sent = partial(_counter, common="alertmanager", unit="alerts")
 _STATES = "INFO regstate, INFO extensions, CHANSIPPEERS, PEERS or BLFS"
 _DISCOVERED = "the configuration and MANAGEDB tenant list"
 
-# Two or three lines per metric, which the formatter would make eight.
+# Unformatted: two or three lines per metric instead of eight.
 # fmt: off
 UP = _switch("softswitch_up",
     "1 if a valid response arrived recently, else 0. Recently: within 3 times the shortest interval or "
@@ -110,15 +110,15 @@ LICENSE_REMAINING = _switch("softswitch_license_remaining_seconds",
     "Time until the license of the switch expires, in whole days. May be 0 or negative.",
     unit="seconds", source="LICENSEDAYS")
 TRUNK_REGISTERED = _trunk("softswitch_trunk_registered",
-    "1 if the switch is registered at the provider of the trunk, 0 if it is not. Absent if its state is "
+    "1 if the switch is registered with the provider of the trunk, 0 if it is not. Absent if its state is "
     "unknown, or if the trunk is not in the list. The tenant is empty for a trunk of the installation.",
     per="trunk", unit="boolean", source="MANAGEDB sipregs list")
 TRUNKS = _trunk("softswitch_trunks",
-    "Listed trunks by registration state: registered, unregistered or unknown.",
+    "Trunks in the list, by registration state: registered, unregistered or unknown.",
     per="state", unit="trunks", source="MANAGEDB sipregs list")
 PEER_REACHABLE = _peer("softswitch_peer_reachable",
     "1 if a peer in watch_peers is reachable from any node, 0 if it is not. Absent if its state is unknown, "
-    "or if it is not in the list. The tenant is empty for a peer of the installation.", unit="boolean")
+    "or if the peer is not in the list. The tenant is empty for a peer of the installation.", unit="boolean")
 PEER_ROUND_TRIP = _peer("softswitch_peer_round_trip_seconds",
     "Round-trip time of a peer in watch_peers, from the nearest node. Absent if it is not reachable.",
     unit="seconds")
@@ -147,7 +147,7 @@ TENANT_CALL_RECORDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_total
     common="switch tenant direction", per="disposition", unit="calls", source="INFO simplecdrs",
     drop=DropRank.TENANT)
 TENANT_CALL_RECORDS_SECONDS = Metric(Kind.COUNTER, "softswitch_tenant_call_records_seconds_total",
-    "Duration of the answered calls of a tenant that have ended, as the switch states it, by direction.",
+    "Duration of the answered calls of a tenant that have ended, as the switch reports it, by direction.",
     common="switch tenant", per="direction", unit="seconds", source="INFO simplecdrs", drop=DropRank.TENANT)
 TENANT_DEVICES = _tenant("softswitch_tenant_devices",
     "Extensions of a tenant by what they are doing: in_use, ringing or busy. Only with source: blf.",
@@ -166,22 +166,22 @@ QUEUE_LONGEST_WAIT = _queue("softswitch_queue_longest_wait_seconds",
     "How long the first caller in a queue has waited (FIRSTWAITING, presumably seconds). 0 if nobody waits.",
     unit="seconds")
 QUEUE_AGENTS = _queue("softswitch_queue_agents",
-    "Agents of a queue by state, as the switch counts them: online, paused, free and available (AGENTSONLINE "
-    "and so on). One agent may count in several states, so do not add them up.",
+    "Agents of a queue by state, as the switch reports them: online, paused, free and available "
+    "(AGENTSONLINE and so on). One agent may count in several states, so do not add them up.",
     part="state", unit="agents")
 QUEUE_SERVICE_LEVEL = _queue("softswitch_queue_service_level_reported",
-    "Service level of a queue, as the switch states it (SERVICELEVEL).", unit="unknown: percent or ratio")
+    "Service level of a queue, as the switch reports it (SERVICELEVEL).", unit="unknown: percent or ratio")
 QUEUE_CALLS_REPORTED = _queue("softswitch_queue_calls_reported",
-    "Calls of a queue by outcome, as the switch states them: received, answered and abandoned "
-    "(CALLSRECEIVED, ANSWEREDCALLS, ABANDONEDCALLS). When the switch resets them is unknown, so do not use "
-    "rate().",
+    "Calls of a queue by outcome, as the switch reports them: received, answered and abandoned "
+    "(CALLSRECEIVED, ANSWEREDCALLS, ABANDONEDCALLS). It is unknown when the switch resets them, so do not "
+    "use rate().",
     part="outcome", unit="calls")
 
 TENANT_INFO = _tenant_config("softswitch_tenant_info",
     "Always 1. Labels: the name of the tenant on the switch, and its labels from the configuration.",
     per="name", unit="boolean", source=_DISCOVERED)
 TENANT_OPEN = _tenant_config("softswitch_tenant_open",
-    "1 during the tenant's business hours, in its time zone, else 0. Absent if none are configured.",
+    "1 during the tenant's business hours, in its time zone, else 0. Absent without `business_hours`.",
     unit="boolean")
 
 # Thresholds and limits, so that one rule serves every tenant.

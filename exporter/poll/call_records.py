@@ -1,4 +1,4 @@
-"""Counts the calls of each tenant that have ended, one window after the other."""
+"""Counts the calls of each tenant that have ended, one window after another."""
 
 import asyncio
 from collections import defaultdict
@@ -27,10 +27,10 @@ from exporter.store import Store
 _TARGET = Target(Query.CALL_RECORDS, Scope.SWITCH)
 
 _MOST_INTERVALS = 3
-"""Length of a window after failures. Older calls are lost, because a long window may never succeed."""
+"""Maximum length of a window after failures. Older calls are lost: a longer window may never succeed."""
 
 _LONGEST_DELAY = 86_400
-"""Seconds. After a larger step back, the clock was wrong before."""
+"""Seconds. If windows move back by more, ``delay`` is not the cause: the clock was wrong before."""
 
 _BATCH = 20
 """Tenants to count and store before yielding to the event loop. With 90,000 series of 5,000 tenants, no step
@@ -50,7 +50,7 @@ class Window(NamedTuple):
 
 
 class CallWindows:
-    """Divides the time into windows that follow each other. Pure."""
+    """Divides time into consecutive windows. Pure."""
 
     def __init__(self) -> None:
         self._until: int | None = None
@@ -59,20 +59,20 @@ class CallWindows:
     def next(self, now: float, *, interval: float, delay: float, zone: ZoneInfo) -> Window:
         """Return the window to request now: from the end of the last accepted one until ``delay`` ago.
 
-        The first one is not counted, because an earlier process may have counted it. Neither is one that
-        overlaps with a counted one, after the clock was set back or ``delay`` was made longer.
+        The first window is not counted, because an earlier process may have counted it. Nor is a window that
+        overlaps a counted one, which happens after the clock was set back or ``delay`` was increased.
         """
         end, length = int(now - delay), max(1, round(interval))
         if self._until is None or end <= self._until:
             return Window(end - length, end, counts=False)
         start = max(self._until, end - self._most * length)
-        # When clocks are set back from summer time, the local times of an hour occur twice. The switch would
-        # list the calls of both hours.
+        # When summer time ends, the local times of one hour occur twice. The switch would list the calls of
+        # both hours.
         is_repeated = any(datetime.fromtimestamp(each, zone).fold for each in (start, end))
         return Window(start, end, counts=not is_repeated, lost=start - self._until)
 
     def accept(self, window: Window) -> None:
-        """Continue at the end of this window."""
+        """Start the next window at the end of this one."""
         before = self._until
         if before is None or window.end > before or before - window.end > _LONGEST_DELAY:
             self._until = window.end
@@ -105,7 +105,7 @@ class _Calls:
         _add(self.seconds, more.seconds)
 
     def put(self, store: Store, tenant: str) -> None:
-        """Store the counters. Most did not change, which takes a microsecond each."""
+        """Store the counters. Most are unchanged, and take a microsecond each."""
         for direction, outcomes in self.outcomes.items():
             store.set(catalogue.TENANT_CALL_RECORDS, tenant, outcomes, part=direction, labels=(direction,))
         store.set(catalogue.TENANT_CALL_RECORDS_SECONDS, tenant, self.seconds)
@@ -127,9 +127,9 @@ _Tally = tuple[Mapping[str, _Calls], frozenset[int]]
 
 
 def _tally(records: CallRecords, before: frozenset[int]) -> _Tally:
-    """Count the records, except those that were in the response ``before``.
+    """Count the records, except those that were in the previous response (``before``).
 
-    Windows share a second, because it is unknown whether a switch includes the end of a window.
+    Consecutive windows share a second, because it is unknown whether a switch includes the end of a window.
     """
     calls: defaultdict[str, _Calls] = defaultdict(_Calls)
     for call in records.rows:
@@ -139,7 +139,7 @@ def _tally(records: CallRecords, before: frozenset[int]) -> _Tally:
 
 
 class CallRecordIngester:
-    """Keeps the counters of one switch. They do not age: an old count is still true."""
+    """Keeps the counters of one switch. They do not become stale: an old count is still valid."""
 
     def __init__(self, context: SwitchContext, recorder: Recorder) -> None:
         self._context = context
@@ -152,7 +152,7 @@ class CallRecordIngester:
         self._before: frozenset[int] = frozenset()
 
     def request(self, target: Target) -> Request:
-        """Return the request for the window that ends now. Only one is in flight at any time."""
+        """Return the request for the next window. Only one request is in flight at any time."""
         section = self._context.configuration.queries.options(call_records.SPEC)
         zone = section.timezone
         if zone is None:
@@ -190,7 +190,7 @@ class CallRecordIngester:
             self._windows, self._before = CallWindows(), frozenset()
 
     async def _count(self, target: Target, window: Window, records: CallRecords) -> None:
-        """Add the calls to the counters, except to those of new tenants, which start at zero."""
+        """Add the calls to the counters. Those of a new tenant start at zero after this window."""
         found, identities = await self._context.decode_in_thread(partial(_tally, records, self._before))
         self._windows.accept(window)
         self._before = identities

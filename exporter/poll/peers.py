@@ -1,7 +1,7 @@
 """Registrations in a list of peers: which tenant a peer belongs to, and what its absence means. Pure.
 
-A peer is a phone if its user name is ``<number>-<CODE>`` (seen, wire notes 2026-10). A wallboard for the same
-switch also parts user names at ``_``, and the vendor accepts a tenant's name wherever it accepts its code.
+A peer is a phone if its user name is ``<number>-<CODE>`` (seen, wire notes 2026-10). A wallboard for this
+switch also splits user names at ``_``, and the vendor accepts a tenant's name wherever it accepts its code.
 """
 
 import re
@@ -22,10 +22,10 @@ StatesByTenant = Mapping[str, Mapping[str, Registration]]
 
 
 def codes_by_ending(codes: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Return the code of each tenant by what its user names may end with: its code or its name.
+    """Return the tenant's code for each ending that a user name may have: a tenant's code or name.
 
-    ``names``: of all tenants of the switch, by code. A name that several tenants share matches none of them,
-    and one that is the code of another tenant means that other one.
+    ``names``: the names of all tenants of the switch, by code. A name that several tenants share matches none
+    of them. A name that is also the code of another tenant means that other tenant.
     """
     shared = Counter(names.values())
     by_name = {name: code for code, name in names.items() if name and shared[name] == 1}
@@ -51,9 +51,9 @@ def states_of_peers(
 ) -> dict[str, Registration]:
     """Return the states of a tenant's extensions from its peers.
 
-    An absent one is unregistered if the list is expected to contain it while it is registered, else unknown:
-    CHANSIPPEERS lists only registered chan_sip phones (documented), so its silence proves nothing about
-    others.
+    An absent extension is unregistered if the list is expected to contain it while it is registered.
+    Otherwise, it is unknown: CHANSIPPEERS lists only registered chan_sip phones (documented), so absence
+    proves nothing about other phones.
     """
     states = {}
     for number in extensions:
@@ -65,9 +65,10 @@ def states_of_peers(
 
 
 class SeenPeers:
-    """The phones that a kind of list contained since the start: it contains them while they are registered.
+    """The phones that one kind of list has contained since the start.
 
-    At most 300,000; further ones are not remembered, so their absence stays unknown.
+    Such a list is expected to contain them while they are registered. At most 300,000 are remembered; the
+    absence of any other proves nothing.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -86,16 +87,16 @@ class SeenPeers:
     def add(self, code: str, numbers: Collection[str]) -> None:
         """Remember the phones of a tenant in the newest list."""
         seen = self._seen.setdefault(code, set())
-        new = [sys.intern(number) for number in numbers if number not in seen]  # most tenants have a 100
+        new = [sys.intern(number) for number in numbers if number not in seen]  # tenants share numbers
         new = new[: self._most - self._count]
         seen.update(new)
         self._count += len(new)
 
     def expects(self, code: str, technologies: Technologies, *, has_pjsip: bool) -> Callable[[str], bool]:
-        """Return whether a list contains an extension of a tenant while it is registered, as a function.
+        """Return a function: whether a list contains an extension of a tenant while it is registered.
 
-        It contains a chan_sip phone, and one that it contained before. If the phone is now known to have
-        another technology, only a list that may contain that, too (``has_pjsip``), is expected to.
+        A list contains chan_sip phones, and any phone that it contained before. But if the phone is now known
+        to have another technology, this holds only for lists that may contain it (``has_pjsip``).
         """
         seen = self._seen.get(code, ())
 

@@ -1,6 +1,6 @@
 """Detects a switch that ignores ``id`` in INFO queue and returns the same answer for every queue. Pure.
 
-INFO queue was seen without ``id`` only (wire notes 2026-10), so a switch may ignore it.
+INFO queue was only seen without ``id`` (wire notes 2026-10), so a switch may ignore ``id``.
 """
 
 from collections import defaultdict
@@ -10,7 +10,7 @@ _LEAST_QUEUES = 3
 _ROUNDS = 2
 
 _GROWING = frozenset({"CALLSRECEIVED", "ANSWEREDCALLS", "ABANDONEDCALLS", "TIMEDOUTCALLS", "TALKTIME"})
-"""Figures of a queue that only grow until they are reset (inferred from their names)."""
+"""Figures of a queue that only grow, until they are reset (inferred from their names)."""
 
 _PASSING = frozenset({"FIRSTWAITING", "SECONDWAITING", "THIRDWAITING"})
 """Figures that differ between two answers about the same queue because time passes."""
@@ -19,10 +19,10 @@ Fields = Mapping[str, str]
 
 
 class _Rounds:
-    """The answers of one tenant, in rounds with one answer of each queue.
+    """The answers for one tenant, in rounds of one answer per queue.
 
-    ``same``: how many rounds in a row had the same answer for all queues. ``different``: how many in a row
-    showed that the queues differ.
+    ``same``: consecutive rounds that had the same answer for all queues. ``different``: consecutive rounds
+    that showed that the queues differ.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class _Rounds:
         self._current: dict[str, Fields] = {}
 
     def add(self, queue: str, fields: Fields) -> bool:
-        """Record an answer; return whether it starts a round, because the current one has this queue."""
+        """Record an answer. Return whether it starts a new round: the current one already has this queue."""
         starts = queue in self._current
         if starts:
             self._end(list(self._current.values()))
@@ -44,7 +44,7 @@ class _Rounds:
             return
         all_same = all(is_same(answers[0], other) for other in answers)
         if all_same and not has_calls(answers[0]):
-            return  # queues without calls may well have the same agents
+            return  # queues without calls may really be the same
         self.same = self.same + 1 if all_same else 0
         self.different = self.different + 1 if any(map(_falls, answers, answers[1:])) else 0
 
@@ -56,12 +56,12 @@ def is_same(one: Fields, other: Fields) -> bool:
 
 
 def has_calls(fields: Fields) -> bool:
-    """Return whether a queue has had calls since the last reset. Without, queues may well be the same."""
+    """Return whether a queue has had calls since the last reset. Without calls, queues may be the same."""
     return any(_figure(fields, name) for name in _GROWING)
 
 
 def _falls(earlier: Fields, later: Fields) -> bool:
-    """Return whether a growing figure is lower in the later answer, which is therefore of another queue."""
+    """Return whether a growing figure is lower in the later answer: then it is about another queue."""
     return any(_figure(later, name) < _figure(earlier, name) for name in _GROWING)
 
 
@@ -71,11 +71,12 @@ def _figure(fields: Fields, name: str) -> int:
 
 
 class QueueScope:
-    """Compares the answers to different ids of one switch.
+    """Compares the answers of one switch for different ids.
 
-    ``is_ignored``: a tenant got the same answer for at least three queues in two rounds in a row. Nothing is
-    ignored once the queues of any tenant differ. Calls change the answers all the time; so queues differ only
-    if a figure that grows is lower for one queue than for the queue before it, in two rounds in a row.
+    ``is_ignored``: in two consecutive rounds, a tenant got the same answer for at least three queues. It is
+    False as soon as the queues of any tenant differ. Calls change the answers all the time. So queues count
+    as different only if, in two consecutive rounds, a growing figure is lower for one queue than for the
+    queue before it.
     """
 
     def __init__(self) -> None:

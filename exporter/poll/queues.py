@@ -1,4 +1,4 @@
-"""Stores the queues of one switch: which ones each tenant has, and the state of each."""
+"""Stores the queues of one switch: which queues each tenant has, and their states."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
@@ -27,7 +27,7 @@ _IGNORED = Failure(
 
 
 def labels_of(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the label of each queue: its name, ``name (id)`` if others have that too, or else its id."""
+    """Return the label of each queue: its name, ``name (id)`` if others share it, its id if it has none."""
     labels = {queue: name or queue for queue, name in names.items()}
     while shared := {label for label, times in Counter(labels.values()).items() if times > 1}:
         labels = {
@@ -40,7 +40,7 @@ def labels_of(names: Mapping[str, str]) -> dict[str, str]:
 def queue_families(states: Mapping[str, QueueState]) -> dict[str, Families]:
     """Return the values of a tenant by part, given the states of its queues by label.
 
-    The part "" has the values that are not by state or outcome.
+    The part "" has the metrics without a label for state or outcome.
     """
     whole: dict[Metric, dict[str, float | None]] = {
         catalogue.QUEUE_CALLS_WAITING: {label: state.waiting for label, state in states.items()},
@@ -125,7 +125,7 @@ class QueueIngester:
             self._recorder.record(target, verdict if isinstance(verdict, Failure) else None)
 
     def _is_named(self, code: str) -> bool:
-        """Return whether the names have arrived or never will: before that, a label would soon change."""
+        """Return whether the names have arrived or are not requested. Earlier labels would soon change."""
         listing = Target(Query.QUEUES, Scope.TENANT, code)
         return code in self._names or not self._targets.is_polled(listing)
 

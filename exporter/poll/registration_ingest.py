@@ -1,4 +1,4 @@
-"""Stores the registrations of one switch: from lists, or from one request for each extension."""
+"""Stores the registrations of one switch, from lists or from one request per extension."""
 
 import asyncio
 from collections import defaultdict
@@ -37,7 +37,7 @@ _MOST_EXTENSIONS = 300_000
 """Per switch; the largest supported installation has 250,000."""
 
 _BATCH = 20
-"""Tenants to store, in about 2 ms, before yielding to the event loop."""
+"""Tenants to store before yielding to the event loop. Storing them takes about 2 ms."""
 
 
 class RegistrationIngester:
@@ -106,7 +106,7 @@ class RegistrationIngester:
         self._log_watched(code)
 
     def _log_watched(self, code: str) -> None:
-        """Log each watched extension that cannot register once: it never triggers an alert."""
+        """Log once each watched extension that cannot register: it never triggers an alert."""
         pointless = self._targets.technologies.unable(code).intersection(self._targets.tenants[code].watch)
         for number in sorted(pointless.difference(self._pointless.get(code, ()))):
             self._context.log.warning("watched extension cannot register", tenant=code, extension=number)
@@ -136,7 +136,7 @@ class RegistrationIngester:
     def _ingest_states(self, target: Target, listed: Extensions) -> Failure | None:
         tenant, technologies = self._targets.tenants[target.tenant], self._targets.technologies
         wanted = self._wanted(target, listed)
-        if wanted == ():  # the list of extensions, which says what is a phone, has not come yet
+        if wanted == ():  # the list of extensions, which identifies the phones, has not arrived yet
             self._store.remove(target)
             return None
         states, failure = states_in_list(listed, wanted)
@@ -153,7 +153,7 @@ class RegistrationIngester:
         return failure
 
     def _wanted(self, target: Target, listed: Extensions) -> Sequence[str] | None:
-        """Return the extensions whose state in a list counts; None for all.
+        """Return the extensions to read from a list; None for all.
 
         BLFS may list more than phones: 518 records of one tenant were seen (wire notes 2026-10).
         """
@@ -178,7 +178,7 @@ class RegistrationIngester:
                 await asyncio.sleep(0)
 
     def _codes_by_ending(self) -> Mapping[str, str]:
-        """Return ``codes_by_ending`` of all tenants, once for all lists until the tenants or names change."""
+        """Return ``codes_by_ending`` of all tenants, cached until the tenants or their names change."""
         tenants, names = self._targets.tenants, self._tenants.names
         if self._endings[0] is not tenants or self._endings[1] is not names:
             self._endings = tenants, names, codes_by_ending(tenants, names)

@@ -13,7 +13,7 @@ NOT_APPLICABLE = "not_applicable"
 
 
 class Registrations(PartValues[Registration]):
-    """The states of one tenant's extensions that are requested one by one."""
+    """The states of one tenant's extensions, which are requested one by one."""
 
     def __init__(self) -> None:
         super().__init__("extensions")
@@ -27,7 +27,7 @@ class Registrations(PartValues[Registration]):
 def registration_families(states: Mapping[str, Registration], not_applicable: int | None = None) -> Families:
     """Return the values of a tenant whose extensions have these states.
 
-    ``not_applicable``: the number of further extensions, which cannot register; None if not known.
+    ``not_applicable``: the number of other extensions, which cannot register; None if unknown.
     """
     counted = Counter(states.values())
     by_state = {state.value: float(counted[state]) for state in Registration}
@@ -44,7 +44,7 @@ def registration_families(states: Mapping[str, Registration], not_applicable: in
 def states_in_list(
     listed: Extensions, polled: Sequence[str] | None
 ) -> tuple[dict[str, Registration], Failure | None]:
-    """Return the states in a tenant's list of the ``polled`` extensions, or of all if None.
+    """Return the states of the ``polled`` extensions in a tenant's list; of all extensions if None.
 
     Also returns a failure if too many of the polled extensions are missing.
     """

@@ -1,4 +1,4 @@
-"""How the extensions of each tenant connect, and so which of them can register. Pure."""
+"""The technology of each tenant's extensions, which decides whether they can register. Pure."""
 
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -10,14 +10,14 @@ Technologies = Mapping[str, Technology]
 
 
 class KnownTechnologies:
-    """The technologies that lists of extensions state, by tenant."""
+    """The technologies in the lists of extensions, by tenant."""
 
     def __init__(self) -> None:
         self._known: dict[str, Technologies] = {}
         self._unable: dict[str, frozenset[str]] = {}
 
     def update(self, code: str, rows: Iterable[Extension], kept: Collection[str] = ()) -> None:
-        """Store the list of a tenant. An extension of ``kept`` that the list lacks keeps its technology."""
+        """Store a tenant's list. An extension in ``kept`` that is missing from it keeps its technology."""
         listed = {row.number: row.technology for row in rows}
         before = self.of(code)
         known = {number: before[number] for number in kept if number in before and number not in listed}
@@ -42,7 +42,7 @@ class KnownTechnologies:
         return self._unable.get(code, frozenset())
 
     def count_unable(self, code: str, among: Collection[str] | None = None) -> int | None:
-        """Return how many extensions of a tenant, or ``among`` some of them, cannot register.
+        """Return how many extensions of a tenant, or how many of those in ``among``, cannot register.
 
         Returns None if no technology is known.
         """

@@ -1,4 +1,4 @@
-"""Stores the trunks of one switch: from one list with those of all tenants, or from one list per tenant."""
+"""Stores the trunks of one switch, from one list for all tenants or from one list per tenant."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -50,16 +50,16 @@ class TrunkIngester:
             self._recorder.record(target, failure)
 
     def _empty_list(self, target: Target, listed: Trunks) -> Failure | None:
-        """Return a failure for an empty list, except of a tenant without known trunks.
+        """Return a failure for an empty list, except for a tenant without known trunks.
 
-        A list is also empty if the key may not see its rows, and an alert must not end for that.
+        The list is also empty if the key lacks a permission, and that must not resolve an alert.
         """
         if listed.rows or (target.tenant and not self._store.values(catalogue.TRUNKS, target.tenant)):
             return None
         return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
 
     def _put_own(self, target: Target, rows: Sequence[Trunk]) -> None:
-        """Store a tenant's own list, without the trunks that belong to others if it has them as well."""
+        """Store a tenant's own list, without the trunks of other tenants."""
         tenant_of = self._tenant_finder()
         own = [row for row in rows if tenant_of(row.tenant) in {"", target.tenant}]
         self._recorder.put(target, trunk_families(own) if own else {})
@@ -68,7 +68,7 @@ class TrunkIngester:
         return tenant_finder(self._targets.tenants, self._discovery.names, self._discovery.ids)
 
     async def _put_all(self, target: Target, rows: Sequence[Trunk]) -> None:
-        """Store the trunks of the installation, and those of each tenant that does not list its own."""
+        """Store the trunks of the installation, and those of each tenant without a list of its own."""
         tenant_of = self._tenant_finder()
         by_tenant: dict[str, list[Trunk]] = defaultdict(list)
         for row in rows:
@@ -98,10 +98,10 @@ class TrunkIngester:
 
 
 def tenant_finder(codes: Iterable[str], *others: Mapping[str, str]) -> Callable[[str], str]:
-    """Return a function from what a row has for its tenant to the code of a polled one, "" for none.
+    """Return a function that maps the tenant in a row to the code of a polled tenant; "" for none.
 
-    ``others``: the names, or the ids, of the discovered tenants by code. A code is matched first, and what
-    several tenants have never.
+    ``others``: the names, or the ids, of the discovered tenants, by code. Codes take precedence. A name or an
+    id that several tenants share matches none of them.
     """
     polled = set(codes)
     found: dict[str, str] = {}
@@ -133,7 +133,7 @@ def trunk_families(rows: Iterable[Trunk]) -> Families:
 
 
 def _named(rows: Sequence[Trunk]) -> Iterator[tuple[str, Registration]]:
-    """Yield label and state of each trunk: trunks that share a name are told apart by their ids."""
+    """Yield the label and state of each trunk. The labels of trunks that share a name include the id."""
     times = Counter(row.name for row in rows)
     for row in rows:
         yield (f"{row.name} ({row.id})" if times[row.name] > 1 and row.id else row.name), row.state

@@ -1,6 +1,6 @@
 """Calls that have ended: INFO simplecdrs with ``tenant=%``, a list of records with every value twice (seen).
 
-Numbers and names of callers are in it. They are dropped while the list is decoded.
+The list contains numbers and names of callers. They are dropped while it is decoded.
 """
 
 import re
@@ -23,14 +23,15 @@ from exporter.queries.spec import Endpoint, ProbeTexts, QuerySpec, every
 from exporter.request import Operation
 
 MOST_RECORDS = 200_000
-"""Per response: 5,000 tenants with 50 phones each that end three calls an hour have 190,000 in 15 minutes."""
+"""Per response. 5,000 tenants with 50 phones each, at 3 calls per phone and hour, have 190,000 in 15
+minutes."""
 
 DIRECTIONS = ("in", "out", "local")
-"""The directions that were seen (wire notes 2026-10). Any other one is ``OTHER``."""
+"""The directions seen (wire notes 2026-10). Any other is ``OTHER``."""
 
 ANSWERED = "answered"
 DISPOSITIONS = (ANSWERED, "no_answer", "failed", "congestion", "busy")
-"""The dispositions that were seen (wire notes 2026-10), and Asterisk's ``BUSY``. Any other is ``OTHER``."""
+"""The dispositions seen (wire notes 2026-10), and Asterisk's ``BUSY``. Any other is ``OTHER``."""
 
 OTHER = "other"
 
@@ -53,14 +54,14 @@ _LAYOUT = Layout(
 _TIME = "%Y-%m-%d %H:%M:%S"
 _WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _LONGEST_CALL = 7 * 86_400
-"""Seconds. A wrong duration would stay in the counter for good."""
+"""Seconds. A longer duration is an error, and would stay in the counter forever."""
 
 
 class CallRecord(NamedTuple):
-    """One call without its numbers and names.
+    """One call, without phone numbers and names.
 
-    ``seconds``: its duration if it was answered, else 0. ``identity``: a hash of its id and start, for
-    recognizing the same record in two responses; None without an id.
+    ``seconds``: its duration if it was answered, else 0. ``identity``: a hash of its id and start that
+    identifies the same record in two responses; None without an id.
     """
 
     tenant: str
@@ -96,8 +97,8 @@ class CallRecordsQuery(Section):
     )
     delay: Delay = Field(
         parse_duration("10m"),
-        description="How long ago the requested window ends. A call is listed once it has ended, so calls "
-        "that last longer than this are missed.",
+        description="Time between the end of the requested window and now. A call is listed once it has "
+        "ended, so calls that last longer than this are missed.",
         examples=["30m"],
     )
 
@@ -112,12 +113,12 @@ class CallRecordsQuery(Section):
 
 
 def local_time(seconds: float, zone: ZoneInfo) -> str:
-    """Return a time since 1970 as the parameters ``start`` and ``end`` state it."""
+    """Return a Unix time in the format of the parameters ``start`` and ``end``."""
     return datetime.fromtimestamp(seconds, zone).strftime(_TIME)
 
 
 def read_call_records(windows: Windows, _: CallRecordsQuery) -> CallRecords | Failure:
-    """Read the list of calls, and keep nothing that identifies a caller.
+    """Read the list of calls, without anything that identifies a caller.
 
     Only JSON is read: in the plain form, the header and the first row run together (seen, wire notes).
     """
@@ -159,7 +160,7 @@ def read_call_records(windows: Windows, _: CallRecordsQuery) -> CallRecords | Fa
 
 
 class _Newest:
-    """The latest of many starts. One that cannot be read is ignored."""
+    """The latest start so far. Unreadable ones are ignored."""
 
     def __init__(self) -> None:
         self.time: datetime | None = None
@@ -168,8 +169,8 @@ class _Newest:
     def see(self, text: str) -> None:
         if text > self._text and _WRITTEN_TIME.fullmatch(text):
             try:
-                self.time = datetime.strptime(text, _TIME)  # noqa: DTZ007 -- the time zone is what is unknown
-            except ValueError:  # such as the 31st of February
+                self.time = datetime.strptime(text, _TIME)  # noqa: DTZ007 -- the time zone is unknown
+            except ValueError:  # such as 31 February
                 return
             self._text = text
 
@@ -193,7 +194,7 @@ SPEC = QuerySpec(
         rows=read_call_records,
         layout=lambda _: _LAYOUT,
         fills=None,
-        note="the calls of all tenants in one window; 10 to 20 s were seen for one busy tenant",
+        note="the calls of all tenants in one window; one busy tenant took 10 to 20 s",
     ),
     empty=lambda _: CallRecords(()),
     probe=ProbeTexts(

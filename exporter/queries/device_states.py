@@ -16,8 +16,8 @@ LAYOUT = Layout(
     "the list of device states", (_NUMBER, _STATE), key=_NUMBER, most=MOST_EXTENSIONS, twice=_FIELDS
 )
 
-# Device states of Asterisk (documented), as INUSE and as "In use". A phone on hold is in a call, and so is
-# one with a call that has another one ringing.
+# Device states of Asterisk (documented), in both spellings: INUSE and "In use". A phone on hold is in a call.
+# So is a phone that rings during a call.
 STATES: dict[str, DeviceState] = {
     "INUSE": DeviceState.IN_USE,
     "In use": DeviceState.IN_USE,
@@ -39,6 +39,6 @@ def read_device_states(windows: Windows, words: Words) -> Devices | Failure:
 
 
 def count_states(rows: Iterable[Extension]) -> dict[str, float]:
-    """Return how many of these are in each device state."""
+    """Return the number of extensions in each device state."""
     counted = Counter(_BY_WORD.get(plain(row.word)) for row in rows)
     return {state.value: float(counted[state]) for state in DeviceState}

@@ -1,6 +1,6 @@
 """The state of one queue: INFO queue, 23 named fields (seen without ``id``, wire notes 2026-10).
 
-What the fields mean is inferred from their names. So metrics have the figures as the switch states them.
+The meaning of the fields is inferred from their names. So metrics report the figures unchanged.
 """
 
 import re
@@ -21,7 +21,7 @@ FIELDS = (
     *("ANSWEREDCALLS", "CALLSRECEIVED", "REALANSWEREDCALLS", "TRANSFEREDCALLS", "ABANDONEDCALLS"),
     *("TIMEDOUTCALLS", "QUEUECAR", "EXITWITHKEYCALLS", "MAXHOLDTIME", "AVERAGETALKTIME", "AVERAGEHOLDTIME"),
 )
-"""The names, as they were seen."""
+"""The field names, as seen."""
 
 AGENTS = {
     "online": "AGENTSONLINE",
@@ -29,20 +29,20 @@ AGENTS = {
     "free": "AGENTSFREE",
     "available": "AGENTSAVAILABLE",
 }
-"""The states of agents, and their fields. Whether `available` differs from `free` is not known."""
+"""The field for each state of agents. Whether `available` differs from `free` is unknown."""
 
 CALLS = {"received": "CALLSRECEIVED", "answered": "ANSWEREDCALLS", "abandoned": "ABANDONEDCALLS"}
-"""The outcomes of calls, and their fields. When the counts are reset is not known."""
+"""The field for each outcome of calls. It is unknown when the switch resets the counts."""
 
 _EXPECTED = "the named fields of a queue"
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
 _LONGEST_WAIT = 7 * 86_400
-"""Seconds. A larger number is no waiting time; it may be a time of day in seconds since 1970."""
+"""Seconds. A larger number is not a waiting time; it may be a Unix timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState(Answer):
-    """One queue. What the switch does not state, or not as a number, is None or missing.
+    """One queue. A value that is missing or not a number is None, or absent from its mapping.
 
     ``longest_wait``: seconds. ``agents``: by state. ``calls``: by outcome. ``fields``: the text of each of
     ``FIELDS`` that the response has.
@@ -57,7 +57,7 @@ class QueueState(Answer):
 
     @property
     def unreadable(self) -> list[str]:
-        """The fields that the metrics need and that are missing or no number."""
+        """The fields that the metrics need but that are missing or not numbers."""
         needed = {
             "CALLSINQUEUE": self.waiting,
             "FIRSTWAITING": self.longest_wait,
@@ -77,7 +77,7 @@ class QueueQuery(Section):
 
 
 def read_queue(text: str, _: QueueQuery) -> QueueState | Failure:
-    """Read the fields by name, in any case and order; fails if none of them is there."""
+    """Read the fields by name, in any case and order. A response without any of them is a failure."""
     record = _record(text)
     if isinstance(record, Failure):
         return record
@@ -97,7 +97,7 @@ def read_queue(text: str, _: QueueQuery) -> QueueState | Failure:
 
 
 def _record(text: str) -> Record | Failure:
-    """Return the fields of an object, perhaps with the id as its name; of a table; or of pairs."""
+    """Return the fields of an object (perhaps nested under the queue's id), a table or pairs."""
     if text.startswith(("{", "[")):
         record = parse_record(text)
         only = [*record.values()] if isinstance(record, dict) and len(record) == 1 else []
@@ -113,7 +113,7 @@ def _record(text: str) -> Record | Failure:
 
 
 def _text(value: object) -> str:
-    """Return the text of a field, "" for null and for anything but a text or a number."""
+    """Return the text of a field; "" for anything but a text or a number."""
     is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
     return str(value).strip(TRAILING)[:LONGEST_LABEL] if is_text else ""
 
@@ -124,7 +124,7 @@ def _counts(names: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, in
 
 
 def _wait(text: str | None, waiting: int | None) -> float | None:
-    """Return how long the first caller has waited: presumably seconds, perhaps ``0:01:30``."""
+    """Return how long the first caller has waited. The text is presumably seconds, perhaps ``0:01:30``."""
     if text == "" and waiting == 0:
         return 0.0  # nobody waits
     clock = _CLOCK.fullmatch(text or "")

@@ -14,7 +14,7 @@ from exporter.request import Operation
 MOST_QUEUES = 1_000
 """Per tenant; 38 were seen (wire notes 2026-10)."""
 
-# "Queue id → name" was seen. Records with these names are a guess.
+# An object "queue id → name" was seen. Records with these field names are a guess.
 _ID = Column("id", "qu_id", KEY)
 _NAME = Column("name", "qu_name", VALUE, required=False)
 _LAYOUT = Layout("the list of queues", (_ID, _NAME), key=_ID, most=MOST_QUEUES)
@@ -22,7 +22,7 @@ _LAYOUT = Layout("the list of queues", (_ID, _NAME), key=_ID, most=MOST_QUEUES)
 
 @dataclass(frozen=True, slots=True)
 class Queues(Answer):
-    """The name of each queue of a tenant by its id; "" if it has none."""
+    """The name of each queue of a tenant, by id; "" if it has none."""
 
     names: dict[str, str]
 
@@ -32,7 +32,7 @@ class QueuesQuery(Section):
 
     tenant_interval: Interval = every(
         "1h",
-        "How often to request the list of queues, which has their names, of tenants with `queues`.",
+        "How often to request the list of queues (ids and names) of each tenant with `queues`.",
         example="6h",
     )
 
@@ -40,8 +40,8 @@ class QueuesQuery(Section):
 def read_queues(windows: Windows, _: QueuesQuery) -> Queues | Failure:
     """Read the id and the name of each queue. An unreadable name becomes "".
 
-    Names become label values, so an object with anything but numbers as its names is not read at all: it may
-    be a record, with a password in it.
+    Names become label values. So a list with an id that is not a number is a failure: it may be a record that
+    contains a password.
     """
     names: dict[str, str] = {}
     is_record = False
@@ -59,7 +59,7 @@ def read_queues(windows: Windows, _: QueuesQuery) -> Queues | Failure:
 
     skipped = read_rows(windows, _LAYOUT, take)
     if is_record:
-        return Failure(Reason.DECODE, "expected the name of each queue by its id, a number; got another id")
+        return Failure(Reason.DECODE, "expected queue names by numeric id, got an id that is not a number")
     return skipped if isinstance(skipped, Failure) else Queues(names, skipped=skipped)
 
 

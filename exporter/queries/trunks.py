@@ -1,8 +1,8 @@
-"""Trunks: the registrations of the switch with its providers, from MANAGEDB sipregs list.
+"""Trunks: the registrations of the switch with its providers (MANAGEDB sipregs list).
 
-No response was ever seen; the vendor's reference has only the name of the request. Other lists of MANAGEDB
-come as an object keyed by id (seen, wire notes 2026-10). So the names of the fields can be configured, and
-``probe`` helps to find them. The list presumably contains credentials.
+No response has been seen, and the vendor's reference only names the request. So the field names are
+configurable, and ``probe`` helps to find them. Other lists of MANAGEDB are objects keyed by id (seen, wire
+notes 2026-10). The list presumably contains credentials.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,18 @@ from exporter.queries.words import TRUNK_WORDS, StateWords, lookup, state_of
 from exporter.request import Operation
 
 MOST_TRUNKS = 10_000
-"""Per installation: two for each tenant of the largest one."""
+"""Per installation: two per tenant of the largest supported one."""
 
-# Inferred: fields of other lists have a prefix (``te_name``, ``ex_name``, ``st_state``: seen or documented),
-# and Asterisk names the columns of `sip show registry` Host, Username, Refresh, State.
+# Inferred: field names in other lists have a prefix (``te_name``, ``ex_name``, ``st_state``: seen or
+# documented), and the columns of Asterisk's `sip show registry` are Host, Username, Refresh and State.
 _NAMES = ("name", "sr_name", "pr_name", "re_name", "trunk", "provider", "peer", "host", "sr_host")
 _STATES = ("state", "status", "sr_state", "sr_status", "st_state", "pr_state", "re_state", "registration")
 _TENANTS = ("te_code", "tenantcode", "tenant", "te_name", "te_id", "sr_te_id", "pr_te_id", "re_te_id")
 _ID = Column("id", "sr_id", "pr_id", "re_id", KEY, required=False)
 
 _PHONE = Column("ex_number", "Number", required=False)
-"""A column of the list of extensions (seen), which must not be taken for trunks: it has names of people."""
+"""A column of the list of extensions (seen). A list with this column is not read as trunks, because it
+contains names of people."""
 
 FieldNames = Annotated[
     tuple[ExactText, ...], AfterValidator(unique), AfterValidator(not_empty), Form("list of texts")
@@ -46,25 +47,25 @@ class TrunksQuery(Section):
     )
     tenant_interval: Interval = every(
         None,
-        "How often to request the list of trunks of each tenant: for tenants whose own key allows it, if "
-        "there is no admin key.",
+        "How often to request each tenant's own list of trunks. Use it without an admin key, if the tenant's "
+        "key allows it.",
         example="1m",
     )
     name_fields: FieldNames = Field(
         _NAMES,
-        description="Names of the field with the name of a trunk, the label `trunk`. The first that the list "
-        "has is used, in any case; if it has none, the id is. `probe --query=trunks` prints its fields.",
+        description="Names of the field with the name of a trunk, the label `trunk`. The first one in the "
+        "list is used, ignoring case; without any, the id is used. `probe --query=trunks` prints the fields.",
         examples=[["sr_description"]],
     )
     state_fields: FieldNames = Field(
         _STATES,
-        description="Names of the field with the registration state, in the same way.",
+        description="Names of the field with the registration state, selected like `name_fields`.",
         examples=[["sr_regstate"]],
     )
     tenant_fields: FieldNames = Field(
         _TENANTS,
-        description="Names of the field with the tenant's code, name or id, in the same way. A trunk of no "
-        'polled tenant has `tenant=""`.',
+        description="Names of the field with the tenant's code, name or id, selected like `name_fields`. "
+        'A trunk that belongs to no polled tenant has `tenant=""`.',
         examples=[["sr_tenant"]],
     )
     words: StateWords = Field(
@@ -105,9 +106,9 @@ def layout(section: TrunksQuery) -> Layout:
 
 
 def read_trunks(windows: Windows, section: TrunksQuery) -> Trunks | Failure:
-    """Read the name, state and tenant of each trunk. A trunk without a name is called by its id.
+    """Read the name, state and tenant of each trunk. The id replaces a missing name.
 
-    A list without states is a failure: it would look as if nothing were wrong.
+    A list without states is a failure: otherwise, the query would succeed and no alert could ever fire.
     """
     columns = layout(section)
     name_column, state_column, *_ = columns.columns
@@ -133,8 +134,8 @@ def read_trunks(windows: Windows, section: TrunksQuery) -> Trunks | Failure:
     if trunks and not has_states:
         return Failure(
             Reason.DECODE,
-            "the list of trunks has no field with their state: set `queries.trunks.state_fields`. "
-            "`probe --query=trunks` prints the fields that it has",
+            "the list of trunks has no known state field: set `queries.trunks.state_fields`; "
+            "`probe --query=trunks` prints the fields of the list",
         )
     return Trunks(tuple(trunks), skipped=skipped)
 

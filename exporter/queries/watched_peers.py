@@ -1,4 +1,4 @@
-"""Peers that someone watches, such as trunks: CHANSIPPEERS for the installation, PEERS for a tenant."""
+"""Watched peers, such as trunks: CHANSIPPEERS for the installation, PEERS for a tenant."""
 
 import re
 from collections import defaultdict
@@ -20,8 +20,8 @@ class WatchedPeersQuery(Section):
 
     interval: Interval = every(
         "1m",
-        "How often to request the list of all peers, if the switch has `watch_peers`. It contains every "
-        "phone, and is requested in addition to the list for `queries.registrations.source: peers`.",
+        "How often to request the list of all peers, if the switch has `watch_peers`. The list contains "
+        "every phone. It is requested even if `queries.registrations.source` is `peers`.",
         example="2m",
     )
     tenant_interval: Interval = every(
@@ -32,8 +32,8 @@ class WatchedPeersQuery(Section):
 def watched(listed: Peers, names: Sequence[str]) -> tuple[Families, tuple[str, ...]]:
     """Return the values of the watched peers, and the names that are not in the list.
 
-    A name is that of the peer, or what the list has for it: ``name/user``. A peer may be listed by several
-    nodes; it is reachable if it is from any of them.
+    A name is that of the peer, or ``name/user`` as in the list. Several nodes may list a peer. It is
+    reachable if any of them reaches it.
     """
     wanted = {_user(name) for name in names}
     rows: dict[str, list[Peer]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The words for registration states, of phones and of trunks."""
+"""The words for the registration states of phones and trunks."""
 
 import re
 from collections import Counter
@@ -37,13 +37,13 @@ _REGISTERED = Registration.REGISTERED
 _UNREGISTERED = Registration.UNREGISTERED
 _UNKNOWN = Registration.UNKNOWN
 
-# A phone that can ring or talk is registered, and so is one whose contact Asterisk keeps: a contact lasts as
-# long as its registration. Sources:
+# A phone that can ring or talk is registered. So is a phone with a contact, because Asterisk keeps a contact
+# only while its registration is valid. Sources:
 #   seen        in a response of a switch (wire notes 2026-10)
 #   documented  by Asterisk, which the vendor's switch runs on, or in the vendor's manual
 #   inferred    plain English with the same meaning; ``words`` in the configuration overrides it
-# "KO" is left out: it was also seen when a request failed, and only the text beside it shows which.
-# So are "1" and "0": Asterisk has two numberings, in which 0 is "unknown" or "idle".
+# "KO" is left out: it was also seen when a request failed, and only the text beside it tells them apart.
+# So are "1" and "0": Asterisk has two numberings. In one, 0 is "unknown"; in the other, it is "idle".
 WORDS: Table = (
     # Device states of Asterisk
     ("NOT_INUSE", _REGISTERED, "seen"),
@@ -55,7 +55,7 @@ WORDS: Table = (
     ("UNAVAILABLE", _UNREGISTERED, "seen"),
     ("UNKNOWN", _UNKNOWN, "documented"),
     ("INVALID", _UNKNOWN, "documented"),
-    # The same, spelled out for people
+    # The same states in readable form
     ("Not in use", _REGISTERED, "documented"),
     ("In use", _REGISTERED, "documented"),
     ("Ring+Inuse", _REGISTERED, "documented"),
@@ -65,8 +65,8 @@ WORDS: Table = (
     ("LAGGED", _REGISTERED, "documented"),
     ("UNREACHABLE", _UNREGISTERED, "documented"),
     ("UNMONITORED", _UNKNOWN, "documented"),
-    # Status of PJSIP contacts, short and long. Nobody has seen this switch pass them on. Asterisk reports a
-    # device as available if its contact is not qualified (pinged).
+    # Status of PJSIP contacts, short and long. It is unknown whether this switch returns them. Asterisk
+    # reports a device as available if its contact is not qualified (pinged).
     ("Avail", _REGISTERED, "documented"),
     ("Reachable", _REGISTERED, "documented"),
     ("Unavail", _UNREGISTERED, "documented"),
@@ -87,7 +87,7 @@ WORDS: Table = (
 
 # States of `sip show registry`, `iax2 show registry` and `pjsip show registrations`, for trunks only:
 # "Timeout" or "Failed" in a response about a phone may describe the request. A trunk whose provider does not
-# respond is in the state "Request Sent" nearly all the time, so that is unregistered.
+# respond is in the state "Request Sent" nearly all the time, so this state counts as unregistered.
 TRUNK_WORDS: Table = (
     ("Registered", _REGISTERED, "documented (Asterisk)"),
     ("Unregistered", _UNREGISTERED, "documented (Asterisk)"),
@@ -104,7 +104,7 @@ _ROUND_TRIP = re.compile(r"\(\s*[0-9]+\s*ms\s*\)\Z", re.IGNORECASE)
 
 
 def plain(word: str) -> str:
-    """Return a word without differences that mean nothing: case, ``_`` for a space, a round trip after it."""
+    """Return a normalized word: lower case, spaces for ``_``, no trailing round trip."""
     return " ".join(_ROUND_TRIP.sub("", word.strip()).casefold().replace("_", " ").split())
 
 
@@ -116,10 +116,10 @@ _STATES = _by_word(WORDS)
 
 
 def lookup(words: Words, more: Table = ()) -> Callable[[str], Registration | None]:
-    """Return a function from a word to the state that it means, None if the word is unknown.
+    """Return a function that maps a word to its state, or to None if the word is unknown.
 
-    ``words`` override the words in ``more``, which override those that phones and trunks share. Case, ``_``
-    for a space and a trailing round trip (``(10 ms)``) are ignored.
+    ``words`` overrides ``more``, which overrides ``WORDS``. Case, ``_`` for a space and a trailing round trip
+    (``(10 ms)``) are ignored.
     """
     states = _STATES
     if words or more:
@@ -129,5 +129,5 @@ def lookup(words: Words, more: Table = ()) -> Callable[[str], Registration | Non
 
 
 def state_of(state_of_word: Callable[[str], Registration | None], word: str | None) -> Registration:
-    """Return the state of a row; unknown if it has no word, or an unknown one."""
+    """Return the state of a row; unknown if its word is missing or unknown."""
     return (state_of_word(word) if word is not None else None) or Registration.UNKNOWN

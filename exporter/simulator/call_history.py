@@ -1,7 +1,7 @@
 """The call history: every call that began in a period, and INFO simplecdrs. Source: wire notes 2026-10.
 
-Unlike the rest of the world it uses real time, because a client asks for the last minutes of its own clock.
-In each minute, calls begin as often as the simulated traffic requires. Only added calls are stored.
+Unlike the rest of the world, it uses real time, because clients request the latest minutes by their own
+clock. In each minute, as many calls begin as the simulated traffic requires. Only added calls are stored.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from exporter.simulator.wire import Context, as_json, with_positions
 from exporter.simulator.world import World
 
 CALLER = "CALLER-MUST-NOT-SHOW"
-"""Prefix of every name of a caller, so that a test can search logs, pages and metrics for leaks."""
+"""Prefix of every caller's name: tests search logs, pages and metrics for it."""
 
 CALLER_NUMBER = "+999007"
-"""Prefix of every number outside; no country has this one."""
+"""Prefix of every external number. No country has it."""
 
 _MINUTE, _HOUR = 60, 3600
 _MINUTES_PER_CALL = 3
@@ -28,7 +28,7 @@ _FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 class Call(NamedTuple):
-    """One call. ``start`` is in seconds since 1970; ``chance`` decides on the numbers."""
+    """One call. ``start`` is in seconds since 1970; ``chance`` determines the phone numbers."""
 
     tenant: Tenant
     start: int
@@ -47,7 +47,7 @@ class Total(NamedTuple):
 
 
 def calls(world: World, tenant: Tenant, start: float, end: float) -> Iterator[Call]:
-    """Yield the calls of a tenant that begin from ``start`` until before ``end``, in seconds since 1970."""
+    """Yield a tenant's calls that begin at ``start`` or later, and before ``end``, in seconds since 1970."""
     if world.disabled(tenant) or not tenant.extensions:
         return
     for minute in range(int(start // _MINUTE), int(-(-end // _MINUTE))):
@@ -58,7 +58,7 @@ def calls(world: World, tenant: Tenant, start: float, end: float) -> Iterator[Ca
 
 
 def totals(world: World, start: float, end: float) -> dict[str, dict[tuple[str, str], Total]]:
-    """Return what begins in a period, by tenant, direction and disposition."""
+    """Return the calls that begin in a period, by tenant, direction and disposition."""
     of_tenants: dict[str, dict[tuple[str, str], Total]] = {}
     for tenant in world.tenants():
         sums = of_tenants[tenant.code] = {}
@@ -92,8 +92,8 @@ def _added(world: World, tenant: Tenant, added: AddedCalls) -> Iterator[Call]:
 def simple_cdrs(context: Context) -> str:
     """Return INFO simplecdrs, of one tenant or of all; without calls it is empty in either format.
 
-    Inferred: ``start`` and ``end`` are compared with ``sc_start`` as a database does, as local times, both
-    inclusive. Without them the response covers the last hour. For an invalid date it is empty.
+    Inferred: ``start`` and ``end`` are local times, both inclusive, and are compared with ``sc_start``.
+    Without them, the response covers the last hour. For an invalid date, it is empty.
     """
     zone, now = ZoneInfo(context.options.time_zone), context.world.time.wall_time()
     parameters = context.request.parameters
@@ -107,7 +107,7 @@ def simple_cdrs(context: Context) -> str:
         )
     except ValueError:
         return ""
-    # In the hour that the end of summer time repeats, a local time is two moments.
+    # When summer time ends, an hour repeats, and each of its local times is two moments.
     moments = [time.replace(tzinfo=zone, fold=fold).timestamp() for time in (first, last) for fold in (0, 1)]
     tenants = context.world.tenants() if context.tenant is None else [context.tenant]
     records = sorted(

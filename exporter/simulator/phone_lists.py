@@ -15,7 +15,7 @@ _PEER_COLUMNS = (
     "node", "Name", "Host", "Dyn", "Forcerport", "Comedia",
     "ACL", "Port", "Status", "Description", "Realtime",
 )  # fmt: skip
-# "BLF status, peers and flows" (vendor's reference); what names a flow is a guess.
+# "BLF status, peers and flows" (vendor's reference); the names of flows are a guess.
 _FLOWS = {"FLOW1": "NOT_INUSE", "FLOW2": "INUSE"}
 _BLF_COLUMNS = ("st_extension", "st_state", "st_timestamp")
 _FEATURES = (
@@ -75,7 +75,7 @@ def peers(context: Context) -> str:
 def blfs(context: Context) -> str:
     """Return BLFS: the device state of every extension of a tenant.
 
-    Inferred: a record has a line of its own in plain text; timestamps are seconds since 1970.
+    Inferred: in plain text, each record has its own line; timestamps are seconds since 1970.
     """
     rows = _blf_rows(context, context.the_tenant)
     if context.request.json:

@@ -1,7 +1,7 @@
 """Queues of tenants: INFO queues and INFO queue. Source: wire notes 2026-10.
 
-What the fields of INFO queue mean is inferred from their names: waiting times are seconds, SERVICELEVEL is a
-percentage, counts restart at midnight. Without ``id`` the row is the sum over the tenant's queues.
+The meaning of the fields of INFO queue is inferred from their names: waiting times are seconds, SERVICELEVEL
+is a percentage, counts are reset at midnight. Without ``id``, the row combines the queues of the tenant.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _OPEN_HOURS = (8, 19)
 _SLOT = 120
 _MOST_WAITING = 5
 _MINUTES_PER_CALL = 3
-# One with a comma, one that is used twice, and an empty one.
+# One with a comma, a duplicate, and an empty one.
 _NAMES = ("Reception", "Support, first line", "Vertrieb Süd", "Support, first line", "")
 
 # Of 50 calls, those that no agent answers: hung up, timed out, left with a key.
@@ -27,7 +27,7 @@ _ABANDONED, _TIMED_OUT, _EXITED = frozenset({5, 17, 29, 41}), frozenset({11}), f
 
 
 class QueueState(NamedTuple):
-    """A queue at a moment. ``waits`` has the seconds of each waiting call, longest first."""
+    """A queue at a moment. ``waits``: how long each call has waited, in seconds, longest first."""
 
     online: int
     paused: int
@@ -90,7 +90,7 @@ def _state(world: World, tenant: Tenant, queue: str, calls: int, moment: float) 
 
 
 def _waits(waiting: int, setting: QueueSetting, moment: float) -> tuple[int, ...]:
-    """Return how long each call waits: the longest as set, growing, or up to a minute."""
+    """Return how long each call has waited. The longest grows from the set time, or is at most a minute."""
     longest = int(moment % _SLOT) // 2 + 1
     if setting.longest_wait is not None:
         longest = int(setting.longest_wait + moment - setting.moment)
@@ -98,7 +98,7 @@ def _waits(waiting: int, setting: QueueSetting, moment: float) -> tuple[int, ...
 
 
 def _received(world: World, tenant: Tenant, moment: float) -> int:
-    """Return the calls since midnight: half of the tenant's, in equal parts."""
+    """Return the calls since midnight: half of the tenant's calls, divided equally among its queues."""
     midnight = moment // _DAY * _DAY
     minutes = (spent(tenant, moment) - spent(tenant, midnight)) / tenant.price
     return int(minutes / _MINUTES_PER_CALL / 2 / world.queues)
@@ -110,7 +110,7 @@ def _among(received: int, which: frozenset[int]) -> int:
 
 
 def listed(context: Context) -> str:
-    """Return INFO queues. What it returns without queues is a guess."""
+    """Return INFO queues. The response without queues is a guess."""
     queues = names(context.world, context.the_tenant)
     if context.request.json:
         return as_json(queues) if queues else "null"
@@ -118,7 +118,7 @@ def listed(context: Context) -> str:
 
 
 def one_queue(context: Context) -> str:
-    """Return INFO queue: one queue, or all as one without ``id`` or if the switch ignores it."""
+    """Return INFO queue: one queue, or all combined if ``id`` is missing or ignored."""
     of_tenant = states(context.world, context.the_tenant, context.moment)
     wanted = context.request.queue
     if not wanted or context.options.queue_id == "ignored":
@@ -146,7 +146,7 @@ def _sum(of_tenant: Mapping[str, QueueState]) -> QueueState:
 
 
 def _fields(state: QueueState) -> dict[str, str]:
-    """Return the 23 names (seen, wire notes 2026-10). Numbers are strings, as in other responses."""
+    """Return the 23 fields (names seen, wire notes 2026-10). Numbers are strings, as in other responses."""
     first, second, third, *_ = (*state.waits, 0, 0, 0)
     answered, talk, hold = state.answered, 150, 20
     fields = {

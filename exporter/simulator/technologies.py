@@ -5,11 +5,11 @@ from enum import StrEnum
 from functools import lru_cache
 
 _GOLDEN_RATIO = 0.6180339887498949
-"""Its multiples, modulo 1, are spread so evenly that even ten phones have about the wanted shares."""
+"""Its multiples, modulo 1, are spread evenly: even ten phones have about the configured shares."""
 
 
 class Technology(StrEnum):
-    """``ex_tech`` in INFO extensions. The four are documented (wire notes 2026-10), upper case is a guess."""
+    """``ex_tech`` in INFO extensions. Names are documented (wire notes 2026-10), upper case is a guess."""
 
     SIP = "SIP"  # chan_sip
     PJSIP = "PJSIP"
@@ -18,7 +18,7 @@ class Technology(StrEnum):
 
 
 UNREGISTRABLE = frozenset({Technology.CUSTOM, Technology.VIRTUAL})
-"""Such extensions never register (documented, wire notes 2026-10)."""
+"""Technologies of extensions that never register (documented, wire notes 2026-10)."""
 
 
 @dataclass(frozen=True, slots=True)

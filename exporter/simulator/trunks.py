@@ -1,7 +1,7 @@
 """Trunks: the registrations of the switch with its providers.
 
-No response of MANAGEDB object=sipregs was seen. Other lists of MANAGEDB are keyed by id (seen, wire notes
-2026-10). The names of the fields, the words for states, and what names the tenant are options.
+No response to MANAGEDB object=sipregs has been seen. Other lists of MANAGEDB are keyed by id (seen, wire
+notes 2026-10). Options set the field names, the words for states, and how a trunk refers to its tenant.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def registered(world: World, trunk: Trunk) -> bool:
 
 
 def round_trip(world: World, trunk: Trunk) -> int:
-    """Return the round-trip time in milliseconds where the trunk is a peer."""
+    """Return the round-trip time of the trunk as a peer, in milliseconds."""
     return 10 + draw(world.seed, ROUND_TRIP, trunk.number) % 40
 
 
@@ -78,7 +78,7 @@ def _row(context: Context, trunk: Trunk) -> Row:
 
 
 def peer_rows(context: Context, tenant: Tenant | None, *, registered_only: bool = False) -> Iterator[Row]:
-    """Yield a row per trunk as a peer, of a tenant or (None) of everybody; none without the option."""
+    """Yield each trunk as a peer, of a tenant or (None) of the installation. None without the option."""
     world, options = context.world, context.options
     nodes = world.nodes()
     if not options.trunks_as_peers or not nodes:

@@ -199,12 +199,12 @@ class Store:
         self._set_of_job(catalogue.QUERY_INTERVAL, (query, scope), seconds)
 
     def set_cycle(self, query: Query, scope: Scope, seconds: float) -> None:
-        """Set the duration of the last complete sweep of a query. A longer cycle delays staleness."""
+        """Set the seconds between the starts of the last two sweeps. A longer cycle delays staleness."""
         self._cycles[query, scope] = seconds
         self._set_of_job(catalogue.QUERY_CYCLE, (query, scope), seconds)
 
     def cycle(self, query: Query, scope: Scope) -> float | None:
-        """Return the duration of the last complete sweep of a query, in seconds."""
+        """Return the time between the starts of the last two sweeps of a query, in seconds."""
         return self._cycles.get((query, scope))
 
     def oldest(self, job: Job, interval: float, now: float) -> float:

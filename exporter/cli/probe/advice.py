@@ -92,7 +92,7 @@ def advice(finding: Finding, switch: SwitchConfiguration, before: Sequence[Findi
     if not isinstance(finding.verdict, Failure):
         return list(_on_value(finding, switch, before))
     if finding.is_private and not finding.endpoint.private:
-        # A body that is not shown must not be quoted by an advice either.
+        # A body that is not shown must not be quoted in advice either.
         return [Advice("this is the response to another request: check `url`, or report a bug")]
     match finding.verdict.reason:
         case Reason.AUTH | Reason.REJECTED | Reason.EMPTY as reason:

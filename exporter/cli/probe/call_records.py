@@ -17,7 +17,8 @@ from exporter.request import Operation, Request
 
 _EXAMPLE_INTERVAL = "5m"
 _SOON, _FAR = timedelta(minutes=1), timedelta(hours=26)
-"""From one minute ahead, because clocks differ, to the largest difference between two time zones."""
+"""The window in the future. It starts after a minute, because clocks differ, and ends after the largest
+difference between two time zones."""
 
 _STEP = timedelta(minutes=30)
 """Nearly all time zones differ by a multiple of this."""
@@ -29,13 +30,14 @@ _SKEW = timedelta(minutes=10)
 """A smaller difference may be a wrong clock."""
 
 _FIRST_ZONE = "Etc/GMT+12"
-"""The time zone in which it is earliest: in it, no call of the last half day is in the past."""
+"""The time zone with the earliest local time. In it, recent calls are in the future, whatever
+the time zone of the switch."""
 
 _COMPARE = "Compare `sc_start` of a call in the switch's list with the time at which you made it"
 
 
 async def probe_call_records(runner: Runner, now: float) -> bool:
-    """Request the last window and one in the future, print what they say, and return whether that failed.
+    """Request the last window and one in the future, print what they show, and return whether this failed.
 
     The window in the future must be empty. It has calls if the switch is ahead of the configured time zone.
     """
@@ -45,7 +47,7 @@ async def probe_call_records(runner: Runner, now: float) -> bool:
     if latest is None or future is None:
         return True
     if _is_empty(future.verdict):
-        runner.findings.remove(future)  # as expected; it is no failure
+        runner.findings.remove(future)  # as expected, so not a failure
     for given in zone_advice(latest, future, switch, now):
         runner.write([*advice_lines(given), ""])
         runner.given.append((latest, given))
@@ -89,23 +91,23 @@ def zone_advice(
         case CallRecords(rows=rows, newest=newest) if rows:
             yield _behind(newest, datetime.fromtimestamp(now, zone))
         case Failure(reason=Reason.TOO_LARGE):
-            yield Advice(f"the switch is ahead of {zone}: it lists calls of the future. {_COMPARE}")
+            yield Advice(f"the switch is ahead of {zone}: it lists calls in the future. {_COMPARE}")
         case verdict if _is_empty(verdict) and _calls(latest.verdict):
             yield from _right(latest, switch, zone)
         case verdict if _is_empty(verdict) and _is_empty(latest.verdict):
             yield Advice(
-                f"there were no calls then, or the switch is behind {zone}, or the key lacks the right. Make "
-                f"a short call and probe again {duration_text(section.delay)} later. Or probe with the "
-                "earliest time zone: recent calls are then in the future, and the newest one tells the zone",
+                f"there were no calls, or the switch is behind {zone}, or the key lacks the right. Make a "
+                f"short call and probe again {duration_text(section.delay)} later. Or probe with the "
+                "earliest time zone: recent calls are then in the future, and the newest one shows the zone",
                 setting("queries", "call_records", "timezone", value=_FIRST_ZONE),
             )
 
 
 def _behind(newest: datetime | None, now: datetime) -> Advice:
-    """Return the advice about calls in the future, of which the newest began before now."""
+    """Return the advice if calls are listed in the future. ``newest``: the latest start."""
     ahead = newest - now.replace(tzinfo=None) if newest else None
     if ahead is None:
-        return Advice(f"the switch lists calls of the future, with times that cannot be read. {_COMPARE}")
+        return Advice(f"the switch lists calls in the future, with times that cannot be read. {_COMPARE}")
     if ahead < timedelta(0):
         return Advice(
             "the switch ignores `start` and `end`, because it lists earlier calls: do not enable the query",
@@ -113,13 +115,13 @@ def _behind(newest: datetime | None, now: datetime) -> Advice:
         )
     offset = (now.utcoffset() or timedelta(0)) + math.ceil((ahead - _JITTER) / _STEP) * _STEP
     by = duration_text(60 * round(ahead / timedelta(minutes=1)))
-    found = f"the newest call began {by} after now in {now.tzinfo}"
+    found = f"the newest call began {by} after the current time in {now.tzinfo}"
     names = _zones_at(offset, now.astimezone(UTC))
     if ahead < _SKEW or not names:
         return Advice(f"{found}: check the clock of the switch, make a short call and probe again")
     return Advice(
         f"{found}, so the switch is ahead by that or a little more: its time zone is probably at "
-        f"{_offset(offset)} now. Choose the one of its region, because of summer time, for example",
+        f"{_offset(offset)} now. Choose the zone of its region, so that summer time is right, for example",
         setting("queries", "call_records", "timezone", value=names[0]),
     )
 

@@ -18,14 +18,14 @@ _BY_COST = (
     RegistrationSource.EXTENSIONS,
     RegistrationSource.REGSTATE,
 )
-"""The best one first. ``blf`` knows phones of every technology, unlike ``peers``, and has short responses."""
+"""Best first. Unlike ``peers``, ``blf`` knows phones of every technology. Its responses are short."""
 
 _TOLERATED = 0.1
 """Share of phones that may differ or be unknown: phones change between two requests."""
 
 _MOST_NUMBERS = 5
 _NUMBER = re.compile(r"[0-9*#+]{1,12}")
-"""What is printed. A list contains passwords, and a column may hold something other than its name says."""
+"""What may be printed. Lists contain passwords, and a column may not contain what its name says."""
 
 
 def table(trials: Sequence[Trial], installation: Installation) -> Iterator[str]:
@@ -41,7 +41,7 @@ def table(trials: Sequence[Trial], installation: Installation) -> Iterator[str]:
 
 
 def comparisons(trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield for each two lists in how many phones they agree."""
+    """Yield for each pair of lists how many phones both know, and which of these differ."""
     for one, other in combinations([each for each in trials if each.is_list and each.known], 2):
         common = one.known.keys() & other.known.keys()
         differing = sorted(_differing(one, other))
@@ -66,7 +66,7 @@ def _disagree(one: Trial, other: Trial) -> bool:
 def _is_contradicted(one: Trial, trials: Sequence[Trial]) -> bool:
     """Return whether most sources contradict this one.
 
-    One vote a source, however many parameters it accepts: their results are not independent.
+    Each source has one vote, even if several parameters were tried: their results are not independent.
     """
     wrong = 0
     for number, state in one.known.items():
@@ -83,7 +83,7 @@ def _trusted(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _complete(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trusted sources that know about as many phones as any other. Regstate was tried on one."""
+    """Return the trusted sources that know nearly as many phones as the best, and regstate (tried on one)."""
     trusted = _trusted(trials)
     most = max((len(each.known) for each in trusted if each.is_list), default=0)
     return [each for each in trusted if not each.is_list or len(each.known) >= (1 - _TOLERATED) * most]
@@ -124,12 +124,12 @@ def source_advice(
         yield Advice(f"registrations can be read from {name}. {why}", chosen.source.settings, sure=True)
     working, trusted, complete = [each for each in trials if each.known], _trusted(trials), _complete(trials)
     if wrong := [each.source.name for each in working if each not in trusted]:
-        yield Advice(f"do not use {', '.join(wrong)}: the majority of sources disagrees")
+        yield Advice(f"do not use {', '.join(wrong)}: most other sources disagree")
     for each in trusted:
         if each not in complete:
             yield Advice(
                 f"{each.source.name} knows only {len(each.known):,} of these phones; the others may use "
-                "PJSIP, or have other user names"
+                "PJSIP, or have different user names"
             )
     cheapest = min(
         complete, key=lambda each: (installation.cost(each).requests, _BY_COST.index(each.source.kind))
@@ -142,16 +142,16 @@ def source_advice(
 def _reason(chosen: Trial, trials: Sequence[Trial], installation: Installation) -> str:
     cost = f"It needs {installation.cost(chosen)} for {installation}"
     if not chosen.is_list:
-        return f"{cost}. One extension proves little: compare some more once it is polled"
+        return f"{cost}. One extension proves little: once it is polled, check some more"
     total = len({number for each in trials if each.is_list for number in each.states})
     more = " of every technology" if chosen.source.kind is RegistrationSource.BLF else ""
     return f"It knows {len(chosen.known):,} of {total:,} phones{more}. {cost}"
 
 
 def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
-    """Return an advice that disables nothing if the switch may not have the tenant or the extension."""
+    """Return what to do without a source. Disable nothing if the tenant or the extension may not exist."""
     if any(each.known for each in trials):
-        return Advice("the sources disagree. Check the phone itself, and configure a source that is right")
+        return Advice("the sources disagree. Check the phone itself, and configure a source that matches it")
     if any(each.result == SKIPPED for each in trials):
         return Advice("not all sources were tried: correct the failures above, then probe again")
     if not tenant_is_known:

@@ -9,7 +9,7 @@ from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource
 
 _USABLE = 0.95
-"""Share of the rate limit that is planned with."""
+"""Share of the rate limit that the exporter plans to use."""
 
 _UNITS = ("bytes", "kB", "MB", "GB")
 _THOUSAND = 1000
@@ -34,8 +34,8 @@ class Cost:
 class Installation:
     """The tenants whose phones are polled, and the number of their phones.
 
-    ``interval``: seconds between two requests. ``like``: the tenant whose number of phones stands for those
-    that are not known; "" if all are.
+    ``interval``: the polling interval in seconds. ``like``: the tenant whose number of phones is assumed for
+    tenants where it is unknown; "" if there are none.
     """
 
     tenants: int
@@ -69,9 +69,9 @@ class Installation:
 def installation(
     switch: SwitchConfiguration, tenant: str, phones: int, listed: Collection[str]
 ) -> Installation:
-    """Return the installation. ``phones``: those of ``tenant``. ``listed``: the codes of the switch's list.
+    """Return the installation. ``phones``: how many ``tenant`` has. ``listed``: codes in the switch's list.
 
-    If no tenant is configured to be polled, all count, with all their phones.
+    If the configuration polls no tenant, all tenants count, with all their phones.
     """
     codes = dict.fromkeys([tenant, *(each.code for each in switch.tenants), *listed])
     settings = [switch.settings(code) for code in codes]
@@ -87,7 +87,7 @@ def installation(
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes with a unit, as ``17 kB``."""
+    """Return a number of bytes with a unit, such as ``17 kB``."""
     thousands = 0
     while size >= _THOUSAND and thousands < len(_UNITS) - 1:
         size /= _THOUSAND

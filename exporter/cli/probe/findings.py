@@ -23,7 +23,7 @@ _TENANT_QUERIES = [
 ]
 
 _MOST_CODES = 5
-"""Missing tenants that are listed."""
+"""Maximum missing tenants to name."""
 
 
 class QueryRequest(NamedTuple):
@@ -34,14 +34,14 @@ class QueryRequest(NamedTuple):
 
 
 def query_request(query: Query, tenant: str = "") -> QueryRequest:
-    """Return the request of a query other than registrations and call records. Raises ValueError if none."""
+    """Return the request of a query. Raises ValueError if it needs more than a tenant, or lacks the scope."""
     spec = QUERIES[query]
     endpoint = (spec.tenant if tenant else spec.switch) or spec.endpoints[0]
     return QueryRequest(query, Request(endpoint.operation, tenant=tenant))
 
 
 def switch_requests(switch: SwitchConfiguration) -> list[QueryRequest]:
-    """Return the enabled queries of the installation, without call records. The tenants only if needed."""
+    """Return the enabled queries of the installation: no call records, and the tenants only if needed."""
     if switch.key is None:
         return []
     lists_tenants = switch.discover_tenants.enabled or not switch.tenants
@@ -55,7 +55,7 @@ def switch_requests(switch: SwitchConfiguration) -> list[QueryRequest]:
 
 
 def tenant_requests(switch: SwitchConfiguration, code: str) -> list[QueryRequest]:
-    """Return the enabled queries of one tenant, except registrations."""
+    """Return the enabled queries of one tenant, except those about extensions and queues."""
     tenant = switch.settings(code)
     return [query_request(query, code) for query in _TENANT_QUERIES if tenant.interval(query) is not None]
 
@@ -150,8 +150,8 @@ def setting(*path: str, value: object) -> Mapping[str, object]:
 def tenant_exists(tenant: str, findings: Sequence[Finding]) -> bool:
     """Return whether the switch has shown that it has this tenant.
 
-    Either its list of tenants contains it, or a response about it has a value other than the installation's:
-    a switch that does not know a tenant may ignore the parameter.
+    Either its list of tenants contains it, or a response about it has a value other than the installation's.
+    A switch that does not know a tenant may ignore the parameter and return the installation's value.
     """
     return any(
         tenant in _listed(finding)
@@ -196,7 +196,7 @@ def unknown_tenant(finding: Finding, switch: SwitchConfiguration, before: Sequen
 
 
 def missing_columns(finding: Finding, section: Section) -> Iterator[Advice]:
-    """Yield what it means that a list lacks a column."""
+    """Yield the consequence of each column that is missing from a list."""
     if finding.body is None or finding.endpoint.layout is None:
         return
     texts = QUERIES[finding.query].probe.without

@@ -53,38 +53,38 @@ def _lines(queues: Sequence[str], states: dict[str, QueueState]) -> Iterator[str
 
 
 def fields_text(states: Sequence[QueueState]) -> str:
-    """Return which of the known fields the responses have, and which needed ones are no numbers."""
+    """Return which of the known fields the responses have, and which required fields are not numbers."""
     found = [field for field in FIELDS if any(field in state.fields for state in states)]
     missing = [field for field in FIELDS if field not in found]
     unreadable = [field for field in found if all(field in state.unreadable for state in states)]
     text = f"found {len(found)} of {len(FIELDS)}"
     text += f"; missing {', '.join(missing)}" if missing else ""
-    return text + (f"; no number in {', '.join(unreadable)}" if unreadable else "")
+    return text + (f"; not a number: {', '.join(unreadable)}" if unreadable else "")
 
 
 def id_text(one: QueueState, other: QueueState) -> str:
     """Return whether the switch respects ``id``, as far as two answers show it."""
     if not is_same(one.fields, other.fields):
-        return "respected, unless a call came or ended between the two requests: the answers differ"
+        return "respected: the answers differ. A call that began or ended in between would also explain that"
     if has_calls(one.fields):
-        return "ignored, unless these two queues had the same calls: the answers are the same"
-    return "unknown: both answers are the same, but without calls; probe again later in the day"
+        return "ignored: the answers are the same. Two queues with the same calls would also explain that"
+    return "unknown: the answers are the same, but neither queue has had calls; probe again later in the day"
 
 
 def queue_advice(settings: TenantSettings, states: dict[str, QueueState]) -> Iterator[Advice]:
-    """Yield whether to poll queues."""
+    """Yield whether to enable or disable the query."""
     wanted = settings.parts(Query.QUEUE)
     is_polled = bool(wanted and wanted.any)
     answers = [state.fields for state in states.values()]
     if len(answers) == _COMPARED and is_same(*answers) and has_calls(answers[0]):
         if is_polled:
             yield Advice(
-                "if every queue returns the same, the exporter reports scope_ignored and no queues. To "
-                "disable the query",
+                "if all queues have the same state, the exporter reports `scope_ignored` and no queue "
+                "metrics. To disable the query",
                 setting("queries", "queue", "tenant_interval", value="off"),
             )
     elif answers and not is_polled:
         yield Advice(
             "queues are not polled. To poll them, set `queues` of the tenant, or of `tenant_defaults`, to "
-            "`all` or to a list of ids; each queue costs a request a minute"
+            "`all` or to a list of ids. Each queue costs one request per `queries.queue.tenant_interval`"
         )

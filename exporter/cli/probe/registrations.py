@@ -40,8 +40,8 @@ async def probe_registrations(
 ) -> bool:
     """Try every source once, and print which one to configure.
 
-    ``lists_tenants``: also requests the list of tenants, which says how many there are and what their names
-    are, if the configuration does not. Returns whether the configured source has no state.
+    ``lists_tenants``: also requests the list of tenants, for their number and names, unless the configuration
+    names the tenants. Returns whether the configured source has no state.
     """
     if not tenant:
         return True

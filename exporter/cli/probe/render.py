@@ -1,4 +1,4 @@
-"""The output of a probe: a request, its outcome, an advice, and the summary. Pure."""
+"""The output of a probe: a request, its outcome, advice, and the summary. Pure."""
 
 import textwrap
 from collections import Counter
@@ -117,7 +117,7 @@ def _verdict(finding: Finding, switch: SwitchConfiguration) -> Iterator[str]:
 
 
 def advice_lines(given: Advice) -> Iterator[str]:
-    """Yield an advice, followed by its settings as YAML."""
+    """Yield advice, followed by its settings as YAML."""
     yield from headed("advice", f"{given.text}:" if given.settings else given.text)
     yield from settings_lines(given.settings)
 

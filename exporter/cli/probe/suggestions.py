@@ -1,4 +1,4 @@
-"""Settings that decode a response which is not decoded yet: a pattern, the name of the total, state words."""
+"""Suggests settings that decode a response: a pattern, the name of the total, or words for states."""
 
 import json
 import re
@@ -16,9 +16,9 @@ from exporter.queries import QUERIES
 _READ = 10_000
 _READ_OF_STATE = 4096
 _MOST_NUMBERS = 4
-"""Numbers in a response; with more it is not a sentence around a number."""
+"""Maximum numbers in a response. With more, it is not a sentence around a number."""
 
-# A number of its own: not part of a name, a date, a time, a range or a number with separators.
+# A number that is not part of a name, a date, a time, a range or a number with separators.
 _NUMBER = re.compile(
     r"(?<![\w.,:/'-])(?<![0-9]\s)-?[0-9]+(?:\.[0-9]+)?(?![0-9:/]|[-.,'][0-9]|\s[0-9]{3}\b)", re.ASCII
 )
@@ -30,7 +30,7 @@ _WORD = r"[^\W\d_]+"
 _LEAST_ENTRIES = 3
 """With two entries, each may be the sum of the other."""
 
-# Lists contain personal data, and a column may hold something other than its name says. So only single words
+# Lists contain personal data, and a column may not contain what its name says. So only single words
 # that occur in several rows are shown.
 _SHOWN = re.compile(r"[A-Za-z][A-Za-z_]{0,19}")
 _LEAST_ROWS = 2
@@ -39,7 +39,7 @@ _KNOWN_AS_UNKNOWN = frozenset({"unknown", "invalid", "unmonitored"})
 
 
 def pattern_advice(finding: Finding, section: Section) -> Iterator[Advice]:
-    """Suggest a pattern for each number of a response that is not decoded; each was tried on it."""
+    """Suggest a pattern for each number in a response that was not decoded. Each pattern was tried on it."""
     texts = QUERIES[finding.query].probe
     if not texts.number or finding.body is None or finding.reason is None:
         return
@@ -76,7 +76,7 @@ def _tried_patterns(finding: Finding, text: str, section: Section) -> Iterator[t
 
 
 def _decode(finding: Finding, section: Section, **settings: object) -> model.Answer | model.Failure:
-    """Decode the response again with other settings. Those that the query does not have change nothing."""
+    """Decode the response again with other settings. Those that the query does not have are ignored."""
     known = {key: value for key, value in settings.items() if key in type(section).model_fields}
     changed = section.model_copy(update=known)
     decoded: model.Answer | model.Failure = finding.endpoint.decode(finding.body or b"", changed)
@@ -84,7 +84,7 @@ def _decode(finding: Finding, section: Section, **settings: object) -> model.Ans
 
 
 def _patterns(text: str, number: re.Match[str], group: str, *, alone: bool) -> Iterator[str]:
-    """Yield patterns for a number, the simplest first: with one word at each side, with two, with none."""
+    """Yield patterns for a number, simplest first: with one word on each side, with two, with none."""
     for words in (1, 2):
         before = re.search(rf"(?:{_WORD}{_GAP}){{1,{words}}}\Z", text[: number.start()])
         after = re.match(rf"(?:{_GAP}{_WORD}){{1,{words}}}", text[number.end() :])

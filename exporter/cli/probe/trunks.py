@@ -1,7 +1,7 @@
 """What ``probe`` says about trunks and watched peers: which fields are used, and what to configure. Pure.
 
-The list of trunks presumably contains credentials: only names of fields, and words that are known states, are
-printed.
+The list of trunks presumably contains credentials. So only the names of fields, and words that are known
+states, are printed.
 """
 
 import re
@@ -28,7 +28,7 @@ _HALF = 0.5
 
 
 def trunk_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
-    """Yield which fields of the list are used for what, its states, and the lines to configure."""
+    """Yield which fields of the list are used, which states it has, and the lines to configure."""
     section = switch.queries.options(trunks.SPEC)
     readable = isinstance(finding.verdict, Trunks) or finding.reason is Reason.DECODE
     if finding.query is not Query.TRUNKS or finding.body is None or not readable:
@@ -41,9 +41,9 @@ def trunk_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advi
     columns = [each for each in column_names(finding.body) if each not in names]
     likely = [] if name else _names(columns)
     if likely:
-        section = section.model_copy(update={"name_fields": tuple(likely)})  # to read on
+        section = section.model_copy(update={"name_fields": tuple(likely)})  # for the states
         yield Advice(
-            f"no field is known to have the name of a trunk. It may be {' or '.join(likely)}: choose one",
+            f"no known field contains the name of a trunk. It may be {' or '.join(likely)}: choose one",
             setting("queries", "trunks", "name_fields", value=likely[:1]),
         )
     settings: dict[str, object] = {}
@@ -61,27 +61,27 @@ def trunk_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advi
 
 
 def _states(rows: Sequence[Trunk], section: TrunksQuery) -> Iterator[Advice]:
-    """Yield the known words, and how many words are unknown and how long they are: they may be anything."""
+    """Yield the known words, but only the number and length of unknown ones: they may be credentials."""
     known = lookup(section.words, TRUNK_WORDS)
     counts = Counter(row.word for row in rows)
     if shown := [f"{word} ({count})" for word, count in counts.items() if known(word)]:
         yield Advice(f"known states in the list: {', '.join(shown)}")
     else:
         yield Advice(
-            "no field has known states. If one of them is the state, set `state_fields` to its name, and "
-            "`words` to its words; if none is, watch the trunks as peers with `watch_peers`"
+            "no field has known states. If one of them is the state, set `state_fields` to its name and "
+            "`words` to its words. Otherwise, watch the trunks as peers with `watch_peers`"
         )
     if hidden := [f"{len(word)} characters ({count})" for word, count in counts.items() if not known(word)]:
         more = f" and {len(hidden) - _MOST_WORDS} more" if len(hidden) > _MOST_WORDS else ""
         yield Advice(
             f"{len(hidden)} unknown states, which are not shown: {', '.join(hidden[:_MOST_WORDS])}{more}. "
-            "Look at the list yourself, and add those that are states",
+            "Check the list on the switch, and add the words that are states",
             setting("queries", "trunks", "words", value={"registered": [], "unregistered": []}),
         )
 
 
 def _state_field(finding: Finding, section: TrunksQuery, columns: Sequence[str]) -> str:
-    """Return a field with more known states than the used one, and mostly known states; "" for none."""
+    """Return a field with mostly known states, and more of them than the field in use; "" for none."""
 
     def known(**settings: object) -> float:
         rows = _read(finding, section, **settings)
@@ -95,7 +95,7 @@ def _state_field(finding: Finding, section: TrunksQuery, columns: Sequence[str])
 def _tenant_field(
     finding: Finding, section: TrunksQuery, columns: Sequence[str], switch: SwitchConfiguration
 ) -> str:
-    """Return a field that has the code of a configured tenant, "" for none."""
+    """Return a field that contains the code of a configured tenant; "" for none."""
     find = tenant_finder(tenant.code for tenant in switch.tenants)
     for column in columns:
         if any(find(row.tenant) for row in _read(finding, section, tenant_fields=(column,))):
@@ -110,7 +110,7 @@ def _read(finding: Finding, section: Section, **settings: object) -> tuple[Trunk
 
 
 def _names(columns: Sequence[str]) -> list[str]:
-    """Return the fields that may have the name of a trunk: those that are called so, else all."""
+    """Return the fields that may contain the name of a trunk: those with a fitting name, else all."""
     harmless = [each for each in columns if not _CREDENTIAL.search(each)]
     return [each for each in harmless if _NAME.search(each)] or harmless
 
@@ -130,7 +130,7 @@ def watched_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Ad
     assert isinstance(times, dict)  # noqa: S101 -- for the type checker
     for name in names:
         if name in missing:
-            yield Advice(f"{name} is not in the list: correct it in `watch_peers`. Case matters")
+            yield Advice(f"{name} is not in the list: correct it in `watch_peers`. Names are case-sensitive")
         else:
             state = {1.0: "reachable", 0.0: "unreachable"}.get(reachable.get(name, -1), "in an unknown state")
             took = f", {duration_text(times[name])}" if name in times else ""

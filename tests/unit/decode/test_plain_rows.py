@@ -66,10 +66,10 @@ def test_records_with_every_value_twice(
 @pytest.mark.parametrize(
     ("bad", "wrong"),
     [
-        ("101|101|INUSE|BUSY|1|1|", "6 cells that are not 3 values twice"),
-        ("INUSE|101|101|INUSE|1|1|", "6 cells that are not 3 values twice"),
-        ("101|101|INUSE|INUSE|", "5 cells that are not 3 values twice"),
-        ("|||", "4 cells that are not 3 values twice"),
+        ("101|101|INUSE|BUSY|1|1|", "6 cells, expected 3 values, each twice"),
+        ("INUSE|101|101|INUSE|1|1|", "6 cells, expected 3 values, each twice"),
+        ("101|101|INUSE|INUSE|", "5 cells, expected 3 values, each twice"),
+        ("|||", "4 cells, expected 3 values, each twice"),
         ("||INUSE|INUSE|1|1|", "no st_extension"),
     ],
 )

@@ -92,7 +92,7 @@ def test_switch_that_is_ahead(
     """The newest call, which began before now, tells the time zone; the advice names one with this offset."""
     [(text, settings)] = advised(_calls(), _calls(_at(ahead)))
 
-    assert f"the newest call began {difference} after now in Europe/Rome" in text
+    assert f"the newest call began {difference} after the current time in Europe/Rome" in text
     assert f"at {offset} now" in text
     assert isinstance(settings, dict)
     assert str(settings["timezone"]).startswith(zone)

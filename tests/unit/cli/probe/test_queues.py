@@ -32,7 +32,7 @@ def test_missing_and_odd_fields() -> None:
     one = dict.fromkeys(FIELDS[:20], 1)
     text = fields_text([_state(**{**one, "SERVICELEVEL": "good"}), _state(**{**one, "SERVICELEVEL": ""})])
     assert text == (
-        "found 20 of 23; missing MAXHOLDTIME, AVERAGETALKTIME, AVERAGEHOLDTIME; no number in SERVICELEVEL"
+        "found 20 of 23; missing MAXHOLDTIME, AVERAGETALKTIME, AVERAGEHOLDTIME; not a number: SERVICELEVEL"
     )
 
 

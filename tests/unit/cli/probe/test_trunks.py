@@ -41,7 +41,7 @@ def test_unusual_fields_are_found(configured: Configured) -> None:
 
     assert _texts(given) == [
         "fields used: name none, state none, tenant none",
-        "no field is known to have the name of a trunk. It may be line or condition or owner: choose one",
+        "no known field contains the name of a trunk. It may be line or condition or owner: choose one",
         "known states in the list: Registered (1), Request Sent (1)",
         "to poll the trunks",
     ]
@@ -121,7 +121,7 @@ def test_watched_peers(configured: Configured) -> None:
         "carrier-a is reachable, 12ms",
         "carrier-b is unreachable",
         "carrier-c is in an unknown state",
-        "typo is not in the list: correct it in `watch_peers`. Case matters",
+        "typo is not in the list: correct it in `watch_peers`. Names are case-sensitive",
     ]
     of_tenant = answered(Query.WATCHED_PEERS, _PEERS, operation=Operation.TENANT_PEERS, tenant="ACME")
     switch = configured(tenants=[{"code": "ACME", "watch_peers": ["carrier-b"]}])
