@@ -59,7 +59,7 @@ class TrunkIngester:
         return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
 
     def _put_own(self, target: Target, rows: Sequence[Trunk]) -> None:
-        """Store a tenant's own list, without the trunks of other tenants."""
+        """Store a tenant's own list, without the trunks of other polled tenants."""
         tenant_of = self._tenant_finder()
         own = [row for row in rows if tenant_of(row.tenant) in {"", target.tenant}]
         self._recorder.put(target, trunk_families(own) if own else {})

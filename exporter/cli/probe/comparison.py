@@ -11,7 +11,7 @@ from exporter.cli.probe.sources import NOT_LISTED, SKIPPED, Trial, is_configured
 from exporter.config import SwitchConfiguration
 from exporter.model import RegistrationSource
 
-_BY_COST = (
+_BEST_FIRST = (
     RegistrationSource.BLF,
     RegistrationSource.PEERS,
     RegistrationSource.TENANT_PEERS,
@@ -64,9 +64,9 @@ def _disagree(one: Trial, other: Trial) -> bool:
 
 
 def _is_contradicted(one: Trial, trials: Sequence[Trial]) -> bool:
-    """Return whether most sources contradict this one.
+    """Return whether the majority contradicts this source on more than a tenth of its phones.
 
-    Each source has one vote, even if several parameters were tried: their results are not independent.
+    Each source has one vote per state, however many parameters were tried: their results are not independent.
     """
     wrong = 0
     for number, state in one.known.items():
@@ -100,7 +100,7 @@ def choose(trials: Sequence[Trial], switch: SwitchConfiguration, installation: I
 
     def rank(each: Trial) -> tuple[bool, bool, int]:
         fits = installation.fits(each, switch.max_requests_per_second)
-        return not is_configured(each.source, switch), not fits, _BY_COST.index(each.source.kind)
+        return not is_configured(each.source, switch), not fits, _BEST_FIRST.index(each.source.kind)
 
     return min(complete, key=rank, default=None)
 
@@ -132,7 +132,7 @@ def source_advice(
                 "PJSIP, or have different user names"
             )
     cheapest = min(
-        complete, key=lambda each: (installation.cost(each).requests, _BY_COST.index(each.source.kind))
+        complete, key=lambda each: (installation.cost(each).requests, _BEST_FIRST.index(each.source.kind))
     )
     now, cost = installation.cost(chosen), installation.cost(cheapest)
     if cost.requests < now.requests or (cost.requests == now.requests and 2 * cost.size < now.size):
