@@ -7,9 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -19,6 +17,7 @@ from exporter.alerting.links import Links
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
+from exporter.config_file import CHECK_EVERY, ConfigurationFile, ConfigurationHealth, read_in_thread
 from exporter.errors import ConfigurationError
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
@@ -35,18 +34,16 @@ _GC_THRESHOLD = 10_000
 """Objects between garbage collections. Python's default, 700, is reached in some ten requests, and took a
 sixth of all CPU time (2026-11)."""
 
-_LOAD_THREADS = 8
-"""Threads that read the configuration. Each reload from a disk that hangs occupies one for good."""
-
-_Configured = TypeVar("_Configured", Configuration, WebFile)
+_CHECK = "configuration check"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings from the command line. Each call of ``load`` reads the configuration.
 
-    ``log_lines_dropped`` returns the number of log lines that could not be written. ``alerting_speed`` is for
-    tests: the factor by which alert durations pass faster than declared.
+    ``config_file``: the file that ``load`` reads, which is checked when it changes. ``log_lines_dropped``
+    returns the number of log lines that could not be written. ``alerting_speed`` is for tests: the factor by
+    which alert durations pass faster than declared.
     """
 
     load: Callable[[], Configuration]
@@ -59,6 +56,9 @@ class Settings:
     alerting_speed: float = 1.0
     load_timeout: float = 30.0
     """Seconds to read the configuration and the files that it names. 5,000 tenants take one."""
+    config_file: Path | None = None
+    config_check_period: float = CHECK_EVERY
+    """Seconds between two checks of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     )
     schedule = Schedule(clock)
     fleet = Fleet(schedule, instruments, mask, clock)
+    health = ConfigurationHealth(instruments, mask, clock)
     alerting = AlertingService(
         lambda: fleet.pollers,
         registry,
@@ -96,11 +97,11 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         clock,
         speed=settings.alerting_speed,
         links=Links(settings.external_url),
+        is_configuration_good=lambda: health.is_good,
     )
     key_files = KeyFiles()
-    threads = ThreadLimit("configuration", _LOAD_THREADS)
-    load = partial(_read, settings.load, threads, settings.load_timeout, "configuration")
-    reloader = Reloader(load, Parts(fleet, alerting, key_files, schedule), instruments, clock)
+    config_file = ConfigurationFile(settings.load, settings.config_file, health, limit=settings.load_timeout)
+    reloader = Reloader(config_file.load, Parts(fleet, alerting, key_files, schedule), health)
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -112,6 +113,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         reloader.reload if settings.enable_lifecycle else None,
         alerting.status,
         mask,
+        health.status,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
@@ -127,6 +129,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
             external_url=settings.external_url,
         )
         stack.push_async_callback(server.close)
+        schedule.add(_CHECK, config_file.check, lambda: settings.config_check_period)
         schedule.start()
         stack.push_async_callback(schedule.stop)
         yield Running(server, reloader.reload)
@@ -139,7 +142,8 @@ async def _load_files(settings: Settings, load: Callable[[], Awaitable[None]]) -
     try:
         if path := settings.web_config_file:
             threads = ThreadLimit("web configuration", 1)
-            web_file = await _read(lambda: WebFile(path), threads, settings.load_timeout, str(path))
+            limit = settings.load_timeout
+            web_file = await read_in_thread(lambda: WebFile(path), threads, limit, str(path))
     except ConfigurationError as error:
         errors.append(error)
     try:
@@ -149,21 +153,6 @@ async def _load_files(settings: Settings, load: Callable[[], Awaitable[None]]) -
     if errors:
         raise ConfigurationError.joined(errors)
     return web_file
-
-
-async def _read(
-    read: Callable[[], _Configured], threads: ThreadLimit, limit: float, source: str
-) -> _Configured:
-    """Read a configuration in a thread. Raises ConfigurationError if that takes more than ``limit`` seconds.
-
-    A disk that hangs blocks only the thread. Neither the next reload nor the exit waits for it.
-    """
-    try:
-        async with asyncio.timeout(limit):
-            return await threads.run(read)
-    except TimeoutError:
-        problem = f"not read within {limit:g} s; check its disk, and those of the files that it names"
-        raise ConfigurationError(source, [problem]) from None
 
 
 def collect_garbage_less() -> None:

@@ -41,16 +41,16 @@ class ConfigurationError(ExporterError):
         return joined
 
 
-def shortened(error: ExporterError) -> str:
+def shortened(error: ExporterError, *, lines: int = _MOST_LINES, characters: int = _MOST_CHARACTERS) -> str:
     """Return the first lines of an error, and how many more there are, for the log.
 
     3,000 problems in one file were 350 kB, and masking them blocked the event loop for a second (2026-11).
     """
-    lines = str(error).split("\n")
-    more = len(lines) - _MOST_LINES
-    first = "\n".join(lines[:_MOST_LINES])
-    if len(first) > _MOST_CHARACTERS:
-        first = f"{first[:_MOST_CHARACTERS]}…"
+    found = str(error).split("\n")
+    more = len(found) - lines
+    first = "\n".join(found[:lines])
+    if len(first) > characters:
+        first = f"{first[:characters]}…"
     return f"{first}\nand {more:,} more; run --config.check to see all" if more > 0 else first
 
 

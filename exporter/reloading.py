@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import structlog
 
 from exporter.alerting.service import AlertingService
-from exporter.clock import Clock
 from exporter.config import Configuration
+from exporter.config_file import ConfigurationHealth
 from exporter.errors import ExporterError, shortened
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
-from exporter.metrics.self_metrics import Instruments
 from exporter.schedule import Schedule
 
 _ALERTING = "alerting"
@@ -45,7 +44,7 @@ class Parts:
 
 
 class Reloader:
-    """Loads the configuration with ``load`` and applies it to ``parts``.
+    """Loads the configuration with ``load`` and applies it to ``parts``; ``health`` records the outcome.
 
     Each reload is a separate task. When it was part of the HTTP request, a client that disconnected cancelled
     it halfway: the switches were replaced, and alerting was not (seen 2026-11).
@@ -55,13 +54,11 @@ class Reloader:
         self,
         load: Callable[[], Awaitable[Configuration]],
         parts: Parts,
-        instruments: Instruments,
-        clock: Clock,
+        health: ConfigurationHealth,
     ) -> None:
         self._load = load
         self._parts = parts
-        self._instruments = instruments
-        self._clock = clock
+        self._health = health
         self._log = structlog.get_logger("exporter.app")
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,11 +109,10 @@ class Reloader:
                 configuration = await self._load()
                 await self._apply(configuration)
             except BaseException as error:
-                self._instruments.reload_successful.set(0)
+                self._health.reload_failed(error)
                 self._log_failure(error)
                 raise
-            self._instruments.reload_successful.set(1)
-            self._instruments.reload_timestamp.set(self._clock.wall())
+            self._health.reload_succeeded()
             if self._parts.schedule.is_running:  # at the start, "listening" is logged instead
                 self._log.info("configuration loaded", switches=len(configuration.switches))
 

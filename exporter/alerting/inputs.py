@@ -38,7 +38,8 @@ class SwitchSnapshot:
     """One switch as it is now.
 
     ``up`` is None before the first attempt has ended. A time of the store is the moment
-    ``time * speed + offset``; ``speed`` is 1 outside of tests.
+    ``time * speed + offset``; ``speed`` is 1 outside of tests. ``configuration_good`` is the same for every
+    switch.
     """
 
     store: Store
@@ -46,6 +47,7 @@ class SwitchSnapshot:
     breaker_open: bool
     offset: float
     speed: float = 1.0
+    configuration_good: bool = True
 
 
 class LastOverTime(Generic[Key, Value]):
@@ -246,6 +248,11 @@ class SwitchInputs:
     def is_empty(self) -> bool:
         """Whether no value counts any more, so that a switch that is gone can be dropped."""
         return not any(window.known for window in self._last.values())
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the switch is still in the configuration."""
+        return self._configured is not None
 
     def _update(self, which: AnyInput) -> None:
         if which not in self._pending:

@@ -57,6 +57,10 @@ def is_idle(query: Query, reason: Reason) -> bool:
     return reason is Reason.EMPTY and QUERIES[query].empty is not None
 
 
+def _configuration_good(inputs: SwitchInputs, _: Store | None) -> dict[str, float]:
+    return {"": float(inputs.snapshot.configuration_good)} if inputs.snapshot else {}
+
+
 def _succeeded_at(inputs: SwitchInputs, _: Store | None) -> dict[Target, float]:
     if inputs.snapshot is None:
         return {}
@@ -73,6 +77,7 @@ CYCLES = Input("cycles", 15 * _MINUTE, _cycles, key=job)
 SUCCEEDED = Input("succeeded", 5 * _MINUTE, _succeeded, key=target)
 SUCCEEDED_AT = Input("succeeded_at", 5 * _MINUTE, _succeeded_at, key=target)
 FAILED = Input("failures", 5 * _MINUTE, _failed, key=target_and_reason)
+CONFIGURATION_GOOD = Input("configuration_good", 5 * _MINUTE, _configuration_good)
 _ATTEMPTS = (UP, BREAKER_OPEN, SUCCEEDED, FAILED)
 
 
@@ -151,12 +156,26 @@ def _tenant_key_refused(inputs: SwitchInputs) -> Iterator[Due]:
             yield of_tenant(inputs, tenant, value=count)
 
 
+def _configuration_invalid(inputs: SwitchInputs) -> Iterator[Due]:
+    """Find the same alert for every switch: it is about the exporter, so it has no label ``switch``.
+
+    A switch that was just removed still has its last value, from before the reload that removed it.
+    """
+    if inputs.is_configured and inputs[CONFIGURATION_GOOD].get("") == 0:
+        yield Due(())
+
+
 # Unformatted: six lines per alert instead of twelve.
 # fmt: off
 WATCHDOG = Rule("SoftswitchWatchdog", "none", "monitoring",
     "Alerting works.",
     "This alert always fires. "
     "If it stops, the exporter, Alertmanager or the connection between them is broken.")
+CONFIGURATION_INVALID = Rule("SoftswitchConfigurationInvalid", "warning", "monitoring",
+    "The configuration of an exporter is invalid.",
+    "The exporter runs with its previous configuration: "
+    "the latest reload failed, or the file on disk is invalid. After a restart, it may not start.",
+    condition=_configuration_invalid, inputs=(CONFIGURATION_GOOD,), pending_for=5 * _MINUTE)
 DATA_STALE = Rule("SoftswitchDataStale", "warning", "monitoring",
     "Values are stale or missing.",
     "{switch} has returned no value for {value} of its {query} targets in more than three intervals. "

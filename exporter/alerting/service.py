@@ -31,6 +31,7 @@ class AlertingService:
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
     alerts.
+    ``is_configuration_good``: False if a reload failed, or the file on disk is invalid.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class AlertingService:
         *,
         speed: float = 1.0,
         links: Links = NO_LINKS,
+        is_configuration_good: Callable[[], bool] = lambda: True,
     ) -> None:
         self._pollers = pollers
         self._mask = mask
         self._clock = clock
         self._speed = speed
         self._links = links
+        self._is_configuration_good = is_configuration_good
         self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")
         self._metrics = AlertingMetrics(registry)
@@ -190,11 +193,12 @@ class AlertingService:
 
     def _snapshots(self) -> Mapping[str, SwitchSnapshot]:
         offset = self._moment - self._elapsed * self._speed
+        is_good = self._is_configuration_good()
         snapshots = {}
         for poller in self._pollers():
             poller.drop_stale()
             snapshots[poller.store.switch] = SwitchSnapshot(
-                poller.store, poller.is_up(), poller.policy.breaker.is_open, offset, self._speed
+                poller.store, poller.is_up(), poller.policy.breaker.is_open, offset, self._speed, is_good
             )
         return snapshots
 

@@ -75,7 +75,9 @@ async def _demo(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
             file = Path(folder) / "demo.yaml"
             file.write_text(_configuration(simulator, world))
-            settings = Settings(load=lambda: load(file, {}), listen_addresses=[(_HOST, arguments.port)])
+            settings = Settings(
+                load=lambda: load(file, {}), listen_addresses=[(_HOST, arguments.port)], config_file=file
+            )
             async with running(settings, mask) as exporter:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 print(_introduction(base_url, simulator.base_url, file), flush=True)

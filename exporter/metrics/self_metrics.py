@@ -136,6 +136,7 @@ class Instruments:
         self._families = [value for value in vars(self).values() if isinstance(value, Family)]
         self.reload_successful = Gauge(*_declaration(catalogue.CONFIG_RELOAD_SUCCESSFUL), registry=registry)
         self.reload_timestamp = Gauge(*_declaration(catalogue.CONFIG_RELOAD_TIMESTAMP), registry=registry)
+        self.file_valid = Gauge(*_declaration(catalogue.CONFIG_FILE_VALID), registry=registry)
         registry.register(_Counted(catalogue.LOG_LINES_DROPPED, log_lines_dropped))
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)

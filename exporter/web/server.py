@@ -42,7 +42,7 @@ class Sources:
 
     ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status) are called
     for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
-    secrets from its errors.
+    secrets from its errors. ``configuration`` is the part of the status about the configuration file.
     """
 
     exposition: Exposition
@@ -52,6 +52,7 @@ class Sources:
     reload: Callable[[], Awaitable[None]] | None = None
     alerting: Callable[[], dict[str, Any]] = dict
     mask: Callable[[str], str] = str
+    configuration: Callable[[], dict[str, Any]] = dict
 
 
 class Server:
@@ -169,14 +170,23 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, sources.exposition)
 
+    async def whole_status(tenants: int) -> dict[str, Any]:
+        return await status(
+            sources.pollers(),
+            sources.clock,
+            alerting=sources.alerting(),
+            configuration=sources.configuration(),
+            tenants=tenants,
+        )
+
     async def page(request: web.Request) -> web.StreamResponse:
         shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
-        state = await status(sources.pollers(), sources.clock, alerting=sources.alerting(), tenants=shown)
+        state = await whole_status(shown)
         text = await status_page(state, telemetry_path, tenants=shown, threads=threads)
         return await send(request, text, {**HEADERS, "Content-Type": "text/html; charset=utf-8"})
 
     async def api_status(request: web.Request) -> web.StreamResponse:
-        text = await to_json(await status(sources.pollers(), sources.clock, alerting=sources.alerting()))
+        text = await to_json(await whole_status(TENANTS))
         return await send(request, text, {**HEADERS, "Content-Type": "application/json; charset=utf-8"})
 
     async def healthy(_: web.Request) -> web.Response:

@@ -33,13 +33,18 @@ Failing = Mapping[str, Mapping[str, str]]
 
 
 async def status(
-    pollers: Sequence[Poller], clock: Clock, *, alerting: Json | None = None, tenants: int = TENANTS
+    pollers: Sequence[Poller],
+    clock: Clock,
+    *,
+    alerting: Json | None = None,
+    configuration: Json | None = None,
+    tenants: int = TENANTS,
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting`` is ``alerting`` and ``alerts`` of the result. Ages are in seconds. The result
-    contains no key and no part of a list. The function yields to the event loop, so parts of the result may
-    be newer than others.
+    ``alerting`` is ``alerting`` and ``alerts`` of the result; ``configuration`` is that of the configuration
+    file. Ages are in seconds. The result contains no key and no part of a list. The function yields to the
+    event loop, so parts of the result may be newer than others.
     """
     return {
         "version": __version__,
@@ -47,6 +52,12 @@ async def status(
         "alerting": None,
         "alerts": [],
         **(alerting or {}),
+        "configuration": {
+            "reload_failed_age_seconds": None,
+            "file_invalid_age_seconds": None,
+            "errors": [],
+            **(configuration or {}),
+        },
         "switches": [await _switch(poller, clock.elapsed(), tenants) for poller in pollers],
     }
 

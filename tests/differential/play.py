@@ -73,6 +73,7 @@ class Play:
             minute: self.chance.choice([0, 1, 2, 4, 6, 9, 16, 22, 40])
             for minute in self.chance.sample(range(5, MINUTES), self.chance.choice([0, 0, 1, 1, 2]))
         }
+        self.invalid = _invalid_minutes(random.Random(f"{seed} {number} configuration"))  # noqa: S311 -- as above
         self.engine = self._part("engine").Engine()
         self.store = self._start(0)
         self.down_until = 0
@@ -134,6 +135,7 @@ class Play:
         """Kill the process, and start another one some minutes later with the state file of the first."""
         written = list(self._part("state").dump(self.engine))
         self.down_until = minute + 1 + self.restarts[minute]
+        self.invalid = range(self.invalid.start, min(self.invalid.stop, minute + 1))
         self.engine, _ = self._part("state").restore(written)
         self.store = self._start(self.down_until)
 
@@ -238,15 +240,23 @@ class Play:
 
     def _evaluate(self, minute: int) -> None:
         snapshot = self._part("inputs").SwitchSnapshot(
-            self.store, self._up(minute), self._breaker_open(minute), offset=-self.ahead
+            self.store,
+            self._up(minute),
+            self._breaker_open(minute),
+            offset=-self.ahead,
+            configuration_good=minute not in self.invalid,
         )
         for _ in self.engine.evaluate({self.scenario.name: snapshot}, minute * MINUTE):
             pass
         self.scenario.alerts.append([
-            Found(alert.labels, str(alert.state), alert.annotations)
+            Found(self._scraped(alert.labels), str(alert.state), alert.annotations)
             for alert in self.engine.alerts.by_identity.values()
             if alert.state != "resolved" and alert.labels["alertname"] != "SoftswitchWatchdog"
         ])  # fmt: skip
+
+    def _scraped(self, labels: Mapping[str, str]) -> Mapping[str, str]:
+        """Add the label of the scrape to an alert about the exporter: each scenario is one of its own."""
+        return labels if "switch" in labels else {**labels, "instance": self.scenario.name}
 
     def _part(self, name: str) -> Any:
         return import_module(f"{self.package}.{name}")
@@ -272,6 +282,15 @@ class Play:
         )
         series, _, value = own.rstrip("\n").rpartition(" ")
         yield series, value
+        instance = f'{{instance="{self.scenario.name}"}}'
+        yield f"{catalogue.CONFIG_RELOAD_SUCCESSFUL.name}{instance}", "1"
+        yield f"{catalogue.CONFIG_FILE_VALID.name}{instance}", str(int(minute not in self.invalid))
+
+
+def _invalid_minutes(chance: random.Random) -> range:
+    """Return when the configuration is invalid. A restart ends it: the exporter starts with a valid one."""
+    begins = chance.randint(0, 2 * MINUTES)
+    return range(begins, begins + chance.choice([1, 4, 5, 6, 7, 15]))
 
 
 def _known(states: Mapping[str, int]) -> dict[str, float]:

@@ -88,7 +88,7 @@ def _state_at(scenarios: Sequence[Scenario], minute: int) -> Document:
     running = {s.name: alerts for s in scenarios if (alerts := s.alerts[minute]) is not None}
     return {
         "eval_time": f"{minute}m",
-        "expr": f'ALERTS{{switch=~"{"|".join(running)}"}}',
+        "expr": " or ".join(f'ALERTS{{{label}=~"{"|".join(running)}"}}' for label in ("switch", "instance")),
         "exp_samples": [
             {"labels": _selector({**alert.labels, "alertstate": alert.state}), "value": 1}
             for alerts in running.values()

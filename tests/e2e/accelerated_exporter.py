@@ -15,6 +15,7 @@ from pathlib import Path
 
 from exporter import app, logs
 from exporter.config import load
+from exporter.config_file import CHECK_EVERY
 from exporter.masking import Mask
 from tests.e2e.programs import Exporter, Start
 
@@ -45,6 +46,8 @@ def _main() -> None:
         load=lambda: load(Path(file), os.environ),
         listen_addresses=[("127.0.0.1", 0)],
         alerting_speed=float(speed),
+        config_file=Path(file),
+        config_check_period=CHECK_EVERY / float(speed),
     )
     asyncio.run(app.run(settings, mask))
 

@@ -48,6 +48,7 @@ TRUNKS = ("northwind", "acme-trunk")
 
 EXPECTED = """
 dead-mans-switch Watchdog none monitoring
+tickets ConfigurationInvalid warning monitoring
 tickets DataStale warning monitoring switch=north query=balance
 on-call ApiDown critical switch switch=south
 on-call KeyRefused critical switch switch=west
@@ -90,12 +91,17 @@ _FIRING: dict[str, dict[str, Any]] = {
     "DELTA9": {"dropped": 0.6},
     "FJORD": {"dropped": 1},
 }
+_INVALID = "\n]"
 _KEYS = {"west": "demo-admin", "GLADE": "demo-tenant-GLADE"}
+
+
+_OF_THE_SCRAPE = {"job", "instance"}
+"""Labels that only Prometheus adds: the exporter does not know them."""
 
 
 @dataclass(frozen=True)
 class Switches:
-    """Three switches. ``directory`` has the key files of one of them and of a tenant."""
+    """Three switches. ``directory`` has the configuration, and the key files of a switch and of a tenant."""
 
     north: Simulator
     south: Simulator
@@ -111,6 +117,7 @@ class Switches:
         self.south.clear_faults()
         for name, key in _KEYS.items():
             (self.directory / name).write_text(key)
+        self._change_configuration(_INVALID, "")
 
     def fire(self) -> None:
         """Make all alerts fire."""
@@ -120,6 +127,13 @@ class Switches:
         self.south.inject_fault(kind="hang")
         for name in _KEYS:
             (self.directory / name).write_text("not-the-key")
+        self._change_configuration("", _INVALID)
+
+    def _change_configuration(self, old: str, new: str) -> None:
+        """Replace the end of the file, which nobody reloads."""
+        file = self.directory / "config.yaml"
+        if file.exists():
+            file.write_text(file.read_text().removesuffix(old) + new)
 
     def configuration(self, alertmanager: str) -> str:
         """Return the configuration text."""
@@ -214,7 +228,8 @@ def _notified(receiver: Receiver) -> dict[Alert, list[str]]:
     found: dict[Alert, list[str]] = {}
     for one in receiver.notifications:
         if f"Softswitch{one.alert}" in NAMES:
-            found.setdefault((one.receiver, one.labels), []).append(one.status)
+            labels = frozenset(label for label in one.labels if label[0] not in _OF_THE_SCRAPE)
+            found.setdefault((one.receiver, labels), []).append(one.status)
     notified = {alert: [status for status, _ in groupby(statuses)] for alert, statuses in found.items()}
     return {alert: statuses for alert, statuses in notified.items() if statuses != ["resolved"]}
 

@@ -16,6 +16,7 @@ from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
 from tests.e2e.full_configuration import configuration, queries, switch
 
+_FILE_VALID = "softswitch_exporter_config_file_valid"
 _RELOADED = "softswitch_exporter_config_last_reload_successful"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7"
 
@@ -150,6 +151,45 @@ async def test_reload_of_an_invalid_file(url: str, tmp_path: Path) -> None:
         await exporter.reload()
         page = (await _get(exporter, "/metrics"))[1]
         assert "softswitch_exporter_config_last_reload_successful 1.0\n" in page
+
+
+async def test_a_file_that_would_not_load_at_the_next_start(url: str, tmp_path: Path) -> None:
+    """The status and a metric report it without a reload; the next good load ends it."""
+    file = tmp_path / "config.yaml"
+    good = configuration(switch("pbx", url))
+    file.write_text(good)
+    settings = _settings(file, config_file=file, config_check_period=0.05)
+
+    async with running(settings, Mask()) as exporter:
+
+        async def reported() -> dict[str, Any]:
+            reported: dict[str, Any] = json.loads((await _get(exporter, "/api/v1/status"))[1])[
+                "configuration"
+            ]
+            return reported
+
+        assert await reported() == {
+            "reload_failed_age_seconds": None,
+            "file_invalid_age_seconds": None,
+            "errors": [],
+        }
+        file.write_text("switches: []")
+        async with asyncio.timeout(10):
+            while not (found := await reported())["errors"]:  # noqa: ASYNC110 -- a page tells nobody
+                await asyncio.sleep(0.05)
+        assert found["errors"] == [f"{file}: switches: expected at least one entry, got an empty list"]
+        assert found["file_invalid_age_seconds"] < 10
+        assert found["reload_failed_age_seconds"] is None
+        assert f"{_FILE_VALID} 0.0\n" in (await _get(exporter, "/metrics"))[1]
+
+        with pytest.raises(ConfigurationError):
+            await exporter.reload()
+        assert (await reported())["reload_failed_age_seconds"] < 10
+
+        file.write_text(good)
+        await exporter.reload()
+        assert (await reported())["errors"] == []
+        assert f"{_FILE_VALID} 1.0\n" in (await _get(exporter, "/metrics"))[1]
 
 
 async def test_reload_with_a_defect(url: str, tmp_path: Path) -> None:

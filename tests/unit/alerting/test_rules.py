@@ -18,8 +18,11 @@ from tests.rule_files import ALERTS_FILE
 
 DECLARED = [rule for group in yaml.safe_load(ALERTS_FILE.read_text())["groups"] for rule in group["rules"]]
 _SECONDS = {"m": 60, "h": 3600}
-_SENDER = {"Prometheus, Alertmanager": "the exporter, Alertmanager"}
-"""The one difference between the texts: what is broken when the watchdog stops."""
+_DIFFERENCES = {
+    monitoring_rules.WATCHDOG: ("Prometheus, Alertmanager", "the exporter, Alertmanager"),
+    monitoring_rules.CONFIGURATION_INVALID: ("The exporter {instance}", "The exporter"),
+}
+"""Differences between the texts: what is broken when the watchdog stops, and which exporter is meant."""
 
 # A query for a second figure in a description, and the placeholder of a figure.
 _QUERY = re.compile(
@@ -53,9 +56,10 @@ def test_a_rule_equals_that_of_prometheus(rule: Rule) -> None:
     (declared,) = [one for one in DECLARED if _key(one) == (rule.name, rule.severity, rule.scope)]
     annotations = declared["annotations"]
     description = _description(annotations["description"].strip())
-    if rule is monitoring_rules.WATCHDOG:
-        for prometheus, daemon in _SENDER.items():
-            description = description.replace(prometheus, daemon)
+    if rule in _DIFFERENCES:
+        prometheus, daemon = _DIFFERENCES[rule]
+        assert prometheus in description
+        description = description.replace(prometheus, daemon)
 
     assert rule.pending_for == _seconds(declared.get("for", "0m"))
     assert rule.keep_firing_for == _seconds(declared.get("keep_firing_for", "0m"))
@@ -347,6 +351,27 @@ def test_every_rule_has_a_case() -> None:
     monitoring = {rule for rule in vars(monitoring_rules).values() if isinstance(rule, Rule)}
 
     assert {*CASES, *monitoring} == set(RULES)
+
+
+def test_an_invalid_configuration_is_one_alert_for_all_switches() -> None:
+    """It has no label of a switch, outlasts a gap, and ends at the good load, even if that drops a switch."""
+    engine, minute = Engine([monitoring_rules.CONFIGURATION_INVALID]), 0
+
+    def evaluate(*switches: str, good: bool, after: int = 1) -> list[tuple[State, dict[str, str]]]:
+        nonlocal minute
+        minute += after
+        store = Store("any", stale_after=3, max_series=1000)
+        snapshot = SwitchSnapshot(store, up=True, breaker_open=False, offset=0, configuration_good=good)
+        for _ in engine.evaluate(dict.fromkeys(switches, snapshot), minute * 60):
+            pass
+        return [(alert.state, alert.labels) for alert in engine.alerts.by_identity.values()]
+
+    labels = {"alertname": "SoftswitchConfigurationInvalid", "severity": "warning", "scope": "monitoring"}
+    assert evaluate("a", "b", good=True) == []
+    assert evaluate("a", "b", good=False) == [(State.PENDING, labels)]
+    assert evaluate("a", "b", good=False, after=4) == [(State.PENDING, labels)]
+    assert evaluate("a", "b", good=False) == [(State.FIRING, labels)]
+    assert evaluate("a", good=True) == [(State.RESOLVED, labels)]
 
 
 @pytest.mark.parametrize(

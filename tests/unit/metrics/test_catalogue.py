@@ -74,6 +74,7 @@ softswitch_exporter_build_info gauge version revision python_version
 softswitch_exporter_web_info gauge external_url
 softswitch_exporter_config_last_reload_successful gauge
 softswitch_exporter_config_last_reload_success_timestamp_seconds gauge
+softswitch_exporter_config_file_valid gauge
 softswitch_exporter_log_lines_dropped_total counter
 """
 

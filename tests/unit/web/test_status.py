@@ -147,7 +147,17 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
     (failure,) = query["failures"]
-    objects = (whole, whole["alerting"], watchdog, switch, query, failure, node, tenant)
+    objects = (
+        whole,
+        whole["alerting"],
+        watchdog,
+        whole["configuration"],
+        switch,
+        query,
+        failure,
+        node,
+        tenant,
+    )
     sections = _DOCUMENT.split("\n## ")[1:]
     assert [re.findall(r"^\| `(\w+)`", section, re.MULTILINE) for section in sections] == [
         list(names) for names in objects

@@ -1,0 +1,225 @@
+"""Whether the configuration can be loaded: the outcome of the latest reload, and the file as it is on disk.
+
+A configuration that cannot be loaded changes nothing while the exporter runs, but prevents its next start,
+perhaps weeks later. So it is reported in the log, in metrics, in the status and by an alert.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.config import Configuration
+from exporter.errors import ConfigurationError, ExporterError, shortened
+from exporter.metrics.self_metrics import Instruments
+from exporter.threads import ThreadLimit
+
+CHECK_EVERY = 60.0
+"""Seconds between two checks of the file."""
+
+_LOAD_THREADS = 8
+"""Threads that read the configuration. Each reload from a disk that hangs occupies one for good."""
+
+_MOST_ERRORS = 20
+_MOST_CHARACTERS = 4_000
+"""In the status, which is requested often."""
+
+Json = dict[str, Any]
+_Stamp = tuple[int, int, int] | None
+_Stamps = Mapping[Path, _Stamp]
+_Result = TypeVar("_Result")
+
+
+async def read_in_thread(
+    read: Callable[[], _Result], threads: ThreadLimit, limit: float, source: str
+) -> _Result:
+    """Read a configuration in a thread. Raises ConfigurationError if that takes more than ``limit`` seconds.
+
+    A disk that hangs blocks only the thread. Neither the next reload nor the exit waits for it.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            return await threads.run(read)
+    except TimeoutError:
+        problem = f"not read within {limit:g} s; check its disk, and those of the files that it names"
+        raise ConfigurationError(source, [problem]) from None
+
+
+@dataclass(slots=True)
+class _Failure:
+    """Failures in a row: when the first one happened, and the errors of the latest."""
+
+    since: float
+    errors: list[str]
+
+
+class ConfigurationHealth:
+    """Whether the latest reload succeeded, and whether the file on disk is valid."""
+
+    def __init__(self, instruments: Instruments, mask: Callable[[str], str], clock: Clock) -> None:
+        self._instruments = instruments
+        self._mask = mask
+        self._clock = clock
+        self._reload: _Failure | None = None
+        self._file: _Failure | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the exporter runs with the configuration on disk, and would start with it."""
+        return self._reload is None and self._file is None
+
+    @property
+    def is_file_valid(self) -> bool:
+        """Whether the file was valid when it was last read."""
+        return self._file is None
+
+    def reload_succeeded(self) -> None:
+        """Record that the configuration was loaded and applied."""
+        self._reload = None
+        self._instruments.reload_successful.set(1)
+        self._instruments.reload_timestamp.set(self._clock.wall())
+
+    def reload_failed(self, error: BaseException) -> None:
+        """Record why the configuration was not loaded or not applied."""
+        self._reload = self._failed(self._reload, error)
+        self._instruments.reload_successful.set(0)
+
+    def file_valid(self) -> None:
+        """Record that the file on disk is valid."""
+        self._file = None
+        self._instruments.file_valid.set(1)
+
+    def file_invalid(self, error: ConfigurationError) -> bool:
+        """Record what is wrong with the file on disk; return whether that is new."""
+        before = self._file.errors if self._file else None
+        self._file = self._failed(self._file, error)
+        self._instruments.file_valid.set(0)
+        return self._file.errors != before
+
+    def status(self) -> Json:
+        """Return ``configuration`` of ``/api/v1/status``: ages in seconds, and the errors without keys.
+
+        An invalid file explains a failed reload, and was read at the same time or later.
+        """
+        failure = self._file or self._reload
+        return {
+            "reload_failed_age_seconds": self._age(self._reload),
+            "file_invalid_age_seconds": self._age(self._file),
+            "errors": list(failure.errors) if failure else [],
+        }
+
+    def _failed(self, before: _Failure | None, error: BaseException) -> _Failure:
+        since = before.since if before else self._clock.elapsed()
+        if isinstance(error, ExporterError):
+            text = self._mask(shortened(error, lines=_MOST_ERRORS, characters=_MOST_CHARACTERS))
+        elif isinstance(error, Exception):
+            text = "internal error; see the log"
+        else:
+            text = "the reload was interrupted; try again"
+        return _Failure(since, text.split("\n"))
+
+    def _age(self, failure: _Failure | None) -> float | None:
+        return None if failure is None else round(max(0.0, self._clock.elapsed() - failure.since), 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    configuration: Configuration
+    stamps: _Stamps
+
+
+class ConfigurationFile:
+    """The configuration file. ``load`` reads it, and raises ConfigurationError; ``path`` is where it is.
+
+    ``limit``: seconds to read it and the files that it names.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Configuration],
+        path: Path | None,
+        health: ConfigurationHealth,
+        *,
+        limit: float,
+    ) -> None:
+        self._load = load
+        self._path = path
+        self._health = health
+        self._limit = limit
+        self._stamps: _Stamps = {}
+        self._loads = 0
+        self._threads = ThreadLimit("configuration", _LOAD_THREADS)
+        self._check_threads = ThreadLimit("configuration check", 1)
+        self._log = structlog.get_logger("exporter.config")
+
+    async def load(self) -> Configuration:
+        """Read the configuration, to apply it. Raises ConfigurationError."""
+        try:
+            loaded = await read_in_thread(self._read, self._threads, self._limit, "configuration")
+        except ConfigurationError as error:
+            self._loads += 1
+            self._health.file_invalid(error)
+            raise
+        self._loads += 1
+        self._accept(loaded)
+        return loaded.configuration
+
+    async def check(self) -> None:
+        """Read the configuration without applying it, if a file has changed since it was last read.
+
+        An invalid configuration is read at each check: a key file that it names may have been created.
+        """
+        if self._path is None:
+            return
+        loads = self._loads
+        known = self._stamps if self._health.is_file_valid else {}
+        try:
+            loaded = await read_in_thread(
+                lambda: self._read_if_changed(known), self._check_threads, self._limit, "configuration"
+            )
+        except ConfigurationError as error:
+            if loads == self._loads and self._health.file_invalid(error):
+                self._log.warning(
+                    "configuration file is invalid; the exporter would not start with it",
+                    problems=shortened(error),
+                )
+            return
+        if loaded is None or loads != self._loads:  # a reload has read it in the meantime
+            return
+        if not self._health.is_file_valid:
+            self._log.info("configuration file is valid again")
+        self._accept(loaded)
+
+    def _accept(self, loaded: _Loaded) -> None:
+        self._stamps = loaded.stamps
+        self._health.file_valid()
+
+    def _read_if_changed(self, known: _Stamps) -> _Loaded | None:
+        if known and _stamps(known) == known:
+            return None
+        return self._read()
+
+    def _read(self) -> _Loaded:
+        # Before the file is read: a later change has another stamp.
+        own = _stamps([self._path] if self._path else [])
+        configuration = self._load()
+        named = _stamps({key.file for key in configuration.keys if key.file})
+        return _Loaded(configuration, {**named, **own})
+
+
+def _stamps(files: Iterable[Path]) -> _Stamps:
+    return {file: _stamp(file) for file in files}
+
+
+def _stamp(file: Path) -> _Stamp:
+    """Return what changes when a file is changed in place, by rename or by a symbolic link."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 -- 5,000 key files a minute: Path.stat takes twice as long
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
