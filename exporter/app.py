@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import __version__
 from exporter.alerting.links import Links
+from exporter.alerting.rules import RULES
 from exporter.alerting.service import AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
@@ -114,6 +115,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         alerting.status,
         mask,
         health.status,
+        frozenset(rule.name for rule in RULES),
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)

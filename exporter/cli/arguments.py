@@ -211,9 +211,9 @@ def _is_port(text: str) -> bool:
 
 
 def _path(text: str) -> str:
-    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/")):
+    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/", "/runbooks")):
         raise argparse.ArgumentTypeError(
-            f"expected a path such as /metrics, not below /-/ or /api/, got {shown(text)}"
+            f"expected a path such as /metrics, not below /-/, /api/ or /runbooks, got {shown(text)}"
         )
     return text
 

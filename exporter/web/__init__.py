@@ -7,6 +7,7 @@ access      client certificates, passwords, hosts, cross-site requests
 passwords   basic authentication without the cost of bcrypt on every scrape
 web_config  the file of --web.config.file, and loading it again when it changes
 responses   scrapes and the status page (``templates``, ``static``), written in slices
+runbooks    a page per alert, with its problems; ``markdown`` renders the text
 status      the state of each switch, as JSON
 """
 

@@ -45,6 +45,7 @@ _TYPES = {
     "status.js": "text/javascript",
     "words.js": "text/javascript",
     "status.css": "text/css",
+    "runbooks.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
 _PIECES = 500
@@ -77,13 +78,15 @@ async def stream_metrics(request: web.Request, exposition: Exposition) -> web.St
     return await _written(request, response, parts)
 
 
-async def send(request: web.Request, text: str, headers: Mapping[str, str]) -> web.StreamResponse:
+async def send(
+    request: web.Request, text: str, headers: Mapping[str, str], status: int = 200
+) -> web.StreamResponse:
     """Respond with a text, compressed if the client accepts gzip, and return when little of it is unread.
 
     aiohttp itself would buffer all of it for a client that does not read: 427 MB for 300 unread status pages
     (seen 2026-11).
     """
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
     body = text.encode()
     if _wants_gzip(request):
         response.headers[hdrs.CONTENT_ENCODING] = "gzip"
@@ -176,7 +179,7 @@ async def status_page(
     It works without JavaScript; ``static/status.js`` refreshes it from ``/api/v1/status``, with the same
     words. Rendering yields to the event loop; the template is loaded in ``threads``.
     """
-    template = await threads.run(_template)
+    page = await threads.run(lambda: template("status.html"))
     time = datetime.fromtimestamp(state["time_seconds"], UTC)
     variables = {
         **state,
@@ -187,13 +190,19 @@ async def status_page(
     parts = [
         # Join each slice at once: the garbage collector tracks escaped pieces, but not plain text.
         "".join(pieces)
-        async for pieces in slices(template.generate(variables), _PIECES)
+        async for pieces in slices(page.generate(variables), _PIECES)
     ]
     return "".join(parts)
 
 
 @cache
-def _template() -> Any:  # noqa: ANN401 -- jinja2.Template
+def template(name: str) -> Any:  # noqa: ANN401 -- jinja2.Template
+    """Return a template. The first one imports jinja2: run this in a thread."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
     # Importing jinja2 takes a fifth of the start of the program, so it is done for the first page.
     jinja2 = import_module("jinja2")
     environment = jinja2.Environment(
@@ -204,7 +213,7 @@ def _template() -> Any:  # noqa: ANN401 -- jinja2.Template
         lstrip_blocks=True,
     )
     environment.filters |= {"count": _count, "money": _money, "duration": _duration}
-    return environment.get_template("status.html")
+    return environment
 
 
 def _count(value: float | None) -> str:

@@ -1,7 +1,7 @@
 """The routes, and starting and stopping the web server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, 
 from exporter.web.listener import Listener, Protocol, connection_logger
 from exporter.web.passwords import Check, Passwords
 from exporter.web.responses import FIRST_TENANTS, HEADERS, send, static_files, status_page, stream_metrics
+from exporter.web.runbooks import Runbooks
 from exporter.web.status import TENANTS, status, to_json
 from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
@@ -43,6 +44,7 @@ class Sources:
     ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status) are called
     for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
     secrets from its errors. ``configuration`` is the part of the status about the configuration file.
+    ``evaluated``: the alerts that ``alerting`` evaluates.
     """
 
     exposition: Exposition
@@ -53,6 +55,7 @@ class Sources:
     alerting: Callable[[], dict[str, Any]] = dict
     mask: Callable[[str], str] = str
     configuration: Callable[[], dict[str, Any]] = dict
+    evaluated: Collection[str] = ()
 
 
 class Server:
@@ -200,12 +203,14 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
             return web.Response(text="softswitch-exporter is ready.\n")
         return web.Response(status=503, text="Not ready: some queries have not been tried yet.\n")
 
+    runbooks = Runbooks(sources.alerting, sources.evaluated, sources.clock.wall)
     return {
         telemetry_path: bounded(metrics),
         "/": bounded(page, STATUSES),
         "/api/v1/status": bounded(api_status, STATUSES),
         HEALTHY: healthy,
         _READY: ready,
+        **{path: bounded(handler, STATUSES) for path, handler in runbooks.routes().items()},
         **{path: _static(*file) for path, file in static_files().items()},
     }
 

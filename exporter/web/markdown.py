@@ -1,0 +1,69 @@
+"""Markdown of the shipped documentation as HTML, with links that work below ``/runbooks/``."""
+
+import posixpath
+import re
+from collections.abc import Collection
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from exporter.shipped import REPOSITORY
+
+_FOLDER = "docs/runbooks"
+_OWN = "http://127.0.0.1:10390/"
+"""The exporter, as the documentation calls it."""
+
+
+def html(text: str, runbooks: Collection[str], *, without_title: bool = False) -> str:
+    """Return a page of ``docs/runbooks`` as HTML, in which HTML of the page is text.
+
+    Links to ``runbooks`` and to the exporter stay below the exporter; those to other files lead to the
+    repository. This may import the library: run it in a thread.
+    """
+    parser = _parser()
+    tokens = parser.parse(text)
+    if without_title and tokens and tokens[0].tag == "h1":
+        del tokens[: 1 + next(i for i, token in enumerate(tokens) if token.type == "heading_close")]
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.type == "heading_open" and following:
+            token.attrs["id"] = _anchor(following.content)
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrs["href"] = _target(str(child.attrs["href"]), runbooks)
+        token.attrs.pop("style", None)  # of an aligned cell: the Content-Security-Policy forbids it
+    rendered: str = parser.renderer.render(tokens, parser.options, {})
+    return rendered
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+
+
+def _target(href: str, runbooks: Collection[str]) -> str:
+    if href.startswith(_OWN):
+        return f"../{href.removeprefix(_OWN)}"
+    if "://" in href or href.startswith("#"):
+        return href
+    file, hash_sign, anchor = href.partition("#")
+    path = posixpath.normpath(f"{_FOLDER}/{file}")
+    folder, _, name = path.rpartition("/")
+    if folder == _FOLDER and name.removesuffix(".md") in {*runbooks, "README"}:
+        return f"./{name.removesuffix('.md').removeprefix('README')}{hash_sign}{anchor}"
+    return f"{REPOSITORY}/{path}{hash_sign}{anchor}"
+
+
+@cache
+def _parser() -> Any:  # noqa: ANN401 -- markdown_it.MarkdownIt, which is imported for the first page
+    parser = import_module("markdown_it").MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    return parser
+
+
+def _table_open(*_: object) -> str:
+    # It scrolls sideways on a phone, also by keyboard.
+    return '<div class="scroll" role="region" aria-label="Table" tabindex="0">\n<table>\n'
+
+
+def _table_close(*_: object) -> str:
+    return "</table>\n</div>\n"

@@ -1,0 +1,156 @@
+"""The runbooks below ``/runbooks/``, each with the problems of its alert that exist now."""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from exporter import shipped
+from exporter.errors import shown
+from exporter.threads import ThreadLimit
+from exporter.web.markdown import html
+from exporter.web.responses import HEADERS, send, template
+
+_LISTED = 50
+"""Problems on a page. The status lists as many of one kind."""
+
+_LONGEST = 300
+"""Letters of a label or a description that are shown. What a switch calls something has no limit."""
+
+_WATCHDOG = "SoftswitchWatchdog"
+_KNOWN_BY_NAME = frozenset({"alertname", "severity", "scope"})
+"""Labels that are not listed: they are shown otherwise, or are the same in all alerts of the name."""
+
+_ROW = re.compile(r"^\| \[(\w+)\]\(\w+\.md\) \| ([^|]+) \| (.+) \|$", re.MULTILINE)
+
+Json = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Entry(NamedTuple):
+    """A row of the index: the name of an alert, its severity and its meaning."""
+
+    name: str
+    severity: str
+    meaning: str
+
+
+class Runbooks:
+    """The pages. ``alerting`` returns that part of the status; ``evaluated``: the alerts that it may contain.
+
+    ``wall``: the wall clock.
+    """
+
+    def __init__(
+        self, alerting: Callable[[], Json], evaluated: Collection[str], wall: Callable[[], float]
+    ) -> None:
+        self._alerting = alerting
+        self._evaluated = evaluated
+        self._wall = wall
+        self._threads = ThreadLimit("runbook", 1)
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the handlers by path."""
+        return {"/runbooks": _to_index, "/runbooks/": self._index, "/runbooks/{name}": self._page}
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        state = self._alerting()
+        before, after = await self._threads.run(_around_the_table)
+        rows = [(entry, self._summary(entry.name, state)) for entry in entries()]
+        rows.sort(key=lambda row: (not row[1].startswith("firing: "), not row[1].startswith("pending: ")))
+        return await self._respond(request, "runbooks.html", {"rows": rows, "before": before, "after": after})
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name.removesuffix(".md") not in shipped.runbooks():
+            unknown = {"name": shown(name)}
+            return await self._respond(request, "no_runbook.html", unknown, HTTPStatus.NOT_FOUND)
+        if name.endswith(".md"):  # as the files are called, and the links between them
+            raise web.HTTPFound(name.removesuffix(".md"))
+        state = self._alerting()
+        active = _of(state, name)
+        variables: Json = {
+            "name": name,
+            "entry": next(entry for entry in entries() if entry.name == name),
+            "text": await self._threads.run(lambda: _text(name)),
+            "problems": [_problem(alert, self._wall()) for alert in active[:_LISTED]],
+            "is_cut": len(active) >= _LISTED,
+            "summary": self._summary(name, state),
+        }
+        return await self._respond(request, "runbook.html", variables)
+
+    async def _respond(
+        self, request: web.Request, page: str, variables: Json, status: HTTPStatus = HTTPStatus.OK
+    ) -> web.StreamResponse:
+        loaded = await self._threads.run(lambda: template(page))
+        time = datetime.fromtimestamp(self._wall(), UTC)
+        text = loaded.render({**variables, "time": f"{time:%Y-%m-%d %H:%M:%S} UTC"})
+        return await send(request, text, {**HEADERS, "Content-Type": "text/html; charset=utf-8"}, status)
+
+    def _summary(self, name: str, state: Json) -> str:
+        """Return the state of an alert in a few words."""
+        if name not in self._evaluated:
+            return "evaluated by Prometheus only"
+        if state.get("alerting", {}).get("firing") is None:
+            return "not evaluated yet"
+        if name == _WATCHDOG and any(alert["labels"]["alertname"] == name for alert in state["alerts"]):
+            return "firing, as it should"
+        counts = Counter(alert["state"] for alert in _of(state, name))
+        found = [f"{kind}: {counts[kind]}" for kind in ("firing", "pending") if counts[kind]]
+        return ", ".join(found) or "not firing"
+
+
+async def _to_index(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("runbooks/")  # relative: a proxy may add a prefix
+
+
+def entries() -> Sequence[Entry]:
+    """Return the rows of the index, in its order."""
+    return [Entry(*row) for row in _ROW.findall(shipped.index_of_runbooks().replace("`", ""))]
+
+
+@cache
+def _around_the_table() -> tuple[str, str]:
+    """Return the text before and after the table of the index, as HTML."""
+    before, _, rest = shipped.index_of_runbooks().partition("\n| ")
+    after = rest[rest.index("\n\n") :]
+    names = shipped.runbooks()
+    return html(before, names, without_title=True), html(after, names)
+
+
+@cache
+def _text(name: str) -> str:
+    return html(shipped.runbooks()[name], shipped.runbooks(), without_title=True)
+
+
+def _of(state: Json, name: str) -> list[Json]:
+    """Return the problems of a name, of which the watchdog has none: it always fires."""
+    listed = () if name == _WATCHDOG else state.get("alerts", ())
+    return [alert for alert in listed if alert["labels"]["alertname"] == name]
+
+
+def _problem(alert: Json, now: float) -> Json:
+    labels: Mapping[str, str] = alert["labels"]
+    since = datetime.fromtimestamp(now - alert["age_seconds"], UTC)
+    found = {name: labels[name] for name in ("switch", "tenant") if labels.get(name)}
+    page = "../tenant" if "tenant" in found else "../"
+    about = [f"{name} {_cut(text)}" for name, text in labels.items() if name not in _KNOWN_BY_NAME]
+    return {
+        "state": alert["state"],
+        "severity": labels.get("severity", ""),
+        "about": ", ".join(about),
+        "age_seconds": alert["age_seconds"],
+        "since": f"{since:%Y-%m-%d %H:%M} UTC",
+        "description": _cut(alert["annotations"].get("description", "")),
+        "page": f"{page}?{urlencode(found, quote_via=quote)}" if found else page,
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
