@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from exporter.shipped import RUNBOOKS
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -28,6 +30,11 @@ class Links:
         path = "tenant" if "tenant" in found else ""
         query = f"?{urlencode(found, quote_via=quote)}" if found else ""
         return f"{self._base}/{path}{query}"
+
+    @property
+    def runbooks(self) -> str:
+        """The index of runbooks."""
+        return f"{RUNBOOKS}/README.md" if self.external_url is None else f"{self._base}/runbooks/"
 
     @property
     def _base(self) -> str:

@@ -59,8 +59,9 @@ async def _send(
     links: Links,
 ) -> list[Alertmanager]:
     """Send to all of them concurrently; return those that accepted it."""
-    notification = [message(alert, alerting.labels, Now(moment, time.time()), links=links)]
-    answers = await asyncio.gather(*(alertmanager.post(notification) for alertmanager in alertmanagers))
+    notification = message(alert, alerting.labels, Now(moment, time.time()), links=links)
+    notification["annotations"]["runbook_url"] = links.runbooks  # it has none of its own
+    answers = await asyncio.gather(*(alertmanager.post([notification]) for alertmanager in alertmanagers))
     accepted = []
     for alertmanager, answer in zip(alertmanagers, answers, strict=True):
         if answer.verdict is Verdict.ACCEPTED:

@@ -101,8 +101,10 @@ def test_the_labels_of_the_image(stack: Stack) -> None:
     assert labels[f"{prefix}source"].startswith("https://")
 
 
-def test_the_image_has_the_rules(stack: Stack) -> None:
-    """And prints them."""
+def test_the_image_has_the_rules_and_runbooks(stack: Stack) -> None:
+    """It prints the rules, and serves the runbooks."""
+    page = get(f"http://{stack.address('exporter', 10390)}/runbooks/SoftswitchNodeMissing")
+    assert b"<h1>SoftswitchNodeMissing</h1>" in page
     assert stack.execute("exporter", "softswitch-exporter", "rules").strip() == document().strip()
 
 

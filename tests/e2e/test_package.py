@@ -97,3 +97,4 @@ def test_the_wheel_works_in_an_empty_environment(
         return scraped.get(("softswitch_up", frozenset({("switch", "pbx")}))) == 1
 
     wait_until(up, 20, "softswitch_up 1")
+    assert b"<h1>SoftswitchNodeMissing</h1>" in get(f"http://127.0.0.1:{port}/runbooks/SoftswitchNodeMissing")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter import shipped
 from exporter.cli import main
 from tests.unit.alerting.conftest import FakeAlertmanager, fake
 
@@ -57,13 +58,14 @@ async def test_alert_fires_and_is_resolved(fake: FakeAlertmanager, write: Write,
 
 
 async def test_the_links_of_the_test_alert(fake: FakeAlertmanager, write: Write) -> None:
-    """With the external URL, its runbook and its page are those of the exporter."""
+    """With the external URL, the exporter's runbooks and page; else the runbooks of the repository."""
     assert await _test_alert(write(fake.url), "--web.external-url=https://exporter.example.com/") == 0
 
     links = {(sent["annotations"]["runbook_url"], sent["generatorURL"]) for sent in fake.taken}
-    assert links == {
-        ("https://exporter.example.com/runbooks/SoftswitchTestAlert", "https://exporter.example.com/")
-    }
+    assert links == {("https://exporter.example.com/runbooks/", "https://exporter.example.com/")}
+
+    assert await _test_alert(write(fake.url)) == 0
+    assert fake.taken[-1]["annotations"]["runbook_url"] == f"{shipped.RUNBOOKS}/README.md"
 
 
 async def test_no_alertmanager_accepts_it(fake: FakeAlertmanager, write: Write, capsys: Captured) -> None:
