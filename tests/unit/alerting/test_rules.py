@@ -353,6 +353,15 @@ def test_every_rule_has_a_case() -> None:
     assert {*CASES, *monitoring} == set(RULES)
 
 
+def test_a_node_that_the_exporter_does_not_know() -> None:
+    """Its alert ends with the last value, 5 minutes later: only the rules look into Prometheus's history."""
+    switch = _Switch(rules.NODE_MISSING)
+    assert switch.pass_minutes(4, {catalogue.NODE_PRESENT: {"n1": 0, "n2": 1}}) == [(State.FIRING, 0)]
+
+    assert switch.pass_minutes(5, {catalogue.NODE_PRESENT: {"n2": 1}}) == [(State.FIRING, 0)]
+    assert switch.pass_minutes(1, {}) == [(State.RESOLVED, 0)]
+
+
 def test_an_invalid_configuration_is_one_alert_for_all_switches() -> None:
     """It has no label of a switch, outlasts a gap, and ends at the good load, even if that drops a switch."""
     engine, minute = Engine([monitoring_rules.CONFIGURATION_INVALID]), 0
