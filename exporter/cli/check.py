@@ -3,15 +3,16 @@
 import argparse
 import math
 import os
+import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
 from exporter.errors import ConfigurationError
 from exporter.fields import duration_text
-from exporter.model import Query, RegistrationSource, Scope
+from exporter.model import Query, Registration, RegistrationSource, Scope
 from exporter.poll.planner import Targets
-from exporter.queries import QUERIES, call_records, registrations
+from exporter.queries import QUERIES, call_records, queue, registrations
 
 _USABLE = 0.95
 """Share of the rate limit that the plan uses."""
@@ -67,10 +68,13 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
         yield f"  {query:<14} {scope:<7} {requests:>9} {_duration(interval):>9} {_duration(cycle):>9}"
     yield f"  requests per second: {plan.required_rate:.2f} required, {plan.rate:.2f} planned"
     yield f"  first sweep after a start: within {_duration(plan.first_sweep)}"
-    yield (
-        f"  series: about {estimated_series(switch, targets)}, "
-        "plus up to two per pair of tenant and node, and one per discovered extension"
-    )
+    *more, last = _unknown_series(switch, targets)
+    yield f"  series: about {estimated_series(switch, targets)}, plus {', '.join(more)}, and {last}"
+    if not switch.nodes and (Query.PEERS, Scope.SWITCH) in targets.intervals:
+        yield (
+            "  nodes: none configured, so a node is reported missing only if it was listed before; "
+            f"`probe --switch={shlex.quote(switch.name)} --query=peers` prints the line"
+        )
     for warning in warnings(switch, targets):
         yield f"  warning: {warning}"
 
@@ -142,37 +146,57 @@ def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iter
     """Return how many discovered tenants and extensions the rate limit allows."""
     spare = switch.max_requests_per_second * _USABLE - targets.plan.rate
     found = switch.settings("")  # the settings of a tenant that the configuration does not name
-    each = sum(1 / seconds for query in Query if (seconds := _interval(switch, targets, found, query)))
+    each = sum(_rate(switch, targets, found, query) for query in Query)
     if switch.discover_tenants.enabled and each:
         yield (
             f"the number of discovered tenants is unknown: the rate limit allows {int(spare / each)} more at "
             "their intervals; for more, raise max_requests_per_second or their tenant_interval"
         )
-    tenants = [*targets.tenants.values(), *([found] if switch.discover_tenants.enabled else ())]
-    intervals = [
-        tenant.interval(Query.REGISTRATIONS) or math.inf
-        for tenant in tenants
-        if tenant.extensions == "all" and targets.polls(Query.REGISTRATIONS, tenant)
+    for query, (parts, fix) in _PARTS.items():
+        if _is_per_part(switch, query) and (intervals := _of_discovered_parts(switch, targets, query)):
+            shortest = min(intervals)
+            yield (
+                f"the number of discovered {parts} is unknown, and each needs a request: the rate limit "
+                f"allows {int(spare * shortest)} within {_duration(shortest)}; for more, {fix}"
+            )
+
+
+_PARTS = {
+    Query.REGISTRATIONS: (
+        "extensions",
+        "set queries.registrations.source to blf or extensions (one request per tenant) or peers (one)",
+    ),
+    Query.QUEUE: (
+        "queues",
+        "raise queries.queue.tenant_interval, or list the important queues in `queues`",
+    ),
+}
+"""What a query discovers, and what to change if there are too many of them."""
+
+
+def _of_discovered_parts(switch: SwitchConfiguration, targets: Targets, query: Query) -> list[float]:
+    """Return the intervals of a query to tenants whose parts it discovers."""
+    found = [switch.settings("")] if switch.discover_tenants.enabled else []
+    return [
+        tenant.interval(query) or math.inf
+        for tenant in (*targets.tenants.values(), *found)
+        if (parts := tenant.parts(query)) and parts.all and targets.polls(query, tenant)
     ]
-    if _is_per_extension(switch) and intervals:
-        yield (
-            "the number of discovered extensions is unknown, and each needs a request: the rate limit allows "
-            f"{int(spare * min(intervals))} within {_duration(min(intervals))}; for more, set "
-            "queries.registrations.source to blf or extensions (one request per tenant) or peers (one in all)"
-        )
 
 
-def _interval(
-    switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query
-) -> float | None:
-    """Return the seconds between two requests of a query to one tenant.
+def _rate(switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query) -> float:
+    """Return the requests per second of a query to one tenant, except those to discovered parts."""
+    seconds = tenant.interval(query)
+    if seconds is None or not targets.polls(query, tenant) or (query, Scope.TENANT) not in targets.intervals:
+        return 0
+    parts = tenant.parts(query)
+    return (len(parts.named) if parts and _is_per_part(switch, query) else 1) / seconds
 
-    None if it sends no request, or one per extension.
-    """
-    is_polled = targets.polls(query, tenant) and (query, Scope.TENANT) in targets.intervals
-    if not is_polled or (query is Query.REGISTRATIONS and _is_per_extension(switch)):
-        return None
-    return tenant.interval(query)
+
+def _is_per_part(switch: SwitchConfiguration, query: Query) -> bool:
+    """Return whether a query sends a request for each extension or queue."""
+    spec = QUERIES[query]
+    return spec.endpoint(switch.queries.options(spec), Scope.TENANT).for_part is not None
 
 
 def _is_per_extension(switch: SwitchConfiguration) -> bool:
@@ -183,7 +207,7 @@ def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
     """Estimate the series of a switch before it is polled.
 
     Excludes series per tenant and node, and those of whatever the configuration does not name: discovered
-    tenants, extensions and nodes.
+    tenants, extensions and queues, nodes and trunks.
     """
     series = 8 + 3 * len(switch.nodes) + len(switch.thresholds.license)
     series += sum(node.channels_limit is not None for node in switch.nodes)
@@ -191,7 +215,19 @@ def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
         series += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
     if (Query.CALL_RECORDS, Scope.SWITCH) in targets.intervals:
         series += call_records.SERIES * len(targets.tenants)
+    if (Query.TRUNKS, Scope.SWITCH) in targets.intervals:
+        series += len(Registration)
     return series + sum(_series_of(switch, tenant, targets) for tenant in targets.tenants.values())
+
+
+def _unknown_series(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return what has series that the estimate does not include, and how many."""
+    yield "up to two per pair of tenant and node"
+    yield "one per discovered extension"
+    if any(query is Query.TRUNKS for query, _ in targets.intervals):
+        yield "up to four per trunk"
+    if _of_discovered_parts(switch, targets, Query.QUEUE):
+        yield f"{queue.SERIES} per discovered queue"
 
 
 def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Targets) -> int:
@@ -204,6 +240,9 @@ def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Tar
             series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
     if targets.polls(Query.REGISTRATIONS, tenant):
         series += len(tenant.polled)
+    if (queues := tenant.parts(Query.QUEUE)) and queues.any:
+        series += queue.SERIES * len(queues.named) if targets.polls(Query.QUEUE, tenant) else 0
+        series += len(tenant.queue_wait_thresholds)
     if targets.polls(Query.LIMITS, tenant) and tenant.channels_limit is not None:
         series -= 1  # the configured limit replaces it
     if targets.polls(Query.WATCHED_PEERS, tenant):

@@ -34,6 +34,9 @@ AGENTS = {
 CALLS = {"received": "CALLSRECEIVED", "answered": "ANSWEREDCALLS", "abandoned": "ABANDONEDCALLS"}
 """The field for each outcome of calls. It is unknown when the switch resets the counts."""
 
+SERIES = 3 + len(AGENTS) + len(CALLS)
+"""Per queue."""
+
 _EXPECTED = "the named fields of a queue"
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
 _LONGEST_WAIT = 7 * 86_400

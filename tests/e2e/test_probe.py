@@ -18,6 +18,8 @@ from tests.e2e.programs import EXPORTER, Simulator, running_programs, start_simu
 SECRET = "PASSWORD-MUST-NOT-SHOW"
 """A part of every credential in the lists of the simulator."""
 
+_NODES = "nodes: [pbx1, pbx2, pbx3, pbx4]"
+
 Block = dict[str, list[str]]
 
 
@@ -110,7 +112,8 @@ def test_a_new_switch(configuration: str, capsys: pytest.CaptureFixture[str]) ->
     assert "extension 100 of tenant ACME" in probed.text
     assert "the configured source, regstate, parameter ext, works" in probed.text
     assert "15 requests" in probed.lines("summary")
-    assert probed.lines("configure") == "nothing that is certain to help"
+    assert probed.blocks["COUNTPEERS"]["advice"][-1] == _NODES
+    assert _blocks(probed.text)[-1]["configure"] == ["in the section of switch pbx:", _NODES]
     assert "peers (per tenant), limits (per tenant)" in probed.lines("disabled")
     assert "attach to a bug report" in probed.lines("note")
 
@@ -349,6 +352,10 @@ def test_a_switch_that_refuses_connections(
         ([], '--switch is required, because several switches are configured; expected "pbx" or "second"'),
         (["--switch=second", "--query=license"], "no key: switch second has no admin key; add --tenant=CODE"),
         (["--switch=second", "--tenant=FJORD"], "no key: neither switch second nor tenant FJORD has one"),
+        (
+            ["--switch=pbx", "--query=balance", "--tenant=ACME", "--extension=100"],
+            "--extension has no effect on --query=balance; use --query=registrations, or no --query",
+        ),
         (["--switch=pbx", "--extension=100"], "--extension needs --tenant=CODE"),
         (["--switch=pbx", "--query=balance"], "--query=balance: "),
         (["--switch=pbx", "--query=license", "--tenant=ACME"], "--query=license: "),

@@ -46,6 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     switch = _switch(load(arguments.config_file, os.environ), arguments.switch)
     query = Query(arguments.query) if arguments.query else None
     tenant, extension = arguments.tenant or "", arguments.extension or ""
+    if extension and query not in {None, Query.REGISTRATIONS}:
+        raise StartError(
+            f"--extension has no effect on --query={query}; use --query={Query.REGISTRATIONS}, or no --query"
+        )
     only_configured_source = query is None and bool(extension)
     if only_configured_source:
         query = Query.REGISTRATIONS

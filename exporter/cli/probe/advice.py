@@ -17,6 +17,7 @@ from exporter.cli.probe.findings import (
     tenant_exists,
     unknown_tenant,
 )
+from exporter.cli.probe.nodes import node_advice
 from exporter.cli.probe.suggestions import pattern_advice, total_advice, word_advice
 from exporter.cli.probe.trunks import trunk_advice, watched_advice
 from exporter.config import SwitchConfiguration
@@ -118,7 +119,8 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
             sure=True,
         )
     section = switch.queries.options(QUERIES[finding.query])
-    yield from total_advice(finding, section)
+    totals = list(total_advice(finding, section))
+    yield from totals or node_advice(finding, switch)  # which entries are nodes depends on the total
     yield from word_advice(finding, section)
     yield from missing_columns(finding, section)
     yield from missing_tenants(finding, switch)

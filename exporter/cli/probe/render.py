@@ -35,6 +35,7 @@ from exporter.queries.trunks import Trunks
 _SHOWN = 2048
 _READ = 16 * _SHOWN
 _WIDTH = 100
+_LONGEST_LINE = 1000
 _COLUMNS = 24
 """Column names that are shown of a record; an extension has about 148 (seen, wire notes 2026-10)."""
 
@@ -128,13 +129,30 @@ def headed(heading: str, text: str) -> Iterator[str]:
         yield f"{'' if position else heading:<10}{line}"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a tuple in one line: ``[a, b]``."""
+
+
+_Dumper.add_representer(
+    tuple,
+    lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True),
+)
+
+
 def settings_lines(settings: Mapping[str, object]) -> Iterator[str]:
     """Yield settings as indented YAML."""
     if settings:
-        text: str = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=1000)
+        text = _yaml(settings, allow_unicode=True)
         if not text.replace("\n", "").isprintable():  # PyYAML does not escape U+E000 to U+F8FF
-            text = yaml.safe_dump(dict(settings), sort_keys=False, width=1000)
+            text = _yaml(settings, allow_unicode=False)
         yield from (_INDENT + line for line in text.splitlines())
+
+
+def _yaml(settings: Mapping[str, object], *, allow_unicode: bool) -> str:
+    text: str = yaml.dump(
+        dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=_LONGEST_LINE
+    )
+    return text
 
 
 def summary(

@@ -59,7 +59,64 @@ def test_plan(configured: Configured) -> None:
         "  requests per second: 0.13 required, 0.13 planned",
         "  first sweep after a start: within 30s",
         "  series: about 69, plus up to two per pair of tenant and node, and one per discovered extension",
+        (
+            "  nodes: none configured, so a node is reported missing only if it was listed before; "
+            "`probe --switch=pbx --query=peers` prints the line"
+        ),
     ]
+
+
+def test_nodes(configured: Configured) -> None:
+    """The line about nodes is printed only if there are none, and the installation's peers are polled."""
+
+    def lines(**settings: Any) -> list[str]:
+        return [line for line in describe(configured(**settings)) if "nodes:" in line]
+
+    assert len(lines()) == 1
+    assert "`probe --switch='pbx eu' --query=peers`" in lines(name="pbx eu")[0]
+    assert lines(nodes=["pbx1"]) == []
+    assert lines(queries={"peers": {"interval": "off"}}) == []
+    assert lines(key=None, tenants=[{"code": "A", "key": "k"}]) == []
+
+
+def test_series_of_queues_and_trunks(configured: Configured) -> None:
+    """Named queues are estimated; the line says how many series a discovered queue and a trunk have."""
+
+    def described(**settings: Any) -> tuple[int, str]:
+        """Return the estimate, and what is said to come on top."""
+        text = next(line for line in describe(configured(**settings)) if "series: about" in line)
+        return int(re.findall(r"about (\d+)", text)[0]), text.partition("node, ")[2]
+
+    trunks = {"trunks": {"interval": "1m"}}
+    none, unknown = described(tenants=_tenants(2))
+    assert unknown == "and one per discovered extension"
+    assert described(tenants=_tenants(2), queries=trunks) == (
+        none + 4 + 3,  # interval, cycle, success and its time; one per state
+        "one per discovered extension, and up to four per trunk",
+    )
+    named = [{"code": "T0", "queues": ["1", "2", "3"]}, {"code": "T1"}]
+    # 10 each; two thresholds; interval and cycle, success and its time of the queues and of their list.
+    assert described(tenants=named) == (none + 30 + 2 + 8, "and one per discovered extension")
+    every = [{"code": "T0", "queues": "all"}, {"code": "T1"}]
+    assert described(tenants=every) == (
+        none + 2 + 8,
+        "one per discovered extension, and 10 per discovered queue",
+    )
+
+
+def test_discovered_queues(configured: Configured) -> None:
+    """The warning states how many the rate limit allows; named queues count in the plan."""
+    (warning,) = _warnings(configured(tenants=[{"code": "A", "queues": "all"}], max_requests_per_second=1))
+    assert "the number of discovered queues is unknown, and each needs a request" in warning
+    allowed = re.search(r"allows (\d+) within 1m; for more, raise queries.queue.tenant_interval", warning)
+    assert allowed is not None
+    assert 45 < int(allowed[1]) < 57
+
+    named = {"queues": [str(number) for number in range(30)]}
+    assert _warnings(configured(tenants=[{"code": "A", **named}], max_requests_per_second=1)) == []
+    settings = {"discover_tenants": {"enabled": True}, "max_requests_per_second": 10}
+    (few,) = _warnings(configured(tenant_defaults=named, **settings))
+    assert "the rate limit allows 18 more" in few  # 30 requests a minute each
 
 
 def test_rate_limit_that_is_too_low(configured: Configured) -> None:
