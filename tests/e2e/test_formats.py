@@ -24,6 +24,8 @@ from tests.e2e.programs import (
     Series,
     Simulator,
     Start,
+    get,
+    get_json,
     running_programs,
     samples,
     start_exporter,
@@ -273,6 +275,18 @@ def test_every_series_has_the_labels_of_the_catalogue(busy: Exporter) -> None:
         seen.add(metric)
     # Without an Alertmanager, its clock skew is unknown, and absent.
     assert seen == set(METRICS) - {catalogue.ALERTING_CLOCK_SKEW}
+
+
+def test_alerts_link_to_the_external_url(busy: Exporter) -> None:
+    """To a runbook that the exporter serves."""
+    [watchdog] = [
+        alert["annotations"]["runbook_url"]
+        for alert in get_json(f"{busy.base_url}/api/v1/status")["alerts"]
+        if alert["labels"]["alertname"] == "SoftswitchWatchdog"
+    ]
+    assert watchdog == "https://exporter.example.com/runbooks/SoftswitchWatchdog"
+    page = get(watchdog.replace("https://exporter.example.com", busy.base_url))
+    assert b"The alert fires, as it should" in page
 
 
 def _declaration(sample: str) -> tuple[Metric, set[str]]:

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from exporter.alerting.links import Links
 from exporter.alerting.service import AlertingService
 from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
@@ -98,6 +99,20 @@ async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
     (watchdog,) = alerting.status()["alerts"]
     assert watchdog["labels"]["site"] == "eu"
     assert fake.authorizations == []
+
+
+async def test_alerts_link_to_the_external_url(fake: FakeAlertmanager) -> None:
+    """Those that are sent, and those in the status."""
+    links = Links("https://exporter.example.com")
+    alerting = AlertingService(list, CollectorRegistry(), Mask(), Clock(), links=links)
+    await _start(alerting, _configuration(fake.url))
+    await _until(lambda: fake.taken)
+    await alerting.stop()
+
+    runbook = "https://exporter.example.com/runbooks/SoftswitchWatchdog"
+    assert fake.taken[0]["annotations"]["runbook_url"] == runbook
+    assert fake.taken[0]["generatorURL"] == "https://exporter.example.com/"
+    assert alerting.status()["alerts"][0]["annotations"]["runbook_url"] == runbook
 
 
 @pytest.mark.parametrize("step", [0.0, _DAY, -_DAY])
