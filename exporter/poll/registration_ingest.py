@@ -15,6 +15,7 @@ from exporter.model import (
     Query,
     Reason,
     Registration,
+    RegistrationSource,
     RegistrationState,
     Scope,
     Target,
@@ -31,6 +32,7 @@ from exporter.poll.registrations import (
 )
 from exporter.poll.requests import Item
 from exporter.queries.device_states import count_states
+from exporter.queries.registrations import SPEC
 from exporter.request import Operation
 
 _MOST_EXTENSIONS = 300_000
@@ -103,7 +105,25 @@ class RegistrationIngester:
     def _set_discovered(self, code: str, listed: Extensions) -> None:
         target = Target(Query.REGISTRATIONS, Scope.TENANT, code)
         self._targets.set_discovered_parts(target, self._extensions.names(code), listed.rows)
+        source = self._context.configuration.queries.options(SPEC).source
+        if source is RegistrationSource.REGSTATE and not self._targets.parts(target):
+            self._put_unable(target)
         self._log_watched(code)
+
+    def _put_unable(self, target: Target) -> None:
+        """Store the counts of a tenant whose extensions all cannot register, so that none is requested."""
+        unable = self._targets.technologies.count_unable(target.tenant)
+        if not unable:
+            self._store.remove(target)
+            return
+        listing = Target(Query.EXTENSIONS, Scope.TENANT, target.tenant)
+        self._store.put(
+            target,
+            registration_families({}, unable),
+            interval=self._targets.planned_interval(listing),
+            now=self._context.clock.elapsed(),
+            job=(listing.query, listing.scope),
+        )
 
     def _log_watched(self, code: str) -> None:
         """Log once each watched extension that cannot register: it never triggers an alert."""

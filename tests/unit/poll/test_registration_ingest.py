@@ -228,6 +228,35 @@ async def test_extensions_are_requested_one_by_one_if_they_can_register(starting
     assert counted == {"registered": 0, "unregistered": 1, "unknown": 0}
 
 
+async def test_a_tenant_whose_extensions_all_cannot_register(starting: Starting) -> None:
+    """They are counted although none is requested; the first that can register replaces these counts."""
+    switch = starting("regstate", {"code": "A", "extensions": "all"})
+    await switch.lists_extensions("A", extension("1", Technology.CUSTOM), extension("2", Technology.VIRTUAL))
+    counted = switch.store.values(catalogue.TENANT_EXTENSIONS, "A")
+    assert counted == {"registered": 0, "unregistered": 0, "unknown": 0, "not_applicable": 2}
+    assert switch.phones() is None
+
+    await switch.lists_extensions("A", extension("1", Technology.CUSTOM), extension("2", Technology.SIP))
+    await switch.has_state("A", "2", YES)
+    assert switch.counts() == {"registered": 1, "not_applicable": 1}
+
+
+async def test_counts_of_extensions_that_cannot_register_become_stale(
+    context: Callable[..., SwitchContext],
+) -> None:
+    """They are as old as the list: three times its interval, 6 hours."""
+    now = 0.0
+    registrations = {"registrations": {"tenant_interval": "5m", "source": "regstate"}}
+    tenants = [{"code": "A", "extensions": "all"}]
+    switch = Switch(context(Clock(lambda: now), tenants=tenants, queries=registrations))
+    await switch.lists_extensions("A", extension("1", Technology.CUSTOM))
+
+    switch.store.expire(18 * 3600.0)
+    assert switch.counts() == {"not_applicable": 1}
+    switch.store.expire(18 * 3600.0 + 1)
+    assert switch.store.values(catalogue.TENANT_EXTENSIONS, "A") is None
+
+
 async def test_watched_extension_that_cannot_register_is_logged_once(starting: Starting) -> None:
     """Until it can register, and cannot again."""
     switch = starting("regstate", {"code": "A", "extensions": "all", "watch": ["3", "1"]})
