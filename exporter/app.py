@@ -27,6 +27,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import Instruments
 from exporter.reloading import Parts, Reloader
 from exporter.schedule import Schedule
+from exporter.storage.service import Storage
 from exporter.threads import ThreadLimit
 from exporter.watchdog import Watchdog
 from exporter.web import Server, Sources, WebFile, serve
@@ -53,6 +54,7 @@ class Settings:
     enable_lifecycle: bool = False
     web_config_file: Path | None = None
     external_url: str | None = None
+    storage_path: Path | None = None
     log_lines_dropped: Callable[[], int] = lambda: 0
     alerting_speed: float = 1.0
     load_timeout: float = 30.0
@@ -89,7 +91,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         external_url=settings.external_url,
     )
     schedule = Schedule(clock)
-    fleet = Fleet(schedule, instruments, mask, clock)
+    storage = Storage(settings.storage_path, clock, mask)
+    fleet = Fleet(schedule, instruments, mask, clock, storage=storage)
     health = ConfigurationHealth(instruments, mask, clock)
     alerting = AlertingService(
         lambda: fleet.pollers,
@@ -99,10 +102,13 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         speed=settings.alerting_speed,
         links=Links(settings.external_url),
         is_configuration_good=lambda: health.is_good,
+        storage=storage,
     )
     key_files = KeyFiles()
     config_file = ConfigurationFile(settings.load, settings.config_file, health, limit=settings.load_timeout)
-    reloader = Reloader(config_file.load, Parts(fleet, alerting, key_files, schedule), health)
+    reloader = Reloader(
+        config_file.load, Parts(fleet, alerting, key_files, schedule), health, storage.timeline
+    )
     exposition = Exposition(
         lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
     )
@@ -112,12 +118,14 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         schedule.is_progressing,
         clock,
         reloader.reload if settings.enable_lifecycle else None,
-        alerting.status,
+        lambda: {**alerting.status(), **storage.status()},
         mask,
         health.status,
         frozenset(rule.name for rule in RULES),
     )
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(storage.close)
+        await storage.open()
         stack.push_async_callback(fleet.stop)
         stack.push_async_callback(alerting.stop)
         stack.push_async_callback(key_files.stop)
@@ -132,6 +140,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         )
         stack.push_async_callback(server.close)
         schedule.add(_CHECK, config_file.check, lambda: settings.config_check_period)
+        storage.start(__version__, lambda: {each.store.switch: each.memory for each in fleet.pollers})
         schedule.start()
         stack.push_async_callback(schedule.stop)
         yield Running(server, reloader.reload)

@@ -8,7 +8,7 @@ import structlog
 
 from exporter.client import Client, open_client
 from exporter.clock import Clock
-from exporter.config import Configuration
+from exporter.config import Configuration, SwitchConfiguration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
@@ -17,6 +17,7 @@ from exporter.net.bodies import BodyBudget
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller, SwitchContext
 from exporter.schedule import Schedule
+from exporter.storage.service import Storage
 
 _RETRY_EVERY = 10.0
 
@@ -35,11 +36,13 @@ class Fleet:
         mask: Mask,
         clock: Clock,
         resolver: Resolver | None = None,
+        storage: Storage | None = None,
     ) -> None:
         self._schedule = schedule
         self._instruments = instruments
         self._mask = mask
         self._clock = clock
+        self._storage = storage or Storage(None, clock, mask)
         self._configuration: Configuration | None = None
         self._resolver = resolver or Resolver()  # shared, so that its addresses survive a reload
         self._budget = BodyBudget()
@@ -72,10 +75,7 @@ class Fleet:
         for switch in configuration.switches:
             client, poller = clients[switch.name], self._pollers.get(switch.name)
             if poller is None:
-                context = SwitchContext(
-                    switch, client, self._instruments, self._mask, self._clock, configuration.label_names
-                )
-                poller = Poller(context)
+                poller = self._new_poller(switch, client, configuration.label_names)
             else:
                 changed = poller.reconfigure(switch, client, configuration.label_names)
                 restarted += [_job(switch.name, query, scope) for query, scope in changed]
@@ -90,6 +90,17 @@ class Fleet:
         for name, poller in removed.items():
             await poller.stop()
             self._instruments.remove(name)
+
+    def _new_poller(
+        self, switch: SwitchConfiguration, client: Client, label_names: tuple[str, ...]
+    ) -> Poller:
+        timeline = self._storage.timeline
+        context = SwitchContext(
+            switch, client, self._instruments, self._mask, self._clock, label_names, timeline
+        )
+        poller = Poller(context)
+        self._storage.report_invalid(poller.remember(*self._storage.take(switch.name)))
+        return poller
 
     def _after_gap(self, seconds: float) -> None:
         """Start every sweep that was due while the machine was asleep or paused."""

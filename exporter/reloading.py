@@ -13,6 +13,7 @@ from exporter.errors import ExporterError, shortened
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
 from exporter.schedule import Schedule
+from exporter.storage.timeline import Kind, Timeline
 
 _ALERTING = "alerting"
 
@@ -44,7 +45,9 @@ class Parts:
 
 
 class Reloader:
-    """Loads the configuration with ``load`` and applies it to ``parts``; ``health`` records the outcome.
+    """Loads the configuration with ``load`` and applies it to ``parts``.
+
+    ``health`` and ``timeline`` record the outcome.
 
     Each reload is a separate task. When it was part of the HTTP request, a client that disconnected cancelled
     it halfway: the switches were replaced, and alerting was not (seen 2026-11).
@@ -55,10 +58,12 @@ class Reloader:
         load: Callable[[], Awaitable[Configuration]],
         parts: Parts,
         health: ConfigurationHealth,
+        timeline: Timeline,
     ) -> None:
         self._load = load
         self._parts = parts
         self._health = health
+        self._timeline = timeline
         self._log = structlog.get_logger("exporter.app")
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,6 +119,7 @@ class Reloader:
                 raise
             self._health.reload_succeeded()
             if self._parts.schedule.is_running:  # at the start, "listening" is logged instead
+                self._timeline.add(Kind.RELOAD_SUCCEEDED, "configuration reloaded")
                 self._log.info("configuration loaded", switches=len(configuration.switches))
 
     async def _apply(self, configuration: Configuration) -> None:
@@ -130,6 +136,9 @@ class Reloader:
     def _log_failure(self, error: BaseException) -> None:
         if not self._parts.schedule.is_running:  # at the start, the command line prints the error
             return
+        if isinstance(error, Exception):
+            reason = str(error).partition("\n")[0] if isinstance(error, ExporterError) else "see the log"
+            self._timeline.add(Kind.RELOAD_FAILED, f"reload failed: {reason}")
         if isinstance(error, ExporterError):
             self._log.warning("reload failed; keeping the previous configuration", problems=shortened(error))
         elif isinstance(error, Exception):

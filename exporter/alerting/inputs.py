@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Reason, Registration, Scope, Target
+from exporter.storage.values import number, text
 from exporter.store import Store
 
 Labels = tuple[tuple[str, str], ...]
@@ -126,26 +127,6 @@ def rounded(value: float) -> float:
     """Return what ``round(value, 0.000001)`` of PromQL returns: a half is rounded up."""
     scaled = value * _PRECISION + 0.5
     return math.floor(scaled) / _PRECISION if math.isfinite(scaled) else value
-
-
-def text(value: object) -> str:
-    """Return a text. Raises TypeError."""
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {type(value).__name__}")
-    return value
-
-
-def number(value: object) -> float:
-    """Return a finite number. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"expected a number, got {type(value).__name__}")  # noqa: TRY004 -- one kind of error
-    try:
-        is_finite = math.isfinite(value)
-    except OverflowError:  # a whole number of 400 digits
-        is_finite = False
-    if not is_finite:
-        raise ValueError("expected a finite number")
-    return value
 
 
 def pair(value: list[Any]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -12,7 +13,9 @@ from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notifier import Notifier
+from exporter.alerting.record import record
 from exporter.alerting.rules import RULES
+from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.alerting.status import AlertingMetrics, Json, Summary, status, summarize
 from exporter.clock import Clock
@@ -21,6 +24,8 @@ from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller
+from exporter.storage.files import FLAG
+from exporter.storage.service import Storage
 
 _LOGGED = 20
 """Alerts of one evaluation that are logged one by one."""
@@ -30,8 +35,8 @@ class AlertingService:
     """Alerts without Prometheus. Without a configuration, they are evaluated and shown, and not sent.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
-    alerts.
-    ``is_configuration_good``: False if a reload failed, or the file on disk is invalid.
+    alerts. ``is_configuration_good``: False if a reload failed, or the file on disk is invalid. ``storage``:
+    its timeline gets the alerts that begin and end, and it has the state file unless another is configured.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class AlertingService:
         speed: float = 1.0,
         links: Links = NO_LINKS,
         is_configuration_good: Callable[[], bool] = lambda: True,
+        storage: Storage | None = None,
     ) -> None:
         self._pollers = pollers
         self._mask = mask
@@ -51,6 +57,7 @@ class AlertingService:
         self._speed = speed
         self._links = links
         self._is_configuration_good = is_configuration_good
+        self._storage = storage or Storage(None, clock)
         self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")
         self._metrics = AlertingMetrics(registry)
@@ -101,7 +108,8 @@ class AlertingService:
         await self._stop_notifiers()
         for url in before - {one.url for one in opened}:
             self._metrics.forget(url)
-        await self._keep_state(configuration.state_file if configuration else None)
+        configured = configuration.state_file if configuration else None
+        await self._keep_state(configured or self._storage.alerts_file)
         labels = configuration.labels if configuration else {}
         self._notifiers = [
             Notifier(one, labels, self._metrics, self._now, links=self._links) for one in opened
@@ -118,7 +126,9 @@ class AlertingService:
             return
         if before is not None:
             await before.release()
-        self._keeper = StateKeeper(path, self._clock, self._metrics)
+        setting = FLAG if path == self._storage.alerts_file else "state_file"
+        opened = partial(StateFile, setting=setting)
+        self._keeper = StateKeeper(path, self._clock, self._metrics, opened=opened)
         if before is None:
             # A disk that hangs delays the first evaluation, but neither start nor stop.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
@@ -138,6 +148,8 @@ class AlertingService:
         for _ in engine.evaluate(self._snapshots(), self._moment):
             await asyncio.sleep(0)
         self._log_changes(engine.alerts.changed)
+        for _ in record(self._storage.timeline, engine.alerts.changed):
+            await asyncio.sleep(0)
         self._summary = summary = summarize(engine.alerts.by_identity.values(), self._links)
         await asyncio.sleep(0)
         for notifier in self._notifiers:

@@ -12,18 +12,15 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from exporter.alerting.engine import Alert, Engine, State
-from exporter.alerting.inputs import SwitchInputs, number, pair, text
+from exporter.alerting.inputs import SwitchInputs, pair
 from exporter.alerting.monitoring_rules import is_idle
 from exporter.alerting.rules import RULES
 from exporter.model import Query, Reason
+from exporter.storage.values import CENTURY, moment, number, text, within
 
 VERSION = 2
 
-CENTURY = 100 * 365.25 * 86_400
-"""Seconds. No exporter runs for longer, and rounding errors of far larger numbers exceed a minute."""
-
 _AN_HOUR = 3600.0
-_YEAR_10000 = 253_402_300_800.0
 _ROWS_AT_A_TIME = 1000
 _ALERTS_AT_A_TIME = 250
 _Row = TypeVar("_Row")
@@ -70,28 +67,12 @@ def restore(
     return engine, first
 
 
-def moment(value: object) -> float:
-    """Return a moment, from 0 to a century. Raises ValueError."""
-    return _within(0.0, number(value), CENTURY)
-
-
-def wall(value: object) -> float:
-    """Return a time in seconds since 1970, before the year 10000. Raises ValueError."""
-    return _within(0.0, number(value), _YEAR_10000)
-
-
 def _seen(age: object, now: float) -> float:
     """Return the moment that was ``age`` seconds ago, from 0 to a century. Raises ValueError.
 
     Files from before 2026-12 have negative ages for what happened during an evaluation.
     """
-    return now - max(0.0, _within(-_AN_HOUR, number(age), CENTURY))
-
-
-def _within(least: float, found: float, greatest: float) -> float:
-    if not least <= found <= greatest:
-        raise ValueError(f"expected seconds from {least:.0f} to {greatest:.0f}, got {found:g}")
-    return found
+    return now - max(0.0, within(-_AN_HOUR, number(age), CENTURY))
 
 
 def _age(at: float, now: float) -> float:

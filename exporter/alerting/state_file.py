@@ -1,48 +1,20 @@
-"""The state file on the disk: replaced whole or not at all, used by one exporter, and validated when read.
+"""The state of alerts in a file, which ``KeptFile`` reads and writes."""
 
-If the file is missing, broken, or of another version, the exporter starts without it. A file that other users
-can write is not used, and a file that is not a state file is never replaced: it may be the operator's key.
-Other users may create links in directories where they can write, so no link is followed (seen 2026-11).
-"""
-
-import codecs
-import contextlib
-import errno
-import fcntl
-import os
-import re
-import secrets
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from exporter.alerting import state
 from exporter.alerting.engine import Engine
 from exporter.clock import Clock
-
-LIMIT = 256 * 1024 * 1024
-"""Bytes: enough for 25 switches of 5,000 tenants, all with failures."""
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = _OPEN | os.O_RDONLY | os.O_NONBLOCK
-_CREATE = _OPEN | os.O_WRONLY | os.O_CREAT | os.O_EXCL
-_LOCK = _OPEN | os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
-_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""Errors of flock on some network file systems, where two exporters cannot be kept apart."""
+from exporter.storage.kept_file import KeptFile
+from exporter.storage.values import elapsed
 
 
-class StateFile:
-    """The state file of an exporter that runs as ``user``, locked from first use to ``release``.
+class StateFile(KeptFile):
+    """The state file of an exporter. ``setting``: the setting that names it."""
 
-    Every method may hang with the disk: call it in a thread.
-    """
-
-    def __init__(self, path: Path, user: int | None = None) -> None:
-        self.path = path
-        self._user = os.geteuid() if user is None else user
-        self._lock: int | None = None
+    def __init__(self, path: Path, setting: str = "state_file") -> None:
+        super().__init__(path, noun="state file", setting=setting)
 
     def read(
         self, clock: Clock, boot: str, leave_out: Callable[[str], None] = lambda _: None
@@ -52,170 +24,9 @@ class StateFile:
         ``leave_out`` is called with the reason for each skipped alert. Raises OSError or ValueError if the
         file cannot be used.
         """
-        if not self.path.parent.exists():
-            return None
-        with _directory(self.path) as directory:
-            self._acquire(directory)
-            self._clean_up(directory)
-            content = self._content(directory)
-        if content is None:
-            return None
-        try:
-            engine, first = state.restore(content.decode().splitlines(), leave_out)
-            return engine, _elapsed(first, clock, boot)
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise ValueError(f"is broken, or of another version ({error}); it will be replaced") from error
 
-    def write(self, lines: Iterable[bytes]) -> None:
-        """Replace the file atomically, also if the power fails.
+        def parse(lines: list[str]) -> tuple[Engine, float]:
+            engine, first = state.restore(lines, leave_out)
+            return engine, elapsed(first, clock, boot)
 
-        Raises OSError, or ValueError if the existing file must not be replaced.
-        """
-        with _directory(self.path) as directory:
-            self._acquire(directory)
-            self._check_replaceable(directory)
-            new = f"{self.path.name}.{secrets.token_hex(8)}.new"
-            try:
-                descriptor = os.open(new, _CREATE, 0o600, dir_fd=directory)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.writelines(lines)  # joining them would hold the GIL for milliseconds
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(new, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    # A half-written file would leave no space for the next one on a full disk.
-                    os.unlink(new, dir_fd=directory)
-                raise
-            os.fsync(directory)
-
-    def release(self) -> None:
-        """Let another exporter use the file."""
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                self._lock_path.unlink()  # an exporter that has it open notices (`_acquire`)
-            os.close(self._lock)
-            self._lock = None
-
-    @property
-    def _lock_path(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.lock")
-
-    def _acquire(self, directory: int) -> None:
-        """Lock the file against other exporters. The kernel releases the lock when the process ends."""
-        while self._lock is None:
-            name = self._lock_path.name
-            try:
-                descriptor = os.open(name, _LOCK, 0o600, dir_fd=directory)
-            except OSError as error:
-                raise ValueError(f"cannot be locked: {name}: {error.strerror}; remove {name}") from error
-            _lock(descriptor)
-            try:
-                is_it = _is(descriptor, name, directory)
-            except OSError:
-                os.close(descriptor)  # else no process could lock the file any more
-                raise
-            if is_it:
-                self._lock = descriptor
-            else:  # another exporter removed it after it was opened here
-                os.close(descriptor)
-
-    def _clean_up(self, directory: int) -> None:
-        """Remove files of an exporter that was killed while it wrote."""
-        leftover = re.compile(re.escape(self.path.name) + r"\.[0-9a-f]{16}\.new")
-        for name in filter(leftover.fullmatch, os.listdir(directory)):
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=directory)
-
-    def _content(self, directory: int) -> bytes | None:
-        with self._opened(directory) as descriptor:
-            if descriptor is None:
-                return None
-            if os.fstat(descriptor).st_mode & stat.S_IWOTH:
-                raise ValueError("can be written by every user; it will be replaced")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                content = file.read(LIMIT + 1)
-        if len(content) > LIMIT:
-            raise ValueError(f"is larger than {LIMIT // 2**20} MiB; remove it")
-        return content
-
-    def _check_replaceable(self, directory: int) -> None:
-        with self._opened(directory) as descriptor:
-            beginning = b"" if descriptor is None else os.read(descriptor, 3)
-        if _is_text_of_others(beginning):
-            raise ValueError("is not a state file, and is left as it is; remove it, or change state_file")
-
-    @contextlib.contextmanager
-    def _opened(self, directory: int) -> Iterator[int | None]:
-        """Open the file, if there is one. Raises ValueError if it is a link, or another user's."""
-        try:
-            descriptor = os.open(self.path.name, _READ, dir_fd=directory)
-        except FileNotFoundError:
-            yield None
-            return
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise ValueError(
-                    "is a symbolic link, which is not followed; set state_file to its target"
-                ) from None
-            raise
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("is not a regular file; remove it, or change state_file")
-            if status.st_uid not in {self._user, 0}:
-                found = f"belongs to user {status.st_uid}, expected user {self._user}"
-                raise ValueError(f"{found}; change its owner, or remove it")
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _is_text_of_others(beginning: bytes) -> bool:
-    """Return whether a file may be a key, a certificate or a configuration, not a damaged state file.
-
-    A state file begins with a brace or, if the disk lost its content, with zeros or other bytes that are not
-    text.
-    """
-    is_garbage = beginning[:1] == b"\0" or (beginning[:1] >= b"\x80" and beginning != codecs.BOM_UTF8)
-    return bool(beginning) and beginning[:1] not in {b"{", b"["} and not is_garbage
-
-
-@contextlib.contextmanager
-def _directory(path: Path) -> Iterator[int]:
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Lock an open file, or close it. Raises ValueError if another exporter has locked it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ValueError("is in use by another exporter; give each exporter its own state_file") from None
-    except OSError as error:
-        if error.errno not in _WITHOUT_LOCKS:
-            os.close(descriptor)
-            raise
-
-
-def _is(descriptor: int, name: str, directory: int) -> bool:
-    """Return whether an open file is the one that has this name now."""
-    try:
-        there = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), there)
-
-
-def _elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
-    """Return the seconds since it was written, time asleep included."""
-    since_boot = clock.since_boot() - state.moment(first["monotonic"])
-    if boot and first["boot"] == boot and since_boot >= 0:
-        return since_boot
-    # After a boot, only the wall clock is left. If it was set back since, count no time.
-    return min(max(0.0, clock.wall() - state.wall(first["wall"])), state.CENTURY)
+        return self.read_with(parse)

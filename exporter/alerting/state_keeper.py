@@ -1,8 +1,6 @@
-"""Reads and writes the state file in a thread, so that a slow disk never delays an alert."""
+"""Keeps the state of alerts in a file, and reports what goes wrong."""
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +8,14 @@ import structlog
 
 from exporter.alerting import state
 from exporter.alerting.engine import Engine
-from exporter.alerting.state_file import BOOT_ID, StateFile
+from exporter.alerting.state_file import StateFile
 from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
-from exporter.threads import ThreadLimit
-
-_PATIENCE_AT_STOP = 2.0
-"""Seconds that a stop waits for the disk."""
+from exporter.storage.keeper import Keeper
+from exporter.storage.values import boot_id
 
 
-class StateKeeper:
+class StateKeeper(Keeper):
     """Reads the file once, and writes it after each evaluation; without a path, it does nothing.
 
     All errors are counted; the first one of a series, and its end, are logged. ``patience``: seconds that the
@@ -37,31 +33,18 @@ class StateKeeper:
     ) -> None:
         self.path = path
         self._file = opened(path) if path else None
-        # One thread: while a read hangs, the file is not replaced.
-        self._threads = ThreadLimit("state file", 1)
-        self._patience = patience
+        super().__init__(self._file, "state file", patience=patience)
         self._clock = clock
         self._metrics = metrics
-        self._boot = ""
-        with contextlib.suppress(OSError):
-            self._boot = BOOT_ID.read_text().strip()
+        self._boot = boot_id()
         self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(path))
-        self._failing = False
-        self._writing: asyncio.Task[None] | None = None
 
     async def load(self) -> tuple[Engine, float] | None:
         """Return the result of ``StateFile.read``, or None if the file cannot be used."""
         if self._file is None:
             return None
         left_out: list[str] = []
-        read = partial(self._file.read, self._clock, self._boot, left_out.append)
-        try:
-            async with asyncio.timeout(self._patience):
-                kept = await self._threads.run(read)
-        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-            self._metrics.state_file_errors.inc()
-            self._log.warning("the state file cannot be used: starting without it", reason=_reason(error))
-            return None
+        kept = await self.read(partial(self._file.read, self._clock, self._boot, left_out.append))
         if left_out:
             self._metrics.state_file_errors.inc()
             self._log.warning(
@@ -73,59 +56,36 @@ class StateKeeper:
 
     async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
         """Begin to write the file, with the readings of both clocks at the newest evaluation."""
-        if self._file is None or engine.evaluated_at is None:
-            return
-        lines = []
-        for line in state.dump(engine, {"wall": wall, "monotonic": since_boot, "boot": self._boot}):
-            lines.append(line.encode())
-            await asyncio.sleep(0)
-        if self._writing is not None and not self._writing.done():
-            self._failed("the disk is still writing the previous state")
-            return
-        self._writing = asyncio.create_task(self._write(self._file, lines))
+        if engine.evaluated_at is not None:
+            await self.write(self._lines(engine, since_boot, wall))
 
     async def close(self, engine: Engine, since_boot: float, wall: float) -> None:
         """Write the file and release it, within 2 seconds."""
-        try:
-            async with asyncio.timeout(_PATIENCE_AT_STOP):
-                await self._is_written()
-                await self.keep(engine, since_boot, wall)
-                await self._is_written()
-                await self.release()
-        except TimeoutError:
-            self._log.warning("the state file was not written before the end", reason="the disk is too slow")
-
-    async def release(self) -> None:
-        """Let another exporter use the file; waits 2 seconds at most."""
-        if self._file is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE_AT_STOP):
-                    await self._threads.run(self._file.release)
-
-    async def _is_written(self) -> None:
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
-
-    async def _write(self, file: StateFile, lines: Sequence[bytes]) -> None:
-        try:
-            await self._threads.run(partial(file.write, lines))
-        except (OSError, ValueError) as error:
-            self._failed(_reason(error))
+        if engine.evaluated_at is None:
+            await self.release()
         else:
-            if self._failing:
-                self._log.info("the state file is written again")
-            self._failing = False
+            await self.finish(partial(self._lines, engine, since_boot, wall))
 
-    def _failed(self, reason: str) -> None:
+    def _lines(self, engine: Engine, since_boot: float, wall: float) -> Iterable[str]:
+        return state.dump(engine, {"wall": wall, "monotonic": since_boot, "boot": self._boot})
+
+    def on_unusable(self, reason: str) -> None:
+        """Count and log it."""
         self._metrics.state_file_errors.inc()
-        if not self._failing:
+        self._log.warning("the state file cannot be used: starting without it", reason=reason)
+
+    def on_failure(self, reason: str, *, is_first: bool) -> None:
+        """Count it, and log the first of a series."""
+        self._metrics.state_file_errors.inc()
+        if is_first:
             self._log.warning(
                 "the state file cannot be written: a restart would forget alerts", reason=reason
             )
-        self._failing = True
 
+    def on_recovery(self) -> None:
+        """Log it."""
+        self._log.info("the state file is written again")
 
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, TimeoutError):
-        return "the disk does not answer"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    def on_unfinished(self, reason: str) -> None:
+        """Log it."""
+        self._log.warning("the state file was not written before the end", reason=reason)

@@ -96,6 +96,9 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         "the pages, /api/v1/status and /-/reload then also accept its host in the Host header"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
+    storage = (
+        "directory that keeps seen nodes, alerts and the timeline over a restart (default: in memory only)"
+    )
     formats = ("logfmt", "json")
     _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
     _flag(main, "--config.check", check, action="store_true")
@@ -104,6 +107,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")
     _flag(main, "--web.external-url", url, type=_base_url, metavar="URL")
     _flag(main, "--web.enable-lifecycle", lifecycle, action="store_true")
+    _flag(main, "--storage.path", storage, type=Path, metavar="DIR")
     _flag(main, "--log.level", "minimum level to log (default: info)", choices=LEVELS, default="info")
     _flag(main, "--log.format", "log format (default: logfmt)", choices=formats, default="logfmt")
 

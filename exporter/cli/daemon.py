@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         enable_lifecycle=arguments.web_enable_lifecycle,
         web_config_file=arguments.web_config_file,
         external_url=arguments.web_external_url,
+        storage_path=arguments.storage_path,
         config_file=arguments.config_file,
         log_lines_dropped=lambda: output.dropped if output else 0,
     )

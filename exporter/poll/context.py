@@ -13,6 +13,8 @@ from exporter.config import SwitchConfiguration
 from exporter.masking import Mask
 from exporter.metrics.self_metrics import Instruments
 from exporter.poll.planner import Targets
+from exporter.storage.inventory import Inventory
+from exporter.storage.timeline import Timeline
 from exporter.store import Store
 from exporter.threads import ThreadLimit
 
@@ -24,7 +26,8 @@ class SwitchContext:
     """One switch: its configuration, its client, its targets and its store.
 
     A reload replaces ``configuration``, ``client`` and ``label_names``, the tenant labels of all switches.
-    A long gap replaces ``client``, because its connections may be dead. The rest never changes.
+    A long gap replaces ``client``, because its connections may be dead. The rest never changes. ``inventory``
+    has the nodes, trunks and tenants, and adds changes of them to ``timeline``.
     """
 
     configuration: SwitchConfiguration
@@ -33,6 +36,8 @@ class SwitchContext:
     mask: Mask
     clock: Clock
     label_names: tuple[str, ...] = ()
+    timeline: Timeline | None = None
+    inventory: Inventory = field(init=False)
     store: Store = field(init=False)
     targets: Targets = field(init=False)
     log: structlog.typing.FilteringBoundLogger = field(init=False, repr=False)
@@ -42,6 +47,7 @@ class SwitchContext:
         name, configuration = self.configuration.name, self.configuration
         self.store = Store(name, stale_after=configuration.stale_after, max_series=configuration.max_series)
         self.targets = Targets(configuration)
+        self.inventory = Inventory(name, self.timeline or Timeline(Clock()))
         self.log = structlog.get_logger("exporter.poll").bind(switch=name)
         self._decoding = ThreadLimit("decode", 1)
 

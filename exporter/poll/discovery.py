@@ -192,6 +192,16 @@ class NodePresence:
         """The nodes of the last response; before the first one, the configured nodes."""
         return list(self._configured) if self._present is None else self._present
 
+    def remembered(self, now: float) -> list[tuple[str, float, bool]]:
+        """Return each seen node, how long ago it was seen, and whether it was missing then."""
+        return [(node, max(0.0, now - at), node in self._missing) for node, at in self._seen.items()]
+
+    def restore(self, node: str, seen: float, *, is_missing: bool) -> None:
+        """Remember a node of the last run, before the first response of this one."""
+        self._seen[node] = seen
+        if is_missing:
+            self._missing.add(node)
+
     def update(self, nodes: Iterable[str], now: float, *, nameless: int = 0) -> dict[str, float]:
         """Store the nodes of a response; return 1 for each present node and 0 for each missing one.
 

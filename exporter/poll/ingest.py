@@ -56,6 +56,7 @@ class Ingester:
         self._recorder = Recorder(context)
         self._scope_checks = ScopeChecks(context)
         self._registrations = RegistrationIngester(context, self._recorder, discovery)
+        self.seen_peers = self._registrations.seen_peers
         self._call_records = CallRecordIngester(context, self._recorder)
         self._queues = QueueIngester(context, self._recorder)
         self._trunks = TrunkIngester(context, self._recorder, discovery)
@@ -177,6 +178,7 @@ class Ingester:
         nameless = answer.skipped.nameless if answer.skipped else 0
         states = self._targets.update_nodes(present, self._context.clock.elapsed(), nameless=nameless)
         self._drop_nodes(node for node in known if node not in present)
+        self._context.inventory.nodes(states)
         return {catalogue.NODE_PRESENT: states}
 
     def _drop_nodes(self, nodes: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ switch also splits user names at ``_``, and the vendor accepts a tenant's name w
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 
 from exporter.model import Peers, Registration, Technology
 from exporter.poll.technologies import Technologies
@@ -65,24 +65,26 @@ def states_of_peers(
 
 
 class SeenPeers:
-    """The phones that one kind of list has contained since the start.
+    """The phones that one kind of list has contained.
 
     Such a list is expected to contain them while they are registered. At most 300,000 are remembered; the
-    absence of any other proves nothing.
+    absence of any other proves nothing. ``version`` changes with each change.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self.version = 0
         self._most = most
-        self._origin: object = None
+        self._origin = ""
         self._seen: dict[str, set[str]] = {}
         self._count = 0
 
-    def start(self, origin: object) -> None:
+    def start(self, origin: str) -> None:
         """Forget everything if the lists are now of another kind, or of another switch."""
         if origin != self._origin:
             self._origin = origin
             self._seen.clear()
             self._count = 0
+            self.version += 1
 
     def add(self, code: str, numbers: Collection[str]) -> None:
         """Remember the phones of a tenant in the newest list."""
@@ -91,6 +93,7 @@ class SeenPeers:
         new = new[: self._most - self._count]
         seen.update(new)
         self._count += len(new)
+        self.version += bool(new)
 
     def expects(self, code: str, technologies: Technologies, *, has_pjsip: bool) -> Callable[[str], bool]:
         """Return a function: whether a list contains an extension of a tenant while it is registered.
@@ -111,4 +114,23 @@ class SeenPeers:
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
         for code in codes:
-            self._count -= len(self._seen.pop(code, ()))
+            if phones := self._seen.pop(code, None):
+                self._count -= len(phones)
+                self.version += 1
+
+    def keep_tenants(self, codes: Container[str]) -> None:
+        """Drop all other tenants."""
+        self.drop_tenants([code for code in self._seen if code not in codes])
+
+    def remembered(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield origin, tenant and phones of each tenant, for ``restore``."""
+        for code in list(self._seen):
+            if phones := self._seen.get(code):
+                yield self._origin, code, sorted(phones)
+
+    def restore(self, origin: str, code: str, numbers: Collection[str]) -> None:
+        """Remember phones of the last run, until a list of another origin starts."""
+        if not self._seen:
+            self._origin = origin
+        if origin == self._origin:
+            self.add(code, numbers)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from exporter import freshness
 from exporter.client import Client
@@ -16,6 +17,7 @@ from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import FailedAnswers, Fetcher
 from exporter.poll.ingest import Ingester
 from exporter.poll.limiter import Limiter
+from exporter.poll.memory import SwitchMemory
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.sweep import Sweeps
 
@@ -44,6 +46,7 @@ class Poller:
         self._fetcher = Fetcher(context, self.policy, self._ingester.ingest, self._ingester.next_window)
         self._dispatcher = Dispatcher(self._fetcher, self._limiter, context.clock)
         self._sweeps = Sweeps(context, self.policy, self._fetcher, self._dispatcher)
+        self.memory = SwitchMemory(context, self._ingester.seen_peers)
         self._is_stopped = False
         self._preparing: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -150,6 +153,12 @@ class Poller:
 
     # Changes
 
+    def remember(self, parts: Iterable[Mapping[str, Any]], passed: float) -> int:
+        """Use what the last run remembered ``passed`` seconds ago; return how many parts are invalid."""
+        invalid = self.memory.restore(parts, passed)
+        self._note_tenants()
+        return invalid
+
     def reconfigure(
         self, configuration: SwitchConfiguration, client: Client, label_names: tuple[str, ...]
     ) -> list[Job]:
@@ -231,6 +240,11 @@ class Poller:
             self._prepare_tenants(new, new_or_changed)
         if gone:
             self._context.log.info("tenants removed", count=len(gone))
+        self._note_tenants()
+
+    def _note_tenants(self) -> None:
+        if self._discovery.names or not self.configuration.discover_tenants.enabled:
+            self.memory.note_tenants()  # else the first list has not come, and nothing is known to be gone
 
     def _prepare_tenants(self, new: list[str], codes: Collection[str]) -> None:
         preparation = self._config_metrics.set_tenants_gradually(list(codes))

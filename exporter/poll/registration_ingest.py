@@ -1,6 +1,7 @@
 """Stores the registrations of one switch, from lists or from one request per extension."""
 
 import asyncio
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -54,7 +55,7 @@ class RegistrationIngester:
         self._targets = context.targets
         self._recorder = recorder
         self._tenants = tenants
-        self._seen_peers = SeenPeers()
+        self.seen_peers = SeenPeers()
         self._extensions = PartDiscovery("extensions", most=_MOST_EXTENSIONS)
         self._registrations: defaultdict[str, Registrations] = defaultdict(Registrations)
         self._pointless: dict[str, frozenset[str]] = {}
@@ -63,7 +64,7 @@ class RegistrationIngester:
     def drop_tenants(self, codes: Collection[str]) -> None:
         """Drop tenants that are no longer polled."""
         self._extensions.drop_tenants(codes)
-        self._seen_peers.drop_tenants(codes)
+        self.seen_peers.drop_tenants(codes)
         for code in codes:
             self._registrations.pop(code, None)
             self._pointless.pop(code, None)
@@ -186,13 +187,13 @@ class RegistrationIngester:
     async def _ingest_peers(self, item: Item, listed: Peers) -> None:
         target = item.target
         codes = [target.tenant] if target.tenant else list(self._targets.tenants)
-        self._seen_peers.start((item.request.operation, self._context.configuration.url))
+        self.seen_peers.start(_origin(item.request.operation, self._context.configuration.url))
         found = await self._context.decode_in_thread(
             partial(states_by_tenant, listed, self._codes_by_ending())
         )
         for position, code in enumerate(codes, start=1):
             if code in self._targets.tenants and self._targets.is_polled(target):
-                self._seen_peers.add(code, found.get(code, {}))
+                self.seen_peers.add(code, found.get(code, {}))
                 self._put_peers_of(item, code, found.get(code, {}), is_complete=names_all(listed))
             if position % _BATCH == 0:
                 await asyncio.sleep(0)
@@ -214,7 +215,7 @@ class RegistrationIngester:
             self._store.remove(target)
             return
         has_pjsip = item.request.operation is Operation.TENANT_PEERS
-        is_expected = self._seen_peers.expects(code, technologies.of(code), has_pjsip=has_pjsip)
+        is_expected = self.seen_peers.expects(code, technologies.of(code), has_pjsip=has_pjsip)
         states = states_of_peers(found, extensions, lambda number: is_complete and is_expected(number))
         self._store.put(
             target,
@@ -239,3 +240,8 @@ class RegistrationIngester:
             self._recorder.put(target, registrations.families(not_applicable, oldest=oldest))
         if verdict := registrations.verdict():
             self._recorder.record(target, verdict if isinstance(verdict, Failure) else None)
+
+
+def _origin(operation: Operation, url: str) -> str:
+    """Return what identifies a kind of list of a switch, without its URL."""
+    return hashlib.sha256(f"{operation.name} {url}".encode()).hexdigest()

@@ -62,6 +62,7 @@ class TrunkIngester:
         """Store a tenant's own list, without the trunks of other polled tenants."""
         tenant_of = self._tenant_finder()
         own = [row for row in rows if tenant_of(row.tenant) in {"", target.tenant}]
+        self._note(target.tenant, own)
         self._recorder.put(target, trunk_families(own) if own else {})
 
     def _tenant_finder(self) -> Callable[[str], str]:
@@ -73,18 +74,30 @@ class TrunkIngester:
         by_tenant: dict[str, list[Trunk]] = defaultdict(list)
         for row in rows:
             by_tenant[tenant_of(row.tenant)].append(row)
-        self._recorder.put(target, trunk_families(by_tenant.pop("", [])))
-        gone, self._with_trunks = self._with_trunks - by_tenant.keys(), set(by_tenant)
+        of_all = by_tenant.pop("", [])
+        self._recorder.put(target, trunk_families(of_all))
+        had = self._with_trunks | self._context.inventory.with_trunks
+        gone, self._with_trunks = had - by_tenant.keys(), set(by_tenant)
         for position, code in enumerate([*gone, *by_tenant], start=1):
             if self._targets.is_polled(target):
                 self._put_of_tenant(target, code, by_tenant.get(code, ()))
             if position % _BATCH == 0:
                 await asyncio.sleep(0)
+        self._note("", of_all)
+
+    def _note(self, tenant: str, rows: Sequence[Trunk]) -> None:
+        """Let the timeline have the changes."""
+        states = {
+            name: None if state is Registration.UNKNOWN else state is Registration.REGISTERED
+            for name, state in _worst_states(rows).items()
+        }
+        self._context.inventory.trunks(tenant, states)
 
     def _put_of_tenant(self, polled: Target, code: str, rows: Sequence[Trunk]) -> None:
         target = Target(Query.TRUNKS, Scope.TENANT, code)
         if code not in self._targets.tenants or self._targets.is_polled(target):
             return
+        self._note(code, rows)
         if not rows:
             self._store.remove(target)
             return
@@ -118,18 +131,22 @@ def trunk_families(rows: Iterable[Trunk]) -> Families:
     """Return the values of the trunks of one tenant, or of the installation."""
     rows = tuple(rows)
     counted = Counter(row.state for row in rows)
-    found: dict[str, set[Registration]] = defaultdict(set)
-    for name, state in _named(rows):
-        found[name].add(state)
-    worst = {name: next(state for state in _WORST_FIRST if state in states) for name, states in found.items()}
     return {
         catalogue.TRUNKS: {state.value: float(counted[state]) for state in _WORST_FIRST},
         catalogue.TRUNK_REGISTERED: {
             name: float(state is Registration.REGISTERED)
-            for name, state in worst.items()
+            for name, state in _worst_states(rows).items()
             if state is not Registration.UNKNOWN
         },
     }
+
+
+def _worst_states(rows: Sequence[Trunk]) -> dict[str, Registration]:
+    """Return the state of each trunk by its label: the worst of those that share it."""
+    found: dict[str, set[Registration]] = defaultdict(set)
+    for name, state in _named(rows):
+        found[name].add(state)
+    return {name: next(state for state in _WORST_FIRST if state in states) for name, states in found.items()}
 
 
 def _named(rows: Sequence[Trunk]) -> Iterator[tuple[str, Registration]]:

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -170,3 +171,22 @@ async def test_failed_start_is_not_logged_as_a_reload(loader: _Loader) -> None:
         async with running(_settings(loader), Mask()):
             pytest.fail("it started")
     assert log == []
+
+
+async def test_the_timeline_has_reloads(loader: _Loader) -> None:
+    """Each with its outcome; the load at the start is none. No entry has a key."""
+    async with running(_settings(loader), Mask()) as exporter:
+        await exporter.reload()
+        loader.file.write_text("switches: [{name: pbx, key: the-secret-Key-0001, kay: the-secret-Key-0001}]")
+        with pytest.raises(ConfigurationError):
+            await exporter.reload()
+        status = json.loads(await _page(exporter, "/api/v1/status"))
+
+    failed, succeeded, started = status["timeline"]
+    assert [entry["kind"] for entry in (failed, succeeded, started)] == [
+        "reload_failed",
+        "reload_succeeded",
+        "exporter_started",
+    ]
+    assert failed["text"].startswith(f"reload failed: {loader.file}: ")
+    assert "the-secret" not in json.dumps(status)

@@ -1,4 +1,3 @@
-import math
 from itertools import pairwise
 
 import pytest
@@ -9,12 +8,10 @@ from exporter.alerting.inputs import (
     LastOverTime,
     RangeVector,
     job,
-    number,
     pair,
     rounded,
     states,
     target_and_reason,
-    text,
 )
 from exporter.model import Query, Reason, Scope, Target
 
@@ -95,20 +92,6 @@ def test_rounding_keeps_the_order(values: list[float]) -> None:
     """It never moves a value by more than half of the last digit, nor past another one."""
     assert all(abs(rounded(value) - value) <= 0.0000005000001 for value in values)
     assert all(rounded(one) <= rounded(other) for one, other in pairwise(sorted(values)))
-
-
-@pytest.mark.parametrize("value", [True, math.nan, math.inf, 10**400, "1", None, [1]])
-def test_only_finite_numbers_are_numbers(value: object) -> None:
-    """Other values in the JSON of a state file are errors."""
-    with pytest.raises(ValueError, match="expected a"):
-        number(value)
-
-
-@pytest.mark.parametrize("value", [1, None, ["a"]])
-def test_only_texts_are_texts(value: object) -> None:
-    """A number would be another key than its text."""
-    with pytest.raises(TypeError, match="expected a text"):
-        text(value)
 
 
 def test_keys_and_values_are_read_back() -> None:

@@ -181,14 +181,6 @@ def test_a_corrupt_file_is_refused_or_used(number: int, data: st.DataObject) -> 
     list(state.dump(engine))
 
 
-def test_times_are_within_a_century() -> None:
-    """Beyond a century a minute is lost in rounding."""
-    assert (state.moment(0), state.wall(1e9)) == (0, 1e9)
-    for read, value in ((state.moment, -1), (state.moment, 1e17), (state.wall, -1), (state.wall, 1e300)):
-        with pytest.raises(ValueError, match="expected seconds from"):
-            read(value)
-
-
 @pytest.mark.parametrize(("age", "since"), [(-0.5, 600.0), (0, 600.0), (60, 540.0)])
 def test_an_age_is_counted_back_from_the_file(age: float, since: float) -> None:
     """Files from before 2026-12 have negative ages for what happened during an evaluation."""

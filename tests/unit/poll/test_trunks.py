@@ -25,6 +25,8 @@ from exporter.poll.requests import Item
 from exporter.poll.trunks import TrunkIngester, tenant_finder, trunk_families
 from exporter.queries.trunks import Trunk, Trunks
 from exporter.request import Operation, Request
+from exporter.storage.inventory import Inventory
+from exporter.storage.timeline import Timeline
 from exporter.store import Values
 from tests.served import value
 
@@ -261,3 +263,28 @@ def test_no_trunk_that_is_down_is_hidden(rows: list[Trunk]) -> None:
     for row in rows:
         if row.state is _DOWN:
             assert 0 in {registered.get(row.name), registered.get(f"{row.name} ({row.id})")}
+
+
+async def test_the_timeline_has_trunks_that_changed(taking: Taking) -> None:
+    """Those of the installation, and those of its tenants, also if a tenant has none any more."""
+    made = taking()
+    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
+    await made.take(_trunk("a"), _trunk("b", tenant="ACME"), _trunk("c", _UNKNOWN))
+    await made.take(_trunk("a", _DOWN), _trunk("c", _UNKNOWN), _trunk("d", tenant="BOREAL"))
+
+    assert sorted(entry["text"] for entry in timeline.newest()) == [
+        "new trunk: d of BOREAL",
+        "trunk not listed any more: b of ACME",
+        "trunk not registered: a",
+    ]
+
+
+async def test_the_timeline_has_trunks_of_a_tenants_own_list(taking: Taking) -> None:
+    """Failures, and empty lists of known trunks, are no change."""
+    made = taking(trunks=_EACH)
+    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
+    await made.take(_trunk("a"), tenant="ACME")
+    await made.take(tenant="ACME")
+    await made.take(_trunk("a", _DOWN), tenant="ACME")
+
+    assert [entry["text"] for entry in timeline.newest()] == ["trunk not registered: a of ACME"]

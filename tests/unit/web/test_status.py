@@ -14,6 +14,8 @@ from exporter.config.fields import ValidationContext
 from exporter.metrics import catalogue
 from exporter.model import Extension, Failure, Query, Reason, Registration, Scope, Target, Technology
 from exporter.poll import Poller
+from exporter.storage.service import Storage
+from exporter.storage.timeline import Kind
 from exporter.web.status import TENANTS, status, to_json
 from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
@@ -142,7 +144,10 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
         {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=ValidationContext(Path("/"), {})
     )
 
-    whole = await status([poller], CLOCK, alerting=alerting_status.status(section, made, Now(0.0, 0.0)))
+    storage = Storage(None, CLOCK)
+    storage.timeline.add(Kind.RELOAD_SUCCEEDED, "configuration reloaded")
+    parts = {**alerting_status.status(section, made, Now(0.0, 0.0)), **storage.status()}
+    whole = await status([poller], CLOCK, alerting=parts)
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
@@ -151,6 +156,8 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
         whole,
         whole["alerting"],
         watchdog,
+        *whole["timeline"],
+        whole["storage"],
         whole["configuration"],
         switch,
         query,

@@ -1,0 +1,141 @@
+"""The files of ``--storage.path``, and their keepers, which log what goes wrong."""
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.errors import StartError
+from exporter.storage.keeper import NO_ANSWER, Keeper
+from exporter.storage.kept_file import InUseError, KeptFile
+from exporter.storage.values import boot_id, elapsed, times
+
+FLAG = "--storage.path"
+_VERSION = 1
+
+_PATIENCE = 5.0
+"""Seconds that a start waits for the disk."""
+
+_SLOW = 10.0
+"""Seconds that a write may take."""
+
+Json = Mapping[str, Any]
+Content = tuple[Json, list[Json], float]
+"""The first line, the parts, and the seconds since the file was written."""
+
+
+class StorageFile(Keeper):
+    """One file: a first line with the version and times, parts, and a last line with their number.
+
+    ``error``: why it is not written now. ``hangs``: the disk did not respond when it was read.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.error: str | None = None
+        self.hangs = False
+        self._began = 0.0
+        self.file = KeptFile(path, noun="file of the storage", setting=FLAG)
+        super().__init__(self.file, "storage", patience=_PATIENCE)
+        self._clock = clock
+        self._boot = boot_id()
+        self._log = structlog.get_logger("exporter.storage").bind(file=str(path))
+
+    async def update(self, parts: Callable[[], Iterator[str]]) -> bool:
+        """Begin to write what ``parts`` returns; return False if the disk is still writing.
+
+        If that takes long, it is a failure.
+        """
+        if not self.is_writing:
+            self._began = self._clock.monotonic()
+            await self.write(parts())
+            return True
+        if self._clock.monotonic() - self._began > _SLOW:
+            self.failed(NO_ANSWER)
+        return False
+
+    async def load(self, prepare: Callable[[], None] = lambda: None) -> Content | None:
+        """Return the content after ``prepare`` has run; None without a usable file.
+
+        Raises what ``prepare`` raises, unless it is an OSError or a ValueError.
+        """
+
+        def read() -> Content | None:
+            prepare()
+            return self.file.read_with(self._parse)
+
+        return await self.read(read)
+
+    def lines(self, parts: Iterable[Json], more: Json) -> Iterator[str]:
+        """Yield the lines of a file. ``more`` is added to the first line."""
+        count = 0
+        yield _line({"version": _VERSION, **times(self._clock, self._boot), **more})
+        for part in parts:
+            count += 1
+            yield _line(part)
+        yield _line({"parts": count})
+
+    def report_invalid(self, count: int) -> None:
+        """Log that parts of the file are invalid."""
+        if count:
+            self._log.error("parts of the storage cannot be used: starting without them", count=count)
+
+    def _parse(self, lines: list[str]) -> Content:
+        first, *parts, last = [json.loads(line) for line in lines]
+        if first["version"] != _VERSION:
+            raise ValueError(f"expected version {_VERSION}, got {first['version']!r}")
+        if last != {"parts": len(parts)}:
+            raise ValueError("it is incomplete")
+        return first, parts, elapsed(first, self._clock, self._boot)
+
+    def on_unusable(self, reason: str) -> None:
+        """Log it."""
+        self.hangs = reason == NO_ANSWER
+        self._log.error("the storage cannot be read: starting without it", reason=reason)
+
+    def on_failure(self, reason: str, *, is_first: bool) -> None:
+        """Log the first of a series."""
+        self.error = reason
+        if is_first:
+            self._log.error(
+                "the storage cannot be written: free space, or make the directory writable", reason=reason
+            )
+
+    def on_recovery(self) -> None:
+        """Log it."""
+        self.error = None
+        self._log.info("the storage is written again")
+
+    def on_unfinished(self, reason: str) -> None:
+        """Log it."""
+        self._log.warning("the storage was not written before the end", reason=reason)
+
+
+def claim(directory: Path, file: KeptFile) -> None:
+    """Lock a directory by a file in it. Raises StartError if the operator has to do something first.
+
+    May hang with the disk: call it in a thread.
+    """
+    who = f"user {os.geteuid()}"
+    try:
+        if not stat.S_ISDIR(directory.stat().st_mode):
+            raise StartError(f"{FLAG}={directory}: not a directory; name a directory that {who} can write to")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise StartError(f"{FLAG}={directory}: cannot be written; make it writable for {who}")
+        file.lock()
+    except InUseError as error:
+        raise StartError(f"{FLAG}={directory}: {error}") from error
+    except FileNotFoundError as error:
+        raise StartError(f"{FLAG}={directory}: no such directory; create it for {who}") from error
+    except PermissionError as error:
+        raise StartError(
+            f"{FLAG}={directory}: {error.strerror}; make it and its parents accessible for {who}"
+        ) from error
+
+
+def _line(part: Json) -> str:
+    return json.dumps(part, separators=(",", ":")) + "\n"

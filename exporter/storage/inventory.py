@@ -1,0 +1,111 @@
+"""The nodes, trunks and tenants of a switch; each change of them is added to the timeline. Pure.
+
+The first list after a start is compared with that of the last run, if it was kept, and else with none: then
+only what is missing or down is an entry. What a response says nothing about stays as it was.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from exporter.storage.timeline import Kind, Timeline
+from exporter.storage.values import text
+
+_MOST_NODES = 2_000
+
+Json = dict[str, Any]
+
+
+class Inventory:
+    """What one switch has. ``version`` changes with each change."""
+
+    def __init__(self, switch: str, timeline: Timeline) -> None:
+        self.version = 0
+        self._switch = switch
+        self._timeline = timeline
+        self._nodes: dict[str, bool] | None = None
+        self._trunks: dict[str, dict[str, bool | None]] = {}
+        self._tenants: frozenset[str] | None = None
+
+    def nodes(self, states: Mapping[str, float]) -> None:
+        """Compare the nodes of a response: 1 for a present node, 0 for a missing one."""
+        before, found = self._nodes, {node: bool(state) for node, state in states.items()}
+        known = before or {}
+        if before is not None:
+            self._add(
+                Kind.NODE_NEW, "new node", (node for node in found if found[node] and node not in known)
+            )
+        missing = [node for node, there in found.items() if not there and known.get(node, True)]
+        self._add(Kind.NODE_MISSING, "node missing", missing)
+        back = [node for node, there in found.items() if there and known.get(node) is False]
+        self._add(Kind.NODE_BACK, "node back", back)
+        # A node may be left out because its name was unreadable; a missing one is left out after a day.
+        left_out = {node: True for node, there in known.items() if there and node not in found}
+        self._nodes = dict([*left_out.items(), *found.items()][-_MOST_NODES:])
+        self.version += self._nodes != before
+
+    def trunks(self, tenant: str, states: Mapping[str, bool | None]) -> None:
+        """Compare the trunks of a tenant, or of the installation: True if registered, None if unknown."""
+        # A tenant that the list of the installation did not have before had no trunks.
+        before = self._trunks.get(tenant, {} if "" in self._trunks else None)
+        known = before or {}
+        found = {trunk: known.get(trunk) if state is None else state for trunk, state in states.items()}
+        if before is not None:
+            new = (trunk for trunk, state in found.items() if trunk not in known and state is not False)
+            self._add(Kind.TRUNK_NEW, "new trunk", new, tenant)
+            gone = (trunk for trunk in known if trunk not in found)
+            self._add(Kind.TRUNK_GONE, "trunk not listed any more", gone, tenant)
+        down = (trunk for trunk, state in found.items() if state is False and known.get(trunk) is not False)
+        self._add(Kind.TRUNK_DOWN, "trunk not registered", down, tenant)
+        up = (trunk for trunk, state in found.items() if state and known.get(trunk) is False)
+        self._add(Kind.TRUNK_UP, "trunk registered again", up, tenant)
+        if found != before or tenant not in self._trunks:
+            self._trunks[tenant] = found
+            self.version += 1
+
+    def tenants(self, codes: Collection[str]) -> None:
+        """Compare the polled tenants."""
+        before, found = self._tenants, frozenset(codes)
+        if found == before:
+            return
+        if before is not None:
+            self._add(Kind.TENANT_NEW, "new tenant", sorted(found - before))
+            self._add(Kind.TENANT_GONE, "tenant gone", sorted(before - found))
+        for code in [code for code in self._trunks if code and code not in found]:
+            del self._trunks[code]
+        self._tenants = found
+        self.version += 1
+
+    @property
+    def with_trunks(self) -> set[str]:
+        """The tenants that had trunks in their newest list."""
+        return {tenant for tenant, states in self._trunks.items() if tenant and states}
+
+    def rows(self) -> Iterator[Json]:
+        """Yield parts for a file."""
+        if self._nodes is not None:
+            yield {"nodes": self._nodes}
+        if self._tenants is not None:
+            yield {"tenants": sorted(self._tenants)}
+        for tenant, states in [each for each in self._trunks.items() if each[1] or not each[0]]:
+            yield {"trunks": states, "of": tenant}
+
+    def restore(self, part: Mapping[str, Any]) -> None:
+        """Use a part of a file. Raises ValueError, KeyError, TypeError or AttributeError if it is invalid."""
+        if "nodes" in part:
+            self._nodes = {text(node): bool(_state(there)) for node, there in part["nodes"].items()}
+        elif "tenants" in part:
+            self._tenants = frozenset(map(text, part["tenants"]))
+        elif "trunks" in part:
+            states = {text(trunk): _state(state) for trunk, state in part["trunks"].items()}
+            self._trunks[text(part["of"])] = states
+
+    def _add(self, kind: Kind, what: str, names: Iterable[str], tenant: str = "") -> None:
+        found = [f"{name} of {tenant}" if tenant else name for name in names]
+        if found:
+            self._timeline.add(kind, what, switch=self._switch, names=found)
+
+
+def _state(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError("expected true, false or null")

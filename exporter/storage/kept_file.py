@@ -1,0 +1,220 @@
+"""A file on the disk that the exporter keeps: replaced whole or not at all, and used by one exporter.
+
+A file that other users can write is not used, and a file of another kind is never replaced: it may be the
+operator's key. Other users may create links in directories where they can write, so no link is followed (seen
+2026-11).
+"""
+
+import codecs
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+LIMIT = 256 * 1024 * 1024
+"""Bytes: enough for the alerts of 25 switches of 5,000 tenants, all with failures."""
+
+_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = _OPEN | os.O_RDONLY | os.O_NONBLOCK
+_CREATE = _OPEN | os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_LOCK = _OPEN | os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""Errors of flock on some network file systems, where two exporters cannot be kept apart."""
+
+_Parsed = TypeVar("_Parsed")
+
+
+class InUseError(ValueError):
+    """Another exporter has locked the file."""
+
+
+class KeptFile:
+    """A file of an exporter that runs as ``user``, locked from first use to ``release``.
+
+    Every method may hang with the disk: call it in a thread. ``noun`` and ``setting`` are for errors: what
+    the file is, and the setting that names it.
+    """
+
+    def __init__(self, path: Path, *, noun: str, setting: str, user: int | None = None) -> None:
+        self.path = path
+        self._noun = noun
+        self._setting = setting
+        self._user = os.geteuid() if user is None else user
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Lock the file, which need not exist. Raises OSError, or ValueError if it cannot be locked."""
+        with _directory(self.path) as directory:
+            self._acquire(directory)
+
+    def read_with(self, parse: Callable[[list[str]], _Parsed]) -> _Parsed | None:
+        """Return what ``parse`` makes of the lines; None if there is no file.
+
+        Raises OSError or ValueError if the file cannot be used.
+        """
+        if not self.path.parent.exists():
+            return None
+        with _directory(self.path) as directory:
+            self._acquire(directory)
+            self._clean_up(directory)
+            content = self._content(directory)
+        if content is None:
+            return None
+        try:
+            return parse(content.decode().splitlines())
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"is broken, or of another version ({error}); it will be replaced") from error
+
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Replace the file atomically, also if the power fails.
+
+        Raises OSError, or ValueError if the existing file must not be replaced.
+        """
+        with _directory(self.path) as directory:
+            self._acquire(directory)
+            self._check_replaceable(directory)
+            new = f"{self.path.name}.{secrets.token_hex(8)}.new"
+            try:
+                descriptor = os.open(new, _CREATE, 0o600, dir_fd=directory)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.writelines(lines)  # joining them would hold the GIL for milliseconds
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(new, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    # A half-written file would leave no space for the next one on a full disk.
+                    os.unlink(new, dir_fd=directory)
+                raise
+            os.fsync(directory)
+
+    def release(self) -> None:
+        """Let another exporter use the file."""
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                self._lock_path.unlink()  # an exporter that has it open notices (`_acquire`)
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
+
+    def _acquire(self, directory: int) -> None:
+        """Lock the file against other exporters. The kernel releases the lock when the process ends."""
+        while self._lock is None:
+            name = self._lock_path.name
+            try:
+                descriptor = os.open(name, _LOCK, 0o600, dir_fd=directory)
+            except OSError as error:
+                raise ValueError(f"cannot be locked: {name}: {error.strerror}; remove {name}") from error
+            _lock(descriptor, self._setting)
+            try:
+                is_it = _is(descriptor, name, directory)
+            except OSError:
+                os.close(descriptor)  # else no process could lock the file any more
+                raise
+            if is_it:
+                self._lock = descriptor
+            else:  # another exporter removed it after it was opened here
+                os.close(descriptor)
+
+    def _clean_up(self, directory: int) -> None:
+        """Remove files of an exporter that was killed while it wrote."""
+        leftover = re.compile(re.escape(self.path.name) + r"\.[0-9a-f]{16}\.new")
+        for name in filter(leftover.fullmatch, os.listdir(directory)):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=directory)
+
+    def _content(self, directory: int) -> bytes | None:
+        with self._opened(directory) as descriptor:
+            if descriptor is None:
+                return None
+            if os.fstat(descriptor).st_mode & stat.S_IWOTH:
+                raise ValueError("can be written by every user; it will be replaced")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(LIMIT + 1)
+        if len(content) > LIMIT:
+            raise ValueError(f"is larger than {LIMIT // 2**20} MiB; remove it")
+        return content
+
+    def _check_replaceable(self, directory: int) -> None:
+        with self._opened(directory) as descriptor:
+            beginning = b"" if descriptor is None else os.read(descriptor, 3)
+        if _is_text_of_others(beginning):
+            raise ValueError(
+                f"is not a {self._noun}, and is left as it is; remove it, or change {self._setting}"
+            )
+
+    @contextlib.contextmanager
+    def _opened(self, directory: int) -> Iterator[int | None]:
+        """Open the file, if there is one. Raises ValueError if it is a link, or another user's."""
+        try:
+            descriptor = os.open(self.path.name, _READ, dir_fd=directory)
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ValueError(
+                    "is a symbolic link, which is not followed; replace it with its target, or change "
+                    f"{self._setting}"
+                ) from None
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError(f"is not a regular file; remove it, or change {self._setting}")
+            if status.st_uid not in {self._user, 0}:
+                found = f"belongs to user {status.st_uid}, expected user {self._user}"
+                raise ValueError(f"{found}; change its owner, or remove it")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _is_text_of_others(beginning: bytes) -> bool:
+    """Return whether a file may be a key, a certificate or a configuration, not a damaged kept file.
+
+    A kept file begins with a brace or, if the disk lost its content, with zeros or other bytes that are not
+    text.
+    """
+    is_garbage = beginning[:1] == b"\0" or (beginning[:1] >= b"\x80" and beginning != codecs.BOM_UTF8)
+    return bool(beginning) and beginning[:1] not in {b"{", b"["} and not is_garbage
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, setting: str) -> None:
+    """Lock an open file, or close it. Raises InUseError if another exporter has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InUseError(f"is in use by another exporter; give each exporter its own {setting}") from None
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            os.close(descriptor)
+            raise
+
+
+def _is(descriptor: int, name: str, directory: int) -> bool:
+    """Return whether an open file is the one that has this name now."""
+    try:
+        there = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)

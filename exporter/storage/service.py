@@ -1,0 +1,191 @@
+"""Keeps in files what must survive a restart.
+
+There are three files, because they change at different times: the timeline with each event, the memory of the
+switches when a node or a phone is seen for the first time, and the state of alerts with each evaluation. That
+one has the form of ``state_file``, and alerting writes it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.storage.files import Content, StorageFile, claim
+from exporter.storage.timeline import Kind, Timeline
+from exporter.storage.values import text
+
+_SWITCHES_EVERY = 5.0
+"""Seconds between two writes of the memory of the switches, which has 3 MB for 250,000 phones."""
+
+_REFRESHED_AFTER = 900.0
+"""Seconds after which it is written without a change: the times at which nodes were seen are in it."""
+
+_PATIENCE_AT_STOP = 1.0
+"""Seconds: a stop takes at most 5, of which alerting may need 2."""
+
+_ENTRIES_AT_A_TIME = 100
+
+Json = Mapping[str, Any]
+
+
+class Memory(Protocol):
+    """What is remembered of one switch."""
+
+    @property
+    def version(self) -> int:
+        """A number that changes with what is remembered."""
+
+    def parts(self) -> Iterator[Json]:
+        """Yield the parts for the file."""
+
+
+class Storage:
+    """The files in a directory, and the timeline; without a directory, the timeline is in memory only.
+
+    ``every``: seconds between two looks for changes.
+    """
+
+    def __init__(
+        self, path: Path | None, clock: Clock, mask: Callable[[str], str] = str, *, every: float = 1.0
+    ) -> None:
+        self.path = path
+        self.timeline = Timeline(clock, mask)
+        self._every = every
+        self._clock = clock
+        self._log = structlog.get_logger("exporter.storage")
+        self._timeline_file = StorageFile(path / "timeline.json", clock) if path else None
+        self._switches_file = StorageFile(path / "switches.json", clock) if path else None
+        self._memories: Callable[[], Mapping[str, Memory]] = dict
+        self._kept: dict[str, list[Json]] = {}
+        self._kept_at = 0.0
+        self._written: tuple[int, Mapping[str, int]] = (0, {})
+        self._switches_at = clock.monotonic()
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def alerts_file(self) -> Path | None:
+        """The file for the state of alerts, unless ``state_file`` names another."""
+        return self.path / "alerts.json" if self.path else None
+
+    async def open(self) -> None:
+        """Lock the directory and read the files. Raises StartError if the operator has to do something."""
+        if self.path is None or self._timeline_file is None or self._switches_file is None:
+            return
+        prepare = partial(claim, self.path, self._timeline_file.file)
+        if content := await self._timeline_file.load(prepare):
+            self._timeline_file.report_invalid(self._restore_timeline(content))
+        if not self._timeline_file.hangs and (content := await self._switches_file.load()):
+            self._switches_file.report_invalid(self._restore_switches(content))
+
+    def start(self, version: str, memories: Callable[[], Mapping[str, Memory]]) -> None:
+        """Begin to write what changes. ``memories`` returns those of all switches."""
+        if self.path is None:
+            self._log.info("no --storage.path: a restart forgets seen nodes, alerts and the timeline")
+        last = self.timeline.last(Kind.EXPORTER_STARTED, Kind.EXPORTER_STOPPED)
+        was_killed = last is not None and last.kind is Kind.EXPORTER_STARTED
+        more = "; the last run ended without a stop, for example by a kill" if was_killed else ""
+        self.timeline.add(Kind.EXPORTER_STARTED, f"exporter started, version {version}{more}")
+        self._memories = memories
+        self._writer = asyncio.create_task(self._run(), name="storage")
+
+    def take(self, switch: str) -> tuple[Iterable[Json], float]:
+        """Return what was kept of a switch, and the seconds since then; nothing the next time."""
+        return self._kept.pop(switch, []), self._clock.since_boot() - self._kept_at
+
+    def report_invalid(self, count: int) -> None:
+        """Log that parts of the memory of a switch are invalid."""
+        if self._switches_file is not None:
+            self._switches_file.report_invalid(count)
+
+    async def close(self) -> None:
+        """Write everything a last time, and unlock the directory."""
+        files = [file for file in (self._timeline_file, self._switches_file) if file is not None]
+        if self._writer is None:  # it did not start
+            await asyncio.gather(*(file.release() for file in files))
+            return
+        self._writer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._writer
+        self.timeline.add(Kind.EXPORTER_STOPPED, "exporter stopped")
+        if self._timeline_file is not None and self._switches_file is not None:
+            await asyncio.gather(
+                self._timeline_file.finish(self._timeline_lines, patience=_PATIENCE_AT_STOP),
+                self._switches_file.finish(self._switch_lines, patience=_PATIENCE_AT_STOP),
+            )
+
+    def status(self) -> dict[str, Any]:
+        """Return ``timeline`` and ``storage`` of ``/api/v1/status`` (docs/status.md)."""
+        errors = [file.error for file in (self._timeline_file, self._switches_file) if file is not None]
+        return {
+            "timeline": self.timeline.newest(),
+            "storage": {
+                "path": str(self.path) if self.path else None,
+                "error": next((error for error in errors if error), None),
+                "timeline_since_seconds": round(self.timeline.since, 3),
+            },
+        }
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._write_changes()
+            except Exception:  # noqa: BLE001 -- a bug of ours must not end the writing
+                self._log.exception("job failed", job="storage")
+            await asyncio.sleep(self._every)
+
+    async def _write_changes(self) -> None:
+        if self._timeline_file is None or self._switches_file is None:
+            return
+        timeline, switches = self._written
+        waited = self._clock.monotonic() - self._switches_at
+        found = {name: memory.version for name, memory in self._memories().items()}
+        is_changed = found != switches or self._switches_file.error is not None
+        is_due = waited >= (_SWITCHES_EVERY if is_changed else _REFRESHED_AFTER)
+        if is_due and await self._switches_file.update(self._switch_lines):
+            self._switches_at, switches = self._clock.monotonic(), found
+        if self.timeline.version != timeline or self._timeline_file.error is not None:
+            version = self.timeline.version
+            if await self._timeline_file.update(self._timeline_lines):
+                timeline = version
+        self._written = timeline, switches
+
+    def _timeline_lines(self) -> Iterator[str]:
+        if self._timeline_file is None:
+            return iter(())
+        rows = self.timeline.rows()
+        portions = iter(lambda: list(islice(rows, _ENTRIES_AT_A_TIME)), [])
+        since = {"since": self.timeline.since}
+        return self._timeline_file.lines(({"entries": portion} for portion in portions), since)
+
+    def _switch_lines(self) -> Iterator[str]:
+        if self._switches_file is None:
+            return iter(())
+        parts = (
+            {"switch": name, **part} for name, memory in self._memories().items() for part in memory.parts()
+        )
+        return self._switches_file.lines(parts, {})
+
+    def _restore_timeline(self, content: Content) -> int:
+        first, parts, passed = content
+        rows = [row for part in parts if isinstance(part, dict) for row in part.get("entries", ())]
+        try:
+            return self.timeline.restore(first.get("since"), rows, passed)
+        except ValueError:
+            return len(rows)
+
+    def _restore_switches(self, content: Content) -> int:
+        _, parts, passed = content
+        self._kept_at = self._clock.since_boot() - passed
+        invalid = 0
+        for part in parts:
+            try:
+                self._kept.setdefault(text(part["switch"]), []).append(part)
+            except (LookupError, TypeError):
+                invalid += 1
+        return invalid

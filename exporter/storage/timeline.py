@@ -1,0 +1,200 @@
+"""What changed in the last 24 hours: a bounded list that people read, newest last. Pure.
+
+Similar entries within a minute are one entry with a count: 5,000 tenants that leave a list at once, or lose
+their trunks one after the other, must not hide what happened before. The time of an entry is that of the wall
+clock when it happened, as in the log. Its age is measured by the clock since boot, so that a step of the wall
+clock drops no entry.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.storage.values import moment, number, text, wall
+
+KEPT_FOR = 24 * 3600.0
+MOST = 2_000
+LISTED = 500
+"""Entries of the status."""
+
+_GROUPED_FOR = 60.0
+_LOOKED_AT = 20
+"""Entries among which one to extend is searched."""
+
+_NAMED = 5
+"""Names of an entry; the others are counted."""
+
+_LONGEST = 500
+"""Characters of a name or text: a list of five names of 255 characters still fits into a line of the page."""
+
+_FUTURE = 1e10
+Json = dict[str, Any]
+
+
+class Kind(StrEnum):
+    """What happened. The part before the underscore is the subject."""
+
+    ALERT_FIRING = "alert_firing"
+    ALERT_RESOLVED = "alert_resolved"
+    EXPORTER_STARTED = "exporter_started"
+    EXPORTER_STOPPED = "exporter_stopped"
+    NODE_NEW = "node_new"
+    NODE_MISSING = "node_missing"
+    NODE_BACK = "node_back"
+    RELOAD_SUCCEEDED = "reload_succeeded"
+    RELOAD_FAILED = "reload_failed"
+    TENANT_NEW = "tenant_new"
+    TENANT_GONE = "tenant_gone"
+    TRUNK_NEW = "trunk_new"
+    TRUNK_DOWN = "trunk_down"
+    TRUNK_UP = "trunk_up"
+    TRUNK_GONE = "trunk_gone"
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.value.partition("_")[0]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One entry: ``what`` happened to ``count`` things, of which the first are in ``names``.
+
+    ``time``: on the wall clock; ``at``: seconds since boot. ``switch``: "" if it is about the exporter.
+    """
+
+    time: float
+    at: float
+    kind: Kind
+    switch: str
+    what: str
+    names: tuple[str, ...] = ()
+    count: int = 0
+
+    @property
+    def text(self) -> str:
+        """The sentence that people read."""
+        if not self.names:
+            return self.what
+        more = self.count - len(self.names)
+        names = "; ".join(self.names)
+        return f"{self.what}: {names}" + (f" and {more:,} more" if more > 0 else "")
+
+
+class Timeline:
+    """The newest entries. ``mask`` removes secrets from every text.
+
+    ``version`` changes with each change.
+    """
+
+    def __init__(self, clock: Clock, mask: Callable[[str], str] = str) -> None:
+        self.version = 0
+        self._since = clock.wall()
+        self._clock = clock
+        self._mask = mask
+        self._entries: deque[Entry] = deque(maxlen=MOST)
+
+    def add(
+        self, kind: Kind, what: str, *, switch: str = "", names: Sequence[str] = (), count: int | None = None
+    ) -> None:
+        """Add an entry, or extend a similar one. ``count``: if ``names`` are only the first."""
+        count = len(names) if count is None else count
+        known = tuple(self._clean(name) for name in names[:_NAMED])
+        what = self._clean(what)
+        self.version += 1
+        similar = self._similar(kind, switch, what, known) if names else None
+        if similar is not None:
+            similar.names = (*similar.names, *known)[:_NAMED]
+            similar.count += count
+            return
+        now = self._clock.since_boot()
+        self._drop_old(now)
+        self._entries.append(Entry(self._clock.wall(), now, kind, switch, what, known, count))
+
+    def newest(self, most: int = LISTED) -> list[Json]:
+        """Return the newest entries as JSON, newest first."""
+        self._drop_old(self._clock.since_boot())
+        now = self._clock.wall()
+        return [
+            {
+                "time_seconds": round(min(entry.time, now), 3),  # the clock may have been set back
+                "kind": entry.kind.value,
+                "switch": entry.switch or None,
+                "text": entry.text,
+            }
+            for entry in islice(reversed(self._entries), most)
+        ]
+
+    def last(self, *kinds: Kind) -> Entry | None:
+        """Return the newest entry of these kinds."""
+        return next((entry for entry in reversed(self._entries) if entry.kind in kinds), None)
+
+    @property
+    def since(self) -> float:
+        """The time on the wall clock from which it has all entries."""
+        oldest = self._entries[0].time if len(self._entries) == MOST else 0.0
+        return max(self._since, oldest, self._clock.wall() - KEPT_FOR)
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Yield the entries for a file, oldest first."""
+        now = self._clock.since_boot()
+        for entry in list(self._entries):
+            age = round(max(0.0, now - entry.at), 3)
+            yield [entry.time, age, entry.kind, entry.switch, entry.what, entry.names, entry.count]
+
+    def restore(self, since: object, rows: Iterable[Any], elapsed: float) -> int:
+        """Add the entries of a file that was written ``elapsed`` seconds ago; return how many are invalid."""
+        now, invalid = self._clock.since_boot(), 0
+        kept = list(self._entries)
+        self._entries.clear()
+        for row in rows:
+            try:
+                self._entries.append(_entry(row, now - elapsed))
+            except (ValueError, TypeError):
+                invalid += 1
+        self._entries.extend(kept)
+        self._since = min(self._since, wall(since))
+        self._drop_old(now)
+        self.version += 1
+        return invalid
+
+    def _similar(self, kind: Kind, switch: str, what: str, names: Sequence[str]) -> Entry | None:
+        """Return an entry to extend, unless the same thing had another change since."""
+        oldest = self._clock.since_boot() - _GROUPED_FOR
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.at < oldest:
+                return None
+            if (entry.kind, entry.switch, entry.what) == (kind, switch, what):
+                return entry
+            if entry.switch == switch and entry.kind.subject == kind.subject and {*names} & {*entry.names}:
+                return None
+        return None
+
+    def _drop_old(self, now: float) -> None:
+        while self._entries and now - self._entries[0].at > KEPT_FOR:
+            self._entries.popleft()
+
+    def _clean(self, written: str) -> str:
+        masked = self._mask(written)
+        return masked if len(masked) <= _LONGEST else f"{masked[:_LONGEST]}…"
+
+
+def _entry(row: Any, written: float) -> Entry:  # noqa: ANN401 -- JSON
+    """Return an entry of a file. Raises ValueError or TypeError."""
+    time, age, kind, switch, what, names, count = row
+    texts = tuple(text(name)[: _LONGEST + 1] for name in list(names)[:_NAMED])
+    at = written - moment(age)
+    return Entry(
+        wall(time), at, Kind(kind), text(switch)[:_LONGEST], text(what)[: _LONGEST + 1], texts, _count(count)
+    )
+
+
+def _count(value: object) -> int:
+    found = number(value)
+    if not 0 <= found <= _FUTURE:
+        raise ValueError("expected a count")
+    return int(found)

@@ -1,0 +1,153 @@
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from exporter.clock import Clock
+from exporter.metrics import catalogue
+from exporter.model import Answer, Counts, Failure, Query, Scope, Skipped, Target
+from exporter.poll.backoff import KeyHealth
+from exporter.poll.context import SwitchContext
+from exporter.poll.discovery import TenantDiscovery
+from exporter.poll.ingest import Ingester
+from exporter.poll.memory import SwitchMemory
+from exporter.poll.requests import Item
+from exporter.request import Request
+from exporter.storage.inventory import Inventory
+from exporter.storage.timeline import Timeline
+from tests.reading import OPERATIONS
+
+_DAY = 86_400.0
+
+
+@dataclass
+class _Run:
+    """One run of the exporter: an ingester and its memory. ``now`` is on both clocks."""
+
+    context: SwitchContext
+    timeline: Timeline
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        self.ingester = Ingester(self.context, TenantDiscovery(), lambda _: None)
+        self.memory = SwitchMemory(self.context, self.ingester.seen_peers)
+
+    async def take(self, outcome: Answer | Failure) -> None:
+        """Ingest a response to COUNTPEERS."""
+        target = Target(Query.PEERS, Scope.SWITCH)
+        await self.ingester.ingest(
+            Item(target, Request(OPERATIONS[Query.PEERS])), outcome, KeyHealth("secret")
+        )
+
+    def present(self) -> object:
+        """Return the values of ``softswitch_node_present`` by node."""
+        return self.context.store.values(catalogue.NODE_PRESENT)
+
+    @property
+    def changes(self) -> list[str]:
+        """The texts of the timeline, newest first."""
+        return [entry["text"] for entry in self.timeline.newest()]
+
+    def written(self) -> list[Mapping[str, Any]]:
+        """Return the parts as they are in the file."""
+        return [json.loads(json.dumps(part)) for part in self.memory.parts()]
+
+
+Runs = Callable[..., _Run]
+
+
+@pytest.fixture
+def runs(context: Callable[..., SwitchContext]) -> Runs:
+    """Return a function that starts a run, with what a file has and how long ago it was written."""
+
+    def make(parts: list[Mapping[str, Any]] | None = None, passed: float = 0.0, **settings: object) -> _Run:
+        made: _Run
+        clock = Clock(lambda: made.now, lambda: 1_700_000_000.0)
+        timeline = Timeline(Clock())
+        created = context(clock, **settings)
+        created.inventory = Inventory("pbx", timeline)
+        made = _Run(created, timeline)
+        assert made.memory.restore(parts or [], passed) == 0
+        return made
+
+    return make
+
+
+async def test_a_node_that_was_seen_before_a_restart(runs: Runs) -> None:
+    """It is missing if it is not in the first response, whether it was missing before or not."""
+    first = runs()
+    await first.take(Counts(None, {"n1": 1, "n2": 1, "n3": 1}))
+    await first.take(Counts(None, {"n1": 1, "n2": 1}))
+    second = runs(first.written(), passed=300)
+    assert second.present() is None
+    await second.take(Counts(None, {"n1": 1}))
+
+    assert second.present() == {"n1": 1, "n2": 0, "n3": 0}
+    assert second.changes == ["node missing: n2"]  # n3 was missing before
+    third = runs(second.written(), passed=300)
+    await third.take(Counts(None, {"n1": 1, "n2": 1, "n3": 1}))
+    assert third.changes == ["node back: n2; n3"]
+
+
+async def test_a_missing_node_is_forgotten_after_a_day(runs: Runs) -> None:
+    """The time of the restart counts."""
+    first = runs()
+    await first.take(Counts(None, {"n1": 1, "n2": 1}))
+    first.now += 100
+    parts = first.written()
+    for passed, states in ((_DAY - 200, {"n1": 1, "n2": 0}), (_DAY, {"n1": 1})):
+        second = runs(parts, passed=passed)
+        await second.take(Counts(None, {"n1": 1}))
+        assert second.present() == states
+
+
+async def test_a_missing_node_beside_an_unreadable_name(runs: Runs) -> None:
+    """It was missing before, so it does not have that name."""
+    first = runs()
+    await first.take(Counts(None, {"n1": 1, "n2": 1}))
+    await first.take(Counts(None, {"n1": 1}))
+    second = runs(first.written())
+    await second.take(Counts(None, {"n1": 1}, skipped=Skipped(1, 1, "x")))
+    assert second.present() == {"n1": 1, "n2": 0}
+
+
+async def test_phones_that_a_list_had(runs: Runs) -> None:
+    """They are expected in lists of the same origin after a restart, until their tenant is gone."""
+    first = runs(tenants=[{"code": "ACME"}, {"code": "GONE"}])
+    phones = first.ingester.seen_peers
+    phones.start("here")
+    before = first.memory.version
+    phones.add("ACME", ["100", "101"])
+    phones.add("GONE", ["100"])
+    assert first.memory.version > before
+
+    second = runs(first.written(), tenants=[{"code": "ACME"}])
+    again = second.ingester.seen_peers
+    second.memory.note_tenants()
+    again.start("here")
+    assert again.expects("ACME", {}, has_pjsip=True)("101")
+    assert not again.expects("GONE", {}, has_pjsip=True)("100")
+    again.start("there")
+    assert not again.expects("ACME", {}, has_pjsip=True)("101")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"seen": 5},
+        {"seen": [["n1"]]},
+        {"seen": [["n1", -1, False]]},
+        {"seen": [[1, 1, False]]},
+        {"phones": ["100"], "of": "ACME"},
+        {"phones": [100], "of": "ACME", "origin": "x"},
+        {"trunks": 1, "of": ""},
+    ],
+)
+async def test_an_invalid_part_is_left_out(part: Mapping[str, Any], runs: Runs) -> None:
+    """The others are used."""
+    run = runs()
+    assert run.memory.restore([part, {"seen": [["n9", 1, False]]}], 0) == 1
+    await run.take(Counts(None, {"n1": 1}))
+    assert run.present() == {"n1": 1, "n9": 0}

@@ -1,0 +1,237 @@
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.clock import Clock
+from exporter.errors import StartError
+from exporter.storage.service import Storage
+from exporter.storage.timeline import Kind
+
+
+class _Memory:
+    """What is remembered of a switch: the parts that the test sets."""
+
+    def __init__(self, *parts: Mapping[str, Any]) -> None:
+        self.version = 1
+        self.remembered = [*parts]
+
+    def parts(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self.remembered)
+
+
+async def _started(path: Path | None, **memories: _Memory) -> Storage:
+    storage = Storage(path, Clock(), every=0.01)
+    await storage.open()
+    storage.start("1.0", lambda: memories)
+    return storage
+
+
+def _texts(storage: Storage) -> list[str]:
+    return [entry["text"] for entry in storage.status()["timeline"]]
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(file.name for file in directory.iterdir())
+
+
+def _modes(directory: Path) -> set[int]:
+    return {file.stat().st_mode & 0o777 for file in directory.iterdir()}
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 -- a file has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_without_a_directory() -> None:
+    """The timeline is in memory, no alert state is kept, and the log says so once."""
+    with capture_logs() as logs:
+        storage = await _started(None)
+        await storage.close()
+
+    assert _texts(storage) == ["exporter stopped", "exporter started, version 1.0"]
+    assert (storage.alerts_file, storage.take("pbx")[0], storage.status()["storage"]["path"]) == (
+        None,
+        [],
+        None,
+    )
+    assert [log["event"] for log in logs] == [
+        "no --storage.path: a restart forgets seen nodes, alerts and the timeline"
+    ]
+
+
+async def test_a_restart(tmp_path: Path) -> None:
+    """The timeline continues, and the parts of each switch are returned once."""
+    first = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}), other=_Memory())
+    first.timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])
+    await first.close()
+    assert _names(tmp_path) == ["switches.json", "timeline.json"]
+    assert _modes(tmp_path) == {0o600}
+
+    second = await _started(tmp_path)
+    parts, passed = second.take("pbx")
+    assert [*parts] == [{"switch": "pbx", "seen": ["n1"]}]
+    assert 0 <= passed < 60
+    assert second.take("pbx")[0] == []
+    assert _texts(second) == [
+        "exporter started, version 1.0",
+        "exporter stopped",
+        "node missing: n1",
+        "exporter started, version 1.0",
+    ]
+    assert (
+        second.status()["storage"]["timeline_since_seconds"]
+        == first.status()["storage"]["timeline_since_seconds"]
+    )
+    await second.close()
+
+
+async def test_a_kill(tmp_path: Path) -> None:
+    """What happened before is in the file within seconds, and the next start says that there was no stop."""
+    first = await _started(tmp_path)
+    first.timeline.add(Kind.RELOAD_FAILED, "reload failed: x")
+    file = tmp_path / "timeline.json"
+    await _until(lambda: file.exists() and "reload failed: x" in file.read_text())
+    kept = {name: (tmp_path / name).read_bytes() for name in _names(tmp_path) if name.endswith(".json")}
+    await first.close()
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+
+    second = await _started(tmp_path)
+    await second.close()
+
+    assert _texts(second)[1] == (
+        "exporter started, version 1.0; the last run ended without a stop, for example by a kill"
+    )
+    assert _texts(second)[2:] == ["reload failed: x", "exporter started, version 1.0"]
+
+
+async def test_a_change_of_a_switch_is_written(tmp_path: Path) -> None:
+    """A few seconds later, without a stop."""
+    clock, memory = Clock(), _Memory()
+    times = iter([0.0, 100.0, 200.0])
+    clock.monotonic = lambda: next(times, 300.0)
+    storage = Storage(tmp_path, clock, every=0.01)
+    await storage.open()
+    storage.start("1.0", lambda: {"pbx": memory})
+    file = tmp_path / "switches.json"
+    await _until(file.exists)
+    clock.monotonic = lambda: 1000.0
+    memory.remembered, memory.version = [{"seen": ["n2"]}], 2
+    await _until(lambda: "n2" in file.read_text())
+    await storage.close()
+
+
+async def test_two_exporters(tmp_path: Path) -> None:
+    """The second one does not start, until the first one has stopped."""
+    first = await _started(tmp_path)
+    second = Storage(tmp_path, Clock())
+    with pytest.raises(
+        StartError, match=r"in use by another exporter; give each exporter its own --storage.path"
+    ):
+        await second.open()
+    await second.close()
+    await first.close()
+    await second.open()
+    await second.close()
+    assert not [name for name in _names(tmp_path) if "lock" in name]
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda path: None, "no such directory; create it for user"),
+        (lambda path: path.write_text("x"), "not a directory"),
+        (lambda path: path.symlink_to("nowhere"), "no such directory"),
+    ],
+)
+async def test_a_mistyped_directory(make: Callable[[Path], object], problem: str, tmp_path: Path) -> None:
+    """The exporter does not start, and says what to do."""
+    make(tmp_path / "storage")
+    with pytest.raises(StartError, match=problem):
+        await Storage(tmp_path / "storage", Clock()).open()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
+async def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
+    """The exporter does not start, and says what to do."""
+    await asyncio.to_thread(tmp_path.chmod, 0o500)
+    with pytest.raises(StartError, match="cannot be written; make it writable for user"):
+        await Storage(tmp_path, Clock()).open()
+
+
+@pytest.mark.parametrize("name", ["timeline.json", "switches.json"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b'{"version":9}\n{"parts":0}\n', b'{"version":1}\n{"parts":7}\n', b"[" * 99_999],
+)
+async def test_a_broken_file(content: bytes, name: str, tmp_path: Path) -> None:
+    """It is logged, and replaced; the exporter runs without it."""
+    (tmp_path / name).write_bytes(content)
+    with capture_logs() as logs:
+        storage = await _started(tmp_path)
+        await storage.close()
+
+    assert [log["event"] for log in logs] == ["the storage cannot be read: starting without it"]
+    assert logs[0]["log_level"] == "error"
+    assert (tmp_path / name).read_text().startswith('{"version":1,')
+
+
+async def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    """It may be the operator's, and is left as it is; the log and the status say what to do."""
+    (tmp_path / "timeline.json").write_text("my notes")
+    with capture_logs() as logs:
+        storage = await _started(tmp_path)
+        await _until(lambda: storage.status()["storage"]["error"])
+        await storage.close()
+
+    problem = "is not a file of the storage, and is left as it is; remove it, or change --storage.path"
+    assert storage.status()["storage"]["error"] == problem
+    assert [log["reason"] for log in logs if "written" in log["event"]] == [problem]
+    assert (tmp_path / "timeline.json").read_text() == "my notes"
+
+
+async def test_a_directory_that_vanishes(tmp_path: Path) -> None:
+    """One error is logged when it begins, and its end; what happened meanwhile is written then."""
+    path = tmp_path / "storage"
+    path.mkdir()
+    with capture_logs() as logs:
+        storage = await _started(path)
+        await _until((path / "timeline.json").exists)
+        away = path.rename(tmp_path / "away")
+        storage.timeline.add(Kind.RELOAD_SUCCEEDED, "meanwhile")
+        await _until(lambda: storage.status()["storage"]["error"])
+        away.rename(path)
+        await _until(lambda: storage.status()["storage"]["error"] is None)
+        assert "meanwhile" in (path / "timeline.json").read_text()
+        await storage.close()
+
+    assert [log["event"] for log in logs] == [
+        "the storage cannot be written: free space, or make the directory writable",
+        "the storage is written again",
+    ]
+
+
+async def test_invalid_parts_are_left_out(tmp_path: Path) -> None:
+    """The others are used, and the log has their number."""
+    first = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    await first.close()
+    for name, bad in (("timeline.json", {"entries": [[], 5]}), ("switches.json", {"switch": 1})):
+        head, *parts, _ = (tmp_path / name).read_text().splitlines()
+        lines = [head, json.dumps(bad), *parts, json.dumps({"parts": len(parts) + 1})]
+        (tmp_path / name).write_text("\n".join(lines))
+
+    with capture_logs() as logs:
+        second = await _started(tmp_path)
+        await second.close()
+
+    assert [log["count"] for log in logs] == [2, 1]
+    assert len([*second.take("pbx")[0]]) == 1
+    assert len(_texts(second)) == 4

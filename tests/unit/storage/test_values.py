@@ -1,0 +1,44 @@
+import math
+
+import pytest
+
+from exporter.clock import Clock
+from exporter.storage.values import elapsed, moment, number, text, times, wall
+
+
+def test_times_are_within_a_century() -> None:
+    """Beyond a century a minute is lost in rounding."""
+    assert (moment(0), wall(1e9)) == (0, 1e9)
+    for read, value in ((moment, -1), (moment, 1e17), (wall, -1), (wall, 1e300)):
+        with pytest.raises(ValueError, match="expected seconds from"):
+            read(value)
+
+
+@pytest.mark.parametrize(
+    ("boot", "monotonic", "step", "passed"),
+    [
+        ("a", 160.0, 0, 60),
+        ("a", 160.0, -1e6, 60),
+        ("b", 5.0, 30, 90),
+        ("b", 5.0, -1e6, 0),
+        ("", 160.0, 0, 60),
+    ],
+)
+def test_the_time_since_a_file_was_written(boot: str, monotonic: float, step: float, passed: float) -> None:
+    """Within a boot, steps of the wall clock do not matter; after a boot, one back counts as no time."""
+    first = times(Clock(lambda: 100.0, lambda: 1e9), "a")
+    assert elapsed(first, Clock(lambda: monotonic, lambda: 1e9 + 60 + step), boot) == passed
+
+
+@pytest.mark.parametrize("value", [True, math.nan, math.inf, 10**400, "1", None, [1]])
+def test_only_finite_numbers_are_numbers(value: object) -> None:
+    """Other values in the JSON of a state file are errors."""
+    with pytest.raises(ValueError, match="expected a"):
+        number(value)
+
+
+@pytest.mark.parametrize("value", [1, None, ["a"]])
+def test_only_texts_are_texts(value: object) -> None:
+    """A number would be another key than its text."""
+    with pytest.raises(TypeError, match="expected a text"):
+        text(value)
