@@ -124,7 +124,9 @@ def _expected(wire_format: Format) -> dict[Series, float]:
 _TIMES_AND_COUNTERS = {
     "softswitch_query_last_success_timestamp_seconds",
     "softswitch_query_cycle_seconds",
+    "softswitch_alerting_alerts",
     "softswitch_exporter_build_info",
+    "softswitch_exporter_config_file_valid",
     "softswitch_exporter_config_last_reload_successful",
     "softswitch_exporter_config_last_reload_success_timestamp_seconds",
     *(metric.name for metric in METRICS if metric.kind is not Kind.GAUGE),
