@@ -25,6 +25,8 @@ RUN tools/bin/hatchling build --target wheel --directory dist \
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/softswitch-exporter /opt/softswitch-exporter
 ENV PATH=/opt/softswitch-exporter/bin:$PATH
+# For --storage.path: Docker gives a new volume there to the owner of the directory.
+RUN install -d -m 700 -o 10001 -g 10001 /var/lib/softswitch-exporter
 # Numeric, because Kubernetes cannot verify runAsNonRoot for a user name.
 USER 10001:10001
 EXPOSE 10390

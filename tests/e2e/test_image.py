@@ -76,6 +76,12 @@ def test_the_container_is_hardened(stack: Stack) -> None:
         stack.execute("exporter", "touch", "/tmp/file")  # noqa: S108  # inside the container
 
 
+def test_the_volume_is_writable(stack: Stack) -> None:
+    """The exporter, which is not root, writes its memory to it."""
+    files = stack.execute("exporter", "ls", "/var/lib/softswitch-exporter").split()
+    assert {"switches.json", "timeline.json"} <= set(files)
+
+
 def test_the_image_has_no_build_tools(stack: Stack) -> None:
     """Nor pip. All modules are compiled, because the file system is read-only at run time."""
     listing = "import sys, pathlib; print(*(p for p in pathlib.Path(sys.prefix).rglob('*') if p.is_file()))"

@@ -1,6 +1,7 @@
 """The manifests render, are valid, and match each other."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -27,16 +28,32 @@ OF_THE_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
 Resources = dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module", params=["single", "per-switch"])
-def overlay(request: pytest.FixtureRequest, require_program: Callable[[str, str], str]) -> str:
+@pytest.fixture(scope="module", params=["single", "per-switch", "single with storage"])
+def overlay(
+    request: pytest.FixtureRequest,
+    require_program: Callable[[str, str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
     """Return a rendered overlay."""
+    name, _, has_storage = request.param.partition(" with ")
+    directory = _with_storage(tmp_path_factory.mktemp("copy")) if has_storage else OVERLAYS
     # Debian 12 has kubectl 1.20, which does not support `labels`.
     kubectl = require_program("kubectl", "kubernetes-client  # 1.22 or newer")
     rendered = subprocess.run(
-        [kubectl, "kustomize", OVERLAYS / request.param], capture_output=True, text=True, check=False
+        [kubectl, "kustomize", directory / name], capture_output=True, text=True, check=False
     )
     assert rendered.returncode == 0, rendered.stderr
     return rendered.stdout
+
+
+def _with_storage(copy: Path) -> Path:
+    """Copy the overlays, and add the component to one as docs/installing.md says."""
+    for part in ("deploy/kubernetes", "alerts/kubernetes"):
+        shutil.copytree(ROOT / part, copy / part)
+    overlays = copy / "deploy/kubernetes/overlays"
+    with (overlays / "single/kustomization.yaml").open("a") as file:
+        file.write("components: [../../components/storage]\n")
+    return overlays
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +130,21 @@ def test_the_configuration_is_valid_and_mounted_with_its_keys(resources: Resourc
         file = tmp_path / "config.yaml"
         file.write_text(text.replace(mounts["keys"], str(tmp_path)))
         load(file, {})
+
+
+def test_the_storage_is_a_volume(resources: Resources) -> None:
+    """It is mounted where the flag says, and with the component a volume that a new pod gets."""
+    claims = {claim["metadata"]["name"] for claim in resources["PersistentVolumeClaim"]}
+    for deployment in resources["Deployment"]:
+        spec = deployment["spec"]["template"]["spec"]
+        [container] = spec["containers"]
+        [flag] = [each for each in container["args"] if each.startswith("--storage.path=")]
+        [mount] = [each for each in container["volumeMounts"] if each["name"] == "storage"]
+        assert (mount["mountPath"], mount.get("readOnly")) == (flag.partition("=")[2], None)
+        [volume] = [each for each in spec["volumes"] if each["name"] == "storage"]
+        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+        assert (claim in claims) is bool(claims) is ("emptyDir" not in volume)
+        assert deployment["spec"]["strategy"].get("type") == ("Recreate" if claims else None)
 
 
 def test_the_pods_are_unprivileged(resources: Resources) -> None:
