@@ -208,7 +208,7 @@ class ConfigurationFile:
         # Before the file is read: a later change has another stamp.
         own = _stamps([self._path] if self._path else [])
         configuration = self._load()
-        named = _stamps({key.file for key in configuration.keys if key.file})
+        named = _stamps(set(configuration.files))
         return _Loaded(configuration, {**named, **own})
 
 

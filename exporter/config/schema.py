@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
@@ -229,6 +230,14 @@ class Configuration(Section):
                 yield alertmanager.basic_auth.password
             if alertmanager.bearer_token:
                 yield alertmanager.bearer_token
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Every file that is read with this one: keys, passwords, tokens, certificates."""
+        yield from (key.file for key in self.keys if key.file)
+        alertmanagers = self.alerting.alertmanagers if self.alerting else ()
+        for tls in (*(switch.tls for switch in self.switches), *(one.tls for one in alertmanagers)):
+            yield from (file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file)
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

@@ -282,7 +282,7 @@ CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success
     "Time at which the active configuration was loaded.", unit="seconds since 1970")
 CONFIG_FILE_VALID = _gauge("softswitch_exporter_config_file_valid",
     "1 if the configuration file on disk is valid, 0 if the exporter would not start with it. It is read at "
-    "each reload, and within a minute after it or a key file has changed.", unit="boolean")
+    "each reload, and within a minute after it or a file that it names has changed.", unit="boolean")
 LOG_LINES_DROPPED = _counter("softswitch_exporter_log_lines_dropped_total",
     "Log lines dropped because standard error could not be written fast enough, or at all.", unit="lines")
 

@@ -223,6 +223,24 @@ def test_call_records(written: str, problem: str, problems: Problems) -> None:
     assert found == [f"switches[0].queries.call_records{problem}"]
 
 
+def test_files(loaded: Load, authority: Authority, tmp_path: Path) -> None:
+    """Every file that is read with the configuration is named, so that a change of it is noticed."""
+    pair = authority.issue("client")
+    keys = [tmp_path / name for name in ("admin", "tenant", "password", "token")]
+    for key in keys:
+        key.write_text("made-up")
+    tls = f"{{ca_file: {authority.certificate}, cert_file: {pair.certificate}, key_file: {pair.key}}}"
+    configuration = loaded(f"""\
+switches:
+  - {{name: a, url: https://pbx/api, key_file: admin, tls: {tls}, tenants: [{{code: A, key_file: tenant}}]}}
+alerting:
+  alertmanagers:
+    - {{url: https://am1, basic_auth: {{username: noc, password_file: password}}, tls: {tls}}}
+    - {{url: https://am2, bearer_token_file: token}}
+""")
+    assert set(configuration.files) == {*keys, authority.certificate, pair.certificate, pair.key}
+
+
 def test_time_zone_of_call_records_before_their_interval(loaded: Load) -> None:
     """``probe`` uses it while the query is still off."""
     switch = loaded(SWITCH + "    queries:\n      call_records: {timezone: Asia/Tokyo}\n").switches[0]
