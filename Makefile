@@ -20,8 +20,10 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY)  ## run the exporter against the bundled simulated switch
 	$(BIN)/softswitch-exporter demo
 
+# More workers than processors: tests wait for programs and timers more than they compute. xdist would start the files with
+# the fewest tests last, and those take the longest: the order is that of tests/conftest.py.
 test: lint  ## run all checks and tests
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 differential: $(READY)  ## compare the daemon with Prometheus in a thousand random scenarios
 	$(BIN)/python -m tests.differential

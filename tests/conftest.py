@@ -23,6 +23,38 @@ settings.register_profile("tests", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("tests")
 
 
+LONGEST_FIRST = (
+    "unit/alerts/test_rules.py",
+    "e2e/test_image.py",
+    "e2e/test_alerting.py",
+    "e2e/test_registrations_at_scale.py",
+    "e2e/test_outbound_calls.py",
+    "e2e/test_alert_parity.py",
+    "e2e/test_dashboards.py",
+    "e2e/test_outside.py",
+    "e2e/test_daemon_alerting.py",
+    "e2e/test_soak.py",
+    "e2e/test_outages.py",
+    "e2e/test_requests_sent.py",
+    "e2e/test_package.py",
+    "e2e/test_phone_technologies.py",
+    "unit/alerts/test_mutants.py",
+    "unit/alerts/test_scrapes.py",
+    "e2e/test_call_records.py",
+)
+"""The files that take longest. They start in this order, so that no worker is left with one at the end.
+
+All others follow in the order of pytest.
+"""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first."""
+    order = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 FindProgram = Callable[[str, str], str]
 """Returns the path of a program, by its name and Debian package."""
 
