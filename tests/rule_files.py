@@ -5,6 +5,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,18 @@ ALERTS_FILE = ALERTS_DIRECTORY / "softswitch.alerts.yaml"
 Rule = dict[str, Any]
 Document = dict[str, Any]
 
+
+def _read(file: Path) -> Document:
+    """Read a file with the parser in C: every worker of pytest reads all of them."""
+    document: Document = yaml.load(file.read_text(), yaml.CSafeLoader)
+    return document
+
+
 UNIT_TESTS: dict[Path, Document] = {
-    file: yaml.safe_load(file.read_text())
-    for file in sorted((ALERTS_DIRECTORY / "tests").glob("*.test.yaml"))
+    file: _read(file) for file in sorted((ALERTS_DIRECTORY / "tests").glob("*.test.yaml"))
 }
 GROUPS: tuple[Document, ...] = tuple(
-    group for file in (RECORDS_FILE, ALERTS_FILE) for group in yaml.safe_load(file.read_text())["groups"]
+    group for file in (RECORDS_FILE, ALERTS_FILE) for group in _read(file)["groups"]
 )
 """All groups, in evaluation order."""
 
@@ -49,25 +56,32 @@ def queries(rule: Rule) -> list[str]:
     return [rule["expr"], *(query.replace("%q", '""') for query in found)]
 
 
-def mentions(text: str) -> set[str]:
+@cache
+def mentions(text: str) -> frozenset[str]:
     """Return the recorded series and the alerts named in a text."""
-    return set(_NAME.findall(text))
+    return frozenset(_NAME.findall(text))
 
 
 def dependencies(expressions: Iterable[str]) -> set[str]:
     """Return the recorded series that expressions use, directly or through others."""
+    return {name for expression in expressions for name in _dependencies_of(expression)}
+
+
+@cache
+def _dependencies_of(expression: str) -> frozenset[str]:
     found: set[str] = set()
-    queue = list(expressions)
+    queue = [expression]
     while queue:
         new = (mentions(queue.pop()) & RECORDS.keys()) - found
         found |= new
         queue += [RECORDS[name]["expr"] for name in new]
-    return found
+    return frozenset(found)
 
 
-def dependents(name: str) -> set[str]:
+@cache
+def dependents(name: str) -> frozenset[str]:
     """Return a recorded series or alert and everything that uses it, directly or through others."""
-    return {name} | {name_of(rule) for rule in RULES if name in dependencies([rule["expr"]])}
+    return frozenset({name} | {name_of(rule) for rule in RULES if name in _dependencies_of(rule["expr"])})
 
 
 def select_cases(document: Document, alerts: Collection[str]) -> Document | None:

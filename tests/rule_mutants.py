@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -150,18 +151,18 @@ def _cases(rule: Rule) -> list[Document]:
     return sorted(cases, key=lambda case: (not _alerts(case) & users, _evaluations(case, rule)))
 
 
-def _users(rule: Rule) -> set[str]:
+def _users(rule: Rule) -> AbstractSet[str]:
     """Return the alert itself, or the alerts that use a recorded series, if possible directly."""
     name = name_of(rule)
     direct = {alert["alert"] for alert in ALERTS if name in {alert["alert"], *mentions(alert["expr"])}}
     return direct or dependents(name) & set(ALERT_NAMES)
 
 
-def _alerts(case: Document) -> set[str]:
+def _alerts(case: Document) -> AbstractSet[str]:
     return mentions(json.dumps(case["tests"])) & set(ALERT_NAMES)
 
 
-def _wanted(case: Document) -> set[str]:
+def _wanted(case: Document) -> AbstractSet[str]:
     """Return the names of the rules that a case needs."""
     alerts = _alerts(case)
     return alerts | dependencies(rule["expr"] for rule in RULES if name_of(rule) in alerts)
@@ -185,7 +186,7 @@ _FAILED = re.compile(
 
 
 def _side_by_side(
-    case: Document, changed: Rule, found: Mapping[int, Mutant], copied: set[str]
+    case: Document, changed: Rule, found: Mapping[int, Mutant], copied: AbstractSet[str]
 ) -> tuple[Document, Document]:
     """Return the rules of some unit tests and these tests, each with a copy for each mutant."""
     wanted = _wanted(case)
@@ -204,7 +205,7 @@ def _side_by_side(
     }
 
 
-def _with_copies(test: Document, numbers: Iterable[int], copied: set[str], rules: str) -> Document:
+def _with_copies(test: Document, numbers: Iterable[int], copied: AbstractSet[str], rules: str) -> Document:
     kinds = {
         kind: [
             copy
@@ -217,7 +218,7 @@ def _with_copies(test: Document, numbers: Iterable[int], copied: set[str], rules
     return {**test, **kinds, "input_series": series}
 
 
-def _renamed(value: Any, names: set[str], number: int) -> Any:
+def _renamed(value: Any, names: AbstractSet[str], number: int) -> Any:
     """Return a part of a document with the names of a mutant; a runbook's path keeps its name."""
     if isinstance(value, dict):
         return {key: _renamed(part, names, number) for key, part in value.items() if key != "runbook_url"} | {
