@@ -108,8 +108,9 @@ class Timeline:
         self.version += 1
         similar = self._similar(kind, switch, what, known) if names else None
         if similar is not None:
-            similar.names = (*similar.names, *known)[:_NAMED]
-            similar.count += count
+            more = [name for name in known if name not in similar.names]  # after a kill, some come again
+            similar.names = (*similar.names, *more)[:_NAMED]
+            similar.count += count - (len(known) - len(more))
             return
         now = self._clock.since_boot()
         self._drop_old(now)

@@ -2,8 +2,8 @@
 
 python -m tests.e2e.accelerated_exporter FILE SPEED [HANGING]
 
-Opening a file whose name contains HANGING never returns, as on a disk that hangs. Python calls an audit hook
-before it opens a file.
+The environment variable STORAGE_PATH is ``--storage.path``. Opening a file whose name contains HANGING never
+returns, as on a disk that hangs. Python calls an audit hook before it opens a file.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ def _main() -> None:
     settings = app.Settings(
         load=lambda: load(Path(file), os.environ),
         listen_addresses=[("127.0.0.1", 0)],
+        storage_path=Path(os.environ["STORAGE_PATH"]) if "STORAGE_PATH" in os.environ else None,
         alerting_speed=float(speed),
         config_file=Path(file),
         config_check_period=CHECK_EVERY / float(speed),

@@ -78,6 +78,13 @@ def test_what_is_grouped(more: dict[str, object], entries: int, timeline: Timeli
     assert len(_texts(timeline)) == entries
 
 
+def test_the_same_again(timeline: Timeline) -> None:
+    """It is counted once."""
+    for names in (["n1", "n2"], ["n2"], ["n2", "n3"]):
+        timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=names)
+    assert _texts(timeline) == ["node missing: n1; n2; n3"]
+
+
 def test_a_node_that_flaps(times: _Times, timeline: Timeline) -> None:
     """Each of its changes is an entry, and so is the same change after a minute."""
     timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])

@@ -1,0 +1,218 @@
+"""Restarts of a real exporter with and without ``--storage.path``, while a node is missing."""
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.accelerated_exporter import start_accelerated_exporter
+from tests.e2e.conftest import Start
+from tests.e2e.full_configuration import UNREACHABLE_URL, configuration, switch
+from tests.e2e.programs import (
+    Exporter,
+    Simulator,
+    get_json,
+    run_command,
+    running_programs,
+    start_exporter,
+    start_simulator,
+    wait_until,
+)
+from tests.e2e.test_lifecycle import LEFTOVERS
+
+SPEED = 30
+"""Two seconds stand for a minute, of which a restart may take one."""
+
+PATIENCE = 30.0
+WITHOUT = "no --storage.path: a restart forgets seen nodes, alerts and the timeline"
+QUERIES = {
+    "peers": {"interval": "300ms", "tenant_interval": "off"},
+    **{query: {"interval": "off", "tenant_interval": "off"} for query in ("channels", "calls")},
+    **{query: {"tenant_interval": "off"} for query in ("balance", "registrations", "limits")},
+    "license": {"interval": "off"},
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A switch with three nodes, none of which is configured, and the directory of the exporter."""
+
+    run: Start
+    directory: Path
+    simulator: Simulator
+
+    @property
+    def storage(self) -> Path:
+        """The directory for ``--storage.path``."""
+        return self.directory / "storage"
+
+    def start(self, *hanging: str, storage: bool = True) -> Exporter:
+        """Start the exporter, which needs no section ``alerting`` to evaluate alerts."""
+        text = configuration(switch("pbx", self.simulator.url, timeout="10s", queries=QUERIES))
+        environment = {"STORAGE_PATH": str(self.storage)} if storage else {}
+        file = self.directory / "config.yaml"
+        return start_accelerated_exporter(self.run, file, text, SPEED, *hanging, **environment)
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """Run a frozen switch."""
+    with running_programs(tmp_path_factory.mktemp("switch")) as run:
+        started = start_simulator(run, "--tenants=1", "--nodes=3")
+        started.change_world(freeze=True)
+        yield started
+
+
+@pytest.fixture
+def site(tmp_path: Path, run_program: Start, simulator: Simulator) -> Site:
+    """Restore the nodes of the switch."""
+    simulator.change_world(nodes={"pbx3": True})
+    made = Site(run_program, tmp_path, simulator)
+    made.storage.mkdir()
+    return made
+
+
+def _status(exporter: Exporter) -> dict[str, Any]:
+    return get_json(f"{exporter.base_url}/api/v1/status")
+
+
+def _present(exporter: Exporter, node: str) -> float | None:
+    return exporter.value("softswitch_node_present", switch="pbx", node=node)
+
+
+def _first_present(exporter: Exporter, node: str) -> float | None:
+    """Return the first value of a node after the start: with the first response, none is absent any more."""
+    wait_until(lambda: _present(exporter, "pbx1") is not None, PATIENCE, "the first response")
+    return _present(exporter, node)
+
+
+def _missing(exporter: Exporter) -> dict[str, Any]:
+    """Return the alert on the missing node, {} if there is none, as of the first evaluation or later."""
+    wait_until(lambda: _status(exporter)["alerting"]["firing"] is not None, PATIENCE, "an evaluation")
+    for alert in _status(exporter)["alerts"]:
+        if alert["labels"]["alertname"] == "SoftswitchNodeMissing":
+            assert alert["labels"]["node"] == "pbx3"
+            found: dict[str, Any] = alert
+            return found
+    return {}
+
+
+def _kinds(exporter: Exporter) -> list[str]:
+    """Return the kinds of the timeline, oldest first."""
+    return [entry["kind"] for entry in reversed(_status(exporter)["timeline"])]
+
+
+def _wait_until_kept(site: Site, state: str, kind: str) -> None:
+    """Wait until the files have the alert in this state, and an entry of this kind in the timeline."""
+
+    def is_kept() -> bool:
+        file = site.storage / "alerts.json"
+        rows = [
+            row
+            for line in (file.read_text().splitlines() if file.exists() else [])
+            for row in json.loads(line).get("alerts", [])
+        ]
+        is_in_state = any(row[0][0] == "SoftswitchNodeMissing" and row[2] == state for row in rows)
+        return is_in_state and kind in (site.storage / "timeline.json").read_text()
+
+    wait_until(is_kept, PATIENCE, f"the file to have the alert as {state}")
+
+
+def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
+    """The node is missing at once after each restart, and its alert neither ends nor starts anew.
+
+    The timeline has all of it, and a clean stop and start as well.
+    """
+    exporter = site.start()
+    wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "the node to be seen")
+    seen = site.storage / "switches.json"
+    wait_until(lambda: seen.exists() and "pbx3" in seen.read_text(), PATIENCE, "the node to be kept")
+    assert WITHOUT not in exporter.program.text()
+    site.simulator.change_world(nodes={"pbx3": False})
+    _wait_until_kept(site, "pending", "node_missing")
+    pending_for = _missing(exporter)["age_seconds"]
+    exporter.program.stop(signal.SIGKILL)
+
+    exporter = site.start()
+    assert _first_present(exporter, "pbx3") == 0
+    alert = _missing(exporter)
+    assert alert["state"] == "firing" or alert["age_seconds"] > pending_for
+    _wait_until_kept(site, "firing", "alert_firing")
+    firing_for = _missing(exporter)["age_seconds"]
+    exporter.program.stop(signal.SIGKILL)
+
+    exporter = site.start()
+    assert _first_present(exporter, "pbx3") == 0
+    alert = _missing(exporter)
+    assert alert["state"] == "firing"
+    assert alert["age_seconds"] > firing_for
+    site.simulator.change_world(nodes={"pbx3": True})
+    wait_until(lambda: not _missing(exporter), PATIENCE, "the alert to end")
+    assert exporter.program.stop() == 0
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+
+    exporter = site.start()
+    assert _kinds(exporter) == [
+        "exporter_started",
+        "node_missing",
+        "exporter_started",
+        "alert_firing",
+        "exporter_started",
+        "node_back",
+        "alert_resolved",
+        "exporter_stopped",
+        "exporter_started",
+    ]
+    texts = [entry["text"] for entry in reversed(_status(exporter)["timeline"])]
+    assert [("ended without a stop" in text) for text in texts].count(True) == 2
+    assert texts[1] == "node missing: pbx3"
+    assert _status(exporter)["storage"]["error"] is None
+
+
+def test_without_storage(site: Site) -> None:
+    """The exporter says so once; after a restart it does not know of the missing node."""
+    exporter = site.start(storage=False)
+    wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "the node to be seen")
+    site.simulator.change_world(nodes={"pbx3": False})
+    wait_until(lambda: _missing(exporter), PATIENCE, "the alert")
+    assert _kinds(exporter) == ["exporter_started", "node_missing"]
+    assert exporter.program.text().count(WITHOUT) == 1
+    exporter.program.stop(signal.SIGKILL)
+
+    exporter = site.start(storage=False)
+
+    assert _first_present(exporter, "pbx3") is None
+    assert _missing(exporter) == {}
+    assert _kinds(exporter) == ["exporter_started"]
+    assert list(site.storage.iterdir()) == []
+
+
+def test_a_disk_that_hangs_at_the_start(site: Site) -> None:
+    """The exporter starts without the storage, polls, and stops in time."""
+    exporter = site.start("timeline.json")
+    assert "the storage cannot be read: starting without it" in exporter.program.text()
+    wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "values")
+    assert exporter.program.stop(seconds=5) == 0
+    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+
+
+def test_directories_with_which_it_does_not_start(run_program: Start, tmp_path: Path) -> None:
+    """One that does not exist, and one of another exporter: status 1, and one line that says what to do."""
+    file, storage = tmp_path / "config.yaml", tmp_path / "storage"
+    text = configuration(switch("pbx", UNREACHABLE_URL))
+    storage.mkdir()
+    start_exporter(run_program, file, text, f"--storage.path={storage}")
+    for path, problem in (
+        (storage, "is in use by another exporter; give each exporter its own --storage.path"),
+        (tmp_path / "mistyped", "no such directory; create it for user"),
+    ):
+        done = run_command(
+            f"--config.file={file}", "--web.listen-address=127.0.0.1:0", f"--storage.path={path}"
+        )
+        assert done.returncode == 1
+        assert f"--storage.path={path}: {problem}" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
