@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from grafana.preview.page import picture
-from grafana.preview.prometheus import EVERYTHING, Source
+from grafana.preview.prometheus import Source, everything
+from grafana.preview.theme import DARK, LIGHT
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="set a variable, e.g. tenant=ACME"
     )
+    reader.add_argument("--light", action="store_true", help="draw in light colors")
     return reader
 
 
@@ -26,10 +28,9 @@ def main() -> None:
     """Draw the dashboard of a file."""
     arguments = parser().parse_args()
     dashboard = json.loads(arguments.dashboard.read_text("utf-8"))
-    chosen = {variable["name"]: EVERYTHING for variable in dashboard["templating"]["list"]}
-    chosen |= dict(pair.split("=", 1) for pair in arguments.set)
+    chosen = everything(dashboard) | dict(pair.split("=", 1) for pair in arguments.set)
     source = Source(arguments.prometheus.rstrip("/"), chosen, time.time(), arguments.hours * 3600)
-    picture(dashboard, source, arguments.picture)
+    picture(dashboard, source, arguments.picture, theme=LIGHT if arguments.light else DARK)
 
 
 if __name__ == "__main__":

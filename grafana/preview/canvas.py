@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from grafana.preview.prometheus import Series, Source
+from grafana.preview.theme import DARK, Theme
 from grafana.preview.values import Panel
 
-BACKGROUND, PAPER, EDGE, INK, PALE, TITLE = "#111217", "#181B1F", "#2C3235", "#CCCCDC", "#8E8E99", "#6E9FFF"
 HEAD = 26
 LETTER = 5.9
 """Pixels: height of a panel title, and approximate width of a small letter."""
@@ -31,18 +31,20 @@ class Box:
     y: float
     width: float
     height: float
+    theme: Theme = DARK
 
     def text(self, x: float, y: float, text: str, **look: Any) -> None:  # noqa: ANN401 (of matplotlib)
         """Write text at a position in the box."""
         wide, high = self.figure.bbox.size
-        look = {"color": INK, "fontsize": 8, "va": "center", **look}
+        look = {"color": self.theme.ink, "fontsize": 8, "va": "center", **look}
+        look["color"] = self.theme.colour(look["color"])
         self.figure.text((self.x + x) / wide, 1 - (self.y + y) / high, text, **look)
 
     def block(self, x: float, y: float, width: float, height: float, **look: Any) -> None:  # noqa: ANN401 (likewise)
         """Fill a part of the box."""
         wide, high = self.figure.bbox.size
         place = ((self.x + x) / wide, 1 - (self.y + y + height) / high)
-        look = {"zorder": -1, **look}
+        look = {"zorder": -1, **look, "fc": self.theme.colour(look["fc"])}
         self.figure.add_artist(
             Rectangle(place, width / wide, height / high, transform=self.figure.transFigure, **look)
         )
@@ -57,9 +59,9 @@ class Box:
                 (self.width - left - right) / wide,
                 (self.height - top - bottom) / high,
             ),
-            facecolor=PAPER,
+            facecolor="none",
         )
-        axes.tick_params(colors=PALE, labelsize=7, length=0)
+        axes.tick_params(colors=self.theme.pale, labelsize=7, length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         return axes

@@ -1,55 +1,49 @@
 """Draws panels, one function per panel type."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from dataclasses import replace
+from typing import NamedTuple
 
-from matplotlib.axes import Axes
 from matplotlib.patches import Wedge
 
 from grafana.preview.canvas import (
-    BACKGROUND,
-    EDGE,
     HEAD,
-    INK,
     LETTER,
-    PALE,
-    PAPER,
-    TITLE,
     Box,
     NothingToShowError,
     Scene,
     legend,
     series_of,
 )
+from grafana.preview.lines import lines, trend
 from grafana.preview.prometheus import Series
-from grafana.preview.values import Panel, Said, colour, config_of, rows, said, titles_of, worded
+from grafana.preview.values import Panel, Said, config_of, rows, said, titles_of
 
 _LARGEST = 24
 _NAMES, _VALUES = 120, 80
-_HIGHEST_BAR = 34
-"""Pixels: width of names and values beside bars, and height of a bar."""
-_LINE = 21
-"""Pixels: height of a row."""
-_PALETTE = (
-    "#73BF69", "#F2CC0C", "#8AB8FF", "#FF780A", "#F2495C",
-    "#5794F2", "#B877D9", "#96D98D", "#CA95E5", "#FFB357",
-)  # fmt: skip
-_DASHED = (0, (4, 3))
-_LEFT, _RIGHT = 62, 14
-_LEGEND_ROWS = 3
-_BELOW = 34 + 13 * _LEGEND_ROWS
-"""Pixels around the axes, with the legend and times below."""
+"""Pixels: width of names and values beside bars."""
+_LINE = 36
+"""Pixels: height of a row of a table in Grafana."""
 _TIME_AXIS = 24
-_HIGHEST_BAND = 30
 
 
-def _now(panel: Panel, scene: Scene) -> list[tuple[str, Said, float]]:
-    """Return name, displayed value and value of each series."""
+class _Shown(NamedTuple):
+    """The name of a series, its value, and how the value is displayed."""
+
+    name: str
+    said: Said
+    value: float
+    points: Series
+
+
+def _now(panel: Panel, scene: Scene, *, over_time: bool = False) -> list[_Shown]:
+    """Return what is shown of each series: its last value."""
+    asked = scene.source.over_time if over_time else scene.source.now
     found = [
-        (legend(target, one.labels), said(one.newest, config, scene.source.end), one.newest)
+        _Shown(legend(target, one.labels), said(one.newest, config, scene.source.end), one.newest, one)
         for target in panel["targets"]
         for config in [config_of(panel, query=target["refId"])]
-        for one in scene.source.now(target["expr"])
+        for one in asked(target["expr"])
     ]
     if not found:
         raise NothingToShowError
@@ -57,42 +51,69 @@ def _now(panel: Panel, scene: Scene) -> list[tuple[str, Said, float]]:
 
 
 def stat(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw values side by side, or below each other in a narrow panel."""
-    found = _now(panel, scene)
-    across, down = (1, len(found)) if box.height > box.width else (len(found), 1)
-    for number, (name, value, _) in enumerate(found):
-        x = box.width * (number % across + 0.5) / across
-        y = HEAD + (box.height - HEAD) * (number // across + 0.5) / down - 4
-        size = min(_LARGEST, box.width / across / max(4, len(value.text)))
-        box.text(x, y, value.text, ha="center", fontsize=size, color=value.colour)
+    """Draw values with their trend, side by side, or below each other in a narrow panel."""
+    hour = replace(scene.source, seconds=min(scene.source.seconds, 3600 / scene.speed))
+    found = _now(panel, replace(scene, source=hour), over_time=True)
+    across, down = _tiles(len(found), box)
+    wide, high = box.width / across, (box.height - HEAD) / down
+    for number, shown in enumerate(found):
+        tile = replace(
+            box,
+            x=box.x + wide * (number % across),
+            y=box.y + high * (number // across),
+            width=wide,
+            height=HEAD + high,
+        )
+        trend(tile, shown.points, shown.said.colour)
+        size = min(_LARGEST, high / 3.4, wide / max(4, len(shown.said.text)))
+        middle = HEAD + high * 0.42
+        tile.text(wide / 2, middle, shown.said.text, ha="center", fontsize=size, color=shown.said.colour)
         if len(found) > 1:
-            box.text(x, y + 25, name, ha="center", color=PALE)
+            below = middle + size * 0.7 + 12
+            tile.text(wide / 2, below, shown.name, ha="center", color=box.theme.pale)
+
+
+def _tiles(number: int, box: Box) -> tuple[int, int]:
+    """Return columns and rows of the tiles: as square as possible."""
+
+    def ratio(across: int) -> float:
+        wide, high = box.width / across, (box.height - HEAD) / -(-number // across)
+        return max(wide / high, high / wide) + 0.01 * (across * -(-number // across) - number)
+
+    across = min(range(1, number + 1), key=ratio)
+    return across, -(-number // across)
 
 
 def gauge(panel: Panel, box: Box, scene: Scene) -> None:
     """Draw a gauge of a ratio."""
-    ((_, value, ratio), *_) = _now(panel, scene)
+    (shown, *_) = _now(panel, scene)
+    colour = box.theme.colour(shown.said.colour)
     axes = box.axes(20, HEAD, 20, 6)
     axes.set_axis_off()
     axes.set_aspect("equal")
     axes.set_xlim(-1.1, 1.1)
     axes.set_ylim(-0.15, 1.1)
-    axes.add_patch(Wedge((0, 0), 1, 0, 180, width=0.28, fc=EDGE))
-    axes.add_patch(Wedge((0, 0), 1, 180 - 180 * min(1, ratio), 180, width=0.28, fc=value.colour))
-    axes.text(0, 0.05, value.text, ha="center", fontsize=15, color=value.colour)
+    axes.add_patch(Wedge((0, 0), 1, 0, 180, width=0.28, fc=box.theme.edge))
+    if shown.value > 0:
+        axes.add_patch(Wedge((0, 0), 1, 180 - 180 * min(1, shown.value), 180, width=0.28, fc=colour))
+    size = min(15, 100 / max(4, len(shown.said.text)))
+    axes.text(0, 0.05, shown.said.text, ha="center", fontsize=size, color=colour)
 
 
 def bars(panel: Panel, box: Box, scene: Scene) -> None:
     """Draw a bar per ratio."""
     found = _now(panel, scene)
-    high = min(_HIGHEST_BAR, (box.height - HEAD - 8) / len(found))
+    high = (box.height - HEAD - 8) / len(found)
     wide = box.width - _NAMES - _VALUES
-    for number, (name, value, ratio) in enumerate(found):
+    for number, shown in enumerate(found):
         y = HEAD + 4 + number * high
-        box.text(10, y + high / 2, name)
-        box.block(_NAMES, y + 3, wide, high - 6, fc=EDGE)
-        box.block(_NAMES, y + 3, wide * min(1, max(0, ratio)), high - 6, fc=value.colour, zorder=0)
-        box.text(box.width - _VALUES + 12, y + high / 2, value.text, fontsize=10, color=value.colour)
+        box.text(10, y + high / 2, shown.name)
+        box.block(_NAMES, y + 3, wide, high - 6, fc=box.theme.edge)
+        part = min(1, max(0, shown.value))
+        box.block(_NAMES, y + 3, wide * part, high - 6, fc=shown.said.colour, zorder=0)
+        box.text(
+            box.width - _VALUES + 12, y + high / 2, shown.said.text, fontsize=10, color=shown.said.colour
+        )
 
 
 def table(panel: Panel, box: Box, scene: Scene) -> None:
@@ -108,94 +129,20 @@ def table(panel: Panel, box: Box, scene: Scene) -> None:
     for (title, cells), width in zip(columns.items(), widths, strict=True):
         if x + width * LETTER > box.width + 12:
             break
-        box.text(x, HEAD + 10, title, color=TITLE, weight="bold")
+        box.text(x, HEAD + _LINE / 2, title, color=box.theme.title, weight="bold")
         for number, cell in enumerate(cells[:room]):
-            box.text(x, HEAD + _LINE + 10 + number * _LINE, cell.text, color=cell.colour)
+            box.text(x, HEAD + _LINE * (number + 1.5), cell.text, color=cell.colour)
         x, drawn = x + width * letter, drawn + 1
     for number in range(min(room, len(found))):
-        box.block(8, HEAD + _LINE + number * _LINE, box.width - 16, 0.5, fc=EDGE)
+        box.block(8, HEAD + _LINE + number * _LINE, box.width - 16, 0.5, fc=box.theme.edge)
     hidden = {"rows": len(found) - room, "columns": len(columns) - drawn}
     more = ", ".join(f"{count} more {kind}" for kind, count in hidden.items() if count > 0)
-    box.text(box.width - 10, 14, more, ha="right", color=PALE)
+    box.text(box.width - 10, 14, more, ha="right", color=box.theme.pale)
 
 
 def _column(panel: Panel, title: str, found: list[dict[str, float | str]], scene: Scene) -> list[Said]:
     config = config_of(panel, name=title)
-    return [said(row[title], config, scene.source.end) if title in row else Said("", INK) for row in found]
-
-
-def lines(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw a line per series, and the thresholds."""
-    axes = box.axes(_LEFT, HEAD + 8, _RIGHT, _BELOW)
-    for number, (target, one) in enumerate(series_of(panel, scene)):
-        name = legend(target, one.labels)
-        config = config_of(panel, query=target["refId"], name=name)
-        style = config["custom"].get("lineStyle") or {}
-        fixed = config["color"].get("fixedColor")
-        axes.plot(
-            *_with_gaps(one, scene.source.step),
-            color=colour(fixed) if fixed else _PALETTE[number % len(_PALETTE)],
-            linewidth=1.3,
-            linestyle=_DASHED if style.get("fill") == "dash" else "-",
-            label=name,
-        )
-    defaults = panel["fieldConfig"]["defaults"]
-    if "thresholdsStyle" in defaults["custom"]:
-        for step in defaults["thresholds"]["steps"]:
-            if step["value"] is not None:
-                axes.axhline(step["value"], color=colour(step["color"]), linestyle=_DASHED, linewidth=1)
-    for mark in scene.marks:
-        axes.axvline(mark, color=colour("red"), linestyle=":", linewidth=0.8)
-    _scale(axes, scene, panel)
-    _name(axes, box)
-
-
-def _with_gaps(one: Series, step: float) -> tuple[list[float], list[float]]:
-    """Return times and values, with NaN for missing values."""
-    times, values = [one.points[0][0]], [one.points[0][1]]
-    for (before, _), (at, value) in pairwise(one.points):
-        if at - before > 1.5 * step:
-            times.append(before + step / 2)
-            values.append(float("nan"))
-        times.append(at)
-        values.append(value)
-    return times, values
-
-
-def _scale(axes: Axes, scene: Scene, panel: Panel) -> None:
-    defaults = panel["fieldConfig"]["defaults"]
-    ticks = scene.ticks()
-    axes.set_xlim(scene.source.begin, scene.source.end)
-    axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
-    low, high = axes.get_ylim()
-    low = min(low, defaults["custom"].get("axisSoftMin", low))
-    high = max(high, defaults["custom"].get("axisSoftMax", high))
-    axes.set_ylim(low, high if high > low else low + 1)
-    unit = defaults.get("unit", "none")
-    axes.yaxis.set_major_formatter(lambda value, _: worded(value, unit, None, scene.source.end))
-    axes.grid(alpha=0.15, color=PALE)
-
-
-def _name(axes: Axes, box: Box) -> None:
-    named = {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
-    widest = max(len(name) for name in named) * 4.9 + 34
-    across = max(1, int((box.width - 20) // widest))
-    shown = list(named)[: across * _LEGEND_ROWS]
-    if len(shown) < len(named):
-        box.text(box.width - 10, 14, f"{len(named) - len(shown)} more in the legend", ha="right", color=PALE)
-    axes.legend(
-        [named[name] for name in shown],
-        shown,
-        loc="upper left",
-        bbox_to_anchor=(-50 / (box.width - _LEFT - _RIGHT), -20 / (box.height - HEAD - 8 - _BELOW)),
-        ncols=across,
-        frameon=False,
-        fontsize=7,
-        labelcolor=INK,
-        handlelength=1.6,
-        columnspacing=1,
-        borderaxespad=0,
-    )
+    return [said(row[title], config, scene.source.end) if title in row else Said("", "text") for row in found]
 
 
 def timeline(panel: Panel, box: Box, scene: Scene) -> None:
@@ -203,7 +150,7 @@ def timeline(panel: Panel, box: Box, scene: Scene) -> None:
     bands = [(legend(target, one.labels), one) for target, one in series_of(panel, scene)]
     left = 20 + max(len(name) for name, _ in bands) * LETTER
     scale = (box.width - left - 14) / scene.source.seconds
-    high = min(_HIGHEST_BAND, (box.height - HEAD - _TIME_AXIS) / len(bands))
+    high = (box.height - HEAD - _TIME_AXIS - 6) / len(bands)
     for number, (name, one) in enumerate(bands):
         y = HEAD + 6 + number * high
         box.text(10, y + high / 2, name)
@@ -211,9 +158,9 @@ def timeline(panel: Panel, box: Box, scene: Scene) -> None:
             state = said(value, panel["fieldConfig"]["defaults"], scene.source.end)
             x = left + scale * (at - scene.source.begin)
             width = scale * (min(until, scene.source.end) - at)
-            box.block(x, y + 2, max(1, width), high - 4, fc=state.colour, alpha=0.7, zorder=0)
+            box.block(x, y + 0.1 * high, max(1, width), 0.8 * high, fc=state.colour, alpha=0.7, zorder=0)
             if width > len(state.text) * LETTER + 6:
-                box.text(x + width / 2, y + high / 2, state.text, ha="center", color=BACKGROUND)
+                box.text(x + width / 2, y + high / 2, state.text, ha="center", color=box.theme.background)
     for at, text in scene.ticks():
         box.text(left + scale * (at - scene.source.begin), box.height - 10, text, ha="center", fontsize=7)
 
@@ -243,7 +190,7 @@ KINDS: Mapping[str, Callable[[Panel, Box, Scene], None]] = {
 
 def draw(panel: Panel, box: Box, scene: Scene) -> None:
     """Draw a panel, or the name of its type if it is not in ``KINDS``."""
-    box.block(0, 0, box.width, box.height, fc=PAPER, ec=EDGE, zorder=-5)
+    box.block(0, 0, box.width, box.height, fc=box.theme.paper, ec=box.theme.edge, zorder=-5)
     box.text(9, 14, panel["title"], fontsize=9, weight="bold")
     kind = KINDS.get(panel["type"])
     if kind is None:
@@ -256,4 +203,4 @@ def draw(panel: Panel, box: Box, scene: Scene) -> None:
 
 
 def _in_the_middle(box: Box, text: str) -> None:
-    box.text(box.width / 2, box.height / 2 + 6, text, ha="center", fontsize=10, color=PALE)
+    box.text(box.width / 2, box.height / 2 + 6, text, ha="center", fontsize=10, color=box.theme.pale)

@@ -13,7 +13,12 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 _LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)")
 _POINTS = 240
 EVERYTHING = ".+"
-"""``allValue`` of our variables: all values are selected."""
+"""``allValue`` of most of our variables: all values are selected."""
+
+
+def everything(dashboard: dict[str, Any]) -> dict[str, str]:
+    """Return the variables of a dashboard, with all values selected."""
+    return {one["name"]: one.get("allValue") or EVERYTHING for one in dashboard["templating"]["list"]}
 
 
 class QueryError(Exception):

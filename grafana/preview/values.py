@@ -1,6 +1,7 @@
 """Formats values like Grafana: overrides, mappings, units, colors and table rows."""
 
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, NamedTuple
 
 from grafana.preview.prometheus import Series, Source
@@ -8,17 +9,11 @@ from grafana.preview.prometheus import Series, Source
 Panel = dict[str, Any]
 Config = dict[str, Any]
 
-_COLOURS = {
-    "green": "#73BF69",
-    "orange": "#FF9830",
-    "red": "#F2495C",
-    "text": "#D8D9DA",
-}
 _TIMES = ((1, "s"), (60, "min"), (3600, "h"), (86_400, "days"), (604_800, "weeks"))
 
 
 class Said(NamedTuple):
-    """A formatted value and its color."""
+    """A formatted value and its color, as it is named in the dashboard."""
 
     text: str
     colour: str
@@ -26,11 +21,6 @@ class Said(NamedTuple):
 
 class UnknownUnitError(Exception):
     """A unit that the preview does not support."""
-
-
-def colour(name: str) -> str:
-    """Return the color of Grafana's dark theme for a name."""
-    return _COLOURS.get(name, name)
 
 
 def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
@@ -50,13 +40,13 @@ def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
 def said(value: float | str, config: Config, now: float) -> Said:
     """Return a value as displayed. Raises UnknownUnitError."""
     for mapping in config.get("mappings") or []:
-        found = mapping["options"].get(value if isinstance(value, str) else f"{value:g}")
+        found = mapping["options"].get(value if isinstance(value, str) else f"{value:.9g}")
         if found is not None:
-            return Said(found["text"], colour(found["color"]))
+            return Said(found["text"], found["color"])
     if isinstance(value, str):
-        return Said(value, colour("text"))
+        return Said(value, "text")
     text = worded(value, config.get("unit", "none"), config.get("decimals"), now)
-    return Said(text, colour(_step(value, config)))
+    return Said(text, _step(value, config))
 
 
 def _step(value: float, config: Config) -> str:
@@ -67,6 +57,8 @@ def _step(value: float, config: Config) -> str:
 
 def worded(value: float, unit: str, decimals: int | None, now: float) -> str:
     """Return a value with its unit. Raises UnknownUnitError."""
+    if isnan(value):
+        return "NaN"
     name, _, suffix = unit.partition(":")
     match name:
         case "none":

@@ -37,6 +37,7 @@ _WORDS = [{"type": "value", "options": {"0": {"text": "DOWN", "color": "red"}}}]
         (7200, "s", None, "2.0 h"),
         (0.5, "reqps", None, "0.5/s"),
         (2, "cps", None, "2/s"),
+        (float("nan"), "s", None, "NaN"),
         ((_NOW - 90) * 1000, "dateTimeFromNow", None, "1.5 min ago (07:58:30)"),
     ],
 )
@@ -54,8 +55,8 @@ def test_an_unknown_unit_is_not_passed_over() -> None:
 def test_words_and_steps() -> None:
     """A word comes before the number, and the colour is that of the highest step that is reached."""
     config = {"mappings": _WORDS, "thresholds": _STEPS}
-    assert said(0, config, _NOW) == Said("DOWN", "#F2495C")
-    assert said(2, config, _NOW) == Said("2", "#73BF69")
+    assert said(0, config, _NOW) == Said("DOWN", "red")
+    assert said(2, config, _NOW) == Said("2", "green")
     assert said(3, config, _NOW) == Said("3", "#123456")
     assert said("pbx", config, _NOW).text == "pbx"
 
