@@ -8,8 +8,12 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.metrics import catalogue
 from grafana.panels import SOURCE, Built
-from grafana.promql import SWITCHES, firing, select
+from grafana.promql import ONE_SWITCH, SWITCHES, TEAM, firing, select
 
+EXPLAINED = (
+    "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/dashboards.md"
+    "#link-to-the-pages-of-the-exporter"
+)
 _TAG = "softswitch"
 _SCHEMA_OF_GRAFANA_11 = 39
 
@@ -66,14 +70,46 @@ def one_switch() -> dashboard.QueryVariable:
 
 
 def tenant() -> dashboard.QueryVariable:
-    """Return the variable for a tenant of the selected switch."""
-    matcher = 'switch="$switch"'
-    return _query("tenant", f"label_values({select(catalogue.TENANT_INFO, matcher)}, tenant)")
+    """Return the variable for a tenant of the selected switch and team."""
+    return _query("tenant", f"label_values({select(catalogue.TENANT_INFO, ONE_SWITCH, TEAM)}, tenant)")
+
+
+def team() -> dashboard.QueryVariable:
+    """Return the variable for the label ``team`` of tenants; tenants need not have one."""
+    return _several("team", f"label_values({select(catalogue.TENANT_INFO)}, team)").all_value(".*")
+
+
+def exporter_url() -> dashboard.QueryVariable:
+    """Return the hidden variable for the address of the exporter that polls the selected switch.
+
+    Without ``--web.external-url``, it is the place in the documentation that explains the flag. What links
+    append to it is then a part of the fragment, so that no name of a tenant is sent there.
+    """
+    polled = f"max by (job, instance) ({select(catalogue.QUERY_INTERVAL, ONE_SWITCH)})"
+    address = f'{catalogue.WEB_INFO.name}{{job=~"$job"}} and on (job, instance) {polled}'
+    explained = f'label_replace(vector(1), "external_url", "{EXPLAINED}", "", "")'
+    query = f"query_result(({address}) or on () {explained})"
+    return (
+        _query("exporter_url", query)
+        .regex('/external_url="([^"]+)"/')
+        .hide(models.VariableHide.HIDE_VARIABLE)
+    )
 
 
 def nodes() -> dashboard.QueryVariable:
     """Return the variable for nodes of the selected switches, including missing nodes."""
     return _several("node", f"label_values({select(catalogue.NODE_PRESENT, SWITCHES)}, node)")
+
+
+def exporter_page() -> dashboard.DashboardLink:
+    """Return the link to the exporter's page of the selected tenant."""
+    page = "${exporter_url}/tenant?switch=${switch:percentencode}&tenant=${tenant:percentencode}"
+    link = dashboard.DashboardLink("Page of the exporter").type(models.DashboardLinkType.LINK).url(page)
+    return (
+        link.icon("external link")
+        .target_blank(True)
+        .tooltip("Newest values and problems of this tenant, from the exporter (needs --web.external-url)")
+    )
 
 
 def board(
@@ -83,6 +119,7 @@ def board(
     rows: Sequence[Row],
     *,
     alerts: Sequence[str],
+    links: Sequence[dashboard.DashboardLink] = (),
 ) -> models.Dashboard:
     """Return a dashboard. ``alerts`` are matchers for the critical alerts marked in its graphs."""
     made = (
@@ -99,6 +136,8 @@ def board(
         .keep_time(True)
         .include_vars(True)
     )
+    for link in links:
+        made = made.link(link)
     made = made.annotation(_CriticalAlerts(*alerts))
     made = made.with_variable(
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
@@ -121,7 +160,7 @@ def board(
 def _query(name: str, query: str) -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)
-        .label(name.capitalize())
+        .label(name.replace("_", " ").capitalize())
         .datasource(SOURCE)
         .query({"query": query, "refId": name})
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)

@@ -5,33 +5,39 @@ from grafana_foundation_sdk.models import dashboard as models
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from grafana.board import Row, board, instance, job, switches
-from grafana.panels import (
+from grafana.delivery import delivery
+from grafana.known import all_clear, listed, problems, silent
+from grafana.panels import Built, Query, Size, over_time, scrolling, states
+from grafana.promql import EXPORTERS, INSTANCES, age, newest, rate, select, targets
+from grafana.tables import Column, Label, rows
+from grafana.words import (
     ANY_IS_WARNING,
     CRITICAL,
     GOOD,
+    NO_DATA,
+    NONE_FOUND,
     NONE_OF_THEM,
     UP,
     WARNING,
-    Built,
-    Query,
-    Size,
+    Numbered,
     Word,
-    over_time,
-    states,
 )
-from grafana.promql import EXPORTERS, age, newest, rate, select
-from grafana.tables import Column, Label, rows
 
-_TARGET = 'job=~"$job",instance=~"$instance"'
-_INSTANCE = 'instance=~"$instance"'
 _OF_A_QUERY = "{{switch}} {{query}} {{scope}}"
-_BREAKER = {0: Word("closed", GOOD), 1: Word("OPEN", CRITICAL)}
-_DETAIL = {0: Word("complete", GOOD), 1: Word("DROPPED", WARNING)}
-_QUARTER = Size(8, 8)
+_BREAKER: Numbered = {0: Word("closed", GOOD), 1: Word("OPEN", CRITICAL)}
+_DETAIL: Numbered = {0: Word("complete", GOOD), 1: Word("DROPPED", WARNING)}
+_LOADED: Numbered = {0: Word("RELOAD FAILED", CRITICAL), 1: Word("loaded", GOOD)}
+_THIRD = Size(8, 8)
+_WIDE = Size(12, 9)
 
 
 def _by_instance(metric: Metric) -> str:
-    return f"max by (instance) ({select(metric, _INSTANCE)})"
+    return f"max by (instance) ({select(metric, INSTANCES)})"
+
+
+def _scraped(name: str) -> str:
+    """Return a series that Prometheus adds to each scrape of an exporter."""
+    return f"max by (instance) ({targets(INSTANCES, name=name)})"
 
 
 def _each(metric: Metric) -> str:
@@ -54,27 +60,26 @@ def _exporters() -> list[Built]:
             [
                 Column(
                     "scraped",
-                    f"max by (instance) (up{{{_TARGET}}})",
+                    problems(f"max by (instance) ({targets(INSTANCES)})", f"vector({NO_DATA})"),
                     words=UP,
                 ),
                 Column(
                     "build",
-                    f"max by (instance, version) ({select(catalogue.BUILD_INFO, _INSTANCE)})",
+                    f"max by (instance, version) ({select(catalogue.BUILD_INFO, INSTANCES)})",
                     hidden=True,
                 ),
                 Column(
                     "configuration",
                     _by_instance(catalogue.CONFIG_RELOAD_SUCCESSFUL),
-                    words={0: Word("RELOAD FAILED", CRITICAL), 1: Word("loaded", GOOD)},
+                    words=_LOADED,
                 ),
                 Column(
                     "loaded", f"1000 * {_by_instance(catalogue.CONFIG_RELOAD_TIMESTAMP)}", "dateTimeFromNow"
                 ),
-                Column("scrape duration", f"max by (instance) (scrape_duration_seconds{{{_TARGET}}})", "s"),
-                Column("samples", f"max by (instance) (scrape_samples_scraped{{{_TARGET}}})"),
+                Column("scrape duration", _scraped("scrape_duration_seconds"), "s"),
+                Column("samples", _scraped("scrape_samples_scraped")),
             ],
-            size=Size(12, 6),
-            no_value="No exporter of this job found",
+            size=Size(13, 5),
             order=[("instance", False)],
         ),
         rows(
@@ -82,13 +87,12 @@ def _exporters() -> list[Built]:
             "Breaker open: the switch does not respond and is only probed. Detail dropped: see max_series.",
             [Label("switch")],
             [
-                Column("breaker", _each(catalogue.BREAKER_OPEN), words=_BREAKER),
+                Column("breaker", listed(_each(catalogue.BREAKER_OPEN), matchers=EXPORTERS), words=_BREAKER),
                 Column("detail", _each(catalogue.SERIES_LIMITED), words=_DETAIL),
                 Column("series", _each(catalogue.SERIES)),
                 Column("tenants", _each(catalogue.TENANTS)),
             ],
-            size=Size(12, 6),
-            no_value="No switch is polled",
+            size=Size(11, 5),
             order=[("breaker", True), ("switch", False)],
         ),
     ]
@@ -105,7 +109,7 @@ def _queries() -> Built:
             Column("targets", f"count by (switch, query, scope) ({success})"),
             Column(
                 "failing",
-                f"count by (switch, query, scope) ({success}) - sum by (switch, query, scope) ({success})",
+                listed(f"sum by (switch, query, scope) (1 - {success})", matchers=EXPORTERS),
                 words=NONE_OF_THEM,
                 steps=ANY_IS_WARNING,
             ),
@@ -120,8 +124,7 @@ def _queries() -> Built:
                 steps=((None, GOOD), (1.5, WARNING), (3, CRITICAL)),
             ),
         ],
-        size=Size(16, 10),
-        no_value="Nothing is polled",
+        size=Size(16, 13),
         order=[("failing", True), ("age in intervals", True)],
     )
 
@@ -130,11 +133,19 @@ def _failing() -> Built:
     failing = _each(catalogue.QUERY_FAILURE)
     return rows(
         "Current failures by reason",
-        "Targets whose last attempt failed.",
+        "Targets whose last attempt failed. None: every switch responds, and every query succeeds.",
         [Label("switch"), Label("query"), Label("scope"), Label("reason")],
-        [Column("targets", f"count by (switch, query, scope, reason) ({failing})")],
-        size=Size(8, 10),
-        no_value="Nothing fails",
+        [
+            Column(
+                "targets",
+                problems(
+                    f"count by (switch, query, scope, reason) ({failing})",
+                    all_clear(queries=".+", matchers=EXPORTERS),
+                ),
+                words=NONE_FOUND,
+            )
+        ],
+        size=Size(8, 13),
         order=[("targets", True)],
     )
 
@@ -146,31 +157,34 @@ def _requests() -> list[Built]:
     return [
         over_time(
             "Successful requests",
-            "Share of the requests per query that return a value.",
+            "Share of the requests per switch that return a value.",
             Query(
-                f"1 - sum by (switch, query) ({failed}) / (sum by (switch, query) ({sent}) > 0)",
-                "{{switch}} {{query}}",
+                f"1 - sum by (switch) ({failed}) / (sum by (switch) ({sent}) > 0)",
+                "{{switch}}",
             ),
-            size=_QUARTER,
-            no_value="No requests in this time range",
+            size=_THIRD,
             unit="percentunit",
         ),
         over_time(
             "Failures by reason",
-            "Requests per second that returned no value.",
+            "Requests per second that returned no value. Dashed: of all reasons.",
             # Every reason of every query has a counter from the start: hide those at 0.
-            Query(f"max by (switch, query, reason) ({failed}) > 0", "{{switch}} {{query}} {{reason}}"),
-            size=_QUARTER,
-            no_value="No failures in this time range",
+            Query(f"sum by (switch, reason) ({failed}) > 0", "{{switch}} {{reason}}"),
+            Query(f"sum by (switch) ({failed})", "{{switch}}, all"),
+            size=_THIRD,
             unit="reqps",
+            dashed="B",
         ),
-        over_time(
-            "Request duration",
-            "The 95th percentile. A healthy switch can take 20 seconds to count its peers.",
-            Query(f"histogram_quantile(0.95, sum by (switch, query, le) ({bucket}))", "{{switch}} {{query}}"),
-            size=_QUARTER,
-            no_value="No requests in this time range",
-            unit="s",
+        scrolling(
+            over_time(
+                "Request duration",
+                "The 95th percentile. A healthy switch can take 20 seconds to count its peers.",
+                Query(
+                    f"histogram_quantile(0.95, sum by (switch, query, le) ({bucket}))", "{{switch}} {{query}}"
+                ),
+                size=_THIRD,
+                unit="s",
+            )
         ),
     ]
 
@@ -179,53 +193,55 @@ def _polling() -> list[Built]:
     skipped = rate(catalogue.TARGETS_SKIPPED, "", EXPORTERS)
     empty = rate(catalogue.EMPTY_ANSWERS, "", EXPORTERS)
     return [
-        over_time(
-            "Age of the oldest value, in intervals",
-            "Relative to the interval, or to the cycle if it is longer. Dashed: at 3, values are dropped.",
-            Query(_RELATIVE_AGE, _OF_A_QUERY),
-            size=_QUARTER,
-            no_value="No values in this time range",
-            steps=((None, GOOD), (3, CRITICAL)),
+        scrolling(
+            over_time(
+                "Age of the oldest value, in intervals",
+                "Relative to the interval, or to a longer cycle. Dashed: at 3, values are dropped.",
+                Query(_RELATIVE_AGE, _OF_A_QUERY),
+                size=_WIDE,
+                steps=((None, GOOD), (3, CRITICAL)),
+            )
         ),
-        over_time(
-            "Cycle duration, in intervals",
-            "Above 1, a sweep takes longer than its interval: max_requests_per_second is too low.",
-            Query(f"{_CYCLE} / {_INTERVAL}", _OF_A_QUERY),
-            size=_QUARTER,
-            no_value="No sweep ended in this time range",
-            steps=((None, GOOD), (1.5, WARNING)),
+        scrolling(
+            over_time(
+                "Cycle duration, in intervals",
+                "Above 1, a sweep takes longer than its interval: max_requests_per_second is low.",
+                Query(f"{_CYCLE} / {_INTERVAL}", _OF_A_QUERY),
+                size=_WIDE,
+                steps=((None, GOOD), (1.5, WARNING)),
+            )
         ),
-        over_time(
-            "Skipped targets and empty answers",
-            "Per second. A target is skipped while its last request is running (in_flight), after failures "
-            "(backoff, breaker) or if the request budget is used up (budget).",
-            Query(f"max by (switch, query, scope, reason) ({skipped}) > 0", f"{_OF_A_QUERY} {{{{reason}}}}"),
-            Query(f"max by (switch, query) ({empty}) > 0", "{{switch}} {{query}} empty"),
-            size=_QUARTER,
-            no_value="Nothing skipped or empty",
-            unit="cps",
+        scrolling(
+            over_time(
+                "Skipped targets and empty answers",
+                "Per second. A target is skipped while its last request is running (in_flight), after "
+                "failures (backoff, breaker) or if the request budget is used up (budget). Dashed: all.",
+                Query(f"sum by (switch, scope, reason) ({skipped}) > 0", "{{switch}} {{scope}} {{reason}}"),
+                Query(f"sum by (switch) ({skipped})", "{{switch}}, all"),
+                Query(f"sum by (switch) ({empty}) > 0", "{{switch}} empty"),
+                size=_WIDE,
+                unit="cps",
+                dashed="B",
+            )
         ),
         states(
             "Circuit breaker",
             "While it is open, the switch is only probed.",
-            Query(_each(catalogue.BREAKER_OPEN), "{{switch}}"),
-            size=Size(8, 7),
-            no_value="No switch is polled",
+            Query(f"{_each(catalogue.BREAKER_OPEN)} or {silent(EXPORTERS)}", "{{switch}}"),
+            size=_WIDE,
             words=_BREAKER,
         ),
         over_time(
             "Series",
             "Series per switch.",
             Query(_each(catalogue.SERIES), "{{switch}}"),
-            size=Size(8, 7),
-            no_value="No switch is polled",
+            size=Size(12, 7),
         ),
         over_time(
             "Scrape duration",
             "As measured by Prometheus.",
-            Query(f"max by (instance) (scrape_duration_seconds{{{_TARGET}}})", "{{instance}}"),
-            size=Size(8, 7),
-            no_value="No scrapes in this time range",
+            Query(_scraped("scrape_duration_seconds"), "{{instance}}"),
+            size=Size(12, 7),
             unit="s",
         ),
     ]
@@ -241,6 +257,7 @@ def all_exporters() -> models.Dashboard:
             Row("", [*_exporters(), _queries(), _failing()]),
             Row("Requests", _requests()),
             Row("Polling and size", _polling()),
+            Row("Alerts of the exporters", delivery()),
         ],
         alerts=['switch=~"$switch|"'],
     )

@@ -10,13 +10,14 @@ from grafana.exporter import all_exporters
 from grafana.nodes import all_nodes
 from grafana.overview import overview
 from grafana.tenant import one_tenant
+from grafana.tenants import all_tenants
 
 DIRECTORY = Path(__file__).parent / "dashboards"
 
 
 def dashboards() -> list[Dashboard]:
     """Return all dashboards."""
-    return [overview(), one_tenant(), all_nodes(), all_exporters()]
+    return [overview(), all_tenants(), one_tenant(), all_nodes(), all_exporters()]
 
 
 def text(dashboard: Dashboard) -> str:

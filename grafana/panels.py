@@ -1,7 +1,4 @@
-"""Panels. Each has a title, a description, a unit and a text for no data.
-
-A state is always a word (a value mapping), never a color alone.
-"""
+"""Panels. Each has a title, a description, a unit and a text for no data, which says nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +21,11 @@ from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from grafana.words import PLAIN, UNKNOWN, Numbered, Steps, Words
+
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-GOOD, WARNING, CRITICAL, NEUTRAL = "green", "orange", "red", "text"
+NO_DATA_TEXT = "No data"
+_LAST_HOUR = "1h"
 
 
 class Query(NamedTuple):
@@ -35,28 +35,7 @@ class Query(NamedTuple):
     legend: str
 
 
-class Word(NamedTuple):
-    """A text and color in place of a value."""
-
-    text: str
-    colour: str
-
-
-Words = Mapping[int, Word] | Mapping[str, Word]
-Steps = Sequence[tuple[float | None, str]]
-"""Colors, each with its minimum value; None is the lowest."""
-
-SEVERITIES = {"critical": Word("CRITICAL", CRITICAL), "warning": Word("warning", WARNING)}
-NONE_OF_THEM = {0: Word("none", GOOD)}
-UP = {0: Word("DOWN", CRITICAL), 1: Word("up", GOOD)}
-
-ANY_IS_CRITICAL: Steps = ((None, GOOD), (1, CRITICAL))
-ANY_IS_WARNING: Steps = ((None, GOOD), (1, WARNING))
-LOW_BALANCE: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
-"""Hours until the balance is used up: the thresholds of SoftswitchBalanceRunningOut."""
-
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-PLAIN: Steps = ((None, NEUTRAL),)
 
 
 @dataclass(frozen=True)
@@ -65,6 +44,9 @@ class Size:
 
     width: int
     height: int
+
+
+HALF = Size(12, 8)
 
 
 class _Panel(Protocol):
@@ -88,8 +70,8 @@ Kind = TypeVar("Kind", bound=_Panel)
 Built = Builder[models.Panel]
 
 
-def described(panel: Kind, title: str, description: str, size: Size, unit: str, no_value: str) -> Kind:
-    """Set the properties that every panel has."""
+def described(panel: Kind, title: str, description: str, size: Size, unit: str, missing: str = "") -> Kind:
+    """Set the properties that every panel has. ``missing`` is why there may be no data."""
     return (
         panel.title(title)
         .description(description)
@@ -97,7 +79,8 @@ def described(panel: Kind, title: str, description: str, size: Size, unit: str, 
         .span(size.width)
         .height(size.height)
         .unit(unit)
-        .no_value(no_value)
+        .no_value(f"{NO_DATA_TEXT}: {missing}" if missing else NO_DATA_TEXT)
+        .mappings([mapping(UNKNOWN)])
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
     )
 
@@ -136,14 +119,15 @@ def coloured(words: Words, steps: Steps) -> list[models.DynamicConfigValue]:
     """Return the overrides with the mapping and thresholds of a column or query."""
     found: list[models.DynamicConfigValue] = []
     if words:
-        found.append(models.DynamicConfigValue("mappings", [mapping(words)]))
+        of_numbers = [] if isinstance(next(iter(words)), str) else [mapping(UNKNOWN)]
+        found.append(models.DynamicConfigValue("mappings", [mapping(words), *of_numbers]))
     if steps:
         found.append(models.DynamicConfigValue("thresholds", thresholds(steps).build()))
     return found
 
 
-def _newest() -> common.ReduceDataOptions:
-    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+def _reduced(to: str) -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs([to]).values(False)
 
 
 def figures(
@@ -151,17 +135,22 @@ def figures(
     description: str,
     *queries: Query,
     size: Size,
-    no_value: str,
     unit: str = "none",
     decimals: int | None = None,
     steps: Mapping[str, Steps] = NOTHING,
-    words: Mapping[str, Words] = NOTHING,
+    words: Mapping[str, Numbered] = NOTHING,
 ) -> Built:
-    """Return a stat panel. ``steps`` and ``words`` are by the letter of the query."""
-    panel = described(stat.Panel(), title, description, size, unit, no_value)
-    panel = panel.targets(asked(queries, instant=True)).thresholds(thresholds(PLAIN))
-    panel = panel.reduce_options(_newest())
-    panel = panel.graph_mode(looks.BigValueGraphMode.NONE).color_mode(looks.BigValueColorMode.VALUE)
+    """Return a stat panel with the trend of the last hour. ``steps`` and ``words`` are by query letter.
+
+    Each query must always have a result (see ``known``): of a range of values, Grafana shows the last one,
+    even if it is old. The range is an hour so that the last value is not older than a scrape: Grafana rounds
+    the end of a range down to its step.
+    """
+    description = f"{description} The trend is of the last hour."
+    panel = described(stat.Panel(), title, description, size, unit)
+    panel = panel.targets(asked(queries, instant=False)).thresholds(thresholds(PLAIN))
+    panel = panel.reduce_options(_reduced("last")).time_from(_LAST_HOUR).hide_time_override(True)
+    panel = panel.graph_mode(looks.BigValueGraphMode.AREA).color_mode(looks.BigValueColorMode.VALUE)
     panel = panel.text_mode(
         looks.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else looks.BigValueTextMode.AUTO
     )
@@ -172,17 +161,17 @@ def figures(
     return panel
 
 
-def dial(title: str, description: str, query: Query, *, size: Size, no_value: str, steps: Steps) -> Built:
+def dial(title: str, description: str, query: Query, *, size: Size, steps: Steps) -> Built:
     """Return a gauge of a ratio between 0 and 1."""
-    panel = described(gauge.Panel(), title, description, size, "percentunit", no_value).min(0).max(1)
-    panel = panel.reduce_options(_newest())
+    panel = described(gauge.Panel(), title, description, size, "percentunit").min(0).max(1)
+    panel = panel.reduce_options(_reduced("lastNotNull"))
     return panel.targets(asked([query], instant=True)).thresholds(thresholds(steps))
 
 
-def bars(title: str, description: str, query: Query, *, size: Size, no_value: str, steps: Steps) -> Built:
+def bars(title: str, description: str, query: Query, *, size: Size, missing: str, steps: Steps) -> Built:
     """Return a bar gauge of ratios between 0 and 1."""
-    panel = described(bargauge.Panel(), title, description, size, "percentunit", no_value).min(0).max(1)
-    panel = panel.reduce_options(_newest())
+    panel = described(bargauge.Panel(), title, description, size, "percentunit", missing).min(0).max(1)
+    panel = panel.reduce_options(_reduced("lastNotNull"))
     panel = panel.orientation(looks.VizOrientation.HORIZONTAL).display_mode(looks.BarGaugeDisplayMode.BASIC)
     return panel.targets(asked([query], instant=True)).thresholds(thresholds(steps))
 
@@ -192,14 +181,14 @@ def over_time(
     description: str,
     *queries: Query,
     size: Size,
-    no_value: str,
+    missing: str = "",
     unit: str = "none",
     dashed: str = "",
     steps: Steps | None = None,
     colours: Mapping[str, str] = NOTHING,
-) -> Built:
+) -> lines.Panel:
     """Return a time series panel. ``dashed`` are letters of queries; ``colours`` are by series name."""
-    panel = described(lines.Panel(), title, description, size, unit, no_value)
+    panel = described(lines.Panel(), title, description, size, unit, missing).mappings([])
     panel = panel.targets(asked(queries, instant=False)).line_width(1).fill_opacity(5)
     panel = panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
     panel = panel.show_points(looks.VisibilityMode.NEVER)
@@ -234,9 +223,29 @@ def over_time(
     return panel
 
 
-def states(title: str, description: str, query: Query, *, size: Size, no_value: str, words: Words) -> Built:
+def scrolling(panel: lines.Panel) -> Built:
+    """Give a panel of many series a legend that scrolls at the right, with the largest values first."""
+    return panel.legend(
+        common.VizLegendOptions()
+        .display_mode(looks.LegendDisplayMode.TABLE)
+        .placement(looks.LegendPlacement.RIGHT)
+        .show_legend(True)
+        .calcs(["last"])
+        .sort_by("Last")
+        .sort_desc(True)
+    )
+
+
+def states(
+    title: str,
+    description: str,
+    *queries: Query,
+    size: Size,
+    missing: str = "",
+    words: Numbered,
+) -> Built:
     """Return a state timeline."""
-    panel = described(statetimeline.Panel(), title, description, size, "none", no_value)
-    panel = panel.targets(asked([query], instant=False)).mappings([mapping(words)])
+    panel = described(statetimeline.Panel(), title, description, size, "none", missing)
+    panel = panel.targets(asked(queries, instant=False)).mappings([mapping(words), mapping(UNKNOWN)])
     panel = panel.thresholds(thresholds(PLAIN)).show_value(looks.VisibilityMode.AUTO).row_height(0.8)
     return panel.merge_values(True).fill_opacity(70)

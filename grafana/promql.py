@@ -3,10 +3,12 @@
 ``$job``, ``$switch`` and so on are dashboard variables, declared in ``board``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
+from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 
 _RULES = Path(__file__).parents[1] / "alerts/softswitch.rules.yaml"
@@ -16,10 +18,17 @@ _RECORDED = frozenset(
 
 _JOB = 'job=~"$job"'
 SWITCHES = 'switch=~"$switch"'
+ONE_SWITCH = 'switch="$switch"'
 TENANT = 'switch="$switch",tenant="$tenant"'
 NODES = 'switch=~"$switch",node=~"$node"'
 SEVERE = 'severity=~"critical|warning"'
+INSTANCES = 'instance=~"$instance"'
 EXPORTERS = 'instance=~"$instance",switch=~"$switch"'
+TEAM = 'team=~"$team"'
+ABOUT = 'switch=~"$switch|",team=~"$team|"'
+"""Alerts on a selected switch and team, and those without one, such as SoftswitchExporterDown."""
+
+_ALERT = 'alertname=~"Softswitch.+"'
 
 
 def select(metric: Metric, *matchers: str, offset: str = "") -> str:
@@ -30,6 +39,30 @@ def select(metric: Metric, *matchers: str, offset: str = "") -> str:
 def newest(metric: Metric, *matchers: str, offset: str = "") -> str:
     """Return the series of a metric; of two exporters the larger value, as in the rules."""
     return f"max by ({', '.join(metric.labels)}) ({select(metric, *matchers, offset=offset)})"
+
+
+def last_day(metric: Metric, *matchers: str) -> str:
+    """Return the newest value of each series of the last day, also of an exporter that is gone."""
+    return f"last_over_time({select(metric, *matchers)}[1d1s])"
+
+
+def targets(*matchers: str, name: str = "up") -> str:
+    """Return a series of the scrapes of each exporter; by default, whether Prometheus can scrape it.
+
+    As in the rules, an exporter that never worked is found by its job. If all jobs are selected, ``$job``
+    matches those of other programs as well.
+    """
+    found = f"max by (job, instance) ({_selector(name, _JOB, *matchers)})"
+    job = _selector("up", _JOB, 'job=~".*softswitch.*"', *matchers)
+    ran = last_day(catalogue.BUILD_INFO, *matchers)
+    ours = f"max by (job, instance) ({job}) or max by (job, instance) ({ran})"
+    return f"({found} and on (job, instance) ({ours}))"
+
+
+def of_team(expression: str) -> str:
+    """Return the series of an expression that are about tenants of the selected teams."""
+    chosen = f"max by (switch, tenant) ({select(catalogue.TENANT_INFO, SWITCHES, TEAM)})"
+    return f"({expression} and on (switch, tenant) {chosen})"
 
 
 def rate(metric: Metric, suffix: str, *matchers: str) -> str:
@@ -54,14 +87,28 @@ def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str
     )
 
 
+def verdict(by: str, compared: Callable[[str], str]) -> str:
+    """Return 2 if a value is beyond its critical threshold, 1 if beyond its warning threshold, else 0.
+
+    ``compared`` returns the comparison (with ``bool``) with the threshold of a severity. Either may be off.
+    """
+    critical, warning = (f"({compared(severity)})" for severity in ("critical", "warning"))
+    return f"max by ({by}) (2 * {critical} > 0 or {warning} or {critical})"
+
+
 def firing(*matchers: str) -> str:
     """Return the selector of firing alerts."""
-    return _selector("ALERTS", 'alertname=~"Softswitch.+"', 'alertstate="firing"', *matchers)
+    return _selector("ALERTS", _ALERT, 'alertstate="firing"', *matchers)
+
+
+def watchdog() -> str:
+    """Return the alert that always fires while the alerting rules are evaluated."""
+    return _selector("ALERTS", 'alertname="SoftswitchWatchdog"', 'alertstate="firing"')
 
 
 def firing_since(*matchers: str, by: str) -> str:
     """Return the start of the oldest matching alert, in Unix milliseconds."""
-    since = _selector("ALERTS_FOR_STATE", 'alertname=~"Softswitch.+"', *matchers)
+    since = _selector("ALERTS_FOR_STATE", _ALERT, *matchers)
     return f"1000 * min by ({by}) ({since} and ignoring (alertstate) {firing(*matchers)})"
 
 

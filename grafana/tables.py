@@ -8,7 +8,8 @@ from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana.panels import Built, Query, Size, Steps, Words, asked, coloured, described
+from grafana.panels import Built, Query, Size, asked, coloured, described
+from grafana.words import Steps, Words
 
 RUNBOOKS = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main/docs/runbooks"
 _KEPT = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
@@ -21,6 +22,10 @@ TO_TENANT = (
 TO_NODE = (
     "Open the node",
     f"/d/softswitch-nodes?{_SWITCH}&var-node=${{__data.fields.node:percentencode}}&{_KEPT}",
+)
+TO_TENANTS = (
+    "Show the tenants of this switch",
+    f"/d/softswitch-tenants?{_SWITCH}&{_KEPT}",
 )
 TO_SWITCH = ("Show this switch alone", f"/d/softswitch-overview?{_SWITCH}&{_KEPT}")
 TO_RUNBOOK = ("Open the runbook", RUNBOOKS + "/${__data.fields.alertname}.md")
@@ -58,15 +63,16 @@ def rows(
     columns: Sequence[Column],
     *,
     size: Size,
-    no_value: str,
+    missing: str = "",
     order: Sequence[tuple[str, bool]] = (),
+    filterable: bool = False,
 ) -> Built:
     """Return a table. ``order`` are column titles to sort by, with True for descending."""
-    panel = described(table.Panel(), title, description, size, "none", no_value)
+    panel = described(table.Panel(), title, description, size, "none", missing)
     panel = panel.targets(
         asked([Query(column.expression, "") for column in columns], instant=True, table=True)
     )
-    panel = panel.align(looks.FieldTextAlignment.AUTO)
+    panel = panel.align(looks.FieldTextAlignment.AUTO).filterable(filterable)
     panel = panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel = panel.with_transformation(
         models.DataTransformerConfig("organize", options=_organized(labels, columns))

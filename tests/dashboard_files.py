@@ -42,5 +42,7 @@ def queries(dashboard: Dashboard) -> Iterator[Asked]:
         yield Asked(f"annotation {annotation['name']}", annotation["expr"])
     for name, variable in variables(dashboard).items():
         if variable["type"] == "query":
-            read = re.fullmatch(r"label_values\((.+), \w+\)", variable["query"]["query"])
-            yield Asked(f"variable {name}", read[1] if read else variable["query"]["query"])
+            read = re.fullmatch(
+                r"(?:label_values\((.+), \w+\)|query_result\((.+)\))", variable["query"]["query"]
+            )
+            yield Asked(f"variable {name}", read[1] or read[2] if read else variable["query"]["query"])

@@ -2,7 +2,9 @@
 
 The rules of Grafana's dashboard-linter (templated data source, job and instance; panels with data source,
 title, description, unit and queries; ``$__rate_interval``; counters aggregated after ``rate``; not editable),
-and ours: ids, positions, variables, links, texts, and that two exporters are not counted twice.
+and ours: ids, positions, variables, links, texts, that two exporters are not counted twice, and that nothing
+reassures without data: no text for no data that says more, no constant that looks like a good value, and no
+trend whose last value may be old.
 """
 
 import json
@@ -18,6 +20,7 @@ from grafana_foundation_sdk.models import units
 
 from exporter.metrics.catalogue import METRICS, Kind
 from grafana.preview.panels import KINDS
+from grafana.words import UNKNOWN
 from tests.dashboard_files import DASHBOARDS, Dashboard, Panel, panels, queries, variables
 from tests.promql_names import LABEL_VALUES, TARGET, known_series, unknown_names
 from tests.rule_files import RECORD_LABELS
@@ -35,7 +38,7 @@ _WORDS_OF_ANNOTATIONS = {"titleFormat", "textFormat", "step"}
 
 _OVERRIDABLE = {
     *("unit", "decimals", "mappings", "thresholds", "links", "color"),
-    *("custom.cellOptions", "custom.lineStyle", "custom.fillOpacity"),
+    *("custom.cellOptions", "custom.lineStyle", "custom.fillOpacity"),  # custom.filterable is a default
 }
 """The properties that our overrides set. Grafana's types accept any text."""
 
@@ -58,6 +61,7 @@ NO_INSTANCE = "merges the values of two exporters; to select one would hide the 
 EXEMPT = {
     ("instance", "softswitch-overview"): NO_INSTANCE,
     ("instance", "softswitch-tenant"): NO_INSTANCE,
+    ("instance", "softswitch-tenants"): NO_INSTANCE,
     ("instance", "softswitch-nodes"): NO_INSTANCE,
 }
 """(rule of dashboard-linter, uid) with the reason for the exemption.
@@ -122,7 +126,8 @@ def _shell(dashboard: Dashboard) -> Iterator[str]:
 
 def _variables(dashboard: Dashboard) -> Iterator[str]:
     found = variables(dashboard)
-    text = json.dumps([*panels(dashboard), *dashboard["annotations"]["list"], *found.values()])
+    using = [*panels(dashboard), *dashboard["annotations"]["list"], *dashboard["links"], *found.values()]
+    text = json.dumps(using)
     used = {one or other for one, other in _VARIABLE.findall(text)}
     yield from (f"undefined variable {name}" for name in used - found.keys() - _BUILT_IN)
     yield from (f"unused variable {name}" for name in found.keys() - used)
@@ -142,7 +147,8 @@ def _variable(variable: dict[str, Any]) -> Iterator[str]:
         yield "its data source is not the selected one"
     if variable.get("refresh") != models.VariableRefresh.ON_TIME_RANGE_CHANGED:
         yield "not refreshed with the time range"
-    if variable["multi"] and (variable.get("includeAll"), variable.get("allValue")) != (True, ".+"):
+    everything = ".*" if variable["name"] == "team" else ".+"  # a tenant need not have a team
+    if variable["multi"] and (variable.get("includeAll"), variable.get("allValue")) != (True, everything):
         yield "several values can be selected, but not all"
     if not variable.get("label"):
         yield "no label"
@@ -183,12 +189,13 @@ def _panels(dashboard: Dashboard) -> Iterator[str]:
         for key, value in (("title", panel.get("title")), ("description", panel.get("description"))):
             if not value:
                 yield f"{title}: no {key}"
-        if not defaults.get("noValue"):
-            yield f"{title}: no text for no data (noValue)"
+        if not re.fullmatch(r"No data(: .+)?", defaults.get("noValue", "")):
+            yield f"{title}: no text for no data (noValue), or one that says more"
         if panel.get("datasource") != _SOURCE:
             yield f"{title}: its data source is not the selected one"
         yield from (f"{title}: {problem}" for problem in _targets(panel))
         yield from (f"{title}: {problem}" for problem in _looks(panel))
+        yield from (f"{title}: {problem}" for problem in _reassurances(panel))
 
 
 def _targets(panel: Panel) -> Iterator[str]:
@@ -200,13 +207,43 @@ def _targets(panel: Panel) -> Iterator[str]:
     for target in targets:
         if target.get("datasource") != _SOURCE:
             yield f"the data source of {target['refId']} is not the selected one"
-        over_time = panel["type"] in {"timeseries", "state-timeline"}
+        over_time = panel["type"] in {"timeseries", "state-timeline", "stat"}
         if bool(target.get("range")) is not over_time or bool(target.get("instant")) is over_time:
             yield f"{target['refId']} is instant or a range query, contrary to the panel type"
         if (target.get("format") == "table") is not (panel["type"] == "table"):
             yield f"{target['refId']} has the wrong format for the panel type"
         if panel["type"] != "table" and not target.get("legendFormat"):
             yield f"{target['refId']} has no legend"
+
+
+def _reassurances(panel: Panel) -> Iterator[str]:
+    """Find what would look like good news without data."""
+    for target in panel.get("targets") or []:
+        constants = [float(found) for found in re.findall(r"\bvector\(([^()]+)\)", target["expr"])]
+        if any(constant not in UNKNOWN for constant in constants):
+            yield f"{target['refId']} returns a constant that does not say what is unknown"
+        if panel["type"] == "stat" and not re.search(r" or vector\([^()]+\)\)*$", target["expr"]):
+            yield f"{target['refId']} may end before the time range: the last value would be an old one"
+    of_panel = [panel["fieldConfig"]["defaults"]] + [
+        {one["id"]: one["value"] for one in override["properties"]}
+        for override in panel["fieldConfig"].get("overrides") or []
+    ]
+    for setting in of_panel:
+        for mapping in setting.get("mappings") or []:
+            if mapping["type"] != "value":
+                yield f"a mapping of type {mapping['type']}: may match missing values"
+                continue
+            for value, word in mapping["options"].items():
+                constant = UNKNOWN.get(_number(value))
+                if constant is not None and (constant.text, constant.colour) != (word["text"], word["color"]):
+                    yield f"{value} is not shown as {constant.text}"
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def _looks(panel: Panel) -> Iterator[str]:
@@ -223,7 +260,8 @@ def _looks(panel: Panel) -> Iterator[str]:
         if unit not in _UNITS and not unit.startswith("suffix:"):
             yield f"unknown unit {unit}"
         for mapping in setting.get("mappings") or []:
-            if not all(word.get("text") for word in mapping["options"].values()):
+            words = mapping["options"].values() if mapping["type"] == "value" else []
+            if not all(word.get("text") for word in words):
                 yield "a state is shown by color alone"
     if panel["type"] == "table":
         unknown = {key["displayName"] for key in panel["options"].get("sortBy") or []} - _columns(panel)
@@ -269,7 +307,7 @@ def _selectors(expression: str, *, by_instance: bool) -> Iterator[str]:
         if (
             ours
             and name not in _COUNTERS
-            and not re.search(r"\b(max|min) (by|without) \([^)]*\) \($", before)
+            and not re.search(r"\b(max|min)( (by|without) \([^)]*\) )?\((last_over_time\()?$", before)
         ):
             yield f"{name} counts two exporters twice: expected max or min around it"
         if name in _COUNTERS and not re.search(r"\b(max|sum) by \([^)]*\) \(rate\($", before):
@@ -277,6 +315,9 @@ def _selectors(expression: str, *, by_instance: bool) -> Iterator[str]:
 
 
 def _links(dashboard: Dashboard) -> Iterator[str]:
+    for link in dashboard["links"]:
+        if link["type"] == "link" and not link["url"].startswith("${exporter_url}/tenant?switch=${switch:"):
+            yield f"a link to an unknown place: {link['url']}"
     for panel in panels(dashboard):
         for override in panel["fieldConfig"].get("overrides") or []:
             for change in override["properties"]:

@@ -92,6 +92,10 @@ def _property(title: str, name: str, **changed: Any) -> Callable[[Dashboard], No
 
 _EXPORTER = "softswitch-exporter"
 _TENANT = "softswitch-tenant"
+_NULL_IS_GOOD = [
+    {"type": "special", "options": {"match": "null", "result": {"text": "ok", "color": "green"}}}
+]
+_UNKNOWN_IS_GOOD = [{"type": "value", "options": {"-0.001": {"text": "none", "color": "green"}}}]
 _WORDLESS = [{"type": "value", "options": {"0": {"text": "", "color": "red"}}}]
 
 MISTAKES = {
@@ -128,6 +132,32 @@ MISTAKES = {
     "no title": Mistake(_set("Calls", "title", to=""), "no title"),
     "no description": Mistake(_set("Calls", "description", to=""), "no description"),
     "no words for no data": Mistake(_set("Calls", "fieldConfig", "defaults", "noValue", to=""), "noValue"),
+    "good news for no data": Mistake(
+        _set("Alerts", "fieldConfig", "defaults", "noValue", to="Nothing fires"), "noValue"
+    ),
+    "zero for no data": Mistake(
+        _ask("Firing alerts", "vector(-0.001)", "vector(0)"), "does not say what is unknown"
+    ),
+    "a negative constant without a word": Mistake(
+        _ask("Firing alerts", "vector(-0.001)", "vector(-1)"), "does not say what is unknown"
+    ),
+    "good news for a constant": Mistake(
+        _set("Firing alerts", "fieldConfig", "defaults", "mappings", to=_UNKNOWN_IS_GOOD),
+        "-0.001 is not shown as NO DATA",
+    ),
+    "good news for a constant in one column": Mistake(
+        _property("Switches", "mappings", value=_UNKNOWN_IS_GOOD), "-0.001 is not shown as NO DATA"
+    ),
+    "good news for a missing value": Mistake(
+        _set("Alerts", "fieldConfig", "defaults", "mappings", to=_NULL_IS_GOOD), "may match missing values"
+    ),
+    "old value of a trend": Mistake(
+        _set("Firing alerts", "targets", 0, "expr", to='count(ALERTS{alertname=~"Softswitch.+"})'),
+        "would be an old one",
+    ),
+    "link to another place": Mistake(
+        lambda dashboard: dashboard["links"][1].update(url="/tenant"), "unknown place: /tenant", _TENANT
+    ),
     "unknown unit": Mistake(_set("Calls", "fieldConfig", "defaults", "unit", to="calls"), "unknown unit"),
     "unknown unit of a column": Mistake(_property("Switches", "unit", value="sec"), "unknown unit"),
     "fixed data source": Mistake(_set("Calls", "datasource", "uid", to="prometheus"), "data source"),
@@ -198,11 +228,11 @@ MISTAKES = {
         _EXPORTER,
     ),
     "rate that is not aggregated": Mistake(
-        _ask("Failures by reason", "max by (switch, query, reason) (rate", "(rate"), "is a counter", _EXPORTER
+        _ask("Failures by reason", "sum by (switch", "count by (switch"), "is a counter", _EXPORTER
     ),
     "link to nowhere": Mistake(
         _property(
-            "Balance below its threshold", "links", value=[{"title": "x", "url": "/d/softswitch-tenants?a=b"}]
+            "Balance below its threshold", "links", value=[{"title": "x", "url": "/d/softswitch-renters?a=b"}]
         ),
         "unknown dashboard",
     ),
@@ -223,8 +253,14 @@ MISTAKES = {
         "with the unknown column",
     ),
 }
-"""By the error. Those that only Prometheus can detect are below."""
+"""By the error. Those that Prometheus must detect are below."""
 
+CARELESS = Mistake(
+    lambda dashboard: _panel(dashboard, "Firing alerts").update(
+        targets=[{"refId": "A", "expr": 'count(ALERTS{alertname=~"Softswitch.+"}) or vector(0)'}]
+    ),
+    "",
+)
 INVALID = Mistake(_ask("Calls", "max by (switch)", "max by switch"), "")
 NO_DATA = Mistake(_ask("Calls", 'switch=~"$switch"', 'switch="nowhere"'), "")
 DOUBLED = Mistake(_ask("Calls", "max by", "sum by"), "")

@@ -28,7 +28,7 @@ CONFIGURED = frozenset({"team"})
 
 _ALERT = frozenset(
     {"alertname", "alertstate", "severity", "scope"}
-    | {"switch", "node", "trunk", "tenant", "extension", "queue", "query"}
+    | {"switch", "node", "trunk", "tenant", "extension", "queue", "query", "team"}
 )
 
 OF_PROMETHEUS = {
@@ -46,7 +46,7 @@ LABEL_VALUES = {
     "query": {query.value for query in Query},
     "scope": {scope.value for scope in Scope},
     "reason": {reason.value for reason in Reason} | {"in_flight", "backoff", "breaker", "budget"},
-    "state": {"registered", "unregistered", "unknown"} | set(AGENTS),
+    "state": {"registered", "unregistered", "unknown", "firing", "pending"} | set(AGENTS),
     "outcome": set(CALLS),
     "severity": {"critical", "warning"},
     "direction": {*DIRECTIONS, OTHER},
@@ -101,7 +101,7 @@ def unknown_names(expression: str, series: dict[str, frozenset[str]]) -> Iterato
     for metric, label, value in sorted(found.matchers):
         if label not in series.get(metric, {label}):
             yield f"no label {label} on {metric}"
-        if metric != "ALERTS" and label in LABEL_VALUES and value:
+        if metric != "ALERTS" and label in LABEL_VALUES and value not in {"", ".+"}:
             yield from (f"no {label} {one}" for one in value.split("|") if one not in LABEL_VALUES[label])
     of_all = frozenset().union(*(series.get(metric, frozenset()) for metric in found.metrics))
     for label in sorted(found.groupings - of_all):

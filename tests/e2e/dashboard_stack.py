@@ -17,8 +17,9 @@ from typing import Any
 from exporter.metrics import catalogue
 from exporter.simulator.tenants import Tenant, spent
 from exporter.simulator.world import World
-from grafana.preview.prometheus import EVERYTHING, Source
-from tests.dashboard_files import DASHBOARDS, variables
+from grafana.preview.prometheus import Source, everything
+from tests.dashboard_files import DASHBOARDS
+from tests.e2e.alertmanager import start_alertmanager
 from tests.e2e.full_configuration import SWITCH_QUERIES, TENANT_QUERIES, configuration, queries, switch
 from tests.e2e.programs import (
     Exporter,
@@ -39,6 +40,8 @@ FACTOR = 120
 """Simulated seconds per second."""
 
 JOB = "softswitch"
+EXTERNAL_URL = "https://exporter.example.com/softswitch"
+_RECEIVER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 _BUSIEST = "switch_tenant:softswitch_tenant_spending:busy"
 _WEEK = 604_800
 _HOUR = 3600
@@ -96,9 +99,10 @@ class DashboardStack:
 
     def source(self, uid: str, end: float, seconds: float, **chosen: str) -> Source:
         """Return the source of a dashboard's data. ``chosen``: values of variables; the default is all."""
-        everything = dict.fromkeys(variables(DASHBOARDS[uid]), EVERYTHING)
         prepared = partial(scaled_expression, factor=FACTOR)
-        return Source(self.prometheus.base_url, everything | chosen, end, seconds, "5s", prepared)
+        return Source(
+            self.prometheus.base_url, everything(DASHBOARDS[uid]) | chosen, end, seconds, "5s", prepared
+        )
 
     def inject_faults(self) -> None:
         """Change the switches and add faults, so that alerts fire."""
@@ -150,7 +154,11 @@ def dashboard_stack(directory: Path, require_program: Callable[[str, str], str])
     executable, promtool = (require_program(name, "prometheus") for name in ("prometheus", "promtool"))
     with running_programs(directory) as run:
         north, south = (_simulator(run, name) for name in _SIZES)
-        exporter = start_exporter(run, directory / "config.yaml", _configuration(north, south))
+        manager = require_program("prometheus-alertmanager", "prometheus-alertmanager")
+        address = start_alertmanager(run, manager, directory, _RECEIVER).address
+        text = _configuration(north, south, f"http://{address}")
+        external = f"--web.external-url={EXTERNAL_URL}"
+        exporter = start_exporter(run, directory / "config.yaml", text, external)
         _backfill_last_week(directory, promtool, {"north": north, "south": south})
         rules = [write_scaled_rules(file, directory, FACTOR) for file in (RECORDS_FILE, ALERTS_FILE)]
         pair = _redundant_targets(exporter)
@@ -178,7 +186,7 @@ def _simulator(run: Start, name: str) -> Simulator:
     return simulator
 
 
-def _configuration(north: Simulator, south: Simulator) -> str:
+def _configuration(north: Simulator, south: Simulator, alertmanager: str) -> str:
     often = queries(
         "3s",
         license={"interval": "1s"},
@@ -212,6 +220,7 @@ def _configuration(north: Simulator, south: Simulator) -> str:
             tenants=[_tenant(index, tenant) for index, tenant in enumerate(_tenants("south"))],
         ),
         switch("west", f"http://127.0.0.1:{free_port()}/", queries=often, tenants=[]),
+        alerting={"alertmanagers": [{"url": alertmanager}]},
     )
 
 

@@ -17,12 +17,7 @@ from tests.promql_names import mentioned
 from tests.rule_files import RULES
 
 _SHOWN_NOWHERE = {
-    metric.name: "an exporter that sends alerts usually runs without Prometheus and Grafana"
-    for metric in METRICS
-    if metric.name.startswith("softswitch_alerting_")
-} | {
     catalogue.LOG_LINES_DROPPED.name: "for missing log lines: see docs/operating.md",
-    catalogue.WEB_INFO.name: "the address in links to the exporter",
     catalogue.ROWS_SKIPPED.name: "a rare fault of a switch, which is logged",
 }
 """Metrics in neither a dashboard nor a rule, with the reason."""
@@ -43,7 +38,9 @@ def test_a_dashboard_has_no_problems(uid: str) -> None:
 
 def test_the_uids_are_stable() -> None:
     """Bookmarks and links depend on them."""
-    assert set(DASHBOARDS) == {f"softswitch-{name}" for name in ("overview", "tenant", "nodes", "exporter")}
+    assert set(DASHBOARDS) == {
+        f"softswitch-{name}" for name in ("overview", "tenants", "tenant", "nodes", "exporter")
+    }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

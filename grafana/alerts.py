@@ -1,0 +1,55 @@
+"""Panels of firing alerts, now and over time."""
+
+from grafana.known import problems
+from grafana.panels import Built, Query, Size, states
+from grafana.promql import SEVERE, firing, firing_since, watchdog
+from grafana.tables import TO_RUNBOOK, Column, Label, rows
+from grafana.words import NEUTRAL, NONE_FOUND, SEVERITIES, WORST, Word
+
+_SHOWN_LAST = ("severity", "alertname")
+
+
+def alert_table(
+    title: str, description: str, together: str, matchers: str, all_clear: str, *, size: Size
+) -> Built:
+    """Return a table of firing alerts. ``together`` are its labels; alerts that share them are counted."""
+    labels = [name for name in together.split(", ") if name not in _SHOWN_LAST]
+    return rows(
+        title,
+        description,
+        [
+            Label("severity", words=SEVERITIES),
+            Label("alertname", link=TO_RUNBOOK),
+            *map(Label, labels),
+        ],
+        [
+            Column(
+                "alerts",
+                problems(f"count by ({together}) ({firing(SEVERE, matchers)})", all_clear),
+                words=NONE_FOUND,
+            ),
+            Column("since", firing_since(SEVERE, matchers, by=together), unit="dateTimeFromNow"),
+        ],
+        size=size,
+        order=[("severity", False), ("since", True)],
+    )
+
+
+def worst(matchers: str, by: str) -> str:
+    """Return 2 for a critical and 1 for a warning alert: the worst one by these labels."""
+    critical, warning = (firing(f'severity="{severity}"', matchers) for severity in ("critical", "warning"))
+    return f"max by ({by}) (2 * {critical} or {warning})"
+
+
+def alert_history(matchers: str, *, size: Size) -> Built:
+    """Return the panel of which alerts fired when. Its last row shows when the rules were evaluated."""
+    return states(
+        "Alert history",
+        "When each alert fired on any of the selected, and its worst severity. Gaps in the row "
+        "'rules evaluated': alerts could not fire.",
+        Query(worst(matchers, "alertname"), "{{alertname}}"),
+        Query(f"0 * count({watchdog()})", "rules evaluated"),
+        size=size,
+        missing="no rules were evaluated in this time range",
+        words={**WORST, 0: Word("yes", NEUTRAL)},
+    )

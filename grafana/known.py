@@ -1,0 +1,115 @@
+"""Queries that tell good news from missing data, rules and queries.
+
+``words.CLEAR`` is returned only if every selected switch responds, and the rules and queries that the panel
+needs are there. Otherwise another constant says what is missing.
+"""
+
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
+from grafana.promql import ONE_SWITCH, SWITCHES, TENANT, last_day, newest, recorded, select, watchdog
+from grafana.words import CLEAR, INCOMPLETE, NO_DATA, NO_RULES, NOT_POLLED
+
+RECORDS = f"count({recorded('switch:softswitch_up:last')})"
+"""Exists while the recording rules are evaluated and an exporter is scraped."""
+
+ALERTS = f"count({watchdog()}) and {RECORDS}"
+"""Exists while the alerting rules are evaluated as well."""
+
+
+IS_THERE = f"count(max by (switch, tenant) ({select(catalogue.TENANT_INFO, TENANT)}))"
+"""Exists while the selected tenant is polled, or would be."""
+
+
+def known(matchers: str = SWITCHES) -> str:
+    """Return the switches that are polled, or were polled within a day by an exporter that is gone.
+
+    As in SoftswitchMonitoringLost.
+    """
+    instance = ",".join(matcher for matcher in matchers.split(",") if matcher.startswith("instance"))
+    polled = f"max by (job, instance, switch) ({select(catalogue.QUERY_INTERVAL, matchers)})"
+    before = f"max by (job, instance, switch) ({last_day(catalogue.UP, matchers)})"
+    running = f"max by (job, instance) ({select(catalogue.BUILD_INFO, *filter(None, [instance]))})"
+    return f"group by (switch) ({polled} or ({before} unless on (job, instance) {running}))"
+
+
+def silent(matchers: str = SWITCHES) -> str:
+    """Return ``NO_DATA`` for each switch that does not respond, or that no exporter reports on."""
+    return f"{NO_DATA} * ({known(matchers)} unless on (switch) ({newest(catalogue.UP, matchers)} == 1))"
+
+
+def problems(found: str, state: str) -> str:
+    """Return the result of a query for problems. If there is none, return why."""
+    return f"{found} or ({state} unless on () ({found}))"
+
+
+def number(found: str, state: str) -> str:
+    """Return a number of problems, without labels. If it is absent or 0, return why."""
+    return f"{found} > 0 or {state}"
+
+
+def all_clear(*, rules: str = "", queries: str = "", matchers: str = SWITCHES, also: str = "") -> str:
+    """Return why no problem is found on the selected switches: ``CLEAR`` or a reason, without labels.
+
+    ``rules`` exists while the needed rules are loaded, ``queries`` is a regular expression of the needed
+    queries, and ``also`` is another condition.
+    """
+    up = newest(catalogue.UP, matchers)
+    complete = f"sum({up}) == count({known(matchers)})"
+    reasons = [(NOT_POLLED, polled(queries, matchers))] if queries else []
+    if queries:
+        success = newest(catalogue.QUERY_SUCCESS, matchers, f'query=~"{queries}"')
+        complete += f" and min({success}) == 1"
+    if rules:
+        reasons.append((NO_RULES, rules))
+    return _state(f"0 * count({up})", reasons, " and ".join(filter(None, [complete, also])))
+
+
+def all_clear_of_tenant(*, rules: str = "", also: str = "") -> str:
+    """Return why no problem is found on the selected tenant."""
+    complete = f"max({newest(catalogue.UP, ONE_SWITCH)}) == 1"
+    complete += f" and min({newest(catalogue.QUERY_SUCCESS, TENANT)}) == 1"
+    reasons = [(NO_RULES, rules)] if rules else []
+    return _state(f"0 * {IS_THERE}", reasons, " and ".join(filter(None, [complete, also])))
+
+
+def _state(some: str, reasons: list[tuple[float, str]], complete: str) -> str:
+    cases = [f"({some} + {reason} unless ({unless}))" for reason, unless in reasons]
+    cases += [f"({some} + {CLEAR} and ({complete}))", f"{some} + {INCOMPLETE}"]
+    return f"({' or '.join(cases)} or vector({NO_DATA}))"
+
+
+def listed(found: str, *, rules: str = "", queries: str = "", matchers: str = SWITCHES) -> str:
+    """Return a list of things that are good or bad, with the switches whose things are not known."""
+    up = f"0 * count({newest(catalogue.UP, matchers)})"
+    cases = [f"({up} + {NOT_POLLED} unless {polled(queries, matchers)})"] if queries else []
+    cases += [f"({up} + {NO_RULES} unless {rules})"] if rules else []
+    lacking = f"({' or '.join([*cases, f'vector({NO_DATA})'])} unless on () ({found}))"
+    return f"{found} or {silent(matchers)} or {lacking}"
+
+
+def polled(queries: str, matchers: str) -> str:
+    """Return something if one of these queries is polled."""
+    interval = newest(catalogue.QUERY_INTERVAL, matchers, f'query=~"{queries}"')
+    return f"count({interval})"
+
+
+def figure(found: str, *reasons: tuple[str, float]) -> str:
+    """Return a number without labels, or the constant of the first condition that holds if it is absent."""
+    cases = [f"0 * ({condition}) + {constant}" for condition, constant in reasons]
+    return " or ".join([found, *cases, f"vector({NO_DATA})"])
+
+
+def off(queries: str) -> tuple[str, float]:
+    """Return the condition that none of these queries is polled on a switch that is there."""
+    return f"(count({newest(catalogue.UP, SWITCHES)}) unless {polled(queries, SWITCHES)})", NOT_POLLED
+
+
+def of_tenant(metric: Metric, *reasons: tuple[str, float]) -> str:
+    """Return a number of the selected tenant."""
+    return figure(f"max({select(metric, TENANT)})", *reasons)
+
+
+def untried(query: str) -> tuple[str, float]:
+    """Return the condition that a query is not polled for a tenant that is there."""
+    tried = newest(catalogue.QUERY_SUCCESS, TENANT, f'query="{query}"')
+    return f"({IS_THERE} unless count({tried}))", NOT_POLLED
