@@ -66,6 +66,7 @@ class KeptFile:
             content = self._content(directory)
         if content is None:
             return None
+        self._check_kind(content[:3])
         try:
             return parse(content.decode().splitlines())
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -147,6 +148,9 @@ class KeptFile:
     def _check_replaceable(self, directory: int) -> None:
         with self._opened(directory) as descriptor:
             beginning = b"" if descriptor is None else os.read(descriptor, 3)
+        self._check_kind(beginning)
+
+    def _check_kind(self, beginning: bytes) -> None:
         if _is_text_of_others(beginning):
             raise ValueError(
                 f"is not a {self._noun}, and is left as it is; remove it, or change {self._setting}"
