@@ -464,6 +464,31 @@ async def test_new_tenants_are_set_in_batches(polling: Polling) -> None:
     assert max(later - earlier for earlier, later in itertools.pairwise(counts)) <= 20
 
 
+async def test_tenants_that_changed_during_a_restart(polling: Polling) -> None:
+    """They are known with the first list; before it, also after a reload, no tenant counts as gone."""
+    made = polling(discover_tenants={"enabled": True})
+    made.poller.remember([{"tenants": ["ACME", "OLD"]}, {"phones": ["1"], "of": "ACME", "origin": ""}], 60)
+    assert made.poller.memory.version == 1  # of the phones
+    client = open_client(made.poller.configuration)
+    made.poller.reconfigure(made.poller.configuration, client, ())
+    assert {"tenants": ["ACME", "OLD"]} in made.poller.memory.parts()
+
+    listed = [{"te_code": code, "te_name": ""} for code in ("ACME", "NEW")]
+    made.switch.answers["MANAGEDB"] = json.dumps(listed).encode()
+    await made.sweep(Query.TENANTS, Scope.SWITCH)
+
+    parts = list(made.poller.memory.parts())
+    assert {"tenants": ["ACME", "NEW"]} in parts
+    assert {"phones": ["1"], "of": "ACME", "origin": ""} in parts
+
+
+async def test_tenants_without_discovery(polling: Polling) -> None:
+    """They are known from the start."""
+    made = polling(tenants=[{"code": "ACME"}])
+    made.poller.remember([{"tenants": ["ACME", "OLD"]}], 60)
+    assert {"tenants": ["ACME"]} in made.poller.memory.parts()
+
+
 @pytest.mark.parametrize("body", [b"]", b"[]", b"{}"])
 @pytest.mark.parametrize(
     ("source", "scope", "asked", "listed"),
