@@ -73,7 +73,9 @@ class Play:
             minute: self.chance.choice([0, 1, 2, 4, 6, 9, 16, 22, 40])
             for minute in self.chance.sample(range(5, MINUTES), self.chance.choice([0, 0, 1, 1, 2]))
         }
-        self.invalid = _invalid_minutes(random.Random(f"{seed} {number} configuration"))  # noqa: S311 -- as above
+        chance = random.Random(f"{seed} {number} configuration")  # noqa: S311 -- as above
+        self.invalid = _invalid_minutes(chance)
+        self.invalid_metric = chance.choice([catalogue.CONFIG_RELOAD_SUCCESSFUL, catalogue.CONFIG_FILE_VALID])
         self.engine = self._part("engine").Engine()
         self.store = self._start(0)
         self.down_until = 0
@@ -192,6 +194,7 @@ class Play:
         return self._answer_of_tenant(target.query, target.tenant)
 
     def _answer_of_switch(self, query: Query) -> dict[Any, Any]:
+        """Return its values. A restart forgets no node, as with storage: else only rules would know it."""
         site = self.site
         match query:
             case Query.PEERS:
@@ -282,9 +285,9 @@ class Play:
         )
         series, _, value = own.rstrip("\n").rpartition(" ")
         yield series, value
-        instance = f'{{instance="{self.scenario.name}"}}'
-        yield f"{catalogue.CONFIG_RELOAD_SUCCESSFUL.name}{instance}", "1"
-        yield f"{catalogue.CONFIG_FILE_VALID.name}{instance}", str(int(minute not in self.invalid))
+        for metric in (catalogue.CONFIG_RELOAD_SUCCESSFUL, catalogue.CONFIG_FILE_VALID):
+            is_good = minute not in self.invalid or metric is not self.invalid_metric
+            yield f'{metric.name}{{instance="{self.scenario.name}"}}', str(int(is_good))
 
 
 def _invalid_minutes(chance: random.Random) -> range:

@@ -7,7 +7,7 @@ from exporter.config import SwitchConfiguration
 from exporter.model import Counts, Query
 
 _NAMED = 5
-_WHY = "A missing node is then reported from the start, also after a restart"
+_WHY = "so that a missing one is reported from the start, also after a restart"
 
 
 def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
@@ -31,5 +31,9 @@ def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advic
             name if limit is None else {"name": name, "channels_limit": limit}
             for name, limit in configured.items()
         ]
-        known = f"{len(new)} of {len(listed)} nodes are not in `nodes`" if configured else "no `nodes`"
-        yield Advice(f"{known}. {_WHY}", {"nodes": (*entries, *new)}, sure=True)
+        what = (
+            f"{len(new)} of {len(listed)} nodes are not in `nodes`: add them"
+            if configured
+            else "name the nodes"
+        )
+        yield Advice(f"{what}, {_WHY}", {"nodes": (*entries, *new)}, sure=True)

@@ -1,6 +1,7 @@
 """The daemon and the shipped rules agree on random scenarios; ``make differential`` plays a thousand."""
 
 import random
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -20,6 +21,10 @@ COMPARED = 10
 
 SEARCHED = 200
 """Scenarios among which one causes an alert, or notices a change."""
+
+
+_HISTORY = {"SoftswitchNodeMissing": re.compile(r"line [2-9]")}
+"""Changes in lines that look into Prometheus's history, which the daemon does not have."""
 
 
 @cache
@@ -74,8 +79,14 @@ def test_a_changed_rule_is_noticed(require_program: Callable[[str, str], str]) -
     positions = {rule["alert"]: position for position, rule in enumerate(RULES) if rule.get("alert") in NAMES}
     changed = {
         # Evaluated every minute, an alert that is pending for 30 s waits a minute.
-        position: chance.choice([one for one in mutants(RULES[position]) if one.change != "for: 30s"]).rule
-        for position in positions.values()
+        position: chance.choice(
+            [
+                one
+                for one in mutants(RULES[position])
+                if one.change != "for: 30s" and not (name in _HISTORY and _HISTORY[name].match(one.change))
+            ]
+        ).rule
+        for name, position in positions.items()
     }
     unnoticed = set(NAMES)
     for first in range(0, 5 * COMPARED, COMPARED):

@@ -25,7 +25,9 @@ def test_a_line_to_paste(configured: Configured) -> None:
     (given,) = node_advice(answered(Query.PEERS, _ANSWER), configured())
     assert _lines(given) == ["nodes: [pbx1, pbx2]"]
     assert given.sure
-    assert given.text.startswith("no `nodes`. A missing node is then reported from the start")
+    assert (
+        given.text == "name the nodes, so that a missing one is reported from the start, also after a restart"
+    )
 
 
 def test_nodes_that_are_not_configured(configured: Configured) -> None:
@@ -35,7 +37,7 @@ def test_nodes_that_are_not_configured(configured: Configured) -> None:
     assert lacks.text.startswith("the response lacks 'pbx9' of `nodes`")
     assert lacks.settings == {}
     assert _lines(given) == ["nodes: [pbx9, {name: pbx2, channels_limit: 500}, pbx1]"]
-    assert given.text.startswith("1 of 2 nodes are not in `nodes`")
+    assert given.text.startswith("1 of 2 nodes are not in `nodes`: add them, so that")
 
 
 def test_the_nodes_are_configured(configured: Configured) -> None:
