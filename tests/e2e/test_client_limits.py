@@ -100,7 +100,12 @@ def test_other_host_names_are_rejected(run_simulator: StartSimulator, run_export
     text = configuration(switch("pbx", run_simulator("--tenants=1").url))
     exporter = run_exporter(text, "--web.enable-lifecycle", "--web.external-url=https://pbx.example.com/x")
     hosts = {"evil.example": b"403", "pbx.example.com": b"200", "127.0.0.1": b"200"}
-    for method, path in (("GET", "/"), ("GET", "/api/v1/status"), ("POST", "/-/reload")):
+    for method, path in (
+        ("GET", "/"),
+        ("GET", "/runbooks/"),
+        ("GET", "/api/v1/status"),
+        ("POST", "/-/reload"),
+    ):
         for host, status in hosts.items():
             request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
             with _clients(exporter, 1, request) as (connection,):

@@ -219,6 +219,7 @@ def _configuration(simulator: Simulator, echo_url: str, alerting: dict[str, Any]
 def _pages(exporter: Exporter) -> dict[str, str]:
     openmetrics = "application/openmetrics-text; version=1.0.0"
     return {
+        "/runbooks/": get(f"{exporter.base_url}/runbooks/SoftswitchKeyRefused").decode(),
         "/": get(f"{exporter.base_url}/").decode(),
         "/api/v1/status": get(f"{exporter.base_url}/api/v1/status").decode(),
         "/metrics": exporter.metrics(),

@@ -168,7 +168,7 @@ def test_prometheus_scrapes_with_certificate_and_password(
 
 def test_certificate_and_password_give_access(protected: Protected) -> None:
     """To every page and to POST /-/reload; responses have the configured header."""
-    for path in ("/metrics", "/", "/api/v1/status", "/-/healthy"):
+    for path in ("/metrics", "/", "/runbooks/", "/api/v1/status", "/-/healthy"):
         assert protected.good.status(path) == 200
     assert protected.good.status("/-/reload", "POST") == 200
     assert protected.good.response("/").headers["X-Frame-Options"] == "deny"
