@@ -35,7 +35,7 @@ class AlertingService:
     """Alerts without Prometheus. Without a configuration, they are evaluated and shown, and not sent.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
-    alerts. ``is_configuration_good``: False if a reload failed, or the file on disk is invalid. ``storage``:
+    alerts. ``is_configuration_good``: False if a reload failed, or a file on disk is invalid. ``storage``:
     its timeline gets the alerts that begin and end, and it has the state file unless another is configured.
     """
 
