@@ -249,7 +249,9 @@ def test_the_daemon_shows_no_secrets(
     with _echoing() as echo_url, _echoing(_EchoingAlertmanager) as alertmanager_url:
         alerting = _alerting(alertmanager_url, tmp_path)
         text = _configuration(simulator, echo_url, alerting, tmp_path)
-        flags = ("--log.level=debug", f"--log.format={log_format}")
+        storage = tmp_path / "storage"
+        storage.mkdir()
+        flags = ("--log.level=debug", f"--log.format={log_format}", f"--storage.path={storage}")
         exporter = run_exporter(text, *flags, KEY_OF_A_TENANT=ENVIRONMENT_KEY)
         expected = len(json.loads(text)["switches"][0]["tenants"])
 
@@ -274,6 +276,8 @@ def test_the_daemon_shows_no_secrets(
         exporter.program.stop(signal.SIGTERM)
     texts["log"] = exporter.program.text()
     texts["state file"] = Path(alerting["state_file"]).read_text()
+    texts |= {file.name: file.read_text() for file in storage.iterdir()}
+    assert {file.name for file in storage.iterdir()} == {"switches.json", "timeline.json"}  # and state_file
     assert_no_secrets(texts)
     # The keys were sent and echoed: only the mask hides them.
     assert {"admin", "wrong"} == {request["key"] for request in simulator.requests()["requests"]}

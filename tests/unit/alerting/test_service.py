@@ -20,6 +20,7 @@ from exporter.config.fields import ValidationContext
 from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.poll import Poller
+from exporter.storage.service import Storage
 from exporter.store import Store
 from tests.certificates import Authority
 from tests.unit.alerting.conftest import FakeAlertmanager
@@ -42,9 +43,11 @@ class _Watch:
         self.wall += seconds + step
 
 
-def _alerting(watch: _Watch, registry: CollectorRegistry | None = None) -> AlertingService:
+def _alerting(
+    watch: _Watch, registry: CollectorRegistry | None = None, storage: Storage | None = None
+) -> AlertingService:
     clock = Clock(lambda: watch.monotonic, lambda: watch.wall)
-    return AlertingService(list, registry or CollectorRegistry(), Mask(), clock)
+    return AlertingService(list, registry or CollectorRegistry(), Mask(), clock, storage=storage)
 
 
 def _configuration(url: str, folder: Path = Path("/"), **more: object) -> AlertingConfiguration:
@@ -132,6 +135,28 @@ async def test_alerts_continue_after_a_restart(step: float, tmp_path: Path, fake
     await _start(second, configuration)
     await second.stop()
     assert _age(second) == 180
+
+
+async def test_alerts_are_kept_in_the_storage(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """With or without a section `alerting`; a configured state file is used instead."""
+    watch = _Watch()
+    storage = Storage(tmp_path, Clock())
+    ages = []
+    for configuration in (None, _configuration(fake.url), None):
+        alerting = _alerting(watch, storage=storage)
+        await alerting.adopt(configuration, await alerting.open(configuration))
+        await alerting.evaluate()
+        await alerting.stop()
+        ages.append(_age(alerting))
+        watch.passes(60)
+    assert ages == [0, 60, 120]
+
+    kept = (tmp_path / "alerts.json").read_bytes()
+    alerting = _alerting(watch, storage=storage)
+    await _start(alerting, _configuration(fake.url, tmp_path, state_file="other.json"))
+    await alerting.stop()
+    assert (tmp_path / "other.json").exists()
+    assert (tmp_path / "alerts.json").read_bytes() == kept
 
 
 async def test_after_a_boot_the_wall_clock_is_used(tmp_path: Path, fake: FakeAlertmanager) -> None:
