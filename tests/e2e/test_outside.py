@@ -116,11 +116,13 @@ def test_incomplete_recordings_differ(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(400)
 def test_recordings_are_reproducible(tmp_path: Path) -> None:
-    """Two recordings of the running program are equal byte for byte."""
+    """Two recordings of the running program, made at the same time, are equal byte for byte."""
     recorder = (sys.executable, "-m", "tests.e2e.outside")
-    for name in ("first", "second"):
-        directory = str(tmp_path / name)
-        subprocess.run([*recorder, "record", directory, "--only", "day-debug-json"], check=True)
+    recordings = [
+        subprocess.Popen([*recorder, "record", str(tmp_path / name), "--only", "day-debug-json"])
+        for name in ("first", "second")
+    ]
+    assert [recording.wait() for recording in recordings] == [0, 0]
     compared = subprocess.run(
         [*recorder, "compare", str(tmp_path / "first"), str(tmp_path / "second")],
         check=True,
