@@ -122,6 +122,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         mask,
         health.status,
         frozenset(rule.name for rule in RULES),
+        alerting.alerts_of,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(storage.close)
@@ -139,12 +140,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
             external_url=settings.external_url,
         )
         stack.push_async_callback(server.close)
-
-        async def check_files() -> None:
-            health.web_file(web_file.problem if web_file else "")
-            await config_file.check()
-
-        schedule.add(_CHECK, check_files, lambda: settings.config_check_period)
+        schedule.add(_CHECK, config_file.check, lambda: settings.config_check_period)
         storage.start(__version__, lambda: {each.store.switch: each.memory for each in fleet.pollers})
         schedule.start()
         stack.push_async_callback(schedule.stop)

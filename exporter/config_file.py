@@ -59,10 +59,7 @@ class _Failure:
 
 
 class ConfigurationHealth:
-    """Whether the latest reload succeeded, and whether the files on disk are valid.
-
-    These are the configuration, and the file of ``--web.config.file``, which ``exporter.web`` reloads.
-    """
+    """Whether the latest reload succeeded, and whether the file on disk is valid."""
 
     def __init__(self, instruments: Instruments, mask: Callable[[str], str], clock: Clock) -> None:
         self._instruments = instruments
@@ -70,16 +67,15 @@ class ConfigurationHealth:
         self._clock = clock
         self._reload: _Failure | None = None
         self._file: _Failure | None = None
-        self._web_file: _Failure | None = None
 
     @property
     def is_good(self) -> bool:
-        """Whether the exporter runs with the files on disk, and would start with them."""
-        return not (self._reload or self._file or self._web_file)
+        """Whether the exporter runs with the configuration on disk, and would start with it."""
+        return self._reload is None and self._file is None
 
     @property
     def is_file_valid(self) -> bool:
-        """Whether the configuration was valid when it was last read."""
+        """Whether the file was valid when it was last read."""
         return self._file is None
 
     def reload_succeeded(self) -> None:
@@ -94,37 +90,28 @@ class ConfigurationHealth:
         self._instruments.reload_successful.set(0)
 
     def file_valid(self) -> None:
-        """Record that the configuration on disk is valid."""
+        """Record that the file on disk is valid."""
         self._file = None
-        self._count_files()
+        self._instruments.file_valid.set(1)
 
     def file_invalid(self, error: ConfigurationError) -> bool:
-        """Record what is wrong with the configuration on disk; return whether that is new."""
+        """Record what is wrong with the file on disk; return whether that is new."""
         before = self._file.errors if self._file else None
         self._file = self._failed(self._file, error)
-        self._count_files()
+        self._instruments.file_valid.set(0)
         return self._file.errors != before
-
-    def web_file(self, problem: str) -> None:
-        """Record what is wrong with the file of the web server on disk; "" if it is valid."""
-        self._web_file = self._failed(self._web_file, ExporterError(problem)) if problem else None
-        self._count_files()
 
     def status(self) -> Json:
         """Return ``configuration`` of ``/api/v1/status``: ages in seconds, and the errors without keys.
 
-        An invalid configuration explains a failed reload, and was read at the same time or later.
+        An invalid file explains a failed reload, and was read at the same time or later.
         """
-        loading = self._file or self._reload
-        invalid = [failure for failure in (self._file, self._web_file) if failure]
+        failure = self._file or self._reload
         return {
             "reload_failed_age_seconds": self._age(self._reload),
-            "file_invalid_age_seconds": self._age(min(invalid, key=lambda one: one.since, default=None)),
-            "errors": [error for failure in (loading, self._web_file) if failure for error in failure.errors],
+            "file_invalid_age_seconds": self._age(self._file),
+            "errors": list(failure.errors) if failure else [],
         }
-
-    def _count_files(self) -> None:
-        self._instruments.file_valid.set(not (self._file or self._web_file))
 
     def _failed(self, before: _Failure | None, error: BaseException) -> _Failure:
         since = before.since if before else self._clock.elapsed()

@@ -174,7 +174,7 @@ WATCHDOG = Rule("SoftswitchWatchdog", "none", "monitoring",
 CONFIGURATION_INVALID = Rule("SoftswitchConfigurationInvalid", "warning", "monitoring",
     "The configuration of an exporter is invalid.",
     "The exporter runs with its previous configuration: "
-    "the latest reload failed, or a file on disk is invalid. After a restart, it may not start.",
+    "the latest reload failed, or the file on disk is invalid. After a restart, it may not start.",
     condition=_configuration_invalid, inputs=(CONFIGURATION_GOOD,), pending_for=5 * _MINUTE)
 DATA_STALE = Rule("SoftswitchDataStale", "warning", "monitoring",
     "Values are stale or missing.",

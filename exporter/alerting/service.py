@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.alerting.alertmanager import Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
+from exporter.alerting.groups import grouped
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notifier import Notifier
@@ -35,7 +36,7 @@ class AlertingService:
     """Alerts without Prometheus. Without a configuration, they are evaluated and shown, and not sent.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
-    alerts. ``is_configuration_good``: False if a reload failed, or a file on disk is invalid. ``storage``:
+    alerts. ``is_configuration_good``: False if a reload failed, or the file on disk is invalid. ``storage``:
     its timeline gets the alerts that begin and end, and it has the state file unless another is configured.
     """
 
@@ -150,8 +151,10 @@ class AlertingService:
         self._log_changes(engine.alerts.changed)
         for _ in record(self._storage.timeline, engine.alerts.changed):
             await asyncio.sleep(0)
-        self._summary = summary = summarize(engine.alerts.by_identity.values(), self._links)
-        await asyncio.sleep(0)
+        summary = summarize(engine.alerts.by_identity.values(), self._links)
+        for _ in grouped([*engine.alerts.by_identity.values()], summary.groups):
+            await asyncio.sleep(0)
+        self._summary = summary
         for notifier in self._notifiers:
             notifier.offer(summary.to_send)
             await asyncio.sleep(0)
@@ -161,7 +164,13 @@ class AlertingService:
 
     def status(self) -> Json:
         """Return the part of alerting in the status."""
-        return status(self._configuration, self._summary, self._now())
+        now = self._now()
+        groups = self._summary.groups.shown(now) if self._summary else {}
+        return {**status(self._configuration, self._summary, now), **groups}
+
+    def alerts_of(self, switch: str, tenant: str) -> list[Json]:
+        """Return the pending and firing alerts of a tenant."""
+        return self._summary.groups.alerts_of(switch, tenant, self._now()) if self._summary else []
 
     async def stop(self) -> None:
         """Write the state file and stop. Firing alerts are not resolved: they continue after the restart."""

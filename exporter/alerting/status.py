@@ -12,6 +12,7 @@ from typing import Any
 import prometheus_client as prometheus
 
 from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.groups import Groups
 from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.monitoring_rules import WATCHDOG
 from exporter.alerting.notification_queue import Kind
@@ -35,12 +36,13 @@ class Summary:
     """All alerts of one evaluation.
 
     ``to_send``: those that fire, or ended lately. ``counts``: by name and state. ``listed``: those that the
-    status shows, each with the moment at which its state began.
+    status shows, each with the moment at which its state began. ``groups``: empty until ``grouped`` fills it.
     """
 
     to_send: list[Alert] = field(default_factory=list)
     counts: Counter[tuple[str, State]] = field(default_factory=Counter)
     listed: list[tuple[float, Json]] = field(default_factory=list)
+    groups: Groups = field(default_factory=Groups)
 
 
 def summarize(alerts: Iterable[Alert], links: Links = NO_LINKS) -> Summary:

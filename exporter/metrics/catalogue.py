@@ -281,9 +281,8 @@ CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_succes
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",
     "Time at which the active configuration was loaded.", unit="seconds since 1970")
 CONFIG_FILE_VALID = _gauge("softswitch_exporter_config_file_valid",
-    "1 if the configuration and the file of --web.config.file on disk are valid, 0 if the exporter would not "
-    "start with them. They are read within a minute after they, or a file that they name, have changed.",
-    unit="boolean")
+    "1 if the configuration file on disk is valid, 0 if the exporter would not start with it. It is read at "
+    "each reload, and within a minute after it or a file that it names has changed.", unit="boolean")
 LOG_LINES_DROPPED = _counter("softswitch_exporter_log_lines_dropped_total",
     "Log lines dropped because standard error could not be written fast enough, or at all.", unit="lines")
 

@@ -181,6 +181,11 @@ class Targets:
         parts = {target: self.parts(target) for target in targets}
         return requests.for_parts(parts, partial(endpoint.for_part, section))
 
+    def sends(self, query: Query, code: str) -> bool:
+        """Return whether any request of a query is planned for a tenant."""
+        tenant = self.tenants.get(code)
+        return tenant is not None and self._requests_to(tenant, query) > 0
+
     def polls(self, query: Query, tenant: TenantSettings) -> bool:
         """Return whether a query sends any request for a tenant."""
         if tenant.interval(query) is None:

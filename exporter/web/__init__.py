@@ -6,9 +6,16 @@ limits      limits on connections, concurrent requests and their duration
 access      client certificates, passwords, hosts, cross-site requests
 passwords   basic authentication without the cost of bcrypt on every scrape
 web_config  the file of --web.config.file, and loading it again when it changes
-responses   scrapes and the status page (``templates``, ``static``), written in slices
+responses   scrapes, pages and static files, written in slices
 runbooks    a page per alert, with its problems; ``markdown`` renders the text
-status      the state of each switch, as JSON
+
+page_routes    the handlers of the pages and of the JSON
+pages          the pages in HTML (``templates``, ``static``)
+status         the state of each switch, as JSON; with query_state and tenant_rows
+problems       what is wrong, worst first; with problem_words
+unknown        what is not known
+tenant_detail  everything about one tenant
+figures        how numbers are written
 """
 
 from exporter.web.access import HEALTHY

@@ -1,4 +1,4 @@
-"""Large responses: scrapes, the status page and its files, written in slices.
+"""Large responses: scrapes, pages and their files, written in slices.
 
 Neither the size of a response nor a slow reader blocks anything else. Content negotiation (RFC 9110, section
 12) is implemented here because aiohttp's own ignores ``q=0`` and prefers deflate (seen, aiohttp 3.14), and
@@ -8,17 +8,14 @@ prometheus_client's repeats any version that a scraper names (seen, 0.26).
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
-from importlib import import_module, resources
+from importlib import resources
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import hdrs, web
 from isal import isal_zlib
 
 from exporter.metrics.exposition import Exposition, Format
-from exporter.threads import ThreadLimit
 
 _OPENMETRICS_VERSIONS = {"", "0.0.1", "1.0.0"}
 """The exporter's text is the same in all of these."""
@@ -44,15 +41,12 @@ HEADERS: Mapping[str, str] = {
 _TYPES = {
     "status.js": "text/javascript",
     "words.js": "text/javascript",
+    "filter.js": "text/javascript",
     "status.css": "text/css",
     "runbooks.css": "text/css",
     "icon.svg": "image/svg+xml",
+    **{f"icon-{state}.svg": "image/svg+xml" for state in ("clear", "critical", "unknown", "warning")},
 }
-_PIECES = 500
-_UNKNOWN = "\N{EN DASH}"
-_UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
-"""Seconds of each unit, the smallest number of seconds that it is used for, and its symbol."""
-
 Item = TypeVar("Item")
 
 
@@ -169,63 +163,3 @@ def static_files() -> dict[str, tuple[bytes, str]]:
     """Return the files of the status page with their content types, by path."""
     folder = resources.files("exporter.web").joinpath("static")
     return {f"/-/static/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _TYPES.items()}
-
-
-async def status_page(
-    state: dict[str, Any], telemetry_path: str, *, tenants: int, threads: ThreadLimit
-) -> str:
-    """Return the page for a ``status`` with at most this number of tenants.
-
-    It works without JavaScript; ``static/status.js`` refreshes it from ``/api/v1/status``, with the same
-    words. Rendering yields to the event loop; the template is loaded in ``threads``.
-    """
-    page = await threads.run(lambda: template("status.html"))
-    time = datetime.fromtimestamp(state["time_seconds"], UTC)
-    variables = {
-        **state,
-        "metrics": f".{telemetry_path}",  # relative: a proxy may add a prefix
-        "time": f"{time:%Y-%m-%d %H:%M:%S} UTC",
-        "limit": tenants,
-    }
-    parts = [
-        # Join each slice at once: the garbage collector tracks escaped pieces, but not plain text.
-        "".join(pieces)
-        async for pieces in slices(page.generate(variables), _PIECES)
-    ]
-    return "".join(parts)
-
-
-@cache
-def template(name: str) -> Any:  # noqa: ANN401 -- jinja2.Template
-    """Return a template. The first one imports jinja2: run this in a thread."""
-    return _environment().get_template(name)
-
-
-@cache
-def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
-    # Importing jinja2 takes a fifth of the start of the program, so it is done for the first page.
-    jinja2 = import_module("jinja2")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("exporter.web"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": _count, "money": _money, "duration": _duration}
-    return environment
-
-
-def _count(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:,.0f}"
-
-
-def _money(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:,.2f}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return _UNKNOWN
-    size, sign = next((size, sign) for size, least, sign in _UNITS if abs(seconds) >= least)
-    return f"{int(abs(seconds) / size + 0.5) * (-1 if seconds < 0 else 1)} {sign}"

@@ -15,7 +15,8 @@ from exporter import shipped
 from exporter.errors import shown
 from exporter.threads import ThreadLimit
 from exporter.web.markdown import html
-from exporter.web.responses import HEADERS, send, template
+from exporter.web.pages import template
+from exporter.web.responses import HEADERS, send
 
 _LISTED = 50
 """Problems on a page. The status lists as many of one kind."""

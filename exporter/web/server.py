@@ -16,10 +16,10 @@ from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access, Hosts
 from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
+from exporter.web.page_routes import page_routes
 from exporter.web.passwords import Check, Passwords
-from exporter.web.responses import FIRST_TENANTS, HEADERS, send, static_files, status_page, stream_metrics
+from exporter.web.responses import HEADERS, static_files, stream_metrics
 from exporter.web.runbooks import Runbooks
-from exporter.web.status import TENANTS, status, to_json
 from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
 _READY = "/-/ready"
@@ -45,6 +45,7 @@ class Sources:
     for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
     secrets from its errors. ``configuration`` is the part of the status about the configuration file.
     ``evaluated``: the alerts that ``alerting`` evaluates.
+    ``alerts_of`` returns the alerts of a tenant, given its switch and its code.
     """
 
     exposition: Exposition
@@ -56,6 +57,7 @@ class Sources:
     mask: Callable[[str], str] = str
     configuration: Callable[[], dict[str, Any]] = dict
     evaluated: Collection[str] = ()
+    alerts_of: Callable[[str, str], list[dict[str, Any]]] = lambda _switch, _tenant: []
 
 
 class Server:
@@ -168,29 +170,9 @@ async def _reload_disabled(_: web.Request) -> web.Response:
 
 def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     started = sources.clock.monotonic()
-    threads = ThreadLimit("page", 1)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await stream_metrics(request, sources.exposition)
-
-    async def whole_status(tenants: int) -> dict[str, Any]:
-        return await status(
-            sources.pollers(),
-            sources.clock,
-            alerting=sources.alerting(),
-            configuration=sources.configuration(),
-            tenants=tenants,
-        )
-
-    async def page(request: web.Request) -> web.StreamResponse:
-        shown = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
-        state = await whole_status(shown)
-        text = await status_page(state, telemetry_path, tenants=shown, threads=threads)
-        return await send(request, text, {**HEADERS, "Content-Type": "text/html; charset=utf-8"})
-
-    async def api_status(request: web.Request) -> web.StreamResponse:
-        text = await to_json(await whole_status(TENANTS))
-        return await send(request, text, {**HEADERS, "Content-Type": "application/json; charset=utf-8"})
 
     async def healthy(_: web.Request) -> web.Response:
         if sources.is_progressing():
@@ -206,8 +188,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     runbooks = Runbooks(sources.alerting, sources.evaluated, sources.clock.wall)
     return {
         telemetry_path: bounded(metrics),
-        "/": bounded(page, STATUSES),
-        "/api/v1/status": bounded(api_status, STATUSES),
+        **page_routes(sources, telemetry_path, ThreadLimit("page", 1)),
         HEALTHY: healthy,
         _READY: ready,
         **{path: bounded(handler, STATUSES) for path, handler in runbooks.routes().items()},

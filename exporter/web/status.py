@@ -1,20 +1,21 @@
 """The state of each switch for the status page and ``/api/v1/status`` (docs/status.md)."""
 
-import heapq
 import json
 import operator
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from exporter import __version__, freshness
+from exporter import __version__
 from exporter.clock import Clock
 from exporter.freshness import age
 from exporter.metrics import catalogue
-from exporter.model import Query, Registration, Scope, Target
 from exporter.poll import Poller
-from exporter.poll.registrations import NOT_APPLICABLE
+from exporter.web import figures
+from exporter.web.problems import diagnose
+from exporter.web.query_state import failing_queries, query_states
 from exporter.web.responses import slices
+from exporter.web.tenant_rows import Named, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500
 """Maximum number of nodes per switch: ten times the usual maximum."""
@@ -25,11 +26,9 @@ TENANTS = 10_000
 _AT_A_TIME = 100
 """Rows of tenants between two yields to the event loop: about 2 ms."""
 
-_FAILURES_SHOWN = 100
-"""Maximum number of failures per query, in case 5,000 tenants fail at once."""
+_TRUNKS = 500
 
 Json = dict[str, Any]
-Failing = Mapping[str, Mapping[str, str]]
 
 
 async def status(
@@ -42,24 +41,34 @@ async def status(
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting`` is ``alerting`` and ``alerts`` of the result; ``configuration`` is that of the configuration
-    file. Ages are in seconds. The result contains no key and no part of a list. The function yields to the
-    event loop, so parts of the result may be newer than others.
+    ``alerting``: its part of the status. From ``groups`` and ``of_tenants``, which are not in the result, the
+    problems are made. ``configuration``: the part about the configuration file. Ages are in seconds. The
+    result contains no key and no part of a list. The function yields to the event loop, so parts of the
+    result may be newer than others.
     """
-    return {
+    parts = dict(alerting or {})
+    groups = parts.pop("groups", [])
+    of_tenants = parts.pop("of_tenants", {})
+    whole: Json = {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
+        **dict.fromkeys(("state", "headline", "notices", "problems")),  # in their places, for readers
         "alerting": None,
         "alerts": [],
-        **(alerting or {}),
+        **parts,
         "configuration": {
             "reload_failed_age_seconds": None,
             "file_invalid_age_seconds": None,
             "errors": [],
             **(configuration or {}),
         },
-        "switches": [await _switch(poller, clock.elapsed(), tenants) for poller in pollers],
+        "switches": [
+            await _switch(poller, clock.elapsed(), tenants, of_tenants.get(poller.store.switch, {}))
+            for poller in pollers
+        ],
     }
+    diagnose(whole, groups)
+    return whole
 
 
 async def to_json(state: Json) -> str:
@@ -73,22 +82,17 @@ async def to_json(state: Json) -> str:
     return f'{whole[:-1]}, "switches": [{", ".join(switches)}]}}'
 
 
-async def _switch(poller: Poller, now: float, tenants: int) -> Json:
+async def _switch(poller: Poller, now: float, tenants: int, named: Mapping[str, Named]) -> Json:
     poller.refresh()
     tried = list(poller.store.attempts)
-    by_query: dict[tuple[Query, Scope], list[Target]] = defaultdict(list)
-    async for some in slices(tried, 5000):
-        for target in some:
-            by_query[target.query, target.scope].append(target)
-    queries: list[Json] = []
-    async for (query_and_scope,) in slices(list(poller.targets.intervals), 1):
-        if query_and_scope in poller.targets.intervals:  # else a reload switched it off meanwhile
-            queries.append(_query_state(poller, *query_and_scope, by_query[query_and_scope], now))
-    failing = await _failing_queries(poller, tried)
+    queries = await query_states(poller, tried, now)
+    failing = await failing_queries(poller, tried)
+    ranks = await ranked_tenants(poller, failing, named)
     return {
         **_summary(poller, now),
+        "polling": polling(queries, poller),
         "queries": queries,
-        "tenant_list": _tenant_rows(poller, failing, tenants),
+        "tenant_list": islice(tenant_rows(poller, ranks, failing, named), tenants),
     }
 
 
@@ -99,13 +103,14 @@ def _summary(poller: Poller, now: float) -> Json:
     return {
         "name": poller.configuration.name,
         "url": poller.shown_url,
+        **dict.fromkeys(("state", "severity", "sentence", "unknown")),
         "up": poller.is_up(),
         "valid_answer_age_seconds": age(store.valid_at, now),
         "peers": store.values(catalogue.PEERS),
         "channels": store.values(catalogue.CHANNELS),
         "calls": store.values(catalogue.CALLS),
         "license_remaining_seconds": license_remaining,
-        "license_verdict": _severity(license_remaining, thresholds, operator.le),
+        "license_verdict": severity_of(license_remaining, thresholds, operator.le),
         "tenants": len(poller.targets.tenants),
         "series": store.series,
         "series_limited": store.is_limited,
@@ -114,7 +119,23 @@ def _summary(poller: Poller, now: float) -> Json:
         "refused_keys": [owner or "admin" for owner in policy.refused_keys],
         "targets_held_back": policy.backoff_count,
         "nodes": _nodes(poller),
+        "trunks": trunks_of(poller, ""),
     }
+
+
+def polling(queries: Sequence[Json], poller: Poller) -> Json:
+    """Return whether polling works, and the same in words."""
+    failing = sum(query["targets_failing"] > 0 for query in queries)
+    incomplete = sum(query["targets_unknown"] > 0 and query["targets_tried"] > 0 for query in queries)
+    series = "1 series" if poller.store.series == 1 else f"{figures.count(poller.store.series)} series"
+    parts = [
+        f"{len(queries)} queries",
+        f"{failing} with failures" if failing else "no failures",
+        *(["circuit breaker open"] if poller.policy.breaker.is_open else []),
+        f"{series} (limited)" if poller.store.is_limited else series,
+    ]
+    troubled = incomplete or poller.policy.breaker.is_open or poller.policy.refused_keys
+    return {"healthy": not (troubled or poller.store.is_limited), "text": ", ".join(parts)}
 
 
 def _nodes(poller: Poller) -> list[Json]:
@@ -123,9 +144,10 @@ def _nodes(poller: Poller) -> list[Json]:
     peers = _by_node(values(catalogue.NODE_PEERS))
     channels = _by_node(values(catalogue.NODE_CHANNELS))
     limits = {node.name: node.channels_limit for node in poller.configuration.nodes}
-    nodes = dict.fromkeys([*limits, *sorted([*present, *peers, *channels])])
+    nodes = [*dict.fromkeys([*limits, *sorted([*present, *peers, *channels])])]
+    nodes.sort(key=lambda node: present.get(node) != 0)
     rows = []
-    for node in list(nodes)[:_NODES]:
+    for node in nodes[:_NODES]:
         there = present.get(node)
         # If each node is queried separately, the value of each is stored as a separate part.
         counted = channels.get(node, _by_node(values(catalogue.NODE_CHANNELS, part=node)).get(node))
@@ -145,110 +167,29 @@ def _by_node(values: object) -> Mapping[str, float]:
     return values if isinstance(values, Mapping) else {}
 
 
-def _query_state(poller: Poller, query: Query, scope: Scope, targets: Iterable[Target], now: float) -> Json:
-    """Return the state of one query over its tried targets."""
-    tried = {target: attempt for target in targets if (attempt := poller.store.attempts.get(target))}
-    succeeded = [attempt.succeeded_at for attempt in tried.values() if attempt.succeeded_at is not None]
-    reasons = Counter(attempt.failure.reason.value for attempt in tried.values() if attempt.failure)
-    failing = {target: attempt.failure for target, attempt in tried.items() if attempt.failure}
-    newest = heapq.nlargest(_FAILURES_SHOWN, failing, key=lambda target: tried[target].at)
-    planned, measured = poller.period(query, scope), poller.store.cycle(query, scope)
-    pace, stale_after = freshness.pace(planned, measured), poller.configuration.stale_after
-    success_age = age(max(succeeded, default=None), now)
-    return {
-        "query": query.value,
-        "scope": scope.value,
-        "interval_seconds": poller.targets.intervals[query, scope],
-        "planned_cycle_seconds": planned,
-        "cycle_seconds": measured,
-        "stale_after_seconds": freshness.lifetime(pace, stale_after),
-        "freshness": freshness.freshness(success_age, pace, stale_after).value,
-        "targets_tried": len(tried),
-        "targets_failing": len(failing),
-        "failures_by_reason": dict(reasons.most_common()),
-        "newest_success_age_seconds": success_age,
-        "oldest_success_age_seconds": age(min(succeeded, default=None), now),
-        "failures": [
-            {
-                "tenant": target.tenant,
-                "reason": failing[target].reason.value,
-                "detail": failing[target].detail,
-                "answer": poller.answers.of(target, failing[target].reason),
-                "age_seconds": age(tried[target].at, now),
-                "success_age_seconds": age(tried[target].succeeded_at, now),
-            }
-            for target in newest
-        ],
+def trunks_of(poller: Poller, tenant: str) -> list[Json]:
+    """Return the trunks and watched peers of a tenant, "" for the installation; first those that are down."""
+    registered = _by_node(poller.store.values(catalogue.TRUNK_REGISTERED, tenant))
+    reachable = _by_node(poller.store.values(catalogue.PEER_REACHABLE, tenant))
+    rows = [
+        _trunk(trunk, _is_true(registered, trunk), _is_true(reachable, trunk))
+        for trunk in sorted({*registered, *reachable})
+    ]
+    rows.sort(key=lambda row: False not in (row["registered"], row["reachable"]))
+    return rows[:_TRUNKS]
+
+
+def _trunk(name: str, registered: bool | None, reachable: bool | None) -> Json:  # noqa: FBT001 -- two values
+    words = {
+        "not registered": registered is False,
+        "not reachable": reachable is False,
+        "registered": registered is True,
+        "reachable": reachable is True,
     }
+    state = ", ".join(word for word, is_true in words.items() if is_true)
+    return {"trunk": name, "registered": registered, "reachable": reachable, "state": state}
 
 
-async def _failing_queries(poller: Poller, tried: Iterable[Target]) -> Failing:
-    """Return the failing queries of each tenant with their reasons."""
-    failing: dict[str, dict[str, str]] = {}
-    async for some in slices(tried, 5000):
-        for target in some:
-            attempt = poller.store.attempts.get(target)
-            if attempt and attempt.failure and target.scope is Scope.TENANT:
-                failing.setdefault(target.tenant, {})[target.query.value] = attempt.failure.reason.value
-    return failing
-
-
-def _tenant_rows(poller: Poller, failing: Failing, limit: int) -> Iterator[Json]:
-    """Yield a row per tenant: tenants with failures first, then by code. Unknown values are None.
-
-    Rows are made on demand and should not be kept: 5,000 kept rows make the garbage collector block for 80 ms
-    (Python 3.11, 2026-11).
-    """
-    codes = sorted(poller.targets.tenants, key=lambda code: (code not in failing, code))
-    for code in codes[:limit]:
-        if code in poller.targets.tenants:  # else it was removed meanwhile
-            yield _row(poller, code, failing.get(code, {}))
-
-
-def _row(poller: Poller, code: str, failing: Mapping[str, str]) -> Json:
-    tenant = poller.targets.tenants[code]
-    values = poller.store.values
-    limit = tenant.channels_limit
-    states = values(catalogue.TENANT_EXTENSIONS, code)
-    states = states if isinstance(states, Mapping) else {}
-    registered = states.get(Registration.REGISTERED)
-    unable = poller.targets.technologies.unable(code)
-    total = sum(states.get(state, 0) for state in Registration) if states else None
-    balance = values(catalogue.TENANT_BALANCE, code)
-    return {
-        "tenant": code,
-        "name": poller.tenant_names.get(code, ""),
-        "balance": balance,
-        "balance_thresholds": dict(tenant.balance_thresholds),
-        "balance_verdict": _severity(balance, tenant.balance_thresholds),
-        "calls": values(catalogue.TENANT_CALLS, code),
-        "channels": values(catalogue.TENANT_CHANNELS, code),
-        "channels_limit": values(catalogue.TENANT_CHANNELS_LIMIT, code) if limit is None else limit,
-        "registered": registered,
-        "unregistered": states.get(Registration.UNREGISTERED),
-        "extensions": total,
-        "not_applicable": states.get(NOT_APPLICABLE),
-        "watched_not_applicable": [extension for extension in tenant.watch if extension in unable],
-        "registered_verdict": _severity(_ratio(states), tenant.registered_ratio_thresholds),
-        "failing": dict(failing),
-    }
-
-
-def _ratio(states: Mapping[str, float]) -> float | None:
-    registered = states.get(Registration.REGISTERED, 0)
-    known = registered + states.get(Registration.UNREGISTERED, 0)
-    return registered / known if known else None
-
-
-def _severity(
-    value: object,
-    thresholds: Mapping[str, float],
-    is_crossed: Callable[[float, float], bool] = operator.lt,
-) -> str | None:
-    """Return the worst severity whose threshold a value has crossed, as the alert rules compare, or None."""
-    if not isinstance(value, int | float):
-        return None
-    for severity in ("critical", "warning"):
-        if severity in thresholds and is_crossed(value, thresholds[severity]):
-            return severity
-    return None
+def _is_true(values: Mapping[str, float], name: str) -> bool | None:
+    value = values.get(name)
+    return None if value is None else bool(value)

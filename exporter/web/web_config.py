@@ -113,8 +113,8 @@ def _digest(file: Path) -> bytes | None:
 class WebFile:
     """The file, loaded again when it changes. ``loaded`` is the newest valid version.
 
-    ``problem``: why a newer version is not loaded, else "". Raises ConfigurationError if the first version is
-    invalid. ``patience`` is the timeout for reading files, in seconds; they are read in ``threads``.
+    Raises ConfigurationError if the first version is invalid. ``patience`` is the timeout for reading files,
+    in seconds; they are read in ``threads``.
     """
 
     def __init__(self, path: Path, *, patience: float = 30.0, threads: ThreadLimit | None = None) -> None:
@@ -122,7 +122,6 @@ class WebFile:
         self.loaded = load(path)
         self._seen = self.loaded.contents
         self._warned = ""
-        self.problem = ""
         self._patience = patience
         self._threads = threads or ThreadLimit("web configuration", 1)
         self._log = structlog.get_logger("exporter.web")
@@ -147,13 +146,12 @@ class WebFile:
             if repr(error) != self._warned:
                 self._log.exception("job failed", job="web configuration")
             self._warned = repr(error)
-            self.problem = f"{self._path}: internal error; see the log"
 
     async def _check(self, apply: Apply) -> None:
         seen = await self._threads.run(lambda: _contents(self.loaded.contents))
         is_settled, self._seen = seen == self._seen, seen
         if seen == self.loaded.contents:
-            self._warned = self.problem = ""
+            self._warned = ""
         elif is_settled:
             await self._read_again(apply)
 
@@ -170,4 +168,4 @@ class WebFile:
     def _warn(self, problems: str) -> None:
         if problems != self._warned:
             self._log.warning("web configuration not loaded; keeping the previous one", problems=problems)
-        self._warned = self.problem = problems
+        self._warned = problems

@@ -54,7 +54,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
     directory = tmp_path_factory.mktemp("status-page")
     with running_programs(directory) as run:
         simulator = start_simulator(run, "--tenants=12", "--nodes=2", "--extensions=3")
-        balances = {"ACME": 1000, "BOREAL": -500, "CINDER": 20.5}
+        balances = dict.fromkeys(_codes(simulator), 1000.0) | {"BOREAL": -500.0, "CINDER": 20.5}
         tenants = {code: {"balance": balance} for code, balance in balances.items()}
         simulator.change_world(freeze=True, tenants=tenants)
         names = {"ACME": QUOTES, "BOREAL": LONG, "CINDER": SCRIPT}
@@ -114,14 +114,15 @@ def _refresh(page: Page) -> bool:
     return response.value.ok
 
 
-_AGE = re.compile(r"\d+ (?:s|min)(?: ago)?|fresh|late")
+_AGE = re.compile(r"\d+ (?:s|min)\b(?: ago)?|fresh|late")
 
 
 def _texts(page: Page) -> list[str]:
-    """Return the text of every fact and cell, with N for ages, which change."""
+    """Return the text of every sentence, fact and cell, with N for ages, which change."""
     facts = '[data-fact]:not([data-fact="flight"])'  # the number of requests in flight changes
-    texts = page.locator(f"{facts}, [data-table] th, [data-table] td").all_text_contents()
-    return ["N" if _AGE.fullmatch(text.strip()) else "".join(text.split()) for text in texts]
+    told = "#headline, #sentences li, #delivery, #earlier"
+    texts = page.locator(f"title, {told}, {facts}, [data-table] th, [data-table] td").all_text_contents()
+    return ["".join(_AGE.sub("N", text).split()) for text in texts]
 
 
 def test_the_script_shows_what_the_server_shows(
@@ -137,7 +138,7 @@ def test_the_script_shows_what_the_server_shows(
         wait_until(lambda: _has_alerts(exporter), 30, "the expected alerts to fire")
         with opened(browser, exporter.base_url, java_script_enabled=False) as page:
             expect(page.locator("#time")).to_contain_text("Reload the page")
-            expect(page.locator(".plain")).to_contain_text("12 of 12 tenants")
+            expect(page.locator(".plain")).to_contain_text("At most 12 of 12 tenants, worst first")
             without = _texts(page)
         with opened(browser, exporter.base_url) as page:
             _wait_for_script(page)
@@ -150,23 +151,47 @@ def test_the_script_shows_what_the_server_shows(
     assert len(without) > 200
 
 
-def test_alerts(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Firing alerts are at the top; an alert that fires and resolves appears and disappears."""
+def test_problems(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """They are at the top, and in sentence and title; one that begins and ends appears and disappears."""
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
         _wait_for_script(page)
-        expect(page.locator("#alerts")).to_contain_text("Dry run: alerts are not sent.")
-        rows = _table(page, "alerts").locator("tbody tr")
-        cells = rows.filter(has_text="gone").locator("th, td")
-        wait_until(lambda: _refresh(page) and cells.first.text_content() == "firing", 15, "the alert to fire")
-        assert cells.all_text_contents()[:4] == [
-            "firing", "critical", "SoftswitchNodeMissing", "switch pbx-<i>eu</i>, node gone",
-        ]  # fmt: skip
-        row = rows.filter(has_text="SoftswitchBalanceLow").filter(has_text="tenant ACME")
+        expect(page.locator("#delivery")).to_have_text("Dry run: alerts are shown here and not sent.")
+        rows = _table(page, "problems").locator("tbody tr")
+        cells = rows.filter(has_text="node gone missing").locator("th, td")
+        wait_until(lambda: _refresh(page) and cells.first.text_content() == "critical", 15, "it to fire")
+        assert cells.nth(1).text_content() == "node gone missing"
+        expect(page.locator("#sentences li")).to_contain_text("node gone missing for")
+        expect(page).to_have_title(re.compile(r"^\d critical, \d warnings? · softswitch-exporter$"))
+        assert page.locator("link[rel=icon]").get_attribute("href") == "./-/static/icon-critical.svg"
+        credit = rows.filter(has_text="with low credit: ").filter(has_text="ACME")
         simulator.change_world(tenants={"ACME": {"balance": 40}})
-        wait_until(lambda: _refresh(page) and row.count() == 1, 15, "the alert to appear")
+        wait_until(lambda: _refresh(page) and credit.count() >= 1, 15, "the problem to appear")
         simulator.change_world(tenants={"ACME": {"balance": 1000}})
-        wait_until(lambda: _refresh(page) and row.count() == 0, 15, "the alert to disappear")
+        wait_until(lambda: _refresh(page) and credit.count() == 0, 15, "the problem to disappear")
+
+
+def test_evidence(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """The links of a problem lead to what shows it: a tenant, or unfolded polling."""
+    _, exporter = programs
+    with opened(browser, exporter.base_url) as page:
+        _wait_for_script(page)
+        rows = _table(page, "problems").locator("tbody tr")
+        wait_until(lambda: _refresh(page) and rows.filter(has_text="BOREAL has low credit").count() >= 1, 15,
+                   "the balance of BOREAL to be a problem")  # fmt: skip
+        rows.filter(has_text="BOREAL has low credit").first.get_by_role("link", name="Evidence").click()
+        expect(page.locator("h1")).to_contain_text("BOREAL")
+        expect(page.locator('[data-fact="credit"]')).to_have_text("critical \N{MINUS SIGN}500.00")
+        expect(_table(page, "problems")).to_contain_text("\N{MINUS SIGN}500.00, threshold 10.00")
+        page.go_back()
+        _wait_for_script(page)
+        runbook = rows.filter(has_text="node gone missing").get_by_role("link", name="Runbook")
+        assert runbook.get_attribute("href") == "./runbooks/SoftswitchNodeMissing"
+        page.locator("#polling-1 > summary").click()
+        expect(page.locator("#polling-1")).not_to_have_attribute("open", "")
+        rows.filter(has_text="limits values stale").first.get_by_role("link", name="Evidence").click()
+        expect(page.locator("#polling-1")).to_have_attribute("open", "")
+        assert page.locator("#polling-1").evaluate("(it) => it.getBoundingClientRect().top < innerHeight")
 
 
 def test_reloads_enable_and_disable_alerting(browser: Browser, tmp_path: Path) -> None:
@@ -184,8 +209,11 @@ def test_reloads_enable_and_disable_alerting(browser: Browser, tmp_path: Path) -
                     with contextlib.suppress(Error):  # the page may be refreshing itself
                         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
                 _wait_for_script(page)
-                is_not_sent = page.locator("#alerts").get_by_text("No alerting configured")
-                expect(is_not_sent).to_have_count(0 if sections else 1)
+                reason = "Dry run" if sections else "the configuration has no section alerting"
+                expect(page.locator("#delivery")).to_contain_text(reason)
+                expect(page.locator("#sentences li")).to_contain_text(
+                    "nodes and tenants unknown since the start"
+                )
                 wait_until(lambda: _watchdogs(exporter) == 1, 10, "the watchdog to be counted")
 
 
@@ -201,12 +229,13 @@ def test_every_query_node_and_tenant_has_a_row(
     truth = simulator.truth()
     with opened(browser, exporter.base_url) as page:
         _wait_for_script(page)
-        expect(page.locator("[data-switch] h2")).to_have_text(re.compile("up"))
+        assert _column(page, "switches", 2) == ["up"]
         assert len(_column(page, "queries", 1)) == 10
         assert set(_column(page, "queries", 3)) <= {"fresh", "late"}  # with intervals of a second
-        nodes = dict(zip(_column(page, "nodes", 1), _column(page, "nodes", 2), strict=True))
+        assert _column(page, "nodes", 1)[0] == "gone"  # missing ones come first
+        nodes = dict(zip(_column(page, "nodes", 1), _column(page, "nodes", 3), strict=True))
         assert nodes == {"pbx1": "yes", "gone": "missing", SCRIPT: "yes", "pbx2": "yes"}
-        calls = dict(zip(_column(page, "tenants", 1), _column(page, "tenants", 5), strict=True))
+        calls = dict(zip(_column(page, "tenants", 1), _column(page, "tenants", 7), strict=True))
         assert calls == {code: str(truth["tenants"][code]["calls"]) for code in _codes(simulator)}
 
 
@@ -222,7 +251,7 @@ def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulat
                 _refresh(page)
                 expect(_table(page, "tenants").locator("tbody tr")).to_have_count(12)
             assert SCRIPT in _column(page, "nodes", 1)
-            assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 2))
+            assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 5))
             assert RESPONSE in page.locator("pre").all_text_contents()
             assert page.locator("main").locator("script, img, b > *, i").count() == 0
     with opened(browser, exporter.base_url, expect_clean_console=False) as page:
@@ -232,30 +261,58 @@ def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulat
 
 
 def test_filter_and_sort(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Both survive refreshes; unknown values are sorted last."""
+    """Both survive refreshes, and are in the URL, also for another browser."""
     _, exporter = programs
     with opened(browser, exporter.base_url) as page:
         _wait_for_script(page)
-        assert _column(page, "tenants", 1)[0] == "CINDER"  # it has a failure
-        balance = page.get_by_role("columnheader", name="Balance")
-        balance.get_by_role("button").press("Enter")
-        expect(balance).to_have_attribute("aria-sort", "ascending")
+        states = _column(page, "tenants", 3)
+        assert states == sorted(states, key=["critical", "warning", "failing", "ok"].index)
+        assert _column(page, "tenants", 1)[0] == "BOREAL"  # its credit is the only one below its threshold
+        credit = page.get_by_role("columnheader", name="Credit")
+        credit.get_by_role("button").press("Enter")
+        expect(credit).to_have_attribute("aria-sort", "ascending")
         assert _column(page, "tenants", 1)[0] == "BOREAL"
-        balance.get_by_role("button").click()
-        expect(balance).to_have_attribute("aria-sort", "descending")
-        assert _column(page, "tenants", 1)[0] == "ACME"
-        page.get_by_role("columnheader", name="Failing").get_by_role("button").click()
-        assert [bool(text) for text in _column(page, "tenants", 8)] == [True] + [False] * 11
+        credit.get_by_role("button").click()
+        expect(credit).to_have_attribute("aria-sort", "descending")
         assert page.locator("[aria-sort]").count() == 1
+        assert _column(page, "tenants", 1)[0] == "ACME"
 
-        field = page.get_by_label("Filter")
+        field = page.get_by_label("Filter", exact=True)
         field.press_sequentially("limits REJECTED")
         expect(page.locator("output")).to_have_text("1 of 12 tenants")
         _refresh(page)
         assert _column(page, "tenants", 1) == ["CINDER"]
         assert field.evaluate("(field) => field === document.activeElement")
+        url = page.url
+        assert url.endswith("/?sort=-credit&text=limits+REJECTED")
+        for scripted in (True, False):
+            with opened(browser, url, java_script_enabled=scripted) as other:
+                assert _column(other, "tenants", 1) == ["CINDER"]
         field.fill("nobody of this name")
         expect(page.locator("output")).to_have_text("0 of 12 tenants")
+
+
+def test_filter_and_history(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
+    """Each choice is a step back and forward; a reload keeps it."""
+    _, exporter = programs
+    with opened(browser, exporter.base_url) as page:
+        _wait_for_script(page)
+        found = page.locator("output")
+        page.get_by_label("Only problems").check()
+        expect(found).not_to_have_text("12 of 12 tenants")
+        page.get_by_label("Severity", exact=True).select_option("ok")
+        expect(found).to_have_text("0 of 12 tenants")
+        assert page.url.endswith("?problems=1&severity=ok")
+        page.go_back()
+        expect(page.get_by_label("Severity", exact=True)).to_have_value("")
+        page.go_back()
+        expect(page.get_by_label("Only problems")).not_to_be_checked()
+        expect(found).to_have_text("12 of 12 tenants")
+        page.go_forward()
+        expect(page.get_by_label("Only problems")).to_be_checked()
+        page.reload()
+        expect(page.get_by_label("Only problems")).to_be_checked()
+        expect(found).not_to_have_text("12 of 12 tenants")
 
 
 def test_failures_appear_and_disappear(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
@@ -263,7 +320,7 @@ def test_failures_appear_and_disappear(browser: Browser, programs: tuple[Simulat
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
         _wait_for_script(page)
-        answer = page.locator("details", has_text="cannot do that")
+        answer = page.locator("details details", has_text="cannot do that")
         answer.locator("summary").click()
         answer.locator("summary").focus()
         page.mouse.wheel(0, 400)
@@ -315,7 +372,7 @@ def test_on_a_phone(scheme: Any, browser: Browser, programs: tuple[Simulator, Ex
         assert page.evaluate(_OVERFLOW) == 0
     with opened(browser, exporter.base_url, **phone) as page:
         _wait_for_script(page)
-        page.locator("summary").first.click()
+        page.locator("details details summary").first.click()
         assert page.evaluate(_OVERFLOW) == 0
         scrolling = (
             "[...document.querySelectorAll('.scroll')].filter((it) => it.scrollWidth > it.clientWidth)"
@@ -324,10 +381,10 @@ def test_on_a_phone(scheme: Any, browser: Browser, programs: tuple[Simulator, Ex
         contrasts = page.evaluate(_CONTRAST)
         assert len(contrasts) > 100
         assert min(contrasts) >= 4.5
-        tenants = page.get_by_role("region", name=re.compile("Tenants of")).get_by_role("table")
+        tenants = _table(page, "tenants")
         assert tenants.get_by_role("row").count() == 13
         assert tenants.get_by_role("rowheader").count() == 12
-        expect(tenants.get_by_role("button", name="Balance")).to_be_visible()
+        expect(tenants.get_by_role("button", name="Credit")).to_be_visible()
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", background))) > 380) is (scheme == "light")
 
@@ -372,10 +429,10 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
         session.send("Performance.enable")
         page.evaluate(_COUNT_CHANGES)
 
-        page.get_by_label("Filter").press_sequentially("t488", delay=50)
+        page.get_by_label("Filter", exact=True).press_sequentially("t488", delay=50)
         expect(rows).to_have_count(10)
         typed = page.evaluate("changes")
-        page.get_by_label("Filter").fill("")
+        page.get_by_label("Filter", exact=True).fill("")
         page.get_by_role("columnheader", name="Tenant").get_by_role("button").click(click_count=2)
         expect(rows.first).to_contain_text("T4984")
         assert rows.count() == 100

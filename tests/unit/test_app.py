@@ -192,24 +192,6 @@ async def test_a_file_that_would_not_load_at_the_next_start(url: str, tmp_path: 
         assert f"{_FILE_VALID} 1.0\n" in (await _get(exporter, "/metrics"))[1]
 
 
-async def test_an_invalid_file_of_the_web_server(url: str, tmp_path: Path) -> None:
-    """It is reported like an invalid configuration."""
-    file, web = tmp_path / "config.yaml", tmp_path / "web.yml"
-    file.write_text(configuration(switch("pbx", url)))
-    web.write_text("basic_auth_users: {}")
-    settings = _settings(file, config_file=file, web_config_file=web, config_check_period=0.05)
-
-    async with running(settings, Mask()) as exporter:
-        web.write_text("colour: red")
-        async with asyncio.timeout(20):
-            while f"{_FILE_VALID} 1.0\n" in (await _get(exporter, "/metrics"))[1]:  # noqa: ASYNC110 -- a page tells nobody
-                await asyncio.sleep(0.05)
-        found = json.loads((await _get(exporter, "/api/v1/status"))[1])["configuration"]
-
-    (error,) = found["errors"]
-    assert error.startswith(f"{web}: colour: unknown key")
-
-
 async def test_reload_with_a_defect(url: str, tmp_path: Path) -> None:
     """The metric is 0, and the old configuration stays."""
     file = tmp_path / "config.yaml"

@@ -240,32 +240,6 @@ async def test_a_disk_that_hangs(site: _Site) -> None:
             await slow.check()
 
 
-async def test_the_file_of_the_web_server(site: _Site) -> None:
-    """It counts like the configuration; the status has the errors of both, and the longer age."""
-    site.mask.add("a-key-for-tests")
-    site.health.web_file("web.yml: tls: a-key-for-tests")
-    site.now += 30
-    assert (site.metrics(), site.health.is_good) == ((1, 0), False)
-    assert site.health.status() == {
-        "reload_failed_age_seconds": None,
-        "file_invalid_age_seconds": 30.0,
-        "errors": ["web.yml: tls: ***"],
-    }
-
-    site.write("switches: []")
-    await site.file.check()
-    site.now += 30
-    status = site.health.status()
-    assert status["file_invalid_age_seconds"] == 60.0
-    assert [error.split(": ")[1] for error in status["errors"]] == ["switches", "tls"]
-
-    site.health.web_file("")
-    assert (site.metrics(), site.health.status()["file_invalid_age_seconds"]) == ((1, 0), 30.0)
-    site.write(_VALID)
-    await site.file.check()
-    assert (site.metrics(), site.health.status()) == ((1, 1), _GOOD)
-
-
 async def test_without_a_path_nothing_is_checked(site: _Site) -> None:
     """A configuration that is not from a file cannot change."""
     await ConfigurationFile(site.load, None, site.health, limit=5.0).check()

@@ -1,91 +1,85 @@
-// Refreshes the status page from /api/v1/status, and sorts and filters the tenants.
+// Refreshes the status page from /api/v1/status.
 // Texts of a switch are only ever written to `textContent`.
 
-import { ALERTS, FACTS, SORTED_BY, TABLES, count, failing } from "./words.js";
+import * as filter from "./filter.js";
+import { FACTS, POLLING, TABLES, TENANTS, count, earlier } from "./words.js";
 
 const INTERVAL = 5000; // milliseconds between two refreshes, more if they are slow
 const TIMEOUT = 15000; // milliseconds
 const ROWS = 100; // tenants shown at first, and added each time the end comes into view
 
-const collator = new Intl.Collator("en", { numeric: true });
-
-// Tenants: each section of the page has its own view.
-
-const views = new Map(); // section -> {sort, direction, limit, filter}
-
-function tenantsShown(it, section) {
-  const view = views.get(section);
-  const input = section.querySelector("input");
-  if (view.filter !== input.value) [view.filter, view.limit] = [input.value, ROWS];
-  const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = it.tenant_list.filter((tenant) => {
-    tenant.text ??= `${tenant.tenant} ${tenant.name} ${failing(tenant)}`.toLowerCase();
-    return words.every((word) => tenant.text.includes(word));
-  });
-  if (view.sort !== null) sortBy(found, ...SORTED_BY[view.sort], view.direction);
-  write(section.querySelector("output"), `${count(found.length)} of ${count(it.tenants)} tenants`);
-  section.querySelector("button.more").hidden = found.length <= view.limit;
-  return found.slice(0, view.limit);
-}
-
-function sortBy(tenants, value, first, direction) {
-  const values = new Map(tenants.map((tenant) => [tenant, value(tenant)]));
-  tenants.sort((one, other) => {
-    const [a, b] = [values.get(one), values.get(other)];
-    if (a === null || b === null) return (a === null) - (b === null); // unknown values are always last
-    return first * direction * (typeof a === "string" ? collator.compare(a, b) : a - b);
-  });
-}
-
-function prepare(section) {
-  views.set(section, { sort: null, direction: 1, limit: ROWS, filter: "" });
-  const more = section.querySelector("button.more");
-  const view = views.get(section);
-  const showMore = () => { view.limit += ROWS; render(section); };
-  section.querySelectorAll(".tools, .plain").forEach((it) => { it.hidden = !it.hidden; });
-  section.querySelector("input").addEventListener("input", () => render(section));
-  more.addEventListener("click", showMore);
-  new IntersectionObserver(([entry]) => entry.isIntersecting && showMore(), { rootMargin: "300px" }).observe(more);
-  section.querySelectorAll('[data-table="tenants"] th[scope="col"]').forEach((heading, column, headings) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = heading.textContent.trim();
-    heading.replaceChildren(button);
-    button.addEventListener("click", () => {
-      view.direction = view.sort === column ? -view.direction : 1;
-      [view.sort, view.limit] = [column, ROWS];
-      headings.forEach((other) => other.removeAttribute("aria-sort"));
-      const ascending = SORTED_BY[column][1] * view.direction > 0;
-      heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      render(section);
-    });
-  });
-}
+const byId = (id) => document.getElementById(id);
+const sections = document.querySelectorAll("[data-switch]");
 
 // Rendering
 
-const alerts = document.getElementById("alerts"); // null if alerting is off
+let limit = ROWS;
 
-function renderAlerts(status) {
-  writeFacts(alerts, ALERTS.facts, status);
-  fill(alerts.querySelector("tbody"), ALERTS.rows(status), ALERTS);
-}
-
-function writeFacts(section, facts, it) {
-  for (const [name, text] of Object.entries(facts)) write(section.querySelector(`[data-fact="${name}"]`), ...text(it));
-}
-
-function render(section) {
-  const it = state.get(section.dataset.switch);
-  if (!it) return;
-  writeFacts(section, FACTS, it);
-  const summary = document.querySelector(`nav a[href="#${section.id}"] + span`);
-  if (summary) write(summary, ...FACTS.up(it));
+function render(status) {
+  renderTop(status);
   for (const [name, table] of Object.entries(TABLES)) {
-    const rows = name === "tenants" ? tenantsShown(it, section) : table.rows(it);
-    fill(section.querySelector(`[data-table="${name}"] tbody`), rows, table);
+    fill(document.querySelector(`[data-table="${name}"] tbody`), table.rows(status), table);
+  }
+  write(byId("earlier"), earlier(status));
+  renderTenants();
+  sections.forEach((section) => renderPolling(section, status.switches.find((it) => it.name === section.dataset.switch)));
+}
+
+function renderTop(status) {
+  const title = status.headline.charAt(0).toUpperCase() + status.headline.slice(1);
+  document.title = `${title} · softswitch-exporter`;
+  document.querySelector("link[rel=icon]").setAttribute("href", `./-/static/icon-${status.state}.svg`);
+  write(byId("headline"), status.headline, status.state);
+  write(byId("announcement"), title); // a screen reader reads it when it changes
+  for (const line of byId("sentences").children) {
+    const it = status.switches.find(({ name }) => name === line.dataset.sentence);
+    write(line.lastElementChild, it.sentence);
+    write(line, null, it.severity ?? it.state);
+  }
+  const isLoud = (notice) => notice.severity;
+  byId("notices").replaceChildren(...status.notices.filter(isLoud).map(noticeBox));
+  write(byId("delivery"), status.notices.filter((it) => !isLoud(it)).map((it) => it.text).join(" "), "quiet");
+}
+
+function noticeBox({ severity, text, errors }) {
+  const box = document.createElement("div");
+  box.className = `notice ${severity}`;
+  box.dataset.notice = "";
+  box.append(element("p", text));
+  if (errors.length) {
+    const list = box.appendChild(document.createElement("ul"));
+    list.append(...errors.map((error) => element("li", error)));
+  }
+  return box;
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+function renderTenants() {
+  const all = state.switches.flatMap((it) => it.tenant_list);
+  const found = filter.apply(all);
+  const total = state.switches.reduce((sum, it) => sum + it.tenants, 0);
+  write(document.querySelector("#tenants output"), `${count(found.length)} of ${count(total)} tenants`);
+  document.querySelector("#tenants .more").hidden = found.length <= limit;
+  fill(document.querySelector('[data-table="tenants"] tbody'), found.slice(0, limit), TENANTS);
+}
+
+// Polling is unfolded when it stops working, and stays as the reader leaves it after that.
+function renderPolling(section, it) {
+  const isHealthy = String(it.polling.healthy);
+  if (section.dataset.healthy !== isHealthy) section.open = !it.polling.healthy || isHash(section);
+  section.dataset.healthy = isHealthy;
+  for (const [name, text] of Object.entries(FACTS)) write(section.querySelector(`[data-fact="${name}"]`), ...text(it));
+  for (const [name, table] of Object.entries(POLLING)) {
+    fill(section.querySelector(`[data-table="${name}"] tbody`), table.rows(it), table);
   }
 }
+
+const isHash = (section) => location.hash === `#${section.id}`;
 
 // A row stays the same element while its key is the same, so that focus, open details and the scroll position stay.
 function fill(body, items, { key, cells }) {
@@ -127,13 +121,25 @@ function label(row, table) {
   return row;
 }
 
-function write(cell, text, mark = "", answer = undefined) {
+function write(cell, text, mark = "", { answer, links } = {}) {
   if (cell.className !== (mark ?? "")) cell.className = mark ?? "";
-  if (answer !== undefined) {
+  if (links) {
+    writeLinks(cell, links);
+  } else if (answer !== undefined) {
     writeAnswer(cell, text, answer);
-  } else if (cell.textContent !== text) {
+  } else if (text !== null && cell.textContent !== text) {
     cell.textContent = text;
   }
+}
+
+function writeLinks(cell, links) {
+  while (cell.children.length < links.length) cell.append(" ", document.createElement("a"));
+  links.forEach(([text, href, name], position) => {
+    const link = cell.children[position];
+    write(link, text);
+    if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+    if (name && link.ariaLabel !== name) link.ariaLabel = name;
+  });
 }
 
 function writeAnswer(cell, text, answer) {
@@ -154,7 +160,7 @@ function writeAnswer(cell, text, answer) {
 
 // Refreshing
 
-let state = new Map(); // name of the switch -> its status
+let state = null;
 let answered = new Date();
 let timer = 0;
 let isRefreshing = false;
@@ -184,17 +190,19 @@ async function fetchStatus() {
 }
 
 function show(status) {
-  state = new Map(status.switches.map((it) => [it.name, it]));
-  const isAlerting = status.alerting !== null;
-  if (!isTheSame([...state.keys()]) || isAlerting !== Boolean(alerts)) location.reload(); // the configuration has changed
+  if (!isTheSame(status.switches.map((it) => it.name))) {
+    location.reload(); // the configuration has changed
+    return;
+  }
+  for (const it of status.switches) for (const tenant of it.tenant_list) tenant.switch = it.name;
+  state = status;
   answered = new Date();
-  document.getElementById("time").textContent = `As of ${clockTime(answered)}. Refreshes automatically.`;
-  if (alerts && isAlerting) renderAlerts(status);
-  [...views.keys()].forEach(render);
+  byId("time").textContent = `As of ${clockTime(answered)}. Refreshes automatically.`;
+  render(status);
 }
 
 function showTrouble(trouble) {
-  const box = document.getElementById("trouble");
+  const box = byId("trouble");
   const text = `No response from the exporter since ${clockTime(answered)}${trouble} The values below are from that time.`;
   if (trouble && (box.hidden || box.textContent !== text)) box.textContent = text; // announced once, not at every refresh
   box.hidden = !trouble;
@@ -204,11 +212,22 @@ function showTrouble(trouble) {
 const clockTime = (date) => date.toLocaleTimeString("en-GB");
 
 function isTheSame(names) {
-  const shown = [...views.keys()].map((section) => section.dataset.switch);
+  const shown = [...byId("sentences").children].map((line) => line.dataset.sentence);
   return names.length === shown.length && names.every((name, position) => name === shown[position]);
 }
 
-document.querySelectorAll("table").forEach(labelTable);
-document.querySelectorAll("[data-switch]").forEach(prepare);
-document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+function prepare() {
+  const more = document.querySelector("#tenants .more");
+  const showMore = () => { limit += ROWS; if (state) renderTenants(); };
+  filter.prepare(byId("tenants"), () => { limit = ROWS; if (state) renderTenants(); });
+  more.addEventListener("click", showMore);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && showMore(), { rootMargin: "300px" }).observe(more);
+  document.querySelectorAll("table").forEach(labelTable);
+  const unfold = () => sections.forEach((section) => { if (isHash(section)) section.open = true; });
+  window.addEventListener("hashchange", unfold);
+  unfold();
+  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+}
+
+prepare();
 refresh();

@@ -1,24 +1,28 @@
 // The contents and words of the page. templates/status.html has the same: change both.
 
 const UNITS = [[86400, 172800, "d"], [3600, 7200, "h"], [60, 120, "min"], [1, 0, "s"]];
-const UP = new Map([[true, ["up", "good"]], [false, ["down", "bad"]], [null, ["not tried yet", "unknown"]]]);
-const MARKS = { late: "warning", stale: "bad" };
+const UP = new Map([[true, ["up"]], [false, ["down", "critical"]], [null, ["not tried yet", "unknown"]]]);
+const MARKS = { late: "warning", stale: "critical" };
+const HOUR = 3600;
+const MOST_RECENT = 20;
+const MOST_EARLIER = 200;
+const MOST_PROBLEMS = 200;
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const hundredths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-export const count = (value) => (value === null ? "–" : whole.format(value));
-const money = (value) => (value === null ? "–" : hundredths.format(value));
+const signed = (text) => text.replaceAll("-", "−");
+export const count = (value) => (value === null ? "–" : signed(whole.format(value)));
+const money = (value) => (value === null ? "–" : signed(hundredths.format(value)));
 const of = (part, all) => (all === null ? count(part) : `${count(part)} / ${count(all)}`);
 const pairs = (mapping, text) => Object.entries(mapping).map(([name, value]) => `${name} ${text(value)}`).join(", ");
 const withVerdict = (text, verdict) => (verdict ? `${verdict} ${text}` : text);
-
-export const failing = (tenant) => pairs(tenant.failing, String);
+const ago = (seconds) => duration(seconds) + (seconds === null ? "" : " ago");
 
 function duration(seconds) {
   if (seconds === null) return "–";
   const [size, , sign] = UNITS.find(([, least]) => Math.abs(seconds) >= least);
-  return `${Math.floor(Math.abs(seconds) / size + 0.5) * (seconds < 0 ? -1 : 1)} ${sign}`;
+  return `${seconds <= -size / 2 ? "−" : ""}${Math.floor(Math.abs(seconds) / size + 0.5)} ${sign}`;
 }
 
 function newestFailures(query) {
@@ -26,52 +30,41 @@ function newestFailures(query) {
   return newest.sort((one, other) => (one.tenant < other.tenant ? -1 : one.tenant > other.tenant ? 1 : 0));
 }
 
-const ABOUT = ["switch", "node", "tenant", "extension", "query"];
+const everyOf = (list) => (status) =>
+  status.switches.flatMap((it) => it[list].map((each) => ({ ...each, switch: it.name })));
 
-const about = ({ labels }) => ABOUT.filter((name) => name in labels).map((name) => `${name} ${labels[name]}`).join(", ");
+const CHANGE = {
+  key: (change) => `${change.time_seconds} ${change.text}`,
+  cells: [
+    (change) => [ago(change.age), "number"],
+    (change) => [change.text, "prose"],
+    (change) => [change.switch ?? "", "name of-switch"],
+  ],
+};
 
-function alertCounts({ firing, pending, delivery }) {
-  const counts = firing === null ? "Alerts have not been evaluated yet." : `${count(firing)} firing, ${count(pending)} pending.`;
-  const reason = { off: "No alerting configured", dry_run: "Dry run" }[delivery];
-  return counts + (reason ? ` ${reason}: alerts are not sent.` : "");
+// The recent changes, and the earlier ones. Many recent ones are earlier, too.
+function changes(status) {
+  const all = (status.timeline ?? []).map((change) => ({ ...change, age: status.time_seconds - change.time_seconds }));
+  const recent = all.slice(0, MOST_RECENT).filter((change) => change.age <= HOUR);
+  return [recent, all.slice(recent.length)];
 }
 
-// Each entry returns [text, CSS class, response of the switch]; only the text is required.
+export const earlier = (status) => count(Math.min(changes(status)[1].length, MOST_EARLIER));
+
+// Facts and tables about one switch. Each entry returns [text, CSS class, {answer, links}]; only the text is required.
 export const FACTS = {
-  up: (it) => UP.get(it.up),
-  valid: (it) => [duration(it.valid_answer_age_seconds) + (it.valid_answer_age_seconds === null ? "" : " ago")],
-  breaker: (it) => (it.breaker_open ? ["open: sending only probes", "bad"] : ["closed"]),
-  calls: (it) => [count(it.calls)],
-  channels: (it) => [count(it.channels)],
-  peers: (it) => [count(it.peers)],
-  license: (it) => [withVerdict(duration(it.license_remaining_seconds), it.license_verdict), it.license_verdict],
+  polling: (it) => [it.polling.text, it.polling.healthy ? "quiet" : "warning"],
+  valid: (it) => [ago(it.valid_answer_age_seconds)],
+  breaker: (it) => (it.breaker_open ? ["open: sending only probes", "critical"] : ["closed"]),
   keys: ({ refused_keys: keys }) =>
-    keys.length ? [keys.slice(0, 5).join(", ") + (keys.length > 5 ? ", …" : ""), "bad"] : ["none"],
+    keys.length ? [keys.slice(0, 5).join(", ") + (keys.length > 5 ? ", …" : ""), "critical"] : ["none"],
   held: (it) => [count(it.targets_held_back), it.targets_held_back ? "warning" : ""],
   flight: (it) => [count(it.requests_in_flight)],
   series: (it) =>
     it.series_limited ? [`${count(it.series)}: limited, some detail is dropped`, "warning"] : [count(it.series)],
 };
 
-export const ALERTS = {
-  facts: {
-    counts: ({ alerting: it }) => [alertCounts(it), it.firing ? "bad" : ""],
-    more: ({ alerting: { firing, pending } }) =>
-      firing + pending > 50 ? [`and ${count(firing + pending - 50)} more`] : [""],
-  },
-  rows: (it) => it.alerts.filter(({ labels }) => labels.alertname !== "SoftswitchWatchdog").slice(0, 50),
-  key: (alert) => `${alert.labels.alertname} ${alert.labels.severity} ${about(alert)}`,
-  cells: [
-    (alert) => [alert.state],
-    (alert) => [alert.labels.severity, alert.state === "firing" ? alert.labels.severity : ""],
-    (alert) => [alert.labels.alertname],
-    (alert) => [about(alert), "name"],
-    (alert) => [duration(alert.age_seconds), "number"],
-    (alert) => [alert.annotations.description, "prose"],
-  ],
-};
-
-export const TABLES = {
+export const POLLING = {
   queries: {
     rows: (it) => it.queries,
     key: (query) => `${query.query} ${query.scope}`,
@@ -83,7 +76,7 @@ export const TABLES = {
       (query) => [duration(query.oldest_success_age_seconds), "number"],
       (query) => [duration(query.interval_seconds), "number"],
       (query) => [duration(query.cycle_seconds), "number"],
-      (query) => [of(query.targets_failing, query.targets_tried), query.targets_failing ? "number bad" : "number"],
+      (query) => [of(query.targets_failing, query.targets_tried), query.targets_failing ? "number failing" : "number"],
       (query) => [pairs(query.failures_by_reason, count)],
     ],
   },
@@ -93,49 +86,97 @@ export const TABLES = {
     cells: [
       (failure) => [failure.query],
       (failure) => [failure.tenant, "name"],
-      (failure) => [failure.reason, "bad"],
+      (failure) => [failure.reason, "failing"],
       (failure) => [duration(failure.age_seconds), "number"],
       (failure) => [duration(failure.success_age_seconds), "number"],
-      (failure) => [failure.detail, "prose", failure.answer],
-    ],
-  },
-  nodes: {
-    rows: (it) => it.nodes,
-    key: (node) => node.node,
-    cells: [
-      (node) => [node.node],
-      (node) => (node.present === null ? ["–"] : node.present ? ["yes"] : ["missing", "bad"]),
-      (node) => [count(node.peers), "number"],
-      (node) => [of(node.channels, node.channels_limit), "number"],
-    ],
-  },
-  tenants: {
-    rows: (it) => it.tenant_list,
-    key: (tenant) => tenant.tenant,
-    cells: [
-      (tenant) => [tenant.tenant],
-      (tenant) => [tenant.name, "name"],
-      (tenant) => [withVerdict(money(tenant.balance), tenant.balance_verdict), `number ${tenant.balance_verdict ?? ""}`],
-      (tenant) => [pairs(tenant.balance_thresholds, money)],
-      (tenant) => [count(tenant.calls), "number"],
-      (tenant) => [of(tenant.channels, tenant.channels_limit), "number"],
-      (tenant) => [
-        withVerdict(of(tenant.registered, tenant.extensions), tenant.registered_verdict),
-        `number ${tenant.registered_verdict ?? ""}`,
-      ],
-      (tenant) => [failing(tenant), failing(tenant) && "bad"],
+      (failure) => [failure.detail, "prose", { answer: failure.answer }],
     ],
   },
 };
 
+// Tables about all switches.
+export const TABLES = {
+  problems: {
+    rows: (status) => status.problems.slice(0, MOST_PROBLEMS),
+    key: (problem) => `${problem.switch ?? ""} ${problem.alertname} ${problem.severity} ${problem.state}`,
+    cells: [
+      (problem) => [problem.severity + (problem.state === "pending" ? " (pending)" : ""), `severity ${problem.severity}`],
+      (problem) => [problem.text, "prose what"],
+      (problem) => [problem.switch ?? "", "name of-switch"],
+      (problem) => [duration(problem.age_seconds), "number"],
+      (problem) => [problem.value, "value"],
+      (problem) => ["", "links", { links: [
+        ["Evidence", problem.evidence, `Evidence: ${problem.text}`],
+        ["Runbook", problem.runbook, `Runbook: ${problem.alertname}`],
+      ] }],
+    ],
+  },
+  switches: {
+    rows: (status) => status.switches,
+    key: (it) => it.name,
+    cells: [
+      (it) => [it.name, "name"],
+      (it) => UP.get(it.up),
+      (it) => [count(it.calls), "number"],
+      (it) => [count(it.channels), "number"],
+      (it) => [count(it.peers), "number"],
+      (it) => [count(it.tenants), "number"],
+      (it) => [withVerdict(duration(it.license_remaining_seconds), it.license_verdict), `number ${it.license_verdict ?? ""}`],
+      (it) => [ago(it.valid_answer_age_seconds), "number"],
+    ],
+  },
+  nodes: {
+    rows: everyOf("nodes"),
+    key: (node) => `${node.switch} ${node.node}`,
+    cells: [
+      (node) => [node.node, "name"],
+      (node) => [node.switch, "name of-switch"],
+      (node) => (node.present === null ? ["–"] : node.present ? ["yes"] : ["missing", "critical"]),
+      (node) => [count(node.peers), "number"],
+      (node) => [of(node.channels, node.channels_limit), "number"],
+    ],
+  },
+  trunks: {
+    rows: everyOf("trunks"),
+    key: (trunk) => `${trunk.switch} ${trunk.trunk}`,
+    cells: [
+      (trunk) => [trunk.trunk, "name"],
+      (trunk) => [trunk.switch, "name of-switch"],
+      (trunk) => [trunk.state, trunk.registered === false || trunk.reachable === false ? "critical" : ""],
+    ],
+  },
+  recent: { ...CHANGE, rows: (status) => changes(status)[0] },
+  earlier: { ...CHANGE, rows: (status) => changes(status)[1].slice(0, MOST_EARLIER) },
+};
+
+export const TENANTS = {
+  key: (tenant) => `${tenant.switch} ${tenant.tenant}`,
+  cells: [
+    (tenant) => ["", "name", { links: [
+      [tenant.tenant, `./tenant?${new URLSearchParams({ switch: tenant.switch, tenant: tenant.tenant })}`],
+    ] }],
+    (tenant) => [tenant.switch, "name of-switch"],
+    (tenant) => [tenant.verdict, `severity ${tenant.verdict}`],
+    (tenant) => [tenant.why, "why"],
+    (tenant) => [tenant.name, "name"],
+    (tenant) => [money(tenant.balance), `number ${tenant.balance_verdict ?? ""}`],
+    (tenant) => [count(tenant.calls), "number"],
+    (tenant) => [of(tenant.channels, tenant.channels_limit), "number"],
+    (tenant) => [of(tenant.registered, tenant.extensions), `number ${tenant.registered_verdict ?? ""}`],
+  ],
+};
+
+const VERDICTS = ["critical", "warning", "failing", "ok"];
+
 // The sort key of each column of the tenants, and its first order: ascending (1) or descending (-1).
-export const SORTED_BY = [
-  [(tenant) => tenant.tenant, 1],
-  [(tenant) => tenant.name || null, 1],
-  [(tenant) => tenant.balance, 1],
-  [(tenant) => tenant.balance_thresholds.warning ?? tenant.balance_thresholds.critical ?? null, -1],
-  [(tenant) => tenant.calls, -1],
-  [(tenant) => tenant.channels, -1],
-  [(tenant) => (tenant.extensions ? tenant.registered / tenant.extensions : null), 1],
-  [(tenant) => failing(tenant) || null, 1],
-];
+export const SORTED_BY = {
+  tenant: [(tenant) => tenant.tenant, 1],
+  switch: [(tenant) => tenant.switch, 1],
+  state: [(tenant) => VERDICTS.indexOf(tenant.verdict), 1],
+  why: [(tenant) => tenant.why || null, 1],
+  name: [(tenant) => tenant.name || null, 1],
+  credit: [(tenant) => tenant.balance, 1],
+  calls: [(tenant) => tenant.calls, -1],
+  channels: [(tenant) => tenant.channels, -1],
+  phones: [(tenant) => (tenant.extensions ? tenant.registered / tenant.extensions : null), 1],
+};

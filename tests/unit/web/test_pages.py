@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from exporter import __version__
 from exporter.threads import ThreadLimit
-from exporter.web.responses import static_files, status_page
+from exporter.web.pages import missing_page, status_page
+from exporter.web.responses import static_files
+from exporter.web.tenant_rows import Filter
 
 _QUERY = {
     "query": "balance",
@@ -35,6 +37,9 @@ _QUERY = {
 _TENANT = {
     "tenant": "ACME",
     "name": "Acme Tools",
+    "verdict": "critical",
+    "why": "credit low, balance decode",
+    "alerts": ["SoftswitchBalanceLow"],
     "balance": -1234.5,
     "balance_thresholds": {"warning": 50, "critical": 10},
     "balance_verdict": "critical",
@@ -47,34 +52,29 @@ _TENANT = {
     "failing": {"balance": "decode", "calls": "timeout"},
 }
 
-_ALERT: dict[str, Any] = {
+_PROBLEM: dict[str, Any] = {
+    "severity": "critical",
     "state": "firing",
-    "labels": {
-        "alertname": "SoftswitchTenantRegistrationsLost",
-        "severity": "critical",
-        "scope": "tenant",
-        "switch": "pbx",
-        "tenant": "ACME",
-    },
-    "annotations": {"description": "None of the 20 extensions of ACME on pbx is registered."},
+    "switch": "pbx",
+    "alertname": "SoftswitchBalanceLow",
+    "text": "ACME has low credit",
     "age_seconds": 130,
+    "value": "\N{MINUS SIGN}12.00, threshold 10.00",
+    "count": 1,
+    "subjects": ["ACME"],
+    "runbook": "./runbooks/SoftswitchBalanceLow",
+    "evidence": "./tenant?switch=pbx&tenant=ACME",
 }
-_WATCHDOG = _ALERT | {
-    "labels": {"alertname": "SoftswitchWatchdog", "severity": "none", "scope": "monitoring"}
-}
-
-
-def _alerting(
-    firing: int | None, pending: int | None, *alerts: dict[str, Any], **more: Any
-) -> dict[str, Any]:
-    counts = {"delivery": "on", "firing": firing, "pending": pending, **more}
-    return {"alerting": counts, "alerts": copy.deepcopy([*alerts, _WATCHDOG])}
 
 
 def _switch(**more: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "name": "pbx",
         "url": "https://pbx.example.com/api",
+        "state": "problems",
+        "severity": "critical",
+        "sentence": "ACME has low credit for 2 min",
+        "unknown": [],
         "up": True,
         "valid_answer_age_seconds": 12,
         "peers": 40,
@@ -90,6 +90,8 @@ def _switch(**more: Any) -> dict[str, Any]:
         "refused_keys": [],
         "targets_held_back": 0,
         "nodes": [{"node": "n1", "present": False, "peers": None, "channels": 3, "channels_limit": None}],
+        "trunks": [{"trunk": "t1", "registered": False, "reachable": None, "state": "not registered"}],
+        "polling": {"healthy": False, "text": "1 query, 1 with failures, 1,234 series"},
         "queries": [_QUERY],
         "tenant_list": [_TENANT],
     }
@@ -100,8 +102,11 @@ def _status(*switches: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": __version__,
         "time_seconds": 1_700_000_000.0,
-        "alerting": None,
-        "alerts": [],
+        "state": "critical",
+        "headline": "1 critical",
+        "notices": [],
+        "problems": [_PROBLEM],
+        "timeline": [],
         "switches": list(switches),
     }
 
@@ -138,11 +143,17 @@ class _Reader(HTMLParser):
             self.rows[-1][-1] = f"{self.rows[-1][-1]} {data.strip()}".strip()
 
 
-async def _read(*switches: dict[str, Any], telemetry_path: str = "/metrics", **more: Any) -> _Reader:
+async def _read(
+    *switches: dict[str, Any],
+    telemetry_path: str = "/metrics",
+    wanted: Filter | None = None,
+    tenants: int = 100,
+    **more: Any,
+) -> _Reader:
+    threads = ThreadLimit("page", 1)
+    state = _status(*switches) | more
     reader = _Reader(
-        await status_page(
-            _status(*switches) | more, telemetry_path, tenants=100, threads=ThreadLimit("page", 1)
-        )
+        await status_page(state, telemetry_path, tenants=tenants, threads=threads, wanted=wanted)
     )
     assert reader.open == []
     return reader
@@ -153,24 +164,127 @@ def _links(page: _Reader) -> list[str | None]:
 
 
 async def test_contents() -> None:
-    """The page has links, a section per switch, and a row per query, failure, node and tenant."""
+    """The page has links, and a row per problem, switch, node, trunk, tenant, query and failure."""
     page = await _read(_switch())
 
-    assert _links(page)[-4:] == ["./metrics", "./api/v1/status", "./-/healthy", "./-/ready"]
+    dash, minus = "\N{EN DASH}", "\N{MINUS SIGN}"
     assert "As of 2023-11-14 22:13:20 UTC. Reload the page to refresh." in page.texts
-    assert page.tags.count("section") == 1
-    dash = "\N{EN DASH}"
-    assert [row for row in page.rows if row[0] in {"balance", "n1", "ACME"}] == [
+    assert [row for row in page.rows if row[0] in {"critical", "pbx", "balance", "n1", "t1", "ACME"}] == [
+        ["critical", "ACME has low credit", "pbx", "2 min", f"{minus}12.00, threshold 10.00",
+         "Evidence Runbook"],
+        ["pbx", "up", "7", "14", "40", "1", f"critical {minus}3 d", "12 s ago"],
+        ["n1", "pbx", "missing", dash, "3"],
+        ["t1", "pbx", "not registered"],
+        ["ACME", "pbx", "critical", "credit low, balance decode", "Acme Tools", f"{minus}1,234.50", dash,
+         "4 / 30", "7 / 8"],
         ["balance", "each tenant", "late", "7 s", "2 h", "5 min", dash, "1 / 1,200", "decode 1"],
         ["balance", "ACME", "decode", "3 s", dash, "expected a number Response <html>"],
-        ["n1", "missing", dash, "3"],
-        [
-            "ACME", "Acme Tools", "critical -1,234.50", "warning 50.00, critical 10.00", dash, "4 / 30",
-            "7 / 8", "balance decode, calls timeout",
-        ],
     ]  # fmt: skip
-    for text in ("up", "12 s ago", "closed", "critical -3 d", "none", "1,234"):
+    for text in ("ACME has low credit for 2 min", "closed", "none", "1,234"):
         assert text in page.texts
+
+
+async def test_links() -> None:
+    """Every link is relative, so that a proxy may add a prefix."""
+    links = _links(await _read(_switch()))
+
+    assert {
+        "./metrics", "./api/v1/status", "./-/healthy", "./-/ready", "./runbooks/",
+        "./tenant?switch=pbx&tenant=ACME", "./runbooks/SoftswitchBalanceLow",
+    } <= {*links}  # fmt: skip
+    assert all(link.startswith(("./", "#")) for link in links if link)
+
+
+async def test_the_state_is_in_title_and_icon() -> None:
+    """So that it shows in a tab."""
+    page = await _read(_switch(), state="warning", headline="2 warnings")
+
+    assert "2 warnings · softswitch-exporter" in page.texts
+    assert "./-/static/icon-warning.svg" in _links(page)
+
+
+async def test_notices() -> None:
+    """A configuration that cannot be loaded is a banner with its errors; a dry run is a line."""
+    page = await _read(
+        _switch(),
+        notices=[
+            {"severity": "critical", "text": "The reload failed", "errors": ["switches[0].url: bad"]},
+            {"severity": "", "text": "Dry run", "errors": []},
+        ],
+    )
+
+    assert page.texts.count("The reload failed") == page.texts.count("switches[0].url: bad") == 1
+    assert [value for name, value in page.attributes if name == "class" and value and "notice" in value] == [
+        "notice critical"
+    ]
+    assert page.texts.count("Dry run") == 1
+
+
+async def test_changes_of_the_last_hour() -> None:
+    """They have a table of their own; earlier ones are folded."""
+    changes = [
+        {"time_seconds": 1_700_000_000.0 - age, "kind": "node", "switch": "pbx", "text": f"change {age}"}
+        for age in (60, 3500, 3700)
+    ]
+    page = await _read(_switch(), timeline=changes)
+
+    rows = [row for row in page.rows if row[1].startswith("change")]
+    assert rows == [
+        ["60 s ago", "change 60", "pbx"],
+        ["58 min ago", "change 3500", "pbx"],
+        ["62 min ago", "change 3700", "pbx"],
+    ]  # fmt: skip
+    assert "Earlier in the last 24 hours:" in page.texts
+    assert page.texts[page.texts.index("Earlier in the last 24 hours:") + 1] == "1"
+
+
+def _verdicts(*verdicts: str, name: str = "T") -> list[dict[str, Any]]:
+    return [_TENANT | {"tenant": f"{name}{number}", "verdict": v} for number, v in enumerate(verdicts)]
+
+
+def _tenants(page: _Reader) -> list[str]:
+    return [
+        row[0] for row in page.rows if len(row) == 9 and row[2] in {"critical", "warning", "ok", "failing"}
+    ]
+
+
+async def test_the_worst_tenants_of_all_switches_come_first() -> None:
+    """Up to the limit."""
+    one = _switch(tenant_list=_verdicts("critical", "ok"), tenants=2)
+    other = _switch(name="other", tenant_list=_verdicts("critical", "warning", name="O"), tenants=2)
+
+    assert _tenants(await _read(one, other)) == ["T0", "O0", "O1", "T1"]
+    assert _tenants(await _read(one, other, tenants=3)) == ["T0", "O0", "O1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ({"severity": "warning"}, ["T1"]),
+        ({"severity": "nonsense"}, ["T0", "T1", "T2"]),
+        ({"problems": "1"}, ["T0", "T1"]),
+        ({"text": "t2"}, ["T2"]),
+        ({"text": "CREDIT low t1"}, ["T1"]),
+        ({"text": "balancelow"}, ["T0", "T1", "T2"]),
+        ({"text": "nobody"}, []),
+        ({"switch": "pbx"}, ["T0", "T1", "T2"]),
+        ({"switch": "other"}, []),
+    ],
+)
+async def test_filter(wanted: dict[str, str], shown: list[str]) -> None:
+    """The filter in the URL works without JavaScript."""
+    switch = _switch(tenant_list=_verdicts("critical", "warning", "ok"), tenants=3)
+
+    assert _tenants(await _read(switch, wanted=Filter.of(wanted))) == shown
+
+
+async def test_polling_is_folded_while_it_is_healthy() -> None:
+    """And open if it is not."""
+    healthy = await _read(_switch(polling={"healthy": True, "text": "fine"}))
+    unhealthy = await _read(_switch())
+
+    opened = [name for name, _ in unhealthy.attributes].count("open")
+    assert opened == [name for name, _ in healthy.attributes].count("open") + 1
 
 
 async def test_colors_are_not_the_only_marks() -> None:
@@ -196,64 +310,23 @@ async def test_colors_are_not_the_only_marks() -> None:
 
 @pytest.mark.parametrize(("up", "words"), [(True, "up"), (False, "down"), (None, "not tried yet")])
 async def test_states(up: bool | None, words: str) -> None:  # noqa: FBT001 -- a table
-    """A switch is up, down or not tried; with several switches, the top of the page has their states, too."""
+    """The API of a switch is up, down or not tried."""
     assert (await _read(_switch(up=up))).texts.count(words) == 1
-    assert (await _read(_switch(up=up), _switch(name="other", up=not up))).texts.count(words) == 2
 
 
 async def test_without_data() -> None:
-    """The page renders without switches, tenants and alerting."""
-    page = await _read()
-    assert "section" not in page.tags
-    assert "Alerts" not in page.texts
-    assert (await _read(_switch(tenant_list=[], nodes=[], queries=[], tenants=0))).rows
+    """The page renders without switches, tenants and problems."""
+    page = await _read(problems=[], state="unknown", headline="no switch configured")
+    assert "no switch configured" in page.texts
+    assert (await _read(_switch(tenant_list=[], nodes=[], trunks=[], queries=[], tenants=0))).rows
 
 
-async def test_alerts() -> None:
-    """With alerting, each alert but the watchdog has a row with its labels and age."""
-    stale = copy.deepcopy(_ALERT) | {"state": "pending"}
-    stale["labels"] = {
-        "alertname": "SoftswitchDataStale",
-        "severity": "warning",
-        "switch": "b",
-        "query": "calls",
-    }
+async def test_a_page_that_does_not_exist() -> None:
+    """It says what is missing, escaped, and links to the status."""
+    page = _Reader(await missing_page("There is no <b>", ThreadLimit("page", 1)))
 
-    page = await _read(_switch(), **_alerting(1, 1, _ALERT, stale))
-
-    text = _ALERT["annotations"]["description"]
-    assert page.rows[1:3] == [
-        ["firing", "critical", "SoftswitchTenantRegistrationsLost", "switch pbx, tenant ACME", "2 min", text],
-        ["pending", "warning", "SoftswitchDataStale", "switch b, query calls", "2 min", text],
-    ]
-    assert "1 firing, 1 pending." in page.texts
-    assert page.rows[3][0] == "Query"
-
-
-@pytest.mark.parametrize(
-    ("firing", "pending", "delivery", "words"),
-    [
-        (None, None, "on", "Alerts have not been evaluated yet."),
-        (0, 0, "on", "0 firing, 0 pending."),
-        (0, 1200, "on", "0 firing, 1,200 pending."),
-        (2, 0, "dry_run", "2 firing, 0 pending. Dry run: alerts are not sent."),
-        (2, 0, "off", "2 firing, 0 pending. No alerting configured: alerts are not sent."),
-    ],
-)
-async def test_alert_counts(firing: int, pending: int, delivery: str, words: str) -> None:
-    """The counts are unknown before the first evaluation."""
-    page = await _read(**_alerting(firing, pending, delivery=delivery, dry_run=delivery == "dry_run"))
-
-    assert words in page.texts
-    assert len(page.rows) == 1  # the headings
-
-
-async def test_at_most_fifty_alerts() -> None:
-    """The page has the number of the others, including those that the status does not list."""
-    page = await _read(**_alerting(40, 1211, *[_ALERT] * 60))
-
-    assert (len(page.rows), "and 1,201 more" in page.texts) == (51, True)
-    assert not any("more" in text for text in (await _read(**_alerting(50, 0, *[_ALERT] * 50))).texts)
+    assert "There is no <b>" in page.texts
+    assert "./" in _links(page)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
@@ -262,17 +335,18 @@ async def test_untrusted_texts_cannot_become_markup(text: str) -> None:
     hostile = _switch(name=text, url=text, refused_keys=[text])
     hostile["nodes"][0]["node"] = text
     hostile["queries"][0]["failures"][0] |= {"tenant": text, "detail": text, "answer": text}
-    hostile["tenant_list"][0] |= {"tenant": text, "name": text}
-    alert = copy.deepcopy(_ALERT)
-    alert["labels"] |= {"switch": text, "tenant": text}
-    alert["annotations"]["description"] = text
+    hostile["tenant_list"][0] |= {"tenant": text, "name": text, "why": text}
+    hostile["trunks"][0]["trunk"] = text
+    hostile["sentence"] = text
+    told = {"switch": text, "text": text}
+    change = {"time_seconds": 1_700_000_000.0, "kind": "node"}
 
-    page = await _read(hostile, **_alerting(1, 0, alert))
-    usual = await _read(_switch(refused_keys=["x"]), **_alerting(1, 0, _ALERT))
+    page = await _read(hostile, problems=[_PROBLEM | told], timeline=[change | told], headline=text)
+    usual = await _read(_switch(refused_keys=["x"]), timeline=[change | {"switch": "x", "text": "x"}])
 
     assert page.tags == usual.tags
     assert [name for name, _ in page.attributes] == [name for name, _ in usual.attributes]
-    assert ("data-key", text) in page.attributes
+    assert ("data-key", f"{text} {text}") in page.attributes
 
 
 async def test_a_path_cannot_become_markup() -> None:
@@ -296,5 +370,9 @@ def test_every_file_is_there() -> None:
     files = static_files()
 
     assert b'from "./words.js"' in files["/-/static/status.js"][0]
+    assert b'from "./filter.js"' in files["/-/static/status.js"][0]
+    assert {f"/-/static/icon-{state}.svg" for state in ("clear", "critical", "unknown", "warning")} <= {
+        *files
+    }
     assert {path.rpartition(".")[2] for path in files} == {"js", "css", "svg"}
     assert all(content for content, _ in files.values())

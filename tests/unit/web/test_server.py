@@ -62,6 +62,23 @@ async def test_routes(sources: Sources) -> None:
             assert (response.status, response.headers["Content-Type"]) == (200, content_type)
 
 
+async def test_the_page_of_a_tenant(sources: Sources, pollers: Pollers) -> None:
+    """An unknown tenant or switch is 404, with a page that names it, escaped, and links to the status."""
+    poller = pollers(tenants=[{"code": "A&B"}])
+    async with _serving(sources, pollers=lambda: [poller]) as server:
+        assert (await _get(server, "/tenant?switch=pbx&tenant=A%26B")).status == 200
+        for query, text in {
+            "switch=pbx&tenant=%3C": "There is no tenant &#34;&lt;&#34; on the switch &#34;pbx&#34;.",
+            "switch=other&tenant=A%26B": "There is no switch &#34;other&#34;.",
+            "": "There is no switch &#34;&#34;.",
+        }.items():
+            response = await _get(server, f"/tenant?{query}")
+            assert (response.status, response.content_type) == (404, "text/html")
+            page = await response.text()
+            assert text in page
+            assert 'href="./"' in page
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/api/v1", "//metrics"])
 async def test_unknown_paths(path: str, sources: Sources) -> None:
     """Any other path is 404."""
@@ -92,7 +109,7 @@ async def test_many_tenants(pollers: Pollers, sources: Sources) -> None:
         some, every, as_json = [
             await (await _get(server, path)).text() for path in ("/", "/?tenants=all", "/api/v1/status")
         ]
-    assert (some.count("T099"), some.count("T100"), every.count('data-key="T')) == (2, 0, 150)
+    assert (some.count("T099"), some.count("T100"), every.count('data-key="pbx T')) == (3, 0, 150)
     assert 'href="./?tenants=all"' in some
     assert 'href="./?tenants=all"' not in every
     assert as_json.count('"tenant": "T') == 150

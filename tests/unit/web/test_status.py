@@ -136,12 +136,15 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     """docs/status.md has exactly the names of the JSON, in order."""
     poller = pollers(tenants=[{"code": "ACME"}], nodes=["n1"])
     poller.store.record(_PEERS, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
+    poller.store.set(catalogue.NODE_PRESENT, "", {"n1": 0.0})
+    poller.store.set(catalogue.TRUNK_REGISTERED, "", {"t1": 1.0})
 
     engine = Engine()
     list(engine.evaluate({}, 0.0))
     made = alerting_status.summarize(engine.alerts.by_identity.values())
     section = AlertingConfiguration.model_validate(
-        {"alertmanagers": [{"url": "http://127.0.0.1:9093"}]}, context=ValidationContext(Path("/"), {})
+        {"alertmanagers": [{"url": "http://127.0.0.1:9093"}], "dry_run": True},
+        context=ValidationContext(Path("/"), {}),
     )
 
     storage = Storage(None, CLOCK)
@@ -151,9 +154,11 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
-    (failure,) = query["failures"]
+    (failure,), (trunk,), (problem, *_) = query["failures"], switch["trunks"], whole["problems"]
     objects = (
         whole,
+        problem,
+        whole["notices"][0],
         whole["alerting"],
         watchdog,
         *whole["timeline"],
@@ -163,6 +168,7 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
         query,
         failure,
         node,
+        trunk,
         tenant,
     )
     sections = _DOCUMENT.split("\n## ")[1:]
@@ -187,6 +193,9 @@ async def test_a_query_before_its_first_request(poller: Poller) -> None:
         "newest_success_age_seconds": None,
         "oldest_success_age_seconds": None,
         "failures": [],
+        "targets": 1,
+        "targets_unknown": 1,
+        "unknown_tenants": [],
     }
 
 
@@ -283,6 +292,9 @@ async def test_a_tenant(pollers: Pollers) -> None:
         {
             "tenant": "ACME",
             "name": "",
+            "verdict": "critical",
+            "why": "credit low, few phones, limits empty",
+            "alerts": [],
             "balance": 99.5,
             "balance_thresholds": {"warning": 100},
             "balance_verdict": "warning",
@@ -304,20 +316,33 @@ async def test_unknown_values_of_a_tenant(pollers: Pollers) -> None:
     """They are None, without a verdict."""
     (row,) = await _rows(pollers(tenants=[{"code": "ACME", "channels_limit": 30}]))
 
-    known = {name: value for name, value in row.items() if value not in (None, {}, [])}
-    assert known.keys() == {"tenant", "name", "balance_thresholds", "channels_limit"}
+    known = {name: value for name, value in row.items() if value not in (None, {}, [], "")}
+    assert known.keys() == {"tenant", "verdict", "balance_thresholds", "channels_limit"}
+    assert known["verdict"] == "ok"
     assert known["channels_limit"] == 30
 
 
 async def test_the_order_of_tenants(pollers: Pollers) -> None:
-    """Failing tenants come first, then by code, up to the limit; installation-wide failures do not count."""
-    poller = pollers(tenants=[{"code": code} for code in ("D", "C", "B", "A")])
+    """The worst verdict comes first, then by code, up to the limit."""
+    poller = pollers(tenants=[{"code": code} for code in "GFEDCBA"])
+    poller.store.set(catalogue.TENANT_BALANCE, "F", 9)
+    poller.store.set(catalogue.TENANT_BALANCE, "G", 49)
     for target in (Target(Query.CALLS, Scope.TENANT, "C"), Target(Query.PEERS, Scope.SWITCH)):
         poller.store.record(target, Failure(Reason.EMPTY, "empty"), now=NOW, wall=0)
     poller.store.record(Target(Query.CALLS, Scope.TENANT, "B"), None, now=NOW, wall=0)
 
-    assert [row["tenant"] for row in await _rows(poller)] == ["C", "A", "B", "D"]
-    assert [row["tenant"] for row in await _rows(poller, 2)] == ["C", "A"]
+    alerts = {"pbx": {"E": (("SoftswitchTrunkDown", "critical"),)}}
+    whole = await status([poller], CLOCK, alerting={"of_tenants": alerts})
+
+    (switch,) = whole["switches"]
+    assert [(row["tenant"], row["verdict"], row["why"]) for row in switch["tenant_list"]] == [
+        ("E", "critical", "trunk down"),
+        ("F", "critical", "credit low"),
+        ("G", "warning", "credit low"),
+        ("C", "failing", "calls empty"),
+        *((code, "ok", "") for code in ("A", "B", "D")),
+    ]
+    assert [row["tenant"] for row in await _rows(poller, 2)] == ["F", "G"]
 
 
 async def test_a_tenant_removed_meanwhile(poller: Poller) -> None:

@@ -1,0 +1,182 @@
+"""Alerts of one kind on one switch as one group, and the alerts of each tenant. Pure.
+
+The status lists at most 500 alerts. The groups are made from all of them, so their counts are right.
+"""
+
+import contextlib
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.monitoring_rules import WATCHDOG
+
+SHOWN = 10
+"""Alerts of a group that are named, those farthest beyond their thresholds first."""
+
+_OF_A_TENANT = 100
+_AT_A_TIME = 1000
+"""Alerts between two yields: about 3 ms."""
+
+_COVERED_BY: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "SoftswitchDataStale": (("SoftswitchApiDown", ("switch",)), ("SoftswitchKeyRefused", ("switch",))),
+    "SoftswitchLicenseExpiring": (("SoftswitchLicenseImminent", ("switch",)),),
+    "SoftswitchNodeChannelsNearLimit": (("SoftswitchNodeMissing", ("switch", "node")),),
+    "SoftswitchQueueWaitingLong": (("SoftswitchQueueUnattended", ("switch", "tenant", "queue")),),
+    "SoftswitchTenantRegistrationsLow": (("SoftswitchTenantRegistrationsLost", ("switch", "tenant")),),
+    "SoftswitchWatchedExtensionDown": (
+        ("SoftswitchTenantRegistrationsLost", ("switch", "tenant")),
+        ("SoftswitchTenantRegistrationsLow", ("switch", "tenant")),
+    ),
+}
+"""Alerts that others cover, and the labels that are equal then, as ``inhibit_rules`` of the example."""
+
+Json = dict[str, Any]
+_Kind = tuple[str, str, State, str]
+_Subject = tuple[tuple[str, str], ...]
+_Key = tuple[str, _Subject]
+"""The name of an alert, and what it is about."""
+
+
+@dataclass(slots=True)
+class Group:
+    """The alerts of one name, severity and state on one switch, without those that a worse one covers.
+
+    ``since``: the moment since which the condition of the first of them is met. ``worst``: at most ``SHOWN``.
+    """
+
+    name: str
+    severity: str
+    state: State
+    switch: str
+    count: int
+    since: float
+    worst: Sequence[Alert]
+
+
+@dataclass(slots=True)
+class Groups:
+    """All groups, and their alerts on tenants, by switch and code.
+
+    ``named``: name and severity of each of these alerts.
+    """
+
+    groups: list[Group] = field(default_factory=list)
+    of_tenants: dict[str, dict[str, list[Alert]]] = field(default_factory=dict)
+    named: dict[str, dict[str, tuple[tuple[str, str], ...]]] = field(default_factory=dict)
+
+    def shown(self, now: Now) -> Json:
+        """Return ``groups`` and ``of_tenants``, from which the status makes its problems."""
+        return {"groups": [_shown(group, now) for group in self.groups], "of_tenants": self.named}
+
+    def alerts_of(self, switch: str, tenant: str, now: Now) -> list[Json]:
+        """Return the alerts of one tenant: firing and critical ones first."""
+        alerts = self.of_tenants.get(switch, {}).get(tenant, [])
+        ordered = sorted(
+            alerts, key=lambda alert: (alert.state is State.PENDING, alert.severity != "critical")
+        )
+        return [_alert(alert, now) for alert in ordered[:_OF_A_TENANT]]
+
+
+def grouped(alerts: Iterable[Alert], groups: Groups) -> Iterator[None]:
+    """Fill ``groups``. Yields now and then, for the event loop."""
+    active = [
+        alert for alert in alerts if alert.state is not State.RESOLVED and alert.identity[0] is not WATCHDOG
+    ]
+    yield
+    found: set[_Key] = set()
+    critical: set[_Key] = set()
+    for part in _parts(active):
+        firing = [alert for alert in part if alert.state is State.FIRING]
+        found.update(map(_key, firing))
+        critical.update(_key(alert) for alert in firing if alert.severity == "critical")
+        yield
+    kinds: dict[_Kind, list[Alert]] = defaultdict(list)
+    for part in _parts(active):
+        for alert in part:
+            about = dict(alert.identity[1])
+            switch = about.get("switch", "")
+            if _is_covered(alert, found, critical):
+                continue
+            kinds[alert.identity[0].name, alert.severity, alert.state, switch].append(alert)
+            if "tenant" in about:
+                groups.of_tenants.setdefault(switch, {}).setdefault(about["tenant"], []).append(alert)
+        yield
+    for kind, of_kind in kinds.items():
+        groups.groups.append(_group(kind, of_kind))
+        yield
+    for switch, by_tenant in groups.of_tenants.items():
+        groups.named[switch] = {
+            tenant: tuple((alert.identity[0].name, alert.severity) for alert in of_tenant)
+            for tenant, of_tenant in by_tenant.items()
+        }
+        yield
+
+
+def _parts(alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
+    return (alerts[start : start + _AT_A_TIME] for start in range(0, len(alerts), _AT_A_TIME))
+
+
+def _group(kind: _Kind, alerts: Sequence[Alert]) -> Group:
+    name, severity, state, switch = kind
+    worst = heapq.nsmallest(SHOWN, alerts, key=_badness)
+    return Group(name, severity, state, switch, len(alerts), min(map(_began, alerts)), worst)
+
+
+def _began(alert: Alert) -> float:
+    """Return the moment since which the condition is met. To fire, it must have been met for a while."""
+    return alert.since - (alert.identity[0].pending_for if alert.state is State.FIRING else 0.0)
+
+
+def _shown(group: Group, now: Now) -> Json:
+    return {
+        "alertname": group.name,
+        "severity": group.severity,
+        "state": group.state.value,
+        "switch": group.switch,
+        "count": group.count,
+        "age_seconds": _age(group.since, now),
+        "alerts": [_alert(alert, now) for alert in group.worst],
+    }
+
+
+def _alert(alert: Alert, now: Now) -> Json:
+    rule = alert.identity[0]
+    annotations: Mapping[str, str] = {}
+    with contextlib.suppress(Exception):  # one that cannot be rendered must not hide the others
+        annotations = dict(alert.annotations)
+    return {
+        "state": alert.state.value,
+        "labels": alert.labels,
+        "annotations": annotations,
+        "value": alert.value if rule.has_value else None,
+        "threshold": alert.threshold if rule.compares else None,
+        "age_seconds": _age(_began(alert), now),
+    }
+
+
+def _age(since: float, now: Now) -> float:
+    return round(max(0.0, now.moment - since) / now.speed, 3)
+
+
+def _key(alert: Alert) -> _Key:
+    rule, labels = alert.identity
+    return rule.name, tuple(label for label in labels if label[0] != "severity")
+
+
+def _is_covered(alert: Alert, found: set[_Key], critical: set[_Key]) -> bool:
+    name, about = _key(alert)
+    if alert.severity != "critical" and (name, about) in critical:
+        return True
+    return any(
+        (source, tuple(label for label in about if label[0] in equal)) in found
+        for source, equal in _COVERED_BY.get(name, ())
+    )
+
+
+def _badness(alert: Alert) -> tuple[float, _Subject]:
+    """Return a key that sorts alerts: the farthest below the threshold, or else the highest value first."""
+    below = alert.value < alert.threshold
+    return (alert.value - alert.threshold if below else -alert.value), alert.identity[1]

@@ -1,0 +1,38 @@
+"""How numbers are written on the pages. ``static/words.js`` writes them in the same way. Pure."""
+
+UNKNOWN = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
+"""Seconds of each unit, the smallest number of seconds that it is used for, and its symbol."""
+
+
+def count(value: float | None) -> str:
+    """Return a whole number, such as 1,234."""
+    return UNKNOWN if value is None else _signed(f"{value:,.0f}")
+
+
+def targets(value: float | None) -> str:
+    """Return a number of targets of a query."""
+    return f"{count(value)} target{'s' if value != 1 else ''}"
+
+
+def money(value: float | None) -> str:
+    """Return an amount with two decimals."""
+    return UNKNOWN if value is None else _signed(f"{value:,.2f}")
+
+
+def percent(value: float | None) -> str:
+    """Return a share from 0 to 1 in percent."""
+    return UNKNOWN if value is None else f"{value * 100:.3g} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in its largest fitting unit, such as 12 min."""
+    if seconds is None:
+        return UNKNOWN
+    size, sign = next((size, sign) for size, least, sign in _UNITS if abs(seconds) >= least)
+    return f"{_MINUS if seconds <= -size / 2 else ''}{int(abs(seconds) / size + 0.5)} {sign}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", _MINUS)

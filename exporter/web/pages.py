@@ -1,0 +1,105 @@
+"""The pages in HTML: the status page, the page of a tenant, and what replaces one that does not exist.
+
+They work without JavaScript. Rendering yields to the event loop; templates are loaded in a thread.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from exporter.threads import ThreadLimit
+from exporter.web import figures
+from exporter.web.responses import slices
+from exporter.web.tenant_rows import Filter, merged
+
+_PIECES = 500
+_RECENT = 3600.0
+_MOST_RECENT = 20
+_MOST_EARLIER = 200
+
+Json = dict[str, Any]
+
+
+async def status_page(
+    state: Json, telemetry_path: str, *, tenants: int, threads: ThreadLimit, wanted: Filter | None = None
+) -> str:
+    """Return the page for a ``status`` with at most this number of tenants.
+
+    ``static/status.js`` refreshes it from ``/api/v1/status``, with the same words.
+    """
+    recent, earlier = _changes(state)
+    variables = {
+        **state,
+        "metrics": f".{telemetry_path}",  # relative: a proxy may add a prefix
+        "time": _time(state),
+        "limit": tenants,
+        "total": sum(switch["tenants"] for switch in state["switches"]),
+        "tenants": merged(state["switches"], wanted or Filter(), tenants),
+        "recent": recent,
+        "earlier": earlier,
+    }
+    return await _rendered("status.html", variables, threads)
+
+
+async def tenant_page(state: Json, detail: Json, threads: ThreadLimit) -> str:
+    """Return the page of one tenant."""
+    return await _rendered("tenant.html", {**detail, "time": _time(state)}, threads)
+
+
+async def missing_page(text: str, threads: ThreadLimit) -> str:
+    """Return the page that says what does not exist."""
+    return await _rendered("missing.html", {"text": text}, threads)
+
+
+def _time(state: Json) -> str:
+    return f"{datetime.fromtimestamp(state['time_seconds'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _changes(state: Json) -> tuple[list[Json], list[Json]]:
+    """Return the changes of the last hour and the earlier ones. Many recent ones are earlier, too."""
+    changes = state.get("timeline") or []
+    since = state["time_seconds"] - _RECENT
+    recent = [change for change in changes[:_MOST_RECENT] if change["time_seconds"] >= since]
+    return recent, changes[len(recent) : len(recent) + _MOST_EARLIER]
+
+
+async def _rendered(name: str, variables: Mapping[str, Any], threads: ThreadLimit) -> str:
+    page = await threads.run(lambda: template(name))
+    parts = [
+        # Join each slice at once: the garbage collector tracks escaped pieces, but not plain text.
+        "".join(pieces)
+        async for pieces in slices(page.generate(variables), _PIECES)
+    ]
+    return "".join(parts).lstrip()
+
+
+@cache
+def template(name: str) -> Any:  # noqa: ANN401 -- jinja2.Template
+    """Return a template. The first one imports jinja2: run this in a thread."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
+    # Importing jinja2 takes a fifth of the start of the program, so it is done for the first page.
+    jinja2 = import_module("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("exporter.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": figures.count,
+        "money": figures.money,
+        "duration": figures.duration,
+        "sentence": _sentence,
+    }
+    return environment
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,146 @@
+"""The words for each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from exporter.web import figures
+
+Format = Callable[[float | None], str]
+
+
+class Words(NamedTuple):
+    """How problems of one alert are named.
+
+    ``one``: a single one, with its labels and ``value`` in braces. ``many``: several, with ``count``.
+    ``subject``: one of several. ``reason``: in the row of its tenant. ``form``: how value and threshold are
+    written, None if they say nothing. ``with_age``: whether the sentence says for how long.
+    """
+
+    one: str
+    many: str
+    subject: str
+    evidence: str
+    reason: str = ""
+    form: Format | None = None
+    with_age: bool = True
+
+
+WORDS: Mapping[str, Words] = {
+    "SoftswitchApiDown": Words("API silent", "API silent", "{switch}", "polling"),
+    "SoftswitchKeyRefused": Words(
+        "API key refused", "API keys of {count} tenants refused", "{tenant}", "polling", "key refused"
+    ),
+    "SoftswitchNodeMissing": Words("node {node} missing", "{count} nodes missing", "{node}", "nodes"),
+    "SoftswitchTrunkDown": Words(
+        "trunk {trunk} down", "{count} trunks down", "{trunk}", "trunks", "trunk down"
+    ),
+    "SoftswitchTenantRegistrationsLost": Words(
+        "{tenant} lost all phones", "{count} tenants lost all phones", "{tenant}", "tenants", "no phones"
+    ),
+    "SoftswitchQueueUnattended": Words(
+        "queue {queue} of {tenant} without agents",
+        "{count} queues without agents",
+        "{tenant} {queue}",
+        "tenants",
+        "queue without agents",
+    ),
+    "SoftswitchLicenseImminent": Words(
+        "license {value}", "license {value}", "{switch}", "switches", form=figures.duration, with_age=False
+    ),
+    "SoftswitchLicenseExpiring": Words(
+        "license {value}", "license {value}", "{switch}", "switches", form=figures.duration, with_age=False
+    ),
+    "SoftswitchBalanceLow": Words(
+        "{tenant} has low credit",
+        "{count} tenants with low credit",
+        "{tenant}",
+        "tenants",
+        "credit low",
+        figures.money,
+    ),
+    "SoftswitchTenantRegistrationsLow": Words(
+        "{tenant} has few phones registered",
+        "{count} tenants with few phones registered",
+        "{tenant}",
+        "tenants",
+        "few phones",
+        figures.percent,
+    ),
+    "SoftswitchQueueWaitingLong": Words(
+        "long wait in queue {queue} of {tenant}",
+        "long waits in {count} queues",
+        "{tenant} {queue}",
+        "tenants",
+        "long wait",
+        figures.duration,
+    ),
+    "SoftswitchNodeChannelsNearLimit": Words(
+        "node {node} near its channel limit",
+        "{count} nodes near their channel limit",
+        "{node}",
+        "nodes",
+        form=figures.percent,
+    ),
+    "SoftswitchTenantChannelsNearLimit": Words(
+        "{tenant} near its channel limit",
+        "{count} tenants near their channel limit",
+        "{tenant}",
+        "tenants",
+        "channels",
+        figures.percent,
+    ),
+    "SoftswitchWatchedExtensionDown": Words(
+        "watched extension {extension} of {tenant} not registered",
+        "{count} watched extensions not registered",
+        "{tenant} {extension}",
+        "tenants",
+        "watched phone",
+    ),
+    "SoftswitchDataStale": Words(
+        "{query} values stale", "values of {count} queries stale", "{query}", "polling", form=figures.targets
+    ),
+    "SoftswitchConfigurationInvalid": Words(
+        "the configuration cannot be loaded", "the configuration cannot be loaded", "", "notices"
+    ),
+    "SoftswitchDetailDropped": Words(
+        "detail dropped to stay within max_series", "detail dropped", "{switch}", "polling", with_age=False
+    ),
+}
+"""By alert name; the order is how urgent they are at equal severity."""
+
+KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(one="API key of {tenant} refused")
+TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
+    one="trunk {trunk} of {tenant} down", subject="{tenant} {trunk}", evidence="tenants"
+)
+
+_RANKS = {name: rank for rank, name in enumerate(WORDS)}
+
+
+def words_of(name: str, labels: Mapping[str, str], summary: str) -> Words:
+    """Return the words for an alert; for one without words, its summary."""
+    if "tenant" in labels and name == "SoftswitchKeyRefused":
+        return KEY_REFUSED_OF_TENANT
+    if "tenant" in labels and name == "SoftswitchTrunkDown":
+        return TRUNK_OF_TENANT
+    escaped = summary.rstrip(".").replace("{", "{{").replace("}", "}}")
+    return WORDS.get(name) or Words(escaped, f"{escaped} ({{count}})", "{tenant}", "polling")
+
+
+def rank(name: str) -> int:
+    """Return how urgent an alert is at equal severity, 0 for the most urgent."""
+    return _RANKS.get(name, len(_RANKS))
+
+
+def reasons_of(alerts: Iterable[str], *, balance: str | None, registered: str | None) -> list[str]:
+    """Return short reasons why a tenant has problems: its alerts, and values beyond their thresholds."""
+    names = {*alerts}
+    if balance:
+        names.add("SoftswitchBalanceLow")
+    if registered:
+        names.add("SoftswitchTenantRegistrationsLow")
+    if names & {"SoftswitchTenantRegistrationsLost", "SoftswitchTenantRegistrationsLow"}:
+        names.discard("SoftswitchWatchedExtensionDown")
+    if "SoftswitchTenantRegistrationsLost" in names:
+        names.discard("SoftswitchTenantRegistrationsLow")
+    found = [WORDS[name].reason for name in sorted(names & WORDS.keys(), key=rank)]
+    return [*dict.fromkeys(reason for reason in found if reason)]

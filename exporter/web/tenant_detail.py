@@ -1,0 +1,117 @@
+"""Everything that is known about one tenant, for its page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from exporter.freshness import age
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Metric
+from exporter.model import Query, Scope, Target
+from exporter.poll import Poller
+from exporter.web import figures
+from exporter.web.problems import problem_of
+from exporter.web.status import trunks_of
+from exporter.web.tenant_rows import tenant_row
+
+_PHONES = 500
+_QUEUES = 200
+_ORDER = ("not registered", "unknown", "registered", "cannot register")
+_MARKS = {"not registered": "critical", "unknown": "unknown"}
+
+Json = dict[str, Any]
+
+
+def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Json, now: float) -> Json:
+    """Return what the page of a tenant shows. ``alerts``: its own; ``switch``: the state of its switch."""
+    attempts = poller.store.attempts
+    targets = [
+        target
+        for query, scope in poller.targets.intervals
+        if scope is Scope.TENANT
+        and (poller.targets.is_polled(target := Target(query, scope, code)) or target in attempts)
+    ]
+    failures = {target: attempts[target].failure for target in targets if target in attempts}
+    failing = {target.query.value: failure.reason.value for target, failure in failures.items() if failure}
+    named = [(alert["labels"]["alertname"], alert["labels"]["severity"]) for alert in alerts]
+    row = tenant_row(poller, code, {code: failing}, {code: named})
+    phones = sorted(
+        _phones(poller, code), key=lambda phone: (_ORDER.index(phone["state"]), not phone["watched"])
+    )
+    thresholds = [f"{name} {figures.money(value)}" for name, value in row["balance_thresholds"].items()]
+    is_open = poller.store.values(catalogue.TENANT_OPEN, code)
+    mark = row["verdict"] if row["verdict"] != "ok" else "clear"
+    return {
+        "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},
+        "switch": switch,
+        "problems": [problem_of(alert) for alert in alerts],
+        "thresholds": ", ".join(thresholds),
+        "labels": poller.targets.tenants[code].labels,
+        "devices": {
+            state.replace("_", " "): number
+            for state, number in _mapping(poller, catalogue.TENANT_DEVICES, code).items()
+        },
+        "is_open": None if is_open is None else bool(is_open),
+        "phones": phones[:_PHONES],
+        "more_phones": max(0, len(phones) - _PHONES),
+        "queues": [*_queues(poller, code)],
+        "trunks": trunks_of(poller, code),
+        "queries": [_query(poller, target, now) for target in targets],
+    }
+
+
+def _mapping(poller: Poller, metric: Metric, code: str, part: str = "") -> Mapping[str, float]:
+    values = poller.store.values(metric, code, part)
+    return values if isinstance(values, Mapping) else {}
+
+
+def _phones(poller: Poller, code: str) -> Iterator[Json]:
+    """Yield every known extension. Those that are polled and have no current state are unknown."""
+    registered = _mapping(poller, catalogue.EXTENSION_REGISTERED, code)
+    tenant, technologies = poller.targets.tenants[code], poller.targets.technologies
+    unable, known = technologies.unable(code), technologies.of(code)
+    polled = poller.targets.parts(Target(Query.REGISTRATIONS, Scope.TENANT, code))
+    for extension in sorted(
+        {*registered, *polled, *tenant.watch, *unable}, key=lambda text: (len(text), text)
+    ):
+        value = registered.get(extension)
+        state = "unknown" if value is None else "registered" if value else "not registered"
+        if value is None and extension in unable:
+            state = "cannot register"
+        yield {
+            "extension": extension,
+            "state": state,
+            "mark": _MARKS.get(state, ""),
+            "watched": extension in tenant.watch,
+            "technology": known[extension].value if extension in known else figures.UNKNOWN,
+        }
+
+
+def _queues(poller: Poller, code: str) -> Iterator[Json]:
+    waiting = _mapping(poller, catalogue.QUEUE_CALLS_WAITING, code)
+    waits = _mapping(poller, catalogue.QUEUE_LONGEST_WAIT, code)
+    agents = {
+        state: _mapping(poller, catalogue.QUEUE_AGENTS, code, state)
+        for state in poller.store.snapshot(catalogue.QUEUE_AGENTS)
+    }
+    names = {*waiting, *waits, *(queue for queues in agents.values() for queue in queues)}
+    for queue in sorted(names, key=lambda name: (-waiting.get(name, 0), name))[:_QUEUES]:
+        yield {
+            "queue": queue,
+            "waiting": waiting.get(queue),
+            "longest_wait": waits.get(queue),
+            "agents": {state: queues[queue] for state, queues in agents.items() if queue in queues},
+        }
+
+
+def _query(poller: Poller, target: Target, now: float) -> Json:
+    attempt = poller.store.attempts.get(target)
+    failure = attempt.failure if attempt else None
+    return {
+        "query": target.query.value,
+        "outcome": "not tried yet" if attempt is None else failure.reason.value if failure else "ok",
+        "mark": "failing" if failure else "unknown" if attempt is None else "",
+        "age_seconds": age(attempt.at, now) if attempt else None,
+        "success_age_seconds": age(attempt.succeeded_at, now) if attempt else None,
+        "detail": failure.detail if failure else "",
+        "answer": poller.answers.of(target, failure.reason) if failure else None,
+    }

@@ -1,0 +1,85 @@
+"""What is not known about a switch. Only if that is nothing may the page say that all is clear. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.web import figures
+
+Json = dict[str, Any]
+
+_NAMED = 3
+
+_OF_SWITCH: Mapping[str, str] = {
+    "peers": "nodes",
+    "tenants": "list of tenants",
+    "registrations": "phones",
+    "watched_peers": "watched peers",
+}
+_OF_TENANTS: Mapping[str, str] = {
+    "balance": "credit",
+    "registrations": "phones",
+    "limits": "limits",
+    "extensions": "extensions",
+    "queues": "lists of queues",
+    "queue": "queues",
+    "call_records": "call records",
+    "watched_peers": "watched peers",
+}
+"""What a query finds out, unless that is its name."""
+
+
+def unknown(switch: Json, alerting: Json | None) -> list[str]:
+    """Return what is not known about a switch, as texts. It is [] only if everything polled is known."""
+    if switch["up"] is None:
+        return ["not polled yet"]
+    found = []
+    if switch["up"] is False:
+        age = switch["valid_answer_age_seconds"]
+        since = "since the start" if age is None else f"since {figures.duration(age)}"
+        found.append(f"nodes and tenants unknown {since}")
+    else:
+        found += _of_queries(switch["queries"])
+    if (alerting or {}).get("firing") is None:
+        found.append("alerts not evaluated yet")
+    return found
+
+
+def _of_queries(queries: list[Json]) -> list[str]:
+    """Return which queries have targets without a current value."""
+    waiting, texts = [], []
+    for query in queries:
+        if not query["targets_unknown"]:
+            continue
+        if not query["targets_tried"]:
+            waiting.append(_what(query))
+        elif query["scope"] == "switch":
+            texts.append(f"{_what(query)} unknown{_since(query)}")
+        else:
+            texts.append(f"{_what(query)} of {_tenants(query)} unknown")
+    if waiting:
+        more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+        texts.append(f"not polled yet: {', '.join(waiting[:_NAMED])}{more}")
+    return texts
+
+
+def _what(query: Json) -> str:
+    """Return what a query finds out."""
+    name: str = query["query"]
+    if query["scope"] == "switch":
+        return _OF_SWITCH.get(name, name)
+    return _OF_TENANTS.get(name, name)
+
+
+def _since(query: Json) -> str:
+    age = query["newest_success_age_seconds"]
+    if age is not None:
+        return f" since {figures.duration(age)}"
+    reasons = ", ".join(query["failures_by_reason"])
+    return f" ({reasons})" if reasons else ""
+
+
+def _tenants(query: Json) -> str:
+    number = query["targets_unknown"]
+    if number == 1 and query["unknown_tenants"]:
+        return str(query["unknown_tenants"][0])
+    return f"{figures.count(number)} of {figures.count(query['targets'])} tenants"

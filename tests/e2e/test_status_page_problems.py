@@ -1,0 +1,243 @@
+"""What an operator sees first on the status page, in a real browser: every critical problem."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.accelerated_exporter import start_accelerated_exporter
+from tests.e2e.browser import opened, running_browser
+from tests.e2e.full_configuration import UNREACHABLE_URL, configuration, queries, switch
+from tests.e2e.programs import (
+    Exporter,
+    Simulator,
+    Start,
+    get_json,
+    running_programs,
+    start_simulator,
+    wait_until,
+)
+
+_DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+_PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
+
+_VISIBLE = """() => [...document.querySelectorAll('[data-table="problems"] tbody tr')]
+  .filter((row) => {
+    const place = row.querySelector(".what").getBoundingClientRect();
+    const severity = row.querySelector(".severity").getBoundingClientRect();
+    return place.width > 0 && place.top >= 0 && place.left >= 0 && place.right <= innerWidth
+      && place.bottom <= innerHeight && severity.height > 0 && severity.bottom <= innerHeight;
+  })
+  .map((row) => row.querySelector(".what").textContent)"""
+"""The texts of the problems that are completely in the viewport."""
+
+_LOST = re.compile(r"([\d,]+) tenants lost all phones")
+
+_SENTENCES = """() => [...document.querySelectorAll("#sentences li")]
+  .filter((line) => line.getBoundingClientRect().bottom <= innerHeight).map((line) => line.textContent)"""
+
+
+@pytest.fixture(scope="module")
+def browser(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
+    """Start one browser for all tests."""
+    with running_browser(require_program("chromium", "chromium")) as started:
+        yield started
+
+
+def _start(run: Start, directory: Path, tenants: int) -> tuple[Simulator, Exporter]:
+    """Start a switch with four nodes, and an exporter that has polled all of it."""
+    simulator = start_simulator(run, f"--tenants={tenants}", "--nodes=4", "--extensions=3")
+    enabled = queries(tenants={"interval": "1s"}, peers={"tenant_interval": "off"})
+    for query in ("channels", "calls", "limits"):
+        enabled[query]["tenant_interval"] = "off"
+    enabled["balance"] = {"tenant_interval": f"{max(1, tenants // 100)}s"}
+    source = "peers" if tenants else "blf"  # without tenants, the list of peers is empty
+    enabled["registrations"] = {"tenant_interval": "2s", "source": source}
+    settings = switch(
+        "pbx-eu",
+        simulator.url,
+        max_requests_per_second=500,
+        max_concurrency=16,
+        thresholds={"registered_ratio": {"warning": "off", "critical": "off"}},
+        discover_tenants={"enabled": True},
+        nodes=[f"pbx{number}" for number in range(1, 5)],
+        tenant_defaults={"extensions": ["100", "101", "102"]},
+        queries=enabled,
+    )
+    healthy = {code: {"balance": 1000} for code in _codes(simulator)}
+    simulator.change_world(freeze=True, license_days=200, tenants=healthy)
+    exporter = start_accelerated_exporter(
+        run, directory / "config.yaml", configuration(settings), 60 if tenants > 500 else 600
+    )
+    return simulator, exporter
+
+
+def _codes(simulator: Simulator) -> list[str]:
+    return [code for code, tenant in simulator.truth()["tenants"].items() if not tenant["disabled"]]
+
+
+def _status(exporter: Exporter) -> dict[str, Any]:
+    return get_json(f"{exporter.base_url}/api/v1/status")
+
+
+def _break(simulator: Simulator, codes: list[str]) -> set[str]:
+    """Break the switch in several ways; return the names of the alerts."""
+    broken: dict[str, dict[str, float]] = {}
+    expected = {"SoftswitchNodeMissing", "SoftswitchLicenseExpiring", "SoftswitchTrunkDown"}
+    if codes:
+        broken[codes[0]] = {"balance": -12}
+        expected |= {"SoftswitchBalanceLow"}
+    lost = codes[1:] if len(codes) > 500 else codes[1:4]
+    if lost:
+        broken.update({code: {"dropped": 1.0} for code in lost})
+        expected |= {"SoftswitchTenantRegistrationsLost"}
+    simulator.change_world(nodes={"pbx2": False}, license_days=5, tenants=broken)
+    return expected - {"SoftswitchTrunkDown"}
+
+
+def _critical(status: dict[str, Any]) -> set[str]:
+    found = [problem for problem in status["problems"] if problem["severity"] == "critical"]
+    return {problem["alertname"] for problem in found if problem["state"] == "firing"}
+
+
+def _violations(page: Page) -> str:
+    results = Axe().run(page)
+    return str(results.generate_report()) if results.violations_count else ""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("tenants", [0, 3, 50, 2000])
+def test_the_first_screen_names_every_critical_problem(
+    tenants: int, browser: Browser, tmp_path: Path
+) -> None:
+    """All clear comes first, when it is known; then every problem is in the viewport, at every size."""
+    with running_programs(tmp_path) as run:
+        simulator, exporter = _start(run, tmp_path, tenants)
+        # A pause of a busy machine makes values late for a moment.
+        wait_until(
+            lambda: _status(exporter)["state"] == "clear" and _polled(exporter) == tenants,
+            120,
+            lambda: f"all clear: {_status(exporter)['switches'][0]['sentence']}",
+        )
+        with opened(browser, exporter.base_url, **_DESKTOP) as page:
+            expect(page.locator("#sentences li")).to_contain_text("pbx-eu")
+            assert _violations(page) == ""
+        codes = _codes(simulator)
+        expected = _break(simulator, codes)
+        wait_until(
+            lambda: _critical(_status(exporter)) >= expected,
+            120,
+            lambda: f"{expected} to fire, not only {_critical(_status(exporter))}",
+        )
+        for size in (_DESKTOP, _PHONE):
+            for scheme in ("light", "dark"):
+                with opened(browser, exporter.base_url, **size, color_scheme=scheme) as page:
+                    expect(page.locator("#time")).to_contain_text("Refreshes automatically")
+                    _assert_visible(page, exporter, codes)
+                    assert _violations(page) == ""
+                    width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+                    assert page.evaluate(width)
+
+
+def _polled(exporter: Exporter) -> int:
+    return int(_status(exporter)["switches"][0]["tenants"])
+
+
+def _assert_visible(page: Page, exporter: Exporter, codes: list[str]) -> None:
+    """Assert that sentence, title and list in the viewport name what ``_break`` broke."""
+    visible = page.evaluate(_VISIBLE)
+    critical = [p["text"] for p in _status(exporter)["problems"] if p["severity"] == "critical"]
+    assert set(critical) <= set(visible)
+    assert "node pbx2 missing" in visible
+    assert "license expires in 5 d" in visible
+    (sentence,) = page.evaluate(_SENTENCES)
+    assert "node pbx2 missing for" in sentence
+    assert "critical" in page.title()
+    if codes:
+        assert f"{codes[0]} has low credit" in visible
+    lost = len(codes) - 1 if len(codes) > 500 else len(codes[1:4])
+    if lost > 1:
+        # With the node, others may lose all their phones.
+        texts = [found for one in visible if (found := _LOST.match(one))]
+        assert [int(found[1].replace(",", "")) >= lost for found in texts] == [True], visible
+        assert texts[0][0] in sentence
+    first = page.locator('[data-table="tenants"] tbody tr').first
+    if codes:  # the worst tenant is in the first row, although its code may be the last one
+        expect(first).to_contain_text("critical")
+
+
+def test_keyboard_only(browser: Browser, tmp_path: Path) -> None:
+    """Tab reaches every control in the order of the page and leaves it again; focus is always visible."""
+    with running_programs(tmp_path) as run:
+        simulator, exporter = _start(run, tmp_path, 3)
+        _break(simulator, _codes(simulator))
+        wait_until(lambda: len(_critical(_status(exporter))) >= 3, 60, "problems")
+        with opened(browser, exporter.base_url, **_DESKTOP) as page:
+            expect(page.locator("#time")).to_contain_text("Refreshes automatically")
+            page.keyboard.press("Tab")
+            skip = page.get_by_role("link", name="Skip to the problems")
+            expect(skip).to_be_focused()
+            assert skip.evaluate("(it) => it.getBoundingClientRect().top >= 0")
+            page.keyboard.press("Enter")
+            page.keyboard.press("Tab")
+            reached = [_after_tab(page) for _ in range(60)]
+            assert all(outline for _, outline in reached)
+            order = [name for name, _ in reached]
+            for name in ("Evidence", "text", "severity", "only-problems", "State", "ACME", "SUMMARY"):
+                assert any(name in one for one in order), (name, order)
+            assert order.index("text") < order.index("severity") < order.index("only-problems")
+            assert "BODY" in order  # not trapped: after the last control, focus leaves the page
+            page.locator("#text").focus()
+            page.keyboard.type("acme")
+            expect(page.locator('[data-table="tenants"] tbody tr')).to_have_count(1)
+            page.locator('[data-table="tenants"] tbody a').press("Enter")
+            expect(page.locator("h1")).to_contain_text("ACME")
+            assert _violations(page) == ""
+        for size, scheme in ((_PHONE, "dark"), (_DESKTOP, "light")):
+            url = f"{exporter.base_url}/tenant?switch=pbx-eu&tenant=ACME"
+            with opened(browser, url, java_script_enabled=True, **size, color_scheme=scheme) as page:
+                assert _violations(page) == ""
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        with opened(browser, f"{exporter.base_url}/tenant?tenant=x", expect_clean_console=False) as page:
+            assert _violations(page) == ""
+
+
+def _after_tab(page: Page) -> tuple[str, bool]:
+    """Press Tab; return the name of the focused element, and whether its focus is visible."""
+    page.keyboard.press("Tab")
+    found = page.evaluate(
+        """() => {
+          const it = document.activeElement;
+          const style = getComputedStyle(it);
+          const hasOutline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+          const isShown = it === document.body || hasOutline;
+          return [it.id || it.ariaLabel || (it.matches("a, button") ? it.textContent : it.tagName), isShown];
+        }"""
+    )
+    return found[0], found[1]
+
+
+def test_two_switches(browser: Browser, tmp_path: Path) -> None:
+    """Each has its sentence; a silent one is never clear, and the list names the switch of each problem."""
+    with running_programs(tmp_path) as run:
+        simulator = start_simulator(run, "--tenants=2", "--nodes=1")
+        one = switch("pbx-eu", simulator.url, tenants=[{"code": "ACME"}], nodes=["pbx1"])
+        other = switch("pbx-us", UNREACHABLE_URL, tenants=[{"code": "ACME"}])
+        text = configuration(one, other)
+        exporter = start_accelerated_exporter(run, tmp_path / "config.yaml", text, 600)
+        wait_until(lambda: "SoftswitchApiDown" in _critical(_status(exporter)), 60, "the alert")
+        with opened(browser, exporter.base_url, **_DESKTOP) as page:
+            expect(page.locator("#time")).to_contain_text("Refreshes automatically")
+            lines = page.locator("#sentences li")
+            expect(lines.nth(1)).to_contain_text("API silent")
+            expect(lines.nth(1)).to_contain_text("nodes and tenants unknown since the start")
+            row = page.locator('[data-table="problems"] tbody tr').first
+            expect(row).to_contain_text("pbx-us")
+            page.locator("#switch").select_option("pbx-us")
+            expect(page.locator('[data-table="tenants"] tbody tr')).to_have_count(1)
+            assert page.url.endswith("?switch=pbx-us")
+            assert _violations(page) == ""

@@ -1,0 +1,140 @@
+from exporter.alerting import monitoring_rules, queue_rules, rules
+from exporter.alerting.engine import Alert, Now, State
+from exporter.alerting.groups import Groups, grouped
+from tests.unit.alerting.conftest import alert
+
+_LOST, _LOW, _BALANCE = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_REGISTRATIONS_LOW, rules.BALANCE_LOW
+_NOW = Now(1200.0, 0.0)
+
+
+def _grouped(*alerts: Alert) -> Groups:
+    groups = Groups()
+    list(grouped(alerts, groups))
+    return groups
+
+
+def _kinds(*alerts: Alert) -> list[tuple[str, str, str, int]]:
+    return sorted((g.name, g.severity, g.state.value, g.count) for g in _grouped(*alerts).groups)
+
+
+def test_alerts_of_a_kind_are_a_group() -> None:
+    """Of one name, severity, state and switch; ended ones and the watchdog are in none."""
+    elsewhere = Alert((_LOST, (("switch", "other"), ("tenant", "ACME"))), State.FIRING, 0.0, 0.0, 20.0)
+    found = _kinds(
+        alert(_LOST, State.FIRING),
+        alert(_LOST, State.FIRING, "BOREAL"),
+        alert(_LOST, State.PENDING, "CINDER"),
+        alert(_LOST, State.RESOLVED, "DELTA"),
+        alert(monitoring_rules.WATCHDOG, State.FIRING),
+        elsewhere,
+    )
+
+    assert found == [
+        (_LOST.name, "critical", "firing", 1),
+        (_LOST.name, "critical", "firing", 2),
+        (_LOST.name, "critical", "pending", 1),
+    ]
+
+
+def test_the_count_is_right_beyond_what_is_listed() -> None:
+    """Ten alerts of a group are shown, and all are counted; it yields while it counts."""
+    groups = Groups()
+    alerts = [alert(_LOST, State.FIRING, f"T{number:04}") for number in range(2500)]
+
+    yields = len([*grouped(alerts, groups)])
+
+    (group,) = groups.shown(_NOW)["groups"]
+    assert (group["count"], len(group["alerts"])) == (2500, 10)
+    assert yields >= 6
+
+
+def test_a_worse_alert_covers_others_on_the_same_subject() -> None:
+    """As the inhibition rules of the example: a critical one its warning, and lost phones the few phones."""
+    assert _kinds(
+        alert(_BALANCE, State.FIRING, "ACME", "warning"),
+        alert(_BALANCE, State.FIRING, "ACME", "critical"),
+        alert(_BALANCE, State.FIRING, "BOREAL", "warning"),
+        alert(_LOST, State.FIRING, "ACME"),
+        alert(_LOW, State.FIRING, "ACME", "critical"),
+        alert(_LOW, State.FIRING, "BOREAL", "critical"),
+        alert(queue_rules.UNATTENDED, State.FIRING),
+        alert(queue_rules.WAITING_LONG, State.FIRING),
+    ) == [
+        (_BALANCE.name, "critical", "firing", 1),
+        (_BALANCE.name, "warning", "firing", 1),
+        (queue_rules.UNATTENDED.name, "critical", "firing", 1),
+        (_LOST.name, "critical", "firing", 1),
+        (_LOW.name, "critical", "firing", 1),
+    ]
+
+
+def test_a_pending_alert_covers_nothing() -> None:
+    """What fires is shown even if a worse alert may follow."""
+    assert len(
+        _kinds(
+            alert(_BALANCE, State.FIRING, "ACME", "warning"),
+            alert(_BALANCE, State.PENDING, "ACME", "critical"),
+        )
+    ) == 2  # fmt: skip
+
+
+def _balance(tenant: str, value: float, threshold: float = 10.0) -> Alert:
+    identity = _BALANCE, (("switch", "pbx"), ("tenant", tenant), ("severity", "critical"))
+    return Alert(identity, State.FIRING, 1140.0, value, threshold)
+
+
+def test_the_worst_comes_first() -> None:
+    """The farthest below its threshold; among values above theirs, the highest."""
+    (group,) = _grouped(_balance("A", 5), _balance("B", -12), _balance("C", 8, threshold=100)).groups
+    assert [dict(one.identity[1])["tenant"] for one in group.worst] == ["C", "B", "A"]
+
+    waits = [
+        Alert((queue_rules.WAITING_LONG, (("switch", "pbx"), ("tenant", code), ("queue", "1"))), State.FIRING,
+              0.0, value, 60.0)
+        for code, value in (("A", 70.0), ("B", 700.0))
+    ]  # fmt: skip
+    (group,) = _grouped(*waits).groups
+    assert [dict(one.identity[1])["tenant"] for one in group.worst] == ["B", "A"]
+
+
+def test_the_age_includes_the_time_before_an_alert_fired() -> None:
+    """The condition was met for ten minutes before the alert fired, a minute ago: eleven in all."""
+    (group,) = _grouped(_balance("A", 5)).shown(_NOW)["groups"]
+    assert group["age_seconds"] == group["alerts"][0]["age_seconds"] == 660.0
+
+    (pending,) = _grouped(alert(_BALANCE, State.PENDING, severity="critical")).shown(_NOW)["groups"]
+    assert pending["age_seconds"] == 720.0
+
+
+def test_values_and_thresholds() -> None:
+    """They are None where a rule has none."""
+    (balance,) = _grouped(_balance("A", 5)).shown(_NOW)["groups"]
+    (lost,) = _grouped(alert(_LOST, State.FIRING)).shown(_NOW)["groups"]
+
+    assert [(one["value"], one["threshold"]) for one in balance["alerts"]] == [(5, 10.0)]
+    assert [(one["value"], one["threshold"]) for one in lost["alerts"]] == [(None, None)]
+
+
+def test_an_alert_that_cannot_be_rendered_hides_no_other() -> None:
+    """It has no texts."""
+    broken = Alert((_BALANCE, (("switch", "pbx"),)), State.FIRING, 0.0, 1.0, 2.0)
+    groups = _grouped(broken, alert(_LOST, State.FIRING)).shown(_NOW)["groups"]
+
+    assert [bool(group["alerts"][0]["annotations"]) for group in groups] == [False, True]
+
+
+def test_the_alerts_of_a_tenant() -> None:
+    """Firing and critical ones come first; covered ones are left out, so that they match the groups."""
+    groups = _grouped(
+        alert(rules.TENANT_CHANNELS_NEAR_LIMIT, State.FIRING, "ACME"),
+        alert(_BALANCE, State.FIRING, "ACME", "warning"),
+        alert(_BALANCE, State.FIRING, "ACME", "critical"),
+        alert(_LOST, State.PENDING, "ACME"),
+        alert(_LOST, State.FIRING, "BOREAL"),
+    )
+
+    assert [(one["state"], one["labels"]["severity"]) for one in groups.alerts_of("pbx", "ACME", _NOW)] == [
+        ("firing", "critical"), ("firing", "warning"), ("pending", "critical"),
+    ]  # fmt: skip
+    assert groups.alerts_of("pbx", "NOBODY", _NOW) == groups.alerts_of("other", "ACME", _NOW) == []
+    assert groups.shown(_NOW)["of_tenants"]["pbx"]["BOREAL"] == ((_LOST.name, "critical"),)

@@ -1,0 +1,300 @@
+from typing import Any
+
+import pytest
+
+from exporter.alerting.rules import RULES
+from exporter.web.problem_words import WORDS, reasons_of
+from exporter.web.problems import diagnose, problem_of
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def _group(name: str, *labels: dict[str, str], severity: str = "critical", **more: Any) -> dict[str, Any]:
+    figures = {"value": more.pop("value", None), "threshold": more.pop("threshold", None)}
+    switch = more.pop("switch", "pbx")
+    alerts = [
+        {"labels": {"switch": switch, **each}, "annotations": {"summary": "S."}, **figures}
+        for each in labels or ({},)
+    ]
+    usual = {"state": "firing", "count": len(alerts), "age_seconds": 720.0, "alerts": alerts}
+    return {"alertname": name, "severity": severity, "switch": switch, **usual, **more}
+
+
+def _switch(name: str = "pbx", **more: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "name": name,
+        "up": True,
+        "valid_answer_age_seconds": 2.0,
+        "nodes": [],
+        "license_verdict": None,
+        "license_remaining_seconds": None,
+        "refused_keys": [],
+        "series_limited": False,
+        "queries": [],
+    }
+    return usual | more
+
+
+def _diagnosed(*groups: dict[str, Any], switches: list[dict[str, Any]] | None = None, **more: Any) -> Any:
+    status = {
+        "switches": [_switch()] if switches is None else switches,
+        "alerting": {"firing": 0, "pending": 0, "delivery": "on"},
+        **more,
+    }
+    diagnose(status, groups)
+    return status
+
+
+def _tenants(number: int) -> list[dict[str, str]]:
+    return [{"tenant": f"T{each}"} for each in range(min(number, 10))]
+
+
+def test_every_rule_has_words() -> None:
+    """No alert of the exporter is shown by its summary alone, except the watchdog, which is not shown."""
+    assert {rule.name for rule in RULES} - WORDS.keys() == {"SoftswitchWatchdog"}
+
+
+def test_all_clear() -> None:
+    """Only if there is no problem and everything is known."""
+    found = _diagnosed()
+
+    assert (found["state"], found["headline"], found["problems"]) == ("clear", "all clear", [])
+    (switch,) = found["switches"]
+    assert (switch["state"], switch["severity"]) == ("clear", None)
+    assert (switch["sentence"], switch["unknown"]) == ("all clear", [])
+
+
+def test_nothing_is_clear_before_it_is_known() -> None:
+    """The sentence says what is not known, and so does the headline."""
+    found = _diagnosed(switches=[_switch(up=None), _switch("other")])
+
+    assert (found["state"], found["headline"]) == ("unknown", "1 of 2 not known")
+    assert [(it["state"], it["sentence"]) for it in found["switches"]] == [
+        ("unknown", "not polled yet"), ("clear", "all clear"),
+    ]  # fmt: skip
+    assert _diagnosed(switches=[])["headline"] == "no switch configured"
+
+
+def test_the_sentence_of_a_switch() -> None:
+    """It names every kind of problem, the worst first, and what is not known. Critical ones have an age."""
+    found = _diagnosed(
+        _group("SoftswitchLicenseExpiring", value=5 * 86_400.0, threshold=7 * 86_400.0),
+        _group("SoftswitchTenantRegistrationsLost", *_tenants(3)),
+        _group("SoftswitchNodeMissing", {"node": "pbx2"}),
+        _group("SoftswitchBalanceLow", *_tenants(1), severity="warning", state="pending"),
+        alerting={"firing": None},
+    )
+
+    (switch,) = found["switches"]
+    assert switch["sentence"] == (
+        "node pbx2 missing for 12 min · 3 tenants lost all phones for 12 min · license expires in 5 d"
+        " · T0 has low credit (pending) · alerts not evaluated yet"
+    )
+    assert (switch["state"], switch["severity"]) == ("problems", "critical")
+    assert (found["state"], found["headline"]) == ("critical", "3 critical, 1 warning")
+
+
+def test_a_problem() -> None:
+    """It has its text, value and threshold, and links to its evidence and its runbook."""
+    (problem,) = _diagnosed(_group("SoftswitchBalanceLow", {"tenant": "A&B"}, value=-12.0, threshold=10.0))[
+        "problems"
+    ]
+
+    assert problem == {
+        "severity": "critical",
+        "state": "firing",
+        "switch": "pbx",
+        "alertname": "SoftswitchBalanceLow",
+        "text": "A&B has low credit",
+        "age_seconds": 720.0,
+        "value": f"{_MINUS}12.00, threshold 10.00",
+        "count": 1,
+        "subjects": ["A&B"],
+        "runbook": "./runbooks/SoftswitchBalanceLow",
+        "evidence": "./tenant?switch=pbx&tenant=A%26B",
+    }
+
+
+def test_many_alerts_of_a_kind_are_one_problem() -> None:
+    """Its text names five, its count all, and its evidence is the filtered table."""
+    group = _group("SoftswitchBalanceLow", *_tenants(2000), count=2000, value=-12.0, threshold=10.0)
+    (problem,) = _diagnosed(group)["problems"]
+
+    assert problem["text"] == "2,000 tenants with low credit: T0, T1, T2, T3, T4, …"
+    assert (problem["count"], len(problem["subjects"])) == (2000, 10)
+    assert problem["value"] == f"worst {_MINUS}12.00, threshold 10.00"
+    assert problem["evidence"] == "./?switch=pbx&text=SoftswitchBalanceLow#tenants"
+
+
+@pytest.mark.parametrize(
+    ("group", "text"),
+    [
+        (_group("SoftswitchTrunkDown", {"trunk": "t"}), "trunk t down"),
+        (_group("SoftswitchTrunkDown", {"trunk": "t", "tenant": "A"}), "trunk t of A down"),
+        (_group("SoftswitchTrunkDown", {"trunk": "t"}, {"trunk": "u"}), "2 trunks down: t, u"),
+        (_group("SoftswitchKeyRefused"), "API key refused"),
+        (_group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"), "API key of A refused"),
+        (_group("SoftswitchLicenseImminent", value=0.0), "license expires today"),
+        (_group("SoftswitchLicenseImminent", value=-86_400.0 * 3), "license expired 3 d ago"),
+        (_group("SoftswitchQueueUnattended", {"tenant": "A", "queue": "1"}), "queue 1 of A without agents"),
+        (_group("SoftswitchDataStale", {"query": "calls"}), "calls values stale"),
+        (_group("SoftswitchNew{}", {}), "S"),
+        (_group("SoftswitchNew", *_tenants(2)), "S (2): T0, T1"),
+        (_group("SoftswitchNodeMissing", {"node": "{x}"}), "node {x} missing"),
+    ],
+)
+def test_texts(group: dict[str, Any], text: str) -> None:
+    """Each kind has its words; an unknown kind has the summary of its alert. Braces in names stay."""
+    assert [problem["text"] for problem in _diagnosed(group)["problems"]] == [text]
+
+
+def test_the_worst_comes_first() -> None:
+    """By severity, then firing before pending, then by urgency and number, over all switches."""
+    found = _diagnosed(
+        _group("SoftswitchNodeMissing", severity="critical", state="pending"),
+        _group("SoftswitchBalanceLow", severity="warning"),
+        _group("SoftswitchBalanceLow", *_tenants(1), switch="other"),
+        _group("SoftswitchBalanceLow", *_tenants(3)),
+        _group("SoftswitchApiDown", switch="other"),
+        switches=[_switch(), _switch("other")],
+    )
+
+    assert [(p["alertname"], p["severity"], p["state"], p["switch"]) for p in found["problems"]] == [
+        ("SoftswitchApiDown", "critical", "firing", "other"),
+        ("SoftswitchBalanceLow", "critical", "firing", "pbx"),
+        ("SoftswitchBalanceLow", "critical", "firing", "other"),
+        ("SoftswitchNodeMissing", "critical", "pending", "pbx"),
+        ("SoftswitchBalanceLow", "warning", "firing", "pbx"),
+    ]
+
+
+def test_what_a_response_shows_is_a_problem_before_its_alert() -> None:
+    """A silent API, missing nodes, refused keys, the license and dropped detail."""
+    nodes = [
+        {"node": "n1", "present": False},
+        {"node": "n2", "present": True},
+        {"node": "n3", "present": None},
+    ]
+    switch = _switch(
+        up=False,
+        valid_answer_age_seconds=300.0,
+        nodes=nodes,
+        license_verdict="warning",
+        license_remaining_seconds=86_400.0 * 20,
+        refused_keys=["admin", "ACME"],
+        series_limited=True,
+    )
+    found = _diagnosed(switches=[switch])
+
+    assert [(p["severity"], p["text"]) for p in found["problems"]] == [
+        ("critical", "API silent"),
+        ("critical", "API key refused"),
+        ("critical", "node n1 missing"),
+        ("warning", "API key of ACME refused"),
+        ("warning", "license expires in 20 d"),
+        ("warning", "detail dropped to stay within max_series"),
+    ]
+    assert {problem["state"] for problem in found["problems"]} == {"observed"}
+    assert found["switches"][0]["sentence"].startswith("API silent for 5 min · ")
+    assert found["switches"][0]["sentence"].endswith(" · nodes and tenants unknown since 5 min")
+
+
+def test_what_an_alert_names_is_not_repeated() -> None:
+    """A node that went missing after another one is a problem of its own."""
+    nodes = [{"node": "n1", "present": False}, {"node": "n2", "present": False}]
+    switch = _switch(up=False, nodes=nodes, license_verdict="critical", refused_keys=["admin"])
+    found = _diagnosed(
+        _group("SoftswitchApiDown"),
+        _group("SoftswitchKeyRefused"),
+        _group("SoftswitchLicenseImminent"),
+        _group("SoftswitchNodeMissing", {"node": "n1"}),
+        switches=[switch],
+    )
+
+    assert [p["text"] for p in found["problems"] if p["state"] == "observed"] == ["node n2 missing"]
+
+
+def test_a_problem_of_the_exporter_belongs_to_no_switch() -> None:
+    """It counts in the headline, and the switch stays clear."""
+    found = _diagnosed(_group("SoftswitchConfigurationInvalid", severity="warning", switch=""))
+
+    assert (found["state"], found["headline"]) == ("warning", "1 warning")
+    assert (found["problems"][0]["switch"], found["switches"][0]["state"]) == (None, "clear")
+
+
+def test_a_sentence_is_bounded() -> None:
+    """It names eight kinds, and how many more there are; the list has all."""
+    names = [name for name in WORDS if name != "SoftswitchLicenseImminent"][:11]
+    groups = [_group(name, severity="warning") for name in names]
+    found = _diagnosed(*groups)
+
+    parts = found["switches"][0]["sentence"].split(" · ")
+    assert (len(parts), parts[-1], len(found["problems"])) == (9, "3 more", 11)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "texts"),
+    [
+        ({}, []),
+        (
+            {"reload_failed_age_seconds": 300.0, "errors": ["e"]},
+            ["The reload failed 5 min ago; the previous configuration is in use."],
+        ),
+        (
+            {"file_invalid_age_seconds": 300.0, "errors": ["e"]},
+            ["The file on disk has been invalid for 5 min: the exporter would not start with it."],
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_loaded(configuration: dict[str, Any], texts: list[str]) -> None:
+    """It is a notice with the errors."""
+    notices = _diagnosed(configuration=configuration)["notices"]
+
+    assert [notice["text"] for notice in notices] == texts
+    assert all(notice == notice | {"severity": "critical", "errors": ["e"]} for notice in notices)
+
+
+@pytest.mark.parametrize(("delivery", "number"), [("on", 0), ("off", 1), ("dry_run", 1)])
+def test_alerts_that_are_not_sent(delivery: str, number: int) -> None:
+    """A notice says so; it is no problem."""
+    found = _diagnosed(alerting={"firing": 0, "delivery": delivery})
+
+    assert [notice["severity"] for notice in found["notices"]] == [""] * number
+    assert found["state"] == "clear"
+
+
+def test_one_alert() -> None:
+    """For the page of a tenant."""
+    alert = {
+        "state": "pending",
+        "labels": {"alertname": "SoftswitchBalanceLow", "severity": "warning", "switch": "p", "tenant": "A"},
+        "annotations": {"summary": "S."},
+        "value": 20.0,
+        "threshold": 50.0,
+        "age_seconds": 3.0,
+    }
+
+    problem = problem_of(alert)
+
+    assert (problem["text"], problem["value"]) == ("A has low credit", "20.00, threshold 50.00")
+
+
+@pytest.mark.parametrize(
+    ("alerts", "balance", "registered", "reasons"),
+    [
+        ([], None, None, []),
+        ([], "warning", "critical", ["credit low", "few phones"]),
+        (["SoftswitchBalanceLow", "SoftswitchTrunkDown"], "critical", None, ["trunk down", "credit low"]),
+        (
+            ["SoftswitchWatchedExtensionDown", "SoftswitchTenantRegistrationsLost"],
+            None, "critical", ["no phones"],
+        ),
+        (["SoftswitchWatchedExtensionDown"], None, None, ["watched phone"]),
+        (["SoftswitchSomethingNew"], None, None, []),
+    ],
+)  # fmt: skip
+def test_reasons_of_a_tenant(
+    alerts: list[str], balance: str | None, registered: str | None, reasons: list[str]
+) -> None:
+    """The most urgent first; what another one covers is left out."""
+    assert reasons_of(alerts, balance=balance, registered=registered) == reasons

@@ -1,0 +1,108 @@
+from exporter.metrics import catalogue
+from exporter.model import Extension, Failure, Query, Reason, Registration, Scope, Target, Technology
+from exporter.threads import ThreadLimit
+from exporter.web.pages import tenant_page
+from exporter.web.status import status
+from exporter.web.tenant_detail import tenant_detail
+from tests.unit.web.conftest import CLOCK, NOW, Pollers
+
+_ALERT = {
+    "state": "firing",
+    "labels": {
+        "alertname": "SoftswitchBalanceLow",
+        "severity": "critical",
+        "switch": "pbx",
+        "tenant": "ACME",
+    },
+    "annotations": {"summary": "S."},
+    "value": -12.0,
+    "threshold": 10.0,
+    "age_seconds": 660.0,
+}
+_TENANT = {
+    "code": "ACME",
+    "watch": ["100", "900"],
+    "extensions": ["100", "101", "102"],
+    "thresholds": {"balance": {"warning": 50, "critical": 10}},
+    "labels": {"team": "<voice>"},
+}
+
+
+async def test_a_tenant(pollers: Pollers) -> None:
+    """It has its alerts, figures, phones, queues, trunks and queries; the worst of each first."""
+    poller = pollers(tenants=[_TENANT])
+    store = poller.store
+    store.set(catalogue.TENANT_BALANCE, "ACME", -12.0)
+    store.set(catalogue.EXTENSION_REGISTERED, "ACME", {"100": 0.0, "101": 1.0})
+    virtual = Extension("900", Registration.UNKNOWN, "", Technology.VIRTUAL)
+    poller.targets.technologies.update("ACME", [virtual])
+    store.set(catalogue.QUEUE_CALLS_WAITING, "ACME", {"sales": 0.0, "support": 3.0})
+    store.set(catalogue.QUEUE_LONGEST_WAIT, "ACME", {"support": 130.0})
+    store.set(catalogue.QUEUE_AGENTS, "ACME", {"support": 2.0}, part="online")
+    store.set(catalogue.TRUNK_REGISTERED, "ACME", {"t1": 1.0, "t2": 0.0})
+    store.record(Target(Query.BALANCE, Scope.TENANT, "ACME"), None, now=NOW - 5, wall=0)
+    failed = Target(Query.CALLS, Scope.TENANT, "ACME")
+    store.record(failed, Failure(Reason.DECODE, "expected a number"), now=NOW - 3, wall=0)
+    poller.answers.keep(failed, Reason.DECODE, "<html>")
+
+    found = tenant_detail(poller, "ACME", [_ALERT], {"name": "pbx"}, NOW)
+
+    assert [problem["text"] for problem in found["problems"]] == ["ACME has low credit"]
+    assert (found["tenant"]["verdict"], found["tenant"]["why"]) == ("critical", "credit low, calls decode")
+    assert found["thresholds"] == "warning 50.00, critical 10.00"
+    assert [(phone["extension"], phone["state"], phone["watched"]) for phone in found["phones"]] == [
+        ("100", "not registered", True),
+        ("102", "unknown", False),
+        ("101", "registered", False),
+        ("900", "cannot register", True),
+    ]
+    assert found["tenant"]["watched_not_applicable"] == ["900"]
+    assert [tuple(queue.values()) for queue in found["queues"]] == [
+        ("support", 3.0, 130.0, {"online": 2.0}),
+        ("sales", 0.0, None, {}),
+    ]
+    assert [trunk["trunk"] for trunk in found["trunks"]] == ["t2", "t1"]
+    outcomes = {query["query"]: (query["outcome"], query["answer"]) for query in found["queries"]}
+    assert outcomes["balance"] == ("ok", None)
+    assert outcomes["calls"] == ("decode", "<html>")
+    assert outcomes["registrations"] == ("not tried yet", None)
+
+
+async def test_phones_are_bounded(pollers: Pollers) -> None:
+    """A page has 500 of them, and the number of the others."""
+    phones = {str(number): 1.0 for number in range(600)}
+    poller = pollers(tenants=[{"code": "ACME"}])
+    poller.store.set(catalogue.EXTENSION_REGISTERED, "ACME", phones)
+
+    found = tenant_detail(poller, "ACME", [], {}, NOW)
+
+    assert (len(found["phones"]), found["more_phones"]) == (500, 100)
+
+
+async def test_its_page(pollers: Pollers) -> None:
+    """It renders with and without values, and escapes texts."""
+    poller = pollers(tenants=[_TENANT, {"code": "EMPTY"}])
+    poller.store.set(catalogue.TENANT_BALANCE, "ACME", -12.0)
+    poller.store.set(catalogue.EXTENSION_REGISTERED, "ACME", {"<b>": 0.0})
+    virtual = Extension("900", Registration.UNKNOWN, "", Technology.VIRTUAL)
+    poller.targets.technologies.update("ACME", [virtual])
+    state = await status([poller], CLOCK)
+    (switch,) = state["switches"]
+    threads = ThreadLimit("page", 1)
+
+    page = await tenant_page(state, tenant_detail(poller, "ACME", [_ALERT], switch, NOW), threads)
+    empty = await tenant_page(state, tenant_detail(poller, "EMPTY", [], switch, NOW), threads)
+
+    for text in (
+        "<title>ACME: critical · softswitch-exporter</title>",
+        "icon-critical.svg",
+        "\N{MINUS SIGN}12.00, threshold 10.00",
+        'href="./runbooks/SoftswitchBalanceLow"',
+        "&lt;voice&gt;",
+        "&lt;b&gt;",
+        "no alert ever fires: 900",
+    ):
+        assert text in page
+    assert "No alert on this tenant is pending or firing." in empty
+    assert "not polled yet" in empty  # the switch: its state is unknown
+    assert "<script" not in page

@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+
+from exporter.web.unknown import unknown
+
+_EVALUATED = {"firing": 0, "pending": 0}
+
+
+def _query(query: str = "peers", scope: str = "switch", **more: Any) -> dict[str, Any]:
+    usual = {
+        "query": query,
+        "scope": scope,
+        "targets": 1,
+        "targets_tried": 1,
+        "targets_unknown": 1,
+        "unknown_tenants": [],
+        "newest_success_age_seconds": None,
+        "failures_by_reason": {},
+    }
+    return usual | more
+
+
+def _switch(*queries: dict[str, Any], up: bool | None = True, age: float | None = 3.0) -> dict[str, Any]:
+    return {"up": up, "valid_answer_age_seconds": age, "queries": list(queries)}
+
+
+def test_everything_is_known() -> None:
+    """Only then the list is empty."""
+    assert unknown(_switch(_query(targets_unknown=0)), _EVALUATED) == []
+
+
+@pytest.mark.parametrize("alerting", [None, {"firing": None, "pending": None}])
+def test_alerts_were_not_evaluated(alerting: dict[str, Any] | None) -> None:
+    """Before that nothing is clear."""
+    assert unknown(_switch(), alerting) == ["alerts not evaluated yet"]
+
+
+@pytest.mark.parametrize(
+    ("up", "age", "text"),
+    [
+        (None, None, "not polled yet"),
+        (False, 300.0, "nodes and tenants unknown since 5 min"),
+        (False, None, "nodes and tenants unknown since the start"),
+    ],
+)
+def test_a_silent_switch(up: bool | None, age: float | None, text: str) -> None:  # noqa: FBT001 -- a table
+    """One text says it all: the queries are not listed one by one."""
+    assert unknown(_switch(_query(), up=up, age=age), _EVALUATED) == [text]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        (_query(newest_success_age_seconds=300.0), "nodes unknown since 5 min"),
+        (_query(failures_by_reason={"timeout": 1}), "nodes unknown (timeout)"),
+        (_query("license"), "license unknown"),
+        (_query("balance", "tenant", unknown_tenants=["ACME"]), "credit of ACME unknown"),
+        (
+            _query("balance", "tenant", targets=1200, targets_unknown=1100, unknown_tenants=["A"]),
+            "credit of 1,100 of 1,200 tenants unknown",
+        ),
+        (_query(targets_tried=0), "not polled yet: nodes"),
+    ],
+)
+def test_a_query(query: dict[str, Any], text: str) -> None:
+    """What it finds out is unknown, with the tenants."""
+    assert unknown(_switch(query), _EVALUATED) == [text]
+
+
+def test_many_queries_that_were_not_tried() -> None:
+    """They are one text."""
+    queries = [_query(name, targets_tried=0) for name in ("peers", "calls", "channels", "license", "trunks")]
+    assert unknown(_switch(*queries), _EVALUATED) == [
+        "not polled yet: nodes, calls, channels and 2 more",
+    ]
