@@ -197,6 +197,7 @@ _NOT_COMPARED: Mapping[Metric, str] = {
     catalogue.BUILD_INFO: "about the exporter: labels",
     catalogue.WEB_INFO: "absent without --web.external-url: served in test_formats.py",
     catalogue.CONFIG_RELOAD_SUCCESSFUL: "about the exporter: 1",
+    catalogue.CONFIG_FILE_VALID: "likewise",
     catalogue.CONFIG_RELOAD_TIMESTAMP: "a time: within the last minutes",
     catalogue.LOG_LINES_DROPPED: "about the exporter: 0",
 }
@@ -330,8 +331,8 @@ def test_build_and_configuration_metrics(observed: _Observed) -> None:
     assert _labels(observed.healthy[catalogue.BUILD_INFO]) == {
         _named(version=__version__, python_version=platform.python_version())
     }
-    name = catalogue.CONFIG_RELOAD_SUCCESSFUL.name
-    assert observed.healthy[catalogue.CONFIG_RELOAD_SUCCESSFUL] == {(name, frozenset()): 1}
+    for metric in (catalogue.CONFIG_RELOAD_SUCCESSFUL, catalogue.CONFIG_FILE_VALID):
+        assert observed.healthy[metric] == {(metric.name, frozenset()): 1}
     (loaded,) = observed.healthy[catalogue.CONFIG_RELOAD_TIMESTAMP].values()
     assert 0 < observed.healthy_at - loaded < 120
 
