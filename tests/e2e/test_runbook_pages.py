@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.accelerated_exporter import start_accelerated_exporter
@@ -63,6 +64,18 @@ def test_from_the_index_to_what_fires(settings: dict[str, Any], browser: Browser
         assert not _is_wide(page)
         page.get_by_role("link", name="Fix").press("Enter")
         expect(page.get_by_role("heading", name="Fix")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible(scheme: Any, browser: Browser, exporter: Exporter) -> None:
+    """axe-core finds no violation on the index, on two runbooks, and on the page for an unknown name."""
+    context = browser.new_context(bypass_csp=True, color_scheme=scheme)
+    page = context.new_page()
+    for name in ("", "SoftswitchApiDown", "SoftswitchRequestsFailing", "NoSuchRunbook"):
+        page.goto(f"{exporter.base_url}/runbooks/{name}")
+        found = Axe().run(page).response["violations"]
+        assert found == [], name
+    context.close()
 
 
 def test_every_page_fits_on_a_phone(browser: Browser, exporter: Exporter) -> None:
