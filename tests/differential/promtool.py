@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -24,17 +24,19 @@ _FIRST_TEXTS, _TEXTS_EVERY = 20, 10
 """Scenarios and minutes for which annotations are compared too, which is slow."""
 
 
-def rule_file(changed: Mapping[int, Rule] | None = None, *, texts: bool = False) -> Document:
-    """Return the shipped rules that the daemon's alerts need, with annotations if ``texts``.
+def rule_file(
+    changed: Mapping[int, Rule] | None = None, *, names: Collection[str] = NAMES, texts: bool = False
+) -> Document:
+    """Return the shipped rules that alerts of the daemon need, with annotations if ``texts``.
 
     ``changed`` replaces some, by position in ``RULES``.
     """
-    alerts = [rule for rule in RULES if rule.get("alert") in NAMES]
+    alerts = [rule for rule in RULES if rule.get("alert") in names]
     wanted = dependencies(text for rule in alerts for text in (rule["expr"], *rule["annotations"].values()))
     kept = [
         {key: part for key, part in rule.items() if texts or key != "annotations"}
         for rule in ((changed or {}).get(position, rule) for position, rule in enumerate(RULES))
-        if rule in alerts or name_of(rule) in wanted | set(NAMES)
+        if name_of(rule) in wanted | set(names)
     ]
     return {"groups": [{"name": "all", "interval": "1m", "rules": kept}]}
 

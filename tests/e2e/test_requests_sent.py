@@ -197,23 +197,24 @@ def test_requests_are_plain_get_requests(stub: StubSwitch) -> None:
         )
 
 
-@pytest.mark.forbidden_requests_expected
-@pytest.mark.parametrize(
-    "request_line",
-    [
-        "reqtype=BALANCE&tenant=ACME&amount=1",
-        "reqtype=HANGUP&channel=x",
-        "reqtype=INFO&info=balance&tenant=ACME&cache=no",
-        "reqtype=MANAGEDB&object=tenant&action=delete",
-        "reqtype=COUNTCHANNELS&tenant=ACME&nodename=pbx1",
-    ],
+_FORBIDDEN = (
+    "reqtype=BALANCE&tenant=ACME&amount=1",
+    "reqtype=HANGUP&channel=x",
+    "reqtype=INFO&info=balance&tenant=ACME&cache=no",
+    "reqtype=MANAGEDB&object=tenant&action=delete",
+    "reqtype=COUNTCHANNELS&tenant=ACME&nodename=pbx1",
 )
-def test_the_simulator_reports_forbidden_requests(request_line: str, run_simulator: StartSimulator) -> None:
-    """The check at the end of every end-to-end test can fail: the simulator refuses and logs the request."""
+
+
+@pytest.mark.forbidden_requests_expected
+def test_the_simulator_reports_forbidden_requests(run_simulator: StartSimulator) -> None:
+    """The check at the end of every end-to-end test can fail: the simulator refuses and logs each request."""
     simulator = run_simulator("--tenants=1")
-    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
-        get(f"{simulator.url}?key=demo-admin&{request_line}")
-    refused.value.close()
-    assert len(simulator.requests()["forbidden"]) == 1
-    with pytest.raises(AssertionError, match="FORBIDDEN REQUEST"):
-        simulator.assert_no_forbidden_requests()
+    for number, request_line in enumerate(_FORBIDDEN, 1):
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            get(f"{simulator.url}?key=demo-admin&{request_line}")
+        refused.value.close()
+        assert len(simulator.requests()["forbidden"]) == number, request_line
+        with pytest.raises(AssertionError, match="FORBIDDEN REQUEST") as reported:
+            simulator.assert_no_forbidden_requests()
+        assert str(reported.value).count("FORBIDDEN REQUEST") == number, request_line
