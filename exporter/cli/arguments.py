@@ -215,9 +215,10 @@ def _is_port(text: str) -> bool:
 
 
 def _path(text: str) -> str:
-    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith(("/-/", "/api/", "/runbooks")):
+    is_ours = f"{text}/".startswith(("/-/", "/api/", "/runbooks/", "/tenant/"))
+    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or is_ours:
         raise argparse.ArgumentTypeError(
-            f"expected a path such as /metrics, not below /-/, /api/ or /runbooks, got {shown(text)}"
+            f"expected a path such as /metrics, not below /-, /api, /runbooks or /tenant, got {shown(text)}"
         )
     return text
 
