@@ -66,6 +66,7 @@ class Storage:
         self._kept_at = 0.0
         self._written: tuple[int, Mapping[str, int]] = (0, {})
         self._switches_at = clock.monotonic()
+        self._is_started = False
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -92,7 +93,9 @@ class Storage:
         more = "; the last run ended without a stop, for example by a kill" if was_killed else ""
         self.timeline.add(Kind.EXPORTER_STARTED, f"exporter started, version {version}{more}")
         self._memories = memories
-        self._writer = asyncio.create_task(self._run(), name="storage")
+        self._is_started = True
+        if self.path is not None:
+            self._writer = asyncio.create_task(self._run(), name="storage")
 
     def take(self, switch: str) -> tuple[Iterable[Json], float]:
         """Return what was kept of a switch, and the seconds since then; nothing the next time."""
@@ -106,12 +109,13 @@ class Storage:
     async def close(self) -> None:
         """Write everything a last time, and unlock the directory."""
         files = [file for file in (self._timeline_file, self._switches_file) if file is not None]
-        if self._writer is None:  # it did not start
+        if not self._is_started:
             await asyncio.gather(*(file.release() for file in files))
             return
-        self._writer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._writer
+        if self._writer is not None:
+            self._writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writer
         self.timeline.add(Kind.EXPORTER_STOPPED, "exporter stopped")
         if self._timeline_file is not None and self._switches_file is not None:
             await asyncio.gather(
