@@ -19,7 +19,7 @@ import pytest
 
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.full_configuration import configuration, queries, switch, wait_until_healthy
-from tests.e2e.programs import Exporter, Series, Simulator, print_result, samples, wait_until
+from tests.e2e.programs import Exporter, Series, Simulator, get_json, print_result, samples, wait_until
 
 SCRAPES = 400
 RELOADS = 20
@@ -228,7 +228,7 @@ def test_no_scrape_fails_during_reloads(
 def test_an_invalid_file_changes_nothing(
     run_simulator: StartSimulator, run_exporter: StartExporter, tmp_path: Path
 ) -> None:
-    """POST returns status 500 and every error with its path, but not the key in the file."""
+    """POST returns status 500, and the status has every error with its path, but not the key in the file."""
     simulator = run_simulator("--tenants=3")
     text = configuration(switch("pbx", simulator.url, tenants=[{"code": "ACME"}]))
     exporter = run_exporter(text, "--web.enable-lifecycle")
@@ -243,6 +243,10 @@ def test_an_invalid_file_changes_nothing(
     assert status == 500
     assert "switches[0].timeout" in errors
     assert "switches[0].colour" in errors
-    assert "s3cret" not in errors + exporter.program.text()
+    reported = get_json(f"{exporter.base_url}/api/v1/status")["configuration"]
+    assert set(reported["errors"]) <= set(errors.splitlines())
+    assert len(reported["errors"]) == 2
+    assert reported["reload_failed_age_seconds"] < 20
+    assert "s3cret" not in errors + exporter.program.text() + str(reported)
     assert exporter.value(SUCCESSFUL) == 0
     assert exporter.value("softswitch_tenants", switch="pbx") == 1
