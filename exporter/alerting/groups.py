@@ -40,6 +40,30 @@ _Key = tuple[str, _Subject]
 """The name of an alert, and what it is about."""
 
 
+class _Sources:
+    """The alerts that may cover others. What fires is covered only by what fires as well."""
+
+    def __init__(self) -> None:
+        self._all: set[_Key] = set()
+        self._critical: set[_Key] = set()
+
+    def add(self, alert: Alert) -> None:
+        """Add an alert."""
+        self._all.add(_key(alert))
+        if alert.severity == "critical":
+            self._critical.add(_key(alert))
+
+    def cover(self, alert: Alert) -> bool:
+        """Return whether a worse alert on the same subject is among them."""
+        name, about = _key(alert)
+        if alert.severity != "critical" and (name, about) in self._critical:
+            return True
+        return any(
+            (source, tuple(label for label in about if label[0] in equal)) in self._all
+            for source, equal in _COVERED_BY.get(name, ())
+        )
+
+
 @dataclass(slots=True)
 class Group:
     """The alerts of one name, severity and state on one switch, without those that a worse one covers.
@@ -86,19 +110,19 @@ def grouped(alerts: Iterable[Alert], groups: Groups) -> Iterator[None]:
         alert for alert in alerts if alert.state is not State.RESOLVED and alert.identity[0] is not WATCHDOG
     ]
     yield
-    found: set[_Key] = set()
-    critical: set[_Key] = set()
+    firing, pending = _Sources(), _Sources()
     for part in _parts(active):
-        firing = [alert for alert in part if alert.state is State.FIRING]
-        found.update(map(_key, firing))
-        critical.update(_key(alert) for alert in firing if alert.severity == "critical")
+        for alert in part:
+            pending.add(alert)
+            if alert.state is State.FIRING:
+                firing.add(alert)
         yield
     kinds: dict[_Kind, list[Alert]] = defaultdict(list)
     for part in _parts(active):
         for alert in part:
             about = dict(alert.identity[1])
             switch = about.get("switch", "")
-            if _is_covered(alert, found, critical):
+            if (firing if alert.state is State.FIRING else pending).cover(alert):
                 continue
             kinds[alert.identity[0].name, alert.severity, alert.state, switch].append(alert)
             if "tenant" in about:
@@ -164,16 +188,6 @@ def _age(since: float, now: Now) -> float:
 def _key(alert: Alert) -> _Key:
     rule, labels = alert.identity
     return rule.name, tuple(label for label in labels if label[0] != "severity")
-
-
-def _is_covered(alert: Alert, found: set[_Key], critical: set[_Key]) -> bool:
-    name, about = _key(alert)
-    if alert.severity != "critical" and (name, about) in critical:
-        return True
-    return any(
-        (source, tuple(label for label in about if label[0] in equal)) in found
-        for source, equal in _COVERED_BY.get(name, ())
-    )
 
 
 def _badness(alert: Alert) -> tuple[float, _Subject]:

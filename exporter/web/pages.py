@@ -16,7 +16,7 @@ from exporter.web.tenant_rows import Filter, merged
 
 _PIECES = 500
 _RECENT = 3600.0
-_MOST_RECENT = 20
+_MOST_RECENT = 5
 _MOST_EARLIER = 200
 
 Json = dict[str, Any]
@@ -37,6 +37,8 @@ async def status_page(
         "limit": tenants,
         "total": sum(switch["tenants"] for switch in state["switches"]),
         "tenants": merged(state["switches"], wanted or Filter(), tenants),
+        "nodes": _worst_first(state, "nodes"),
+        "trunks": _worst_first(state, "trunks"),
         "recent": recent,
         "earlier": earlier,
     }
@@ -55,6 +57,13 @@ async def missing_page(text: str, threads: ThreadLimit) -> str:
 
 def _time(state: Json) -> str:
     return f"{datetime.fromtimestamp(state['time_seconds'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _worst_first(state: Json, kind: str) -> list[tuple[str, Json]]:
+    """Return the nodes or trunks of all switches, each with its switch: what is missing or down first."""
+    rows = [(switch["name"], row) for switch in state["switches"] for row in switch[kind]]
+    rows.sort(key=lambda row: not any(value is False for value in row[1].values()))
+    return rows
 
 
 def _changes(state: Json) -> tuple[list[Json], list[Json]]:

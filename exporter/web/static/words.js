@@ -4,7 +4,7 @@ const UNITS = [[86400, 172800, "d"], [3600, 7200, "h"], [60, 120, "min"], [1, 0,
 const UP = new Map([[true, ["up"]], [false, ["down", "critical"]], [null, ["not tried yet", "unknown"]]]);
 const MARKS = { late: "warning", stale: "critical" };
 const HOUR = 3600;
-const MOST_RECENT = 20;
+const MOST_RECENT = 5;
 const MOST_EARLIER = 200;
 const MOST_PROBLEMS = 200;
 
@@ -30,8 +30,10 @@ function newestFailures(query) {
   return newest.sort((one, other) => (one.tenant < other.tenant ? -1 : one.tenant > other.tenant ? 1 : 0));
 }
 
-const everyOf = (list) => (status) =>
-  status.switches.flatMap((it) => it[list].map((each) => ({ ...each, switch: it.name })));
+// The nodes or trunks of all switches: what is missing or down first.
+const everyOf = (list) => (status) => status.switches
+  .flatMap((it) => it[list].map((each) => ({ ...each, switch: it.name })))
+  .sort((one, other) => Object.values(other).includes(false) - Object.values(one).includes(false));
 
 const CHANGE = {
   key: (change) => `${change.time_seconds} ${change.text}`,

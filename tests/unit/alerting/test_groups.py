@@ -68,7 +68,7 @@ def test_a_worse_alert_covers_others_on_the_same_subject() -> None:
     ]
 
 
-def test_a_pending_alert_covers_nothing() -> None:
+def test_a_pending_alert_covers_none_that_fires() -> None:
     """What fires is shown even if a worse alert may follow."""
     assert len(
         _kinds(
@@ -76,6 +76,14 @@ def test_a_pending_alert_covers_nothing() -> None:
             alert(_BALANCE, State.PENDING, "ACME", "critical"),
         )
     ) == 2  # fmt: skip
+
+
+def test_a_pending_alert_covers_pending_ones() -> None:
+    """Otherwise a problem would be listed twice until it fires."""
+    assert _kinds(
+        alert(_BALANCE, State.PENDING, "ACME", "warning"),
+        alert(_BALANCE, State.PENDING, "ACME", "critical"),
+    ) == [(_BALANCE.name, "critical", "pending", 1)]  # fmt: skip
 
 
 def _balance(tenant: str, value: float, threshold: float = 10.0) -> Alert:

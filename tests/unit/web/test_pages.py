@@ -234,8 +234,18 @@ async def test_changes_of_the_last_hour() -> None:
         ["58 min ago", "change 3500", "pbx"],
         ["62 min ago", "change 3700", "pbx"],
     ]  # fmt: skip
-    assert "Earlier in the last 24 hours:" in page.texts
-    assert page.texts[page.texts.index("Earlier in the last 24 hours:") + 1] == "1"
+    assert "Before that, in 24 hours:" in page.texts
+    assert page.texts[page.texts.index("Before that, in 24 hours:") + 1] == "1"
+
+
+async def test_nodes_and_trunks_that_are_down_come_first() -> None:
+    """Also if they belong to the last switch."""
+    fine = {"node": "n0", "present": True, "peers": 1, "channels": 0, "channels_limit": None}
+    up = {"trunk": "t0", "registered": True, "reachable": None, "state": "registered"}
+    page = await _read(_switch(nodes=[fine], trunks=[up]), _switch(name="other"))
+
+    rows = [row[:2] for row in page.rows if row[0] in {"n0", "n1", "t0", "t1"}]
+    assert rows == [["n1", "other"], ["n0", "pbx"], ["t1", "other"], ["t0", "pbx"]]
 
 
 def _verdicts(*verdicts: str, name: str = "T") -> list[dict[str, Any]]:
