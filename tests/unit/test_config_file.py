@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -182,26 +183,28 @@ async def test_a_failed_reload_is_not_logged_again_by_the_check(site: _Site) -> 
     assert (site.metrics(), site.health.is_good, site.health.status()) == ((1, 1), True, _GOOD)
 
 
-async def test_a_reload_during_a_check(site: _Site) -> None:
-    """It is newer than what the check has read, so the check reports nothing."""
+@pytest.mark.parametrize(("reloaded", "checked"), [(_VALID, "switches: []"), ("switches: []", _VALID)])
+async def test_a_reload_during_a_check(reloaded: str, checked: str, site: _Site) -> None:
+    """It ends before the check, which therefore reports nothing, whichever file was invalid."""
     reading, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:
         reading.set()
         go_on.wait(10)
 
-    site.write("switches: []")
+    site.write(checked)
     site.before = wait
     check = asyncio.create_task(site.file.check())
     await asyncio.to_thread(reading.wait, 10)
-    site.before = lambda: site.write(_VALID)
-    await site.file.load()
-    site.write("switches: []")
+    site.before = lambda: site.write(reloaded)
+    with contextlib.suppress(ConfigurationError):
+        assert (await site.file.load()).switches[0].name == "pbx"
+    site.write(checked)
     go_on.set()
     with capture_logs() as log:
         await check
 
-    assert (site.metrics(), log) == ((1, 1), [])
+    assert (site.metrics(), log) == ((1, float(reloaded == _VALID)), [])
 
 
 async def test_errors_are_bounded_and_masked(site: _Site) -> None:
