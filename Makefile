@@ -52,10 +52,12 @@ bench: $(READY)  ## compare the exporter's performance with its peers: 20 minute
 	$(BIN)/python -m benchmarks
 
 metrics-docs: $(READY)  ## generate docs/metrics.md from the catalogue
-	$(BIN)/python -m tests.metrics_docs > docs/metrics.md
+	$(BIN)/python -m tests.metrics_docs > docs/metrics.new
+	mv docs/metrics.new docs/metrics.md
 
 config-docs: $(READY)  ## generate docs/configuration.md from the schema
-	$(BIN)/python -m tests.config_docs > docs/configuration.md
+	$(BIN)/python -m tests.config_docs > docs/configuration.new
+	mv docs/configuration.new docs/configuration.md
 
 kubernetes-rules: $(READY)  ## generate alerts/kubernetes/prometheusrule.yaml from the rules
 	$(BIN)/softswitch-exporter rules --format=prometheusrule > alerts/kubernetes/prometheusrule.yaml

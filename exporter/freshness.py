@@ -6,7 +6,7 @@ time between the starts of the last two sweeps of its query.
 
 from enum import StrEnum
 
-_LATE_AFTER = 1.5
+LATE_AFTER = 1.5
 """Paces. Half of one is for slow responses."""
 
 
@@ -45,7 +45,7 @@ def freshness(age: float | None, pace: float, stale_after: float) -> Freshness:
         return Freshness.WAITING
     if age > lifetime(pace, stale_after):
         return Freshness.STALE
-    return Freshness.LATE if age > _LATE_AFTER * pace else Freshness.FRESH
+    return Freshness.LATE if age > LATE_AFTER * pace else Freshness.FRESH
 
 
 def is_up(valid_at: float | None, now: float, *, shortest_interval: float, timeout: float) -> bool:

@@ -131,8 +131,10 @@ def _form(annotation: Any) -> str:
     if get_origin(annotation) is tuple:
         inner = _form(arguments[0])
         return f"list of {inner}" if "`" in inner else f"list of {inner}s"
-    [only] = [each for each in arguments if each is not type(None)]
-    return _form(only)
+    others = [each for each in arguments if each is not type(None)]
+    if len(others) != 1:
+        raise TypeError(f"no form for {annotation}: use a type of exporter/fields.py")
+    return _form(others[0])
 
 
 def _is_list(annotation: Any) -> bool:

@@ -88,7 +88,8 @@ PHRASES = {
 
 _GAP = r"[\s#\"']+"
 _INSTEAD = {variant: instead for variants, instead in PHRASES.items() for variant in variants.split("|")}
-_ANY = re.compile(rf"\b(?:{'|'.join(variant.replace(' ', _GAP) for variant in _INSTEAD)})\b")
+_LONGEST_FIRST = sorted(_INSTEAD, key=len, reverse=True)  # a phrase must not hide a longer one
+_ANY = re.compile(rf"\b(?:{'|'.join(variant.replace(' ', _GAP) for variant in _LONGEST_FIRST)})\b")
 
 
 class Finding(NamedTuple):

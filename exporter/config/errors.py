@@ -136,6 +136,8 @@ _MESSAGES: Mapping[str, str] = {
     "literal_error": "expected {expected}, got {shown}",
     "enum": "expected {expected}, got {shown}",
     "greater_than_equal": "expected {ge:,.10g} or more, got {shown}",
+    "greater_than": "expected more than {gt:,.10g}, got {shown}",
+    "less_than": "expected less than {lt:,.10g}, got {shown}",
     "less_than_equal": "expected {le:,.10g} or less, got {shown}",
 }
 """By pydantic's type of an error."""

@@ -67,8 +67,10 @@ async def _body(faulty: FaultyRequest) -> bytes:
             body = await faulty.truth()
             text = re.sub(r"\\u([0-9a-f]{4})", lambda escape: chr(int(escape[1], 16)), body.decode())
             return text.encode("latin-1", "replace")
-        case _:
+        case FaultKind.EMPTY:
             return b""
+        case _:
+            raise LookupError(f"{fault.kind}: add what it sends, here or in _MISBEHAVIORS")
 
 
 def reply(body: bytes, content_type: str = "text/html; charset=UTF-8", status: int = 200) -> web.Response:

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from exporter.freshness import Freshness, age, freshness, is_up, lifetime, oldest, pace
+from exporter.freshness import LATE_AFTER, Freshness, age, freshness, is_up, lifetime, oldest, pace
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,12 @@ def test_an_age_is_rounded_to_the_millisecond() -> None:
     """Without a value there is none."""
     assert age(1.23456, 3) == 1.765
     assert age(None, 3) is None
+
+
+@pytest.mark.parametrize("page", ["docs/status.md", "exporter/web/templates/status.html"])
+def test_pages_state_when_a_value_is_late(page: str) -> None:
+    """The number of cycles on the pages is that of the code."""
+    assert f"{LATE_AFTER:g} cycles" in (ROOT / page).read_text(), f"{page}: state freshness.LATE_AFTER"
 
 
 @pytest.mark.parametrize(("timeout", "window"), [(10, 90), (60, 120)])

@@ -1,5 +1,6 @@
 """The prose linter finds each of its phrases in each kind of file."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def written(folder: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def test_the_phrases_can_be_found() -> None:
+    """Each is lower-case words with single spaces: the linter compares lower-case text."""
+    for phrase in PHRASES:
+        assert re.fullmatch(r"[a-z-]+( [a-z-]+)*", phrase), f"{phrase!r}: expected words with single spaces"
 
 
 @pytest.mark.parametrize("name", KINDS)

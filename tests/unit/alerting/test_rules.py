@@ -13,8 +13,9 @@ from exporter.alerting.rule import Figure, Rule
 from exporter.alerting.rules import RULES
 from exporter.metrics import catalogue
 from exporter.model import Failure, Query, Reason, Scope, Target
+from exporter.poll.backoff import LONGEST_PAUSE
 from exporter.store import Families, Store
-from tests.rule_files import ALERTS_FILE
+from tests.rule_files import ALERTS_FILE, RECORDS_FILE
 
 DECLARED = [rule for group in yaml.safe_load(ALERTS_FILE.read_text())["groups"] for rule in group["rules"]]
 _SECONDS = {"m": 60, "h": 3600}
@@ -405,3 +406,11 @@ def test_an_invalid_configuration_is_one_alert_for_all_switches() -> None:
 def test_figures_are_formatted_as_in_prometheus(value: float, form: str, text: str) -> None:
     """The texts are the same whoever sends the alert."""
     assert format(Figure(value), form) == text
+
+
+def test_a_switch_is_settled_after_the_longest_pause() -> None:
+    """Values left over from an outage must not fire: by then, every target in backoff has been retried."""
+    rules_file = RECORDS_FILE.read_text()
+    assert "min_over_time(switch:softswitch_up:last[20m1s]) == 1" in rules_file
+    assert "offset 15m)" in rules_file
+    assert LONGEST_PAUSE <= 15 * 60, "raise both ranges, and _SETTLED_SINCE in alerting/monitoring_rules.py"

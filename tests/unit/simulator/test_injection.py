@@ -10,6 +10,14 @@ from exporter.simulator.server import RunningSimulator
 from tests.unit.simulator.conftest import Wait
 
 _CUT = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+_NO_BODY = {
+    FaultKind.HANG: "no response",
+    FaultKind.RESET: "no response",
+    FaultKind.RESET_MIDWAY: "half of a response",
+    FaultKind.EMPTY: "its purpose",
+    FaultKind.REDIRECT: "a header",
+    FaultKind.ENDLESS: "does not end",
+}
 _LICENSE = {"reqtype": "LICENSEDAYS", "key": "demo-admin", "format": "json"}
 
 
@@ -47,6 +55,16 @@ async def test_a_fault_changes_the_response(
     assert (got[0], got[2]) == (status, body)
     assert content_type in got[1]
     assert simulator.parts.journal.since(0)[0].outcome == f"fault {fault.kind}"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in _NO_BODY])
+async def test_every_fault_sends_something(
+    simulator: RunningSimulator, session: aiohttp.ClientSession, kind: FaultKind
+) -> None:
+    """A new kind of fault has a body of its own, or a reason to have none."""
+    simulator.parts.faults.add(Fault(kind, seconds=0))
+    _, _, body = await _license(session, simulator)
+    assert body, f"exporter/simulator/injection.py: what does {kind} send?"
 
 
 async def test_a_login_page_is_html(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
