@@ -11,6 +11,7 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.recorder import Recorder
 from exporter.poll.requests import Item
 from exporter.queries.trunks import Trunk, Trunks
+from exporter.storage.inventory import TrunkStates
 from exporter.store import Families
 
 _BATCH = 20
@@ -62,7 +63,7 @@ class TrunkIngester:
         """Store a tenant's own list, without the trunks of other polled tenants."""
         tenant_of = self._tenant_finder()
         own = [row for row in rows if tenant_of(row.tenant) in {"", target.tenant}]
-        self._note(target.tenant, own)
+        self._note({target.tenant: _registered(own)})
         self._recorder.put(target, trunk_families(own) if own else {})
 
     def _tenant_finder(self) -> Callable[[str], str]:
@@ -78,29 +79,29 @@ class TrunkIngester:
         self._recorder.put(target, trunk_families(of_all))
         had = self._with_trunks | self._context.inventory.with_trunks
         gone, self._with_trunks = had - by_tenant.keys(), set(by_tenant)
+        listed = {"": _registered(of_all)}
         for position, code in enumerate([*gone, *by_tenant], start=1):
-            if self._targets.is_polled(target):
-                self._put_of_tenant(target, code, by_tenant.get(code, ()))
+            of_tenant = by_tenant.get(code, ())
+            if self._targets.is_polled(target) and self._put_of_tenant(target, code, of_tenant):
+                listed[code] = _registered(of_tenant)
             if position % _BATCH == 0:
                 await asyncio.sleep(0)
-        self._note("", of_all)
+        if self._targets.is_polled(target):
+            self._note(listed)
 
-    def _note(self, tenant: str, rows: Sequence[Trunk]) -> None:
-        """Let the timeline have the changes."""
-        states = {
-            name: None if state is Registration.UNKNOWN else state is Registration.REGISTERED
-            for name, state in _worst_states(rows).items()
-        }
-        self._context.inventory.trunks(tenant, states)
+    def _note(self, listed: Mapping[str, TrunkStates]) -> None:
+        """Add changes to the timeline. Before the first list of tenants, trunks seem to belong to none."""
+        if self._discovery.names or not self._context.configuration.discover_tenants.enabled:
+            self._context.inventory.trunks(listed)
 
-    def _put_of_tenant(self, polled: Target, code: str, rows: Sequence[Trunk]) -> None:
+    def _put_of_tenant(self, polled: Target, code: str, rows: Sequence[Trunk]) -> bool:
+        """Store the trunks of a tenant; return False, and store nothing, if they are not in this list."""
         target = Target(Query.TRUNKS, Scope.TENANT, code)
         if code not in self._targets.tenants or self._targets.is_polled(target):
-            return
-        self._note(code, rows)
+            return False
         if not rows:
             self._store.remove(target)
-            return
+            return True
         self._store.put(
             target,
             trunk_families(rows),
@@ -108,6 +109,7 @@ class TrunkIngester:
             now=self._context.clock.elapsed(),
             job=(polled.query, polled.scope),
         )
+        return True
 
 
 def tenant_finder(codes: Iterable[str], *others: Mapping[str, str]) -> Callable[[str], str]:
@@ -147,6 +149,14 @@ def _worst_states(rows: Sequence[Trunk]) -> dict[str, Registration]:
     for name, state in _named(rows):
         found[name].add(state)
     return {name: next(state for state in _WORST_FIRST if state in states) for name, states in found.items()}
+
+
+def _registered(rows: Sequence[Trunk]) -> TrunkStates:
+    """Return whether each trunk is registered, None if unknown."""
+    return {
+        name: None if state is Registration.UNKNOWN else state is Registration.REGISTERED
+        for name, state in _worst_states(rows).items()
+    }
 
 
 def _named(rows: Sequence[Trunk]) -> Iterator[tuple[str, Registration]]:

@@ -13,6 +13,11 @@ from exporter.storage.values import text
 _MOST_NODES = 2_000
 
 Json = dict[str, Any]
+TrunkStates = Mapping[str, bool | None]
+"""The trunks of one tenant: True if registered, False if not, None if unknown."""
+
+_Trunk = tuple[str, str]
+"""The tenant, and the trunk."""
 
 
 class Inventory:
@@ -43,23 +48,35 @@ class Inventory:
         self._nodes = dict([*left_out.items(), *found.items()][-_MOST_NODES:])
         self.version += self._nodes != before
 
-    def trunks(self, tenant: str, states: Mapping[str, bool | None]) -> None:
-        """Compare the trunks of a tenant, or of the installation: True if registered, None if unknown."""
-        # A tenant that the list of the installation did not have before had no trunks.
-        before = self._trunks.get(tenant, {} if "" in self._trunks else None)
-        known = before or {}
-        found = {trunk: known.get(trunk) if state is None else state for trunk, state in states.items()}
-        if before is not None:
-            new = (trunk for trunk, state in found.items() if trunk not in known and state is not False)
-            self._add(Kind.TRUNK_NEW, "new trunk", new, tenant)
-            gone = (trunk for trunk in known if trunk not in found)
-            self._add(Kind.TRUNK_GONE, "trunk not listed any more", gone, tenant)
-        down = (trunk for trunk, state in found.items() if state is False and known.get(trunk) is not False)
-        self._add(Kind.TRUNK_DOWN, "trunk not registered", down, tenant)
-        up = (trunk for trunk, state in found.items() if state and known.get(trunk) is False)
-        self._add(Kind.TRUNK_UP, "trunk registered again", up, tenant)
-        if found != before or tenant not in self._trunks:
-            self._trunks[tenant] = found
+    def trunks(self, listed: Mapping[str, TrunkStates]) -> None:
+        """Compare a list of trunks by tenant: of one tenant, or of all and of the installation, which is "".
+
+        A trunk that belongs to another tenant than before is neither new nor gone.
+        """
+        is_first = "" not in self._trunks and not any(tenant in self._trunks for tenant in listed)
+        known = _by_trunk({tenant: self._trunks.get(tenant, {}) for tenant in listed})
+        states = _by_trunk(listed)
+        moved = {trunk: (tenant, trunk) for tenant, trunk in known if (tenant, trunk) not in states}
+        for key in [key for key in states if key not in known and key[1] in moved]:
+            known[key] = known.pop(moved.pop(key[1]))
+        found = {key: known.get(key) if state is None else state for key, state in states.items()}
+        if not is_first:
+            new = (key for key, state in found.items() if key not in known and state is not False)
+            self._add(Kind.TRUNK_NEW, "new trunk", map(_label, new))
+            gone = (key for key in known if key not in found)
+            self._add(Kind.TRUNK_GONE, "trunk not listed any more", map(_label, gone))
+        down = (key for key, state in found.items() if state is False and known.get(key) is not False)
+        self._add(Kind.TRUNK_DOWN, "trunk not registered", map(_label, down))
+        up = (key for key, state in found.items() if state and known.get(key) is False)
+        self._add(Kind.TRUNK_UP, "trunk registered again", map(_label, up))
+        self._keep(listed, found)
+
+    def _keep(self, tenants: Iterable[str], found: Mapping[_Trunk, bool | None]) -> None:
+        kept: dict[str, dict[str, bool | None]] = {tenant: {} for tenant in tenants}
+        for (tenant, trunk), state in found.items():
+            kept[tenant][trunk] = state
+        if any(self._trunks.get(tenant) != states for tenant, states in kept.items()):
+            self._trunks |= kept
             self.version += 1
 
     def tenants(self, codes: Collection[str]) -> None:
@@ -99,10 +116,18 @@ class Inventory:
             states = {text(trunk): _state(state) for trunk, state in part["trunks"].items()}
             self._trunks[text(part["of"])] = states
 
-    def _add(self, kind: Kind, what: str, names: Iterable[str], tenant: str = "") -> None:
-        found = [f"{name} of {tenant}" if tenant else name for name in names]
-        if found:
+    def _add(self, kind: Kind, what: str, names: Iterable[str]) -> None:
+        if found := list(names):
             self._timeline.add(kind, what, switch=self._switch, names=found)
+
+
+def _by_trunk(listed: Mapping[str, TrunkStates]) -> dict[_Trunk, bool | None]:
+    return {(tenant, trunk): state for tenant, states in listed.items() for trunk, state in states.items()}
+
+
+def _label(key: _Trunk) -> str:
+    tenant, trunk = key
+    return f"{trunk} of {tenant}" if tenant else trunk
 
 
 def _state(value: object) -> bool | None:

@@ -288,3 +288,15 @@ async def test_the_timeline_has_trunks_of_a_tenants_own_list(taking: Taking) -> 
     await made.take(_trunk("a", _DOWN), tenant="ACME")
 
     assert [entry["text"] for entry in timeline.newest()] == ["trunk not registered: a of ACME"]
+
+
+async def test_the_timeline_waits_for_the_tenants(taking: Taking) -> None:
+    """Before they are discovered, no trunk can be told to be of one."""
+    made = taking(discover_tenants={"enabled": True})
+    made.context.inventory = Inventory("pbx", timeline := Timeline(Clock()))
+    await made.take(_trunk("a", _DOWN, tenant="ACME"))
+    assert timeline.newest() == []
+
+    made.discovery.names = {"ACME": ""}
+    await made.take(_trunk("a", _DOWN, tenant="ACME"))
+    assert [entry["text"] for entry in timeline.newest()] == ["trunk not registered: a of ACME"]

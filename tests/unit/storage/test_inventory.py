@@ -62,9 +62,9 @@ def test_nodes_over_a_restart(inventory: Inventory, timeline: Timeline) -> None:
 
 def test_trunks(inventory: Inventory, timeline: Timeline) -> None:
     """The first list adds only trunks that are not registered. An unknown state changes nothing."""
-    inventory.trunks("", {"a": True, "b": False, "c": None})
-    inventory.trunks("", {"a": None, "b": None, "c": None})
-    inventory.trunks("", {"a": False, "b": True, "d": True})
+    inventory.trunks({"": {"a": True, "b": False, "c": None}})
+    inventory.trunks({"": {"a": None, "b": None, "c": None}})
+    inventory.trunks({"": {"a": False, "b": True, "d": True}})
     assert _new(timeline) == [
         "trunk not registered: b",
         "new trunk: d",
@@ -75,24 +75,39 @@ def test_trunks(inventory: Inventory, timeline: Timeline) -> None:
 
 
 def test_trunks_of_tenants(inventory: Inventory, timeline: Timeline) -> None:
-    """A tenant that the first list of all trunks does not have had none."""
-    inventory.trunks("ACME", {"a": True})
-    inventory.trunks("", {})
-    inventory.trunks("BOREAL", {"b": True})
-    inventory.trunks("ACME", {})
+    """They are compared with those in the list before, also over a restart."""
+    inventory.trunks({"": {}, "ACME": {"a": True}})
+    inventory.trunks({"": {}, "ACME": {}, "BOREAL": {"b": True}})
     assert _new(timeline) == ["new trunk: b of BOREAL", "trunk not listed any more: a of ACME"]
     assert inventory.with_trunks == {"BOREAL"}
 
     second = _restarted(inventory, timeline)
-    second.trunks("CINDER", {"c": True})
-    second.trunks("BOREAL", {"b": False})
+    second.trunks({"": {}, "BOREAL": {"b": False}, "CINDER": {"c": True}})
     assert _new(timeline)[2:] == ["new trunk: c of CINDER", "trunk not registered: b of BOREAL"]
+
+
+def test_a_trunk_that_moves_to_a_tenant(inventory: Inventory, timeline: Timeline) -> None:
+    """It is neither new nor gone, because the tenant may just have been discovered; its state counts."""
+    inventory.trunks({"": {"a": True, "b": True}})
+    inventory.trunks({"": {}, "ACME": {"a": True, "b": False}})
+    assert _new(timeline) == ["trunk not registered: b of ACME"]
+
+
+def test_the_trunks_of_a_tenants_own_list(inventory: Inventory, timeline: Timeline) -> None:
+    """Its first list adds only what is not registered."""
+    for states in ({"a": True, "b": False}, {"a": True, "b": True, "c": True}):
+        inventory.trunks({"ACME": states})
+    assert _new(timeline) == [
+        "trunk not registered: b of ACME",
+        "new trunk: c of ACME",
+        "trunk registered again: b of ACME",
+    ]
 
 
 def test_tenants(inventory: Inventory, timeline: Timeline) -> None:
     """The first list adds nothing. A tenant that is gone has no trunks any more."""
     inventory.tenants(["ACME", "BOREAL"])
-    inventory.trunks("ACME", {"a": True})
+    inventory.trunks({"ACME": {"a": True}})
     inventory.tenants(["BOREAL", "CINDER"])
     assert _new(timeline) == ["new tenant: CINDER", "tenant gone: ACME"]
     assert inventory.with_trunks == set()
@@ -106,8 +121,8 @@ def test_its_version_changes_with_a_change(inventory: Inventory) -> None:
     notes: Sequence[Callable[[], None]] = (
         lambda: inventory.nodes({"n1": 1.0}),
         lambda: inventory.tenants(["ACME"]),
-        lambda: inventory.trunks("", {"a": True}),
-        lambda: inventory.trunks("ACME", {}),
+        lambda: inventory.trunks({"": {"a": True}}),
+        lambda: inventory.trunks({"ACME": {}}),
     )
     for note in notes:
         before = inventory.version
