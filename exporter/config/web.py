@@ -195,7 +195,7 @@ def _tls_conflicts(tls: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     policy = tls.get("client_auth_type", "NoClientCert")
     if "client_ca_file" in tls and policy == "NoClientCert":
         yield "client_ca_file", f"has no effect without client certificates; {require}"
-    if "client_ca_file" not in tls and policy in {"VerifyClientCertIfGiven", "RequireAndVerifyClientCert"}:
+    if "client_ca_file" not in tls and policy in ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert"):
         yield "client_auth_type", f"{policy} needs a certificate authority; add client_ca_file"
     if tls.get("client_allowed_sans") and policy != "RequireAndVerifyClientCert":
         yield "client_allowed_sans", f"does not apply to clients without a certificate; {require}"

@@ -4,7 +4,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import WebConfiguration, load_web
@@ -102,6 +102,7 @@ _TREES = st.recursive(
 
 @settings(max_examples=100)
 @given(text=st.dictionaries(_KEYS, _TREES, max_size=4).map(yaml.safe_dump) | st.binary(max_size=100))
+@example(text="tls_server_config: {client_auth_type: [], cipher_suites: [[]]}")
 def test_any_file_is_loaded_or_rejected(text: str | bytes) -> None:
     """The result is a configuration, problems with their places, or one problem of the whole file."""
     with tempfile.TemporaryDirectory() as folder:
