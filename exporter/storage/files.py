@@ -35,11 +35,11 @@ class StorageFile(Keeper):
     ``error``: why it is not written now. ``hangs``: the disk did not respond when it was read.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, opened: Callable[..., KeptFile] = KeptFile) -> None:
         self.error: str | None = None
         self.hangs = False
         self._began = 0.0
-        self.file = KeptFile(path, noun="file of the storage", setting=FLAG)
+        self.file = opened(path, noun="file of the storage", setting=FLAG)
         super().__init__(self.file, "storage", patience=_PATIENCE)
         self._clock = clock
         self._boot = boot_id()
@@ -115,7 +115,11 @@ class StorageFile(Keeper):
         self._log.warning("the storage was not written before the end", reason=reason)
 
 
-def claim(directory: Path, file: KeptFile) -> None:
+def _may_write(directory: Path) -> bool:
+    return os.access(directory, os.W_OK | os.X_OK)
+
+
+def claim(directory: Path, file: KeptFile, may_write: Callable[[Path], bool] = _may_write) -> None:
     """Lock a directory by a file in it. Raises StartError if the operator has to do something first.
 
     May hang with the disk: call it in a thread.
@@ -124,7 +128,7 @@ def claim(directory: Path, file: KeptFile) -> None:
     try:
         if not stat.S_ISDIR(directory.stat().st_mode):
             raise StartError(f"{FLAG}={directory}: not a directory; name a directory that {who} can write to")
-        if not os.access(directory, os.W_OK | os.X_OK):
+        if not may_write(directory):
             raise StartError(f"{FLAG}={directory}: cannot be written; make it writable for {who}")
         file.lock()
     except InUseError as error:

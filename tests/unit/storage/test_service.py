@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -157,14 +156,6 @@ async def test_a_mistyped_directory(make: Callable[[Path], object], problem: str
     make(tmp_path / "storage")
     with pytest.raises(StartError, match=problem):
         await Storage(tmp_path / "storage", Clock()).open()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
-async def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
-    """The exporter does not start, and says what to do."""
-    await asyncio.to_thread(tmp_path.chmod, 0o500)
-    with pytest.raises(StartError, match="cannot be written; make it writable for user"):
-        await Storage(tmp_path, Clock()).open()
 
 
 @pytest.mark.parametrize("name", ["timeline.json", "switches.json"])
