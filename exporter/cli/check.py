@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, shown
 from exporter.fields import duration_text
 from exporter.model import Query, Registration, RegistrationSource, Scope
 from exporter.poll.planner import Targets
@@ -114,6 +114,28 @@ def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[s
     if switch.watch_peers and (Query.WATCHED_PEERS, Scope.SWITCH) not in targets.intervals:
         why = "queries.watched_peers.interval is off" if switch.key else "the switch has no admin key"
         yield f"watch_peers has no effect: {why}"
+    if switch.discover_tenants.enabled and (Query.TENANTS, Scope.SWITCH) not in targets.intervals:
+        yield "discover_tenants has no effect: queries.tenants.interval is off"
+    yield from _not_polled(switch, targets)
+
+
+def _not_polled(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return what tenants list to be polled, while the query for it is off."""
+    discovered = [switch.settings("")] if switch.discover_tenants.enabled else []
+    for key, query in _POLLED_BY.items():
+        off = [
+            f"tenant {shown(tenant.code)}" if tenant.code else "discovered tenants"
+            for tenant in [*targets.tenants.values(), *discovered]
+            if tenant.interval(query) is None and _lists(tenant, key)
+        ]
+        if off:
+            more = f" and {len(off) - 1:,} more" if len(off) > 1 else ""
+            yield f"{key} of {off[0]}{more} has no effect: queries.{query}.tenant_interval is off"
+
+
+def _lists(tenant: TenantSettings, key: str) -> bool:
+    listed = getattr(tenant, key)
+    return bool(listed) and listed != "none"
 
 
 def _why_without_effect(switch: SwitchConfiguration, query: Query, scope: Scope) -> str:
@@ -149,8 +171,8 @@ def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iter
     each = sum(_rate(switch, targets, found, query) for query in Query)
     if switch.discover_tenants.enabled and each:
         yield (
-            f"the number of discovered tenants is unknown: the rate limit allows {int(spare / each)} more at "
-            "their intervals; for more, raise max_requests_per_second or their tenant_interval"
+            "the number of discovered tenants is unknown: at the configured intervals, the rate limit allows "
+            f"{int(spare / each)} of them; for more, raise max_requests_per_second or tenant_interval"
         )
     for query, (parts, fix) in _PARTS.items():
         if _is_per_part(switch, query) and (intervals := _of_discovered_parts(switch, targets, query)):
@@ -160,6 +182,14 @@ def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iter
                 f"allows {int(spare * shortest)} within {_duration(shortest)}; for more, {fix}"
             )
 
+
+_POLLED_BY = {
+    "extensions": Query.REGISTRATIONS,
+    "watch": Query.REGISTRATIONS,
+    "queues": Query.QUEUE,
+    "watch_peers": Query.WATCHED_PEERS,
+}
+"""The query that polls what a key of a tenant lists."""
 
 _PARTS = {
     Query.REGISTRATIONS: (

@@ -116,7 +116,7 @@ def test_discovered_queues(configured: Configured) -> None:
     assert _warnings(configured(tenants=[{"code": "A", **named}], max_requests_per_second=1)) == []
     settings = {"discover_tenants": {"enabled": True}, "max_requests_per_second": 10}
     (few,) = _warnings(configured(tenant_defaults=named, **settings))
-    assert "the rate limit allows 18 more" in few  # 30 requests a minute each
+    assert "the rate limit allows 18 of them" in few  # 30 requests a minute each
 
 
 def test_rate_limit_that_is_too_low(configured: Configured) -> None:
@@ -172,7 +172,7 @@ def test_discovered_tenants(configured: Configured) -> None:
         discover_tenants={"enabled": True}, tenant_defaults=_ALL, queries=_only_registrations("extensions")
     )
     (warning,) = _warnings(switch)
-    match = re.search(r"the rate limit allows (\d+) more", warning)
+    match = re.search(r"the rate limit allows (\d+) of them", warning)
 
     assert "0 tenants and those discovered" in next(iter(describe(switch)))
     assert match is not None
@@ -194,7 +194,7 @@ def test_discovered_tenants_without_spare_rate(configured: Configured) -> None:
         tenant_defaults=_ALL,
         queries=_only_registrations("extensions"),
     )
-    assert any("the rate limit allows 0 more" in warning for warning in _warnings(switch))
+    assert any("the rate limit allows 0 of them" in warning for warning in _warnings(switch))
 
 
 def test_too_many_series(configured: Configured) -> None:
@@ -337,6 +337,40 @@ def test_both_files_are_checked(
         (
             {"watch_peers": ["a"], "key": None, "tenants": [{"code": "A", "key": "k"}]},
             "watch_peers has no effect: the switch has no admin key",
+        ),
+        (
+            {
+                "tenants": [
+                    {"code": code, "watch": ["100"], "queues": ["1"], "watch_peers": ["a"]} for code in "AB"
+                ],
+                "queries": {"registrations": {"tenant_interval": "off"}},
+            },
+            'watch of tenant "A" and 1 more has no effect: queries.registrations.tenant_interval is off',
+        ),
+        (
+            {
+                "tenants": [{"code": "A", "queues": "all", "queries": {"queue": {"tenant_interval": "off"}}}],
+            },
+            'queues of tenant "A" has no effect: queries.queue.tenant_interval is off',
+        ),
+        (
+            {
+                "tenants": [{"code": "A", "watch_peers": ["a"]}],
+                "queries": {"watched_peers": {"tenant_interval": "off"}},
+            },
+            'watch_peers of tenant "A" has no effect: queries.watched_peers.tenant_interval is off',
+        ),
+        (
+            {"discover_tenants": {"enabled": True}, "queries": {"tenants": {"interval": "off"}}},
+            "discover_tenants has no effect: queries.tenants.interval is off",
+        ),
+        (
+            {
+                "discover_tenants": {"enabled": True},
+                "tenant_defaults": {"extensions": "all"},
+                "queries": {"registrations": {"tenant_interval": "off"}},
+            },
+            "extensions of discovered tenants has no effect: queries.registrations.tenant_interval is off",
         ),
         ({"url": "https://pbx.example.com"}, "url: no path; real switches use "),
     ],
