@@ -45,7 +45,7 @@ def _alerts() -> list[Built]:
             Query(_firing("critical"), "critical"),
             Query(_firing("warning"), "warning"),
             Query(number(f"count({silent()})", _CLEAR), "switches not responding"),
-            size=Size(5, 12),
+            size=Size(5, 14),
             words=dict.fromkeys("ABC", NONE_FOUND),
             steps={"A": ANY_IS_CRITICAL, "B": ANY_IS_WARNING, "C": ANY_IS_CRITICAL},
         ),
@@ -55,7 +55,7 @@ def _alerts() -> list[Built]:
             _TOGETHER,
             ABOUT,
             _CLEAR,
-            size=Size(19, 12),
+            size=Size(19, 14),
         ),
     ]
 

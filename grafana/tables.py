@@ -23,10 +23,6 @@ TO_NODE = (
     "Open the node",
     f"/d/softswitch-nodes?{_SWITCH}&var-node=${{__data.fields.node:percentencode}}&{_KEPT}",
 )
-TO_TENANTS = (
-    "Show the tenants of this switch",
-    f"/d/softswitch-tenants?{_SWITCH}&{_KEPT}",
-)
 TO_SWITCH = ("Show this switch alone", f"/d/softswitch-overview?{_SWITCH}&{_KEPT}")
 TO_RUNBOOK = ("Open the runbook", RUNBOOKS + "/${__data.fields.alertname}.md")
 

@@ -126,7 +126,7 @@ def _details() -> list[Built]:
             "severity, alertname, extension, queue",
             TENANT,
             all_clear_of_tenant(rules=ALERTS),
-            size=Size(9, 10),
+            size=Size(9, 7),
         ),
         rows(
             "Query status",
@@ -147,7 +147,7 @@ def _details() -> list[Built]:
                     hidden=True,
                 ),
             ],
-            size=Size(9, 10),
+            size=Size(9, 7),
             missing="this tenant is not polled",
             order=[("last attempt", False), ("query", False)],
         ),
@@ -162,7 +162,7 @@ def _details() -> list[Built]:
                     hidden=True,
                 )
             ],
-            size=Size(6, 10),
+            size=Size(6, 7),
             missing="this tenant is not polled",
         ),
         alert_history(TENANT, size=Size(24, 5)),

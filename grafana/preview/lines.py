@@ -1,6 +1,7 @@
 """Draws time series: lines with a legend, and the trend of a stat panel."""
 
 from itertools import pairwise
+from math import isnan
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -128,7 +129,7 @@ def _below(box: Box, colours: dict[str, str], rows: int) -> None:
 def _table(panel: Panel, box: Box, scene: Scene, found: dict[str, tuple[str, float]], wide: float) -> None:
     """Draw the names and last values at the right, the largest first."""
     room = int((box.height - HEAD - 10) // _ROW)
-    ordered = sorted(found, key=lambda name: -found[name][1])
+    ordered = sorted(found, key=lambda name: (isnan(found[name][1]), -found[name][1]))
     x, unit = box.width - wide, panel["fieldConfig"]["defaults"].get("unit", "none")
     for number, name in enumerate(ordered[:room]):
         colour, value = found[name]

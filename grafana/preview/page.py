@@ -18,7 +18,7 @@ _GAP = 4
 _HEAD = 56
 _COLUMNS = 24
 _DOTS_PER_INCH = 100
-_COLOURS = 96
+_COLOURS = 160
 """Palette size of the image: enough for text and lines, at a third of the file size."""
 
 
@@ -59,7 +59,9 @@ def picture(
             draw(panel, box, scene)
     drawn = io.BytesIO()
     figure.savefig(drawn, facecolor=theme.background)
-    image = Image.open(drawn).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    # The default method merges the few green pixels of words into grey.
+    method = Image.Quantize.MAXCOVERAGE
+    image = Image.open(drawn).convert("RGB").quantize(_COLOURS, method=method, dither=Image.Dither.NONE)
     image.save(file, optimize=True)
 
 

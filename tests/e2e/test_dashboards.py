@@ -225,6 +225,18 @@ def test_the_table_of_alerts(seen: _Seen) -> None:
     assert all(seen.changing - seen.seconds < at < seen.frozen for at in since)
 
 
+def test_the_first_row_names_every_critical_problem(seen: _Seen) -> None:
+    """The rows of the table that fit into its panel, without scrolling in Grafana."""
+    panel = _panel(DASHBOARDS["softswitch-overview"], "Alerts")
+    assert panel["gridPos"]["y"] == 0
+    # A cell of the grid is 30 pixels high, with gaps of 8; the title takes 32, and each row 36 (Grafana 11).
+    visible = (38 * panel["gridPos"]["h"] - 8 - 32) // 36 - 1
+    found = rows(panel, seen.source("softswitch-overview", seen.frozen))[:visible]
+    titles = ("severity", "alertname", "switch", "tenant", "node", "trunk")
+    named = {tuple(row[title] for title in titles if title in row) for row in found}
+    assert named >= {one for one in _FIRING if one[0] == "critical"}
+
+
 def test_the_trunks(seen: _Seen) -> None:
     """Trunks and watched peers are counted and listed in their true state; failed queries are counted."""
     board = DASHBOARDS["softswitch-overview"]

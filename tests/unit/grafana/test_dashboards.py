@@ -18,7 +18,6 @@ from tests.rule_files import RULES
 
 _SHOWN_NOWHERE = {
     catalogue.LOG_LINES_DROPPED.name: "for missing log lines: see docs/operating.md",
-    catalogue.ROWS_SKIPPED.name: "a rare fault of a switch, which is logged",
 }
 """Metrics in neither a dashboard nor a rule, with the reason."""
 
