@@ -43,7 +43,7 @@ _ROUNDS = 4
 class Notifier:
     """Sends alerts to one Alertmanager. ``now`` returns the current time; ``timer`` measures messages.
 
-    ``links`` are those in the alerts.
+    ``links`` are those in the alerts. ``failure``: why the latest message was not accepted, "" if it was.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Notifier:
         self._skew = Skew(self._log)
         self._compared_at = math.inf  # wall clock minus moment at that time
         self._seconds_a_message = 0.0
-        self._failing = False
+        self.failure = ""
         self._lists_behind = 0
         self._news = asyncio.Event()
         metrics.start_at_zero(alertmanager.url)
@@ -124,11 +124,11 @@ class Notifier:
 
     def _is_accepted(self, answer: Answer) -> bool:
         is_accepted = answer.verdict is Verdict.ACCEPTED
-        if is_accepted and self._failing:
+        if is_accepted and self.failure:
             self._log.info("Alertmanager accepts alerts again")
-        if not is_accepted and not self._failing:
+        if not is_accepted and not self.failure:
             self._log.warning("Alertmanager does not accept alerts", reason=answer.detail)
-        self._failing = not is_accepted
+        self.failure = "" if is_accepted else answer.detail or "no reason is known"
         return is_accepted
 
     async def _send_in_parts(self, batch: Sequence[Alert], *, others_are_accepted: bool) -> Answer:
@@ -234,7 +234,7 @@ class Notifier:
         """Log that Alertmanager is slow: twice in a row the previous list was not sent completely."""
         waiting = sum(map(self._queue.waiting, Kind))
         before = self._lists_behind
-        self._lists_behind = before + 1 if waiting and not self._failing else 0
+        self._lists_behind = before + 1 if waiting and not self.failure else 0
         if self._lists_behind == _BEHIND:
             seconds = round(self._seconds_a_message, 3)
             self._log.warning("Alertmanager is slow: alerts wait", waiting=waiting, seconds_a_message=seconds)

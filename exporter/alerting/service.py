@@ -166,7 +166,8 @@ class AlertingService:
         """Return the part of alerting in the status."""
         now = self._now()
         groups = self._summary.groups.shown(now) if self._summary else {}
-        return {**status(self._configuration, self._summary, now), **groups}
+        failing = {one.alertmanager.url: one.failure for one in self._notifiers if one.failure}
+        return {**status(self._configuration, self._summary, now, failing), **groups}
 
     def alerts_of(self, switch: str, tenant: str) -> list[Json]:
         """Return the pending and firing alerts of a tenant."""

@@ -63,11 +63,17 @@ def summarize(alerts: Iterable[Alert], links: Links = NO_LINKS) -> Summary:
     return summary
 
 
-def status(configuration: AlertingConfiguration | None, summary: Summary | None, now: Now) -> Json:
+def status(
+    configuration: AlertingConfiguration | None,
+    summary: Summary | None,
+    now: Now,
+    failing: Mapping[str, str] | None = None,
+) -> Json:
     """Return ``alerting`` and ``alerts`` of ``/api/v1/status`` (docs/status.md).
 
     The watchdog is listed and not counted. The counts are None before the first evaluation. Without a
-    configuration, alerts are shown and not sent.
+    configuration, alerts are shown and not sent. ``failing``: the Alertmanagers that do not accept alerts,
+    with the reasons.
     """
     is_dry_run = configuration is not None and configuration.dry_run
     labels = configuration.labels if configuration else {}
@@ -77,6 +83,7 @@ def status(configuration: AlertingConfiguration | None, summary: Summary | None,
             "dry_run": is_dry_run,
             "firing": _count(summary, State.FIRING),
             "pending": _count(summary, State.PENDING),
+            "failing_alertmanagers": dict(failing or {}),
         },
         "alerts": [
             {

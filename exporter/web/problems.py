@@ -21,6 +21,7 @@ _PARTS = 8
 """Problems that a sentence names; the list has all."""
 
 _UNKNOWN_PARTS = 3
+_ERRORS = 10
 _NOT_SENT = {
     "off": "Alerts are shown here and not sent: the configuration has no section alerting.",
     "dry_run": "Dry run: alerts are shown here and not sent.",
@@ -222,7 +223,7 @@ def _notices(status: Json) -> Iterator[Json]:
     configuration = status.get("configuration") or {}
     failed = configuration.get("reload_failed_age_seconds")
     invalid = configuration.get("file_invalid_age_seconds")
-    errors = [*configuration.get("errors", ())][:10]
+    errors = [*configuration.get("errors", ())][:_ERRORS]
     texts = []
     if failed is not None:
         texts.append(
@@ -233,6 +234,11 @@ def _notices(status: Json) -> Iterator[Json]:
         texts.append(f"The file on disk has been invalid for {since}: the exporter would not start with it.")
     if texts:
         yield {"severity": "critical", "text": " ".join(texts), "errors": errors}
-    delivery = (status["alerting"] or {}).get("delivery")
+    alerting = status["alerting"] or {}
+    if failing := alerting.get("failing_alertmanagers"):
+        text = "Alerts are not delivered: an Alertmanager does not accept them."
+        errors = [f"{url}: {reason}" for url, reason in failing.items()][:_ERRORS]
+        yield {"severity": "critical", "text": text, "errors": errors}
+    delivery = alerting.get("delivery")
     if delivery in _NOT_SENT:
         yield {"severity": "", "text": _NOT_SENT[delivery], "errors": []}

@@ -83,7 +83,8 @@ async def test_without_a_configuration_alerts_are_shown_and_not_sent() -> None:
     await alerting.evaluate()
     await alerting.stop()
 
-    assert alerting.status()["alerting"] == {"delivery": "off", "dry_run": False, "firing": 0, "pending": 0}
+    usual = {"delivery": "off", "dry_run": False, "failing_alertmanagers": {}}
+    assert alerting.status()["alerting"] == {**usual, "firing": 0, "pending": 0}
     assert [alert["labels"] for alert in alerting.status()["alerts"]] == [
         {"alertname": "SoftswitchWatchdog", "severity": "none", "scope": "monitoring"}
     ]
@@ -102,6 +103,24 @@ async def test_a_dry_run_sends_nothing(fake: FakeAlertmanager) -> None:
     (watchdog,) = alerting.status()["alerts"]
     assert watchdog["labels"]["site"] == "eu"
     assert fake.authorizations == []
+
+
+async def test_an_alertmanager_that_does_not_accept_alerts(fake: FakeAlertmanager) -> None:
+    """The status names it with the reason until it accepts them again."""
+    fake.status = 500
+    alerting = _alerting(_Watch())
+    await _start(alerting, _configuration(fake.url))
+
+    def failing() -> dict[str, str]:
+        found: dict[str, str] = alerting.status()["alerting"]["failing_alertmanagers"]
+        return found
+
+    await _until(failing)
+    assert failing().keys() == {fake.url}
+    assert "500" in failing()[fake.url]
+    fake.status = 200
+    await _until(lambda: not failing())
+    await alerting.stop()
 
 
 async def test_alerts_link_to_the_external_url(fake: FakeAlertmanager) -> None:

@@ -116,7 +116,13 @@ def test_firing_and_pending_alerts_are_counted() -> None:
         _NOW,
     )
 
-    assert told["alerting"] == {"delivery": "on", "dry_run": False, "firing": 2, "pending": 1}
+    assert told["alerting"] == {
+        "delivery": "on",
+        "dry_run": False,
+        "firing": 2,
+        "pending": 1,
+        "failing_alertmanagers": {},
+    }
     assert [one["labels"]["alertname"] for one in told["alerts"]].count(monitoring_rules.WATCHDOG.name) == 1
 
 
@@ -137,10 +143,13 @@ def test_before_the_first_evaluation_the_counts_are_none() -> None:
     """After it they are 0 if nothing fires."""
     on = {"delivery": "on", "dry_run": False}
     told = status(_CONFIGURATION, None, _NOW)
-    assert told == {"alerting": {**on, "firing": None, "pending": None}, "alerts": []}
+    assert told == {
+        "alerting": {**on, "firing": None, "pending": None, "failing_alertmanagers": {}},
+        "alerts": [],
+    }
 
     told = status(_CONFIGURATION, Summary(), _NOW)
-    assert told == {"alerting": {**on, "firing": 0, "pending": 0}, "alerts": []}
+    assert told == {"alerting": {**on, "firing": 0, "pending": 0, "failing_alertmanagers": {}}, "alerts": []}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def test_alerts_that_are_not_sent(
     """They are shown, and the status has why they are not sent."""
     told = status(configuration, summarize([alert(_LOST, State.FIRING)]), _NOW)
 
-    assert told["alerting"] == {**delivery, "firing": 1, "pending": 0}
+    assert told["alerting"] == {**delivery, "firing": 1, "pending": 0, "failing_alertmanagers": {}}
     (shown,) = told["alerts"]
     assert shown["labels"]["alertname"] == _LOST.name
 

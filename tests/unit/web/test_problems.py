@@ -263,6 +263,19 @@ def test_alerts_that_are_not_sent(delivery: str, number: int) -> None:
     assert found["state"] == "clear"
 
 
+def test_alerts_that_are_not_delivered() -> None:
+    """A notice names each Alertmanager with the reason."""
+    alerting = {
+        "firing": 0,
+        "delivery": "on",
+        "failing_alertmanagers": {"http://a": "HTTP 500", "http://b": "x"},
+    }
+
+    (notice,) = _diagnosed(alerting=alerting)["notices"]
+
+    assert (notice["severity"], notice["errors"]) == ("critical", ["http://a: HTTP 500", "http://b: x"])
+
+
 def test_one_alert() -> None:
     """For the page of a tenant."""
     alert = {
