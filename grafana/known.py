@@ -39,7 +39,7 @@ def silent(matchers: str = SWITCHES) -> str:
 
 def problems(found: str, state: str) -> str:
     """Return the result of a query for problems. If there is none, return why."""
-    return f"{found} or ({state} unless on () ({found}))"
+    return f"{found} or on () {state}"
 
 
 def number(found: str, state: str) -> str:
@@ -83,8 +83,8 @@ def listed(found: str, *, rules: str = "", queries: str = "", matchers: str = SW
     up = f"0 * count({newest(catalogue.UP, matchers)})"
     cases = [f"({up} + {NOT_POLLED} unless {polled(queries, matchers)})"] if queries else []
     cases += [f"({up} + {NO_RULES} unless {rules})"] if rules else []
-    lacking = f"({' or '.join([*cases, f'vector({NO_DATA})'])} unless on () ({found}))"
-    return f"{found} or {silent(matchers)} or {lacking}"
+    lacking = " or ".join([*cases, f"vector({NO_DATA})"])
+    return f"({found} or on () ({lacking})) or {silent(matchers)}"
 
 
 def polled(queries: str, matchers: str) -> str:
