@@ -142,6 +142,21 @@ def test_the_first_screen_names_every_critical_problem(
                     width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
                     assert page.evaluate(width)
 
+        if tenants >= 50:
+            with opened(browser, exporter.base_url, **_DESKTOP) as page:
+                _assert_evidence(page, tenants)
+
+
+def _assert_evidence(page: Page, tenants: int) -> None:
+    """Assert that the link of a problem leads to exactly the tenants that it counts."""
+    expect(page.locator("#time")).to_contain_text("Refreshes automatically")
+    row = page.locator('[data-table="problems"] tbody tr').filter(has_text=_LOST).first
+    found = _LOST.search(row.inner_text())
+    assert found
+    row.get_by_role("link", name="Evidence").click()
+    expect(page.locator("output")).to_have_text(f"{found[1]} of {tenants:,} tenants")
+    expect(page.locator('[data-table="tenants"] tbody tr').first).to_be_in_viewport(ratio=1)
+
 
 def _polled(exporter: Exporter) -> int:
     return int(_status(exporter)["switches"][0]["tenants"])
