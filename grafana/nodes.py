@@ -8,11 +8,18 @@ from grafana.known import all_clear, figure, listed, number, off, silent
 from grafana.panels import Built, Query, Size, bars, figures, over_time, states
 from grafana.promql import NODES, SWITCHES, newest
 from grafana.tables import Column, Label, rows
-from grafana.words import ANY_IS_CRITICAL, CRITICAL, GOOD, NONE_FOUND, WARNING, Numbered, Steps, Word
+from grafana.words import (
+    ANY_IS_CRITICAL,
+    CRITICAL,
+    GOOD,
+    NODE_FULL,
+    NONE_FOUND,
+    Numbered,
+    Word,
+)
 
 _NODE = "{{switch}} {{node}}"
 _PRESENCE: Numbered = {0: Word("MISSING", CRITICAL), 1: Word("present", GOOD)}
-_FULL: Steps = ((None, GOOD), (0.8, WARNING), (0.95, CRITICAL))
 _USED = f"{newest(catalogue.NODE_CHANNELS, NODES)} / ({newest(catalogue.NODE_CHANNELS_LIMIT, NODES)} > 0)"
 _FAIR = f"on (switch) group_left () (avg by (switch) ({newest(catalogue.NODE_PEERS, SWITCHES)}) > 0)"
 
@@ -45,7 +52,7 @@ def _now() -> list[Built]:
                 ),
                 Column("channels", newest(catalogue.NODE_CHANNELS, NODES)),
                 Column("limit", newest(catalogue.NODE_CHANNELS_LIMIT, NODES)),
-                Column("used", _USED, "percentunit", 0, steps=_FULL),
+                Column("used", _USED, "percentunit", 0, steps=NODE_FULL),
             ],
             size=Size(19, 11),
             order=[("state", False), ("switch", False), ("node", False)],
@@ -75,7 +82,7 @@ def _load() -> list[Built]:
             size=Size(12, 8),
             missing="no node has a limit (channels_limit)",
             unit="percentunit",
-            steps=_FULL,
+            steps=NODE_FULL,
         ),
         bars(
             "Busiest nodes",
@@ -83,7 +90,7 @@ def _load() -> list[Built]:
             Query(f"topk(10, {_USED}) or {silent()}", _NODE),
             size=Size(12, 8),
             missing="no node has a limit (channels_limit)",
-            steps=_FULL,
+            steps=NODE_FULL,
         ),
     ]
 

@@ -6,7 +6,17 @@ from grafana.known import all_clear_of_tenant, figure, of_tenant, problems, untr
 from grafana.panels import Built, Query, Size, dial, figures, over_time, states
 from grafana.promql import TENANT, newest
 from grafana.tables import Column, Label, rows
-from grafana.words import CRITICAL, GOOD, NEUTRAL, NO_LIMIT, NONE_FOUND, WARNING, Numbered, Steps, Word
+from grafana.words import (
+    CRITICAL,
+    GOOD,
+    NEUTRAL,
+    NO_LIMIT,
+    NONE_FOUND,
+    TENANT_FULL,
+    WARNING,
+    Numbered,
+    Word,
+)
 
 _IS_REGISTERED = 'state="registered"'
 _IS_KNOWN = 'state=~"registered|unregistered"'
@@ -82,7 +92,6 @@ def _limits() -> list[Built]:
     limit = newest(catalogue.TENANT_EXTENSIONS_LIMIT, TENANT)
     success = newest(catalogue.QUERY_SUCCESS, TENANT, 'query="limits"')
     unlimited = (f"count({success} == 1)", NO_LIMIT)
-    steps: Steps = ((None, GOOD), (0.9, WARNING), (1.0, CRITICAL))
 
     def largest(title: str, description: str, metric: Metric) -> Built:
         found = of_tenant(metric, unlimited, untried("limits"))
@@ -97,7 +106,7 @@ def _limits() -> list[Built]:
                 "used",
             ),
             size=Size(8, 4),
-            steps=steps,
+            steps=TENANT_FULL,
         ),
         largest(
             "Extension limit",

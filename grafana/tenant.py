@@ -23,6 +23,7 @@ from grafana.words import (
     NO_RULES,
     NOT_SET,
     NOTHING_SPENT,
+    TENANT_FULL,
     WARNING,
     Numbered,
     Word,
@@ -93,8 +94,8 @@ def _now() -> list[Built]:
         ),
         dial(
             "Channel usage",
-            "Share of the tenant's channel limit. Calls above the limit are refused. Colors: the shares of "
-            "SoftswitchTenantChannelsNearLimit.",
+            "Share of the tenant's channel limit. Calls above the limit are refused. Orange: from the "
+            "share of SoftswitchTenantChannelsNearLimit.",
             Query(
                 figure(
                     f"max({channels} / ({limit} > 0))",
@@ -104,7 +105,7 @@ def _now() -> list[Built]:
                 "used",
             ),
             size=Size(3, 4),
-            steps=((None, GOOD), (0.8, WARNING), (0.9, CRITICAL)),
+            steps=TENANT_FULL,
         ),
         figures(
             "Business hours",

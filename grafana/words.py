@@ -59,4 +59,10 @@ ANY_IS_WARNING: Steps = ((None, GOOD), (1, WARNING))
 LOW_BALANCE: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
 """Hours until the balance is used up: the thresholds of SoftswitchBalanceRunningOut."""
 
+NODE_FULL: Steps = ((None, GOOD), (0.8, WARNING), (0.95, CRITICAL))
+"""Share of the channels of a node: the thresholds of SoftswitchNodeChannelsNearLimit."""
+
+TENANT_FULL: Steps = ((None, GOOD), (0.9, WARNING), (1.0, CRITICAL))
+"""Share of a limit of a tenant: the threshold of SoftswitchTenantChannelsNearLimit, and the limit."""
+
 PLAIN: Steps = ((None, NEUTRAL),)
