@@ -93,11 +93,12 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     path = "path that serves the metrics (default: /metrics)"
     url = (
         "URL at which browsers reach the exporter, for example behind a reverse proxy; alerts link to it; "
-        "the pages, /api/v1/status and /-/reload then also accept its host in the Host header"
+        "the pages, /api/v1/status and /-/reload then also accept the host of this URL in the Host header"
     )
     lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
     storage = (
-        "directory that keeps seen nodes, alerts and the timeline over a restart (default: in memory only)"
+        "directory in which known nodes, alerts and the timeline are kept across restarts "
+        "(default: in memory only)"
     )
     formats = ("logfmt", "json")
     _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)

@@ -73,7 +73,8 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     if not switch.nodes and (Query.PEERS, Scope.SWITCH) in targets.intervals:
         yield (
             "  nodes: none configured, so a node is reported missing only if it was listed before; "
-            f"`probe --switch={shlex.quote(switch.name)} --query=peers` prints the line"
+            f"`probe --switch={shlex.quote(switch.name)} --query=peers` prints a `nodes:` line to paste "
+            "into the configuration"
         )
     for warning in warnings(switch, targets):
         yield f"  warning: {warning}"

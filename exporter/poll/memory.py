@@ -1,4 +1,4 @@
-"""What is remembered of one switch over a restart: its seen nodes and phones, and what it had."""
+"""What is remembered of one switch across restarts: its seen nodes and phones, and what it had."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""What the exporter remembers over a restart (``--storage.path``), and the timeline of the last 24 hours."""
+"""What the exporter remembers across restarts (``--storage.path``), and the timeline of the last 24 hours."""

@@ -19,17 +19,17 @@ from exporter.storage.values import moment, number, text, wall
 KEPT_FOR = 24 * 3600.0
 MOST = 2_000
 LISTED = 500
-"""Entries of the status."""
+"""How many entries ``/api/v1/status`` shows at most."""
 
 _GROUPED_FOR = 60.0
 _LOOKED_AT = 20
-"""Entries among which one to extend is searched."""
+"""How many of the newest entries are searched for one to extend."""
 
 _NAMED = 5
-"""Names of an entry; the others are counted."""
+"""How many names an entry has at most. The others are only counted."""
 
 _LONGEST = 500
-"""Characters of a name or text: a list of five names of 255 characters still fits into a line of the page."""
+"""Maximum length, in characters, of each name and of the words before the names. The rest is cut off."""
 
 _FUTURE = 1e10
 Json = dict[str, Any]
@@ -101,14 +101,18 @@ class Timeline:
     def add(
         self, kind: Kind, what: str, *, switch: str = "", names: Sequence[str] = (), count: int | None = None
     ) -> None:
-        """Add an entry, or extend a similar one. ``count``: if ``names`` are only the first."""
+        """Add an entry, or extend a similar one.
+
+        ``count``: how many there are in total; give it if ``names`` contains only the first ones.
+        """
         count = len(names) if count is None else count
         known = tuple(self._clean(name) for name in names[:_NAMED])
         what = self._clean(what)
         self.version += 1
         similar = self._similar(kind, switch, what, known) if names else None
         if similar is not None:
-            more = [name for name in known if name not in similar.names]  # after a kill, some come again
+            # If the exporter was killed, a change in the restored timeline may be reported again.
+            more = [name for name in known if name not in similar.names]
             similar.names = (*similar.names, *more)[:_NAMED]
             similar.count += count - (len(known) - len(more))
             return
@@ -136,7 +140,7 @@ class Timeline:
 
     @property
     def since(self) -> float:
-        """The time on the wall clock from which it has all entries."""
+        """The wall-clock time since which the timeline is complete."""
         oldest = self._entries[0].time if len(self._entries) == MOST else 0.0
         return max(self._since, oldest, self._clock.wall() - KEPT_FOR)
 
@@ -164,7 +168,7 @@ class Timeline:
         return invalid
 
     def _similar(self, kind: Kind, switch: str, what: str, names: Sequence[str]) -> Entry | None:
-        """Return an entry to extend, unless the same thing had another change since."""
+        """Return an entry to extend, unless one of the same things has changed differently since."""
         oldest = self._clock.since_boot() - _GROUPED_FOR
         for entry in islice(reversed(self._entries), _LOOKED_AT):
             if entry.at < oldest:

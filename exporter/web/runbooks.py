@@ -1,4 +1,4 @@
-"""The runbooks below ``/runbooks/``, each with the problems of its alert that exist now."""
+"""The pages under ``/runbooks/``: each runbook, with the firing and pending alerts of its name."""
 
 import re
 from collections import Counter
@@ -19,14 +19,20 @@ from exporter.web.pages import template
 from exporter.web.responses import HEADERS, send
 
 _LISTED = 50
-"""Problems on a page. The status lists as many of one kind."""
+"""How many problems a page shows at most.
+
+The status, too, lists at most 50 alerts of one name, severity and state.
+"""
 
 _LONGEST = 300
-"""Letters of a label or a description that are shown. What a switch calls something has no limit."""
+"""Maximum length, in characters, of a label or a description: names from a switch can be of any length."""
 
 _WATCHDOG = "SoftswitchWatchdog"
 _KNOWN_BY_NAME = frozenset({"alertname", "severity", "scope"})
-"""Labels that are not listed: they are shown otherwise, or are the same in all alerts of the name."""
+"""Labels left out of the list.
+
+The page shows them elsewhere, or they have the same value in all alerts of one name.
+"""
 
 _ROW = re.compile(r"^\| \[(\w+)\]\(\w+\.md\) \| ([^|]+) \| (.+) \|$", re.MULTILINE)
 
@@ -43,9 +49,9 @@ class Entry(NamedTuple):
 
 
 class Runbooks:
-    """The pages. ``alerting`` returns that part of the status; ``evaluated``: the alerts that it may contain.
+    """The pages. ``alerting`` returns the parts ``alerting`` and ``alerts`` of the status.
 
-    ``wall``: the wall clock.
+    ``evaluated``: the names of the alerts that the exporter evaluates itself. ``wall``: the wall clock.
     """
 
     def __init__(
@@ -72,7 +78,7 @@ class Runbooks:
         if name.removesuffix(".md") not in shipped.runbooks():
             unknown = {"name": shown(name)}
             return await self._respond(request, "no_runbook.html", unknown, HTTPStatus.NOT_FOUND)
-        if name.endswith(".md"):  # as the files are called, and the links between them
+        if name.endswith(".md"):  # file names, and the links between the files, end in .md
             raise web.HTTPFound(name.removesuffix(".md"))
         state = self._alerting()
         active = _of(state, name)
@@ -131,7 +137,7 @@ def _text(name: str) -> str:
 
 
 def _of(state: Json, name: str) -> list[Json]:
-    """Return the problems of a name, of which the watchdog has none: it always fires."""
+    """Return the alerts of one name. For the watchdog, return none: it fires, but is no problem."""
     listed = () if name == _WATCHDOG else state.get("alerts", ())
     return [alert for alert in listed if alert["labels"]["alertname"] == name]
 

@@ -61,7 +61,7 @@ def test_plan(configured: Configured) -> None:
         "  series: about 69, plus up to two per pair of tenant and node, and one per discovered extension",
         (
             "  nodes: none configured, so a node is reported missing only if it was listed before; "
-            "`probe --switch=pbx --query=peers` prints the line"
+            "`probe --switch=pbx --query=peers` prints a `nodes:` line to paste into the configuration"
         ),
     ]
 

@@ -75,7 +75,7 @@ def test_trunks(inventory: Inventory, timeline: Timeline) -> None:
 
 
 def test_trunks_of_tenants(inventory: Inventory, timeline: Timeline) -> None:
-    """They are compared with those in the list before, also over a restart."""
+    """They are compared with those in the list before, also across restarts."""
     inventory.trunks({"": {}, "ACME": {"a": True}})
     inventory.trunks({"": {}, "ACME": {}, "BOREAL": {"b": True}})
     assert _new(timeline) == ["new trunk: b of BOREAL", "trunk not listed any more: a of ACME"]
