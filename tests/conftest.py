@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "unit/alerts/test_rules.py",
     "e2e/test_outbound_calls.py",
     "e2e/test_status_page.py",
+    "e2e/test_status_page_problems.py",
     "e2e/test_registrations_at_scale.py",
     "e2e/test_alert_parity.py",
     "unit/alerting/test_differential.py",
