@@ -20,7 +20,7 @@ _OF_A_TENANT = 100
 _AT_A_TIME = 500
 """Alerts between two yields: about 3 ms."""
 
-_COVERED_BY: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+COVERED_BY: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "SoftswitchDataStale": (("SoftswitchApiDown", ("switch",)), ("SoftswitchKeyRefused", ("switch",))),
     "SoftswitchLicenseExpiring": (("SoftswitchLicenseImminent", ("switch",)),),
     "SoftswitchNodeChannelsNearLimit": (("SoftswitchNodeMissing", ("switch", "node")),),
@@ -60,7 +60,7 @@ class _Sources:
             return True
         return any(
             (source, tuple(label for label in about if label[0] in equal)) in self._all
-            for source, equal in _COVERED_BY.get(name, ())
+            for source, equal in COVERED_BY.get(name, ())
         )
 
 

@@ -9,6 +9,7 @@ To add one:
    ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
    The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
+   Its words on the status page in ``exporter/web/problem_words.py``.
 4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with the YAML,
    and a line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
 5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m

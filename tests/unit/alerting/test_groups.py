@@ -1,6 +1,12 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
 from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.groups import Groups, grouped
+from exporter.alerting.groups import COVERED_BY, Groups, grouped
 from tests.unit.alerting.conftest import alert
 
 _LOST, _LOW, _BALANCE = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_REGISTRATIONS_LOW, rules.BALANCE_LOW
@@ -146,3 +152,31 @@ def test_the_alerts_of_a_tenant() -> None:
     ]  # fmt: skip
     assert groups.alerts_of("pbx", "NOBODY", _NOW) == groups.alerts_of("other", "ACME", _NOW) == []
     assert groups.shown(_NOW)["of_tenants"]["pbx"]["BOREAL"] == ((_LOST.name, "critical"),)
+
+
+_EXAMPLE = Path(__file__).parents[3] / "alerts/alertmanager.example.yaml"
+
+
+def _matches(matchers: list[str], name: str) -> bool:
+    """Return whether one of the matchers names an alert."""
+    patterns = [re.fullmatch(r'alertname =~? "(.+)"', matcher) for matcher in matchers]
+    return any(re.fullmatch(found[1], name) for found in patterns if found)
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "equal"),
+    [(target, *each) for target, sources in COVERED_BY.items() for each in sources],
+)
+def test_what_covers_an_alert_inhibits_it_in_the_example(
+    target: str, source: str, equal: tuple[str, ...]
+) -> None:
+    """The page hides no alert that Alertmanager would send with the example."""
+    inhibit_rules = yaml.safe_load(_EXAMPLE.read_text())["inhibit_rules"]
+
+    assert [
+        rule
+        for rule in inhibit_rules
+        if _matches(rule["source_matchers"], source)
+        and _matches(rule["target_matchers"], target)
+        and set(equal) <= set(rule["equal"])
+    ]
