@@ -84,8 +84,8 @@ class StateKeeper(Keeper):
 
     def on_recovery(self) -> None:
         """Log it."""
-        self._log.info("the state file is written again")
+        self._log.info("the state file can be written again")
 
     def on_unfinished(self, reason: str) -> None:
         """Log it."""
-        self._log.warning("the state file was not written before the end", reason=reason)
+        self._log.warning("the state file was not written before the exporter stopped", reason=reason)

@@ -1,4 +1,4 @@
-"""The files of ``--storage.path``, and their keepers, which log what goes wrong."""
+"""The files of ``--storage.path``. Each one logs when it cannot be read or written."""
 
 import json
 import os
@@ -19,10 +19,10 @@ FLAG = "--storage.path"
 _VERSION = 1
 
 _PATIENCE = 5.0
-"""Seconds that a start waits for the disk."""
+"""Seconds that startup waits for the disk."""
 
 _SLOW = 10.0
-"""Seconds that a write may take."""
+"""Seconds after which an unfinished write counts as a failure."""
 
 Json = Mapping[str, Any]
 Content = tuple[Json, list[Json], float]
@@ -30,9 +30,10 @@ Content = tuple[Json, list[Json], float]
 
 
 class StorageFile(Keeper):
-    """One file: a first line with the version and times, parts, and a last line with their number.
+    """One file: a first line with the version and times, the parts, and a last line with their number.
 
-    ``error``: why it is not written now. ``hangs``: the disk did not respond when it was read.
+    ``error``: why the file cannot be written now, or None. ``hangs``: the disk did not respond when the file
+    was read.
     """
 
     def __init__(self, path: Path, clock: Clock, opened: Callable[..., KeptFile] = KeptFile) -> None:
@@ -46,9 +47,9 @@ class StorageFile(Keeper):
         self._log = structlog.get_logger("exporter.storage").bind(file=str(path))
 
     async def update(self, parts: Callable[[], Iterator[str]]) -> bool:
-        """Begin to write what ``parts`` returns; return False if the disk is still writing.
+        """Begin to write what ``parts`` returns; return False if the previous write is not finished.
 
-        If that takes long, it is a failure.
+        A write that takes too long is reported as a failure.
         """
         if not self.is_writing:
             self._began = self._clock.monotonic()
@@ -59,7 +60,7 @@ class StorageFile(Keeper):
         return False
 
     async def load(self, prepare: Callable[[], None] = lambda: None) -> Content | None:
-        """Return the content after ``prepare`` has run; None without a usable file.
+        """Run ``prepare``, then return the content of the file, or None if there is no usable file.
 
         Raises what ``prepare`` raises, unless it is an OSError or a ValueError.
         """
@@ -71,7 +72,7 @@ class StorageFile(Keeper):
         return await self.read(read)
 
     def lines(self, parts: Iterable[Json], more: Json) -> Iterator[str]:
-        """Yield the lines of a file. ``more`` is added to the first line."""
+        """Yield the lines to write. ``more`` is added to the first line."""
         count = 0
         yield _line({"version": _VERSION, **times(self._clock, self._boot), **more})
         for part in parts:
@@ -93,12 +94,12 @@ class StorageFile(Keeper):
         return first, parts, elapsed(first, self._clock, self._boot)
 
     def on_unusable(self, reason: str) -> None:
-        """Log it."""
+        """Log the reason."""
         self.hangs = reason == NO_ANSWER
         self._log.error("the storage cannot be read: starting without it", reason=reason)
 
     def on_failure(self, reason: str, *, is_first: bool) -> None:
-        """Log the first of a series."""
+        """Keep the reason for the status, and log the first failure of a series."""
         self.error = reason
         if is_first:
             self._log.error(
@@ -106,13 +107,13 @@ class StorageFile(Keeper):
             )
 
     def on_recovery(self) -> None:
-        """Log it."""
+        """Log that the file can be written again."""
         self.error = None
-        self._log.info("the storage is written again")
+        self._log.info("the storage can be written again")
 
     def on_unfinished(self, reason: str) -> None:
-        """Log it."""
-        self._log.warning("the storage was not written before the end", reason=reason)
+        """Log the reason."""
+        self._log.warning("the storage was not written before the exporter stopped", reason=reason)
 
 
 def _may_write(directory: Path) -> bool:
@@ -120,9 +121,9 @@ def _may_write(directory: Path) -> bool:
 
 
 def claim(directory: Path, file: KeptFile, may_write: Callable[[Path], bool] = _may_write) -> None:
-    """Lock a directory by a file in it. Raises StartError if the operator has to do something first.
+    """Lock a directory through a file in it. Raises StartError if the operator has to fix something first.
 
-    May hang with the disk: call it in a thread.
+    If the disk hangs, this hangs: call it in a thread.
     """
     who = f"user {os.geteuid()}"
     try:

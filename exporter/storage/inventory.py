@@ -1,7 +1,7 @@
-"""The nodes, trunks and tenants of a switch; each change of them is added to the timeline. Pure.
+"""The nodes, trunks and tenants of a switch. Each change is added to the timeline. Pure.
 
-The first list after a start is compared with that of the last run, if it was kept, and else with none: then
-only what is missing or down is an entry. What a response says nothing about stays as it was.
+The first list after a start is compared with the last list of the previous run. If that was not kept, only
+missing nodes and unregistered trunks become entries. What a response does not mention stays unchanged.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,11 +17,11 @@ TrunkStates = Mapping[str, bool | None]
 """The trunks of one tenant: True if registered, False if not, None if unknown."""
 
 _Trunk = tuple[str, str]
-"""The tenant, and the trunk."""
+"""The code of the tenant, "" for the installation, and the name of the trunk."""
 
 
 class Inventory:
-    """What one switch has. ``version`` changes with each change."""
+    """What one switch has. ``version`` increases with each change."""
 
     def __init__(self, switch: str, timeline: Timeline) -> None:
         self.version = 0
@@ -43,15 +43,16 @@ class Inventory:
         self._add(Kind.NODE_MISSING, "node missing", missing)
         back = [node for node, there in found.items() if there and known.get(node) is False]
         self._add(Kind.NODE_BACK, "node back", back)
-        # A node may be left out because its name was unreadable; a missing one is left out after a day.
+        # A present node may be left out because its entry was unreadable: keep it. A missing node is left out
+        # after a day: forget it.
         left_out = {node: True for node, there in known.items() if there and node not in found}
         self._nodes = dict([*left_out.items(), *found.items()][-_MOST_NODES:])
         self.version += self._nodes != before
 
     def trunks(self, listed: Mapping[str, TrunkStates]) -> None:
-        """Compare a list of trunks by tenant: of one tenant, or of all and of the installation, which is "".
+        """Compare the trunks in a response with those before. ``listed`` has one tenant, or all of them.
 
-        A trunk that belongs to another tenant than before is neither new nor gone.
+        The code "" is the installation. A trunk that moved to another tenant is neither new nor gone.
         """
         is_first = "" not in self._trunks and not any(tenant in self._trunks for tenant in listed)
         known = _by_trunk({tenant: self._trunks.get(tenant, {}) for tenant in listed})
@@ -64,7 +65,7 @@ class Inventory:
             new = (key for key, state in found.items() if key not in known and state is not False)
             self._add(Kind.TRUNK_NEW, "new trunk", map(_label, new))
             gone = (key for key in known if key not in found)
-            self._add(Kind.TRUNK_GONE, "trunk not listed any more", map(_label, gone))
+            self._add(Kind.TRUNK_GONE, "trunk no longer listed", map(_label, gone))
         down = (key for key, state in found.items() if state is False and known.get(key) is not False)
         self._add(Kind.TRUNK_DOWN, "trunk not registered", map(_label, down))
         up = (key for key, state in found.items() if state and known.get(key) is False)
@@ -80,7 +81,7 @@ class Inventory:
             self.version += 1
 
     def tenants(self, codes: Collection[str]) -> None:
-        """Compare the polled tenants."""
+        """Compare the polled tenants with those before."""
         before, found = self._tenants, frozenset(codes)
         if found == before:
             return
@@ -94,11 +95,11 @@ class Inventory:
 
     @property
     def with_trunks(self) -> set[str]:
-        """The tenants that had trunks in their newest list."""
+        """The tenants whose newest list has trunks."""
         return {tenant for tenant, states in self._trunks.items() if tenant and states}
 
     def rows(self) -> Iterator[Json]:
-        """Yield parts for a file."""
+        """Yield the parts to write to the file."""
         if self._nodes is not None:
             yield {"nodes": self._nodes}
         if self._tenants is not None:
@@ -107,7 +108,10 @@ class Inventory:
             yield {"trunks": states, "of": tenant}
 
     def restore(self, part: Mapping[str, Any]) -> None:
-        """Use a part of a file. Raises ValueError, KeyError, TypeError or AttributeError if it is invalid."""
+        """Restore one part of the file.
+
+        Raises ValueError, KeyError, TypeError or AttributeError if it is invalid.
+        """
         if "nodes" in part:
             self._nodes = {text(node): bool(_state(there)) for node, there in part["nodes"].items()}
         elif "tenants" in part:

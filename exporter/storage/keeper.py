@@ -1,4 +1,4 @@
-"""Reads and writes a kept file in a thread, so that a slow disk delays nothing."""
+"""Reads and writes a ``KeptFile`` in a thread, so that a slow disk does not block the event loop."""
 
 import asyncio
 import contextlib
@@ -10,24 +10,24 @@ from typing import TypeVar
 from exporter.storage.kept_file import KeptFile
 from exporter.threads import ThreadLimit
 
-NO_ANSWER = "the disk does not answer"
-"""The reason if a read takes too long."""
+NO_ANSWER = "the disk does not respond"
+"""The reason that is reported when a read or write takes too long."""
 
 _PATIENCE_AT_STOP = 2.0
-"""Seconds that a stop waits for the disk."""
+"""Seconds that shutdown waits for the disk."""
 
 _Read = TypeVar("_Read")
 
 
 class Keeper(ABC):
-    """Reads a file once, and writes it again and again; without a file, it does nothing.
+    """Reads a file once, then replaces it repeatedly. Without a file, it does nothing.
 
-    A subclass logs and counts what goes wrong. ``patience``: seconds that ``read`` waits for the disk.
+    A subclass logs and counts the errors. ``patience``: seconds that ``read`` waits for the disk.
     """
 
     def __init__(self, file: KeptFile | None, purpose: str, *, patience: float = 10.0) -> None:
         self._kept = file
-        # One thread: while a read hangs, the file is not replaced.
+        # One thread, so that the file is not replaced while a read hangs.
         self._threads = ThreadLimit(purpose, 1)
         self._patience = patience
         self._failing = False
@@ -39,18 +39,18 @@ class Keeper(ABC):
 
     @abstractmethod
     def on_failure(self, reason: str, *, is_first: bool) -> None:
-        """Report that the file could not be written. ``is_first``: of a series."""
+        """Report that the file could not be written. ``is_first``: of a series of failures."""
 
     @abstractmethod
     def on_recovery(self) -> None:
-        """Report that the file is written again."""
+        """Report that the file can be written again."""
 
     @abstractmethod
     def on_unfinished(self, reason: str) -> None:
-        """Report that the file was not written at the end."""
+        """Report that the file was not written before the exporter stopped."""
 
     async def read(self, read: Callable[[], _Read]) -> _Read | None:
-        """Return what ``read`` returns in a thread, or None if the file cannot be used."""
+        """Run ``read`` in a thread and return its result, or None if the file cannot be used."""
         try:
             async with asyncio.timeout(self._patience):
                 return await self._threads.run(read)
@@ -59,7 +59,7 @@ class Keeper(ABC):
             return None
 
     async def write(self, lines: Iterable[str]) -> None:
-        """Begin to write these lines, and yield to the event loop between them."""
+        """Start a write of these lines. Yields to the event loop between lines."""
         if self._kept is None:
             return
         encoded = []
@@ -74,7 +74,7 @@ class Keeper(ABC):
     async def finish(
         self, lines: Callable[[], Iterable[str]], *, patience: float = _PATIENCE_AT_STOP
     ) -> None:
-        """Write the file a last time and release it, within ``patience`` seconds."""
+        """Write the file one last time and unlock it, within ``patience`` seconds."""
         try:
             async with asyncio.timeout(patience):
                 await self.is_written()
@@ -85,7 +85,7 @@ class Keeper(ABC):
             self.on_unfinished("the disk is too slow")
 
     async def release(self) -> None:
-        """Let another exporter use the file; waits 2 seconds at most."""
+        """Unlock the file, so that another exporter can use it. Waits at most 2 seconds."""
         if self._kept is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_AT_STOP):
@@ -93,11 +93,11 @@ class Keeper(ABC):
 
     @property
     def is_writing(self) -> bool:
-        """Whether the disk is still writing."""
+        """Whether a write is in progress."""
         return self._writing is not None and not self._writing.done()
 
     async def is_written(self) -> None:
-        """Wait until nothing is being written."""
+        """Wait until no write is in progress."""
         if self._writing is not None:
             await asyncio.wait({self._writing})
 
@@ -112,7 +112,7 @@ class Keeper(ABC):
             self._failing = False
 
     def failed(self, reason: str) -> None:
-        """Report that the file is not written, until a write succeeds."""
+        """Record and report a failed write."""
         is_first, self._failing = not self._failing, True
         self.on_failure(reason, is_first=is_first)
 

@@ -1,8 +1,8 @@
-"""A file on the disk that the exporter keeps: replaced whole or not at all, and used by one exporter.
+"""A file that the exporter keeps on disk. It is replaced atomically and used by only one exporter.
 
-A file that other users can write is not used, and a file of another kind is never replaced: it may be the
-operator's key. Other users may create links in directories where they can write, so no link is followed (seen
-2026-11).
+A file that other users can write to is not read. A file of another kind is never replaced: it may be the
+operator's key. Links are not followed, because other users can create them in directories that they can write
+to (seen 2026-11).
 """
 
 import codecs
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TypeVar
 
 LIMIT = 256 * 1024 * 1024
-"""Bytes: enough for the alerts of 25 switches of 5,000 tenants, all with failures."""
+"""Maximum size in bytes. The alerts of 25 switches with 5,000 failing tenants each are smaller."""
 
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = _OPEN | os.O_RDONLY | os.O_NONBLOCK
 _CREATE = _OPEN | os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _LOCK = _OPEN | os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""Errors of flock on some network file systems, where two exporters cannot be kept apart."""
+"""Errors of flock on some network file systems. There, two exporters can use one file."""
 
 _Parsed = TypeVar("_Parsed")
 
@@ -37,8 +37,8 @@ class InUseError(ValueError):
 class KeptFile:
     """A file of an exporter that runs as ``user``, locked from first use to ``release``.
 
-    Every method may hang with the disk: call it in a thread. ``noun`` and ``setting`` are for errors: what
-    the file is, and the setting that names it.
+    If the disk hangs, every method hangs: call them in a thread. ``noun`` is what error messages call the
+    file; ``setting`` is the flag or key that sets its path.
     """
 
     def __init__(self, path: Path, *, noun: str, setting: str, user: int | None = None) -> None:
@@ -70,10 +70,10 @@ class KeptFile:
         try:
             return parse(content.decode().splitlines())
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise ValueError(f"is broken, or of another version ({error}); it will be replaced") from error
+            raise ValueError(f"is damaged or from another version ({error}); it will be replaced") from error
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Replace the file atomically, also if the power fails.
+        """Replace the file atomically, even if the power fails.
 
         Raises OSError, or ValueError if the existing file must not be replaced.
         """
@@ -90,16 +90,16 @@ class KeptFile:
                 os.replace(new, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
             except OSError:
                 with contextlib.suppress(OSError):
-                    # A half-written file would leave no space for the next one on a full disk.
+                    # On a full disk, the half-written file would leave no space for the next attempt.
                     os.unlink(new, dir_fd=directory)
                 raise
             os.fsync(directory)
 
     def release(self) -> None:
-        """Let another exporter use the file."""
+        """Unlock the file, so that another exporter can use it."""
         if self._lock is not None:
             with contextlib.suppress(OSError):
-                self._lock_path.unlink()  # an exporter that has it open notices (`_acquire`)
+                self._lock_path.unlink()  # an exporter that has it open notices this in `_acquire`
             os.close(self._lock)
             self._lock = None
 
@@ -119,7 +119,7 @@ class KeptFile:
             try:
                 is_it = _is(descriptor, name, directory)
             except OSError:
-                os.close(descriptor)  # else no process could lock the file any more
+                os.close(descriptor)  # otherwise, no process could lock the file again
                 raise
             if is_it:
                 self._lock = descriptor
@@ -127,7 +127,7 @@ class KeptFile:
                 os.close(descriptor)
 
     def _clean_up(self, directory: int) -> None:
-        """Remove files of an exporter that was killed while it wrote."""
+        """Remove what an exporter left behind when it was killed during a write."""
         leftover = re.compile(re.escape(self.path.name) + r"\.[0-9a-f]{16}\.new")
         for name in filter(leftover.fullmatch, os.listdir(directory)):
             with contextlib.suppress(OSError):
@@ -158,7 +158,7 @@ class KeptFile:
 
     @contextlib.contextmanager
     def _opened(self, directory: int) -> Iterator[int | None]:
-        """Open the file, if there is one. Raises ValueError if it is a link, or another user's."""
+        """Open the file, if there is one. Raises ValueError if it is a link or belongs to another user."""
         try:
             descriptor = os.open(self.path.name, _READ, dir_fd=directory)
         except FileNotFoundError:
@@ -216,7 +216,7 @@ def _lock(descriptor: int, setting: str) -> None:
 
 
 def _is(descriptor: int, name: str, directory: int) -> bool:
-    """Return whether an open file is the one that has this name now."""
+    """Return whether the file with this name is still the open one."""
     try:
         there = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:

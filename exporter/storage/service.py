@@ -1,8 +1,8 @@
 """Keeps in files what must survive a restart.
 
 There are three files, because they change at different times: the timeline with each event, the memory of the
-switches when a node or a phone is seen for the first time, and the state of alerts with each evaluation. That
-one has the form of ``state_file``, and alerting writes it.
+switches when a node or phone is first seen, and the state of alerts with each evaluation. The state of alerts
+has the format of ``state_file``, and ``exporter.alerting`` writes it.
 """
 
 import asyncio
@@ -21,15 +21,16 @@ from exporter.storage.timeline import Kind, Timeline
 from exporter.storage.values import text
 
 _SWITCHES_EVERY = 5.0
-"""Seconds between two writes of the memory of the switches, which has 3 MB for 250,000 phones."""
+"""Minimum seconds between two writes of the memory of the switches (3 MB for 250,000 phones)."""
 
 _REFRESHED_AFTER = 900.0
-"""Seconds after which it is written without a change: the times at which nodes were seen are in it."""
+"""Seconds after which it is written even without a change, because it contains when nodes were last seen."""
 
 _PATIENCE_AT_STOP = 1.0
-"""Seconds: a stop takes at most 5, of which alerting may need 2."""
+"""Seconds that shutdown waits for these files. All of it takes at most 5, and alerting may need 2 of them."""
 
 _ENTRIES_AT_A_TIME = 100
+"""Entries of the timeline per line of the file. The event loop runs between two lines."""
 
 Json = Mapping[str, Any]
 
@@ -46,9 +47,9 @@ class Memory(Protocol):
 
 
 class Storage:
-    """The files in a directory, and the timeline; without a directory, the timeline is in memory only.
+    """The files in a directory, and the timeline. Without a directory, the timeline is in memory only.
 
-    ``every``: seconds between two looks for changes.
+    ``every``: seconds between two checks for changes.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Storage:
         return self.path / "alerts.json" if self.path else None
 
     async def open(self) -> None:
-        """Lock the directory and read the files. Raises StartError if the operator has to do something."""
+        """Lock the directory and read the files. Raises StartError if the operator has to fix something."""
         if self.path is None or self._timeline_file is None or self._switches_file is None:
             return
         prepare = partial(claim, self.path, self._timeline_file.file)
@@ -85,12 +86,12 @@ class Storage:
             self._switches_file.report_invalid(self._restore_switches(content))
 
     def start(self, version: str, memories: Callable[[], Mapping[str, Memory]]) -> None:
-        """Begin to write what changes. ``memories`` returns those of all switches."""
+        """Start writing changes. ``memories`` returns the memory of each switch by name."""
         if self.path is None:
-            self._log.info("no --storage.path: a restart forgets seen nodes, alerts and the timeline")
+            self._log.info("no --storage.path: a restart forgets known nodes, alerts and the timeline")
         last = self.timeline.last(Kind.EXPORTER_STARTED, Kind.EXPORTER_STOPPED)
         was_killed = last is not None and last.kind is Kind.EXPORTER_STARTED
-        more = "; the last run ended without a stop, for example by a kill" if was_killed else ""
+        more = "; the previous run did not stop cleanly; perhaps it was killed" if was_killed else ""
         self.timeline.add(Kind.EXPORTER_STARTED, f"exporter started, version {version}{more}")
         self._memories = memories
         self._is_started = True
@@ -98,7 +99,7 @@ class Storage:
             self._writer = asyncio.create_task(self._run(), name="storage")
 
     def take(self, switch: str) -> tuple[Iterable[Json], float]:
-        """Return what was kept of a switch, and the seconds since then; nothing the next time."""
+        """Return the kept parts of a switch and the seconds since they were written; the next time, none."""
         return self._kept.pop(switch, []), self._clock.since_boot() - self._kept_at
 
     def report_invalid(self, count: int) -> None:
@@ -107,7 +108,7 @@ class Storage:
             self._switches_file.report_invalid(count)
 
     async def close(self) -> None:
-        """Write everything a last time, and unlock the directory."""
+        """Write everything one last time, and unlock the directory."""
         files = [file for file in (self._timeline_file, self._switches_file) if file is not None]
         if not self._is_started:
             await asyncio.gather(*(file.release() for file in files))
@@ -139,7 +140,7 @@ class Storage:
         while True:
             try:
                 await self._write_changes()
-            except Exception:  # noqa: BLE001 -- a bug of ours must not end the writing
+            except Exception:  # noqa: BLE001 -- a bug of ours must not stop later writes
                 self._log.exception("job failed", job="storage")
             await asyncio.sleep(self._every)
 

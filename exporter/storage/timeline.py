@@ -1,9 +1,9 @@
-"""What changed in the last 24 hours: a bounded list that people read, newest last. Pure.
+"""What changed in the last 24 hours: a bounded list for people, newest last. Pure.
 
-Similar entries within a minute are one entry with a count: 5,000 tenants that leave a list at once, or lose
-their trunks one after the other, must not hide what happened before. The time of an entry is that of the wall
-clock when it happened, as in the log. Its age is measured by the clock since boot, so that a step of the wall
-clock drops no entry.
+Similar changes within a minute become one entry with a count. Otherwise, 5,000 tenants that disappear at
+once, or lose their trunks one after another, would hide what happened before. The time of an entry is the
+wall-clock time when it happened, as in the log. Its age is measured with the clock since boot, so that a step
+of the wall clock does not drop entries.
 """
 
 from collections import deque
@@ -18,10 +18,12 @@ from exporter.storage.values import moment, number, text, wall
 
 KEPT_FOR = 24 * 3600.0
 MOST = 2_000
+"""How many entries the timeline keeps at most."""
 LISTED = 500
 """How many entries ``/api/v1/status`` shows at most."""
 
 _GROUPED_FOR = 60.0
+"""Seconds within which similar changes extend an entry."""
 _LOOKED_AT = 20
 """How many of the newest entries are searched for one to extend."""
 
@@ -36,7 +38,7 @@ Json = dict[str, Any]
 
 
 class Kind(StrEnum):
-    """What happened. The part before the underscore is the subject."""
+    """What happened. The part before the first underscore is the subject."""
 
     ALERT_FIRING = "alert_firing"
     ALERT_RESOLVED = "alert_resolved"
@@ -56,15 +58,15 @@ class Kind(StrEnum):
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """The part of the name before the underscore, such as ``trunk``."""
         return self.value.partition("_")[0]
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One entry: ``what`` happened to ``count`` things, of which the first are in ``names``.
+    """One entry: ``what`` happened to ``count`` things. ``names`` has the first few of them.
 
-    ``time``: on the wall clock; ``at``: seconds since boot. ``switch``: "" if it is about the exporter.
+    ``time``: wall-clock time; ``at``: seconds since boot. ``switch``: "" if the entry is about the exporter.
     """
 
     time: float
@@ -77,7 +79,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """The sentence that people read."""
+        """The text for people, such as ``node missing: pbx2``."""
         if not self.names:
             return self.what
         more = self.count - len(self.names)
@@ -88,7 +90,7 @@ class Entry:
 class Timeline:
     """The newest entries. ``mask`` removes secrets from every text.
 
-    ``version`` changes with each change.
+    ``version`` increases with each change.
     """
 
     def __init__(self, clock: Clock, mask: Callable[[str], str] = str) -> None:
@@ -145,7 +147,7 @@ class Timeline:
         return max(self._since, oldest, self._clock.wall() - KEPT_FOR)
 
     def rows(self) -> Iterator[list[Any]]:
-        """Yield the entries for a file, oldest first."""
+        """Yield the entries to write to the file, oldest first."""
         now = self._clock.since_boot()
         for entry in list(self._entries):
             age = round(max(0.0, now - entry.at), 3)

@@ -1,4 +1,4 @@
-"""Validates what is read from a kept file, and returns how long ago it was written. Pure."""
+"""Validates values from a kept file, and calculates how long ago the file was written. Pure."""
 
 import contextlib
 import math
@@ -9,21 +9,21 @@ from typing import Any
 from exporter.clock import Clock
 
 CENTURY = 100 * 365.25 * 86_400
-"""Seconds. No exporter runs for longer, and rounding errors of far larger numbers exceed a minute."""
+"""The largest accepted duration, in seconds. Much larger numbers have rounding errors of over a minute."""
 
 _YEAR_10000 = 253_402_300_800.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def text(value: object) -> str:
-    """Return a text. Raises TypeError."""
+    """Return the value if it is a string. Raises TypeError."""
     if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {type(value).__name__}")
+        raise TypeError(f"expected text, got {type(value).__name__}")
     return value
 
 
 def number(value: object) -> float:
-    """Return a finite number. Raises ValueError."""
+    """Return the value if it is a finite number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number, got {type(value).__name__}")  # noqa: TRY004 -- one kind of error
     try:
@@ -36,41 +36,41 @@ def number(value: object) -> float:
 
 
 def moment(value: object) -> float:
-    """Return seconds from 0 to a century. Raises ValueError."""
+    """Return the value if it is from 0 seconds to a century. Raises ValueError."""
     return within(0.0, number(value), CENTURY)
 
 
 def wall(value: object) -> float:
-    """Return a time in seconds since 1970, before the year 10000. Raises ValueError."""
+    """Return the value if it is in seconds since 1970, before the year 10000. Raises ValueError."""
     return within(0.0, number(value), _YEAR_10000)
 
 
 def within(least: float, found: float, greatest: float) -> float:
-    """Return the number. Raises ValueError if it is not between these."""
+    """Return ``found``. Raises ValueError if it is not from ``least`` to ``greatest``."""
     if not least <= found <= greatest:
         raise ValueError(f"expected seconds from {least:.0f} to {greatest:.0f}, got {found:g}")
     return found
 
 
 def boot_id() -> str:
-    """Return what identifies the boot of the machine, "" if unknown."""
+    """Return the ID of the current boot of the machine, "" if unknown."""
     with contextlib.suppress(OSError):
         return _BOOT_ID.read_text().strip()
     return ""
 
 
 def times(clock: Clock, boot: str) -> dict[str, float | str]:
-    """Return the present times, for the first line of a file."""
+    """Return the current times, for the first line of a file."""
     return {"wall": clock.wall(), "monotonic": clock.since_boot(), "boot": boot}
 
 
 def elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
-    """Return the seconds since a file with this first line was written, time asleep included.
+    """Return the seconds since a file with this first line was written, including time asleep.
 
     Raises ValueError or KeyError if the line has no valid times.
     """
     since_boot = clock.since_boot() - moment(first["monotonic"])
     if boot and first["boot"] == boot and since_boot >= 0:
         return since_boot
-    # After a boot, only the wall clock is left. If it was set back since, count no time.
+    # After a reboot, only the wall clock can tell. If it was set back in the meantime, count no time.
     return min(max(0.0, clock.wall() - wall(first["wall"])), CENTURY)

@@ -7,15 +7,15 @@ access      client certificates, passwords, hosts, cross-site requests
 passwords   basic authentication without the cost of bcrypt on every scrape
 web_config  the file of --web.config.file, and loading it again when it changes
 responses   scrapes, pages and static files, written in slices
-runbooks    a page per alert, with its problems; ``markdown`` renders the text
+runbooks    one page per alert: its runbook and what is firing; ``markdown`` renders the text
 
 page_routes    the handlers of the pages and of the JSON
 pages          the pages in HTML (``templates``, ``static``)
-status         the state of each switch, as JSON; with query_state and tenant_rows
-problems       what is wrong, worst first; with problem_words
+status         the state of each switch, as JSON; with ``query_state`` and ``tenant_rows``
+problems       what is wrong, worst first; with ``problem_words``
 unknown        what is not known
 tenant_detail  everything about one tenant
-figures        how numbers are written
+figures        numbers and durations as text
 """
 
 from exporter.web.access import HEALTHY

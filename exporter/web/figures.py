@@ -1,4 +1,4 @@
-"""How numbers are written on the pages. ``static/words.js`` writes them in the same way. Pure."""
+"""Formats numbers for the pages. ``static/words.js`` formats them in the same way. Pure."""
 
 UNKNOWN = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
@@ -7,12 +7,12 @@ _UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s
 
 
 def count(value: float | None) -> str:
-    """Return a whole number, such as 1,234."""
+    """Return a number without decimals, such as 1,234."""
     return UNKNOWN if value is None else _signed(f"{value:,.0f}")
 
 
 def targets(value: float | None) -> str:
-    """Return a number of targets of a query."""
+    """Return a number of targets, such as ``2 targets``."""
     return f"{count(value)} target{'s' if value != 1 else ''}"
 
 
@@ -22,12 +22,12 @@ def money(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share from 0 to 1 in percent."""
+    """Return a ratio, such as 0.5, as a percentage."""
     return UNKNOWN if value is None else f"{value * 100:.3g} %"
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration in its largest fitting unit, such as 12 min."""
+    """Return a duration in one unit, such as 12 min."""
     if seconds is None:
         return UNKNOWN
     size, sign = next((size, sign) for size, least, sign in _UNITS if abs(seconds) >= least)

@@ -1,4 +1,4 @@
-"""Markdown of the shipped documentation as HTML, with links that work below ``/runbooks/``."""
+"""Renders the shipped runbooks from Markdown to HTML, with links that work under ``/runbooks/``."""
 
 import posixpath
 import re
@@ -11,14 +11,14 @@ from exporter.shipped import REPOSITORY
 
 _FOLDER = "docs/runbooks"
 _OWN = "http://127.0.0.1:10390/"
-"""The exporter, as the documentation calls it."""
+"""The address of the exporter in the documentation."""
 
 
 def html(text: str, runbooks: Collection[str], *, without_title: bool = False) -> str:
-    """Return a page of ``docs/runbooks`` as HTML, in which HTML of the page is text.
+    """Return a page of ``docs/runbooks`` as HTML. HTML in the page is escaped.
 
-    Links to ``runbooks`` and to the exporter stay below the exporter; those to other files lead to the
-    repository. This may import the library: run it in a thread.
+    Links to ``runbooks`` and to the exporter become relative links. Links to other files lead to the
+    repository. The first call imports the library: run it in a thread.
     """
     parser = _parser()
     tokens = parser.parse(text)
@@ -30,7 +30,7 @@ def html(text: str, runbooks: Collection[str], *, without_title: bool = False) -
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrs["href"] = _target(str(child.attrs["href"]), runbooks)
-        token.attrs.pop("style", None)  # of an aligned cell: the Content-Security-Policy forbids it
+        token.attrs.pop("style", None)  # aligned cells have one, which the Content-Security-Policy forbids
     rendered: str = parser.renderer.render(tokens, parser.options, {})
     return rendered
 
@@ -53,7 +53,7 @@ def _target(href: str, runbooks: Collection[str]) -> str:
 
 
 @cache
-def _parser() -> Any:  # noqa: ANN401 -- markdown_it.MarkdownIt, which is imported for the first page
+def _parser() -> Any:  # noqa: ANN401 -- markdown_it.MarkdownIt, imported when the first page is rendered
     parser = import_module("markdown_it").MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
@@ -61,7 +61,7 @@ def _parser() -> Any:  # noqa: ANN401 -- markdown_it.MarkdownIt, which is import
 
 
 def _table_open(*_: object) -> str:
-    # It scrolls sideways on a phone, also by keyboard.
+    # On a phone, the table scrolls sideways. The tabindex lets the keyboard scroll it.
     return '<div class="scroll" role="region" aria-label="Table" tabindex="0">\n<table>\n'
 
 

@@ -1,4 +1,4 @@
-"""The handlers of the status page, of the pages of tenants, and of the status as JSON."""
+"""The handlers of the status page, the tenant pages and the status as JSON."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -24,7 +24,7 @@ _JSON = {**HEADERS, "Content-Type": "application/json; charset=utf-8"}
 
 
 def page_routes(sources: "Sources", telemetry_path: str, threads: ThreadLimit) -> dict[str, "Handler"]:
-    """Return the handlers by path. Templates are loaded in ``threads``."""
+    """Return the handlers by path. ``threads`` loads the templates."""
 
     async def state_of(pollers: Sequence[Poller], tenants: int) -> dict[str, Any]:
         return await status(

@@ -1,6 +1,6 @@
-"""The pages in HTML: the status page, the page of a tenant, and what replaces one that does not exist.
+"""Renders the status page, the page of a tenant, and the page for an unknown switch or tenant.
 
-They work without JavaScript. Rendering yields to the event loop; templates are loaded in a thread.
+The pages work without JavaScript. Rendering yields to the event loop. Templates are loaded in a thread.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,17 @@ from exporter.web.responses import slices
 from exporter.web.tenant_rows import Filter, merged
 
 _PIECES = 500
+"""Pieces of HTML to render before yielding to the event loop."""
+
 _RECENT = 3600.0
+"""Seconds for which a change is recent."""
+
 _MOST_RECENT = 5
+"""How many recent changes the page shows at most."""
+
 _MOST_EARLIER = 200
+"""How many earlier changes the page shows at most."""
+
 
 Json = dict[str, Any]
 
@@ -25,9 +33,9 @@ Json = dict[str, Any]
 async def status_page(
     state: Json, telemetry_path: str, *, tenants: int, threads: ThreadLimit, wanted: Filter | None = None
 ) -> str:
-    """Return the page for a ``status`` with at most this number of tenants.
+    """Return the page for a ``status``, with at most ``tenants`` tenants that match ``wanted``.
 
-    ``static/status.js`` refreshes it from ``/api/v1/status``, with the same words.
+    ``static/status.js`` refreshes the page from ``/api/v1/status`` and uses the same words.
     """
     recent, earlier = _changes(state)
     variables = {
@@ -51,7 +59,7 @@ async def tenant_page(state: Json, detail: Json, threads: ThreadLimit) -> str:
 
 
 async def missing_page(text: str, threads: ThreadLimit) -> str:
-    """Return the page that says what does not exist."""
+    """Return the page that says which switch or tenant does not exist."""
     return await _rendered("missing.html", {"text": text}, threads)
 
 
@@ -60,14 +68,14 @@ def _time(state: Json) -> str:
 
 
 def _worst_first(state: Json, kind: str) -> list[tuple[str, Json]]:
-    """Return the nodes or trunks of all switches, each with its switch: what is missing or down first."""
+    """Return the nodes or trunks of all switches, each with its switch. Missing or down ones come first."""
     rows = [(switch["name"], row) for switch in state["switches"] for row in switch[kind]]
     rows.sort(key=lambda row: not any(value is False for value in row[1].values()))
     return rows
 
 
 def _changes(state: Json) -> tuple[list[Json], list[Json]]:
-    """Return the changes of the last hour and the earlier ones. Many recent ones are earlier, too."""
+    """Return the changes of the last hour, at most five, and the changes before them."""
     changes = state.get("timeline") or []
     since = state["time_seconds"] - _RECENT
     recent = [change for change in changes[:_MOST_RECENT] if change["time_seconds"] >= since]
@@ -77,7 +85,7 @@ def _changes(state: Json) -> tuple[list[Json], list[Json]]:
 async def _rendered(name: str, variables: Mapping[str, Any], threads: ThreadLimit) -> str:
     page = await threads.run(lambda: template(name))
     parts = [
-        # Join each slice at once: the garbage collector tracks escaped pieces, but not plain text.
+        # Join each slice at once: the garbage collector tracks escaped pieces, but not plain strings.
         "".join(pieces)
         async for pieces in slices(page.generate(variables), _PIECES)
     ]
@@ -86,13 +94,13 @@ async def _rendered(name: str, variables: Mapping[str, Any], threads: ThreadLimi
 
 @cache
 def template(name: str) -> Any:  # noqa: ANN401 -- jinja2.Template
-    """Return a template. The first one imports jinja2: run this in a thread."""
+    """Return a template. The first call imports jinja2: run it in a thread."""
     return _environment().get_template(name)
 
 
 @cache
 def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
-    # Importing jinja2 takes a fifth of the start of the program, so it is done for the first page.
+    # Importing jinja2 would take a fifth of the startup time, so the first page imports it.
     jinja2 = import_module("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("exporter.web"),

@@ -1,4 +1,4 @@
-"""The words for each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
+"""The wording of each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -9,11 +9,12 @@ Format = Callable[[float | None], str]
 
 
 class Words(NamedTuple):
-    """How problems of one alert are named.
+    """The wording of the problems of one alert. Labels, ``value`` and ``count`` are in braces.
 
-    ``one``: a single one, with its labels and ``value`` in braces. ``many``: several, with ``count``.
-    ``subject``: one of several. ``reason``: in the row of its tenant. ``form``: how value and threshold are
-    written, None if they say nothing. ``with_age``: whether the sentence says for how long.
+    ``one``: the text for a single problem. ``many``: the text for several. ``subject``: the name of each of
+    several. ``evidence``: where the status page shows the problem. ``reason``: the text in the row of its
+    tenant. ``form`` formats value and threshold; None if they are not shown. ``with_age``: whether the
+    sentence of the switch includes the age.
     """
 
     one: str
@@ -106,7 +107,7 @@ WORDS: Mapping[str, Words] = {
         "detail dropped to stay within max_series", "detail dropped", "{switch}", "polling", with_age=False
     ),
 }
-"""By alert name; the order is how urgent they are at equal severity."""
+"""By alert name. Among alerts of equal severity, the first in this order is the most urgent."""
 
 KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(one="API key of {tenant} refused")
 TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
@@ -117,7 +118,7 @@ _RANKS = {name: rank for rank, name in enumerate(WORDS)}
 
 
 def words_of(name: str, labels: Mapping[str, str], summary: str) -> Words:
-    """Return the words for an alert; for one without words, its summary."""
+    """Return the wording for an alert. For an alert that is not in ``WORDS``, that is its summary."""
     if "tenant" in labels and name == "SoftswitchKeyRefused":
         return KEY_REFUSED_OF_TENANT
     if "tenant" in labels and name == "SoftswitchTrunkDown":
@@ -127,12 +128,12 @@ def words_of(name: str, labels: Mapping[str, str], summary: str) -> Words:
 
 
 def rank(name: str) -> int:
-    """Return how urgent an alert is at equal severity, 0 for the most urgent."""
+    """Return the rank of an alert among those of equal severity: 0 is the most urgent."""
     return _RANKS.get(name, len(_RANKS))
 
 
 def reasons_of(alerts: Iterable[str], *, balance: str | None, registered: str | None) -> list[str]:
-    """Return short reasons why a tenant has problems: its alerts, and values beyond their thresholds."""
+    """Return short reasons for the problems of a tenant, from its alerts and from crossed thresholds."""
     names = {*alerts}
     if balance:
         names.add("SoftswitchBalanceLow")

@@ -1,7 +1,7 @@
-"""What is wrong, worst first, and one sentence per switch. Pure: made from alerts and the state of switches.
+"""Lists what is wrong, worst first, and describes each switch in one sentence. Pure.
 
-An alert names a kind of problem. What the state of a switch shows before its alert does is a problem as well,
-in the state ``observed``.
+Problems come from alerts. If the state of a switch shows a problem before its alert is pending, the problem
+has the state ``observed``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,20 @@ from exporter.web.unknown import unknown
 Json = dict[str, Any]
 
 _NAMED = 5
-"""Subjects that the text of a problem names."""
+"""How many subjects the text of a problem names at most."""
 
 _PARTS = 8
-"""Problems that a sentence names; the list has all."""
+"""How many problems the sentence of a switch names at most. The list of problems has all of them."""
 
 _UNKNOWN_PARTS = 3
+"""How many unknown things the sentence of a switch names at most."""
+
 _ERRORS = 10
+"""How many errors a notice lists at most."""
+
 _NOT_SENT = {
-    "off": "Alerts are shown here and not sent: the configuration has no section alerting.",
-    "dry_run": "Dry run: alerts are shown here and not sent.",
+    "off": "Alerts are shown here but not sent: the configuration has no `alerting` section.",
+    "dry_run": "Dry run: alerts are shown here but not sent.",
 }
 _STATES = ("firing", "observed", "pending")
 _LICENSE = ("SoftswitchLicenseImminent", "SoftswitchLicenseExpiring")
@@ -33,8 +37,8 @@ _LICENSE = ("SoftswitchLicenseImminent", "SoftswitchLicenseExpiring")
 def diagnose(status: Json, groups: Sequence[Json]) -> None:
     """Add ``problems``, ``headline``, ``state`` and ``notices`` to a status.
 
-    Each of its switches gets ``state``, ``severity``, ``sentence`` and ``unknown``. ``groups``: the active
-    alerts, grouped by name, severity, state and switch.
+    Each switch gets ``state``, ``severity``, ``sentence`` and ``unknown``. ``groups``: the active alerts,
+    grouped by name, severity, state and switch.
     """
     switches = status["switches"]
     numbers = {switch["name"]: number for number, switch in enumerate(switches, 1)}
@@ -75,7 +79,7 @@ def _order(problem: Json) -> tuple[object, ...]:
 
 
 def _problem(group: Json, numbers: Mapping[str, int]) -> tuple[Json, str]:
-    """Return a problem, and how a sentence names it."""
+    """Return a problem, and its text in the sentence of a switch."""
     named, count = group["alerts"], group["count"]
     first = named[0]
     labels = first["labels"]
@@ -118,7 +122,7 @@ def _license(seconds: float | None) -> str:
 
 
 def _value(words: Words, value: float | None, threshold: float | None, count: int) -> str:
-    """Return the value and the threshold as text, "" if the problem has none."""
+    """Return value and threshold as text, or "" if the problem has none."""
     if words.form is None or value is None:
         return ""
     worst = "worst " if count > 1 else ""
@@ -127,7 +131,7 @@ def _value(words: Words, value: float | None, threshold: float | None, count: in
 
 
 def _evidence(place: str, group: Json, labels: Mapping[str, str], numbers: Mapping[str, int]) -> str:
-    """Return a link, relative to the status page, to what shows the problem."""
+    """Return the link to where the problem is shown, relative to the status page."""
     switch = group["switch"]
     if place == "tenants" and group["count"] == 1 and "tenant" in labels:
         return f"./tenant?{urlencode({'switch': switch, 'tenant': labels['tenant']})}"
@@ -139,7 +143,7 @@ def _evidence(place: str, group: Json, labels: Mapping[str, str], numbers: Mappi
 
 
 def _observed(switch: Json, groups: Sequence[Json]) -> Iterator[Json]:
-    """Yield what the state of a switch shows and no alert does yet."""
+    """Yield the problems that the state of a switch shows before an alert does."""
     alerted = {group["alertname"] for group in groups}
     name = switch["name"]
     if switch["up"] is False and not alerted & {"SoftswitchApiDown", "SoftswitchKeyRefused"}:
@@ -190,7 +194,7 @@ def _seen(
 
 
 def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> str:
-    """Return one sentence on the state of a switch."""
+    """Return the state of a switch in one sentence."""
     parts = [*dict.fromkeys(brief for _, brief in pairs)]
     texts = _shortened(parts, _PARTS) + _shortened(not_known, _UNKNOWN_PARTS)
     return " · ".join(texts) or "all clear"
@@ -202,7 +206,7 @@ def _shortened(parts: Sequence[str], most: int) -> list[str]:
 
 
 def _headline(status: Json) -> tuple[str, str]:
-    """Return the worst state of all switches, and the same in words."""
+    """Return the worst state of all switches, and a headline for it."""
     severities = [problem["severity"] for problem in status["problems"]]
     critical = severities.count("critical")
     others = len(severities) - critical
@@ -219,7 +223,7 @@ def _headline(status: Json) -> tuple[str, str]:
 
 
 def _notices(status: Json) -> Iterator[Json]:
-    """Yield what is wrong with the exporter's configuration, and whether its alerts are sent."""
+    """Yield notices about the configuration of the exporter and about the delivery of its alerts."""
     configuration = status.get("configuration") or {}
     failed = configuration.get("reload_failed_age_seconds")
     invalid = configuration.get("file_invalid_age_seconds")
@@ -227,7 +231,7 @@ def _notices(status: Json) -> Iterator[Json]:
     texts = []
     if failed is not None:
         texts.append(
-            f"The reload failed {figures.duration(failed)} ago; the previous configuration is in use."
+            f"Reloading has failed for {figures.duration(failed)}; the previous configuration is in use."
         )
     if invalid is not None:
         since = figures.duration(invalid)
@@ -236,7 +240,7 @@ def _notices(status: Json) -> Iterator[Json]:
         yield {"severity": "critical", "text": " ".join(texts), "errors": errors}
     alerting = status["alerting"] or {}
     if failing := alerting.get("failing_alertmanagers"):
-        text = "Alerts are not delivered: an Alertmanager does not accept them."
+        text = "An Alertmanager does not accept alerts, so you may not be notified."
         errors = [f"{url}: {reason}" for url, reason in failing.items()][:_ERRORS]
         yield {"severity": "critical", "text": text, "errors": errors}
     delivery = alerting.get("delivery")

@@ -1,4 +1,4 @@
-"""The state of each query of a switch, for the status: freshness, failures, and what is not known."""
+"""The state of each query of a switch, for the status: freshness, failures and unknown values."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -14,18 +14,20 @@ from exporter.store.store import Attempt
 from exporter.web.responses import slices
 
 FAILURES_SHOWN = 100
-"""Maximum number of failures per query, in case 5,000 tenants fail at once."""
+"""How many failures per query the status lists at most, in case 5,000 tenants fail at once."""
 
 _UNKNOWN_SHOWN = 3
+"""How many tenants with unknown values the status names per query at most."""
+
 _AT_A_TIME = 2000
-"""Targets between two yields to the event loop: at most 10 ms."""
+"""Targets to process before yielding to the event loop: at most 10 ms."""
 
 Json = dict[str, Any]
 Failing = Mapping[str, Mapping[str, str]]
 
 
 async def query_states(poller: Poller, tried: Sequence[Target], now: float) -> list[Json]:
-    """Return the state of every polled query. ``tried``: the targets with an outcome."""
+    """Return the state of every polled query. ``tried``: the targets that have been polled at least once."""
     by_query: dict[tuple[Query, Scope], list[Target]] = defaultdict(list)
     async for some in slices(tried, 5000):
         for target in some:
@@ -34,7 +36,7 @@ async def query_states(poller: Poller, tried: Sequence[Target], now: float) -> l
     for query, scope in list(poller.targets.intervals):
         never = await _never_tried(poller, query, scope, by_query[query, scope])
         lost = [target async for target in _without_value(poller, by_query[query, scope], now)]
-        if (query, scope) in poller.targets.intervals:  # else a reload switched it off meanwhile
+        if (query, scope) in poller.targets.intervals:  # otherwise, a reload has disabled it in the meantime
             state = _query_state(poller, query, scope, by_query[query, scope], now)
             missing = sorted([*(target.tenant for target in lost), *never])
             queries.append(
@@ -49,7 +51,7 @@ async def query_states(poller: Poller, tried: Sequence[Target], now: float) -> l
 
 
 async def _never_tried(poller: Poller, query: Query, scope: Scope, tried: Sequence[Target]) -> list[str]:
-    """Return the tenants, or "" for the switch, that a query polls and has not tried yet."""
+    """Return the tenants that a query has not tried yet; "" is the switch itself."""
     targets = poller.targets
     if scope is Scope.SWITCH:
         return [] if tried else [""]
@@ -63,7 +65,7 @@ async def _never_tried(poller: Poller, query: Query, scope: Scope, tried: Sequen
 
 
 async def _without_value(poller: Poller, tried: Sequence[Target], now: float) -> Any:  # noqa: ANN401 -- an async generator
-    """Yield the targets of a query without a current value, unless there may simply be no calls."""
+    """Yield the targets without a current value, except those whose empty response may mean no calls."""
     pace = None
     async for some in slices(tried, _AT_A_TIME):
         for target in some:
@@ -77,9 +79,9 @@ async def _without_value(poller: Poller, tried: Sequence[Target], now: float) ->
 
 
 def _is_unknown(attempt: Attempt, query: Query, now: float, pace: float, stale_after: float) -> bool:
-    """Return whether the value of a target is stale, or late while its requests fail.
+    """Return whether a target has no value, a stale value, or a late one while its requests fail.
 
-    One failure does not make a value unknown: the next request may succeed before it is late.
+    A single failure does not make a value unknown: the next request may succeed before the value is late.
     """
     failure = attempt.failure
     if failure and failure.reason is Reason.EMPTY and QUERIES[query].empty is not None:
@@ -89,7 +91,7 @@ def _is_unknown(attempt: Attempt, query: Query, now: float, pace: float, stale_a
 
 
 def _query_state(poller: Poller, query: Query, scope: Scope, targets: Sequence[Target], now: float) -> Json:
-    """Return the state of one query over its tried targets."""
+    """Return the state of one query, from the targets that it has tried."""
     tried = {target: attempt for target in targets if (attempt := poller.store.attempts.get(target))}
     succeeded = [attempt.succeeded_at for attempt in tried.values() if attempt.succeeded_at is not None]
     reasons = Counter(attempt.failure.reason.value for attempt in tried.values() if attempt.failure)

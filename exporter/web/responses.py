@@ -1,4 +1,4 @@
-"""Large responses: scrapes, pages and their files, written in slices.
+"""Sends large responses in slices: scrapes, pages and their files.
 
 Neither the size of a response nor a slow reader blocks anything else. Content negotiation (RFC 9110, section
 12) is implemented here because aiohttp's own ignores ``q=0`` and prefers deflate (seen, aiohttp 3.14), and

@@ -41,11 +41,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Sources:
     """The data and actions behind the routes.
 
-    ``pollers``, ``is_progressing`` and ``alerting`` (its part of the status) are called
-    for each request. ``reload`` reloads the configuration, None if that is not allowed; ``mask`` removes
-    secrets from its errors. ``configuration`` is the part of the status about the configuration file.
-    ``evaluated``: the alerts that ``alerting`` evaluates.
-    ``alerts_of`` returns the alerts of a tenant, given its switch and its code.
+    ``pollers`` and ``is_progressing`` are called for each request. ``reload`` reloads the configuration; None
+    if that is not allowed. ``mask`` removes secrets from its errors. ``alerting`` and ``configuration``
+    return their parts of the status. ``evaluated``: the names of the alerts that the exporter evaluates.
+    ``alerts_of`` returns the alerts of a tenant, given the name of its switch and its code.
     """
 
     exposition: Exposition

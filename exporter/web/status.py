@@ -18,15 +18,16 @@ from exporter.web.responses import slices
 from exporter.web.tenant_rows import Named, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500
-"""Maximum number of nodes per switch: ten times the usual maximum."""
+"""How many nodes per switch the status lists at most: ten times the usual maximum."""
 
 TENANTS = 10_000
-"""Maximum number of tenants per switch: 3 MB."""
+"""How many tenants per switch the status lists at most: 3 MB."""
 
 _AT_A_TIME = 100
-"""Rows of tenants between two yields to the event loop: about 2 ms."""
+"""Rows of tenants to convert before yielding to the event loop: about 2 ms."""
 
 _TRUNKS = 500
+"""How many trunks per switch or tenant are listed at most."""
 
 Json = dict[str, Any]
 
@@ -41,9 +42,9 @@ async def status(
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting``: its part of the status. From ``groups`` and ``of_tenants``, which are not in the result, the
-    problems are made. ``configuration``: the part about the configuration file. Ages are in seconds. The
-    result contains no key and no part of a list. The function yields to the event loop, so parts of the
+    ``alerting``: the part of the status about alerts. Its ``groups`` and ``of_tenants`` become problems; they
+    are not in the result. ``configuration``: the part about the configuration file. Ages are in seconds. The
+    result contains no key and no part of a list. The function yields to the event loop, so some parts of the
     result may be newer than others.
     """
     parts = dict(alerting or {})
@@ -52,7 +53,9 @@ async def status(
     whole: Json = {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
-        **dict.fromkeys(("state", "headline", "notices", "problems")),  # in their places, for readers
+        **dict.fromkeys(
+            ("state", "headline", "notices", "problems")
+        ),  # first in the document, for readers; `diagnose` fills them
         "alerting": None,
         "alerts": [],
         **parts,
@@ -124,7 +127,7 @@ def _summary(poller: Poller, now: float) -> Json:
 
 
 def polling(queries: Sequence[Json], poller: Poller) -> Json:
-    """Return whether polling works, and the same in words."""
+    """Return whether polling works, and a text about it."""
     failing = sum(query["targets_failing"] > 0 for query in queries)
     incomplete = sum(query["targets_unknown"] > 0 and query["targets_tried"] > 0 for query in queries)
     series = "1 series" if poller.store.series == 1 else f"{figures.count(poller.store.series)} series"
@@ -168,7 +171,7 @@ def _by_node(values: object) -> Mapping[str, float]:
 
 
 def trunks_of(poller: Poller, tenant: str) -> list[Json]:
-    """Return the trunks and watched peers of a tenant, "" for the installation; first those that are down."""
+    """Return the trunks and watched peers of a tenant, or of the installation (""). Those down come first."""
     registered = _by_node(poller.store.values(catalogue.TRUNK_REGISTERED, tenant))
     reachable = _by_node(poller.store.values(catalogue.PEER_REACHABLE, tenant))
     rows = [

@@ -1,4 +1,4 @@
-"""Everything that is known about one tenant, for its page."""
+"""Everything known about one tenant, for its page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,11 @@ from exporter.web.status import trunks_of
 from exporter.web.tenant_rows import tenant_row
 
 _PHONES = 500
+"""How many phones the page shows at most."""
+
 _QUEUES = 200
+"""How many queues the page shows at most."""
+
 _ORDER = ("not registered", "unknown", "registered", "cannot register")
 _MARKS = {"not registered": "critical", "unknown": "unknown"}
 
@@ -22,7 +26,10 @@ Json = dict[str, Any]
 
 
 def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Json, now: float) -> Json:
-    """Return what the page of a tenant shows. ``alerts``: its own; ``switch``: the state of its switch."""
+    """Return the contents of a tenant's page.
+
+    ``alerts``: those of the tenant. ``switch``: the state of its switch. ``now``: the clock of the store.
+    """
     attempts = poller.store.attempts
     targets = [
         target
@@ -65,7 +72,7 @@ def _mapping(poller: Poller, metric: Metric, code: str, part: str = "") -> Mappi
 
 
 def _phones(poller: Poller, code: str) -> Iterator[Json]:
-    """Yield every known extension. Those that are polled and have no current state are unknown."""
+    """Yield every known extension. A polled extension without a current value has the state ``unknown``."""
     registered = _mapping(poller, catalogue.EXTENSION_REGISTERED, code)
     tenant, technologies = poller.targets.tenants[code], poller.targets.technologies
     unable, known = technologies.unable(code), technologies.of(code)

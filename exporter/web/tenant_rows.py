@@ -18,6 +18,7 @@ VERDICTS = ("critical", "warning", "failing", "ok")
 """Worst first."""
 
 _LONGEST_FILTER = 200
+"""Maximum length of the filter text, in characters."""
 
 Json = dict[str, Any]
 Named = Sequence[tuple[str, str]]
@@ -26,7 +27,7 @@ Named = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which tenants a page shows. ``severity`` is a verdict, or "" for all; ``text`` has words to find."""
+    """Which tenants a page shows. ``severity``: a verdict, or "" for all. ``text``: words to find."""
 
     severity: str = ""
     text: str = ""
@@ -35,7 +36,7 @@ class Filter:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filter":
-        """Return the filter in a query string. Values that it does not know show all tenants."""
+        """Return the filter in a query string. Unknown values are ignored."""
         severity = query.get("severity", "")
         return cls(
             severity if severity in VERDICTS else "",
@@ -45,7 +46,7 @@ class Filter:
         )
 
     def admits(self, row: Json, switch: str) -> bool:
-        """Return whether a row is shown. ``static/status.js`` decides in the same way."""
+        """Return whether a row is shown. ``apply`` in ``static/filter.js`` decides in the same way."""
         if (self.switch and self.switch != switch) or (self.severity and self.severity != row["verdict"]):
             return False
         if self.only_problems and row["verdict"] == "ok":
@@ -57,7 +58,7 @@ class Filter:
 async def ranked_tenants(
     poller: Poller, failing: Failing, named: Mapping[str, Named]
 ) -> list[tuple[int, str]]:
-    """Return the rank of the verdict and the code of every tenant, worst first, then by code."""
+    """Return the rank of the verdict and the code of each tenant, sorted by both: worst first."""
     ranks = []
     async for some in slices(list(poller.targets.tenants), 500):
         ranks += [
@@ -72,18 +73,18 @@ async def ranked_tenants(
 def tenant_rows(
     poller: Poller, ranks: Sequence[tuple[int, str]], failing: Failing, named: Mapping[str, Named]
 ) -> Iterator[Json]:
-    """Yield a row per tenant in this order. Unknown values are None.
+    """Yield one row per tenant, in the order of ``ranks``. Unknown values are None.
 
-    Rows are made on demand and should not be kept: 5,000 kept rows make the garbage collector block for 80 ms
+    Rows are made on demand. Do not keep them: 5,000 kept rows make the garbage collector block for 80 ms
     (Python 3.11, 2026-11).
     """
     for _, code in ranks:
-        if code in poller.targets.tenants:  # else it was removed meanwhile
+        if code in poller.targets.tenants:  # otherwise, it was removed in the meantime
             yield tenant_row(poller, code, failing, named)
 
 
 def merged(switches: Sequence[Json], wanted: Filter, limit: int) -> Iterator[tuple[str, Json | None]]:
-    """Yield the rows of all switches, worst first: the name of the switch, and None for a hidden tenant."""
+    """Yield switch and row of each tenant, worst first. The row is None if the filter hides the tenant."""
     lists = [_labelled(switch) for switch in switches]
     shown = 0
     for _, name, row in heapq.merge(*lists, key=lambda item: item[0]):
@@ -99,7 +100,7 @@ def _labelled(switch: Json) -> Iterator[tuple[int, str, Json]]:
 
 
 def verdict_of(poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]) -> str:
-    """Return the worst of a tenant's alerts and values; failing queries are worse than nothing."""
+    """Return the worst severity of a tenant's alerts and values; without any, ``failing`` or ``ok``."""
     tenant = poller.targets.tenants[code]
     found = {severity for _, severity in named.get(code, ())}
     if "critical" not in found:
@@ -161,7 +162,7 @@ def severity_of(
     thresholds: Mapping[str, float],
     is_crossed: Callable[[float, float], bool] = operator.lt,
 ) -> str | None:
-    """Return the worst severity whose threshold a value has crossed, as the alert rules compare, or None."""
+    """Return the worst severity whose threshold a value has crossed, or None. Compares as the rules do."""
     if not isinstance(value, int | float):
         return None
     for severity in ("critical", "warning"):

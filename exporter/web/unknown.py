@@ -1,4 +1,4 @@
-"""What is not known about a switch. Only if that is nothing may the page say that all is clear. Pure."""
+"""Lists what is not known about a switch. The page may say "all clear" only if the list is empty. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from exporter.web import figures
 Json = dict[str, Any]
 
 _NAMED = 3
+"""How many queries that have not been tried yet are named at most."""
 
 _OF_SWITCH: Mapping[str, str] = {
     "peers": "nodes",
@@ -25,17 +26,17 @@ _OF_TENANTS: Mapping[str, str] = {
     "call_records": "call records",
     "watched_peers": "watched peers",
 }
-"""What a query finds out, unless that is its name."""
+"""What a query finds out. Queries that are not listed here find out what their name says."""
 
 
 def unknown(switch: Json, alerting: Json | None) -> list[str]:
-    """Return what is not known about a switch, as texts. It is [] only if everything polled is known."""
+    """Return what is not known about a switch, as texts. The list is empty if everything polled is known."""
     if switch["up"] is None:
         return ["not polled yet"]
     found = []
     if switch["up"] is False:
         age = switch["valid_answer_age_seconds"]
-        since = "since the start" if age is None else f"since {figures.duration(age)}"
+        since = "since the start" if age is None else f"for {figures.duration(age)}"
         found.append(f"nodes and tenants unknown {since}")
     else:
         found += _of_queries(switch["queries"])
@@ -45,7 +46,7 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
 
 
 def _of_queries(queries: list[Json]) -> list[str]:
-    """Return which queries have targets without a current value."""
+    """Return a text for each query that has targets without a current value."""
     waiting, texts = [], []
     for query in queries:
         if not query["targets_unknown"]:
@@ -73,7 +74,7 @@ def _what(query: Json) -> str:
 def _since(query: Json) -> str:
     age = query["newest_success_age_seconds"]
     if age is not None:
-        return f" since {figures.duration(age)}"
+        return f" for {figures.duration(age)}"
     reasons = ", ".join(query["failures_by_reason"])
     return f" ({reasons})" if reasons else ""
 

@@ -286,7 +286,7 @@ def test_alerts_link_to_the_external_url(busy: Exporter) -> None:
     ]
     assert watchdog == "https://exporter.example.com/runbooks/SoftswitchWatchdog"
     page = get(watchdog.replace("https://exporter.example.com", busy.base_url))
-    assert b"The alert fires, as it should" in page
+    assert b"The alert is firing, as it should" in page
 
 
 def _declaration(sample: str) -> tuple[Metric, set[str]]:

@@ -35,7 +35,7 @@ SMALL = 4096
 PATIENCE = 20.0
 BROKEN = "the state file cannot be used: starting without it"
 FAILING = "the state file cannot be written: a restart would forget alerts"
-WELL = "the state file is written again"
+WELL = "the state file can be written again"
 NOBODY = "{route: {receiver: nobody}, receivers: [{name: nobody}]}"
 
 

@@ -156,7 +156,7 @@ def test_problems(browser: Browser, programs: tuple[Simulator, Exporter]) -> Non
     simulator, exporter = programs
     with opened(browser, exporter.base_url) as page:
         _wait_for_script(page)
-        expect(page.locator("#delivery")).to_have_text("Dry run: alerts are shown here and not sent.")
+        expect(page.locator("#delivery")).to_have_text("Dry run: alerts are shown here but not sent.")
         rows = _table(page, "problems").locator("tbody tr")
         cells = rows.filter(has_text="node gone missing").locator("th, td")
         wait_until(lambda: _refresh(page) and cells.first.text_content() == "critical", 15, "it to fire")
@@ -209,7 +209,7 @@ def test_reloads_enable_and_disable_alerting(browser: Browser, tmp_path: Path) -
                     with contextlib.suppress(Error):  # the page may be refreshing itself
                         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
                 _wait_for_script(page)
-                reason = "Dry run" if sections else "the configuration has no section alerting"
+                reason = "Dry run" if sections else "the configuration has no `alerting` section"
                 expect(page.locator("#delivery")).to_contain_text(reason)
                 expect(page.locator("#sentences li")).to_contain_text(
                     "nodes and tenants unknown since the start"

@@ -31,7 +31,7 @@ PATIENCE = 30.0
 _OLD, _NEW = 2.5, 1.0
 """Seconds: the age of the alert before a restart, and what an alert that is not new exceeds after it."""
 
-WITHOUT = "no --storage.path: a restart forgets seen nodes, alerts and the timeline"
+WITHOUT = "no --storage.path: a restart forgets known nodes, alerts and the timeline"
 QUERIES = {
     "peers": {"interval": "300ms", "tenant_interval": "off"},
     **{query: {"interval": "off", "tenant_interval": "off"} for query in ("channels", "calls")},

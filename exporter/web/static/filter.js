@@ -1,9 +1,9 @@
-// Filters and sorts the tenants. What is chosen is in the URL, so that it can be shared and survives a reload.
+// Filters and sorts the tenants. The URL contains the filter and the order, so they can be shared and survive a reload.
 
 import { SORTED_BY } from "./words.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
-const PAUSE = 600; // milliseconds after which typing is a step of the browser's history
+const PAUSE = 600; // milliseconds without typing after which the next letter is a new step in the browser's history
 
 const text = document.getElementById("text");
 const severity = document.getElementById("severity");
@@ -14,7 +14,7 @@ let sort = "state";
 let isReversed = false;
 let typedAt = -PAUSE;
 
-// Read what is chosen from the URL; what it does not name has its default.
+// Read filter and order from the URL. What is not in the URL gets its default.
 export function read() {
   const chosen = new URLSearchParams(location.search);
   text.value = chosen.get("text") ?? "";
@@ -31,7 +31,7 @@ function choose(select, value) {
   if (select.selectedIndex < 0) select.value = "";
 }
 
-// Write what is chosen to the URL. Each choice is a step of the history; the letters of a word are one step.
+// Write filter and order to the URL. Each change is a step in the history; letters typed in a row are one step.
 function save(isTyped) {
   const chosen = new URLSearchParams(location.search);
   const order = (isReversed ? "-" : "") + sort;
@@ -52,7 +52,7 @@ function save(isTyped) {
   typedAt = isTyped ? now : -PAUSE;
 }
 
-// Return the tenants that are shown, in their order.
+// Return the tenants to show, sorted.
 export function apply(tenants) {
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = tenants.filter((tenant) => {
@@ -75,7 +75,7 @@ function sorted(tenants, value, direction) {
   });
 }
 
-// Make the headings sort, and call `changed` after each choice.
+// Turn the headings into sort buttons, and call `changed` after each change of filter or order.
 export function prepare(section, changed) {
   const update = (isTyped) => { save(isTyped); mark(section); changed(); };
   section.querySelectorAll(".tools, .plain").forEach((it) => { it.hidden = !it.hidden; });

@@ -1,10 +1,10 @@
 // Refreshes the status page from /api/v1/status.
-// Texts of a switch are only ever written to `textContent`.
+// Text from a switch is written only to `textContent`, so it cannot become HTML.
 
 import * as filter from "./filter.js";
 import { FACTS, POLLING, TABLES, TENANTS, count, earlier } from "./words.js";
 
-const INTERVAL = 5000; // milliseconds between two refreshes, more if they are slow
+const INTERVAL = 5000; // milliseconds between two refreshes; longer if they are slow
 const TIMEOUT = 15000; // milliseconds
 const ROWS = 100; // tenants shown at first, and added each time the end comes into view
 
@@ -68,7 +68,7 @@ function renderTenants() {
   fill(document.querySelector('[data-table="tenants"] tbody'), found.slice(0, limit), TENANTS);
 }
 
-// Polling is unfolded when it stops working, and stays as the reader leaves it after that.
+// The section opens when polling stops working. After that, it stays as the reader leaves it.
 function renderPolling(section, it) {
   const isHealthy = String(it.polling.healthy);
   if (section.dataset.healthy !== isHealthy) section.open = !it.polling.healthy || isHash(section);
@@ -81,7 +81,7 @@ function renderPolling(section, it) {
 
 const isHash = (section) => location.hash === `#${section.id}`;
 
-// A row stays the same element while its key is the same, so that focus, open details and the scroll position stay.
+// While its key is the same, a row stays the same element. This keeps the focus, open details and the scroll position.
 function fill(body, items, { key, cells }) {
   const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   const keys = new Set(items.map(key));
@@ -105,7 +105,7 @@ function newRow(key, body) {
   return label(row, body.parentElement);
 }
 
-// On a phone each row is laid out as a paragraph with a label per cell. The roles keep it a table for screen readers.
+// On a phone, each row is shown as a paragraph with a label per cell. For screen readers, the roles keep it a table.
 function labelTable(table) {
   [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
   table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });

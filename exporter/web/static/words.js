@@ -30,7 +30,7 @@ function newestFailures(query) {
   return newest.sort((one, other) => (one.tenant < other.tenant ? -1 : one.tenant > other.tenant ? 1 : 0));
 }
 
-// The nodes or trunks of all switches: what is missing or down first.
+// The nodes or trunks of all switches. Missing or down ones come first.
 const everyOf = (list) => (status) => status.switches
   .flatMap((it) => it[list].map((each) => ({ ...each, switch: it.name })))
   .sort((one, other) => Object.values(other).includes(false) - Object.values(one).includes(false));
@@ -44,7 +44,7 @@ const CHANGE = {
   ],
 };
 
-// The recent changes, and the earlier ones. Many recent ones are earlier, too.
+// The changes of the last hour, at most five, and the changes before them.
 function changes(status) {
   const all = (status.timeline ?? []).map((change) => ({ ...change, age: status.time_seconds - change.time_seconds }));
   const recent = all.slice(0, MOST_RECENT).filter((change) => change.age <= HOUR);

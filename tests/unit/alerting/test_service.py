@@ -233,7 +233,7 @@ async def test_a_state_file_that_cannot_be_written(tmp_path: Path, fake: FakeAle
     told = [log["event"] for log in logs if "the state file" in log["event"]]
     assert told == [
         "the state file cannot be written: a restart would forget alerts",
-        "the state file is written again",
+        "the state file can be written again",
     ]
 
 
@@ -295,7 +295,7 @@ async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     with capture_logs() as logs:
         assert await keeper.load() is None
 
-    assert [log["reason"] for log in logs] == ["the disk does not answer"]
+    assert [log["reason"] for log in logs] == ["the disk does not respond"]
     assert registry.get_sample_value(_ERRORS) == 1
     disk.answers.set()  # lets the thread end
 

@@ -177,7 +177,7 @@ _HUGE = 10**400
 def test_invalid_times(name: str, value: object, file: StateFile) -> None:
     """The file is not used: a fresh start is better than a clock that stands still."""
     file.path.write_bytes(b"".join(_lines(**{name: value, "boot": "" if name == "wall" else _BOOT})))
-    with pytest.raises(ValueError, match="is broken"):
+    with pytest.raises(ValueError, match="is damaged"):
         _read(file)
 
 

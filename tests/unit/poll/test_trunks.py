@@ -274,7 +274,7 @@ async def test_the_timeline_has_trunks_that_changed(taking: Taking) -> None:
 
     assert sorted(entry["text"] for entry in timeline.newest()) == [
         "new trunk: d of BOREAL",
-        "trunk not listed any more: b of ACME",
+        "trunk no longer listed: b of ACME",
         "trunk not registered: a",
     ]
 

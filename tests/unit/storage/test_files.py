@@ -57,7 +57,7 @@ async def test_a_disk_that_is_slow(tmp_path: Path) -> None:
         disk.may_write.set()
         await kept.is_written()
         errors.append(kept.error)
-    assert errors == [None, "the disk does not answer", None]
+    assert errors == [None, "the disk does not respond", None]
     assert [log["log_level"] for log in logs] == ["error", "info"]
     await kept.release()
 
@@ -68,4 +68,4 @@ async def test_a_last_write_that_hangs(tmp_path: Path) -> None:
     with capture_logs() as logs:
         await kept.finish(_parts, patience=0.05)
     disk.may_write.set()
-    assert [log["event"] for log in logs] == ["the storage was not written before the end"]
+    assert [log["event"] for log in logs] == ["the storage was not written before the exporter stopped"]

@@ -68,7 +68,7 @@ def test_trunks(inventory: Inventory, timeline: Timeline) -> None:
     assert _new(timeline) == [
         "trunk not registered: b",
         "new trunk: d",
-        "trunk not listed any more: c",
+        "trunk no longer listed: c",
         "trunk not registered: a",
         "trunk registered again: b",
     ]
@@ -78,7 +78,7 @@ def test_trunks_of_tenants(inventory: Inventory, timeline: Timeline) -> None:
     """They are compared with those in the list before, also across restarts."""
     inventory.trunks({"": {}, "ACME": {"a": True}})
     inventory.trunks({"": {}, "ACME": {}, "BOREAL": {"b": True}})
-    assert _new(timeline) == ["new trunk: b of BOREAL", "trunk not listed any more: a of ACME"]
+    assert _new(timeline) == ["new trunk: b of BOREAL", "trunk no longer listed: a of ACME"]
     assert inventory.with_trunks == {"BOREAL"}
 
     second = _restarted(inventory, timeline)

@@ -62,7 +62,7 @@ async def test_without_a_directory() -> None:
         None,
     )
     assert [log["event"] for log in logs] == [
-        "no --storage.path: a restart forgets seen nodes, alerts and the timeline"
+        "no --storage.path: a restart forgets known nodes, alerts and the timeline"
     ]
 
 
@@ -107,7 +107,7 @@ async def test_a_kill(tmp_path: Path) -> None:
     await second.close()
 
     assert _texts(second)[1] == (
-        "exporter started, version 1.0; the last run ended without a stop, for example by a kill"
+        "exporter started, version 1.0; the previous run did not stop cleanly; perhaps it was killed"
     )
     assert _texts(second)[2:] == ["reload failed: x", "exporter started, version 1.0"]
 
@@ -206,7 +206,7 @@ async def test_a_directory_that_vanishes(tmp_path: Path) -> None:
 
     assert [log["event"] for log in logs] == [
         "the storage cannot be written: free space, or make the directory writable",
-        "the storage is written again",
+        "the storage can be written again",
     ]
 
 

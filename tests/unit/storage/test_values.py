@@ -40,5 +40,5 @@ def test_only_finite_numbers_are_numbers(value: object) -> None:
 @pytest.mark.parametrize("value", [1, None, ["a"]])
 def test_only_texts_are_texts(value: object) -> None:
     """A number would be another key than its text."""
-    with pytest.raises(TypeError, match="expected a text"):
+    with pytest.raises(TypeError, match="expected text, got"):
         text(value)

@@ -234,8 +234,8 @@ async def test_changes_of_the_last_hour() -> None:
         ["58 min ago", "change 3500", "pbx"],
         ["62 min ago", "change 3700", "pbx"],
     ]  # fmt: skip
-    assert "Before that, in 24 hours:" in page.texts
-    assert page.texts[page.texts.index("Before that, in 24 hours:") + 1] == "1"
+    assert "Earlier, in the last 24 hours:" in page.texts
+    assert page.texts[page.texts.index("Earlier, in the last 24 hours:") + 1] == "1"
 
 
 async def test_nodes_and_trunks_that_are_down_come_first() -> None:

@@ -196,7 +196,7 @@ def test_what_a_response_shows_is_a_problem_before_its_alert() -> None:
     ]
     assert {problem["state"] for problem in found["problems"]} == {"observed"}
     assert found["switches"][0]["sentence"].startswith("API silent for 5 min · ")
-    assert found["switches"][0]["sentence"].endswith(" · nodes and tenants unknown since 5 min")
+    assert found["switches"][0]["sentence"].endswith(" · nodes and tenants unknown for 5 min")
 
 
 def test_what_an_alert_names_is_not_repeated() -> None:
@@ -238,7 +238,7 @@ def test_a_sentence_is_bounded() -> None:
         ({}, []),
         (
             {"reload_failed_age_seconds": 300.0, "errors": ["e"]},
-            ["The reload failed 5 min ago; the previous configuration is in use."],
+            ["Reloading has failed for 5 min; the previous configuration is in use."],
         ),
         (
             {"file_invalid_age_seconds": 300.0, "errors": ["e"]},

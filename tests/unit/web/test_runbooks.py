@@ -107,7 +107,7 @@ async def test_problems_that_exist_now(site: _Site) -> None:
 
 async def test_what_is_not_known_is_not_called_well(site: _Site) -> None:
     """Not evaluated yet, evaluated by Prometheus only, and no problem are different words."""
-    assert "This exporter has no such problem" in await site.now()
+    assert "This exporter does not see the problem" in await site.now()
     assert "The exporter does not evaluate this alert" in await site.now("SoftswitchNoCalls")
     site.alerts = None
     assert "Not known: alerts have not been evaluated yet" in await site.now()
@@ -117,7 +117,7 @@ async def test_what_is_not_known_is_not_called_well(site: _Site) -> None:
 async def test_the_watchdog_is_no_problem(site: _Site) -> None:
     """It always fires, and is a problem when it does not."""
     site.alerts = [_alert(name="SoftswitchWatchdog")]
-    assert (await site.now("SoftswitchWatchdog")).startswith("The alert fires, as it should")
+    assert (await site.now("SoftswitchWatchdog")).startswith("The alert is firing, as it should")
     assert (await site.rows())[-1][:2] == ["SoftswitchWatchdog", "firing, as it should"]
 
 

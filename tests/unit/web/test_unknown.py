@@ -40,7 +40,7 @@ def test_alerts_were_not_evaluated(alerting: dict[str, Any] | None) -> None:
     ("up", "age", "text"),
     [
         (None, None, "not polled yet"),
-        (False, 300.0, "nodes and tenants unknown since 5 min"),
+        (False, 300.0, "nodes and tenants unknown for 5 min"),
         (False, None, "nodes and tenants unknown since the start"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_silent_switch(up: bool | None, age: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        (_query(newest_success_age_seconds=300.0), "nodes unknown since 5 min"),
+        (_query(newest_success_age_seconds=300.0), "nodes unknown for 5 min"),
         (_query(failures_by_reason={"timeout": 1}), "nodes unknown (timeout)"),
         (_query("license"), "license unknown"),
         (_query("balance", "tenant", unknown_tenants=["ACME"]), "credit of ACME unknown"),
