@@ -100,7 +100,7 @@ async def test_its_page(pollers: Pollers) -> None:
         'href="./runbooks/SoftswitchBalanceLow"',
         "&lt;voice&gt;",
         "&lt;b&gt;",
-        "no alert ever fires: 900",
+        "no alert ever fires for them: 900",
     ):
         assert text in page
     assert "No alert on this tenant is pending or firing." in empty
