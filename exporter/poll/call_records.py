@@ -1,6 +1,5 @@
 """Counts the calls of each tenant that have ended, one window after another."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -22,6 +21,7 @@ from exporter.queries.call_records import (
     local_time,
 )
 from exporter.request import Operation, Request
+from exporter.slices import slices
 from exporter.store import Store
 
 _TARGET = Target(Query.CALL_RECORDS, Scope.SWITCH)
@@ -196,13 +196,16 @@ class CallRecordIngester:
         self._before = identities
         if window.lost:
             self._context.log.warning("call records missed after failures", seconds=window.lost)
-        for position, code in enumerate(list(self._targets.tenants), start=1):
-            if code in self._targets.tenants and self._targets.is_polled(target):
-                calls = self._calls.get(code)
-                if calls is None:
-                    calls = self._calls[code] = _Calls(DIRECTIONS, DISPOSITIONS)
-                elif window.counts and code in found:
-                    calls.add(found[code])
-                calls.put(self._store, code)
-            if position % _BATCH == 0:
-                await asyncio.sleep(0)
+        async for codes in slices(list(self._targets.tenants), _BATCH):
+            for code in codes:
+                if code in self._targets.tenants and self._targets.is_polled(target):
+                    self._put(code, found.get(code) if window.counts else None)
+
+    def _put(self, code: str, more: _Calls | None) -> None:
+        """Add calls to the counters of a tenant, and store them. New counters start at zero."""
+        calls = self._calls.get(code)
+        if calls is None:
+            calls = self._calls[code] = _Calls(DIRECTIONS, DISPOSITIONS)
+        elif more:
+            calls.add(more)
+        calls.put(self._store, code)

@@ -1,6 +1,5 @@
 """Metrics from the configuration and the clock: thresholds, limits, labels and business hours."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ from exporter.model import Query
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.queries import QUERIES
+from exporter.slices import slices
 from exporter.store import Store
 
 _CONFIGURED = "configured"
@@ -116,9 +116,8 @@ class ConfigMetrics:
 
     async def set_tenants_gradually(self, codes: Sequence[str]) -> None:
         """Set the values of these tenants in batches, and yield to the event loop after each."""
-        for start in range(0, len(codes), _BATCH):
-            self.set_tenants(codes[start : start + _BATCH])
-            await asyncio.sleep(0)
+        async for some in slices(codes, _BATCH):
+            self.set_tenants(some)
 
     def refresh(self) -> None:
         """Update whether each tenant is inside its business hours."""

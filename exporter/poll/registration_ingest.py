@@ -1,6 +1,5 @@
 """Stores the registrations of one switch, from lists or from one request per extension."""
 
-import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +34,7 @@ from exporter.poll.requests import Item
 from exporter.queries.device_states import count_states
 from exporter.queries.registrations import SPEC
 from exporter.request import Operation
+from exporter.slices import slices
 
 _MOST_EXTENSIONS = 300_000
 """Per switch; the largest supported installation has 250,000."""
@@ -191,12 +191,11 @@ class RegistrationIngester:
         found = await self._context.decode_in_thread(
             partial(states_by_tenant, listed, self._codes_by_ending())
         )
-        for position, code in enumerate(codes, start=1):
-            if code in self._targets.tenants and self._targets.is_polled(target):
-                self.seen_peers.add(code, found.get(code, {}))
-                self._put_peers_of(item, code, found.get(code, {}), is_complete=names_all(listed))
-            if position % _BATCH == 0:
-                await asyncio.sleep(0)
+        async for some in slices(codes, _BATCH):
+            for code in some:
+                if code in self._targets.tenants and self._targets.is_polled(target):
+                    self.seen_peers.add(code, found.get(code, {}))
+                    self._put_peers_of(item, code, found.get(code, {}), is_complete=names_all(listed))
 
     def _codes_by_ending(self) -> Mapping[str, str]:
         """Return ``codes_by_ending`` of all tenants, cached until the tenants or their names change."""

@@ -13,6 +13,7 @@ from exporter.poll.fetch import Fetcher
 from exporter.poll.planner import Targets
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import Item
+from exporter.slices import slices
 
 _RETRY_SPREAD = 10.0
 
@@ -65,14 +66,10 @@ class DueTargets:
         self, query: Query, codes: Sequence[str], *, due_at: float, now: float
     ) -> Collection[Item]:
         due: list[Target] = []
-        for start in range(0, len(codes), _BATCH):
-            if start:
-                await asyncio.sleep(0)
-            due += self._due(query, codes[start : start + _BATCH], due_at)
-        for start in range(0, len(due), _BATCH):
-            if start:
-                await asyncio.sleep(0)
-            for position, target in enumerate(due[start : start + _BATCH], start=start + 1):
+        async for some in slices(codes, _BATCH):
+            due += self._due(query, some, due_at)
+        async for numbered in slices(enumerate(due, start=1), _BATCH):
+            for position, target in numbered:
                 self._set_next_due(target, now, position / len(due))
         still_polled = [target for target in due if self._targets.is_polled(target)]
         return self._targets.tenant_items(query, still_polled)

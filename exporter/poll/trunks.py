@@ -1,6 +1,5 @@
 """Stores the trunks of one switch, from one list for all tenants or from one list per tenant."""
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -11,11 +10,12 @@ from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.recorder import Recorder
 from exporter.poll.requests import Item
 from exporter.queries.trunks import Trunk, Trunks
+from exporter.slices import slices
 from exporter.storage.inventory import TrunkStates
 from exporter.store import Families
 
 _BATCH = 20
-"""Tenants to store before yielding to the event loop."""
+"""Tenants that are stored between two yields to the event loop."""
 
 _WORST_FIRST = (Registration.UNREGISTERED, Registration.UNKNOWN, Registration.REGISTERED)
 
@@ -80,12 +80,11 @@ class TrunkIngester:
         had = self._with_trunks | self._context.inventory.with_trunks
         gone, self._with_trunks = had - by_tenant.keys(), set(by_tenant)
         listed = {"": _registered(of_all)}
-        for position, code in enumerate([*gone, *by_tenant], start=1):
-            of_tenant = by_tenant.get(code, ())
-            if self._targets.is_polled(target) and self._put_of_tenant(target, code, of_tenant):
-                listed[code] = _registered(of_tenant)
-            if position % _BATCH == 0:
-                await asyncio.sleep(0)
+        async for codes in slices([*gone, *by_tenant], _BATCH):
+            for code in codes if self._targets.is_polled(target) else ():
+                of_tenant = by_tenant.get(code, ())
+                if self._put_of_tenant(target, code, of_tenant):
+                    listed[code] = _registered(of_tenant)
         if self._targets.is_polled(target):
             self._note(listed)
 

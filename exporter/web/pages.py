@@ -9,9 +9,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from exporter.slices import slices
 from exporter.threads import ThreadLimit
 from exporter.web import figures
-from exporter.web.responses import slices
 from exporter.web.tenant_rows import Filter, merged
 
 _PIECES = 500

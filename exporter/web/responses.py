@@ -7,10 +7,8 @@ prometheus_client's repeats any version that a scraper names (seen, 0.26).
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from itertools import islice
-from typing import TypeVar
 
 from aiohttp import hdrs, web
 from isal import isal_zlib
@@ -47,15 +45,6 @@ _TYPES = {
     "icon.svg": "image/svg+xml",
     **{f"icon-{state}.svg": "image/svg+xml" for state in ("clear", "critical", "unknown", "warning")},
 }
-Item = TypeVar("Item")
-
-
-async def slices(items: Iterable[Item], size: int) -> AsyncIterator[Sequence[Item]]:
-    """Return the items in slices, and yield to the event loop before each of them."""
-    source = iter(items)
-    while part := list(islice(source, size)):
-        await asyncio.sleep(0)
-        yield part
 
 
 async def stream_metrics(request: web.Request, exposition: Exposition) -> web.StreamResponse:

@@ -11,10 +11,10 @@ from exporter.clock import Clock
 from exporter.freshness import age
 from exporter.metrics import catalogue
 from exporter.poll import Poller
+from exporter.slices import slices
 from exporter.web import figures
 from exporter.web.problems import diagnose
 from exporter.web.query_state import failing_queries, query_states
-from exporter.web.responses import slices
 from exporter.web.tenant_rows import Named, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from exporter.metrics import catalogue
 from exporter.metrics.exposition import Exposition, Format
 from exporter.store import Store
-from exporter.web.responses import accepts_gzip, metrics_format, slices, stream_metrics
+from exporter.web.responses import accepts_gzip, metrics_format, stream_metrics
 
 
 class _Broken(Exposition):
@@ -239,29 +239,3 @@ def test_untrusted_headers(header: str) -> None:
     """No header raises."""
     assert metrics_format(header) in set(Format)
     assert accepts_gzip(header) in {True, False}
-
-
-async def test_slices_contain_all_items() -> None:
-    """The slices have all items in order; none is longer than the size, and none is empty."""
-    parts = [list(part) async for part in slices(range(10), 4)]
-
-    assert parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    empty: list[int] = []
-    assert [part async for part in slices(empty, 4)] == []
-
-
-async def test_slices_yield_to_the_event_loop() -> None:
-    """Other tasks run before each slice."""
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    seen = [turns async for _ in slices(range(5), 1)]
-    task.cancel()
-
-    assert seen == [1, 2, 3, 4, 5]
