@@ -25,10 +25,11 @@ settings.load_profile("tests")
 
 LONGEST_FIRST = (
     "e2e/test_image.py",
+    "e2e/test_status_page_problems.py",
     "e2e/test_alerting.py",
     "unit/alerts/test_rules.py",
-    "e2e/test_outbound_calls.py",
     "e2e/test_status_page.py",
+    "e2e/test_outbound_calls.py",
     "e2e/test_status_page_problems.py",
     "e2e/test_registrations_at_scale.py",
     "e2e/test_alert_parity.py",
@@ -51,6 +52,8 @@ LONGEST_FIRST = (
     "e2e/test_reload.py",
     "e2e/test_wall_clock.py",
     "e2e/test_trunks.py",
+    "e2e/test_dashboards_without_data.py",
+    "e2e/test_missing_node.py",
 )
 """The files that take longest. They start in this order, so that no worker is left with one at the end.
 
