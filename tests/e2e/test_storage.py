@@ -176,7 +176,7 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
         "exporter_started",
     ]
     texts = [entry["text"] for entry in reversed(_status(exporter)["timeline"])]
-    assert [("ended without a stop" in text) for text in texts].count(True) == 2
+    assert [("did not stop cleanly" in text) for text in texts].count(True) == 2
     assert texts[1] == "node missing: pbx3"
     assert _status(exporter)["storage"]["error"] is None
 
