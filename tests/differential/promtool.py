@@ -116,11 +116,20 @@ def _texts_at(scenarios: Sequence[Scenario], minute: int, name: str) -> Document
         "exp_alerts": [
             {
                 "exp_labels": {k: v for k, v in alert.labels.items() if k != "alertname"},
-                "exp_annotations": dict(alert.annotations),
+                "exp_annotations": {
+                    name: _as_rule(text, alert.labels) for name, text in alert.annotations.items()
+                },
             }
             for alert in firing
         ],
     }
+
+
+def _as_rule(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text of the daemon as the rule has it: with the name of the exporter that is meant."""
+    return (
+        text.replace("The exporter ", f"The exporter {labels['instance']} ") if "instance" in labels else text
+    )
 
 
 def disagreements(promtool: str, rules: Document, tests: Document) -> str:
