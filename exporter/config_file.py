@@ -1,7 +1,7 @@
-"""Whether the configuration can be loaded: the outcome of the latest reload, and the file as it is on disk.
+"""Whether the configuration can be loaded: the outcome of the latest reload, and the validity of the file.
 
-A configuration that cannot be loaded changes nothing while the exporter runs, but prevents its next start,
-perhaps weeks later. So it is reported in the log, in metrics, in the status and by an alert.
+An invalid configuration does not affect a running exporter, but it prevents the next start, perhaps weeks
+later. So the log, metrics, the status and an alert report it.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ CHECK_EVERY = 60.0
 """Seconds between two checks of the file."""
 
 _LOAD_THREADS = 8
-"""Threads that read the configuration. Each reload from a disk that hangs occupies one for good."""
+"""How many threads may read the configuration. If the disk hangs, each reload blocks one forever."""
 
 _MOST_ERRORS = 20
 _MOST_CHARACTERS = 4_000
-"""In the status, which is requested often."""
+"""How many lines and characters of the errors the status contains: it is requested often."""
 
 Json = dict[str, Any]
 _Stamp = tuple[int, int, int] | None
@@ -40,7 +40,7 @@ async def read_in_thread(
 ) -> _Result:
     """Read a configuration in a thread. Raises ConfigurationError if that takes more than ``limit`` seconds.
 
-    A disk that hangs blocks only the thread. Neither the next reload nor the exit waits for it.
+    If the disk hangs, only this thread is blocked. The next reload and the exit do not wait for it.
     """
     try:
         async with asyncio.timeout(limit):
@@ -52,7 +52,7 @@ async def read_in_thread(
 
 @dataclass(slots=True)
 class _Failure:
-    """Failures in a row: when the first one happened, and the errors of the latest."""
+    """Consecutive failures: when the first one happened, and the errors of the latest one."""
 
     since: float
     errors: list[str]
@@ -70,7 +70,7 @@ class ConfigurationHealth:
 
     @property
     def is_good(self) -> bool:
-        """Whether the exporter runs with the configuration on disk, and would start with it."""
+        """Whether the latest reload succeeded and the exporter could start with the file on disk."""
         return self._reload is None and self._file is None
 
     @property
@@ -95,7 +95,7 @@ class ConfigurationHealth:
         self._instruments.file_valid.set(1)
 
     def file_invalid(self, error: ConfigurationError) -> bool:
-        """Record what is wrong with the file on disk; return whether that is new."""
+        """Record the errors in the file on disk. Return whether they differ from those before."""
         before = self._file.errors if self._file else None
         self._file = self._failed(self._file, error)
         self._instruments.file_valid.set(0)
@@ -104,7 +104,7 @@ class ConfigurationHealth:
     def status(self) -> Json:
         """Return ``configuration`` of ``/api/v1/status``: ages in seconds, and the errors without keys.
 
-        An invalid file explains a failed reload, and was read at the same time or later.
+        The errors of an invalid file take precedence: they explain a failed reload and are at least as new.
         """
         failure = self._file or self._reload
         return {
@@ -134,9 +134,9 @@ class _Loaded:
 
 
 class ConfigurationFile:
-    """The configuration file. ``load`` reads it, and raises ConfigurationError; ``path`` is where it is.
+    """The configuration file at ``path``. ``load`` reads it, and raises ConfigurationError if it is invalid.
 
-    ``limit``: seconds to read it and the files that it names.
+    ``limit``: seconds that reading it and the files that it names may take.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class ConfigurationFile:
         self._log = structlog.get_logger("exporter.config")
 
     async def load(self) -> Configuration:
-        """Read the configuration, to apply it. Raises ConfigurationError."""
+        """Read the configuration and return it, to be applied. Raises ConfigurationError."""
         try:
             loaded = await read_in_thread(self._read, self._threads, self._limit, "configuration")
         except ConfigurationError as error:
@@ -172,7 +172,7 @@ class ConfigurationFile:
     async def check(self) -> None:
         """Read the configuration without applying it, if a file has changed since it was last read.
 
-        An invalid configuration is read at each check: a key file that it names may have been created.
+        An invalid configuration is read at each check: a missing key file may have been created.
         """
         if self._path is None:
             return
@@ -189,7 +189,7 @@ class ConfigurationFile:
                     problems=shortened(error),
                 )
             return
-        if loaded is None or loads != self._loads:  # a reload has read it in the meantime
+        if loaded is None or loads != self._loads:  # unchanged, or a reload has read it in the meantime
             return
         if not self._health.is_file_valid:
             self._log.info("configuration file is valid again")
@@ -205,7 +205,7 @@ class ConfigurationFile:
         return self._read()
 
     def _read(self) -> _Loaded:
-        # Before the file is read: a later change has another stamp.
+        # Taken before the file is read: a change during the read then leads to another check.
         own = _stamps([self._path] if self._path else [])
         configuration = self._load()
         named = _stamps(set(configuration.files))
@@ -217,7 +217,7 @@ def _stamps(files: Iterable[Path]) -> _Stamps:
 
 
 def _stamp(file: Path) -> _Stamp:
-    """Return what changes when a file is changed in place, by rename or by a symbolic link."""
+    """Return a value that differs after an edit in place, a rename, or a change of a symbolic link."""
     try:
         status = os.stat(file)  # noqa: PTH116 -- 5,000 key files a minute: Path.stat takes twice as long
     except OSError:

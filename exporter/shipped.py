@@ -1,7 +1,7 @@
 """The runbooks and rule files that the package contains.
 
-The wheel has copies in ``exporter/data`` (see ``pyproject.toml``). A clone has the originals beside the
-package, also if it is installed as editable.
+The wheel has copies in ``exporter/data`` (see ``pyproject.toml``). A clone has the originals next to the
+package, even if it is installed as editable.
 """
 
 from functools import cache
@@ -10,10 +10,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 REPOSITORY = "https://github.com/softswitch-exporter/softswitch-exporter/blob/main"
-"""Where the documentation can be read."""
+"""The URL of the repository's files, including the documentation."""
 
 RUNBOOKS = f"{REPOSITORY}/docs/runbooks"
-"""Where the shipped rules, and alerts without ``--web.external-url``, find their runbooks."""
+"""The URL of the runbooks that the shipped rules link to, and alerts without ``--web.external-url``."""
 
 _INDEX = "README.md"
 

@@ -12,7 +12,7 @@ _SHOWN_LAST = ("severity", "alertname")
 def alert_table(
     title: str, description: str, together: str, matchers: str, all_clear: str, *, size: Size
 ) -> Built:
-    """Return a table of firing alerts. ``together`` are its labels; alerts that share them are counted."""
+    """Return a table of firing alerts. ``together``: its labels. A row counts the alerts that share them."""
     labels = [name for name in together.split(", ") if name not in _SHOWN_LAST]
     return rows(
         title,
@@ -36,13 +36,13 @@ def alert_table(
 
 
 def worst(matchers: str, by: str) -> str:
-    """Return 2 for a critical and 1 for a warning alert: the worst one by these labels."""
+    """Return the worst alert by these labels: 2 if it is critical, 1 if it is a warning."""
     critical, warning = (firing(f'severity="{severity}"', matchers) for severity in ("critical", "warning"))
     return f"max by ({by}) (2 * {critical} or {warning})"
 
 
 def alert_history(matchers: str, *, size: Size) -> Built:
-    """Return the panel of which alerts fired when. Its last row shows when the rules were evaluated."""
+    """Return the panel of when each alert fired. Its last row shows when the rules were evaluated."""
     return states(
         "Alert history",
         "When each alert fired on any of the selected, and its worst severity. Gaps in the row "

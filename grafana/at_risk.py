@@ -46,7 +46,7 @@ _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} and ({PHONES_VERDICT}
 
 
 def _listed(found: str, clear: str) -> str:
-    """Return the tenants at risk and the switches whose tenants are not known."""
+    """Return the tenants at risk, and the switches whose tenants are unknown."""
     return f"{problems(found, clear)} or {silent()}"
 
 

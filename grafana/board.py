@@ -75,15 +75,15 @@ def tenant() -> dashboard.QueryVariable:
 
 
 def team() -> dashboard.QueryVariable:
-    """Return the variable for the label ``team`` of tenants; tenants need not have one."""
+    """Return the variable for the label ``team`` of tenants, which is optional."""
     return _several("team", f"label_values({select(catalogue.TENANT_INFO)}, team)").all_value(".*")
 
 
 def exporter_url() -> dashboard.QueryVariable:
     """Return the hidden variable for the address of the exporter that polls the selected switch.
 
-    Without ``--web.external-url``, it is the place in the documentation that explains the flag. What links
-    append to it is then a part of the fragment, so that no name of a tenant is sent there.
+    Without ``--web.external-url``, it is the address of the documentation of the flag. Links append to its
+    fragment then, which browsers do not send, so no tenant name is sent there.
     """
     polled = f"max by (job, instance) ({select(catalogue.QUERY_INTERVAL, ONE_SWITCH)})"
     address = f'{catalogue.WEB_INFO.name}{{job=~"$job"}} and on (job, instance) {polled}'

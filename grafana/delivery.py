@@ -1,4 +1,4 @@
-"""The alerts that the exporters evaluate, and their delivery: a row of the dashboard of exporters."""
+"""The alerts that the exporters evaluate, and their delivery: a row of the dashboard Exporter."""
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric

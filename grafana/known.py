@@ -1,7 +1,7 @@
-"""Queries that tell good news from missing data, rules and queries.
+"""PromQL that distinguishes "nothing wrong" from missing data, rules or queries.
 
-``words.CLEAR`` is returned only if every selected switch responds, and the rules and queries that the panel
-needs are there. Otherwise another constant says what is missing.
+The result is ``words.CLEAR`` only if every selected switch responds and the rules and queries that the panel
+needs are there. Otherwise, another constant says what is missing.
 """
 
 from exporter.metrics import catalogue
@@ -10,20 +10,19 @@ from grafana.promql import ONE_SWITCH, SWITCHES, TENANT, last_day, newest, recor
 from grafana.words import CLEAR, INCOMPLETE, NO_DATA, NO_RULES, NOT_POLLED
 
 RECORDS = f"count({recorded('switch:softswitch_up:last')})"
-"""Exists while the recording rules are evaluated and an exporter is scraped."""
+"""Has a result while the recording rules are evaluated and an exporter is scraped."""
 
 ALERTS = f"count({watchdog()}) and {RECORDS}"
-"""Exists while the alerting rules are evaluated as well."""
-
+"""Has a result while the alerting rules are evaluated as well."""
 
 IS_THERE = f"count(max by (switch, tenant) ({select(catalogue.TENANT_INFO, TENANT)}))"
-"""Exists while the selected tenant is polled, or would be."""
+"""Has a result while an exporter has the selected tenant in its configuration or has discovered it."""
 
 
 def known(matchers: str = SWITCHES) -> str:
     """Return the switches that are polled, or were polled within a day by an exporter that is gone.
 
-    As in SoftswitchMonitoringLost.
+    SoftswitchMonitoringLost uses the same condition.
     """
     instance = ",".join(matcher for matcher in matchers.split(",") if matcher.startswith("instance"))
     polled = f"max by (job, instance, switch) ({select(catalogue.QUERY_INTERVAL, matchers)})"
@@ -33,25 +32,25 @@ def known(matchers: str = SWITCHES) -> str:
 
 
 def silent(matchers: str = SWITCHES) -> str:
-    """Return ``NO_DATA`` for each switch that does not respond, or that no exporter reports on."""
+    """Return ``NO_DATA`` for each switch that does not respond or that no exporter reports."""
     return f"{NO_DATA} * ({known(matchers)} unless on (switch) ({newest(catalogue.UP, matchers)} == 1))"
 
 
 def problems(found: str, state: str) -> str:
-    """Return the result of a query for problems. If there is none, return why."""
+    """Return the result of ``found``, a query for problems. If it is empty, return ``state``."""
     return f"{found} or on () {state}"
 
 
 def number(found: str, state: str) -> str:
-    """Return a number of problems, without labels. If it is absent or 0, return why."""
+    """Return a number of problems, without labels. If it is absent or 0, return ``state``."""
     return f"{found} > 0 or {state}"
 
 
 def all_clear(*, rules: str = "", queries: str = "", matchers: str = SWITCHES, also: str = "") -> str:
     """Return why no problem is found on the selected switches: ``CLEAR`` or a reason, without labels.
 
-    ``rules`` exists while the needed rules are loaded, ``queries`` is a regular expression of the needed
-    queries, and ``also`` is another condition.
+    ``rules`` has a result while the needed rules are loaded. ``queries`` is a regular expression that matches
+    the needed queries. ``also`` is another condition.
     """
     up = newest(catalogue.UP, matchers)
     complete = f"sum({up}) == count({known(matchers)})"
@@ -79,7 +78,7 @@ def _state(some: str, reasons: list[tuple[float, str]], complete: str) -> str:
 
 
 def listed(found: str, *, rules: str = "", queries: str = "", matchers: str = SWITCHES) -> str:
-    """Return a list of things that are good or bad, with the switches whose things are not known."""
+    """Return ``found``, a list of things in any state, and the switches whose things are unknown."""
     up = f"0 * count({newest(catalogue.UP, matchers)})"
     cases = [f"({up} + {NOT_POLLED} unless {polled(queries, matchers)})"] if queries else []
     cases += [f"({up} + {NO_RULES} unless {rules})"] if rules else []
@@ -88,19 +87,19 @@ def listed(found: str, *, rules: str = "", queries: str = "", matchers: str = SW
 
 
 def polled(queries: str, matchers: str) -> str:
-    """Return something if one of these queries is polled."""
+    """Return a query that has a result if one of these queries is polled."""
     interval = newest(catalogue.QUERY_INTERVAL, matchers, f'query=~"{queries}"')
     return f"count({interval})"
 
 
 def figure(found: str, *reasons: tuple[str, float]) -> str:
-    """Return a number without labels, or the constant of the first condition that holds if it is absent."""
+    """Return a number without labels. If it is absent, return the constant of the first true condition."""
     cases = [f"0 * ({condition}) + {constant}" for condition, constant in reasons]
     return " or ".join([found, *cases, f"vector({NO_DATA})"])
 
 
 def off(queries: str) -> tuple[str, float]:
-    """Return the condition that none of these queries is polled on a switch that is there."""
+    """Return a condition for ``figure``: there is a switch, but none of these queries is polled."""
     return f"(count({newest(catalogue.UP, SWITCHES)}) unless {polled(queries, SWITCHES)})", NOT_POLLED
 
 
@@ -110,6 +109,6 @@ def of_tenant(metric: Metric, *reasons: tuple[str, float]) -> str:
 
 
 def untried(query: str) -> tuple[str, float]:
-    """Return the condition that a query is not polled for a tenant that is there."""
+    """Return a condition for ``figure``: the tenant is there, but this query is not polled for it."""
     tried = newest(catalogue.QUERY_SUCCESS, TENANT, f'query="{query}"')
     return f"({IS_THERE} unless count({tried}))", NOT_POLLED

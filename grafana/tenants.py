@@ -1,4 +1,4 @@
-"""All tenants on one page: who has a problem, worst first."""
+"""The dashboard of all tenants, worst first."""
 
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -37,7 +37,7 @@ _IS_KNOWN = 'state=~"registered|unregistered"'
 
 
 def _verdict() -> str:
-    """Return the worst alert of each tenant; if it has none, whether that means that nothing is wrong."""
+    """Return the worst alert of each tenant. If it has none, return whether it is known to be fine."""
     listed = newest(catalogue.QUERY_SUCCESS, SWITCHES, _OF_PHONES)
     responding = f"({newest(catalogue.UP, SWITCHES)} == 1 unless on (switch) ({listed} == 0))"
 

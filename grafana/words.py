@@ -1,8 +1,8 @@
-"""Colors and words of values. A state is always a word (a value mapping), never a color alone.
+"""Colors and words for values. A state is always shown as a word (a value mapping), never as a color alone.
 
-An empty result may mean that nothing is wrong, or that nothing is known. A query whose empty result would
-look like good news returns one of the constants below instead (see ``known``). They are small negative
-fractions, as no count or ratio is, so that they do not change the scale of a graph.
+An empty result may mean that nothing is wrong, or that nothing is known. If an empty result would look like
+good news, the query returns one of the constants below instead (see ``known``). They are negative, unlike
+counts and ratios, and too small to change the scale of a graph.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ GOOD, WARNING, CRITICAL, NEUTRAL = "green", "orange", "red", "text"
 
 
 class Word(NamedTuple):
-    """A text and color in place of a value."""
+    """The text and color that replace a value."""
 
     text: str
     colour: str
@@ -22,7 +22,7 @@ class Word(NamedTuple):
 Numbered = Mapping[float, Word]
 Words = Numbered | Mapping[str, Word]
 Steps = Sequence[tuple[float | None, str]]
-"""Colors, each with its minimum value; None is the lowest."""
+"""Colors, each with the value from which it applies. None is the lowest value."""
 
 NO_DATA, NO_RULES, INCOMPLETE, CLEAR = -0.001, -0.002, -0.003, -0.009
 NOT_POLLED, NO_LIMIT, NOT_SET, NOTHING_SPENT = -0.005, -0.006, -0.007, -0.008
@@ -60,9 +60,9 @@ LOW_BALANCE: Steps = ((None, CRITICAL), (4, WARNING), (24, GOOD))
 """Hours until the balance is used up: the thresholds of SoftswitchBalanceRunningOut."""
 
 NODE_FULL: Steps = ((None, GOOD), (0.8, WARNING), (0.95, CRITICAL))
-"""Share of the channels of a node: the thresholds of SoftswitchNodeChannelsNearLimit."""
+"""Used share of a node's channels: the thresholds of SoftswitchNodeChannelsNearLimit."""
 
 TENANT_FULL: Steps = ((None, GOOD), (0.9, WARNING), (1.0, CRITICAL))
-"""Share of a limit of a tenant: the threshold of SoftswitchTenantChannelsNearLimit, and the limit."""
+"""Used share of a tenant's limit: the threshold of SoftswitchTenantChannelsNearLimit, and the limit."""
 
 PLAIN: Steps = ((None, NEUTRAL),)

@@ -1,6 +1,6 @@
-"""Alerts of one kind on one switch as one group, and the alerts of each tenant. Pure.
+"""Groups the alerts of each kind on each switch, and the alerts of each tenant. Pure.
 
-The status lists at most 500 alerts. The groups are made from all of them, so their counts are right.
+The status lists at most 500 alerts. The groups are made from all alerts, so their counts are correct.
 """
 
 import contextlib
@@ -14,11 +14,13 @@ from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.monitoring_rules import WATCHDOG
 
 SHOWN = 10
-"""Alerts of a group that are named, those farthest beyond their thresholds first."""
+"""How many alerts of a group are named at most. Those farthest beyond their thresholds come first."""
 
 _OF_A_TENANT = 100
+"""How many alerts of one tenant are returned at most."""
+
 _AT_A_TIME = 500
-"""Alerts between two yields: about 3 ms."""
+"""Alerts to process before yielding to the event loop: about 3 ms."""
 
 COVERED_BY: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "SoftswitchDataStale": (("SoftswitchApiDown", ("switch",)), ("SoftswitchKeyRefused", ("switch",))),
@@ -31,7 +33,10 @@ COVERED_BY: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("SoftswitchTenantRegistrationsLow", ("switch", "tenant")),
     ),
 }
-"""Alerts that others cover, and the labels that are equal then, as ``inhibit_rules`` of the example."""
+"""By alert: the alerts that cover it, and the labels that must be equal.
+
+Corresponds to ``inhibit_rules`` in ``alerts/alertmanager.example.yaml``.
+"""
 
 Json = dict[str, Any]
 _Kind = tuple[str, str, State, str]
@@ -41,7 +46,7 @@ _Key = tuple[str, _Subject]
 
 
 class _Sources:
-    """The alerts that may cover others. What fires is covered only by what fires as well."""
+    """The alerts that may cover others. A firing alert is covered only by firing alerts."""
 
     def __init__(self) -> None:
         self._all: set[_Key] = set()
@@ -54,7 +59,7 @@ class _Sources:
             self._critical.add(_key(alert))
 
     def cover(self, alert: Alert) -> bool:
-        """Return whether a worse alert on the same subject is among them."""
+        """Return whether one of them covers an alert: it is worse and has the same subject."""
         name, about = _key(alert)
         if alert.severity != "critical" and (name, about) in self._critical:
             return True
@@ -66,9 +71,9 @@ class _Sources:
 
 @dataclass(slots=True)
 class Group:
-    """The alerts of one name, severity and state on one switch, without those that a worse one covers.
+    """The alerts of one name, severity and state on one switch, except those that a worse alert covers.
 
-    ``since``: the moment since which the condition of the first of them is met. ``worst``: at most ``SHOWN``.
+    ``since``: when the first of their conditions was met. ``worst``: at most ``SHOWN`` of the alerts.
     """
 
     name: str
@@ -82,9 +87,9 @@ class Group:
 
 @dataclass(slots=True)
 class Groups:
-    """All groups, and their alerts on tenants, by switch and code.
+    """All groups, and their alerts on tenants, by switch and tenant code.
 
-    ``named``: name and severity of each of these alerts.
+    ``named``: the name and severity of each alert in ``of_tenants``.
     """
 
     groups: list[Group] = field(default_factory=list)
@@ -92,7 +97,7 @@ class Groups:
     named: dict[str, dict[str, tuple[tuple[str, str], ...]]] = field(default_factory=dict)
 
     def shown(self, now: Now) -> Json:
-        """Return ``groups`` and ``of_tenants``, from which the status makes its problems."""
+        """Return ``groups`` and ``of_tenants`` for the status, which makes problems from them."""
         return {"groups": [_shown(group, now) for group in self.groups], "of_tenants": self.named}
 
     def alerts_of(self, switch: str, tenant: str, now: Now) -> list[Json]:
@@ -105,7 +110,7 @@ class Groups:
 
 
 def grouped(alerts: Iterable[Alert], groups: Groups) -> Iterator[None]:
-    """Fill ``groups``. Yields now and then, for the event loop."""
+    """Fill ``groups``. Each yield is a chance to run the event loop."""
     active = [
         alert for alert in alerts if alert.state is not State.RESOLVED and alert.identity[0] is not WATCHDOG
     ]
@@ -150,7 +155,7 @@ def _group(kind: _Kind, alerts: Sequence[Alert]) -> Group:
 
 
 def _began(alert: Alert) -> float:
-    """Return the moment since which the condition is met. To fire, it must have been met for a while."""
+    """Return when the condition was met: a firing alert was pending before."""
     return alert.since - (alert.identity[0].pending_for if alert.state is State.FIRING else 0.0)
 
 
@@ -169,7 +174,7 @@ def _shown(group: Group, now: Now) -> Json:
 def _alert(alert: Alert, now: Now) -> Json:
     rule = alert.identity[0]
     annotations: Mapping[str, str] = {}
-    with contextlib.suppress(Exception):  # one that cannot be rendered must not hide the others
+    with contextlib.suppress(Exception):  # an alert that cannot be rendered must not hide the others
         annotations = dict(alert.annotations)
     return {
         "state": alert.state.value,
@@ -191,6 +196,6 @@ def _key(alert: Alert) -> _Key:
 
 
 def _badness(alert: Alert) -> tuple[float, _Subject]:
-    """Return a key that sorts alerts: the farthest below the threshold, or else the highest value first."""
+    """Return a sort key: first the farthest below its threshold, or else the highest value."""
     below = alert.value < alert.threshold
     return (alert.value - alert.threshold if below else -alert.value), alert.identity[1]

@@ -1,4 +1,4 @@
-"""The addresses in an alert: its runbook, and the page of the exporter that shows what is wrong."""
+"""The URLs in an alert: its runbook, and the page of the exporter that shows the problem."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from exporter.shipped import RUNBOOKS
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where alerts link to. ``external_url`` is that of ``--web.external-url``.
+    """Where alerts link to. ``external_url``: the value of ``--web.external-url``.
 
-    Without it, runbooks are those of the repository, and alerts have no page.
+    Without it, alerts link to the runbooks in the repository, and have no page.
     """
 
     external_url: str | None = None
 
     def annotations(self, name: str, annotations: Mapping[str, str]) -> dict[str, str]:
-        """Return the annotations of an alert of this name, with the link to its runbook."""
+        """Return the annotations of the alert ``name``, with the link to its runbook."""
         if self.external_url is None:
             return dict(annotations)
         return {**annotations, "runbook_url": f"{self._base}/runbooks/{name}"}
 
     def page(self, labels: Mapping[str, str]) -> str:
-        """Return the URL of the page about the tenant or the switch of an alert, "" without a base."""
+        """Return the URL of the page about the tenant or switch of an alert, "" without ``external_url``."""
         if self.external_url is None:
             return ""
         found = {name: labels[name] for name in ("switch", "tenant") if labels.get(name)}
@@ -33,7 +33,7 @@ class Links:
 
     @property
     def runbooks(self) -> str:
-        """The index of runbooks."""
+        """The URL of the index of runbooks."""
         return f"{RUNBOOKS}/README.md" if self.external_url is None else f"{self._base}/runbooks/"
 
     @property

@@ -43,7 +43,7 @@ _ROUNDS = 4
 class Notifier:
     """Sends alerts to one Alertmanager. ``now`` returns the current time; ``timer`` measures messages.
 
-    ``links`` are those in the alerts. ``failure``: why the latest message was not accepted, "" if it was.
+    ``links``: the links in the alerts. ``failure``: why the latest message was not accepted, "" if it was.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Notifier:
             self._log.info("Alertmanager accepts alerts again")
         if not is_accepted and not self.failure:
             self._log.warning("Alertmanager does not accept alerts", reason=answer.detail)
-        self.failure = "" if is_accepted else answer.detail or "no reason is known"
+        self.failure = "" if is_accepted else answer.detail or "unknown reason"
         return is_accepted
 
     async def _send_in_parts(self, batch: Sequence[Alert], *, others_are_accepted: bool) -> Answer:

@@ -1,4 +1,4 @@
-"""Adds the alerts that began to fire or ended to the timeline."""
+"""Adds alerts to the timeline when they fire or resolve."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _ABOUT = ("node", "tenant", "trunk", "extension", "queue", "query")
 
 
 def record(timeline: Timeline, changed: Sequence[Alert]) -> Iterator[None]:
-    """Add alerts, those of one name, severity and switch as one entry. Yields for the event loop."""
+    """Add alerts: one entry per name, severity and switch. Each yield is a chance to run the event loop."""
     counts: Counter[tuple[State, str, str]] = Counter()
     first: dict[tuple[State, str, str], list[str]] = defaultdict(list)
     for number, alert in enumerate(changed, 1):

@@ -11,7 +11,7 @@ from exporter.shipped import RUNBOOKS
 
 
 class Due(NamedTuple):
-    """An alert that is due: the labels that identify it, and the figures of its description.
+    """An alert whose condition is met: the labels that identify it, and the numbers in its description.
 
     ``team`` is not part of the identity: a tenant that changes its team keeps its alerts.
     """
@@ -40,12 +40,12 @@ Condition = Callable[[SwitchInputs], Iterable[Due]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One alert rule. Durations are seconds; ``severity`` is "" if it is that of the crossed threshold.
+    """One alert rule. Durations are in seconds. ``severity`` is "" if the crossed threshold decides it.
 
-    ``description`` has labels, ``value`` and ``threshold`` in braces, with formats of ``Figure``.
+    ``description`` has labels, ``value`` and ``threshold`` in braces, with the formats of ``Figure``.
     ``pending_for`` and ``keep_firing_for`` are ``for`` and ``keep_firing_for`` of Prometheus.
     ``inputs``: everything that ``condition`` reads. Without a condition, the alert always fires, once for all
-    switches. ``compares``: whether ``threshold`` is what ``value`` is compared with.
+    switches. ``compares``: whether the condition compares ``value`` with ``threshold``.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Rule:
 
     @property
     def has_value(self) -> bool:
-        """Whether its alerts have a value."""
+        """Whether the value of an alert means something."""
         return self.compares or "value" in self._named
 
     @property

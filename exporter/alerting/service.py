@@ -29,15 +29,16 @@ from exporter.storage.files import FLAG
 from exporter.storage.service import Storage
 
 _LOGGED = 20
-"""Alerts of one evaluation that are logged one by one."""
+"""How many alerts of one evaluation are logged individually."""
 
 
 class AlertingService:
-    """Alerts without Prometheus. Without a configuration, they are evaluated and shown, and not sent.
+    """Alerts without Prometheus. Without a configuration, they are evaluated and shown, but not sent.
 
-    ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: those in
-    alerts. ``is_configuration_good``: False if a reload failed, or the file on disk is invalid. ``storage``:
-    its timeline gets the alerts that begin and end, and it has the state file unless another is configured.
+    ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: the links in
+    alerts. ``is_configuration_good`` returns False if a reload failed or the file on disk is invalid.
+    ``storage``: its timeline records when alerts fire and resolve. Its directory contains the state file,
+    unless the configuration names another.
     """
 
     def __init__(
@@ -65,13 +66,13 @@ class AlertingService:
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
         self._summary: Summary | None = None
-        self._moment = 0.0  # of the newest evaluation, with the readings of the clocks
+        self._moment = 0.0  # the time of the newest evaluation; below, the clocks at that time
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
         self._notifiers: list[Notifier] = []
         self._keeper: StateKeeper | None = None
         self._loading: asyncio.Task[None] | None = None
-        # A reload waits for the end of an evaluation, which yields to the event loop.
+        # An evaluation yields to the event loop. A reload must wait until it ends.
         self._evaluating = asyncio.Lock()
 
     @property
@@ -97,7 +98,7 @@ class AlertingService:
     async def adopt(
         self, configuration: AlertingConfiguration | None, opened: Sequence[Alertmanager] = ()
     ) -> None:
-        """Apply a configuration, None to send no alerts; ``opened`` is what ``open`` returned for it."""
+        """Apply a configuration; None sends no alerts. ``opened``: what ``open`` returned for it."""
         async with self._evaluating:
             await self._adopt(configuration, opened)
 
@@ -115,13 +116,15 @@ class AlertingService:
         self._notifiers = [
             Notifier(one, labels, self._metrics, self._now, links=self._links) for one in opened
         ]
-        for notifier in self._notifiers if self._summary else ():  # else the first evaluation does this
+        for notifier in (
+            self._notifiers if self._summary else ()
+        ):  # before the first evaluation, there is nothing to send
             notifier.offer(self._summary.to_send if self._summary else [])
         if configuration is not None and configuration.dry_run:
-            self._log.info("alerting is a dry run: alerts are evaluated and shown, and not sent")
+            self._log.info("alerting is a dry run: alerts are evaluated and shown, but not sent")
 
     async def _keep_state(self, path: Path | None) -> None:
-        """Keep alerts in this file from now on. At the start, they continue from it."""
+        """Keep alerts in this file from now on. At startup, also load the alerts in it."""
         before = self._keeper
         if before is not None and before.path == path:
             return
@@ -131,7 +134,7 @@ class AlertingService:
         opened = partial(StateFile, setting=setting)
         self._keeper = StateKeeper(path, self._clock, self._metrics, opened=opened)
         if before is None:
-            # A disk that hangs delays the first evaluation, but neither start nor stop.
+            # A disk that hangs delays the first evaluation, but not startup or shutdown.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")
 
     async def evaluate(self) -> None:
@@ -199,7 +202,7 @@ class AlertingService:
         self._notifiers = []
 
     def _step(self) -> None:
-        """Advance by whole intervals, so that a late evaluation is no gap.
+        """Advance by whole intervals, so that a late evaluation does not leave a gap.
 
         Time asleep and steps of the wall clock do not count: alerts would end although their cause continues.
         They do count for the age of values, which have to be polled again to be fresh.

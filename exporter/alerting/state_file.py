@@ -1,4 +1,4 @@
-"""The state of alerts in a file, which ``KeptFile`` reads and writes."""
+"""The file with the state of alerts. ``KeptFile`` reads and writes it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from exporter.storage.values import elapsed
 
 
 class StateFile(KeptFile):
-    """The state file of an exporter. ``setting``: the setting that names it."""
+    """The state file of an exporter. ``setting``: the flag or key that sets its path."""
 
     def __init__(self, path: Path, setting: str = "state_file") -> None:
         super().__init__(path, noun="state file", setting=setting)
@@ -19,7 +19,7 @@ class StateFile(KeptFile):
     def read(
         self, clock: Clock, boot: str, leave_out: Callable[[str], None] = lambda _: None
     ) -> tuple[Engine, float] | None:
-        """Return the engine, and the seconds since it was written; None if there is no file.
+        """Return the engine and the seconds since the file was written; None if there is no file.
 
         ``leave_out`` is called with the reason for each skipped alert. Raises OSError or ValueError if the
         file cannot be used.

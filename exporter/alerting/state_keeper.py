@@ -1,4 +1,4 @@
-"""Keeps the state of alerts in a file, and reports what goes wrong."""
+"""Keeps the state of alerts in a file, and reports errors."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,7 +16,7 @@ from exporter.storage.values import boot_id
 
 
 class StateKeeper(Keeper):
-    """Reads the file once, and writes it after each evaluation; without a path, it does nothing.
+    """Reads the file once, and writes it after each evaluation. Without a path, it does nothing.
 
     All errors are counted; the first one of a series, and its end, are logged. ``patience``: seconds that the
     first evaluation waits for the disk.
@@ -55,12 +55,12 @@ class StateKeeper(Keeper):
         return kept
 
     async def keep(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Begin to write the file, with the readings of both clocks at the newest evaluation."""
+        """Start writing the file. ``since_boot`` and ``wall``: the clocks at the newest evaluation."""
         if engine.evaluated_at is not None:
             await self.write(self._lines(engine, since_boot, wall))
 
     async def close(self, engine: Engine, since_boot: float, wall: float) -> None:
-        """Write the file and release it, within 2 seconds."""
+        """Write the file and unlock it, within 2 seconds."""
         if engine.evaluated_at is None:
             await self.release()
         else:
@@ -70,12 +70,12 @@ class StateKeeper(Keeper):
         return state.dump(engine, {"wall": wall, "monotonic": since_boot, "boot": self._boot})
 
     def on_unusable(self, reason: str) -> None:
-        """Count and log it."""
+        """Count and log the error."""
         self._metrics.state_file_errors.inc()
         self._log.warning("the state file cannot be used: starting without it", reason=reason)
 
     def on_failure(self, reason: str, *, is_first: bool) -> None:
-        """Count it, and log the first of a series."""
+        """Count the error, and log the first of a series."""
         self._metrics.state_file_errors.inc()
         if is_first:
             self._log.warning(
@@ -83,9 +83,9 @@ class StateKeeper(Keeper):
             )
 
     def on_recovery(self) -> None:
-        """Log it."""
+        """Log that the file can be written again."""
         self._log.info("the state file can be written again")
 
     def on_unfinished(self, reason: str) -> None:
-        """Log it."""
+        """Log the reason."""
         self._log.warning("the state file was not written before the exporter stopped", reason=reason)

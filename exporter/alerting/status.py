@@ -1,6 +1,6 @@
 """The metrics of alerting, and its part of ``/api/v1/status``.
 
-The summary of all alerts is made after each evaluation, because the status may be requested during the next.
+Each evaluation ends with a summary of all alerts, because the status may be requested during the next one.
 """
 
 import contextlib
@@ -21,11 +21,13 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 
 _LISTED = 500
+"""How many alerts the status lists at most."""
+
 _OF_A_KIND = 50
-"""Alerts of one name, severity and state that are listed: many of one kind must not hide another kind."""
+"""How many alerts of one name, severity and state it lists at most, so that they do not hide other kinds."""
 
 _IN_A_ROW = 5
-"""Alerts of a kind that are listed before those of the next kind."""
+"""How many alerts of one kind are listed before those of the next kind."""
 
 Json = dict[str, Any]
 _Kind = tuple[str, State, str]
@@ -35,8 +37,8 @@ _Kind = tuple[str, State, str]
 class Summary:
     """All alerts of one evaluation.
 
-    ``to_send``: those that fire, or ended lately. ``counts``: by name and state. ``listed``: those that the
-    status shows, each with the moment at which its state began. ``groups``: empty until ``grouped`` fills it.
+    ``to_send``: firing and recently resolved alerts. ``counts``: by name and state. ``listed``: the alerts in
+    the status, each with the moment when its state began. ``groups``: empty until ``grouped`` fills it.
     """
 
     to_send: list[Alert] = field(default_factory=list)
@@ -71,8 +73,8 @@ def status(
 ) -> Json:
     """Return ``alerting`` and ``alerts`` of ``/api/v1/status`` (docs/status.md).
 
-    The watchdog is listed and not counted. The counts are None before the first evaluation. Without a
-    configuration, alerts are shown and not sent. ``failing``: the Alertmanagers that do not accept alerts,
+    The watchdog is listed but not counted. The counts are None before the first evaluation. Without a
+    configuration, alerts are shown but not sent. ``failing``: the Alertmanagers that do not accept alerts,
     with the reasons.
     """
     is_dry_run = configuration is not None and configuration.dry_run
@@ -105,7 +107,7 @@ def _figures(alert: Alert) -> Json:
 
 
 def _in_order(kinds: Mapping[_Kind, list[Alert]]) -> Iterator[Alert]:
-    """Return firing alerts first, then critical ones; among equals, a few of each kind before more of it."""
+    """Return firing alerts before pending ones, critical ones first, alternating between the kinds."""
     places = [
         ((state is State.PENDING, severity != "critical", number // _IN_A_ROW, name, severity), alert)
         for (name, state, severity), found in kinds.items()
@@ -123,7 +125,7 @@ def _count(summary: Summary | None, state: State) -> int | None:
 
 
 class AlertingMetrics:
-    """The metrics of alerting; those of each Alertmanager are like those of Prometheus's notifier."""
+    """The metrics of alerting. Those of each Alertmanager correspond to Prometheus's notifier metrics."""
 
     def __init__(self, registry: prometheus.CollectorRegistry) -> None:
         def declared(metric: Metric) -> Json:

@@ -121,7 +121,7 @@ def _without_effect(switch: SwitchConfiguration, targets: Targets) -> Iterator[s
 
 
 def _not_polled(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return what tenants list to be polled, while the query for it is off."""
+    """Return which settings of tenants have no effect because their query is off."""
     discovered = [switch.settings("")] if switch.discover_tenants.enabled else []
     for key, query in _POLLED_BY.items():
         off = [
@@ -190,7 +190,7 @@ _POLLED_BY = {
     "queues": Query.QUEUE,
     "watch_peers": Query.WATCHED_PEERS,
 }
-"""The query that polls what a key of a tenant lists."""
+"""Keys of a tenant, each with the query that polls what it lists."""
 
 _PARTS = {
     Query.REGISTRATIONS: (

@@ -9,8 +9,8 @@ from exporter.shipped import RUNBOOKS, rules
 _FILES = ("softswitch.rules.yaml", "softswitch.alerts.yaml")
 
 _TEAM = re.compile(r"(?<=[(, ])team(?=\))")
-"""In ``by (switch, tenant, team)`` and ``group_left (team)``. The recorded series keeps its name, which
-rules of the operator may use."""
+"""The label in ``by (switch, tenant, team)`` and ``group_left (team)``. It does not match the name of the
+recorded series, which the operator's own rules may use."""
 
 _RUNBOOK = re.compile(rf"{re.escape(RUNBOOKS)}/(\w+)\.md")
 
@@ -26,7 +26,7 @@ spec:
 
 
 class Form(StrEnum):
-    """What is printed: a rule file, or a resource of the Prometheus Operator."""
+    """The output format: a rule file, or a resource of the Prometheus Operator."""
 
     PROMETHEUS = "prometheus"
     PROMETHEUSRULE = "prometheusrule"
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 def document(form: Form = Form.PROMETHEUS, runbooks: str | None = None, team_label: str | None = None) -> str:
     """Return the recording and alerting rules as one document.
 
-    ``runbooks``: the URL below which each alert has a runbook of its name. ``team_label``: the label of
+    ``runbooks``: the base URL of the runbooks, each named after its alert. ``team_label``: the label of
     ``softswitch_tenant_info`` that alerts on a tenant get instead of ``team``.
     """
     groups = "\n".join(_groups(name) for name in _FILES)
@@ -59,7 +59,7 @@ def document(form: Form = Form.PROMETHEUS, runbooks: str | None = None, team_lab
 
 
 def _groups(name: str) -> str:
-    # As text, to keep comments, anchors and the layout of expressions.
+    # Not parsed, to keep comments, anchors and the layout of expressions.
     return rules(name).partition("\ngroups:\n")[2]
 
 

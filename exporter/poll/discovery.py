@@ -197,7 +197,7 @@ class NodePresence:
         return [(node, max(0.0, now - at), node in self._missing) for node, at in self._seen.items()]
 
     def restore(self, node: str, seen: float, *, is_missing: bool) -> None:
-        """Remember a node of the last run, before the first response of this one."""
+        """Restore a node of the previous run. Call this before the first response."""
         self._seen[node] = seen
         if is_missing:
             self._missing.add(node)

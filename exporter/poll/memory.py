@@ -1,4 +1,4 @@
-"""What is remembered of one switch across restarts: its seen nodes and phones, and what it had."""
+"""What the exporter remembers of one switch across restarts: nodes, phones, tenants and trunks."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,8 +13,8 @@ Json = Mapping[str, Any]
 class SwitchMemory:
     """The memory of one switch, as parts of a file.
 
-    A missing node must be missing after a restart, too, and a phone that a list of peers had contained must
-    be unregistered if it is not in it: otherwise their alerts would end.
+    After a restart, a missing node must still be missing. A phone that was once in a list of peers must be
+    unregistered if the list no longer contains it. Otherwise, their alerts would resolve.
     """
 
     def __init__(self, context: SwitchContext, phones: SeenPeers) -> None:
@@ -24,23 +24,23 @@ class SwitchMemory:
 
     @property
     def version(self) -> int:
-        """A number that changes when something is worth to be written."""
+        """A number that changes when the file should be written again."""
         return self._context.inventory.version + self._phones.version
 
     def note_tenants(self) -> None:
-        """Compare the polled tenants with those before, and forget the phones of all others."""
+        """Compare the polled tenants with those before, and forget the phones of tenants not polled."""
         self._context.inventory.tenants(self._context.targets.tenants)
         self._phones.keep_tenants(self._context.targets.tenants)
 
     def parts(self) -> Iterator[Json]:
-        """Yield the parts. What changes meanwhile may be in them or not."""
+        """Yield the parts. Changes in the meantime may or may not be included."""
         yield {"seen": self._presence.remembered(self._context.clock.elapsed())}
         yield from self._context.inventory.rows()
         for origin, code, phones in self._phones.remembered():
             yield {"phones": phones, "of": code, "origin": origin}
 
     def restore(self, parts: Iterable[Json], passed: float) -> int:
-        """Use the parts of a file, written ``passed`` seconds ago; return how many are invalid."""
+        """Restore the parts of a file written ``passed`` seconds ago. Return how many are invalid."""
         invalid = 0
         for part in parts:
             try:

@@ -119,7 +119,7 @@ class SeenPeers:
                 self.version += 1
 
     def keep_tenants(self, codes: Container[str]) -> None:
-        """Drop all other tenants."""
+        """Forget the phones of all other tenants."""
         self.drop_tenants([code for code in self._seen if code not in codes])
 
     def remembered(self) -> Iterator[tuple[str, str, list[str]]]:
@@ -129,7 +129,7 @@ class SeenPeers:
                 yield self._origin, code, sorted(phones)
 
     def restore(self, origin: str, code: str, numbers: Collection[str]) -> None:
-        """Remember phones of the last run, until a list of another origin starts."""
+        """Restore phones of the previous run. They are forgotten when a list of another origin starts."""
         if not self._seen:
             self._origin = origin
         if origin == self._origin:

@@ -154,7 +154,7 @@ class Poller:
     # Changes
 
     def remember(self, parts: Iterable[Mapping[str, Any]], passed: float) -> int:
-        """Use what the last run remembered ``passed`` seconds ago; return how many parts are invalid."""
+        """Restore what the previous run wrote ``passed`` seconds ago. Return how many parts are invalid."""
         invalid = self.memory.restore(parts, passed)
         self._note_tenants()
         return invalid
@@ -244,7 +244,7 @@ class Poller:
 
     def _note_tenants(self) -> None:
         if self._discovery.names or not self.configuration.discover_tenants.enabled:
-            self.memory.note_tenants()  # else the first list has not come, and nothing is known to be gone
+            self.memory.note_tenants()  # before the first list, no tenant is known to be gone
 
     def _prepare_tenants(self, new: list[str], codes: Collection[str]) -> None:
         preparation = self._config_metrics.set_tenants_gradually(list(codes))

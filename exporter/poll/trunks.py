@@ -89,7 +89,7 @@ class TrunkIngester:
             self._note(listed)
 
     def _note(self, listed: Mapping[str, TrunkStates]) -> None:
-        """Add changes to the timeline. Before the first list of tenants, trunks seem to belong to none."""
+        """Add changes to the timeline, but not before the first list of tenants: no trunk has one yet."""
         if self._discovery.names or not self._context.configuration.discover_tenants.enabled:
             self._context.inventory.trunks(listed)
 

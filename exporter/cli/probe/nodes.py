@@ -1,4 +1,4 @@
-"""The line ``nodes`` of the configuration, from the nodes in the response to COUNTPEERS. Pure."""
+"""Suggests ``nodes`` for the configuration, from the response to COUNTPEERS. Pure."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,13 @@ from exporter.config import SwitchConfiguration
 from exporter.model import Counts, Query
 
 _NAMED = 5
-_WHY = "so that a missing one is reported from the start, also after a restart"
+"""How many configured nodes that are not in the response are named at most."""
+
+_WHY = "so that a missing one is reported from the start, even after a restart"
 
 
 def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
-    """Suggest ``nodes`` if the response has a node that is not configured; name those that it lacks."""
+    """Suggest ``nodes`` if the response has other nodes, and name configured nodes that it does not list."""
     counts = finding.verdict
     if finding.query is not Query.PEERS or finding.request.tenant or not isinstance(counts, Counts):
         return
@@ -23,9 +25,7 @@ def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advic
     new = [name for name in listed if name not in configured]
     if lacking:
         names = ", ".join(map(repr, lacking[:_NAMED])) + (", …" if len(lacking) > _NAMED else "")
-        yield Advice(
-            f"the response lacks {names} of `nodes`: the node is missing now, was removed, or is misspelled"
-        )
+        yield Advice(f"the response does not list {names} from `nodes`: missing now, removed, or misspelled")
     if new:
         entries = [
             name if limit is None else {"name": name, "channels_limit": limit}
@@ -34,6 +34,6 @@ def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advic
         what = (
             f"{len(new)} of {len(listed)} nodes are not in `nodes`: add them"
             if configured
-            else "name the nodes"
+            else "list the nodes"
         )
         yield Advice(f"{what}, {_WHY}", {"nodes": (*entries, *new)}, sure=True)

@@ -26,7 +26,7 @@ def test_a_line_to_paste(configured: Configured) -> None:
     assert _lines(given) == ["nodes: [pbx1, pbx2]"]
     assert given.sure
     assert (
-        given.text == "name the nodes, so that a missing one is reported from the start, also after a restart"
+        given.text == "list the nodes, so that a missing one is reported from the start, even after a restart"
     )
 
 
@@ -34,7 +34,7 @@ def test_nodes_that_are_not_configured(configured: Configured) -> None:
     """The configured ones keep their limit and their place; one that the response lacks is named."""
     switch = configured(nodes=["pbx9", {"name": "pbx2", "channels_limit": 500}])
     lacks, given = node_advice(answered(Query.PEERS, _ANSWER), switch)
-    assert lacks.text.startswith("the response lacks 'pbx9' of `nodes`")
+    assert lacks.text.startswith("the response does not list 'pbx9' from `nodes`")
     assert lacks.settings == {}
     assert _lines(given) == ["nodes: [pbx9, {name: pbx2, channels_limit: 500}, pbx1]"]
     assert given.text.startswith("1 of 2 nodes are not in `nodes`: add them, so that")
