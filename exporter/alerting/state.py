@@ -16,7 +16,7 @@ from exporter.alerting.inputs import SwitchInputs, pair
 from exporter.alerting.monitoring_rules import is_idle
 from exporter.alerting.rules import RULES
 from exporter.model import Query, Reason
-from exporter.storage.values import CENTURY, moment, number, text, within
+from exporter.storage.values import CENTURY, INVALID, moment, number, text, within
 
 VERSION = 2
 
@@ -47,8 +47,8 @@ def restore(
 ) -> tuple[Engine, Mapping[str, Any]]:
     """Return the engine that was dumped, and the first line.
 
-    An invalid alert is skipped, and ``leave_out`` is called with the reason. Raises ValueError, KeyError,
-    TypeError or AttributeError if anything else is not as ``dump`` wrote it.
+    An invalid alert is skipped, and ``leave_out`` is called with the reason. Raises one of ``INVALID``
+    if anything else is not as ``dump`` wrote it.
     """
     first, *parts, last = [json.loads(line) for line in lines]
     if first["version"] != VERSION:
@@ -148,7 +148,7 @@ def _alerts(rows: Iterable[Any], now: float, leave_out: Callable[[str], None]) -
             # A rule that an update of the exporter removed is not an error.
             if tuple(map(text, row[0])) in _RULES:
                 yield _alert(row, now)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except INVALID as error:
             leave_out(str(error))
 
 

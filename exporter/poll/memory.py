@@ -5,7 +5,7 @@ from typing import Any
 
 from exporter.poll.context import SwitchContext
 from exporter.poll.peers import SeenPeers
-from exporter.storage.values import moment, text
+from exporter.storage.values import INVALID, label, moment, text
 
 Json = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ class SwitchMemory:
         for part in parts:
             try:
                 self._restore(part, passed)
-            except (ValueError, LookupError, TypeError, AttributeError):
+            except INVALID:
                 invalid += 1
         return invalid
 
@@ -54,7 +54,7 @@ class SwitchMemory:
             now = self._context.clock.elapsed()
             for node, age, is_missing in part["seen"]:
                 seen = now - passed - moment(age)
-                self._presence.restore(text(node), seen, is_missing=bool(is_missing))
+                self._presence.restore(label(node), seen, is_missing=bool(is_missing))
         elif "phones" in part:
             self._phones.restore(text(part["origin"]), text(part["of"]), list(map(text, part["phones"])))
         else:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter.storage.timeline import Kind, Timeline
-from exporter.storage.values import text
+from exporter.storage.values import label, text
 
 _MOST_NODES = 2_000
 
@@ -110,10 +110,10 @@ class Inventory:
     def restore(self, part: Mapping[str, Any]) -> None:
         """Restore one part of the file.
 
-        Raises ValueError, KeyError, TypeError or AttributeError if it is invalid.
+        Raises one of ``INVALID`` if it is invalid.
         """
         if "nodes" in part:
-            self._nodes = {text(node): bool(_state(there)) for node, there in part["nodes"].items()}
+            self._nodes = {label(node): bool(_state(there)) for node, there in part["nodes"].items()}
         elif "tenants" in part:
             self._tenants = frozenset(map(text, part["tenants"]))
         elif "trunks" in part:

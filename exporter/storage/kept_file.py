@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from exporter.storage.values import INVALID
+
 LIMIT = 256 * 1024 * 1024
 """Maximum size in bytes. The alerts of 25 switches with 5,000 failing tenants each are smaller."""
 
@@ -69,7 +71,7 @@ class KeptFile:
         self._check_kind(content[:3])
         try:
             return parse(content.decode().splitlines())
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        except INVALID as error:
             raise ValueError(f"is damaged or from another version ({error}); it will be replaced") from error
 
     def write(self, lines: Iterable[bytes]) -> None:

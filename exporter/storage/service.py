@@ -18,7 +18,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.storage.files import Content, StorageFile, claim
 from exporter.storage.timeline import Kind, Timeline
-from exporter.storage.values import text
+from exporter.storage.values import INVALID, showable, text
 
 _SWITCHES_EVERY = 5.0
 """Minimum seconds between two writes of the memory of the switches (3 MB for 250,000 phones)."""
@@ -130,7 +130,7 @@ class Storage:
         return {
             "timeline": self.timeline.newest(),
             "storage": {
-                "path": str(self.path) if self.path else None,
+                "path": showable(str(self.path)) if self.path else None,
                 "error": next((error for error in errors if error), None),
                 "timeline_since_seconds": round(self.timeline.since, 3),
             },
@@ -178,11 +178,15 @@ class Storage:
 
     def _restore_timeline(self, content: Content) -> int:
         first, parts, passed = content
-        rows = [row for part in parts if isinstance(part, dict) for row in part.get("entries", ())]
-        try:
-            return self.timeline.restore(first.get("since"), rows, passed)
-        except ValueError:
-            return len(rows)
+        rows: list[Any] = []
+        invalid = 0
+        for part in parts:
+            found = part.get("entries") if isinstance(part, dict) else None
+            if isinstance(found, list):
+                rows += found
+            else:
+                invalid += 1
+        return invalid + self.timeline.restore(first.get("since"), rows, passed)
 
     def _restore_switches(self, content: Content) -> int:
         _, parts, passed = content
@@ -191,6 +195,6 @@ class Storage:
         for part in parts:
             try:
                 self._kept.setdefault(text(part["switch"]), []).append(part)
-            except (LookupError, TypeError):
+            except INVALID:
                 invalid += 1
         return invalid

@@ -7,14 +7,14 @@ of the wall clock does not drop entries.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.storage.values import moment, number, text, wall
+from exporter.storage.values import INVALID, moment, number, showable, text, wall
 
 KEPT_FOR = 24 * 3600.0
 MOST = 2_000
@@ -153,18 +153,21 @@ class Timeline:
             age = round(max(0.0, now - entry.at), 3)
             yield [entry.time, age, entry.kind, entry.switch, entry.what, entry.names, entry.count]
 
-    def restore(self, since: object, rows: Iterable[Any], elapsed: float) -> int:
+    def restore(self, since: object, rows: Sequence[Any], elapsed: float) -> int:
         """Add the entries of a file that was written ``elapsed`` seconds ago; return how many are invalid."""
-        now, invalid = self._clock.since_boot(), 0
+        now, invalid = self._clock.since_boot(), max(0, len(rows) - MOST)
         kept = list(self._entries)
         self._entries.clear()
-        for row in rows:
+        for row in rows[-MOST:]:
             try:
                 self._entries.append(_entry(row, now - elapsed))
-            except (ValueError, TypeError):
+            except INVALID:
                 invalid += 1
         self._entries.extend(kept)
-        self._since = min(self._since, wall(since))
+        try:
+            self._since = min(self._since, wall(since))
+        except INVALID:
+            invalid += 1
         self._drop_old(now)
         self.version += 1
         return invalid
@@ -186,12 +189,12 @@ class Timeline:
             self._entries.popleft()
 
     def _clean(self, written: str) -> str:
-        masked = self._mask(written)
+        masked = showable(self._mask(written))
         return masked if len(masked) <= _LONGEST else f"{masked[:_LONGEST]}…"
 
 
 def _entry(row: Any, written: float) -> Entry:  # noqa: ANN401 -- JSON
-    """Return an entry of a file. Raises ValueError or TypeError."""
+    """Return an entry of a file. Raises one of ``INVALID``."""
     time, age, kind, switch, what, names, count = row
     texts = tuple(text(name)[: _LONGEST + 1] for name in list(names)[:_NAMED])
     at = written - moment(age)

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from exporter.clock import Clock
+from exporter.decode.values import UNSERVABLE, servable
+
+INVALID = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading the content of a kept file may raise if it is not as the exporter wrote it."""
 
 CENTURY = 100 * 365.25 * 86_400
 """The largest accepted duration, in seconds. Much larger numbers have rounding errors of over a minute."""
@@ -16,10 +20,28 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def text(value: object) -> str:
-    """Return the value if it is a string. Raises TypeError."""
+    """Return the value if it is a string that can be shown. Raises TypeError or ValueError.
+
+    Like a text from a switch, it has no NUL and no half of a surrogate pair: with one, no page could be sent.
+    """
     if not isinstance(value, str):
         raise TypeError(f"expected text, got {type(value).__name__}")
+    if UNSERVABLE.search(value):
+        raise ValueError("expected text, got NUL or a surrogate")
     return value
+
+
+def label(value: object) -> str:
+    """Return the value if it can be the value of a label. Raises TypeError or ValueError."""
+    found = text(value)
+    if not servable(found):
+        raise ValueError(f"expected a label value, got a text of {len(found)} characters")
+    return found
+
+
+def showable(written: str) -> str:
+    """Return the text with what cannot be shown replaced."""
+    return UNSERVABLE.sub("\ufffd", written)
 
 
 def number(value: object) -> float:

@@ -1,9 +1,12 @@
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.clock import Clock
 from exporter.metrics import catalogue
@@ -18,6 +21,7 @@ from exporter.request import Request
 from exporter.storage.inventory import Inventory
 from exporter.storage.timeline import Timeline
 from tests.reading import OPERATIONS
+from tests.trees import damaged
 
 _DAY = 86_400.0
 
@@ -140,6 +144,12 @@ async def test_phones_that_a_list_had(runs: Runs) -> None:
         {"seen": [["n1"]]},
         {"seen": [["n1", -1, False]]},
         {"seen": [[1, 1, False]]},
+        {"seen": [["\ud800", 1, True]]},
+        {"seen": [["x" * 256, 1, True]]},
+        {"nodes": {"\0": True}},
+        {"tenants": ["\udc00"]},
+        {"trunks": {"\ud801": False}, "of": ""},
+        5,
         {"phones": ["100"], "of": "ACME"},
         {"phones": [100], "of": "ACME", "origin": "x"},
         {"trunks": 1, "of": ""},
@@ -151,3 +161,26 @@ async def test_an_invalid_part_is_left_out(part: Mapping[str, Any], runs: Runs) 
     assert run.memory.restore([part, {"seen": [["n9", 1, False]]}], 0) == 1
     await run.take(Counts(None, {"n1": 1}))
     assert run.present() == {"n1": 1, "n9": 0}
+
+
+_WRITTEN = [
+    {"seen": [["n1", 5.0, False], ["n2", 60.0, True]]},
+    {"nodes": {"n1": True, "n2": False}},
+    {"tenants": ["ACME"]},
+    {"trunks": {"sip": True, "pstn": None}, "of": "ACME"},
+    {"phones": ["100", "101"], "of": "ACME", "origin": "peers"},
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example makes its own run
+@given(data=st.data())
+def test_any_part(data: st.DataObject, runs: Runs) -> None:
+    """Whatever a part is, the next response is used, and everything can be written and shown."""
+    run = runs()
+    run.memory.restore(map(json.loads, damaged([json.dumps(part) for part in _WRITTEN], data)), 60.0)
+
+    asyncio.run(run.take(Counts(None, {"n1": 1})))
+
+    run.memory.note_tenants()
+    for written in ([*run.memory.parts()], run.changes, run.present()):
+        json.dumps(written, ensure_ascii=False).encode()

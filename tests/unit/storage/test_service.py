@@ -2,15 +2,19 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.clock import Clock
 from exporter.errors import StartError
 from exporter.storage.service import Storage
 from exporter.storage.timeline import Kind
+from tests.trees import damaged
 
 
 class _Memory:
@@ -226,3 +230,53 @@ async def test_invalid_parts_are_left_out(tmp_path: Path) -> None:
     assert [log["count"] for log in logs] == [2, 1]
     assert len([*second.take("pbx")[0]]) == 1
     assert len(_texts(second)) == 4
+
+
+_FIRST = {"version": 1, "wall": 1.7e9, "monotonic": 5.0, "boot": "x", "since": 1.6e9}
+_KEPT = {
+    "timeline.json": [
+        {**_FIRST},
+        {"entries": [[1.7e9, 5.0, "node_missing", "pbx", "node missing", ["n1"], 1]]},
+        {"entries": [[1.7e9, 4.0, "exporter_stopped", "", "exporter stopped", [], 0]]},
+        {"parts": 2},
+    ],
+    "switches.json": [_FIRST, {"switch": "pbx", "seen": [["n1", 1.0, True]]}, {"parts": 1}],
+}
+
+
+async def _opened_with(name: str, lines: list[str]) -> list[str]:
+    """Return what is logged at a start and a stop with this file."""
+    with TemporaryDirectory() as directory, capture_logs() as logs:
+        (Path(directory) / name).write_text("\n".join(lines))
+        storage = await _started(Path(directory))
+        list(storage.take("pbx")[0])
+        json.dumps(storage.status(), ensure_ascii=False).encode()
+        await storage.close()
+    return [log["event"] for log in logs]
+
+
+@pytest.mark.parametrize("name", list(_KEPT))
+@settings(deadline=None)  # the disk
+@given(data=st.data())
+def test_any_content(name: str, data: st.DataObject) -> None:
+    """The exporter starts, and the status can be shown."""
+    asyncio.run(_opened_with(name, damaged([json.dumps(line) for line in _KEPT[name]], data)))
+
+
+@pytest.mark.parametrize("entries", [5, None, "abc", {"a": 1}, True])
+async def test_entries_that_are_no_list(entries: object) -> None:
+    """They are reported, and the exporter starts."""
+    lines = [_FIRST, {"entries": entries}, {"parts": 1}]
+    assert await _opened_with("timeline.json", [json.dumps(line) for line in lines]) == [
+        "parts of the storage cannot be used: starting without them"
+    ]
+
+
+async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    """The status shows it with a replacement character."""
+    path = tmp_path / "a\udcff"
+    path.mkdir()
+    storage = await _started(path)
+    storage.timeline.add(Kind.RELOAD_FAILED, f"reload failed: {path}")
+    assert json.dumps(storage.status(), ensure_ascii=False).encode().count("a\ufffd".encode()) == 2
+    await storage.close()

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from exporter.clock import Clock
-from exporter.storage.values import elapsed, moment, number, text, times, wall
+from exporter.storage.values import elapsed, label, moment, number, showable, text, times, wall
 
 
 def test_times_are_within_a_century() -> None:
@@ -35,6 +35,22 @@ def test_only_finite_numbers_are_numbers(value: object) -> None:
     """Other values in the JSON of a state file are errors."""
     with pytest.raises(ValueError, match="expected a"):
         number(value)
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\0b"])
+def test_a_text_that_cannot_be_shown(value: str) -> None:
+    """No page with it could be sent, so it is rejected, like a name from a switch."""
+    with pytest.raises(ValueError, match="expected text, got NUL or a surrogate"):
+        text(value)
+    assert showable(value).encode()
+
+
+@pytest.mark.parametrize("value", ["", "x" * 256, "\ud800"])
+def test_a_text_that_cannot_be_a_label(value: str) -> None:
+    """The name of a node becomes a label of metrics."""
+    with pytest.raises(ValueError, match="expected "):
+        label(value)
+    assert label("n1") == "n1"
 
 
 @pytest.mark.parametrize("value", [1, None, ["a"]])
