@@ -162,9 +162,8 @@ def states(value: Mapping[str, Any]) -> dict[str, float]:
 class Input(Generic[Key, Value]):
     """``last_over_time`` over ``window`` seconds of what ``read`` returns.
 
-    ``name`` is its name in the state file; ``key`` and ``value`` validate what is read from there. If the
-    values are ``configured``, they are known as soon as the exporter runs: the file has only those that were
-    removed lately.
+    ``name`` is its name in the state file; ``key`` and ``value`` validate what is read from there.
+    Values that are ``configured`` are known in a missed evaluation as well.
     """
 
     name: str

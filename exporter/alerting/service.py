@@ -66,7 +66,7 @@ class AlertingService:
         self._configuration: AlertingConfiguration | None = None
         self._engine = Engine()
         self._summary: Summary | None = None
-        self._moment = 0.0  # the time of the newest evaluation; below, the clocks at that time
+        self._moment = 0.0  # the time of the newest evaluation; below, the clocks at that moment
         self._at, self._elapsed = clock.monotonic(), clock.elapsed()
         self._boot, self._wall = clock.since_boot(), clock.wall()
         self._notifiers: list[Notifier] = []
@@ -208,9 +208,13 @@ class AlertingService:
         They do count for the age of values, which have to be polled again to be fresh.
         """
         now = self._clock.monotonic()
-        self._moment += INTERVAL * round((now - self._at) * self._speed / INTERVAL)
-        self._at, self._elapsed = now, self._clock.elapsed()
-        self._boot, self._wall = self._clock.since_boot(), self._clock.wall()
+        advanced = INTERVAL * round((now - self._at) * self._speed / INTERVAL)
+        self._moment += advanced
+        # Keep the remainder: otherwise, an exporter that restarts every 20 s would never advance.
+        self._at += advanced / self._speed
+        self._elapsed = self._clock.elapsed()
+        remainder = now - self._at
+        self._boot, self._wall = self._clock.since_boot() - remainder, self._clock.wall() - remainder
 
     def _now(self) -> Now:
         moment = self._moment + (self._clock.monotonic() - self._at) * self._speed

@@ -94,8 +94,7 @@ def _parts(engine: Engine, now: float) -> Iterator[_Part]:
     yield from ({"alerts": portion} for portion in _portions(rows, _ALERTS_AT_A_TIME))
     for switch, inputs in engine.switches.items():
         for which, window in inputs.windows.items():
-            kept = (row for row in window.rows() if row[2] < now or not which.configured)
-            for portion in _portions(kept, _ROWS_AT_A_TIME):
+            for portion in _portions(window.rows(), _ROWS_AT_A_TIME):
                 keys, values, seen = zip(*portion, strict=True)
                 is_same = seen.count(seen[0]) == len(seen)
                 ages = _age(seen[0], now) if is_same else [_age(at, now) for at in seen]

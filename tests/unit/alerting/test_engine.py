@@ -90,6 +90,22 @@ def test_a_tenant_changes_its_team_while_its_alert_is_pending() -> None:
     assert _teams(engine) == [(State.FIRING, "noc")]
 
 
+@pytest.mark.parametrize("minutes", [3, 12])
+def test_a_discovered_tenant_keeps_its_alert_over_a_restart(minutes: int) -> None:
+    """After a start, neither the tenant nor its thresholds are known until the switch has listed it."""
+    engine, store = Engine(), _store(5)
+    for minute in range(minutes):
+        _evaluate(engine, store, minute)
+    before = {alert.identity[1]: (alert.state, alert.since) for alert in engine.alerts.by_identity.values()}
+
+    engine, _ = state.restore(list(state.dump(engine)))
+    for minute in range(minutes, minutes + 3):
+        _evaluate(engine, Store("pbx", stale_after=3, max_series=1000), minute)
+    after = {alert.identity[1]: (alert.state, alert.since) for alert in engine.alerts.by_identity.values()}
+    assert after == before
+    assert len(after) == 2  # the watchdog, and the tenant
+
+
 def test_the_same_moment_twice_is_once() -> None:
     """After a quick restart a moment is evaluated again: nothing counts twice."""
     engine, store = Engine(), _store(5)

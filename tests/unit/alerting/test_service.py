@@ -156,6 +156,18 @@ async def test_alerts_continue_after_a_restart(step: float, tmp_path: Path, fake
     assert _age(second) == 180
 
 
+async def test_time_passes_in_a_crash_loop(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """Restarts every 20 s are shorter than half an interval; their time still counts."""
+    watch = _Watch()
+    configuration = _configuration(fake.url, tmp_path, state_file="state.json")
+    for _ in range(31):
+        alerting = _alerting(watch)
+        await _start(alerting, configuration)
+        await alerting.stop()
+        watch.passes(20)
+    assert _age(alerting) == 600 + 20
+
+
 async def test_alerts_are_kept_in_the_storage(tmp_path: Path, fake: FakeAlertmanager) -> None:
     """With or without a section `alerting`; a configured state file is used instead."""
     watch = _Watch()
