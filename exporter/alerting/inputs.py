@@ -163,7 +163,6 @@ class Input(Generic[Key, Value]):
     """``last_over_time`` over ``window`` seconds of what ``read`` returns.
 
     ``name`` is its name in the state file; ``key`` and ``value`` validate what is read from there.
-    Values that are ``configured`` are known in a missed evaluation as well.
     """
 
     name: str
@@ -171,7 +170,6 @@ class Input(Generic[Key, Value]):
     read: Reader[Key, Value]
     key: Callable[[Any], Key] = text  # type: ignore[assignment]  # most keys are texts
     value: Callable[[Any], Value] = number  # type: ignore[assignment]  # most values are numbers
-    configured: bool = False
 
 
 class RangeInput(Input[str, float]):
@@ -200,15 +198,15 @@ class SwitchInputs:
             each: LastOverTime(each.window) for each in inputs if each not in self._ranges
         }
         self.windows: Mapping[AnyInput, LastOverTime[Any, Any] | RangeVector] = {**self._last, **self._ranges}
-        self._configured: Store | None = None
+        self.is_configured = False  # whether the switch is still in the configuration
         self._pending: set[AnyInput] = set()
 
     def observe(self, snapshot: SwitchSnapshot | None, now: float, *, is_missed: bool) -> Iterator[None]:
-        """Update every input; yields after each. In a missed evaluation, only configured ones have values."""
+        """Update every input; yields after each. In a missed evaluation, nothing has a current value."""
         self.now = now
         self.snapshot = None if is_missed else snapshot
         self.speed = snapshot.speed if snapshot else self.speed
-        self._configured = snapshot.store if snapshot else None
+        self.is_configured = snapshot is not None
         self._pending = set(self.windows)
         for each in self.windows:
             self._update(each)
@@ -229,17 +227,11 @@ class SwitchInputs:
         """Whether no value counts any more, so that a switch that is gone can be dropped."""
         return not any(window.known for window in self._last.values())
 
-    @property
-    def is_configured(self) -> bool:
-        """Whether the switch is still in the configuration."""
-        return self._configured is not None
-
     def _update(self, which: AnyInput) -> None:
         if which not in self._pending:
             return
         self._pending.discard(which)
-        current = self.snapshot.store if self.snapshot else None
-        values = which.read(self, self._configured if which.configured else current)
+        values = which.read(self, self.snapshot.store if self.snapshot else None)
         self.windows[which].update(values, self.now)
 
 
@@ -271,5 +263,5 @@ def _teams(_: SwitchInputs, store: Store | None) -> dict[str, str]:
     return {tenant: labels.get("team", "") for tenant, labels in store.labels.items()} if store else {}
 
 
-TEAMS = Input("teams", 900.0, _teams, value=text, configured=True)
+TEAMS = Input("teams", 900.0, _teams, value=text)
 """The label ``team`` of each tenant, "" if it has none: alerts on tenants carry it."""

@@ -72,7 +72,7 @@ def _succeeded_at(inputs: SwitchInputs, _: Store | None) -> dict[Target, float]:
 UP = Input("up", 5 * _MINUTE, _up)
 UPS = RangeInput("ups", 20 * _MINUTE, lambda inputs, _: inputs[UP])
 BREAKER_OPEN = Input("breaker_open", 5 * _MINUTE, _breaker_open)
-INTERVALS = Input("intervals", 15 * _MINUTE, _intervals, key=job, configured=True)
+INTERVALS = Input("intervals", 15 * _MINUTE, _intervals, key=job)
 CYCLES = Input("cycles", 15 * _MINUTE, _cycles, key=job)
 SUCCEEDED = Input("succeeded", 5 * _MINUTE, _succeeded, key=target)
 SUCCEEDED_AT = Input("succeeded_at", 5 * _MINUTE, _succeeded_at, key=target)

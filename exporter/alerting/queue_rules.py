@@ -30,7 +30,6 @@ THRESHOLDS = Input(
     15 * _MINUTE,
     by_label(catalogue.TENANT_QUEUE_WAIT_THRESHOLD),
     key=pair,
-    configured=True,
 )
 
 

@@ -49,7 +49,7 @@ _Values = Callable[[SwitchInputs], Mapping[str, float]]
 
 def _threshold(name: str, metric: Metric, window: float) -> Input[tuple[str, str], float]:
     """Declare values of the configuration by tenant and last label; the switch is tenant ""."""
-    return Input(name, window, by_label(metric), key=pair, configured=True)
+    return Input(name, window, by_label(metric), key=pair)
 
 
 def _share(used: Input[str, float], limits: _Values) -> Reader[str, float]:

@@ -21,7 +21,6 @@ DAEMONS = (
     ("inputs", "> self._window:", ">= self._window:"),
     ("inputs", "if mean > limit", "if mean >= limit"),
     ("inputs", "if which not in self._pending", "if which in self._last and self._last[which].known"),
-    ("inputs", "self._configured if which.configured else current", "current"),
     ("inputs", "store.labels.items()}", "()}"),
     ("monitoring_rules", '"succeeded_at", 5 *', '"succeeded_at", 4 *'),
     ("monitoring_rules", '"failures", 5 *', '"failures", 4 *'),
