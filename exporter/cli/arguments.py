@@ -22,6 +22,8 @@ _LABELS_OF_ALERTS = frozenset({
     "alertname", "extension", "instance", "job", "node", "query", "queue", "reason", "rule_group", "scope",
     "severity", "switch", "tenant", "trunk",
 })  # fmt: skip
+_NOT_LABELS_IN_PROMQL = frozenset({"inf", "nan", "without"})
+"""Words, in any case, that PromQL does not accept as a label in ``by`` (seen, promtool 2.42 and 3.5)."""
 _BASE_URL = re.compile(r"[A-Za-z0-9._~:/\[\]!$&'()*+,;=%-]+")
 
 _Command = Callable[[argparse.Namespace], int]
@@ -245,6 +247,10 @@ def _team_label(text: str) -> str:
         raise argparse.ArgumentTypeError(f"expected a label name such as team, got {shown(text)}")
     if text in _LABELS_OF_ALERTS:
         raise argparse.ArgumentTypeError(f"alerts have a label {shown(text)} already; choose another label")
+    if text.lower() in _NOT_LABELS_IN_PROMQL:
+        raise argparse.ArgumentTypeError(
+            f"PromQL does not accept the label {shown(text)}; choose another label"
+        )
     return text
 
 

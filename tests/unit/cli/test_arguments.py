@@ -25,6 +25,10 @@ from exporter.cli.arguments import parser
         (["rules", "--runbooks=http://noc:secret@pbx"], "invalid URL (not shown, because it may contain"),
         (["rules", "--team-label=a-b"], 'expected a label name such as team, got "a-b"'),
         (["rules", "--team-label=severity"], 'alerts have a label "severity" already; choose another label'),
+        (
+            ["rules", "--team-label=without"],
+            'PromQL does not accept the label "without"; choose another label',
+        ),
         (["simulate", "--listen=foo"], 'such as 127.0.0.1:10391, got "foo"'),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -105,6 +105,74 @@ def test_prometheus_accepts_the_file(require_each: Callable[[str, str], str], tm
     assert "duplicate" not in done.stdout
 
 
+_WORDS_OF_PROMQL = [
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "on",
+    "ignoring",
+    "group_left",
+    "group_right",
+    "by",
+    "without",
+    "bool",
+    "offset",
+    "sum",
+    "avg",
+    "count",
+    "min",
+    "max",
+    "group",
+    "stddev",
+    "stdvar",
+    "topk",
+    "bottomk",
+    "count_values",
+    "quantile",
+    "limitk",
+    "limit_ratio",
+    "start",
+    "end",
+    "step",
+    "range",
+    "anchored",
+    "smoothed",
+    "fill",
+    "inf",
+    "nan",
+    "Inf",
+    "NaN",
+    "INF",
+    "Without",
+]
+
+
+def test_a_label_that_is_a_word_of_promql(
+    require_each: Callable[[str, str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command rejects exactly those words that promtool rejects, in either version."""
+    promtool = require_each("promtool", "prometheus")
+    rejected = {"without", "inf", "nan", "Inf", "NaN", "INF", "Without"}
+    for words in (
+        [word for word in _WORDS_OF_PROMQL if word not in rejected],
+        *([word] for word in rejected),
+    ):
+        file = tmp_path / "rules.yaml"
+        rule = {"alert": "A", "expr": f"count by ({', '.join(words)}) (x)"}
+        file.write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [rule]}]}))
+        done = subprocess.run([promtool, "check", "rules", file], capture_output=True, check=False)
+        assert (done.returncode != 0) is (words[0] in rejected), words
+    for word in _WORDS_OF_PROMQL:
+        accepted = True
+        try:
+            main(["rules", f"--team-label={word}"])
+        except SystemExit:
+            accepted = False
+        assert accepted is (word not in rejected), word
+    assert "PromQL does not accept the label" in capsys.readouterr().err
+
+
 def test_the_resource_has_the_same_groups() -> None:
     """That of the Prometheus Operator, with the same flags."""
     resource = _loaded(document(Form.PROMETHEUSRULE, _URL, "owner"))
