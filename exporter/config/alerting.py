@@ -25,6 +25,15 @@ def _without_api_path(url: str) -> str:
     return url
 
 
+def _added_label(name: str) -> str:
+    if name in {"alertname", "severity", "scope"}:
+        raise ValueError(f'every alert already has the label "{name}"; choose another name')
+    return name
+
+
+AddedLabel = Annotated[LabelName, AfterValidator(_added_label)]
+
+
 class BasicAuth(Section):
     """The section ``basic_auth``, with Prometheus's keys."""
 
@@ -102,7 +111,7 @@ class AlertingConfiguration(Section):
     alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
         description="Every alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
     )
-    labels: Annotated[dict[LabelName, LabelValue], Form("mapping of label to value")] = Field(
+    labels: Annotated[dict[AddedLabel, LabelValue], Form("mapping of label to value")] = Field(
         default_factory=dict,
         description="Labels to add to every alert that does not have them.",
         examples=[{"site": "eu"}],

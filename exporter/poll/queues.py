@@ -17,7 +17,7 @@ from exporter.queries.queues import Queues
 from exporter.store import Families
 
 _MOST_QUEUES = 50_000
-"""Per switch: ten times as many as 80 requests per second can poll once a minute."""
+"""Per switch. 80 requests per second can poll 4,800 queues once a minute; this is ten times as many."""
 
 _IGNORED = Failure(
     Reason.SCOPE_IGNORED,
@@ -38,9 +38,10 @@ def labels_of(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def queue_families(states: Mapping[str, QueueState]) -> dict[str, Families]:
-    """Return the values of a tenant by part, given the states of its queues by label.
+    """Return the metrics of a tenant in the groups in which they are stored.
 
-    The part "" has the metrics without a label for state or outcome.
+    ``states``: the state of each of its queues, by label. Group "" has the metrics without a label for state
+    or outcome; there is one more group per state of agents and per outcome of calls.
     """
     whole: dict[Metric, dict[str, float | None]] = {
         catalogue.QUEUE_CALLS_WAITING: {label: state.waiting for label, state in states.items()},
@@ -125,7 +126,10 @@ class QueueIngester:
             self._recorder.record(target, verdict if isinstance(verdict, Failure) else None)
 
     def _is_named(self, code: str) -> bool:
-        """Return whether the names have arrived or are not requested. Earlier labels would soon change."""
+        """Return whether the list with the names has been requested, even without success, or is not polled.
+
+        Until then, queues would be labeled with their ids, and change their labels when the names arrive.
+        """
         listing = Target(Query.QUEUES, Scope.TENANT, code)
         return code in self._names or not self._targets.is_polled(listing)
 

@@ -79,7 +79,7 @@ def _order(problem: Json) -> tuple[object, ...]:
 
 
 def _problem(group: Json, numbers: Mapping[str, int]) -> tuple[Json, str]:
-    """Return a problem, and its text in the sentence of a switch."""
+    """Return a problem, and the shorter text that stands for it in the sentence of its switch."""
     named, count = group["alerts"], group["count"]
     first = named[0]
     labels = first["labels"]
