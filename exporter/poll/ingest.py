@@ -176,7 +176,8 @@ class Ingester:
             return {}
         present = {*answer.nodes, *answer.uncounted}
         nameless = answer.skipped.nameless if answer.skipped else 0
-        states = self._targets.update_nodes(present, self._context.clock.elapsed(), nameless=nameless)
+        # Steps of the wall clock do not count: a node that is forgotten too early resolves its alert.
+        states = self._targets.update_nodes(present, self._context.clock.since_boot(), nameless=nameless)
         self._drop_nodes(node for node in known if node not in present)
         self._context.inventory.nodes(states)
         return {catalogue.NODE_PRESENT: states}

@@ -34,7 +34,7 @@ class SwitchMemory:
 
     def parts(self) -> Iterator[Json]:
         """Yield the parts. Changes in the meantime may or may not be included."""
-        yield {"seen": self._presence.remembered(self._context.clock.elapsed())}
+        yield {"seen": self._presence.remembered(self._context.clock.since_boot())}
         yield from self._context.inventory.rows()
         for origin, code, phones in self._phones.remembered():
             yield {"phones": phones, "of": code, "origin": origin}
@@ -51,7 +51,7 @@ class SwitchMemory:
 
     def _restore(self, part: Json, passed: float) -> None:
         if "seen" in part:
-            now = self._context.clock.elapsed()
+            now = self._context.clock.since_boot()
             for node, age, is_missing in part["seen"]:
                 seen = now - passed - moment(age)
                 self._presence.restore(label(node), seen, is_missing=bool(is_missing))

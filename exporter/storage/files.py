@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -13,7 +13,7 @@ from exporter.clock import Clock
 from exporter.errors import StartError
 from exporter.storage.keeper import NO_ANSWER, Keeper
 from exporter.storage.kept_file import InUseError, KeptFile
-from exporter.storage.values import boot_id, elapsed, times
+from exporter.storage.values import boot_id, elapsed, elapsed_at_least, times
 
 FLAG = "--storage.path"
 _VERSION = 1
@@ -25,8 +25,18 @@ _SLOW = 10.0
 """Seconds after which an unfinished write counts as a failure."""
 
 Json = Mapping[str, Any]
-Content = tuple[Json, list[Json], float]
-"""The first line, the parts, and the seconds since the file was written."""
+
+
+class Content(NamedTuple):
+    """The first line of a file, its parts, and the seconds since it was written.
+
+    ``at_least``: the seconds that have certainly passed, even if the wall clock is wrong.
+    """
+
+    first: Json
+    parts: list[Json]
+    elapsed: float
+    at_least: float
 
 
 class StorageFile(Keeper):
@@ -91,7 +101,8 @@ class StorageFile(Keeper):
             raise ValueError(f"expected version {_VERSION}, got {first['version']!r}")
         if last != {"parts": len(parts)}:
             raise ValueError("it is incomplete")
-        return first, parts, elapsed(first, self._clock, self._boot)
+        passed = elapsed(first, self._clock, self._boot)
+        return Content(first, parts, passed, elapsed_at_least(first, self._clock, self._boot))
 
     def on_unusable(self, reason: str) -> None:
         """Log the reason."""

@@ -18,7 +18,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.storage.files import Content, StorageFile, claim
 from exporter.storage.timeline import Kind, Timeline
-from exporter.storage.values import INVALID, showable, text
+from exporter.storage.values import INVALID, showable, text, wall
 
 _SWITCHES_EVERY = 5.0
 """Minimum seconds between two writes of the memory of the switches (3 MB for 250,000 phones)."""
@@ -177,7 +177,7 @@ class Storage:
         return self._switches_file.lines(parts, {})
 
     def _restore_timeline(self, content: Content) -> int:
-        first, parts, passed = content
+        first, parts, passed, at_least = content
         rows: list[Any] = []
         invalid = 0
         for part in parts:
@@ -186,13 +186,21 @@ class Storage:
                 rows += found
             else:
                 invalid += 1
-        return invalid + self.timeline.restore(first.get("since"), rows, passed)
+        try:
+            # Like everything in the file, it refers to the time when the file was written.
+            complete_for = at_least + max(0.0, wall(first["wall"]) - wall(first["since"]))
+        except INVALID:
+            complete_for = 0.0
+            invalid += 1
+        return invalid + self.timeline.restore(rows, passed, complete_for=complete_for)
 
     def _restore_switches(self, content: Content) -> int:
-        _, parts, passed = content
-        self._kept_at = self._clock.since_boot() - passed
+        # The wall clock may be wrong after a reboot, and a missing node that is forgotten too early resolves
+        # its alert. So the time during which the machine was off does not count: at worst, the alert about
+        # a node that was removed in that time fires for up to a day.
+        self._kept_at = self._clock.since_boot() - content.at_least
         invalid = 0
-        for part in parts:
+        for part in content.parts:
             try:
                 self._kept.setdefault(text(part["switch"]), []).append(part)
             except INVALID:

@@ -95,7 +95,7 @@ class Timeline:
 
     def __init__(self, clock: Clock, mask: Callable[[str], str] = str) -> None:
         self.version = 0
-        self._since = clock.wall()
+        self._since_boot = clock.since_boot()
         self._clock = clock
         self._mask = mask
         self._entries: deque[Entry] = deque(maxlen=MOST)
@@ -142,9 +142,13 @@ class Timeline:
 
     @property
     def since(self) -> float:
-        """The wall-clock time since which the timeline is complete."""
-        oldest = self._entries[0].time if len(self._entries) == MOST else 0.0
-        return max(self._since, oldest, self._clock.wall() - KEPT_FOR)
+        """The wall-clock time since which the timeline is complete.
+
+        Measured with the clock since boot: a step of the wall clock adds no complete hours.
+        """
+        now = self._clock.since_boot()
+        oldest = self._entries[0].at if len(self._entries) == MOST else self._since_boot
+        return max(0.0, self._clock.wall() - min(now - max(self._since_boot, oldest), KEPT_FOR))
 
     def rows(self) -> Iterator[list[Any]]:
         """Yield the entries to write to the file, oldest first."""
@@ -153,8 +157,11 @@ class Timeline:
             age = round(max(0.0, now - entry.at), 3)
             yield [entry.time, age, entry.kind, entry.switch, entry.what, entry.names, entry.count]
 
-    def restore(self, since: object, rows: Sequence[Any], elapsed: float) -> int:
-        """Add the entries of a file that was written ``elapsed`` seconds ago; return how many are invalid."""
+    def restore(self, rows: Sequence[Any], elapsed: float, *, complete_for: float) -> int:
+        """Add the entries of a file that was written ``elapsed`` seconds ago; return how many are invalid.
+
+        ``complete_for``: the seconds since which the timeline is complete.
+        """
         now, invalid = self._clock.since_boot(), max(0, len(rows) - MOST)
         kept = list(self._entries)
         self._entries.clear()
@@ -164,10 +171,7 @@ class Timeline:
             except INVALID:
                 invalid += 1
         self._entries.extend(kept)
-        try:
-            self._since = min(self._since, wall(since))
-        except INVALID:
-            invalid += 1
+        self._since_boot = min(self._since_boot, now - complete_for)
         self._drop_old(now)
         self.version += 1
         return invalid

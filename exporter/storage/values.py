@@ -15,6 +15,9 @@ INVALID = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 CENTURY = 100 * 365.25 * 86_400
 """The largest accepted duration, in seconds. Much larger numbers have rounding errors of over a minute."""
 
+_CLOCK_IS_SET = 1e9
+"""A machine without a battery boots in 1970, until it gets the time from the network. 1e9 is in 2001."""
+
 _YEAR_10000 = 253_402_300_800.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -91,8 +94,24 @@ def elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
 
     Raises ValueError or KeyError if the line has no valid times.
     """
-    since_boot = clock.since_boot() - moment(first["monotonic"])
-    if boot and first["boot"] == boot and since_boot >= 0:
+    since_boot = _since_boot(first, clock, boot)
+    if since_boot is not None:
         return since_boot
-    # After a reboot, only the wall clock can tell. If it was set back in the meantime, count no time.
-    return min(max(0.0, clock.wall() - wall(first["wall"])), CENTURY)
+    # After a reboot, only the wall clock can tell. If it was set back in the meantime, or was not yet set
+    # when the file was written, count no time.
+    written = wall(first["wall"])
+    return min(max(0.0, clock.wall() - written), CENTURY) if written >= _CLOCK_IS_SET else 0.0
+
+
+def elapsed_at_least(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
+    """Return the seconds that have certainly passed since a file was written: after a reboot, none.
+
+    Raises ValueError or KeyError if the line has no valid times.
+    """
+    return _since_boot(first, clock, boot) or 0.0
+
+
+def _since_boot(first: Mapping[str, Any], clock: Clock, boot: str) -> float | None:
+    """Return the seconds since the file was written, or None if that was before a reboot."""
+    passed = clock.since_boot() - moment(first["monotonic"])
+    return passed if boot and first["boot"] == boot and passed >= 0 else None

@@ -33,6 +33,7 @@ class _Run:
     context: SwitchContext
     timeline: Timeline
     now: float = 1000.0
+    wall: float = 1_700_000_000.0
 
     def __post_init__(self) -> None:
         self.ingester = Ingester(self.context, TenantDiscovery(), lambda _: None)
@@ -68,7 +69,7 @@ def runs(context: Callable[..., SwitchContext]) -> Runs:
 
     def make(parts: list[Mapping[str, Any]] | None = None, passed: float = 0.0, **settings: object) -> _Run:
         made: _Run
-        clock = Clock(lambda: made.now, lambda: 1_700_000_000.0)
+        clock = Clock(lambda: made.now, lambda: made.wall)
         timeline = Timeline(Clock())
         created = context(clock, **settings)
         created.inventory = Inventory("pbx", timeline)
@@ -105,6 +106,20 @@ async def test_a_missing_node_is_forgotten_after_a_day(runs: Runs) -> None:
         second = runs(parts, passed=passed)
         await second.take(Counts(None, {"n1": 1}))
         assert second.present() == states
+
+
+@pytest.mark.parametrize("step", [3 * _DAY, -3 * _DAY])
+async def test_a_missing_node_and_a_step_of_the_wall_clock(step: float, runs: Runs) -> None:
+    """The node is still missing: NTP may have corrected a clock that was days wrong."""
+    run = runs()
+    await run.take(Counts(None, {"n1": 1, "n2": 1}))
+    await run.take(Counts(None, {"n1": 1}))
+    run.wall += step
+    assert run.written()[0] == {"seen": [["n2", 0.0, True], ["n1", 0.0, False]]}
+    await run.take(Counts(None, {"n1": 1}))
+    assert run.present() == {"n1": 1, "n2": 0}
+    await run.take(Counts(None, {"n1": 1, "n2": 1}))
+    assert run.changes == ["node back: n2", "node missing: n2"]
 
 
 async def test_a_missing_node_beside_an_unreadable_name(runs: Runs) -> None:

@@ -130,12 +130,12 @@ def test_it_continues_after_a_restart(times: _Times, timeline: Timeline) -> None
     """Kept entries come before those that were added since the start, and keep their age."""
     timeline.add(Kind.EXPORTER_STARTED, "exporter started")
     timeline.add(Kind.TENANT_NEW, "new tenant", switch="pbx", names=[f"T{number}" for number in range(9)])
-    rows, since = list(timeline.rows()), timeline.since
+    rows = list(timeline.rows())
     times.passes(_DAY - 100)
     second = Timeline(_clock(times))
     second.add(Kind.EXPORTER_STARTED, "second start")
 
-    assert second.restore(since, rows, _DAY - 100) == 0
+    assert second.restore(rows, _DAY - 100, complete_for=_DAY - 100) == 0
     assert _texts(second) == [
         "second start",
         "new tenant: T0; T1; T2; T3; T4 and 4 more",
@@ -156,11 +156,25 @@ def test_an_invalid_entry_is_left_out(position: int, value: object, timeline: Ti
     is_text = position in (3, 4) and value == "xxx"
     is_names = position == 5 and value in ("xxx", {})
 
-    invalid = timeline.restore(_WALL, [good, bad], 1.0)
+    invalid = timeline.restore([good, bad], 1.0, complete_for=5.0)
 
     assert invalid == (0 if is_text or is_names else 1)
     assert len(timeline.newest()) == 2 - invalid
     list(timeline.rows())
+
+
+@pytest.mark.parametrize("step", [56 * 365 * _DAY, -25 * 3600.0])
+def test_a_step_of_the_clock_completes_nothing(step: float, times: _Times, timeline: Timeline) -> None:
+    """A machine that boots in 1970 gets the time later: the hours before the start are still unknown."""
+    times.passes(600, step=step)
+    assert timeline.since == times.wall - 600
+
+
+def test_more_rows_than_are_kept(timeline: Timeline) -> None:
+    """The newest are used, and the others are counted."""
+    rows = [[_WALL, 5.0, "reload_failed", "", f"{number}", [], 0] for number in range(MOST + 3)]
+    assert timeline.restore(rows, 0.0, complete_for=5.0) == 3
+    assert _texts(timeline)[0] == f"{MOST + 2}"
 
 
 def test_the_newest_of_some_kinds(timeline: Timeline) -> None:

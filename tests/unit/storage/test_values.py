@@ -3,7 +3,17 @@ import math
 import pytest
 
 from exporter.clock import Clock
-from exporter.storage.values import elapsed, label, moment, number, showable, text, times, wall
+from exporter.storage.values import (
+    elapsed,
+    elapsed_at_least,
+    label,
+    moment,
+    number,
+    showable,
+    text,
+    times,
+    wall,
+)
 
 
 def test_times_are_within_a_century() -> None:
@@ -28,6 +38,16 @@ def test_the_time_since_a_file_was_written(boot: str, monotonic: float, step: fl
     """Within a boot, steps of the wall clock do not matter; after a boot, one back counts as no time."""
     first = times(Clock(lambda: 100.0, lambda: 1e9), "a")
     assert elapsed(first, Clock(lambda: monotonic, lambda: 1e9 + 60 + step), boot) == passed
+
+
+@pytest.mark.parametrize("ahead", [0.0, 4 * 86_400.0])
+def test_a_reboot_while_the_clock_is_wrong(ahead: float) -> None:
+    """Fifty years since 1970 are no time, and no time has certainly passed, whatever the clock says."""
+    unset, later = Clock(lambda: 100.0, lambda: 5.0), Clock(lambda: 9.0, lambda: 1.7e9 + ahead)
+    assert elapsed(times(unset, "a"), later, "b") == 0
+    known = Clock(lambda: 100.0, lambda: 1.7e9)
+    assert elapsed_at_least(times(known, "a"), later, "b") == 0
+    assert elapsed_at_least(times(known, "a"), Clock(lambda: 160.0, lambda: 1.0), "a") == 60
 
 
 @pytest.mark.parametrize("value", [True, math.nan, math.inf, 10**400, "1", None, [1]])
