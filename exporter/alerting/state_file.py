@@ -9,12 +9,15 @@ from exporter.clock import Clock
 from exporter.storage.kept_file import KeptFile
 from exporter.storage.values import elapsed
 
+_LIMIT = 64 * 2**20
+"""Bytes. All alerts of 5,000 tenants are 10 MB."""
+
 
 class StateFile(KeptFile):
     """The state file of an exporter. ``setting``: the flag or key that sets its path."""
 
     def __init__(self, path: Path, setting: str = "state_file") -> None:
-        super().__init__(path, noun="state file", setting=setting)
+        super().__init__(path, noun="state file", setting=setting, limit=_LIMIT)
 
     def read(
         self, clock: Clock, boot: str, leave_out: Callable[[str], None] = lambda _: None

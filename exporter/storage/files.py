@@ -42,15 +42,17 @@ class Content(NamedTuple):
 class StorageFile(Keeper):
     """One file: a first line with the version and times, the parts, and a last line with their number.
 
-    ``error``: why the file cannot be written now, or None. ``hangs``: the disk did not respond when the file
-    was read.
+    ``limit``: the maximum size in bytes. ``error``: why the file cannot be written now, or None.
+    ``hangs``: the disk did not respond when the file was read.
     """
 
-    def __init__(self, path: Path, clock: Clock, opened: Callable[..., KeptFile] = KeptFile) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, limit: int, opened: Callable[..., KeptFile] = KeptFile
+    ) -> None:
         self.error: str | None = None
         self.hangs = False
         self._began = 0.0
-        self.file = opened(path, noun="file of the storage", setting=FLAG)
+        self.file = opened(path, noun="file of the storage", setting=FLAG, limit=limit)
         super().__init__(self.file, "storage", patience=_PATIENCE)
         self._clock = clock
         self._boot = boot_id()
@@ -113,9 +115,7 @@ class StorageFile(Keeper):
         """Keep the reason for the status, and log the first failure of a series."""
         self.error = reason
         if is_first:
-            self._log.error(
-                "the storage cannot be written: free space, or make the directory writable", reason=reason
-            )
+            self._log.error("the storage cannot be written: a restart would forget changes", reason=reason)
 
     def on_recovery(self) -> None:
         """Log that the file can be written again."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -12,6 +13,16 @@ from exporter.threads import ThreadLimit
 
 NO_ANSWER = "the disk does not respond"
 """The reason that is reported when a read or write takes too long."""
+
+_ADVICE = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space, or raise the quota",
+    errno.EACCES: "make the directory and its files writable",
+    errno.EPERM: "make the directory and its files writable",
+    errno.EROFS: "make the directory and its files writable",
+    errno.ENOENT: "create the directory",
+}
+"""What to do if a file cannot be written. Other errors say it, or have many causes."""
 
 _PATIENCE_AT_STOP = 2.0
 """Seconds that shutdown waits for the disk."""
@@ -105,7 +116,8 @@ class Keeper(ABC):
         try:
             await self._threads.run(partial(file.write, lines))
         except (OSError, ValueError) as error:
-            self.failed(reason_of(error))
+            advice = _ADVICE.get(error.errno or 0) if isinstance(error, OSError) else None
+            self.failed(f"{reason_of(error)}; {advice}" if advice else reason_of(error))
         else:
             if self._failing:
                 self.on_recovery()

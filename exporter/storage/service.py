@@ -29,6 +29,10 @@ _REFRESHED_AFTER = 900.0
 _PATIENCE_AT_STOP = 1.0
 """Seconds that shutdown waits for these files. All of it takes at most 5, and alerting may need 2 of them."""
 
+_TIMELINE_LIMIT = 8 * 2**20
+_SWITCHES_LIMIT = 32 * 2**20
+"""Bytes. A full timeline is usually 0.5 MB. 300,000 phones and 5,000 trunks of a switch are 4 MB."""
+
 _ENTRIES_AT_A_TIME = 100
 """Entries of the timeline per line of the file. The event loop runs between two lines."""
 
@@ -60,8 +64,8 @@ class Storage:
         self._every = every
         self._clock = clock
         self._log = structlog.get_logger("exporter.storage")
-        self._timeline_file = StorageFile(path / "timeline.json", clock) if path else None
-        self._switches_file = StorageFile(path / "switches.json", clock) if path else None
+        self._timeline_file = StorageFile(path / "timeline.json", clock, _TIMELINE_LIMIT) if path else None
+        self._switches_file = StorageFile(path / "switches.json", clock, _SWITCHES_LIMIT) if path else None
         self._memories: Callable[[], Mapping[str, Memory]] = dict
         self._kept: dict[str, list[Json]] = {}
         self._kept_at = 0.0

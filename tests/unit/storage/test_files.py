@@ -19,7 +19,7 @@ def _parts() -> Iterator[str]:
 
 async def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
     """It is an error at the start, which says what to do, and nothing is created."""
-    file = StorageFile(tmp_path / "timeline.json", Clock()).file
+    file = StorageFile(tmp_path / "timeline.json", Clock(), 1000).file
     with pytest.raises(StartError, match=r"--storage.path=.*: cannot be written; make it writable for user"):
         claim(tmp_path, file, may_write=lambda _: False)
     assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
@@ -39,7 +39,7 @@ class _SlowDisk(KeptFile):
     @classmethod
     def of(cls, directory: Path, clock: Clock) -> tuple["_SlowDisk", StorageFile]:
         """Return a disk and a file on it."""
-        kept = StorageFile(directory / "timeline.json", clock, cls)
+        kept = StorageFile(directory / "timeline.json", clock, 1000, cls)
         assert isinstance(kept.file, cls)
         return kept.file, kept
 

@@ -207,7 +207,7 @@ async def test_a_directory_that_vanishes(tmp_path: Path) -> None:
         await storage.close()
 
     assert [log["event"] for log in logs] == [
-        "the storage cannot be written: free space, or make the directory writable",
+        "the storage cannot be written: a restart would forget changes",
         "the storage can be written again",
     ]
 
