@@ -7,7 +7,7 @@ time between the starts of the last two sweeps of its query.
 from enum import StrEnum
 
 LATE_AFTER = 1.5
-"""Paces. Half of one is for slow responses."""
+"""In paces: one, and half of one as a tolerance for slow responses."""
 
 
 class Freshness(StrEnum):
@@ -40,7 +40,7 @@ def age(at: float | None, now: float) -> float | None:
 
 
 def freshness(age: float | None, pace: float, stale_after: float) -> Freshness:
-    """Return how fresh a value of this age is, None without a value."""
+    """Return how fresh a value of this age is; ``age`` is None if there is no value yet."""
     if age is None:
         return Freshness.WAITING
     if age > lifetime(pace, stale_after):
