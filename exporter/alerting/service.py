@@ -81,7 +81,17 @@ class AlertingService:
         return INTERVAL / self._speed
 
     async def open(self, configuration: AlertingConfiguration | None) -> list[Alertmanager]:
-        """Open the Alertmanagers. Raises StartError, and opens nothing, if a TLS file cannot be used."""
+        """Open the Alertmanagers.
+
+        Raises StartError, and opens nothing, if a TLS file cannot be used, or the state file is one of the
+        storage.
+        """
+        state_file = configuration.state_file if configuration else None
+        if state_file is not None and self._storage.uses(state_file):
+            raise StartError(
+                f"alerting.state_file: {state_file} is used by {FLAG}; choose another file, or remove "
+                f"state_file: alerts are then kept in {self._storage.alerts_file}"
+            )
         if configuration is None or configuration.dry_run:
             return []
         opened: list[Alertmanager] = []

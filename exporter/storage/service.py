@@ -7,6 +7,7 @@ has the format of ``state_file``, and ``exporter.alerting`` writes it.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -78,6 +79,15 @@ class Storage:
     def alerts_file(self) -> Path | None:
         """The file for the state of alerts, unless ``state_file`` names another."""
         return self.path / "alerts.json" if self.path else None
+
+    def uses(self, path: Path) -> bool:
+        """Return whether a path is that of one of the two files here, or of its lock file."""
+        files = [
+            file.file.path.name for file in (self._timeline_file, self._switches_file) if file is not None
+        ]
+        # The names come first, so that the disk is usually not read.
+        is_named = path.name in {*files, *(f"{name}.lock" for name in files)}
+        return is_named and self.path is not None and _is_same(path.parent, self.path)
 
     async def open(self) -> None:
         """Lock the directory and read the files. Raises StartError if the operator has to fix something."""
@@ -210,3 +220,7 @@ class Storage:
             except INVALID:
                 invalid += 1
         return invalid
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
