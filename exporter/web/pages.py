@@ -13,6 +13,7 @@ from exporter.slices import slices
 from exporter.threads import ThreadLimit
 from exporter.web import figures
 from exporter.web.tenant_rows import Filter, merged
+from exporter.web.visible import finalized
 
 _PIECES = 500
 """Pieces of HTML to render before yielding to the event loop."""
@@ -108,6 +109,7 @@ def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=finalized,
     )
     environment.filters |= {
         "count": figures.count,

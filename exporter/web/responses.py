@@ -40,6 +40,7 @@ _TYPES = {
     "status.js": "text/javascript",
     "words.js": "text/javascript",
     "filter.js": "text/javascript",
+    "visible.js": "text/javascript",
     "status.css": "text/css",
     "runbooks.css": "text/css",
     "icon.svg": "image/svg+xml",

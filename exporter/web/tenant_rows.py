@@ -13,6 +13,7 @@ from exporter.poll.registrations import NOT_APPLICABLE
 from exporter.slices import slices
 from exporter.web.problem_words import reasons_of
 from exporter.web.query_state import Failing
+from exporter.web.visible import visible
 
 VERDICTS = ("critical", "warning", "failing", "ok")
 """Worst first."""
@@ -51,8 +52,8 @@ class Filter:
             return False
         if self.only_problems and row["verdict"] == "ok":
             return False
-        text = " ".join([row["tenant"], row["name"], row["why"], *row["alerts"]]).lower()
-        return all(word in text for word in self.text.lower().split())
+        text = visible(" ".join([row["tenant"], row["name"], row["why"], *row["alerts"]])).lower()
+        return all(word in text for word in visible(self.text).lower().split())
 
 
 async def ranked_tenants(

@@ -32,6 +32,8 @@ from tests.e2e.programs import (
 SCRIPT = "<script>alert(1)</script>"
 QUOTES = """O'Neill & "Sons" <b>"""
 LONG = "x" * 255
+TURNED = "\u202eexe.gpj\u2066"
+SEEN = r"\u202eexe.gpj\u2066"
 RESPONSE = "<img src=x onerror=alert(1)> cannot do that, says the switch"
 
 ALERTING = {"alertmanagers": [{"url": f"http://127.0.0.1:{free_port()}"}], "dry_run": True}
@@ -57,7 +59,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
         balances = dict.fromkeys(_codes(simulator), 1000.0) | {"BOREAL": -500.0, "CINDER": 20.5}
         tenants = {code: {"balance": balance} for code, balance in balances.items()}
         simulator.change_world(freeze=True, tenants=tenants)
-        names = {"ACME": QUOTES, "BOREAL": LONG, "CINDER": SCRIPT}
+        names = {"ACME": QUOTES, "BOREAL": LONG, "CINDER": SCRIPT, "DELTA9": TURNED}
         rows = [{"te_code": code, "te_name": names.get(code, code.title())} for code in _codes(simulator)]
         simulator.inject_fault(kind="body", reqtype="MANAGEDB", text=json.dumps(rows))
         nodes = {"pbx1": 3, "pbx2": 2, SCRIPT: 4}
@@ -240,7 +242,7 @@ def test_every_query_node_and_tenant_has_a_row(
 
 
 def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulator, Exporter]) -> None:
-    """Names and responses with tags and quotes stay text, whether rendered by the server or by the script."""
+    """Tags and quotes stay text and invisible characters are shown, by the server and by the script alike."""
     _, exporter = programs
     for settings in ({"java_script_enabled": False}, {}):
         with opened(browser, exporter.base_url, **settings) as page:
@@ -251,7 +253,7 @@ def test_texts_of_a_switch_are_escaped(browser: Browser, programs: tuple[Simulat
                 _refresh(page)
                 expect(_table(page, "tenants").locator("tbody tr")).to_have_count(12)
             assert SCRIPT in _column(page, "nodes", 1)
-            assert {QUOTES, LONG, SCRIPT} <= set(_column(page, "tenants", 5))
+            assert {QUOTES, LONG, SCRIPT, SEEN} <= set(_column(page, "tenants", 5))
             assert RESPONSE in page.locator("pre").all_text_contents()
             assert page.locator("main").locator("script, img, b > *, i").count() == 0
     with opened(browser, exporter.base_url, expect_clean_console=False) as page:

@@ -1,5 +1,6 @@
 // Filters and sorts the tenants. The URL contains the filter and the order, so they can be shared and survive a reload.
 
+import { visible } from "./visible.js";
 import { SORTED_BY } from "./words.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -54,12 +55,12 @@ function save(isTyped) {
 
 // Return the tenants to show, sorted.
 export function apply(tenants) {
-  const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = visible(text.value).toLowerCase().split(/\s+/).filter(Boolean);
   const found = tenants.filter((tenant) => {
     if (site.value && tenant.switch !== site.value) return false;
     if (severity.value && tenant.verdict !== severity.value) return false;
     if (onlyProblems.checked && tenant.verdict === "ok") return false;
-    tenant.words ??= [tenant.tenant, tenant.name, tenant.why, ...tenant.alerts].join(" ").toLowerCase();
+    tenant.words ??= visible([tenant.tenant, tenant.name, tenant.why, ...tenant.alerts].join(" ")).toLowerCase();
     return words.every((word) => tenant.words.includes(word));
   });
   const [value, first] = SORTED_BY[sort];

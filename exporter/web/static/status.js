@@ -2,6 +2,7 @@
 // Text from a switch is written only to `textContent`, so it cannot become HTML.
 
 import * as filter from "./filter.js";
+import { visible } from "./visible.js";
 import { FACTS, POLLING, TABLES, TENANTS, count, earlier } from "./words.js";
 
 const INTERVAL = 5000; // milliseconds between two refreshes; longer if they are slow
@@ -55,7 +56,7 @@ function noticeBox({ severity, text, errors }) {
 
 function element(name, text) {
   const made = document.createElement(name);
-  made.textContent = text;
+  made.textContent = visible(text);
   return made;
 }
 
@@ -127,8 +128,8 @@ function write(cell, text, mark = "", { answer, links } = {}) {
     writeLinks(cell, links);
   } else if (answer !== undefined) {
     writeAnswer(cell, text, answer);
-  } else if (text !== null && cell.textContent !== text) {
-    cell.textContent = text;
+  } else if (text !== null && cell.textContent !== visible(text)) {
+    cell.textContent = visible(text);
   }
 }
 
@@ -138,7 +139,7 @@ function writeLinks(cell, links) {
     const link = cell.children[position];
     write(link, text);
     if (link.getAttribute("href") !== href) link.setAttribute("href", href);
-    if (name && link.ariaLabel !== name) link.ariaLabel = name;
+    if (name && link.ariaLabel !== visible(name)) link.ariaLabel = visible(name);
   });
 }
 

@@ -359,6 +359,30 @@ async def test_untrusted_texts_cannot_become_markup(text: str) -> None:
     assert ("data-key", f"{text} {text}") in page.attributes
 
 
+async def test_invisible_characters_are_shown() -> None:
+    """They cannot rearrange the text around a name; links and keys contain the name as it is."""
+    name, seen = "\u202eexe.gpj\u2066", r"\u202eexe.gpj\u2066"
+    hostile = _switch(name=name, url=name, refused_keys=[name], sentence=name)
+    hostile["nodes"][0]["node"] = name
+    hostile["trunks"][0]["trunk"] = name
+    hostile["queries"][0]["failures"][0] |= {"tenant": name, "detail": name, "answer": name}
+    hostile["tenant_list"][0] |= {"tenant": name, "name": name, "why": name}
+    told = {"switch": name, "text": name}
+    change = {"time_seconds": 1_700_000_000.0, "kind": "node"}
+    notice = {"severity": "critical", "text": name, "errors": [name]}
+    more = {"problems": [_PROBLEM | told], "timeline": [change | told], "headline": name, "notices": [notice]}
+
+    page = await _read(hostile, **more)
+
+    assert not [text for text in page.texts if "\u202e" in text or "\u2066" in text]
+    assert sum(seen in text for text in page.texts) > 20
+    raw = {key for key, value in page.attributes if value and "\u202e" in value}
+    assert raw == {"data-key", "data-sentence", "data-switch", "value"}
+    assert "./tenant?switch=%E2%80%AEexe.gpj%E2%81%A6&tenant=%E2%80%AEexe.gpj%E2%81%A6" in _links(page)
+    assert seen in " ".join(_Reader(await missing_page(name, ThreadLimit("page", 1))).texts)
+    assert len((await _read(hostile, wanted=Filter(text=seen), **more)).rows) == len(page.rows)
+
+
 async def test_a_path_cannot_become_markup() -> None:
     """The telemetry path is escaped in its attribute, and cannot be another scheme."""
     assert './m"><script>' in _links(await _read(telemetry_path='/m"><script>'))
