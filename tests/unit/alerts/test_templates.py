@@ -44,8 +44,8 @@ def render(require_each: Callable[[str, str], str], tmp_path: Path) -> Render:
     return run
 
 
-def _node(**labels: str) -> Json:
-    made = alert()
+def _node(status: str = "firing", **labels: str) -> Json:
+    made = alert(status=status)
     del made["labels"]["tenant"]
     made["labels"] |= {"alertname": "SoftswitchNodeMissing", **labels}
     made["annotations"]["summary"] = "A node of a soft-switch is missing."
@@ -139,6 +139,60 @@ def test_a_telegram_message_is_short(render: Render) -> None:
         text = render("telegram", *firing, *(alert(sign * 2000, status="resolved") for _ in range(40)))
         assert len(text) <= 4096
         assert text.count("<b>") == text.count("</b>") == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(sign * 2000 for sign in ('"', "x", "&", "'", "+", "é", "xxx+")),
+        *("&" * n + "x" * 2000 for n in (7, 19)),
+    ],
+)
+def test_a_telegram_message_of_other_rules_is_short(text: str, render: Render) -> None:
+    """Also if the rules of the operator have long summaries, severities and names in all labels."""
+    names = ("switch", "node", "tenant", "trunk", "queue", "extension", "query")
+    link = f"https://x/{'&' * 29}{'x' * 261}"
+    alerts = [_node(status) for status in ("firing", "resolved") for _ in range(40)]
+    for number, one in enumerate(alerts):
+        one["labels"] |= dict.fromkeys(names, text) | {"severity": f"{text}{number}"}
+        one["annotations"] |= {"summary": text, "description": text, "runbook_url": link}
+        one["generatorURL"] = link
+    message = render("telegram", *alerts)
+    assert len(message) <= 4096
+    assert message.count("<b>") == message.count("</b>") == 3
+    assert message.count("<a ") == message.count("</a>") == 2
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "&" * 40, "é"])
+def test_a_link_that_may_be_long_in_html_is_left_out_of_telegram(path: str, render: Render) -> None:
+    """The link to the runbook, as any other."""
+    other = alert()
+    other["annotations"]["runbook_url"] = f"https://x/{path}"
+    assert "Runbook" not in render("telegram", other)
+    assert "Runbook" in render("slack", other)
+
+
+@pytest.mark.parametrize("template", _BODIES)
+def test_an_alert_without_description_and_severity(template: str, render: Render) -> None:
+    """Its summary is shown, else its name, and without a severity no colon before it."""
+    bare = alert("A")
+    del bare["annotations"]["description"], bare["labels"]["severity"]
+    lines = render(template, bare, alert("B", severity="warning")).splitlines()
+    assert [
+        line for line in lines if re.match("(<p [^>]*>|[-•] )A tenant('|&#39;)s balance is low($| |<)", line)
+    ]
+    del bare["annotations"]["summary"]
+    for status in ("firing", "resolved"):
+        lines = render(template, bare | {"status": status}, alert("B", severity="warning")).splitlines()
+        assert [line for line in lines if re.match("(<p [^>]*>|[-•] )SoftswitchBalanceLow($| |<)", line)]
+
+
+def test_a_summary_in_a_title_is_short_and_on_one_line(render: Render) -> None:
+    """Whatever the rules of the operator say."""
+    long = alert()
+    long["annotations"]["summary"] = "two\nlines\u202e " + "x" * 500
+    assert render("title", long).startswith("CRITICAL: two lines xxx")
+    assert len(render("title", long)) < 170
 
 
 def test_a_long_link_is_left_out_of_telegram(render: Render) -> None:

@@ -370,7 +370,12 @@ async def test_invisible_characters_are_shown() -> None:
     told = {"switch": name, "text": name}
     change = {"time_seconds": 1_700_000_000.0, "kind": "node"}
     notice = {"severity": "critical", "text": name, "errors": [name]}
-    more = {"problems": [_PROBLEM | told], "timeline": [change | told], "headline": name, "notices": [notice]}
+    more: dict[str, Any] = {
+        "problems": [_PROBLEM | told],
+        "timeline": [change | told],
+        "headline": name,
+        "notices": [notice],
+    }
 
     page = await _read(hostile, **more)
 
