@@ -45,7 +45,7 @@ _Key = tuple[str, _Subject]
 """The name of an alert, and what it is about."""
 
 
-class _Sources:
+class Sources:
     """The alerts that may cover others. A firing alert is covered only by firing alerts."""
 
     def __init__(self) -> None:
@@ -109,13 +109,13 @@ class Groups:
         return [_alert(alert, now) for alert in ordered[:_OF_A_TENANT]]
 
 
-def grouped(alerts: Iterable[Alert], groups: Groups) -> Iterator[None]:
-    """Fill ``groups``. Each yield is a chance to run the event loop."""
+def grouped(alerts: Iterable[Alert], groups: Groups, firing: Sources) -> Iterator[None]:
+    """Fill ``groups``, and add all firing alerts to ``firing``. Each yield lets the event loop run."""
     active = [
         alert for alert in alerts if alert.state is not State.RESOLVED and alert.identity[0] is not WATCHDOG
     ]
     yield
-    firing, pending = _Sources(), _Sources()
+    pending = Sources()
     for part in _parts(active):
         for alert in part:
             pending.add(alert)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.alerting.alertmanager import Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
-from exporter.alerting.groups import grouped
+from exporter.alerting.groups import Sources, grouped
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notifier import Notifier
@@ -162,10 +162,11 @@ class AlertingService:
         for _ in engine.evaluate(self._snapshots(), self._moment):
             await asyncio.sleep(0)
         self._log_changes(engine.alerts.changed)
-        for _ in record(self._storage.timeline, engine.alerts.changed):
-            await asyncio.sleep(0)
         summary = summarize(engine.alerts.by_identity.values(), self._links)
-        for _ in grouped([*engine.alerts.by_identity.values()], summary.groups):
+        firing = Sources()
+        for _ in grouped([*engine.alerts.by_identity.values()], summary.groups, firing):
+            await asyncio.sleep(0)
+        for _ in record(self._storage.timeline, engine.alerts.changed, firing):
             await asyncio.sleep(0)
         self._summary = summary
         for notifier in self._notifiers:

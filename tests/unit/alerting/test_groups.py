@@ -6,7 +6,7 @@ import yaml
 
 from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.groups import COVERED_BY, Groups, grouped
+from exporter.alerting.groups import COVERED_BY, Groups, Sources, grouped
 from tests.unit.alerting.conftest import alert
 
 _LOST, _LOW, _BALANCE = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_REGISTRATIONS_LOW, rules.BALANCE_LOW
@@ -15,7 +15,7 @@ _NOW = Now(1200.0, 0.0)
 
 def _grouped(*alerts: Alert) -> Groups:
     groups = Groups()
-    list(grouped(alerts, groups))
+    list(grouped(alerts, groups, Sources()))
     return groups
 
 
@@ -47,7 +47,7 @@ def test_the_count_is_right_beyond_what_is_listed() -> None:
     groups = Groups()
     alerts = [alert(_LOST, State.FIRING, f"T{number:04}") for number in range(2500)]
 
-    yields = len([*grouped(alerts, groups)])
+    yields = len([*grouped(alerts, groups, Sources())])
 
     (group,) = groups.shown(_NOW)["groups"]
     assert (group["count"], len(group["alerts"])) == (2500, 10)
