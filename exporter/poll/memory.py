@@ -44,18 +44,27 @@ class SwitchMemory:
         invalid = 0
         for part in parts:
             try:
-                self._restore(part, passed)
+                if "seen" in part:
+                    invalid += self._restore_nodes(part["seen"], passed)
+                else:
+                    self._restore(part)
             except INVALID:
                 invalid += 1
         return invalid
 
-    def _restore(self, part: Json, passed: float) -> None:
-        if "seen" in part:
-            now = self._context.clock.since_boot()
-            for node, age, is_missing in part["seen"]:
-                seen = now - passed - moment(age)
-                self._presence.restore(label(node), seen, is_missing=bool(is_missing))
-        elif "phones" in part:
+    def _restore_nodes(self, rows: Iterable[Any], passed: float) -> int:
+        """Restore nodes; return how many are invalid. They must not make others forgotten."""
+        written, invalid = self._context.clock.since_boot() - passed, 0
+        for row in rows:
+            try:
+                node, age, is_missing = row
+                self._presence.restore(label(node), written - moment(age), is_missing=bool(is_missing))
+            except INVALID:
+                invalid += 1
+        return invalid
+
+    def _restore(self, part: Json) -> None:
+        if "phones" in part:
             self._phones.restore(text(part["origin"]), text(part["of"]), list(map(text, part["phones"])))
         else:
             self._context.inventory.restore(part)

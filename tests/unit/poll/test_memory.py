@@ -159,7 +159,7 @@ async def test_phones_that_a_list_had(runs: Runs) -> None:
         {"seen": [["n1"]]},
         {"seen": [["n1", -1, False]]},
         {"seen": [[1, 1, False]]},
-        {"seen": [["\ud800", 1, True]]},
+        {"seen": [["\ud800", 1, True], ["n9", 1, True]]},
         {"seen": [["x" * 256, 1, True]]},
         {"nodes": {"\0": True}},
         {"tenants": ["\udc00"]},
