@@ -16,6 +16,8 @@ _INVISIBLE = re.compile(
 
 def visible(text: str) -> str:
     r"""Return a text with ``\u202e`` and the like instead of invisible characters. Line breaks stay."""
+    if text.isascii() and text.isprintable():  # most texts; the regular expression is slower
+        return text
     return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
