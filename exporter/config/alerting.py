@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text
@@ -53,14 +53,6 @@ class BasicAuth(Section):
         examples=["alertmanager.password"],
     )
 
-    @model_validator(mode="after")
-    def _one_password(self) -> "BasicAuth":
-        if self.literal_password and self.file_password:
-            raise ValueError("password and password_file are both set; keep one")
-        if not (self.literal_password or self.file_password):
-            raise ValueError("no password; set password_file or password")
-        return self
-
     @property
     def password(self) -> Key:
         """The password, literal or from a file."""
@@ -97,12 +89,6 @@ class AlertmanagerConfiguration(Section):
         description="A file that contains only a token, instead of `basic_auth`. Reloaded when it changes.",
         examples=["alertmanager.token"],
     )
-
-    @model_validator(mode="after")
-    def _one_credential(self) -> "AlertmanagerConfiguration":
-        if self.basic_auth and self.bearer_token:
-            raise ValueError("basic_auth and bearer_token_file are both set; keep one")
-        return self
 
 
 class AlertingConfiguration(Section):

@@ -32,7 +32,10 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
     switches = _rows(tree, (), "switches")
     alerting = tree.get("alerting")
     if isinstance(alerting, dict):
-        yield from _duplicates(_rows(alerting, ("alerting",), "alertmanagers"), "url")
+        alertmanagers = _rows(alerting, ("alerting",), "alertmanagers")
+        yield from _duplicates(alertmanagers, "url")
+        for path, alertmanager in alertmanagers:
+            yield from _credentials(path, alertmanager)
         yield from _state_file(alerting.get("state_file"), tree, file)
     yield from _duplicates(switches, "name")
     for path, switch in switches:
@@ -46,6 +49,18 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
         if not _given_keys(switch):
             yield from _without_admin_key(path, switch, tenants)
         yield from _thresholds(path, switch, tenants)
+
+
+def _credentials(path: ProblemPath, alertmanager: Mapping[str, Any]) -> Iterator[Problem]:
+    if "basic_auth" in alertmanager and "bearer_token_file" in alertmanager:
+        yield Problem(path, "basic_auth and bearer_token_file are both set; keep one")
+    basic_auth = alertmanager.get("basic_auth")
+    if isinstance(basic_auth, dict):
+        found = basic_auth.keys() & {"password", "password_file"}
+        if len(found) > 1:
+            yield Problem((*path, "basic_auth"), "password and password_file are both set; keep one")
+        if not found:
+            yield Problem((*path, "basic_auth"), "no password; set password_file or password")
 
 
 def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:

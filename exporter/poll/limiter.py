@@ -3,7 +3,8 @@
 A request needs one of a fixed number of slots while it is in flight. Slots are granted in order of arrival,
 except that
 
-- neither installation-wide queries nor tenant queries get the last slot if they have all others, and
+- installation-wide queries may not take all slots, and neither may tenant queries: one slot is always left
+  for the other kind, and
 - tenants whose newest request timed out share a quarter of the slots: otherwise a few hanging tenants would
   fill all slots until the timeout.
 """
@@ -14,8 +15,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 _TIMER_SLACK = 0.02
-"""Seconds of delay that the next requests make up for. Timers always fire a little late: otherwise the actual
-rate would stay below the limit."""
+"""Seconds of delay that the next requests make up for. Timers always fire a little late. Without this,
+the delays would add up, and the actual rate would stay below the limit."""
 
 
 class Lane(StrEnum):
