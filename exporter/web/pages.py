@@ -56,7 +56,9 @@ async def status_page(
 
 async def tenant_page(state: Json, detail: Json, threads: ThreadLimit) -> str:
     """Return the page of one tenant."""
-    return await _rendered("tenant.html", {**detail, "time": _time(state)}, threads)
+    is_evaluated = (state["alerting"] or {}).get("firing") is not None
+    variables = {**detail, "time": _time(state), "is_evaluated": is_evaluated}
+    return await _rendered("tenant.html", variables, threads)
 
 
 async def missing_page(text: str, threads: ThreadLimit) -> str:

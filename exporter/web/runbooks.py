@@ -28,6 +28,10 @@ _LONGEST = 300
 """Maximum length, in characters, of a label or a description: names from a switch can be of any length."""
 
 _WATCHDOG = "SoftswitchWatchdog"
+_API_DOWN = "SoftswitchApiDown"
+_KNOWN_IN_SILENCE = frozenset({_WATCHDOG, "SoftswitchConfigurationInvalid", "SoftswitchDetailDropped"})
+"""The alerts that do not depend on the responses of a switch."""
+
 _KNOWN_BY_NAME = frozenset({"alertname", "severity", "scope"})
 """Labels left out of the list.
 
@@ -52,14 +56,20 @@ class Runbooks:
     """The pages. ``alerting`` returns the parts ``alerting`` and ``alerts`` of the status.
 
     ``evaluated``: the names of the alerts that the exporter evaluates itself. ``wall``: the wall clock.
+    ``silent`` returns a text about the switches that do not respond, "" if all do.
     """
 
     def __init__(
-        self, alerting: Callable[[], Json], evaluated: Collection[str], wall: Callable[[], float]
+        self,
+        alerting: Callable[[], Json],
+        evaluated: Collection[str],
+        wall: Callable[[], float],
+        silent: Callable[[], str] = str,
     ) -> None:
         self._alerting = alerting
         self._evaluated = evaluated
         self._wall = wall
+        self._silent = silent
         self._threads = ThreadLimit("runbook", 1)
 
     def routes(self) -> dict[str, Handler]:
@@ -89,6 +99,7 @@ class Runbooks:
             "problems": [_problem(alert, self._wall()) for alert in active[:_LISTED]],
             "is_cut": len(active) >= _LISTED,
             "summary": self._summary(name, state),
+            "not_known": "" if name == _API_DOWN and active else self._not_known(name),
         }
         return await self._respond(request, "runbook.html", variables)
 
@@ -110,7 +121,14 @@ class Runbooks:
             return "firing, as it should"
         counts = Counter(alert["state"] for alert in _of(state, name))
         found = [f"{kind}: {counts[kind]}" for kind in ("firing", "pending") if counts[kind]]
+        if not found and (silent := self._not_known(name)):
+            return f"{'not firing yet' if name == _API_DOWN else 'unknown'}: {silent}"
         return ", ".join(found) or "not firing"
+
+    def _not_known(self, name: str) -> str:
+        """Return why it is not known whether an alert should fire, or "" if it is known."""
+        is_affected = name in self._evaluated and name not in _KNOWN_IN_SILENCE
+        return self._silent() if is_affected else ""
 
 
 async def _to_index(_: web.Request) -> web.StreamResponse:

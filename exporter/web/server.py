@@ -10,6 +10,7 @@ from aiohttp import web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError, shortened
+from exporter.freshness import age
 from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
@@ -20,6 +21,7 @@ from exporter.web.page_routes import page_routes
 from exporter.web.passwords import Check, Passwords
 from exporter.web.responses import HEADERS, static_files, stream_metrics
 from exporter.web.runbooks import Runbooks
+from exporter.web.silence import silences
 from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
 _READY = "/-/ready"
@@ -184,7 +186,18 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
             return web.Response(text="softswitch-exporter is ready.\n")
         return web.Response(status=503, text="Not ready: some queries have not been tried yet.\n")
 
-    runbooks = Runbooks(sources.alerting, sources.evaluated, sources.clock.wall)
+    def silent() -> str:
+        now = sources.clock.elapsed()
+        return silences(
+            {
+                "name": poller.configuration.name,
+                "up": poller.is_up(),
+                "valid_answer_age_seconds": age(poller.store.valid_at, now),
+            }
+            for poller in sources.pollers()
+        )
+
+    runbooks = Runbooks(sources.alerting, sources.evaluated, sources.clock.wall, silent)
     return {
         telemetry_path: bounded(metrics),
         **page_routes(sources, telemetry_path, ThreadLimit("page", 1)),

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from exporter.freshness import age
+from exporter import freshness
+from exporter.freshness import Freshness, age
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.web import figures
 from exporter.web.problems import problem_of
+from exporter.web.silence import silence
 from exporter.web.status import trunks_of
 from exporter.web.tenant_rows import tenant_row
 
@@ -21,6 +23,7 @@ _QUEUES = 200
 
 _ORDER = ("not registered", "unknown", "registered", "cannot register")
 _MARKS = {"not registered": "critical", "unknown": "unknown"}
+_OUTCOME_MARKS = {"late": "warning", "stale": "critical", "ok": ""}
 
 Json = dict[str, Any]
 
@@ -29,7 +32,9 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     """Return the contents of a tenant's page.
 
     ``alerts``: those of the tenant. ``switch``: the state of its switch. ``now``: the clock of the store.
+    While the switch does not respond, nothing on the page may say that all is well.
     """
+    is_silent = switch.get("up") is not True
     attempts = poller.store.attempts
     targets = [
         target
@@ -46,10 +51,13 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     )
     thresholds = [f"{name} {figures.money(value)}" for name, value in row["balance_thresholds"].items()]
     is_open = poller.store.values(catalogue.TENANT_OPEN, code)
+    if row["verdict"] == "ok" and is_silent:
+        row["verdict"] = "unknown"
     mark = row["verdict"] if row["verdict"] != "ok" else "clear"
     return {
         "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},
         "switch": switch,
+        "not_known": silence(switch) if is_silent else "",
         "problems": [problem_of(alert) for alert in alerts],
         "thresholds": ", ".join(thresholds),
         "labels": poller.targets.tenants[code].labels,
@@ -62,7 +70,7 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         "more_phones": max(0, len(phones) - _PHONES),
         "queues": [*_queues(poller, code)],
         "trunks": trunks_of(poller, code),
-        "queries": [_query(poller, target, now) for target in targets],
+        "queries": [_query(poller, target, now, is_silent=is_silent) for target in targets],
     }
 
 
@@ -110,15 +118,33 @@ def _queues(poller: Poller, code: str) -> Iterator[Json]:
         }
 
 
-def _query(poller: Poller, target: Target, now: float) -> Json:
+def _query(poller: Poller, target: Target, now: float, *, is_silent: bool) -> Json:
     attempt = poller.store.attempts.get(target)
     failure = attempt.failure if attempt else None
+    success_age = age(attempt.succeeded_at, now) if attempt else None
+    if attempt is None:
+        outcome, mark = "not tried yet", "unknown"
+    elif failure:
+        outcome, mark = failure.reason.value, "failing"
+    else:
+        outcome = _age_in_words(poller, target, success_age)
+        mark = _OUTCOME_MARKS[outcome]
+        if outcome == "ok" and is_silent:
+            outcome, mark = "was ok", "unknown"
     return {
         "query": target.query.value,
-        "outcome": "not tried yet" if attempt is None else failure.reason.value if failure else "ok",
-        "mark": "failing" if failure else "unknown" if attempt is None else "",
+        "outcome": outcome,
+        "mark": mark,
         "age_seconds": age(attempt.at, now) if attempt else None,
-        "success_age_seconds": age(attempt.succeeded_at, now) if attempt else None,
+        "success_age_seconds": success_age,
         "detail": failure.detail if failure else "",
         "answer": poller.answers.of(target, failure.reason) if failure else None,
     }
+
+
+def _age_in_words(poller: Poller, target: Target, success_age: float | None) -> str:
+    """Return ``late`` or ``stale`` if the last success was too long ago, else ``ok``."""
+    job = target.query, target.scope
+    pace = freshness.pace(poller.period(*job), poller.store.cycle(*job))
+    state = freshness.freshness(success_age, pace, poller.configuration.stale_after)
+    return state.value if state in {Freshness.LATE, Freshness.STALE} else "ok"

@@ -9,9 +9,10 @@ import aiohttp
 import pytest
 
 from exporter import shipped
+from exporter.poll import Poller
 from exporter.web import Sources, serve
 from exporter.web.runbooks import entries
-from tests.unit.web.conftest import CLOCK
+from tests.unit.web.conftest import CLOCK, NOW, Pollers
 
 Json = dict[str, Any]
 Open = Callable[[str], Any]
@@ -34,6 +35,7 @@ class _Site:
 
     def __init__(self) -> None:
         self.alerts: list[Json] | None = []
+        self.pollers: list[Poller] = []
         self.base = ""
 
     def alerting(self) -> Json:
@@ -63,10 +65,12 @@ class _Site:
 
 @pytest.fixture
 async def site(sources: Sources) -> AsyncIterator[_Site]:
-    """Return a running exporter that evaluates three alerts."""
+    """Return a running exporter that evaluates four alerts."""
     made = _Site()
-    evaluated = {_NAME, "SoftswitchBalanceLow", "SoftswitchWatchdog"}
-    changed = dataclasses.replace(sources, alerting=made.alerting, evaluated=evaluated, clock=CLOCK)
+    evaluated = {_NAME, "SoftswitchApiDown", "SoftswitchBalanceLow", "SoftswitchWatchdog"}
+    changed = dataclasses.replace(
+        sources, pollers=lambda: made.pollers, alerting=made.alerting, evaluated=evaluated, clock=CLOCK
+    )
     server = await serve(changed, [("127.0.0.1", 0)], "/metrics")
     host, port = server.addresses[0]
     made.base = f"http://{host}:{port}"
@@ -112,6 +116,27 @@ async def test_what_is_not_known_is_not_called_well(site: _Site) -> None:
     site.alerts = None
     assert "Not known: alerts have not been evaluated yet" in await site.now()
     assert "The exporter does not evaluate this alert" in await site.now("SoftswitchNoCalls")
+
+
+async def test_nothing_is_called_well_while_a_switch_is_silent(site: _Site, pollers: Pollers) -> None:
+    """The page and the index say since when it has not responded."""
+    silent = pollers()
+    silent.store.note_attempt(valid=True, now=NOW - 240)
+    site.pollers = [silent]
+
+    said = f"{silent.configuration.name} has not responded for 4 min"
+    assert (await site.now()).startswith(f"Unknown : {said}. As of")
+    assert (await site.now("SoftswitchApiDown")).startswith(f"{said} . The alert is not pending yet.")
+    shown = {row[0]: row[1] for row in await site.rows()}
+    assert shown[_NAME] == shown["SoftswitchBalanceLow"] == f"unknown: {said}"
+    assert shown["SoftswitchApiDown"] == f"not firing yet: {said}"
+    assert shown["SoftswitchWatchdog"] == "not firing"
+    site.alerts = [_alert(node="pbx1")]
+    assert f"There may be more: {said}." in await site.now()
+
+    silent.store.note_attempt(valid=True, now=NOW)
+    site.alerts = []
+    assert "This exporter does not see the problem" in await site.now()
 
 
 async def test_the_watchdog_is_no_problem(site: _Site) -> None:

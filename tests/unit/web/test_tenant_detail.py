@@ -1,3 +1,5 @@
+import pytest
+
 from exporter.metrics import catalogue
 from exporter.model import Extension, Failure, Query, Reason, Registration, Scope, Target, Technology
 from exporter.threads import ThreadLimit
@@ -45,7 +47,7 @@ async def test_a_tenant(pollers: Pollers) -> None:
     store.record(failed, Failure(Reason.DECODE, "expected a number"), now=NOW - 3, wall=0)
     poller.answers.keep(failed, Reason.DECODE, "<html>")
 
-    found = tenant_detail(poller, "ACME", [_ALERT], {"name": "pbx"}, NOW)
+    found = tenant_detail(poller, "ACME", [_ALERT], {"name": "pbx", "up": True}, NOW)
 
     assert [problem["text"] for problem in found["problems"]] == ["ACME has low credit"]
     assert (found["tenant"]["verdict"], found["tenant"]["why"]) == ("critical", "credit low, calls decode")
@@ -103,6 +105,40 @@ async def test_its_page(pollers: Pollers) -> None:
         "no alert ever fires for them: 900",
     ):
         assert text in page
-    assert "No alert on this tenant is pending or firing." in empty
-    assert "not polled yet" in empty  # the switch: its state is unknown
+    assert "Unknown: pbx has not been polled yet." in empty
+    assert "No alert on this tenant" not in empty
     assert "<script" not in page
+
+
+async def test_nothing_is_called_well_while_the_switch_is_silent(pollers: Pollers) -> None:
+    """Neither the tenant nor its alerts nor its queries are: the page says since when nothing is known."""
+    poller = pollers(tenants=[{"code": "ACME"}])
+    poller.store.record(Target(Query.BALANCE, Scope.TENANT, "ACME"), None, now=NOW - 240, wall=0)
+    silent = {"name": "pbx", "up": False, "valid_answer_age_seconds": 240.0, "sentence": "API silent"}
+    threads = ThreadLimit("page", 1)
+    state = await status([poller], CLOCK, alerting={"alerting": {"firing": 0}})
+
+    found = tenant_detail(poller, "ACME", [], silent, NOW)
+    page = await tenant_page(state, found, threads)
+    assert found["tenant"]["verdict"] == "unknown"
+    assert "Unknown: pbx has not responded for 4 min." in page
+    assert not [text for text in ("No alert on", "no known problem", ">ok<") if text in page]
+    assert "was ok" in page
+
+    fine = tenant_detail(poller, "ACME", [], silent | {"up": True}, NOW)
+    assert "No alert on this tenant is pending or firing." in await tenant_page(state, fine, threads)
+    unevaluated = await tenant_page(state | {"alerting": {"firing": None}}, fine, threads)
+    assert "Unknown: alerts have not been evaluated yet." in unevaluated
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(300, "ok"), (500, "late"), (1500, "stale")])
+async def test_an_old_success_is_not_ok(age: float, outcome: str, pollers: Pollers) -> None:
+    """It is late after 1.5 cycles, then stale."""
+    poller = pollers(
+        tenants=[{"code": "ACME"}], queries={"balance": {"tenant_interval": "5m"}}, stale_after=3
+    )
+    poller.store.record(Target(Query.BALANCE, Scope.TENANT, "ACME"), None, now=NOW - age, wall=0)
+
+    found = tenant_detail(poller, "ACME", [], {"name": "pbx", "up": True}, NOW)
+
+    assert {query["query"]: query["outcome"] for query in found["queries"]}["balance"] == outcome
