@@ -4,15 +4,19 @@ Problems come from alerts. If the state of a switch shows a problem before its a
 has the state ``observed``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from exporter.web import figures
+from exporter.web.observed import observed
 from exporter.web.problem_words import Words, rank, words_of
-from exporter.web.unknown import unknown
+from exporter.web.unknown import SILENT, is_measured, unknown
 
 Json = dict[str, Any]
+_Place = tuple[int, Json]
+"""The position of a switch on the page, from 1, and its state."""
 
 _NAMED = 5
 """How many subjects the text of a problem names at most."""
@@ -30,45 +34,89 @@ _NOT_SENT = {
     "off": "Alerts are shown here but not sent: the configuration has no `alerting` section.",
     "dry_run": "Dry run: alerts are shown here but not sent.",
 }
-_STATES = ("firing", "observed", "pending")
-_LICENSE = ("SoftswitchLicenseImminent", "SoftswitchLicenseExpiring")
+_STATES = ("firing", "observed", "pending", "unknown", "recovered")
+_API_DOWN = "SoftswitchApiDown"
+_OF_SWITCH = (_API_DOWN, "SoftswitchKeyRefused")
+"""Alerts that concern the whole switch, if they have no label ``tenant``."""
+
+_CURRENT = (_API_DOWN, "SoftswitchDataStale", "SoftswitchDetailDropped")
+"""Alerts on a switch that are not the last known state while its API is silent."""
 
 
-def diagnose(status: Json, groups: Sequence[Json]) -> None:
+def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
     """Add ``problems``, ``headline``, ``state`` and ``notices`` to a status.
 
     Each switch gets ``state``, ``severity``, ``sentence`` and ``unknown``. ``groups``: the active alerts,
-    grouped by name, severity, state and switch.
+    grouped by name, severity, state and switch. ``covered``: the number of alerts in none of them.
     """
-    switches = status["switches"]
-    numbers = {switch["name"]: number for number, switch in enumerate(switches, 1)}
+    switches = {switch["name"]: (number, switch) for number, switch in enumerate(status["switches"], 1)}
     every = [*groups]
-    for switch in switches:
-        every += _observed(switch, [group for group in groups if group["switch"] == switch["name"]])
-    pairs = [_problem(group, numbers) for group in every]
+    for name, (_, switch) in switches.items():
+        every += observed(switch, [group for group in groups if group["switch"] == name])
+    silent = {name for name, (_, switch) in switches.items() if switch["up"] is False}
+    silent |= {
+        group["switch"]
+        for group in groups
+        if group["alertname"] == _API_DOWN and _state(group, switches.get(group["switch"])) != "recovered"
+    }
+    pairs = [
+        _problem({**group, "state": _state(group, place), "last_known": _is_last_known(group, silent)}, place)
+        for group in every
+        for place in [switches.get(group["switch"])]
+    ]
     pairs.sort(key=lambda pair: _order(pair[0]))
-    for switch in switches:
-        own = [pair for pair in pairs if pair[0]["switch"] == switch["name"]]
+    for name, (_, switch) in switches.items():
+        own = [pair for pair in pairs if pair[0]["switch"] == name]
+        active = [problem for problem, _ in own if problem["state"] != "recovered"]
         not_known = unknown(switch, status["alerting"])
-        switch["state"] = "problems" if own else "unknown" if not_known else "clear"
-        switch["severity"] = own[0][0]["severity"] if own else None
+        switch["state"] = "problems" if active else "unknown" if not_known else "clear"
+        switch["severity"] = min((it["severity"] for it in active), default=None)  # "critical" < "warning"
         switch["sentence"] = _sentence(own, not_known)
         switch["unknown"] = not_known
     status["problems"] = [problem for problem, _ in pairs]
-    status["state"], status["headline"] = _headline(status)
+    status["state"], status["headline"] = _headline(status, covered)
     status["notices"] = [*_notices(status)]
 
 
-def problem_of(alert: Json) -> Json:
-    """Return one alert as a problem."""
+def problem_of(alert: Json, switch: Json) -> Json:
+    """Return one alert on a switch as a problem."""
     labels = alert["labels"]
+    name = labels.get("switch", "")
     group = {**alert, "alertname": labels["alertname"], "severity": labels["severity"], "count": 1}
-    problem, _ = _problem({**group, "switch": labels.get("switch", ""), "alerts": [alert]}, {})
-    return problem
+    group |= {"switch": name, "alerts": [alert]}
+    silent = {name} if switch["up"] is False else set()
+    group |= {"state": _state(group, (1, switch)), "last_known": _is_last_known(group, silent)}
+    return _problem(group, (1, switch))[0]
+
+
+def _state(group: Json, place: _Place | None) -> str:
+    """Return the state of a problem: that of its alerts, unless the state of its switch tells more."""
+    state: str = group["state"]
+    if place is None or state not in ("firing", "recovered"):
+        return state
+    if group["alertname"] == _API_DOWN:
+        is_up = place[1]["up"]
+        return state if is_up is None else "recovered" if is_up else "firing"
+    names = [alert["labels"].get("tenant", "") for alert in group["alerts"]]
+    tenants = names if all(names) and len(names) == group["count"] else ()
+    if state == "recovered" and not is_measured(group["alertname"], tenants, place[1]):
+        return "unknown"  # the condition may only have ended because there are no values
+    return state
+
+
+def _is_last_known(group: Json, silent: Container[str]) -> bool:
+    """Return whether a problem on a switch cannot be checked now."""
+    return group["switch"] in silent and group["alertname"] not in _CURRENT and not _is_of_switch(group)
+
+
+def _is_of_switch(group: Json) -> bool:
+    return group["alertname"] in _OF_SWITCH and "tenant" not in group["alerts"][0]["labels"]
 
 
 def _order(problem: Json) -> tuple[object, ...]:
     return (
+        problem["state"] == "recovered",
+        not problem["of_switch"],
         problem["severity"] != "critical",
         _STATES.index(problem["state"]),
         rank(problem["alertname"]),
@@ -78,9 +126,9 @@ def _order(problem: Json) -> tuple[object, ...]:
     )
 
 
-def _problem(group: Json, numbers: Mapping[str, int]) -> tuple[Json, str]:
+def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     """Return a problem, and the shorter text that stands for it in the sentence of its switch."""
-    named, count = group["alerts"], group["count"]
+    named, count, state = group["alerts"], group["count"], group["state"]
     first = named[0]
     labels = first["labels"]
     words = words_of(group["alertname"], labels, first["annotations"].get("summary", group["alertname"]))
@@ -89,23 +137,43 @@ def _problem(group: Json, numbers: Mapping[str, int]) -> tuple[Json, str]:
     subjects = [words.subject.format_map(_Labels(alert["labels"])).strip() for alert in named]
     subjects = [subject for subject in subjects if subject]
     listed = ", ".join(subjects[:_NAMED]) + (", …" if count > _NAMED else "")
+    text = f"{brief}: {listed}" if count > 1 and listed else brief
+    note = _note(group)
+    is_over = state == "recovered"
+    age = None if is_over else group["age_seconds"]
+    kind = (group["switch"], group["alertname"], group["severity"], state)
     problem = {
+        "id": " ".join(filter(None, kind)) + " no phones" * bool(group.get("has_no_phones")),
         "severity": group["severity"],
-        "state": group["state"],
+        "state": state,
+        "last_known": group["last_known"],
+        "of_switch": _is_of_switch(group),
         "switch": group["switch"] or None,
         "alertname": group["alertname"],
-        "text": f"{brief}: {listed}" if count > 1 and listed else brief,
-        "age_seconds": group["age_seconds"],
-        "value": _value(words, first["value"], first["threshold"], count),
+        "text": f"{text} ({note})" if note else text,
+        "age_seconds": age,
+        "value": "" if is_over else _value(words, first["value"], first["threshold"], count),
         "count": count,
         "subjects": subjects,
         "runbook": f"./runbooks/{group['alertname']}",
-        "evidence": _evidence(words.evidence, group, labels, numbers),
+        "evidence": _evidence(words.evidence, group, labels, place),
     }
-    age = group["age_seconds"]
     is_long = words.with_age and age is not None and group["severity"] == "critical"
-    pending = " (pending)" if group["state"] == "pending" else ""
+    pending = f" (pending{f', {note}' if note else ''})" if state == "pending" else ""
     return problem, brief + (f" for {figures.duration(age)}" if is_long else "") + pending
+
+
+def _note(group: Json) -> str:
+    """Return when a pending alert fires, or since when an alert has recovered and when it ends."""
+    state, at, age = group["state"], group.get("changes_at_seconds"), group.get("recovered_age_seconds")
+    # Half a second, so that a time on a full minute does not change from one response to the next.
+    time = "" if at is None else f"{datetime.fromtimestamp(at + 0.5, UTC):%H:%M} UTC"
+    if state == "pending":
+        return f"fires at {time}" if time else ""
+    if state == "recovered":
+        since = "recovered" if age is None else f"recovered {figures.duration(age)} ago"
+        return f"{since}; the alert ends at {time}" if time else since
+    return ""
 
 
 class _Labels(dict[str, Any]):
@@ -130,74 +198,36 @@ def _value(words: Words, value: float | None, threshold: float | None, count: in
     return f"{worst}{words.form(value)}{limit}"
 
 
-def _evidence(place: str, group: Json, labels: Mapping[str, str], numbers: Mapping[str, int]) -> str:
+def _evidence(shown_in: str, group: Json, labels: Mapping[str, str], place: _Place | None) -> str:
     """Return the link to where the problem is shown, relative to the status page."""
     switch = group["switch"]
-    if place == "tenants" and group["count"] == 1 and "tenant" in labels:
+    if shown_in == "tenants" and group["count"] == 1 and "tenant" in labels:
         return f"./tenant?{urlencode({'switch': switch, 'tenant': labels['tenant']})}"
-    if place == "polling":
-        return f"./#polling-{numbers[switch]}" if switch in numbers else "./#polling"
-    if place == "tenants":
-        return f"./?{urlencode({'switch': switch, 'text': group['alertname']})}#tenants"
-    return f"./#{place}"
-
-
-def _observed(switch: Json, groups: Sequence[Json]) -> Iterator[Json]:
-    """Yield the problems that the state of a switch shows before an alert does."""
-    alerted = {group["alertname"] for group in groups}
-    name = switch["name"]
-    if switch["up"] is False and not alerted & {"SoftswitchApiDown", "SoftswitchKeyRefused"}:
-        yield _seen(name, "SoftswitchApiDown", "critical", [{}], age=switch["valid_answer_age_seconds"])
-    missing = [node["node"] for node in switch["nodes"] if node["present"] is False]
-    groups_of_nodes = [group for group in groups if group["alertname"] == "SoftswitchNodeMissing"]
-    if len(missing) > sum(group["count"] for group in groups_of_nodes):
-        known = {alert["labels"].get("node") for group in groups_of_nodes for alert in group["alerts"]}
-        new = [{"node": node} for node in missing if node not in known]
-        if new:
-            yield _seen(name, "SoftswitchNodeMissing", "critical", new)
-    verdict = switch["license_verdict"]
-    if verdict and not alerted.intersection(_LICENSE):
-        left = switch["license_remaining_seconds"]
-        yield _seen(name, "SoftswitchLicenseExpiring", verdict, [{}], value=left)
-    if switch["refused_keys"] and "SoftswitchKeyRefused" not in alerted:
-        if "admin" in switch["refused_keys"]:
-            yield _seen(name, "SoftswitchKeyRefused", "critical", [{}])
-        tenants = [{"tenant": owner} for owner in switch["refused_keys"] if owner != "admin"]
-        if tenants:
-            yield _seen(name, "SoftswitchKeyRefused", "warning", tenants)
-    if switch["series_limited"] and "SoftswitchDetailDropped" not in alerted:
-        yield _seen(name, "SoftswitchDetailDropped", "warning", [{}])
-
-
-def _seen(
-    switch: str,
-    name: str,
-    severity: str,
-    labels: Sequence[Mapping[str, str]],
-    *,
-    age: float | None = None,
-    value: float | None = None,
-) -> Json:
-    alerts = [
-        {"labels": {"switch": switch, **each}, "annotations": {}, "value": value, "threshold": None}
-        for each in labels[:10]
-    ]
-    return {
-        "alertname": name,
-        "severity": severity,
-        "state": "observed",
-        "switch": switch,
-        "count": len(labels),
-        "age_seconds": age,
-        "alerts": alerts,
-    }
+    if shown_in == "polling":
+        return f"./#polling-{place[0]}" if place else "./#polling"
+    if shown_in == "tenants":
+        is_over = group["state"] in (
+            "recovered",
+            "unknown",
+        )  # no row of a tenant has the name of such an alert
+        text = {} if is_over else {"text": group["alertname"]}
+        return f"./?{urlencode({'switch': switch, **text})}#tenants"
+    return f"./#{shown_in}"
 
 
 def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> str:
     """Return the state of a switch in one sentence."""
-    parts = [*dict.fromkeys(brief for _, brief in pairs)]
+    active = [(problem, brief) for problem, brief in pairs if problem["state"] != "recovered"]
+    if any(problem["last_known"] for problem, _ in active):
+        silent = next((number for number, (it, _) in enumerate(active) if it["alertname"] == _API_DOWN), None)
+        if silent is not None:
+            problem, brief = active[silent]
+            active[silent] = problem, f"{brief}, so the rest is the last known state"
+            not_known = [text for text in not_known if not text.startswith(SILENT)]
+    parts = [*dict.fromkeys(brief for _, brief in active)]
     texts = _shortened(parts, _PARTS) + _shortened(not_known, _UNKNOWN_PARTS)
-    return " · ".join(texts) or "all clear"
+    recovered = len(pairs) - len(active)
+    return " · ".join([*(texts or ["all clear"]), *([f"{recovered} recovered"] * bool(recovered))])
 
 
 def _shortened(parts: Sequence[str], most: int) -> list[str]:
@@ -205,15 +235,26 @@ def _shortened(parts: Sequence[str], most: int) -> list[str]:
     return [*parts[:most], f"{more} more"] if more > 0 else [*parts]
 
 
-def _headline(status: Json) -> tuple[str, str]:
+def _headline(status: Json, covered: int) -> tuple[str, str]:
     """Return the worst state of all switches, and a headline for it."""
-    severities = [problem["severity"] for problem in status["problems"]]
-    critical = severities.count("critical")
-    others = len(severities) - critical
-    if severities:
+    active = [problem for problem in status["problems"] if problem["state"] != "recovered"]
+    recovered = len(status["problems"]) - len(active)
+    critical = sum(problem["severity"] == "critical" for problem in active)
+    others = len(active) - critical
+    state, words = _without_problems(status)
+    if active:
+        state = "critical" if critical else "warning"
         warnings = f"{others} warning{'s' if others > 1 else ''}"
-        words = [f"{critical} critical"] * bool(critical) + [warnings] * bool(others)
-        return ("critical" if critical else "warning"), ", ".join(words)
+        words = ", ".join([f"{critical} critical"] * bool(critical) + [warnings] * bool(others))
+    if recovered:
+        words += f", {recovered} recovered"
+    alerts = covered + sum(it["count"] for it in status["problems"] if it["state"] != "observed")
+    if alerts > len(status["problems"]):
+        words += f" ({figures.count(alerts)} alerts{f', {figures.count(covered)} covered' * bool(covered)})"
+    return state, words
+
+
+def _without_problems(status: Json) -> tuple[str, str]:
     if not status["switches"]:
         return "unknown", "no switch configured"
     not_known = [switch["name"] for switch in status["switches"] if switch["state"] == "unknown"]

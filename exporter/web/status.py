@@ -42,14 +42,15 @@ async def status(
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
-    ``alerting``: the part of the status about alerts. Its ``groups`` and ``of_tenants`` become problems; they
-    are not in the result. ``configuration``: the part about the configuration file. Ages are in seconds. The
-    result contains no key and no part of a list. The function yields to the event loop, so some parts of the
-    result may be newer than others.
+    ``alerting``: the part of the status about alerts. Its ``groups``, ``of_tenants`` and ``covered`` become
+    problems; they are not in the result. ``configuration``: the part about the configuration file. Ages are
+    in seconds. The result contains no key and no part of a list. The function yields to the event loop, so
+    some parts of the result may be newer than others.
     """
     parts = dict(alerting or {})
     groups = parts.pop("groups", [])
     of_tenants = parts.pop("of_tenants", {})
+    covered = parts.pop("covered", 0)
     whole: Json = {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
@@ -70,7 +71,7 @@ async def status(
             for poller in pollers
         ],
     }
-    diagnose(whole, groups)
+    diagnose(whole, groups, covered)
     return whole
 
 

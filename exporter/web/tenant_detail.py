@@ -44,7 +44,11 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     ]
     failures = {target: attempts[target].failure for target in targets if target in attempts}
     failing = {target.query.value: failure.reason.value for target, failure in failures.items() if failure}
-    named = [(alert["labels"]["alertname"], alert["labels"]["severity"]) for alert in alerts]
+    named = [
+        (alert["labels"]["alertname"], alert["labels"]["severity"])
+        for alert in alerts
+        if alert["state"] != "recovered"
+    ]
     row = tenant_row(poller, code, {code: failing}, {code: named})
     phones = sorted(
         _phones(poller, code), key=lambda phone: (_ORDER.index(phone["state"]), not phone["watched"])
@@ -58,7 +62,7 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},
         "switch": switch,
         "not_known": silence(switch) if is_silent else "",
-        "problems": [problem_of(alert) for alert in alerts],
+        "problems": [problem_of(alert, switch) for alert in alerts],
         "thresholds": ", ".join(thresholds),
         "labels": poller.targets.tenants[code].labels,
         "devices": {

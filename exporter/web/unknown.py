@@ -1,11 +1,14 @@
 """Lists what is not known about a switch. The page may say "all clear" only if the list is empty. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from exporter.web import figures
 
 Json = dict[str, Any]
+
+SILENT = "nodes and tenants unknown"
+"""How the text about a switch begins whose API is silent."""
 
 _NAMED = 3
 """How many queries that have not been tried yet are named at most."""
@@ -28,6 +31,17 @@ _OF_TENANTS: Mapping[str, str] = {
 }
 """What a query finds out. Queries that are not listed here find out what their name says."""
 
+_PHONES = ("registrations", "extensions", "watched_peers")
+_QUERIES: Mapping[str, tuple[str, ...]] = {
+    "SoftswitchTenantRegistrationsLost": _PHONES,
+    "SoftswitchTenantRegistrationsLow": _PHONES,
+    "SoftswitchNodeChannelsNearLimit": ("channels", "peers"),
+    "SoftswitchTenantChannelsNearLimit": ("channels", "limits"),
+    "SoftswitchQueueWaitingLong": ("queues", "queue"),
+    "SoftswitchQueueUnattended": ("queues", "queue"),
+}
+"""The queries that an alert with ``keep_firing_for`` depends on."""
+
 
 def unknown(switch: Json, alerting: Json | None) -> list[str]:
     """Return what is not known about a switch, as texts. The list is empty if everything polled is known."""
@@ -37,12 +51,28 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
     if switch["up"] is False:
         age = switch["valid_answer_age_seconds"]
         since = "since the start" if age is None else f"for {figures.duration(age)}"
-        found.append(f"nodes and tenants unknown {since}")
+        found.append(f"{SILENT} {since}")
     else:
         found += _of_queries(switch["queries"])
     if (alerting or {}).get("firing") is None:
         found.append("alerts not evaluated yet")
     return found
+
+
+def is_measured(alert: str, tenants: Collection[str], switch: Json) -> bool:
+    """Return whether the values that an alert on some tenants of a switch depends on are known.
+
+    ``tenants`` is empty if it is about nodes, or if not all tenants are known.
+    """
+    needed = [query for query in switch["queries"] if query["query"] in _QUERIES.get(alert, ())]
+    return switch["up"] is True and not any(_is_missing(query, tenants) for query in needed)
+
+
+def _is_missing(query: Json, tenants: Collection[str]) -> bool:
+    named = query["unknown_tenants"]
+    if tenants and query["scope"] == "tenant" and query["targets_unknown"] == len(named):
+        return any(tenant in named for tenant in tenants)
+    return bool(query["targets_unknown"])
 
 
 def _of_queries(queries: list[Json]) -> list[str]:

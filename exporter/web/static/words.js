@@ -96,13 +96,21 @@ export const POLLING = {
   },
 };
 
+const markOf = (problem) => (problem.state === "recovered" ? "recovered" : problem.severity);
+
+function notesOf(problem) {
+  const isLastKnown = problem.last_known || problem.state === "unknown";
+  const notes = [...(problem.state === "pending" ? ["pending"] : []), ...(isLastKnown ? ["last known"] : [])];
+  return notes.length ? ` (${notes.join(", ")})` : "";
+}
+
 // Tables about all switches.
 export const TABLES = {
   problems: {
     rows: (status) => status.problems.slice(0, MOST_PROBLEMS),
-    key: (problem) => `${problem.switch ?? ""} ${problem.alertname} ${problem.severity} ${problem.state}`,
+    key: (problem) => problem.id,
     cells: [
-      (problem) => [problem.severity + (problem.state === "pending" ? " (pending)" : ""), `severity ${problem.severity}`],
+      (problem) => [markOf(problem) + notesOf(problem), `severity ${markOf(problem)}`],
       (problem) => [problem.text, "prose what"],
       (problem) => [problem.switch ?? "", "name of-switch"],
       (problem) => [duration(problem.age_seconds), "number"],

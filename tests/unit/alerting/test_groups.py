@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Alert, Now, State
 from exporter.alerting.groups import COVERED_BY, Groups, Sources, grouped
+from exporter.alerting.rule import Rule
 from tests.unit.alerting.conftest import alert
 
 _LOST, _LOW, _BALANCE = rules.TENANT_REGISTRATIONS_LOST, rules.TENANT_REGISTRATIONS_LOW, rules.BALANCE_LOW
@@ -90,6 +92,64 @@ def test_a_pending_alert_covers_pending_ones() -> None:
         alert(_BALANCE, State.PENDING, "ACME", "warning"),
         alert(_BALANCE, State.PENDING, "ACME", "critical"),
     ) == [(_BALANCE.name, "critical", "pending", 1)]  # fmt: skip
+
+
+def _over(rule: Rule, tenant: str = "ACME", severity: str = "", value: float = 0.5) -> Alert:
+    found = alert(rule, State.FIRING, tenant, severity)
+    found.ending_since, found.value = 1020.0, value
+    return found
+
+
+def test_alerts_whose_condition_is_no_longer_met_are_a_group() -> None:
+    """They recovered three minutes ago and end 12 minutes from now. They are no alerts of their tenants."""
+    groups = _grouped(_over(_LOST), alert(_LOST, State.FIRING, "BOREAL"))
+
+    firing, over = sorted(groups.shown(_NOW)["groups"], key=lambda group: str(group["state"]))
+    assert (firing["state"], firing["recovered_age_seconds"], firing["changes_at_seconds"]) == (
+        "firing", None, None,
+    )  # fmt: skip
+    assert (over["state"], over["recovered_age_seconds"]) == ("recovered", 180.0)
+    assert over["changes_at_seconds"] == _NOW.wall + 15 * 60 - 180
+    assert groups.named["pbx"] == {"ACME": (), "BOREAL": ((_LOST.name, "critical"),)}
+    (one,) = groups.alerts_of("pbx", "ACME", _NOW)
+    assert (one["state"], one["changes_at_seconds"]) == ("recovered", over["changes_at_seconds"])
+
+
+def test_an_alert_that_has_recovered_covers_only_those_that_have_recovered() -> None:
+    """And it is covered by an alert on the same subject that has not."""
+    low = alert(_LOW, State.FIRING, severity="warning")
+    low.value = 0.5
+    assert _kinds(_over(_LOST), low) == [(_LOW.name, "warning", "firing", 1)]
+    assert _kinds(_over(_LOST), _over(_LOW)) == [(_LOST.name, "critical", "recovered", 1)]
+    assert _kinds(_over(_LOW, severity="critical"), alert(_LOW, State.PENDING, severity="warning")) == [
+        (_LOW.name, "warning", "pending", 1)
+    ]
+
+
+def test_a_pending_group_says_when_the_first_alert_fires() -> None:
+    """Pending for 12 minutes of ten; it fires in the next evaluation, which is now."""
+    (due,) = _grouped(alert(_BALANCE, State.PENDING, severity="critical")).shown(_NOW)["groups"]
+    assert due["changes_at_seconds"] == _NOW.wall
+
+    early = Now(600.0, 7000.0)
+    (group,) = _grouped(alert(_BALANCE, State.PENDING, severity="critical")).shown(early)["groups"]
+    assert group["changes_at_seconds"] == 7000.0 + 600 - 120
+
+
+def test_a_tenant_without_phones_is_listed_once() -> None:
+    """For a lost registration or a ratio of 0: the worst one, and the firing one of equally bad ones."""
+    low = partial(alert, _LOW, State.FIRING, severity="critical")
+    assert _kinds(low(), alert(_LOST, State.PENDING)) == [(_LOW.name, "critical", "firing", 1)]
+    warning = alert(_LOW, State.FIRING, severity="warning")
+    groups = _grouped(warning, alert(_LOST, State.PENDING))
+    assert [group.name for group in groups.groups] == [_LOST.name]
+    assert groups.covered == 1
+
+    few = low(tenant="BOREAL")
+    few.value = 0.2
+    assert sorted((group.has_no_phones, group.count) for group in _grouped(low(), few).groups) == [
+        (False, 1), (True, 1),
+    ]  # fmt: skip
 
 
 def _balance(tenant: str, value: float, threshold: float = 10.0) -> Alert:

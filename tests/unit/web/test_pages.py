@@ -53,8 +53,10 @@ _TENANT = {
 }
 
 _PROBLEM: dict[str, Any] = {
+    "id": "pbx SoftswitchBalanceLow critical firing",
     "severity": "critical",
     "state": "firing",
+    "last_known": False,
     "switch": "pbx",
     "alertname": "SoftswitchBalanceLow",
     "text": "ACME has low credit",
@@ -182,6 +184,24 @@ async def test_contents() -> None:
     ]  # fmt: skip
     for text in ("ACME has low credit for 2 min", "closed", "none", "1,234"):
         assert text in page.texts
+
+
+@pytest.mark.parametrize(
+    ("state", "is_last_known", "mark", "text"),
+    [
+        ("firing", False, "critical", "critical"),
+        ("pending", False, "critical", "critical (pending)"),
+        ("pending", True, "critical", "critical (pending, last known)"),
+        ("unknown", False, "critical", "critical (last known)"),
+        ("recovered", False, "recovered", "recovered"),
+    ],
+)
+async def test_the_state_of_a_problem(state: str, is_last_known: bool, mark: str, text: str) -> None:  # noqa: FBT001 -- a table
+    """It is in words; a problem that is over is not marked as critical."""
+    page = await _read(_switch(), problems=[_PROBLEM | {"state": state, "last_known": is_last_known}])
+
+    assert [row[0] for row in page.rows if row[1:2] == [_PROBLEM["text"]]] == [text]
+    assert ("class", f"severity {mark}") in page.attributes
 
 
 async def test_links() -> None:

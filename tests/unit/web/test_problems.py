@@ -35,13 +35,15 @@ def _switch(name: str = "pbx", **more: Any) -> dict[str, Any]:
     return usual | more
 
 
-def _diagnosed(*groups: dict[str, Any], switches: list[dict[str, Any]] | None = None, **more: Any) -> Any:
+def _diagnosed(
+    *groups: dict[str, Any], switches: list[dict[str, Any]] | None = None, covered: int = 0, **more: Any
+) -> Any:
     status = {
         "switches": [_switch()] if switches is None else switches,
         "alerting": {"firing": 0, "pending": 0, "delivery": "on"},
         **more,
     }
-    diagnose(status, groups)
+    diagnose(status, groups, covered)
     return status
 
 
@@ -91,7 +93,7 @@ def test_the_sentence_of_a_switch() -> None:
         " · T0 has low credit (pending) · alerts not evaluated yet"
     )
     assert (switch["state"], switch["severity"]) == ("problems", "critical")
-    assert (found["state"], found["headline"]) == ("critical", "3 critical, 1 warning")
+    assert (found["state"], found["headline"]) == ("critical", "3 critical, 1 warning (6 alerts)")
 
 
 def test_a_problem() -> None:
@@ -101,8 +103,11 @@ def test_a_problem() -> None:
     ]
 
     assert problem == {
+        "id": "pbx SoftswitchBalanceLow critical firing",
         "severity": "critical",
         "state": "firing",
+        "last_known": False,
+        "of_switch": False,
         "switch": "pbx",
         "alertname": "SoftswitchBalanceLow",
         "text": "A&B has low credit",
@@ -149,18 +154,18 @@ def test_texts(group: dict[str, Any], text: str) -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    """By severity, then firing before pending, then by urgency and number, over all switches."""
+    """What concerns a whole switch; then by severity, firing before pending, by urgency and number."""
     found = _diagnosed(
         _group("SoftswitchNodeMissing", severity="critical", state="pending"),
         _group("SoftswitchBalanceLow", severity="warning"),
         _group("SoftswitchBalanceLow", *_tenants(1), switch="other"),
         _group("SoftswitchBalanceLow", *_tenants(3)),
-        _group("SoftswitchApiDown", switch="other"),
-        switches=[_switch(), _switch("other")],
+        _group("SoftswitchApiDown", switch="other", state="pending"),
+        switches=[_switch(), _switch("other", up=False)],
     )
 
     assert [(p["alertname"], p["severity"], p["state"], p["switch"]) for p in found["problems"]] == [
-        ("SoftswitchApiDown", "critical", "firing", "other"),
+        ("SoftswitchApiDown", "critical", "pending", "other"),
         ("SoftswitchBalanceLow", "critical", "firing", "pbx"),
         ("SoftswitchBalanceLow", "critical", "firing", "other"),
         ("SoftswitchNodeMissing", "critical", "pending", "pbx"),
@@ -195,8 +200,12 @@ def test_what_a_response_shows_is_a_problem_before_its_alert() -> None:
         ("warning", "detail dropped to stay within max_series"),
     ]
     assert {problem["state"] for problem in found["problems"]} == {"observed"}
-    assert found["switches"][0]["sentence"].startswith("API silent for 5 min · ")
-    assert found["switches"][0]["sentence"].endswith(" · nodes and tenants unknown for 5 min")
+    sentence = found["switches"][0]["sentence"]
+    assert sentence.startswith("API silent for 5 min, so the rest is the last known state · ")
+    assert "nodes and tenants unknown" not in sentence
+    assert [p["text"] for p in found["problems"] if not p["last_known"]] == [
+        "API silent", "API key refused", "detail dropped to stay within max_series",
+    ]  # fmt: skip
 
 
 def test_what_an_alert_names_is_not_repeated() -> None:
@@ -226,7 +235,7 @@ def test_a_sentence_is_bounded() -> None:
     """It names eight kinds, and how many more there are; the list has all."""
     names = [name for name in WORDS if name != "SoftswitchLicenseImminent"][:11]
     groups = [_group(name, severity="warning") for name in names]
-    found = _diagnosed(*groups)
+    found = _diagnosed(*groups, switches=[_switch(up=False)])
 
     parts = found["switches"][0]["sentence"].split(" · ")
     assert (len(parts), parts[-1], len(found["problems"])) == (9, "3 more", 11)
@@ -287,9 +296,71 @@ def test_one_alert() -> None:
         "age_seconds": 3.0,
     }
 
-    problem = problem_of(alert)
+    problem = problem_of(alert, _switch())
 
     assert (problem["text"], problem["value"]) == ("A has low credit", "20.00, threshold 50.00")
+    assert problem_of(alert, _switch(up=False))["last_known"]
+
+
+_RECOVERED: Any = {
+    "state": "recovered", "recovered_age_seconds": 240.0, "changes_at_seconds": 1_700_000_459.7
+}  # fmt: skip
+
+
+def test_a_problem_that_is_over_is_no_problem() -> None:
+    """Its alert still fires, but it counts nowhere, is last, and has no value and no age."""
+    over = _group("SoftswitchTenantRegistrationsLow", *_tenants(3), value=0.5, threshold=0.8, **_RECOVERED)
+    (problem,), switch = (found := _diagnosed(over))["problems"], found["switches"][0]
+
+    assert (problem["state"], problem["value"], problem["age_seconds"]) == ("recovered", "", None)
+    assert problem["text"].endswith("T0, T1, T2 (recovered 4 min ago; the alert ends at 22:21 UTC)")
+    assert (found["state"], found["headline"]) == ("clear", "all clear, 1 recovered (3 alerts)")
+    assert (switch["state"], switch["severity"], switch["sentence"]) == (
+        "clear", None, "all clear · 1 recovered",
+    )  # fmt: skip
+
+    found = _diagnosed(over, _group("SoftswitchBalanceLow", *_tenants(1), severity="warning"), covered=2)
+    assert [problem["state"] for problem in found["problems"]] == ["firing", "recovered"]
+    assert found["headline"] == "1 warning, 1 recovered (6 alerts, 2 covered)"
+    assert found["state"] == found["switches"][0]["severity"] == "warning"
+    assert found["switches"][0]["sentence"] == "T0 has low credit · 1 recovered"
+
+
+def test_an_alert_that_ends_for_lack_of_values_has_not_recovered() -> None:
+    """While its query fails or the API is silent, it stays a problem: nobody knows whether it is over."""
+    over = _group("SoftswitchTenantRegistrationsLost", *_tenants(2), **_RECOVERED)
+    query = {"query": "registrations", "scope": "tenant", "targets_tried": 9, "targets": 9}
+
+    def state(group: Any, **more: Any) -> Any:
+        (problem, *_) = _diagnosed(group, switches=[_switch(**more)])["problems"][-1:]
+        return problem["state"]
+
+    assert state(over, queries=[query | {"targets_unknown": 0, "unknown_tenants": []}]) == "recovered"
+    assert state(over, queries=[query | {"targets_unknown": 1, "unknown_tenants": ["T1"]}]) == "unknown"
+    assert state(over, queries=[query | {"targets_unknown": 1, "unknown_tenants": ["X"]}]) == "recovered"
+    assert state(over, queries=[query | {"targets_unknown": 9, "unknown_tenants": ["X"]}]) == "unknown"
+    assert state(over, up=False) == "unknown"
+
+
+def test_an_api_that_responds_again_is_not_silent() -> None:
+    """The page does not wait for the next evaluation of the alert, in either direction."""
+    (problem,) = _diagnosed(_group("SoftswitchApiDown"))["problems"]
+    assert (problem["state"], problem["text"]) == ("recovered", "API silent (recovered)")
+
+    down = _switch(up=False)
+    (problem,) = _diagnosed(_group("SoftswitchApiDown", **_RECOVERED), switches=[down])["problems"]
+    assert (problem["state"], problem["text"]) == ("firing", "API silent")
+
+
+def test_a_pending_problem_says_when_it_fires() -> None:
+    """By the wall clock, in the list and in the sentence."""
+    group = _group(
+        "SoftswitchNodeMissing", {"node": "n"}, state="pending", changes_at_seconds=1_700_000_459.7
+    )
+    found = _diagnosed(group)
+
+    assert found["problems"][0]["text"] == "node n missing (fires at 22:21 UTC)"
+    assert found["switches"][0]["sentence"] == "node n missing for 12 min (pending, fires at 22:21 UTC)"
 
 
 @pytest.mark.parametrize(
