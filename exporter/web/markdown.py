@@ -2,20 +2,29 @@
 
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from exporter.shipped import REPOSITORY
+from exporter.web.examples import fill
 
 _FOLDER = "docs/runbooks"
 _OWN = "http://127.0.0.1:10390/"
 """The address of the exporter in the documentation."""
 
 
-def html(text: str, runbooks: Collection[str], *, without_title: bool = False) -> str:
+def html(
+    text: str,
+    runbooks: Collection[str],
+    *,
+    without_title: bool = False,
+    values: Mapping[str, str] | None = None,
+) -> str:
     """Return a page of ``docs/runbooks`` as HTML. HTML in the page is escaped.
+
+    ``values`` replace the example values in commands. A note above commands names examples without a value.
 
     Links to ``runbooks`` and to the exporter become relative links. Links to other files lead to the
     repository. The first call imports the library: run it in a thread.
@@ -30,6 +39,9 @@ def html(text: str, runbooks: Collection[str], *, without_title: bool = False) -
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrs["href"] = _target(str(child.attrs["href"]), runbooks)
+        if token.type == "fence" and values is not None:
+            token.content, left = fill(token.content, values)
+            token.meta["examples"] = left
         token.attrs.pop("style", None)  # aligned cells have one, which the Content-Security-Policy forbids
     rendered: str = parser.renderer.render(tokens, parser.options, {})
     return rendered
@@ -57,6 +69,7 @@ def _parser() -> Any:  # noqa: ANN401 -- markdown_it.MarkdownIt, imported when t
     parser = import_module("markdown_it").MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
+    parser.add_render_rule("fence", _commands)
     return parser
 
 
@@ -67,3 +80,13 @@ def _table_open(*_: object) -> str:
 
 def _table_close(*_: object) -> str:
     return "</table>\n</div>\n"
+
+
+def _commands(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:  # noqa: ANN401 -- of markdown_it
+    """Return the HTML of commands, after a note about the example values in them."""
+    fence: str = type(renderer).fence(renderer, tokens, index, options, env)
+    examples = tokens[index].meta.get("examples", {})
+    if not examples:
+        return fence
+    listed = ", ".join(f"<code>{value}</code> (the {name})" for name, value in examples.items())
+    return f'<p class="legend">First replace the example values: {listed}.</p>\n' + fence

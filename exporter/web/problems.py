@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from exporter.web import figures
+from exporter.web.examples import runbook_link
 from exporter.web.observed import observed
 from exporter.web.problem_words import Words, rank, words_of
 from exporter.web.unknown import SILENT, is_measured, unknown
@@ -155,7 +156,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
         "value": "" if is_over else _value(words, first["value"], first["threshold"], count),
         "count": count,
         "subjects": subjects,
-        "runbook": f"./runbooks/{group['alertname']}",
+        "runbook": f"./runbooks/{runbook_link(group['alertname'], labels)}",
         "evidence": _evidence(words.evidence, group, labels, place),
     }
     is_long = words.with_age and age is not None and group["severity"] == "critical"

@@ -14,6 +14,7 @@ from aiohttp import web
 from exporter import shipped
 from exporter.errors import shown
 from exporter.threads import ThreadLimit
+from exporter.web.examples import LABELS, runbook_link, usable
 from exporter.web.markdown import html
 from exporter.web.pages import template
 from exporter.web.responses import HEADERS, send
@@ -92,10 +93,12 @@ class Runbooks:
             raise web.HTTPFound(name.removesuffix(".md"))
         state = self._alerting()
         active = _of(state, name)
+        values = _values(request.query, active)
         variables: Json = {
             "name": name,
             "entry": next(entry for entry in entries() if entry.name == name),
-            "text": await self._threads.run(lambda: _text(name)),
+            "text": await self._threads.run(lambda: _text(name, values)),
+            "values": values,
             "problems": [_problem(alert, self._wall()) for alert in active[:_LISTED]],
             "is_cut": len(active) >= _LISTED,
             "summary": self._summary(name, state),
@@ -149,9 +152,17 @@ def _around_the_table() -> tuple[str, str]:
     return html(before, names, without_title=True), html(after, names)
 
 
-@cache
-def _text(name: str) -> str:
-    return html(shipped.runbooks()[name], shipped.runbooks(), without_title=True)
+def _text(name: str, values: Mapping[str, str]) -> str:
+    return html(shipped.runbooks()[name], shipped.runbooks(), without_title=True, values=values)
+
+
+def _values(query: Mapping[str, str], active: Sequence[Json]) -> dict[str, str]:
+    """Return the values for the commands: those in the URL, and those of the first alert that has them."""
+    given = {name: text for name, text in query.items() if name in LABELS}
+    for alert in active:
+        if all(alert["labels"].get(name) == text for name, text in given.items()):
+            return usable({**alert["labels"], **given})
+    return usable(given)
 
 
 def _of(state: Json, name: str) -> list[Json]:
@@ -174,6 +185,7 @@ def _problem(alert: Json, now: float) -> Json:
         "since": f"{since:%Y-%m-%d %H:%M} UTC",
         "description": _cut(alert["annotations"].get("description", "")),
         "page": f"{page}?{urlencode(found, quote_via=quote)}" if found else page,
+        "commands": f"./{runbook_link(labels['alertname'], labels)}#diagnosis",
     }
 
 

@@ -115,7 +115,7 @@ def test_a_problem() -> None:
         "value": f"{_MINUS}12.00, threshold 10.00",
         "count": 1,
         "subjects": ["A&B"],
-        "runbook": "./runbooks/SoftswitchBalanceLow",
+        "runbook": "./runbooks/SoftswitchBalanceLow?switch=pbx",
         "evidence": "./tenant?switch=pbx&tenant=A%26B",
     }
 

@@ -98,9 +98,9 @@ async def test_problems_that_exist_now(site: _Site) -> None:
 
     assert await site.now() == (
         "firing, critical : switch pbx, node pbx1 About pbx1. "
-        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page "
+        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page Commands for it "
         "pending, critical : switch pbx, node pbx2, tenant A&B If it lasts, it fires as: About pbx2. "
-        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page "
+        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page Commands for it "
         "As of 2023-11-14 22:13:20 UTC. Reload the page to refresh."
     )
     _, page = await site.get(f"/runbooks/{_NAME}")
@@ -137,6 +137,30 @@ async def test_nothing_is_called_well_while_a_switch_is_silent(site: _Site, poll
     silent.store.note_attempt(valid=True, now=NOW)
     site.alerts = []
     assert "This exporter does not see the problem" in await site.now()
+
+
+async def test_commands_have_the_values_of_a_problem(site: _Site) -> None:
+    """Those of the first one, or those in the URL; a value that is not safe leaves the example and a note."""
+    name = "SoftswitchWatchedExtensionDown"
+    site.alerts = [
+        _alert(name=name, tenant="A", extension="201"),
+        _alert(name=name, tenant="B", extension="301"),
+    ]
+    note = "First replace the example values"
+
+    _, first = await site.get(f"/runbooks/{name}")
+    assert "{switch=&quot;pbx&quot;, tenant=&quot;A&quot;, extension=&quot;201&quot;}" in first
+    assert f'href="./{name}?switch=pbx&amp;tenant=B&amp;extension=301#diagnosis"' in first
+    assert note not in first
+
+    _, second = await site.get(f"/runbooks/{name}?switch=pbx&tenant=B")
+    assert "--switch=pbx --query=registrations --tenant=B --extension=301" in second
+    assert "The commands below are for switch <b>pbx</b>, tenant <b>B</b>, extension <b>301</b>." in second
+
+    _, unsafe = await site.get(f"/runbooks/{name}?switch=pbx&tenant=%24(reboot)")
+    assert "reboot" not in unsafe
+    assert "--switch=pbx --query=registrations --tenant=ACME --extension=100" in unsafe
+    assert f"{note}: <code>ACME</code> (the tenant), <code>100</code> (the extension)." in unsafe
 
 
 async def test_the_watchdog_is_no_problem(site: _Site) -> None:

@@ -99,7 +99,7 @@ async def test_its_page(pollers: Pollers) -> None:
         "<title>ACME: critical · softswitch-exporter</title>",
         "icon-critical.svg",
         "\N{MINUS SIGN}12.00, threshold 10.00",
-        'href="./runbooks/SoftswitchBalanceLow"',
+        'href="./runbooks/SoftswitchBalanceLow?switch=pbx&amp;tenant=ACME"',
         "&lt;voice&gt;",
         "&lt;b&gt;",
         "no alert ever fires for them: 900",
