@@ -2,7 +2,8 @@
 
 UNKNOWN = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
-_UNITS = ((86_400, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
+_DAY = 86_400
+_UNITS = ((_DAY, 172_800, "d"), (3600, 7200, "h"), (60, 120, "min"), (1, 0, "s"))
 """Seconds of each unit, the smallest number of seconds that it is used for, and its symbol."""
 
 
@@ -24,6 +25,16 @@ def money(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return a ratio, such as 0.5, as a percentage."""
     return UNKNOWN if value is None else f"{value * 100:.3g} %"
+
+
+def license_left(seconds: float | None) -> str:
+    """Return how long a license is valid, such as 5 d. A switch counts whole days; the last one is day 0."""
+    if seconds is None:
+        return UNKNOWN
+    days = int(abs(seconds) / _DAY + 0.5)
+    if seconds < 0:
+        return f"expired {days} d ago"
+    return f"{days} d" if seconds >= _DAY else "expires today"
 
 
 def duration(seconds: float | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_LICENSE = ("SoftswitchLicenseImminent", "SoftswitchLicenseExpiring")
+LICENSE = ("SoftswitchLicenseImminent", "SoftswitchLicenseExpiring")
 
 
 def observed(switch: Json, groups: Sequence[Json]) -> Iterator[Json]:
@@ -22,7 +22,7 @@ def observed(switch: Json, groups: Sequence[Json]) -> Iterator[Json]:
         if new:
             yield _seen(name, "SoftswitchNodeMissing", "critical", new)
     verdict = switch["license_verdict"]
-    if verdict and not alerted.intersection(_LICENSE):
+    if verdict and not alerted.intersection(LICENSE):
         left = switch["license_remaining_seconds"]
         yield _seen(name, "SoftswitchLicenseExpiring", verdict, [{}], value=left)
     if switch["refused_keys"] and "SoftswitchKeyRefused" not in alerted:

@@ -117,6 +117,7 @@ def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
         "count": figures.count,
         "money": figures.money,
         "duration": figures.duration,
+        "license_left": figures.license_left,
         "sentence": _sentence,
     }
     return environment

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from exporter.web import figures
 
+LOW = "SoftswitchTenantRegistrationsLow"
 Format = Callable[[float | None], str]
 
 
 class Words(NamedTuple):
-    """The wording of the problems of one alert. Labels, ``value`` and ``count`` are in braces.
+    """The wording of the problems of one alert. Labels, ``count``, ``license`` and ``phones`` are in braces.
 
     ``one``: the text for a single problem. ``many``: the text for several. ``subject``: the name of each of
     several. ``evidence``: where the status page shows the problem. ``reason``: the text in the row of its
@@ -36,7 +37,11 @@ WORDS: Mapping[str, Words] = {
         "trunk {trunk} down", "{count} trunks down", "{trunk}", "trunks", "trunk down"
     ),
     "SoftswitchTenantRegistrationsLost": Words(
-        "{tenant} lost all phones", "{count} tenants lost all phones", "{tenant}", "tenants", "no phones"
+        "{tenant} has no phones registered{phones}",
+        "{count} tenants have no phones registered",
+        "{tenant}",
+        "tenants",
+        "no phones registered",
     ),
     "SoftswitchQueueUnattended": Words(
         "queue {queue} of {tenant} without agents",
@@ -46,10 +51,20 @@ WORDS: Mapping[str, Words] = {
         "queue without agents",
     ),
     "SoftswitchLicenseImminent": Words(
-        "license {value}", "license {value}", "{switch}", "switches", form=figures.duration, with_age=False
+        "license {license}",
+        "license {license}",
+        "{switch}",
+        "switches",
+        form=figures.license_left,
+        with_age=False,
     ),
     "SoftswitchLicenseExpiring": Words(
-        "license {value}", "license {value}", "{switch}", "switches", form=figures.duration, with_age=False
+        "license {license}",
+        "license {license}",
+        "{switch}",
+        "switches",
+        form=figures.license_left,
+        with_age=False,
     ),
     "SoftswitchBalanceLow": Words(
         "{tenant} has low credit",
@@ -110,6 +125,7 @@ WORDS: Mapping[str, Words] = {
 """By alert name. Among alerts of equal severity, the first in this order is the most urgent."""
 
 KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(one="API key of {tenant} refused")
+NO_PHONES = WORDS["SoftswitchTenantRegistrationsLost"]
 TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
     one="trunk {trunk} of {tenant} down", subject="{tenant} {trunk}", evidence="tenants"
 )
@@ -117,8 +133,13 @@ TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
 _RANKS = {name: rank for rank, name in enumerate(WORDS)}
 
 
-def words_of(name: str, labels: Mapping[str, str], summary: str) -> Words:
-    """Return the wording for an alert. For an alert that is not in ``WORDS``, that is its summary."""
+def words_of(name: str, labels: Mapping[str, str], summary: str, *, has_no_phones: bool = False) -> Words:
+    """Return the wording for an alert. For an alert that is not in ``WORDS``, that is its summary.
+
+    ``has_no_phones``: whether it means that no phone of a tenant is registered.
+    """
+    if has_no_phones:
+        return NO_PHONES
     if "tenant" in labels and name == "SoftswitchKeyRefused":
         return KEY_REFUSED_OF_TENANT
     if "tenant" in labels and name == "SoftswitchTrunkDown":
@@ -132,13 +153,28 @@ def rank(name: str) -> int:
     return _RANKS.get(name, len(_RANKS))
 
 
-def reasons_of(alerts: Iterable[str], *, balance: str | None, registered: str | None) -> list[str]:
-    """Return short reasons for the problems of a tenant, from its alerts and from crossed thresholds."""
+def license_text(seconds: float | None) -> str:
+    """Return when a license expires, as the end of a sentence about it."""
+    if seconds is None:
+        return "about to expire"
+    left = figures.license_left(seconds)
+    return left if left.startswith("exp") else f"expires in {left}"
+
+
+def reasons_of(
+    alerts: Iterable[str], *, balance: str | None, registered: str | None, has_no_phones: bool = False
+) -> list[str]:
+    """Return short reasons for the problems of a tenant, from its alerts and from crossed thresholds.
+
+    ``has_no_phones``: whether it has phones, and none is registered.
+    """
     names = {*alerts}
     if balance:
         names.add("SoftswitchBalanceLow")
     if registered:
         names.add("SoftswitchTenantRegistrationsLow")
+    if has_no_phones and "SoftswitchTenantRegistrationsLow" in names:
+        names.add("SoftswitchTenantRegistrationsLost")
     if names & {"SoftswitchTenantRegistrationsLost", "SoftswitchTenantRegistrationsLow"}:
         names.discard("SoftswitchWatchedExtensionDown")
     if "SoftswitchTenantRegistrationsLost" in names:

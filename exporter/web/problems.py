@@ -4,15 +4,16 @@ Problems come from alerts. If the state of a switch shows a problem before its a
 has the state ``observed``.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from exporter.web import figures
 from exporter.web.examples import runbook_link
-from exporter.web.observed import observed
-from exporter.web.problem_words import Words, rank, words_of
+from exporter.web.notices import notices
+from exporter.web.observed import LICENSE, observed
+from exporter.web.problem_words import LOW, Words, license_text, rank, words_of
 from exporter.web.unknown import SILENT, is_measured, unknown
 
 Json = dict[str, Any]
@@ -28,13 +29,6 @@ _PARTS = 8
 _UNKNOWN_PARTS = 3
 """How many unknown things the sentence of a switch names at most."""
 
-_ERRORS = 10
-"""How many errors a notice lists at most."""
-
-_NOT_SENT = {
-    "off": "Alerts are shown here but not sent: the configuration has no `alerting` section.",
-    "dry_run": "Dry run: alerts are shown here but not sent.",
-}
 _STATES = ("firing", "observed", "pending", "unknown", "recovered")
 _API_DOWN = "SoftswitchApiDown"
 _OF_SWITCH = (_API_DOWN, "SoftswitchKeyRefused")
@@ -76,7 +70,7 @@ def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
         switch["unknown"] = not_known
     status["problems"] = [problem for problem, _ in pairs]
     status["state"], status["headline"] = _headline(status, covered)
-    status["notices"] = [*_notices(status)]
+    status["notices"] = [*notices(status)]
 
 
 def problem_of(alert: Json, switch: Json) -> Json:
@@ -132,8 +126,17 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     named, count, state = group["alerts"], group["count"], group["state"]
     first = named[0]
     labels = first["labels"]
-    words = words_of(group["alertname"], labels, first["annotations"].get("summary", group["alertname"]))
-    variables = {**labels, "count": figures.count(count), "value": _license(first["value"])}
+    summary = first["annotations"].get("summary", group["alertname"])
+    has_no_phones = bool(group.get("has_no_phones"))
+    words = words_of(group["alertname"], labels, summary, has_no_phones=has_no_phones)
+    value = _value(group, place)
+    phones = group.get("phones")
+    variables = {
+        **labels,
+        "count": figures.count(count),
+        "license": license_text(value),
+        "phones": f" (0 of {figures.count(phones)})" if phones and state != "recovered" else "",
+    }
     brief = (words.one if count == 1 else words.many).format_map(_Labels(variables))
     subjects = [words.subject.format_map(_Labels(alert["labels"])).strip() for alert in named]
     subjects = [subject for subject in subjects if subject]
@@ -144,7 +147,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     age = None if is_over else group["age_seconds"]
     kind = (group["switch"], group["alertname"], group["severity"], state)
     problem = {
-        "id": " ".join(filter(None, kind)) + " no phones" * bool(group.get("has_no_phones")),
+        "id": " ".join(filter(None, kind)) + " no phones" * has_no_phones,
         "severity": group["severity"],
         "state": state,
         "last_known": group["last_known"],
@@ -153,11 +156,11 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
         "alertname": group["alertname"],
         "text": f"{text} ({note})" if note else text,
         "age_seconds": age,
-        "value": "" if is_over else _value(words, first["value"], first["threshold"], count),
+        "value": "" if is_over else _value_text(words, value, first["threshold"], count),
         "count": count,
         "subjects": subjects,
         "runbook": f"./runbooks/{runbook_link(group['alertname'], labels)}",
-        "evidence": _evidence(words.evidence, group, labels, place),
+        "evidence": _evidence(words, group, labels, place),
     }
     is_long = words.with_age and age is not None and group["severity"] == "critical"
     pending = f" (pending{f', {note}' if note else ''})" if state == "pending" else ""
@@ -182,15 +185,14 @@ class _Labels(dict[str, Any]):
         return ""
 
 
-def _license(seconds: float | None) -> str:
-    if seconds is None:
-        return "about to expire"
-    if seconds < 0:
-        return f"expired {figures.duration(-seconds)} ago"
-    return f"expires in {figures.duration(seconds)}" if seconds else "expires today"
+def _value(group: Json, place: _Place | None) -> float | None:
+    """Return the value of the worst alert. For a license, that is the current one: an alert may be older."""
+    current = place[1].get("license_remaining_seconds") if place and group["alertname"] in LICENSE else None
+    value: float | None = group["alerts"][0]["value"] if current is None else current
+    return value
 
 
-def _value(words: Words, value: float | None, threshold: float | None, count: int) -> str:
+def _value_text(words: Words, value: float | None, threshold: float | None, count: int) -> str:
     """Return value and threshold as text, or "" if the problem has none."""
     if words.form is None or value is None:
         return ""
@@ -199,20 +201,20 @@ def _value(words: Words, value: float | None, threshold: float | None, count: in
     return f"{worst}{words.form(value)}{limit}"
 
 
-def _evidence(shown_in: str, group: Json, labels: Mapping[str, str], place: _Place | None) -> str:
+def _evidence(words: Words, group: Json, labels: Mapping[str, str], place: _Place | None) -> str:
     """Return the link to where the problem is shown, relative to the status page."""
-    switch = group["switch"]
+    switch, shown_in = group["switch"], words.evidence
     if shown_in == "tenants" and group["count"] == 1 and "tenant" in labels:
         return f"./tenant?{urlencode({'switch': switch, 'tenant': labels['tenant']})}"
     if shown_in == "polling":
         return f"./#polling-{place[0]}" if place else "./#polling"
     if shown_in == "tenants":
-        is_over = group["state"] in (
-            "recovered",
-            "unknown",
-        )  # no row of a tenant has the name of such an alert
-        text = {} if is_over else {"text": group["alertname"]}
-        return f"./?{urlencode({'switch': switch, **text})}#tenants"
+        text = group["alertname"]
+        if text == LOW:  # the alert has two kinds of problems
+            text += f" {words.reason}"
+        # A tenant does not have the name of an alert that has recovered.
+        found = {} if group["state"] in ("recovered", "unknown") else {"text": text}
+        return f"./?{urlencode({'switch': switch, **found})}#tenants"
     return f"./#{shown_in}"
 
 
@@ -262,29 +264,3 @@ def _without_problems(status: Json) -> tuple[str, str]:
     if not_known:
         return "unknown", f"{len(not_known)} of {len(status['switches'])} not known"
     return "clear", "all clear"
-
-
-def _notices(status: Json) -> Iterator[Json]:
-    """Yield notices about the configuration of the exporter and about the delivery of its alerts."""
-    configuration = status.get("configuration") or {}
-    failed = configuration.get("reload_failed_age_seconds")
-    invalid = configuration.get("file_invalid_age_seconds")
-    errors = [*configuration.get("errors", ())][:_ERRORS]
-    texts = []
-    if failed is not None:
-        texts.append(
-            f"Reloading has failed for {figures.duration(failed)}; the previous configuration is in use."
-        )
-    if invalid is not None:
-        since = figures.duration(invalid)
-        texts.append(f"The file on disk has been invalid for {since}: the exporter would not start with it.")
-    if texts:
-        yield {"severity": "critical", "text": " ".join(texts), "errors": errors}
-    alerting = status["alerting"] or {}
-    if failing := alerting.get("failing_alertmanagers"):
-        text = "An Alertmanager does not accept alerts, so you may not be notified."
-        errors = [f"{url}: {reason}" for url, reason in failing.items()][:_ERRORS]
-        yield {"severity": "critical", "text": text, "errors": errors}
-    delivery = alerting.get("delivery")
-    if delivery in _NOT_SENT:
-        yield {"severity": "", "text": _NOT_SENT[delivery], "errors": []}

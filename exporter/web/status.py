@@ -15,7 +15,7 @@ from exporter.slices import slices
 from exporter.web import figures
 from exporter.web.problems import diagnose
 from exporter.web.query_state import failing_queries, query_states
-from exporter.web.tenant_rows import Named, ranked_tenants, severity_of, tenant_rows
+from exporter.web.tenant_rows import Named, extensions_of, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500
 """How many nodes per switch the status lists at most: ten times the usual maximum."""
@@ -71,8 +71,21 @@ async def status(
             for poller in pollers
         ],
     }
-    diagnose(whole, groups, covered)
+    diagnose(whole, _with_phones(groups, pollers), covered)
     return whole
+
+
+def _with_phones(groups: Sequence[Json], pollers: Sequence[Poller]) -> list[Json]:
+    """Return groups with the number of phones of the tenant, if it is about one without registered phones."""
+    found = []
+    for group in groups:
+        states: object = None
+        if group.get("has_no_phones") and group["count"] == 1:
+            code = group["alerts"][0]["labels"]["tenant"]
+            store = next((one.store for one in pollers if one.store.switch == group["switch"]), None)
+            states = store.values(catalogue.TENANT_EXTENSIONS, code) if store else None
+        found.append({**group, "phones": extensions_of(states)})
+    return found
 
 
 async def to_json(state: Json) -> str:

@@ -62,7 +62,7 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},
         "switch": switch,
         "not_known": silence(switch) if is_silent else "",
-        "problems": [problem_of(alert, switch) for alert in alerts],
+        "problems": [problem_of({**alert, "phones": row["extensions"]}, switch) for alert in alerts],
         "thresholds": ", ".join(thresholds),
         "labels": poller.targets.tenants[code].labels,
         "devices": {

@@ -124,12 +124,14 @@ def tenant_row(poller: Poller, code: str, failing: Failing, named: Mapping[str, 
     states = states if isinstance(states, Mapping) else {}
     registered = states.get(Registration.REGISTERED)
     unable = poller.targets.technologies.unable(code)
-    total = sum(states.get(state, 0) for state in Registration) if states else None
+    total = extensions_of(states)
     balance = values(catalogue.TENANT_BALANCE, code)
     balance_verdict = severity_of(balance, tenant.balance_thresholds)
     registered_verdict = severity_of(_ratio(states), tenant.registered_ratio_thresholds)
     alerts = [*dict.fromkeys(name for name, _ in named.get(code, ()))]
-    reasons = reasons_of(alerts, balance=balance_verdict, registered=registered_verdict)
+    reasons = reasons_of(
+        alerts, balance=balance_verdict, registered=registered_verdict, has_no_phones=_ratio(states) == 0
+    )
     return {
         "tenant": code,
         "name": poller.tenant_names.get(code, ""),
@@ -150,6 +152,13 @@ def tenant_row(poller: Poller, code: str, failing: Failing, named: Mapping[str, 
         "registered_verdict": registered_verdict,
         "failing": dict(failing.get(code, {})),
     }
+
+
+def extensions_of(states: object) -> float | None:
+    """Return the number of extensions in the states that a registration can have, or None if unknown."""
+    if not isinstance(states, Mapping) or not states:
+        return None
+    return sum(float(states.get(state, 0)) for state in Registration)
 
 
 def _ratio(states: Mapping[str, float]) -> float | None:

@@ -35,7 +35,7 @@ _VISIBLE = """() => [...document.querySelectorAll('[data-table="problems"] tbody
   .map((row) => row.querySelector(".what").textContent)"""
 """The texts of the problems that are completely in the viewport."""
 
-_LOST = re.compile(r"([\d,]+) tenants lost all phones")
+_LOST = re.compile(r"([\d,]+) tenants have no phones registered")
 
 _SENTENCES = """() => [...document.querySelectorAll("#sentences li")]
   .filter((line) => line.getBoundingClientRect().bottom <= innerHeight).map((line) => line.textContent)"""

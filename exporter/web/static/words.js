@@ -25,6 +25,15 @@ function duration(seconds) {
   return `${seconds <= -size / 2 ? "−" : ""}${Math.floor(Math.abs(seconds) / size + 0.5)} ${sign}`;
 }
 
+function licenseLeft(seconds) {
+  if (seconds === null) return "–";
+  const days = Math.floor(Math.abs(seconds) / 86400 + 0.5);
+  if (seconds < 0) return `expired ${days} d ago`;
+  return seconds >= 86400 ? `${days} d` : "expires today";
+}
+
+const licenseOf = (it) => withVerdict(licenseLeft(it.license_remaining_seconds), it.license_verdict && `${it.license_verdict}:`);
+
 function newestFailures(query) {
   const newest = query.failures.slice(0, 10).map((failure) => ({ ...failure, query: query.query, scope: query.scope }));
   return newest.sort((one, other) => (one.tenant < other.tenant ? -1 : one.tenant > other.tenant ? 1 : 0));
@@ -131,7 +140,7 @@ export const TABLES = {
       (it) => [count(it.channels), "number"],
       (it) => [count(it.peers), "number"],
       (it) => [count(it.tenants), "number"],
-      (it) => [withVerdict(duration(it.license_remaining_seconds), it.license_verdict), `number ${it.license_verdict ?? ""}`],
+      (it) => [licenseOf(it), `number ${it.license_verdict ?? ""}`],
       (it) => [ago(it.valid_answer_age_seconds), "number"],
     ],
   },

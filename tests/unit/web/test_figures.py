@@ -29,3 +29,13 @@ def test_numbers() -> None:
     assert figures.percent(0.45678) == "45.7 %"
     assert (figures.targets(1), figures.targets(2)) == ("1 target", "2 targets")
     assert {form(None) for form in (figures.count, figures.money, figures.percent)} == {"\N{EN DASH}"}
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [(None, "\N{EN DASH}"), (5, "5 d"), (1, "1 d"), (0.9, "expires today"), (0, "expires today"),
+     (-1, "expired 1 d ago")],
+)  # fmt: skip
+def test_licenses(days: float | None, text: str) -> None:
+    """They count whole days."""
+    assert figures.license_left(None if days is None else days * 86_400) == text

@@ -174,7 +174,7 @@ async def test_contents() -> None:
     assert [row for row in page.rows if row[0] in {"critical", "pbx", "balance", "n1", "t1", "ACME"}] == [
         ["critical", "ACME has low credit", "pbx", "2 min", f"{minus}12.00, threshold 10.00",
          "Evidence Runbook"],
-        ["pbx", "up", "7", "14", "40", "1", f"critical {minus}3 d", "12 s ago"],
+        ["pbx", "up", "7", "14", "40", "1", "critical: expired 3 d ago", "12 s ago"],
         ["n1", "pbx", "missing", dash, "3"],
         ["t1", "pbx", "not registered"],
         ["ACME", "pbx", "critical", "credit low, balance decode", "Acme Tools", f"{minus}1,234.50", dash,

@@ -89,8 +89,8 @@ def test_the_sentence_of_a_switch() -> None:
 
     (switch,) = found["switches"]
     assert switch["sentence"] == (
-        "node pbx2 missing for 12 min · 3 tenants lost all phones for 12 min · license expires in 5 d"
-        " · T0 has low credit (pending) · alerts not evaluated yet"
+        "node pbx2 missing for 12 min · 3 tenants have no phones registered for 12 min"
+        " · license expires in 5 d · T0 has low credit (pending) · alerts not evaluated yet"
     )
     assert (switch["state"], switch["severity"]) == ("problems", "critical")
     assert (found["state"], found["headline"]) == ("critical", "3 critical, 1 warning (6 alerts)")
@@ -140,6 +140,20 @@ def test_many_alerts_of_a_kind_are_one_problem() -> None:
         (_group("SoftswitchKeyRefused"), "API key refused"),
         (_group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"), "API key of A refused"),
         (_group("SoftswitchLicenseImminent", value=0.0), "license expires today"),
+        (_group("SoftswitchLicenseImminent", value=86_400.0), "license expires in 1 d"),
+        (_group("SoftswitchLicenseImminent"), "license about to expire"),
+        (
+            _group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}, has_no_phones=True, phones=8.0),
+            "A has no phones registered (0 of 8)",
+        ),
+        (
+            _group(
+                "SoftswitchTenantRegistrationsLow", *({"tenant": each} for each in "AB"), has_no_phones=True
+            ),
+            "2 tenants have no phones registered: A, B",
+        ),
+        (_group("SoftswitchTenantRegistrationsLost", {"tenant": "A"}), "A has no phones registered"),
+        (_group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}), "A has few phones registered"),
         (_group("SoftswitchLicenseImminent", value=-86_400.0 * 3), "license expired 3 d ago"),
         (_group("SoftswitchQueueUnattended", {"tenant": "A", "queue": "1"}), "queue 1 of A without agents"),
         (_group("SoftswitchDataStale", {"query": "calls"}), "calls values stale"),
@@ -302,6 +316,28 @@ def test_one_alert() -> None:
     assert problem_of(alert, _switch(up=False))["last_known"]
 
 
+def test_tenants_with_few_and_without_phones_are_two_problems() -> None:
+    """One alert fires for both. Each links to its own tenants."""
+    few = _group("SoftswitchTenantRegistrationsLow", *_tenants(2), has_no_phones=False)
+    none = _group("SoftswitchTenantRegistrationsLow", *_tenants(3), has_no_phones=True)
+
+    problems = _diagnosed(few, none)["problems"]
+
+    assert len({problem["id"] for problem in problems}) == 2
+    assert [problem["evidence"] for problem in problems] == [
+        "./?switch=pbx&text=SoftswitchTenantRegistrationsLow+no+phones+registered#tenants",
+        "./?switch=pbx&text=SoftswitchTenantRegistrationsLow+few+phones#tenants",
+    ]
+
+
+def test_the_license_is_the_current_one() -> None:
+    """The value of an alert is from its evaluation, up to a minute ago."""
+    group = _group("SoftswitchLicenseImminent", value=86_400.0, threshold=86_400.0)
+    (problem,) = _diagnosed(group, switches=[_switch(license_remaining_seconds=0.0)])["problems"]
+
+    assert (problem["text"], problem["value"]) == ("license expires today", "expires today, threshold 1 d")
+
+
 _RECOVERED: Any = {
     "state": "recovered", "recovered_age_seconds": 240.0, "changes_at_seconds": 1_700_000_459.7
 }  # fmt: skip
@@ -371,7 +407,7 @@ def test_a_pending_problem_says_when_it_fires() -> None:
         (["SoftswitchBalanceLow", "SoftswitchTrunkDown"], "critical", None, ["trunk down", "credit low"]),
         (
             ["SoftswitchWatchedExtensionDown", "SoftswitchTenantRegistrationsLost"],
-            None, "critical", ["no phones"],
+            None, "critical", ["no phones registered"],
         ),
         (["SoftswitchWatchedExtensionDown"], None, None, ["watched phone"]),
         (["SoftswitchSomethingNew"], None, None, []),
@@ -382,3 +418,11 @@ def test_reasons_of_a_tenant(
 ) -> None:
     """The most urgent first; what another one covers is left out."""
     assert reasons_of(alerts, balance=balance, registered=registered) == reasons
+
+
+def test_a_tenant_without_phones_has_not_just_few() -> None:
+    """Whichever of the two alerts fires."""
+    low, lost = "SoftswitchTenantRegistrationsLow", "SoftswitchTenantRegistrationsLost"
+    for alerts in ([low], [lost], [lost, low]):
+        found = reasons_of(alerts, balance=None, registered=None, has_no_phones=True)
+        assert found == ["no phones registered"]

@@ -1,0 +1,42 @@
+"""The notices about the configuration of the exporter and about the delivery of its alerts. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.web import figures
+
+Json = dict[str, Any]
+
+_ERRORS = 10
+"""How many errors a notice lists at most."""
+
+_NOT_SENT = {
+    "off": "Alerts are shown here but not sent: the configuration has no `alerting` section.",
+    "dry_run": "Dry run: alerts are shown here but not sent.",
+}
+
+
+def notices(status: Json) -> Iterator[Json]:
+    """Yield notices about the configuration of the exporter and about the delivery of its alerts."""
+    configuration = status.get("configuration") or {}
+    failed = configuration.get("reload_failed_age_seconds")
+    invalid = configuration.get("file_invalid_age_seconds")
+    errors = [*configuration.get("errors", ())][:_ERRORS]
+    texts = []
+    if failed is not None:
+        texts.append(
+            f"Reloading has failed for {figures.duration(failed)}; the previous configuration is in use."
+        )
+    if invalid is not None:
+        since = figures.duration(invalid)
+        texts.append(f"The file on disk has been invalid for {since}: the exporter would not start with it.")
+    if texts:
+        yield {"severity": "critical", "text": " ".join(texts), "errors": errors}
+    alerting = status["alerting"] or {}
+    if failing := alerting.get("failing_alertmanagers"):
+        text = "An Alertmanager does not accept alerts, so you may not be notified."
+        errors = [f"{url}: {reason}" for url, reason in failing.items()][:_ERRORS]
+        yield {"severity": "critical", "text": text, "errors": errors}
+    delivery = alerting.get("delivery")
+    if delivery in _NOT_SENT:
+        yield {"severity": "", "text": _NOT_SENT[delivery], "errors": []}
