@@ -3,15 +3,17 @@
 The pages work without JavaScript. Rendering yields to the event loop. Templates are loaded in a thread.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from typing import Any
+from urllib.parse import quote
 
 from exporter.slices import slices
 from exporter.threads import ThreadLimit
 from exporter.web import figures
+from exporter.web.silence import silence
 from exporter.web.tenant_rows import Filter, merged
 from exporter.web.visible import finalized
 
@@ -21,12 +23,24 @@ _PIECES = 500
 _RECENT = 3600.0
 """Seconds for which a change is recent."""
 
-_MOST_RECENT = 5
-"""How many recent changes the page shows at most."""
+_MOST_RECENT = 15
+"""How many recent changes the page shows at most. The others are among the earlier ones."""
 
 _MOST_EARLIER = 200
 """How many earlier changes the page shows at most."""
 
+
+_MOST_PROBLEMS = 200
+"""How many problems the page shows at most."""
+
+_MOST_SILENT = 5
+"""How many switches that do not respond the page names at most above the nodes or the trunks."""
+
+_QUERIES = {"nodes": ("peers", "channels"), "trunks": ("trunks", "watched_peers")}
+"""The queries that return the nodes and the trunks of a switch."""
+
+_UNRESERVED = "!*'()"
+"""Characters that ``encodeURIComponent`` does not encode, either."""
 
 Json = dict[str, Any]
 
@@ -38,9 +52,10 @@ async def status_page(
 
     ``static/status.js`` refreshes the page from ``/api/v1/status`` and uses the same words.
     """
-    recent, earlier = _changes(state)
+    recent, earlier, folded = _changes(state)
     variables = {
         **state,
+        "problems": _anchored(state["problems"][:_MOST_PROBLEMS]),
         "metrics": f".{telemetry_path}",  # relative: a proxy may add a prefix
         "time": _time(state),
         "limit": tenants,
@@ -48,8 +63,10 @@ async def status_page(
         "tenants": merged(state["switches"], wanted or Filter(), tenants),
         "nodes": _worst_first(state, "nodes"),
         "trunks": _worst_first(state, "trunks"),
+        "gaps": {kind: _gaps(state, kind) for kind in _QUERIES},
         "recent": recent,
         "earlier": earlier,
+        "folded": folded,
     }
     return await _rendered("status.html", variables, threads)
 
@@ -59,6 +76,11 @@ async def tenant_page(state: Json, detail: Json, threads: ThreadLimit) -> str:
     is_evaluated = (state["alerting"] or {}).get("firing") is not None
     variables = {**detail, "time": _time(state), "is_evaluated": is_evaluated}
     return await _rendered("tenant.html", variables, threads)
+
+
+def anchor(alertname: str, switch: str) -> str:
+    """Return the id of the first problem of this alert and switch on the status page."""
+    return f"{alertname}:{quote(switch, safe=_UNRESERVED)}"
 
 
 async def missing_page(text: str, threads: ThreadLimit) -> str:
@@ -77,12 +99,48 @@ def _worst_first(state: Json, kind: str) -> list[tuple[str, Json]]:
     return rows
 
 
-def _changes(state: Json) -> tuple[list[Json], list[Json]]:
-    """Return the changes of the last hour, at most five, and the changes before them."""
+def _anchored(problems: Sequence[Json]) -> list[Json]:
+    """Return the problems, each with ``anchor``: "" unless it is the first of its alert and switch."""
+    seen: set[str] = set()
+    rows = []
+    for problem in problems:
+        name = anchor(problem["alertname"], problem["switch"] or "")
+        rows.append({**problem, "anchor": "" if name in seen else name})
+        seen.add(name)
+    return rows
+
+
+def _gaps(state: Json, kind: str) -> str:
+    """Return which switches do not respond, so that their nodes or trunks are not known."""
+    silent = [
+        switch
+        for switch in state["switches"]
+        if switch["up"] is not True
+        and any(
+            query["scope"] == "switch" and query["query"] in _QUERIES[kind] for query in switch["queries"]
+        )
+    ]
+    return " ".join(f"Unknown: {silence(switch)}." for switch in silent[:_MOST_SILENT])
+
+
+def _changes(state: Json) -> tuple[list[Json], list[Json], str]:
+    """Return the changes of the last hour, the other changes, and a text about the others.
+
+    If there are too many in the last hour, changes of alerts are left out first.
+    """
     changes = state.get("timeline") or []
     since = state["time_seconds"] - _RECENT
-    recent = [change for change in changes[:_MOST_RECENT] if change["time_seconds"] >= since]
-    return recent, changes[len(recent) : len(recent) + _MOST_EARLIER]
+    places = [place for place, change in enumerate(changes) if change["time_seconds"] >= since]
+    places.sort(key=lambda place: changes[place]["kind"].startswith("alert_"))
+    chosen = {*places[:_MOST_RECENT]}
+    others = [change for place, change in enumerate(changes) if place not in chosen][:_MOST_EARLIER]
+    late = sum(change["time_seconds"] >= since for change in others)
+    more = f"Others in the last hour: {late}. " if late else ""
+    return (
+        [changes[place] for place in sorted(chosen)],
+        others,
+        f"{more}Earlier, in the last 24 hours: {len(others) - late}",
+    )
 
 
 async def _rendered(name: str, variables: Mapping[str, Any], threads: ThreadLimit) -> str:

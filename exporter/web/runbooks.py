@@ -16,7 +16,7 @@ from exporter.errors import shown
 from exporter.threads import ThreadLimit
 from exporter.web.examples import LABELS, runbook_link, usable
 from exporter.web.markdown import html
-from exporter.web.pages import template
+from exporter.web.pages import anchor, template
 from exporter.web.responses import HEADERS, send
 
 _LISTED = 50
@@ -175,7 +175,6 @@ def _problem(alert: Json, now: float) -> Json:
     labels: Mapping[str, str] = alert["labels"]
     since = datetime.fromtimestamp(now - alert["age_seconds"], UTC)
     found = {name: labels[name] for name in ("switch", "tenant") if labels.get(name)}
-    page = "../tenant" if "tenant" in found else "../"
     about = [f"{name} {_cut(text)}" for name, text in labels.items() if name not in _KNOWN_BY_NAME]
     return {
         "state": alert["state"],
@@ -184,7 +183,8 @@ def _problem(alert: Json, now: float) -> Json:
         "age_seconds": alert["age_seconds"],
         "since": f"{since:%Y-%m-%d %H:%M} UTC",
         "description": _cut(alert["annotations"].get("description", "")),
-        "page": f"{page}?{urlencode(found, quote_via=quote)}" if found else page,
+        "row": f"../#{anchor(labels['alertname'], labels.get('switch', ''))}",
+        "tenant": f"../tenant?{urlencode(found, quote_via=quote)}" if "tenant" in found else "",
         "commands": f"./{runbook_link(labels['alertname'], labels)}#diagnosis",
     }
 

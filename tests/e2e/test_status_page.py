@@ -122,7 +122,7 @@ _AGE = re.compile(r"\d+ (?:s|min)\b(?: ago)?|fresh|late")
 def _texts(page: Page) -> list[str]:
     """Return the text of every sentence, fact and cell, with N for ages, which change."""
     facts = '[data-fact]:not([data-fact="flight"])'  # the number of requests in flight changes
-    told = "#headline, #sentences li, #delivery, #earlier"
+    told = "#headline, #sentences li, #delivery, #earlier, #nodes-gap, #trunks-gap"
     texts = page.locator(f"title, {told}, {facts}, [data-table] th, [data-table] td").all_text_contents()
     return ["".join(_AGE.sub("N", text).split()) for text in texts]
 

@@ -3,7 +3,7 @@
 
 import * as filter from "./filter.js";
 import { visible } from "./visible.js";
-import { FACTS, POLLING, TABLES, TENANTS, count, earlier } from "./words.js";
+import { FACTS, POLLING, TABLES, TENANTS, count, earlier, gaps } from "./words.js";
 
 const INTERVAL = 5000; // milliseconds between two refreshes; longer if they are slow
 const TIMEOUT = 15000; // milliseconds
@@ -22,6 +22,7 @@ function render(status) {
     fill(document.querySelector(`[data-table="${name}"] tbody`), table.rows(status), table);
   }
   write(byId("earlier"), earlier(status));
+  for (const kind of ["nodes", "trunks"]) write(byId(`${kind}-gap`), gaps(status, kind), "unknown");
   renderTenants();
   sections.forEach((section) => renderPolling(section, status.switches.find((it) => it.name === section.dataset.switch)));
 }
@@ -39,7 +40,7 @@ function renderTop(status) {
   }
   const isLoud = (notice) => notice.severity;
   byId("notices").replaceChildren(...status.notices.filter(isLoud).map(noticeBox));
-  write(byId("delivery"), status.notices.filter((it) => !isLoud(it)).map((it) => it.text).join(" "), "quiet");
+  write(byId("delivery"), status.notices.filter((it) => !isLoud(it)).map((it) => it.text).join(" "));
 }
 
 function noticeBox({ severity, text, errors }) {
@@ -92,6 +93,7 @@ function fill(body, items, { key, cells }) {
     const row = rows.get(key(item)) ?? newRow(key(item), body);
     if (row === next) next = next.nextElementSibling;
     else body.insertBefore(row, next);
+    if (item.anchor !== undefined && row.id !== item.anchor) row.id = item.anchor;
     cells.forEach((cell, column) => write(row.cells[column], ...cell(item)));
   }
 }
@@ -210,7 +212,7 @@ function showTrouble(trouble) {
   document.body.classList.toggle("old", Boolean(trouble));
 }
 
-const clockTime = (date) => date.toLocaleTimeString("en-GB");
+const clockTime = (date) => date.toLocaleTimeString("en-GB", { timeZoneName: "short" });
 
 function isTheSame(names) {
   const shown = [...byId("sentences").children].map((line) => line.dataset.sentence);

@@ -4,9 +4,11 @@ const UNITS = [[86400, 172800, "d"], [3600, 7200, "h"], [60, 120, "min"], [1, 0,
 const UP = new Map([[true, ["up"]], [false, ["down", "critical"]], [null, ["not tried yet", "unknown"]]]);
 const MARKS = { late: "warning", stale: "critical" };
 const HOUR = 3600;
-const MOST_RECENT = 5;
+const MOST_RECENT = 15;
 const MOST_EARLIER = 200;
 const MOST_PROBLEMS = 200;
+const MOST_SILENT = 5;
+const QUERIES = { nodes: ["peers", "channels"], trunks: ["trunks", "watched_peers"] };
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const hundredths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -53,14 +55,43 @@ const CHANGE = {
   ],
 };
 
-// The changes of the last hour, at most five, and the changes before them.
+// The changes of the last hour, and the other changes. If there are too many in the last hour, changes of alerts are left out first.
 function changes(status) {
   const all = (status.timeline ?? []).map((change) => ({ ...change, age: status.time_seconds - change.time_seconds }));
-  const recent = all.slice(0, MOST_RECENT).filter((change) => change.age <= HOUR);
-  return [recent, all.slice(recent.length)];
+  const isAlert = (change) => change.kind.startsWith("alert_");
+  const latest = all.filter((change) => change.age <= HOUR).sort((one, other) => isAlert(one) - isAlert(other));
+  const chosen = new Set(latest.slice(0, MOST_RECENT));
+  return [all.filter((change) => chosen.has(change)), all.filter((change) => !chosen.has(change)).slice(0, MOST_EARLIER)];
 }
 
-export const earlier = (status) => count(Math.min(changes(status)[1].length, MOST_EARLIER));
+export function earlier(status) {
+  const others = changes(status)[1];
+  const late = others.filter((change) => change.age <= HOUR).length;
+  return `${late ? `Others in the last hour: ${late}. ` : ""}Earlier, in the last 24 hours: ${others.length - late}`;
+}
+
+// Which switches do not respond, so that their nodes or trunks are not known.
+export function gaps(status, kind) {
+  const isPolled = (it) => it.queries.some((query) => query.scope === "switch" && QUERIES[kind].includes(query.query));
+  const silent = status.switches.filter((it) => it.up !== true && isPolled(it));
+  return silent.slice(0, MOST_SILENT).map((it) => `Unknown: ${silence(it)}.`).join(" ");
+}
+
+function silence({ name, up, valid_answer_age_seconds: age }) {
+  if (up === null) return `${name} has not been polled yet`;
+  return `${name} has not responded ${age === null ? "since the start" : `for ${duration(age)}`}`;
+}
+
+// Each problem with the id of its row: "" unless it is the first of its alert and switch.
+function anchored(problems) {
+  const seen = new Set();
+  return problems.map((problem) => {
+    const anchor = `${problem.alertname}:${encodeURIComponent(problem.switch ?? "")}`;
+    const isFirst = !seen.has(anchor);
+    seen.add(anchor);
+    return { ...problem, anchor: isFirst ? anchor : "" };
+  });
+}
 
 // Facts and tables about one switch. Each entry returns [text, CSS class, {answer, links}]; only the text is required.
 export const FACTS = {
@@ -116,7 +147,7 @@ function notesOf(problem) {
 // Tables about all switches.
 export const TABLES = {
   problems: {
-    rows: (status) => status.problems.slice(0, MOST_PROBLEMS),
+    rows: (status) => anchored(status.problems.slice(0, MOST_PROBLEMS)),
     key: (problem) => problem.id,
     cells: [
       (problem) => [markOf(problem) + notesOf(problem), `severity ${markOf(problem)}`],
@@ -165,7 +196,7 @@ export const TABLES = {
     ],
   },
   recent: { ...CHANGE, rows: (status) => changes(status)[0] },
-  earlier: { ...CHANGE, rows: (status) => changes(status)[1].slice(0, MOST_EARLIER) },
+  earlier: { ...CHANGE, rows: (status) => changes(status)[1] },
 };
 
 export const TENANTS = {

@@ -254,8 +254,44 @@ async def test_changes_of_the_last_hour() -> None:
         ["58 min ago", "change 3500", "pbx"],
         ["62 min ago", "change 3700", "pbx"],
     ]  # fmt: skip
-    assert "Earlier, in the last 24 hours:" in page.texts
-    assert page.texts[page.texts.index("Earlier, in the last 24 hours:") + 1] == "1"
+    assert "Earlier, in the last 24 hours: 1" in page.texts
+
+
+async def test_changes_of_alerts_are_folded_before_others() -> None:
+    """If there are more than fifteen in the last hour, and the label counts those that are folded."""
+    kinds = ["alert_firing"] * 14 + ["node_missing", "alert_firing", "trunk_down"]
+    changes = [
+        {"time_seconds": 1_700_000_000.0 - age, "kind": kind, "switch": "pbx", "text": f"{kind} {age}"}
+        for age, kind in enumerate([*kinds, "exporter_started"], 10)
+    ]
+    changes[-1]["time_seconds"] = 1_700_000_000.0 - 7200
+    page = await _read(_switch(), timeline=changes)
+
+    rows = [row[1] for row in page.rows if len(row) == 3 and row[1].startswith(("alert", "node", "trunk"))]
+    shown, folded = rows[:15], rows[15:]
+    assert shown == [f"alert_firing {age}" for age in range(10, 23)] + ["node_missing 24", "trunk_down 26"]
+    assert folded == ["alert_firing 23", "alert_firing 25"]
+    assert "Others in the last hour: 2. Earlier, in the last 24 hours: 1" in page.texts
+
+
+async def test_nodes_and_trunks_of_a_silent_switch_are_unknown() -> None:
+    """The page says so, even if there are no rows, for what is polled."""
+    polled = [_QUERY | {"query": query, "scope": "switch", "failures": []} for query in ("peers", "trunks")]
+    silent = {"up": False, "valid_answer_age_seconds": 240.0, "trunks": []}
+    told = "Unknown: pbx has not responded for 4 min."
+
+    assert (await _read(_switch(queries=polled, **silent))).texts.count(told) == 2
+    assert (await _read(_switch(queries=polled[:1], **silent))).texts.count(told) == 1
+    assert told not in (await _read(_switch(queries=polled, trunks=[]))).texts
+
+
+async def test_the_first_problem_of_an_alert_and_switch_has_an_id() -> None:
+    """Runbooks link to it."""
+    others = [_PROBLEM | {"state": "pending"}, _PROBLEM | {"switch": "a b"}]
+    page = await _read(_switch(), problems=[_PROBLEM, *others])
+
+    found = [value for name, value in page.attributes if name == "id" and ":" in (value or "")]
+    assert found == ["SoftswitchBalanceLow:pbx", "SoftswitchBalanceLow:a%20b"]
 
 
 async def test_nodes_and_trunks_that_are_down_come_first() -> None:

@@ -100,11 +100,11 @@ async def test_problems_that_exist_now(site: _Site) -> None:
         "firing, critical : switch pbx, node pbx1 About pbx1. "
         "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page Commands for it "
         "pending, critical : switch pbx, node pbx2, tenant A&B If it lasts, it fires as: About pbx2. "
-        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page Commands for it "
+        "For 12 min, since 2023-11-14 22:01 UTC. Show it on the status page Show the tenant Commands for it "
         "As of 2023-11-14 22:13:20 UTC. Reload the page to refresh."
     )
     _, page = await site.get(f"/runbooks/{_NAME}")
-    assert '<a href="../?switch=pbx">' in page
+    assert page.count(f'<a href="../#{_NAME}:pbx">') == 2
     assert '<a href="../tenant?switch=pbx&amp;tenant=A%26B">' in page
     assert f"<title>{_NAME} (firing: 1, pending: 1)</title>" in page
 
