@@ -463,7 +463,7 @@ def test_the_exporter_stops_and_restarts(
         exporter.program.stop()
         expect(warning).to_contain_text("No response from the exporter since")
         text = warning.inner_text()
-        assert re.search(r"since \d\d:\d\d:\d\d\. The values below are from that time\.$", text)
+        assert re.search(r"since \d\d:\d\d:\d\d \S+\. The values below are from that time\.$", text)
         expect(_table(page, "tenants").locator("tbody tr")).to_have_count(100)
         restart()
         wait_until(lambda: _refresh(page) and warning.is_hidden(), 20, "the warning to disappear")
