@@ -92,6 +92,9 @@ def _state(group: Json, place: _Place | None) -> str:
     if group["alertname"] == _API_DOWN:
         is_up = place[1]["up"]
         return state if is_up is None else "recovered" if is_up else "firing"
+    silent_for = place[1]["valid_answer_age_seconds"] if place[1]["up"] is False else None
+    if silent_for is not None and (group.get("recovered_age_seconds") or 0.0) > silent_for:
+        return state  # the API still responded when the condition ended
     names = [alert["labels"].get("tenant", "") for alert in group["alerts"]]
     tenants = names if all(names) and len(names) == group["count"] else ()
     if state == "recovered" and not is_measured(group["alertname"], tenants, place[1]):
@@ -144,7 +147,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     text = f"{brief}: {listed}" if count > 1 and listed else brief
     note = _note(group)
     is_over = state == "recovered"
-    age = None if is_over else group["age_seconds"]
+    age = None if is_over else _age(group, place)
     kind = (group["switch"], group["alertname"], group["severity"], state)
     problem = {
         "id": " ".join(filter(None, kind)) + " no phones" * has_no_phones,
@@ -165,6 +168,15 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     is_long = words.with_age and age is not None and group["severity"] == "critical"
     pending = f" (pending{f', {note}' if note else ''})" if state == "pending" else ""
     return problem, brief + (f" for {figures.duration(age)}" if is_long else "") + pending
+
+
+def _age(group: Json, place: _Place | None) -> float | None:
+    """Return the age of a problem. That of a silent API begins with its last response."""
+    age: float | None = group["age_seconds"]
+    if group["alertname"] == _API_DOWN and place and place[1].get("up") is False:
+        silent_for: float | None = place[1]["valid_answer_age_seconds"]
+        age = age if silent_for is None else silent_for
+    return age
 
 
 def _note(group: Json) -> str:

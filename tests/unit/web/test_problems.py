@@ -375,7 +375,8 @@ def test_an_alert_that_ends_for_lack_of_values_has_not_recovered() -> None:
     assert state(over, queries=[query | {"targets_unknown": 1, "unknown_tenants": ["T1"]}]) == "unknown"
     assert state(over, queries=[query | {"targets_unknown": 1, "unknown_tenants": ["X"]}]) == "recovered"
     assert state(over, queries=[query | {"targets_unknown": 9, "unknown_tenants": ["X"]}]) == "unknown"
-    assert state(over, up=False) == "unknown"
+    assert state(over, up=False, valid_answer_age_seconds=300.0) == "unknown"
+    assert state(over, up=False, valid_answer_age_seconds=200.0) == "recovered"  # 240 s ago
 
 
 def test_an_api_that_responds_again_is_not_silent() -> None:
@@ -383,9 +384,9 @@ def test_an_api_that_responds_again_is_not_silent() -> None:
     (problem,) = _diagnosed(_group("SoftswitchApiDown"))["problems"]
     assert (problem["state"], problem["text"]) == ("recovered", "API silent (recovered)")
 
-    down = _switch(up=False)
+    down = _switch(up=False, valid_answer_age_seconds=90.0)
     (problem,) = _diagnosed(_group("SoftswitchApiDown", **_RECOVERED), switches=[down])["problems"]
-    assert (problem["state"], problem["text"]) == ("firing", "API silent")
+    assert (problem["state"], problem["text"], problem["age_seconds"]) == ("firing", "API silent", 90.0)
 
 
 def test_a_pending_problem_says_when_it_fires() -> None:
