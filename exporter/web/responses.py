@@ -39,6 +39,8 @@ HEADERS: Mapping[str, str] = {
 _TYPES = {
     "status.js": "text/javascript",
     "words.js": "text/javascript",
+    "tables.js": "text/javascript",
+    "tenant.js": "text/javascript",
     "filter.js": "text/javascript",
     "visible.js": "text/javascript",
     "status.css": "text/css",

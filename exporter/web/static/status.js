@@ -2,6 +2,7 @@
 // Text from a switch is written only to `textContent`, so it cannot become HTML.
 
 import * as filter from "./filter.js";
+import { label, labelTable } from "./tables.js";
 import { visible } from "./visible.js";
 import { FACTS, POLLING, TABLES, TENANTS, count, earlier, gaps } from "./words.js";
 
@@ -106,22 +107,6 @@ function newRow(key, body) {
     if (!column) cell.scope = "row";
   }
   return label(row, body.parentElement);
-}
-
-// On a phone, each row is shown as a paragraph with a label per cell. For screen readers, the roles keep it a table.
-function labelTable(table) {
-  [table.role, table.tHead.role, table.tBodies[0].role, table.tHead.rows[0].role] = ["table", "rowgroup", "rowgroup", "row"];
-  table.querySelectorAll("thead th").forEach((heading) => { heading.role = "columnheader"; });
-  table.querySelectorAll("tbody tr").forEach((row) => label(row, table));
-}
-
-function label(row, table) {
-  row.role = "row";
-  [...row.cells].forEach((cell, column) => {
-    cell.role = column ? "cell" : "rowheader";
-    cell.dataset.label = table.tHead.rows[0].cells[column].textContent.trim();
-  });
-  return row;
 }
 
 function write(cell, text, mark = "", { answer, links } = {}) {

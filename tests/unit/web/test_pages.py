@@ -466,6 +466,8 @@ def test_every_file_is_there() -> None:
 
     assert b'from "./words.js"' in files["/-/static/status.js"][0]
     assert b'from "./filter.js"' in files["/-/static/status.js"][0]
+    assert b'from "./tables.js"' in files["/-/static/status.js"][0]
+    assert b'from "./tables.js"' in files["/-/static/tenant.js"][0]
     assert {f"/-/static/icon-{state}.svg" for state in ("clear", "critical", "unknown", "warning")} <= {
         *files
     }
