@@ -111,7 +111,7 @@ async def test_problems_that_exist_now(site: _Site) -> None:
 
 async def test_what_is_not_known_is_not_called_well(site: _Site) -> None:
     """Not evaluated yet, evaluated by Prometheus only, and no problem are different words."""
-    assert "This exporter does not see the problem" in await site.now()
+    assert "The alert is neither firing nor pending" in await site.now()
     assert "The exporter does not evaluate this alert" in await site.now("SoftswitchNoCalls")
     site.alerts = None
     assert "Not known: alerts have not been evaluated yet" in await site.now()
@@ -136,7 +136,7 @@ async def test_nothing_is_called_well_while_a_switch_is_silent(site: _Site, poll
 
     silent.store.note_attempt(valid=True, now=NOW)
     site.alerts = []
-    assert "This exporter does not see the problem" in await site.now()
+    assert "The alert is neither firing nor pending" in await site.now()
 
 
 async def test_commands_have_the_values_of_a_problem(site: _Site) -> None:
