@@ -239,7 +239,8 @@ def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> st
             problem, brief = active[silent]
             active[silent] = problem, f"{brief}, so the rest is the last known state"
             not_known = [text for text in not_known if not text.startswith(SILENT)]
-    parts = [*dict.fromkeys(brief for _, brief in active)]
+    # Two alerts may be about the same license; other equal texts are about different subjects.
+    parts = [*{(brief, it["alertname"] in LICENSE or it["id"]): brief for it, brief in active}.values()]
     texts = _shortened(parts, _PARTS) + _shortened(not_known, _UNKNOWN_PARTS)
     recovered = len(pairs) - len(active)
     return " · ".join([*(texts or ["all clear"]), *([f"{recovered} recovered"] * bool(recovered))])

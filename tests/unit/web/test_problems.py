@@ -255,50 +255,6 @@ def test_a_sentence_is_bounded() -> None:
     assert (len(parts), parts[-1], len(found["problems"])) == (9, "3 more", 11)
 
 
-@pytest.mark.parametrize(
-    ("configuration", "texts"),
-    [
-        ({}, []),
-        (
-            {"reload_failed_age_seconds": 300.0, "errors": ["e"]},
-            ["Reloading has failed for 5 min; the previous configuration is in use."],
-        ),
-        (
-            {"file_invalid_age_seconds": 300.0, "errors": ["e"]},
-            ["The file on disk has been invalid for 5 min: the exporter would not start with it."],
-        ),
-    ],
-)
-def test_a_configuration_that_cannot_be_loaded(configuration: dict[str, Any], texts: list[str]) -> None:
-    """It is a notice with the errors."""
-    notices = _diagnosed(configuration=configuration)["notices"]
-
-    assert [notice["text"] for notice in notices] == texts
-    assert all(notice == notice | {"severity": "critical", "errors": ["e"]} for notice in notices)
-
-
-@pytest.mark.parametrize(("delivery", "number"), [("on", 0), ("off", 1), ("dry_run", 1)])
-def test_alerts_that_are_not_sent(delivery: str, number: int) -> None:
-    """A notice says so; it is no problem."""
-    found = _diagnosed(alerting={"firing": 0, "delivery": delivery})
-
-    assert [notice["severity"] for notice in found["notices"]] == [""] * number
-    assert found["state"] == "clear"
-
-
-def test_alerts_that_are_not_delivered() -> None:
-    """A notice names each Alertmanager with the reason."""
-    alerting = {
-        "firing": 0,
-        "delivery": "on",
-        "failing_alertmanagers": {"http://a": "HTTP 500", "http://b": "x"},
-    }
-
-    (notice,) = _diagnosed(alerting=alerting)["notices"]
-
-    assert (notice["severity"], notice["errors"]) == ("critical", ["http://a: HTTP 500", "http://b: x"])
-
-
 def test_one_alert() -> None:
     """For the page of a tenant."""
     alert = {
@@ -328,6 +284,17 @@ def test_tenants_with_few_and_without_phones_are_two_problems() -> None:
         "./?switch=pbx&text=SoftswitchTenantRegistrationsLow+no+phones+registered#tenants",
         "./?switch=pbx&text=SoftswitchTenantRegistrationsLow+few+phones#tenants",
     ]
+
+
+def test_only_the_license_is_said_once() -> None:
+    """Two alerts are about it. Equal texts about tenants are about different tenants."""
+    lost = _group("SoftswitchTenantRegistrationsLost", *_tenants(2))
+    low = _group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}, {"tenant": "B"}, has_no_phones=True)
+    licenses = [_group(f"SoftswitchLicense{name}", value=0.0) for name in ("Imminent", "Expiring")]
+
+    none = "2 tenants have no phones registered for 12 min"
+    (switch,) = _diagnosed(lost, low, *licenses)["switches"]
+    assert switch["sentence"] == f"{none} · license expires today · {none}"
 
 
 def test_the_license_is_the_current_one() -> None:
