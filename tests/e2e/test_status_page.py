@@ -164,7 +164,8 @@ def test_problems(browser: Browser, programs: tuple[Simulator, Exporter]) -> Non
         wait_until(lambda: _refresh(page) and cells.first.text_content() == "critical", 15, "it to fire")
         assert cells.nth(1).text_content() == "node gone missing"
         expect(page.locator("#sentences li")).to_contain_text("node gone missing for")
-        expect(page).to_have_title(re.compile(r"^\d critical, \d warnings? · softswitch-exporter$"))
+        headline = r"\d critical, \d warnings?( \(\d+ alerts(, \d+ covered)?\))?"
+        expect(page).to_have_title(re.compile(f"^{headline} · softswitch-exporter$"))
         assert page.locator("link[rel=icon]").get_attribute("href") == "./-/static/icon-critical.svg"
         credit = rows.filter(has_text="with low credit: ").filter(has_text="ACME")
         simulator.change_world(tenants={"ACME": {"balance": 40}})
