@@ -74,6 +74,9 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         "more_phones": max(0, len(phones) - _PHONES),
         "queues": [*_queues(poller, code)],
         "trunks": trunks_of(poller, code),
+        "are_trunks_polled": any(
+            query in {Query.TRUNKS, Query.WATCHED_PEERS} for query, _ in poller.targets.intervals
+        ),
         "queries": [_query(poller, target, now, is_silent=is_silent) for target in targets],
     }
 
