@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.alerting.inputs import (
+    Input,
     LastOverTime,
     RangeVector,
+    SwitchInputs,
     job,
     pair,
     rounded,
@@ -104,3 +106,39 @@ def test_keys_and_values_are_read_back() -> None:
     assert states(counts) == counts
     with pytest.raises(KeyError):
         states({"registered": 3.0})
+
+
+def test_second_evaluation_at_the_same_moment() -> None:
+    """Its values replace those of the first one."""
+    window = RangeVector(300)
+    for now, value in ((0, 1.0), (60, 2.0), (60, 3.0)):
+        window.update({"node": value}, now)
+
+    assert list(window.rows()) == [("node", 1.0, 0), ("node", 3.0, 60)]
+
+
+def test_evaluation_at_the_moment_of_the_newest_restored_values() -> None:
+    """It replaces all of them, and none of the earlier ones."""
+    window = RangeVector(300)
+    for key, value, seen in (("a", 1.0, 0), ("a", 2.0, 60), ("b", 3.0, 60)):
+        window.restore(key, value, seen)
+    assert list(window.rows()) == [("a", 1.0, 0), ("a", 2.0, 60), ("b", 3.0, 60)]
+
+    window.update({"a": 4.0}, 60)
+
+    assert list(window.rows()) == [("a", 1.0, 0), ("a", 4.0, 60)]
+
+
+def test_inputs_are_empty_after_the_last_window() -> None:
+    """A value that is gone counts to the end of its window."""
+    current = {"ACME": 1.0}
+    balance: Input[str, float] = Input("balance", 300, lambda _, __: dict(current))
+    inputs = SwitchInputs("pbx", [balance], lambda _: ())
+    assert inputs.is_empty
+
+    states_of_emptiness = []
+    for now in (0, 300, 301):
+        list(inputs.observe(None, now, is_missed=False))
+        states_of_emptiness.append(inputs.is_empty)
+        current.clear()
+    assert states_of_emptiness == [False, False, True]

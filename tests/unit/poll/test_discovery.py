@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.config import SwitchConfiguration
 from exporter.model import Failure, Reason, Skipped, Tenant, Tenants
-from exporter.poll.discovery import ListGuard, NodePresence, TenantDiscovery
+from exporter.poll.discovery import ListGuard, NodePresence, PartDiscovery, TenantDiscovery
 
 Selected = Callable[..., list[str]]
 
@@ -341,3 +341,34 @@ def test_node_that_may_have_the_unreadable_name_is_unknown() -> None:
     assert presence.update(["n1"], 180, nameless=1) == {"n1": 1}
 
     assert presence.update(["n1"], 240) == {"n1": 1, "n2": 0}
+
+
+def test_clock_that_was_set_back() -> None:
+    """A node is never remembered as seen in the future."""
+    presence = _expecting("n1", "n2")
+    presence.update(["n1"], 10)
+    assert presence.remembered(9.5) == [("n1", 0.0, False)]
+
+
+def test_parts_of_all_tenants_are_limited() -> None:
+    """Exactly the limit is accepted; a list replaces the earlier one of its tenant."""
+    parts = PartDiscovery("queues", most=4)
+    assert parts.accept("A", "12", is_complete=True) is None
+    assert parts.accept("B", "12", is_complete=True) is None
+    assert parts.accept("A", "13", is_complete=True) is None
+
+    too_many = parts.accept("B", "123", is_complete=True)
+    assert isinstance(too_many, Failure)
+    assert too_many.reason is Reason.TOO_LARGE
+    assert parts.names("B") == {"1", "2"}
+
+
+def test_part_list_in_doubt() -> None:
+    """An empty list has another reason than a short one."""
+    parts = PartDiscovery("queues", most=9)
+    parts.accept("A", "123", is_complete=True)
+
+    failures = [parts.accept("A", listed, is_complete=True) for listed in ("1", "")]
+
+    assert [failure and failure.reason for failure in failures] == [Reason.DECODE, Reason.EMPTY]
+    assert parts.names("A") == {"1", "2", "3"}

@@ -38,6 +38,7 @@ def _after(count: int, failures: list[Failure]) -> PartValues[int]:
         (50, 5, True),
         (70, 7, True),
         (100, 10, True),
+        (1000, 101, False),
         (100, 11, False),
         (1000, 100, True),
     ],

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -156,3 +156,24 @@ def test_the_memory_holds_the_largest_installation() -> None:
         seen.add("A", [str(number) for number in range(300_001)])
         is_expected = seen.expects("A", {}, has_pjsip=True)
         assert (is_expected("299999"), is_expected("300000")) == (True, False)
+
+
+def test_version_changes_with_each_change() -> None:
+    """And only then, because each change is saved."""
+    seen = SeenPeers()
+    versions = [seen.version]
+    changes: list[Callable[[], None]] = [
+        lambda: seen.start("here"),
+        lambda: seen.add("A", ["100"]),
+        lambda: seen.add("B", ["100"]),
+        lambda: seen.drop_tenants(["A"]),
+        lambda: seen.start("there"),
+    ]
+    for change in changes:
+        change()
+        versions.append(seen.version)
+        seen.drop_tenants(["UNKNOWN"])
+        seen.add("B", [])
+        assert seen.version == versions[-1]
+
+    assert len(set(versions)) == 6

@@ -214,3 +214,62 @@ def test_no_queues_by_default(configured: Configured) -> None:
     """Neither the queues nor their list are requested."""
     intervals = Targets(configured(tenants=[{"code": "A"}])).intervals
     assert not {Query.QUEUES, Query.QUEUE} & {query for query, _ in intervals}
+
+
+def test_plan_after_a_reload_counts_the_parts_of_each_tenant(configured: Configured) -> None:
+    """Tenants with the same settings may have different numbers of discovered parts."""
+    switch = configured(queries=_NOTHING, tenants=[{"code": code, "queues": "all"} for code in "ABC"])
+    targets = Targets(switch)
+    for code, queues in (("A", "1"), ("B", "123"), ("C", "123")):
+        targets.set_discovered_parts(Target(Query.QUEUE, Scope.TENANT, code), queues)
+
+    targets.configure(switch, [])
+
+    assert targets.requests(Query.QUEUE, Scope.TENANT) == 7
+
+
+@pytest.mark.parametrize(("source", "is_kept"), [("extensions", True), ("regstate", False)])
+def test_reload_keeps_technologies_of_tenants_with_a_list(
+    source: str,
+    is_kept: bool,  # noqa: FBT001 -- a table
+    configured: Configured,
+) -> None:
+    """Named extensions are in a list only if the registrations come from lists."""
+    switch = configured(
+        queries={"registrations": {"source": source}}, tenants=[{"code": "A", "extensions": ["1"]}]
+    )
+    targets = Targets(switch)
+    rows = [Extension("1", Registration.UNKNOWN, "", Technology.VIRTUAL)]
+    targets.set_discovered_parts(Target(Query.REGISTRATIONS, Scope.TENANT, "A"), ["1"], rows)
+
+    targets.configure(switch, [])
+
+    assert targets.technologies.unable("A") == ({"1"} if is_kept else set())
+
+
+def test_queries_that_are_sent_for_a_tenant(configured: Configured) -> None:
+    """Not those that are off, that have no part to poll, or that a list for all tenants replaces."""
+    tenants = [{"code": "A", "queues": "all"}, {"code": "B", "queues": ["1"]}]
+    targets = Targets(configured(queries=_only(balance={"tenant_interval": "1m"}), tenants=tenants))
+
+    assert targets.sends(Query.BALANCE, "A")
+    assert not targets.sends(Query.CALLS, "A")
+    assert not targets.sends(Query.BALANCE, "UNKNOWN")
+    assert [targets.sends(Query.QUEUE, code) for code in "AB"] == [False, True]
+    targets.set_discovered_parts(Target(Query.QUEUE, Scope.TENANT, "A"), ["7"])
+    assert targets.sends(Query.QUEUE, "A")
+
+
+def test_query_without_parts(configured: Configured) -> None:
+    """It has no part, and one request."""
+    targets = Targets(configured(tenants=[{"code": "A"}]))
+    assert targets.parts(Target(Query.CALLS, Scope.TENANT, "A")) == ()
+
+
+def test_keys_by_owner(configured: Configured) -> None:
+    """A tenant without its own key is not an owner, because it uses the admin key."""
+    targets = Targets(configured(tenants=[{"code": "A", "key": "tenant-key"}, {"code": "B"}]))
+
+    assert list(targets.keys) == ["", "A"]
+    owners = [targets.key_of(Target(Query.CALLS, Scope.TENANT, code)).owner for code in "AB"]
+    assert owners == ["A", ""]

@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 
 from exporter.config import Key
 from exporter.model import Failure, Query, Reason, Scope, SkipReason, Target
@@ -354,3 +355,38 @@ def test_long_intervals_are_retried_after_an_outage(polled: _Polled) -> None:
 
     polled.record(None, _SWITCH, at=20)
     assert policy.due_retries(21) == [_LICENSE]
+
+
+def test_retry_after_an_outage_is_the_first_attempt(polled: _Polled) -> None:
+    """A skip is not a failure: if the retry fails, the next one is due after a minute."""
+    policy = polled.policy
+    polled.open_breaker()
+    policy.record_skip(_LICENSE, 10, 3600)
+    polled.record(None, _SWITCH, at=20)
+
+    polled.record(_TIMEOUT, _LICENSE, at=30, interval=3600)
+
+    assert policy.due_retries(89) == []
+    assert policy.due_retries(90) == [_LICENSE]
+
+
+def test_changes_of_a_key_are_logged_once(polled: _Polled) -> None:
+    """An attempt that changes nothing is not logged, nor is one with a replaced key."""
+    with structlog.testing.capture_logs() as logs:
+        polled.record(None, _OTHER)
+        polled.record(_REFUSED, _OTHER, _SWITCH, _PEERS, times=2)
+        polled.record(None, _OTHER, times=2)
+
+    assert [entry["event"] for entry in logs] == ["key refused; retrying with backoff", "key accepted again"]
+
+
+def test_changed_key_ends_backoffs_after_another_tenant_was_removed(polled: _Polled) -> None:
+    """Only the removed tenant is forgotten."""
+    for _ in range(2):
+        polled.record(_REFUSED, _OTHER)
+    assert polled.policy.skip_reason(_OTHER, 30) is _BACKOFF
+
+    polled.policy.drop_tenants(["REMOVED"])
+    polled.rotate_admin_key()
+
+    assert polled.policy.skip_reason(_OTHER, 30) is None

@@ -1,8 +1,15 @@
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.poll.scope_check import ScopeCheck
+from exporter.model import Counts, Failure, Number, Query, Reason, Registration, Scope, Target
+from exporter.poll import SwitchContext
+from exporter.poll.scope_check import ScopeCheck, ScopeChecks
+from exporter.queries.trunks import Trunk, Trunks
 
+_TRUNK = Trunk("one", "1", "", Registration.REGISTERED, "Registered")
 _CODES = [f"T{number}" for number in range(8)]
 
 
@@ -85,3 +92,44 @@ def test_any_figures(answers: list[tuple[str, float]]) -> None:
         before = check.is_ignored
         assert check.record_tenant(code, figure) is (check.is_ignored is not before)
     assert not check.is_ignored or len({code for code, figure in answers if figure == 2}) >= 5
+
+
+@pytest.mark.parametrize(
+    ("query", "of_switch", "of_tenant"),
+    [
+        (Query.CALLS, Number(40), Number(4)),
+        (Query.CHANNELS, Counts(40, None), Counts(4, None)),
+        (Query.TRUNKS, Trunks((_TRUNK,) * 3), Trunks((_TRUNK,))),
+    ],
+)
+def test_answers_about_the_installation_are_rejected(
+    query: Query,
+    of_switch: Number | Counts | Trunks,
+    of_tenant: Number | Counts | Trunks,
+    context: Callable[..., SwitchContext],
+) -> None:
+    """From the fifth tenant on, until five tenants have their own figures; the installation's stays valid."""
+    checks = ScopeChecks(context())
+    targets = [Target(query, Scope.TENANT, code) for code in _CODES[:5]]
+    assert checks.check(Target(query, Scope.SWITCH), of_switch) is of_switch
+
+    *first, fifth = [checks.check(target, of_switch) for target in targets]
+    assert all(answer is of_switch for answer in first)
+    assert isinstance(fifth, Failure)
+    assert fifth.reason is Reason.SCOPE_IGNORED
+    assert checks.check(Target(query, Scope.SWITCH), of_switch) is of_switch
+
+    *_, fourth, fifth = [checks.check(target, of_tenant) for target in targets]
+    assert isinstance(fourth, Failure)
+    assert fifth is of_tenant
+
+
+def test_counts_without_a_total_prove_nothing(context: Callable[..., SwitchContext]) -> None:
+    """They are not equal figures."""
+    checks, unknown = ScopeChecks(context()), Counts(None, None)
+    targets = [Target(Query.CHANNELS, Scope.TENANT, code) for code in _CODES]
+
+    assert all(
+        checks.check(target, unknown) is unknown
+        for target in (Target(Query.CHANNELS, Scope.SWITCH), *targets)
+    )
