@@ -11,7 +11,7 @@ _ERRORS = 10
 """How many errors a notice lists at most."""
 
 _NOT_SENT = {
-    "off": "Alerts are shown here but not sent: the configuration has no `alerting` section.",
+    "off": "Alerts are shown here but not sent: the configuration has no section alerting.",
     "dry_run": "Dry run: alerts are shown here but not sent.",
 }
 

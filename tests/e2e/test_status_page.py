@@ -189,7 +189,7 @@ def test_evidence(browser: Browser, programs: tuple[Simulator, Exporter]) -> Non
         page.go_back()
         _wait_for_script(page)
         runbook = rows.filter(has_text="node gone missing").get_by_role("link", name="Runbook")
-        assert (runbook.get_attribute("href") or "").startswith("./runbooks/SoftswitchNodeMissing?switch=")
+        assert (runbook.get_attribute("href") or "").startswith("./runbooks/SoftswitchNodeMissing?")
         page.locator("#polling-1 > summary").click()
         expect(page.locator("#polling-1")).not_to_have_attribute("open", "")
         rows.filter(has_text="limits values stale").first.get_by_role("link", name="Evidence").click()
@@ -212,7 +212,7 @@ def test_reloads_enable_and_disable_alerting(browser: Browser, tmp_path: Path) -
                     with contextlib.suppress(Error):  # the page may be refreshing itself
                         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
                 _wait_for_script(page)
-                reason = "Dry run" if sections else "the configuration has no `alerting` section"
+                reason = "Dry run" if sections else "the configuration has no section alerting"
                 expect(page.locator("#delivery")).to_contain_text(reason)
                 expect(page.locator("#sentences li")).to_contain_text(
                     "nodes and tenants unknown since the start"
@@ -405,6 +405,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, 
             switch("pbx", simulator.url, discover_tenants={"enabled": True}, queries=enabled)
         )
         exporter = start_exporter(run, file, text)
+        wait_until(
+            lambda: '\nsoftswitch_tenants{switch="pbx"} 5000' in exporter.metrics(),
+            30,
+            "all tenants to be discovered",
+        )
         address = exporter.base_url.removeprefix("http://")
 
         def restart() -> None:
@@ -441,7 +446,7 @@ def test_five_thousand_tenants(browser: Browser, large: tuple[Exporter, Callable
         assert rows.count() == 100
         page.evaluate("changes = 0")
         _refresh(page)
-        page.wait_for_function("changes > 0")
+        wait_until(lambda: page.evaluate("changes") > 0, 15, "the page to change")
         # Unchanged rows are not replaced: only ages changed.
         assert page.evaluate("changes") < 1000
         assert typed < 5000
