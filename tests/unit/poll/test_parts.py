@@ -45,7 +45,8 @@ def _after(count: int, failures: list[Failure]) -> PartValues[int]:
 )
 def test_ninety_percent_are_enough(count: int, failed: int, succeeds: bool) -> None:  # noqa: FBT001 -- a table
     """The query succeeds if 90 % of the parts gave a value; exactly 90 % count."""
-    assert (_after(count, [_TIMEOUT] * failed).verdict() is True) is succeeds
+    verdict = _after(count, [_TIMEOUT] * failed).verdict()
+    assert (verdict is True, isinstance(verdict, Failure)) == (succeeds, not succeeds)
 
 
 def test_complete_sweep_has_a_verdict() -> None:

@@ -659,3 +659,13 @@ def test_labels_from_the_configuration_change(store: Store) -> None:
         assert _lines(store, catalogue.TENANT_INFO) == [
             f'softswitch_tenant_info{{switch="pbx",tenant="ACME",name="Acme"{text}}} 1'
         ]
+
+
+def test_attempts_of_dropped_tenants(store: Store) -> None:
+    """They are dropped, and no others."""
+    for target in (_CHANNELS, _OF_ACME):
+        store.record(target, None, now=0, wall=0)
+
+    store.drop_tenants({"ACME"})
+
+    assert list(store.attempts) == [_CHANNELS]
