@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter import __version__
 from exporter.alerting.links import Links
 from exporter.alerting.rules import RULES
-from exporter.alerting.service import AlertingService
+from exporter.alerting.service import AlertingOptions, AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.config_file import CHECK_EVERY, ConfigurationFile, ConfigurationHealth, read_in_thread
@@ -99,10 +99,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         registry,
         mask,
         clock,
-        speed=settings.alerting_speed,
-        links=Links(settings.external_url),
-        is_configuration_good=lambda: health.is_good,
-        storage=storage,
+        AlertingOptions(settings.alerting_speed, Links(settings.external_url), lambda: health.is_good),
+        storage,
     )
     key_files = KeyFiles()
     config_file = ConfigurationFile(settings.load, settings.config_file, health, limit=settings.load_timeout)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,11 +33,25 @@ _LOGGED = 20
 """How many alerts of one evaluation are logged individually."""
 
 
-class AlertingService:
-    """Alerts without Prometheus. Without a configuration, they are evaluated and shown, but not sent.
+@dataclass(frozen=True, slots=True)
+class AlertingOptions:
+    """Options from the rest of the exporter.
 
     ``speed``: how many times faster the durations of alerts pass; 1 outside of tests. ``links``: the links in
     alerts. ``is_configuration_good`` returns False if a reload failed or the file on disk is invalid.
+    """
+
+    speed: float = 1.0
+    links: Links = NO_LINKS
+    is_configuration_good: Callable[[], bool] = lambda: True
+
+
+_DEFAULTS = AlertingOptions()
+
+
+class AlertingService:
+    """Alerts without Prometheus. Without a configuration, they are evaluated and shown, but not sent.
+
     ``storage``: its timeline records when alerts fire and resolve. Its directory contains the state file,
     unless the configuration names another.
     """
@@ -47,18 +62,15 @@ class AlertingService:
         registry: CollectorRegistry,
         mask: Mask,
         clock: Clock,
-        *,
-        speed: float = 1.0,
-        links: Links = NO_LINKS,
-        is_configuration_good: Callable[[], bool] = lambda: True,
+        options: AlertingOptions = _DEFAULTS,
         storage: Storage | None = None,
     ) -> None:
         self._pollers = pollers
         self._mask = mask
         self._clock = clock
-        self._speed = speed
-        self._links = links
-        self._is_configuration_good = is_configuration_good
+        self._speed = options.speed
+        self._links = options.links
+        self._is_configuration_good = options.is_configuration_good
         self._storage = storage or Storage(None, clock)
         self._resolver = Resolver()  # shared, so that a reload keeps the addresses
         self._log = structlog.get_logger("exporter.alerting")

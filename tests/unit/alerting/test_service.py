@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from exporter.alerting.links import Links
-from exporter.alerting.service import AlertingService
+from exporter.alerting.service import AlertingOptions, AlertingService
 from exporter.alerting.state_file import StateFile
 from exporter.alerting.state_keeper import StateKeeper
 from exporter.alerting.status import AlertingMetrics
@@ -126,7 +126,7 @@ async def test_an_alertmanager_that_does_not_accept_alerts(fake: FakeAlertmanage
 async def test_alerts_link_to_the_external_url(fake: FakeAlertmanager) -> None:
     """Those that are sent, and those in the status."""
     links = Links("https://exporter.example.com")
-    alerting = AlertingService(list, CollectorRegistry(), Mask(), Clock(), links=links)
+    alerting = AlertingService(list, CollectorRegistry(), Mask(), Clock(), AlertingOptions(links=links))
     await _start(alerting, _configuration(fake.url))
     await _until(lambda: fake.taken)
     await alerting.stop()
