@@ -106,7 +106,7 @@ async def test_problems_that_exist_now(site: _Site) -> None:
     _, page = await site.get(f"/runbooks/{_NAME}")
     assert page.count(f'<a href="../#{_NAME}:pbx">') == 2
     assert '<a href="../tenant?switch=pbx&amp;tenant=A%26B">' in page
-    assert f"<title>{_NAME} (firing: 1, pending: 1)</title>" in page
+    assert f"<title>{_NAME} (firing: 1, pending: 1) · softswitch-exporter</title>" in page
 
 
 async def test_what_is_not_known_is_not_called_well(site: _Site) -> None:
