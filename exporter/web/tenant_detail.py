@@ -55,8 +55,6 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     )
     thresholds = [f"{name} {figures.money(value)}" for name, value in row["balance_thresholds"].items()]
     is_open = poller.store.values(catalogue.TENANT_OPEN, code)
-    if row["verdict"] == "ok" and is_silent:
-        row["verdict"] = "unknown"
     mark = row["verdict"] if row["verdict"] != "ok" else "clear"
     return {
         "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},

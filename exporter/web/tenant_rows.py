@@ -15,7 +15,7 @@ from exporter.web.problem_words import reasons_of
 from exporter.web.query_state import Failing
 from exporter.web.visible import visible
 
-VERDICTS = ("critical", "warning", "failing", "ok")
+VERDICTS = ("critical", "warning", "failing", "unknown", "ok")
 """Worst first."""
 
 _LONGEST_FILTER = 200
@@ -101,7 +101,10 @@ def _labelled(switch: Json) -> Iterator[tuple[int, str, Json]]:
 
 
 def verdict_of(poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]) -> str:
-    """Return the worst severity of a tenant's alerts and values; without any, ``failing`` or ``ok``."""
+    """Return the worst severity of a tenant, or ``failing``, ``unknown`` or ``ok`` if there is none.
+
+    A tenant is only ``ok`` while its switch responds.
+    """
     tenant = poller.targets.tenants[code]
     found = {severity for _, severity in named.get(code, ())}
     if "critical" not in found:
@@ -112,7 +115,7 @@ def verdict_of(poller: Poller, code: str, failing: Failing, named: Mapping[str, 
         ratio = _ratio(states) if isinstance(states, Mapping) else None
         found.add(severity_of(ratio, tenant.registered_ratio_thresholds) or "")
     worst = next((severity for severity in ("critical", "warning") if severity in found), None)
-    return worst or ("failing" if failing.get(code) else "ok")
+    return worst or ("failing" if failing.get(code) else "ok" if poller.is_up() else "unknown")
 
 
 def tenant_row(poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]) -> Json:

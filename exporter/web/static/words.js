@@ -216,7 +216,7 @@ export const TENANTS = {
   ],
 };
 
-const VERDICTS = ["critical", "warning", "failing", "ok"];
+const VERDICTS = ["critical", "warning", "failing", "unknown", "ok"];
 
 // The sort key of each column of the tenants, and its first order: ascending (1) or descending (-1).
 export const SORTED_BY = {

@@ -339,7 +339,7 @@ async def test_unknown_values_of_a_tenant(pollers: Pollers) -> None:
 
     known = {name: value for name, value in row.items() if value not in (None, {}, [], "")}
     assert known.keys() == {"tenant", "verdict", "balance_thresholds", "channels_limit"}
-    assert known["verdict"] == "ok"
+    assert known["verdict"] == "unknown"
     assert known["channels_limit"] == 30
 
 
@@ -361,9 +361,19 @@ async def test_the_order_of_tenants(pollers: Pollers) -> None:
         ("F", "critical", "credit low"),
         ("G", "warning", "credit low"),
         ("C", "failing", "calls empty"),
-        *((code, "ok", "") for code in ("A", "B", "D")),
+        *((code, "unknown", "") for code in ("A", "B", "D")),
     ]
     assert [row["tenant"] for row in await _rows(poller, 2)] == ["F", "G"]
+
+
+async def test_a_tenant_is_only_ok_while_its_switch_responds(pollers: Pollers) -> None:
+    """Without a response, nothing is known about it."""
+    poller = pollers(tenants=[{"code": "ACME"}])
+    poller.store.note_attempt(valid=True, now=NOW)
+    assert [row["verdict"] for row in await _rows(poller)] == ["ok"]
+
+    poller.store.note_attempt(valid=True, now=NOW - 3600)
+    assert [row["verdict"] for row in await _rows(poller)] == ["unknown"]
 
 
 async def test_a_tenant_removed_meanwhile(poller: Poller) -> None:
