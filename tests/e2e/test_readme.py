@@ -177,7 +177,8 @@ def test_every_dependency_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     page = (ROOT / "docs/dependencies.md").read_text()
     sections = [part for part in page.split("\n## ") if part.startswith(("At run time", "For development"))]
-    wanted = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    optional = project["project"]["optional-dependencies"]["kubernetes"]
+    wanted = [project["project"]["dependencies"] + optional, project["dependency-groups"]["dev"]]
     for requirements, section in zip(wanted, sections, strict=True):
         named = re.findall(r"^\| `([a-z0-9-]+)`", section, re.MULTILINE)
         assert sorted(named) == sorted(re.split("[<>=]", requirement)[0] for requirement in requirements)
