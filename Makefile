@@ -1,8 +1,11 @@
-# Everything runs in .venv, which is installed from the hashed lock file.
+# Everything runs in .venv, which is installed from hashed lock files: the program first, and the development tools with
+# the first target that needs them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROGRAM := $(VENV)/.program
 READY := $(VENV)/.ready
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs kubernetes-rules dashboards dashboard-previews dist lock clean
@@ -10,14 +13,18 @@ READY := $(VENV)/.ready
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(READY): requirements-dev.lock pyproject.toml
+$(PROGRAM): requirements.lock requirements-build.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "softswitch-exporter needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) install --no-compile --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $(PROGRAM)
+
+$(READY): $(PROGRAM) requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $(READY)
 
-demo: $(READY)  ## run the exporter against the bundled simulated switch
+demo: $(PROGRAM)  ## run the exporter against the bundled simulated switch
 	$(BIN)/softswitch-exporter demo
 
 # More workers than processors: tests wait for programs and timers more than they compute. xdist would start the files with
