@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # has no types; comes with kubernetes-validate
+import jsonschema
 import pytest
 import yaml
 
