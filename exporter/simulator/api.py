@@ -33,6 +33,8 @@ _IN_FLIGHT = "in flight"
 class Entry:
     """One request. ``time`` is in seconds since 1970; ``in_flight`` counts the others at its arrival.
 
+    ``client`` is the IP address that sent it.
+
     ``outcome`` is ``in flight``, ``answered``, ``refused``, ``forbidden``, ``abandoned`` (the client left
     before a response), or ``fault`` and its kind.
     """
@@ -42,6 +44,7 @@ class Entry:
     parameters: Mapping[str, str]
     key: str
     in_flight: int
+    client: str
     outcome: str = _IN_FLIGHT
     seconds: float | None = None
 
@@ -60,9 +63,9 @@ class Journal:
         self._by_outcome: Counter[str] = Counter()
         self._by_operation: Counter[str] = Counter()
 
-    def arrive(self, parameters: Mapping[str, str], key: str) -> Entry:
+    def arrive(self, parameters: Mapping[str, str], key: str, client: str) -> Entry:
         """Record a request at its arrival. ``parameters`` and ``key`` (its kind) contain no secret."""
-        entry = Entry(next(self._numbers), self._clock(), parameters, key, self._in_flight.total())
+        entry = Entry(next(self._numbers), self._clock(), parameters, key, self._in_flight.total(), client)
         self._entries.append(entry)
         tenant = parameters.get("tenant", "")
         self._in_flight[tenant] += 1
@@ -131,7 +134,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
     """Respond to one request and record it in the journal."""
     parts = request.app[PARTS]
     pairs = list(request.query.items())
-    entry = parts.journal.arrive(for_log(pairs), parts.keys.kind(request.query.get("key", "")))
+    kind = parts.keys.kind(request.query.get("key", ""))
+    entry = parts.journal.arrive(for_log(pairs), kind, request.remote or "")
     try:
         return await _respond(request, parse(request.method, pairs), entry)
     except ForbiddenRequest as forbidden:

@@ -205,6 +205,7 @@ async def test_keys_and_the_journal(simulator: RunningSimulator, ask: Ask, form:
     entries = simulator.parts.journal.since(0)
     assert [(entry.key, entry.outcome) for entry in entries] == [("tenant", "answered"), ("wrong", "refused")]
     assert entries[1].parameters == {"reqtype": "COUNTPEERS", "format": form}
+    assert {entry.client for entry in entries} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(
@@ -246,10 +247,10 @@ def journal() -> Journal:
 
 def test_requests_in_flight_are_counted(journal: Journal) -> None:
     """An entry has the number of others in flight at its arrival; the maximum is kept."""
-    first = journal.arrive({"reqtype": "COUNTPEERS"}, "admin")
-    second = journal.arrive({"reqtype": "COUNTCALLS", "tenant": "ACME"}, "tenant")
+    first = journal.arrive({"reqtype": "COUNTPEERS"}, "admin", "192.0.2.1")
+    second = journal.arrive({"reqtype": "COUNTCALLS", "tenant": "ACME"}, "tenant", "192.0.2.1")
     journal.leave(first)
-    third = journal.arrive({"reqtype": "COUNTCALLS", "tenant": "ACME"}, "tenant")
+    third = journal.arrive({"reqtype": "COUNTCALLS", "tenant": "ACME"}, "tenant", "192.0.2.1")
     third.outcome = "answered"
     journal.leave(second)
     journal.leave(third)
@@ -269,7 +270,7 @@ def test_entries_are_read_from_a_number(journal: Journal) -> None:
     """Entries have consecutive numbers, so that a client can resume where it stopped."""
     assert journal.since(0) == []
     for _ in range(5):
-        journal.leave(journal.arrive({}, "admin"))
+        journal.leave(journal.arrive({}, "admin", "192.0.2.1"))
     assert [entry.number for entry in journal.since(3)] == [3, 4]
     assert [entry.number for entry in journal.since(1, limit=2)] == [1, 2]
     assert journal.since(5) == []
@@ -278,14 +279,14 @@ def test_entries_are_read_from_a_number(journal: Journal) -> None:
 def test_only_the_newest_entries_are_kept(journal: Journal) -> None:
     """Of more than 200,000 entries the oldest are dropped, and the numbers stay correct."""
     for _ in range(200_010):
-        journal.leave(journal.arrive({}, "admin"))
+        journal.leave(journal.arrive({}, "admin", "192.0.2.1"))
     assert journal.since(0)[0].number == 10
     assert [entry.number for entry in journal.since(200_008)] == [200_008, 200_009]
 
 
 def test_forbidden_requests_are_kept_with_their_reason(journal: Journal) -> None:
     """Forbidden requests are in a list of their own."""
-    entry = journal.arrive({"reqtype": "REBOOT"}, "admin")
+    entry = journal.arrive({"reqtype": "REBOOT"}, "admin", "192.0.2.1")
     journal.forbid(entry, "it reboots")
     journal.leave(entry)
     (forbidden,) = journal.forbidden
