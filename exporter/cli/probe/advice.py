@@ -132,8 +132,7 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
     if tenant_exists(tenant, before):
         yield Advice(
             "the value is that of the installation. Unless this tenant accounts for all of it, the switch "
-            "ignores `tenant`. The exporter detects that with five tenants; to disable the query",
-            setting("queries", finding.query.value, "tenant_interval", value="off"),
+            "ignores `tenant`. The exporter detects that with five tenants, and then drops their values"
         )
     else:
         yield Advice(
@@ -143,15 +142,21 @@ def _on_value(finding: Finding, switch: SwitchConfiguration, before: Sequence[Fi
 
 
 def _on_transport(reason: Reason, finding: Finding, switch: SwitchConfiguration, detail: str) -> Advice:
+    proxy = switch.proxy
+    check = f"check the proxy {proxy.url} from {proxy.source}; `proxy_url: off` bypasses it" if proxy else ""
     if reason is Reason.TIMEOUT:
-        return Advice(_TIMEOUT, setting("timeout", value=duration_text(2 * switch.timeout)))
+        longer = setting("timeout", value=duration_text(2 * switch.timeout))
+        return Advice(f"{check}. If the proxy works: {_TIMEOUT}" if check else _TIMEOUT, longer)
+    if check and "the proxy in" in detail and "or the proxy in" not in detail:
+        return Advice(check)
     if reason is Reason.TLS:
         return _on_tls(finding, detail)
-    if switch.proxy and "proxy" in detail:
-        proxy = switch.proxy
-        return Advice(f"check the proxy {proxy.url} from {proxy.source}; `proxy_url: off` bypasses it")
-    proxy_hint = "" if switch.proxy else "; if this machine needs a proxy, set `proxy_url`"
-    return Advice(f"check host and port in `url`, DNS, routes and firewalls{proxy_hint}")
+    if check:
+        return Advice(f"{check}. If the proxy works, check host and port in `url`, DNS, routes and firewalls")
+    return Advice(
+        "check host and port in `url`, DNS, routes and firewalls; if this machine needs a proxy, set "
+        "`proxy_url`"
+    )
 
 
 def _on_tls(finding: Finding, detail: str) -> Advice:
@@ -220,10 +225,13 @@ def _on_refusal(
     )
     if reason is Reason.AUTH and not key_works:
         return [Advice(_WRONG_KEY)]
+    fix = ""
     if finding.query is Query.REGISTRATIONS:
-        return [Advice(f"{_MISSING_RIGHT[reason]}. Grant it, or use another source")]
-    off = setting("queries", finding.query.value, finding.interval_key, value="off")
-    return [Advice(f"{_MISSING_RIGHT[reason]}. Grant it, or disable the query", off)]
+        fix = ". Grant it, or use another source"
+    elif reason is Reason.AUTH:
+        key = f"queries.{finding.query}.{finding.interval_key}"
+        fix = f". Grant it; only if nobody needs these values, set `{key}: off`"
+    return [Advice(f"{_MISSING_RIGHT[reason]}{fix}")]
 
 
 def _on_no_calls(switch: SwitchConfiguration) -> Advice:

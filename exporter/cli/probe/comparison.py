@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from exporter.cli.probe.costs import Installation, size_text
-from exporter.cli.probe.findings import COMPARE, Advice, setting
+from exporter.cli.probe.findings import COMPARE, Advice
 from exporter.cli.probe.sources import NOT_LISTED, SKIPPED, Trial, is_configured
 from exporter.config import SwitchConfiguration
 from exporter.model import RegistrationSource
@@ -161,7 +161,4 @@ def _no_choice(trials: Sequence[Trial], *, tenant_is_known: bool) -> Advice:
             "no source returned a state, and the tenant's list does not contain this extension: try another "
             "one with --tenant=CODE --query=registrations --extension=NUMBER"
         )
-    return Advice(
-        "no source returned a state; disable registrations until one does",
-        setting("queries", "registrations", "tenant_interval", value="off"),
-    )
+    return Advice("no source returned a state: grant the key the right to one of them, best to BLFS")

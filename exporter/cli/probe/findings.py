@@ -9,7 +9,19 @@ from exporter.decode.fields import fields_of
 from exporter.decode.redact import holds_records
 from exporter.errors import nearest
 from exporter.fields import Section
-from exporter.model import Answer, Content, Counts, Extensions, Failure, Number, Query, Reason, Scope, Tenants
+from exporter.model import (
+    Answer,
+    Content,
+    Counts,
+    Extensions,
+    Failure,
+    Number,
+    Peers,
+    Query,
+    Reason,
+    Scope,
+    Tenants,
+)
 from exporter.queries import QUERIES, Endpoint
 from exporter.request import Request
 
@@ -150,12 +162,15 @@ def setting(*path: str, value: object) -> Mapping[str, object]:
 def tenant_exists(tenant: str, findings: Sequence[Finding]) -> bool:
     """Return whether the switch has shown that it has this tenant.
 
-    Either its list of tenants contains it, or a response about it has a value other than the installation's.
-    A switch that does not know a tenant may ignore the parameter and return the installation's value.
+    Either its list of tenants contains it, or a response about it has a value other than 0 and other than the
+    installation's. A switch that does not know a tenant may return 0, or ignore the parameter and return the
+    installation's value.
     """
     return any(
         tenant in _listed(finding)
-        or (finding.request.tenant == tenant and _has_data(finding) and not is_unscoped(finding, findings))
+        or (
+            finding.request.tenant == tenant and _shows_tenant(finding) and not is_unscoped(finding, findings)
+        )
         for finding in findings
     )
 
@@ -228,6 +243,16 @@ def _listed(finding: Finding) -> set[str]:
     if not isinstance(finding.verdict, Tenants):
         return set()
     return {text for row in finding.verdict.rows for text in (row.code, row.name) if text}
+
+
+def _shows_tenant(finding: Finding) -> bool:
+    match finding.verdict:
+        case Number() | Counts():
+            return bool(_value(finding))
+        case Peers(rows=rows):
+            return bool(rows)
+        case _:
+            return _has_data(finding)
 
 
 def _has_data(finding: Finding) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from exporter.cli.probe.findings import Advice, Finding, QueryRequest, query_request, setting
+from exporter.cli.probe.findings import Advice, Finding, QueryRequest, query_request
 from exporter.cli.probe.render import advice_lines, headed
 from exporter.cli.probe.runner import Runner
 from exporter.config import TenantSettings
@@ -80,8 +80,7 @@ def queue_advice(settings: TenantSettings, states: dict[str, QueueState]) -> Ite
         if is_polled:
             yield Advice(
                 "if all queues have the same state, the exporter reports `scope_ignored` and no queue "
-                "metrics. To disable the query",
-                setting("queries", "queue", "tenant_interval", value="off"),
+                "metrics. Probe again later: two queues with the same calls look alike"
             )
     elif answers and not is_polled:
         yield Advice(

@@ -218,7 +218,7 @@ def _unknown(findings: Sequence[Finding]) -> Iterator[str]:
     tenants = sorted({finding.request.tenant for finding in findings} - {""})
     for tenant in tenants:
         if not tenant_exists(tenant, findings):
-            yield f"whether tenant {tenant} exists: the switch returned nothing about it; {COMPARE}"
+            yield f"whether tenant {tenant} exists: no response proves it; {COMPARE}"
     if any(finding.reason is Reason.AUTH for finding in findings):
         yield "the cause of a refusal: a wrong key, a missing right, an unknown tenant, or the source address"
     doubts = [

@@ -18,7 +18,6 @@ from exporter.request import Operation
 from tests.unit.cli.probe.findings import answered, failed
 
 Configured = Callable[..., SwitchConfiguration]
-_OFF = "off"
 REFUSAL = "Too bad... you mistaken the security api key."
 
 
@@ -28,10 +27,10 @@ REFUSAL = "Too bad... you mistaken the security api key."
         (answered(Query.PEERS, REFUSAL), {}, "the key is wrong, or belongs to a tenant"),
         (answered(Query.BALANCE, REFUSAL), {}, "no tenant ACME"),
         (answered(Query.CALLS, ""), {}, "probe again during a call"),
-        (answered(Query.LICENSE, ""), {"queries": {"license": {"interval": _OFF}}}, "the right"),
+        (answered(Query.LICENSE, ""), {}, "the right"),
         (answered(Query.BALANCE, ""), {}, "no tenant ACME"),
         (answered(Query.BALANCE, "Not for you"), {}, "no tenant ACME"),
-        (answered(Query.PEERS, "Not for you"), {"queries": {"peers": {"interval": _OFF}}}, "a right"),
+        (answered(Query.PEERS, "Not for you"), {}, "a right"),
         (answered(Query.REGISTRATIONS, "No id specified"), {}, "--query=registrations"),
         (answered(Query.REGISTRATIONS, "\r\n"), {}, "--query=registrations"),
         (answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), {}, "no tenant ACME"),
@@ -63,10 +62,11 @@ def test_empty_calls_that_are_an_error(configured: Configured) -> None:
 
 
 def test_key_that_works_for_other_requests(configured: Configured) -> None:
-    """It is valid, so it lacks a right. Registrations have other sources and are not disabled."""
+    """It is valid, so it lacks a right. No setting turns the query off."""
     (given,) = advice(answered(Query.PEERS, REFUSAL), configured(), [answered(Query.LICENSE, "42")])
     assert "it is valid" in given.text
-    assert given.settings == {"queries": {"peers": {"interval": _OFF}}}
+    assert "only if nobody needs these values, set `queries.peers.interval: off`" in given.text
+    assert given.settings == {}
     worked = answered(Query.BALANCE, "42")
     for body in (REFUSAL, ""):
         refused = answered(Query.REGISTRATIONS, body, operation=Operation.EXTENSIONS)
@@ -74,7 +74,8 @@ def test_key_that_works_for_other_requests(configured: Configured) -> None:
         assert ("another source" in given.text, given.settings) == (True, {})
     for body in ("", "Not for you", REFUSAL):
         (given,) = advice(answered(Query.LIMITS, body), configured(), [worked])
-        assert given.settings == {"queries": {"limits": {"tenant_interval": _OFF}}}
+        assert given.settings == {}
+        assert ("tenant_interval: off" in given.text) is (body == REFUSAL)
 
 
 @pytest.mark.parametrize(("installation", "tenant", "count"), [("7", "7", 1), ("7", "3", 0), ("0", "0", 0)])
@@ -142,6 +143,7 @@ _LIST = answered(
 @pytest.mark.parametrize(
     ("before", "text"),
     [
+        ([answered(Query.CALLS, "0", tenant="ACNE"), answered(Query.LICENSE, "42")], "no tenant ACNE"),
         ([], "no tenant ACNE"),
         ([answered(Query.CALLS, "7")], "no tenant ACNE"),
         ([answered(Query.LICENSE, "42"), answered(Query.CALLS, "7")], "no tenant ACNE"),
@@ -159,6 +161,7 @@ def test_wrong_code_disables_nothing(
         finding = answered(query, body, tenant="ACNE")
         for given in advice(finding, configured(), before):
             assert given.settings == {}
+            assert ": off" not in given.text
             if query is Query.BALANCE:
                 assert text in given.text
 
@@ -212,7 +215,19 @@ def _tls(detail: str, *names: str) -> Finding:
     [
         (failed(Query.PEERS, Reason.TIMEOUT), {"timeout": "60s"}, {"timeout": "2m"}, "the switch hangs"),
         (failed(Query.PEERS, Reason.CONNECT), {}, {}, "needs a proxy, set `proxy_url`"),
-        (failed(Query.PEERS, Reason.CONNECT), _PROXY, {}, "routes and firewalls"),
+        (failed(Query.PEERS, Reason.CONNECT), _PROXY, {}, "If the proxy works, check host and port"),
+        (
+            failed(Query.PEERS, Reason.TIMEOUT, "no complete response, through the proxy in proxy_url"),
+            {**_PROXY, "timeout": "60s"},
+            {"timeout": "2m"},
+            "from proxy_url; `proxy_url: off` bypasses it. If the proxy works: no response",
+        ),
+        (
+            failed(Query.PEERS, Reason.TLS, "the certificate of the proxy in proxy_url was not accepted"),
+            _PROXY,
+            {},
+            "check the proxy http://127.0.0.1:3128",
+        ),
         (
             failed(
                 Query.PEERS, Reason.CONNECT, "no connection to the proxy in proxy_url: Connection refused"

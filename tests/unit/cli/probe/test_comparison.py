@@ -47,7 +47,7 @@ def lists(**states: str) -> list[Trial]:
 @pytest.mark.parametrize(
     ("states", "chosen", "suggested"),
     [
-        ({}, None, [{"tenant_interval": "off"}]),
+        ({}, None, [None]),
         ({"list": YES}, LIST, [{"source": "extensions"}]),
         ({"id": YES}, ID, [{"source": "regstate", "parameter": "id"}]),
         ({"ext": YES}, EXT, [None]),
@@ -61,7 +61,7 @@ def lists(**states: str) -> list[Trial]:
         ({"ext": NO, "id": NO, "number": NO, "list": YES, "peers": YES}, PEERS, [{"source": "peers"}, None]),
         ({"ext": YES, "list": YES, "peers": NO}, EXT, [None, None, {"source": "extensions"}]),
         ({"ext": YES, "id": NO, "list": YES}, EXT, [None, None, {"source": "extensions"}]),
-        ({"list": UNKNOWN}, None, [{"tenant_interval": "off"}]),
+        ({"list": UNKNOWN}, None, [None]),
     ],
 )
 def test_source_to_configure(
