@@ -76,8 +76,15 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
             f"`probe --switch={shlex.quote(switch.name)} --query=peers` prints a `nodes:` line to paste "
             "into the configuration"
         )
+    for note in notes(switch, targets):
+        yield f"  note: {note}"
     for warning in warnings(switch, targets):
         yield f"  warning: {warning}"
+
+
+def notes(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return how many discovered tenants, extensions and queues the rate limit allows."""
+    yield from (text for allowed, text in _discovered(switch, targets) if allowed)
 
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
@@ -92,7 +99,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         yield "url: no path; real switches use /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
     yield from _without_effect(switch, targets)
     yield from _too_slow(switch, targets)
-    yield from _depends_on_discovery(switch, targets)
+    yield from (text for allowed, text in _discovered(switch, targets) if not allowed)
     series = estimated_series(switch, targets)
     if series > switch.max_series:
         yield (
@@ -165,22 +172,26 @@ def _too_slow(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         yield f"{query} will be polled every {_duration(cycle)}: {fix}"
 
 
-def _depends_on_discovery(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return how many discovered tenants and extensions the rate limit allows."""
+def _discovered(switch: SwitchConfiguration, targets: Targets) -> Iterator[tuple[int, str]]:
+    """Return how many discovered tenants and parts the rate limit allows, as a number and as a text."""
     spare = switch.max_requests_per_second * _USABLE - targets.plan.rate
     found = switch.settings("")  # the settings of a tenant that the configuration does not name
     each = sum(_rate(switch, targets, found, query) for query in Query)
     if switch.discover_tenants.enabled and each:
+        allowed = int(spare / each)
         yield (
+            allowed,
             "the number of discovered tenants is unknown: at the configured intervals, the rate limit allows "
-            f"{int(spare / each)} of them; for more, raise max_requests_per_second or tenant_interval"
+            f"{allowed} of them; for more, raise max_requests_per_second or tenant_interval",
         )
     for query, (parts, fix) in _PARTS.items():
         if _is_per_part(switch, query) and (intervals := _of_discovered_parts(switch, targets, query)):
             shortest = min(intervals)
+            allowed = int(spare * shortest)
             yield (
+                allowed,
                 f"the number of discovered {parts} is unknown, and each needs a request: the rate limit "
-                f"allows {int(spare * shortest)} within {_duration(shortest)}; for more, {fix}"
+                f"allows {allowed} within {_duration(shortest)}; for more, {fix}",
             )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.app import Settings, running
 from exporter.cli import main
-from exporter.cli.check import describe, estimated_series, warnings
+from exporter.cli.check import describe, estimated_series, notes, warnings
 from exporter.config import SwitchConfiguration, load
 from exporter.masking import Mask
 from exporter.poll.planner import Targets
@@ -35,6 +35,10 @@ def _tenants(count: int) -> list[dict[str, Any]]:
 
 def _warnings(switch: SwitchConfiguration) -> list[str]:
     return list(warnings(switch, Targets(switch)))
+
+
+def _notes(switch: SwitchConfiguration) -> list[str]:
+    return list(notes(switch, Targets(switch)))
 
 
 def test_plan(configured: Configured) -> None:
@@ -105,17 +109,17 @@ def test_series_of_queues_and_trunks(configured: Configured) -> None:
 
 
 def test_discovered_queues(configured: Configured) -> None:
-    """The warning states how many the rate limit allows; named queues count in the plan."""
-    (warning,) = _warnings(configured(tenants=[{"code": "A", "queues": "all"}], max_requests_per_second=1))
-    assert "the number of discovered queues is unknown, and each needs a request" in warning
-    allowed = re.search(r"allows (\d+) within 1m; for more, raise queries.queue.tenant_interval", warning)
+    """A note states how many the rate limit allows; named queues count in the plan."""
+    (note,) = _notes(configured(tenants=[{"code": "A", "queues": "all"}], max_requests_per_second=1))
+    assert "the number of discovered queues is unknown, and each needs a request" in note
+    allowed = re.search(r"allows (\d+) within 1m; for more, raise queries.queue.tenant_interval", note)
     assert allowed is not None
     assert 45 < int(allowed[1]) < 57
 
     named = {"queues": [str(number) for number in range(30)]}
     assert _warnings(configured(tenants=[{"code": "A", **named}], max_requests_per_second=1)) == []
     settings = {"discover_tenants": {"enabled": True}, "max_requests_per_second": 10}
-    (few,) = _warnings(configured(tenant_defaults=named, **settings))
+    (few,) = _notes(configured(tenant_defaults=named, **settings))
     assert "the rate limit allows 18 of them" in few  # 30 requests a minute each
 
 
@@ -154,25 +158,28 @@ def test_extensions_polled_one_by_one(configured: Configured) -> None:
 
 
 def test_discovered_extensions_polled_one_by_one(configured: Configured) -> None:
-    """The warning states how many the rate limit allows."""
+    """A note states how many the rate limit allows."""
     settings = {"tenants": _tenants(100), "tenant_defaults": _ALL}
-    (warning,) = _warnings(configured(**settings, queries=_only_registrations("regstate")))
+    switch = configured(**settings, queries=_only_registrations("regstate"))
+    (note,) = _notes(switch)
 
     # 9.5 requests a second, less a license an hour and 100 lists every 6 hours, for 300 seconds.
-    assert "the rate limit allows 2848 within 5m" in warning
-    assert "set queries.registrations.source to blf or extensions" in warning
+    assert "the rate limit allows 2848 within 5m" in note
+    assert "set queries.registrations.source to blf or extensions" in note
+    assert f"  note: {note}" in describe(switch)
+    assert _warnings(switch) == []
     for source in ("extensions", "peers", "tenant_peers", "blf"):
-        assert _warnings(configured(**settings, queries=_only_registrations(source))) == []
-    assert _warnings(configured(tenants=_tenants(100), queries=_only_registrations("regstate"))) == []
+        assert _notes(configured(**settings, queries=_only_registrations(source))) == []
+    assert _notes(configured(tenants=_tenants(100), queries=_only_registrations("regstate"))) == []
 
 
 def test_discovered_tenants(configured: Configured) -> None:
-    """The warning states how many the rate limit allows: the plan with that many meets the interval."""
+    """A note states how many the rate limit allows: the plan with that many meets the interval."""
     switch = configured(
         discover_tenants={"enabled": True}, tenant_defaults=_ALL, queries=_only_registrations("extensions")
     )
-    (warning,) = _warnings(switch)
-    match = re.search(r"the rate limit allows (\d+) of them", warning)
+    (note,) = _notes(switch)
+    match = re.search(r"the rate limit allows (\d+) of them", note)
 
     assert "0 tenants and those discovered" in next(iter(describe(switch)))
     assert match is not None
