@@ -179,20 +179,18 @@ def _discovered(switch: SwitchConfiguration, targets: Targets) -> Iterator[tuple
     each = sum(_rate(switch, targets, found, query) for query in Query)
     if switch.discover_tenants.enabled and each:
         allowed = int(spare / each)
-        yield (
-            allowed,
+        text = (
             "the number of discovered tenants is unknown: at the configured intervals, the rate limit allows "
-            f"{allowed} of them; for more, raise max_requests_per_second or tenant_interval",
         )
+        text += f"{allowed} of them; for more, raise max_requests_per_second or tenant_interval"
+        yield allowed, text
     for query, (parts, fix) in _PARTS.items():
         if _is_per_part(switch, query) and (intervals := _of_discovered_parts(switch, targets, query)):
             shortest = min(intervals)
             allowed = int(spare * shortest)
-            yield (
-                allowed,
-                f"the number of discovered {parts} is unknown, and each needs a request: the rate limit "
-                f"allows {allowed} within {_duration(shortest)}; for more, {fix}",
-            )
+            text = f"the number of discovered {parts} is unknown, and each needs a request: the rate limit "
+            text += f"allows {allowed} within {_duration(shortest)}; for more, {fix}"
+            yield allowed, text
 
 
 _POLLED_BY = {
