@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs kubernetes-rules dashboards dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs rules dashboards dashboard-previews dist lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,8 +66,9 @@ config-docs: $(READY)  ## generate docs/configuration.md from the schema
 	$(BIN)/python -m tests.config_docs > docs/configuration.new
 	mv docs/configuration.new docs/configuration.md
 
-kubernetes-rules: $(READY)  ## generate alerts/kubernetes/prometheusrule.yaml from the rules
+rules: $(READY)  ## generate alerts/kubernetes/ and mixin/rules.json from the rules
 	$(BIN)/softswitch-exporter rules --format=prometheusrule > alerts/kubernetes/prometheusrule.yaml
+	$(BIN)/softswitch-exporter rules --format=json > mixin/rules.json
 
 dashboards: $(READY)  ## generate grafana/dashboards/
 	$(BIN)/python -m grafana.generate

@@ -6,7 +6,7 @@ To add one:
    and its inputs. A new ``Input`` names the metric and, as the range in the YAML does, for how long a value
    counts. Its name is the key under which the state file keeps the values: unique, and never changed.
 2. The same alert in ``alerts/softswitch.alerts.yaml``, its recording rule, if it needs one, in
-   ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make kubernetes-rules``.
+   ``alerts/softswitch.rules.yaml``, and a file of cases in ``alerts/tests/``; then ``make rules``.
    The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
    Its words on the status page in ``exporter/web/problem_words.py``.

@@ -183,10 +183,10 @@ def _add_rules(commands: _Commands) -> None:
         "repository)"
     )
     team = "label of softswitch_tenant_info that alerts on a tenant carry, for routing (default: team)"
-    form = "rule file, or resource of the Prometheus Operator (default: prometheus)"
+    form = "rule file, resource of the Prometheus Operator, or rule file as JSON (default: prometheus)"
     _flag(command, "--runbooks", runbooks, type=_base_url, metavar="URL")
     _flag(command, "--team-label", team, type=_team_label, metavar="NAME")
-    _flag(command, "--format", form, choices=("prometheus", "prometheusrule"), default="prometheus")
+    _flag(command, "--format", form, choices=("prometheus", "prometheusrule", "json"), default="prometheus")
 
 
 def _set_default_address(arguments: argparse.Namespace) -> None:

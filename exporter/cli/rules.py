@@ -1,8 +1,11 @@
 """``rules``: print the shipped rules for Prometheus, with the operator's runbooks and team label."""
 
 import argparse
+import json
 import re
 from enum import StrEnum
+
+import yaml
 
 from exporter.shipped import RUNBOOKS, rules
 
@@ -26,10 +29,11 @@ spec:
 
 
 class Form(StrEnum):
-    """The output format: a rule file, or a resource of the Prometheus Operator."""
+    """The output format: a rule file, a resource of the Prometheus Operator, or a rule file as JSON."""
 
     PROMETHEUS = "prometheus"
     PROMETHEUSRULE = "prometheusrule"
+    JSON = "json"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,6 +56,8 @@ def document(form: Form = Form.PROMETHEUS, runbooks: str | None = None, team_lab
     if team_label is not None:
         groups = _TEAM.sub(team_label, groups)
         flags += f" --team-label={team_label}"
+    if form is Form.JSON:
+        return json.dumps(yaml.safe_load(f"groups:\n{groups}"), indent=2) + "\n"
     head = f"# Printed by `softswitch-exporter rules{flags}`: run it again instead of editing this file.\n"
     if form is Form.PROMETHEUS:
         return f"{head}groups:\n{groups}"

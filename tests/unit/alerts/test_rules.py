@@ -133,5 +133,5 @@ def test_every_record_is_used(record: str) -> None:
 
 
 def test_the_kubernetes_resource_is_up_to_date() -> None:
-    """``prometheusrule.yaml`` is what ``make kubernetes-rules`` writes."""
+    """``prometheusrule.yaml`` is what ``make rules`` writes."""
     assert document(Form.PROMETHEUSRULE) == (ALERTS_DIRECTORY / "kubernetes/prometheusrule.yaml").read_text()
