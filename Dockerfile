@@ -14,10 +14,12 @@ RUN python3 -m venv --without-pip /opt/softswitch-exporter && python3 -m venv --
 COPY requirements.lock requirements-build.lock ./
 RUN pip --python /opt/softswitch-exporter/bin/python install --require-hashes -r requirements.lock \
  && pip --python /build/tools/bin/python install --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE ./
-COPY exporter exporter
+COPY pyproject.toml README.md LICENSE config.example.yaml ./
+COPY alerts alerts
+COPY deploy deploy
 COPY docs/runbooks docs/runbooks
-COPY alerts/softswitch.rules.yaml alerts/softswitch.alerts.yaml alerts/
+COPY exporter exporter
+COPY grafana grafana
 # pip compiles bytecode: 7 MB. Without it, each start with a read-only root takes 1.2 s instead of 0.4 (2026-11).
 RUN tools/bin/hatchling build --target wheel --directory dist \
  && pip --python /opt/softswitch-exporter/bin/python install --no-deps dist/*.whl

@@ -6,6 +6,7 @@ check        --config.check: validate the configuration and print the polling pl
 probe        query a switch once and suggest settings
 healthcheck  check whether the local exporter is healthy
 rules        print the shipped rules for Prometheus
+assets       write the shipped files for other programs to a directory
 testalert    send a test alert to every configured Alertmanager
 demo         run the exporter against a simulated switch
 """

@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_test_alert(commands)
     _add_rules(commands)
+    _add_assets(commands)
     return main
 
 
@@ -187,6 +188,15 @@ def _add_rules(commands: _Commands) -> None:
     _flag(command, "--runbooks", runbooks, type=_base_url, metavar="URL")
     _flag(command, "--team-label", team, type=_team_label, metavar="NAME")
     _flag(command, "--format", form, choices=("prometheus", "prometheusrule", "json"), default="prometheus")
+
+
+def _add_assets(commands: _Commands) -> None:
+    summary = "write the rules, dashboards, runbooks and examples to a directory"
+    command = _command(commands, "assets", summary, _module("assets"))
+    way = command.add_mutually_exclusive_group(required=True)
+    way.add_argument("--to", help="directory to write to, created if absent", type=Path, metavar="DIR")
+    way.add_argument("--list", help="print the names of the files instead", action="store_true")
+    _flag(command, "--force", "replace files that differ from this version", action="store_true")
 
 
 def _set_default_address(arguments: argparse.Namespace) -> None:

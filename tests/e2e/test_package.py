@@ -13,6 +13,7 @@ import pytest
 
 import exporter
 from exporter.cli.rules import document
+from exporter.shipped import assets
 from tests.e2e.conftest import Start
 from tests.e2e.programs import get, samples, wait_until
 
@@ -55,13 +56,11 @@ def test_the_sdist_has_every_file(built: Distribution, tracked: set[str]) -> Non
 
 
 def test_the_wheel_has_only_the_package(built: Distribution, tracked: set[str]) -> None:
-    """It has every file of exporter/, including data files, the runbooks and the rules, and no tests."""
+    """It has every file of exporter/, including data files, the files for other programs, and no tests."""
     with zipfile.ZipFile(built.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    data = {name for name in tracked if name.startswith("docs/runbooks/")}
-    data |= {"alerts/softswitch.rules.yaml", "alerts/softswitch.alerts.yaml"}
     assert names == {name for name in tracked if name.startswith("exporter/")} | {
-        f"exporter/data/{name}" for name in data
+        f"exporter/data/{name}" for name in assets()
     }
 
 
@@ -84,6 +83,8 @@ def test_the_wheel_works_in_an_empty_environment(
         [program, "rules"], cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=True
     )
     assert rules.stdout == document()
+    subprocess.run([program, "assets", "--to=files"], cwd=tmp_path, env=elsewhere, check=True)
+    assert {name: (tmp_path / "files" / name).read_bytes() for name in assets()} == assets()
 
     simulator = run_program(program, "simulate", "--listen=127.0.0.1:0")
     url = simulator.wait_for(r"http://127\.0\.0\.1:\d+/\S+\.php")[0]
