@@ -10,7 +10,7 @@ from exporter.shipped import REPOSITORY, assets
 _NEXT = f"""
 Next:
   Prometheus    name {{to}}/alerts/softswitch.rules.yaml and softswitch.alerts.yaml under `rule_files`
-  Alertmanager  take routes and inhibitions from alerts/alertmanager.example.yaml, messages from alerts/templates
+  Alertmanager  routes: alerts/alertmanager.example.yaml, messages: alerts/templates
   Grafana       mount grafana/provisioning and grafana/dashboards
   systemd       set the path of the program in deploy/systemd/softswitch-exporter.service
 More: {REPOSITORY}/docs/installing.md#files-for-other-programs
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     written = write(files, arguments.to, force=arguments.force)
     for name in written:
         print(f"wrote {arguments.to / name}")
-    print(f"{len(written)} of {len(files)} files written to {arguments.to}; the others are up to date")
+    print(f"wrote {len(written)} files; {len(files) - len(written)} were up to date")
     print(_NEXT.format(to=arguments.to), end="")
     return 0
 

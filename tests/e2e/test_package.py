@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import exporter
 from exporter.cli.rules import document
 from exporter.shipped import assets
 from tests.e2e.conftest import Start
-from tests.e2e.programs import get, samples, wait_until
+from tests.e2e.programs import get, print_result, samples, wait_until
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -99,3 +100,15 @@ def test_the_wheel_works_in_an_empty_environment(
 
     wait_until(up, 20, "softswitch_up 1")
     assert b"<h1>SoftswitchNodeMissing</h1>" in get(f"http://127.0.0.1:{port}/runbooks/SoftswitchNodeMissing")
+
+
+def test_uv_runs_the_wheel(built: Distribution, tmp_path: Path, run_program: Start) -> None:
+    """With nothing but uv, as an unprepared user: the demo shows live values."""
+    started = time.monotonic()
+    uv = (str(BIN / "uv"), "tool", "run", f"--python={sys.executable}", f"--from={built.wheel}")
+    demo = run_program(
+        *uv, "softswitch-exporter", "demo", "--port=0", "--simulator-port=0", HOME=str(tmp_path)
+    )
+    demo.wait_for(r"  up 1  ")
+    print_result(f"from the wheel to live values: {time.monotonic() - started:.1f} s")
+    assert demo.stop() == 0

@@ -25,7 +25,7 @@ def test_it_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """It names files that it wrote."""
     assert main(["assets", f"--to={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert f"{len(assets())} of {len(assets())} files written" in said
+    assert f"wrote {len(assets())} files; 0 were up to date" in said
     following = said.partition("\nNext:\n")[2].replace(f"{tmp_path}/", "")
     paths = {word.rstrip(",") for word in following.split() if "/" in word and "://" not in word}
     assert paths
