@@ -20,7 +20,7 @@ from tests.documents import MARKDOWN, ROOT, anchors, blocks, lines, make_targets
 from tests.promql_names import known_series
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    (), ("probe",), ("simulate",), ("demo",), ("healthcheck",), ("test-alert",), ("rules",)
+    (), ("probe",), ("simulate",), ("demo",), ("healthcheck",), ("test-alert",), ("rules",), ("assets",)
 )  # fmt: skip
 PROGRAM = "softswitch-exporter"
 
