@@ -43,7 +43,7 @@ def main(how: str, what: str) -> None:
 
 def page_of(stores: Iterable[Store]) -> bytes:
     """Return the scrape of these stores."""
-    exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: stores, CollectorRegistry())
     return b"".join(exposition.render(Format.TEXT))
 
 
@@ -70,7 +70,7 @@ async def _serve_with_aiohttp(metrics: _Handler) -> None:
 
 def _streamed(stores: list[Store]) -> _Handler:
     registry = CollectorRegistry()
-    exposition = Exposition(lambda: [*stores, instruments], registry, lambda: None)
+    exposition = Exposition(lambda _: [*stores, instruments], registry)
     instruments = Instruments(registry)
     collect_garbage_less()  # as the daemon does
 

@@ -107,11 +107,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     reloader = Reloader(
         config_file.load, Parts(fleet, alerting, key_files, schedule), health, storage.timeline
     )
-    exposition = Exposition(
-        lambda: [*(poller.store for poller in fleet.pollers), instruments], registry, fleet.refresh
-    )
     sources = Sources(
-        exposition,
+        Exposition(fleet.sources, registry),
         lambda: fleet.pollers,
         schedule.is_progressing,
         clock,
@@ -121,6 +118,7 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         health.status,
         frozenset(rule.name for rule in RULES),
         alerting.alerts_of,
+        lambda: fleet.switches,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(storage.close)

@@ -1,7 +1,7 @@
 """One poller per switch, and their jobs on the schedule. A reload replaces them while polling continues."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -11,6 +11,7 @@ from exporter.clock import Clock
 from exporter.config import Configuration, SwitchConfiguration
 from exporter.errors import StartError, TlsFileError
 from exporter.masking import Mask
+from exporter.metrics.exposition import Source
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
 from exporter.net.bodies import BodyBudget
@@ -57,10 +58,20 @@ class Fleet:
         """The pollers, in the order of the configuration."""
         return list(self._pollers.values())
 
-    def refresh(self) -> None:
-        """Update what depends on the clock in every store."""
-        for poller in self._pollers.values():
+    @property
+    def switches(self) -> Sequence[str]:
+        """The names of the configured switches."""
+        return [switch.name for switch in self._configuration.switches] if self._configuration else []
+
+    def sources(self, switches: Collection[str] | None = None) -> Sequence[Source]:
+        """Return the sources of the series of these switches (None: of all).
+
+        What depends on the clock is updated first.
+        """
+        chosen = [poller for name, poller in self._pollers.items() if switches is None or name in switches]
+        for poller in chosen:
             poller.refresh()
+        return [*(poller.store for poller in chosen), self._instruments.of(switches)]
 
     async def adopt(self, configuration: Configuration) -> None:
         """Poll the switches of this configuration, and keep the values of everything still polled.

@@ -11,7 +11,7 @@ from exporter.metrics.exposition import Exposition, Format, Source
 
 def samples(*sources: Source) -> Iterable[Sample]:
     """Return all samples of some sources."""
-    exposition = Exposition(lambda: sources, CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: sources, CollectorRegistry())
     page = b"".join(exposition.render(Format.TEXT)).decode()
     return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 

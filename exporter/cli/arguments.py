@@ -228,10 +228,11 @@ def _is_port(text: str) -> bool:
 
 
 def _path(text: str) -> str:
-    is_ours = f"{text}/".startswith(("/-/", "/api/", "/runbooks/", "/tenant/"))
+    is_ours = f"{text}/".startswith(("/-/", "/api/", "/runbooks/", "/sd/", "/tenant/"))
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or is_ours:
         raise argparse.ArgumentTypeError(
-            f"expected a path such as /metrics, not below /-, /api, /runbooks or /tenant, got {shown(text)}"
+            "expected a path such as /metrics, not below /-, /api, /runbooks, /sd or /tenant, "
+            f"got {shown(text)}"
         )
     return text
 

@@ -5,6 +5,7 @@ for 170 ms instead of 2 (docs/performance.md).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 from typing import Protocol
@@ -30,6 +31,19 @@ _OWN: dict[Format, Callable[[CollectorRegistry], bytes]] = {
     Format.OPENMETRICS: generate_openmetrics,  # ends with `# EOF`, so it comes last
 }
 
+_NO_METRICS = CollectorRegistry()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The series of one scrape: those of these switches (None: of all), and the exporter's own if ``own``."""
+
+    switches: Collection[str] | None = None
+    own: bool = True
+
+
+EVERYTHING = Selection()
+
 
 class Source(Protocol):
     """Something with sample lines: a store, or the instruments."""
@@ -42,34 +56,30 @@ class Source(Protocol):
 class Exposition:
     """Renders the sources and the registry.
 
-    ``refresh`` is called before each scrape, to update the values that depend on the time.
+    ``sources`` is called for each scrape. It returns the sources of the selected switches (None: of all),
+    after it has updated the values that depend on the time.
     """
 
     def __init__(
-        self,
-        sources: Callable[[], Iterable[Source]],
-        registry: CollectorRegistry,
-        refresh: Callable[[], None],
+        self, sources: Callable[[Collection[str] | None], Iterable[Source]], registry: CollectorRegistry
     ) -> None:
         self._sources = sources
         self._registry = registry
-        self._refresh = refresh
         self._headers = {form: {metric: _header(metric, form) for metric in METRICS} for form in Format}
 
-    def render(self, form: Format) -> Iterator[bytes]:
+    def render(self, form: Format, selection: Selection = EVERYTHING) -> Iterator[bytes]:
         """Return the slices of one scrape.
 
         The content is fixed before this returns: a response that arrives while the slices are sent appears
         in the next scrape.
         """
-        self._refresh()
-        sources = list(self._sources())
+        sources = list(self._sources(selection.switches))
         families: list[tuple[bytes, list[Collection[bytes]]]] = []
         for metric, header in self._headers[form].items():
             blocks = [lines for source in sources for lines in source.sample_lines(metric) if lines]
             if blocks:
                 families.append((header, blocks))
-        return _slices(families, _OWN[form](self._registry))
+        return _slices(families, _OWN[form](self._registry if selection.own else _NO_METRICS))
 
 
 def _header(metric: Metric, form: Format) -> bytes:

@@ -92,22 +92,26 @@ class Family(Generic[Series]):
     def __init__(self, metric: Metric, make: Callable[[Metric, Sequence[str]], Series]) -> None:
         self.metric = metric
         self._make = make
-        self._series: dict[tuple[str, ...], Series] = {}
+        self._series: dict[str, dict[tuple[str, ...], Series]] = {}
 
     def labels(self, *values: str) -> Series:
         """Return the series with these label values. A new one starts at zero."""
-        series = self._series.get(values)
+        of_switch = self._series.setdefault(values[0], {})
+        series = of_switch.get(values)
         if series is None:
-            series = self._series[values] = self._make(self.metric, values)
+            series = of_switch[values] = self._make(self.metric, values)
         return series
 
     def remove(self, switch: str) -> None:
         """Drop every series of a switch."""
-        self._series = {values: series for values, series in self._series.items() if values[0] != switch}
+        self._series.pop(switch, None)
 
-    def block(self) -> bytes:
-        """Return the sample lines."""
-        return "".join([series.text() for series in self._series.values()]).encode()
+    def block(self, switches: Collection[str] | None = None) -> bytes:
+        """Return the sample lines of these switches (None: of all)."""
+        chosen = [
+            of_switch for switch, of_switch in self._series.items() if switches is None or switch in switches
+        ]
+        return "".join([series.text() for of_switch in chosen for series in of_switch.values()]).encode()
 
 
 class Instruments:
@@ -163,9 +167,28 @@ class Instruments:
         for family in self._families:
             family.remove(switch)
 
+    def of(self, switches: Collection[str] | None) -> "InstrumentsOf":
+        """Return the series of these switches (None: of all)."""
+        return InstrumentsOf(self._families, switches)
+
     def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
         """Return the current sample lines of a metric."""
-        return [[family.block()] for family in self._families if family.metric is metric]
+        return self.of(None).sample_lines(metric)
+
+
+class InstrumentsOf:
+    """The series of some switches (None: of all) in the families of the instruments."""
+
+    def __init__(
+        self, families: Iterable[Family[Count] | Family[Histogram]], switches: Collection[str] | None
+    ) -> None:
+        self._families = families
+        self._switches = switches
+
+    def sample_lines(self, metric: Metric) -> Iterable[Collection[bytes]]:
+        """Return the current sample lines of a metric."""
+        blocks = [family.block(self._switches) for family in self._families if family.metric is metric]
+        return [[block] for block in blocks if block]
 
 
 class _Counted(Collector):

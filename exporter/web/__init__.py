@@ -7,6 +7,7 @@ access      client certificates, passwords, hosts, cross-site requests
 passwords   basic authentication without the cost of bcrypt on every scrape
 web_config  the file of --web.config.file, and loading it again when it changes
 responses   scrapes, pages and static files, written in slices
+discovery   the parts of a scrape by switch, and the targets for service discovery
 runbooks    one page per alert: its runbook and what is firing; ``markdown`` renders the text
 
 page_routes    the handlers of the pages and of the JSON

@@ -13,7 +13,7 @@ from importlib import resources
 from aiohttp import hdrs, web
 from isal import isal_zlib
 
-from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.exposition import EVERYTHING, Exposition, Format, Selection
 
 _OPENMETRICS_VERSIONS = {"", "0.0.1", "1.0.0"}
 """The exporter's text is the same in all of these."""
@@ -50,14 +50,16 @@ _TYPES = {
 }
 
 
-async def stream_metrics(request: web.Request, exposition: Exposition) -> web.StreamResponse:
+async def stream_metrics(
+    request: web.Request, exposition: Exposition, selection: Selection = EVERYTHING
+) -> web.StreamResponse:
     """Respond to a scrape in the negotiated format and encoding.
 
     An error midway breaks the transfer, because a truncated response would look complete.
     """
     form = metrics_format(request.headers.get(hdrs.ACCEPT, ""))
     response = web.StreamResponse(headers={"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"})
-    parts = exposition.render(form)
+    parts = exposition.render(form, selection)
     if _wants_gzip(request):
         response.headers[hdrs.CONTENT_ENCODING] = "gzip"
         parts = _compressed(parts)

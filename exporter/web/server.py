@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import bcrypt
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, StartError, shortened
@@ -15,6 +15,8 @@ from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access, Hosts
+from exporter.web.discovery import PATH as DISCOVERY
+from exporter.web.discovery import scraped_at, selection, targets
 from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
 from exporter.web.page_routes import page_routes
@@ -46,7 +48,8 @@ class Sources:
     ``pollers`` and ``is_progressing`` are called for each request. ``reload`` reloads the configuration; None
     if that is not allowed. ``mask`` removes secrets from its errors. ``alerting`` and ``configuration``
     return their parts of the status. ``evaluated``: the names of the alerts that the exporter evaluates.
-    ``alerts_of`` returns the alerts of a tenant, given the name of its switch and its code.
+    ``alerts_of`` returns the alerts of a tenant, given the name of its switch and its code. ``switches``
+    returns the names of the configured switches.
     """
 
     exposition: Exposition
@@ -59,6 +62,7 @@ class Sources:
     configuration: Callable[[], dict[str, Any]] = dict
     evaluated: Collection[str] = ()
     alerts_of: Callable[[str, str], list[dict[str, Any]]] = lambda _switch, _tenant: []
+    switches: Callable[[], Sequence[str]] = lambda: ()
 
 
 class Server:
@@ -112,14 +116,14 @@ async def serve(
     application = web.Application()
     connections = Connections(most_connections())
     limit_duration(application, connections)
-    for path, handler in _routes(sources, telemetry_path).items():
+    for path, handler in _routes(sources, telemetry_path, external_url).items():
         application.router.add_get(path, handler)
     if sources.reload:
         application.router.add_post("/-/reload", _reload(sources.reload, sources.mask))
     else:
         application.router.add_route("*", "/-/reload", _reload_disabled)
     loaded = web_file.loaded if web_file else NO_WEB_FILE
-    open_paths = {telemetry_path, HEALTHY, _READY, *static_files()}
+    open_paths = {telemetry_path, DISCOVERY, HEALTHY, _READY, *static_files()}
     access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
     access.apply(loaded.configuration, loaded.context)
     access.guard(application)
@@ -169,11 +173,17 @@ async def _reload_disabled(_: web.Request) -> web.Response:
     )
 
 
-def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
+def _routes(sources: Sources, telemetry_path: str, external_url: str | None) -> dict[str, Handler]:
     started = sources.clock.monotonic()
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        return await stream_metrics(request, sources.exposition)
+        selected = selection(request.query.items(), sources.switches())
+        return await stream_metrics(request, sources.exposition, selected)
+
+    async def discovered(request: web.Request) -> web.Response:
+        host, is_tls = request.headers.get(hdrs.HOST, ""), request.get_extra_info("sslcontext") is not None
+        address, labels = scraped_at(host, telemetry_path, external_url, is_tls=is_tls)
+        return web.json_response(targets(sources.switches(), address, labels), headers=HEADERS)
 
     async def healthy(_: web.Request) -> web.Response:
         if sources.is_progressing():
@@ -200,6 +210,7 @@ def _routes(sources: Sources, telemetry_path: str) -> dict[str, Handler]:
     runbooks = Runbooks(sources.alerting, sources.evaluated, sources.clock.wall, silent)
     return {
         telemetry_path: bounded(metrics),
+        DISCOVERY: discovered,
         **page_routes(sources, telemetry_path, ThreadLimit("page", 1)),
         HEALTHY: healthy,
         _READY: ready,

@@ -107,11 +107,7 @@ class FastFleet:
         self.schedule = FastSchedule(self.clock)
         instruments = Instruments(self.registry)
         self.fleet = Fleet(self.schedule, instruments, self.mask, self.clock)
-        self.exposition = Exposition(
-            lambda: [*(poller.store for poller in self.fleet.pollers), instruments],
-            self.registry,
-            self.fleet.refresh,
-        )
+        self.exposition = Exposition(self.fleet.sources, self.registry)
 
     async def reload(self) -> None:
         """Load the configuration and apply it."""

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from exporter.errors import StartError
 from exporter.fleet import Fleet
 from exporter.masking import Mask
 from exporter.metrics import catalogue
+from exporter.metrics.exposition import Source
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Scope, Target
 from exporter.net.resolver import Resolver
@@ -95,6 +96,38 @@ async def test_order_of_switches(adopting: _Adopting) -> None:
 
     await adopting.adopt(_switch("a"), _switch("c"), _switch("b"))
     assert [poller.store.switch for poller in adopting.fleet.pollers] == ["a", "c", "b"]
+
+
+async def test_sources_of_some_switches(adopting: _Adopting) -> None:
+    """Their stores and instruments; a removed switch has none."""
+    fleet = adopting.fleet
+    assert fleet.switches == []
+    await adopting.adopt(_switch("a"), _switch("b"), _switch("c"))
+
+    assert fleet.switches == ["a", "b", "c"]
+    assert _switches_in(fleet.sources()) == {"a", "b", "c"}
+    assert _switches_in(fleet.sources({"a", "c"})) == {"a", "c"}
+    assert _switches_in(fleet.sources(set())) == set()
+
+    await adopting.adopt(_switch("b"))
+    assert fleet.switches == ["b"]
+    assert _switches_in(fleet.sources({"a", "b"})) == {"b"}
+
+
+async def test_a_scrape_updates_only_its_switches(adopting: _Adopting) -> None:
+    """With a hundred switches, each scrape would otherwise update a hundred stores."""
+    await adopting.adopt(_switch("a", tenants=[{"code": "A"}]), _switch("b"))
+    store = adopting.store("a")
+    store.put(_CALLS, {catalogue.TENANT_CALLS: 1}, interval=120, now=-1e6)
+
+    adopting.fleet.sources({"b"})
+    assert store.values(catalogue.TENANT_CALLS, "A") == 1
+    adopting.fleet.sources({"a"})
+    assert store.values(catalogue.TENANT_CALLS, "A") is None
+
+
+def _switches_in(sources: Sequence[Source]) -> set[str]:
+    return {sample.labels["switch"] for sample in samples(*sources)}
 
 
 async def test_jobs(adopting: _Adopting) -> None:

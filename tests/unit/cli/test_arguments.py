@@ -9,9 +9,10 @@ from exporter.cli.arguments import parser
         (["--web.listen-address=foo"], 'such as :10390 or 127.0.0.1:10390, got "foo"'),
         (
             ["--web.telemetry-path=foo"],
-            'such as /metrics, not below /-, /api, /runbooks or /tenant, got "foo"',
+            'such as /metrics, not below /-, /api, /runbooks, /sd or /tenant, got "foo"',
         ),
         (["--web.telemetry-path=/runbooks"], "such as /metrics, not below"),
+        (["--web.telemetry-path=/sd"], "such as /metrics, not below"),
         (["--web.telemetry-path=/tenant"], "such as /metrics, not below"),
         (["--web.external-url=foo"], 'invalid URL "foo"; expected one such as https://exporter.example.com'),
         (["--web.external-url=ftp://noc:secret@pbx"], "invalid URL (not shown, because it may contain"),

@@ -1,6 +1,6 @@
 import subprocess
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.alerting.status import AlertingMetrics
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, Kind
-from exporter.metrics.exposition import SLICE_BYTES, Exposition, Format
+from exporter.metrics.exposition import EVERYTHING, SLICE_BYTES, Exposition, Format, Selection, Source
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.store import Store
@@ -43,19 +43,30 @@ def _filled(switch: str, tenants: int = 2) -> Store:
 def _exposition(*stores: Store) -> Exposition:
     registry = CollectorRegistry()
     instruments = Instruments(registry, external_url="https://exporter.example.com")
-    instruments.start_at_zero("pbx", Query.CALLS, Scope.TENANT, has_rows=False)
-    instruments.request_duration.labels("pbx", "calls").observe(3)
-    instruments.breaker_open.labels("pbx").set(0)
+    for switch in ("pbx", "other"):
+        instruments.start_at_zero(switch, Query.CALLS, Scope.TENANT, has_rows=True)
+        instruments.request_duration.labels(switch, "calls").observe(3)
+        instruments.breaker_open.labels(switch).set(0)
     instruments.reload_successful.set(1)
     instruments.reload_timestamp.set(1700000000)
     alerting = AlertingMetrics(registry)
     alerting.start_at_zero("http://127.0.0.1:9093")
     alerting.alerts.labels("SoftswitchApiDown", "firing").set(1)
-    return Exposition(lambda: [*stores, instruments], registry, lambda: None)
+
+    def sources(switches: Collection[str] | None) -> list[Source]:
+        chosen = [store for store in stores if switches is None or store.switch in switches]
+        return [*chosen, instruments.of(switches)]
+
+    return Exposition(sources, registry)
 
 
-def _page(exposition: Exposition, form: Format) -> str:
-    return b"".join(exposition.render(form)).decode()
+def _page(exposition: Exposition, form: Format, selection: Selection = EVERYTHING) -> str:
+    return b"".join(exposition.render(form, selection)).decode()
+
+
+def _series(page: str) -> list[str]:
+    """Return the names and labels of a page."""
+    return [line.rpartition(" ")[0] for line in page.splitlines() if not line.startswith("#")]
 
 
 @pytest.fixture
@@ -130,9 +141,8 @@ def test_promtool_accepts_the_page(full: Exposition, require_program: Callable[[
 
 def test_a_metric_without_values_is_absent() -> None:
     """Its header is absent, too."""
-    exposition = Exposition(
-        lambda: [Store("pbx", stale_after=3, max_series=1_000_000)], CollectorRegistry(), lambda: None
-    )
+    store = Store("pbx", stale_after=3, max_series=1_000_000)
+    exposition = Exposition(lambda _: [store, Instruments(CollectorRegistry())], CollectorRegistry())
 
     assert _page(exposition, Format.TEXT) == ""
     assert _page(exposition, Format.OPENMETRICS) == "# EOF\n"
@@ -143,7 +153,7 @@ def test_large_pages_come_in_slices() -> None:
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     for number in range(2000):
         store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(n): 1.0 for n in range(10)})
-    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: [store], CollectorRegistry())
 
     slices = list(exposition.render(Format.TEXT))
 
@@ -158,7 +168,7 @@ def test_a_scrape_is_consistent() -> None:
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     store.set(catalogue.CHANNELS, "", 1)
     store.set(catalogue.TENANTS, "", 1)
-    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: [store], CollectorRegistry())
 
     slices = exposition.render(Format.TEXT)
     store.set(catalogue.CHANNELS, "", 2)
@@ -171,18 +181,66 @@ def test_a_scrape_is_consistent() -> None:
     assert "softswitch_calls" not in page
 
 
-def test_refresh_is_called_before_the_values_are_read() -> None:
-    """Values that depend on the time are updated for this scrape."""
-    store = Store("pbx", stale_after=3, max_series=1_000_000)
-    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: store.set(catalogue.UP, "", 1))
+@pytest.mark.parametrize("form", Format)
+def test_the_parts_together_are_the_page(full: Exposition, form: Format) -> None:
+    """Each series of the page is in exactly one part: that of its switch, or the exporter's own."""
+    pbx, other, own = (
+        _series(_page(full, form, selection))
+        for selection in (Selection({"pbx"}, own=False), Selection({"other"}, own=False), Selection(()))
+    )
+    everything = _series(_page(full, form))
 
-    assert 'softswitch_up{switch="pbx"} 1' in _page(exposition, Format.TEXT)
+    assert len(set(everything)) == len(everything)
+    assert sorted(pbx + other + own) == sorted(everything)
+    assert all('switch="pbx"' in series for series in pbx)
+    assert all('switch="other"' in series for series in other)
+    assert not any("switch=" in series for series in own)
+
+
+@pytest.mark.parametrize("form", Format)
+def test_all_parts_in_one_scrape_are_the_page(full: Exposition, form: Format) -> None:
+    """A scrape that names all switches and the exporter has the same bytes, apart from its own CPU time."""
+
+    def stable(page: str) -> list[str]:
+        return [line for line in page.splitlines() if not line.startswith(("process_", "python_gc_"))]
+
+    assert stable(_page(full, form, Selection({"pbx", "other"}))) == stable(_page(full, form))
+
+
+def test_metrics_of_the_catalogue_are_in_the_part_that_their_labels_say(full: Exposition) -> None:
+    """A metric with the label `switch` is in the part of each switch, any other one in the exporter's own."""
+    parts = {
+        is_own: {
+            line.split()[2]
+            for line in _page(full, Format.TEXT, selection).splitlines()
+            if line.startswith("# TYPE softswitch_")
+        }
+        for is_own, selection in ((True, Selection(())), (False, Selection({"pbx"}, own=False)))
+    }
+
+    for metric in METRICS:
+        is_own = "switch" not in metric.labels
+        assert (metric.name in parts[is_own], metric.name in parts[not is_own]) == (True, False), metric.name
+
+
+def test_a_part_of_openmetrics_ends_with_eof(full: Exposition) -> None:
+    """The series of one switch are a complete page: any scraper of OpenMetrics reads it."""
+    page = _page(full, Format.OPENMETRICS, Selection({"pbx"}, own=False))
+
+    assert page.endswith("\n# EOF\n")
+    assert list(parse_openmetrics(page))  # type: ignore[no-untyped-call]  # it has no annotations
+
+
+def test_a_switch_without_series_is_an_empty_page(full: Exposition) -> None:
+    """Neither samples nor headers without samples."""
+    assert _page(full, Format.TEXT, Selection({"unknown"}, own=False)) == ""
+    assert _page(full, Format.OPENMETRICS, Selection({"unknown"}, own=False)) == "# EOF\n"
 
 
 def test_each_scrape_gets_the_current_stores() -> None:
     """After a reload the stores of the new configuration are served."""
     stores = [Store("old", stale_after=3, max_series=1000)]
-    exposition = Exposition(lambda: stores, CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: stores, CollectorRegistry())
     stores[0] = Store("new", stale_after=3, max_series=1000)
     stores[0].set(catalogue.TENANTS, "", 3)
 
@@ -194,7 +252,7 @@ def test_a_scrape_holds_one_slice_in_memory() -> None:
     store = Store("pbx", stale_after=3, max_series=1_000_000)
     for number in range(2000):
         store.set(catalogue.EXTENSION_REGISTERED, f"T{number}", {str(n): 1.0 for n in range(10)})
-    exposition = Exposition(lambda: [store], CollectorRegistry(), lambda: None)
+    exposition = Exposition(lambda _: [store], CollectorRegistry())
     tracemalloc.start()
     try:
         size = sum(map(len, exposition.render(Format.TEXT)))

@@ -28,7 +28,7 @@ from exporter.client import Client
 from exporter.clock import Clock
 from exporter.config import SwitchConfiguration, load
 from exporter.masking import Mask
-from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.exposition import Exposition, Format, Source
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Failure, Query, Reason, Scope, Target
 from exporter.poll import Poller, SwitchContext
@@ -169,7 +169,7 @@ class Polling(RuleBasedStateMachine):
         instruments = Instruments(registry)
         self.poller = Poller(SwitchContext(configuration, self._client(), instruments, Mask(), clock))
         self.table.is_polled = self.poller.targets.is_polled
-        self.page = Exposition(lambda: [self.poller.store, instruments], registry, self.poller.refresh)
+        self.page = Exposition(lambda _: self._refreshed(instruments), registry)
         self.schedule = FastSchedule(clock)
         self._schedule()
 
@@ -293,6 +293,10 @@ class Polling(RuleBasedStateMachine):
         counters = {series: value for series, value in page.items() if series[0].endswith(_COUNTED)}
         assert not [series for series, value in self.counters.items() if counters[series] < value]
         self.counters = counters
+
+    def _refreshed(self, instruments: Instruments) -> list[Source]:
+        self.poller.refresh()
+        return [self.poller.store, instruments]
 
     async def _scrape(self) -> tuple[dict[Series, float], float]:
         await asyncio.sleep(0.00037)  # at no moment at which anything is due: what came is taken in

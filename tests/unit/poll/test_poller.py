@@ -117,9 +117,8 @@ class _Polling:
         return failure.reason if failure else None
 
     def page(self) -> str:
-        exposition = Exposition(
-            lambda: [self.poller.store, self.instruments], CollectorRegistry(), self.poller.refresh
-        )
+        self.poller.refresh()
+        exposition = Exposition(lambda _: [self.poller.store, self.instruments], CollectorRegistry())
         return b"".join(exposition.render(Format.TEXT)).decode()
 
 

@@ -41,4 +41,4 @@ async def pollers(configured: Callable[..., SwitchConfiguration]) -> AsyncIterat
 @pytest.fixture
 def sources() -> Sources:
     """Return the sources of an exporter without switches."""
-    return Sources(Exposition(list, CollectorRegistry(), lambda: None), list, lambda: True, Clock())
+    return Sources(Exposition(lambda _: [], CollectorRegistry()), list, lambda: True, Clock())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from exporter.metrics import catalogue
-from exporter.metrics.exposition import Exposition, Format
+from exporter.metrics.exposition import EVERYTHING, Exposition, Format, Selection
 from exporter.store import Store
 from exporter.web.responses import accepts_gzip, metrics_format, stream_metrics
 
@@ -19,9 +19,9 @@ from exporter.web.responses import accepts_gzip, metrics_format, stream_metrics
 class _Broken(Exposition):
     """Fails at the end of a response."""
 
-    def render(self, form: Format) -> Iterator[bytes]:
+    def render(self, form: Format, selection: Selection = EVERYTHING) -> Iterator[bytes]:
         def slices() -> Iterator[bytes]:
-            yield from super(_Broken, self).render(form)
+            yield from super(_Broken, self).render(form, selection)
             raise RuntimeError("defect")
 
         return slices()
@@ -39,7 +39,7 @@ class _Site:
 
     def __init__(self, kind: type[Exposition], tenants: int) -> None:
         store = _store(tenants)
-        self.exposition = kind(lambda: [store], CollectorRegistry(), lambda: None)
+        self.exposition = kind(lambda _: [store], CollectorRegistry())
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

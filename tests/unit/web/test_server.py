@@ -2,16 +2,18 @@ import asyncio
 import contextlib
 import dataclasses
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, Gauge
 
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
-from exporter.metrics.exposition import Format
+from exporter.metrics.exposition import Exposition, Format
+from exporter.store import Store
 from exporter.web import Server, Sources, serve
 from tests.unit.web.conftest import Pollers
 
@@ -57,9 +59,51 @@ async def test_routes(sources: Sources) -> None:
             "/api/v1/status": "application/json; charset=utf-8",
             "/-/healthy": "text/plain; charset=utf-8",
             "/-/ready": "text/plain; charset=utf-8",
+            "/sd": "application/json; charset=utf-8",
         }.items():
             response = await _get(server, path)
             assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/own"])
+async def test_a_scrape_of_some_switches(sources: Sources, path: str) -> None:
+    """The parameters select the series, at any telemetry path, in any format and encoding."""
+    asked: list[Collection[str] | None] = []
+
+    def stores(switches: Collection[str] | None) -> list[Store]:
+        asked.append(switches)
+        return []
+
+    registry = CollectorRegistry()
+    Gauge("own", "The exporter's.", registry=registry)
+    exposition = Exposition(stores, registry)
+    async with _serving(sources, path, exposition=exposition, switches=lambda: ["a", "b&c"]) as server:
+        for query, own in {
+            "": True,
+            "?switch=a&switch=b%26c": False,
+            "?switch=": True,
+            "?only=exporter&switch=a": True,
+        }.items():
+            response = await _get(server, f"{path}{query}")
+            assert (response.status, "own" in await response.text()) == (200, own)
+        accepted = {"Accept": Format.OPENMETRICS.value, "Accept-Encoding": "gzip"}
+        response = await _get(server, f"{path}?switch=a", **accepted)
+        assert (response.headers["Content-Encoding"], await response.text()) == ("gzip", "# EOF\n")
+        response = await _get(server, f"{path}?switch=x")
+        assert (response.status, await response.text()) == (
+            400,
+            'Unknown switch "x". Configured: "a", "b&c".\n',
+        )
+        [own_target, *_] = await (await _get(server, "/sd")).json()
+        assert own_target["labels"].get("__metrics_path__", "/metrics") == path
+    assert asked == [None, {"a", "b&c"}, set(), {"a"}, {"a"}]
+
+
+async def test_service_discovery_has_the_access_rules_of_a_scrape(sources: Sources) -> None:
+    """Both can be read with any Host, unlike the pages."""
+    async with _serving(sources) as server:
+        for path, status in {"/metrics": 200, "/sd": 200, "/": 403}.items():
+            assert (await _get(server, path, Host="exporter.example.com")).status == status
 
 
 async def test_the_page_of_a_tenant(sources: Sources, pollers: Pollers) -> None:
