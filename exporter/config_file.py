@@ -22,6 +22,9 @@ from exporter.threads import ThreadLimit
 CHECK_EVERY = 60.0
 """Seconds between two checks of the file."""
 
+_READ_INVALID_EVERY = 10
+"""After how many checks an invalid configuration is read although no file has changed."""
+
 _LOAD_THREADS = 8
 """How many threads may read the configuration. If the disk hangs, each reload blocks one forever."""
 
@@ -30,7 +33,7 @@ _MOST_CHARACTERS = 4_000
 """How many lines and characters of the errors the status contains: it is requested often."""
 
 Json = dict[str, Any]
-_Stamp = tuple[int, int, int] | None
+_Stamp = tuple[int, int, int, int] | None
 _Stamps = Mapping[Path, _Stamp]
 _Result = TypeVar("_Result")
 
@@ -40,13 +43,17 @@ async def read_in_thread(
 ) -> _Result:
     """Read a configuration in a thread. Raises ConfigurationError if that takes more than ``limit`` seconds.
 
-    If the disk hangs, only this thread is blocked. The next reload and the exit do not wait for it.
+    If the disk hangs, or the file is very large, only this thread is blocked. The next reload and the exit do
+    not wait for it.
     """
     try:
         async with asyncio.timeout(limit):
             return await threads.run(read)
     except TimeoutError:
-        problem = f"not read within {limit:g} s; check its disk, and those of the files that it names"
+        problem = (
+            f"not read within {limit:g} s; check its disk, those of the files that it names, and whether the "
+            "file is too large for this machine (`--config.check` has no limit)"
+        )
         raise ConfigurationError(source, [problem]) from None
 
 
@@ -128,8 +135,10 @@ class ConfigurationHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    configuration: Configuration
+class _Outcome:
+    """What was read, or why not, and the stamps of the files that this depends on."""
+
+    result: Configuration | ConfigurationError
     stamps: _Stamps
 
 
@@ -153,6 +162,7 @@ class ConfigurationFile:
         self._limit = limit
         self._stamps: _Stamps = {}
         self._loads = 0
+        self._unchanged = 0
         self._threads = ThreadLimit("configuration", _LOAD_THREADS)
         self._check_threads = ThreadLimit("configuration check", 1)
         self._log = structlog.get_logger("exporter.config")
@@ -160,56 +170,70 @@ class ConfigurationFile:
     async def load(self) -> Configuration:
         """Read the configuration and return it, to be applied. Raises ConfigurationError."""
         try:
-            loaded = await read_in_thread(self._read, self._threads, self._limit, "configuration")
+            outcome = await read_in_thread(self._read, self._threads, self._limit, "configuration")
         except ConfigurationError as error:
-            self._loads += 1
-            self._health.file_invalid(error)
-            raise
+            outcome = _Outcome(error, {})
         self._loads += 1
-        self._accept(loaded)
-        return loaded.configuration
+        self._record(outcome)
+        if isinstance(outcome.result, ConfigurationError):
+            raise outcome.result
+        return outcome.result
 
     async def check(self) -> None:
-        """Read the configuration without applying it, if a file has changed since it was last read.
-
-        An invalid configuration is read at each check: a missing key file may have been created.
-        """
+        """Read the configuration without applying it, if a file has changed since it was last read."""
         if self._path is None:
             return
         loads = self._loads
-        known = self._stamps if self._health.is_file_valid else {}
+        known = {} if self._is_due() else self._stamps
         try:
-            loaded = await read_in_thread(
+            outcome = await read_in_thread(
                 lambda: self._read_if_changed(known), self._check_threads, self._limit, "configuration"
             )
         except ConfigurationError as error:
-            if loads == self._loads and self._health.file_invalid(error):
+            outcome = _Outcome(error, {})
+        if outcome is None or loads != self._loads:  # unchanged, or a reload has read it in the meantime
+            return
+        was_valid = self._health.is_file_valid
+        is_new = self._record(outcome)
+        if isinstance(outcome.result, ConfigurationError):
+            if is_new:
                 self._log.warning(
                     "configuration file is invalid; the exporter would not start with it",
-                    problems=shortened(error),
+                    problems=shortened(outcome.result),
                 )
-            return
-        if loaded is None or loads != self._loads:  # unchanged, or a reload has read it in the meantime
-            return
-        if not self._health.is_file_valid:
+        elif not was_valid:
             self._log.info("configuration file is valid again")
-        self._accept(loaded)
 
-    def _accept(self, loaded: _Loaded) -> None:
-        self._stamps = loaded.stamps
+    def _is_due(self) -> bool:
+        """Return whether to read an invalid configuration although no file has changed.
+
+        A network file system may have failed to read a file that ``stat`` finds unchanged.
+        """
+        self._unchanged = 0 if self._health.is_file_valid else self._unchanged + 1
+        return self._unchanged > 0 and self._unchanged % _READ_INVALID_EVERY == 0
+
+    def _record(self, outcome: _Outcome) -> bool:
+        """Record what was read. Return whether it has errors that are new."""
+        self._stamps = outcome.stamps
+        if isinstance(outcome.result, ConfigurationError):
+            return self._health.file_invalid(outcome.result)
         self._health.file_valid()
+        return False
 
-    def _read_if_changed(self, known: _Stamps) -> _Loaded | None:
+    def _read_if_changed(self, known: _Stamps) -> _Outcome | None:
         if known and _stamps(known) == known:
             return None
         return self._read()
 
-    def _read(self) -> _Loaded:
+    def _read(self) -> _Outcome:
         # Taken before the file is read: a change during the read then leads to another check.
         own = _stamps([self._path] if self._path else [])
-        configuration = self._load()
-        named = _stamps(set(configuration.files))
-        return _Loaded(configuration, {**named, **own})
+        result: Configuration | ConfigurationError
+        try:
+            result = self._load()
+        except ConfigurationError as error:
+            result = error
+        return _Outcome(result, {**_stamps(set(result.files)), **own})
 
 
 def _stamps(files: Iterable[Path]) -> _Stamps:
@@ -217,9 +241,9 @@ def _stamps(files: Iterable[Path]) -> _Stamps:
 
 
 def _stamp(file: Path) -> _Stamp:
-    """Return a value that differs after an edit in place, a rename, or a change of a symbolic link."""
+    """Return a value that differs after an edit in place, a rename, chmod, or a change of a symbolic link."""
     try:
         status = os.stat(file)  # noqa: PTH116 -- 5,000 key files a minute: Path.stat takes twice as long
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

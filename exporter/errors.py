@@ -11,6 +11,7 @@ A problem with a response of a switch is not an exception but a value, ``model.F
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _MOST_LINES = 100
 _MOST_CHARACTERS = 16_000
@@ -24,18 +25,24 @@ class ConfigurationError(ExporterError):
     """An invalid configuration.
 
     ``problems`` has one line per problem, in the order of the file: the path of the key, what is wrong, and
-    what to do.
+    what to do. ``places`` has the file, line and column of each; by default, they are all of ``source``.
+    ``files`` are those that were read, and those that they name: the problems stay until one of them changes.
     """
 
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
+    def __init__(
+        self, source: str, problems: Sequence[str], places: Sequence[str] = (), files: Iterable[Path] = ()
+    ) -> None:
         self.source = source
+        self.files = frozenset(files)
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        located = zip(places or [source] * len(problems), problems, strict=True)
+        super().__init__("\n".join(f"{place}: {problem}" for place, problem in located))
 
     @classmethod
     def joined(cls, errors: Sequence["ConfigurationError"]) -> "ConfigurationError":
         """Return the errors of several files as one."""
         joined = cls(", ".join(error.source for error in errors), [])
+        joined.files = frozenset().union(*(error.files for error in errors))
         joined.problems = tuple(problem for error in errors for problem in error.problems)
         joined.args = ("\n".join(str(error) for error in errors),)
         return joined
@@ -123,6 +130,12 @@ def may_be_secret(text: str) -> bool:
     )
 
 
+def is_variable_name(text: str) -> bool:
+    """Return whether a text is the name of an environment variable in capital words, and not a key."""
+    return bool(_VARIABLE.fullmatch(text))
+
+
+_VARIABLE = re.compile(r"[A-Z]{1,15}\d{0,3}(?:_(?:[A-Z]{1,15}\d{0,3}|\d{1,3})){0,8}")
 _RUN = re.compile(r"[\w+=~$!@#%^&*-]{8,}")
 _LOWER_CASE = re.compile("[a-z_]{,23}")
 _LONGEST_WORD = 24

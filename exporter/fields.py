@@ -87,6 +87,17 @@ def not_empty(items: _Items) -> _Items:
     return items
 
 
+def at_most(most: int) -> Callable[[object], object]:
+    """Return a validator that rejects a list of more entries, before it reads them."""
+
+    def validate(value: object) -> object:
+        if isinstance(value, list) and len(value) > most:
+            raise ValueError(f"expected at most {most:,} entries, got {len(value):,}")
+        return value
+
+    return validate
+
+
 def duration_between(shortest: str, longest: str) -> Callable[[object], float]:
     """Return a validator of durations. The bounds protect timers, which overflow after centuries."""
 

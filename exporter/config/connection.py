@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
 from exporter.config.fields import ReadableFile, Text, ValidationContext, checked_proxy_url, readable_file
 from exporter.errors import single
@@ -198,6 +198,7 @@ class TlsConfiguration(Section):
     )
     key_file: ReadableFile | None = Field(
         None,
+        validate_default=True,
         description="Private key of `cert_file`, if it is not in the same file.",
         examples=["client.key"],
     )
@@ -225,15 +226,9 @@ class TlsConfiguration(Section):
         certificate = info.data.get("cert_file")
         if certificate is not None and key_file is not None:
             check_key(certificate, key_file)
-        return key_file
-
-    @model_validator(mode="after")
-    def _key_and_certificate(self) -> "TlsConfiguration":
-        if self.key_file is not None and self.cert_file is None:
-            raise ValueError("key_file is set without cert_file; add cert_file or remove key_file")
-        if self.cert_file is not None and self.key_file is None:
+        elif certificate is not None:
             try:
-                check_key(self.cert_file, None)
+                check_key(certificate, None)
             except ValueError as error:
-                raise ValueError(f"key_file is not set, and cert_file {error}; or add key_file") from None
-        return self
+                raise ValueError(f"not set, and cert_file {error}; or add key_file") from None
+        return key_file

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from exporter.config.errors import FIRST, Problem, location
 from exporter.config.errors import Path as ProblemPath
-from exporter.config.errors import Problem, location
 from exporter.config.keys import KEY_SETTINGS
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged, order_problem
 from exporter.errors import shown
@@ -36,6 +36,7 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
         yield from _duplicates(alertmanagers, "url")
         for path, alertmanager in alertmanagers:
             yield from _credentials(path, alertmanager)
+            yield from _client_key(path, alertmanager)
         yield from _state_file(alerting.get("state_file"), tree, file)
     yield from _duplicates(switches, "name")
     for path, switch in switches:
@@ -46,9 +47,16 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
         for keyed_path, keyed in [(path, switch), *tenants]:
             if len(given := _given_keys(keyed)) > 1:
                 yield Problem(keyed_path, f"{' and '.join(given)} are set; keep one")
+        yield from _client_key(path, switch)
         if not _given_keys(switch):
             yield from _without_admin_key(path, switch, tenants)
         yield from _thresholds(path, switch, tenants)
+
+
+def _client_key(path: ProblemPath, connection: Mapping[str, Any]) -> Iterator[Problem]:
+    tls = connection.get("tls")
+    if isinstance(tls, dict) and "key_file" in tls and "cert_file" not in tls:
+        yield Problem((*path, "tls", "key_file"), "set without cert_file; add cert_file or remove key_file")
 
 
 def _credentials(path: ProblemPath, alertmanager: Mapping[str, Any]) -> Iterator[Problem]:
@@ -73,13 +81,13 @@ def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterato
         yield Problem(_STATE_FILE, "is a directory; expected a file")
     lock = state.with_name(f"{state.name}.lock")
     named = [("this configuration file", file)]
-    named += [(location(where), directory / other) for where, other in _named_files(tree, ())]
+    named += [(location(where), directory / other) for where, other in named_files(tree, ())]
     for where, other in named:
         if _is_same(state, other) or _is_same(lock, other):
             yield Problem(_STATE_FILE, f"would overwrite {where}; choose another file")
 
 
-def _named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPath, str]]:
+def named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPath, str]]:
     """Yield all files that the configuration names, except the state file."""
     steps = (
         branch.items() if isinstance(branch, dict) else enumerate(branch) if isinstance(branch, list) else ()
@@ -90,7 +98,7 @@ def _named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPat
             if str(step).endswith("_file") and inner != _STATE_FILE and value.isprintable():
                 yield inner, value
         else:
-            yield from _named_files(value, inner)
+            yield from named_files(value, inner)
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -117,10 +125,10 @@ def _duplicates(rows: _Rows, key: str) -> Iterator[Problem]:
         if not isinstance(value, str):
             continue
         if value in taken:
-            first = location(taken[value])
-            yield Problem((*path, key), f"{shown(value)} is already used by {first}; must be unique")
+            text = f"{shown(value)} is already used by {FIRST}; must be unique"
+            yield Problem((*path, key), text, first=taken[value])
         else:
-            taken[value] = path
+            taken[value] = (*path, key)
 
 
 def _given_keys(keyed: Mapping[str, Any]) -> list[str]:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.fields import invisible_problem
-from exporter.errors import may_be_secret, shape, shown, unknown_key, without_secrets
+from exporter.errors import is_variable_name, may_be_secret, shape, shown, unknown_key, without_secrets
 
 Path = tuple[str | int, ...]
 
@@ -17,12 +18,24 @@ _WORD = re.compile(r"[a-z_]{1,40}|[A-Z][a-z]*(?:-[A-Z][A-Za-z]*)*")
 """A key of the schema, or the name of an HTTP header."""
 
 
+Mark = tuple[int, int]
+"""Line and column in a file, both from 1."""
+
+FIRST = "{first}"
+"""In the text of a problem: the place ``first``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error. An empty path means the whole file."""
+    """One error. An empty path means the whole file.
+
+    ``mark``: its position, if it is not that of ``path``. ``first``: another place, which the text names.
+    """
 
     path: Path
     text: str
+    mark: Mark | None = None
+    first: Path | None = None
 
     def __str__(self) -> str:
         return f"{location(self.path)}: {self.text}"
@@ -40,9 +53,15 @@ def location(path: Path) -> str:
     )
 
 
-def is_shown(key: str) -> bool:
-    """Return whether ``location`` shows a key whole."""
-    return bool(_WORD.fullmatch(key)) or _displayed(key) == key
+def place_text(file: FilePath, mark: Mark | None) -> str:
+    """Return a position as editors and compilers write it: ``config.yaml:12:5``."""
+    return ":".join([str(file), *map(str, mark or ())])
+
+
+def innermost(marks: Mapping[Path, Mark], path: Path) -> Mark | None:
+    """Return the position of a path, or of the innermost section around it that has one."""
+    around = (path[:length] for length in range(len(path), 0, -1))
+    return next((marks[place] for place in around if place in marks), None)
 
 
 def _displayed(key: str) -> str:
@@ -82,6 +101,8 @@ def message(problem: Problem, tree: object) -> str:
         elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
             inner = tree[step]
         tree = inner
+    if problem.path[-1:] == ("key_env",) and isinstance(tree, str) and is_variable_name(tree):
+        tree = None
     last = {str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step))}
     return f"{location(problem.path)}: {without_secrets(problem.text, {*_texts(tree), *last})}"
 

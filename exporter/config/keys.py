@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.config.fields import context_of, reject_invisible, reject_template, resolved_path
-from exporter.errors import single
+from exporter.errors import is_variable_name, shown, single
 from exporter.fields import Form, Section
 from exporter.files import read_regular_file
 
@@ -171,7 +171,8 @@ def _from_environment(value: object, info: ValidationInfo) -> Key:
     name = single(value)
     text = context_of(info).environment.get(name)
     if text is None:
-        raise ValueError("the environment variable is not set; set it or correct the name")
+        variable = f"variable {shown(name)}" if is_variable_name(name) else "variable"
+        raise ValueError(f"the environment {variable} is not set; set it or correct the name")
     try:
         return Key(checked_key(text), f"environment {name}")
     except ValueError as error:

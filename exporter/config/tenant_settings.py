@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text
 from exporter.config.keys import Key, Keyed
@@ -77,11 +85,12 @@ class BusinessHours(Section):
         examples=["18:00"],
     )
 
-    @model_validator(mode="after")
-    def _not_empty(self) -> "BusinessHours":
-        if self.opens == self.closes:
-            raise ValueError("from and to are the same time; use two different times")
-        return self
+    @field_validator("closes")
+    @classmethod
+    def _not_empty(cls, closes: time, info: ValidationInfo) -> time:
+        if closes == info.data.get("opens"):
+            raise ValueError("the same time as `from`; use two different times")
+        return closes
 
     def is_open(self, now: datetime) -> bool:
         """Return whether the tenant is open, by its local clock. ``now`` must have a time zone."""

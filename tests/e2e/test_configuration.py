@@ -75,9 +75,13 @@ def test_all_errors_are_reported_together(command: str, tmp_path: Path) -> None:
     assert finished.stdout == ""
     *problems, summary = finished.stderr.splitlines()
     assert summary == "10 errors found; nothing was started"
-    errors = [problem.removeprefix(f"{file}: ").split(": ", 1) for problem in problems]
-    assert [path for path, _ in errors] == list(ERRORS)
-    assert [message for path, message in errors if ERRORS[path] not in message] == []
+    places, errors = zip(*(problem.split(": ", 1) for problem in problems), strict=True)
+    assert [re.fullmatch(rf"{re.escape(str(file))}:\d+:\d+", place) is not None for place in places] == [
+        True
+    ] * 10
+    found = [error.split(": ", 1) for error in errors]
+    assert [path for path, _ in found] == list(ERRORS)
+    assert [message for path, message in found if ERRORS[path] not in message] == []
 
 
 def test_the_example_is_valid(check: Check) -> None:

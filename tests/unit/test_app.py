@@ -85,9 +85,9 @@ async def test_errors_in_both_files_are_reported_together(tmp_path: Path) -> Non
             pass
     told = [line.split(": ", 2)[:2] for line in str(caught.value).splitlines()]
     assert told == [
-        [f"{tmp_path}/web.yml", "nothing"],
+        [f"{tmp_path}/web.yml:1:1", "nothing"],
         [f"{tmp_path}/config.yaml", "switches"],
-        [f"{tmp_path}/config.yaml", "nothing"],
+        [f"{tmp_path}/config.yaml:1:1", "nothing"],
     ]
     assert len(caught.value.problems) == 3
 
@@ -177,7 +177,7 @@ async def test_a_file_that_would_not_load_at_the_next_start(url: str, tmp_path: 
         async with asyncio.timeout(10):
             while not (found := await reported())["errors"]:  # noqa: ASYNC110 -- a page tells nobody
                 await asyncio.sleep(0.05)
-        assert found["errors"] == [f"{file}: switches: expected at least one entry, got an empty list"]
+        assert found["errors"] == [f"{file}:1:1: switches: expected at least one entry, got an empty list"]
         assert found["file_invalid_age_seconds"] < 10
         assert found["reload_failed_age_seconds"] is None
         assert f"{_FILE_VALID} 0.0\n" in (await _get(exporter, "/metrics"))[1]

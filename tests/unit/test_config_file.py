@@ -96,7 +96,7 @@ async def test_a_file_becomes_invalid_and_valid_again(site: _Site) -> None:
         status = site.health.status()
         assert (status["reload_failed_age_seconds"], status["file_invalid_age_seconds"]) == (None, 90.0)
         (error,) = status["errors"]
-        assert error.startswith(f"{site.path}: switches[0].timeout: expected a duration")
+        assert error.startswith(f"{site.path}:7:4: switches[0].timeout: expected a duration")
 
         site.write(_VALID)
         await site.file.check()
@@ -140,6 +140,29 @@ async def test_a_missing_key_file(site: _Site) -> None:
     key.write_text("a-key-for-tests")
     await site.file.check()
     assert site.metrics() == (1, 1)
+
+
+async def test_an_unchanged_invalid_file_is_rarely_read_again(site: _Site) -> None:
+    """Only a tenth check reads it, because a network file system may have failed."""
+    site.write("switches: []")
+    for _ in range(10):
+        await site.file.check()
+    assert site.loads == 2
+
+    await site.file.check()
+    assert site.loads == 3
+
+
+async def test_a_key_file_that_becomes_readable(site: _Site) -> None:
+    """A change of permissions alone is noticed, also for a file that the invalid configuration names."""
+    key = site.path.with_name("pbx.key")
+    key.write_text("a-key-for-tests\nand another line")
+    site.write(_VALID.replace('"key": "demo-admin"', f'"key_file": "{key}"'))
+    await site.file.check()
+    key.chmod(0o600)
+    await site.file.check()
+    await site.file.check()
+    assert site.loads == 3
 
 
 async def test_a_file_that_changes_while_it_is_read(site: _Site) -> None:

@@ -10,6 +10,7 @@ from exporter.config import Configuration, load
 from exporter.errors import ConfigurationError
 
 Load = Callable[..., Configuration]
+Raised = Callable[..., list[str]]
 Problems = Callable[..., list[str]]
 
 
@@ -33,5 +34,17 @@ def problems(loaded: Load) -> Problems:
         with pytest.raises(ConfigurationError) as caught:
             loaded(text, environment)
         return list(caught.value.problems)
+
+    return run
+
+
+@pytest.fixture
+def raised(loaded: Load, tmp_path: Path) -> Raised:
+    """Return a function that returns the errors of an invalid configuration: ``LINE:COLUMN: problem``."""
+
+    def run(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+        with pytest.raises(ConfigurationError) as caught:
+            loaded(text, environment)
+        return [line.removeprefix(f"{tmp_path / 'config.yaml'}:") for line in str(caught.value).splitlines()]
 
     return run

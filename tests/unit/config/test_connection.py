@@ -213,6 +213,6 @@ def test_key_and_certificate_of_a_switch(problems: Problems, files: Path) -> Non
     (problem,) = problems(_TLS % "cert_file: mine.pem, key_file: other.key")
     assert problem.startswith(f'switches[0].tls.key_file: "{files}/other.key" is not the key of')
     (problem,) = problems(_TLS % "cert_file: mine.pem")
-    assert problem.startswith("switches[0].tls: key_file is not set, and cert_file ")
+    assert problem.startswith("switches[0].tls.key_file: not set, and cert_file ")
     (problem,) = problems(_TLS % "key_file: mine.key")
-    assert problem == "switches[0].tls: key_file is set without cert_file; add cert_file or remove key_file"
+    assert problem == "switches[0].tls.key_file: set without cert_file; add cert_file or remove key_file"

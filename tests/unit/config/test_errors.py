@@ -43,7 +43,9 @@ def test_all_errors_are_reported_in_the_order_of_the_file() -> None:
         load(path, {})
     found = "\n".join(caught.value.problems).replace(str(path.parent), "DIRECTORY")
     assert found == path.with_suffix(".txt").read_text(encoding="utf-8").rstrip("\n")
-    assert str(caught.value).splitlines() == [f"{path}: {problem}" for problem in caught.value.problems]
+    lines = [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    places = ["4:5:", "5:5:", "6:5:", "7:5:", "9:15:", "11:7:", "12:5:", "14:24:", "16:9:", "18:9:"]
+    assert [line.partition(" ")[0] for line in lines] == places
 
 
 def test_long_values_are_cut(problems: Problems) -> None:

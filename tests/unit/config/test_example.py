@@ -10,16 +10,17 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Configuration, load, loader
+from exporter.config import Configuration, load
 from exporter.config.errors import keys, sections
 from exporter.config.tenant_settings import TenantDefaults
 from exporter.config.thresholds import Thresholds
+from exporter.config.tree import read_yaml
 from exporter.errors import ConfigurationError
 from exporter.model import Registration
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 PLACEHOLDER = "replace-with-your-key"
-PLACE = re.compile(r"(file|line \d+(, column \d+)?|[\w.…-]+(\[\d+\]|\.[\w.…-]*)*): \S")
+PLACE = re.compile(r"(file|[\w.…-]+(\[\d+\]|\.[\w.…-]*)*): \S")
 
 
 def _keys_of_everything() -> set[tuple[str, ...]]:
@@ -108,7 +109,7 @@ def _places(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [place for key, value in entries for place in [(*path, key), *_places(value, (*path, key))]]
 
 
-_TREE: Any = loader.read_yaml(EXAMPLE)[0]
+_TREE: Any = read_yaml(EXAMPLE).tree
 _TREE["switches"][0]["key"] = "the-key"
 _VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
