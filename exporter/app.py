@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from exporter import __version__
+from exporter.activity import Activity
 from exporter.alerting.links import Links
 from exporter.alerting.rules import RULES
 from exporter.alerting.service import AlertingOptions, AlertingService
@@ -30,7 +31,7 @@ from exporter.schedule import Schedule
 from exporter.storage.service import Storage
 from exporter.threads import ThreadLimit
 from exporter.watchdog import Watchdog
-from exporter.web import Server, Sources, WebFile, serve
+from exporter.web import Lifecycle, Server, Sources, WebFile, serve
 
 _GC_THRESHOLD = 10_000
 """Objects between garbage collections. Python's default, 700, is reached in some ten requests, and took a
@@ -82,65 +83,85 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
 
     Raises ConfigurationError, or StartError if an address cannot be bound.
     """
-    clock = Clock()
-    registry = CollectorRegistry()
-    instruments = Instruments(
-        registry,
-        revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""),
-        log_lines_dropped=settings.log_lines_dropped,
-        external_url=settings.external_url,
-    )
-    schedule = Schedule(clock)
-    storage = Storage(settings.storage_path, clock, mask)
-    fleet = Fleet(schedule, instruments, mask, clock, storage=storage)
-    health = ConfigurationHealth(instruments, mask, clock)
-    alerting = AlertingService(
-        lambda: fleet.pollers,
-        registry,
-        mask,
-        clock,
-        AlertingOptions(settings.alerting_speed, Links(settings.external_url), lambda: health.is_good),
-        storage,
-    )
-    key_files = KeyFiles()
-    config_file = ConfigurationFile(settings.load, settings.config_file, health, limit=settings.load_timeout)
-    reloader = Reloader(
-        config_file.load, Parts(fleet, alerting, key_files, schedule), health, storage.timeline
-    )
-    sources = Sources(
-        Exposition(fleet.sources, registry),
-        lambda: fleet.pollers,
-        schedule.is_progressing,
-        clock,
-        reloader.reload if settings.enable_lifecycle else None,
-        lambda: {**alerting.status(), **storage.status()},
-        mask,
-        health.status,
-        frozenset(rule.name for rule in RULES),
-        alerting.alerts_of,
-        lambda: fleet.switches,
-    )
+    exporter = _Exporter(settings, mask)
+    storage, schedule = exporter.parts.storage, exporter.parts.schedule
+    reload = exporter.reloader.reload
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(storage.close)
-        await storage.open()
-        stack.push_async_callback(fleet.stop)
-        stack.push_async_callback(alerting.stop)
-        stack.push_async_callback(key_files.stop)
-        stack.push_async_callback(reloader.stop)
-        web_file = await _load_files(settings, reloader.reload)
+        for stop in exporter.stops:
+            stack.push_async_callback(stop)
+        web_file = await _load_files(settings, reload)
         server = await serve(
-            sources,
+            exporter.sources(settings),
             settings.listen_addresses,
             settings.telemetry_path,
             web_file,
             external_url=settings.external_url,
         )
         stack.push_async_callback(server.close)
-        schedule.add(_CHECK, config_file.check, lambda: settings.config_check_period)
-        storage.start(__version__, lambda: {each.store.switch: each.memory for each in fleet.pollers})
+        schedule.add(_CHECK, exporter.config_file.check, lambda: settings.config_check_period)
+        storage.start(__version__, lambda: exporter.parts.fleet.memories)
         schedule.start()
         stack.push_async_callback(schedule.stop)
-        yield Running(server, reloader.reload)
+        yield Running(server, reload)
+
+
+class _Exporter:
+    """All parts of the exporter, joined but not running."""
+
+    def __init__(self, settings: Settings, mask: Mask) -> None:
+        self._clock = clock = Clock()
+        self._mask = mask
+        self._registry = registry = CollectorRegistry()
+        self._instruments = instruments = Instruments(
+            registry,
+            revision=os.environ.get("SOFTSWITCH_EXPORTER_REVISION", ""),
+            log_lines_dropped=settings.log_lines_dropped,
+            external_url=settings.external_url,
+        )
+        schedule = Schedule(clock)
+        storage = Storage(settings.storage_path, clock, mask)
+        fleet = Fleet(schedule, instruments, mask, clock, storage=storage)
+        self._health = health = ConfigurationHealth(instruments, mask, clock)
+        options = AlertingOptions(
+            settings.alerting_speed, Links(settings.external_url), lambda: health.is_good
+        )
+        alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, options, storage)
+        self.parts = Parts(fleet, alerting, KeyFiles(), schedule, storage)
+        self.config_file = ConfigurationFile(
+            settings.load, settings.config_file, health, limit=settings.load_timeout
+        )
+        self._activity = Activity(instruments, storage.timeline, clock)
+        self.reloader = Reloader(self.config_file.load, self.parts, health, self._activity)
+
+    @property
+    def stops(self) -> list[Callable[[], Awaitable[None]]]:
+        """What stops each part; the last one comes first."""
+        parts = self.parts
+        return [
+            parts.storage.close,
+            parts.fleet.stop,
+            parts.alerting.stop,
+            parts.key_files.stop,
+            self.reloader.stop,
+        ]
+
+    def sources(self, settings: Settings) -> Sources:
+        """Return what the web server serves."""
+        fleet, alerting, storage = self.parts.fleet, self.parts.alerting, self.parts.storage
+        lifecycle = Lifecycle(self.reloader.reload, self.reloader.switch, mask=self._mask)
+        return Sources(
+            Exposition(fleet.sources, self._registry),
+            lambda: fleet.pollers,
+            self.parts.schedule.is_progressing,
+            self._clock,
+            lifecycle if settings.enable_lifecycle else None,
+            lambda: {**alerting.status(), **storage.status()},
+            self._health.status,
+            self._activity.status,
+            frozenset(rule.name for rule in RULES),
+            alerting.alerts_of,
+            lambda: fleet.switches,
+        )
 
 
 async def _load_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:

@@ -18,7 +18,7 @@ from exporter.net.bodies import BodyBudget
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller, SwitchContext
 from exporter.schedule import Schedule
-from exporter.storage.service import Storage
+from exporter.storage.service import Memory, Storage
 
 _RETRY_EVERY = 10.0
 
@@ -47,6 +47,7 @@ class Fleet:
         self._configuration: Configuration | None = None
         self._resolver = resolver or Resolver()  # shared, so that its addresses survive a reload
         self._budget = BodyBudget()
+        self._names: list[str] = []
         self._pollers: dict[str, Poller] = {}
         self._jobs: set[str] = set()
         self._reconnecting: asyncio.Task[None] | None = None
@@ -61,7 +62,12 @@ class Fleet:
     @property
     def switches(self) -> Sequence[str]:
         """The names of the configured switches."""
-        return [switch.name for switch in self._configuration.switches] if self._configuration else []
+        return self._names
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """What is remembered of each switch, by its name."""
+        return {poller.store.switch: poller.memory for poller in self._pollers.values()}
 
     def sources(self, switches: Collection[str] | None = None) -> Sequence[Source]:
         """Return the sources of the series of these switches (None: of all).
@@ -92,6 +98,7 @@ class Fleet:
                 restarted += [_job(switch.name, query, scope) for query, scope in changed]
             pollers[switch.name] = poller
         self._configuration, self._pollers = configuration, pollers
+        self._names = [*pollers]
         self._schedule_jobs()
         for job in restarted:
             self._schedule.run_now(job)
@@ -144,6 +151,24 @@ class Fleet:
             await asyncio.wait([self._reconnecting])
         for poller in self._pollers.values():
             await poller.stop()
+
+    async def stand_by(self) -> None:
+        """Stop all polling, and forget every value, but not the names of the switches."""
+        for job in self._jobs:
+            self._schedule.remove(job)
+        self._jobs = set()
+        await self.stop()
+        for name in self._pollers:
+            self._instruments.remove(name)
+        self._configuration, self._pollers = None, {}
+
+    async def check(self, configuration: Configuration) -> None:
+        """Use only the names of the switches. Raises StartError if ``adopt`` would."""
+        self._hide_secrets(configuration)
+        clients = await self._open_clients(configuration)
+        for client in clients.values():
+            await client.session.close()
+        self._names = [*clients]
 
     def _hide_secrets(self, configuration: Configuration) -> None:
         for switch in configuration.switches:

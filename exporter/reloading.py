@@ -1,19 +1,22 @@
-"""Reloads the configuration: one reload at a time, each applied completely or not at all."""
+"""Reloads the configuration, and starts and stops polling: one change at a time, all of it or nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
+from exporter.activity import Activity, State
 from exporter.alerting.service import AlertingService
 from exporter.config import Configuration
 from exporter.config_file import ConfigurationHealth
-from exporter.errors import ExporterError, shortened
+from exporter.errors import ExporterError, StartError, shortened
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
 from exporter.schedule import Schedule
-from exporter.storage.timeline import Kind, Timeline
+from exporter.storage.service import Storage
+from exporter.storage.timeline import Kind
 
 _ALERTING = "alerting"
 
@@ -29,8 +32,9 @@ class Parts:
     alerting: AlertingService
     key_files: KeyFiles
     schedule: Schedule
+    storage: Storage
 
-    async def apply(self, configuration: Configuration) -> None:
+    async def poll(self, configuration: Configuration) -> None:
         """Apply a configuration to every part. Raises ExporterError before anything has changed."""
         alertmanagers = await self.alerting.open(configuration.alerting)
         try:
@@ -43,14 +47,31 @@ class Parts:
         self.key_files.follow(configuration.keys)
         self.schedule.ensure(_ALERTING, self.alerting.evaluate, lambda: self.alerting.period)
 
+    async def check(self, configuration: Configuration) -> None:
+        """Keep only the keys of a configuration up to date. Raises ExporterError if ``poll`` would."""
+        for alertmanager in await self.alerting.open(configuration.alerting):
+            await alertmanager.close()
+        await self.fleet.check(configuration)
+        self.key_files.follow(configuration.keys)
+
+    async def stand_by(self, has_stopped: Callable[[], None]) -> None:
+        """Stop polling, call ``has_stopped``, and leave alerting and the files to another exporter."""
+        memories = self.fleet.memories
+        await self.fleet.stand_by()
+        has_stopped()
+        if _ALERTING in self.schedule.names:
+            self.schedule.remove(_ALERTING)
+        await self.alerting.stand_by()
+        await self.storage.release(memories)
+
 
 class Reloader:
     """Loads the configuration with ``load`` and applies it to ``parts``.
 
-    ``health`` and ``timeline`` record the outcome.
+    ``health`` records the outcome. ``activity`` has the state, which a reload keeps.
 
-    Each reload is a separate task. When it was part of the HTTP request, a client that disconnected cancelled
-    it halfway: the switches were replaced, and alerting was not (seen 2026-11).
+    Each change is a separate task. When a reload was part of the HTTP request, a client that disconnected
+    cancelled it halfway: the switches were replaced, and alerting was not (seen 2026-11).
     """
 
     def __init__(
@@ -58,14 +79,16 @@ class Reloader:
         load: Callable[[], Awaitable[Configuration]],
         parts: Parts,
         health: ConfigurationHealth,
-        timeline: Timeline,
+        activity: Activity,
     ) -> None:
         self._load = load
         self._parts = parts
         self._health = health
-        self._timeline = timeline
+        self._activity = activity
+        self._timeline = parts.storage.timeline
         self._log = structlog.get_logger("exporter.app")
-        self._lock = asyncio.Lock()
+        self._loading = asyncio.Lock()
+        self._applying = asyncio.Lock()  # not held while a disk hangs: a switch must not wait for it
         self._tasks: set[asyncio.Task[None]] = set()
         self._next: asyncio.Task[None] | None = None
         self._current: Configuration | None = None
@@ -77,28 +100,42 @@ class Reloader:
         While a reload runs, all further callers share one that runs after it, because the file may have
         changed since it was read. A reload continues if its caller is cancelled.
         """
-        if self._is_stopped:
-            raise ExporterError("the exporter is stopping")
-        task = self._next
-        if task is None:
-            task = self._next = asyncio.create_task(self._run(), name="reload")
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled() and not self._is_stopped:
-                raise ExporterError("the reload was interrupted; try again") from None
-            raise
+        if self._next is None:
+            self._next = self._begin(self._reload(), "reload")
+        await self._end_of(self._next)
+
+    async def switch(self, state: State, reason: str) -> None:
+        """Poll or stand by from now on. Raises ExporterError if the switches cannot be polled.
+
+        It continues if its caller is cancelled.
+        """
+        await self._end_of(self._begin(self._switch(state, reason), "switch"))
 
     async def stop(self) -> None:
-        """Wait for a running reload, but not for long: it may be reading from a disk that hangs."""
+        """Wait for a running change, but not for long: it may be reading from a disk that hangs."""
         self._is_stopped = True
         for _ in range(2):
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_GRACE_PERIOD)
             for task in self._tasks:
                 task.cancel()
+
+    def _begin(self, change: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        if self._is_stopped:
+            change.close()
+            raise ExporterError("the exporter is stopping")
+        task = asyncio.create_task(change, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def _end_of(self, task: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not self._is_stopped:
+                raise ExporterError(f"the {task.get_name()} was interrupted; try again") from None
+            raise
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -107,12 +144,13 @@ class Reloader:
         if not task.cancelled():
             task.exception()  # already logged, and the caller may be gone
 
-    async def _run(self) -> None:
-        async with self._lock:
+    async def _reload(self) -> None:
+        async with self._loading:
             self._next = None
             try:
                 configuration = await self._load()
-                await self._apply(configuration)
+                async with self._applying:
+                    await self._apply(configuration)
             except BaseException as error:
                 self._health.reload_failed(error)
                 self._log_failure(error)
@@ -123,15 +161,64 @@ class Reloader:
                 self._log.info("configuration loaded", switches=len(configuration.switches))
 
     async def _apply(self, configuration: Configuration) -> None:
+        state, reason = self._wanted(configuration)
+        if state is State.STANDBY:
+            await self._parts.storage.check()
+            await self._parts.check(configuration)
+        else:
+            await self._parts.storage.open()
+            await self._poll(configuration)
+        self._current = configuration
+        self._activity.is_shared |= configuration.high_availability is not None
+        self._activity.change(state, reason)
+
+    async def _poll(self, configuration: Configuration) -> None:
         try:
-            await self._parts.apply(configuration)
+            await self._parts.poll(configuration)
         except ExporterError:
             raise
         except Exception:  # a defect may have applied only a part of it
             if self._current is not None:
-                await self._parts.apply(self._current)
+                await self._parts.poll(self._current)
             raise
-        self._current = configuration
+
+    def _wanted(self, configuration: Configuration) -> tuple[State, str]:
+        if self._activity.state is not None:
+            return self._activity.state, self._activity.reason
+        settings = configuration.high_availability
+        if settings is None:
+            return State.ACTIVE, "this exporter is alone"
+        state = State.ACTIVE if settings.starts_active else State.STANDBY
+        return state, f"high_availability.start is {state.value}"
+
+    async def _switch(self, state: State, reason: str) -> None:
+        async with self._applying:
+            if self._current is None:
+                raise ExporterError("the exporter is still starting; try again")
+            self._activity.is_shared = True
+            change = partial(self._activity.change, state, reason)
+            if self._activity.state is state:
+                change()
+            elif state is State.STANDBY:
+                await self._parts.stand_by(change)
+            else:
+                await self._take_over(self._current)
+                change()
+
+    async def _take_over(self, configuration: Configuration) -> None:
+        try:
+            await self._parts.storage.open()
+        except StartError as error:  # a paused exporter keeps its locks; polling is more important
+            self._log.error("polling without the storage of the other exporter", problem=str(error))
+        try:
+            await self._parts.poll(configuration)
+        except BaseException as error:
+            await self._parts.stand_by(lambda: None)
+            if isinstance(error, ExporterError):
+                self._log.error("cannot poll; standing by", problem=shortened(error))
+            elif isinstance(error, Exception):
+                self._log.exception("job failed", job="switch")
+            raise
 
     def _log_failure(self, error: BaseException) -> None:
         if not self._parts.schedule.is_running:  # at the start, the command line prints the error

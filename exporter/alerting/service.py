@@ -166,7 +166,8 @@ class AlertingService:
             if self._loading.cancelled():
                 return  # stopping: a file that was not read must not be replaced
         async with self._evaluating:
-            await self._evaluate()
+            if self._keeper is not None:  # else it has begun to stand by
+                await self._evaluate()
 
     async def _evaluate(self) -> None:
         engine = self._engine
@@ -207,6 +208,14 @@ class AlertingService:
         async with self._evaluating:
             if self._keeper is not None:
                 await self._keeper.close(self._engine, self._boot, self._wall)
+
+    async def stand_by(self) -> None:
+        """Write the state file and forget all alerts. None is resolved: another exporter sends them now."""
+        await self.stop()
+        for configured in self._configuration.alertmanagers if self._configuration else ():
+            self._metrics.forget(configured.url)
+        self._metrics.alerts.clear()
+        self._keeper, self._engine, self._summary = None, Engine(), None
 
     async def _load(self, keeper: StateKeeper) -> None:
         try:

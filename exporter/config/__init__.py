@@ -2,7 +2,7 @@
 
 loader           reads YAML, validates it, and collects the problems
 schema           the whole file
-alerting, connection, tenant_settings, thresholds   its sections
+alerting, connection, high_availability, tenant_settings, thresholds   its sections
 web              the file of ``--web.config.file``
 fields, keys     types of single values; keys, passwords and their files
 cross_checks     conflicts between sections
@@ -11,6 +11,7 @@ errors           problems as messages
 
 from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfiguration
 from exporter.config.connection import Proxy, TlsConfiguration
+from exporter.config.high_availability import HighAvailability
 from exporter.config.keys import Key
 from exporter.config.loader import load, load_web
 from exporter.config.schema import Configuration, SwitchConfiguration
@@ -22,6 +23,7 @@ __all__ = [
     "AlertmanagerConfiguration",
     "BusinessHours",
     "Configuration",
+    "HighAvailability",
     "Key",
     "Proxy",
     "SwitchConfiguration",

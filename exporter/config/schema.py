@@ -1,4 +1,4 @@
-"""The whole file: ``switches`` and ``alerting`` (design, section 4)."""
+"""The whole file: ``switches``, ``alerting`` and ``high_availability`` (design, section 4)."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ from exporter.config.fields import (
     Timeout,
     Url,
 )
+from exporter.config.high_availability import HighAvailability
 from exporter.config.keys import Key, Keyed
 from exporter.config.tenant_settings import (
     TenantConfiguration,
@@ -222,6 +223,9 @@ class Configuration(Section):
     )
     alerting: AlertingConfiguration | None = Field(
         None, description="Send alerts to Alertmanager without Prometheus."
+    )
+    high_availability: HighAvailability | None = Field(
+        None, description="Several exporters for the same switches, of which one polls."
     )
 
     @property

@@ -276,6 +276,9 @@ BUILD_INFO = _gauge("softswitch_exporter_build_info",
 WEB_INFO = _gauge("softswitch_exporter_web_info",
     "Always 1, with --web.external-url in the label external_url; absent without that flag.",
     common="external_url", unit="boolean")
+ACTIVE = _gauge("softswitch_exporter_active",
+    "1 while this exporter polls, 0 while it stands by for another one. Absent without the section "
+    "high_availability, until POST /-/activate or /-/standby is used.", unit="boolean")
 CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_successful",
     "1 if the latest attempt to load the configuration succeeded, else 0.", unit="boolean")
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",

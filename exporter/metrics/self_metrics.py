@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as CollectedMetric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -142,6 +142,8 @@ class Instruments:
         self.reload_timestamp = Gauge(*_declaration(catalogue.CONFIG_RELOAD_TIMESTAMP), registry=registry)
         self.file_valid = Gauge(*_declaration(catalogue.CONFIG_FILE_VALID), registry=registry)
         registry.register(_Counted(catalogue.LOG_LINES_DROPPED, log_lines_dropped))
+        self.active = _Optional(catalogue.ACTIVE)
+        registry.register(self.active)
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)
         if external_url is not None:
@@ -200,6 +202,18 @@ class _Counted(Collector):
 
     def collect(self) -> Iterable[CollectedMetric]:
         yield CounterMetricFamily(self._metric.name, self._metric.help, value=self._count())
+
+
+class _Optional(Collector):
+    """A gauge that is absent while its value is None."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self.value: float | None = None
+
+    def collect(self) -> Iterable[CollectedMetric]:
+        if self.value is not None:
+            yield GaugeMetricFamily(self._metric.name, self._metric.help, value=self.value)
 
 
 def _declaration(metric: Metric) -> tuple[str, str, tuple[str, ...]]:

@@ -131,8 +131,10 @@ def _may_write(directory: Path) -> bool:
     return os.access(directory, os.W_OK | os.X_OK)
 
 
-def claim(directory: Path, file: KeptFile, may_write: Callable[[Path], bool] = _may_write) -> None:
+def claim(directory: Path, file: KeptFile | None, may_write: Callable[[Path], bool] = _may_write) -> None:
     """Lock a directory through a file in it. Raises StartError if the operator has to fix something first.
+
+    Without a file, it only checks the directory.
 
     If the disk hangs, this hangs: call it in a thread.
     """
@@ -142,7 +144,8 @@ def claim(directory: Path, file: KeptFile, may_write: Callable[[Path], bool] = _
             raise StartError(f"{FLAG}={directory}: not a directory; name a directory that {who} can write to")
         if not may_write(directory):
             raise StartError(f"{FLAG}={directory}: cannot be written; make it writable for {who}")
-        file.lock()
+        if file is not None:
+            file.lock()
     except InUseError as error:
         raise StartError(f"{FLAG}={directory}: {error}") from error
     except FileNotFoundError as error:

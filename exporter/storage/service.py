@@ -73,6 +73,7 @@ class Storage:
         self._written: tuple[int, Mapping[str, int]] = (0, {})
         self._switches_at = clock.monotonic()
         self._is_started = False
+        self._is_open = False
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -90,27 +91,44 @@ class Storage:
         return is_named and self.path is not None and _is_same(path.parent, self.path)
 
     async def open(self) -> None:
-        """Lock the directory and read the files. Raises StartError if the operator has to fix something."""
-        if self.path is None or self._timeline_file is None or self._switches_file is None:
+        """Lock the directory and read the files. Raises StartError if the operator has to fix something.
+
+        After an error it is open as well: each write tries to lock the directory again.
+        """
+        if self.path is None or self._timeline_file is None or self._switches_file is None or self._is_open:
             return
-        prepare = partial(claim, self.path, self._timeline_file.file)
-        if content := await self._timeline_file.load(prepare):
-            self._timeline_file.report_invalid(self._restore_timeline(content))
-        if not self._timeline_file.hangs and (content := await self._switches_file.load()):
-            self._switches_file.report_invalid(self._restore_switches(content))
+        self._is_open, self._written, self._kept = True, (0, {}), {}
+        try:
+            prepare = partial(claim, self.path, self._timeline_file.file)
+            if content := await self._timeline_file.load(prepare):
+                self._timeline_file.report_invalid(self._restore_timeline(content))
+            if not self._timeline_file.hangs and (content := await self._switches_file.load()):
+                self._switches_file.report_invalid(self._restore_switches(content))
+        finally:
+            if self._is_started:
+                self._begin_writing()
+
+    async def check(self) -> None:
+        """Raise StartError if ``open`` would, except for another exporter that has locked the directory."""
+        if self.path is not None and self._timeline_file is not None:
+            await self._timeline_file.read(partial(claim, self.path, None))
 
     def start(self, version: str, memories: Callable[[], Mapping[str, Memory]]) -> None:
         """Start writing changes. ``memories`` returns the memory of each switch by name."""
         if self.path is None:
             self._log.info("no --storage.path: a restart forgets known nodes, alerts and the timeline")
-        last = self.timeline.last(Kind.EXPORTER_STARTED, Kind.EXPORTER_STOPPED)
-        was_killed = last is not None and last.kind is Kind.EXPORTER_STARTED
+        polls = {Kind.EXPORTER_STARTED, Kind.EXPORTER_ACTIVE}
+        last = self.timeline.last(*polls, Kind.EXPORTER_STOPPED, Kind.EXPORTER_STANDBY)
+        was_killed = last is not None and last.kind in polls
         more = "; the previous run did not stop cleanly; perhaps it was killed" if was_killed else ""
         self.timeline.add(Kind.EXPORTER_STARTED, f"exporter started, version {version}{more}")
         self._memories = memories
         self._is_started = True
-        if self.path is not None:
-            self._writer = asyncio.create_task(self._run(), name="storage")
+        if self._is_open:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        self._writer = asyncio.create_task(self._run(), name="storage")
 
     def take(self, switch: str) -> tuple[Iterable[Json], float]:
         """Return the kept parts of a switch and the seconds since they were written; the next time, none."""
@@ -123,7 +141,16 @@ class Storage:
 
     async def close(self) -> None:
         """Write everything one last time, and unlock the directory."""
-        files = [file for file in (self._timeline_file, self._switches_file) if file is not None]
+        if self._is_started:
+            self.timeline.add(Kind.EXPORTER_STOPPED, "exporter stopped")
+        await self.release(self._memories())
+
+    async def release(self, memories: Mapping[str, Memory]) -> None:
+        """Write everything one last time, with these memories, and unlock the directory until ``open``."""
+        if self._timeline_file is None or self._switches_file is None or not self._is_open:
+            return
+        self._is_open = False
+        files = self._timeline_file, self._switches_file
         if not self._is_started:
             await asyncio.gather(*(file.release() for file in files))
             return
@@ -131,12 +158,10 @@ class Storage:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
-        self.timeline.add(Kind.EXPORTER_STOPPED, "exporter stopped")
-        if self._timeline_file is not None and self._switches_file is not None:
-            await asyncio.gather(
-                self._timeline_file.finish(self._timeline_lines, patience=_PATIENCE_AT_STOP),
-                self._switches_file.finish(self._switch_lines, patience=_PATIENCE_AT_STOP),
-            )
+        await asyncio.gather(
+            self._timeline_file.finish(self._timeline_lines, patience=_PATIENCE_AT_STOP),
+            self._switches_file.finish(partial(self._switch_lines, memories), patience=_PATIENCE_AT_STOP),
+        )
 
     def status(self) -> dict[str, Any]:
         """Return ``timeline`` and ``storage`` of ``/api/v1/status`` (docs/status.md)."""
@@ -166,7 +191,7 @@ class Storage:
         found = {name: memory.version for name, memory in self._memories().items()}
         is_changed = found != switches or self._switches_file.error is not None
         is_due = waited >= (_SWITCHES_EVERY if is_changed else _REFRESHED_AFTER)
-        if is_due and await self._switches_file.update(self._switch_lines):
+        if is_due and await self._switches_file.update(partial(self._switch_lines, self._memories())):
             self._switches_at, switches = self._clock.monotonic(), found
         if self.timeline.version != timeline or self._timeline_file.error is not None:
             version = self.timeline.version
@@ -182,12 +207,10 @@ class Storage:
         since = {"since": self.timeline.since}
         return self._timeline_file.lines(({"entries": portion} for portion in portions), since)
 
-    def _switch_lines(self) -> Iterator[str]:
+    def _switch_lines(self, memories: Mapping[str, Memory]) -> Iterator[str]:
         if self._switches_file is None:
             return iter(())
-        parts = (
-            {"switch": name, **part} for name, memory in self._memories().items() for part in memory.parts()
-        )
+        parts = ({"switch": name, **part} for name, memory in memories.items() for part in memory.parts())
         return self._switches_file.lines(parts, {})
 
     def _restore_timeline(self, content: Content) -> int:

@@ -42,6 +42,8 @@ class Kind(StrEnum):
 
     ALERT_FIRING = "alert_firing"
     ALERT_RESOLVED = "alert_resolved"
+    EXPORTER_ACTIVE = "exporter_active"
+    EXPORTER_STANDBY = "exporter_standby"
     EXPORTER_STARTED = "exporter_started"
     EXPORTER_STOPPED = "exporter_stopped"
     NODE_NEW = "node_new"
@@ -163,14 +165,19 @@ class Timeline:
         ``complete_for``: the seconds since which the timeline is complete.
         """
         now, invalid = self._clock.since_boot(), max(0, len(rows) - MOST)
-        kept = list(self._entries)
+        kept = {_identity(entry): entry for entry in self._entries}
         self._entries.clear()
         for row in rows[-MOST:]:
             try:
-                self._entries.append(_entry(row, now - elapsed))
+                entry = _entry(row, now - elapsed)
             except INVALID:
                 invalid += 1
-        self._entries.extend(kept)
+                continue
+            self._entries.append(entry)
+            kept.pop(_identity(entry), None)  # an exporter that polls again reads what it wrote before
+        self._entries = deque(
+            sorted([*self._entries, *kept.values()], key=lambda entry: entry.at), maxlen=MOST
+        )
         self._since_boot = min(self._since_boot, now - complete_for)
         self._drop_old(now)
         self.version += 1
@@ -195,6 +202,10 @@ class Timeline:
     def _clean(self, written: str) -> str:
         masked = showable(self._mask(written))
         return masked if len(masked) <= _LONGEST else f"{masked[:_LONGEST]}…"
+
+
+def _identity(entry: Entry) -> tuple[object, ...]:
+    return entry.time, entry.kind, entry.switch, entry.what
 
 
 def _entry(row: Any, written: float) -> Entry:  # noqa: ANN401 -- JSON

@@ -6,6 +6,7 @@ limits      limits on connections, concurrent requests and their duration
 access      client certificates, passwords, hosts, cross-site requests
 passwords   basic authentication without the cost of bcrypt on every scrape
 web_config  the file of --web.config.file, and loading it again when it changes
+lifecycle   reload, poll and stand by, by POST
 responses   scrapes, pages and static files, written in slices
 discovery   the parts of a scrape by switch, and the targets for service discovery
 runbooks    one page per alert: its runbook and what is firing; ``markdown`` renders the text
@@ -20,9 +21,19 @@ figures        numbers and durations as text
 """
 
 from exporter.web.access import HEALTHY
+from exporter.web.lifecycle import Lifecycle
 from exporter.web.limits import raise_descriptor_limit
 from exporter.web.listener import EVERY_INTERFACE
 from exporter.web.server import Server, Sources, serve
 from exporter.web.web_config import WebFile
 
-__all__ = ["EVERY_INTERFACE", "HEALTHY", "Server", "Sources", "WebFile", "raise_descriptor_limit", "serve"]
+__all__ = [
+    "EVERY_INTERFACE",
+    "HEALTHY",
+    "Lifecycle",
+    "Server",
+    "Sources",
+    "WebFile",
+    "raise_descriptor_limit",
+    "serve",
+]

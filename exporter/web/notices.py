@@ -1,4 +1,4 @@
-"""The notices about the configuration of the exporter and about the delivery of its alerts. Pure."""
+"""The notices about the exporter itself and about the delivery of its alerts. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +16,20 @@ _NOT_SENT = {
 }
 
 
+def is_standby(activity: Json | None) -> bool:
+    """Return whether the exporter stands by. ``activity``: the part of the status."""
+    return activity is not None and activity.get("state") == "standby"
+
+
 def notices(status: Json) -> Iterator[Json]:
-    """Yield notices about the configuration of the exporter and about the delivery of its alerts."""
+    """Yield notices about the activity and configuration of the exporter, and about its alerts."""
+    activity = status.get("activity")
+    if activity and is_standby(activity):
+        text = (
+            f"This exporter has been standing by for {figures.duration(activity['age_seconds'])}: "
+            f"{activity['reason']}. It polls no switch, serves no values, and sends no alerts."
+        )
+        yield {"severity": "standby", "text": text, "errors": []}
     configuration = status.get("configuration") or {}
     failed = configuration.get("reload_failed_age_seconds")
     invalid = configuration.get("file_invalid_age_seconds")
@@ -38,5 +50,5 @@ def notices(status: Json) -> Iterator[Json]:
         errors = [f"{url}: {reason}" for url, reason in failing.items()][:_ERRORS]
         yield {"severity": "critical", "text": text, "errors": errors}
     delivery = alerting.get("delivery")
-    if delivery in _NOT_SENT:
+    if delivery in _NOT_SENT and not is_standby(activity):
         yield {"severity": "", "text": _NOT_SENT[delivery], "errors": []}

@@ -10,6 +10,7 @@ from exporter.errors import shown
 from exporter.poll import Poller
 from exporter.threads import ThreadLimit
 from exporter.web.limits import STATUSES, bounded
+from exporter.web.notices import is_standby
 from exporter.web.pages import missing_page, status_page, tenant_page
 from exporter.web.responses import FIRST_TENANTS, HEADERS, send
 from exporter.web.status import TENANTS, status, to_json
@@ -32,6 +33,7 @@ def page_routes(sources: "Sources", telemetry_path: str, threads: ThreadLimit) -
             sources.clock,
             alerting=sources.alerting(),
             configuration=sources.configuration(),
+            activity=sources.activity(),
             tenants=tenants,
         )
 
@@ -45,6 +47,9 @@ def page_routes(sources: "Sources", telemetry_path: str, threads: ThreadLimit) -
     async def tenant(request: web.Request) -> web.StreamResponse:
         name, code = request.query.get("switch", ""), request.query.get("tenant", "")
         found = [poller for poller in sources.pollers() if poller.configuration.name == name]
+        if is_standby(sources.activity()):
+            text = await missing_page("This exporter stands by and polls no switch.", threads)
+            return await send(request, text, _HTML, status=HTTPStatus.NOT_FOUND)
         if not found or code not in found[0].targets.tenants:
             what = f"tenant {shown(code)} on the switch {shown(name)}" if found else f"switch {shown(name)}"
             text = await missing_page(f"There is no {what}.", threads)

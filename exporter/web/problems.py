@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from exporter.web import figures
 from exporter.web.examples import runbook_link
-from exporter.web.notices import notices
+from exporter.web.notices import is_standby, notices
 from exporter.web.observed import LICENSE, observed
 from exporter.web.problem_words import LOW, Words, license_text, rank, words_of
 from exporter.web.unknown import SILENT, is_measured, unknown
@@ -271,6 +271,8 @@ def _headline(status: Json, covered: int) -> tuple[str, str]:
 
 
 def _without_problems(status: Json) -> tuple[str, str]:
+    if is_standby(status.get("activity")):
+        return "standby", "standing by"
     if not status["switches"]:
         return "unknown", "no switch configured"
     not_known = [switch["name"] for switch in status["switches"] if switch["state"] == "unknown"]

@@ -46,7 +46,10 @@ _TYPES = {
     "status.css": "text/css",
     "runbooks.css": "text/css",
     "icon.svg": "image/svg+xml",
-    **{f"icon-{state}.svg": "image/svg+xml" for state in ("clear", "critical", "unknown", "warning")},
+    **{
+        f"icon-{state}.svg": "image/svg+xml"
+        for state in ("clear", "critical", "standby", "unknown", "warning")
+    },
 }
 
 

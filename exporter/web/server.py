@@ -9,7 +9,7 @@ import bcrypt
 from aiohttp import hdrs, web
 
 from exporter.clock import Clock
-from exporter.errors import ExporterError, StartError, shortened
+from exporter.errors import StartError
 from exporter.freshness import age
 from exporter.metrics.exposition import Exposition
 from exporter.poll import Poller
@@ -17,6 +17,7 @@ from exporter.threads import ThreadLimit
 from exporter.web.access import HEALTHY, Access, Hosts
 from exporter.web.discovery import PATH as DISCOVERY
 from exporter.web.discovery import scraped_at, selection, targets
+from exporter.web.lifecycle import Lifecycle, add_routes
 from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
 from exporter.web.page_routes import page_routes
@@ -45,21 +46,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Sources:
     """The data and actions behind the routes.
 
-    ``pollers`` and ``is_progressing`` are called for each request. ``reload`` reloads the configuration; None
-    if that is not allowed. ``mask`` removes secrets from its errors. ``alerting`` and ``configuration``
-    return their parts of the status. ``evaluated``: the names of the alerts that the exporter evaluates.
-    ``alerts_of`` returns the alerts of a tenant, given the name of its switch and its code. ``switches``
-    returns the names of the configured switches.
+    ``pollers`` and ``is_progressing`` are called for each request. ``lifecycle`` is None if POST requests are
+    not allowed. ``alerting``, ``configuration`` and ``activity`` return their parts of the status.
+    ``evaluated``: the names of the alerts that the exporter evaluates. ``alerts_of`` returns the alerts of a
+    tenant, given the name of its switch and its code. ``switches`` returns the names of the configured
+    switches.
     """
 
     exposition: Exposition
     pollers: Callable[[], Sequence[Poller]]
     is_progressing: Callable[[], bool]
     clock: Clock
-    reload: Callable[[], Awaitable[None]] | None = None
+    lifecycle: Lifecycle | None = None
     alerting: Callable[[], dict[str, Any]] = dict
-    mask: Callable[[str], str] = str
     configuration: Callable[[], dict[str, Any]] = dict
+    activity: Callable[[], dict[str, Any]] = dict
     evaluated: Collection[str] = ()
     alerts_of: Callable[[str, str], list[dict[str, Any]]] = lambda _switch, _tenant: []
     switches: Callable[[], Sequence[str]] = lambda: ()
@@ -118,10 +119,7 @@ async def serve(
     limit_duration(application, connections)
     for path, handler in _routes(sources, telemetry_path, external_url).items():
         application.router.add_get(path, handler)
-    if sources.reload:
-        application.router.add_post("/-/reload", _reload(sources.reload, sources.mask))
-    else:
-        application.router.add_route("*", "/-/reload", _reload_disabled)
+    add_routes(application.router, sources.lifecycle)
     loaded = web_file.loaded if web_file else NO_WEB_FILE
     open_paths = {telemetry_path, DISCOVERY, HEALTHY, _READY, *static_files()}
     access = Access(Passwords(check), Hosts(listen_addresses, external_url), open_paths)
@@ -148,33 +146,9 @@ async def serve(
     return server
 
 
-def _reload(reload: Callable[[], Awaitable[None]], mask: Callable[[str], str]) -> Handler:
-    async def handle(_: web.Request) -> web.Response:
-        try:
-            await reload()
-        except ExporterError as error:
-            return web.Response(
-                status=500,
-                text=f"Configuration not reloaded, keeping the previous one:\n{mask(shortened(error))}\n",
-            )
-        except Exception:  # noqa: BLE001 -- a bug, logged where it was raised
-            return web.Response(
-                status=500, text="Configuration not reloaded because of an internal error; see the log.\n"
-            )
-        return web.Response(text="Configuration reloaded.\n")
-
-    return handle
-
-
-async def _reload_disabled(_: web.Request) -> web.Response:
-    return web.Response(
-        status=404,
-        text="Reload by HTTP is disabled. Start the exporter with --web.enable-lifecycle, or send SIGHUP.\n",
-    )
-
-
 def _routes(sources: Sources, telemetry_path: str, external_url: str | None) -> dict[str, Handler]:
     started = sources.clock.monotonic()
+    is_ready = False
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         selected = selection(request.query.items(), sources.switches())
@@ -191,8 +165,12 @@ def _routes(sources: Sources, telemetry_path: str, external_url: str | None) -> 
         return web.Response(status=503, text="The scheduler is stuck: restart softswitch-exporter.\n")
 
     async def ready(_: web.Request) -> web.Response:
+        nonlocal is_ready  # an exporter that takes over from another stays ready
         waited = sources.clock.monotonic() - started
-        if waited >= _READY_AFTER or all(poller.is_tried() for poller in sources.pollers()):
+        is_ready = (
+            is_ready or waited >= _READY_AFTER or all(poller.is_tried() for poller in sources.pollers())
+        )
+        if is_ready:
             return web.Response(text="softswitch-exporter is ready.\n")
         return web.Response(status=503, text="Not ready: some queries have not been tried yet.\n")
 

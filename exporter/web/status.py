@@ -38,14 +38,16 @@ async def status(
     *,
     alerting: Json | None = None,
     configuration: Json | None = None,
+    activity: Json | None = None,
     tenants: int = TENANTS,
 ) -> Json:
     """Return the state of every switch. ``tenant_list`` has at most ``tenants`` rows and can be read once.
 
     ``alerting``: the part of the status about alerts. Its ``groups``, ``of_tenants`` and ``covered`` become
-    problems; they are not in the result. ``configuration``: the part about the configuration file. Ages are
-    in seconds. The result contains no key and no part of a list. The function yields to the event loop, so
-    some parts of the result may be newer than others.
+    problems; they are not in the result. ``configuration`` and ``activity``: the parts about the
+    configuration file, and about whether this exporter polls. Ages are in seconds. The result contains no key
+    and no part of a list. The function yields to the event loop, so some parts of the result may be newer
+    than others.
     """
     parts = dict(alerting or {})
     groups = parts.pop("groups", [])
@@ -57,6 +59,7 @@ async def status(
         **dict.fromkeys(
             ("state", "headline", "notices", "problems")
         ),  # first in the document, for readers; `diagnose` fills them
+        "activity": activity or None,
         "alerting": None,
         "alerts": [],
         **parts,

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -370,3 +371,38 @@ async def test_reload_keeps_resolved_addresses(tmp_path: Path) -> None:
 
     assert not answers
     assert details == ["no connection: Connection refused"] * 2
+
+
+async def test_standing_by(adopting: _Adopting) -> None:
+    """Nothing is left of a switch: no job, no poller, no counter. After that, it can be polled again."""
+    await adopting.adopt(_switch("a"), _switch("b"))
+    (memory, _) = adopting.fleet.memories.values()
+    jobs = adopting.schedule.names
+
+    await adopting.fleet.stand_by()
+    assert (adopting.schedule.names, adopting.counted(), [*adopting.fleet.pollers]) == (set(), set(), [])
+    assert adopting.fleet.switches == ["a", "b"]  # Prometheus keeps its targets
+    assert memory.version >= 0  # what it remembers can still be written
+
+    await adopting.adopt(_switch("a"), _switch("b"))
+    assert adopting.schedule.names == jobs
+    assert adopting.counted() == {"a", "b"}
+
+
+async def test_a_check_changes_nothing(adopting: _Adopting, authority_of_module: Authority) -> None:
+    """It hides the keys of the configuration, and finds TLS files that cannot be used.
+
+    Only the names of the switches are used, so that service discovery lists them.
+    """
+    await adopting.fleet.check(adopting.read(_switch("a", key="hidden-from-now-on")))
+    assert adopting.mask("hidden-from-now-on") == "***"
+    assert (adopting.schedule.names, [*adopting.fleet.pollers]) == (set(), [])
+    assert adopting.fleet.switches == ["a"]
+
+    authority = adopting.file.with_name("authority.pem")
+    shutil.copy(authority_of_module.certificate, authority)
+    secured = _switch("a", url="https://127.0.0.1:9/api", tls={"ca_file": str(authority)})
+    read = adopting.read(secured)
+    authority.unlink()
+    with pytest.raises(StartError, match="switch a: tls"):
+        await adopting.fleet.check(read)

@@ -1,9 +1,11 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ from exporter.app import Running, Settings, running
 from exporter.config import Configuration, load
 from exporter.errors import ConfigurationError, ExporterError
 from exporter.masking import Mask
+from tests.certificates import Authority
 from tests.e2e.full_configuration import configuration, switch
 
 _NOBODY = "http://127.0.0.1:9/api"
@@ -190,3 +193,94 @@ async def test_the_timeline_has_reloads(loader: _Loader) -> None:
     ]
     assert failed["text"].startswith(f"reload failed: {loader.file}: ")
     assert "the-secret" not in json.dumps(status)
+
+
+_STANDBY: dict[str, Any] = {"high_availability": {"start": "standby"}}
+_SENDING: dict[str, Any] = {"alerting": {"alertmanagers": [{"url": "http://127.0.0.1:9"}]}}
+
+
+async def _post(exporter: Running, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.post(_url(exporter, path)) as response:
+        return response.status, await response.text()
+
+
+def _write(loader: _Loader, name: str, sections: Mapping[str, Any]) -> None:
+    loader.file.write_text(configuration(switch(name, _NOBODY), **sections))
+
+
+async def test_a_standby(loader: _Loader) -> None:
+    """It serves no series of a switch, is ready, and polls what a reload has changed once it takes over."""
+    _write(loader, "old", _STANDBY | _SENDING)
+    async with running(_settings(loader), Mask()) as exporter:
+        page = await _page(exporter)
+        assert 'switch="' not in page
+        assert "softswitch_exporter_active 0.0" in page
+        assert "is ready" in await _page(exporter, "/-/ready")
+        _write(loader, "new", _STANDBY | _SENDING)
+        await exporter.reload()
+        assert 'switch="' not in await _page(exporter)
+
+        assert await _post(exporter, "/-/activate") == (200, "This exporter polls.\n")
+        page = await _page(exporter)
+        assert 'switch="new"' in page
+        assert 'switch="old"' not in page
+        assert "softswitch_exporter_active 1.0" in page
+        assert "is ready" in await _page(exporter, "/-/ready")
+
+        assert await _post(exporter, "/-/standby") == (200, "This exporter stands by.\n")
+        page = await _page(exporter)
+        assert 'switch="' not in page
+        assert "softswitch_alerting_alerts{" not in page
+        status = json.loads(await _page(exporter, "/api/v1/status"))
+        assert (status["state"], status["headline"]) == ("standby", "standing by")
+        assert [status["switches"], status["alerts"], status["problems"]] == [[], [], []]
+
+
+async def test_an_invalid_configuration_on_a_standby(loader: _Loader) -> None:
+    """It is rejected as on an active exporter, and the takeover uses the previous one."""
+    _write(loader, "old", _STANDBY)
+    async with running(_settings(loader), Mask()) as exporter:
+        loader.file.write_text("switches: [{name: new}]")
+        with pytest.raises(ConfigurationError):
+            await exporter.reload()
+        assert "last_reload_successful 0.0" in await _page(exporter)
+
+        assert (await _post(exporter, "/-/activate"))[0] == 200
+        assert 'switch="old"' in await _page(exporter)
+
+
+async def test_what_cannot_be_polled_stands_by(loader: _Loader, authority_of_module: Authority) -> None:
+    """A takeover that fails leaves nothing behind, and the response says why."""
+    file = loader.file.with_name("authority.pem")
+    shutil.copy(authority_of_module.certificate, file)
+    secured = switch("pbx", "https://127.0.0.1:9/api", tls={"ca_file": str(file)})
+    loader.file.write_text(configuration(secured, **_STANDBY))
+    async with running(_settings(loader), Mask()) as exporter:
+        file.unlink()
+        status, text = await _post(exporter, "/-/activate")
+        assert (status, "switch pbx: tls: " in text) == (500, True)
+        page = await _page(exporter)
+        assert 'switch="' not in page
+        assert "softswitch_exporter_active 0.0" in page
+
+
+async def test_switches_and_reloads_take_turns(loader: _Loader) -> None:
+    """Whatever comes last decides, and no reload brings back what has ended."""
+    async with running(_settings(loader), Mask()) as exporter:
+        assert "softswitch_exporter_active" not in (await _page(exporter)).replace("config_file", "")
+        loader.go_on.clear()
+        reload = asyncio.create_task(exporter.reload())
+        await _until(lambda: loader.begun > 1)
+        # The switch does not wait for a disk that hangs.
+        assert await _post(exporter, "/-/standby") == (200, "This exporter stands by.\n")
+        loader.go_on.set()
+        await reload
+        assert 'switch="' not in await _page(exporter)
+
+        replies = await asyncio.gather(
+            *(_post(exporter, path) for path in ["/-/activate", "/-/reload", "/-/standby"] * 5),
+            _post(exporter, "/-/reload"),
+        )
+        assert {status for status, _ in replies} == {200}
+        is_active = "softswitch_exporter_active 1.0" in (page := await _page(exporter))
+        assert is_active is ('switch="old"' in page)

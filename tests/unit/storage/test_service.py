@@ -291,3 +291,59 @@ async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     storage.timeline.add(Kind.RELOAD_FAILED, f"reload failed: {path}")
     assert json.dumps(storage.status(), ensure_ascii=False).encode().count("a\ufffd".encode()) == 2
     await storage.close()
+
+
+async def test_a_handover(tmp_path: Path) -> None:
+    """After a release, another exporter reads everything. What it adds is read back, without duplicates."""
+    memory = _Memory({"seen": ["n1"]})
+    first = await _started(tmp_path, pbx=memory)
+    first.timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])
+    first.timeline.add(Kind.EXPORTER_STANDBY, "this exporter stands by now")
+    await first.release({"pbx": memory})
+    first.timeline.add(Kind.RELOAD_SUCCEEDED, "configuration reloaded")
+    assert not [name for name in _names(tmp_path) if name.endswith(".lock")]
+
+    second = await _started(tmp_path, pbx=memory)
+    assert [*second.take("pbx")[0]] == [{"switch": "pbx", "seen": ["n1"]}]
+    second.timeline.add(Kind.NODE_BACK, "node back", switch="pbx", names=["n1"])
+    await second.release({"pbx": memory})
+
+    await first.open()
+    assert sorted(_texts(first)) == [
+        "configuration reloaded",
+        "exporter started, version 1.0",
+        "exporter started, version 1.0",
+        "node back: n1",
+        "node missing: n1",
+        "this exporter stands by now",
+    ]
+    assert [*first.take("pbx")[0]] == [{"switch": "pbx", "seen": ["n1"]}]
+    await first.close()
+
+
+async def test_a_takeover_from_a_paused_exporter(tmp_path: Path) -> None:
+    """It keeps its lock. As soon as that is gone, the other one writes."""
+    paused = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    second = Storage(tmp_path, Clock(), every=0.01)
+    second.start("1.0", lambda: {"pbx": _Memory({"seen": ["n2"]})})
+    with pytest.raises(StartError, match="in use by another exporter"):
+        await second.open()
+    await _until(lambda: second.status()["storage"]["error"])
+
+    await paused.close()
+    await _until(lambda: not second.status()["storage"]["error"])
+    await second.close()
+    assert '"n2"' in (tmp_path / "switches.json").read_text()
+
+
+async def test_a_standby_locks_nothing(tmp_path: Path) -> None:
+    """It only finds out whether it could use the directory."""
+    active = await _started(tmp_path)
+    standby = Storage(tmp_path, Clock())
+    await standby.check()
+    standby.start("1.0", dict)
+    await standby.close()
+    await active.close()
+
+    with pytest.raises(StartError, match="no such directory"):
+        await Storage(tmp_path / "none", Clock()).check()

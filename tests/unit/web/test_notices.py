@@ -50,3 +50,17 @@ def test_alerts_that_are_not_delivered() -> None:
     (notice,) = _notices(alerting=alerting)
 
     assert (notice["severity"], notice["errors"]) == ("critical", ["http://a: HTTP 500", "http://b: x"])
+
+
+def test_a_standby_says_so() -> None:
+    """It says since when and why, instead of a word about alerts that it does not send anyway."""
+    activity = {"state": "standby", "reason": "POST /-/standby", "age_seconds": 300.0}
+    (found,) = _notices(activity=activity, alerting={"firing": None, "delivery": "off"})
+
+    assert found["severity"] == "standby"
+    assert found["text"].startswith("This exporter has been standing by for 5 min: POST /-/standby.")
+
+
+def test_an_active_exporter_has_no_notice() -> None:
+    """That it polls is what everyone expects."""
+    assert _notices(activity={"state": "active", "reason": "POST /-/activate", "age_seconds": 1.0}) == []

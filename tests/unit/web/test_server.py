@@ -9,12 +9,13 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from exporter.activity import State
 from exporter.clock import Clock
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
 from exporter.metrics.exposition import Exposition, Format
 from exporter.store import Store
-from exporter.web import Server, Sources, serve
+from exporter.web import Lifecycle, Server, Sources, serve
 from tests.unit.web.conftest import Pollers
 
 _LOCAL = ("127.0.0.1", 0)
@@ -292,7 +293,11 @@ async def test_secrets_are_masked_in_the_errors_of_a_reload(sources: Sources) ->
 
     mask = Mask()
     mask.add("the-key-of-the-switch")
-    async with _serving(sources, reload=reload, mask=mask) as server:
+
+    async def switch(_: State, reason: str) -> None:
+        raise AssertionError(reason)
+
+    async with _serving(sources, lifecycle=Lifecycle(reload, switch, mask=mask)) as server:
         response = await _get(server, "/-/reload", "POST")
         assert response.status == 500
         assert "switches[0].timeout: *** is not a duration" in await response.text()

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from exporter import __version__
+from exporter.activity import Activity
 from exporter.alerting import status as alerting_status
 from exporter.alerting.engine import Engine, Now
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.metrics import catalogue
+from exporter.metrics.self_metrics import Instruments
 from exporter.model import Extension, Failure, Query, Reason, Registration, Scope, Target, Technology
 from exporter.poll import Poller
 from exporter.storage.service import Storage
@@ -150,7 +153,8 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     storage = Storage(None, CLOCK)
     storage.timeline.add(Kind.RELOAD_SUCCEEDED, "configuration reloaded")
     parts = {**alerting_status.status(section, made, Now(0.0, 0.0)), **storage.status()}
-    whole = await status([poller], CLOCK, alerting=parts)
+    activity = Activity(Instruments(CollectorRegistry()), storage.timeline, CLOCK).status()
+    whole = await status([poller], CLOCK, alerting=parts, activity=activity)
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
     (query, *_), (node,), (tenant,) = switch["queries"], switch["nodes"], switch["tenant_list"]
@@ -159,6 +163,7 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
         whole,
         problem,
         whole["notices"][0],
+        whole["activity"],
         whole["alerting"],
         watchdog,
         *whole["timeline"],
