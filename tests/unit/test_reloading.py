@@ -191,7 +191,7 @@ async def test_the_timeline_has_reloads(loader: _Loader) -> None:
         "reload_succeeded",
         "exporter_started",
     ]
-    assert failed["text"].startswith(f"reload failed: {loader.file}: ")
+    assert failed["text"].startswith(f"reload failed: {loader.file}:1:")
     assert "the-secret" not in json.dumps(status)
 
 
