@@ -66,7 +66,7 @@ class Fleet:
 
     @property
     def memories(self) -> Mapping[str, Memory]:
-        """What is remembered of each switch, by its name."""
+        """What is remembered of each switch, by name."""
         return {poller.store.switch: poller.memory for poller in self._pollers.values()}
 
     def sources(self, switches: Collection[str] | None = None) -> Sequence[Source]:
