@@ -38,6 +38,7 @@ class KeyFiles:
             if key.file:
                 by_device.setdefault(key.device, []).append(key)
         self._tasks = [asyncio.create_task(self._watch(*device)) for device in by_device.items()]
+        _warn(key for each in by_device.values() for key in each)
 
     async def stop(self) -> None:
         """Stop watching. A thread that hangs is abandoned."""
@@ -58,12 +59,13 @@ class KeyFiles:
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._patience):
-                    spent = await threads.run(lambda: _reload(keys))
+                    spent, changed = await threads.run(lambda: _reload(keys))
             except (TimeoutError, RuntimeError) as error:  # RuntimeError: no thread can be started
                 reason = str(error) or f"no answer from the disk within {self._patience:g} s"
                 log.update(dict.fromkeys(keys, reason), at_once=True)
                 continue
             log.update({key: key.problem for key in keys if key.problem})
+            _warn(changed)
             pause = max(self._every, spent / _CPU_SHARE)
 
 
@@ -99,9 +101,26 @@ class _ProblemLog:
             self._log.info("key files can be read again", file=str(fixed[0].file), files=len(fixed))
 
 
-def _reload(keys: Iterable[Key]) -> float:
-    """Reload the keys whose files changed; return the CPU seconds this took."""
+def _warn(keys: Iterable[Key]) -> None:
+    """Log the files whose content is probably not the key."""
+    log = structlog.get_logger("exporter.keys")
+    found = [(key.file, key.warning) for key in keys if key.warning]
+    if found:
+        log.warning(
+            "key files are probably wrong; their content is sent as it is",
+            file=str(found[0][0]),
+            files=len(found),
+            reason=found[0][1],
+        )
+
+
+def _reload(keys: Iterable[Key]) -> tuple[float, list[Key]]:
+    """Reload the keys whose files changed; return the CPU seconds this took, and the keys that changed."""
     began = time.thread_time()
+    changed = []
     for key in keys:
+        before = key.generation
         key.reload()
-    return time.thread_time() - began
+        if key.generation != before:
+            changed.append(key)
+    return time.thread_time() - began, changed

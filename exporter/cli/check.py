@@ -37,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     if web:
         print(f"{arguments.web_config_file} is valid: {_describe_web(web)}.")
     print(f"{arguments.config_file} is valid.")
+    for key in configuration.keys:
+        if key.warning:
+            print(f"  warning: {key} {key.warning}; the exporter sends its content as it is")
     for switch in configuration.switches:
         print("", *describe(switch), sep="\n")
     return 0

@@ -126,7 +126,14 @@ def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
         environment = info.context.environment if isinstance(info.context, ValidationContext) else {}
         return proxy_from_environment(url, environment) if url else None
     written = single(value)
-    return None if is_off(written) else Proxy(checked_proxy_url(written), "proxy_url")
+    if is_off(written):
+        return None
+    try:
+        return Proxy(checked_proxy_url(written), "proxy_url")
+    except ValueError as error:
+        if str(error).startswith("invalid URL"):
+            raise ValueError(f"{error}; or `off` for none") from None
+        raise
 
 
 ProxySetting = Annotated[Proxy | None, PlainValidator(_proxy), Form("URL, or `off` for none")]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.fields import invisible_problem
+from exporter.config.placeholders import variable_of
 from exporter.errors import is_variable_name, may_be_secret, shape, shown, unknown_key, without_secrets
 
 Path = tuple[str | int, ...]
@@ -101,8 +102,9 @@ def message(problem: Problem, tree: object) -> str:
         elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
             inner = tree[step]
         tree = inner
-    if problem.path[-1:] == ("key_env",) and isinstance(tree, str) and is_variable_name(tree):
-        tree = None
+    is_name = problem.path[-1:] == ("key_env",) and isinstance(tree, str) and is_variable_name(tree)
+    if is_name or (isinstance(tree, str) and variable_of(tree)):
+        tree = None  # the name of an environment variable
     last = {str(step) for step in problem.path[-1:] if not _WORD.fullmatch(str(step))}
     return f"{location(problem.path)}: {without_secrets(problem.text, {*_texts(tree), *last})}"
 

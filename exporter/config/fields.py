@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
+from exporter.config.placeholders import reject_in_url, reject_template
 from exporter.errors import shown, shown_url, single
 from exporter.fields import Form, duration_between, not_blank, regular_expression
 from exporter.files import read_regular_file
@@ -25,13 +26,12 @@ _MAX_TLS_BYTES = 8 * 2**20
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
 
-_TEMPLATE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*?\}\}|\{%.*?%\}|<%.*?%>", re.DOTALL)
-"""Placeholders of shells, compose, Helm, Jinja and ERB."""
-
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
 """Fillers, joiners and variation selectors. They are invisible although ``str.isprintable`` accepts them."""
+
+_EXPANDED_BY_SHELLS = re.compile(r"~/|\$[A-Za-z_]\w*(/|$)")
 
 # ASCII only: libraries disagree about which host a non-ASCII name stands for.
 _HOST = re.compile(r"[\w~-]([\w.~-]*[\w.~-])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", re.ASCII)
@@ -79,15 +79,6 @@ def character_name(letter: str) -> str:
     return f"U+{ord(letter):04X} ({name})"
 
 
-def reject_template(text: str) -> None:
-    """Raise ValueError for a placeholder that another program should have replaced."""
-    if _TEMPLATE.search(text):
-        raise ValueError(
-            "contains a placeholder such as ${NAME} or {{ name }}, which the exporter does not expand; "
-            "write the value itself"
-        )
-
-
 def _name(value: str) -> str:
     reject_invisible(not_blank(value))
     reject_template(value)
@@ -100,6 +91,9 @@ def resolved_path(value: object, info: ValidationInfo) -> Path:
     """Return a path relative to the directory of the file. An error does not repeat the path."""
     written = not_blank(single(value))
     reject_invisible(written)  # such as a null character, which no file system accepts
+    reject_template(written)
+    if _EXPANDED_BY_SHELLS.match(written):
+        raise ValueError("starts with ~ or a variable, which only shells expand; write the path itself")
     return context_of(info).directory / written
 
 
@@ -171,7 +165,7 @@ def checked_proxy_url(value: object) -> str:
 def _http_url(value: object, example: str) -> str:
     url = single(value)
     reject_invisible(url)
-    reject_template(url)
+    reject_in_url(url)
     try:
         parts = urlsplit(url)
         valid = (

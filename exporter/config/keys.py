@@ -8,7 +8,14 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from exporter.config.fields import context_of, reject_invisible, reject_template, resolved_path
+from exporter.config.fields import context_of, reject_invisible, resolved_path
+from exporter.config.placeholders import (
+    only_bracketed,
+    reject_template,
+    reject_unreplaced,
+    template_problem,
+    variable_of,
+)
 from exporter.errors import is_variable_name, shown, single
 from exporter.fields import Form, Section
 from exporter.files import read_regular_file
@@ -17,14 +24,6 @@ _MAX_BYTES = 65536
 
 _AROUND = " \t\r\n"  # what editors and `echo` leave behind; a no-break space comes from a web page
 
-_PLACEHOLDER = re.compile(
-    r"""<[^<>]*> | \[[^\[\]]*\] | \$[A-Za-z_]\w* | %[A-Za-z_]\w*% | __\w+__ | @\w+@
-    | (change|replace)[-_ ]?(me|this|it)[!.]? | replace[-_ ]with[-_ ].*
-    | (your|insert|enter|put|paste)[-_ ]?.*(key|token|password|secret).*
-    | to[-_ ]?do | tbd | fixme | place[-_ ]?holder | redacted
-    | x{3,} | \*{3,} | \.{3} | … | -{3,} | \?{3,}""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _ASSIGNMENT = re.compile(r"(export\s+)?\w*(key|token|secret)\w*\s*[=:]\s*[^=\s].*", re.IGNORECASE | re.DOTALL)
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 
@@ -38,32 +37,65 @@ class _State(NamedTuple):
     generation: int
 
 
-def checked_secret(text: str) -> str:
-    """Return a key, password or token without surrounding white space. Raises ValueError for other text."""
-    secret = text.strip(_AROUND)
-    if not secret:
-        raise ValueError("is empty; expected a key, password or token")
-    if "\n" in secret or "\r" in secret:
-        raise ValueError("contains more than one line; expected only the key, password or token")
-    reject_invisible(secret)
-    reject_template(secret)
-    if _PLACEHOLDER.fullmatch(secret):
+def checked_secret(text: str, *, fix: str = "set password_file to a file that contains it") -> str:
+    """Return a password or token without surrounding white space. Raises ValueError for other text.
+
+    ``fix``: what to do about a variable that is not expanded.
+    """
+    secret = _written(text)
+    if problem := template_problem(secret, fix):
+        raise ValueError(problem)
+    if only_bracketed(secret):
         raise ValueError("contains only a placeholder; replace it with the actual value")
     return secret
 
 
 def checked_key(text: str) -> str:
     """Return an API key without surrounding white space. Raises ValueError for other text."""
-    key = checked_secret(text)
+    key = _without_surroundings(_written(text))
+    if name := variable_of(key):
+        raise ValueError(f"contains a placeholder, which the exporter does not expand; set key_env: {name}")
+    checked_secret(key, fix="set key_env to the name of the variable, or key_file")
+    if problem := _around(key) or _inside(key):
+        raise ValueError(f"{problem}; expected only the key. A key file may contain such a key")
+    return key
+
+
+def secret_in_file(text: str) -> str:
+    """Return the password or token in a file, which may look like a placeholder. Raises ValueError."""
+    return _written(text)
+
+
+def key_in_file(text: str) -> str:
+    """Return the API key in a file, which may look like a placeholder or be quoted. Raises ValueError."""
+    return _without_surroundings(_written(text))
+
+
+def _written(text: str) -> str:
+    secret = text.strip(_AROUND)
+    if not secret:
+        raise ValueError("is empty; expected a key, password or token")
+    if "\n" in secret or "\r" in secret:
+        raise ValueError("contains more than one line; expected only the key, password or token")
+    reject_invisible(secret)
+    reject_unreplaced(secret)
+    return secret
+
+
+def _without_surroundings(key: str) -> str:
     if _ASSIGNMENT.fullmatch(key):
         raise ValueError("starts with a name and = or :; expected only the key")
-    if key[0] in _QUOTES or key[-1] in _QUOTES:
-        raise ValueError("contains quotes around the key; expected only the key")
-    if any(letter.isspace() for letter in key):
-        raise ValueError("contains a space; expected only the key")
     if "://" in key:
         raise ValueError("contains a URL; expected only the key")
     return key
+
+
+def _around(secret: str) -> str:
+    return "contains quotes around the key" if secret[0] in _QUOTES or secret[-1] in _QUOTES else ""
+
+
+def _inside(key: str) -> str:
+    return "contains a space" if any(letter.isspace() for letter in key) else ""
 
 
 class Key:
@@ -77,13 +109,13 @@ class Key:
 
     def __init__(self, value: str, source: str) -> None:
         self._state = _State(value, None, 0)
-        self._check: _Check = checked_key
+        self._check: _Check = key_in_file
         self.file: Path | None = None
         self.problem = ""
         self.source = source
 
     @classmethod
-    def from_file(cls, file: Path, check: _Check = checked_key) -> "Key":
+    def from_file(cls, file: Path, check: _Check = key_in_file) -> "Key":
         """Read a key file. Raises OSError, or the ValueError of ``check``, which extracts the key."""
         signature = _signature(file)
         key = cls(_read(file, check), f"file {file}")
@@ -95,6 +127,16 @@ class Key:
     def current(self) -> str:
         """Return the key that was last read, without reading the file."""
         return self._state.value
+
+    @property
+    def warning(self) -> str:
+        """Why the content of the file is probably not the key, or "". The text continues the file's name."""
+        if self.file is None:
+            return ""
+        secret = self.current()
+        if template_problem(secret) or only_bracketed(secret):
+            return "contains a placeholder"
+        return _around(secret) or (_inside(secret) if self._check is key_in_file else "")
 
     @property
     def generation(self) -> int:
@@ -169,6 +211,9 @@ def _from_file(check: _Check) -> PlainValidator:
 
 def _from_environment(value: object, info: ValidationInfo) -> Key:
     name = single(value)
+    if meant := variable_of(name):
+        raise ValueError(f"expected the name of the variable without $: key_env: {meant}")
+    reject_template(name)
     text = context_of(info).environment.get(name)
     if text is None:
         variable = f"variable {shown(name)}" if is_variable_name(name) else "variable"
@@ -181,7 +226,7 @@ def _from_environment(value: object, info: ValidationInfo) -> Key:
 
 Password = Annotated[Key, _literal(checked_secret), Form("text")]
 """Unlike an API key, it may contain spaces and quotes."""
-PasswordFile = Annotated[Key, _from_file(checked_secret), Form("path")]
+PasswordFile = Annotated[Key, _from_file(secret_in_file), Form("path")]
 
 
 class Keyed(Section):
@@ -193,7 +238,7 @@ class Keyed(Section):
         description="The API key itself. `key_file` keeps it out of the configuration.",
         examples=["the-key"],
     )
-    file_key: Annotated[Key, _from_file(checked_key), Form("path")] | None = Field(
+    file_key: Annotated[Key, _from_file(key_in_file), Form("path")] | None = Field(
         None,
         alias="key_file",
         description="A file that contains only the API key. It is reloaded when it changes.",

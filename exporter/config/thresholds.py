@@ -1,11 +1,11 @@
 """The section ``thresholds``: the values at which alerts fire, by severity."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
-from exporter.config.fields import Number
 from exporter.errors import shape, shown, single, unknown_key
 from exporter.fields import Form, Section, duration_text, is_off, parse_duration
 
@@ -71,8 +71,17 @@ def _by_severity(value: object) -> object:
     raise ValueError(f"expected a mapping with warning and critical, or off; got {shape(value)}")
 
 
-def _none_if_off(value: object) -> object:
-    return None if is_off(value) else value
+def _number_or_off(value: object) -> float | None:
+    if is_off(value):
+        return None
+    text = single(value)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number such as 0.5, got {shown(text)}; off disables the alert")
+    return number
 
 
 def _duration_or_off(value: object) -> float | None:
@@ -91,16 +100,17 @@ def _ordered(name: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _ratio(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"expected a number from 0 to 1, got {shown(f'{value:g}')}")
-    return value
+def _ratio_or_off(value: object) -> float | None:
+    number = _number_or_off(value)
+    if number is not None and not 0 <= number <= 1:
+        raise ValueError(f"expected a number from 0 to 1, got {shown(f'{number:g}')}; off disables the alert")
+    return number
 
 
 _Severity = Annotated[str, AfterValidator(_severity)]
 _Duration = Annotated[float | None, PlainValidator(_duration_or_off)]
-_Amount = Annotated[Number | None, BeforeValidator(_none_if_off)]
-_Ratio = Annotated[Annotated[Number, AfterValidator(_ratio)] | None, BeforeValidator(_none_if_off)]
+_Amount = Annotated[float | None, PlainValidator(_number_or_off)]
+_Ratio = Annotated[float | None, PlainValidator(_ratio_or_off)]
 
 # As written: None is ``off``, unlike a severity that is absent.
 _Durations = Annotated[Mapping[_Severity, _Duration], BeforeValidator(_by_severity)]

@@ -129,3 +129,16 @@ async def test_invalid_file_is_logged(key_files: KeyFiles, tmp_path: Path) -> No
     assert log[1]["event"] == "key files can be read again"
     assert key.current() == "the-second"
     assert log[0]["file"] == str(tmp_path / "key")
+
+
+async def test_unlikely_key_is_logged(key_files: KeyFiles, tmp_path: Path) -> None:
+    """When the file is first read and when it changes, without its content."""
+    file = tmp_path / "key"
+    file.write_text('"the-first"')
+    with structlog.testing.capture_logs() as log:
+        key_files.follow([Key.from_file(file)])
+        file.write_text("the second")
+        await _until(lambda: len(log) > 1)
+    assert [line["reason"] for line in log] == ["contains quotes around the key", "contains a space"]
+    assert log[0]["file"] == str(file)
+    assert "the-first" not in str(log)

@@ -392,3 +392,17 @@ def test_peers_as_source_uses_the_tenant_interval(configured: Configured) -> Non
     registrations = {"source": "peers", "tenant_interval": "6m"}
     settings = {"tenant_defaults": {"watch": ["100"]}, "queries": {"registrations": registrations}}
     assert _warnings(configured(tenants=_tenants(2), **settings)) == []
+
+
+def test_unlikely_key_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is named, without its content."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        configuration(switch("pbx", "http://a/api")).replace('"key": "demo-admin"', '"key_file": "k"')
+    )
+    (tmp_path / "k").write_text("'S3CRET'")
+    assert main([f"--config.file={file}", "--config.check"]) == 0
+    printed = capsys.readouterr().out
+    warning = f"  warning: file {tmp_path}/k contains quotes around the key; the exporter sends its"
+    assert f"{warning} content as it is\n" in printed
+    assert "S3CRET" not in printed

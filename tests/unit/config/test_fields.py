@@ -49,7 +49,6 @@ def test_valid_urls(url: str) -> None:
         "https://pbx example.com/api",
         "https://pbx.example.com/a b",
         "https://pbx.example.com\\api",
-        "https://<host>/api",
         "https://a,b/api",
         "https://pbx².example.com/api",
     ],
@@ -59,6 +58,32 @@ def test_invalid_urls(url: str) -> None:
     for check in (checked_url, checked_proxy_url):
         with pytest.raises(ValueError, match="invalid URL"):
             check(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://<host>/api",
+        "https://$HOST/api",
+        "https://${HOST}/api",
+        "https://{{ host }}/api",
+        "https://pbx.example.com/<path>",
+        "https://pbx.example.com/%PATH%",
+        "https://CHANGEME/api",
+        "https://your-pbx.example.com/api",
+    ],
+)
+def test_placeholders_in_urls(url: str) -> None:
+    """They are rejected for a service and for a proxy."""
+    for check in (checked_url, checked_proxy_url):
+        with pytest.raises(ValueError, match="placeholder"):
+            check(url)
+
+
+@pytest.mark.parametrize("tail", ["/a$b", "/%24HOME", "/your-pbx", "/%E4%F6", "/changeme"])
+def test_urls_that_only_resemble_placeholders(tail: str) -> None:
+    """A path may contain these."""
+    assert checked_url(f"https://pbx-your.example.com{tail}")
 
 
 @pytest.mark.parametrize("tail", ["?", "?key=x", "#", "#top", "?a#b"])

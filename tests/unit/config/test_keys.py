@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Key
-from exporter.config.keys import checked_key, checked_secret
+from exporter.config.keys import checked_key, checked_secret, secret_in_file
 
 
 @pytest.fixture
@@ -131,6 +131,52 @@ def test_api_key_with_something_around_it(text: str) -> None:
     with pytest.raises(ValueError, match="; expected only the key") as caught:
         checked_key(text)
     assert "abc" not in str(caught.value)
+
+
+_UNLIKELY = {
+    '"abc"': "contains quotes around the key",
+    "abc'": "contains quotes around the key",
+    "ab cd": "contains a space",
+    "${PBX_KEY}": "contains a placeholder",
+    "a{{ key }}b": "contains a placeholder",
+    "<abc>": "contains a placeholder",
+    "$PBX_KEY": "contains a placeholder",
+    "abc": "",
+    "a$b<c": "",
+}
+
+
+@pytest.mark.parametrize(("content", "warning"), _UNLIKELY.items())
+def test_key_file_with_an_unlikely_key(file: Path, content: str, warning: str) -> None:
+    """It is used as it is, so that every key can be configured, with a warning that does not show it."""
+    file.write_text(f"{content}\n")
+    key = Key.from_file(file)
+    assert (key.current(), key.warning) == (content, warning)
+    file.write_text("another")
+    key.reload()
+    assert key.warning == ""
+
+
+def test_warnings_of_a_password_file(file: Path) -> None:
+    """A password may contain spaces; quotes around it are probably a mistake."""
+    for content, warning in {"two words": "", '"quoted"': "contains quotes around the key"}.items():
+        file.write_text(content)
+        assert Key.from_file(file, secret_in_file).warning == warning
+
+
+@pytest.mark.parametrize(
+    "text", ["changeme", "key=abc", "https://pbx/api?x=abc", "a\nb", "replace-with-your-key"]
+)
+def test_key_file_without_a_key(file: Path, text: str) -> None:
+    """What cannot be a key is an error in a file as well."""
+    file.write_text(text)
+    with pytest.raises(ValueError, match="only"):
+        Key.from_file(file)
+
+
+def test_only_files_have_warnings() -> None:
+    """A key in the configuration that looks like a mistake is an error."""
+    assert Key('"k"', "literal").warning == ""
 
 
 @pytest.mark.parametrize("text", ['"quoted"', "two words", "a=b:c", "pass'word"])

@@ -12,6 +12,7 @@ from exporter.model import Query
 from tests.config_docs import declared, form
 
 Load = Callable[..., Configuration]
+Problems = Callable[..., list[str]]
 
 _REQUIRED = {"tenants[]": {"code": "A"}, "alertmanagers[]": {"url": "http://a:9093"}}
 _TENANT_QUERIES = ("peers", "channels", "calls", "balance", "registrations", "limits", "extensions")
@@ -67,6 +68,14 @@ def test_false_means_off(loaded: Load, path: str) -> None:
     """Ansible, Helm and PyYAML read a plain ``off`` as a boolean and write ``false``."""
     meant, *read = (repr(loaded(_with(path, spelling))) for spelling in ("off", "false", "'False'"))
     assert read == [meant] * len(read)
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("written", ["no", "true", "on", "null"])
+def test_other_booleans_are_errors_that_name_off(problems: Problems, path: str, written: str) -> None:
+    """YAML has more words for false, and ``on`` has no meaning where a value is expected."""
+    *_, problem = problems(_with(path, written))
+    assert written == "null" or "off" in problem
 
 
 @pytest.mark.parametrize("written", ["off", "Off", "OFF", "false", "False", "FALSE"])
