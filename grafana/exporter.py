@@ -8,7 +8,7 @@ from grafana.board import Row, board, instance, job, switches
 from grafana.delivery import delivery
 from grafana.known import all_clear, listed, problems, silent
 from grafana.panels import Built, Query, Size, over_time, scrolling, states
-from grafana.promql import EXPORTERS, INSTANCES, age, newest, rate, select, targets
+from grafana.promql import EXPORTERS, INSTANCES, age, newest, of_scrapes, rate, select, targets
 from grafana.tables import Column, Label, rows
 from grafana.words import (
     ANY_IS_WARNING,
@@ -35,9 +35,9 @@ def _by_instance(metric: Metric) -> str:
     return f"max by (instance) ({select(metric, INSTANCES)})"
 
 
-def _scraped(name: str) -> str:
-    """Return a series that Prometheus adds to each scrape of an exporter."""
-    return f"max by (instance) ({targets(INSTANCES, name=name)})"
+def _scraped(name: str, total: str = "max") -> str:
+    """Return a series that Prometheus adds to each scrape; of several targets of an exporter, their total."""
+    return f"max by (instance) ({of_scrapes(name, total, INSTANCES)})"
 
 
 def _each(metric: Metric) -> str:
@@ -77,7 +77,7 @@ def _exporters() -> list[Built]:
                     "loaded", f"1000 * {_by_instance(catalogue.CONFIG_RELOAD_TIMESTAMP)}", "dateTimeFromNow"
                 ),
                 Column("scrape duration", _scraped("scrape_duration_seconds"), "s"),
-                Column("samples", _scraped("scrape_samples_scraped")),
+                Column("samples", _scraped("scrape_samples_scraped", "sum")),
             ],
             size=Size(13, 5),
             order=[("instance", False)],
@@ -239,7 +239,7 @@ def _polling() -> list[Built]:
         ),
         over_time(
             "Scrape duration",
-            "As measured by Prometheus.",
+            "As measured by Prometheus. If each switch is a target of its own, the longest scrape.",
             Query(_scraped("scrape_duration_seconds"), "{{instance}}"),
             size=Size(12, 7),
             unit="s",

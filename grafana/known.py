@@ -6,7 +6,17 @@ needs are there. Otherwise, another constant says what is missing.
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
-from grafana.promql import ONE_SWITCH, SWITCHES, TENANT, last_day, newest, recorded, select, watchdog
+from grafana.promql import (
+    ONE_SWITCH,
+    SWITCHES,
+    TENANT,
+    failing_targets,
+    last_day,
+    newest,
+    recorded,
+    select,
+    watchdog,
+)
 from grafana.words import CLEAR, INCOMPLETE, NO_DATA, NO_RULES, NOT_POLLED
 
 RECORDS = f"count({recorded('switch:softswitch_up:last')})"
@@ -22,13 +32,15 @@ IS_THERE = f"count(max by (switch, tenant) ({select(catalogue.TENANT_INFO, TENAN
 def known(matchers: str = SWITCHES) -> str:
     """Return the switches that are polled, or were polled within a day by an exporter that is gone.
 
-    SoftswitchMonitoringLost uses the same condition.
+    Also those that are targets of their own and cannot be scraped. SoftswitchMonitoringLost uses the same
+    condition.
     """
     instance = ",".join(matcher for matcher in matchers.split(",") if matcher.startswith("instance"))
     polled = f"max by (job, instance, switch) ({select(catalogue.QUERY_INTERVAL, matchers)})"
     before = f"max by (job, instance, switch) ({last_day(catalogue.UP, matchers)})"
     running = f"max by (job, instance) ({select(catalogue.BUILD_INFO, *filter(None, [instance]))})"
-    return f"group by (switch) ({polled} or ({before} unless on (job, instance) {running}))"
+    failing = f"({failing_targets(matchers)} and on (job, instance) {running})"
+    return f"group by (switch) ({polled} or ({before} unless on (job, instance) {running}) or {failing})"
 
 
 def silent(matchers: str = SWITCHES) -> str:

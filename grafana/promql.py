@@ -28,6 +28,8 @@ TEAM = 'team=~"$team"'
 ABOUT = 'switch=~"$switch|",team=~"$team|"'
 """Alerts on a selected switch and team, and those without one, such as SoftswitchExporterDown."""
 
+_OWN = 'switch=""'
+_OF_A_SWITCH = 'switch!=""'
 _ALERT = 'alertname=~"Softswitch.+"'
 
 
@@ -46,13 +48,33 @@ def last_day(metric: Metric, *matchers: str) -> str:
     return f"last_over_time({select(metric, *matchers)}[1d1s])"
 
 
-def targets(*matchers: str, name: str = "up") -> str:
-    """Return a series of the scrapes of each exporter; by default, whether Prometheus can scrape it.
+def targets(*matchers: str) -> str:
+    """Return whether Prometheus can scrape each exporter.
 
-    As in the rules, an exporter that never worked is found by its job. If all jobs are selected, ``$job``
-    matches those of other programs as well.
+    As in the rules: if each switch is a target of its own, that of the exporter's own metrics counts.
     """
-    found = f"max by (job, instance) ({_selector(name, _JOB, *matchers)})"
+    own = f"max by (job, instance) ({_selector('up', _JOB, _OWN, *matchers)})"
+    best = f"max by (job, instance) ({_selector('up', _JOB, *matchers)})"
+    return _of_exporters(f"({own} or {best})", *matchers)
+
+
+def of_scrapes(name: str, total: str, *matchers: str) -> str:
+    """Return a series that Prometheus adds to each scrape, per exporter. ``total``: ``max`` or ``sum``."""
+    each = f"max by (job, instance, switch) ({_selector(name, _JOB, *matchers)})"
+    return _of_exporters(f"{total} by (job, instance) ({each})", *matchers)
+
+
+def failing_targets(*matchers: str) -> str:
+    """Return the switches that are targets of their own, and that Prometheus cannot scrape."""
+    return f"max by (job, instance, switch) ({_selector('up', _JOB, _OF_A_SWITCH, *matchers)} == 0)"
+
+
+def _of_exporters(found: str, *matchers: str) -> str:
+    """Return the series of exporters.
+
+    As in the rules, one that never worked is found by its job. If all jobs are selected, ``$job`` matches
+    those of other programs as well.
+    """
     job = _selector("up", _JOB, 'job=~".*softswitch.*"', *matchers)
     ran = last_day(catalogue.BUILD_INFO, *matchers)
     ours = f"max by (job, instance) ({job}) or max by (job, instance) ({ran})"

@@ -53,7 +53,7 @@ _OF_A_SCRAPE = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
 _SERIES = (
     known_series()
     | RECORD_LABELS
-    | dict.fromkeys(_OF_A_SCRAPE, TARGET)
+    | dict.fromkeys(_OF_A_SCRAPE, TARGET | {"switch"})
     | {"ALERTS_FOR_STATE": known_series()["ALERTS"]}
 )
 

@@ -32,9 +32,9 @@ _ALERT = frozenset(
 )
 
 OF_PROMETHEUS = {
-    "up": TARGET,
+    "up": TARGET | {"switch"},  # with one target per switch
     "ALERTS": _ALERT | TARGET,
-    "scrape_samples_scraped": TARGET,
+    "scrape_samples_scraped": TARGET | {"switch"},
     "prometheus_rule_evaluation_failures_total": TARGET | {"rule_group"},
     "prometheus_rule_group_last_duration_seconds": TARGET | {"rule_group"},
     "prometheus_notifications_alertmanagers_discovered": TARGET,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grafana.known import ALERTS, all_clear, all_clear_of_tenant, figure, listed, number, problems
+from grafana.known import ALERTS, all_clear, all_clear_of_tenant, figure, listed, number, problems, silent
 from grafana.promql import targets
 from grafana.words import CLEAR, INCOMPLETE, NO_DATA, NO_LIMIT, NO_RULES, NOT_POLLED
 
@@ -108,6 +108,21 @@ def test_an_exporter_that_is_down(evaluate: Evaluate) -> None:
     up = {f"up{{{_OF}}}": "1x10", 'up{job="node",instance="c"}': "0x10"}
     assert evaluate(clear, _X | up) == [("", CLEAR)]
     assert evaluate(clear, _X | up | {f"up{{{_OF_B}}}": "0x10"}) == [("", INCOMPLETE)]
+
+
+def test_one_target_per_switch(evaluate: Evaluate) -> None:
+    """A switch that cannot be scraped is not responding, while its exporter works."""
+    clear = all_clear(also=f"min({targets()}) == 1")
+    up = {f"up{{{_OF}}}": "1x10", f'up{{{_OF},switch="x"}}': "1x10", f'up{{{_OF},switch="y"}}': "1x10"}
+    assert evaluate(clear, _X | up) == [("", CLEAR)]
+
+    up |= {f'up{{{_OF},switch="y"}}': "0x10", 'up{job="network",instance="c",switch="core"}': "0x10"}
+    assert evaluate(clear, _X | up) == [("", INCOMPLETE)]
+    assert evaluate(silent(), _X | up) == [('switch="y"', NO_DATA)]
+    assert evaluate(targets(), _X | up) == [('instance="a", job="softswitch"', 1)]
+    assert evaluate(targets(), _X | up | {f"up{{{_OF}}}": "0x10"}) == [('instance="a", job="softswitch"', 0)]
+    del up[f"up{{{_OF}}}"]
+    assert evaluate(targets(), _X | up) == [('instance="a", job="softswitch"', 1)]
 
 
 def test_a_list_names_the_lost_switches(evaluate: Evaluate) -> None:
