@@ -64,12 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def demo_world(seed: int = 1) -> World:
+    """Return the simulated installation of the demo."""
+    return World(tenants=5, extensions=_EXTENSIONS, technologies=_TECHNOLOGIES, seed=seed, speed=120)
+
+
 async def _demo(arguments: argparse.Namespace) -> None:
     mask = Mask()
     logs.configure("warning", "logfmt", mask)
-    world = World(
-        tenants=5, extensions=_EXTENSIONS, technologies=_TECHNOLOGIES, seed=arguments.seed, speed=120
-    )
+    world = demo_world(arguments.seed)
     address = (_HOST, arguments.simulator_port)
     async with simulating(address, create_application(world), "--simulator-port") as (simulator, stopped):
         with tempfile.TemporaryDirectory(prefix="softswitch-exporter-") as folder:
@@ -80,6 +83,7 @@ async def _demo(arguments: argparse.Namespace) -> None:
             )
             async with running(settings, mask) as exporter:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
+                simulator.parts.watched_at = base_url
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
                 await _print_values(f"{base_url}/metrics", stopped)
 
@@ -99,7 +103,7 @@ def _introduction(exporter: str, simulator: str, file: Path) -> str:
   {exporter}/metrics         metrics for Prometheus
   {exporter}/                status page
   {exporter}/api/v1/status   status as JSON
-  {simulator}/                the simulated switch, and faults to inject
+  {simulator}/                the simulated switch, with buttons that break it
 Configuration: {file}
 Live values follow. Press Ctrl-C to stop.
 """

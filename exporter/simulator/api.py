@@ -114,9 +114,12 @@ class Journal:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parts:
-    """The parts of one simulator. ``announce`` gets each line that the operator must see."""
+    """The parts of one simulator. ``announce`` gets each line that the operator must see.
+
+    ``watched_at``: the URL of the exporter that polls it, if known.
+    """
 
     world: World
     options: Options
@@ -125,6 +128,7 @@ class Parts:
     journal: Journal
     announce: Callable[[str], object]
     allow_remote_control: bool
+    watched_at: str | None = None
 
 
 PARTS = web.AppKey("PARTS", Parts)

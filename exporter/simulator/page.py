@@ -8,10 +8,42 @@ from dataclasses import dataclass
 from html import escape
 
 from exporter.simulator.api import API_PATH, Parts
-from exporter.simulator.queues import names
+from exporter.simulator.breakages import Breakage, breakages
 from exporter.simulator.request import Keys
-from exporter.simulator.trunks import trunks
 from exporter.simulator.world import World
+
+_STYLE = """
+:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
+body { margin: 1rem auto; max-width: 75rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+td:first-child { width: 22rem; }
+th, td { border-top: 1px solid #8886; padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; }
+button { font: inherit; padding: .25rem .7rem; text-align: left; }
+pre { overflow-x: auto; }
+"""
+
+_SCRIPT = """
+const output = document.querySelector("output");
+async function send(method, path, body) {
+  const response = await fetch("/simulator/" + path, { method, body });
+  if (!response.ok) throw new Error(await response.text());
+}
+async function press(button, work, done) {
+  button.disabled = true;
+  try { await work(); output.textContent = done; }
+  catch (error) { output.textContent = "Not done: " + error.message; }
+  button.disabled = false;
+}
+for (const button of document.querySelectorAll("button[data-path]")) {
+  const { path, body } = button.dataset;
+  button.onclick = () => press(button, () => send("POST", path, body), "Done: " + button.textContent + ".");
+}
+const repair = document.querySelector("button[data-repair]");
+repair.onclick = () => press(repair, async () => {
+  await send("DELETE", "faults");
+  await send("DELETE", "world");
+}, "Everything is repaired.");
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +81,7 @@ def api_examples(base_url: str, keys: Keys, world: World) -> list[Example]:
 
 def control_examples(base_url: str, world: World) -> list[Example]:
     """Return requests to the control interface; the last two undo the others."""
-    control, code, node = f"{base_url}/simulator", world.all_tenants[0].code, world.all_nodes[-1]
-
-    crowded = {"waiting": 7, "longest_wait": 300, "online": 0}
+    control, code = f"{base_url}/simulator", world.all_tenants[0].code
 
     def change(meaning: str, **changes: object) -> Example:
         return Example(meaning, f"{control}/world", "POST", changes)
@@ -65,16 +95,9 @@ def control_examples(base_url: str, world: World) -> list[Example]:
         Example("the newest requests, and counts", f"{control}/requests?since=0"),
         change("stop time", freeze=True),
         change("resume time", freeze=False),
-        change("remove a node", nodes={node: False}),
-        change("a trunk fails", trunks={next(trunks(world)).name: False}),
-        *(
-            change("7 calls wait in a queue without agents", tenants={code: {"queues": {queue: crowded}}})
-            for queue in list(names(world, world.all_tenants[0]))[:1]
-        ),
+        *(Example(one.name, f"{control}/{one.path}", "POST", one.body) for one in breakages(world)),
         change("300 outbound calls in the call history", tenants={code: {"add_calls": {"number": 300}}}),
-        change("a tenant runs out of credit", tenants={code: {"balance": -5}}),
         change("half of all phones lose their registration", dropped=0.5),
-        change("the license expires in 3 days", license_days=3),
         fault("refuse the key for a tenant", kind="refuse_key", tenant=code),
         fault("COUNTPEERS hangs, 3 times", kind="hang", reqtype="COUNTPEERS", limit=3),
         Example("the active faults", f"{control}/faults"),
@@ -111,10 +134,31 @@ To try it with curl:
 
 
 def page(base_url: str, parts: Parts) -> str:
-    """Return the introduction as HTML, with the address that the reader used."""
+    """Return buttons that break something, and the introduction, with the address that the reader used."""
+    rows = "".join(_row(one, parts.watched_at) for one in breakages(parts.world))
+    watch = "the exporter's status page"
+    if parts.watched_at:
+        watch = f'<a href="{escape(parts.watched_at)}/" target="exporter">{watch}</a>'
     return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Simulated switch</title></head><body>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Simulated switch</title><style>{_STYLE}</style></head><body>
 <h1>Simulated switch</h1>
 <p>A stand-in for a soft-switch. All companies, phones, balances and keys are made up.</p>
-<pre>{escape(introduction(base_url, parts))}</pre></body></html>
+<h2>Break something</h2>
+<p>Press a button, then watch {watch}: within a minute, it names the problem. At first,
+the alert is pending; it fires after the time in its rule.</p>
+<table><thead><tr><th>break</th><th>alert</th><th>what changes</th></tr></thead><tbody>{rows}</tbody></table>
+<p><button data-repair>Repair everything</button> <output>Nothing has been broken here yet.</output></p>
+<h2>From a shell</h2>
+<pre>{escape(introduction(base_url, parts))}</pre>
+<script>{_SCRIPT}</script></body></html>
 """
+
+
+def _row(one: Breakage, exporter: str | None) -> str:
+    body = escape(json.dumps(one.body))
+    button = f'<button data-path="{one.path}" data-body="{body}">{escape(one.name)}</button>'
+    alert = one.alert
+    if exporter:
+        alert = f'<a href="{escape(exporter)}/runbooks/{alert}" target="exporter">{alert}</a>'
+    return f"<tr><td>{button}</td><td>{alert}</td><td>{escape(one.expect)}</td></tr>"

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from exporter.cli.demo import demo_world
 from exporter.simulator.faults import FaultKind
 from exporter.simulator.options import Options, add_arguments
 from exporter.simulator.server import RunningSimulator, create_application, start
@@ -24,10 +25,10 @@ def _commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("curl ")]
 
 
-@pytest.fixture
-async def running() -> AsyncIterator[RunningSimulator]:
-    """Serve an installation of the default size."""
-    simulator = await start("127.0.0.1", 0, create_application(World()))
+@pytest.fixture(params=[World, demo_world], ids=["simulate", "demo"])
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[RunningSimulator]:
+    """Serve an installation of the default size, or that of the demo."""
+    simulator = await start("127.0.0.1", 0, create_application(request.param()))
     yield simulator
     await simulator.stop()
 

@@ -1,19 +1,37 @@
 import aiohttp
 
 from exporter.simulator.api import PARTS
+from exporter.simulator.breakages import breakages
 from exporter.simulator.page import Example, api_examples, control_examples, page
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.world import World
+from tests.rule_files import ALERT_NAMES
 
 
 def test_untrusted_text_is_escaped(world: World) -> None:
     """Neither the address of the request nor a key can add markup to the page."""
     parts = create_application(world, keys=Keys(admin='"><b>'))[PARTS]
     html = page("http://<script>", parts)
-    assert "<script>" not in html
+    assert html.count("<script>") == 1  # the page's own
     assert '"><b>' not in html
-    assert "&lt;script&gt;" in html
+    assert "http://&lt;script&gt;" in html
+
+
+def test_it_links_to_the_exporter_that_watches(world: World) -> None:
+    """To its status page, and to the runbook of each alert."""
+    parts = create_application(world)[PARTS]
+    assert "target=" not in page("http://switch", parts)
+    parts.watched_at = "http://127.0.0.1:10390"
+    html = page("http://switch", parts)
+    assert 'href="http://127.0.0.1:10390/"' in html
+    for one in breakages(world):
+        assert f'href="http://127.0.0.1:10390/runbooks/{one.alert}"' in html
+
+
+def test_every_alert_exists(world: World) -> None:
+    """Each alert of a button is one of the shipped alerts."""
+    assert {one.alert for one in breakages(world)} <= set(ALERT_NAMES)
 
 
 async def test_the_page_has_the_address_of_the_request(
