@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROGRAM := $(VENV)/.program
 READY := $(VENV)/.ready
+# Whatever is built has the time of the commit.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -79,6 +81,9 @@ dashboard-previews: $(READY)  ## draw docs/images/ with a real Prometheus: 4 min
 dist: $(READY)  ## build sdist and wheel into dist/
 	rm -rf dist
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
+
+deb: dist  ## build the Debian package into dist/, for the Python of .venv
+	$(BIN)/python -m deploy.debian.build
 
 lock: $(READY)  ## update the lock files to the newest versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock

@@ -22,6 +22,7 @@ def test_rules_are_those_of_the_repository() -> None:
 _ONLY_IN_THE_REPOSITORY = (
     "alerts/tests/",  # tests of the rules
     "deploy/compose",  # builds the image from a clone
+    "deploy/debian/",  # builds the Debian package
     "deploy/helm/",  # published as a chart
     "deploy/kubernetes/",  # kustomize, which can load it from the repository
 )

@@ -1,0 +1,149 @@
+"""The documents of the Debian package, its unit, and what Debian's own checker says about it."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.debian.documents import completion, copyright_file, debian_changelog, manual_page
+from tests.documents import ROOT
+
+UNIT = ROOT / "deploy/debian/softswitch-exporter.service"
+GENERAL_UNIT = ROOT / "deploy/systemd/softswitch-exporter.service"
+EXPOSURE = 12
+"""As of the general unit."""
+
+_IMPLIED = {"NoNewPrivileges", "PrivateTmp", "ProtectSystem", "RemoveIPC", "RestrictSUIDSGID"}
+"""What DynamicUser implies."""
+
+_OTHER = {
+    "ConfigurationDirectory",
+    "DynamicUser",
+    "EnvironmentFile",
+    "ExecStart",
+    "Group",
+    "LoadCredential",
+    "User",
+}
+"""How the program is started, as whom, and how it gets its keys."""
+
+_COMMANDS = {"assets", "demo", "healthcheck", "probe", "rules", "simulate", "test-alert"}
+
+
+def _settings(unit: Path) -> list[str]:
+    service = unit.read_text().partition("[Service]\n")[2].partition("[Install]")[0].replace("\\\n", "")
+    return [line for line in service.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_unit_is_the_general_one_with_another_user() -> None:
+    """Every other setting is equal, so the sandbox is the same."""
+    ours, general = (
+        [line for line in _settings(unit) if line.partition("=")[0] not in _OTHER | _IMPLIED]
+        for unit in (UNIT, GENERAL_UNIT)
+    )
+    assert ours == general
+    assert {line.partition("=")[0] for line in _settings(UNIT)} >= _IMPLIED
+
+
+def test_systemd_accepts_the_unit(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
+    """It knows every key, and the exposure is that of the general unit."""
+    analyze = require_program("systemd-analyze", "systemd")
+    program = "/usr/bin/softswitch-exporter"
+    file = tmp_path / UNIT.name
+    assert UNIT.read_text().count(program) == 1
+    file.write_text(UNIT.read_text().replace(program, "/bin/true"))
+    for arguments in (["verify"], ["security", "--offline=true", f"--threshold={EXPOSURE}"]):
+        done = subprocess.run([analyze, *arguments, file], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert arguments != ["verify"] or not done.stdout + done.stderr
+
+
+def test_the_manual_page_has_every_command(
+    require_program: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    """And it has the flags of the commands; man has no warning about it."""
+    page = tmp_path / "softswitch-exporter.1"
+    page.write_bytes(manual_page(1_790_000_000))
+    man = [require_program("man", "man-db"), "--warnings=mac", "--local-file", "--encoding=UTF-8", str(page)]
+    done = subprocess.run(man, capture_output=True, text=True, check=True, env={"MANWIDTH": "1000"})
+    assert done.stderr == ""
+    assert {name for name in _COMMANDS if f"softswitch-exporter {name}\n" not in done.stdout} == set()
+    assert "2026-09-21" in done.stdout
+    assert {"--web.listen-address", "--storage.path", "--extension", "--team-label"} <= set(
+        re.findall(r"--[a-z.-]+", done.stdout)
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_loads_its_completions(
+    shell: str, require_program: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    """They are valid, and name every command."""
+    file = tmp_path / "completion"
+    file.write_bytes(completion(shell))
+    subprocess.run([require_program(shell, shell), "-n", file], check=True)
+    assert {name for name in _COMMANDS if name not in file.read_text()} == set()
+
+
+def test_bash_completes(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
+    """A command, a flag and a value of it."""
+    file = tmp_path / "completion"
+    file.write_bytes(completion("bash"))
+    script = f"""
+    source {file}
+    complete_line() {{
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        $(complete -p softswitch-exporter | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        echo "${{COMPREPLY[@]}}"
+    }}
+    complete_line softswitch-exporter pro
+    complete_line softswitch-exporter probe --ten
+    complete_line softswitch-exporter --log.level d
+    """
+    bash = [require_program("bash", "bash"), "--norc", "-c", script]
+    done = subprocess.run(bash, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["probe", "--tenant", "debug"]
+
+
+def test_fish_completes(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
+    """A command, and a flag of it."""
+    file = tmp_path / "completion.fish"
+    file.write_bytes(completion("fish"))
+    fish = require_program("fish", "fish")
+    for line, expected in (
+        ("softswitch-exporter pro", "probe"),
+        ("softswitch-exporter probe --ten", "--tenant"),
+    ):
+        script = f"source {file}; complete --do-complete='{line}'"
+        done = subprocess.run(
+            [fish, "--no-config", "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"HOME": str(tmp_path)},
+        )
+        assert done.stdout.split()[:1] == [expected], done.stderr
+
+
+def test_the_copyright_names_every_package(tmp_path: Path) -> None:
+    """With the license that it states; one that states none is an error."""
+    for name, stated in (
+        ("one", "License-Expression: MIT"),
+        ("two", "Classifier: License :: OSI :: BSD License"),
+    ):
+        directory = tmp_path / f"{name}-1.0.dist-info"
+        directory.mkdir()
+        (directory / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n{stated}\n")
+    text = copyright_file(tmp_path).decode()
+    assert text.endswith("\none 1.0: MIT\ntwo 1.0: BSD License\n")
+    (tmp_path / "two-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.4\nName: two\nVersion: 1.0\n")
+    with pytest.raises(ValueError, match="two does not state its license"):
+        copyright_file(tmp_path)
+
+
+def test_the_changelog_is_reproducible() -> None:
+    """It has no other time than the one given."""
+    first, second = (debian_changelog("0.1.0-1", "somebody <somebody@example.com>", 0) for _ in range(2))
+    assert first == second
