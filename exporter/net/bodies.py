@@ -13,8 +13,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from exporter.model import Failure, Reason
 from exporter.threads import ThreadLimit
@@ -47,7 +46,7 @@ class BodyBudget:
 
 
 class Reservation:
-    """The part of the budget that one body takes, from its first byte until it is decoded.
+    """The part of the budget that one body takes, from its first byte until ``release``, when it is decoded.
 
     ``large`` is shared by the bodies of one switch.
     """
@@ -59,21 +58,17 @@ class Reservation:
         self._large = large
         self._held: list[asyncio.Semaphore] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        while self._held:
-            self._held.pop().release()
-
     async def grow(self, size: int) -> None:
         """Wait until the body may have this many bytes."""
         if size > LARGE and not self._held:
             await self._take(self._large)
         if size > HUGE and len(self._held) == 1:
             await self._take(self._shared.huge)
+
+    def release(self) -> None:
+        """Give everything back."""
+        while self._held:
+            self._held.pop().release()
 
     async def _take(self, semaphore: asyncio.Semaphore) -> None:
         await semaphore.acquire()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from exporter.fields import Section
@@ -117,7 +117,7 @@ class Fetcher:
         endpoint, section = spec.of(request), context.configuration.queries.options(spec)
         context.mask.add(key)
         started = context.clock.monotonic()
-        mask = lru_cache(maxsize=2)(context.mask)  # the decoded and the displayed text start alike
+        mask = _MaskOnce(context.mask)
         async with context.client.send(request, key, max_bytes=endpoint.max_bytes) as body:
             durations = context.instruments.request_duration.labels(context.store.switch, spec.query)
             durations.observe(context.clock.monotonic() - started)
@@ -135,6 +135,22 @@ class Fetcher:
 
 
 Masking = Callable[[str], str]
+
+
+class _MaskOnce:
+    """Masks each text once: the decoded and the displayed text of a response start alike."""
+
+    __slots__ = ("_mask", "_masked")
+
+    def __init__(self, mask: Masking) -> None:
+        self._mask = mask
+        self._masked: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        if text not in self._masked:
+            self._masked[text] = self._mask(text)
+        return self._masked[text]
+
 
 _START = 3 * 1024
 """Bytes that are masked, once per response, in 1 ms, or 4 ms if everything is escaped. More bytes are masked

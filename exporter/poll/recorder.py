@@ -22,16 +22,19 @@ class Recorder:
 
     def record(self, target: Target, failure: Failure | None) -> None:
         """Record the outcome of an attempt, and log it if it is a change."""
-        clock, log = self._context.clock, self._context.log
+        clock = self._context.clock
         attempt = self._store.record(target, failure, now=clock.elapsed(), wall=clock.wall())
         before = attempt.failure if attempt else None
+        if (failure and failure.reason) is not (before and before.reason):
+            self._log_change(target, before, failure)
+
+    def _log_change(self, target: Target, before: Failure | None, failure: Failure | None) -> None:
         names = {"query": target.query.value, "scope": target.scope.value, "tenant": target.tenant}
         if failure is None:
-            if before is not None:
-                log.info("query recovered", **names, after=before.reason.value)
-        elif failure.reason is Reason.SCOPE_IGNORED:
-            pass  # logged once for the query, not for each tenant
-        elif before is None or before.reason is not failure.reason:
+            after = before.reason.value if before else None
+            self._context.log.info("query recovered", **names, after=after)
+        elif failure.reason is not Reason.SCOPE_IGNORED:  # logged once for the query, not for each tenant
+            log = self._context.log
             log.warning("query failing", **names, reason=failure.reason.value, detail=failure.detail)
 
     def count_failure(self, target: Target, failure: Failure) -> None:

@@ -291,10 +291,9 @@ class Store:
 
     def _set_status(self, metric: Metric, target: Target, values: Values) -> None:
         query, scope, tenant = target
-        common = (self.switch, query.value, scope.value, tenant)
-        self._table.set((metric, tenant, query.value), values, common=common)
+        self._table.set((metric, tenant, query), values, common=(self.switch, query, scope, tenant))
 
     def _set_of_job(self, metric: Metric, job: Job, seconds: float) -> None:
         query, scope = job
-        common = (self.switch, query.value, scope.value)
+        common = (self.switch, query, scope)
         self._table.set((metric, "", f"{query} {scope}"), seconds, common=common)

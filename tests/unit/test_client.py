@@ -439,7 +439,8 @@ async def test_a_request_that_ends_early_frees_the_body_budget(end: str, configu
                 continue
             with contextlib.ExitStack() as stack:
                 for _ in range(2):
-                    other = stack.enter_context(Reservation(opened.budget, asyncio.Semaphore(1)))
+                    other = Reservation(opened.budget, asyncio.Semaphore(1))
+                    stack.callback(other.release)
                     await other.grow(HUGE + 1)
                 task = asyncio.create_task(_ask_for_huge(opened))
                 if end == "timeout":

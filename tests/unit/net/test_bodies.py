@@ -57,8 +57,8 @@ async def test_one_large_body_per_switch(shared: BodyBudget) -> None:
     assert waiting is not None
     assert await _waits(other.room(), LARGE + 1) is None
 
-    first.__exit__(None, None, None)
-    first.__exit__(None, None, None)
+    first.release()
+    first.release()
     await waiting
     assert await _waits(switch.room(), LARGE + 1) is not None
 
@@ -71,7 +71,7 @@ async def test_two_huge_bodies_over_all_switches(shared: BodyBudget) -> None:
     waiting = await _waits(rooms[2], HUGE + 1)
     assert waiting is not None
 
-    rooms[0].__exit__(None, None, None)
+    rooms[0].release()
     await waiting
 
 
