@@ -28,15 +28,17 @@ OF_THE_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
 Resources = dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module", params=["single", "per-switch", "single with storage"])
+@pytest.fixture(
+    scope="module", params=["single", "per-switch", "single with storage", "single with high-availability"]
+)
 def overlay(
     request: pytest.FixtureRequest,
     require_program: Callable[[str, str], str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
     """Return a rendered overlay."""
-    name, _, has_storage = request.param.partition(" with ")
-    directory = _with_storage(tmp_path_factory.mktemp("copy")) if has_storage else OVERLAYS
+    name, _, component = request.param.partition(" with ")
+    directory = _with(component, tmp_path_factory.mktemp("copy")) if component else OVERLAYS
     # Debian 12 has kubectl 1.20, which does not support `labels`.
     kubectl = require_program("kubectl", "kubernetes-client  # 1.22 or newer")
     rendered = subprocess.run(
@@ -46,13 +48,13 @@ def overlay(
     return rendered.stdout
 
 
-def _with_storage(copy: Path) -> Path:
-    """Copy the overlays, and add the component to one as docs/installing.md says."""
+def _with(component: str, copy: Path) -> Path:
+    """Copy the overlays, and add a component to one as docs/installing.md says."""
     for part in ("deploy/kubernetes", "alerts/kubernetes"):
         shutil.copytree(ROOT / part, copy / part)
     overlays = copy / "deploy/kubernetes/overlays"
     with (overlays / "single/kustomization.yaml").open("a") as file:
-        file.write("components: [../../components/storage]\n")
+        file.write(f"components: [../../components/{component}]\n")
     return overlays
 
 

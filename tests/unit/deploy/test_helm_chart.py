@@ -1,0 +1,105 @@
+"""The files of the Helm chart: versions, schema, documentation, copies, sizes."""
+
+import base64
+import gzip
+import json
+from pathlib import Path
+
+import helm_python
+import pytest
+import yaml
+
+import exporter
+from exporter.cli.rules import document
+from tests.helm_chart import CHART, rendered
+from tests.helm_docs import README, VALUES, described, leaves, readme
+
+ROOT = Path(__file__).parents[3]
+DASHBOARDS = sorted((ROOT / "grafana/dashboards").glob("*.json"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+
+
+def test_the_versions_are_those_of_the_exporter() -> None:
+    """The chart of a commit installs the image of the same commit."""
+    metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (metadata["version"], metadata["appVersion"]) == (exporter.__version__, exporter.__version__)
+
+
+@pytest.mark.parametrize("kubernetes", ["v1.25.0", "v1.36.0"])
+def test_helm_lint_has_no_remark(kubernetes: str) -> None:
+    """With warnings as errors, for the oldest and the newest version of Kubernetes that Helm knows."""
+    report = helm_python.lint(CHART, strict=True, kube_version=kubernetes)
+    assert report["errors"] == []
+    assert [message["error"] for message in report["messages"]] == ["icon is recommended"]
+
+
+def test_the_chart_can_be_packaged(tmp_path: Path) -> None:
+    """The package has the rules and dashboards, and renders as the directory does."""
+    archive = helm_python.package(CHART, destination=tmp_path)
+    assert Path(archive).name == f"softswitch-exporter-{exporter.__version__}.tgz"
+    with helm_python.Chart.load(archive) as chart:
+        packaged = chart.render(
+            {"dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}}, name="pbx"
+        )
+    assert sum(text.count("kind: ConfigMap") for text in packaged.values()) == 1 + len(DASHBOARDS)
+    assert any("SoftswitchNodeMissing" in text for text in packaged.values())
+
+
+def test_the_rules_are_current() -> None:
+    """The chart can only read its own files, so it has a copy: run ``make helm-chart``."""
+    assert (CHART / "files/rules.yaml").read_text() == document()
+
+
+def test_the_dashboards_are_current() -> None:
+    """Likewise."""
+    copies = {path.name: path.read_text() for path in (CHART / "files/dashboards").iterdir()}
+    assert copies == {path.name: path.read_text() for path in DASHBOARDS}
+
+
+def test_the_readme_is_current() -> None:
+    """Its table has the names, defaults and descriptions of values.yaml: run ``make helm-chart``."""
+    assert README.read_text() == readme()
+
+
+def test_every_value_is_described() -> None:
+    """Each value in values.yaml has a comment that begins with ``# --``."""
+    documented = {path for path, _ in described(VALUES.read_text())}
+    assert set(leaves(yaml.safe_load(VALUES.read_text()), documented)) == documented
+
+
+def test_the_schema_has_every_value() -> None:
+    """It allows exactly the names in values.yaml, and those that Helm adds. The exporter checks ``config``."""
+
+    def names(schema: dict[str, object], values: object, path: str = "") -> None:
+        properties = schema.get("properties")
+        if not isinstance(properties, dict) or not isinstance(values, dict) or path == ".config":
+            return
+        assert schema["additionalProperties"] is False, path
+        assert set(properties) - {"global"} == set(values), path
+        for name, value in values.items():
+            names(properties[name], value, f"{path}.{name}")
+
+    names(SCHEMA, yaml.safe_load(VALUES.read_text()))
+
+
+def test_every_template_function_is_named_after_the_chart() -> None:
+    """Names are global: a chart that contains this one may have its own."""
+    for file in CHART.glob("templates/*.tpl"):
+        for line in file.read_text().splitlines():
+            assert "define " not in line or 'define "softswitch-exporter.' in line, line
+
+
+def test_a_release_fits_into_its_secret() -> None:
+    """Helm keeps chart, values and manifests in a Secret of at most 1 MiB. With everything on, half is free."""
+    everything = {"dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}}
+    files = [path for path in CHART.rglob("*") if path.is_file()]
+    chart = {str(path): base64.b64encode(path.read_bytes()).decode() for path in files}
+    release = {"chart": chart, "manifest": "\n".join(rendered(everything).values()), "config": everything}
+    stored = base64.b64encode(gzip.compress(json.dumps(release).encode(), 9))
+    assert len(stored) < 512 * 1024
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_a_dashboard_fits_into_a_configmap(file: Path) -> None:
+    """A ConfigMap holds 1 MiB, and `kubectl apply` stores it in an annotation, which holds 256 KiB."""
+    assert file.stat().st_size < 256 * 1024
