@@ -10,7 +10,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs rules dashboards dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs rules dashboards helm-docs dashboard-previews dist lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -68,12 +68,18 @@ config-docs: $(READY)  ## generate docs/configuration.md from the schema
 	$(BIN)/python -m tests.config_docs > docs/configuration.new
 	mv docs/configuration.new docs/configuration.md
 
-rules: $(READY)  ## generate alerts/kubernetes/ and mixin/rules.json from the rules
+rules: $(READY)  ## generate alerts/kubernetes/, mixin/rules.json and the copy of the Helm chart from the rules
 	$(BIN)/softswitch-exporter rules --format=prometheusrule > alerts/kubernetes/prometheusrule.yaml
 	$(BIN)/softswitch-exporter rules --format=json > mixin/rules.json
+	$(BIN)/softswitch-exporter rules > deploy/helm/softswitch-exporter/files/rules.yaml
 
-dashboards: $(READY)  ## generate grafana/dashboards/
+dashboards: $(READY)  ## generate grafana/dashboards/ and the copies of the Helm chart
 	$(BIN)/python -m grafana.generate
+	cp grafana/dashboards/*.json deploy/helm/softswitch-exporter/files/dashboards/
+
+helm-docs: $(READY)  ## generate the values in the README.md of the Helm chart
+	$(BIN)/python -m tests.helm_docs > deploy/helm/softswitch-exporter/README.new
+	mv deploy/helm/softswitch-exporter/README.new deploy/helm/softswitch-exporter/README.md
 
 dashboard-previews: $(READY)  ## draw docs/images/ with a real Prometheus: 4 minutes
 	$(BIN)/python -m tests.e2e.dashboard_previews

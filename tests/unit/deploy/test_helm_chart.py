@@ -46,18 +46,18 @@ def test_the_chart_can_be_packaged(tmp_path: Path) -> None:
 
 
 def test_the_rules_are_current() -> None:
-    """The chart can only read its own files, so it has a copy: run ``make helm-chart``."""
+    """The chart can only read its own files, so it has a copy: run ``make rules``."""
     assert (CHART / "files/rules.yaml").read_text() == document()
 
 
 def test_the_dashboards_are_current() -> None:
-    """Likewise."""
+    """Likewise: run ``make dashboards``."""
     copies = {path.name: path.read_text() for path in (CHART / "files/dashboards").iterdir()}
     assert copies == {path.name: path.read_text() for path in DASHBOARDS}
 
 
 def test_the_readme_is_current() -> None:
-    """Its table has the names, defaults and descriptions of values.yaml: run ``make helm-chart``."""
+    """Its table has the names, defaults and descriptions of values.yaml: run ``make helm-docs``."""
     assert README.read_text() == readme()
 
 
@@ -68,7 +68,7 @@ def test_every_value_is_described() -> None:
 
 
 def test_the_schema_has_every_value() -> None:
-    """It allows exactly the names in values.yaml, and those that Helm adds. The exporter checks ``config``."""
+    """It allows only the names in values.yaml, and what Helm adds. The exporter checks ``config``."""
 
     def names(schema: dict[str, object], values: object, path: str = "") -> None:
         properties = schema.get("properties")
@@ -90,7 +90,7 @@ def test_every_template_function_is_named_after_the_chart() -> None:
 
 
 def test_a_release_fits_into_its_secret() -> None:
-    """Helm keeps chart, values and manifests in a Secret of at most 1 MiB. With everything on, half is free."""
+    """Helm keeps chart, values and manifests in a Secret of at most 1 MiB. Half of it stays free."""
     everything = {"dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}}
     files = [path for path in CHART.rglob("*") if path.is_file()]
     chart = {str(path): base64.b64encode(path.read_bytes()).decode() for path in files}

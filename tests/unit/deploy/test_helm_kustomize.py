@@ -49,6 +49,11 @@ COMMON: dict[str, Any] = {
     "prometheusRule": {"enabled": True},
 }
 
+LEASE = """\
+high_availability:
+  lease: {name: softswitch-exporter-lease, namespace: softswitch, duration: 15s}
+"""
+
 Kustomize = Callable[..., list[Resource]]
 
 
@@ -118,7 +123,7 @@ def _name(volume: dict[str, Any]) -> str:
         (
             "high-availability",
             {"highAvailability": {"enabled": True}},
-            "high_availability:\n  lease: {name: softswitch-exporter-lease, namespace: softswitch, duration: 15s}",
+            LEASE,
         ),
     ],
     ids=["alone", "storage", "high availability"],

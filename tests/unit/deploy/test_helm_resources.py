@@ -298,7 +298,7 @@ def test_openshift_chooses_the_user() -> None:
 
 
 def test_the_network_policy_allows_the_ports_in_the_configuration() -> None:
-    """DNS, switches, proxies, Alertmanagers and what was added. Without a port in a URL, the scheme decides."""
+    """DNS, switches, proxies, Alertmanagers and what was added. A URL without port has that of its scheme."""
     policy = one(
         "NetworkPolicy", resources({**EVERYTHING, "highAvailability": {"enabled": False}, "persistence": {}})
     )
