@@ -8,7 +8,11 @@ ROOT = Path(__file__).parents[1]
 RUNBOOKS = ROOT / "docs/runbooks"
 MARKDOWN = (
     *sorted(ROOT.glob("*.md")),
-    *(page for folder in ("docs", "alerts", "tests") for page in sorted((ROOT / folder).rglob("*.md"))),
+    *(
+        page
+        for folder in ("docs", "alerts", "deploy", "tests")
+        for page in sorted((ROOT / folder).rglob("*.md"))
+    ),
 )
 """Every page."""
 
