@@ -141,7 +141,7 @@ def page(base_url: str, parts: Parts) -> str:
         watch = f'<a href="{escape(parts.watched_at)}/" target="exporter">{watch}</a>'
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Simulated switch</title><style>{_STYLE}</style></head><body>
+<link rel="icon" href="data:,"><title>Simulated switch</title><style>{_STYLE}</style></head><body>
 <h1>Simulated switch</h1>
 <p>A stand-in for a soft-switch. All companies, phones, balances and keys are made up.</p>
 <h2>Break something</h2>

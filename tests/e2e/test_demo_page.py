@@ -38,5 +38,6 @@ def test_each_button_causes_its_alert(run_program: Start, require_program: Calla
         truth = json.loads(get(f"{simulator}/simulator/truth"))["switch"]
         assert truth["license_days"] > 3
         assert truth["absent_nodes"] == []
-        page.get_by_role("link", name="the exporter's status page").click()
-        assert exporter in {tab.url.rstrip("/") for tab in page.context.pages}
+        with page.context.expect_page() as opening:
+            page.get_by_role("link", name="the exporter's status page").click()
+        expect(opening.value).to_have_url(f"{exporter}/")

@@ -132,7 +132,7 @@ def test_every_endpoint_of_the_readme_is_served(
     """The exporter serves each path in the section on endpoints."""
     running = run_exporter(configuration(tmp_path, url))
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
-    paths = re.findall(r"`(/\S*)`", section)
+    paths = [path.replace("NAME", "pbx-eu") for path in re.findall(r"`(/\S*)`", section)]
     assert "/metrics" in paths
     assert {path: _status(running.base_url + path) for path in paths if path != "/-/ready"} == {
         path: 200 for path in paths if path != "/-/ready"
