@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,13 @@ def require_program() -> FindProgram:
     Prefers the version in ``NEWER_PROGRAMS`` over the installed one.
     """
     return lambda name, package: (_NEWER and shutil.which(name, path=_NEWER)) or _installed(name, package)
+
+
+@pytest.fixture(scope="session")
+def require_root() -> None:
+    """Skip the test unless it may create network namespaces."""
+    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode:
+        _skip("network namespaces need root: run the tests with sudo")
 
 
 @pytest.fixture(scope="session")

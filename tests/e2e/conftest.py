@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.e2e.pair import Pair, running_pair
 from tests.e2e.programs import (
     Exporter,
     Program,
     Simulator,
+    print_result,
     running_programs,
     start_exporter,
     start_simulator,
@@ -84,3 +86,16 @@ def run_prometheus(
     """Return a function that starts a Prometheus that scrapes an exporter every second."""
     executable = require_program("prometheus", "prometheus")
     return lambda exporter: start_prometheus(run_program, executable, tmp_path, exporter)
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str], require_root: None
+) -> Iterator[Pair]:
+    """Return two exporters under keepalived, shared by the tests of a module. Both run after each."""
+    for name, package in (("keepalived", "keepalived"), ("ip", "iproute2"), ("curl", "curl")):
+        require_program(name, package)
+    directory = tmp_path_factory.mktemp("pair")
+    with running_programs(directory) as run, running_pair(run, directory) as pair:
+        yield pair
+        print_result("\n".join(["nobody polls (s), both poll (s), requests", *pair.results]))

@@ -1,0 +1,263 @@
+"""Two exporters under keepalived on machines of their own, and a simulated switch on a third one."""
+
+import contextlib
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import bcrypt
+
+from tests.e2e.full_configuration import configuration
+from tests.e2e.machines import Machine, network
+from tests.e2e.programs import EXPORTER, Program, Start, wait_until
+
+DEPLOY = Path(__file__).parents[2] / "deploy/keepalived"
+SCRIPT = "softswitch-exporter-pair"
+DROP_IN = DEPLOY / "keepalived.service.d/softswitch-exporter.conf"
+
+OPTIONS = "/etc/keepalived/softswitch-exporter.curl"
+PASSWORD = "correct-horse-battery"
+
+KILL, TERM, STOP, CONTINUE = signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP, signal.SIGCONT
+
+FIRST = 1.0
+"""Seconds until the first request of an exporter that begins to poll: each query has an interval of 1 s."""
+
+CHECK_EVERY = 2.0
+"""The interval of the check in the shipped configuration."""
+
+CHECKED = 2 * CHECK_EVERY + 0.6
+"""Seconds until a dead exporter is replaced: two checks, then VRRP, as keepalived says that it leaves."""
+
+HUNG = CHECKED + 4
+"""Seconds until an exporter that hangs is replaced: each check takes up to 2 s longer."""
+
+VRRP = 3.6
+"""Seconds until a silent keepalived is replaced."""
+
+BUSY = 3.0
+"""Seconds that a busy machine may add."""
+
+_OTHER = re.compile(r"\S+( +# other machine: (\S+))$", re.MULTILINE)
+"""A value of the shipped keepalived.conf that differs on the other machine."""
+
+_SWITCH = "http://192.0.2.1:10391"
+_POLLING = 2.5
+"""Seconds: a machine polls as long as its requests are not further apart. Every query is sent each second."""
+
+
+class Node:
+    """A machine with an exporter and keepalived. ``port`` is that of the exporter."""
+
+    exporter: Program
+    keepalived: Program
+
+    def __init__(self, machine: Machine, port: int) -> None:
+        self.machine = machine
+        self._port = port
+        self._environment = {"SOFTSWITCH_EXPORTER_URL": f"http://127.0.0.1:{port}"}
+
+    @property
+    def client(self) -> str:
+        """The address that the switch sees."""
+        return self.machine.address.partition("/")[0]
+
+    def start_exporter(self) -> None:
+        """Start the exporter, as systemd does."""
+        self.exporter = self.machine.start(
+            *EXPORTER,
+            "--config.file=/etc/keepalived/config.yaml",
+            "--web.config.file=/etc/keepalived/web.yml",
+            "--web.enable-lifecycle",
+            f"--web.listen-address=:{self._port}",
+        )
+
+    def start_keepalived(self) -> None:
+        """Start keepalived, as its unit in Debian does."""
+        self.keepalived = self.machine.start(
+            "keepalived", "--dont-fork", "--log-console", **self._environment
+        )
+
+    def end_keepalived(self, signal_number: int, *, with_child: bool = False) -> None:
+        """End keepalived, then do what systemd does with the shipped drop-in, except for the restart."""
+        if with_child:
+            self.signal_keepalived(signal_number)
+        self.keepalived.stop(signal_number)
+        wait_until(lambda: not self.machine.find("keepalived "), 10, "the end of keepalived's child")
+        [after] = re.findall(r"^ExecStopPost=-(.*)$", DROP_IN.read_text(), re.MULTILINE)
+        environment = (f"{name}={value}" for name, value in self._environment.items())
+        with contextlib.suppress(AssertionError):  # the "-": the exporter may have ended, too
+            self.machine.call("env", *environment, *after.split())
+
+    def lose_power(self) -> None:
+        """Kill the exporter and keepalived at once. Nothing runs afterwards."""
+        self.exporter.process.kill()
+        self.signal_keepalived(KILL)
+        self.exporter.process.wait()
+        self.keepalived.process.wait()
+
+    def signal_keepalived(self, signal_number: int) -> None:
+        """Send a signal to keepalived and its child, which speaks VRRP."""
+        self.machine.signal(signal_number, "keepalived ")
+
+    def fetch(self, path: str, *options: str) -> str:
+        """Fetch a page of the exporter from its own machine."""
+        url = f"http://127.0.0.1:{self._port}{path}"
+        return self.machine.fetch(url, "--config", OPTIONS, *options)
+
+    def is_ready_to_take_over(self) -> bool:
+        """Return whether keepalived is in state BACKUP."""
+        states = re.findall(r"Entering (\w+) STATE", self.keepalived.text())
+        return states[-1:] == ["BACKUP"]
+
+    def is_active(self) -> bool | None:
+        """Return whether the exporter says that it polls, or None if it does not respond."""
+        try:
+            return "\nsoftswitch_exporter_active 1.0\n" in self.fetch("/metrics")
+        except AssertionError:
+            return None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The requests that the switch received between two times: when, and from which client."""
+
+    start: float
+    end: float
+    requests: Sequence[tuple[float, str]]
+
+    def longest_silence(self) -> float:
+        """Return the longest time without any request."""
+        times = [self.start, *(at for at, _ in self.requests), self.end]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    def together(self) -> float:
+        """Return for how long more than one client polled."""
+        spans = sorted(
+            span for client in {client for _, client in self.requests} for span in self._spans(client)
+        )
+        total, until = 0.0, self.start
+        for begin, end in spans:
+            total += max(0.0, min(until, end) - begin)
+            until = max(until, end)
+        return total
+
+    def _spans(self, client: str) -> Iterator[tuple[float, float]]:
+        times = [at for at, sender in self.requests if sender == client]
+        begin = times[0]
+        for earlier, later in pairwise(times):
+            if later - earlier > _POLLING:
+                yield begin, earlier
+                begin = later
+        yield begin, times[-1]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of requests of each client."""
+        clients = [client for _, client in self.requests]
+        return {client: clients.count(client) for client in sorted(set(clients))}
+
+
+@dataclass
+class Pair:
+    """Two nodes, and the machine with the switch."""
+
+    center: Machine
+    nodes: tuple[Node, Node]
+    results: list[str] = field(default_factory=list)
+
+    def roles(self) -> tuple[Node, Node]:
+        """Wait until one exporter polls and the other one could take over, and return them."""
+
+        def found() -> tuple[Node, Node] | None:
+            first, second = self.nodes
+            active = [node.is_active() for node in self.nodes]
+            if active == [True, False] and second.is_ready_to_take_over():
+                return first, second
+            if active == [False, True] and first.is_ready_to_take_over():
+                return second, first
+            return None
+
+        return wait_until(found, 20, self._outputs)
+
+    def _outputs(self) -> str:
+        programs = [program for node in self.nodes for program in (node.exporter, node.keepalived)]
+        return "\n\n".join(program.text()[-1500:] for program in programs)
+
+    def wait_until_polled_by(self, *nodes: Node, seconds: float = 20) -> None:
+        """Wait until the exporters of exactly these nodes poll."""
+        wait_until(
+            lambda: (
+                [node for node in self.nodes if node.is_active()]
+                == [node for node in self.nodes if node in nodes]
+            ),
+            seconds,
+            f"polling by {[node.client for node in nodes]}",
+        )
+
+    @contextlib.contextmanager
+    def observed(
+        self, what: str, silence: float, together: float = 0, lasting: float = FIRST
+    ) -> Iterator[None]:
+        """Fail if nobody polls or both poll for longer than this, until ``lasting`` seconds afterwards."""
+        start = time.time()
+        yield
+        end = time.time() + lasting
+        wait_until(lambda: any(at > end for at, _ in self._requests(start)), 20, "further requests")
+        seen = Observation(start, end, self._requests(start))
+        row = f"{what:<44} {seen.longest_silence():5.1f} {seen.together():5.1f}  {seen.counts()}"
+        self.results.append(row)
+        assert seen.longest_silence() < silence, row
+        assert seen.together() <= together, row
+
+    def _requests(self, since: float) -> list[tuple[float, str]]:
+        log = json.loads(self.center.fetch(f"{_SWITCH}/simulator/requests"))["requests"]
+        return [(entry["time"], entry["client"]) for entry in log if entry["time"] >= since]
+
+
+@contextlib.contextmanager
+def running_pair(run: Start, directory: Path) -> Iterator[Pair]:
+    """Start the switch and both nodes, keepalived before the exporter, and yield them when one polls."""
+    with network(run, directory, switch="192.0.2.1/24", a="192.0.2.11/24", b="192.0.2.12/24") as machines:
+        center, *others = machines
+        switch = center.start(
+            *(*EXPORTER, "simulate", "--listen=192.0.2.1:10391", "--tenants=1", "--allow-remote-control")
+        )
+        switch.wait_for(r"192\.0\.2\.1:10391")
+        # Not the default port on both: the second one is found through the environment.
+        first, second = (Node(machine, port) for machine, port in zip(others, (10390, 10399), strict=True))
+        pair = Pair(center, (first, second))
+        shipped = (DEPLOY / "keepalived.conf").read_text()
+        for node, text in ((first, shipped), (second, _OTHER.sub(r"\2\1", shipped))):
+            _install(node.machine.directory, text)
+            node.start_keepalived()
+            node.start_exporter()
+        pair.roles()
+        yield pair
+
+
+def _install(directory: Path, keepalived: str) -> None:
+    (directory / SCRIPT).write_bytes((DEPLOY / SCRIPT).read_bytes())
+    (directory / SCRIPT).chmod(0o755)
+    (directory / "keepalived.conf").write_text(keepalived)
+    (directory / OPTIONS.rpartition("/")[2]).write_text(f'user = "keepalived:{PASSWORD}"\n')
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (directory / "web.yml").write_text(f"basic_auth_users: {{keepalived: '{hashed}'}}\n")
+    each_second = {"interval": "1s", "tenant_interval": "off"}
+    queries = {
+        "license": {"interval": "1s"},
+        "peers": each_second,
+        "channels": each_second,
+        "calls": {"interval": "off", "tenant_interval": "off"},
+    }
+    switch = {
+        "name": "north",
+        "url": f"{_SWITCH}/pbx/proxyapi.php",
+        "key": "demo-admin",
+        "queries": queries,
+    }
+    (directory / "config.yaml").write_text(configuration(switch, high_availability={"start": "standby"}))
