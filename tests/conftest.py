@@ -29,6 +29,8 @@ LONGEST_FIRST = (
     "e2e/test_status_page_problems.py",
     "e2e/test_alerting.py",
     "unit/alerts/test_rules.py",
+    "e2e/test_keepalived_crashes.py",
+    "e2e/test_keepalived_network.py",
     "e2e/test_status_page.py",
     "e2e/test_outbound_calls.py",
     "e2e/test_status_page_problems.py",

@@ -17,10 +17,11 @@ from tests.e2e.machines import Machine, network
 from tests.e2e.programs import EXPORTER, Program, Start, wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy/keepalived"
-SCRIPT = "softswitch-exporter-pair"
+PAGE = DEPLOY.parents[1] / "docs/high-availability.md"
 DROP_IN = DEPLOY / "keepalived.service.d/softswitch-exporter.conf"
 
 OPTIONS = "/etc/keepalived/softswitch-exporter.curl"
+_TEST_OPTIONS = "/etc/keepalived/test.curl"
 PASSWORD = "correct-horse-battery"
 
 KILL, TERM, STOP, CONTINUE = signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP, signal.SIGCONT
@@ -86,20 +87,25 @@ class Node:
     def end_keepalived(self, signal_number: int, *, with_child: bool = False) -> None:
         """End keepalived, then do what systemd does with the shipped drop-in, except for the restart."""
         if with_child:
+            # Stopped first: a child that sees its parent end says goodbye to the other machine.
+            self.signal_keepalived(STOP)
             self.signal_keepalived(signal_number)
         self.keepalived.stop(signal_number)
         wait_until(lambda: not self.machine.find("keepalived "), 10, "the end of keepalived's child")
+        # Until init has reaped the child, keepalived believes that it still runs. systemd waits for that.
+        self.machine.call("sh", "-c", "rm -f /run/keepalived*.pid")
         [after] = re.findall(r"^ExecStopPost=-(.*)$", DROP_IN.read_text(), re.MULTILINE)
-        environment = (f"{name}={value}" for name, value in self._environment.items())
         with contextlib.suppress(AssertionError):  # the "-": the exporter may have ended, too
-            self.machine.call("env", *environment, *after.split())
+            self._call(after)
 
     def lose_power(self) -> None:
-        """Kill the exporter and keepalived at once. Nothing runs afterwards."""
+        """Kill the exporter and keepalived at once. Nothing runs afterwards, and /run is empty."""
         self.exporter.process.kill()
+        self.signal_keepalived(STOP)
         self.signal_keepalived(KILL)
         self.exporter.process.wait()
         self.keepalived.process.wait()
+        self.machine.call("sh", "-c", "rm -r /run/*")
 
     def signal_keepalived(self, signal_number: int) -> None:
         """Send a signal to keepalived and its child, which speaks VRRP."""
@@ -108,7 +114,19 @@ class Node:
     def fetch(self, path: str, *options: str) -> str:
         """Fetch a page of the exporter from its own machine."""
         url = f"http://127.0.0.1:{self._port}{path}"
-        return self.machine.fetch(url, "--config", OPTIONS, *options)
+        return self.machine.fetch(url, "--config", _TEST_OPTIONS, *options)
+
+    def set_password(self, password: str) -> None:
+        """Write the password that keepalived sends to the exporter."""
+        (self.machine.directory / Path(OPTIONS).name).write_text(f'user = "keepalived:{password}"\n')
+
+    def check(self) -> str:
+        """Run the check of keepalived, which must fail, and return what it prints."""
+        return self._call("! /etc/keepalived/softswitch-exporter-pair check 2>&1")
+
+    def _call(self, command: str) -> str:
+        environment = (f"{name}={value}" for name, value in self._environment.items())
+        return self.machine.call("env", *environment, "sh", "-c", command)
 
     def is_ready_to_take_over(self) -> bool:
         """Return whether keepalived is in state BACKUP."""
@@ -233,18 +251,21 @@ def running_pair(run: Start, directory: Path) -> Iterator[Pair]:
         pair = Pair(center, (first, second))
         shipped = (DEPLOY / "keepalived.conf").read_text()
         for node, text in ((first, shipped), (second, _OTHER.sub(r"\2\1", shipped))):
-            _install(node.machine.directory, text)
+            _install(node, text)
             node.start_keepalived()
             node.start_exporter()
         pair.roles()
         yield pair
 
 
-def _install(directory: Path, keepalived: str) -> None:
-    (directory / SCRIPT).write_bytes((DEPLOY / SCRIPT).read_bytes())
-    (directory / SCRIPT).chmod(0o755)
+def _install(node: Node, keepalived: str) -> None:
+    """Install the shipped files with the documented commands, and configure the exporter."""
+    for command in re.findall(r"^install -m .* /etc/keepalived/$", PAGE.read_text(), re.MULTILINE):
+        node.machine.call("sh", "-c", f"cd '{DEPLOY.parents[1]}' && {command}")
+    directory = node.machine.directory
     (directory / "keepalived.conf").write_text(keepalived)
-    (directory / OPTIONS.rpartition("/")[2]).write_text(f'user = "keepalived:{PASSWORD}"\n')
+    node.set_password(PASSWORD)
+    (directory / Path(_TEST_OPTIONS).name).write_bytes((directory / Path(OPTIONS).name).read_bytes())
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (directory / "web.yml").write_text(f"basic_auth_users: {{keepalived: '{hashed}'}}\n")
     each_second = {"interval": "1s", "tenant_interval": "off"}

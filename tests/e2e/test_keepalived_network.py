@@ -1,7 +1,18 @@
 """A pair of exporters under the shipped keepalived.conf, while a machine or the network fails."""
 
 from tests.e2e.machines import isolate
-from tests.e2e.pair import BUSY, CHECKED, CONTINUE, FIRST, STOP, TERM, VRRP, Pair
+from tests.e2e.pair import (
+    BUSY,
+    CHECK_EVERY,
+    CHECKED,
+    CONTINUE,
+    FIRST,
+    PASSWORD,
+    STOP,
+    TERM,
+    VRRP,
+    Pair,
+)
 
 
 def test_a_machine_fails(pair: Pair) -> None:
@@ -57,3 +68,15 @@ def test_a_rolling_restart(pair: Pair) -> None:
             node.exporter.stop(TERM)
             node.start_exporter()
             pair.roles()
+
+
+def test_the_exporter_refuses_the_password(pair: Pair) -> None:
+    """The check fails and says why; the other machine takes over. Nobody can stop the first."""
+    active, standby = pair.roles()
+    with pair.observed("the exporter refuses the password", silence=FIRST + BUSY, together=60):
+        active.set_password("wrong")
+        pair.wait_until_polled_by(*pair.nodes)
+    assert active.check() == "curl: (22) The requested URL returned error: 401\n"
+    with pair.observed("it accepts the password", silence=FIRST + BUSY, together=CHECK_EVERY + BUSY):
+        active.set_password(PASSWORD)
+        assert pair.roles() == (standby, active)
