@@ -11,8 +11,8 @@ WORKDIR /build
 # Only the first virtual environment goes into the image. The base image's pip installs into both.
 RUN python3 -m venv --without-pip /opt/softswitch-exporter && python3 -m venv --without-pip /build/tools
 # Dependencies come first, so that a code change does not reinstall them.
-COPY requirements.lock requirements-build.lock ./
-RUN pip --python /opt/softswitch-exporter/bin/python install --require-hashes -r requirements.lock \
+COPY requirements-kubernetes.lock requirements-build.lock ./
+RUN pip --python /opt/softswitch-exporter/bin/python install --require-hashes -r requirements-kubernetes.lock \
  && pip --python /build/tools/bin/python install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE config.example.yaml ./
 COPY alerts alerts
@@ -27,8 +27,8 @@ RUN tools/bin/hatchling build --target wheel --directory dist \
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/softswitch-exporter /opt/softswitch-exporter
 ENV PATH=/opt/softswitch-exporter/bin:$PATH
-# For --storage.path: Docker gives a new volume there to the owner of the directory.
-RUN install -d -m 700 -o 10001 -g 10001 /var/lib/softswitch-exporter
+# For --storage.path: Docker gives a new volume there to the owner of the directory. OpenShift chooses the user, in group 0.
+RUN install -d -m 770 -o 10001 -g 0 /var/lib/softswitch-exporter
 # Numeric, because Kubernetes cannot verify runAsNonRoot for a user name.
 USER 10001:10001
 EXPOSE 10390
