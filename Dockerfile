@@ -14,7 +14,7 @@ RUN python3 -m venv --without-pip /opt/softswitch-exporter && python3 -m venv --
 COPY requirements-kubernetes.lock requirements-build.lock ./
 RUN pip --python /opt/softswitch-exporter/bin/python install --require-hashes -r requirements-kubernetes.lock \
  && pip --python /build/tools/bin/python install --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE config.example.yaml ./
+COPY pyproject.toml README.md LICENSE config.example.yaml config.schema.json ./
 COPY alerts alerts
 COPY deploy deploy
 COPY docs/runbooks docs/runbooks

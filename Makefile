@@ -10,7 +10,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs rules dashboards helm-docs dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs config-schema rules dashboards helm-docs dashboard-previews dist lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,10 @@ metrics-docs: $(READY)  ## generate docs/metrics.md from the catalogue
 config-docs: $(READY)  ## generate docs/configuration.md from the schema
 	$(BIN)/python -m tests.config_docs > docs/configuration.new
 	mv docs/configuration.new docs/configuration.md
+
+config-schema: $(READY)  ## generate config.schema.json from the schema of the configuration
+	$(BIN)/softswitch-exporter --config.schema > config.schema.new
+	mv config.schema.new config.schema.json
 
 rules: $(READY)  ## generate alerts/kubernetes/, mixin/rules.json and the copy of the Helm chart from the rules
 	$(BIN)/softswitch-exporter rules --format=prometheusrule > alerts/kubernetes/prometheusrule.yaml

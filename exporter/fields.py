@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 
 from exporter.errors import nearest, shown, single
+from exporter.json_types import DURATION, NOT_BLANK, OFF, TEXT, SchemaOf, either
 from exporter.patterns import Pattern
 
 _Items = TypeVar("_Items", bound=Collection[object])
@@ -159,9 +160,18 @@ def _time_zone(value: object) -> ZoneInfo:
         raise ValueError(f"expected a time zone such as {example}, got {shown(name)}") from None
 
 
-Delay = Annotated[float, PlainValidator(duration_between("1s", "1d")), Form("duration, 1s to 1d")]
-ExactText = Annotated[str, AfterValidator(not_blank), Form("text")]
+Delay = Annotated[
+    float, PlainValidator(duration_between("1s", "1d")), Form("duration, 1s to 1d"), SchemaOf(DURATION)
+]
+ExactText = Annotated[str, AfterValidator(not_blank), Form("text"), SchemaOf(NOT_BLANK)]
 """Any text. It is compared with text in a response of the switch."""
-Interval = Annotated[float | None, PlainValidator(_interval), Form("duration, 1y at most, or `off`")]
-NumberPattern = Annotated[Pattern, PlainValidator(_number_pattern), Form("regular expression with one group")]
-TimeZone = Annotated[ZoneInfo, PlainValidator(_time_zone), Form("name of a time zone")]
+Interval = Annotated[
+    float | None,
+    PlainValidator(_interval),
+    Form("duration, 1y at most, or `off`"),
+    SchemaOf(either(DURATION, OFF)),
+]
+NumberPattern = Annotated[
+    Pattern, PlainValidator(_number_pattern), Form("regular expression with one group"), SchemaOf(TEXT)
+]
+TimeZone = Annotated[ZoneInfo, PlainValidator(_time_zone), Form("name of a time zone"), SchemaOf(NOT_BLANK)]

@@ -23,6 +23,7 @@ ASSETS = (
     "alerts/softswitch.rules.yaml",
     "alerts/templates",
     "config.example.yaml",
+    "config.schema.json",
     "deploy/keepalived",
     "deploy/systemd",
     "docs/runbooks",

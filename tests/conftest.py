@@ -112,6 +112,12 @@ def require_root() -> None:
 
 
 @pytest.fixture(scope="session")
+def require_npm_program() -> Callable[[str], str]:
+    """Return a function that finds a program from npm, or skips the test with the command to install it."""
+    return lambda name: shutil.which(name) or _skip(f"{name} is not installed: npm install --global {name}")
+
+
+@pytest.fixture(scope="session")
 def require_newest() -> FindProgram:
     """Return a function that finds a program in ``NEWER_PROGRAMS``, for tests of new features."""
     return _newest

@@ -80,6 +80,8 @@ def _module(name: str) -> _Command:
 
 def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     def run(arguments: argparse.Namespace) -> int:
+        if arguments.config_schema:
+            return _module("schema")(arguments)
         if arguments.config_file is None:
             main.error("--config.file is required; `softswitch-exporter demo` needs no configuration")
         _set_default_address(arguments)
@@ -91,6 +93,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
 
     main.set_defaults(run=run)
     check = "validate the configuration, print the polling plan, and exit"
+    schema = "print the JSON Schema of the configuration, for editors and other programs, and exit"
     address = f"address to listen on; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})"
     tls = "file with TLS and basic authentication settings, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
@@ -106,6 +109,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     formats = ("logfmt", "json")
     _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
     _flag(main, "--config.check", check, action="store_true")
+    _flag(main, "--config.schema", schema, action="store_true")
     _flag(main, "--web.listen-address", address, **_LISTEN_ADDRESS)
     _flag(main, "--web.config.file", tls, **_FILE)
     _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")

@@ -9,6 +9,7 @@ from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text
 from exporter.config.keys import Key, Password, PasswordFile
 from exporter.fields import Form, Section, not_empty
+from exporter.json_types import SchemaOf, mapping_of_labels, with_entries
 
 
 def _without_colon(name: str) -> str:
@@ -25,8 +26,11 @@ def _without_api_path(url: str) -> str:
     return url
 
 
+_OF_EVERY_ALERT = frozenset({"alertname", "severity", "scope"})
+
+
 def _added_label(name: str) -> str:
-    if name in {"alertname", "severity", "scope"}:
+    if name in _OF_EVERY_ALERT:
         raise ValueError(f'every alert already has the label "{name}"; choose another name')
     return name
 
@@ -94,10 +98,14 @@ class AlertmanagerConfiguration(Section):
 class AlertingConfiguration(Section):
     """The section ``alerting``."""
 
-    alertmanagers: Annotated[tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty)] = Field(
-        description="Every alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]]
-    )
-    labels: Annotated[dict[AddedLabel, LabelValue], Form("mapping of label to value")] = Field(
+    alertmanagers: Annotated[
+        tuple[AlertmanagerConfiguration, ...], AfterValidator(not_empty), SchemaOf(with_entries)
+    ] = Field(description="Every alert goes to all of them.", examples=[[{"url": "http://127.0.0.1:9093"}]])
+    labels: Annotated[
+        dict[AddedLabel, LabelValue],
+        Form("mapping of label to value"),
+        SchemaOf(mapping_of_labels(*_OF_EVERY_ALERT)),
+    ] = Field(
         default_factory=dict,
         description="Labels to add to every alert that does not have them.",
         examples=[{"site": "eu"}],

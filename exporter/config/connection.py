@@ -20,6 +20,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 from exporter.config.fields import ReadableFile, Text, ValidationContext, checked_proxy_url, readable_file
 from exporter.errors import single
 from exporter.fields import Form, Section, is_off
+from exporter.json_types import NOT_BLANK, OFF, URL, SchemaOf, either
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,9 @@ def _proxy(value: object, info: ValidationInfo) -> Proxy | None:
         raise
 
 
-ProxySetting = Annotated[Proxy | None, PlainValidator(_proxy), Form("URL, or `off` for none")]
+ProxySetting = Annotated[
+    Proxy | None, PlainValidator(_proxy), Form("URL, or `off` for none"), SchemaOf(either(OFF, URL))
+]
 """The key ``proxy_url``, after ``url``: ``Field(None, alias="proxy_url", validate_default=True, …)``."""
 
 
@@ -188,7 +191,9 @@ def _key_problem(path: Path, certificate: Path, reason: str | None) -> str:
     return f'"{path}" is rejected by OpenSSL ({reason.replace("_", " ").lower()}); create a new key pair'
 
 
-CertificateFile = Annotated[Path, PlainValidator(_certificates), Form("path of a file in PEM format")]
+CertificateFile = Annotated[
+    Path, PlainValidator(_certificates), Form("path of a file in PEM format"), SchemaOf(NOT_BLANK)
+]
 
 
 class TlsConfiguration(Section):

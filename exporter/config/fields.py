@@ -18,13 +18,14 @@ from exporter.config.placeholders import reject_in_url, reject_template
 from exporter.errors import shown, shown_url, single
 from exporter.fields import Form, duration_between, not_blank, regular_expression
 from exporter.files import read_regular_file
+from exporter.json_types import DURATION, NAME, NOT_BLANK, TEXT, URL_WITHOUT_QUERY, SchemaOf
 from exporter.patterns import Pattern
 
 _MAX_TLS_BYTES = 8 * 2**20
 """Limit for certificates and keys. All authorities of a Linux distribution take 230 kB (2026-11)."""
 
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
-_RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
+RESERVED_LABELS = frozenset({"switch", "tenant", "name", "job", "instance"})
 
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
@@ -121,7 +122,7 @@ def _label_name(name: str) -> str:
 
 
 def _info_label_name(name: str) -> str:
-    if name in _RESERVED_LABELS:
+    if name in RESERVED_LABELS:
         raise ValueError(f'the label "{name}" is reserved; choose another name')
     return _label_name(name)
 
@@ -181,20 +182,27 @@ def _http_url(value: object, example: str) -> str:
     return url
 
 
-Text = Annotated[str, AfterValidator(_name), Form("text")]
+Text = Annotated[str, AfterValidator(_name), Form("text"), SchemaOf(NAME)]
 LabelValue = str
 """Any text: it is exported as written (design, section 5)."""
-Timeout = Annotated[float, PlainValidator(duration_between("100ms", "1h")), Form("duration, 100ms to 1h")]
-Number = Annotated[float, Field(allow_inf_nan=False), Form("number")]
+Timeout = Annotated[
+    float, PlainValidator(duration_between("100ms", "1h")), Form("duration, 100ms to 1h"), SchemaOf(DURATION)
+]
 Rate = Annotated[float, Field(ge=0.001, le=10_000, allow_inf_nan=False), Form("number, 0.001 to 10,000")]
 Multiple = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), Form("number, 1 to 1,000")]
 Concurrency = Annotated[int, Field(ge=1, le=1000), Form("whole number, 1 to 1,000")]
 SeriesLimit = Annotated[int, Field(ge=1, le=10_000_000), Form("whole number, 1 to 10,000,000")]
 ChannelsLimit = Annotated[int, Field(ge=1, le=1_000_000), Form("whole number, 1 to 1,000,000")]
-CodePattern = Annotated[Pattern, PlainValidator(regular_expression), Form("regular expression")]
-FilePath = Annotated[Path, PlainValidator(resolved_path), Form("path")]
-ReadableFile = Annotated[Path, PlainValidator(readable_file), Form("path of a readable file")]
-Url = Annotated[str, PlainValidator(checked_url), Form("URL")]
-AlertmanagerUrl = Annotated[str, PlainValidator(checked_alertmanager_url), Form("URL")]
+CodePattern = Annotated[
+    Pattern, PlainValidator(regular_expression), Form("regular expression"), SchemaOf(TEXT)
+]
+FilePath = Annotated[Path, PlainValidator(resolved_path), Form("path"), SchemaOf(NOT_BLANK)]
+ReadableFile = Annotated[
+    Path, PlainValidator(readable_file), Form("path of a readable file"), SchemaOf(NOT_BLANK)
+]
+Url = Annotated[str, PlainValidator(checked_url), Form("URL"), SchemaOf(URL_WITHOUT_QUERY)]
+AlertmanagerUrl = Annotated[
+    str, PlainValidator(checked_alertmanager_url), Form("URL"), SchemaOf(URL_WITHOUT_QUERY)
+]
 LabelName = Annotated[str, AfterValidator(_label_name), Form("label name")]
 InfoLabelName = Annotated[str, AfterValidator(_info_label_name), Form("label name")]

@@ -19,6 +19,7 @@ from exporter.config.placeholders import (
 from exporter.errors import is_variable_name, shown, single
 from exporter.fields import Form, Section
 from exporter.files import read_regular_file
+from exporter.json_types import NOT_BLANK, TEXT, SchemaOf
 
 _MAX_BYTES = 65536
 
@@ -224,27 +225,29 @@ def _from_environment(value: object, info: ValidationInfo) -> Key:
         raise ValueError(f"the environment variable {error}") from None
 
 
-Password = Annotated[Key, _literal(checked_secret), Form("text")]
+Password = Annotated[Key, _literal(checked_secret), Form("text"), SchemaOf(NOT_BLANK)]
 """Unlike an API key, it may contain spaces and quotes."""
-PasswordFile = Annotated[Key, _from_file(secret_in_file), Form("path")]
+PasswordFile = Annotated[Key, _from_file(secret_in_file), Form("path"), SchemaOf(NOT_BLANK)]
 
 
 class Keyed(Section):
     """A section with an API key from at most one of three settings."""
 
-    literal_key: Annotated[Key, _literal(checked_key), Form("text")] | None = Field(
+    literal_key: Annotated[Key, _literal(checked_key), Form("text"), SchemaOf(NOT_BLANK)] | None = Field(
         None,
         alias="key",
         description="The API key itself. `key_file` keeps it out of the configuration.",
         examples=["the-key"],
     )
-    file_key: Annotated[Key, _from_file(key_in_file), Form("path")] | None = Field(
+    file_key: Annotated[Key, _from_file(key_in_file), Form("path"), SchemaOf(NOT_BLANK)] | None = Field(
         None,
         alias="key_file",
         description="A file that contains only the API key. It is reloaded when it changes.",
         examples=["pbx-eu.key"],
     )
-    environment_key: Annotated[Key, PlainValidator(_from_environment), Form("text")] | None = Field(
+    environment_key: (
+        Annotated[Key, PlainValidator(_from_environment), Form("text"), SchemaOf(TEXT)] | None
+    ) = Field(
         None,
         alias="key_env",
         description="The name of an environment variable that contains the API key.",

@@ -33,6 +33,7 @@ from exporter.config.tenant_settings import (
 )
 from exporter.config.thresholds import Thresholds
 from exporter.fields import Section, at_most, not_empty, parse_duration, regular_expression
+from exporter.json_types import NAME, Schema, SchemaOf, either, with_entries
 from exporter.model import Query, Scope
 from exporter.queries import QUERIES, QuerySpec
 
@@ -56,6 +57,13 @@ class NodeConfiguration(Section):
 
 def _mapping_of_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _or_name(mapping: Schema) -> Schema:
+    return either(NAME, mapping)
+
+
+_NodeOrName = Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name), SchemaOf(_or_name)]
 
 
 class DiscoveryConfiguration(Section):
@@ -146,7 +154,7 @@ class SwitchConfiguration(Keyed):
         examples=["http://proxy.example.com:3128"],
     )
     tls: TlsConfiguration = Field(TlsConfiguration(), description="TLS settings for an https URL.")
-    nodes: tuple[Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name)], ...] = Field(
+    nodes: tuple[_NodeOrName, ...] = Field(
         (),
         description="Nodes that must be present: a missing one is reported from the start, any other only "
         "once it has been seen. An entry is a name or a mapping.",
@@ -216,7 +224,10 @@ class Configuration(Section):
     """The whole file."""
 
     switches: Annotated[
-        tuple[SwitchConfiguration, ...], BeforeValidator(at_most(_MOST_SWITCHES)), AfterValidator(not_empty)
+        tuple[SwitchConfiguration, ...],
+        BeforeValidator(at_most(_MOST_SWITCHES)),
+        AfterValidator(not_empty),
+        SchemaOf(with_entries),
     ] = Field(
         description="The installations to poll.",
         examples=[[{"name": "pbx-eu", "url": "https://pbx.example.com/pbx/proxyapi.php", "key": "the-key"}]],

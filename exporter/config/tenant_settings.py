@@ -3,10 +3,8 @@
 A tenant's own settings override ``tenant_defaults``, which override those of the switch.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import (
@@ -14,16 +12,16 @@ from pydantic import (
     Field,
     PlainValidator,
     TypeAdapter,
-    ValidationInfo,
     create_model,
-    field_validator,
 )
 
-from exporter.config.fields import ChannelsLimit, InfoLabelName, LabelValue, Text
+from exporter.config.business_hours import BusinessHours
+from exporter.config.fields import RESERVED_LABELS, ChannelsLimit, InfoLabelName, LabelValue, Text
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
-from exporter.errors import shown, single
-from exporter.fields import Form, Interval, Section, TimeZone, not_empty, unique
+from exporter.errors import shown
+from exporter.fields import Form, Interval, Section, unique
+from exporter.json_types import NAME, SchemaOf, either, list_of, mapping_of_labels
 from exporter.model import Query
 from exporter.queries import QUERIES
 
@@ -49,61 +47,7 @@ def _selection(noun: str) -> PlainValidator:
 
 
 _SELECTION = Form("`all`, `none` or a list of texts")
-
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime.weekday() counts
-
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-
-
-def _time_of_day(value: object) -> time:
-    match = _TIME.fullmatch(single(value))
-    if match is None:
-        raise ValueError(f'expected a time of day such as "09:00" or "18:30", got {shown(value)}')
-    return time(int(match[1]), int(match[2]))
-
-
-_TimeOfDay = Annotated[time, PlainValidator(_time_of_day), Form("time of day")]
-
-
-class BusinessHours(Section):
-    """The hours from ``opens`` (inclusive) to ``closes`` (exclusive) that start on each of ``days``.
-
-    If ``closes`` is earlier than ``opens``, it is on the next day: ``mon`` from 22:00 to 06:00 ends on
-    Tuesday morning.
-    """
-
-    timezone: TimeZone = Field(description="The tenant's time zone.", examples=["Europe/Rome"])
-    days: Annotated[tuple[Day, ...], AfterValidator(unique), AfterValidator(not_empty)] = Field(
-        description="The days on which the tenant opens.", examples=[["mon", "tue", "wed", "thu", "fri"]]
-    )
-    opens: _TimeOfDay = Field(alias="from", description="Opening time.", examples=["09:00"])
-    closes: _TimeOfDay = Field(
-        alias="to",
-        description="Closing time; on the next day if it is earlier than `from`.",
-        examples=["18:00"],
-    )
-
-    @field_validator("closes")
-    @classmethod
-    def _not_empty(cls, closes: time, info: ValidationInfo) -> time:
-        if closes == info.data.get("opens"):
-            raise ValueError("the same time as `from`; use two different times")
-        return closes
-
-    def is_open(self, now: datetime) -> bool:
-        """Return whether the tenant is open, by its local clock. ``now`` must have a time zone."""
-        local = now.astimezone(self.timezone)
-        clock = local.time()
-        if self.opens < self.closes:
-            return self._is_day(local) and self.opens <= clock < self.closes
-        if clock >= self.opens:
-            return self._is_day(local)
-        return clock < self.closes and self._is_day(local - timedelta(days=1))
-
-    def _is_day(self, moment: datetime) -> bool:
-        return _DAYS[moment.weekday()] in self.days
+_SELECTION_SCHEMA = SchemaOf(either({"enum": ["all", "none"]}, list_of(NAME)))
 
 
 class TenantQuery(Section):
@@ -141,14 +85,18 @@ else:
 class TenantDefaults(Section):
     """The section ``tenant_defaults``. None or an empty mapping means that the key is absent."""
 
-    labels: Annotated[dict[InfoLabelName, LabelValue], Form("mapping of label to value")] = Field(
+    labels: Annotated[
+        dict[InfoLabelName, LabelValue],
+        Form("mapping of label to value"),
+        SchemaOf(mapping_of_labels(*RESERVED_LABELS)),
+    ] = Field(
         default_factory=dict,
         description="Labels of `softswitch_tenant_info`, for routing alerts. Reserved: `switch`, `tenant`, "
         "`name`, `job`, `instance` and names that start with `__`. A tenant's labels are merged over those "
         "of `tenant_defaults`.",
         examples=[{"team": "voice"}],
     )
-    extensions: Annotated[Selection, _selection("extensions"), _SELECTION] | None = Field(
+    extensions: Annotated[Selection, _selection("extensions"), _SELECTION, _SELECTION_SCHEMA] | None = Field(
         None,
         description="The extensions whose registration is polled: a list, `all` (those that the switch "
         "lists) or `none`, the default.",
@@ -160,7 +108,7 @@ class TenantDefaults(Section):
         "`extensions` does not include them.",
         examples=[["100"]],
     )
-    queues: Annotated[Selection, _selection("queue ids"), _SELECTION] | None = Field(
+    queues: Annotated[Selection, _selection("queue ids"), _SELECTION, _SELECTION_SCHEMA] | None = Field(
         None,
         description="The queues to poll, each with a request of its own: a list of ids, `all` (those that "
         "the switch lists, at most 1,000) or `none`, the default.",

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Typ
 
 from exporter.errors import shape, shown, single, unknown_key
 from exporter.fields import Form, Section, duration_text, is_off, parse_duration
+from exporter.json_types import DURATION_OR_ZERO, SchemaOf, by_severity, number
 
 _SEVERITIES = ("warning", "critical")
 _LICENSE = {"warning": parse_duration("30d"), "critical": parse_duration("7d")}
@@ -136,6 +137,9 @@ _BY_SEVERITY = "mapping of `warning` and `critical` to"
 _AMOUNTS = Form(f"{_BY_SEVERITY} number or `off`")
 _RATIOS = Form(f"{_BY_SEVERITY} number from 0 to 1 or `off`")
 _DURATIONS = Form(f"{_BY_SEVERITY} duration or `off`")
+_AMOUNTS_SCHEMA = SchemaOf(by_severity(number()))
+_RATIOS_SCHEMA = SchemaOf(by_severity(number(minimum=0, maximum=1)))
+_DURATIONS_SCHEMA = SchemaOf(by_severity(DURATION_OR_ZERO))
 _OFF = "`off` disables one severity or both."
 _BALANCE_MEANING = f"Alert on credit below this amount, in the switch's currency. {_OFF}"
 _WAIT_MEANING = f"Alert if a caller in a queue has waited longer than this. {_OFF}"
@@ -146,30 +150,37 @@ class Thresholds(Section):
     """The effective thresholds of a switch by severity, without those that are off. Durations in seconds."""
 
     license: Annotated[
-        Mapping[str, float], _over("license", _LICENSE, TypeAdapter(_Durations)), _DURATIONS
+        Mapping[str, float],
+        _over("license", _LICENSE, TypeAdapter(_Durations)),
+        _DURATIONS,
+        _DURATIONS_SCHEMA,
     ] = Field(
         default_factory=_LICENSE.copy,
         description=f"Alert when the license expires within this time. {_OFF}",
         examples=[{"warning": "30d", "critical": "7d"}],
     )
-    balance: Annotated[Mapping[str, float], _over("balance", _BALANCE, TypeAdapter(_Amounts)), _AMOUNTS] = (
-        Field(
-            default_factory=_BALANCE.copy,
-            description=_BALANCE_MEANING,
-            examples=[{"warning": 50, "critical": 10}],
-        )
+    balance: Annotated[
+        Mapping[str, float], _over("balance", _BALANCE, TypeAdapter(_Amounts)), _AMOUNTS, _AMOUNTS_SCHEMA
+    ] = Field(
+        default_factory=_BALANCE.copy,
+        description=_BALANCE_MEANING,
+        examples=[{"warning": 50, "critical": 10}],
     )
     registered_ratio: Annotated[
         Mapping[str, float],
         _over("registered_ratio", _REGISTERED_RATIO, TypeAdapter(_Ratios)),
         _RATIOS,
+        _RATIOS_SCHEMA,
     ] = Field(
         default_factory=_REGISTERED_RATIO.copy,
         description=_RATIO_MEANING,
         examples=[{"warning": 0.9, "critical": 0.5}],
     )
     queue_wait: Annotated[
-        Mapping[str, float], _over("queue_wait", _QUEUE_WAIT, TypeAdapter(_Durations)), _DURATIONS
+        Mapping[str, float],
+        _over("queue_wait", _QUEUE_WAIT, TypeAdapter(_Durations)),
+        _DURATIONS,
+        _DURATIONS_SCHEMA,
     ] = Field(
         default_factory=_QUEUE_WAIT.copy,
         description=_WAIT_MEANING,
@@ -180,12 +191,12 @@ class Thresholds(Section):
 class TenantThresholds(Section):
     """The written thresholds of a tenant or of ``tenant_defaults``. None is ``off``."""
 
-    balance: Annotated[_Amounts, _ordered("balance"), _AMOUNTS] = Field(
+    balance: Annotated[_Amounts, _ordered("balance"), _AMOUNTS, _AMOUNTS_SCHEMA] = Field(
         default_factory=dict, description=_BALANCE_MEANING, examples=[{"critical": 20}]
     )
-    registered_ratio: Annotated[_Ratios, _ordered("registered_ratio"), _RATIOS] = Field(
+    registered_ratio: Annotated[_Ratios, _ordered("registered_ratio"), _RATIOS, _RATIOS_SCHEMA] = Field(
         default_factory=dict, description=_RATIO_MEANING, examples=["off"]
     )
-    queue_wait: Annotated[_Durations, _ordered("queue_wait"), _DURATIONS] = Field(
+    queue_wait: Annotated[_Durations, _ordered("queue_wait"), _DURATIONS, _DURATIONS_SCHEMA] = Field(
         default_factory=dict, description=_WAIT_MEANING, examples=[{"critical": "3m"}]
     )

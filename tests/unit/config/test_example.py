@@ -126,9 +126,7 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_changed_example_loads_or_is_rejected(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever is dropped, renamed, replaced or moved, each problem has its place."""
-    tree: Any = copy.deepcopy(_TREE)
-    for _ in range(data.draw(st.integers(1, 4))):
-        _change(tree, data)
+    tree = changed_example(data)
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
     problems: tuple[str, ...] = ("file: valid",)
@@ -140,6 +138,14 @@ def test_changed_example_loads_or_is_rejected(tmp_path: Path, data: st.DataObjec
     for problem in problems:
         assert PLACE.match(problem), problem
         assert not re.search(r"Input should|function-|Error|invalid value \(", problem), problem
+
+
+def changed_example(data: st.DataObject) -> Any:
+    """Return the tree of the example with a few changes."""
+    tree: Any = copy.deepcopy(_TREE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        _change(tree, data)
+    return tree
 
 
 def _change(tree: Any, data: st.DataObject) -> None:
