@@ -25,6 +25,7 @@ ASSETS = (
     "config.example.yaml",
     "config.schema.json",
     "deploy/keepalived",
+    "deploy/prometheus",
     "deploy/systemd",
     "docs/runbooks",
     "grafana/dashboards",

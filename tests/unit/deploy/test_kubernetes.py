@@ -20,6 +20,7 @@ from tests.rule_files import RULES
 ROOT = Path(__file__).parents[3]
 OVERLAYS = ROOT / "deploy/kubernetes/overlays"
 SCHEMA = json.loads(Path(__file__).with_name("servicemonitor.schema.json").read_text())
+SCRAPE_SCHEMA = json.loads(Path(__file__).with_name("scrapeconfig.schema.json").read_text())
 OLDEST, NEWEST = "1.25", "1.37"
 """The Kubernetes versions that kubernetes-validate knows."""
 
@@ -39,11 +40,13 @@ def overlay(
     """Return a rendered overlay."""
     name, _, component = request.param.partition(" with ")
     directory = _with(component, tmp_path_factory.mktemp("copy")) if component else OVERLAYS
+    return _rendered(require_program, directory / name)
+
+
+def _rendered(require_program: Callable[[str, str], str], overlay: Path) -> str:
     # Debian 12 has kubectl 1.20, which does not support `labels`.
     kubectl = require_program("kubectl", "kubernetes-client  # 1.22 or newer")
-    rendered = subprocess.run(
-        [kubectl, "kustomize", directory / name], capture_output=True, text=True, check=False
-    )
+    rendered = subprocess.run([kubectl, "kustomize", overlay], capture_output=True, text=True, check=False)
     assert rendered.returncode == 0, rendered.stderr
     return rendered.stdout
 
@@ -105,6 +108,24 @@ def test_the_servicemonitor_finds_each_exporter_once(resources: Resources) -> No
         [container] = chosen[0]["spec"]["containers"]
         assert port["targetPort"] in {port["name"] for port in container["ports"]}
     assert len(resources["Service"]) == len(pods)
+
+
+def test_one_scrape_per_switch(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
+    """The component replaces the ServiceMonitor by a ScrapeConfig with the same job, for the Service."""
+    text = _rendered(require_program, _with("scrape-per-switch", tmp_path) / "single")
+    found = {resource["kind"]: resource for resource in yaml.safe_load_all(text)}
+    config, service = found["ScrapeConfig"], found["Service"]
+    jsonschema.validate(config, SCRAPE_SCHEMA)
+    spec, metadata = config["spec"], service["metadata"]
+    [port] = service["spec"]["ports"]
+
+    assert "ServiceMonitor" not in found
+    assert spec["httpSDConfigs"] == [
+        {"url": f"http://{metadata['name']}.{metadata['namespace']}.svc:{port['port']}/sd"}
+    ]
+    assert spec["honorLabels"] is True
+    job = {"targetLabel": "job", "replacement": metadata["labels"]["app.kubernetes.io/name"]}
+    assert spec["relabelings"] == [job]
 
 
 def test_each_deployment_selects_only_its_pods(resources: Resources) -> None:
