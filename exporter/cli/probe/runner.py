@@ -39,32 +39,39 @@ class Runner:
         self.skipped: list[str] = []
         self._client = client
         self._responses = responses
-        self._mask = mask
+        self.mask = mask
         self._next = time.monotonic()
 
     async def send(self, wanted: QueryRequest) -> Finding | None:
         """Send a request and print its outcome. Returns None if it is skipped because it cannot succeed."""
-        tenant = wanted.request.tenant
-        key = self._key(tenant)
-        if key is None or self._is_pointless(key):
-            self.skipped.append(f"{wanted.query} ({tenant or 'installation'})")
+        before = tuple(self.findings)
+        finding = await self.ask(wanted, lambda: self.write(about_request(self._client.url, wanted)))
+        if finding is None:
+            self.skipped.append(f"{wanted.query} ({wanted.request.tenant or 'installation'})")
             return None
-        self._mask.add(key)
-        self.write(about_request(self._client.url, wanted))
-        await asyncio.sleep(max(0.0, self._next - time.monotonic()))
-        finding = await self._finding(wanted, key)
-        self.write(about_response(finding, self.switch, self._mask))
-        for given in advice(finding, self.switch, self.findings):
+        self.write(about_response(finding, self.switch, self.mask))
+        for given in advice(finding, self.switch, before):
             self.write(advice_lines(given))
             self.given.append((finding, given))
         self.write([""])
+        return finding
+
+    async def ask(self, wanted: QueryRequest, announce: Callable[[], None]) -> Finding | None:
+        """Call ``announce`` and send a request. Returns None, without both, if it cannot succeed."""
+        key = self._key(wanted.request.tenant)
+        if key is None or self._is_pointless(key):
+            return None
+        self.mask.add(key)
+        announce()
+        await asyncio.sleep(max(0.0, self._next - time.monotonic()))
+        finding = await self._finding(wanted, key)
         self.findings.append(finding)
         return finding
 
     def write(self, lines: Iterable[str]) -> None:
         """Print lines with the keys masked."""
         for line in lines:
-            print(self._mask(line), flush=True)
+            print(self.mask(line), flush=True)
 
     def _key(self, tenant: str) -> str | None:
         holder = self.switch.settings(tenant).key if tenant else self.switch.key
@@ -87,7 +94,7 @@ class Runner:
         async with self._client.send(wanted.request, key, max_bytes=endpoint.max_bytes) as body:
             seconds = time.monotonic() - started
             if not isinstance(body, Failure):
-                verdict = read_answer(endpoint, self.switch.queries.options(spec), body, self._mask)
+                verdict = read_answer(endpoint, self.switch.queries.options(spec), body, self.mask)
                 return Finding(*wanted, seconds, verdict, body, status=200)
         response = self._responses[0] if self._responses else None
         return Finding(
@@ -95,7 +102,7 @@ class Runner:
             seconds,
             body,
             status=response.status if response else None,
-            location=_location(response, self._mask) if response else "",
+            location=_location(response, self.mask) if response else "",
             certificate_names=await certificate_names(self.switch) if body.reason is Reason.TLS else (),
         )
 

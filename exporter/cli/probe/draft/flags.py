@@ -1,0 +1,109 @@
+"""The settings of a survey, from the command line. There is no configuration yet."""
+
+import argparse
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from exporter.cli.probe.findings import Advice
+from exporter.cli.probe_arguments import SETTINGS, flag_of
+from exporter.config import Configuration, SwitchConfiguration
+from exporter.config.errors import Problem, from_validation
+from exporter.config.fields import ValidationContext
+from exporter.errors import StartError
+
+SURVEY_RATE = 4
+"""Requests per second, one at a time."""
+
+_FILES = {"key_file", "ca_file", "cert_file", "cert_key_file"}
+_ONLY_WITHOUT = ("config_file", "switch", "query", "extension")
+
+Tree = dict[str, object]
+
+
+def reject_unused(arguments: argparse.Namespace) -> None:
+    """Raise StartError for a flag that has no effect: with ``--write-config``, or without it."""
+    given = vars(arguments)
+    if arguments.write_config is not None:
+        unused = [name for name in _ONLY_WITHOUT if given.get(name) is not None]
+        names = ", ".join("--config.file" if name == "config_file" else flag_of(name) for name in unused)
+        if unused:
+            raise StartError(f"{names} has no effect with --write-config; remove it")
+        return
+    unused = [name for name in (*SETTINGS, "overwrite", "dry_run", "skip") if given.get(name)]
+    if unused:
+        raise StartError(f"{', '.join(map(flag_of, unused))} needs --write-config=FILE")
+    if len(arguments.tenant or ()) > 1:
+        raise StartError("--tenant may be repeated only with --write-config; query one tenant at a time")
+
+
+def settings_of(arguments: argparse.Namespace) -> Tree:
+    """Return the settings of a switch in the flags, as in a configuration. Paths are absolute."""
+    if arguments.url is None:
+        raise StartError("--write-config needs --url=URL, such as https://pbx.example.com/pbx/proxyapi.php")
+    if (arguments.key_file is None) is (arguments.key_env is None):
+        raise StartError("--write-config needs the API key: --key-file=FILE or --key-env=NAME, one of them")
+    if arguments.proxy_url and "@" in arguments.proxy_url:
+        raise StartError(
+            "--proxy-url: a password in a flag is visible to all users of this machine; set HTTPS_PROXY or "
+            "HTTP_PROXY in the environment instead"
+        )
+    given = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name)}
+    given.setdefault("name", _host(arguments.url))
+    tree: Tree = {}
+    for name, path in SETTINGS.items():
+        if name in given:
+            value = str(Path(given[name]).absolute()) if name in _FILES else given[name]
+            section = tree
+            for step in path[:-1]:
+                section = section.setdefault(step, {})  # type: ignore[assignment]  # a section is a mapping
+            section[path[-1]] = "true" if value is True else value
+    return tree
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "pbx"
+    except ValueError:  # reported with all other problems of the URL
+        return "pbx"
+
+
+def switch_of(settings: Tree, environment: Mapping[str, str]) -> SwitchConfiguration:
+    """Return the configuration of the survey. Raises StartError, which names the flags."""
+    tree = {"switches": [{**settings, "max_requests_per_second": str(SURVEY_RATE), "max_concurrency": "1"}]}
+    context = ValidationContext(Path.cwd(), environment)
+    try:
+        return Configuration.model_validate(tree, context=context).switches[0]
+    except ValidationError as error:
+        problems = from_validation(error, Configuration)
+        raise StartError("\n".join(map(_with_flag, problems))) from None
+
+
+def _with_flag(problem: Problem) -> str:
+    steps = problem.path[2:]  # after switches[0]
+    flags = [flag_of(name) for name, path in SETTINGS.items() if path == steps]
+    return f"{flags[0] if flags else '.'.join(map(str, steps))}: {problem.text}"
+
+
+_KEYS = re.compile(r"`(url|timeout|proxy_url)(?:: (\w+))?`")
+
+
+def with_flags(given: Advice) -> Iterator[str]:
+    """Yield advice about keys of the configuration as sentences about flags."""
+    text = _KEYS.sub(lambda key: flag_of(key[1]) + (f"={key[2]}" if key[2] else ""), given.text)
+    values = dict(_leaves(given.settings))
+    flags = [
+        f"{flag_of(name)}={values.pop(path)}" for name, path in SETTINGS.items() if path in values
+    ]
+    yield f"{text}: {' '.join(flags)}" if flags else text
+
+
+def _leaves(settings: Mapping[str, object], *before: str) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, *before, key)
+        else:
+            yield (*before, key), value

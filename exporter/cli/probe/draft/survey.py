@@ -1,0 +1,122 @@
+"""What a switch answered to the requests of a survey. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+from exporter.cli.probe.findings import Finding, tenant_exists
+from exporter.cli.probe.sources import Trial
+from exporter.config import SwitchConfiguration
+from exporter.model import Counts, Number, Query, Reason, Registration, Tenant, Tenants
+from exporter.poll.peers import codes_by_ending, states_by_tenant
+from exporter.queries import QUERIES
+from exporter.request import Operation
+
+_REFUSALS = {Reason.AUTH, Reason.REJECTED}
+_ANSWERS = {None, Reason.DECODE, Reason.TOO_LARGE}
+_CERTAIN = 2
+"""Tenants that have the value of the installation. At most one of them can account for all of it."""
+
+
+@dataclass(slots=False)
+class Survey:
+    """The outcome of each request.
+
+    ``switch``: the settings of the survey, from the flags. ``tenants``: those that were queried. ``asked``: the
+    tenants that the flags name. ``skip``: what the flags skip. ``trials``: the sources of registrations, by
+    tenant. ``today``: decides which tenants are disabled.
+    """
+
+    switch: SwitchConfiguration
+    findings: list[Finding]
+    asked: tuple[str, ...] = ()
+    skip: frozenset[str] = frozenset()
+    tenants: list[str] = field(default_factory=list)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+
+    def of(self, query: Query, tenant: str = "", operation: Operation | None = None) -> Finding | None:
+        """Return the outcome of a query, for the installation or a tenant; None if it was not sent."""
+        for finding in self.findings:
+            request = finding.request
+            is_meant = operation is None or request.operation is operation
+            if finding.query is query and request.tenant == tenant and is_meant:
+                return finding
+        return None
+
+    def of_tenants(self, query: Query) -> list[Finding]:
+        """Return the outcomes of a query for the tenants that were queried."""
+        return [found for code in self.tenants if (found := self.of(query, code))]
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the key is allowed anything for the installation. An empty response proves nothing."""
+        return any(each.reason in _ANSWERS for each in self.findings if not each.request.tenant)
+
+    @property
+    def works(self) -> bool:
+        """Whether the switch returned any value."""
+        return any(finding.reason is None for finding in self.findings)
+
+    @cached_property
+    def listed(self) -> tuple[Tenant, ...]:
+        """The tenants in the switch's list; () without one."""
+        finding = self.of(Query.TENANTS)
+        return finding.verdict.rows if finding and isinstance(finding.verdict, Tenants) else ()
+
+    @property
+    def enabled(self) -> list[str]:
+        """The codes of the listed tenants that are enabled today."""
+        return [row.code for row in self.listed if row.is_disabled(self.today) is False]
+
+    @property
+    def disabled(self) -> list[str]:
+        """The codes of the listed tenants that are disabled today, or may be."""
+        return [row.code for row in self.listed if row.is_disabled(self.today) is not False]
+
+    @property
+    def polled(self) -> list[str]:
+        """The tenants that the configuration polls: all that are listed and enabled, else those in the flags."""
+        return self.enabled if self.listed else [code for code in self.asked if self.exists(code)]
+
+    def exists(self, code: str) -> bool:
+        """Return whether the switch has shown that it has this tenant."""
+        return tenant_exists(code, self.findings)
+
+    @cached_property
+    def peers_by_tenant(self) -> Mapping[str, Mapping[str, Registration]]:
+        """The phones in the list of all peers; empty without the list."""
+        finding = self.of(Query.REGISTRATIONS, operation=Operation.PEERS)
+        if finding is None or finding.reason is not None:
+            return {}
+        names = {row.code: row.name for row in self.listed}
+        return states_by_tenant(finding.verdict, codes_by_ending(self.asked, names))  # type: ignore[arg-type]  # Peers
+
+    def is_refused(self, findings: list[Finding]) -> bool:
+        """Return whether each of these requests was refused, for the installation or a tenant that exists."""
+        return bool(findings) and all(
+            each.reason in _REFUSALS and (not each.request.tenant or self.exists(each.request.tenant))
+            for each in findings
+        )
+
+    def is_unscoped(self, query: Query) -> bool:
+        """Return whether several tenants all have exactly the value of the installation, other than 0."""
+        whole = value_of(self.of(query))
+        values = [value_of(each) for each in self.of_tenants(query)]
+        return bool(whole) and len(values) >= _CERTAIN and all(value == whole for value in values)
+
+
+def value_of(finding: Finding | None) -> float | None:
+    """Return the number in a response; None without one."""
+    match finding.verdict if finding else None:
+        case Number(value=value) | Counts(whole=value):
+            return value
+        case _:
+            return None
+
+
+def decoded_with(finding: Finding, **settings: object) -> Finding:
+    """Return a finding as it would be with other settings of its query."""
+    section = QUERIES[finding.query].section().model_copy(update=settings)
+    return replace(finding, verdict=finding.endpoint.decode(finding.body or b"", section))
