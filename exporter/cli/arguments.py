@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from exporter import __version__
+from exporter.cli import probe_arguments
 from exporter.errors import shown, shown_url
-from exporter.model import Query
 from exporter.simulator import options as simulator
 
 DEFAULT_LISTEN_ADDRESS = ":10390"
@@ -133,27 +133,9 @@ def _add_healthcheck(commands: _Commands) -> None:
 
 
 def _add_probe(commands: _Commands) -> None:
-    summary = "query a switch once, show the responses, and suggest settings"
+    summary = "query a switch once: show the responses and suggest settings, or write a first configuration"
     command = _command(commands, "probe", summary, _module("probe"))
-    query = (
-        "run only this query; for registrations, try every source. Without --query, probe runs all enabled "
-        "queries, for the installation, one tenant and one extension, then prints a summary"
-    )
-    tenant = (
-        "query this tenant; by default, probe queries the installation, or the first tenant if the query "
-        "exists only for tenants"
-    )
-    extension = (
-        "query only the registration of this extension, from the configured source; requires --tenant. With "
-        "--query=registrations, try every source on this extension"
-    )
-    _flag(command, "--config.file", "configuration file (required)", **_FILE, **_KEEP)
-    _flag(
-        command, "--switch", "switch to query; required if there is more than one", metavar="NAME", type=_text
-    )
-    _flag(command, "--query", query, choices=[each.value for each in Query])
-    _flag(command, "--tenant", tenant, metavar="CODE", type=_text)
-    _flag(command, "--extension", extension, metavar="NUMBER", type=_text)
+    probe_arguments.add_arguments(command, {**_FILE, **_KEEP})
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -266,16 +248,6 @@ def _team_label(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"PromQL does not accept the label {shown(text)}; choose another label"
         )
-    return text
-
-
-def _text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # Python keeps bytes that it cannot decode as lone surrogates
-        raise argparse.ArgumentTypeError(
-            "expected text in the encoding of this terminal; set LC_ALL=C.UTF-8 or retype it"
-        ) from None
     return text
 
 

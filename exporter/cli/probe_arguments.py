@@ -1,8 +1,7 @@
-"""The flags of ``probe``. Imports no library: the command line loads it before it knows which command runs."""
+"""The flags of ``probe``. Imports no library, because it is loaded before the command is known."""
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from exporter.model import Query
@@ -65,8 +64,8 @@ def add_arguments(command: argparse.ArgumentParser, config_file: dict[str, Any])
 def _add_write_config(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group(
         "a first configuration",
-        "query a switch that is not configured yet, and write a configuration with comments. Needs --url, and "
-        "--key-file or --key-env.",
+        "query a switch that is not configured yet, and write a configuration with comments. Needs --url and "
+        "one of --key-file and --key-env.",
     )
     file = _flag(group, metavar="FILE", type=_text)
     text = _flag(group, metavar="NAME", type=_text)
@@ -93,7 +92,7 @@ def _add_write_config(command: argparse.ArgumentParser) -> None:
     switch("--insecure", "do not verify the certificate: anyone on the way can read the key")
 
 
-def _flag(group: argparse._ActionsContainer, **options: Any) -> Callable[[str, str], object]:  # noqa: ANN401, SLF001 -- argparse's, which has no public name
+def _flag(group: argparse._ActionsContainer, **options: Any) -> Callable[[str, str], object]:  # noqa: ANN401 -- argparse's, which has no public name
     """Return a function that adds a flag with these options, by its name and help."""
     return lambda name, text: group.add_argument(name, help=text, **options)
 
@@ -106,8 +105,3 @@ def _text(text: str) -> str:
             "expected text in the encoding of this terminal; set LC_ALL=C.UTF-8 or retype it"
         ) from None
     return text
-
-
-def path(value: str) -> Path:
-    """Return a path of the command line as an absolute one: the configuration may be moved."""
-    return Path(value).absolute()

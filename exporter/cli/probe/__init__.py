@@ -10,6 +10,8 @@ import os
 import time
 
 from exporter.cli.probe.call_records import probe_call_records
+from exporter.cli.probe.draft import command
+from exporter.cli.probe.draft.flags import reject_unused
 from exporter.cli.probe.findings import (
     Finding,
     disabled_queries,
@@ -41,11 +43,15 @@ _CHOOSE_TENANT = {None, Query.REGISTRATIONS, *_OF_QUEUES}
 
 def run(arguments: argparse.Namespace) -> int:
     """Probe a switch. Return 0 if this configuration decodes every response, else 1."""
+    reject_unused(arguments)
+    if arguments.write_config is not None:
+        return command.run(arguments)
     if getattr(arguments, "config_file", None) is None:
-        raise StartError("probe needs --config.file=FILE")
+        raise StartError("probe needs --config.file=FILE, or --write-config=FILE for a first configuration")
     switch = _switch(load(arguments.config_file, os.environ), arguments.switch)
     query = Query(arguments.query) if arguments.query else None
-    tenant, extension = arguments.tenant or "", arguments.extension or ""
+    (tenant,) = arguments.tenant or ("",)
+    extension = arguments.extension or ""
     if extension and query not in {None, Query.REGISTRATIONS}:
         raise StartError(
             f"--extension has no effect on --query={query}; use --query={Query.REGISTRATIONS}, or no --query"

@@ -43,7 +43,7 @@ async def probe_call_records(runner: Runner, now: float) -> bool:
     """
     switch = runner.switch
     section = switch.queries.options(call_records.SPEC)
-    latest, future = [await runner.send(wanted) for wanted in _requests(section, now)]
+    latest, future = [await runner.send(wanted) for wanted in window_requests(section, now)]
     if latest is None or future is None:
         return True
     if _is_empty(future.verdict):
@@ -58,7 +58,8 @@ def _zone(section: CallRecordsQuery) -> ZoneInfo:
     return section.timezone or ZoneInfo("UTC")
 
 
-def _requests(section: CallRecordsQuery, now: float) -> Iterator[QueryRequest]:
+def window_requests(section: CallRecordsQuery, now: float) -> Iterator[QueryRequest]:
+    """Yield the requests of the last window and of one in the future."""
     length, zone = section.interval or parse_duration(_EXAMPLE_INTERVAL), _zone(section)
     end = now - section.delay
     for first, last in (

@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from exporter.cli.probe.costs import Installation, size_text
 from exporter.cli.probe.findings import COMPARE, Advice
-from exporter.cli.probe.sources import NOT_LISTED, SKIPPED, Trial, is_configured
+from exporter.cli.probe.sources import NOT_LISTED, SKIPPED, Source, Trial, is_configured
 from exporter.config import SwitchConfiguration
 from exporter.model import RegistrationSource
 
@@ -103,6 +103,28 @@ def choose(trials: Sequence[Trial], switch: SwitchConfiguration, installation: I
         return not is_configured(each.source, switch), not fits, _BEST_FIRST.index(each.source.kind)
 
     return min(complete, key=rank, default=None)
+
+
+def best_of_tenants(tried: Iterable[Sequence[Trial]], fits: Callable[[Trial], bool]) -> Trial | None:
+    """Return the best source for a new configuration, given the trials of each of several tenants.
+
+    It is right and complete for every tenant on which it was tried. ``fits``: whether the rate limit allows
+    its requests. Returns the trial on the tenant with the most phones, or None.
+    """
+    found: dict[Source, Trial] = {}
+    wrong: set[Source] = set()
+    for trials in tried:
+        if not any(each.known for each in trials):
+            continue  # a tenant without phones says nothing
+        complete = _complete(trials)
+        wrong |= {each.source for each in trials if each not in complete}
+        for each in complete:
+            before = found.setdefault(each.source, each)
+            found[each.source] = max(before, each, key=lambda one: len(one.states))
+    candidates = [each for source, each in found.items() if source not in wrong]
+    return min(
+        candidates, key=lambda each: (not fits(each), _BEST_FIRST.index(each.source.kind)), default=None
+    )
 
 
 def source_advice(

@@ -132,25 +132,31 @@ def _form(name: str) -> str:
 
 def word_advice(finding: Finding, section: Section) -> Iterator[Advice]:
     """Suggest ``words`` for states that are not known; the operator decides what each means."""
-    unknown: list[str] = []
-    if finding.reason is Reason.DECODE:
-        unknown = _word_of_one(finding, section)
-    elif isinstance(finding.verdict, model.Extensions | model.Peers):
-        rows = [row.word for row in finding.verdict.rows if row.state is Registration.UNKNOWN]
-        counts = Counter(word for word in rows if word.casefold() not in _KNOWN_AS_UNKNOWN)
-        unknown = [word for word, n in counts.items() if n >= _LEAST_ROWS and _SHOWN.fullmatch(word)]
-        unknown = unknown[:_MOST_WORDS]
-        if hidden := len(counts) - len(unknown):
-            yield Advice(
-                f"{hidden} more state(s) are unknown, and not shown because lists contain personal data. "
-                "Look at the state column yourself"
-            )
+    unknown, hidden = unknown_words(finding, section)
+    if hidden:
+        yield Advice(
+            f"{hidden} more state(s) are unknown, and not shown because lists contain personal data. "
+            "Look at the state column yourself"
+        )
     if unknown:
         yield Advice(
             f"unknown state: {', '.join(map(repr, unknown))}. Look at a phone in that state, and move the "
             "word to `unregistered` if it is not registered",
             setting("queries", "registrations", "words", value={"registered": unknown, "unregistered": []}),
         )
+
+
+def unknown_words(finding: Finding, section: Section) -> tuple[list[str], int]:
+    """Return the words for states that are not known, and the number of those that must not be shown."""
+    if finding.reason is Reason.DECODE:
+        return _word_of_one(finding, section), 0
+    if not isinstance(finding.verdict, model.Extensions | model.Peers):
+        return [], 0
+    rows = [row.word for row in finding.verdict.rows if row.state is Registration.UNKNOWN]
+    counts = Counter(word for word in rows if word.casefold() not in _KNOWN_AS_UNKNOWN)
+    unknown = [word for word, n in counts.items() if n >= _LEAST_ROWS and _SHOWN.fullmatch(word)]
+    unknown = unknown[:_MOST_WORDS]
+    return unknown, len(counts) - len(unknown)
 
 
 def _word_of_one(finding: Finding, section: Section) -> list[str]:

@@ -17,14 +17,17 @@ _STEP = "  "
 _NO_WRAP = 1 << 30
 
 
-class Off:
-    """The value ``off``. PyYAML would quote the text, which YAML 1.1 reads as a boolean."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A value that is written plain. PyYAML quotes the text ``off``, which is a boolean in YAML 1.1."""
+
+    text: str
 
 
-OFF = Off()
+OFF, ON = Word("off"), Word("true")
 
 Inline = object
-"""A text, a number, ``OFF``, or a list or mapping of them."""
+"""A text, a number, a ``Word``, or a list or mapping of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ def _texts(value: Inline) -> object:
     match value:
         case Items(items=items):
             return [_texts(item) for item in items]
-        case Off():
-            return "off"
+        case Word(text=text):
+            return text
         case str():
             return value
         case float() | int():
@@ -149,7 +152,7 @@ def visible(text: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes ``off`` plain, and a text with invisible characters in double quotes."""
+    """Writes words plain, and a text with invisible characters in double quotes."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
@@ -159,22 +162,23 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 
 _Dumper.add_representer(str, _text)
-_Dumper.add_representer(Off, lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:bool", "off"))
+_Dumper.add_representer(
+    Word, lambda dumper, word: dumper.represent_scalar("tag:yaml.org,2002:bool", word.text)
+)
 
 
 def inline(value: Inline) -> str:
     """Return a value as one line of YAML, in flow style."""
-    plain = [value]
     is_ascii = any(invisible_problem(text) for text in _all_texts(value))
     written: str = yaml.dump(
-        plain,
+        value,
         Dumper=_Dumper,
         default_flow_style=True,
         allow_unicode=not is_ascii,
         width=_NO_WRAP,
         sort_keys=False,
     )
-    return written.strip()[1:-1]
+    return written.removesuffix("...\n").rstrip("\n")
 
 
 def _all_texts(value: Inline) -> Iterator[str]:

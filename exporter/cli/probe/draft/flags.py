@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from exporter.cli.probe.draft.entries import ON, Entry, Section, tree
 from exporter.cli.probe.findings import Advice
 from exporter.cli.probe_arguments import SETTINGS, flag_of
 from exporter.config import Configuration, SwitchConfiguration
@@ -53,15 +54,15 @@ def settings_of(arguments: argparse.Namespace) -> Tree:
         )
     given = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name)}
     given.setdefault("name", _host(arguments.url))
-    tree: Tree = {}
+    settings: Tree = {}
     for name, path in SETTINGS.items():
         if name in given:
             value = str(Path(given[name]).absolute()) if name in _FILES else given[name]
-            section = tree
+            section = settings
             for step in path[:-1]:
                 section = section.setdefault(step, {})  # type: ignore[assignment]  # a section is a mapping
-            section[path[-1]] = "true" if value is True else value
-    return tree
+            section[path[-1]] = ON if value is True else value
+    return settings
 
 
 def _host(url: str) -> str:
@@ -73,10 +74,12 @@ def _host(url: str) -> str:
 
 def switch_of(settings: Tree, environment: Mapping[str, str]) -> SwitchConfiguration:
     """Return the configuration of the survey. Raises StartError, which names the flags."""
-    tree = {"switches": [{**settings, "max_requests_per_second": str(SURVEY_RATE), "max_concurrency": "1"}]}
+    entries = [Entry(name, value) for name, value in settings.items()]
+    slow = Entry("max_requests_per_second", SURVEY_RATE), Entry("max_concurrency", 1)
+    written = {"switches": [tree(Section((*entries, *slow)))]}
     context = ValidationContext(Path.cwd(), environment)
     try:
-        return Configuration.model_validate(tree, context=context).switches[0]
+        return Configuration.model_validate(written, context=context).switches[0]
     except ValidationError as error:
         problems = from_validation(error, Configuration)
         raise StartError("\n".join(map(_with_flag, problems))) from None
@@ -89,15 +92,15 @@ def _with_flag(problem: Problem) -> str:
 
 
 _KEYS = re.compile(r"`(url|timeout|proxy_url)(?:: (\w+))?`")
+_TENANT_KEY = re.compile(r"Configure a tenant's key with its tenant: .*")
 
 
 def with_flags(given: Advice) -> Iterator[str]:
     """Yield advice about keys of the configuration as sentences about flags."""
-    text = _KEYS.sub(lambda key: flag_of(key[1]) + (f"={key[2]}" if key[2] else ""), given.text)
+    text = _TENANT_KEY.sub("for a tenant's key, add --tenant=CODE", given.text)
+    text = _KEYS.sub(lambda key: flag_of(key[1]) + (f"={key[2]}" if key[2] else ""), text)
     values = dict(_leaves(given.settings))
-    flags = [
-        f"{flag_of(name)}={values.pop(path)}" for name, path in SETTINGS.items() if path in values
-    ]
+    flags = [f"{flag_of(name)}={values.pop(path)}" for name, path in SETTINGS.items() if path in values]
     yield f"{text}: {' '.join(flags)}" if flags else text
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
 
-from exporter.cli.probe.findings import Finding, tenant_exists
+from exporter.cli.probe.findings import Advice, Finding, is_unscoped, tenant_exists
 from exporter.cli.probe.sources import Trial
+from exporter.cli.probe.suggestions import pattern_advice, total_advice
 from exporter.config import SwitchConfiguration
-from exporter.model import Counts, Number, Query, Reason, Registration, Tenant, Tenants
+from exporter.model import Counts, Failure, Number, Query, Reason, Registration, Tenant, Tenants
 from exporter.poll.peers import codes_by_ending, states_by_tenant
 from exporter.queries import QUERIES
 from exporter.request import Operation
@@ -19,13 +19,13 @@ _CERTAIN = 2
 """Tenants that have the value of the installation. At most one of them can account for all of it."""
 
 
-@dataclass(slots=False)
+@dataclass(slots=True)
 class Survey:
     """The outcome of each request.
 
-    ``switch``: the settings of the survey, from the flags. ``tenants``: those that were queried. ``asked``: the
-    tenants that the flags name. ``skip``: what the flags skip. ``trials``: the sources of registrations, by
-    tenant. ``today``: decides which tenants are disabled.
+    ``switch``: the settings of the survey, from the flags. ``asked``: the tenants that the flags name.
+    ``skip``: what the flags skip. ``tenants``: those that were queried. ``trials``: the sources of
+    registrations, by tenant. ``today``: decides which tenants are disabled.
     """
 
     switch: SwitchConfiguration
@@ -46,8 +46,9 @@ class Survey:
         return None
 
     def of_tenants(self, query: Query) -> list[Finding]:
-        """Return the outcomes of a query for the tenants that were queried."""
-        return [found for code in self.tenants if (found := self.of(query, code))]
+        """Return the outcomes of a query for the tenants that were queried and seem to exist."""
+        codes = filter(self.has_value, self.tenants)
+        return [found for code in codes if (found := self.of(query, code))]
 
     @property
     def is_admin(self) -> bool:
@@ -59,7 +60,7 @@ class Survey:
         """Whether the switch returned any value."""
         return any(finding.reason is None for finding in self.findings)
 
-    @cached_property
+    @property
     def listed(self) -> tuple[Tenant, ...]:
         """The tenants in the switch's list; () without one."""
         finding = self.of(Query.TENANTS)
@@ -77,14 +78,19 @@ class Survey:
 
     @property
     def polled(self) -> list[str]:
-        """The tenants that the configuration polls: all that are listed and enabled, else those in the flags."""
-        return self.enabled if self.listed else [code for code in self.asked if self.exists(code)]
+        """The tenants to poll: all that are listed and enabled, else those of the flags that work."""
+        return self.enabled if self.listed else [code for code in self.asked if self.has_value(code)]
 
     def exists(self, code: str) -> bool:
         """Return whether the switch has shown that it has this tenant."""
         return tenant_exists(code, self.findings)
 
-    @cached_property
+    def has_value(self, code: str) -> bool:
+        """Return whether a tenant is in the list of the switch, or returned a value of its own, perhaps 0."""
+        found = [each for each in self.findings if each.request.tenant == code and each.reason is None]
+        return self.exists(code) or any(not is_unscoped(each, self.findings) for each in found)
+
+    @property
     def peers_by_tenant(self) -> Mapping[str, Mapping[str, Registration]]:
         """The phones in the list of all peers; empty without the list."""
         finding = self.of(Query.REGISTRATIONS, operation=Operation.PEERS)
@@ -116,7 +122,32 @@ def value_of(finding: Finding | None) -> float | None:
             return None
 
 
-def decoded_with(finding: Finding, **settings: object) -> Finding:
-    """Return a finding as it would be with other settings of its query."""
-    section = QUERIES[finding.query].section().model_copy(update=settings)
+def repaired(survey: Survey) -> Survey:
+    """Return the survey as it would be with the patterns and names of totals that the responses need."""
+    return replace(survey, findings=[_repaired(finding) for finding in survey.findings])
+
+
+def fixes(finding: Finding) -> list[Advice]:
+    """Return the settings of the query that decode a response; with several, the operator has to choose."""
+    section = QUERIES[finding.query].section()
+    return [*pattern_advice(finding, section), *total_advice(finding, section)]
+
+
+def _repaired(finding: Finding) -> Finding:
+    found = fixes(finding)
+    if len(found) != 1 or not found[0].settings:
+        return finding
+    settings = found[0].settings["queries"][finding.query]  # type: ignore[index]  # its form is fixed
+    section = QUERIES[finding.query].section.model_validate(settings)
     return replace(finding, verdict=finding.endpoint.decode(finding.body or b"", section))
+
+
+def details(finding: Finding) -> str:
+    """Return why a request failed; shorter than the detail for the refusal, which is always the same."""
+    match finding.verdict:
+        case Failure(reason=Reason.AUTH):
+            return "refused, as with a wrong key or an unknown tenant"
+        case Failure(reason=reason, detail=detail):
+            return f"{reason}: {detail}"
+        case _:
+            return ""

@@ -40,7 +40,9 @@ def test_a_value_is_one_line_that_means_the_same(text: str) -> None:
     written = inline(text)
     assert written.splitlines() == [written]
     assert written.isprintable()
-    for line in (f"key: {written}\n", f"key: [{written}]\n", f"key:\n  - {written}\nnext: 1\n"):
+    listed = f"key: {inline([text, {text: text}])}\n"
+    assert yaml.safe_load(listed)["key"] == [text, {text: text}]
+    for line in (f"key: {written}\n", f"key:\n  - {written}\nnext: 1\n"):
         assert yaml.safe_load(line)["key"] in (text, [text])
 
 

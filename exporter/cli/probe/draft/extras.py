@@ -1,0 +1,110 @@
+"""Thresholds, and the queries that are off by default, as proposals. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from exporter.cli.probe.draft.entries import Comment, Entry, Section
+from exporter.cli.probe.draft.survey import Survey, value_of
+from exporter.config import SwitchConfiguration
+from exporter.fields import duration_text
+from exporter.model import Query, Registration
+from exporter.queries.call_records import CallRecords
+from exporter.queries.limits import Limits
+from exporter.queries.queues import Queues
+from exporter.queries.trunks import Trunks
+
+_DAY = 86_400
+_WARNING = "warning"
+
+
+def thresholds(survey: Survey, switch: SwitchConfiguration) -> Entry:
+    """Return the thresholds with their defaults, and which of them alert at once."""
+    defaults = switch.thresholds
+    entries = (
+        Entry("license", _durations(defaults.license), _license(survey, defaults.license)),
+        Entry("balance", dict(defaults.balance), _balance(survey, defaults.balance)),
+        Entry(
+            "registered_ratio",
+            dict(defaults.registered_ratio),
+            "Alert if less than this share of a tenant's phones is registered.",
+        ),
+        Entry(
+            "queue_wait",
+            _durations(defaults.queue_wait),
+            "Alert if a caller has waited longer. Needs `queues`, see above.",
+        ),
+    )
+    why = "Thresholds of the alerts, with their defaults."
+    return Entry("thresholds", Section(entries), why, is_proposed=True)
+
+
+def _durations(limits: Mapping[str, float]) -> dict[str, object]:
+    return {severity: duration_text(seconds) for severity, seconds in limits.items()}
+
+
+def _license(survey: Survey, limits: Mapping[str, float]) -> str:
+    days = value_of(survey.of(Query.LICENSE))
+    text = "Alert when the license expires within this time."
+    if days is None:
+        return text
+    is_below = days * _DAY < limits[_WARNING]
+    return (
+        f"? {text} {days:g} days are left, so it alerts at once."
+        if is_below
+        else f"{text} {days:g} days are left."
+    )
+
+
+def _balance(survey: Survey, limits: Mapping[str, float]) -> str:
+    text = "Alert on credit below this amount, in the currency of the switch."
+    balances = {each.request.tenant: value_of(each) for each in survey.of_tenants(Query.BALANCE)}
+    known = {code: value for code, value in balances.items() if value is not None}
+    if not known:
+        return text
+    values = ", ".join(f"{code} {value:g}" for code, value in known.items())
+    low = [code for code, value in known.items() if value < limits[_WARNING]]
+    if not low:
+        return f"{text} Now: {values}."
+    return (
+        f"? {text} Now: {values}. So {' and '.join(low)} would alert at once. If the switch uses another "
+        "scale, or if tenants pay later, set other amounts or `off`."
+    )
+
+
+def proposals(survey: Survey) -> Iterator[Entry | Comment]:
+    """Yield the queries that are off by default and that the switch answered, commented out."""
+    verdicts = {each.query: each.verdict for each in survey.findings if each.reason is None}
+    match verdicts.get(Query.TRUNKS):
+        case Trunks(rows=rows) if rows and any(row.state is not Registration.UNKNOWN for row in rows):
+            why = f"The switch lists {len(rows)} trunks with their registrations; this alerts on them."
+            yield Entry("trunks", {"interval": "1m"}, f"{why} Check: {_probe('trunks')}.", is_proposed=True)
+        case Trunks(rows=rows) if rows:
+            yield Comment(
+                f"? The switch lists {len(rows)} trunks, but no state is known: {_probe('trunks')} shows why."
+            )
+    match verdicts.get(Query.LIMITS):
+        case Limits():
+            why = (
+                "The switch returns the limits of tenants, for alerts on utilization. One request per tenant."
+            )
+            yield Entry("limits", {"tenant_interval": "1h"}, why, is_proposed=True)
+    match verdicts.get(Query.CALL_RECORDS):
+        case CallRecords():
+            why = "The switch returns call records, to count calls by outcome. The time zone is not known: "
+            value = {"interval": "5m", "timezone": "Europe/Rome"}
+            yield Entry("call_records", value, f"{why}{_probe('call_records')} finds it.", is_proposed=True)
+
+
+def queues(survey: Survey) -> Iterator[Entry]:
+    """Yield the setting that polls the queues of all tenants, commented out."""
+    for finding in survey.of_tenants(Query.QUEUES):
+        if isinstance(finding.verdict, Queues) and (count := len(finding.verdict.names)):
+            why = (
+                f"{finding.request.tenant} has {count} queues. Each queue is one request per minute. First "
+                f"check that the switch can tell them apart: {_probe('queue')}."
+            )
+            yield Entry("queues", "all", why, is_proposed=True)
+            return
+
+
+def _probe(query: str) -> str:
+    return f"`softswitch-exporter probe --config.file=… --query={query}`"

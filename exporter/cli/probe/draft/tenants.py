@@ -1,0 +1,82 @@
+"""The tenants of a new configuration: discovered ones, or those of the flags. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from exporter.cli.probe.draft.entries import ON, Comment, Entry, Items, Section
+from exporter.cli.probe.draft.pace import Pace
+from exporter.cli.probe.draft.queries import Trusted
+from exporter.cli.probe.draft.survey import Survey, details
+from exporter.cli.probe.findings import unknown_tenant
+from exporter.errors import nearest
+from exporter.model import Failure, Query
+
+_NAMED = 10
+
+
+def tenants(
+    survey: Survey, pace: Pace, key: dict[str, object], trusted: Trusted
+) -> Iterator[Entry | Comment]:
+    """Yield the sections. ``key``: the setting of a key that belongs to a tenant; empty for an admin key."""
+    yield from _discovery(survey)
+    if survey.polled:
+        yield from _defaults(pace)
+    yield from _listed(survey, key, trusted)
+
+
+def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
+    finding = survey.of(Query.TENANTS)
+    if survey.listed:
+        why = f"The switch lists {len(survey.enabled):,} enabled tenants; all of them are polled."
+        if survey.disabled:
+            why += f" Disabled, and not polled: {_named(survey.disabled)}."
+        inner = (
+            Entry("enabled", ON),
+            Entry("exclude", ["TEST.*"], "Tenants that are not to be polled:", is_proposed=True),
+        )
+        yield Entry("discover_tenants", Section(inner), why)
+    elif survey.is_admin and finding and isinstance(finding.verdict, Failure):
+        yield Comment(
+            f"? The list of tenants did not work ({details(finding)}). When it does, this polls all tenants:"
+        )
+        yield Entry("discover_tenants", {"enabled": ON}, is_proposed=True)
+
+
+def _defaults(pace: Pace) -> Iterator[Entry]:
+    if pace.source is None:
+        why = "When `registrations.source` is set, this polls the state of all phones."
+        yield Entry("tenant_defaults", Section((Entry("extensions", "all", why, is_proposed=True),)))
+        return
+    inner: list[Entry | Comment] = [
+        Entry("extensions", "all", "The state of every phone. `none` polls only those in `watch`.")
+    ]
+    inner.append(Entry("watch", ["100"], "Phones that must always be registered:", is_proposed=True))
+    yield Entry("tenant_defaults", Section(tuple(inner)))
+
+
+def _listed(survey: Survey, key: dict[str, object], trusted: Trusted) -> Iterator[Entry | Comment]:
+    """Yield the tenants that the flags name, and those that the switch does not have as comments."""
+    good = [code for code in survey.asked if survey.has_value(code) and trusted(code)]
+    for code in survey.asked:
+        if code not in good:
+            yield Comment(f"? --tenant={code}: {_why_not(code, survey)}")
+    if good and not survey.listed:
+        yield Entry("tenants", Items([{"code": code, **key} for code in good]))
+    elif survey.is_admin and not survey.listed:
+        yield Entry(
+            "tenants", Items([{"code": "ACME"}]), "No tenant is polled. List them here:", is_proposed=True
+        )
+
+
+def _why_not(code: str, survey: Survey) -> str:
+    meant = nearest(code, [row.code for row in survey.listed])
+    if survey.listed:
+        return f"the switch's list has no such tenant{f'; did you mean {meant}?' if meant else ''}"
+    finding = survey.of(Query.BALANCE, code) or survey.of(Query.CALLS, code)
+    others = [each for each in survey.findings if each.request.tenant != code]
+    given = unknown_tenant(finding, survey.switch, others) if finding else []
+    return given[0].text if given else "nothing shows that the switch has this tenant"
+
+
+def _named(codes: Sequence[str]) -> str:
+    more = f" and {len(codes) - _NAMED:,} more" if len(codes) > _NAMED else ""
+    return ", ".join(codes[:_NAMED]) + more
