@@ -3,10 +3,9 @@
 flags       the settings of the survey, from the command line
 conduct     sends the requests, and prints the plan and the progress
 survey      what the switch answered
-sources     which source of registrations to use
 pace        intervals that the rate limit allows
 document    the configuration as text
-queries, tenants, extras   its sections
+queries, phones, tenants, extras   its sections
 entries     YAML with comments
 target      the file that is written
 command     all of it

@@ -111,7 +111,8 @@ def _summary(survey: Survey, pace: Pace, text: str, target: str) -> Iterator[str
     ]
     yield f"Wrote {'the configuration' if target == _STDOUT else target}: {'; '.join(parts)}."
     if count := sum(line.lstrip().startswith("# ?") for line in text.splitlines()):
-        yield f"{count} comments begin with a question mark: they need your decision."
+        noun = "comment begins" if count == 1 else "comments begin"
+        yield f"{count} {noun} with a question mark: decide what to do."
     if target != _STDOUT:
         yield "Next:"
         yield f"  softswitch-exporter --config.file={target} --config.check"

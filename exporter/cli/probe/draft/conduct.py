@@ -21,6 +21,7 @@ from exporter.model import (
     Number,
     Peers,
     Query,
+    Reason,
     RegistrationSource,
     RegistrationState,
     Tenants,
@@ -203,8 +204,8 @@ class Conductor:
             finding = await self._ask(source.request(code, extension))
             if finding is not None:
                 tried.append(trial(source, finding, code, extension, phones))
-                if finding.reason is None:
-                    break
+                if finding.reason is None or finding.reason is Reason.DECODE:
+                    break  # the parameter is right, also if the word for the state is unknown
         return tried
 
 

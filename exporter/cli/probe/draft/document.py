@@ -8,6 +8,7 @@ from exporter.cli.probe.draft.entries import Comment, Entry, Items, Section, com
 from exporter.cli.probe.draft.extras import proposals, queues, thresholds
 from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.pace import CONCURRENCY, Pace, first_pace, fitted, required_rate
+from exporter.cli.probe.draft.phones import registrations
 from exporter.cli.probe.draft.queries import Trusted, queries
 from exporter.cli.probe.draft.survey import Survey, repaired
 from exporter.cli.probe.draft.tenants import tenants
@@ -76,8 +77,8 @@ def _switch(survey: Survey, pace: Pace, settings: Mapping[str, object], trusted:
         entries += [Entry(name, value) for name, value in key.items()]
     entries += _connection(survey, pace, settings)
     entries += _nodes(survey, trusted)
-    polled = queries(survey, pace, trusted)
-    entries.append(Entry("queries", Section((*polled.entries, *proposals(survey)))))
+    inner = (*queries(survey, pace, trusted), *registrations(survey, pace, trusted), *proposals(survey))
+    entries.append(Entry("queries", Section(inner)))
     of_tenant = {} if survey.is_admin else key
     for entry in tenants(survey, pace, of_tenant, trusted):
         is_defaults = isinstance(entry, Entry) and entry.key == "tenant_defaults"

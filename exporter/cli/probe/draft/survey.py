@@ -25,7 +25,8 @@ class Survey:
 
     ``switch``: the settings of the survey, from the flags. ``asked``: the tenants that the flags name.
     ``skip``: what the flags skip. ``tenants``: those that were queried. ``trials``: the sources of
-    registrations, by tenant. ``today``: decides which tenants are disabled.
+    registrations, by tenant. ``fixes``: settings of a query that its responses need; with several, the
+    operator has to choose. ``today``: decides which tenants are disabled.
     """
 
     switch: SwitchConfiguration
@@ -34,6 +35,7 @@ class Survey:
     skip: frozenset[str] = frozenset()
     tenants: list[str] = field(default_factory=list)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
+    fixes: Mapping[Query, list[Advice]] = field(default_factory=dict)
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def of(self, query: Query, tenant: str = "", operation: Operation | None = None) -> Finding | None:
@@ -99,10 +101,18 @@ class Survey:
         names = {row.code: row.name for row in self.listed}
         return states_by_tenant(finding.verdict, codes_by_ending(self.asked, names))  # type: ignore[arg-type]  # Peers
 
+    @property
+    def lists_extensions(self) -> bool:
+        """Whether the list of extensions works for a tenant."""
+        sent = [each for each in self.findings if each.request.operation is Operation.EXTENSIONS]
+        return any(each.reason is None for each in sent)
+
     def is_refused(self, findings: list[Finding]) -> bool:
         """Return whether each of these requests was refused, for the installation or a tenant that exists."""
         return bool(findings) and all(
-            each.reason in _REFUSALS and (not each.request.tenant or self.exists(each.request.tenant))
+            each.reason in _REFUSALS
+            and not self.fixes.get(each.query)
+            and (not each.request.tenant or self.exists(each.request.tenant))
             for each in findings
         )
 
@@ -123,23 +133,24 @@ def value_of(finding: Finding | None) -> float | None:
 
 
 def repaired(survey: Survey) -> Survey:
-    """Return the survey as it would be with the patterns and names of totals that the responses need."""
-    return replace(survey, findings=[_repaired(finding) for finding in survey.findings])
+    """Return the survey with the settings that its responses need, decoded with them."""
+    found: dict[Query, list[Advice]] = {}
+    for finding in survey.findings:
+        section = QUERIES[finding.query].section()
+        given = [*pattern_advice(finding, section), *total_advice(finding, section)]
+        if given:
+            found.setdefault(finding.query, given)
+    findings = [_decoded_again(each, found.get(each.query, [])) for each in survey.findings]
+    return replace(survey, fixes=found, findings=findings)
 
 
-def fixes(finding: Finding) -> list[Advice]:
-    """Return the settings of the query that decode a response; with several, the operator has to choose."""
-    section = QUERIES[finding.query].section()
-    return [*pattern_advice(finding, section), *total_advice(finding, section)]
-
-
-def _repaired(finding: Finding) -> Finding:
-    found = fixes(finding)
+def _decoded_again(finding: Finding, found: list[Advice]) -> Finding:
     if len(found) != 1 or not found[0].settings:
         return finding
     settings = found[0].settings["queries"][finding.query]  # type: ignore[index]  # its form is fixed
     section = QUERIES[finding.query].section.model_validate(settings)
-    return replace(finding, verdict=finding.endpoint.decode(finding.body or b"", section))
+    verdict = finding.endpoint.decode(finding.body or b"", section) if finding.body else finding.verdict
+    return replace(finding, verdict=verdict)
 
 
 def details(finding: Finding) -> str:
@@ -147,6 +158,8 @@ def details(finding: Finding) -> str:
     match finding.verdict:
         case Failure(reason=Reason.AUTH):
             return "refused, as with a wrong key or an unknown tenant"
+        case Failure(reason=Reason.EMPTY):
+            return "an empty response"
         case Failure(reason=reason, detail=detail):
             return f"{reason}: {detail}"
         case _:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.cli.probe.draft.entries import ON, Comment, Entry, Items, Section
 from exporter.cli.probe.draft.pace import Pace
+from exporter.cli.probe.draft.phones import extensions
 from exporter.cli.probe.draft.queries import Trusted
 from exporter.cli.probe.draft.survey import Survey, details
 from exporter.cli.probe.findings import unknown_tenant
@@ -19,7 +20,7 @@ def tenants(
     """Yield the sections. ``key``: the setting of a key that belongs to a tenant; empty for an admin key."""
     yield from _discovery(survey)
     if survey.polled:
-        yield from _defaults(pace)
+        yield from extensions(survey, pace, trusted)
     yield from _listed(survey, key, trusted)
 
 
@@ -39,18 +40,6 @@ def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
             f"? The list of tenants did not work ({details(finding)}). When it does, this polls all tenants:"
         )
         yield Entry("discover_tenants", {"enabled": ON}, is_proposed=True)
-
-
-def _defaults(pace: Pace) -> Iterator[Entry]:
-    if pace.source is None:
-        why = "When `registrations.source` is set, this polls the state of all phones."
-        yield Entry("tenant_defaults", Section((Entry("extensions", "all", why, is_proposed=True),)))
-        return
-    inner: list[Entry | Comment] = [
-        Entry("extensions", "all", "The state of every phone. `none` polls only those in `watch`.")
-    ]
-    inner.append(Entry("watch", ["100"], "Phones that must always be registered:", is_proposed=True))
-    yield Entry("tenant_defaults", Section(tuple(inner)))
 
 
 def _listed(survey: Survey, key: dict[str, object], trusted: Trusted) -> Iterator[Entry | Comment]:

@@ -1,0 +1,120 @@
+"""How the phones of a new configuration are found, and their registrations read. Pure."""
+
+from collections.abc import Iterator
+
+from exporter.cli.probe.draft.entries import OFF, Comment, Entry, Items, Section
+from exporter.cli.probe.draft.pace import Pace
+from exporter.cli.probe.draft.queries import Trusted
+from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.suggestions import unknown_words
+from exporter.fields import duration_text
+from exporter.model import Query, RegistrationSource, Scope
+from exporter.queries import registrations as spec
+
+_PROBE = "`softswitch-exporter probe --config.file=… --query=registrations --tenant=CODE`"
+_WITH_ALL_PHONES = {RegistrationSource.BLF, RegistrationSource.EXTENSIONS}
+"""Sources that poll all phones of a tenant without the list of extensions."""
+
+_MOST_PHONES = 20
+
+
+def registrations(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entry]:
+    """Yield the sections ``registrations`` and ``extensions`` of ``queries``."""
+    if not survey.polled:
+        return
+    inner: list[Entry | Comment] = [Entry("tenant_interval", _interval(Query.REGISTRATIONS, pace))]
+    if pace.source:
+        source, states = pace.source.source, pace.source.states
+        if source.kind is RegistrationSource.REGSTATE:
+            why = "It returned the state of a phone. Each phone is one request."
+        else:
+            why = f"It knows the state of {len(pace.source.known):,} of {len(states):,} phones of a tenant."
+        inner.append(Entry("source", source.kind.value, why))
+        inner += [Entry("parameter", source.parameter.value)] if source.parameter else []
+    else:
+        inner.append(Comment(_why_no_source(survey)))
+    inner += _words(survey, trusted)
+    yield Entry(Query.REGISTRATIONS.value, Section(tuple(inner)))
+    yield from _extensions(survey, pace)
+
+
+def extensions(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entry]:
+    """Yield which extensions each tenant has, in ``tenant_defaults``, or a proposal of ``tenants``."""
+    if pace.source is None:
+        why = "When `queries.registrations.source` is set, this polls the state of all phones:"
+        yield Entry("tenant_defaults", Section((Entry("extensions", "all", why, is_proposed=True),)))
+        return
+    if survey.lists_extensions or pace.source.source.kind in _WITH_ALL_PHONES:
+        inner = (
+            Entry("extensions", "all", "The state of every phone. `none` polls only those in `watch`."),
+            Entry("watch", ["100"], "Phones that must always be registered:", is_proposed=True),
+        )
+        yield Entry("tenant_defaults", Section(inner))
+        return
+    named = [
+        {"code": code, "extensions": numbers[:_MOST_PHONES]}
+        for code, tried in survey.trials.items()
+        if trusted(code) and (numbers := [each for trial in tried for each in trial.states if trusted(each)])
+    ]
+    why = f"? The phones cannot be discovered, because {_why_no_list(survey)}. Name those to poll:"
+    example = [{"code": "ACME", "extensions": ["100", "101"]}]
+    yield Entry("tenants", Items(named or example), why, is_proposed=True)
+
+
+def _interval(query: Query, pace: Pace) -> str:
+    return duration_text(pace.intervals[query, Scope.TENANT])
+
+
+def _why_no_source(survey: Survey) -> str:
+    if any(each.known for tried in survey.trials.values() for each in tried):
+        return (
+            "? The sources of registrations disagree, or are incomplete. Compare them with the phones: "
+            f"{_PROBE}, then set `source`, and `extensions: all`."
+        )
+    results = dict.fromkeys(
+        f"{each.source.name}: {each.result}" for tried in survey.trials.values() for each in tried
+    )
+    tried = "; ".join(results) or "none was sent"
+    return (
+        f"? No request returned the state of a phone ({tried}). Grant the key the right to one of them, best "
+        f"to BLFS, then run {_PROBE}."
+    )
+
+
+def _why_no_list(survey: Survey) -> str:
+    state = "was left out of the survey" if "extensions" in survey.skip else "does not work with this key"
+    return f"the list of extensions {state}"
+
+
+def _words(survey: Survey, trusted: Trusted) -> Iterator[Entry | Comment]:
+    unknown: dict[str, None] = {}
+    hidden = 0
+    for finding in survey.findings:
+        if finding.query is Query.REGISTRATIONS:
+            words, more = unknown_words(finding, spec.SPEC.section())
+            unknown.update(dict.fromkeys(filter(trusted, words)))
+            hidden = max(hidden, more)
+    if unknown:
+        why = "? Unknown states. Look at a phone in each of them, and keep the word where it belongs."
+        value = Section((Entry("registered", list(unknown)), Entry("unregistered", list(unknown))))
+        yield Entry("words", value, why, is_proposed=True)
+    if hidden:
+        yield Comment(
+            f"? {hidden} other unknown states are not shown, because lists contain personal data. Look at "
+            "the state column yourself, and add `words`."
+        )
+
+
+def _extensions(survey: Survey, pace: Pace) -> Iterator[Entry]:
+    """Yield the list of extensions: off if it is not available and the source does without it."""
+    if pace.source is None:
+        return
+    interval = _interval(Query.EXTENSIONS, pace)
+    key = Query.EXTENSIONS.value
+    if survey.lists_extensions:
+        why = "The list says which phones there are, and which of them can register. 3.4 kB per extension."
+        yield Entry(key, Section((Entry("tenant_interval", interval, why),)))
+    elif pace.source.source.kind is RegistrationSource.BLF:
+        why = f"Off, because {_why_no_list(survey)}. Each record of BLFS counts as a phone."
+        why += f" To use the list, set {interval}."
+        yield Entry(key, Section((Entry("tenant_interval", OFF, why),)))
