@@ -8,22 +8,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporter.cli.check import warnings
 from exporter.cli.probe.advice import advice
 from exporter.cli.probe.draft.conduct import Conductor, Say, label, outcome_text, plan
 from exporter.cli.probe.draft.document import document
 from exporter.cli.probe.draft.entries import visible
 from exporter.cli.probe.draft.flags import settings_of, switch_of, with_flags
 from exporter.cli.probe.draft.pace import Pace
-from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.draft.survey import Survey, repaired
 from exporter.cli.probe.draft.target import checked, reject_unwritable, write
 from exporter.cli.probe.runner import open_runner
-from exporter.config import SwitchConfiguration, load
+from exporter.config import load
 from exporter.config.fields import ValidationContext
 from exporter.errors import ConfigurationError, StartError
 from exporter.masking import Mask
 from exporter.model import Counts, Failure, Query
-from exporter.poll.planner import Targets
 
 _STDOUT = "-"
 _MOST_CAUSES = 3
@@ -52,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(mask(line))
         say("Nothing was written, because the switch returned no value.")
         return 1
+    survey = repaired(survey)
     text, pace = document(survey, settings, ValidationContext(Path.cwd(), os.environ), mask)
     if to_stdout:
         print(checked(text, _check), end="")
@@ -73,18 +72,12 @@ async def _conduct(survey: Survey, mask: Mask, say: Say) -> None:
 
 
 def _check(file: Path) -> None:
-    """Raise StartError if the exporter would not start with the file, or would warn: that is a defect."""
-    report = "This is a defect of the exporter; please report it"
+    """Raise StartError if the exporter would not start with the file: that is a defect."""
     try:
-        switches = load(file, os.environ).switches
+        load(file, os.environ)
     except ConfigurationError as error:
-        raise StartError(f"the configuration is invalid. {report}:\n" + "\n".join(error.problems)) from None
-    if found := [text for switch in switches for text in _warnings(switch)]:
-        print(f"softswitch-exporter: --config.check warns. {report}:", *found, sep="\n", file=sys.stderr)
-
-
-def _warnings(switch: SwitchConfiguration) -> Iterator[str]:
-    return warnings(switch, Targets(switch))
+        report = "the new configuration is invalid. This is a defect of the exporter; please report it"
+        raise StartError("\n".join([f"{report}:", *error.problems])) from None
 
 
 def _causes(survey: Survey) -> Iterator[str]:

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from exporter.cli.probe.call_records import window_requests
 from exporter.cli.probe.draft.entries import visible
 from exporter.cli.probe.draft.flags import SURVEY_RATE
 from exporter.cli.probe.draft.survey import Survey, details
 from exporter.cli.probe.findings import Finding, QueryRequest, query_request
-from exporter.cli.probe.runner import Runner
 from exporter.cli.probe.sources import BLF, LIST, PEERS, TENANT_PEERS, Phones, Source, Trial, trial
 from exporter.fields import duration_text
 from exporter.model import (
@@ -41,6 +41,17 @@ _OF_ONE_TENANT = (Query.LIMITS, Query.QUEUES)
 _REGSTATE = tuple(Source(RegistrationSource.REGSTATE, parameter) for parameter in ExtensionParameter)
 
 Say = Callable[[str], None]
+
+
+class Asking(Protocol):
+    """What sends a request, as ``Runner`` does."""
+
+    @property
+    def mask(self) -> Callable[[str], str]:
+        """Remove keys from a text."""
+
+    async def ask(self, wanted: QueryRequest, announce: Callable[[], None]) -> Finding | None:
+        """Send a request; return None if it cannot succeed."""
 
 
 def plan(survey: Survey, url: str) -> Iterator[str]:
@@ -99,9 +110,7 @@ def label(request: Request, *, scoped: bool = True) -> str:
 class Conductor:
     """Sends the requests. ``say`` prints a line."""
 
-    def __init__(
-        self, runner: Runner, survey: Survey, say: Say, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, runner: Asking, survey: Survey, say: Say, clock: Callable[[], float]) -> None:
         self._runner = runner
         self._survey = survey
         self._say = say
@@ -121,12 +130,14 @@ class Conductor:
     async def _ask(self, wanted: QueryRequest) -> Finding | None:
         if self._clock() > self._end:
             if not self._is_over:
-                self._say(f"{duration_text(_LONGEST)} are over: all other requests are left out")
+                self._say(f"  No further requests are sent: {duration_text(_LONGEST)} are over")
             self._is_over = True
             return None
         finding = await self._wait_for(wanted)
         if finding is None:
-            self._say(f"  {label(wanted.request):<38} not sent, because all requests so far failed alike")
+            if not self._is_over:
+                self._say("  No further requests are sent, because all so far failed alike")
+            self._is_over = True
             return None
         outcome = self._runner.mask(outcome_text(finding))
         self._say(f"  {label(finding.request):<38} {finding.seconds:6.2f} s  {outcome}")

@@ -10,7 +10,7 @@ from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.pace import CONCURRENCY, Pace, first_pace, fitted, required_rate
 from exporter.cli.probe.draft.phones import registrations
 from exporter.cli.probe.draft.queries import Trusted, queries
-from exporter.cli.probe.draft.survey import Survey, repaired
+from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.draft.tenants import tenants
 from exporter.config import Configuration, SwitchConfiguration
 from exporter.config.fields import Text, ValidationContext
@@ -27,7 +27,8 @@ Masking = Callable[[str], str]
 def document(survey: Survey, settings: Tree, context: ValidationContext, mask: Masking) -> tuple[str, Pace]:
     """Return the configuration, and the pace that it sets.
 
-    ``settings``: those of the flags. ``context``: for reading the configuration. ``mask``: removes keys.
+    ``survey``: ``repaired``. ``settings``: those of the flags. ``context``: for reading the configuration.
+    ``mask``: removes keys.
     """
 
     def trusted(text: str) -> bool:
@@ -43,7 +44,6 @@ def document(survey: Survey, settings: Tree, context: ValidationContext, mask: M
         written = {"switches": [tree(section(pace))]}
         return Configuration.model_validate(written, context=context).switches[0]
 
-    survey = repaired(survey)
     pace = fitted(survey, first_pace(survey), configured)
     needed = required_rate(survey, pace, configured(pace))
     body = list(lines(section(pace)))

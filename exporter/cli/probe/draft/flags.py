@@ -97,7 +97,7 @@ _TENANT_KEY = re.compile(r"Configure a tenant's key with its tenant: .*")
 
 def with_flags(given: Advice) -> Iterator[str]:
     """Yield advice about keys of the configuration as sentences about flags."""
-    text = _TENANT_KEY.sub("for a tenant's key, add --tenant=CODE", given.text)
+    text = _TENANT_KEY.sub("For a tenant's key, add --tenant=CODE", given.text)
     text = _KEYS.sub(lambda key: flag_of(key[1]) + (f"={key[2]}" if key[2] else ""), text)
     values = dict(_leaves(given.settings))
     flags = [f"{flag_of(name)}={values.pop(path)}" for name, path in SETTINGS.items() if path in values]

@@ -60,7 +60,8 @@ def first_pace(survey: Survey) -> Pace:
     )
     slowest = max((each.seconds for each in survey.findings if each.reason is None), default=0.0)
     timeout = next((each for each in _TIMEOUTS if each >= 2 * slowest), _TIMEOUTS[-1])
-    return Pace(rate, timeout, latency, _source(survey, rate), dict(_intervals(survey, 1)))
+    source = _source(survey, rate)
+    return Pace(rate, timeout, latency, source, dict(_intervals(survey, source, 1)))
 
 
 def fitted(survey: Survey, pace: Pace, configured: Callable[[Pace], SwitchConfiguration]) -> Pace:
@@ -70,7 +71,7 @@ def fitted(survey: Survey, pace: Pace, configured: Callable[[Pace], SwitchConfig
     """
     slower = pace
     for factor in _FACTORS:
-        slower = replace(pace, intervals=dict(_intervals(survey, factor)))
+        slower = replace(pace, intervals=dict(_intervals(survey, pace.source, factor)))
         if required_rate(survey, slower, configured(slower)) <= slower.rate * _FILL:
             return slower
     return replace(slower, fits=False)
@@ -122,8 +123,9 @@ def _default(query: Query, scope: Scope) -> float | None:
     return default
 
 
-def _intervals(survey: Survey, factor: float) -> Iterator[tuple[Job, float]]:
+def _intervals(survey: Survey, source: Trial | None, factor: float) -> Iterator[tuple[Job, float]]:
     """Yield the interval of each query that is on by default; ``factor``: of those of tenants."""
+    in_one_list = source is not None and source.source.kind is RegistrationSource.PEERS
     for query in Query:
         for scope in Scope:
             default = _default(query, scope)
@@ -132,6 +134,8 @@ def _intervals(survey: Survey, factor: float) -> Iterator[tuple[Job, float]]:
             if scope is Scope.SWITCH:
                 finding = survey.of(query)
                 yield (query, scope), _up(max(default, _PAUSE * finding.seconds if finding else 0))
+            elif source and in_one_list and query is Query.REGISTRATIONS:
+                yield (query, scope), _up(max(default, _PAUSE * source.seconds))
             else:
                 yield (query, scope), _up(default * factor)
 

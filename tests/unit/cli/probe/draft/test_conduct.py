@@ -1,0 +1,99 @@
+import itertools
+
+import pytest
+
+from exporter.cli.probe.draft.conduct import Conductor, plan
+from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.findings import Finding, QueryRequest
+from exporter.model import Failure, Reason
+from exporter.simulator.faults import Fault, FaultKind
+from exporter.simulator.world import World
+from tests.unit.cli.probe.draft.surveys import surveyed, switch_of
+
+_SWITCH = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
+
+
+class Refusing:
+    """Answers each request with a refusal."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    @staticmethod
+    def mask(text: str) -> str:
+        """Return the text: it contains no key."""
+        return text
+
+    async def ask(self, wanted: QueryRequest, announce: object) -> Finding | None:
+        """Return a refusal."""
+        del announce
+        found = Finding(*wanted, 0.1, Failure(Reason.AUTH, "refused"))
+        self._survey.findings.append(found)
+        return found
+
+
+def _plan(*skip: str, asked: tuple[str, ...] = ()) -> str:
+    return "\n".join(plan(Survey(switch_of(_SWITCH), [], asked, frozenset(skip)), "http://pbx/api"))
+
+
+async def test_the_plan_lists_what_is_sent() -> None:
+    """Every request is in the plan, and there are not more than it says."""
+    survey, output, _ = await surveyed(world=World(tenants=10))
+    text = _plan()
+    most = int(text.partition("At most ")[2].partition(" ")[0])
+    assert 25 < len(survey.findings) <= most
+    for line in output.splitlines():
+        assert line.split("  ")[1].partition(" of ")[0].partition(" with ")[0] in text
+
+
+async def test_expensive_requests_can_be_left_out() -> None:
+    """The plan names them with their flag."""
+    assert "may be expensive: CHANSIPPEERS, one list of every phone, 0.2 kB each; --skip=peers" in _plan()
+    assert "  skipped: CHANSIPPEERS" in _plan("peers")
+    assert "For A, B, C, and INFO balance of 1 more:" in _plan(asked=("A", "B", "C", "D"))
+
+
+async def test_the_largest_tenant_is_queried() -> None:
+    """The list of peers shows which one it is; the first, the last or the middle one complete the sample."""
+    peers = ", ".join(f'{{"node": "pbx1", "Name": "{n}-CINDER", "Status": "OK"}}' for n in range(100, 140))
+    listed = Fault(FaultKind.BODY, reqtype="CHANSIPPEERS", text=f"[{peers}]")
+    survey, _, _ = await surveyed(listed, world=World(tenants=8))
+    assert len(survey.tenants) == 3
+    assert "CINDER" in survey.tenants
+    assert survey.tenants[0] == survey.enabled[0]
+
+
+async def test_every_tenant_of_the_flags_is_tried() -> None:
+    """Those beyond the sample with one request each."""
+    codes = ["ACME", "BOREAL", "CINDER", "DELTA9"]
+    survey, _, _ = await surveyed(Fault(FaultKind.REFUSE_KEY, reqtype="MANAGEDB"), asked=codes)
+    assert survey.tenants == codes[:3]
+    assert survey.polled == codes
+
+
+async def test_no_request_is_sent_after_the_time_is_over() -> None:
+    """For a switch on which each request takes a minute. It is said once."""
+    survey = Survey(switch_of(_SWITCH), [], ("ACME",))
+    lines: list[str] = []
+    times = itertools.chain([0.0, 0.0], itertools.repeat(16 * 60.0))
+    await Conductor(Refusing(survey), survey, lines.append, lambda: next(times)).run()
+    assert len(survey.findings) == 1
+    assert [line for line in lines if "No further" in line] == [
+        "  No further requests are sent: 15m are over"
+    ]
+
+
+async def test_a_key_that_is_refused_everywhere_is_sent_a_few_times() -> None:
+    """A switch may lock it."""
+    survey = Survey(switch_of(_SWITCH), [], ("ACME",))
+    await Conductor(Refusing(survey), survey, lambda _: None, lambda: 0.0).run()
+    of_installation = [each for each in survey.findings if not each.request.tenant]
+    assert len(of_installation) == 3
+    assert len(survey.findings) <= 6
+
+
+@pytest.mark.parametrize("text", ["\u202eACME", "AC\nME"])
+async def test_names_are_printed_visibly(text: str) -> None:
+    """A name cannot rearrange the output."""
+    assert _plan(asked=(text,)).replace("\n", "").isprintable()
+    assert "\nME" not in _plan(asked=(text,))

@@ -1,0 +1,268 @@
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.findings import Finding, query_request
+from exporter.config import Proxy
+from exporter.masking import Mask
+from exporter.model import Content, Counts, Query, Tenant, Tenants
+from exporter.simulator.faults import Fault, FaultKind
+from exporter.simulator.options import Options
+from exporter.simulator.technologies import Technologies
+from exporter.simulator.world import World
+from tests.unit.cli.probe.draft.surveys import KEY, drafted, surveyed, switch_of, write
+
+REFUSE, EMPTY, BODY = FaultKind.REFUSE_KEY, FaultKind.EMPTY, FaultKind.BODY
+
+
+async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
+    """An admin key: nodes, discovery, the best source; what is off by default is proposed."""
+    found = await drafted(tmp_path)
+    assert found.section("nodes") == ["pbx1", "pbx2", "pbx3", "pbx4"]
+    assert found.section("key_env") == "PBX_KEY"
+    assert found.section("discover_tenants") == {"enabled": "true"}
+    assert found.section("tenant_defaults") == {"extensions": "all"}
+    assert found.section("queries", "registrations") == {"tenant_interval": "5m", "source": "blf"}
+    assert found.section("queries", "license") == {"interval": "1h"}
+    assert found.section("thresholds") is None
+    assert "? " not in found.comments.replace("? Alert on credit", "")
+    for proposal in (
+        "trunks: {interval: 1m}",
+        "limits: {tenant_interval: 1h}",
+        "call_records: {",
+        "queues: all",
+    ):
+        assert f"# {proposal}" in found.text
+    assert "Disabled, and not polled: CLOSED1, CLOSED2." in found.comments
+    assert "# license: {warning: 30d, critical: 7d}" in found.text.replace("#   ", "# ")
+    assert "45 days are left." in found.comments
+
+
+async def test_a_tenant_key(tmp_path: Path) -> None:
+    """The key belongs to its tenant, and nothing of the installation is polled."""
+    found = await drafted(tmp_path, key_env="TENANT_KEY", asked=["ACME"])
+    assert found.section("tenants") == [{"code": "ACME", "key_env": "TENANT_KEY"}]
+    assert found.section("key_env") is found.section("nodes") is found.section("discover_tenants") is None
+    assert set(found.section("queries")) == {"channels", "calls", "balance", "registrations", "extensions"}
+    assert found.section("queries", "channels") == {"tenant_interval": "2m"}
+    assert found.section("queries", "registrations", "source") == "blf"
+    refused = [line for line in found.output.splitlines() if " refused" in line]
+    assert len(refused) == 3
+
+
+async def test_a_tenant_key_without_its_tenant() -> None:
+    """Nothing works; three requests are sent."""
+    survey, output, _ = await surveyed(key_env="TENANT_KEY")
+    assert not survey.works
+    assert len(survey.findings) == 3
+    assert "allowed nothing for the installation" in output
+
+
+async def test_an_admin_key_that_lists_no_tenants(tmp_path: Path) -> None:
+    """The tenants of the flags are polled; a wrong code is named, and turns nothing off."""
+    refused = Fault(REFUSE, reqtype="MANAGEDB")
+    found = await drafted(tmp_path, refused, asked=["ACME", "ACNE"])
+    assert found.section("tenants") == [{"code": "ACME"}]
+    assert found.section("discover_tenants") is None
+    assert "# discover_tenants: {enabled: true}" in found.text
+    assert "? --tenant=ACNE: the key works for the installation, so either the switch has no tenant ACNE" in (
+        found.comments
+    )
+    assert "ACNE" not in found.text.replace("--tenant=ACNE", "").replace("no tenant ACNE", "")
+    assert ": off" not in found.text
+    none = await drafted(tmp_path, refused)
+    assert none.section("tenants") is None
+    assert "No tenant is polled. List them here:" in none.comments
+
+
+async def test_a_wrong_code_is_compared_with_the_list(tmp_path: Path) -> None:
+    """The code that was probably meant is named."""
+    found = await drafted(tmp_path, asked=["ACNE"])
+    assert "? --tenant=ACNE: the switch's list has no such tenant; did you mean ACME?" in found.comments
+    assert found.section("discover_tenants") == {"enabled": "true"}
+
+
+async def test_refused_and_empty_queries(tmp_path: Path) -> None:
+    """What the switch refuses is off, with the reason. What is empty stays on: it may have no data."""
+    found = await drafted(tmp_path, Fault(REFUSE, info="balance"), Fault(EMPTY, reqtype="LICENSEDAYS"))
+    assert found.section("queries", "balance") == {"tenant_interval": "off"}
+    assert "The switch does not allow this: refused" in found.comments
+    assert "Grant the right, then set 5m." in found.comments
+    assert found.section("queries", "license") == {"interval": "1h"}
+    assert "? An empty response. There is no data, or the key lacks the right" in found.comments
+
+
+async def test_ignored_scope(tmp_path: Path) -> None:
+    """If several tenants have the value of the installation, the query of tenants is off."""
+    found = await drafted(tmp_path, Fault(BODY, reqtype="COUNTCALLS", text="7"))
+    assert found.section("queries", "calls") == {"interval": "30s", "tenant_interval": "off"}
+    assert "The switch ignores `tenant` here" in found.comments
+    nothing = await drafted(tmp_path, Fault(BODY, reqtype="COUNTCALLS", text="0"))
+    assert nothing.section("queries", "calls", "tenant_interval") == "2m"
+
+
+async def test_wrapped_license_and_renamed_total(tmp_path: Path) -> None:
+    """The pattern and the name of the total are written, and the nodes do not contain the total."""
+    found = await drafted(tmp_path, options=Options(license="sentence", total_name="Insgesamt"))
+    assert found.section("queries", "license") == {"interval": "1h", "pattern": r"in (-?\d+) days"}
+    assert found.section("queries", "peers", "total_name") == "Insgesamt"
+    assert found.section("nodes") == ["pbx1", "pbx2", "pbx3", "pbx4"]
+    assert "45 days are left." in found.comments
+
+
+async def test_a_number_that_is_ambiguous(tmp_path: Path) -> None:
+    """Each pattern is proposed, and the query stays on: the response is no refusal."""
+    text = "License 12 of 30 days left"
+    found = await drafted(tmp_path, Fault(BODY, reqtype="LICENSEDAYS", text=text))
+    assert found.section("queries", "license") == {"interval": "1h"}
+    assert found.text.count("# pattern: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("refused", "source"),
+    [
+        ((), "blf"),
+        (("BLFS",), "peers"),
+        (("BLFS", "CHANSIPPEERS"), "tenant_peers"),
+        (("BLFS", "CHANSIPPEERS", "PEERS"), "extensions"),
+    ],
+)
+async def test_source_of_registrations(refused: tuple[str, ...], source: str, tmp_path: Path) -> None:
+    """The best of those that work."""
+    found = await drafted(tmp_path, *(Fault(REFUSE, reqtype=each) for each in refused))
+    assert found.section("queries", "registrations", "source") == source
+    assert found.section("tenant_defaults") == {"extensions": "all"}
+
+
+async def test_phones_that_a_list_of_peers_does_not_know(tmp_path: Path) -> None:
+    """A source that lacks the PJSIP phones is not chosen."""
+    world = World(tenants=3, technologies=Technologies(pjsip=0.5))
+    found = await drafted(tmp_path, Fault(REFUSE, reqtype="BLFS"), world=world)
+    assert found.section("queries", "registrations", "source") == "extensions"
+
+
+async def test_only_a_list_of_peers(tmp_path: Path) -> None:
+    """Without the list of extensions, the phones cannot be discovered: those seen are proposed."""
+    refused = [Fault(REFUSE, reqtype="BLFS"), Fault(REFUSE, reqtype="PEERS"), Fault(REFUSE, reqtype="INFO")]
+    found = await drafted(tmp_path, *refused)
+    assert found.section("queries", "registrations", "source") == "peers"
+    assert found.section("tenant_defaults") is None
+    assert "? The phones cannot be discovered" in found.comments
+    assert "#   - {code: ACME, extensions: ['100', " in found.text
+
+
+async def test_only_device_states(tmp_path: Path) -> None:
+    """Without the list of extensions, each record is a phone; the list is off, so it does not fail."""
+    refused = [Fault(REFUSE, reqtype=each) for each in ("CHANSIPPEERS", "PEERS", "INFO")]
+    found = await drafted(tmp_path, *refused)
+    assert found.section("queries", "registrations", "source") == "blf"
+    assert found.section("queries", "extensions") == {"tenant_interval": "off"}
+    assert found.section("tenant_defaults") == {"extensions": "all"}
+
+
+@pytest.mark.parametrize("parameter", ["ext", "id", "number"])
+async def test_only_one_phone_at_a_time(parameter: str, tmp_path: Path) -> None:
+    """The parameter is found; the list has no states."""
+    refused = [Fault(REFUSE, reqtype=each) for each in ("BLFS", "CHANSIPPEERS", "PEERS")]
+    rows = '[{"ex_number": "100", "ex_name": "A", "ex_tech": "SIP", "st_state": "?"}]'
+    listed = Fault(BODY, info="extensions", text=rows)
+    found = await drafted(tmp_path, *refused, listed, options=Options(regstate_parameter=parameter))  # type: ignore[arg-type]  # parametrized
+    expected = {"tenant_interval": "5m", "source": "regstate", "parameter": parameter}
+    assert found.section("queries", "registrations") == expected
+
+
+async def test_no_source(tmp_path: Path) -> None:
+    """Registrations are not turned off: the comment says what was tried and what to do."""
+    refused = [Fault(REFUSE, reqtype=each) for each in ("BLFS", "CHANSIPPEERS", "PEERS")]
+    found = await drafted(
+        tmp_path, *refused, Fault(REFUSE, info="regstate"), Fault(REFUSE, info="extensions")
+    )
+    assert found.section("queries", "registrations") == {"tenant_interval": "5m"}
+    assert "? No request returned the state of a phone (extensions: no state: auth; blf:" in found.comments
+    assert "When `queries.registrations.source` is set, this polls the state of all phones:" in found.comments
+
+
+async def test_unknown_words(tmp_path: Path) -> None:
+    """They are proposed under each state, and never assigned to one."""
+    refused = [Fault(REFUSE, reqtype=each) for each in ("BLFS", "CHANSIPPEERS", "PEERS")]
+    found = await drafted(
+        tmp_path,
+        *refused,
+        Fault(REFUSE, info="extensions"),
+        Fault(BODY, reqtype="BLFS", text="{}"),
+        options=Options(registered_word="Angemeldet"),
+    )
+    assert found.section("queries", "registrations", "words") is None
+    listed = '[{"ex_number": "100", "st_state": "Da"}, {"ex_number": "101", "st_state": "Da"}]'
+    found = await drafted(tmp_path, *refused, Fault(BODY, info="extensions", text=listed))
+    assert "#   registered: [Da]" in found.text
+    assert "#   unregistered: [Da]" in found.text
+    assert found.section("queries", "registrations", "words") is None
+
+
+async def test_skipped_requests(tmp_path: Path) -> None:
+    """They are not sent, and the configuration says so."""
+    skip = ["peers", "extensions", "regstate", "call_records", "trunks"]
+    found = await drafted(tmp_path, skip=skip)
+    for name in ("CHANSIPPEERS", "INFO extensions", "INFO regstate", "simplecdrs", "sipregs"):
+        assert f"  {name}" not in found.output
+    assert found.section("queries", "extensions") == {"tenant_interval": "off"}
+    assert "the list of extensions was left out of the survey" in found.comments
+
+
+async def test_low_credit(tmp_path: Path) -> None:
+    """A balance that is below the threshold now is named: the scale of the currency may be another."""
+    world = World(tenants=4)
+    found = await drafted(tmp_path, Fault(BODY, info="balance", text="12.5"), world=world)
+    assert "Now: ACME 12.5" in found.comments
+    assert "would alert at once" in found.comments
+
+
+async def test_a_proxy_of_the_environment(tmp_path: Path) -> None:
+    """It is written, because a service may not have the variable; not with a password."""
+    survey, _, tree = await surveyed()
+    for written, expected in (
+        ("http://p:3128", "proxy_url: http://p:3128"),
+        ("http://u:PW@p:1", "needs this"),
+    ):
+        switch = survey.switch.model_copy(update={"proxy": Proxy(written, "HTTPS_PROXY")})
+        text = write(tmp_path, replace(survey, switch=switch), "", tree).text
+        assert expected in text
+        assert "PW" not in text
+
+
+_NAMES = st.text(min_size=1, max_size=20) | st.sampled_from(
+    ["0123", "no", "a: b", "*a", "&a", "x #y", "'", '"', "a\nb: c", "\u202e", "${X}", "{{ x }}", "~", KEY]
+)
+
+
+def _finding(query: Query, verdict: Counts | Tenants, body: Content = b"{}") -> Finding:
+    return Finding(*query_request(query), 0.1, verdict, body, status=200)
+
+
+@settings(max_examples=60)
+@given(st.lists(_NAMES, max_size=4, unique=True), st.lists(_NAMES, max_size=4, unique=True))
+def test_names_from_the_switch(
+    tmp_path_factory: pytest.TempPathFactory, nodes: list[str], codes: list[str]
+) -> None:
+    """Whatever the nodes and tenants are called, the configuration loads, and a name is written as it is."""
+    nodes, codes = (
+        [text.encode("utf-8", "ignore").decode() or "x" for text in each] for each in (nodes, codes)
+    )
+    tree = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
+    counts = Counts(total=None, nodes=dict.fromkeys(nodes, 1))
+    rows = tuple(Tenant(code, "", disabled=True) for code in dict.fromkeys(codes))
+    findings = [_finding(Query.PEERS, counts), _finding(Query.TENANTS, Tenants(rows))]
+    mask = Mask()
+    mask.add(KEY)
+    survey = Survey(switch_of(tree), findings, ("ACME",), today=date(2026, 12, 1))
+    found = write(tmp_path_factory.mktemp("names"), survey, "", tree, mask)
+    written = [node.name for node in found.switch.nodes]
+    assert set(written) <= set(nodes)
+    assert all(name in written for name in nodes if name.isidentifier() and name != KEY)
+    assert found.text.replace("\n", "").isprintable()
