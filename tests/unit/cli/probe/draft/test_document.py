@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.findings import Finding, query_request
 from exporter.config import Proxy
@@ -254,7 +255,7 @@ def test_names_from_the_switch(
     nodes, codes = (
         [text.encode("utf-8", "ignore").decode() or "x" for text in each] for each in (nodes, codes)
     )
-    tree = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
+    tree: Tree = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
     counts = Counts(total=None, nodes=dict.fromkeys(nodes, 1))
     rows = tuple(Tenant(code, "", disabled=True) for code in dict.fromkeys(codes))
     findings = [_finding(Query.PEERS, counts), _finding(Query.TENANTS, Tenants(rows))]

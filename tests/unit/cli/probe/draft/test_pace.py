@@ -7,7 +7,7 @@ from exporter.cli.probe.findings import Finding
 from exporter.model import Query, Scope, Tenant, Tenants
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
-from tests.unit.cli.probe.draft.surveys import surveyed, write
+from tests.unit.cli.probe.draft.surveys import drafted, surveyed, write
 
 BLF_REFUSED = Fault(FaultKind.REFUSE_KEY, reqtype="BLFS")
 
@@ -81,8 +81,9 @@ async def test_slow_requests_of_the_installation(tmp_path: Path) -> None:
 
 async def test_one_request_per_node(tmp_path: Path) -> None:
     """If COUNTCHANNELS returns only a total, the need for the rate includes a request per node."""
-    several, *rest = await surveyed(options=Options(channels="total"))
-    nodes, *others = await surveyed()
-    needed = [write(tmp_path, several, *rest).text, write(tmp_path, nodes, *others).text]
+    needed = [
+        (await drafted(tmp_path, options=Options(channels="total"))).text,
+        (await drafted(tmp_path)).text,
+    ]
     rates = [float(text.partition("It needs about ")[2].partition(" ")[0]) for text in needed]
     assert 3 / 30 - 0.01 <= rates[0] - rates[1] <= 4 / 30 + 0.01
