@@ -93,7 +93,7 @@ def _add_write_config(command: argparse.ArgumentParser) -> None:
 
 
 def _flag(group: argparse._ActionsContainer, **options: Any) -> Callable[[str, str], object]:  # noqa: ANN401 -- argparse's, which has no public name
-    """Return a function that adds a flag with these options, by its name and help."""
+    """Return a function that adds a flag with these options, given its name and help."""
     return lambda name, text: group.add_argument(name, help=text, **options)
 
 

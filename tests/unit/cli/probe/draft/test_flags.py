@@ -39,7 +39,7 @@ def test_settings_with_absolute_paths(tmp_path: Path, monkeypatch: pytest.Monkey
         ([*WRITE, "--key-file=a", "--key-env=B"], "one of them"),
         ([*WRITE, "--key-env=K", "--proxy-url=http://u:pw@p:1"], "set HTTPS_PROXY or HTTP_PROXY"),
         ([*WRITE, "--key-env=K", "--proxy-url=socks://p"], '--proxy-url: invalid URL "socks://p"'),
-        ([*WRITE, "--key-env=UNSET"], "--key-env: the environment variable is not set"),
+        ([*WRITE, "--key-env=UNSET"], "--key-env: the environment variable "),
         ([*WRITE, "--key-file=absent"], "--key-file: the file cannot be read"),
         ([*WRITE, "--key-env=K", "--ca-file=absent.pem"], "--ca-file: "),
         (["--write-config=c", "--url=ftp://x", "--key-env=K"], '--url: invalid URL "ftp://x"'),
