@@ -8,6 +8,10 @@ import helm_python
 import yaml
 
 CHART = Path(__file__).parents[1] / "deploy/helm/softswitch-exporter"
+EVERYTHING: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parent / "unit/deploy/everything.yaml").read_text()
+)
+"""Values that turn everything on."""
 RELEASE, NAMESPACE = "pbx", "softswitch"
 
 Resource = dict[str, Any]
@@ -59,3 +63,10 @@ def pod_of(deployment: Resource) -> dict[str, Any]:
     """Return the specification of the pods of a Deployment."""
     specification: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return specification
+
+
+def with_switches(*names: str, **more: Any) -> dict[str, Any]:
+    """Return values with these switches, which have no key."""
+    return {
+        "config": {"switches": [{"name": name, "url": "https://pbx.example.com/"} for name in names]}
+    } | more

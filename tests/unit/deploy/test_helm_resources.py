@@ -5,32 +5,31 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import pytest
 import yaml
 
 import exporter
-from exporter.cli.rules import Form, document
 from exporter.config import load
-from tests.helm_chart import NAMESPACE, Resource, of_kind, one, pod_of, refusal, rendered, resources
+from tests.helm_chart import (
+    EVERYTHING,
+    NAMESPACE,
+    Resource,
+    of_kind,
+    one,
+    pod_of,
+    refusal,
+    rendered,
+    resources,
+    with_switches,
+)
 
-HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
-EVERYTHING: dict[str, Any] = yaml.safe_load((HERE / "everything.yaml").read_text())
-OF_THE_OPERATOR = {"PrometheusRule", "ServiceMonitor"}
-SERVICEMONITOR = json.loads((HERE / "servicemonitor.schema.json").read_text())
+OF_THE_OPERATOR = {"PrometheusRule", "ScrapeConfig", "ServiceMonitor"}
 OLDEST, NEWEST = "1.25", "1.37"
 SECRETS = "/run/secrets/softswitch-exporter"
 LONGEST = "a" * 53
 """The longest name of a release that Helm accepts."""
-
-
-def with_switches(*names: str, **more: Any) -> dict[str, Any]:
-    """Return values with these switches, which have no key."""
-    return {
-        "config": {"switches": [{"name": name, "url": "https://pbx.example.com/"} for name in names]}
-    } | more
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -45,9 +44,10 @@ def test_kubernetes_accepts_the_resources(values: dict[str, Any], version: str) 
 
 
 def test_everything_is_on() -> None:
-    """The values in everything.yaml create a resource of every kind that the chart knows."""
+    """The values in everything.yaml create every kind of resource but one of two alternatives."""
     kinds = set(re.findall(r"^kind: (\w+)", "\n".join(_templates()), re.MULTILINE))
-    assert {each["kind"] for each in resources(EVERYTHING)} == kinds | {"Secret"}  # one of extraManifests
+    created = {each["kind"] for each in resources(EVERYTHING)}
+    assert created == kinds - {"ScrapeConfig"} | {"Secret"}  # one of extraManifests
 
 
 def _templates() -> list[str]:
@@ -349,49 +349,11 @@ def test_probes_need_no_password(web: dict[str, str], probes: list[dict[str, str
     assert [container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")] == probes
 
 
-def test_the_rules_are_those_of_the_program() -> None:
-    """Also with another runbook URL and team label, as ``softswitch-exporter rules`` prints them."""
-    rule = {"enabled": True, "runbooks": "https://wiki.example.com/$1/", "teamLabel": "owner"}
-    for values, printed in (
-        ({"enabled": True}, document(Form.PROMETHEUSRULE)),
-        (rule, document(Form.PROMETHEUSRULE, "https://wiki.example.com/$1/", "owner")),
-    ):
-        found = one("PrometheusRule", resources({"prometheusRule": values}))
-        assert found["spec"] == yaml.safe_load(printed)["spec"]
-
-
-def test_an_alert_can_be_left_out() -> None:
-    """Only it is missing."""
-
-    def alerts(values: dict[str, Any]) -> set[str]:
-        rules = one("PrometheusRule", resources({"prometheusRule": {"enabled": True, **values}}))
-        return {
-            rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule
-        }
-
-    assert alerts({}) - alerts({"exclude": ["SoftswitchWatchdog"]}) == {"SoftswitchWatchdog"}
-
-
-def test_the_operator_accepts_the_servicemonitor() -> None:
-    """It knows all fields, and the exporter's label `node` stays."""
-    for values in ({"serviceMonitor": {"enabled": True}}, EVERYTHING):
-        monitor = one("ServiceMonitor", resources(values))
-        jsonschema.validate(monitor, SERVICEMONITOR)
-        assert {endpoint["honorLabels"] for endpoint in monitor["spec"]["endpoints"]} == {True}
-        assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/name"
-
-
-def test_the_dashboards_are_for_the_sidecar() -> None:
-    """Each ConfigMap has its label and one dashboard."""
-    found = resources({"dashboards": {"enabled": True, "labels": {"grafana_dashboard": "1"}}})
-    boards = [
-        each for each in of_kind("ConfigMap", found) if "grafana_dashboard" in each["metadata"]["labels"]
-    ]
-    names = [name for board in boards for name in board["data"]]
-    assert sorted(names) == sorted(path.name for path in (ROOT / "grafana/dashboards").glob("*.json"))
-    for board in boards:
-        [text] = board["data"].values()
-        assert json.loads(text)["title"]
+@pytest.mark.parametrize("values", [{}, EVERYTHING, {"scrapeConfig": {"enabled": True}}], ids=str)
+def test_no_line_ends_with_a_space(values: dict[str, Any]) -> None:
+    """Such lines come from templates that are wrong by a dash."""
+    for text in rendered(values).values():
+        assert not re.search(r"[^\n ] +$", text, re.MULTILINE)
 
 
 def test_the_notes_say_what_to_do_next() -> None:

@@ -7,6 +7,7 @@ include it, because their order is not defined.
 {{- include "softswitch-exporter.checkConfig" . -}}
 {{- include "softswitch-exporter.checkPods" . -}}
 {{- include "softswitch-exporter.checkWeb" . -}}
+{{- include "softswitch-exporter.checkScraping" . -}}
 {{- end }}
 
 {{- define "softswitch-exporter.checkName" -}}
@@ -160,5 +161,17 @@ The exporter reads 0101 and NO as texts, but Helm as the number 65 and as false.
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.web.externalUrl) -}}
 {{- fail "ingress.enabled: set web.externalUrl, such as https://softswitch.example.com; the Ingress has its host, and the exporter rejects requests for other hosts" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "softswitch-exporter.checkScraping" -}}
+{{- if and .Values.serviceMonitor.enabled .Values.scrapeConfig.enabled -}}
+{{- fail "scrapeConfig.enabled: with serviceMonitor.enabled, Prometheus would scrape everything twice; enable one of them" -}}
+{{- end -}}
+{{- if and .Values.scrapeConfig.enabled (gt (include "softswitch-exporter.replicas" . | int) 1) -}}
+{{- fail "scrapeConfig.enabled: a Service passes each scrape to any of several pods; set serviceMonitor.enabled=true and serviceMonitor.perSwitch=true instead" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.perSwitch .Values.deploymentPerSwitch -}}
+{{- fail "serviceMonitor.perSwitch: with deploymentPerSwitch, each switch is a target already; remove it" -}}
 {{- end -}}
 {{- end }}
