@@ -29,13 +29,16 @@ class Activity:
     """The state of this exporter. It reports each change in the log, the timeline and the metrics.
 
     ``state`` is None until the first configuration is applied. ``reason`` is a text for people.
-    ``is_shared``: whether there may be another exporter for the same switches.
+    ``is_shared``: whether there may be another exporter for the same switches. ``holder`` of the Lease and
+    ``lease_reachable`` are None if there is none or it is unknown.
     """
 
     def __init__(self, instruments: Instruments, timeline: Timeline, clock: Clock) -> None:
         self.state: State | None = None
         self.reason = ""
         self.is_shared = False
+        self.holder: str | None = None
+        self.lease_reachable: bool | None = None
         self._instruments = instruments
         self._timeline = timeline
         self._clock = clock
@@ -69,6 +72,6 @@ class Activity:
             "state": (self.state or State.ACTIVE).value,
             "reason": self.reason,
             "age_seconds": round(max(0.0, self._clock.elapsed() - self._since), 3),
-            "holder": None,
-            "lease_reachable": None,
+            "holder": self.holder,
+            "lease_reachable": self.lease_reachable,
         }

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry
 
-from exporter import __version__
+from exporter import __version__, kubernetes
 from exporter.activity import Activity
 from exporter.alerting.links import Links
 from exporter.alerting.rules import RULES
@@ -23,6 +23,7 @@ from exporter.config_file import CHECK_EVERY, ConfigurationFile, ConfigurationHe
 from exporter.errors import ConfigurationError
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
+from exporter.leadership import Leadership
 from exporter.masking import Mask
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import Instruments
@@ -126,11 +127,13 @@ class _Exporter:
             settings.alerting_speed, Links(settings.external_url), lambda: health.is_good
         )
         alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, options, storage)
-        self.parts = Parts(fleet, alerting, KeyFiles(), schedule, storage)
+        self._activity = Activity(instruments, storage.timeline, clock)
+        leadership = Leadership(self._activity, instruments, clock, kubernetes.connect, kubernetes.identity())
+        fleet.hold = leadership.hold
+        self.parts = Parts(fleet, alerting, KeyFiles(), schedule, storage, leadership)
         self.config_file = ConfigurationFile(
             settings.load, settings.config_file, health, limit=settings.load_timeout
         )
-        self._activity = Activity(instruments, storage.timeline, clock)
         self.reloader = Reloader(self.config_file.load, self.parts, health, self._activity)
 
     @property
@@ -138,6 +141,7 @@ class _Exporter:
         """What stops each part; the last one comes first."""
         parts = self.parts
         return [
+            parts.leadership.stop,  # another exporter may then poll, and read what is kept in files
             parts.storage.close,
             parts.fleet.stop,
             parts.alerting.stop,
@@ -148,7 +152,10 @@ class _Exporter:
     def sources(self, settings: Settings) -> Sources:
         """Return what the web server serves."""
         fleet, alerting, storage = self.parts.fleet, self.parts.alerting, self.parts.storage
-        lifecycle = Lifecycle(self.reloader.reload, self.reloader.switch, mask=self._mask)
+        leadership = self.parts.leadership
+        lifecycle = Lifecycle(
+            self.reloader.reload, self.reloader.switch, lambda: leadership.decided_by, self._mask
+        )
         return Sources(
             Exposition(fleet.sources, self._registry),
             lambda: fleet.pollers,

@@ -17,6 +17,7 @@ from exporter.model import Query, Scope
 from exporter.net.bodies import BodyBudget
 from exporter.net.resolver import Resolver
 from exporter.poll import Poller, SwitchContext
+from exporter.poll.context import Hold
 from exporter.schedule import Schedule
 from exporter.storage.service import Memory, Storage
 
@@ -28,7 +29,7 @@ and a request would hang until its timeout."""
 
 
 class Fleet:
-    """The pollers of all switches of the configuration."""
+    """The pollers of all switches of the configuration. ``hold`` is that of each ``SwitchContext``."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Fleet:
         self._reconnecting: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("exporter.fleet")
         schedule.on_gap = self._after_gap
+        self.hold: Hold = lambda: None
 
     @property
     def pollers(self) -> Sequence[Poller]:
@@ -114,7 +116,7 @@ class Fleet:
     ) -> Poller:
         timeline = self._storage.timeline
         context = SwitchContext(
-            switch, client, self._instruments, self._mask, self._clock, label_names, timeline
+            switch, client, self._instruments, self._mask, self._clock, label_names, timeline, self.hold
         )
         poller = Poller(context)
         self._storage.report_invalid(poller.remember(*self._storage.take(switch.name)))

@@ -9,11 +9,12 @@ import structlog
 
 from exporter.activity import Activity, State
 from exporter.alerting.service import AlertingService
-from exporter.config import Configuration
+from exporter.config import Configuration, HighAvailability
 from exporter.config_file import ConfigurationHealth
 from exporter.errors import ExporterError, StartError, shortened
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
+from exporter.leadership import Leadership
 from exporter.schedule import Schedule
 from exporter.storage.service import Storage
 from exporter.storage.timeline import Kind
@@ -33,6 +34,7 @@ class Parts:
     key_files: KeyFiles
     schedule: Schedule
     storage: Storage
+    leadership: Leadership
 
     async def poll(self, configuration: Configuration) -> None:
         """Apply a configuration to every part. Raises ExporterError before anything has changed."""
@@ -161,16 +163,34 @@ class Reloader:
                 self._log.info("configuration loaded", switches=len(configuration.switches))
 
     async def _apply(self, configuration: Configuration) -> None:
-        state, reason = self._wanted(configuration)
-        if state is State.STANDBY:
-            await self._parts.storage.check()
-            await self._parts.check(configuration)
-        else:
+        leadership, settings = self._parts.leadership, configuration.high_availability
+        lease = settings.lease if settings else None
+        is_new = leadership.is_new(lease)
+        api = await leadership.open(lease) if is_new else None
+        state, reason = self._wanted(settings, has_new_lease=is_new)
+        try:
+            await self._begin_in(state, configuration)
+        except BaseException:
+            if api is not None:
+                await api.close()
+            raise
+        self._current = configuration
+        self._activity.is_shared |= settings is not None
+        self._activity.change(state, reason)
+        if is_new:
+            await leadership.follow(lease, api, self.switch)
+
+    async def _begin_in(self, state: State, configuration: Configuration) -> None:
+        if state is State.ACTIVE:
             await self._parts.storage.open()
             await self._poll(configuration)
-        self._current = configuration
-        self._activity.is_shared |= configuration.high_availability is not None
-        self._activity.change(state, reason)
+            return
+        await self._parts.storage.check()
+        await self._parts.check(configuration)
+        if (
+            self._activity.state is State.ACTIVE
+        ):  # a reload has added a Lease, and another exporter may hold it
+            await self._parts.stand_by(lambda: None)
 
     async def _poll(self, configuration: Configuration) -> None:
         try:
@@ -182,12 +202,14 @@ class Reloader:
                 await self._parts.poll(self._current)
             raise
 
-    def _wanted(self, configuration: Configuration) -> tuple[State, str]:
-        if self._activity.state is not None:
+    def _wanted(self, settings: HighAvailability | None, *, has_new_lease: bool) -> tuple[State, str]:
+        if self._activity.state is not None and not has_new_lease:
             return self._activity.state, self._activity.reason
-        settings = configuration.high_availability
         if settings is None:
             return State.ACTIVE, "this exporter is alone"
+        if settings.lease is not None:
+            name = f"{settings.lease.namespace}/{settings.lease.name}"
+            return State.STANDBY, f"waiting for the Lease {name}"
         state = State.ACTIVE if settings.starts_active else State.STANDBY
         return state, f"high_availability.start is {state.value}"
 

@@ -5,9 +5,17 @@ import math
 import os
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from exporter.config import SwitchConfiguration, TenantSettings, WebConfiguration, load, load_web
+from exporter.config import (
+    HighAvailability,
+    SwitchConfiguration,
+    TenantSettings,
+    WebConfiguration,
+    load,
+    load_web,
+)
 from exporter.errors import ConfigurationError, shown
 from exporter.fields import duration_text
 from exporter.model import Query, Registration, RegistrationSource, Scope
@@ -40,9 +48,26 @@ def run(arguments: argparse.Namespace) -> int:
     for key in configuration.keys:
         if key.warning:
             print(f"  warning: {key} {key.warning}; the exporter sends its content as it is")
+    if configuration.high_availability:
+        print(*describe_high_availability(configuration.high_availability), sep="\n")
     for switch in configuration.switches:
         print("", *describe(switch), sep="\n")
     return 0
+
+
+def describe_high_availability(settings: HighAvailability) -> Iterator[str]:
+    """Return the lines about which of several exporters polls."""
+    if settings.lease is None:
+        does = "polls" if settings.starts_active else "stands by"
+        yield f"High availability: the exporter {does} after its start; POST requests change that."
+        return
+    lease = settings.lease
+    yield (
+        f"High availability: the Lease {lease.namespace}/{lease.name} decides; another exporter takes over "
+        f"{duration_text(lease.duration)} after the last renewal, and polls all switches within a sweep."
+    )
+    if find_spec("kubernetes_asyncio") is None:
+        yield "  warning: not usable here: pip install 'softswitch-exporter[kubernetes]'"
 
 
 def _describe_web(web: WebConfiguration) -> str:

@@ -15,7 +15,7 @@ json_schema      the JSON Schema, for editors
 from exporter.config.alerting import AlertingConfiguration, AlertmanagerConfiguration
 from exporter.config.business_hours import BusinessHours
 from exporter.config.connection import Proxy, TlsConfiguration
-from exporter.config.high_availability import HighAvailability
+from exporter.config.high_availability import HighAvailability, LeaseConfiguration
 from exporter.config.keys import Key
 from exporter.config.loader import load, load_web
 from exporter.config.schema import Configuration, SwitchConfiguration
@@ -29,6 +29,7 @@ __all__ = [
     "Configuration",
     "HighAvailability",
     "Key",
+    "LeaseConfiguration",
     "Proxy",
     "SwitchConfiguration",
     "TenantSettings",

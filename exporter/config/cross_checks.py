@@ -38,6 +38,9 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
             yield from _credentials(path, alertmanager)
             yield from _client_key(path, alertmanager)
         yield from _state_file(alerting.get("state_file"), tree, file)
+    high_availability = tree.get("high_availability")
+    if isinstance(high_availability, dict) and {"lease", "start"} <= high_availability.keys():
+        yield Problem(("high_availability",), "lease and start are both set; keep one")
     yield from _duplicates(switches, "name")
     for path, switch in switches:
         tenants = _rows(switch, path, "tenants")

@@ -279,6 +279,10 @@ WEB_INFO = _gauge("softswitch_exporter_web_info",
 ACTIVE = _gauge("softswitch_exporter_active",
     "1 while this exporter polls, 0 while it stands by for another one. Absent without the section "
     "high_availability, until POST /-/activate or /-/standby is used.", unit="boolean")
+LEASE_REACHABLE = _gauge("softswitch_exporter_lease_reachable",
+    "1 if the latest attempt to use the Lease succeeded, else 0. Absent without a Lease.", unit="boolean")
+LEASE_FAILURES = _counter("softswitch_exporter_lease_failures_total",
+    "Failed attempts to use the Lease, by reason.", common="reason", unit="attempts")
 CONFIG_RELOAD_SUCCESSFUL = _gauge("softswitch_exporter_config_last_reload_successful",
     "1 if the latest attempt to load the configuration succeeded, else 0.", unit="boolean")
 CONFIG_RELOAD_TIMESTAMP = _gauge("softswitch_exporter_config_last_reload_success_timestamp_seconds",

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as CollectedMetric
 from prometheus_client.gc_collector import GCCollector
@@ -144,6 +144,9 @@ class Instruments:
         registry.register(_Counted(catalogue.LOG_LINES_DROPPED, log_lines_dropped))
         self.active = _Optional(catalogue.ACTIVE)
         registry.register(self.active)
+        self.lease_reachable = _Optional(catalogue.LEASE_REACHABLE)
+        registry.register(self.lease_reachable)
+        self.lease_failures = Counter(*_declaration(catalogue.LEASE_FAILURES), registry=registry)
         build = Gauge(*_declaration(catalogue.BUILD_INFO), registry=registry)
         build.labels(__version__, revision, platform.python_version()).set(1)
         if external_url is not None:
@@ -163,6 +166,11 @@ class Instruments:
             self.request_failures.labels(switch, query, reason)
         for skip in SkipReason:
             self.targets_skipped.labels(switch, query, scope, skip)
+
+    def start_lease(self, reasons: Iterable[str]) -> None:
+        """Create the counters of failures at zero."""
+        for reason in reasons:
+            self.lease_failures.labels(reason)
 
     def remove(self, switch: str) -> None:
         """Drop every series of a switch that is not polled any more."""

@@ -1,6 +1,6 @@
 """What the modules that poll one switch share."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -19,6 +19,7 @@ from exporter.store import Store
 from exporter.threads import ThreadLimit
 
 _Result = TypeVar("_Result")
+Hold = Callable[[], Awaitable[None] | None]
 
 
 @dataclass(slots=True)
@@ -27,7 +28,8 @@ class SwitchContext:
 
     A reload replaces ``configuration``, ``client`` and ``label_names``, the tenant labels of all switches.
     A long gap replaces ``client``, because its connections may be dead. The rest never changes. ``inventory``
-    has the nodes, trunks and tenants, and adds changes of them to ``timeline``.
+    has the nodes, trunks and tenants, and adds changes of them to ``timeline``. ``hold`` returns what a
+    request has to wait for, or None: after a pause of the process, another exporter may poll.
     """
 
     configuration: SwitchConfiguration
@@ -37,6 +39,7 @@ class SwitchContext:
     clock: Clock
     label_names: tuple[str, ...] = ()
     timeline: Timeline | None = None
+    hold: Hold = lambda: None
     inventory: Inventory = field(init=False)
     store: Store = field(init=False)
     targets: Targets = field(init=False)

@@ -75,6 +75,8 @@ class Fetcher:
     async def send(self, item: Item) -> None:
         """Send a request, unless the policy has stopped requests while it waited for a slot."""
         context, target = self._context, item.target
+        if (held := context.hold()) is not None:
+            await held
         if not context.targets.is_polled(target):
             return
         health = self._policy.key_health(target)

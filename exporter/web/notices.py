@@ -30,6 +30,8 @@ def notices(status: Json) -> Iterator[Json]:
             f"{activity['reason']}. It polls no switch, serves no values, and sends no alerts."
         )
         yield {"severity": "standby", "text": text, "errors": []}
+    if activity and activity.get("lease_reachable") is False:
+        yield {"severity": "warning", "text": f"High availability: {activity['reason']}.", "errors": []}
     configuration = status.get("configuration") or {}
     failed = configuration.get("reload_failed_age_seconds")
     invalid = configuration.get("file_invalid_age_seconds")

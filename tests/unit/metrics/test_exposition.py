@@ -47,7 +47,8 @@ def _exposition(*stores: Store) -> Exposition:
         instruments.start_at_zero(switch, Query.CALLS, Scope.TENANT, has_rows=True)
         instruments.request_duration.labels(switch, "calls").observe(3)
         instruments.breaker_open.labels(switch).set(0)
-    instruments.active.value = 1
+    instruments.active.value = instruments.lease_reachable.value = 1
+    instruments.start_lease(["timeout"])
     instruments.reload_successful.set(1)
     instruments.reload_timestamp.set(1700000000)
     alerting = AlertingMetrics(registry)

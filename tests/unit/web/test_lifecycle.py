@@ -52,12 +52,11 @@ async def post(exporter: _Exporter) -> AsyncIterator[Post]:
         add_routes(application.router, exporter.lifecycle() if is_enabled else None)
         runners.append(web.AppRunner(application))
         await runners[-1].setup()
-        await (site := web.TCPSite(runners[-1], "127.0.0.1", 0)).start()
-        assert site._server is not None  # aiohttp has no other way to tell the port
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # typeshed knows no sockets of a server
+        await web.TCPSite(runners[-1], "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runners[-1].addresses[0][1]}{path}"
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"http://127.0.0.1:{port}{path}") as found,
+            session.post(url) as found,
         ):
             return found.status, await found.text()
 

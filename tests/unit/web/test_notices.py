@@ -64,3 +64,13 @@ def test_a_standby_says_so() -> None:
 def test_an_active_exporter_has_no_notice() -> None:
     """That it polls is what everyone expects."""
     assert _notices(activity={"state": "active", "reason": "POST /-/activate", "age_seconds": 1.0}) == []
+
+
+def test_a_lease_that_cannot_be_used() -> None:
+    """An active exporter warns that it may not be the only one."""
+    reason = "the Lease a/b cannot be used: HTTP 403; another exporter may poll as well"
+    activity = {"state": "active", "reason": reason, "age_seconds": 1.0, "lease_reachable": False}
+
+    assert _notices(activity=activity) == [
+        {"severity": "warning", "text": f"High availability: {reason}.", "errors": []}
+    ]

@@ -1,0 +1,280 @@
+"""Decides with a Lease which of several exporters polls, as client-go's leader election does.
+
+Only the exporter that holds the Lease polls, and renews it. Another takes it when it is free, or has not
+changed for its duration. That is measured with the local clock since the change was seen: the clocks of two
+machines are never compared. The API server rejects a write whose version is not the newest, so only one
+exporter wins.
+
+Unlike client-go, it fails open: if the API server cannot be reached for the duration of the Lease, the
+exporter polls. Two exporters that poll do no harm, and none would be blind.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import structlog
+
+from exporter.activity import State
+from exporter.clock import Clock
+
+_PERIOD = 1 / 5
+"""Share of the duration between two attempts: 3 of 15 s."""
+
+_TIMEOUT = 2 / 5
+"""Share of the duration that an attempt may take. Two may fail before the Lease expires."""
+
+_AFTER_CONFLICT = 1 / 50
+"""Share of the duration until the Lease is read again after it has changed during an attempt."""
+
+_RELEASE_TIMEOUT = 1.0
+"""Seconds that a stop waits for the API server."""
+
+
+class LeaseProblem(StrEnum):
+    """Why an attempt failed; the label ``reason`` of the metric."""
+
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    FORBIDDEN = "forbidden"
+    HTTP = "http"
+    INVALID = "invalid"
+
+
+class LeaseError(Exception):
+    """The Lease cannot be read or written. The text is for people."""
+
+    def __init__(self, reason: LeaseProblem, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class _ConflictError(Exception):
+    """The Lease has changed since it was read: another exporter may hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The content of a Lease. ``holder``: "" if it is free. ``version``: "" if it does not exist yet.
+
+    ``acquired`` and ``renewed`` are seconds since 1970 by the clock of the holder, for people. ``rest`` is
+    what the API server keeps beside that, such as labels.
+    """
+
+    holder: str
+    duration: float
+    acquired: float
+    renewed: float
+    transitions: int = 0
+    version: str = ""
+    rest: Any = field(default=None, compare=False, repr=False)
+
+
+class LeaseApi(Protocol):
+    """Reads and writes one Lease. Both methods raise LeaseError."""
+
+    name: str
+    """Its namespace and name, such as ``telephony/softswitch-exporter``."""
+
+    async def read(self) -> Lease | None:
+        """Return the Lease, or None if it does not exist."""
+
+    async def write(self, lease: Lease) -> Lease | None:
+        """Create or replace this version; return the new one, or None if the version is not the newest."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the exporter has to do, and why. ``holder`` is None if nobody holds the Lease or it is unknown.
+
+    ``problem`` is None while the API server can be reached.
+    """
+
+    state: State
+    reason: str
+    holder: str | None = None
+    problem: LeaseError | None = None
+
+
+class Elector:
+    """Holds the Lease, or waits for it. ``on_decision`` is called after each attempt."""
+
+    def __init__(
+        self,
+        api: LeaseApi,
+        identity: str,
+        duration: float,
+        clock: Clock,
+        on_decision: Callable[[Decision], None],
+    ) -> None:
+        self._api = api
+        self._identity = identity
+        self._duration = duration
+        self._clock = clock
+        self._on_decision = on_decision
+        self._version: str | None = None
+        self._changed_at = 0.0  # when this version was first seen, on the monotonic clock
+        self._decision: Decision | None = None
+        # On the clock that includes the time in which the machine was paused: another exporter may have taken
+        # the Lease in that time.
+        self._valid_until = 0.0  # of the decision to poll
+        self._failing_since: float | None = None
+        self._started = clock.elapsed()
+        self._abstains_until = 0.0
+        self._attempted = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._log = structlog.get_logger("exporter.election").bind(lease=api.name)
+
+    async def run(self) -> None:
+        """Attempt to hold the Lease, forever."""
+        while True:
+            self._wake.clear()
+            if not await self._attempt():
+                continue
+            rest = self._started + self._duration * _PERIOD - self._clock.elapsed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, rest)):
+                    await self._wake.wait()
+
+    def hold(self) -> Awaitable[None] | None:
+        """Return what a request to a switch has to wait for, or None if it may be sent.
+
+        After a pause of the process, another exporter may hold the Lease.
+        """
+        if self._clock.elapsed() < self._valid_until:
+            return None
+        self._wake.set()
+        return self._verified()
+
+    async def _verified(self) -> None:
+        async with self._attempted:
+            await self._attempted.wait_for(lambda: self._clock.elapsed() < self._valid_until)
+
+    def abstain(self) -> None:
+        """Leave the Lease to others for a while, because this exporter cannot poll."""
+        self._abstains_until = self._clock.monotonic() + 2 * self._duration
+        self._wake.set()
+
+    async def release(self) -> None:
+        """Free the Lease if this exporter holds it, so that another one takes it at once.
+
+        Call it after ``run`` was cancelled. Requests that ``hold`` delays are sent.
+        """
+        self._valid_until = math.inf
+        async with self._attempted:
+            self._attempted.notify_all()
+        with contextlib.suppress(TimeoutError, LeaseError):
+            async with asyncio.timeout(_RELEASE_TIMEOUT):
+                lease = await self._api.read()
+                if lease is not None and lease.holder == self._identity:
+                    await self._free(lease)
+
+    async def _attempt(self) -> bool:
+        """Attempt once and decide. Return False if there is no result, so that it has to be repeated."""
+        before, self._started = self._started, self._clock.elapsed()
+        if self._started - before >= self._duration:  # it was paused
+            self._failing_since = None
+        problem = lease = None
+        try:
+            async with asyncio.timeout(self._duration * _TIMEOUT):
+                lease = await self._hold_or_wait()
+        except TimeoutError:
+            problem = LeaseError(LeaseProblem.TIMEOUT, f"no response within {self._duration * _TIMEOUT:g} s")
+        except _ConflictError:
+            await asyncio.sleep(self._duration * _AFTER_CONFLICT)
+            return False
+        except LeaseError as error:
+            problem = error
+        except Exception:  # noqa: BLE001 -- without attempts, nothing would be polled any more
+            if self._decision is None or self._decision.problem is None:  # the first one of a series
+                self._log.exception("job failed", job="lease")
+            problem = LeaseError(LeaseProblem.INVALID, "internal error; see the log")
+        if self._clock.elapsed() - self._started >= self._duration:
+            self._failing_since = (
+                None  # it was paused, so the result is old, or time ran out only because of that
+            )
+            return False
+        decision = self._unreachable(problem) if problem else self._decided(lease)
+        self._report(decision)
+        async with self._attempted:
+            self._attempted.notify_all()
+        return True
+
+    async def _hold_or_wait(self) -> Lease | None:
+        """Renew the Lease or take it if it is free; return what it is after that."""
+        lease = await self._api.read()
+        self._see(lease)
+        is_mine = lease is not None and lease.holder == self._identity
+        if self._clock.monotonic() < self._abstains_until:
+            return await self._free(lease) if is_mine and lease else lease
+        if lease is not None and lease.holder and not is_mine and not self._has_expired(lease):
+            return lease
+        now = self._clock.wall()
+        wanted = Lease(self._identity, self._duration, now, now)
+        if lease is not None:
+            wanted = replace(
+                wanted,
+                acquired=lease.acquired if is_mine else now,
+                transitions=lease.transitions + (not is_mine),
+                version=lease.version,
+                rest=lease.rest,
+            )
+        written = await self._api.write(wanted)
+        if written is None:
+            raise _ConflictError
+        self._see(written)
+        return written
+
+    async def _free(self, lease: Lease) -> Lease | None:
+        return await self._api.write(replace(lease, holder="", duration=1.0, renewed=self._clock.wall()))
+
+    def _see(self, lease: Lease | None) -> None:
+        version = lease.version if lease else ""
+        if version != self._version:
+            self._version, self._changed_at = version, self._clock.monotonic()
+
+    def _has_expired(self, lease: Lease) -> bool:
+        return self._clock.monotonic() - self._changed_at >= lease.duration
+
+    def _decided(self, lease: Lease | None) -> Decision:
+        self._failing_since = None
+        holder = (lease.holder if lease else "") or None
+        if holder == self._identity:
+            self._valid_until = self._started + self._duration
+            return Decision(State.ACTIVE, f"it holds the Lease {self._api.name}", holder)
+        self._valid_until = 0.0
+        if holder is None:
+            return Decision(State.STANDBY, f"nobody holds the Lease {self._api.name} yet")
+        return Decision(State.STANDBY, f"{holder} polls and holds the Lease {self._api.name}", holder)
+
+    def _unreachable(self, problem: LeaseError) -> Decision:
+        """Decide without the API server: go on, and poll if it was not reachable for the duration."""
+        if self._failing_since is None:
+            self._failing_since = self._started
+        polls = self._decision is not None and self._decision.state is State.ACTIVE
+        may_go_on = polls and self._started < self._valid_until
+        cause = f"the Lease {self._api.name} cannot be used: {problem}"
+        if may_go_on or self._clock.elapsed() - self._failing_since >= self._duration:
+            self._valid_until = self._started + self._duration
+            return Decision(State.ACTIVE, f"{cause}; another exporter may poll as well", problem=problem)
+        return Decision(State.STANDBY, cause, problem=problem)
+
+    def _report(self, decision: Decision) -> None:
+        before, self._decision = self._decision, decision
+        was_reachable = before is None or before.problem is None
+        if decision.problem is not None and was_reachable:
+            self._log.warning(
+                "the Lease cannot be used",
+                reason=decision.problem.reason.value,
+                problem=str(decision.problem),
+            )
+        elif decision.problem is None and not was_reachable:
+            self._log.info("the Lease can be used again")
+        self._on_decision(decision)

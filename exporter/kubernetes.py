@@ -1,0 +1,164 @@
+"""The Lease in Kubernetes. No other module imports ``kubernetes_asyncio``.
+
+It takes 58 MB and seconds to import (2026-12), so that happens on first use, in a thread.
+
+Its own ``leaderelection`` is not used (36.1): it measures time with the wall clock, has no time limits, does
+not free the Lease, and ends when the API server cannot be reached.
+"""
+
+import os
+import secrets
+import socket
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import aiohttp
+
+from exporter.config import LeaseConfiguration
+from exporter.election import Lease, LeaseError, LeaseProblem
+from exporter.errors import StartError
+from exporter.storage.values import showable
+from exporter.threads import ThreadLimit
+
+_INSTALL = "pip install 'softswitch-exporter[kubernetes]'"
+
+_LONGEST_DURATION = 3600.0
+"""Seconds. A longer duration in the Lease is not believed."""
+
+_LONGEST_NAME = 253
+"""Characters of a holder."""
+
+_FORBIDDEN = {401, 403}
+_MISSING, _CONFLICT = 404, 409
+
+
+def identity() -> str:
+    """Return the name of this process in the Lease: that of its pod, and something unique."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"
+
+
+async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
+    """Prepare access to a Lease, without a request. Raises StartError if the client cannot be used."""
+    try:
+        client, config = await ThreadLimit("kubernetes", 1).run(_modules)
+    except ImportError as error:
+        raise StartError(
+            f"high_availability.lease: the package for Kubernetes is missing ({error}); {_INSTALL}"
+        ) from error
+    settings = client.Configuration()
+    is_inside = "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG")
+    try:
+        if is_inside:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            await config.load_kube_config(file, client_configuration=settings, persist_config=False)
+        api_client = client.ApiClient(settings)
+    except (config.ConfigException, OSError, ValueError) as error:
+        where = "in the pod" if is_inside else "in the file of KUBECONFIG, or ~/.kube/config"
+        raise StartError(
+            f"high_availability.lease: no access to Kubernetes ({error}); check the account {where}"
+        ) from error
+    return KubernetesLease(lease, client.CoordinationV1Api(api_client), client.ApiException)
+
+
+def _modules() -> tuple[Any, Any]:
+    return import_module("kubernetes_asyncio.client"), import_module("kubernetes_asyncio.config")
+
+
+class KubernetesLease:
+    """Reads and writes one Lease. ``api`` is a CoordinationV1Api; ``refused`` is what it raises."""
+
+    def __init__(self, lease: LeaseConfiguration, api: Any, refused: type[Exception]) -> None:  # noqa: ANN401 -- has no types
+        self.name = f"{lease.namespace}/{lease.name}"
+        self._lease = lease
+        self._api = api
+        self._refused = refused
+
+    async def read(self) -> Lease | None:
+        """Return the Lease, or None if it does not exist. Raises LeaseError."""
+        try:
+            return self._parsed(
+                await self._api.read_namespaced_lease(self._lease.name, self._lease.namespace)
+            )
+        except Exception as error:
+            if self._status(error) == _MISSING:
+                return None
+            raise self._error(error) from error
+
+    async def write(self, lease: Lease) -> Lease | None:
+        """Create or replace this version; return the new one, or None if the version is not the newest.
+
+        Raises LeaseError.
+        """
+        body = self._body(lease)
+        try:
+            if lease.version:
+                written = await self._api.replace_namespaced_lease(
+                    self._lease.name, self._lease.namespace, body
+                )
+            else:
+                written = await self._api.create_namespaced_lease(self._lease.namespace, body)
+            return self._parsed(written)
+        except Exception as error:
+            if self._status(error) == _CONFLICT:
+                return None
+            raise self._error(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.api_client.close()
+
+    def _body(self, lease: Lease) -> dict[str, Any]:
+        body: dict[str, Any] = self._api.api_client.sanitize_for_serialization(lease.rest) or {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._lease.name, "namespace": self._lease.namespace},
+        }
+        if lease.version:
+            body["metadata"]["resourceVersion"] = lease.version
+        body["spec"] = {
+            **body.get("spec", {}),
+            "holderIdentity": lease.holder,
+            "leaseDurationSeconds": round(lease.duration),
+            "acquireTime": _time(lease.acquired),
+            "renewTime": _time(lease.renewed),
+            "leaseTransitions": lease.transitions,
+        }
+        return body
+
+    def _parsed(self, found: Any) -> Lease:  # noqa: ANN401 -- a V1Lease, which has no types
+        spec = found.spec
+        duration = float(spec.lease_duration_seconds or self._lease.duration)
+        renewed = spec.renew_time.timestamp() if spec.renew_time else 0.0
+        return Lease(
+            showable(spec.holder_identity or "")[:_LONGEST_NAME],
+            duration if duration <= _LONGEST_DURATION else self._lease.duration,
+            spec.acquire_time.timestamp() if spec.acquire_time else renewed,
+            renewed,
+            spec.lease_transitions or 0,
+            found.metadata.resource_version or "",
+            found,
+        )
+
+    def _status(self, error: Exception) -> int | None:
+        return getattr(error, "status", None) if isinstance(error, self._refused) else None
+
+    def _error(self, error: Exception) -> LeaseError:
+        status = self._status(error)
+        if status in _FORBIDDEN:
+            advice = f"allow the account to get, create and update leases in {self._lease.namespace}"
+            return LeaseError(LeaseProblem.FORBIDDEN, f"HTTP {status}; {advice}")
+        if status is not None:
+            return LeaseError(LeaseProblem.HTTP, f"HTTP {status}")
+        if isinstance(error, TimeoutError):
+            return LeaseError(LeaseProblem.TIMEOUT, "no response")
+        if isinstance(error, (aiohttp.ClientError, OSError)):
+            return LeaseError(LeaseProblem.CONNECT, f"no connection ({type(error).__name__})")
+        return LeaseError(LeaseProblem.INVALID, f"unexpected response ({type(error).__name__})")
+
+
+def _time(seconds: float) -> str:
+    # The API server rejects a time without microseconds.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

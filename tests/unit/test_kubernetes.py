@@ -1,0 +1,174 @@
+"""The Lease over HTTP, against an API that enforces versions."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from exporter import kubernetes
+from exporter.config import LeaseConfiguration
+from exporter.election import Lease, LeaseError, LeaseProblem
+from exporter.errors import StartError
+from exporter.kubernetes import KubernetesLease
+from tests.e2e.lease_server import LeaseServer, lease_server
+
+_CONFIGURATION = LeaseConfiguration.model_validate(
+    {"name": "softswitch-exporter", "namespace": "telephony", "duration": "15s"}
+)
+_LEASE = Lease("a", 15.0, 1_700_000_000.0, 1_700_000_060.5)
+
+Connect = Callable[[], Awaitable[KubernetesLease]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LeaseServer]:
+    """Return an API without a Lease."""
+    async with lease_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def lease(
+    server: LeaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KubernetesLease]:
+    """Return access to a Lease of that API, through KUBECONFIG."""
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig", "a")))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    connected = await kubernetes.connect(_CONFIGURATION)
+    yield connected
+    await connected.close()
+
+
+async def test_creating_and_replacing(lease: KubernetesLease, server: LeaseServer) -> None:
+    """The API accepts what is written, and what others keep in the object stays in it."""
+    assert lease.name == "telephony/softswitch-exporter"
+    assert await lease.read() is None
+    created = await lease.write(_LEASE)
+    assert created == replace(_LEASE, version=created.version if created else "")
+
+    ((_, stored),) = server.leases.items()
+    stored["metadata"]["labels"] = {"team": "voice"}
+    found = await lease.read()
+    assert found is not None
+    written = await lease.write(replace(found, renewed=1_700_000_075.0))
+    assert written is not None
+    assert written.renewed == 1_700_000_075.0
+    assert written.version != found.version
+    assert server.leases["telephony", "softswitch-exporter"]["metadata"]["labels"] == {"team": "voice"}
+
+
+async def test_a_conflict(lease: KubernetesLease) -> None:
+    """A write of an old version, and a second creation, return None."""
+    created = await lease.write(_LEASE)
+    assert created is not None
+    assert await lease.write(created) is not None
+    assert await lease.write(created) is None
+    assert await lease.write(_LEASE) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "text"),
+    [
+        (
+            401,
+            LeaseProblem.FORBIDDEN,
+            "HTTP 401; allow the account to get, create and update leases in telephony",
+        ),
+        (
+            403,
+            LeaseProblem.FORBIDDEN,
+            "HTTP 403; allow the account to get, create and update leases in telephony",
+        ),
+        (500, LeaseProblem.HTTP, "HTTP 500"),
+        (503, LeaseProblem.HTTP, "HTTP 503"),
+    ],
+)
+async def test_an_error(
+    status: int, reason: LeaseProblem, text: str, lease: KubernetesLease, server: LeaseServer
+) -> None:
+    """Its text says what to do about it."""
+    server.refused["a"] = status
+    for attempt in (lease.read, partial(lease.write, _LEASE)):
+        with pytest.raises(LeaseError) as found:
+            await attempt()
+        assert (found.value.reason, str(found.value)) == (reason, text)
+
+
+async def test_a_namespace_that_does_not_exist(lease: KubernetesLease, server: LeaseServer) -> None:
+    """There is no Lease to read, and it cannot be created."""
+    server.refused["a"] = 404
+    assert await lease.read() is None
+    with pytest.raises(LeaseError, match="HTTP 404"):
+        await lease.write(_LEASE)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"holderIdentity": None}, replace(_LEASE, holder="")),
+        ({"leaseDurationSeconds": 10**9}, _LEASE),
+        ({"leaseDurationSeconds": None}, _LEASE),
+        ({"leaseTransitions": None, "acquireTime": None}, replace(_LEASE, acquired=_LEASE.renewed)),
+        ({"holderIdentity": "x" * 1000}, replace(_LEASE, holder="x" * 253)),
+        ({"holderIdentity": "a\x00\ud800"}, replace(_LEASE, holder="a\ufffd\ufffd")),
+    ],
+)
+async def test_an_unusual_lease(
+    change: dict[str, object], expected: Lease, lease: KubernetesLease, server: LeaseServer
+) -> None:
+    """What is missing has a default, and what is absurd is not believed."""
+    await lease.write(_LEASE)
+    server.touch(change)
+    found = await lease.read()
+    assert found is not None
+    assert found == replace(expected, version=found.version)
+
+
+async def test_a_response_that_is_no_lease(lease: KubernetesLease, server: LeaseServer) -> None:
+    """It is a failure like others."""
+    await lease.write(_LEASE)
+    server.touch({"leaseDurationSeconds": "soon", "renewTime": "soon"})
+    with pytest.raises(LeaseError) as found:
+        await lease.read()
+    assert found.value.reason is LeaseProblem.INVALID
+
+
+async def test_a_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To connect sends nothing, so that the exporter starts without an API server."""
+    monkeypatch.setenv("KUBECONFIG", str(LeaseServer(9).kubeconfig(tmp_path / "kubeconfig", "a")))
+    lease = await kubernetes.connect(_CONFIGURATION)
+    with pytest.raises(LeaseError, match="no connection") as found:
+        await lease.read()
+    assert found.value.reason is LeaseProblem.CONNECT
+    await lease.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        ({"KUBECONFIG": "/nonexistent"}, "check the account in the file of KUBECONFIG"),
+        (
+            {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"},
+            "check the account in the pod",
+        ),
+    ],
+)
+async def test_no_access(environment: dict[str, str], text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter does not start, and says where the account should be."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match="no access to Kubernetes") as found:
+        await kubernetes.connect(_CONFIGURATION)
+    assert text in str(found.value)
+
+
+def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins with the name of the pod, and no two processes have the same."""
+    monkeypatch.setenv("POD_NAME", "softswitch-0")
+    first, second = kubernetes.identity(), kubernetes.identity()
+    assert first.startswith("softswitch-0_")
+    assert first != second
