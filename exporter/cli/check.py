@@ -5,17 +5,10 @@ import math
 import os
 import shlex
 from collections.abc import Iterator
-from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from exporter.config import (
-    HighAvailability,
-    SwitchConfiguration,
-    TenantSettings,
-    WebConfiguration,
-    load,
-    load_web,
-)
+from exporter.cli.check_sections import describe_high_availability, describe_web
+from exporter.config import SwitchConfiguration, TenantSettings, load, load_web
 from exporter.errors import ConfigurationError, shown
 from exporter.fields import duration_text
 from exporter.model import Query, Registration, RegistrationSource, Scope
@@ -43,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if errors:
         raise errors[0]
     if web:
-        print(f"{arguments.web_config_file} is valid: {_describe_web(web)}.")
+        print(f"{arguments.web_config_file} is valid: {describe_web(web)}.")
     print(f"{arguments.config_file} is valid.")
     for key in configuration.keys:
         if key.warning:
@@ -53,28 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     for switch in configuration.switches:
         print("", *describe(switch), sep="\n")
     return 0
-
-
-def describe_high_availability(settings: HighAvailability) -> Iterator[str]:
-    """Return the lines about which of several exporters polls."""
-    if settings.lease is None:
-        does = "polls" if settings.starts_active else "stands by"
-        yield f"High availability: the exporter {does} after its start; POST requests change that."
-        return
-    lease = settings.lease
-    yield (
-        f"High availability: the Lease {lease.namespace}/{lease.name} decides; another exporter takes over "
-        f"{duration_text(lease.duration)} after the last renewal, and polls all switches within a sweep."
-    )
-    if find_spec("kubernetes_asyncio") is None:
-        yield "  warning: not usable here: pip install 'softswitch-exporter[kubernetes]'"
-
-
-def _describe_web(web: WebConfiguration) -> str:
-    tls = web.tls_server_config
-    certificates = tls.client_auth_type if tls else "NoClientCert"
-    users = len(web.basic_auth_users) or "none, open to all"
-    return f"{'HTTPS' if tls else 'HTTP'}, client certificates: {certificates}, users: {users}"
 
 
 def describe(switch: SwitchConfiguration) -> Iterator[str]:

@@ -69,6 +69,7 @@ def _around(key: Key, example: object) -> dict[str, Any]:
 _REQUIRED: dict[str, dict[str, object]] = {
     "switches[].queries.call_records": {"timezone": "Europe/Rome"},
     "switches[].nodes[]": {"name": "pbx1"},
+    "high_availability.lease": {"name": "softswitch-exporter", "namespace": "telephony"},
     "switches[].tenants[]": {"code": "ACME"},
     "switches[].tenants[].business_hours": {
         "timezone": "Europe/Rome", "days": ["mon"], "from": "09:00", "to": "18:00",
