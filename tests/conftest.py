@@ -26,6 +26,8 @@ settings.load_profile("tests")
 
 LONGEST_FIRST = (
     "e2e/test_image.py",
+    "e2e/test_pasted_commands.py",
+    "e2e/test_demo_page.py",
     "e2e/test_status_page_problems.py",
     "e2e/test_alerting.py",
     "unit/alerts/test_rules.py",

@@ -114,6 +114,16 @@ def test_the_image_has_the_rules_and_runbooks(stack: Stack) -> None:
     assert stack.execute("exporter", "softswitch-exporter", "rules").strip() == document().strip()
 
 
+def test_the_commands_of_the_runbooks_work_in_the_container(stack: Stack) -> None:
+    """In a shell in the directory of the configuration, as the index of the runbooks says."""
+    commands = (
+        "cd /etc/softswitch-exporter"
+        " && softswitch-exporter --config.file=config.yaml --config.check"
+        " && softswitch-exporter probe --config.file=config.yaml --query=license"
+    )
+    assert "verdict   valid" in stack.execute("exporter", "sh", "-c", commands)
+
+
 def test_prometheus_scrapes_the_container(
     stack: Stack, run_program: Start, run_prometheus: Callable[[Exporter], Prometheus]
 ) -> None:

@@ -1,0 +1,88 @@
+"""The commands and expressions of the pages for operators, pasted into a shell and into Prometheus."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.documents import ROOT, RUNBOOKS, blocks
+from tests.e2e.operator_machine import is_daemon
+
+PAGES = (
+    *sorted(RUNBOOKS.glob("*.md")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in (
+            "alerting",
+            "configuration",
+            "operating",
+            "registrations",
+            "sizing",
+            "status",
+            "troubleshooting",
+        )
+    ),
+)
+
+
+def scripts(page: Path) -> Iterator[str | dict[str, str]]:
+    """Yield each shell block and each PromQL expression of a page; a block with a daemon line by line."""
+    for block in blocks(page, "sh"):
+        lines = [
+            line for line in block.replace("\\\n", " ").splitlines() if line and not line.startswith("#")
+        ]
+        yield from lines if any(map(is_daemon, lines)) else [block]
+    for block in blocks(page, "promql"):
+        yield {"expression": block}
+
+
+@pytest.fixture(scope="module")
+def results(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> dict[str, dict[str, Any]]:
+    """Run everything on one machine, and return the result of each script."""
+    if os.geteuid() != 0:
+        pytest.skip(
+            "needs root for a network namespace: sudo .venv/bin/pytest tests/e2e/test_pasted_commands.py"
+        )
+    for program, package in {
+        "unshare": "util-linux",
+        "ip": "iproute2",
+        "openssl": "openssl",
+        "curl": "curl",
+        "prometheus": "prometheus",
+        "promtool": "prometheus",
+        "prometheus-alertmanager": "prometheus-alertmanager",
+        "amtool": "prometheus-alertmanager",
+    }.items():
+        require_program(program, package)
+    keys = list(dict.fromkeys(json.dumps(script) for page in PAGES for script in scripts(page)))
+    machine = ("unshare", "--net", "--mount", sys.executable, "-m", "tests.e2e.operator_machine")
+    done = subprocess.run(
+        [*machine, tmp_path_factory.mktemp("machine")],
+        input=json.dumps([json.loads(key) for key in keys]),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(keys, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_everything_works_as_printed(page: Path, results: dict[str, dict[str, Any]]) -> None:
+    """Each command exits with status 0, each daemon serves, each probe gets a value.
+
+    Each expression is valid.
+    """
+    for script in scripts(page):
+        result = results[json.dumps(script)]
+        assert result["status"] == 0, f"{script}\n{result['output']}"
+        if isinstance(script, str):
+            assert result["output"].count("verdict   valid") >= script.count(" probe "), result["output"]
