@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, REQUEST_DURATION_BUCKETS, Kind, Metric
 from exporter.model import Query, Reason, Scope, SkipReason
-from tests.e2e import two_switches
+from tests.e2e import three_switches
 from tests.e2e.full_configuration import (
     ALERTING,
     UNREACHABLE_URL,
@@ -29,7 +29,7 @@ from tests.e2e.programs import (
     wait_until,
 )
 from tests.e2e.prometheus import Prometheus, start_prometheus
-from tests.e2e.two_switches import POLLED, Expected, Scrape, Truths, expected_series
+from tests.e2e.three_switches import POLLED, Expected, Scrape, Truths, expected_series
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def observed(
         west = start_simulator(run, "--tenants=2", "--nodes=2", "--extensions=9", *options)
         _freeze(north, south, west)
         switches = (
-            two_switches.north(north.url),
-            two_switches.south(south.url),
-            two_switches.west(west.url),
+            three_switches.north(north.url),
+            three_switches.south(south.url),
+            three_switches.west(west.url),
         )
         text = configuration(*switches, alerting=ALERTING)
         exporter = start_exporter(run, directory / "config.yaml", text)
@@ -213,7 +213,7 @@ def test_every_metric_of_the_catalogue_is_compared() -> None:
 def test_prometheus_has_the_true_values(metric: Metric, observed: _Observed) -> None:
     """With the same labels, and no other series."""
     expected = expected_series(observed.truths).get(metric)
-    assert expected, f"add the true value of {metric.name} in tests/e2e/two_switches.py"
+    assert expected, f"add the true value of {metric.name} in tests/e2e/three_switches.py"
     assert observed.healthy[metric] == pytest.approx(expected, rel=1e-12, abs=0)
 
 

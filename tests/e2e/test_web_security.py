@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -143,32 +144,47 @@ def test_prometheus_scrapes_with_certificate_and_password(
     protected: Protected, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     """With scheme, tls_config and basic_auth."""
-    (tmp_path / "password").write_text(_PASSWORD)
-    pair = protected.prometheus
-    prometheus = start_prometheus(
-        run_program,
-        require_program("prometheus", "prometheus"),
-        tmp_path,
-        protected.exporter,
-        scrape={
-            "scheme": "https",
-            "basic_auth": {"username": "prometheus", "password_file": str(tmp_path / "password")},
-            "tls_config": {
-                "ca_file": str(protected.authority.certificate),
-                "cert_file": str(pair.certificate),
-                "key_file": str(pair.key),
-            },
-        },
-    )
+    executable = require_program("prometheus", "prometheus")
+    scrape = {"scheme": "https", **_access(protected, tmp_path)}
+    prometheus = start_prometheus(run_program, executable, tmp_path, protected.exporter, scrape=scrape)
 
     at = prometheus.after_two_scrapes(time.time())
 
     assert prometheus.series("softswitch_exporter_build_info", at)
 
 
+def test_prometheus_discovers_each_switch_with_certificate_and_password(
+    protected: Protected, run_program: Start, require_program: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    """The job does not need `scheme`: the targets have the one of the request to `/sd`."""
+    executable, access = require_program("prometheus", "prometheus"), _access(protected, tmp_path)
+    url = f"https://127.0.0.1:{_port(protected.exporter)}/sd"
+    scrape = {"static_configs": [], "http_sd_configs": [{"url": url, **access}], **access}
+    prometheus = start_prometheus(run_program, executable, tmp_path, protected.exporter, scrape=scrape)
+
+    def up() -> dict[str, float]:
+        found = prometheus.series("up")
+        return {dict(labels).get("switch", ""): value for (_, labels), value in found.items()}
+
+    wait_until(lambda: up() == {"": 1, "pbx": 1}, 20, lambda: f"both targets; up: {up()}")
+
+
+def _access(protected: Protected, directory: Path) -> dict[str, Any]:
+    """Return the settings for Prometheus."""
+    (directory / "password").write_text(_PASSWORD)
+    return {
+        "basic_auth": {"username": "prometheus", "password_file": str(directory / "password")},
+        "tls_config": {
+            "ca_file": str(protected.authority.certificate),
+            "cert_file": str(protected.prometheus.certificate),
+            "key_file": str(protected.prometheus.key),
+        },
+    }
+
+
 def test_certificate_and_password_give_access(protected: Protected) -> None:
     """To every page and to POST /-/reload; responses have the configured header."""
-    for path in ("/metrics", "/", "/runbooks/", "/api/v1/status", "/-/healthy"):
+    for path in ("/metrics", "/sd", "/", "/runbooks/", "/api/v1/status", "/-/healthy"):
         assert protected.good.status(path) == 200
     assert protected.good.status("/-/reload", "POST") == 200
     assert protected.good.response("/").headers["X-Frame-Options"] == "deny"
@@ -189,7 +205,7 @@ def test_certificate_and_password_give_access(protected: Protected) -> None:
 def test_a_wrong_password_is_rejected(protected: Protected, user: str | None, password: str) -> None:
     """With 401 and the header that makes browsers ask, on every page except the liveness probe."""
     client = replace(protected.good, user=user, password=password)
-    for path in ("/metrics", "/", "/api/v1/status", "/-/ready", "/nothing"):
+    for path in ("/metrics", "/metrics?switch=", "/sd", "/", "/api/v1/status", "/-/ready", "/nothing"):
         response = client.response(path)
         assert (response.status, response.headers["WWW-Authenticate"][:5]) == (401, "Basic"), path
     assert client.status("/-/reload", "POST") == 401

@@ -209,7 +209,7 @@ async def test_links() -> None:
     links = _links(await _read(_switch()))
 
     assert {
-        "./metrics", "./api/v1/status", "./-/healthy", "./-/ready", "./runbooks/",
+        "./metrics", "./api/v1/status", "./sd", "./-/healthy", "./-/ready", "./runbooks/",
         "./tenant?switch=pbx&tenant=ACME", "./runbooks/SoftswitchBalanceLow",
     } <= {*links}  # fmt: skip
     assert all(link.startswith(("./", "#")) for link in links if link)

@@ -1,4 +1,4 @@
-"""Two switches with every kind of setting, a third with lists, and the series to expect."""
+"""Three switches with every kind of setting, and the series to expect."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
