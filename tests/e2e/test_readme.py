@@ -14,7 +14,6 @@ import pytest
 import exporter
 from exporter.cli import main
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
-from exporter.config import load
 from tests.documents import make_targets
 from tests.e2e.conftest import Start, StartExporter
 from tests.e2e.programs import EXPORTER, running_programs, start_simulator
@@ -23,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 HOW_IT_WORKS = (ROOT / "docs/how-it-works.md").read_text()
 PROGRAM = ".venv/bin/softswitch-exporter"
-URL = "https://pbx.example.com/pbx/proxyapi.php"
+CONFIGURATION = "switches: [{{name: pbx-eu, url: '{url}', key: demo-admin, tenants: [{{code: ACME}}]}}]"
 
 
 def blocks(language: str, beginning: str = "") -> list[str]:
@@ -35,20 +34,6 @@ def blocks(language: str, beginning: str = "") -> list[str]:
 def commands() -> list[list[str]]:
     """Return the words of every shell command in README."""
     return [shlex.split(line, comments=True) for block in blocks("sh") for line in block.splitlines()]
-
-
-def command(word: str) -> list[str]:
-    """Return the words of the only command with this word."""
-    [found] = [words for words in commands() if word in words]
-    return found
-
-
-def configuration(folder: Path, url: str = URL) -> str:
-    """Return the configuration of README with this URL, and write its key file."""
-    [text] = blocks("yaml", "switches:")
-    (folder / "pbx-eu.key").write_text("demo-admin\n")
-    assert URL in text
-    return text.replace(URL, url)
 
 
 def without_numbers(text: str) -> str:
@@ -69,25 +54,6 @@ def test_every_command_of_the_readme_exists() -> None:
             parser().parse_args(arguments)
 
 
-def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
-    """It has the values that the text describes."""
-    file = tmp_path / "config.yaml"
-    file.write_text(configuration(tmp_path))
-    [switch] = load(file, {}).switches
-    assert (switch.name, switch.url) == ("pbx-eu", URL)
-    assert switch.settings("ACME").polled == ("100", "101")
-
-
-def test_the_check_prints_what_the_readme_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its output is exactly the one in README."""
-    (tmp_path / "config.yaml").write_text(configuration(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert main(command("--config.check")[1:]) == 0
-    assert blocks("text", "config.yaml is valid.") == [capsys.readouterr().out]
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a simulated switch and return its URL."""
@@ -95,24 +61,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield start_simulator(run).url
 
 
-def test_the_probe_prints_what_the_readme_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
-) -> None:
-    """Its output for a simulated switch is the one in README, except for numbers."""
-    (tmp_path / "config.yaml").write_text(configuration(tmp_path, url))
-    monkeypatch.chdir(tmp_path)
-    assert main(command("probe")[1:]) == 0
-    [shown] = blocks("text", "request ")
-    assert without_numbers(capsys.readouterr().out) == without_numbers(shown)
-
-
-def test_the_probe_of_one_phone(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
-    """The flags in README print the state of a phone."""
+def test_the_other_probes(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    """The flags in README show a response, and the state of a phone."""
     file = tmp_path / "config.yaml"
-    file.write_text(configuration(tmp_path, url))
-    assert "`--tenant=ACME --extension=100`" in README
-    assert main(["probe", f"--config.file={file}", "--tenant=ACME", "--extension=100"]) == 0
-    assert "info=regstate" in capsys.readouterr().out
+    file.write_text(CONFIGURATION.format(url=url))
+    text = " ".join(README.split())
+    for flags, query in (
+        ("--query=license", "LICENSEDAYS"),
+        ("--tenant=ACME --extension=100", "info=regstate"),
+    ):
+        assert f"`{flags}`" in text
+        assert main(["probe", f"--config.file={file}", *flags.split()]) == 0
+        assert query in capsys.readouterr().out
 
 
 def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
@@ -126,11 +86,9 @@ def test_the_demo_prints_what_the_readme_shows(run_program: Start) -> None:
     assert demo.stop() == 0
 
 
-def test_every_endpoint_of_the_readme_is_served(
-    tmp_path: Path, url: str, run_exporter: StartExporter
-) -> None:
+def test_every_endpoint_of_the_readme_is_served(url: str, run_exporter: StartExporter) -> None:
     """The exporter serves each path in the section on endpoints."""
-    running = run_exporter(configuration(tmp_path, url))
+    running = run_exporter(CONFIGURATION.format(url=url))
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
     paths = [path.replace("NAME", "pbx-eu") for path in re.findall(r"`(/\S*)`", section)]
     assert "/metrics" in paths

@@ -103,7 +103,7 @@ def _summary(survey: Survey, pace: Pace, text: str, target: str) -> Iterator[str
         f"registrations from {pace.source.source.name}" if pace.source else "no source of registrations",
     ]
     yield f"Wrote {'the configuration' if target == _STDOUT else target}: {'; '.join(parts)}."
-    if count := sum(line.lstrip().startswith("# ?") for line in text.splitlines()):
+    if count := sum(line.lstrip(" #").startswith("? ") for line in text.splitlines()):
         noun = "comment begins" if count == 1 else "comments begin"
         yield f"{count} {noun} with a question mark: decide what to do."
     if target != _STDOUT:
