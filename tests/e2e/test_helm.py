@@ -1,11 +1,13 @@
 """The pods of the Helm chart as processes: the rendered flags, environment and files, without a cluster."""
 
+import json
 import re
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from tests.certificates import Authority
 from tests.e2e.conftest import Start, StartSimulator
 from tests.e2e.programs import EXPORTER, Exporter, free_port, run_command, samples, wait_until
+from tests.e2e.prometheus import Prometheus
 from tests.helm_chart import Resource, of_kind, one, pod_of, resources
 
 KEYS = "/run/secrets/softswitch-exporter"
@@ -142,6 +145,74 @@ def test_a_pod_polls_and_is_healthy(
     failed = helm_test(cluster, port)
     assert failed.returncode == 1
     assert f"no response from 127.0.0.1:{port}" in failed.stderr
+
+
+def scrape_configs(monitor: Resource, address: str) -> list[dict[str, Any]]:
+    """Return what the Prometheus Operator makes of a ServiceMonitor, for one target."""
+    names = {"targetLabel": "target_label"}
+    job = {"target_label": "job", "replacement": "softswitch-exporter"}  # from jobLabel
+    return [
+        {
+            "job_name": f"serviceMonitor/{number}",
+            "params": endpoint.get("params", {}),
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "honor_labels": endpoint["honorLabels"],
+            "static_configs": [{"targets": [address]}],
+            "relabel_configs": [
+                job,
+                *(
+                    {names.get(key, key): text for key, text in rule.items()}
+                    for rule in endpoint["relabelings"]
+                ),
+            ],
+        }
+        for number, endpoint in enumerate(monitor["spec"]["endpoints"])
+    ]
+
+
+def test_prometheus_scrapes_each_switch(
+    run_program: Start,
+    run_simulator: StartSimulator,
+    require_program: Callable[[str, str], str],
+    tmp_path: Path,
+    port: int,
+) -> None:
+    """The endpoints of the ServiceMonitor are targets with a label for the switch, whatever its name is."""
+    names = ("pbx-eu", 'a$1" é')
+    url = run_simulator("--tenants=1").url
+    values = {
+        "config": {
+            "switches": [{"name": name, "url": url, "key_file": f"{KEYS}/pbx.key"} for name in names],
+        },
+        "serviceMonitor": {"enabled": True, "perSwitch": True},
+        "web": {"port": port},
+    }
+    cluster = Cluster(resources(values), {"softswitch-exporter": {"pbx.key": "demo-admin"}}, tmp_path)
+    exporter = start(cluster, run_program, one("Deployment", cluster.found))
+    configuration = {
+        "scrape_configs": scrape_configs(one("ServiceMonitor", cluster.found), f"127.0.0.1:{port}")
+    }
+    file = tmp_path / "prometheus.yaml"
+    file.write_text(json.dumps(configuration))
+    listen = f"127.0.0.1:{free_port()}"
+    flags = (
+        f"--config.file={file}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={listen}",
+    )
+    program = run_program(require_program("prometheus", "prometheus"), *flags)
+    prometheus = Prometheus(program, f"http://{listen}")
+
+    def labels(selector: str) -> list[str]:
+        found = prometheus.series(selector, time.time())
+        return sorted(dict(labels).get("switch", "") for (_, labels), value in found.items() if value == 1)
+
+    for name in names:
+        wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
+    wait_until(lambda: labels("up") == sorted(["", *names]), 30, lambda: str(labels("up")))
+    wait_until(lambda: labels("softswitch_up") == sorted(names), 30, lambda: str(labels("softswitch_up")))
+    assert labels("softswitch_exporter_build_info") == [""]
 
 
 def test_tls_and_passwords(

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import helm_python
@@ -11,7 +12,8 @@ import yaml
 
 import exporter
 from exporter.cli.rules import document
-from tests.helm_chart import CHART, rendered
+from tests.documents import blocks
+from tests.helm_chart import CHART, rendered, resources
 from tests.helm_docs import README, VALUES, described, leaves, readme
 
 ROOT = Path(__file__).parents[3]
@@ -43,6 +45,32 @@ def test_the_chart_can_be_packaged(tmp_path: Path) -> None:
         )
     assert sum(text.count("kind: ConfigMap") for text in packaged.values()) == 1 + len(DASHBOARDS)
     assert any("SoftswitchNodeMissing" in text for text in packaged.values())
+
+
+def test_it_can_be_a_dependency_with_an_alias(tmp_path: Path) -> None:
+    """The job stays the one that the rules match, and ``global`` is accepted."""
+    parent = tmp_path / "parent"
+    shutil.copytree(CHART, parent / "charts/softswitch-exporter")
+    dependency = {"name": "softswitch-exporter", "version": exporter.__version__, "alias": "phones"}
+    (parent / "Chart.yaml").write_text(
+        yaml.safe_dump(
+            {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
+        )
+    )
+    values = {"global": {"domain": "example.com"}, "phones": {"serviceMonitor": {"enabled": True}}}
+    with helm_python.Chart.load(parent) as chart:
+        texts = chart.render(values, name="site")
+    service = yaml.safe_load(texts["parent/charts/phones/templates/service.yaml"])
+    assert service["metadata"]["name"] == "site-phones"
+    assert service["metadata"]["labels"]["app.kubernetes.io/name"] == "softswitch-exporter"
+
+
+def test_the_examples_of_the_readme_are_accepted() -> None:
+    """The values can be installed as they are."""
+    examples = blocks(README, "yaml")
+    assert examples
+    for example in examples:
+        assert resources(yaml.safe_load(example))
 
 
 def test_the_rules_are_current() -> None:

@@ -284,6 +284,17 @@ def test_each_switch_has_its_own_deployment() -> None:
     assert one("Role", found)["rules"][0]["resourceNames"] == leases
 
 
+def test_each_switch_has_its_own_page() -> None:
+    """Its Ingress, certificate and ``--web.external-url`` have the same host, and lead to its Service."""
+    found = resources(EVERYTHING)
+    for ingress, deployment in zip(of_kind("Ingress", found), of_kind("Deployment", found), strict=True):
+        [rule] = ingress["spec"]["rules"]
+        [tls] = ingress["spec"]["tls"]
+        assert tls["hosts"] == [rule["host"]]
+        assert f"--web.external-url=https://{rule['host']}/" in pod_of(deployment)["containers"][0]["args"]
+        assert rule["http"]["paths"][0]["backend"]["service"]["name"] == deployment["metadata"]["name"]
+
+
 def test_openshift_chooses_the_user() -> None:
     """No pod names a user or group, and all others of the security settings stay."""
     values = {"openshift": True}

@@ -32,9 +32,12 @@ The name of the resources. The name of a Service contains no dots and starts wit
 {{- $slug -}}
 {{- end }}
 
-{{/* Labels that identify the pods of the release. They never change, because selectors cannot be changed. */}}
+{{/*
+Labels that identify the pods of the release. They never change, because selectors cannot be changed. The first one is also
+the job in Prometheus. `.Chart.Name` is another name if a parent chart gives this one an alias.
+*/}}
 {{- define "softswitch-exporter.releaseLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: softswitch-exporter
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
@@ -93,6 +96,6 @@ annotations:
 
 {{/* Labels that identify the pod of `helm test`. */}}
 {{- define "softswitch-exporter.testLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/name: softswitch-exporter-test
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
