@@ -10,7 +10,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs config-schema rules dashboards helm-docs dashboard-previews dist lock clean
+.PHONY: help demo test differential lint soak mutants bench format metrics-docs config-docs config-schema rules dashboards helm-docs dashboard-previews dist deb sbom lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -95,11 +95,19 @@ dist: $(READY)  ## build sdist and wheel into dist/
 deb: dist  ## build the Debian package into dist/, for the Python of .venv
 	$(BIN)/python -m deploy.debian.build
 
+sbom: $(READY)  ## list the contents of the image for this Python in dist/, as CycloneDX
+	rm -rf build/sbom
+	$(BIN)/python -m venv --without-pip build/sbom
+	$(BIN)/pip --python build/sbom/bin/python install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-kubernetes.lock
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/softswitch-exporter.cdx.json build/sbom/bin/python
+
 lock: $(READY)  ## update the lock files to the newest versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --extra kubernetes pyproject.toml -o requirements-kubernetes.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements-kubernetes.lock --extra kubernetes --group dev pyproject.toml -o requirements-dev.lock
 	echo hatchling | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements-dev.lock - -o requirements-build.lock
+	echo cyclonedx-bom | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements-dev.lock - -o requirements-sbom.lock
 
 clean:  ## remove everything that the other targets created
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -97,6 +97,25 @@ def test_the_image_has_no_build_tools(stack: Stack) -> None:
     assert {Path(file).stem for file in sources} <= compiled
 
 
+def test_the_bytecode_has_no_times(stack: Stack) -> None:
+    """Its header says that it is never compared with the source, so two builds of the image can be equal."""
+    headers = (
+        "import sys, pathlib; print(*{p.read_bytes()[4] for p in pathlib.Path(sys.prefix).rglob('*.pyc')})"
+    )
+    assert stack.execute("exporter", "python3", "-c", headers) == "1"
+
+
+def test_the_image_lists_its_contents(stack: Stack) -> None:
+    """The SBOM has every installed package with its version."""
+    sbom = json.loads(stack.execute("exporter", "cat", "/opt/softswitch-exporter/sbom.cdx.json"))
+    installed = (
+        "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
+    )
+    listed = {f"{part['name']}=={part['version']}" for part in sbom["components"]}
+    listed.add(f"{sbom['metadata']['component']['name']}=={exporter.__version__}")
+    assert set(stack.execute("exporter", "python3", "-c", installed).split()) == listed
+
+
 def test_the_labels_of_the_image(stack: Stack) -> None:
     """Version and revision are those of the program."""
     labels = inspect("container", stack.container("exporter"))["Config"]["Labels"]

@@ -34,6 +34,6 @@ def test_dockerignore_allows_only_copied_files() -> None:
 
 def test_the_build_tools_are_the_tested_versions() -> None:
     """The build stage uses the same versions as development."""
-    build = pins("requirements-build.lock")
-    assert any(pin.startswith("hatchling==") for pin in build)
+    build = pins("requirements-build.lock") | pins("requirements-sbom.lock")
+    assert {"hatchling", "cyclonedx-bom"} <= {pin.partition("==")[0] for pin in build}
     assert build <= pins("requirements-dev.lock")
