@@ -81,7 +81,7 @@ def test_the_commands_of_the_readme(
     }
     wait_until(
         lambda: wanted <= {name for name, _ in samples(fetch(f"http://127.0.0.1:{port}/metrics").decode())},
-        45,
+        60,
         f"all of {wanted}",
     )
 

@@ -50,9 +50,9 @@ def _interval(query: Query, scope: Scope, survey: Survey, pace: Pace) -> Iterato
 
 def _problems(findings: Sequence[Finding], survey: Survey) -> str:
     """Return what failed, and what to do; the query stays on, because it may work later."""
-    if any(each.query is Query.CALLS and each.reason is None for each in findings):
-        # The key may count calls, so an empty response means none.
-        findings = [each for each in findings if each.reason is not Reason.EMPTY]
+    if any(each.query is Query.CALLS and each.reason is None for each in survey.findings):
+        # The key may count calls, so an empty count means none.
+        findings = [each for each in findings if (each.query, each.reason) != (Query.CALLS, Reason.EMPTY)]
     tenants: dict[str, list[str]] = {}
     for finding in findings:
         if isinstance(finding.verdict, Failure):
