@@ -14,6 +14,7 @@ from grafana.words import (
     ANY_IS_WARNING,
     CRITICAL,
     GOOD,
+    NEUTRAL,
     NO_DATA,
     NONE_FOUND,
     NONE_OF_THEM,
@@ -26,6 +27,8 @@ from grafana.words import (
 _OF_A_QUERY = "{{switch}} {{query}} {{scope}}"
 _BREAKER: Numbered = {0: Word("closed", GOOD), 1: Word("OPEN", CRITICAL)}
 _DETAIL: Numbered = {0: Word("complete", GOOD), 1: Word("DROPPED", WARNING)}
+_ACTIVE: Numbered = {0: Word("stands by", NEUTRAL), 1: Word("active", GOOD)}
+_LEASE: Numbered = {0: Word("NOT USABLE", WARNING), 1: Word("usable", GOOD)}
 _LOADED: Numbered = {0: Word("RELOAD FAILED", CRITICAL), 1: Word("loaded", GOOD)}
 _THIRD = Size(8, 8)
 _WIDE = Size(12, 9)
@@ -55,7 +58,9 @@ def _exporters() -> list[Built]:
     return [
         rows(
             "Exporters",
-            "Whether Prometheus can scrape each exporter, its version and its configuration.",
+            "Whether Prometheus can scrape each exporter, its version and its configuration. Polls: whether "
+            "it is active or stands by for another one. Lease: whether it could be used. Both are empty "
+            "without high availability.",
             [Label("instance"), Label("version")],
             [
                 Column(
@@ -68,6 +73,8 @@ def _exporters() -> list[Built]:
                     f"max by (instance, version) ({select(catalogue.BUILD_INFO, INSTANCES)})",
                     hidden=True,
                 ),
+                Column("polls", _by_instance(catalogue.ACTIVE), words=_ACTIVE),
+                Column("Lease", _by_instance(catalogue.LEASE_REACHABLE), words=_LEASE),
                 Column(
                     "configuration",
                     _by_instance(catalogue.CONFIG_RELOAD_SUCCESSFUL),

@@ -32,15 +32,19 @@ IS_THERE = f"count(max by (switch, tenant) ({select(catalogue.TENANT_INFO, TENAN
 def known(matchers: str = SWITCHES) -> str:
     """Return the switches that are polled, or were polled within a day by an exporter that is gone.
 
-    Also those that are targets of their own and cannot be scraped. SoftswitchMonitoringLost uses the same
-    condition.
+    Also those of exporters that all stand by, and those that are targets of their own and cannot be scraped.
+    SoftswitchMonitoringLost uses the same condition.
     """
     instance = ",".join(matcher for matcher in matchers.split(",") if matcher.startswith("instance"))
     polled = f"max by (job, instance, switch) ({select(catalogue.QUERY_INTERVAL, matchers)})"
     before = f"max by (job, instance, switch) ({last_day(catalogue.UP, matchers)})"
     running = f"max by (job, instance) ({select(catalogue.BUILD_INFO, *filter(None, [instance]))})"
     failing = f"({failing_targets(matchers)} and on (job, instance) {running})"
-    return f"group by (switch) ({polled} or ({before} unless on (job, instance) {running}) or {failing})"
+    standby = f"max by (job, instance) ({select(catalogue.ACTIVE, *filter(None, [instance]))}) == 0"
+    taken_over = f"({before} and on (switch) {newest(catalogue.UP, matchers)})"
+    left = f"({before} and on (job, instance) {standby} unless on (job, instance) {taken_over})"
+    gone = f"({before} unless on (job, instance) {running})"
+    return f"group by (switch) ({polled} or {gone} or {failing} or {left})"
 
 
 def silent(matchers: str = SWITCHES) -> str:

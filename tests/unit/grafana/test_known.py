@@ -33,7 +33,11 @@ _Y = {
     f'softswitch_query_success{{{_OF_B},switch="y",query="peers",scope="switch"}}': "1x10",
 }
 _Y_IS_LOST = dict.fromkeys(_Y, "1x2 stale")
+_Y_STANDS_BY = {name: "1x10" if "build_info" in name else "1x2 stale" for name in _Y} | {
+    f"softswitch_exporter_active{{{_OF_B}}}": "1x2 0x8"
+}
 _PROBLEMS = "count(softswitch_node_present == 0)"
+_Y_OF_ANOTHER = {name.replace('"b"', '"c"'): values for name, values in _Y.items()}
 _MISSING = {f'softswitch_node_present{{{_OF},switch="x",node="n"}}': "0x10"}
 
 
@@ -76,10 +80,15 @@ def evaluate(require_program: Callable[[str, str], str], tmp_path: Path) -> Eval
         (_X | _RULES, CLEAR),
         (_X | _Y | _RULES, CLEAR),
         (_X | _Y_IS_LOST | _RULES, INCOMPLETE),
+        (_X | _Y_STANDS_BY | _RULES, INCOMPLETE),
+        (_X | _Y_STANDS_BY | _Y_OF_ANOTHER | _RULES, CLEAR),
         (_X | _RULES | {_UP: "0x10"}, INCOMPLETE),
         (_X | _RULES | {_SUCCESS: "0x10"}, INCOMPLETE),
     ],
-    ids=["nothing", "rules alone", "no rules", "no records", "all", "both", "lost", "down", "failing"],
+    ids=[
+        *["nothing", "rules alone", "no rules", "no records", "all", "both", "lost"],
+        *["all stand by", "taken over", "down", "failing"],
+    ],
 )
 def test_none_is_said_only_if_it_is_known(
     evaluate: Evaluate, series: dict[str, str], constant: float
