@@ -25,7 +25,7 @@ from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Scope
 from exporter.poll import Poller, SwitchContext
 from exporter.simulator import server
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 TENANTS = 5000
 
@@ -47,7 +47,7 @@ def _configuration(url: str, tenants: int) -> SwitchConfiguration:
 
 
 async def _measure() -> None:
-    simulator = await server.start("127.0.0.1", 0, server.create_application(World(tenants=TENANTS)))
+    simulator = await server.start("127.0.0.1", 0, server.create_application(World(Size(tenants=TENANTS))))
     configuration = _configuration(simulator.url, 0)
     instruments = Instruments(CollectorRegistry())
     poller = Poller(SwitchContext(configuration, open_client(configuration), instruments, Mask(), Clock()))

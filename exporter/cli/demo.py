@@ -19,7 +19,7 @@ from exporter.output import never_block
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.technologies import Technologies
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World, WorldClock
 
 _HOST = "127.0.0.1"
 _EXTENSIONS = 8
@@ -66,7 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def demo_world(seed: int = 1) -> World:
     """Return the simulated installation of the demo."""
-    return World(tenants=5, extensions=_EXTENSIONS, technologies=_TECHNOLOGIES, seed=seed, speed=120)
+    return World(
+        Size(tenants=5, extensions=_EXTENSIONS),
+        technologies=_TECHNOLOGIES,
+        seed=seed,
+        clock=WorldClock(speed=120),
+    )
 
 
 async def _demo(arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from exporter.simulator.options import options_of
 from exporter.simulator.page import introduction
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application, start
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World, WorldClock
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,13 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGINT or SIGTERM. Raises StartError if the address cannot be bound."""
     world = World(
-        tenants=arguments.tenants,
-        nodes=arguments.nodes,
-        extensions=arguments.extensions,
+        Size(
+            tenants=arguments.tenants,
+            nodes=arguments.nodes,
+            extensions=arguments.extensions,
+            queues=arguments.queues,
+        ),
         seed=arguments.seed,
-        speed=arguments.speed,
         technologies=arguments.technologies,
-        queues=arguments.queues,
+        clock=WorldClock(speed=arguments.speed),
     )
     application = create_application(
         world,

@@ -7,6 +7,7 @@ import argparse
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,35 +90,9 @@ class Options:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of ``simulate``."""
-
-    def flag(name: str, kind: Callable[[str], object], default: object, metavar: str, text: str) -> None:
-        text += " (default: %(default)s)"
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
-
-    def choice(name: str, choices: tuple[str, ...], text: str) -> None:
-        text += " (default: %(default)s)"
-        parser.add_argument(name, choices=choices, default=choices[0], help=text)
-
+    flag, choice = partial(_add_flag, parser), partial(_add_choice, parser)
     flag("--listen", _address, "127.0.0.1:10391", "HOST:PORT", "address to listen on; 0 picks a free port")
-    flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
-    flag("--nodes", _at_least_1, 4, "N", "number of nodes")
-    flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
-    flag("--queues", _up_to_1000, 2, "N", "queues per tenant, at most 1000")
-    parser.add_argument(
-        "--technologies",
-        type=_technologies,
-        default=ONLY_SIP,
-        metavar="SHARES",
-        help="shares of phones that are not SIP, such as pjsip=0.4,custom=0.05,virtual=0.05 (default: none)",
-    )
-    flag("--seed", int, 1, "N", "random seed; the same seed produces the same switch")
-    parser.add_argument(
-        "--speed",
-        type=_above_0,
-        default=60.0,
-        metavar="FACTOR",
-        help="simulated seconds per real second (default: %(default)g, which is a day in 24 minutes)",
-    )
+    _add_installation(parser)
     flag("--latency", _seconds, 0, "SECONDS", "delay before every response")
     flag("--peers-delay", _seconds, 0, "SECONDS", "additional delay before COUNTPEERS responses")
     choice("--channels", ("nodes", "total"), "what COUNTCHANNELS returns: a number per node, or one total")
@@ -139,6 +114,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="accept requests to the control interface from other machines (default: this machine only)",
     )
+
+
+def _add_installation(parser: argparse.ArgumentParser) -> None:
+    flag = partial(_add_flag, parser)
+    flag("--tenants", _at_least_0, 20, "N", "number of enabled tenants; a few disabled ones are added")
+    flag("--nodes", _at_least_1, 4, "N", "number of nodes")
+    flag("--extensions", _at_least_0, 10, "N", "extensions per tenant")
+    flag("--queues", _up_to_1000, 2, "N", "queues per tenant, at most 1000")
+    parser.add_argument(
+        "--technologies",
+        type=_technologies,
+        default=ONLY_SIP,
+        metavar="SHARES",
+        help="shares of phones that are not SIP, such as pjsip=0.4,custom=0.05,virtual=0.05 (default: none)",
+    )
+    flag("--seed", int, 1, "N", "random seed; the same seed produces the same switch")
+    parser.add_argument(
+        "--speed",
+        type=_above_0,
+        default=60.0,
+        metavar="FACTOR",
+        help="simulated seconds per real second (default: %(default)g, which is a day in 24 minutes)",
+    )
+
+
+def _add_flag(
+    parser: argparse.ArgumentParser,
+    name: str,
+    kind: Callable[[str], object],
+    default: object,
+    metavar: str,
+    text: str,
+) -> None:
+    parser.add_argument(
+        name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)"
+    )
+
+
+def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...], text: str) -> None:
+    parser.add_argument(name, choices=choices, default=choices[0], help=f"{text} (default: %(default)s)")
 
 
 def options_of(arguments: argparse.Namespace) -> Options:

@@ -6,6 +6,7 @@ Everything is computed on request from the seed, the moment and the overrides.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.simulator.overrides import Overrides
@@ -39,7 +40,11 @@ class WorldClock:
     """
 
     def __init__(
-        self, clock: Callable[[], float], *, speed: float = 1.0, wall_clock: Callable[[], float] = time.time
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        speed: float = 1.0,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._to_wall_time = wall_clock() - clock()
@@ -109,33 +114,43 @@ class Figures(NamedTuple):
     calls: int
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large an installation is. ``extensions`` and ``queues`` are those of each tenant.
+
+    Raises ValueError for invalid sizes.
+    """
+
+    tenants: int = 20
+    nodes: int = 4
+    extensions: int = 10
+    queues: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.queues <= MOST_QUEUES:
+            raise ValueError(f"queues: expected at least 0 and at most {MOST_QUEUES}")
+
+
 class World:
     """A simulated installation. ``time`` is its clock; ``overrides`` has the requested changes.
 
-    Each tenant has ``extensions`` and ``queues``. ``speed`` is the number of simulated seconds per second of
-    ``clock``. Raises ValueError for invalid sizes.
+    Raises ValueError for invalid sizes.
     """
 
     def __init__(
         self,
+        size: Size = Size(),
         *,
-        tenants: int = 20,
-        nodes: int = 4,
-        extensions: int = 10,
         seed: int = 1,
-        speed: float = 1.0,
         technologies: Technologies = ONLY_SIP,
-        queues: int = 2,
-        clock: Callable[[], float] = time.monotonic,
+        clock: WorldClock | None = None,
     ) -> None:
-        if not 0 <= queues <= MOST_QUEUES:
-            raise ValueError(f"queues: expected at least 0 and at most {MOST_QUEUES}")
         self.seed = seed
-        self.queues = queues
-        self.time = WorldClock(clock, speed=speed)
+        self.queues = size.queues
+        self.time = clock or WorldClock()
         self.overrides = Overrides()
-        self.all_nodes = node_names(nodes)
-        self.all_tenants = make_tenants(tenants, extensions, nodes, seed, technologies)
+        self.all_nodes = node_names(size.nodes)
+        self.all_tenants = make_tenants(size.tenants, size.extensions, size.nodes, seed, technologies)
         self.phones = Phones(seed, self.all_nodes, self.overrides)
         self._begun = self.time.moment()
         self._by_name = {tenant.name: tenant for tenant in self.all_tenants}

@@ -16,7 +16,7 @@ from typing import Any
 
 from exporter.metrics import catalogue
 from exporter.simulator.tenants import Tenant, spent
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World, WorldClock
 from grafana.preview.prometheus import Source, everything
 from tests.dashboard_files import DASHBOARDS
 from tests.e2e.alertmanager import start_alertmanager
@@ -243,8 +243,9 @@ def _tenant(index: int, tenant: Tenant) -> dict[str, Any]:
 
 
 def _world(name: str) -> World:
-    size: dict[str, Any] = dict(_SIZES[name])
-    return World(**size, clock=lambda: 0.0)
+    size = dict(_SIZES[name])
+    seed = size.pop("seed")
+    return World(Size(**size), seed=seed, clock=WorldClock(lambda: 0.0))
 
 
 def _tenants(name: str) -> list[Tenant]:

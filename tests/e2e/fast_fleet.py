@@ -25,7 +25,7 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
 from exporter.simulator.request import Keys
 from exporter.simulator.technologies import ONLY_SIP, Technologies
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World, WorldClock
 from tests.e2e.programs import Series, samples
 
 EPOCH = 1_700_000_000.0
@@ -224,7 +224,9 @@ async def fast_exporter(
     """Poll a simulated switch while the context is open. ``configure`` is called with its URL."""
     loop = asyncio.get_running_loop()
     world = World(
-        tenants=tenants, extensions=extensions, nodes=nodes, technologies=technologies, clock=loop.time
+        Size(tenants=tenants, extensions=extensions, nodes=nodes),
+        technologies=technologies,
+        clock=WorldClock(loop.time),
     )
     application = server.create_application(world, keys=keys, options=options, clock=loop.time)
     switch = await server.start("127.0.0.1", 0, application)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from exporter.config import SwitchConfiguration
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import EPOCH, Scrape, fast_exporter
@@ -29,7 +29,9 @@ _TRANSIENT = {"softswitch_query_failure", "softswitch_tenant_node_channels", "so
 
 
 def _enabled() -> list[str]:
-    return [tenant.code for tenant in World(tenants=TENANTS, extensions=4).tenants() if not tenant.disabled]
+    return [
+        tenant.code for tenant in World(Size(tenants=TENANTS, extensions=4)).tenants() if not tenant.disabled
+    ]
 
 
 @dataclass

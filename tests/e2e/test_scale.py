@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.config import SwitchConfiguration
 from exporter.simulator.options import Options
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import fast_exporter
 from tests.e2e.programs import print_result, run_command
@@ -43,7 +43,7 @@ def test_requests_are_evenly_spread_and_as_planned(
     configured: Callable[..., SwitchConfiguration], tmp_path: Path
 ) -> None:
     """There are no bursts, rate and concurrency are limited, and the cycle is the planned one."""
-    codes = [tenant.code for tenant in World(tenants=TENANTS).tenants() if not tenant.disabled]
+    codes = [tenant.code for tenant in World(Size(tenants=TENANTS)).tenants() if not tenant.disabled]
 
     def configure(url: str) -> SwitchConfiguration:
         return configured(

@@ -23,6 +23,19 @@ _PURE = [
 _LONGEST = 300
 """Lines of a module."""
 
+_LONGEST_FUNCTION = 40
+"""Lines of a function, without its signature and its docstring."""
+
+_LONG_FUNCTIONS = {
+    "simulator.breakages.breakages",  # a table: one entry for each way in which a response can be broken
+    "web.problems._problem",  # builds one JSON object
+    "web.server._routes",  # a table: one short handler for each path
+    "web.tenant_detail.tenant_detail",  # builds one JSON object
+}
+
+_MOST_ARGUMENTS = 6
+"""Of a constructor."""
+
 _FORBIDDEN = {"aiohttp", "apscheduler", "prometheus_client", "yaml", "structlog"}
 
 
@@ -53,6 +66,51 @@ def test_modules_are_short() -> None:
     [package] = exporter.__path__
     lengths = {str(file): len(file.read_text().splitlines()) for file in Path(package).rglob("*.py")}
     assert not {file: length for file, length in lengths.items() if length > _LONGEST}
+
+
+def test_functions_are_short() -> None:
+    """No function has more than 40 lines, apart from tables and those that build one object."""
+    long = {
+        f"{module}.{function.name}"
+        for module, tree in _modules().items()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if _length(function) > _LONGEST_FUNCTION
+    }
+    assert long - _LONG_FUNCTIONS == set()
+
+
+def test_constructors_have_few_arguments() -> None:
+    """No constructor has more than six arguments: what belongs together is passed as one value."""
+    constructors = {
+        f"{module}.{parent.name}": function.args
+        for module, tree in _modules().items()
+        for parent in ast.walk(tree)
+        if isinstance(parent, ast.ClassDef)
+        for function in parent.body
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
+    }
+    counts = {
+        name: len([*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]) - 1  # without self
+        for name, arguments in constructors.items()
+    }
+    assert len(counts) > 50, "the check looks at nothing"
+    assert not {name: count for name, count in counts.items() if count > _MOST_ARGUMENTS}
+
+
+def _modules() -> dict[str, ast.Module]:
+    """Return the syntax tree of each module, by its name in the package."""
+    [package] = map(Path, exporter.__path__)
+    files = {
+        ".".join(file.relative_to(package).with_suffix("").parts): file for file in package.rglob("*.py")
+    }
+    return {name: ast.parse(file.read_text()) for name, file in files.items()}
+
+
+def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines follow the signature and the docstring of a function."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 _SHARED_THREADS = {

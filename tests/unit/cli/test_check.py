@@ -14,7 +14,7 @@ from exporter.config import SwitchConfiguration, load
 from exporter.masking import Mask
 from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.certificates import Authority
 from tests.e2e.full_configuration import configuration, queries, switch
 
@@ -228,7 +228,7 @@ def _various_tenants() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("source", ["regstate", "extensions", "peers", "blf"])
 async def test_estimated_series_match_the_polled_ones(source: str, tmp_path: Path) -> None:
     """The estimate is within 5 % of the series of a polled switch."""
-    world = World(tenants=6, nodes=3, extensions=10)
+    world = World(Size(tenants=6, nodes=3, extensions=10))
     world.time.freeze()
     for code in ("ACME", "BOREAL", "CINDER", "DELTA9"):
         world.overrides.calls[code] = 2  # an idle tenant answers nothing before any has answered a number

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from exporter.simulator.server import RunningSimulator, create_application, start
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 Wait = Callable[[RunningSimulator, int], Awaitable[None]]
 
@@ -15,7 +15,7 @@ Wait = Callable[[RunningSimulator, int], Awaitable[None]]
 @pytest.fixture
 def world() -> World:
     """Return a small installation at a frozen moment."""
-    world = World(tenants=7, nodes=3, extensions=12, seed=5)
+    world = World(Size(tenants=7, nodes=3, extensions=12), seed=5)
     world.time.freeze()
     return world
 

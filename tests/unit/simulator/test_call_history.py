@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.simulator.call_history import CALLER, CALLER_NUMBER, Total, calls, totals
 from exporter.simulator.overrides import AddedCalls
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World, WorldClock
 from tests.unit.simulator.bodies import body, in_json
 
 _NOW = datetime(2026, 10, 5, 12, 30, tzinfo=UTC).timestamp()
@@ -33,7 +33,7 @@ _PERIOD = "start=2026-10-05 12:00:00&end=2026-10-05 12:09:59"
 @pytest.fixture
 def world() -> World:
     """Return a busy frozen world at half past twelve UTC."""
-    world = World(tenants=5, extensions=60)
+    world = World(Size(tenants=5, extensions=60))
     world.time.freeze()
     world.time.set_wall_time(_NOW)
     return world
@@ -158,7 +158,7 @@ def test_added_calls_are_spread(world: World) -> None:
 @settings(deadline=None, max_examples=25)
 def test_periods_add_up(seed: int, first: int, length: int) -> None:
     """The calls of two adjacent periods are those of both together, and none begins outside."""
-    world = World(tenants=1, extensions=60, seed=seed)
+    world = World(Size(tenants=1, extensions=60), seed=seed)
     tenant, start = world.all_tenants[0], _NOW - first
     middle, end = start + length // 3, start + length
     whole = set(calls(world, tenant, start, end))
@@ -169,7 +169,7 @@ def test_periods_add_up(seed: int, first: int, length: int) -> None:
 def test_the_past_does_not_change() -> None:
     """What the history has for a past period stays, whatever happens to time."""
     moments = iter(range(1000))
-    world = World(tenants=2, extensions=60, speed=600, clock=lambda: float(next(moments)))
+    world = World(Size(tenants=2, extensions=60), clock=WorldClock(lambda: float(next(moments)), speed=600))
     now = world.time.wall_time()
     before = totals(world, now - 300, now)
     world.time.advance(5 * 3600)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from exporter.simulator.call_history import Total, totals
 from exporter.simulator.changes import apply_changes
 from exporter.simulator.truth import truth
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 
 def _apply(world: World, document: object) -> None:
@@ -43,7 +43,7 @@ _changes = st.fixed_dictionaries(
 @settings(deadline=None)
 def test_untrusted_changes_are_applied_completely_or_not_at_all(document: object) -> None:
     """Any document is applied, or rejected without any change."""
-    world = World(tenants=1)
+    world = World(Size(tenants=1))
     world.time.freeze()
     before = truth(world)
     try:

@@ -6,7 +6,7 @@ import pytest
 from exporter.simulator.technologies import Technologies
 from exporter.simulator.truth import truth
 from exporter.simulator.wire import SECRET
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.unit.simulator.bodies import body, in_json
 
 
@@ -48,7 +48,7 @@ def test_a_disabled_tenant_has_no_peers(world: World) -> None:
 @pytest.fixture
 def mixed() -> World:
     """Return a frozen world with phones of all technologies, some of them unregistered."""
-    world = World(tenants=3, nodes=3, extensions=40, technologies=Technologies(0.4, 0.1, 0.1))
+    world = World(Size(tenants=3, nodes=3, extensions=40), technologies=Technologies(0.4, 0.1, 0.1))
     world.time.freeze()
     world.overrides.drop_registrations(0.3)
     world.overrides.set_calls("ACME", 9)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from exporter.simulator.phones import dropped, outages, slot_of, spares
 from exporter.simulator.tenants import Tenant, make_tenants
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 
 @given(st.integers(1, 6), st.integers(0, 40), st.floats(0, 1), st.sets(st.integers(1, 6)), st.floats(0, 1e7))
@@ -13,7 +13,7 @@ def test_all_views_of_the_phones_agree(
     nodes: int, extensions: int, share: float, absent: set[int], moment: float
 ) -> None:
     """Counts per node, the list, and single phones give the same registrations."""
-    world = World(tenants=3, nodes=nodes, extensions=extensions)
+    world = World(Size(tenants=3, nodes=nodes, extensions=extensions))
     world.overrides.drop_registrations(share)
     for node in absent:
         world.overrides.set_node_present(f"pbx{node}", present=False)
@@ -28,7 +28,7 @@ def test_all_views_of_the_phones_agree(
 
 def test_phones_lose_and_regain_their_registration() -> None:
     """During a day some phone of a tenant goes and returns."""
-    world = World(tenants=1, extensions=20)
+    world = World(Size(tenants=1, extensions=20))
     tenant = next(world.tenants())
     minutes = [world.phones.registrations(tenant, 60.0 * minute) for minute in range(1440)]
     changes = {change for one, other in pairwise(minutes) for change in zip(one, other, strict=True)}
@@ -37,7 +37,7 @@ def test_phones_lose_and_regain_their_registration() -> None:
 
 def test_a_disabled_tenant_has_no_registered_phone() -> None:
     """No view shows a registered phone until the tenant is enabled again."""
-    world = World(tenants=1, extensions=20)
+    world = World(Size(tenants=1, extensions=20))
     tenant = next(world.tenants())
     world.overrides.set_disabled(tenant.code, disabled=True)
     assert not any(world.phones.registrations(tenant, 0))

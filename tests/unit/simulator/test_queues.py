@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from exporter.simulator.overrides import QueueSetting
 from exporter.simulator.queues import states
 from exporter.simulator.truth import truth
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.unit.simulator.bodies import body, in_json
 
 _QUEUES = "reqtype=INFO&info=queues&tenant=ACME"
@@ -43,7 +43,7 @@ _NAMES = [
 @pytest.fixture
 def world() -> World:
     """Return a frozen world with six queues per tenant."""
-    world = World(tenants=3, extensions=20, queues=6)
+    world = World(Size(tenants=3, extensions=20, queues=6))
     world.time.freeze()
     return world
 
@@ -71,7 +71,7 @@ def test_queues_are_listed(world: World) -> None:
 
 def test_a_tenant_without_queues() -> None:
     """Without queues the object is null and the line is empty."""
-    world = World(tenants=1, queues=0)
+    world = World(Size(tenants=1, queues=0))
     assert (body(world, f"{_QUEUES}&format=json"), body(world, _QUEUES)) == ("null", "")
     assert in_json(world, _QUEUE)["CALLSINQUEUE"] == "0"
 
@@ -138,7 +138,7 @@ def test_the_longest_wait_grows(world: World) -> None:
 @settings(deadline=None)
 def test_queues_are_consistent(seed: int, moment: float) -> None:
     """No number is negative, agents and calls add up, and without agents no call waits by itself."""
-    world = World(tenants=4, extensions=25, seed=seed)
+    world = World(Size(tenants=4, extensions=25), seed=seed)
     for tenant in world.tenants():
         for state in states(world, tenant, moment).values():
             assert min(state.free, state.paused, state.on_call, state.received) >= 0

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from exporter.simulator.wire import SECRET
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.unit.simulator.bodies import body, in_json
 
 
@@ -88,7 +88,7 @@ def test_limits_are_positional_in_plain_and_repeated_in_json(world: World) -> No
 
 def test_empty_lists() -> None:
     """An empty JSON list is a single ``]``; an empty plain list is its header."""
-    world = World(tenants=1, extensions=0)
+    world = World(Size(tenants=1, extensions=0))
     query = "reqtype=INFO&info=extensions&tenant=ACME"
     assert body(world, f"{query}&format=json") == "]"
     assert body(world, query) == "Number|Name|Tech|State|Username|Password\n"

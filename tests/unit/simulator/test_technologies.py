@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.technologies import ONLY_SIP, Technologies, Technology
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 
 @given(st.integers(1, 200), st.floats(0, 1, exclude_max=True))
@@ -18,12 +18,12 @@ def test_shares_are_kept_for_each_tenant(count: int, first: float) -> None:
 
 def test_phones_are_sip_by_default() -> None:
     """Without shares every phone is a SIP phone."""
-    assert set(World(tenants=1).all_tenants[0].technologies) == {Technology.SIP}
+    assert set(World(Size(tenants=1)).all_tenants[0].technologies) == {Technology.SIP}
 
 
 def test_custom_and_virtual_extensions_never_register() -> None:
     """No view of the phones shows one as registered, and peers per node do not count it."""
-    world = World(tenants=2, extensions=30, technologies=Technologies(custom=0.5, virtual=0.5))
+    world = World(Size(tenants=2, extensions=30), technologies=Technologies(custom=0.5, virtual=0.5))
     for tenant in world.tenants():
         assert not any(world.phones.registrations(tenant, 0.0))
         assert sum(world.figures(tenant, 0.0).peers.values()) == 0

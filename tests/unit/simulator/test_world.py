@@ -3,16 +3,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator.truth import truth
-from exporter.simulator.world import World, WorldClock
+from exporter.simulator.world import Size, World, WorldClock
 
 
 @st.composite
 def _worlds(draw: st.DrawFn) -> World:
     """Draw a small frozen world at any time of a year, with some overrides."""
     world = World(
-        tenants=draw(st.integers(0, 12)),
-        nodes=draw(st.integers(1, 5)),
-        extensions=draw(st.integers(0, 15)),
+        Size(
+            tenants=draw(st.integers(0, 12)),
+            nodes=draw(st.integers(1, 5)),
+            extensions=draw(st.integers(0, 15)),
+        ),
         seed=draw(st.integers(0, 2**40)),
     )
     world.time.freeze()
@@ -59,7 +61,7 @@ def test_peers_and_channels_of_a_tenant(world: World) -> None:
 @settings(deadline=None, max_examples=25)
 def test_a_seed_and_a_moment_make_the_same_world(seed: int, seconds: float) -> None:
     """Two worlds of one seed agree at every moment, whatever was requested before."""
-    asked_before, fresh = World(seed=seed, tenants=3), World(seed=seed, tenants=3)
+    asked_before, fresh = World(Size(tenants=3), seed=seed), World(Size(tenants=3), seed=seed)
     for world in (asked_before, fresh):
         world.time.freeze()
     truth(asked_before)
@@ -92,7 +94,7 @@ def test_removed_nodes_and_tenants(world: World) -> None:
 
 def test_calls_stay_within_phones_and_limits() -> None:
     """In a week no tenant has more calls than phones, or more channels than its limit."""
-    world = World(tenants=8, extensions=20)
+    world = World(Size(tenants=8, extensions=20))
     for tenant in world.tenants():
         limit = world.max_channels(tenant)
         for hour in range(24 * 7):
@@ -124,7 +126,7 @@ def test_the_license_counts_down_and_expires(world: World) -> None:
 def test_invalid_sizes_are_rejected(sizes: dict[str, int]) -> None:
     """A world without nodes, or with negative sizes, is an error."""
     with pytest.raises(ValueError, match="expected at least"):
-        World(**sizes)  # type: ignore[arg-type]  # the sizes are by name
+        World(Size(**sizes))
 
 
 def test_the_true_state_adds_up(world: World) -> None:

@@ -21,7 +21,7 @@ from exporter.poll.planner import Targets
 from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
 from exporter.simulator.server import create_application, start
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 
 KEY = "demo-admin"
 _ENVIRONMENT = {"PBX_KEY": KEY, "TENANT_KEY": "demo-tenant-ACME"}
@@ -68,7 +68,7 @@ async def surveyed(
 ) -> tuple[Survey, str, Tree]:
     """Return a survey of a switch, what was printed, and the settings of the flags."""
     running = await start(
-        "127.0.0.1", 0, create_application(world or World(tenants=4), options=options or Options())
+        "127.0.0.1", 0, create_application(world or World(Size(tenants=4)), options=options or Options())
     )
     for fault in faults:
         running.parts.faults.add(fault)

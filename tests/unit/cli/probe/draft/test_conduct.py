@@ -7,7 +7,7 @@ from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.findings import Finding, QueryRequest
 from exporter.model import Failure, Reason
 from exporter.simulator.faults import Fault, FaultKind
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.unit.cli.probe.draft.surveys import surveyed, switch_of
 
 _SWITCH = {"name": "pbx", "url": "http://127.0.0.1:9/api", "key_env": "PBX_KEY"}
@@ -38,7 +38,7 @@ def _plan(*skip: str, asked: tuple[str, ...] = ()) -> str:
 
 async def test_the_plan_lists_what_is_sent() -> None:
     """Every request is in the plan, and there are not more than it says."""
-    survey, output, _ = await surveyed(world=World(tenants=10))
+    survey, output, _ = await surveyed(world=World(Size(tenants=10)))
     text = _plan()
     most = int(text.partition("At most ")[2].partition(" ")[0])
     assert 25 < len(survey.findings) <= most
@@ -57,7 +57,7 @@ async def test_the_largest_tenant_is_queried() -> None:
     """The list of peers shows which one it is; the first, the last or the middle one complete the sample."""
     peers = ", ".join(f'{{"node": "pbx1", "Name": "{n}-CINDER", "Status": "OK"}}' for n in range(100, 140))
     listed = Fault(FaultKind.BODY, reqtype="CHANSIPPEERS", text=f"[{peers}]")
-    survey, _, _ = await surveyed(listed, world=World(tenants=8))
+    survey, _, _ = await surveyed(listed, world=World(Size(tenants=8)))
     assert len(survey.tenants) == 3
     assert "CINDER" in survey.tenants
     assert survey.tenants[0] == survey.enabled[0]

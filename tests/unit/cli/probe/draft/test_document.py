@@ -15,7 +15,7 @@ from exporter.model import Content, Counts, Query, Tenant, Tenants
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
 from exporter.simulator.technologies import Technologies
-from exporter.simulator.world import World
+from exporter.simulator.world import Size, World
 from tests.unit.cli.probe.draft.surveys import KEY, drafted, surveyed, switch_of, write
 
 REFUSE, EMPTY, BODY = FaultKind.REFUSE_KEY, FaultKind.EMPTY, FaultKind.BODY
@@ -142,7 +142,7 @@ async def test_source_of_registrations(refused: tuple[str, ...], source: str, tm
 
 async def test_phones_that_a_list_of_peers_does_not_know(tmp_path: Path) -> None:
     """A source that lacks the PJSIP phones is not chosen."""
-    world = World(tenants=3, technologies=Technologies(pjsip=0.5))
+    world = World(Size(tenants=3), technologies=Technologies(pjsip=0.5))
     found = await drafted(tmp_path, Fault(REFUSE, reqtype="BLFS"), world=world)
     assert found.section("queries", "registrations", "source") == "extensions"
 
@@ -218,7 +218,7 @@ async def test_skipped_requests(tmp_path: Path) -> None:
 
 async def test_low_credit(tmp_path: Path) -> None:
     """A balance that is below the threshold now is named: the scale of the currency may be another."""
-    world = World(tenants=4)
+    world = World(Size(tenants=4))
     found = await drafted(tmp_path, Fault(BODY, info="balance", text="12.5"), world=world)
     assert "Now: ACME 12.5" in found.comments
     assert "would alert at once" in found.comments
