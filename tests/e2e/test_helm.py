@@ -1,5 +1,6 @@
 """The pods of the Helm chart as processes: the rendered flags, environment and files, without a cluster."""
 
+import asyncio
 import json
 import re
 import ssl
@@ -18,9 +19,10 @@ import pytest
 
 from tests.certificates import Authority
 from tests.e2e.conftest import Start, StartSimulator
+from tests.e2e.lease_server import lease_server
 from tests.e2e.programs import EXPORTER, Exporter, free_port, run_command, samples, wait_until
 from tests.e2e.prometheus import Prometheus
-from tests.helm_chart import Resource, of_kind, one, pod_of, resources
+from tests.helm_chart import NAMESPACE, Resource, of_kind, one, pod_of, resources
 
 KEYS = "/run/secrets/softswitch-exporter"
 
@@ -43,8 +45,14 @@ class Cluster:
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
         for mount in container.get("volumeMounts", []):
             folder = root / mount["mountPath"].lstrip("/")
-            folder.mkdir(parents=True)
-            for name, text in self._entries(volumes[mount["name"]]).items():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            volume = volumes[mount["name"]]
+            if claim := volume.get("persistentVolumeClaim", {}).get("claimName"):
+                (self.directory / claim).mkdir(exist_ok=True)
+                folder.symlink_to(self.directory / claim)
+                continue
+            folder.mkdir()
+            for name, text in self._entries(volume).items():
                 (folder / name).write_text(inside(root, text))
         return root
 
@@ -64,12 +72,12 @@ def inside(root: Path, text: str) -> str:
     return re.sub(r"/(etc|run/secrets|var/lib)/softswitch-exporter", rf"{root}\g<0>", text)
 
 
-def start(cluster: Cluster, run: Start, deployment: Resource) -> Exporter:
-    """Start the program as the container of a Deployment does."""
+def start(cluster: Cluster, run: Start, deployment: Resource, **environment: str) -> Exporter:
+    """Start the program as the container of a Deployment does, with more environment variables."""
     pod = pod_of(deployment)
     root = cluster.mount(pod)
     [container] = pod["containers"]
-    environment = {each["name"]: each["value"] for each in container.get("env", [])}
+    environment |= {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
     [port] = container["ports"]
     program = run(*EXPORTER, *(inside(root, flag) for flag in container["args"]), **environment)
     program.wait_for("msg=listening")
@@ -215,6 +223,50 @@ def test_prometheus_scrapes_each_switch(
     assert labels("softswitch_exporter_build_info") == [""]
 
 
+async def test_a_pair_of_which_one_polls(
+    run_program: Start, run_simulator: StartSimulator, tmp_path: Path
+) -> None:
+    """The pods share the Lease that the Role names, and a volume. If one stops, the other takes over."""
+    switch = {"name": "pbx", "url": run_simulator("--tenants=1").url, "key_file": f"{KEYS}/pbx.key"}
+    values = {
+        "config": {"switches": [switch]},
+        "highAvailability": {"enabled": True, "leaseDuration": "5s"},
+        "persistence": {"enabled": True, "accessModes": ["ReadWriteMany"]},
+    }
+    secrets = {"softswitch-exporter": {"pbx.key": "demo-admin"}}
+
+    def start_pod(name: str, kubeconfig: Path) -> Exporter:
+        # On one machine, each pod needs its own port.
+        cluster = Cluster(resources({**values, "web": {"port": free_port()}}), secrets, tmp_path)
+        deployment = one("Deployment", cluster.found)
+        [variable] = pod_of(deployment)["containers"][0]["env"]
+        access = {variable["name"]: name, "KUBECONFIG": str(kubeconfig)}
+        return start(cluster, run_program, deployment, **access)
+
+    def takes_over(exporter: Exporter) -> bool:
+        return is_up(exporter, "pbx") and exporter.value("softswitch_exporter_active") == 1
+
+    async with lease_server() as server:
+        first = await asyncio.to_thread(start_pod, "pbx-0", server.kubeconfig(tmp_path / "first", "first"))
+        await asyncio.to_thread(wait_until, partial(takes_over, first), 30, "the first pod to poll")
+        assert server.holder.startswith("pbx-0_")
+        second = await asyncio.to_thread(start_pod, "pbx-1", server.kubeconfig(tmp_path / "second", "second"))
+        await asyncio.sleep(2)
+        metrics = await asyncio.to_thread(second.metrics)
+        assert "softswitch_exporter_active 0" in metrics
+        assert "softswitch_up{" not in metrics
+        for path in ("/-/healthy", "/-/ready"):
+            assert await asyncio.to_thread(probe, second, {"httpGet": {"path": path}}) == 200
+        assert await asyncio.to_thread(first.program.stop) == 0
+        await asyncio.to_thread(wait_until, partial(takes_over, second), 30, "the second pod to poll")
+        assert server.holder.startswith("pbx-1_")
+        role = one("Role", resources(values))
+        assert list(server.leases) == [(NAMESPACE, role["rules"][0]["resourceNames"][0])]
+        assert await asyncio.to_thread(second.program.stop) == 0
+    kept = (tmp_path / "pbx-softswitch-exporter/timeline.json").read_text()
+    assert kept.count("exporter started") == 2
+
+
 def test_tls_and_passwords(
     run_program: Start, run_simulator: StartSimulator, authority: Authority, tmp_path: Path, port: int
 ) -> None:
@@ -278,9 +330,10 @@ def test_each_pod_has_its_switch(
         exporter.program.stop()
 
 
-def test_the_default_configuration_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", [{}, {"highAvailability": {"enabled": True}}], ids=["alone", "pair"])
+def test_the_default_configuration_is_valid(values: dict[str, Any], tmp_path: Path) -> None:
     """It passes ``--config.check``."""
-    cluster = Cluster(resources(), {"softswitch-exporter": {"pbx-eu.key": "a-key"}}, tmp_path)
+    cluster = Cluster(resources(values), {"softswitch-exporter": {"pbx-eu.key": "a-key"}}, tmp_path)
     pod = pod_of(one("Deployment", cluster.found))
     root = cluster.mount(pod)
     flags = [inside(root, flag) for flag in pod["containers"][0]["args"]]

@@ -121,12 +121,17 @@ def _name(volume: dict[str, Any]) -> str:
         ("", {}, ""),
         ("storage", {"persistence": {"enabled": True}}, ""),
         (
+            "scrape-per-switch",
+            {"serviceMonitor": {"enabled": False}, "scrapeConfig": {"enabled": True}},
+            "",
+        ),
+        (
             "high-availability",
             {"highAvailability": {"enabled": True}},
             LEASE,
         ),
     ],
-    ids=["alone", "storage", "high availability"],
+    ids=["alone", "storage", "one scrape per switch", "high availability"],
 )
 def test_one_exporter_for_all_switches(
     kustomize: Kustomize, component: str, values: dict[str, Any], configuration: str

@@ -12,6 +12,7 @@ from tests.helm_chart import EVERYTHING, NAMESPACE, of_kind, one, resources, wit
 
 ROOT = Path(__file__).parents[3]
 SERVICEMONITOR = json.loads(Path(__file__).with_name("servicemonitor.schema.json").read_text())
+SCRAPECONFIG = json.loads(Path(__file__).with_name("scrapeconfig.schema.json").read_text())
 LIMIT = {"sampleLimit": 50_000}
 
 
@@ -72,6 +73,7 @@ def test_the_scrape_configuration_finds_each_exporter() -> None:
     scrape = {"enabled": True, "scheme": "https", "extraSpec": LIMIT, **access}
     for more in ({}, {"deploymentPerSwitch": True}):
         found = resources(with_switches("pbx-eu", "pbx-us", scrapeConfig=scrape, **more))
+        jsonschema.validate(one("ScrapeConfig", found), SCRAPECONFIG)
         spec = one("ScrapeConfig", found)["spec"]
         services = [each["metadata"]["name"] for each in of_kind("Service", found)]
         urls = [f"https://{name}.{NAMESPACE}.svc:10390/sd" for name in services]
