@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.certificates import Authority
 from tests.e2e.pair import Pair, running_pair
 from tests.e2e.programs import (
     Exporter,
@@ -90,12 +91,15 @@ def run_prometheus(
 
 @pytest.fixture(scope="module")
 def pair(
-    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str], require_root: None
+    tmp_path_factory: pytest.TempPathFactory,
+    require_program: Callable[[str, str], str],
+    require_root: None,
+    authority_of_module: Authority,
 ) -> Iterator[Pair]:
     """Return two exporters under keepalived, shared by the tests of a module. Both run after each."""
     for name, package in (("keepalived", "keepalived"), ("ip", "iproute2"), ("curl", "curl")):
         require_program(name, package)
     directory = tmp_path_factory.mktemp("pair")
-    with running_programs(directory) as run, running_pair(run, directory) as pair:
+    with running_programs(directory) as run, running_pair(run, directory, authority_of_module) as pair:
         yield pair
         print_result("\n".join(["nobody polls (s), both poll (s), requests", *pair.results]))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bcrypt
 
+from tests.certificates import Authority
 from tests.e2e.full_configuration import configuration
 from tests.e2e.machines import Machine, network
 from tests.e2e.programs import EXPORTER, Program, Start, wait_until
@@ -53,15 +54,15 @@ _POLLING = 2.5
 
 
 class Node:
-    """A machine with an exporter and keepalived. ``port`` is that of the exporter."""
+    """A machine with an exporter and keepalived. ``url`` is that of the exporter."""
 
     exporter: Program
     keepalived: Program
 
-    def __init__(self, machine: Machine, port: int) -> None:
+    def __init__(self, machine: Machine, url: str) -> None:
         self.machine = machine
-        self._port = port
-        self._environment = {"SOFTSWITCH_EXPORTER_URL": f"http://127.0.0.1:{port}"}
+        self.url = url
+        self._environment = {"SOFTSWITCH_EXPORTER_URL": url}
 
     @property
     def client(self) -> str:
@@ -75,7 +76,7 @@ class Node:
             "--config.file=/etc/keepalived/config.yaml",
             "--web.config.file=/etc/keepalived/web.yml",
             "--web.enable-lifecycle",
-            f"--web.listen-address=:{self._port}",
+            f"--web.listen-address=:{self.url.rpartition(':')[2]}",
         )
 
     def start_keepalived(self) -> None:
@@ -113,12 +114,13 @@ class Node:
 
     def fetch(self, path: str, *options: str) -> str:
         """Fetch a page of the exporter from its own machine."""
-        url = f"http://127.0.0.1:{self._port}{path}"
-        return self.machine.fetch(url, "--config", _TEST_OPTIONS, *options)
+        return self.machine.fetch(self.url + path, "--config", _TEST_OPTIONS, *options)
 
     def set_password(self, password: str) -> None:
         """Write the password that keepalived sends to the exporter."""
-        (self.machine.directory / Path(OPTIONS).name).write_text(f'user = "keepalived:{password}"\n')
+        (self.machine.directory / Path(OPTIONS).name).write_text(
+            f'user = "keepalived:{password}"\ncacert = "/etc/keepalived/ca.pem"\n'
+        )
 
     def check(self) -> str:
         """Run the check of keepalived, which must fail, and return what it prints."""
@@ -238,27 +240,30 @@ class Pair:
 
 
 @contextlib.contextmanager
-def running_pair(run: Start, directory: Path) -> Iterator[Pair]:
-    """Start the switch and both nodes, keepalived before the exporter, and yield them when one polls."""
+def running_pair(run: Start, directory: Path, authority: Authority) -> Iterator[Pair]:
+    """Start the switch and both nodes, keepalived before the exporter, and yield them when one polls.
+
+    The second one has TLS, and not the default URL.
+    """
     with network(run, directory, switch="192.0.2.1/24", a="192.0.2.11/24", b="192.0.2.12/24") as machines:
         center, *others = machines
         switch = center.start(
             *(*EXPORTER, "simulate", "--listen=192.0.2.1:10391", "--tenants=1", "--allow-remote-control")
         )
         switch.wait_for(r"192\.0\.2\.1:10391")
-        # Not the default port on both: the second one is found through the environment.
-        first, second = (Node(machine, port) for machine, port in zip(others, (10390, 10399), strict=True))
+        urls = ("http://127.0.0.1:10390", "https://127.0.0.1:10399")
+        first, second = (Node(machine, url) for machine, url in zip(others, urls, strict=True))
         pair = Pair(center, (first, second))
         shipped = (DEPLOY / "keepalived.conf").read_text()
         for node, text in ((first, shipped), (second, _OTHER.sub(r"\2\1", shipped))):
-            _install(node, text)
+            _install(node, text, authority)
             node.start_keepalived()
             node.start_exporter()
         pair.roles()
         yield pair
 
 
-def _install(node: Node, keepalived: str) -> None:
+def _install(node: Node, keepalived: str, authority: Authority) -> None:
     """Install the shipped files with the documented commands, and configure the exporter."""
     for command in re.findall(r"^install -m .* /etc/keepalived/$", PAGE.read_text(), re.MULTILINE):
         node.machine.call("sh", "-c", f"cd '{DEPLOY.parents[1]}' && {command}")
@@ -267,7 +272,12 @@ def _install(node: Node, keepalived: str) -> None:
     node.set_password(PASSWORD)
     (directory / Path(_TEST_OPTIONS).name).write_bytes((directory / Path(OPTIONS).name).read_bytes())
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    (directory / "web.yml").write_text(f"basic_auth_users: {{keepalived: '{hashed}'}}\n")
+    web: dict[str, object] = {"basic_auth_users": {"keepalived": hashed}}
+    (directory / "ca.pem").write_bytes(authority.certificate.read_bytes())
+    if node.url.startswith("https"):
+        issued = authority.issue("node")
+        web["tls_server_config"] = {"cert_file": str(issued.certificate), "key_file": str(issued.key)}
+    (directory / "web.yml").write_text(json.dumps(web))
     each_second = {"interval": "1s", "tenant_interval": "off"}
     queries = {
         "license": {"interval": "1s"},

@@ -1,11 +1,12 @@
 """One exporter polls 100 switches, as docs/scaling.md says."""
 
+import json
 import time
 
 from benchmarks.measures import cpu_seconds
 from tests.e2e.conftest import StartExporter, StartSimulator
 from tests.e2e.full_configuration import UNREACHABLE_URL, configuration
-from tests.e2e.programs import Exporter, Simulator, get, get_json, print_result, samples, wait_until
+from tests.e2e.programs import Exporter, Simulator, get, print_result, samples, wait_until
 
 SWITCHES = 100
 TENANTS = 5
@@ -71,7 +72,7 @@ def _usage(simulator: Simulator, exporter: Exporter) -> tuple[int, float]:
 
 
 def _assert_one_target_per_switch(exporter: Exporter) -> None:
-    listed = [target["labels"] for target in get_json(f"{exporter.base_url}/sd")]
+    listed = [target["labels"] for target in json.loads(get(f"{exporter.base_url}/sd"))]
     assert len([labels for labels in listed if "switch" in labels]) == SWITCHES
     for name, up in ((DOWN, 0.0), ("pbx-099", 1.0)):
         series = samples(get(f"{exporter.base_url}/metrics?switch={name}").decode())

@@ -1,14 +1,10 @@
-"""A pair of exporters under the shipped keepalived.conf, while a machine or the network fails."""
+"""A pair under the shipped keepalived.conf, while a machine or the network fails."""
 
 from tests.e2e.machines import isolate
 from tests.e2e.pair import (
     BUSY,
-    CHECK_EVERY,
     CHECKED,
-    CONTINUE,
     FIRST,
-    PASSWORD,
-    STOP,
     TERM,
     VRRP,
     Pair,
@@ -49,17 +45,6 @@ def test_the_machines_do_not_reach_each_other(pair: Pair) -> None:
         pair.roles()
 
 
-def test_keepalived_hangs(pair: Pair) -> None:
-    """The other machine takes over, and both poll until it continues."""
-    active, _ = pair.roles()
-    with pair.observed("keepalived hangs", silence=FIRST + BUSY, together=60, lasting=3):
-        active.signal_keepalived(STOP)
-        pair.wait_until_polled_by(*pair.nodes)
-    with pair.observed("it continues", silence=FIRST + BUSY, together=1 + BUSY):
-        active.signal_keepalived(CONTINUE)
-        pair.roles()
-
-
 def test_a_rolling_restart(pair: Pair) -> None:
     """Both exporters are restarted, one after the other, without both polling at any time."""
     active, standby = pair.roles()
@@ -68,15 +53,3 @@ def test_a_rolling_restart(pair: Pair) -> None:
             node.exporter.stop(TERM)
             node.start_exporter()
             pair.roles()
-
-
-def test_the_exporter_refuses_the_password(pair: Pair) -> None:
-    """The check fails and says why; the other machine takes over. Nobody can stop the first."""
-    active, standby = pair.roles()
-    with pair.observed("the exporter refuses the password", silence=FIRST + BUSY, together=60):
-        active.set_password("wrong")
-        pair.wait_until_polled_by(*pair.nodes)
-    assert active.check() == "curl: (22) The requested URL returned error: 401\n"
-    with pair.observed("it accepts the password", silence=FIRST + BUSY, together=CHECK_EVERY + BUSY):
-        active.set_password(PASSWORD)
-        assert pair.roles() == (standby, active)

@@ -1,4 +1,4 @@
-"""A pair of exporters under the shipped keepalived.conf, of which a program crashes, hangs or is stopped."""
+"""A pair under the shipped keepalived.conf, of which one exporter crashes, hangs or refuses the password."""
 
 from tests.e2e.pair import (
     BUSY,
@@ -11,8 +11,6 @@ from tests.e2e.pair import (
     OPTIONS,
     PASSWORD,
     STOP,
-    TERM,
-    VRRP,
     Pair,
 )
 from tests.e2e.programs import wait_until
@@ -46,36 +44,13 @@ def test_the_exporter_hangs(pair: Pair) -> None:
     assert all(OPTIONS in line and PASSWORD not in line for line in commands)
 
 
-def test_keepalived_is_killed(pair: Pair) -> None:
-    """Its child notices, says goodbye to the other machine, and stops polling."""
+def test_the_exporter_refuses_the_password(pair: Pair) -> None:
+    """The check fails and says why; the other machine takes over. Nobody can stop the first."""
     active, standby = pair.roles()
-    with pair.observed("keepalived is killed", silence=FIRST + BUSY):
-        active.end_keepalived(KILL)
-        pair.wait_until_polled_by(standby)
-        active.start_keepalived()
+    with pair.observed("the exporter refuses the password", silence=FIRST + BUSY, together=60):
+        active.set_password("wrong")
+        pair.wait_until_polled_by(*pair.nodes)
+    assert active.check() == "curl: (22) The requested URL returned error: 401\n"
+    with pair.observed("it accepts the password", silence=FIRST + BUSY, together=CHECK_EVERY + BUSY):
+        active.set_password(PASSWORD)
         assert pair.roles() == (standby, active)
-
-
-def test_keepalived_is_killed_with_its_child(pair: Pair) -> None:
-    """The drop-in stops polling, and the other machine takes over when it misses advertisements."""
-    active, standby = pair.roles()
-    with pair.observed("keepalived is killed with its child", silence=VRRP + FIRST + BUSY):
-        active.end_keepalived(KILL, with_child=True)
-        pair.wait_until_polled_by(standby)
-        active.start_keepalived()
-        assert pair.roles() == (standby, active)
-
-
-def test_keepalived_is_stopped(pair: Pair) -> None:
-    """The other machine takes over at once. With keepalived stopped on both, polling starts by hand."""
-    active, standby = pair.roles()
-    with pair.observed("keepalived is stopped", silence=FIRST + BUSY):
-        active.end_keepalived(TERM)
-        pair.wait_until_polled_by(standby)
-    standby.end_keepalived(TERM)
-    pair.wait_until_polled_by()
-    standby.fetch("/-/activate", "--request", "POST")
-    pair.wait_until_polled_by(standby)
-    for node in (standby, active):
-        node.start_keepalived()
-    pair.roles()
