@@ -6,7 +6,7 @@ from grafana.known import RECORDS, all_clear, problems, silent
 from grafana.panels import Built, Size
 from grafana.promql import SWITCHES, newest, of_team, recorded, verdict
 from grafana.tables import Column, Label, rows
-from grafana.words import BELOW, LOW_BALANCE, NONE_FOUND, SEVERITIES
+from grafana.words import BALANCE_UNKNOWN, BELOW, LOW_BALANCE, NO_DATA, NONE_FOUND, SEVERITIES, UNKNOWN
 
 _BALANCE = of_team(recorded("switch_tenant:softswitch_tenant_balance:last", SWITCHES))
 _SPENT = recorded("switch_tenant:softswitch_tenant_spending:rate5m", SWITCHES, over="1h1s")
@@ -45,9 +45,9 @@ PHONES_VERDICT = _verdict(_SHARE, catalogue.TENANT_REGISTERED_RATIO_THRESHOLD)
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} and ({PHONES_VERDICT} > 0))"
 
 
-def _listed(found: str, clear: str) -> str:
+def _listed(found: str, clear: str, *, constant: float = NO_DATA) -> str:
     """Return the tenants at risk, and the switches whose tenants are unknown."""
-    return f"{problems(found, clear)} or {silent()}"
+    return f"{problems(found, clear)} or {silent(constant=constant)}"
 
 
 def tenants_at_risk() -> list[Built]:
@@ -89,10 +89,11 @@ def tenants_at_risk() -> list[Built]:
                         f"max by (switch, tenant, severity) (bottomk(10, {critical} or "
                         f"({warning} unless on (switch, tenant) {critical})))",
                         balances,
+                        constant=BALANCE_UNKNOWN,
                     ),
                     "none",
                     2,
-                    words=NONE_FOUND,
+                    words={**NONE_FOUND, BALANCE_UNKNOWN: UNKNOWN[NO_DATA]},
                 )
             ],
             size=size,

@@ -47,9 +47,12 @@ def known(matchers: str = SWITCHES) -> str:
     return f"group by (switch) ({polled} or {gone} or {failing} or {left})"
 
 
-def silent(matchers: str = SWITCHES) -> str:
-    """Return ``NO_DATA`` for each switch that does not respond or that no exporter reports."""
-    return f"{NO_DATA} * ({known(matchers)} unless on (switch) ({newest(catalogue.UP, matchers)} == 1))"
+def silent(matchers: str = SWITCHES, *, constant: float = NO_DATA) -> str:
+    """Return ``NO_DATA`` for each switch that does not respond or that no exporter reports.
+
+    ``constant``: another value, for a table in which these switches would not be sorted first.
+    """
+    return f"{constant} * ({known(matchers)} unless on (switch) ({newest(catalogue.UP, matchers)} == 1))"
 
 
 def problems(found: str, state: str) -> str:

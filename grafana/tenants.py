@@ -17,10 +17,13 @@ from grafana.words import (
     CLEAR,
     GOOD,
     INCOMPLETE,
+    NO_DATA,
     NO_RULES,
     NONE_FOUND,
     NONE_OF_THEM,
+    STATE_UNKNOWN,
     TENANT_FULL,
+    UNKNOWN,
     WORST,
     Word,
 )
@@ -47,7 +50,8 @@ def _verdict() -> str:
     return (
         f"{_WORST} or ({each(NO_RULES)} unless on () ({ALERTS})) "
         f"or ({each(INCOMPLETE)} unless on (switch) {responding}) "
-        f"or ({each(INCOMPLETE)} and on ({_BY}) ({_FAILING} > 0)) or {each(CLEAR)} or {silent()}"
+        f"or ({each(INCOMPLETE)} and on ({_BY}) ({_FAILING} > 0)) or {each(CLEAR)} "
+        f"or {silent(constant=STATE_UNKNOWN)}"
     )
 
 
@@ -83,7 +87,9 @@ def _table() -> Built:
         "ok: no alert fires, the rules are loaded, and every query succeeds. Unknown values are empty.",
         [Label("tenant"), Label("name"), Label("team"), Label("switch")],
         [
-            Column("state", _verdict(), words={**WORST, CLEAR: Word("ok", GOOD)}),
+            Column(
+                "state", _verdict(), words={**WORST, STATE_UNKNOWN: UNKNOWN[NO_DATA], CLEAR: Word("ok", GOOD)}
+            ),
             Column("named", _NAMED, hidden=True),
             Column("balance", of_team(newest(catalogue.TENANT_BALANCE, SWITCHES)), decimals=2),
             Column("balance threshold", of_team(BALANCE_VERDICT), words=BELOW),

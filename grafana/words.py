@@ -40,6 +40,9 @@ UNKNOWN: Numbered = MappingProxyType(
 )
 """All constants except ``CLEAR``."""
 
+BALANCE_UNKNOWN, STATE_UNKNOWN = -(10**12), 3
+"""Instead of ``NO_DATA`` in a table of balances, which may be negative, and of severities: worst first."""
+
 NONE_FOUND: Numbered = MappingProxyType({CLEAR: Word("none", GOOD)})
 NONE_OF_THEM: Numbered = MappingProxyType({0: Word("none", GOOD)})
 SEVERITIES: Words = MappingProxyType(
