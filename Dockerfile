@@ -15,7 +15,7 @@ COPY requirements-kubernetes.lock requirements-build.lock requirements-sbom.lock
 RUN pip --python /opt/softswitch-exporter/bin/python install --no-compile --require-hashes -r requirements-kubernetes.lock \
  && pip --python tools/bin/python install --require-hashes -r requirements-build.lock \
  && pip --python sbom/bin/python install --require-hashes -r requirements-sbom.lock
-COPY pyproject.toml README.md LICENSE config.example.yaml config.schema.json ./
+COPY pyproject.toml hatch_build.py README.md LICENSE config.example.yaml config.schema.json ./
 COPY alerts alerts
 COPY deploy deploy
 COPY docs/runbooks docs/runbooks

@@ -5,6 +5,7 @@ import importlib
 import platform
 import re
 import signal
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
         "Without a command, it polls the configured switches and serves /metrics.",
         allow_abbrev=False,
     )
-    version = f"softswitch-exporter {__version__} (Python {platform.python_version()})"
+    libraries = f"Python {platform.python_version()}, {' '.join(ssl.OPENSSL_VERSION.split()[:2])}"
+    version = f"softswitch-exporter {__version__} ({libraries})"
     main.add_argument("--version", action="version", version=version)
     _add_daemon_flags(main)
     commands = main.add_subparsers(title="commands", metavar="COMMAND")

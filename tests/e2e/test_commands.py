@@ -69,7 +69,8 @@ def test_version() -> None:
 
     assert finished.returncode == 0
     assert re.fullmatch(
-        rf"softswitch-exporter {re.escape(__version__)} \(Python 3\.\d+\.\d+\)\n", finished.stdout
+        rf"softswitch-exporter {re.escape(__version__)} \(Python 3\.\d+\.\d+, OpenSSL \d[\w.]+\)\n",
+        finished.stdout,
     )
 
 

@@ -1,6 +1,7 @@
 """The files that `make dist` builds are complete, and work in an empty environment."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -8,9 +9,12 @@ import time
 import venv
 import zipfile
 from dataclasses import dataclass
+from email.parser import Parser
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import trove_classifiers
 
 import exporter
 from exporter.cli.rules import document
@@ -65,13 +69,29 @@ def test_the_wheel_has_only_the_package(built: Distribution, tracked: set[str]) 
     }
 
 
+def test_the_wheel_describes_itself(built: Distribution) -> None:
+    """As an index shows it: the links of the readme lead to the repository, and its classifiers exist."""
+    with zipfile.ZipFile(built.wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        described = Parser().parsestr(archive.read(name).decode())
+    links = re.findall(r"\]\(([^)]*)\)", str(described.get_payload()))
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    pages = {urlsplit(link).path.partition("/main/")[2] for link in links if "/main/" in link}
+    assert {page for page in pages if not (ROOT / page).exists()} == set()
+    assert set(described.get_all("Classifier", [])) <= trove_classifiers.classifiers
+    assert {text.partition(",")[0] for text in described.get_all("Project-URL", [])} == {
+        "Homepage", "Documentation", "Changelog", "Issues", "Source"
+    }  # fmt: skip
+
+
 def test_the_wheel_works_in_an_empty_environment(
     built: Distribution, tmp_path: Path, run_program: Start
 ) -> None:
     """With only the locked dependencies, it prints its version, polls and serves."""
     venv.create(tmp_path / "venv", with_pip=False)
     python = str(tmp_path / "venv/bin/python")
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
+    install = [str(BIN / "uv"), "pip", "install", "--quiet", f"--python={python}"]
     subprocess.run([*install, "--require-hashes", f"--requirement={ROOT / 'requirements.lock'}"], check=True)
     subprocess.run([*install, "--no-deps", str(built.wheel)], check=True)
     program = str(tmp_path / "venv/bin/softswitch-exporter")

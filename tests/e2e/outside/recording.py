@@ -88,7 +88,7 @@ def _normalized(text: str, addresses: Mapping[str, str], directory: Path) -> str
         text = re.sub(rf"{re.escape(address)}(?!\d)", name, text)
     text = text.replace(str(directory / "run"), "RUN")
     text = re.sub(r"\S+/softswitch-exporter-\w+", "DEMO", text)
-    return re.sub(r"Python/3[.\d]+ aiohttp/[.\d]+|\(Python 3[.\d]+\)", "VERSION", text)
+    return re.sub(r"Python/3[.\d]+ aiohttp/[.\d]+|\(Python 3[^)]+\)", "VERSION", text)
 
 
 def _lines(text: str) -> list[str]:
