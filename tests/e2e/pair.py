@@ -5,9 +5,8 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import bcrypt
@@ -16,6 +15,7 @@ from tests.certificates import Authority
 from tests.e2e.full_configuration import configuration
 from tests.e2e.machines import Machine, network
 from tests.e2e.programs import EXPORTER, Program, Start, wait_until
+from tests.e2e.requests_seen import RequestsSeen
 
 DEPLOY = Path(__file__).parents[2] / "deploy/keepalived"
 PAGE = DEPLOY.parents[1] / "docs/high-availability.md"
@@ -49,8 +49,6 @@ _OTHER = re.compile(r"\S+( +# other machine: (\S+))$", re.MULTILINE)
 """A value of the shipped keepalived.conf that differs on the other machine."""
 
 _SWITCH = "http://192.0.2.1:10391"
-_POLLING = 2.5
-"""Seconds: a machine polls as long as its requests are not further apart. Every query is sent each second."""
 
 
 class Node:
@@ -143,45 +141,6 @@ class Node:
             return None
 
 
-@dataclass(frozen=True)
-class Observation:
-    """The requests that the switch received between two times: when, and from which client."""
-
-    start: float
-    end: float
-    requests: Sequence[tuple[float, str]]
-
-    def longest_silence(self) -> float:
-        """Return the longest time without any request."""
-        times = [self.start, *(at for at, _ in self.requests), self.end]
-        return max(later - earlier for earlier, later in pairwise(times))
-
-    def together(self) -> float:
-        """Return for how long more than one client polled."""
-        spans = sorted(
-            span for client in {client for _, client in self.requests} for span in self._spans(client)
-        )
-        total, until = 0.0, self.start
-        for begin, end in spans:
-            total += max(0.0, min(until, end) - begin)
-            until = max(until, end)
-        return total
-
-    def _spans(self, client: str) -> Iterator[tuple[float, float]]:
-        times = [at for at, sender in self.requests if sender == client]
-        begin = times[0]
-        for earlier, later in pairwise(times):
-            if later - earlier > _POLLING:
-                yield begin, earlier
-                begin = later
-        yield begin, times[-1]
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of requests of each client."""
-        clients = [client for _, client in self.requests]
-        return {client: clients.count(client) for client in sorted(set(clients))}
-
-
 @dataclass
 class Pair:
     """Two nodes, and the machine with the switch."""
@@ -228,7 +187,7 @@ class Pair:
         yield
         end = time.time() + lasting
         wait_until(lambda: any(at > end for at, _ in self._requests(start)), 20, "further requests")
-        seen = Observation(start, end, self._requests(start))
+        seen = RequestsSeen(start, end, self._requests(start))
         row = f"{what:<44} {seen.longest_silence():5.1f} {seen.together():5.1f}  {seen.counts()}"
         self.results.append(row)
         assert seen.longest_silence() < silence, row

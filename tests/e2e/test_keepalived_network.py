@@ -1,5 +1,9 @@
 """A pair under the shipped keepalived.conf, while a machine or the network fails."""
 
+from collections.abc import Callable, Iterator
+
+import pytest
+
 from tests.e2e.machines import isolate
 from tests.e2e.pair import (
     BUSY,
@@ -9,6 +13,33 @@ from tests.e2e.pair import (
     VRRP,
     Pair,
 )
+from tests.e2e.pair_prometheus import PairPrometheus, start_prometheus
+from tests.e2e.programs import print_result
+
+ROLES_CHANGED = 4
+"""How often polling stops in these tests."""
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    pair: Pair, require_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> PairPrometheus:
+    """Return a Prometheus that scrapes both exporters."""
+    executable = require_program("prometheus", "prometheus")
+    return start_prometheus(pair, executable, tmp_path_factory.mktemp("prometheus"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_false_alarm(prometheus: PairPrometheus) -> Iterator[None]:
+    """Fail if, during all tests, an alert fired or the switch was without a value for too long."""
+    yield
+    firing = 'ALERTS{alertstate="firing", alertname!="SoftswitchWatchdog"}'
+    assert prometheus.range(firing) == []
+    [(_, values)] = prometheus.range("max by (switch) (softswitch_up)")
+    missing = prometheus.seconds() - len(values)
+    print_result(f"Prometheus had no value for {missing:.0f} of {prometheus.seconds():.0f} s")
+    assert set(values) == {1}
+    assert missing < ROLES_CHANGED * (CHECKED + FIRST + BUSY)
 
 
 def test_a_machine_fails(pair: Pair) -> None:
