@@ -42,6 +42,7 @@ lint: $(READY)  ## check style, types, architecture, wording and dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet --persona=pedantic --min-severity=low .github
 	$(BIN)/codespell
 	$(BIN)/python -m tests.prose
 	$(BIN)/python -m tests.audit

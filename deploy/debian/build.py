@@ -7,6 +7,7 @@ the locked dependencies.
 """
 
 import os
+import platform
 import shutil
 import string
 import subprocess
@@ -26,7 +27,7 @@ _LIBRARIES = "usr/lib/softswitch-exporter"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def build(wheel: Path, work: Path, to: Path, seconds: int, release: int = 1) -> Path:
+def build(wheel: Path, work: Path, to: Path, seconds: int, release: str = "1") -> Path:
     """Build the package from a wheel of the exporter, with its files in ``work``, and return its file.
 
     ``seconds`` since 1970 is the time of all files. If ``work`` has the files of a former build, only
@@ -60,7 +61,7 @@ def _install(wheel: Path, root: Path) -> None:
     shutil.move(libraries / "exporter/data", root / "usr/share/softswitch-exporter")
 
 
-def _configuration(root: Path, seconds: int, release: int) -> dict[str, object]:
+def _configuration(root: Path, seconds: int, release: str) -> dict[str, object]:
     """Return nfpm.yaml with its values."""
     major, minor = sys.version_info[:2]
     text = string.Template((_HERE / "nfpm.yaml").read_text()).substitute(
@@ -113,9 +114,10 @@ def main() -> None:
     """Build the package from the wheel in dist/."""
     [wheel] = (_REPOSITORY / "dist").glob("*.whl")
     shutil.rmtree(_REPOSITORY / "build/deb", ignore_errors=True)
-    package = build(
-        wheel, _REPOSITORY / "build/deb", _REPOSITORY / "dist", int(os.environ["SOURCE_DATE_EPOCH"])
-    )
+    seconds = int(os.environ["SOURCE_DATE_EPOCH"])
+    # Packages for two releases of Debian differ: each has libraries for one version of Python.
+    release = f"1+deb{platform.freedesktop_os_release()['VERSION_ID']}"
+    package = build(wheel, _REPOSITORY / "build/deb", _REPOSITORY / "dist", seconds, release)
     sys.stdout.write(f"{package.relative_to(_REPOSITORY)}\n")
 
 

@@ -26,7 +26,7 @@ exec sleep infinity
 """
 
 
-def build_packages(directory: Path, *releases: int) -> list[Path]:
+def build_packages(directory: Path, *releases: str) -> list[Path]:
     """Build the package of this clone, once per release, as `make deb` does."""
     command = (Path(sys.executable).with_name("uv"), "build", "--quiet", "--offline", "--no-build-isolation")
     subprocess.run(

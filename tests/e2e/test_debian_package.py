@@ -25,7 +25,7 @@ def test_install_start_upgrade_remove_purge(
 ) -> None:
     """The service polls as its own user; an upgrade keeps what root has changed; a purge leaves nothing."""
     with empty_machine(tmp_path_factory.mktemp("machine")) as machine:
-        first, second = build_packages(tmp_path, 1, 2)
+        first, second = build_packages(tmp_path, "1", "2")
         simulator = start_simulator(run_program)
         before = machine.files()
         started = time.monotonic()
