@@ -127,6 +127,7 @@ class Elector:
         self._valid_until = 0.0  # of the decision to poll
         self._failing_since: float | None = None
         self._started = clock.elapsed()
+        self._expires_at = math.inf  # the Lease of another exporter
         self._abstains_until = 0.0
         self._attempted = asyncio.Condition()
         self._wake = asyncio.Event()
@@ -139,6 +140,7 @@ class Elector:
             if not await self._attempt():
                 continue
             rest = self._started + self._duration * _PERIOD - self._clock.elapsed()
+            rest = min(rest, self._expires_at - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, rest)):
                     await self._wake.wait()
@@ -209,13 +211,17 @@ class Elector:
 
     async def _hold_or_wait(self) -> Lease | None:
         """Renew the Lease or take it if it is free; return what it is after that."""
+        self._expires_at = math.inf
         lease = await self._api.read()
         self._see(lease)
         is_mine = lease is not None and lease.holder == self._identity
         if self._clock.monotonic() < self._abstains_until:
             return await self._free(lease) if is_mine and lease else lease
-        if lease is not None and lease.holder and not is_mine and not self._has_expired(lease):
-            return lease
+        if lease is not None and lease.holder and not is_mine:
+            # On the monotonic clock: what a step of the wall clock adds has not passed for the holder.
+            self._expires_at = self._changed_at + lease.duration
+            if self._clock.monotonic() < self._expires_at:
+                return lease
         now = self._clock.wall()
         wanted = Lease(self._identity, self._duration, now, now)
         if lease is not None:
@@ -239,9 +245,6 @@ class Elector:
         version = lease.version if lease else ""
         if version != self._version:
             self._version, self._changed_at = version, self._clock.monotonic()
-
-    def _has_expired(self, lease: Lease) -> bool:
-        return self._clock.monotonic() - self._changed_at >= lease.duration
 
     def _decided(self, lease: Lease | None) -> Decision:
         self._failing_since = None

@@ -5,9 +5,11 @@ Clients are told apart by their token. Each can be cut off, refused, or slowed d
 
 import asyncio
 import itertools
+import queue
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -115,3 +117,25 @@ async def lease_server() -> AsyncIterator[LeaseServer]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def lease_server_in_thread() -> Iterator[LeaseServer]:
+    """Serve Leases from a thread, for tests without an event loop."""
+    started: queue.Queue[LeaseServer] = queue.Queue()
+    loop = asyncio.new_event_loop()
+    ended = asyncio.Event()
+
+    async def serve() -> None:
+        async with lease_server() as server:
+            started.put(server)
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        yield started.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()

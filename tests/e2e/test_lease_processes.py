@@ -1,0 +1,121 @@
+"""Two exporters with one Lease: one ends, is killed or paused, and both are replaced.
+
+The clock of the second one is an hour ahead.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.fake_clock import fake_clock
+from tests.e2e.lease_pair import BUSY, FIRST, LEASE, PERIOD, LeasePair, lease_pair
+from tests.e2e.programs import get, get_json, wait_until
+
+_SLOWEST = LEASE + PERIOD + FIRST + BUSY
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
+) -> Iterator[LeasePair]:
+    """Return both exporters, one of which polls."""
+    directory = tmp_path_factory.mktemp("pair")
+    skewed = fake_clock(require_program, directory)
+    skewed.jump(3600)
+    with lease_pair(directory) as started:
+        started.start_both(b=skewed.environment)
+        yield started
+
+
+def test_the_status_page_of_a_standby(pair: LeasePair) -> None:
+    """It says who polls, and nothing is unknown or wrong."""
+    active, standby = pair.roles()
+    base = pair.exporters[standby].base_url
+
+    def known() -> dict[str, Any] | None:
+        found = get_json(f"{base}/api/v1/status")
+        return found if found["activity"]["holder"] else None
+
+    state = wait_until(known, 10, pair.told)
+    assert state["state"] == "standby"
+    assert state["activity"]["holder"].startswith(f"softswitch-{active}_")
+    assert state["activity"]["lease_reachable"] is True
+    assert f"softswitch-{active}_" in state["notices"][0]["text"]
+    assert (state["switches"], state["problems"]) == ([], [])
+    for path in ("/-/ready", "/-/healthy"):
+        assert get(f"{base}{path}")
+
+
+def test_ends_and_pauses(pair: LeasePair) -> None:
+    """There is always one exporter that polls, and never two, whatever happens to one of them."""
+    began = time.monotonic()
+    active, standby = pair.roles()
+
+    # Nothing happens: the standby sends nothing and serves no series of the switch.
+    time.sleep(LEASE)
+    assert pair.pollers(began) == {active}
+    assert (pair.active(active), pair.active(standby)) == (1, 0)
+    assert pair.series(active) > 0
+    assert pair.series(standby) == 0
+
+    # Killed: the other one polls after the Lease, and serves values.
+    killed = time.monotonic()
+    pair.signal(active, signal.SIGKILL)
+    pair.wait_for(standby)
+    assert pair.gap(killed) < _SLOWEST
+    assert pair.active(standby) == 1
+    assert pair.series(standby) > 0
+    active, standby = standby, active
+
+    # It starts again, and stands by.
+    again = time.monotonic()
+    pair.start(standby)
+    time.sleep(PERIOD)
+    assert pair.pollers(again) == {active}
+
+    # Paused: the other one polls after the Lease. When it continues, it sends nothing more.
+    paused = time.monotonic()
+    pair.signal(active, signal.SIGSTOP)
+    pair.wait_for(standby)
+    assert pair.gap(paused) < _SLOWEST
+    time.sleep(PERIOD)
+    continued = time.monotonic()
+    pair.signal(active, signal.SIGCONT)
+    time.sleep(3 * PERIOD)
+    assert pair.pollers(continued) == {standby}
+    assert (pair.active(active), pair.active(standby)) == (0, 1)
+    active, standby = standby, active
+
+    # A clean stop: the other one polls at its next attempt.
+    stopped = time.monotonic()
+    assert pair.exporters[active].program.stop() == 0
+    pair.wait_for(standby, seconds=PERIOD + BUSY)
+    assert pair.gap(stopped) < PERIOD + FIRST + BUSY
+    active, standby = standby, active
+
+    # A rolling restart: each one is replaced when the other one is ready.
+    rolled = time.monotonic()
+    pair.start(standby)
+    assert pair.exporters[active].program.stop() == 0
+    pair.wait_for(standby, seconds=PERIOD + BUSY)
+    pair.start(active)
+    pair.roles()
+    assert pair.gap(rolled) < PERIOD + FIRST + BUSY
+    assert [*_overlaps(pair, rolled)] == []
+    assert pair.server.conflicts.total() <= len(pair.exporters)  # both may have found no Lease at the start
+
+
+def _overlaps(pair: LeasePair, since: float) -> Iterator[tuple[float, str]]:
+    """Yield the requests after which the exporter that has polled before polls again."""
+    done: set[str] = set()
+    current = ""
+    for at, name in pair.polled:
+        if at < since or name == current:
+            continue
+        if name in done:
+            yield at, name
+        done.add(current)
+        current = name
