@@ -1,6 +1,8 @@
+import gc
+
 import pytest
 
-from exporter.cli.arguments import parser
+from exporter.cli.arguments import load, parser
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,13 @@ def test_an_error_quotes_the_value_as_in_a_configuration(
     printed = capsys.readouterr().err
     assert problem in printed
     assert "secret" not in printed
+
+
+def test_garbage_is_collected_again_after_an_import() -> None:
+    """Loading a command stops garbage collection only until it has ended, with an error as well."""
+    assert load("rules").run
+    assert gc.isenabled()
+
+    with pytest.raises(ModuleNotFoundError):
+        load("nothing")
+    assert gc.isenabled()
