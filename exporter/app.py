@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -20,7 +21,7 @@ from exporter.alerting.service import AlertingOptions, AlertingService
 from exporter.clock import Clock
 from exporter.config import Configuration
 from exporter.config_file import CHECK_EVERY, ConfigurationFile, ConfigurationHealth, read_in_thread
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, ExporterError
 from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
 from exporter.leadership import Leadership
@@ -64,6 +65,8 @@ class Settings:
     config_file: Path | None = None
     config_check_period: float = CHECK_EVERY
     """Seconds between two checks of the file."""
+    auto_reload: bool = False
+    """Whether a change is applied that two checks in a row find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
             external_url=settings.external_url,
         )
         stack.push_async_callback(server.close)
-        schedule.add(_CHECK, exporter.config_file.check, lambda: settings.config_check_period)
+        check = functools.partial(_check, exporter.config_file, reload if settings.auto_reload else None)
+        schedule.add(_CHECK, check, lambda: settings.config_check_period)
         storage.start(__version__, lambda: exporter.parts.fleet.memories)
         schedule.start()
         stack.push_async_callback(schedule.stop)
@@ -132,7 +136,11 @@ class _Exporter:
         fleet.hold = leadership.hold
         self.parts = Parts(fleet, alerting, KeyFiles(), schedule, storage, leadership)
         self.config_file = ConfigurationFile(
-            settings.load, settings.config_file, health, limit=settings.load_timeout
+            settings.load,
+            settings.config_file,
+            health,
+            limit=settings.load_timeout,
+            settles=settings.auto_reload,
         )
         self.reloader = Reloader(self.config_file.load, self.parts, health, self._activity)
 
@@ -169,6 +177,13 @@ class _Exporter:
             alerting.alerts_of,
             lambda: fleet.switches,
         )
+
+
+async def _check(file: ConfigurationFile, reload: Callable[[], Awaitable[None]] | None) -> None:
+    """Check the configuration on disk, and reload it if it has changed and is valid."""
+    if await file.check() and reload:
+        with contextlib.suppress(ExporterError):  # already logged
+            await reload()
 
 
 async def _load_files(settings: Settings, load: Callable[[], Awaitable[None]]) -> WebFile | None:

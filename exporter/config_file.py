@@ -5,8 +5,7 @@ later. So the log, metrics, the status and an alert report it.
 """
 
 import asyncio
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +13,16 @@ from typing import Any, TypeVar
 import structlog
 
 from exporter.clock import Clock
-from exporter.config import Configuration
+from exporter.config import Configuration, Stamps
 from exporter.errors import ConfigurationError, ExporterError, shortened
 from exporter.metrics.self_metrics import Instruments
 from exporter.threads import ThreadLimit
 
 CHECK_EVERY = 60.0
 """Seconds between two checks of the file."""
+
+RELOAD_EVERY = 5.0
+"""The same with ``--config.auto-reload``. A change is applied after two checks."""
 
 _READ_INVALID_EVERY = 10
 """After how many checks an invalid configuration is read although no file has changed."""
@@ -33,8 +35,6 @@ _MOST_CHARACTERS = 4_000
 """How many lines and characters of the errors the status contains: it is requested often."""
 
 Json = dict[str, Any]
-_Stamp = tuple[int, int, int, int] | None
-_Stamps = Mapping[Path, _Stamp]
 _Result = TypeVar("_Result")
 
 
@@ -139,13 +139,14 @@ class _Outcome:
     """What was read, or why not, and the stamps of the files that this depends on."""
 
     result: Configuration | ConfigurationError
-    stamps: _Stamps
+    stamps: Stamps
 
 
 class ConfigurationFile:
     """The configuration file at ``path``. ``load`` reads it, and raises ConfigurationError if it is invalid.
 
-    ``limit``: seconds that reading it and the files that it names may take.
+    ``limit``: seconds that reading it and the files that it names may take. ``settles``: whether a check
+    reads a changed file only if the next check finds it unchanged, because it may be half written.
     """
 
     def __init__(
@@ -155,12 +156,15 @@ class ConfigurationFile:
         health: ConfigurationHealth,
         *,
         limit: float,
+        settles: bool = False,
     ) -> None:
         self._load = load
         self._path = path
         self._health = health
         self._limit = limit
-        self._stamps: _Stamps = {}
+        self._stamps = Stamps()
+        self._seen = Stamps()
+        self._settles = settles
         self._loads = 0
         self._unchanged = 0
         self._threads = ThreadLimit("configuration", _LOAD_THREADS)
@@ -172,27 +176,30 @@ class ConfigurationFile:
         try:
             outcome = await read_in_thread(self._read, self._threads, self._limit, "configuration")
         except ConfigurationError as error:
-            outcome = _Outcome(error, {})
+            outcome = _Outcome(error, Stamps())
         self._loads += 1
         self._record(outcome)
         if isinstance(outcome.result, ConfigurationError):
             raise outcome.result
         return outcome.result
 
-    async def check(self) -> None:
-        """Read the configuration without applying it, if a file has changed since it was last read."""
+    async def check(self) -> bool:
+        """Read the configuration without applying it, if a file has changed since it was last read.
+
+        Return whether it was read and is valid, so that it can be applied.
+        """
         if self._path is None:
-            return
+            return False
         loads = self._loads
-        known = {} if self._is_due() else self._stamps
+        known = None if self._is_due() else self._stamps
         try:
             outcome = await read_in_thread(
                 lambda: self._read_if_changed(known), self._check_threads, self._limit, "configuration"
             )
         except ConfigurationError as error:
-            outcome = _Outcome(error, {})
+            outcome = _Outcome(error, Stamps())
         if outcome is None or loads != self._loads:  # unchanged, or a reload has read it in the meantime
-            return
+            return False
         was_valid = self._health.is_file_valid
         is_new = self._record(outcome)
         if isinstance(outcome.result, ConfigurationError):
@@ -201,8 +208,10 @@ class ConfigurationFile:
                     "configuration file is invalid; the exporter would not start with it",
                     problems=shortened(outcome.result),
                 )
-        elif not was_valid:
+            return False
+        if not was_valid:
             self._log.info("configuration file is valid again")
+        return True
 
     def _is_due(self) -> bool:
         """Return whether to read an invalid configuration although no file has changed.
@@ -220,30 +229,23 @@ class ConfigurationFile:
         self._health.file_valid()
         return False
 
-    def _read_if_changed(self, known: _Stamps) -> _Outcome | None:
-        if known and _stamps(known) == known:
-            return None
+    def _read_if_changed(self, known: Stamps | None) -> _Outcome | None:
+        if known is not None and known.of_files:
+            now = known.again()
+            if now == known:
+                return None
+            is_settled, self._seen = now == self._seen, now
+            if self._settles and not is_settled:
+                return None
         return self._read()
 
     def _read(self) -> _Outcome:
-        # Taken before the file is read: a change during the read then leads to another check.
-        own = _stamps([self._path] if self._path else [])
+        # Taken before the files are read: a change during the read then leads to another check.
+        own = [self._path] if self._path else []
+        before = self._stamps.again() if self._stamps.of_files else Stamps.take(own)
         result: Configuration | ConfigurationError
         try:
             result = self._load()
         except ConfigurationError as error:
             result = error
-        return _Outcome(result, {**_stamps(set(result.files)), **own})
-
-
-def _stamps(files: Iterable[Path]) -> _Stamps:
-    return {file: _stamp(file) for file in files}
-
-
-def _stamp(file: Path) -> _Stamp:
-    """Return a value that differs after an edit in place, a rename, chmod, or a change of a symbolic link."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 -- 5,000 key files a minute: Path.stat takes twice as long
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+        return _Outcome(result, Stamps.take([*own, *result.files], result.patterns).since(before))

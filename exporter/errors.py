@@ -26,14 +26,22 @@ class ConfigurationError(ExporterError):
 
     ``problems`` has one line per problem, in the order of the file: the path of the key, what is wrong, and
     what to do. ``places`` has the file, line and column of each; by default, they are all of ``source``.
-    ``files`` are those that were read, and those that they name: the problems stay until one of them changes.
+    ``files`` are those that were read, and those that they name; ``patterns`` match further ones. The
+    problems stay until one of these changes.
     """
 
     def __init__(
-        self, source: str, problems: Sequence[str], places: Sequence[str] = (), files: Iterable[Path] = ()
+        self,
+        source: str,
+        problems: Sequence[str],
+        places: Sequence[str] = (),
+        *,
+        files: Iterable[Path] = (),
+        patterns: Iterable[str] = (),
     ) -> None:
         self.source = source
         self.files = frozenset(files)
+        self.patterns = frozenset(patterns)
         self.problems = tuple(problems)
         located = zip(places or [source] * len(problems), problems, strict=True)
         super().__init__("\n".join(f"{place}: {problem}" for place, problem in located))
@@ -42,9 +50,10 @@ class ConfigurationError(ExporterError):
     def joined(cls, errors: Sequence["ConfigurationError"]) -> "ConfigurationError":
         """Return the errors of several files as one."""
         joined = cls(", ".join(error.source for error in errors), [])
-        joined.files = frozenset().union(*(error.files for error in errors))
+        joined.files = frozenset(file for error in errors for file in error.files)
+        joined.patterns = frozenset(pattern for error in errors for pattern in error.patterns)
         joined.problems = tuple(problem for error in errors for problem in error.problems)
-        joined.args = ("\n".join(str(error) for error in errors),)
+        joined.args = ("\n".join(str(error) for error in errors if error.problems),)
         return joined
 
 

@@ -42,6 +42,33 @@ softswitch-exporter --config.file=config.yaml --config.check
 - To apply a change, [reload](operating.md#reload-the-configuration) the file. A file with an error changes
   nothing.
 
+## Several files
+
+Thousands of tenants need not be in one file. `include` of a switch names further ones:
+
+```yaml
+switches:
+  - name: pbx-eu
+    url: https://pbx.example.com/pbx/proxyapi.php
+    key_file: pbx-eu.key
+    include: [tenants/*.yaml]
+```
+
+Each of them has the key `tenants`, and nothing else:
+
+```yaml
+tenants:
+  - code: ACME
+    watch: ["100"]
+```
+
+- `*` stands for any text without `/`, `?` for one character, `[ab]` for one of these, `**` for any
+  directories. Hidden files do not match.
+- A pattern may match nothing; `--config.check` then warns. The directory before the first `*` must exist.
+- Relative paths in a file start from its own directory. A file cannot include others.
+- Tenants are added in the order of the names of the files. A code may occur once per switch.
+- At most 10,000 files.
+
 ## In your editor
 
 VS Code (with the extension YAML by Red Hat), Neovim, Helix and others complete keys, explain them and

@@ -110,8 +110,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         return _module("daemon")(arguments)
 
     main.set_defaults(run=run)
-    check = "validate the configuration, print the polling plan, and exit"
-    schema = "print the JSON Schema of the configuration, for editors and other programs, and exit"
+    _add_configuration_flags(main)
     address = f"address to listen on; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})"
     tls = "file with TLS and basic authentication settings, in the format of Prometheus's exporter-toolkit"
     path = "path that serves the metrics (default: /metrics)"
@@ -125,9 +124,6 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         "(default: in memory only)"
     )
     formats = ("logfmt", "json")
-    _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
-    _flag(main, "--config.check", check, action="store_true")
-    _flag(main, "--config.schema", schema, action="store_true")
     _flag(main, "--web.listen-address", address, **_LISTEN_ADDRESS)
     _flag(main, "--web.config.file", tls, **_FILE)
     _flag(main, "--web.telemetry-path", path, type=_path, default="/metrics", metavar="PATH")
@@ -136,6 +132,19 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     _flag(main, "--storage.path", storage, type=Path, metavar="DIR")
     _flag(main, "--log.level", "minimum level to log (default: info)", choices=LEVELS, default="info")
     _flag(main, "--log.format", "log format (default: logfmt)", choices=formats, default="logfmt")
+
+
+def _add_configuration_flags(main: argparse.ArgumentParser) -> None:
+    check = "validate the configuration, print the polling plan, and exit"
+    schema = "print the JSON Schema of the configuration, for editors and other programs, and exit"
+    auto_reload = (
+        "reload the configuration a few seconds after it, or a file that it names, has changed; an invalid "
+        "one changes nothing"
+    )
+    _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
+    _flag(main, "--config.check", check, action="store_true")
+    _flag(main, "--config.schema", schema, action="store_true")
+    _flag(main, "--config.auto-reload", auto_reload, action="store_true")
 
 
 def _add_healthcheck(commands: _Commands) -> None:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from exporter.cli.check_sections import describe_high_availability, describe_web
+from exporter.cli.check_sections import describe_high_availability, describe_web, file_warnings
 from exporter.config import SwitchConfiguration, TenantSettings, load, load_web
 from exporter.errors import ConfigurationError, shown
 from exporter.fields import duration_text
@@ -38,9 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     if web:
         print(f"{arguments.web_config_file} is valid: {describe_web(web)}.")
     print(f"{arguments.config_file} is valid.")
-    for key in configuration.keys:
-        if key.warning:
-            print(f"  warning: {key} {key.warning}; the exporter sends its content as it is")
+    for warning in file_warnings(configuration):
+        print(f"  warning: {warning}")
     if configuration.high_availability:
         print(*describe_high_availability(configuration.high_availability), sep="\n")
     for switch in configuration.switches:

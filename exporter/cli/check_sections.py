@@ -1,9 +1,11 @@
-"""What ``--config.check`` prints about the web configuration and high availability."""
+"""What ``--config.check`` prints about the web configuration, high availability and files."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from exporter.config import HighAvailability, WebConfiguration
+from exporter.config import Configuration, HighAvailability, WebConfiguration
+from exporter.config.errors import location
+from exporter.errors import shown
 from exporter.fields import duration_text
 
 
@@ -28,3 +30,13 @@ def describe_web(web: WebConfiguration) -> str:
     certificates = tls.client_auth_type if tls else "NoClientCert"
     users = len(web.basic_auth_users) or "none, open to all"
     return f"{'HTTPS' if tls else 'HTTP'}, client certificates: {certificates}, users: {users}"
+
+
+def file_warnings(configuration: Configuration) -> Iterator[str]:
+    """Return the patterns without a file, and the key files that probably contain something else."""
+    for include in configuration.includes:
+        if not include.files:
+            yield f"{location(include.place)}: no file matches {shown(include.pattern)}"
+    for key in configuration.keys:
+        if key.warning:
+            yield f"{key} {key.warning}; the exporter sends its content as it is"

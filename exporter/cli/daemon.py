@@ -6,6 +6,7 @@ import os
 
 from exporter import app, logs
 from exporter.config import load
+from exporter.config_file import CHECK_EVERY, RELOAD_EVERY
 from exporter.masking import Mask
 from exporter.output import never_block
 from exporter.watchdog import end_out_of_memory, is_out_of_memory
@@ -30,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         external_url=arguments.web_external_url,
         storage_path=arguments.storage_path,
         config_file=arguments.config_file,
+        config_check_period=RELOAD_EVERY if arguments.config_auto_reload else CHECK_EVERY,
+        auto_reload=arguments.config_auto_reload,
         log_lines_dropped=lambda: output.dropped if output else 0,
     )
     try:

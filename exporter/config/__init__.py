@@ -8,6 +8,8 @@ fields, keys     types of single values; keys, passwords and their files
 cross_checks     conflicts between sections
 errors           problems as messages
 placeholders     what was not expanded or replaced
+include          further files with tenants
+stamps           whether files have changed
 tree             YAML as a tree of texts, with positions
 json_schema      the JSON Schema, for editors
 """
@@ -19,6 +21,7 @@ from exporter.config.high_availability import HighAvailability, LeaseConfigurati
 from exporter.config.keys import Key
 from exporter.config.loader import load, load_web
 from exporter.config.schema import Configuration, SwitchConfiguration
+from exporter.config.stamps import Stamps
 from exporter.config.tenant_settings import TenantSettings
 from exporter.config.web import TlsServerConfiguration, WebConfiguration
 
@@ -31,6 +34,7 @@ __all__ = [
     "Key",
     "LeaseConfiguration",
     "Proxy",
+    "Stamps",
     "SwitchConfiguration",
     "TenantSettings",
     "TlsConfiguration",

@@ -6,13 +6,13 @@ skip everything of the wrong type, which the schema reports.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.config.errors import FIRST, Problem, location
+from exporter.config.errors import FIRST, Problem
 from exporter.config.errors import Path as ProblemPath
 from exporter.config.keys import KEY_SETTINGS
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged, order_problem
@@ -27,8 +27,11 @@ _KEY_ADVICE = "set key_file, key_env or key"
 _STATE_FILE = ("alerting", "state_file")
 
 
-def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
-    """Yield the conflicts between sections. ``file`` is the configuration file."""
+def conflicts(tree: Mapping[str, Any], file: Path, named: Iterable[tuple[str, Path]]) -> Iterator[Problem]:
+    """Yield the conflicts between sections.
+
+    ``file``: the configuration file. ``named``: the other files that are read, each with its place.
+    """
     switches = _rows(tree, (), "switches")
     alerting = tree.get("alerting")
     if isinstance(alerting, dict):
@@ -37,7 +40,7 @@ def conflicts(tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
         for path, alertmanager in alertmanagers:
             yield from _credentials(path, alertmanager)
             yield from _client_key(path, alertmanager)
-        yield from _state_file(alerting.get("state_file"), tree, file)
+        yield from _state_file(alerting.get("state_file"), file, named)
     high_availability = tree.get("high_availability")
     if isinstance(high_availability, dict) and {"lease", "start"} <= high_availability.keys():
         yield Problem(("high_availability",), "lease and start are both set; keep one")
@@ -74,7 +77,7 @@ def _credentials(path: ProblemPath, alertmanager: Mapping[str, Any]) -> Iterator
             yield Problem((*path, "basic_auth"), "no password; set password_file or password")
 
 
-def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+def _state_file(written: object, file: Path, named: Iterable[tuple[str, Path]]) -> Iterator[Problem]:
     """Find a state file, or its lock file, that would overwrite another file."""
     if not isinstance(written, str) or not written.strip() or not written.isprintable():
         return
@@ -83,15 +86,13 @@ def _state_file(written: object, tree: Mapping[str, Any], file: Path) -> Iterato
     if state.is_dir():
         yield Problem(_STATE_FILE, "is a directory; expected a file")
     lock = state.with_name(f"{state.name}.lock")
-    named = [("this configuration file", file)]
-    named += [(location(where), directory / other) for where, other in named_files(tree, ())]
-    for where, other in named:
+    for where, other in [("this configuration file", file), *named]:
         if _is_same(state, other) or _is_same(lock, other):
             yield Problem(_STATE_FILE, f"would overwrite {where}; choose another file")
 
 
 def named_files(branch: object, path: ProblemPath) -> Iterator[tuple[ProblemPath, str]]:
-    """Yield all files that the configuration names, except the state file."""
+    """Yield all files that a tree names, except the state file."""
     steps = (
         branch.items() if isinstance(branch, dict) else enumerate(branch) if isinstance(branch, list) else ()
     )

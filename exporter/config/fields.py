@@ -88,14 +88,18 @@ def _name(value: str) -> str:
     return value
 
 
-def resolved_path(value: object, info: ValidationInfo) -> Path:
-    """Return a path relative to the directory of the file. An error does not repeat the path."""
+def _file_pattern(value: object) -> str:
     written = not_blank(single(value))
     reject_invisible(written)  # such as a null character, which no file system accepts
     reject_template(written)
     if _EXPANDED_BY_SHELLS.match(written):
         raise ValueError("starts with ~ or a variable, which only shells expand; write the path itself")
-    return context_of(info).directory / written
+    return written
+
+
+def resolved_path(value: object, info: ValidationInfo) -> Path:
+    """Return a path relative to the directory of the file. An error does not repeat the path."""
+    return context_of(info).directory / _file_pattern(value)
 
 
 def readable_file(value: object, info: ValidationInfo) -> Path:
@@ -197,6 +201,7 @@ CodePattern = Annotated[
     Pattern, PlainValidator(regular_expression), Form("regular expression"), SchemaOf(TEXT)
 ]
 FilePath = Annotated[Path, PlainValidator(resolved_path), Form("path"), SchemaOf(NOT_BLANK)]
+FilePattern = Annotated[str, PlainValidator(_file_pattern), Form("path or pattern"), SchemaOf(NOT_BLANK)]
 ReadableFile = Annotated[
     Path, PlainValidator(readable_file), Form("path of a readable file"), SchemaOf(NOT_BLANK)
 ]

@@ -1,20 +1,20 @@
 """The whole file: ``switches``, ``alerting`` and ``high_availability`` (design, section 4)."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, create_model
 
 from exporter.config.alerting import AlertingConfiguration
 from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import (
-    ChannelsLimit,
     CodePattern,
     Concurrency,
+    FilePattern,
     Multiple,
     Rate,
     SeriesLimit,
@@ -23,7 +23,9 @@ from exporter.config.fields import (
     Url,
 )
 from exporter.config.high_availability import HighAvailability
+from exporter.config.include import Include
 from exporter.config.keys import Key, Keyed
+from exporter.config.nodes import NodeOrName
 from exporter.config.tenant_settings import (
     TenantConfiguration,
     TenantDefaults,
@@ -32,8 +34,8 @@ from exporter.config.tenant_settings import (
     inherit,
 )
 from exporter.config.thresholds import Thresholds
-from exporter.fields import Section, at_most, not_empty, parse_duration, regular_expression
-from exporter.json_types import NAME, Schema, SchemaOf, either, with_entries
+from exporter.fields import Section, at_most, not_empty, parse_duration, regular_expression, unique
+from exporter.json_types import SchemaOf, with_entries
 from exporter.model import Query, Scope
 from exporter.queries import QUERIES, QuerySpec
 
@@ -43,27 +45,7 @@ _MOST_SWITCHES = 1000
 _MOST_TENANTS = 100_000
 """Of a switch. Reading 50,000 takes 3.5 s (2026-12)."""
 
-
-class NodeConfiguration(Section):
-    """An entry of ``nodes``."""
-
-    name: Text = Field(description="The node's name, as the switch reports it.", examples=["pbx1"])
-    channels_limit: ChannelsLimit | None = Field(
-        None,
-        description="The channels that the node can carry, for alerts on utilization.",
-        examples=[500],
-    )
-
-
-def _mapping_of_name(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _or_name(mapping: Schema) -> Schema:
-    return either(NAME, mapping)
-
-
-_NodeOrName = Annotated[NodeConfiguration, BeforeValidator(_mapping_of_name), SchemaOf(_or_name)]
+_Tenants = Annotated[tuple[TenantConfiguration, ...], BeforeValidator(at_most(_MOST_TENANTS))]
 
 
 class DiscoveryConfiguration(Section):
@@ -84,6 +66,12 @@ class DiscoveryConfiguration(Section):
         description="Do not poll tenants whose whole code matches one of these; overrides `include`.",
         examples=[["TEST.*"]],
     )
+
+
+class TenantsFile(Section):
+    """A file that ``include`` names."""
+
+    tenants: _Tenants = Field(description="Tenants to poll.", examples=[[{"code": "ACME"}]])
 
 
 class _Queries(Section):
@@ -154,7 +142,7 @@ class SwitchConfiguration(Keyed):
         examples=["http://proxy.example.com:3128"],
     )
     tls: TlsConfiguration = Field(TlsConfiguration(), description="TLS settings for an https URL.")
-    nodes: tuple[_NodeOrName, ...] = Field(
+    nodes: tuple[NodeOrName, ...] = Field(
         (),
         description="Nodes that must be present: a missing one is reported from the start, any other only "
         "once it has been seen. An entry is a name or a mapping.",
@@ -176,8 +164,12 @@ class SwitchConfiguration(Keyed):
     tenant_defaults: TenantDefaults = Field(
         TenantDefaults(), description="Defaults for discovered tenants and for those in `tenants`."
     )
-    tenants: Annotated[tuple[TenantConfiguration, ...], BeforeValidator(at_most(_MOST_TENANTS))] = Field(
-        (), description="Tenants to poll.", examples=[[{"code": "ACME"}]]
+    tenants: _Tenants = Field((), description="Tenants to poll.", examples=[[{"code": "ACME"}]])
+    include: Annotated[tuple[FilePattern, ...], AfterValidator(unique)] = Field(
+        (),
+        description="Further files with tenants, each with the key `tenants`; see [several "
+        "files](#several-files).",
+        examples=[["tenants/*.yaml"]],
     )
     thresholds: Thresholds = Field(
         Thresholds(),
@@ -239,6 +231,30 @@ class Configuration(Section):
         None, description="Several exporters for the same switches, of which one polls."
     )
 
+    _includes: tuple[Include, ...] = PrivateAttr(())
+
+    def with_included(
+        self, tenants: Mapping[int, Sequence[TenantConfiguration]], includes: Iterable[Include]
+    ) -> "Configuration":
+        """Return this configuration with the tenants of included files, by the index of their switch."""
+        switches = [
+            switch.model_copy(update={"tenants": (*switch.tenants, *tenants.get(index, ()))})
+            for index, switch in enumerate(self.switches)
+        ]
+        whole = self.model_copy(update={"switches": tuple(switches)})
+        whole._includes = tuple(includes)  # noqa: SLF001 -- its own
+        return whole
+
+    @property
+    def includes(self) -> tuple[Include, ...]:
+        """The patterns of all switches, and the files that they matched."""
+        return self._includes
+
+    @property
+    def patterns(self) -> frozenset[str]:
+        """The absolute patterns of included files: another match is a change of the configuration."""
+        return frozenset(include.pattern for include in self._includes)
+
     @property
     def keys(self) -> Iterator[Key]:
         """Every key, password and token in the file."""
@@ -254,7 +270,8 @@ class Configuration(Section):
 
     @property
     def files(self) -> Iterator[Path]:
-        """Every file that is read with this one: keys, passwords, tokens, certificates."""
+        """Every file that is read with this one: included files, keys, passwords, tokens, certificates."""
+        yield from (file for include in self._includes for file in include.files)
         yield from (key.file for key in self.keys if key.file)
         alertmanagers = self.alerting.alertmanagers if self.alerting else ()
         for tls in (*(switch.tls for switch in self.switches), *(one.tls for one in alertmanagers)):

@@ -43,11 +43,12 @@ _HIDDEN = re.compile(r"^[ -]*(?:[\w.-]+:(?!\t))?([^\S ]|[\u200b\u2060\ufeff])")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file: its tree, and the problems that did not prevent building it."""
+    """A YAML file: its tree, the problems that did not prevent building it, and the number of its values."""
 
     file: Path
     tree: Tree
     problems: tuple[Problem, ...]
+    values: int
     _text: str = field(repr=False)
 
     def marks(self, places: Iterable[Place]) -> Mapping[Place, Mark]:
@@ -69,7 +70,8 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> Document:
     try:
         text = _text(path)
         builder = _Builder(text, loader)
-        return Document(path, builder.tree(), tuple(builder.problems), text)
+        tree = builder.tree()
+        return Document(path, tree, tuple(builder.problems), builder.values, text)
     except OSError as error:
         reason = error.strerror or "unknown error"
         problem = f"cannot be read ({reason}); check the path and its permissions"
@@ -83,7 +85,7 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> Document:
         mark, problem = error.mark, str(error)
     except (ValueError, OverflowError):  # PyYAML's Python loader on "\\UFFFFFFFF"
         problem = "an escape sequence names a character that does not exist; correct it"
-    raise ConfigurationError(str(path), [problem], [place_text(path, mark)], [path])
+    raise ConfigurationError(str(path), [problem], [place_text(path, mark)], files=[path])
 
 
 class _RejectedError(Exception):
@@ -139,7 +141,7 @@ class _Builder:
     def __init__(self, text: str, loader: type[Any], wanted: Collection[Place] = ()) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, tuple[Tree, int]] = {}  # with the number of values
-        self._values = 0
+        self.values = 0
         self.problems: list[Problem] = []
         self._wanted = wanted
         self.marks: dict[Place, Mark] = {}
@@ -158,7 +160,7 @@ class _Builder:
     def _value(self, event: _ValueEvent, path: Place) -> Tree:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        before = self._values
+        before = self.values
         self._count(event, 1)
         if len(path) > MAX_DEPTH:
             raise _rejected(event, f"nested more than {MAX_DEPTH} deep; check for unclosed brackets")
@@ -172,7 +174,7 @@ class _Builder:
         else:
             tree = self._scalar(event, path)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (tree, self._values - before)
+            self._anchors[event.anchor] = (tree, self.values - before)
         return tree
 
     def _list(self, path: Place) -> list[Tree]:
@@ -218,8 +220,8 @@ class _Builder:
         return tree
 
     def _count(self, event: yaml.Event, values: int) -> None:
-        self._values += values
-        if self._values > MAX_VALUES:
+        self.values += values
+        if self.values > MAX_VALUES:
             raise _rejected(event, f"more than {MAX_VALUES:,} values, including aliases; use fewer aliases")
 
     def _report(self, path: Place, event: yaml.Event, text: str) -> None:

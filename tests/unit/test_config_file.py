@@ -270,3 +270,52 @@ async def test_without_a_path_nothing_is_checked(site: _Site) -> None:
     """A configuration that is not from a file cannot change."""
     await ConfigurationFile(site.load, None, site.health, limit=5.0).check()
     assert site.loads == 1
+
+
+async def test_a_new_file_that_a_pattern_matches(site: _Site) -> None:
+    """It is a change, also of an invalid configuration; an unrelated file is not."""
+    tenants = site.path.with_name("tenants")
+    tenants.mkdir()
+    site.write(_VALID.replace('"key": "demo-admin"', '"key": "demo-admin", "include": ["tenants/*.yaml"]'))
+    await site.file.load()
+    (tenants / "unrelated").write_text("")
+    await site.file.check()
+    assert site.loads == 2
+
+    (tenants / "a.yaml").write_text("tenants: [{code: A}, {}]")
+    await site.file.check()
+    assert site.metrics() == (1, 0)
+    (tenants / "b.yaml").write_text("tenants: [{code: B}]")
+    await site.file.check()
+    assert site.loads == 4
+
+    (tenants / "a.yaml").unlink()
+    await site.file.check()
+    assert (site.loads, site.metrics()) == (5, (1, 1))
+
+
+async def test_a_changed_file_settles_before_it_is_read(site: _Site) -> None:
+    """With automatic reloads: it may be half written. `check` returns whether to apply it."""
+    file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
+    await file.load()
+    assert not await file.check()
+
+    for part in ("switches: [", _VALID.replace("5s", "6s")):
+        site.path.write_text(part)
+        assert not await file.check()
+    assert (site.loads, site.metrics()) == (2, (1, 1))
+    assert await file.check()
+    assert not await file.check()
+    assert site.loads == 3
+
+
+async def test_an_invalid_file_is_not_to_be_applied(site: _Site) -> None:
+    """It is reported when it has settled, and its correction is applied."""
+    file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
+    await file.load()
+    site.write("switches: []")
+    assert [await file.check() for _ in range(3)] == [False] * 3
+    assert site.metrics() == (1, 0)
+    site.write(_VALID)
+    assert [await file.check() for _ in range(3)] == [False, True, False]
+    assert site.metrics() == (1, 1)

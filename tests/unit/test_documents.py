@@ -121,7 +121,12 @@ def test_every_command_line_is_accepted() -> None:
 
 
 def test_every_configuration_loads(tmp_path: Path, authority: Authority) -> None:
-    """Each configuration on a page is valid if the files it names exist."""
+    """Each configuration on a page, and each file with tenants, is valid if the files it names exist."""
+    (tmp_path / "tenants").mkdir()
+    included = [block for page in MARKDOWN for block in blocks(page, "yaml") if block.startswith("tenants:")]
+    assert included
+    for number, block in enumerate(included):
+        (tmp_path / "tenants" / f"{number}.yaml").write_text(block)
     secret = tmp_path / "secret"
     secret.write_text("made-up")
     file = tmp_path / "config.yaml"

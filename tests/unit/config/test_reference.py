@@ -33,6 +33,7 @@ def test_examples_are_valid(tmp_path: Path, authority: Authority) -> None:
     authority.certificate.rename(tmp_path / "private-ca.pem")
     for name in ("pbx-eu.key", "alertmanager.password", "alertmanager.token"):
         (tmp_path / name).write_text("made-up")
+    (tmp_path / "tenants").mkdir()
     file = tmp_path / "config.yaml"
     examples = [(key, example) for key in KEYS for example in key.field.examples or []]
     assert len(examples) > len(KEYS) / 2

@@ -1,0 +1,172 @@
+"""``include`` of a switch: tenants in further files, so that thousands of them need not be in one.
+
+Each file has the key ``tenants``. Relative paths in it start from its own directory. Files are merged in the
+order of their names, after the tenants of the switch.
+"""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporter.config.errors import Path as Place
+from exporter.config.errors import Problem
+from exporter.config.tree import MAX_VALUES, Document, read_yaml
+from exporter.errors import ConfigurationError, shown
+
+MOST_FILES = 10_000
+"""In all: twice the tenants of the largest supported installation."""
+
+_TENANT = ("switches", 0, "tenants")
+"""The beginning of the path of a tenant, except for the index of the switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """An entry of ``include``: the absolute pattern, and the files that it matched."""
+
+    place: Place
+    pattern: str
+    files: tuple[Path, ...]
+
+    @property
+    def switch(self) -> int:
+        """The index of the switch."""
+        return int(self.place[1])
+
+
+class Sources:
+    """The main file and those that it includes.
+
+    ``problems``: of the main file, with its patterns. ``errors``: of files that could not be read.
+    """
+
+    def __init__(self, main: Document, *, most_files: int = MOST_FILES) -> None:
+        self.main = main
+        self._most_files = most_files
+        self.includes: list[Include] = []
+        self.documents: dict[Path, Document] = {}
+        self.problems: list[Problem] = []
+        self.errors: list[ConfigurationError] = []
+        self.patterns: list[str] = []
+        self._starts: dict[int, list[tuple[int, Document]]] = {}
+        self._seen: set[Path] = set()
+        self._values = main.values
+        for place, pattern in _patterns(main.tree):
+            absolute = _absolute(pattern, main.file)
+            self.patterns.append(absolute)
+            try:
+                self._include(Include(place, absolute, _matches(pattern, absolute, main.file)))
+            except ValueError as error:
+                self.problems.append(Problem(place, str(error)))
+
+    def all(self) -> list[Document]:
+        """Return all files that could be read, the main one first."""
+        return [self.main, *self.documents.values()]
+
+    def of_switch(self, index: int) -> list[Document]:
+        """Return the files of a switch, each once."""
+        files = {file: None for each in self.includes if each.switch == index for file in each.files}
+        return [self.documents[file] for file in files if file in self.documents]
+
+    def merged(self) -> Any:  # noqa: ANN401 -- a tree, as the cross checks read it
+        """Return the tree of the main file, with the tenants of all files."""
+        tree: Any = self.main.tree
+        if not self.documents:
+            return tree
+        switches = [self._with_tenants(index, switch) for index, switch in enumerate(tree["switches"])]
+        return {**tree, "switches": switches}
+
+    def _with_tenants(self, index: int, switch: Any) -> Any:  # noqa: ANN401 -- a tree
+        documents = self.of_switch(index)
+        if not documents:
+            return switch
+        tenants = list(_tenants(switch))
+        self._starts[index] = []
+        for document in documents:
+            self._starts[index].append((len(tenants), document))
+            tenants += _tenants(document.tree)
+        return {**switch, "tenants": tenants}
+
+    def origin(self, path: Place) -> tuple[Document, Place]:
+        """Return the file of a path in the merged tree, and the path in that file."""
+        if len(path) > len(_TENANT) and path[0] == _TENANT[0] and path[2] == _TENANT[2]:
+            for start, document in reversed(self._starts.get(int(path[1]), ())):
+                if int(path[3]) >= start:
+                    return document, ("tenants", int(path[3]) - start, *path[4:])
+        return self.main, path
+
+    def _include(self, include: Include) -> None:
+        self.includes.append(include)
+        for file in include.files:
+            if file in self._seen:
+                continue
+            self._seen.add(file)
+            if len(self._seen) > self._most_files:
+                raise ValueError(
+                    f"includes more than {self._most_files:,} files; put several tenants into a file"
+                )
+            try:
+                self.documents[file] = read_yaml(file)
+            except ConfigurationError as error:
+                self.errors.append(error)
+                continue
+            self._values += self.documents[file].values
+            if self._values > MAX_VALUES:
+                raise ValueError(f"includes more than {MAX_VALUES:,} values in all; include fewer files")
+
+
+def _tenants(section: object) -> list[Any]:
+    found = section.get("tenants") if isinstance(section, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _patterns(tree: object) -> Iterator[tuple[Place, str]]:
+    switches = tree.get("switches") if isinstance(tree, dict) else None
+    for index, switch in enumerate(switches if isinstance(switches, list) else []):
+        patterns = switch.get("include") if isinstance(switch, dict) else None
+        for number, pattern in enumerate(patterns if isinstance(patterns, list) else []):
+            if isinstance(pattern, str) and pattern.strip() and pattern.isprintable():
+                yield ("switches", index, "include", number), pattern
+
+
+def expand(pattern: str) -> tuple[Path, ...]:
+    """Return the files that an absolute pattern matches, sorted, without hidden ones such as ``..data``."""
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 -- Path.glob matches hidden files
+    return tuple(map(Path, sorted(found)))
+
+
+def _absolute(written: str, main: Path) -> str:
+    return str(Path(glob.escape(str(main.absolute().parent))) / written)
+
+
+def _matches(written: str, absolute: str, main: Path) -> tuple[Path, ...]:
+    """Return the files of a pattern. Raises ValueError if they cannot be listed."""
+    directory = main.absolute().parent
+    if not glob.has_magic(written):
+        return (directory / written,)
+    # A pattern may match nothing. A directory that is missing or not readable must not look like that: the
+    # tenants in it would be dropped.
+    plain = Path(*_before_wildcard(Path(written)))
+    try:
+        os.listdir(directory / plain)  # noqa: PTH208 -- only whether it works
+    except OSError as error:
+        raise ValueError(
+            f"the directory {shown(str(plain))} cannot be read ({error.strerror}); check the path and its "
+            "permissions"
+        ) from None
+    files = expand(absolute)
+    if any(file.samefile(main) for file in files if file.exists()):
+        raise ValueError(
+            "matches this file itself; put the files into a directory of their own, as in tenants/*.yaml"
+        )
+    return files
+
+
+def _before_wildcard(pattern: Path) -> Iterator[str]:
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part
