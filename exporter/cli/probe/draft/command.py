@@ -93,13 +93,17 @@ def _causes(survey: Survey) -> Iterator[str]:
         yield f"  {visible(text)}"
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _summary(survey: Survey, pace: Pace, text: str, target: str) -> Iterator[str]:
     peers = survey.of(Query.PEERS)
     nodes = len(peers.verdict.nodes or ()) if peers and isinstance(peers.verdict, Counts) else 0
     count = len(survey.polled)
     parts = [
-        *([f"{nodes} nodes"] if nodes else []),
-        f"{count:,} {'tenant' if count == 1 else 'tenants'}{', discovered' if survey.listed else ''}",
+        *([_counted(nodes, "node")] if nodes else []),
+        f"{_counted(count, 'tenant')}{', discovered' if survey.listed else ''}",
         f"registrations from {pace.source.source.name}" if pace.source else "no source of registrations",
     ]
     yield f"Wrote {'the configuration' if target == _STDOUT else target}: {'; '.join(parts)}."

@@ -21,6 +21,11 @@ _NAME = TypeAdapter(Text)
 _KEYS = ("key_file", "key_env")
 _SHORT = 80
 
+_ONLY_YOU = (
+    "What the switch does not know, and you may add: phones to `watch`, business hours, limits of channels, "
+    "and labels of tenants that route their alerts."
+)
+
 Masking = Callable[[str], str]
 
 
@@ -83,7 +88,7 @@ def _switch(survey: Survey, pace: Pace, settings: Mapping[str, object], trusted:
     for entry in tenants(survey, pace, of_tenant, trusted):
         is_defaults = isinstance(entry, Entry) and entry.key == "tenant_defaults"
         entries.append(_with_queues(entry, survey) if is_defaults and isinstance(entry, Entry) else entry)
-    entries.append(thresholds(survey, survey.switch))
+    entries += [thresholds(survey, pace), Comment(_ONLY_YOU)]
     return Section(tuple(entries))
 
 

@@ -1,10 +1,11 @@
 """Thresholds, and the queries that are off by default, as proposals. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from exporter.cli.probe.draft.entries import Comment, Entry, Section
+from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.survey import Survey, value_of
-from exporter.config import SwitchConfiguration
 from exporter.fields import duration_text
 from exporter.model import Query, Registration
 from exporter.queries.call_records import CallRecords
@@ -16,16 +17,16 @@ _DAY = 86_400
 _WARNING = "warning"
 
 
-def thresholds(survey: Survey, switch: SwitchConfiguration) -> Entry:
+def thresholds(survey: Survey, pace: Pace) -> Entry:
     """Return the thresholds with their defaults, and which of them alert at once."""
-    defaults = switch.thresholds
+    defaults = survey.switch.thresholds
     entries = (
         Entry("license", _durations(defaults.license), _license(survey, defaults.license)),
-        Entry("balance", dict(defaults.balance), _balance(survey, defaults.balance)),
+        Entry("balance", _numbers(defaults.balance), _balance(survey, defaults.balance)),
         Entry(
             "registered_ratio",
-            dict(defaults.registered_ratio),
-            "Alert if less than this share of a tenant's phones is registered.",
+            _numbers(defaults.registered_ratio),
+            _ratios(survey, pace, defaults.registered_ratio),
         ),
         Entry(
             "queue_wait",
@@ -39,6 +40,22 @@ def thresholds(survey: Survey, switch: SwitchConfiguration) -> Entry:
 
 def _durations(limits: Mapping[str, float]) -> dict[str, object]:
     return {severity: duration_text(seconds) for severity, seconds in limits.items()}
+
+
+def _numbers(limits: Mapping[str, float]) -> dict[str, object]:
+    return {severity: int(value) if value.is_integer() else value for severity, value in limits.items()}
+
+
+def _ratios(survey: Survey, pace: Pace, limits: Mapping[str, float]) -> str:
+    text = "Alert if less than this share of a tenant's phones is registered."
+    low = []
+    for code, tried in survey.trials.items():
+        for each in tried:
+            known = Counter(each.known.values())
+            share = known[Registration.REGISTERED] / max(1, known.total())
+            if pace.source and each.source == pace.source.source and known and share < limits[_WARNING]:
+                low.append(f"{code} has {share:.2f}")
+    return f"? {text} Now, {' and '.join(low)}, so it alerts at once." if low else text
 
 
 def _license(survey: Survey, limits: Mapping[str, float]) -> str:

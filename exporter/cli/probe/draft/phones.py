@@ -1,11 +1,12 @@
 """How the phones of a new configuration are found, and their registrations read. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exporter.cli.probe.draft.entries import OFF, Comment, Entry, Items, Section
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.queries import Trusted
-from exporter.cli.probe.draft.survey import Survey
+from exporter.cli.probe.draft.survey import Survey, details
+from exporter.cli.probe.findings import Finding
 from exporter.cli.probe.suggestions import unknown_words
 from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource, Scope
@@ -33,7 +34,7 @@ def registrations(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entr
         inner += [Entry("parameter", source.parameter.value)] if source.parameter else []
     else:
         inner.append(Comment(_why_no_source(survey)))
-    inner += _words(survey, trusted)
+    inner += _words(_of_source(survey, pace), trusted)
     yield Entry(Query.REGISTRATIONS.value, Section(tuple(inner)))
     yield from _extensions(survey, pace)
 
@@ -82,25 +83,35 @@ def _why_no_source(survey: Survey) -> str:
 
 
 def _why_no_list(survey: Survey) -> str:
-    state = "was left out of the survey" if "extensions" in survey.skip else "does not work with this key"
-    return f"the list of extensions {state}"
+    failed = dict.fromkeys(details(each) for each in survey.of_lists if each.reason is not None)
+    return "the list of extensions " + (
+        f"failed ({'; '.join(failed)})" if failed else "was left out of the survey"
+    )
 
 
-def _words(survey: Survey, trusted: Trusted) -> Iterator[Entry | Comment]:
+def _of_source(survey: Survey, pace: Pace) -> list[Finding]:
+    """Return the responses from the source that is used; from all sources if none is."""
+    found = [each for each in survey.findings if each.query is Query.REGISTRATIONS]
+    if pace.source is None:
+        return found
+    operation = pace.source.source.request("A", "1").request.operation
+    return [each for each in found if each.request.operation is operation]
+
+
+def _words(findings: Iterable[Finding], trusted: Trusted) -> Iterator[Entry | Comment]:
     unknown: dict[str, None] = {}
     hidden = 0
-    for finding in survey.findings:
-        if finding.query is Query.REGISTRATIONS:
-            words, more = unknown_words(finding, spec.SPEC.section())
-            unknown.update(dict.fromkeys(filter(trusted, words)))
-            hidden = max(hidden, more)
+    for finding in findings:
+        words, more = unknown_words(finding, spec.SPEC.section())
+        unknown.update(dict.fromkeys(filter(trusted, words)))
+        hidden = max(hidden, more)
     if unknown:
         why = "? Unknown states. Look at a phone in each of them, and keep the word where it belongs."
         value = Section((Entry("registered", list(unknown)), Entry("unregistered", list(unknown))))
         yield Entry("words", value, why, is_proposed=True)
     if hidden:
         yield Comment(
-            f"? {hidden} other unknown states are not shown, because lists contain personal data. Look at "
+            f"? Unknown states that are not shown, because lists contain personal data: {hidden}. Look at "
             "the state column yourself, and add `words`."
         )
 
@@ -115,6 +126,7 @@ def _extensions(survey: Survey, pace: Pace) -> Iterator[Entry]:
         why = "The list says which phones there are, and which of them can register. 3.4 kB per extension."
         yield Entry(key, Section((Entry("tenant_interval", interval, why),)))
     elif pace.source.source.kind is RegistrationSource.BLF:
-        why = f"Off, because {_why_no_list(survey)}. Each record of BLFS counts as a phone."
+        doubt = "" if survey.is_refused(survey.of_lists) or "extensions" in survey.skip else "? "
+        why = f"{doubt}Off, because {_why_no_list(survey)}. Each record of BLFS counts as a phone."
         why += f" To use the list, set {interval}."
         yield Entry(key, Section((Entry("tenant_interval", OFF, why),)))

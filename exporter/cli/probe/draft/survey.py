@@ -102,10 +102,14 @@ class Survey:
         return states_by_tenant(finding.verdict, codes_by_ending(self.asked, names))  # type: ignore[arg-type]  # Peers
 
     @property
+    def of_lists(self) -> list[Finding]:
+        """The requests for lists of extensions."""
+        return [each for each in self.findings if each.request.operation is Operation.EXTENSIONS]
+
+    @property
     def lists_extensions(self) -> bool:
         """Whether the list of extensions works for a tenant."""
-        sent = [each for each in self.findings if each.request.operation is Operation.EXTENSIONS]
-        return any(each.reason is None for each in sent)
+        return any(each.reason is None for each in self.of_lists)
 
     def is_refused(self, findings: list[Finding]) -> bool:
         """Return whether each of these requests was refused, for the installation or a tenant that exists."""

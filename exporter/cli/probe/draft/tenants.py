@@ -27,7 +27,9 @@ def tenants(
 def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
     finding = survey.of(Query.TENANTS)
     if survey.listed:
-        why = f"The switch lists {len(survey.enabled):,} enabled tenants; all of them are polled."
+        count = len(survey.enabled)
+        why = f"Polls all enabled tenants that the switch lists: {count:,} now."
+        why = why if count else "? The switch lists tenants, but none that is known to be enabled."
         if survey.disabled:
             why += f" Disabled, and not polled: {_named(survey.disabled)}."
         inner = (

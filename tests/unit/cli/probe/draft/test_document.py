@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -31,7 +32,7 @@ async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
     assert found.section("queries", "registrations") == {"tenant_interval": "5m", "source": "blf"}
     assert found.section("queries", "license") == {"interval": "1h"}
     assert found.section("thresholds") is None
-    assert "? " not in found.comments.replace("? Alert on credit", "")
+    assert "? " not in found.comments.replace("? Alert on credit", "").replace("? Alert if less", "")
     for proposal in (
         "trunks: {interval: 1m}",
         "limits: {tenant_interval: 1h}",
@@ -189,21 +190,17 @@ async def test_no_source(tmp_path: Path) -> None:
 
 
 async def test_unknown_words(tmp_path: Path) -> None:
-    """They are proposed under each state, and never assigned to one."""
+    """They are proposed under each state, and never assigned to one; only those of the source in use."""
     refused = [Fault(REFUSE, reqtype=each) for each in ("BLFS", "CHANSIPPEERS", "PEERS")]
-    found = await drafted(
-        tmp_path,
-        *refused,
-        Fault(REFUSE, info="extensions"),
-        Fault(BODY, reqtype="BLFS", text="{}"),
-        options=Options(registered_word="Angemeldet"),
-    )
-    assert found.section("queries", "registrations", "words") is None
-    listed = '[{"ex_number": "100", "st_state": "Da"}, {"ex_number": "101", "st_state": "Da"}]'
-    found = await drafted(tmp_path, *refused, Fault(BODY, info="extensions", text=listed))
-    assert "#   registered: [Da]" in found.text
-    assert "#   unregistered: [Da]" in found.text
-    assert found.section("queries", "registrations", "words") is None
+    rows = [{"ex_number": number, "st_state": "Da"} for number in ("100", "101")]
+    listed = Fault(BODY, info="extensions", text=json.dumps(rows))
+    found = await drafted(tmp_path, *refused, listed, options=Options(registered_word="Angemeldet"))
+    assert "#   registered: [Da, Angemeldet]" in found.text
+    assert "#   unregistered: [Da, Angemeldet]" in found.text
+    assert found.section("queries", "registrations") == {"tenant_interval": "5m"}
+    other = await drafted(tmp_path, *refused, listed)
+    assert other.section("queries", "registrations", "source") == "regstate"
+    assert "Unknown states" not in other.comments
 
 
 async def test_skipped_requests(tmp_path: Path) -> None:
@@ -222,6 +219,19 @@ async def test_low_credit(tmp_path: Path) -> None:
     found = await drafted(tmp_path, Fault(BODY, info="balance", text="12.5"), world=world)
     assert "Now: ACME 12.5" in found.comments
     assert "would alert at once" in found.comments
+
+
+async def test_few_registered_phones(tmp_path: Path) -> None:
+    """A share below the threshold is named."""
+    world = World(tenants=2, extensions=20)
+    listed = [
+        {"st_extension": str(100 + n), "st_state": "UNAVAILABLE" if n % 2 else "INUSE"} for n in range(20)
+    ]
+    only = [Fault(REFUSE, reqtype=each) for each in ("CHANSIPPEERS", "PEERS", "INFO")]
+    found = await drafted(tmp_path, Fault(BODY, reqtype="BLFS", text=json.dumps(listed)), *only, world=world)
+    assert "? Alert if less than this share of a tenant's phones is registered. Now, ACME has 0.50 and" in (
+        found.comments
+    )
 
 
 async def test_a_proxy_of_the_environment(tmp_path: Path) -> None:
