@@ -223,7 +223,7 @@ async def test_low_credit(tmp_path: Path) -> None:
 
 async def test_few_registered_phones(tmp_path: Path) -> None:
     """A share below the threshold is named."""
-    world = World(tenants=2, extensions=20)
+    world = World(Size(tenants=2, extensions=20))
     listed = [
         {"st_extension": str(100 + n), "st_state": "UNAVAILABLE" if n % 2 else "INUSE"} for n in range(20)
     ]
