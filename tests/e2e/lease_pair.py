@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.lease_server import LeaseServer, lease_server_in_thread
@@ -37,7 +38,10 @@ _SECTION = {"lease": {"name": "softswitch-exporter", "namespace": "telephony", "
 
 @dataclass
 class LeasePair:
-    """The exporters `a` and `b`. ``polled``: when the switch received a request, and from which one."""
+    """The exporters `a` and `b`. ``polled``: when the switch received a request, and from which one.
+
+    ``settings``: those of the switch that both poll, instead of the default.
+    """
 
     server: LeaseServer
     directory: Path
@@ -45,15 +49,18 @@ class LeasePair:
     urls: dict[str, str]
     polled: list[tuple[float, str]] = field(default_factory=list)
     exporters: dict[str, Exporter] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
-    def start(self, name: str, **environment: str) -> None:
-        """Start an exporter, and wait until it serves."""
-        text = configuration(switch("pbx", self.urls[name], queries=_QUERIES), high_availability=_SECTION)
+    def start(self, name: str, *, address: str = "", **environment: str) -> None:
+        """Start an exporter, and wait until it serves, also at this address."""
+        settings = {"queries": _QUERIES, **self.settings}
+        text = configuration(switch("pbx", self.urls[name], **settings), high_availability=_SECTION)
         kubeconfig = str(self.server.kubeconfig(self.directory / f"kubeconfig-{name}", name))
         self.exporters[name] = start_exporter(
             self.run,
             self.directory / f"{name}.yaml",
             text,
+            *([f"--web.listen-address={address}"] if address else []),
             KUBECONFIG=kubeconfig,
             POD_NAME=f"softswitch-{name}",
             **environment,
