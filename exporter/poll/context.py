@@ -19,7 +19,7 @@ from exporter.store import Store
 from exporter.threads import ThreadLimit
 
 _Result = TypeVar("_Result")
-Hold = Callable[[], Awaitable[None] | None]
+Hold = Callable[[], Awaitable[object] | None]
 
 
 @dataclass(slots=True)

@@ -378,3 +378,48 @@ async def test_a_state_file_that_the_storage_uses(
     for other in ("alerts.json", "../timeline.json"):
         for opened in await alerting.open(_configuration(fake.url, directory, state_file=other)):
             await opened.close()
+
+
+async def test_standing_by(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """Alerts go over to the exporter that polls: nothing is resolved, sent or counted here any more."""
+    watch, registry = _Watch(), CollectorRegistry()
+    configuration = _configuration(fake.url, tmp_path, state_file="alerts.json")
+    first = _alerting(watch, registry)
+    await _start(first, configuration)
+    await _until(lambda: fake.taken)
+    watch.passes(300)
+    await first.evaluate()
+    await first.stand_by()
+
+    sent = len(fake.taken)
+    assert "endsAt" in fake.taken[-1]
+    await first.evaluate()  # one that had begun to wait before
+    assert (first.status()["alerts"], first.status()["alerting"]["firing"]) == ([], None)
+    assert [each for metric in registry.collect() for each in metric.samples if each.labels] == []
+    assert len(fake.taken) == sent
+
+    second = _alerting(watch)
+    watch.passes(60)
+    await _start(second, configuration)
+    assert _age(second) == 360
+    await second.stand_by()
+
+    watch.passes(60)
+    await _start(first, configuration)
+    assert _age(first) == 420
+    assert registry.get_sample_value(_ALERTS, _WATCHDOG) == 1
+    await first.stop()
+
+
+async def test_standing_by_without_a_file(fake: FakeAlertmanager) -> None:
+    """Alerts begin again, as after a restart."""
+    watch = _Watch()
+    alerting = _alerting(watch)
+    await _start(alerting, _configuration(fake.url))
+    watch.passes(300)
+    await alerting.evaluate()
+    await alerting.stand_by()
+    watch.passes(300)
+    await _start(alerting, _configuration(fake.url))
+    assert _age(alerting) == 0
+    await alerting.stop()

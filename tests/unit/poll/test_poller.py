@@ -19,6 +19,7 @@ from exporter.metrics.exposition import Exposition, Format
 from exporter.metrics.self_metrics import Instruments
 from exporter.model import Query, Reason, Scope, Target
 from exporter.poll import Poller, SwitchContext
+from exporter.poll.context import Hold
 from exporter.queries import peers as peers_query
 from tests.served import value
 
@@ -134,14 +135,13 @@ async def polling(configured: Configured) -> AsyncIterator[Polling]:
     port = server.sockets[0].getsockname()[1]
     pollers = []
 
-    def make(**settings: object) -> _Polling:
+    def make(hold: Hold = lambda: None, **settings: object) -> _Polling:
         configuration = configured(
             **{"url": f"http://127.0.0.1:{port}/api", "max_requests_per_second": 10_000, **settings}
         )
         instruments, mask, time = Instruments(CollectorRegistry()), Mask(), _Time()
-        poller = Poller(
-            SwitchContext(configuration, open_client(configuration), instruments, mask, time.clock())
-        )
+        client = open_client(configuration)
+        poller = Poller(SwitchContext(configuration, client, instruments, mask, time.clock(), hold=hold))
         pollers.append(poller)
         return _Polling(switch, poller, instruments, mask, time)
 
@@ -394,6 +394,28 @@ async def test_nothing_is_sent_after_the_stop(polling: Polling) -> None:
 
     assert made.switch.asked == []
     assert made.poller.store.attempts == {}
+
+
+async def test_requests_wait_while_another_exporter_may_poll(polling: Polling) -> None:
+    """They are sent once this exporter knows that it may poll, and are lost if it may not."""
+    may_poll = asyncio.Event()
+    made = polling(lambda: None if may_poll.is_set() else may_poll.wait(), tenants=[{"code": "ACME"}])
+    made.switch.answers["COUNTCALLS"] = b"3"
+
+    await made.poller.sweep(Query.CALLS, Scope.SWITCH)
+    await made.poller.sweep(Query.PEERS, Scope.SWITCH)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert made.switch.asked == []
+
+    may_poll.set()
+    await made.answered()
+    assert len(made.switch.asked) == 2
+
+    may_poll.clear()
+    await made.poller.sweep(Query.CALLS, Scope.SWITCH)
+    await made.poller.stop()
+    assert len(made.switch.asked) == 2
 
 
 async def test_above_max_series_only_watched_extensions_are_requested(polling: Polling) -> None:
