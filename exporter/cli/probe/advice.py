@@ -30,6 +30,8 @@ from exporter.request import Operation
 _SLOW = 0.5
 """Share of the timeout above which a response is slow."""
 
+_PAGE = re.compile(rb"\s*<(?:!doctype|html)", re.IGNORECASE)
+
 _PATHS = "real switches use /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
 
 _TIMEOUT = (
@@ -243,6 +245,9 @@ def _on_no_calls(switch: SwitchConfiguration) -> Advice:
 
 
 def _on_decode(finding: Finding, switch: SwitchConfiguration) -> list[Advice]:
+    page = [Advice(f"this is a web page, not the API: check that `url` has the full path; {_PATHS}")]
+    if finding.body is not None and _PAGE.match(finding.body):
+        return page  # whatever numbers it contains
     section = switch.queries.options(QUERIES[finding.query])
     suggest = (pattern_advice, total_advice, word_advice)
     if found := [each for function in suggest for each in function(finding, section)]:
@@ -250,5 +255,5 @@ def _on_decode(finding: Finding, switch: SwitchConfiguration) -> list[Advice]:
     if found := list(trunk_advice(finding, switch)):
         return found
     if finding.body is not None and b"<" in finding.body[:200]:
-        return [Advice(f"this is a web page, not the API: check that `url` has the full path; {_PATHS}")]
+        return page
     return [Advice("no setting can decode this; report it as a bug, with this output")]

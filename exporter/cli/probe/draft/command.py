@@ -108,8 +108,7 @@ def _summary(survey: Survey, pace: Pace, text: str, target: str) -> Iterator[str
     ]
     yield f"Wrote {'the configuration' if target == _STDOUT else target}: {'; '.join(parts)}."
     if count := sum(line.lstrip(" #").startswith("? ") for line in text.splitlines()):
-        noun = "comment begins" if count == 1 else "comments begin"
-        yield f"{count} {noun} with a question mark: decide what to do."
+        yield f"Comments that begin with a question mark, and need your decision: {count}."
     if target != _STDOUT:
         yield "Next:"
         yield f"  softswitch-exporter --config.file={target} --config.check"

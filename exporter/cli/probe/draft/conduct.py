@@ -31,6 +31,9 @@ from exporter.request import Operation, Request
 
 _SAMPLED = 3
 _REFUSALS = 3
+_NOT_THE_API = {Reason.HTTP, Reason.DECODE}
+"""Another web server, or a login page. The key must not be sent to it again and again."""
+
 _LONGEST = 15 * 60.0
 """Seconds. Then no further request is sent, for a switch on which many requests time out."""
 
@@ -168,9 +171,13 @@ class Conductor:
         requests += [] if "peers" in skip else [PEERS.request("", "")]
         requests += [] if "call_records" in skip else [next(window_requests(CallRecordsQuery(), time.time()))]
         for wanted in requests:
-            refused = [each for each in self._survey.findings if not each.request.tenant]
-            if len(refused) >= _REFUSALS and self._survey.is_refused(refused):
-                self._say("  the key is allowed nothing for the installation")
+            sent = [each for each in self._survey.findings if not each.request.tenant]
+            if len(sent) >= _REFUSALS and self._survey.is_refused(sent):
+                self._say("  The key is allowed nothing for the installation")
+                return
+            if len(sent) >= _REFUSALS and all(each.reason in _NOT_THE_API for each in sent):
+                self._say("  No further requests are sent, because this does not look like the API")
+                self._is_over = True
                 return
             await self._ask(wanted)
 

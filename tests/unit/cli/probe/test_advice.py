@@ -35,6 +35,7 @@ REFUSAL = "Too bad... you mistaken the security api key."
         (answered(Query.REGISTRATIONS, "\r\n"), {}, "--query=registrations"),
         (answered(Query.REGISTRATIONS, "", operation=Operation.EXTENSIONS), {}, "no tenant ACME"),
         (answered(Query.LICENSE, "<html>"), {}, "/pbx/proxyapi.php"),
+        (answered(Query.LICENSE, "<!DOCTYPE html><p>expired 3 days ago</p>"), {}, "/pbx/proxyapi.php"),
         (answered(Query.LIMITS, "1|2|3|"), {}, "report it as a bug"),
         (failed(Query.PEERS, Reason.TOO_LARGE), {}, "check `url`"),
         (

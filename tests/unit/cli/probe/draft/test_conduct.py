@@ -97,3 +97,12 @@ async def test_names_are_printed_visibly(text: str) -> None:
     """A name cannot rearrange the output."""
     assert _plan(asked=(text,)).replace("\n", "").isprintable()
     assert "\nME" not in _plan(asked=(text,))
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.STATUS])
+async def test_another_web_server_gets_the_key_three_times(kind: FaultKind) -> None:
+    """A wrong URL may lead to a server that logs it."""
+    survey, output, _ = await surveyed(Fault(kind))
+    assert len(survey.findings) == 3
+    assert not survey.works
+    assert "this does not look like the API" in output
