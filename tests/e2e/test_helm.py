@@ -2,14 +2,8 @@
 
 import asyncio
 import json
-import re
-import ssl
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,100 +14,10 @@ import pytest
 from tests.certificates import Authority
 from tests.e2e.conftest import Start, StartSimulator
 from tests.e2e.lease_server import lease_server
-from tests.e2e.programs import EXPORTER, Exporter, free_port, run_command, samples, wait_until
+from tests.e2e.pods import KEYS, Release, helm_test, inside, is_up, probe, start
+from tests.e2e.programs import Exporter, free_port, run_command, samples, wait_until
 from tests.e2e.prometheus import Prometheus
 from tests.helm_chart import NAMESPACE, Resource, of_kind, one, pod_of, resources
-
-KEYS = "/run/secrets/softswitch-exporter"
-
-Secrets = Mapping[str, Mapping[str, str]]
-"""The entries of each Secret."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """The resources of a release, the Secrets that it expects, and a directory for volumes."""
-
-    found: list[Resource]
-    secrets: Secrets
-    directory: Path
-
-    def mount(self, pod: dict[str, Any]) -> Path:
-        """Write the volumes of a pod where its container mounts them, below a new directory."""
-        root = self.directory / f"pod-{len(list(self.directory.glob('pod-*')))}"
-        [container] = pod["containers"]
-        volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
-        for mount in container.get("volumeMounts", []):
-            folder = root / mount["mountPath"].lstrip("/")
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            volume = volumes[mount["name"]]
-            if claim := volume.get("persistentVolumeClaim", {}).get("claimName"):
-                (self.directory / claim).mkdir(exist_ok=True)
-                folder.symlink_to(self.directory / claim)
-                continue
-            folder.mkdir()
-            for name, text in self._entries(volume).items():
-                (folder / name).write_text(inside(root, text))
-        return root
-
-    def _entries(self, volume: dict[str, Any]) -> Mapping[str, str]:
-        if "secret" in volume:
-            return self.secrets[volume["secret"]["secretName"]]
-        if "configMap" in volume:
-            maps = {each["metadata"]["name"]: each["data"] for each in of_kind("ConfigMap", self.found)}
-            data: dict[str, str] = maps[volume["configMap"]["name"]]
-            return data
-        assert "emptyDir" in volume
-        return {}
-
-
-def inside(root: Path, text: str) -> str:
-    """Return a text in which the paths of mounted volumes are below ``root``."""
-    return re.sub(r"/(etc|run/secrets|var/lib)/softswitch-exporter", rf"{root}\g<0>", text)
-
-
-def start(cluster: Cluster, run: Start, deployment: Resource, **environment: str) -> Exporter:
-    """Start the program as the container of a Deployment does, with more environment variables."""
-    pod = pod_of(deployment)
-    root = cluster.mount(pod)
-    [container] = pod["containers"]
-    environment |= {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
-    [port] = container["ports"]
-    program = run(*EXPORTER, *(inside(root, flag) for flag in container["args"]), **environment)
-    program.wait_for("msg=listening")
-    return Exporter(program, f"http://127.0.0.1:{port['containerPort']}")
-
-
-def helm_test(cluster: Cluster, port: int) -> subprocess.CompletedProcess[str]:
-    """Run the command of ``helm test``. The Service is the port of the pod on this machine."""
-    pod = one("Pod", cluster.found)["spec"]
-    root = cluster.mount(pod)
-    program, *arguments = pod["containers"][0]["command"]
-    assert program == "softswitch-exporter"
-    service = one("Service", cluster.found)
-    name, space = service["metadata"]["name"], service["metadata"]["namespace"]
-    address = f"{name}.{space}.svc:{service['spec']['ports'][0]['port']}"
-    assert f"--web.listen-address={address}" in arguments
-    return run_command(*(inside(root, each.replace(address, f"127.0.0.1:{port}")) for each in arguments))
-
-
-def is_up(exporter: Exporter, switch: str) -> bool:
-    """Return whether the exporter receives values from a switch."""
-    return exporter.value("softswitch_up", switch=switch) == 1
-
-
-def probe(exporter: Exporter, handler: dict[str, Any]) -> int:
-    """Send the request of a probe, without verifying certificates, as the kubelet does. Return the status."""
-    request = handler["httpGet"]
-    url = f"{request.get('scheme', 'HTTP').lower()}{exporter.base_url.removeprefix('http')}{request['path']}"
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with urllib.request.urlopen(url, timeout=5, context=context) as response:
-            status: int = response.status
-            return status
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 @pytest.fixture
@@ -136,21 +40,21 @@ def test_a_pod_polls_and_is_healthy(
         "log": {"format": "logfmt", "level": "debug"},
     }
     secrets = {"softswitch-exporter": {"pbx-eu.key": "demo-admin\n"}}
-    cluster = Cluster(resources(values), secrets, tmp_path)
-    deployment = one("Deployment", cluster.found)
+    release = Release(resources(values), secrets, tmp_path)
+    deployment = one("Deployment", release.found)
     [container] = pod_of(deployment)["containers"]
-    exporter = start(cluster, run_program, deployment)
+    exporter = start(release, run_program, deployment)
     for name in ("pbx-eu", "pbx-us"):
         wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
     wait_until(lambda: probe(exporter, container["readinessProbe"]) == 200, 60, "ready")
     assert probe(exporter, container["livenessProbe"]) == 200
     assert exporter.value("softswitch_exporter_web_info", external_url="https://softswitch.example.com") == 1
-    passed = helm_test(cluster, port)
+    passed = helm_test(release, port)
     assert (passed.returncode, passed.stderr) == (0, "")
     assert exporter.program.stop() == 0
     kept = next(tmp_path.glob("pod-*/var/lib/softswitch-exporter/timeline.json"))
     assert "exporter stopped" in kept.read_text()
-    failed = helm_test(cluster, port)
+    failed = helm_test(release, port)
     assert failed.returncode == 1
     assert f"no response from 127.0.0.1:{port}" in failed.stderr
 
@@ -196,10 +100,10 @@ def test_prometheus_scrapes_each_switch(
         "serviceMonitor": {"enabled": True, "perSwitch": True},
         "web": {"port": port},
     }
-    cluster = Cluster(resources(values), {"softswitch-exporter": {"pbx.key": "demo-admin"}}, tmp_path)
-    exporter = start(cluster, run_program, one("Deployment", cluster.found))
+    release = Release(resources(values), {"softswitch-exporter": {"pbx.key": "demo-admin"}}, tmp_path)
+    exporter = start(release, run_program, one("Deployment", release.found))
     configuration = {
-        "scrape_configs": scrape_configs(one("ServiceMonitor", cluster.found), f"127.0.0.1:{port}")
+        "scrape_configs": scrape_configs(one("ServiceMonitor", release.found), f"127.0.0.1:{port}")
     }
     file = tmp_path / "prometheus.yaml"
     file.write_text(json.dumps(configuration))
@@ -237,11 +141,11 @@ async def test_a_pair_of_which_one_polls(
 
     def start_pod(name: str, kubeconfig: Path) -> Exporter:
         # On one machine, each pod needs its own port.
-        cluster = Cluster(resources({**values, "web": {"port": free_port()}}), secrets, tmp_path)
-        deployment = one("Deployment", cluster.found)
+        release = Release(resources({**values, "web": {"port": free_port()}}), secrets, tmp_path)
+        deployment = one("Deployment", release.found)
         [variable] = pod_of(deployment)["containers"][0]["env"]
         access = {variable["name"]: name, "KUBECONFIG": str(kubeconfig)}
-        return start(cluster, run_program, deployment, **access)
+        return start(release, run_program, deployment, **access)
 
     def takes_over(exporter: Exporter) -> bool:
         return is_up(exporter, "pbx") and exporter.value("softswitch_exporter_active") == 1
@@ -283,14 +187,14 @@ def test_tls_and_passwords(
     }
     switch = {"name": "pbx", "url": run_simulator("--tenants=1").url, "key_file": f"{KEYS}/pbx.key"}
     values = {"config": {"switches": [switch]}, "web": {"port": port, "configSecret": "web"}}
-    cluster = Cluster(resources(values), secrets, tmp_path)
-    deployment = one("Deployment", cluster.found)
-    exporter = start(cluster, run_program, deployment)
+    release = Release(resources(values), secrets, tmp_path)
+    deployment = one("Deployment", release.found)
+    exporter = start(release, run_program, deployment)
     [container] = pod_of(deployment)["containers"]
     assert probe(exporter, container["livenessProbe"]) == 200
     assert probe(exporter, container["readinessProbe"]) == 200
     assert probe(exporter, {"httpGet": {"path": "/metrics", "scheme": "HTTPS"}}) == 401
-    passed = helm_test(cluster, port)
+    passed = helm_test(release, port)
     assert (passed.returncode, passed.stderr) == (0, "")
 
     with_exec = {**values, "web": {"configSecret": "web", "port": port, "probes": "exec"}}
@@ -320,10 +224,10 @@ def test_each_pod_has_its_switch(
         "web": {"port": port},
     }
     secrets = {short: {"switch.key": f"{short}-key"} for short in names.values()}
-    cluster = Cluster(resources(values), secrets, tmp_path)
-    deployments = of_kind("Deployment", cluster.found)
+    release = Release(resources(values), secrets, tmp_path)
+    deployments = of_kind("Deployment", release.found)
     for name, deployment in zip(names, deployments, strict=True):
-        exporter = start(cluster, run_program, deployment)
+        exporter = start(release, run_program, deployment)
         wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
         labels = [dict(labels) for _, labels in samples(exporter.metrics())]
         assert {each["switch"] for each in labels if "switch" in each} == {name}
@@ -333,9 +237,9 @@ def test_each_pod_has_its_switch(
 @pytest.mark.parametrize("values", [{}, {"highAvailability": {"enabled": True}}], ids=["alone", "pair"])
 def test_the_default_configuration_is_valid(values: dict[str, Any], tmp_path: Path) -> None:
     """It passes ``--config.check``."""
-    cluster = Cluster(resources(values), {"softswitch-exporter": {"pbx-eu.key": "a-key"}}, tmp_path)
-    pod = pod_of(one("Deployment", cluster.found))
-    root = cluster.mount(pod)
+    release = Release(resources(values), {"softswitch-exporter": {"pbx-eu.key": "a-key"}}, tmp_path)
+    pod = pod_of(one("Deployment", release.found))
+    root = release.mount(pod)
     flags = [inside(root, flag) for flag in pod["containers"][0]["args"]]
     checked = run_command(*flags, "--config.check")
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,7 +1,5 @@
 """The files of the Helm chart: versions, schema, documentation, copies, sizes."""
 
-import base64
-import gzip
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +11,7 @@ import yaml
 import exporter
 from exporter.cli.rules import document
 from tests.documents import blocks
-from tests.helm_chart import CHART, rendered, resources
+from tests.helm_chart import CHART, resources
 from tests.helm_docs import README, VALUES, described, leaves, readme
 
 ROOT = Path(__file__).parents[3]
@@ -115,16 +113,6 @@ def test_every_template_function_is_named_after_the_chart() -> None:
     for file in CHART.glob("templates/*.tpl"):
         for line in file.read_text().splitlines():
             assert "define " not in line or 'define "softswitch-exporter.' in line, line
-
-
-def test_a_release_fits_into_its_secret() -> None:
-    """Helm keeps chart, values and manifests in a Secret of at most 1 MiB. Half of it stays free."""
-    everything = {"dashboards": {"enabled": True}, "prometheusRule": {"enabled": True}}
-    files = [path for path in CHART.rglob("*") if path.is_file()]
-    chart = {str(path): base64.b64encode(path.read_bytes()).decode() for path in files}
-    release = {"chart": chart, "manifest": "\n".join(rendered(everything).values()), "config": everything}
-    stored = base64.b64encode(gzip.compress(json.dumps(release).encode(), 9))
-    assert len(stored) < 512 * 1024
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
