@@ -13,6 +13,7 @@ Next:
   Alertmanager  routes: alerts/alertmanager.example.yaml, messages: alerts/templates
   Grafana       mount grafana/provisioning and grafana/dashboards
   systemd       set the path of the program in deploy/systemd/softswitch-exporter.service
+  keepalived    two exporters of which one polls: deploy/keepalived
 More: {REPOSITORY}/docs/installing.md#files-for-other-programs
 """
 
