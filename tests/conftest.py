@@ -40,6 +40,7 @@ LONGEST_FIRST = (
     "e2e/test_registrations_at_scale.py",
     "e2e/test_alert_parity.py",
     "unit/alerting/test_differential.py",
+    "e2e/test_scrape_per_switch.py",
     "e2e/test_victoriametrics.py",
     "e2e/test_soak.py",
     "e2e/test_outages.py",

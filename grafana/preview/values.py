@@ -40,7 +40,7 @@ def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
 def said(value: float | str, config: Config, now: float) -> Said:
     """Return a value as displayed. Raises UnknownUnitError."""
     for mapping in config.get("mappings") or []:
-        found = mapping["options"].get(value if isinstance(value, str) else f"{value:.9g}")
+        found = mapping["options"].get(value if isinstance(value, str) else f"{value:.15g}")
         if found is not None:
             return Said(found["text"], found["color"])
     if isinstance(value, str):

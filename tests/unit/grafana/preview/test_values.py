@@ -14,6 +14,7 @@ from grafana.preview.values import (
     titles_of,
     worded,
 )
+from grafana.words import BALANCE_UNKNOWN, NO_DATA, STATE_UNKNOWN
 
 _NOW = 1_800_000_000.0
 _STEPS = {"steps": [{"color": "green", "value": None}, {"color": "#123456", "value": 3}]}
@@ -59,6 +60,15 @@ def test_words_and_steps() -> None:
     assert said(2, config, _NOW) == Said("2", "green")
     assert said(3, config, _NOW) == Said("3", "#123456")
     assert said("pbx", config, _NOW).text == "pbx"
+
+
+@pytest.mark.parametrize("constant", [NO_DATA, BALANCE_UNKNOWN, STATE_UNKNOWN])
+def test_a_constant_is_shown_as_its_word(constant: float) -> None:
+    """Grafana looks up the number as JavaScript writes it, without an exponent below 10^21."""
+    config = {
+        "mappings": [{"type": "value", "options": {str(constant): {"text": "NO DATA", "color": "red"}}}]
+    }
+    assert said(float(constant), config, _NOW) == Said("NO DATA", "red")
 
 
 def test_overrides_come_before_defaults() -> None:
