@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from exporter.config.schema import Configuration
+from exporter.config.schema import Configuration, TenantsFile
 from exporter.fields import duration_text
 from exporter.json_types import BOOLEAN, DURATION, TEXT, number
 
@@ -22,6 +22,8 @@ _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "ex
 def schema_text() -> str:
     """Return the schema as JSON (draft 2020-12)."""
     schema = Configuration.model_json_schema(schema_generator=_Generator)
+    included = TenantsFile.model_json_schema(schema_generator=_Generator)
+    schema["$defs"] |= {**included.pop("$defs"), "TenantsFile": included}
     whole = {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": "Configuration of softswitch-exporter",

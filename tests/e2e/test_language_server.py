@@ -76,6 +76,15 @@ def test_where_and_what(server: LanguageServer, write: Write) -> None:
     assert "label" in found[2]
 
 
+def test_included_files_have_a_schema(server: LanguageServer, directory: Path) -> None:
+    """Its first line names a part of the schema."""
+    first = "# yaml-language-server: $schema=config.schema.json#/$defs/TenantsFile\n"
+    for name, more, lines in (("good", "", []), ("bad", "    label: {}\n", ["4"])):
+        file = directory / f"{name}-tenants.yaml"
+        file.write_text(f"{first}tenants:\n  - code: A\n{more}")
+        assert [problem.partition(":")[0] for problem in server.diagnostics(file)] == lines
+
+
 def test_hover_shows_the_description(server: LanguageServer, write: Write) -> None:
     """Of the key under the pointer."""
     file = write(SWITCH + "    max_series: 5000\n")

@@ -60,6 +60,15 @@ def test_the_example_names_the_schema() -> None:
     assert first == "# yaml-language-server: $schema=config.schema.json"
 
 
+def test_the_schema_of_included_files() -> None:
+    """A part of the schema, which a file can name: with tenants and nothing else."""
+    validator = jsonschema.Draft202012Validator({**SCHEMA["$defs"]["TenantsFile"], "$defs": SCHEMA["$defs"]})
+    assert validator.is_valid({"tenants": [{"code": "A"}]})
+    rejected: list[dict[str, Any]] = [{}, {"tenants": [{}]}, {"tenants": [], "include": []}]
+    for invalid in rejected:
+        assert not validator.is_valid(invalid)
+
+
 def _keys(schema: Any) -> Iterator[tuple[str, Any]]:
     for part in schema if isinstance(schema, list) else schema.values() if isinstance(schema, dict) else ():
         yield from _keys(part)
