@@ -61,6 +61,8 @@ LONGEST_FIRST = (
     "e2e/test_trunks.py",
     "e2e/test_dashboards_without_data.py",
     "e2e/test_missing_node.py",
+    "e2e/test_helm.py",
+    "e2e/test_helm_pair.py",
 )
 """The files that take longest. They start in this order, so that no worker is left with one at the end.
 
