@@ -118,7 +118,7 @@ def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
         "URL at which browsers reach the exporter, for example behind a reverse proxy; alerts link to it; "
         "the pages, /api/v1/status and /-/reload then also accept the host of this URL in the Host header"
     )
-    lifecycle = "enable POST /-/reload, which reloads the configuration as SIGHUP does"
+    lifecycle = "enable POST /-/reload (as SIGHUP), /-/activate and /-/standby"
     storage = (
         "directory in which known nodes, alerts and the timeline are kept across restarts "
         "(default: in memory only)"

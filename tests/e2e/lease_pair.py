@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.lease_server import LeaseServer, lease_server_in_thread
-from tests.e2e.programs import Exporter, Start, running_programs, start_exporter, wait_until
+from tests.e2e.programs import Exporter, Start, get_json, running_programs, start_exporter, wait_until
 from tests.e2e.stub_switch import stub_switch
 
 LEASE, PERIOD = 5.0, 1.0
@@ -40,7 +40,7 @@ _SECTION = {"lease": {"name": "softswitch-exporter", "namespace": "telephony", "
 class LeasePair:
     """The exporters `a` and `b`. ``polled``: when the switch received a request, and from which one.
 
-    ``settings``: those of the switch that both poll, instead of the default.
+    ``settings``: those of the switch that both poll, instead of the default. ``flags``: those of both.
     """
 
     server: LeaseServer
@@ -50,6 +50,7 @@ class LeasePair:
     polled: list[tuple[float, str]] = field(default_factory=list)
     exporters: dict[str, Exporter] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
     def start(self, name: str, *, address: str = "", **environment: str) -> None:
         """Start an exporter, and wait until it serves, also at this address."""
@@ -60,6 +61,7 @@ class LeasePair:
             self.run,
             self.directory / f"{name}.yaml",
             text,
+            *self.flags,
             *([f"--web.listen-address={address}"] if address else []),
             KUBECONFIG=kubeconfig,
             POD_NAME=f"softswitch-{name}",
@@ -104,6 +106,10 @@ class LeasePair:
     def active(self, name: str) -> float | None:
         """Return the metric that says whether an exporter polls."""
         return self.exporters[name].value("softswitch_exporter_active")
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return the status of an exporter."""
+        return get_json(f"{self.exporters[name].base_url}/api/v1/status")
 
     def series(self, name: str) -> int:
         """Return how many series of the switch an exporter serves."""

@@ -1,6 +1,6 @@
 """Two exporters with one Lease: one ends, is killed or paused, and both are replaced.
 
-The clock of the second one is an hour ahead.
+The clock of the second one is an hour ahead. Both have the same storage: it goes over to the one that polls.
 """
 
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.fake_clock import fake_clock
 from tests.e2e.lease_pair import BUSY, FIRST, LEASE, PERIOD, LeasePair, lease_pair
-from tests.e2e.programs import get, get_json, wait_until
+from tests.e2e.programs import get, wait_until
 
 _SLOWEST = LEASE + PERIOD + FIRST + BUSY
 
@@ -26,6 +26,9 @@ def pair(
     skewed = fake_clock(require_program, directory)
     skewed.jump(3600)
     with lease_pair(directory) as started:
+        storage = directory / "storage"
+        storage.mkdir()
+        started.flags = (f"--storage.path={storage}",)
         started.start_both(b=skewed.environment)
         yield started
 
@@ -36,7 +39,7 @@ def test_the_status_page_of_a_standby(pair: LeasePair) -> None:
     base = pair.exporters[standby].base_url
 
     def known() -> dict[str, Any] | None:
-        found = get_json(f"{base}/api/v1/status")
+        found = pair.status(standby)
         return found if found["activity"]["holder"] else None
 
     state = wait_until(known, 10, pair.told)
@@ -68,6 +71,7 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     assert pair.gap(killed) < _SLOWEST
     assert pair.active(standby) == 1
     assert pair.series(standby) > 0
+    assert _changes(pair, standby).count("exporter_active") == 2
     active, standby = standby, active
 
     # It starts again, and stands by.
@@ -81,12 +85,16 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     pair.signal(active, signal.SIGSTOP)
     pair.wait_for(standby)
     assert pair.gap(paused) < _SLOWEST
+    assert (
+        "polling without the storage" in pair.exporters[standby].program.text()
+    )  # the paused one has locked it
     time.sleep(PERIOD)
     continued = time.monotonic()
     pair.signal(active, signal.SIGCONT)
     time.sleep(3 * PERIOD)
     assert pair.pollers(continued) == {standby}
     assert (pair.active(active), pair.active(standby)) == (0, 1)
+    wait_until(lambda: pair.status(standby)["storage"]["error"] is None, PERIOD + BUSY, pair.told)
     active, standby = standby, active
 
     # A clean stop: the other one polls at its next attempt.
@@ -94,6 +102,7 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     assert pair.exporters[active].program.stop() == 0
     pair.wait_for(standby, seconds=PERIOD + BUSY)
     assert pair.gap(stopped) < PERIOD + FIRST + BUSY
+    assert "exporter_stopped" in _changes(pair, standby)
     active, standby = standby, active
 
     # A rolling restart: each one is replaced when the other one is ready.
@@ -106,6 +115,11 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     assert pair.gap(rolled) < PERIOD + FIRST + BUSY
     assert [*_overlaps(pair, rolled)] == []
     assert pair.server.conflicts.total() <= len(pair.exporters)  # both may have found no Lease at the start
+
+
+def _changes(pair: LeasePair, name: str) -> list[str]:
+    """Return the kinds of the entries in the timeline of an exporter."""
+    return [entry["kind"] for entry in pair.status(name)["timeline"]]
 
 
 def _overlaps(pair: LeasePair, since: float) -> Iterator[tuple[float, str]]:
