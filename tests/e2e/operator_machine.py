@@ -109,7 +109,8 @@ def _prepare(work: Path) -> Path:
     }
     for name, text in files.items():
         (work / name).write_text(text)
-    (work / "alerts").symlink_to(ROOT / "alerts")  # as in a clone, or where `assets` has written
+    for name in ("alerts", "deploy", "grafana", ".venv"):  # as in a clone, or where `assets` has written
+        (work / name).symlink_to(ROOT / name)
     (work / "softswitch.yaml").write_bytes(subprocess.check_output([*EXPORTER, "rules"]))
     return work
 
@@ -138,7 +139,7 @@ def _results(scripts: list[Any], run: Start) -> Iterator[dict[str, Any]]:
         "--cluster.listen-address=",
         _ALERTMANAGER,
     )
-    wait_until(lambda: _evaluate("softswitch_up == 1")["data"]["result"], 60, exporter.text)
+    wait_until(lambda: _evaluate("softswitch_tenant_balance")["data"]["result"], 60, exporter.text)
     # Idle tenants have an empty list of calls. 4 calls: probe gets a value.
     send(f"{_SIMULATED}/simulator/world", {"tenants": {"ACME": {"calls": 4}}})
     with ThreadPoolExecutor(3) as pool:

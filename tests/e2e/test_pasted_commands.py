@@ -18,6 +18,9 @@ PAGES = (
     *(
         ROOT / "docs" / f"{name}.md"
         for name in (
+            "dashboards",
+            "high-availability",
+            "installing",
             "alerting",
             "configuration",
             "operating",
@@ -30,9 +33,30 @@ PAGES = (
 )
 
 
+ELSEWHERE = {
+    "make dashboards": "writes to the clone; unit/grafana/test_dashboards.py compares the files",
+    "make deb": "e2e/test_debian_package.py installs the package in a root directory of its own",
+    "make dist": "e2e/test_package.py installs the package into environments of their own",
+    "install -d /etc/softswitch-exporter": "needs systemd; unit/deploy/test_systemd.py checks the unit",
+    'docker build --build-arg REVISION="$(git rev-parse HEAD)" -t softswitch-exporter .': "e2e/test_image.py",
+    "chown 10001 etc/pbx-eu.key": "e2e/test_image.py",
+    "docker compose -f deploy/compose.yaml up --build --wait": "e2e/test_image.py",
+    "kubectl create namespace softswitch": "needs a cluster; e2e/test_helm.py runs what the chart renders",
+    "kubectl kustomize deploy/kubernetes/overlays/single": "unit/deploy/test_kubernetes.py",
+    "kubectl --namespace=telephony get lease softswitch-exporter": "needs a cluster",
+    "apt-get install --no-install-recommends keepalived curl": "changes the machine; tests/e2e/pair.py",
+    "SOFTSWITCH_EXPORTER_URL=https://exporter-1.example.com:10390": "unit/deploy/test_keepalived.py",
+    "keepalived --config-test": "unit/deploy/test_keepalived.py",
+    "/etc/keepalived/softswitch-exporter-pair check": "tests/e2e/pair.py",
+}
+"""Blocks, by their first line, that are not run here: why, or by which test they are."""
+
+
 def scripts(page: Path) -> Iterator[str | dict[str, str]]:
     """Yield each shell block and each PromQL expression of a page; a block with a daemon line by line."""
     for block in blocks(page, "sh"):
+        if block.splitlines()[0] in ELSEWHERE:
+            continue
         lines = [
             line for line in block.replace("\\\n", " ").splitlines() if line and not line.startswith("#")
         ]
