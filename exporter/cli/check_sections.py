@@ -36,7 +36,7 @@ def file_warnings(configuration: Configuration) -> Iterator[str]:
     """Return the patterns without a file, and the key files that probably contain something else."""
     for include in configuration.includes:
         if not include.files:
-            yield f"{location(include.place)}: no file matches {shown(include.pattern)}"
+            yield f"{location(include.place)}: no file matches {shown(include.written)}"
     for key in configuration.keys:
         if key.warning:
             yield f"{key} {key.warning}; the exporter sends its content as it is"

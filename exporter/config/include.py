@@ -5,6 +5,7 @@ order of their names, after the tenants of the switch.
 """
 
 import glob
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ _TENANT = ("switches", 0, "tenants")
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """An entry of ``include``: the absolute pattern, and the files that it matched."""
+    """An entry of ``include``: as it is written, the absolute pattern, and the files that it matched."""
 
     place: Place
+    written: str
     pattern: str
     files: tuple[Path, ...]
 
@@ -58,7 +60,7 @@ class Sources:
             absolute = _absolute(pattern, main.file)
             self.patterns.append(absolute)
             try:
-                self._include(Include(place, absolute, _matches(pattern, absolute, main.file)))
+                self._include(Include(place, pattern, absolute, _matches(pattern, absolute, main.file)))
             except ValueError as error:
                 self.problems.append(Problem(place, str(error)))
 
@@ -134,8 +136,8 @@ def _patterns(tree: object) -> Iterator[tuple[Place, str]]:
 
 def expand(pattern: str) -> tuple[Path, ...]:
     """Return the files that an absolute pattern matches, sorted, without hidden ones such as ``..data``."""
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 -- Path.glob matches hidden files
-    return tuple(map(Path, sorted(found)))
+    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 -- Path.glob matches hidden files
+    return tuple(map(Path, sorted(itertools.islice(found, MOST_FILES + 1))))
 
 
 def _absolute(written: str, main: Path) -> str:

@@ -214,6 +214,8 @@ def _from_environment(value: object, info: ValidationInfo) -> Key:
     name = single(value)
     if meant := variable_of(name):
         raise ValueError(f"expected the name of the variable without $: key_env: {meant}")
+    if name.startswith("$"):
+        raise ValueError("expected the name of the variable without $")
     reject_template(name)
     text = context_of(info).environment.get(name)
     if text is None:

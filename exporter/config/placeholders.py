@@ -74,6 +74,9 @@ def only_bracketed(text: str) -> bool:
 
 
 def variable_of(text: str) -> str:
-    """Return the name if a text is ``$NAME`` or ``${NAME}`` and the name may be shown, else ""."""
+    """Return the name if a text is ``$NAME`` or ``${NAME}`` and the name may be shown, else "".
+
+    A single word may be a password that begins with ``$``.
+    """
     match = _NAMED.fullmatch(text)
-    return match[1] if match and is_variable_name(match[1]) else ""
+    return match[1] if match and "_" in match[1] and is_variable_name(match[1]) else ""

@@ -406,3 +406,15 @@ def test_unlikely_key_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     warning = f"  warning: file {tmp_path}/k contains quotes around the key; the exporter sends its"
     assert f"{warning} content as it is\n" in printed
     assert "S3CRET" not in printed
+
+
+def test_tenants_of_included_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are part of the plan; a pattern without a file is a warning."""
+    file = tmp_path / "config.yaml"
+    included = switch("pbx", "http://a/api", include=["a.yaml", "*.tenants"])
+    file.write_text(configuration(included))
+    (tmp_path / "a.yaml").write_text("tenants: [{code: A}, {code: B}]")
+    assert main([f"--config.file={file}", "--config.check"]) == 0
+    printed = capsys.readouterr().out
+    assert '  warning: switches[0].include[1]: no file matches "*.tenants"\n' in printed
+    assert "\nswitch pbx: 2 tenants" in printed
