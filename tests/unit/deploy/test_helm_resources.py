@@ -223,6 +223,17 @@ def test_a_changed_configuration_starts_new_pods() -> None:
     )
 
 
+def test_running_pods_can_reload_the_configuration() -> None:
+    """Then a change of it does not change the pods."""
+    first, second = (
+        one("Deployment", resources(with_switches(name, autoReload=True)))["spec"]["template"]
+        for name in "ab"
+    )
+    assert first == second
+    assert "--config.auto-reload" in first["spec"]["containers"][0]["args"]
+    assert "--config.auto-reload" not in pod_of(one("Deployment", resources()))["containers"][0]["args"]
+
+
 def test_5000_tenants_fit() -> None:
     """A configuration with 5,000 tenants, each with a label and a limit, fits into a ConfigMap."""
     values = with_switches("a")

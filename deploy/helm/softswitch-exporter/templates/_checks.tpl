@@ -142,6 +142,7 @@ The exporter reads 0101 and NO as texts, but Helm as the number 65 and as false.
 {{- $flag := regexFind "^--[a-z.-]+" . -}}
 {{- $value := get (dict
       "--config.file" "config"
+      "--config.auto-reload" "autoReload"
       "--storage.path" "persistence"
       "--web.listen-address" "web.port"
       "--web.external-url" "web.externalUrl"

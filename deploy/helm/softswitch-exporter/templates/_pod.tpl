@@ -93,6 +93,9 @@ imagePullPolicy: {{ $values.image.pullPolicy }}
 args:
   - --config.file=/etc/softswitch-exporter/config.yaml
   - --storage.path=/var/lib/softswitch-exporter
+  {{- if $values.autoReload }}
+  - --config.auto-reload
+  {{- end }}
   {{- if ne ($values.web.port | int) 10390 }}
   - --web.listen-address=:{{ $values.web.port }}
   {{- end }}
