@@ -4,15 +4,38 @@ from grafana.known import problems
 from grafana.panels import Built, Query, Size, states
 from grafana.promql import SEVERE, firing, firing_since, watchdog
 from grafana.tables import TO_RUNBOOK, Column, Label, rows
-from grafana.words import NEUTRAL, NONE_FOUND, SEVERITIES, WORST, Word
+from grafana.words import NEUTRAL, NONE_FOUND, SEVERITIES, WORST, Numbered, Word
 
 _SHOWN_LAST = ("severity", "alertname")
+_AFFECTED: Numbered = {
+    1: Word("switch", NEUTRAL),
+    2: Word("node or trunk", NEUTRAL),
+    3: Word("tenant", NEUTRAL),
+}
+
+
+def _affected(together: str, matchers: str) -> str:
+    """Return the number of the word in ``_AFFECTED``, so that a silent switch is above its tenants."""
+    of_others, of_no_tenant, every = (
+        firing(SEVERE, matchers, *absent)
+        for absent in (['tenant=""', 'node=""', 'trunk=""'], ['tenant=""'], [])
+    )
+    return f"max by ({together}) (1 + 0 * {of_others} or 2 + 0 * {of_no_tenant} or 3 + 0 * {every})"
 
 
 def alert_table(
-    title: str, description: str, together: str, matchers: str, all_clear: str, *, size: Size
+    title: str,
+    description: str,
+    together: str,
+    matchers: str,
+    all_clear: str,
+    *,
+    size: Size,
 ) -> Built:
     """Return a table of firing alerts. ``together``: its labels. A row counts the alerts that share them."""
+    affected = []
+    if "tenant" in together.split(", "):
+        affected = [Column("affects", _affected(together, matchers), words=_AFFECTED)]
     labels = [name for name in together.split(", ") if name not in _SHOWN_LAST]
     return rows(
         title,
@@ -29,9 +52,10 @@ def alert_table(
                 words=NONE_FOUND,
             ),
             Column("since", firing_since(SEVERE, matchers, by=together), unit="dateTimeFromNow"),
+            *affected,
         ],
         size=size,
-        order=[("severity", False), ("since", True)],
+        order=[("severity", False), *((column.title, False) for column in affected), ("since", True)],
     )
 
 

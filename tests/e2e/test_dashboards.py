@@ -212,9 +212,13 @@ def test_a_selected_switch_is_shown_alone(seen: _Seen) -> None:
 
 
 def test_the_table_of_alerts(seen: _Seen) -> None:
-    """It lists the faults, critical ones first, and the counts beside it match."""
+    """It lists the faults, critical ones and whole switches first, and the counts beside it match."""
     found = _rows(seen, "softswitch-overview", "Alerts")
-    assert [row["severity"] for row in found] == sorted(str(row["severity"]) for row in found)
+    assert (found[0]["alertname"], found[0]["switch"]) == ("SoftswitchApiDown", "west")
+    order = [(str(row["severity"]), float(row["affects"])) for row in found]
+    assert order == sorted(order)
+    assert {row["affects"] for row in found if row.get("tenant")} == {3}
+    assert {row["affects"] for row in found if row.get("node")} == {2}
     titles = ("severity", "alertname", "switch", "tenant", "node", "trunk")
     named = {tuple(row[title] for title in titles if title in row) for row in found}
     assert named >= set(_FIRING)
