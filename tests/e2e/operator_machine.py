@@ -140,8 +140,9 @@ def _results(scripts: list[Any], run: Start) -> Iterator[dict[str, Any]]:
         _ALERTMANAGER,
     )
     wait_until(lambda: _evaluate("softswitch_tenant_balance")["data"]["result"], 60, exporter.text)
-    # Idle tenants have an empty list of calls. 4 calls: probe gets a value.
-    send(f"{_SIMULATED}/simulator/world", {"tenants": {"ACME": {"calls": 4}}})
+    # An idle tenant has empty responses: with current and recent calls, probe gets values.
+    recent = {"number": 300, "ago": 1800, "seconds": 1800}
+    send(f"{_SIMULATED}/simulator/world", {"tenants": {"ACME": {"calls": 4, "add_calls": recent}}})
     with ThreadPoolExecutor(3) as pool:
         others = pool.map(_result, (script for index, script in enumerate(scripts) if index not in daemons))
         for index in range(len(scripts)):

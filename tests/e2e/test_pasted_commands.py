@@ -48,6 +48,8 @@ ELSEWHERE = {
     "SOFTSWITCH_EXPORTER_URL=https://exporter-1.example.com:10390": "unit/deploy/test_keepalived.py",
     "keepalived --config-test": "unit/deploy/test_keepalived.py",
     "/etc/keepalived/softswitch-exporter-pair check": "tests/e2e/pair.py",
+    "curl -s -X POST http://127.0.0.1:10390/-/activate": "a standby serves nothing to other commands; "
+    "tests/e2e/pair.py",
 }
 """Blocks, by their first line, that are not run here: why, or by which test they are."""
 
