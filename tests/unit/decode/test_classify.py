@@ -6,12 +6,14 @@ from exporter.decode.classify import (
     ENVELOPE_NAMES,
     MOST_ENTRIES,
     classify,
+    classify_list,
     is_complaint,
     is_refusal,
     is_sentence,
     mentions_error,
     noise,
 )
+from exporter.decode.text import WINDOW, Windows
 from exporter.model import Extensions, Failure, Reason, Tenants
 from exporter.patterns import Pattern
 from exporter.request import Operation
@@ -52,6 +54,19 @@ def test_an_empty_list_is_a_value(body: bytes) -> None:
     outcome = classify(body, may_quote=True)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.EMPTY
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n" * WINDOW], ids=["at once", "after blank lines"])
+def test_a_large_list_is_read_whole(before: bytes) -> None:
+    """Only the first window is searched for errors, but all of a list is read, whatever it starts with."""
+    rows = [f'"T{number:06}"|Customer' for number in range(20_000)]
+    body = before + "\n".join(rows).encode()
+    assert len(body) > WINDOW
+
+    windows = classify_list(body)
+
+    assert isinstance(windows, Windows)
+    assert list(filter(str.strip, iter(windows.line, None))) == rows
 
 
 def test_names_in_json_may_be_any_text() -> None:
