@@ -180,7 +180,7 @@ def is_sentence(text: str) -> bool:
 def is_complaint(record: Mapping[str, object]) -> bool:
     """Return whether a JSON object reports an error, or describes only the request itself."""
     names = {name.casefold(): value for name, value in record.items()}
-    if any(names.get(name) for name in _ERROR_NAMES):
+    if any(names[name] for name in _ERROR_NAMES & names.keys()):
         return True
     if not names or not ENVELOPE_NAMES.issuperset(names):
         return False

@@ -68,7 +68,7 @@ def number_of(value: object) -> int | float | None:
         if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
             return None
         value = int(text) if text.removeprefix("-").isdigit() else float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     # False for NaN and the infinities, and exact for integers beyond the range of a float.
     return value if -sys.float_info.max <= value <= sys.float_info.max else None
@@ -84,6 +84,8 @@ def whole_of(value: object) -> int | None:
 
 def count_of(value: object) -> int | None:
     """Return a JSON value or a text as a whole number of at least 0; None for anything else."""
+    if type(value) is int and value <= _LARGEST_WHOLE:  # most are, and a response has one for each node
+        return value if value >= 0 else None
     whole = whole_of(value)
     return whole if whole is not None and whole >= 0 else None
 

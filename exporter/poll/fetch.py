@@ -126,9 +126,10 @@ class Fetcher:
             outcome: Answer | Failure
             if isinstance(body, Failure):
                 outcome = body
+            elif len(body) <= _DECODED_ON_LOOP:
+                outcome = read_answer(endpoint, section, body, mask)
             else:
-                read = partial(read_answer, endpoint, section, body, mask)
-                outcome = read() if len(body) <= _DECODED_ON_LOOP else await context.decode_in_thread(read)
+                outcome = await context.decode_in_thread(partial(read_answer, endpoint, section, body, mask))
             if isinstance(outcome, Failure) and not isinstance(body, Failure) and not is_blank(body):
                 self.answers.keep(item.target, outcome.reason, displayed(endpoint, body, mask))
             elif not item.part:  # the value of one phone does not replace the failed response of another

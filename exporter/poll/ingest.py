@@ -117,8 +117,7 @@ class Ingester:
         elif isinstance(outcome, Failure):
             self._recorder.record(target, outcome)
         else:
-            self._recorder.put(target, self._families(target, outcome))
-            self._recorder.record(target, None)
+            self._recorder.succeed(target, self._families(target, outcome))
 
     async def _ingest_tenants(self, item: Item, outcome: Answer | Failure) -> None:
         if not isinstance(outcome, Tenants):

@@ -87,7 +87,7 @@ class Limiter:
         self._grant()
 
     def _grant(self) -> None:
-        while self._alarm is None:
+        while self._alarm is None and self.in_flight < self._size:
             granted = next(
                 # A future that is done was cancelled; its `acquire` has not removed it yet.
                 (each for each, lane in self._waiting.items() if not each.done() and not self.is_full(lane)),

@@ -20,10 +20,18 @@ class Recorder:
         interval = self._context.targets.planned_interval(target)
         self._store.put(target, values, interval=interval, now=self._context.clock.elapsed(), part=part)
 
+    def succeed(self, target: Target, values: Families) -> None:
+        """Store the values of a target, and record the success."""
+        now, interval = self._context.clock.elapsed(), self._context.targets.planned_interval(target)
+        self._store.put(target, values, interval=interval, now=now)
+        self._record(target, None, now)
+
     def record(self, target: Target, failure: Failure | None) -> None:
         """Record the outcome of an attempt, and log it if it is a change."""
-        clock = self._context.clock
-        attempt = self._store.record(target, failure, now=clock.elapsed(), wall=clock.wall())
+        self._record(target, failure, self._context.clock.elapsed())
+
+    def _record(self, target: Target, failure: Failure | None, now: float) -> None:
+        attempt = self._store.record(target, failure, now=now, wall=self._context.clock.wall())
         before = attempt.failure if attempt else None
         if (failure and failure.reason) is not (before and before.reason):
             self._log_change(target, before, failure)
