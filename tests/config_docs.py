@@ -20,8 +20,9 @@ from exporter.patterns import Pattern
 _BEGINNING = """\
 # Configuration
 
-This page lists every key of the configuration file, for operators who write one. Start from
-[config.example.yaml](../config.example.yaml), which has every key, and check your file:
+This page lists every key of the configuration file, for operators who write one. Start from what
+[`probe --write-config`](../README.md#point-it-at-your-switch) writes for your switch.
+[config.example.yaml](../config.example.yaml) has every key. Check your file:
 
 ```sh
 softswitch-exporter --config.file=config.yaml --config.check

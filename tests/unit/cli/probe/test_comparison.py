@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.cli.probe.comparison import choose, comparisons, source_advice, table
+from exporter.cli.probe.comparison import best_of_tenants, choose, comparisons, source_advice, table
 from exporter.cli.probe.costs import Installation
 from exporter.cli.probe.sources import BLF, LIST, NOT_LISTED, PEERS, TENANT_PEERS, Source, Trial
 from exporter.config import SwitchConfiguration
@@ -185,3 +185,28 @@ def test_wrong_code_disables_nothing(
     """If the switch may not have the tenant or the extension, no setting is suggested."""
     (given,) = source_advice([Trial(LIST, None, result)], configured(), SMALL, tenant_is_known=known)
     assert (text in given.text, given.settings) == (True, {})
+
+
+def test_the_best_source_for_several_tenants() -> None:
+    """It is right and complete for each of them; a tenant without phones says nothing."""
+
+    def best(*tenants: list[Trial], fits: bool = True) -> Source | None:
+        found = best_of_tenants(tenants, lambda trial: fits or trial.source == PEERS)
+        return found.source if found else None
+
+    complete = lists(list="++++", blf="++++", peers="++++")
+    silent = lists(list="++++", blf="++++", peers="++??")
+    assert best(complete, complete) == BLF
+    assert best(complete, complete, fits=False) == PEERS
+    assert best(complete, silent, fits=False) == BLF
+    assert best(lists(list="++++", peers="++++"), silent) == LIST
+    assert best(complete, lists(list="", blf="", peers="")) == BLF
+    assert best(lists(blf="++++", peers="----")) is None
+    assert best() is None
+
+
+def test_the_trial_on_the_largest_tenant_is_returned() -> None:
+    """It says how many phones the source knows."""
+    found = best_of_tenants([lists(blf="++"), lists(blf="++++"), lists(blf="+")], lambda _: True)
+    assert found is not None
+    assert len(found.states) == 4
