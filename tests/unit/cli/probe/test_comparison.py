@@ -199,7 +199,7 @@ def test_the_best_source_for_several_tenants() -> None:
     assert best(complete, complete) == BLF
     assert best(complete, complete, fits=False) == PEERS
     assert best(complete, silent, fits=False) == BLF
-    assert best(lists(list="++++", peers="++++"), silent) == LIST
+    assert best(lists(list="++++", blf="", peers="++++"), silent) == LIST
     assert best(complete, lists(list="", blf="", peers="")) == BLF
     assert best(lists(blf="++++", peers="----")) is None
     assert best() is None
