@@ -78,8 +78,12 @@ def test_the_container_is_hardened(stack: Stack) -> None:
 
 def test_the_volume_is_writable(stack: Stack) -> None:
     """The exporter, which is not root, writes its memory to it."""
-    files = stack.execute("exporter", "ls", "/var/lib/softswitch-exporter").split()
-    assert {"switches.json", "timeline.json"} <= set(files)
+
+    def is_written() -> bool:
+        files = stack.execute("exporter", "ls", "/var/lib/softswitch-exporter").split()
+        return {"switches.json", "timeline.json"} <= set(files)
+
+    wait_until(is_written, 30, "both files")
 
 
 def test_the_image_has_no_build_tools(stack: Stack) -> None:
