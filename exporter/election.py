@@ -14,6 +14,7 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -248,14 +249,16 @@ class Elector:
 
     def _decided(self, lease: Lease | None) -> Decision:
         self._failing_since = None
-        holder = (lease.holder if lease else "") or None
-        if holder == self._identity:
+        name = self._api.name
+        if lease is not None and lease.holder == self._identity:
             self._valid_until = self._started + self._duration
-            return Decision(State.ACTIVE, f"it holds the Lease {self._api.name}", holder)
+            return Decision(State.ACTIVE, f"it holds the Lease {name}", lease.holder)
         self._valid_until = 0.0
-        if holder is None:
-            return Decision(State.STANDBY, f"nobody holds the Lease {self._api.name} yet")
-        return Decision(State.STANDBY, f"{holder} polls and holds the Lease {self._api.name}", holder)
+        if lease is None or not lease.holder:
+            return Decision(State.STANDBY, f"nobody holds the Lease {name} yet")
+        since = f"{datetime.fromtimestamp(lease.acquired, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        reason = f"{lease.holder} polls, and has held the Lease {name} since {since}"
+        return Decision(State.STANDBY, reason, lease.holder)
 
     def _unreachable(self, problem: LeaseError) -> Decision:
         """Decide without the API server: go on, and poll if it was not reachable for the duration."""

@@ -56,10 +56,10 @@ async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
             await config.load_kube_config(file, client_configuration=settings, persist_config=False)
         api_client = client.ApiClient(settings)
     except (config.ConfigException, OSError, ValueError) as error:
-        where = "in the pod" if is_inside else "in the file of KUBECONFIG, or ~/.kube/config"
-        raise StartError(
-            f"high_availability.lease: no access to Kubernetes ({error}); check the account {where}"
-        ) from error
+        reason = "check the file of KUBECONFIG, or ~/.kube/config, with kubectl get leases"
+        if is_inside:  # otherwise, the error may contain a token of the file
+            reason = f"{error}; check the service account of the pod"
+        raise StartError(f"high_availability.lease: no access to Kubernetes: {reason}") from None
     return KubernetesLease(lease, client.CoordinationV1Api(api_client), client.ApiException)
 
 

@@ -148,10 +148,10 @@ async def test_a_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("environment", "text"),
     [
-        ({"KUBECONFIG": "/nonexistent"}, "check the account in the file of KUBECONFIG"),
+        ({"KUBECONFIG": "/nonexistent"}, "check the file of KUBECONFIG"),
         (
             {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"},
-            "check the account in the pod",
+            "check the service account of the pod",
         ),
     ],
 )
@@ -164,6 +164,16 @@ async def test_no_access(environment: dict[str, str], text: str, monkeypatch: py
     with pytest.raises(StartError, match="no access to Kubernetes") as found:
         await kubernetes.connect(_CONFIGURATION)
     assert text in str(found.value)
+
+
+async def test_an_invalid_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its content may be secret, and is not shown."""
+    file = LeaseServer(9).kubeconfig(tmp_path / "kubeconfig", "the-token")
+    file.write_text(file.read_text().replace("name: test", "nome: test"))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(StartError, match="no access to Kubernetes") as found:
+        await kubernetes.connect(_CONFIGURATION)
+    assert "the-token" not in str(found.value)
 
 
 def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
