@@ -169,7 +169,7 @@ async def test_no_access(environment: dict[str, str], text: str, monkeypatch: py
 async def test_an_invalid_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its content may be secret, and is not shown."""
     file = LeaseServer(9).kubeconfig(tmp_path / "kubeconfig", "the-token")
-    file.write_text(file.read_text().replace("name: test", "nome: test"))
+    file.write_text(file.read_text().replace("name: test", "title: test"))
     monkeypatch.setenv("KUBECONFIG", str(file))
     with pytest.raises(StartError, match="no access to Kubernetes") as found:
         await kubernetes.connect(_CONFIGURATION)
