@@ -27,6 +27,9 @@ RELOAD_EVERY = 5.0
 _READ_INVALID_EVERY = 10
 """After how many checks an invalid configuration is read although no file has changed."""
 
+_MOST_UNSETTLED = 12
+"""After how many checks that each find another change a file is read nevertheless."""
+
 _LOAD_THREADS = 8
 """How many threads may read the configuration. If the disk hangs, each reload blocks one forever."""
 
@@ -165,6 +168,7 @@ class ConfigurationFile:
         self._stamps = Stamps()
         self._seen = Stamps()
         self._settles = settles
+        self._unsettled = 0
         self._loads = 0
         self._unchanged = 0
         self._threads = ThreadLimit("configuration", _LOAD_THREADS)
@@ -235,8 +239,10 @@ class ConfigurationFile:
             if now == known:
                 return None
             is_settled, self._seen = now == self._seen, now
-            if self._settles and not is_settled:
+            self._unsettled = 0 if is_settled else self._unsettled + 1
+            if self._settles and 0 < self._unsettled < _MOST_UNSETTLED:
                 return None
+            self._unsettled = 0
         return self._read()
 
     def _read(self) -> _Outcome:

@@ -309,6 +309,17 @@ async def test_a_changed_file_settles_before_it_is_read(site: _Site) -> None:
     assert site.loads == 3
 
 
+async def test_a_file_that_never_settles(site: _Site) -> None:
+    """Something that is named may change all the time, such as a token: it must not block other changes."""
+    file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
+    await file.load()
+    found = []
+    for second in range(24):
+        os.utime(site.path, (second, second))
+        found.append(await file.check())
+    assert found == ([False] * 11 + [True]) * 2
+
+
 async def test_an_invalid_file_is_not_to_be_applied(site: _Site) -> None:
     """It is reported when it has settled, and its correction is applied."""
     file = ConfigurationFile(site.load, site.path, site.health, limit=5.0, settles=True)
