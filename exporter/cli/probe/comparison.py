@@ -83,8 +83,13 @@ def _trusted(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _complete(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trusted sources that know nearly as many phones as the best, and regstate (tried on one)."""
+    """Return the trusted sources that know nearly as many phones as the best, and regstate (tried on one).
+
+    Returns none if trusted sources disagree.
+    """
     trusted = _trusted(trials)
+    if any(_disagree(*pair) for pair in combinations(trusted, 2)):
+        return []
     most = max((len(each.known) for each in trusted if each.is_list), default=0)
     return [each for each in trusted if not each.is_list or len(each.known) >= (1 - _TOLERATED) * most]
 
@@ -94,15 +99,12 @@ def choose(trials: Sequence[Trial], switch: SwitchConfiguration, installation: I
 
     Returns None if no source returned a state, or if they disagree and no majority decides.
     """
-    complete = _complete(trials)
-    if any(_disagree(*pair) for pair in combinations(_trusted(trials), 2)):
-        return None
 
     def rank(each: Trial) -> tuple[bool, bool, int]:
         fits = installation.fits(each, switch.max_requests_per_second)
         return not is_configured(each.source, switch), not fits, _BEST_FIRST.index(each.source.kind)
 
-    return min(complete, key=rank, default=None)
+    return min(_complete(trials), key=rank, default=None)
 
 
 def best_of_tenants(tried: Iterable[Sequence[Trial]], fits: Callable[[Trial], bool]) -> Trial | None:
