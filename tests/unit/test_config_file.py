@@ -245,13 +245,15 @@ async def test_errors_are_bounded_and_masked(site: _Site) -> None:
 async def test_defects_are_not_quoted(site: _Site) -> None:
     """Their text may contain anything."""
     site.health.reload_failed(RuntimeError("a-key-for-tests"))
+    site.now += 0.25
+    assert site.health.status()["reload_failed_age_seconds"] == 0.25
     assert site.health.status()["errors"] == ["internal error; see the log"]
     site.health.reload_failed(asyncio.CancelledError())
     assert site.health.status()["errors"] == ["the reload was interrupted; try again"]
 
 
 async def test_a_disk_that_hangs(site: _Site) -> None:
-    """The check reports it after a while, and a later one works."""
+    """The check reports it after a while, and a later one works. Only one thread reads at a time."""
     go_on = threading.Event()
     site.before = lambda: go_on.wait(10)
     slow = ConfigurationFile(site.load, site.path, site.health, limit=0.05)
@@ -259,6 +261,8 @@ async def test_a_disk_that_hangs(site: _Site) -> None:
     assert site.metrics() == (1, 0)
     (error,) = site.health.status()["errors"]
     assert "not read within 0.05 s" in error
+    await slow.check()
+    assert site.loads == 2
 
     go_on.set()
     async with asyncio.timeout(10):

@@ -137,6 +137,8 @@ def test_too_many_entries() -> None:
         outcome = classify(text.encode(), may_quote=True)
         assert isinstance(outcome, Failure)
         assert outcome.reason is Reason.TOO_LARGE
+    most = "a:1|" * MOST_ENTRIES
+    assert classify(most.encode(), may_quote=True) == most
 
 
 def test_no_number_is_taken_from_json_with_a_diagnostic() -> None:

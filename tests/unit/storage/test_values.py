@@ -1,9 +1,11 @@
 import math
+import sys
 
 import pytest
 
 from exporter.clock import Clock
 from exporter.storage.values import (
+    boot_id,
     elapsed,
     elapsed_at_least,
     label,
@@ -18,7 +20,7 @@ from exporter.storage.values import (
 
 def test_times_are_within_a_century() -> None:
     """Beyond a century a minute is lost in rounding."""
-    assert (moment(0), wall(1e9)) == (0, 1e9)
+    assert (moment(0), moment(0.5), wall(1e9)) == (0, 0.5, 1e9)
     for read, value in ((moment, -1), (moment, 1e17), (wall, -1), (wall, 1e300)):
         with pytest.raises(ValueError, match="expected seconds from"):
             read(value)
@@ -29,15 +31,26 @@ def test_times_are_within_a_century() -> None:
     [
         ("a", 160.0, 0, 60),
         ("a", 160.0, -1e6, 60),
+        ("a", 100.0, 1e6, 0),
+        ("a", 99.5, 0, 60),
         ("b", 5.0, 30, 90),
         ("b", 5.0, -1e6, 0),
         ("", 160.0, 0, 60),
     ],
 )
 def test_the_time_since_a_file_was_written(boot: str, monotonic: float, step: float, passed: float) -> None:
-    """Within a boot, steps of the wall clock do not matter; after a boot, one back counts as no time."""
+    """Within a boot, steps of the wall clock do not matter; after a boot, one back counts as no time.
+
+    A time since boot that is before that of the file is of another boot, whatever its ID.
+    """
     first = times(Clock(lambda: 100.0, lambda: 1e9), "a")
     assert elapsed(first, Clock(lambda: monotonic, lambda: 1e9 + 60 + step), boot) == passed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an ID of the boot")
+def test_the_boot_has_an_id() -> None:
+    """It is a text, and the same until the next boot."""
+    assert boot_id() == boot_id() > ""
 
 
 @pytest.mark.parametrize("ahead", [0.0, 4 * 86_400.0])
