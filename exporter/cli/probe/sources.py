@@ -24,6 +24,7 @@ from exporter.queries import registrations
 from exporter.request import Operation, Request
 
 NOT_LISTED = "no state: not in the list"
+NO_EXTENSION = "a list; no extension found"
 SKIPPED = "skipped: earlier requests failed"
 
 
@@ -164,7 +165,7 @@ def _result(
     if isinstance(finding.verdict, Failure):
         return None, f"no state: {finding.verdict.reason}"
     if not extension:
-        return None, "a list; no extension found"
+        return None, NO_EXTENSION
     if extension in states:
         return states[extension], states[extension].value
     # A user of a peer is <number>-<CODE> (seen, wire notes 2026-10).

@@ -7,6 +7,7 @@ from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.queries import Trusted
 from exporter.cli.probe.draft.survey import Survey, details
 from exporter.cli.probe.findings import Finding
+from exporter.cli.probe.sources import NO_EXTENSION
 from exporter.cli.probe.suggestions import unknown_words
 from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource, Scope
@@ -71,6 +72,11 @@ def _why_no_source(survey: Survey) -> str:
         return (
             "? The sources of registrations disagree, or are incomplete. Compare them with the phones: "
             f"{_PROBE}, then set `source`, and `extensions: all`."
+        )
+    if any(each.result == NO_EXTENSION for tried in survey.trials.values() for each in tried):
+        return (
+            f"? The tenants that were queried ({', '.join(survey.trials)}) have no phones. Write this file "
+            f"again with --tenant=CODE of one that has, or run {_PROBE} and set `source`."
         )
     results = dict.fromkeys(
         f"{each.source.name}: {each.result}" for tried in survey.trials.values() for each in tried

@@ -189,6 +189,13 @@ async def test_no_source(tmp_path: Path) -> None:
     assert "When `queries.registrations.source` is set, this polls the state of all phones:" in found.comments
 
 
+async def test_tenants_without_phones(tmp_path: Path) -> None:
+    """No right is missing, so another tenant is to be queried."""
+    found = await drafted(tmp_path, world=World(Size(tenants=1, extensions=0)))
+    assert "? The tenants that were queried (ACME) have no phones." in found.comments
+    assert "Grant" not in found.comments
+
+
 async def test_unknown_words(tmp_path: Path) -> None:
     """They are proposed under each state, and never assigned to one; only those of the source in use."""
     refused = [Fault(REFUSE, reqtype=each) for each in ("BLFS", "CHANSIPPEERS", "PEERS")]
