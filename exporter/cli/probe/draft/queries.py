@@ -13,6 +13,9 @@ from exporter.model import Failure, Query, Reason, Scope
 Trusted = Callable[[str], bool]
 """Whether a text from the switch may be written as a value: it is a valid name and contains no key."""
 
+_SLOW = 10
+"""Seconds above which the duration of a request is written down."""
+
 _QUERIES = (Query.PEERS, Query.CHANNELS, Query.CALLS, Query.LICENSE, Query.BALANCE)
 
 
@@ -44,8 +47,9 @@ def _interval(query: Query, scope: Scope, survey: Survey, pace: Pace) -> Iterato
         why = "The switch ignores `tenant` here: each tenant queried has the value of the installation."
         yield Entry(key, OFF, f"{why} When that is corrected, set {text}.")
     else:
-        slow = f"A response took {found.seconds:.0f} s. " if found and found.seconds > 10 else ""  # noqa: PLR2004 -- worth saying
-        yield Entry(key, text, slow + _problems(findings, survey))
+        is_slow = found is not None and found.reason is None and found.seconds > _SLOW
+        slow = f"A response took {found.seconds:.0f} s." if found and is_slow else ""
+        yield Entry(key, text, _problems(findings, survey) or slow)
 
 
 def _problems(findings: Sequence[Finding], survey: Survey) -> str:

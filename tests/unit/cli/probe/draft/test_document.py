@@ -99,6 +99,16 @@ async def test_refused_and_empty_queries(tmp_path: Path) -> None:
     assert "? An empty response. There is no data, or the key lacks the right" in found.comments
 
 
+async def test_a_request_without_response(tmp_path: Path) -> None:
+    """It stays on, with the reason; its duration is no measurement. The other requests are not affected."""
+    found = await drafted(tmp_path, Fault(FaultKind.HANG, reqtype="COUNTPEERS"), timeout="300ms")
+    assert found.section("queries", "peers") == {"interval": "1m"}
+    assert "? Timeout: no complete response within 0.3 s" in found.comments
+    assert "? The nodes are not known." in found.comments
+    assert found.section("nodes") is None
+    assert found.section("timeout") == "1m"
+
+
 async def test_ignored_scope(tmp_path: Path) -> None:
     """If several tenants have the value of the installation, the query of tenants is off."""
     found = await drafted(tmp_path, Fault(BODY, reqtype="COUNTCALLS", text="7"))
