@@ -6,6 +6,7 @@ Clients are told apart by their token. Each can be cut off, refused, or slowed d
 import asyncio
 import itertools
 import queue
+import ssl
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -101,7 +102,7 @@ def _status(code: int) -> web.Response:
 
 
 @asynccontextmanager
-async def lease_server() -> AsyncIterator[LeaseServer]:
+async def lease_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[LeaseServer]:
     """Serve Leases on a free port while the context is open."""
     server = LeaseServer(0)
     application = web.Application()
@@ -111,7 +112,7 @@ async def lease_server() -> AsyncIterator[LeaseServer]:
     application.router.add_put(f"{path}/{{name}}", server.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     server.port = runner.addresses[0][1]
     try:
         yield server

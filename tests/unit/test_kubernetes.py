@@ -1,17 +1,20 @@
 """The Lease over HTTP, against an API that enforces versions."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter import kubernetes
 from exporter.config import LeaseConfiguration
 from exporter.election import Lease, LeaseError, LeaseProblem
 from exporter.errors import StartError
 from exporter.kubernetes import KubernetesLease
+from tests.certificates import Authority
 from tests.e2e.lease_server import LeaseServer, lease_server
 
 _CONFIGURATION = LeaseConfiguration.model_validate(
@@ -174,6 +177,29 @@ async def test_an_invalid_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(StartError, match="no access to Kubernetes") as found:
         await kubernetes.connect(_CONFIGURATION)
     assert "the-token" not in str(found.value)
+
+
+async def test_an_authority_without_key_identifiers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_program: Callable[[str, str], str]
+) -> None:
+    """An API server with such certificates, as of old clusters, is trusted on every version of Python."""
+    authority = Authority(require_program("openssl", "openssl"), tmp_path, identified=False)
+    pair = authority.issue("server")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    async with lease_server(tls) as server:
+        file = server.kubeconfig(tmp_path / "kubeconfig", "a")
+        written = yaml.safe_load(file.read_text())
+        written["clusters"][0]["cluster"] = {
+            "server": f"https://127.0.0.1:{server.port}",
+            "certificate-authority": str(authority.certificate),
+        }
+        file.write_text(yaml.safe_dump(written))
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        lease = await kubernetes.connect(_CONFIGURATION)
+        assert await lease.read() is None  # not LeaseError: the server answered that there is none
+        await lease.close()
 
 
 def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
