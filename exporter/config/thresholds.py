@@ -1,5 +1,6 @@
 """The section ``thresholds``: the values at which alerts fire, by severity."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple
@@ -76,13 +77,13 @@ def _number_or_off(value: object) -> float | None:
     if is_off(value):
         return None
     text = single(value)
-    try:
+    form = "a number"
+    with contextlib.suppress(ValueError):
         number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"expected a number such as 0.5, got {shown(text)}; off disables the alert")
-    return number
+        if math.isfinite(number):
+            return number
+        form = "a finite number"
+    raise ValueError(f"expected {form} such as 0.5, got {shown(text)}; off disables the alert")
 
 
 def _duration_or_off(value: object) -> float | None:

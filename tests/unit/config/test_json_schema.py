@@ -36,7 +36,7 @@ ONLY_THE_LOADER = {
     "YAML": r"YAML|nested more|no value; add|starts or ends with a space",
     "regular expressions, time zones, keys": r"RE2|one group|time zone|expected only the key",
     "bounds of durations and of quoted numbers": (
-        r"expected \S+ or (more|less), got|below 292y|smaller whole number"
+        r"expected \S+ or (more|less), got|below 292y|smaller whole number|finite number"
     ),
     "the parts of a URL": r"invalid URL|Alertmanager's API|user or password|must not contain \? or #",
     "user names": r"colon",
