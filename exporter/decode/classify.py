@@ -71,6 +71,8 @@ def classify(body: Content, charset: str = "", *, may_quote: bool) -> str | Fail
     """
     text = str(body, encoding(body, charset) if charset else "utf-8", "replace")
     text = unwrapped(text.strip().strip("\ufeff").strip())
+    if text.replace(".", "", 1).isdecimal():
+        return text  # none of what follows applies to a number, as most responses are
     if _NOTHING.fullmatch(text):
         return _empty(body)
     if is_refusal(text):
