@@ -120,6 +120,7 @@ class Elector:
         self._duration = duration
         self._clock = clock
         self._on_decision = on_decision
+        self._lease: Lease | None = None
         self._version: str | None = None
         self._changed_at = 0.0  # when this version was first seen, on the monotonic clock
         self._decision: Decision | None = None
@@ -175,9 +176,11 @@ class Elector:
             self._attempted.notify_all()
         with contextlib.suppress(TimeoutError, LeaseError):
             async with asyncio.timeout(_RELEASE_TIMEOUT):
-                lease = await self._api.read()
-                if lease is not None and lease.holder == self._identity:
-                    await self._free(lease)
+                lease = self._lease
+                while lease is not None and lease.holder == self._identity:
+                    if await self._free(lease):
+                        return
+                    lease = await self._api.read()  # it has changed since it was read
 
     async def _attempt(self) -> bool:
         """Attempt once and decide. Return False if there is no result, so that it has to be repeated."""
@@ -243,6 +246,7 @@ class Elector:
         return await self._api.write(replace(lease, holder="", duration=1.0, renewed=self._clock.wall()))
 
     def _see(self, lease: Lease | None) -> None:
+        self._lease = lease
         version = lease.version if lease else ""
         if version != self._version:
             self._version, self._changed_at = version, self._clock.monotonic()
@@ -266,8 +270,10 @@ class Elector:
             self._failing_since = self._started
         polls = self._decision is not None and self._decision.state is State.ACTIVE
         may_go_on = polls and self._started < self._valid_until
+        may_begin = self._clock.monotonic() >= self._abstains_until
         cause = f"the Lease {self._api.name} cannot be used: {problem}"
-        if may_go_on or self._clock.elapsed() - self._failing_since >= self._duration:
+        is_blind = self._clock.elapsed() - self._failing_since >= self._duration
+        if may_begin and (may_go_on or is_blind):
             self._valid_until = self._started + self._duration
             return Decision(State.ACTIVE, f"{cause}; another exporter may poll as well", problem=problem)
         return Decision(State.STANDBY, cause, problem=problem)

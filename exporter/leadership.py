@@ -1,21 +1,19 @@
 """Follows the Lease of the configuration: switches this exporter, and reports who holds the Lease."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-import structlog
+from functools import partial
 
 from exporter.activity import Activity, State
 from exporter.clock import Clock
 from exporter.config import LeaseConfiguration
 from exporter.election import Decision, Elector, LeaseApi, LeaseProblem
-from exporter.errors import ExporterError
 from exporter.metrics.self_metrics import Instruments
 
 Connect = Callable[[LeaseConfiguration], Awaitable[LeaseApi]]
-Switch = Callable[[State, str], Awaitable[None]]
+Switch = Callable[[State, str, Callable[[], bool]], Awaitable[None]]
+"""Switches to a state for a reason, unless the function returns False by then."""
 
 
 @dataclass(slots=True)
@@ -43,7 +41,6 @@ class Leadership:
         self._election: _Election | None = None
         self._decision: Decision | None = None
         self._decided = asyncio.Event()
-        self._log = structlog.get_logger("exporter.election")
 
     @property
     def decided_by(self) -> str:
@@ -106,10 +103,11 @@ class Leadership:
             if decision is None or (decision.state, decision.reason) == (activity.state, activity.reason):
                 continue
             try:
-                await switch(decision.state, decision.reason)
-            except ExporterError as error:  # `switch` has logged it, and will be called again
-                self._log.debug("not switched", problem=str(error))
+                await switch(decision.state, decision.reason, partial(self._is_current, elector, decision))
+            except Exception:  # noqa: BLE001 -- logged where it was raised; another exporter may be able to poll
                 elector.abstain()
-            except Exception:  # noqa: BLE001 -- a defect, logged where it was raised; try again
-                with contextlib.suppress(asyncio.CancelledError):
-                    elector.abstain()
+
+    def _is_current(self, elector: Elector, decision: Decision) -> bool:
+        """Return whether a decision holds. A switch may have waited for a reload that ended the election."""
+        is_same = self._election is not None and self._election.elector is elector
+        return is_same and self._decision is not None and self._decision.state is decision.state

@@ -106,12 +106,13 @@ class Reloader:
             self._next = self._begin(self._reload(), "reload")
         await self._end_of(self._next)
 
-    async def switch(self, state: State, reason: str) -> None:
+    async def switch(self, state: State, reason: str, is_current: Callable[[], bool] = lambda: True) -> None:
         """Poll or stand by from now on. Raises ExporterError if the switches cannot be polled.
 
-        It continues if its caller is cancelled.
+        It continues if its caller is cancelled. If it has to wait for another change, and ``is_current``
+        returns False after that, it does nothing.
         """
-        await self._end_of(self._begin(self._switch(state, reason), "switch"))
+        await self._end_of(self._begin(self._switch(state, reason, is_current), "switch"))
 
     async def stop(self) -> None:
         """Wait for a running change, but not for long: it may be reading from a disk that hangs."""
@@ -213,8 +214,10 @@ class Reloader:
         state = State.ACTIVE if settings.starts_active else State.STANDBY
         return state, f"high_availability.start is {state.value}"
 
-    async def _switch(self, state: State, reason: str) -> None:
+    async def _switch(self, state: State, reason: str, is_current: Callable[[], bool]) -> None:
         async with self._applying:
+            if not is_current():
+                return
             if self._current is None:
                 raise ExporterError("the exporter is still starting; try again")
             self._activity.is_shared = True

@@ -164,6 +164,17 @@ async def test_a_clean_stop() -> None:
 
 
 @fast
+async def test_a_clean_stop_after_an_edit() -> None:
+    """The Lease is free as well, although its version is not the one that this exporter has written."""
+    a, b = _pair()
+    await asyncio.sleep(30)
+    a.kill()
+    a.api.overtaken_by = "a"
+    await a.elector.release()
+    assert b.api.leases[0].holder == ""
+
+
+@fast
 async def test_a_stop_of_a_standby() -> None:
     """It does not touch the Lease of the other one."""
     a, b = _pair()
@@ -369,6 +380,21 @@ async def test_an_exporter_that_cannot_poll() -> None:
     await b.elector.release()
     await asyncio.sleep(2 * _DURATION)
     assert a.polls
+
+
+@fast
+async def test_an_exporter_that_can_neither_poll_nor_reach_the_api_server() -> None:
+    """It tries to poll after two durations, and not at each attempt."""
+    alone = _Exporter("a", [])
+    alone.api.problem = LeaseError(LeaseProblem.CONNECT, "no connection")
+    alone.start()
+    await asyncio.sleep(_DURATION + _PERIOD)
+    alone.elector.abstain()
+    await asyncio.sleep(2 * _DURATION + _PERIOD)
+    states = [state for _, state in alone.changes()]
+    assert states == [State.STANDBY, State.ACTIVE, State.STANDBY, State.ACTIVE]
+    at = [at for at, _ in alone.changes()]
+    assert at[3] - at[2] >= 2 * _DURATION - _PERIOD
 
 
 @fast

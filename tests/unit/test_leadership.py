@@ -50,13 +50,18 @@ class _Told:
         self.apis: list[_Api] = []
         self.states: list[State] = []
         self.error: Exception | None = None
+        self.is_current: list[Callable[[], bool]] = []
+        self.may_switch = asyncio.Event()
+        self.may_switch.set()
         self.leadership = Leadership(self.activity, instruments, clock, self._connect, "me")
 
     async def _connect(self, _: LeaseConfiguration) -> LeaseApi:
         self.apis.append(_Api())
         return self.apis[-1]
 
-    async def switch(self, state: State, reason: str) -> None:
+    async def switch(self, state: State, reason: str, is_current: Callable[[], bool]) -> None:
+        self.is_current.append(is_current)
+        await self.may_switch.wait()
         self.states.append(state)
         if self.error:
             raise self.error
@@ -140,3 +145,13 @@ async def test_what_cannot_be_polled(told: _Told) -> None:
     await told.follow(_LEASE)
     await _until(lambda: told.apis[0].lease is not None and told.apis[0].lease.holder == "")
     assert told.states[0] is State.ACTIVE
+
+
+async def test_a_switch_that_a_reload_has_overtaken(told: _Told) -> None:
+    """What the Lease decided before a reload removed it has no effect after that."""
+    told.may_switch.clear()
+    await told.follow(_LEASE)
+    await _until(lambda: told.is_current)
+    assert told.is_current[0]()
+    await told.follow(None)
+    assert not told.is_current[0]()

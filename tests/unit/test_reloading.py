@@ -17,6 +17,7 @@ from exporter.errors import ConfigurationError, ExporterError
 from exporter.masking import Mask
 from tests.certificates import Authority
 from tests.e2e.full_configuration import configuration, switch
+from tests.e2e.lease_server import lease_server
 
 _NOBODY = "http://127.0.0.1:9/api"
 """Nothing listens there: what is polled does not matter here."""
@@ -284,3 +285,30 @@ async def test_switches_and_reloads_take_turns(loader: _Loader) -> None:
         assert {status for status, _ in replies} == {200}
         is_active = "softswitch_exporter_active 1.0" in (page := await _page(exporter))
         assert is_active is ('switch="old"' in page)
+
+
+async def test_the_lease_in_a_configuration(
+    loader: _Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload with a Lease stands by until it holds that, and a reload without it polls at once."""
+    async with lease_server() as server, running(_settings(loader), Mask()) as exporter:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig", "a")))
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        server.delays["a"] = 0.5
+        lease = {"name": "one", "namespace": "ns", "duration": "5s"}
+        _write(loader, "old", {"high_availability": {"lease": lease}})
+        await exporter.reload()
+        assert 'switch="' not in await _page(exporter)
+        status, text = await _post(exporter, "/-/activate")
+        assert (status, text) == (409, "The Lease ns/one decides which exporter polls.\n")
+        async with asyncio.timeout(10):
+            while 'switch="old"' not in await _page(exporter):  # noqa: ASYNC110 -- no event tells it
+                await asyncio.sleep(0.05)
+        assert server.holder
+
+        _write(loader, "new", {})
+        await exporter.reload()
+        page = await _page(exporter)
+        assert 'switch="new"' in page
+        assert "lease_reachable 1" not in page
+        assert server.holder == ""
