@@ -80,7 +80,6 @@ rules: $(READY)  ## generate alerts/kubernetes/, mixin/rules.json and the copy o
 
 dashboards: $(READY)  ## generate grafana/dashboards/ and the copies of the Helm chart
 	$(BIN)/python -m grafana.generate
-	cp grafana/dashboards/*.json deploy/helm/softswitch-exporter/files/dashboards/
 
 helm-docs: $(READY)  ## generate the values in the README.md of the Helm chart
 	$(BIN)/python -m tests.helm_docs > deploy/helm/softswitch-exporter/README.new

@@ -1,4 +1,4 @@
-"""Writes ``dashboards/*.json``: ``python -m grafana.generate``, or ``make dashboards``."""
+"""Writes ``dashboards/*.json``, and the copies that the Helm chart contains: ``make dashboards``."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,8 @@ from grafana.overview import overview
 from grafana.tenant import one_tenant
 from grafana.tenants import all_tenants
 
-DIRECTORY = Path(__file__).parent / "dashboards"
+_HERE = Path(__file__).parent
+DIRECTORIES = (_HERE / "dashboards", _HERE.parent / "deploy/helm/softswitch-exporter/files/dashboards")
 
 
 def dashboards() -> list[Dashboard]:
@@ -28,7 +29,8 @@ def text(dashboard: Dashboard) -> str:
 def main() -> None:
     """Write each dashboard to a file named after its uid."""
     for dashboard in dashboards():
-        (DIRECTORY / f"{dashboard.uid}.json").write_text(text(dashboard), encoding="utf-8")
+        for directory in DIRECTORIES:
+            (directory / f"{dashboard.uid}.json").write_text(text(dashboard), encoding="utf-8")
 
 
 if __name__ == "__main__":
