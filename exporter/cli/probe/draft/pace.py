@@ -30,7 +30,6 @@ _PAUSE = 3
 
 _SECONDS = (30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _FACTORS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 80, 120, 240, 288)
-_DEFAULT_TIMEOUT = 60
 _TIMEOUTS = (60, 90, 120, 180, 300, 600)
 
 Job = tuple[Query, Scope]
@@ -59,7 +58,8 @@ def first_pace(survey: Survey) -> Pace:
         (each for each in _RATES if latency is None or each * latency <= CONCURRENCY * _LOAD), _RATES[-1]
     )
     slowest = max((each.seconds for each in survey.findings if each.reason is None), default=0.0)
-    timeout = next((each for each in _TIMEOUTS if each >= 2 * slowest), _TIMEOUTS[-1])
+    enough = next((each for each in _TIMEOUTS if each >= 2 * slowest), _TIMEOUTS[-1])
+    timeout = max(enough, survey.switch.timeout)
     source = _source(survey, rate)
     return Pace(rate, timeout, latency, source, dict(_intervals(survey, source, 1)))
 

@@ -87,3 +87,8 @@ async def test_one_request_per_node(tmp_path: Path) -> None:
     ]
     rates = [float(text.partition("It needs about ")[2].partition(" ")[0]) for text in needed]
     assert 3 / 30 - 0.01 <= rates[0] - rates[1] <= 4 / 30 + 0.01
+
+
+async def test_a_longer_timeout_of_the_flags(tmp_path: Path) -> None:
+    """It is kept: the operator knows the switch."""
+    assert (await drafted(tmp_path, timeout="5m")).section("timeout") == "5m"
