@@ -242,8 +242,8 @@ def _element(
         if goes_on is _VALUES_GO_ON and windows.skip_blanks() not in nothing:  # an unescaped quotation mark
             raise ValueError  # noqa: TRY301 -- handled as any other malformed element
     except RecursionError:
-        # Nested deeper than any list, with an unknown end. To read on after each bracket would be quadratic: 20 s
-        # for 1 MiB with Python 3.14, which follows 25,000 levels instead of 1,000 (seen 2026-12).
+        # Nested deeper than any list, with an unknown end. To read on after each bracket takes quadratic
+        # time: 20 s for 1 MiB with Python 3.14, which follows 25,000 levels instead of 1,000 (seen 2026-12).
         raise BrokenOffError from None
     except ValueError as error:  # also for too many digits
         wrong = error.pos if isinstance(error, json.JSONDecodeError) else windows.at
