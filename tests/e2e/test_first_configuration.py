@@ -28,8 +28,8 @@ def _blocks(language: str) -> list[str]:
 
 def _commands(url: str) -> list[list[str]]:
     """Return the commands of the section, with the program and the URL of this test."""
-    lines = [line for block in _blocks("sh") for line in block.splitlines()]
-    return [[*EXPORTER, *shlex.split(line.replace(URL, url))[1:]] for line in lines]
+    lines = [shlex.split(line.replace(URL, url)) for block in _blocks("sh") for line in block.splitlines()]
+    return [[*EXPORTER, *words] for program, *words in lines if program == "softswitch-exporter"]
 
 
 def _without_numbers(text: str) -> str:

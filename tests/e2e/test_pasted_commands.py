@@ -67,6 +67,13 @@ def scripts(page: Path) -> Iterator[str | dict[str, str]]:
         yield {"expression": block}
 
 
+def readme() -> str:
+    """Return the commands with which README leads to a first configuration, in a clone with a key."""
+    clone = "mkdir ../clone\ncd ../clone\ncp ../work/pbx-eu.key .\nln -s $(readlink -f ../work/.venv) .venv"
+    lines = "".join(blocks(ROOT / "README.md", "sh")).splitlines()
+    return "\n".join([clone, *(line for line in lines if line != "make demo" and not is_daemon(line))])
+
+
 @pytest.fixture(scope="module")
 def results(
     tmp_path_factory: pytest.TempPathFactory, require_program: Callable[[str, str], str]
@@ -87,7 +94,8 @@ def results(
         "amtool": "prometheus-alertmanager",
     }.items():
         require_program(program, package)
-    keys = list(dict.fromkeys(json.dumps(script) for page in PAGES for script in scripts(page)))
+    found = [readme(), *(script for page in PAGES for script in scripts(page))]
+    keys = list(dict.fromkeys(map(json.dumps, found)))
     machine = ("unshare", "--net", "--mount", sys.executable, "-m", "tests.e2e.operator_machine")
     done = subprocess.run(
         [*machine, tmp_path_factory.mktemp("machine")],
@@ -112,3 +120,11 @@ def test_everything_works_as_printed(page: Path, results: dict[str, dict[str, An
         assert result["status"] == 0, f"{script}\n{result['output']}"
         if isinstance(script, str):
             assert result["output"].count("verdict   valid") >= script.count(" probe "), result["output"]
+
+
+def test_the_readme_leads_to_a_configuration(results: dict[str, dict[str, Any]]) -> None:
+    """With the program of the clone, a URL and a key."""
+    result = results[json.dumps(readme())]
+    assert result["status"] == 0, result["output"]
+    assert "Wrote config.yaml: " in result["output"]
+    assert "config.yaml is valid." in result["output"]

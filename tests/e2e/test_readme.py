@@ -21,7 +21,7 @@ from tests.e2e.programs import EXPORTER, running_programs, start_simulator
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 HOW_IT_WORKS = (ROOT / "docs/how-it-works.md").read_text()
-PROGRAM = ".venv/bin/softswitch-exporter"
+PROGRAM = "softswitch-exporter"
 CONFIGURATION = "switches: [{{name: pbx-eu, url: '{url}', key: demo-admin, tenants: [{{code: ACME}}]}}]"
 
 
@@ -44,12 +44,12 @@ def without_numbers(text: str) -> str:
 def test_every_command_of_the_readme_exists() -> None:
     """Each is a target of make, or a valid command line of the program."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert Path(PROGRAM).name in scripts
+    assert PROGRAM in scripts
     assert commands()
     for program, *arguments in commands():
         if program == "make":
             assert set(arguments) <= make_targets()
-        else:
+        elif program != "export":
             assert program == PROGRAM
             parser().parse_args(arguments)
 

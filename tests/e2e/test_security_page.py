@@ -15,7 +15,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.programs import start_exporter
 
 _PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text(encoding="utf-8")
-_PROGRAM = ".venv/bin/softswitch-exporter"
+_PROGRAM = "softswitch-exporter"
 _PASSWORD = "example"
 _CONFIGURATION = "switches: [{name: pbx, url: 'http://127.0.0.1:1/', key: k, tenants: [{code: ACME}]}]"
 
