@@ -43,6 +43,7 @@ class Keeper(ABC):
         self._patience = patience
         self._failing = False
         self._writing: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
 
     @abstractmethod
     def on_unusable(self, reason: str) -> None:
@@ -85,7 +86,10 @@ class Keeper(ABC):
     async def finish(
         self, lines: Callable[[], Iterable[str]], *, patience: float = _PATIENCE_AT_STOP
     ) -> None:
-        """Write the file one last time and unlock it, within ``patience`` seconds."""
+        """Write the file one last time and unlock it, within ``patience`` seconds.
+
+        If the disk is slower, the file is unlocked as soon as the disk responds.
+        """
         try:
             async with asyncio.timeout(patience):
                 await self.is_written()
@@ -94,6 +98,9 @@ class Keeper(ABC):
                 await self.release()
         except TimeoutError:
             self.on_unfinished("the disk is too slow")
+            if self._kept is not None:
+                # An exporter that stands by must not keep the lock, and a write may still be running.
+                self._releasing = asyncio.create_task(self._threads.run(self._kept.release))
 
     async def release(self) -> None:
         """Unlock the file, so that another exporter can use it. Waits at most 2 seconds."""

@@ -1,4 +1,6 @@
+import asyncio
 import errno
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,3 +43,26 @@ async def test_the_reason_of_a_failed_write(error: Exception, reason: str, tmp_p
     assert [(log["event"], log["reason"]) for log in logs] == [
         ("the storage cannot be written: a restart would forget changes", reason)
     ]
+
+
+class _Slow(KeptFile):
+    """Writes when the test lets it."""
+
+    may_write = threading.Event()
+
+    def write(self, lines: Iterable[bytes]) -> None:
+        self.may_write.wait(20)
+        super().write(lines)
+
+
+async def test_a_disk_that_is_slow_at_a_handover(tmp_path: Path) -> None:
+    """The file is written and unlocked later, so that another exporter can use it."""
+    kept = StorageFile(tmp_path / "timeline.json", Clock(), 1000, _Slow)
+    _Slow.may_write.clear()
+    await kept.finish(lambda: iter(["{}\n"]), patience=0.01)
+    assert not (tmp_path / "timeline.json").exists()
+
+    _Slow.may_write.set()
+    async with asyncio.timeout(10):
+        while [file.name for file in tmp_path.iterdir()] != ["timeline.json"]:  # noqa: ASYNC110 -- a file has no event
+            await asyncio.sleep(0.01)
