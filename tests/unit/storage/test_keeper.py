@@ -45,6 +45,10 @@ async def test_the_reason_of_a_failed_write(error: Exception, reason: str, tmp_p
     ]
 
 
+def _names(directory: Path) -> list[str]:
+    return [file.name for file in directory.iterdir()]
+
+
 class _Slow(KeptFile):
     """Writes when the test lets it."""
 
@@ -64,5 +68,5 @@ async def test_a_disk_that_is_slow_at_a_handover(tmp_path: Path) -> None:
 
     _Slow.may_write.set()
     async with asyncio.timeout(10):
-        while [file.name for file in tmp_path.iterdir()] != ["timeline.json"]:  # noqa: ASYNC110 -- a file has no event
+        while _names(tmp_path) != ["timeline.json"]:  # noqa: ASYNC110 -- a file has no event
             await asyncio.sleep(0.01)
