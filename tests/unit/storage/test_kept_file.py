@@ -123,3 +123,40 @@ def test_a_lock_file_that_cannot_be_created(directory: Path) -> None:
     long = KeptFile(directory / ("x" * 252), noun="kept file", setting="--flag", limit=_LIMIT)
     with pytest.raises(OSError, match="File name too long"):
         long.lock()
+
+
+def test_a_file_of_the_largest_size(file: KeptFile) -> None:
+    """What was written can be read again."""
+    rest = b"x" * (_LIMIT - 1)
+    file.write([b"{", rest])
+    assert file.read_with(list) == ["{" + rest.decode()]
+
+
+@pytest.mark.parametrize("beginning", [b"\0\0\0", b"\x80", b"\xff\xfe", b"{", b"[", b""])
+def test_a_damaged_file_is_replaced(beginning: bytes, file: KeptFile) -> None:
+    """A disk that lost its content leaves zeros or other bytes that are no text."""
+    file.path.write_bytes(beginning)
+    file.write([b"{}\n"])
+    assert file.read_with(list) == ["{}"]
+
+
+@pytest.mark.parametrize("beginning", [b"-----BEGIN", b"\xef\xbb\xbfswitches:", b"a", b"\x7f"])
+def test_a_text_of_others_is_not_replaced(beginning: bytes, file: KeptFile) -> None:
+    """It may be a key, a certificate or a configuration."""
+    file.path.write_bytes(beginning)
+    with pytest.raises(ValueError, match="is not a kept file, and is left as it is"):
+        file.write([b"{}\n"])
+    assert file.path.read_bytes() == beginning
+
+
+def test_a_link_is_not_followed(file: KeptFile) -> None:
+    """What it points to is neither read nor replaced."""
+    target = file.path.with_name("target.json")
+    file.path.rename(target)
+    file.path.symlink_to(target)
+    problem = "is a symbolic link, which is not followed"
+    with pytest.raises(ValueError, match=problem):
+        file.read_with(list)
+    with pytest.raises(ValueError, match=problem):
+        file.write([b"[]\n"])
+    assert (file.path.is_symlink(), target.read_bytes()) == (True, b"{}\n")
