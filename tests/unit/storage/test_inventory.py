@@ -116,6 +116,18 @@ def test_tenants(inventory: Inventory, timeline: Timeline) -> None:
     assert _new(timeline)[2:] == ["tenant gone: CINDER"]
 
 
+def test_the_trunks_of_those_that_stay(inventory: Inventory, timeline: Timeline) -> None:
+    """When a tenant leaves, the trunks of the others and of the installation are still known."""
+    inventory.tenants(["ACME", "BOREAL"])
+    inventory.trunks({"": {"a": True}, "ACME": {"b": True}, "BOREAL": {"c": True}})
+    inventory.tenants(["ACME"])
+    before = len(_new(timeline))
+
+    inventory.trunks({"": {}, "ACME": {}})
+
+    assert _new(timeline)[before:] == ["trunk no longer listed: a; b of ACME"]
+
+
 def test_its_version_changes_with_a_change(inventory: Inventory) -> None:
     """The same again is none."""
     notes: Sequence[Callable[[], None]] = (
