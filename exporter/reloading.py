@@ -16,6 +16,7 @@ from exporter.fleet import Fleet
 from exporter.key_files import KeyFiles
 from exporter.leadership import Leadership
 from exporter.schedule import Schedule
+from exporter.storage.keeper import HANDOVER
 from exporter.storage.service import Storage
 from exporter.storage.timeline import Kind
 
@@ -232,7 +233,7 @@ class Reloader:
 
     async def _take_over(self, configuration: Configuration) -> None:
         try:
-            await self._parts.storage.open()
+            await self._parts.storage.open(handover=HANDOVER)
         except StartError as error:  # a paused exporter keeps its locks; polling is more important
             self._log.error("polling without the storage of the other exporter", problem=str(error))
         try:

@@ -11,7 +11,7 @@ from exporter.alerting.engine import Engine
 from exporter.alerting.state_file import StateFile
 from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
-from exporter.storage.keeper import Keeper
+from exporter.storage.keeper import HANDOVER, Keeper
 from exporter.storage.values import boot_id
 
 
@@ -40,11 +40,15 @@ class StateKeeper(Keeper):
         self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(path))
 
     async def load(self) -> tuple[Engine, float] | None:
-        """Return the result of ``StateFile.read``, or None if the file cannot be used."""
+        """Return the result of ``StateFile.read``, or None if the file cannot be used.
+
+        It waits for another exporter that is about to stand by.
+        """
         if self._file is None:
             return None
         left_out: list[str] = []
-        kept = await self.read(partial(self._file.read, self._clock, self._boot, left_out.append))
+        read = partial(self._file.read, self._clock, self._boot, left_out.append)
+        kept = await self.read(read, handover=HANDOVER)
         if left_out:
             self._metrics.state_file_errors.inc()
             self._log.warning(

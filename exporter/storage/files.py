@@ -71,17 +71,20 @@ class StorageFile(Keeper):
             self.failed(NO_ANSWER)
         return False
 
-    async def load(self, prepare: Callable[[], None] = lambda: None) -> Content | None:
+    async def load(
+        self, prepare: Callable[[], None] = lambda: None, *, handover: float = 0.0
+    ) -> Content | None:
         """Run ``prepare``, then return the content of the file, or None if there is no usable file.
 
-        Raises what ``prepare`` raises, unless it is an OSError or a ValueError.
+        ``handover``: seconds to wait while another exporter has locked the file. Raises what ``prepare``
+        raises, unless it is an OSError or a ValueError.
         """
 
         def read() -> Content | None:
             prepare()
             return self.file.read_with(self._parse)
 
-        return await self.read(read)
+        return await self.read(read, handover=handover)
 
     def lines(self, parts: Iterable[Json], more: Json) -> Iterator[str]:
         """Yield the lines to write. ``more`` is added to the first line."""
@@ -131,10 +134,10 @@ def _may_write(directory: Path) -> bool:
     return os.access(directory, os.W_OK | os.X_OK)
 
 
-def claim(directory: Path, file: KeptFile | None, may_write: Callable[[Path], bool] = _may_write) -> None:
-    """Lock a directory through a file in it. Raises StartError if the operator has to fix something first.
+def claim(directory: Path, files: Iterable[KeptFile], may_write: Callable[[Path], bool] = _may_write) -> None:
+    """Lock a directory through files in it. Raises StartError if the operator has to fix something first.
 
-    Without a file, it only checks the directory.
+    Without files, it only checks the directory.
 
     If the disk hangs, this hangs: call it in a thread.
     """
@@ -144,7 +147,7 @@ def claim(directory: Path, file: KeptFile | None, may_write: Callable[[Path], bo
             raise StartError(f"{FLAG}={directory}: not a directory; name a directory that {who} can write to")
         if not may_write(directory):
             raise StartError(f"{FLAG}={directory}: cannot be written; make it writable for {who}")
-        if file is not None:
+        for file in files:
             file.lock()
     except InUseError as error:
         raise StartError(f"{FLAG}={directory}: {error}") from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from exporter.storage.kept_file import KeptFile
+from exporter.storage.kept_file import InUseError, KeptFile
 from exporter.threads import ThreadLimit
 
 NO_ANSWER = "the disk does not respond"
@@ -26,6 +26,12 @@ _ADVICE = {
 
 _PATIENCE_AT_STOP = 2.0
 """Seconds that shutdown waits for the disk."""
+
+HANDOVER = 3.0
+"""Seconds that an exporter that takes over waits for the files. The other one may be told at the same time to
+stand by; it stops its requests and writes its files first."""
+
+_TRIED_EVERY = 0.05
 
 _Read = TypeVar("_Read")
 
@@ -61,14 +67,27 @@ class Keeper(ABC):
     def on_unfinished(self, reason: str) -> None:
         """Report that the file was not written before the exporter stopped."""
 
-    async def read(self, read: Callable[[], _Read]) -> _Read | None:
-        """Run ``read`` in a thread and return its result, or None if the file cannot be used."""
+    async def read(self, read: Callable[[], _Read], *, handover: float = 0.0) -> _Read | None:
+        """Run ``read`` in a thread and return its result, or None if the file cannot be used.
+
+        ``handover``: seconds to wait while another exporter has locked the file.
+        """
         try:
             async with asyncio.timeout(self._patience):
-                return await self._threads.run(read)
+                return await self._read(read, asyncio.get_running_loop().time() + handover)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
             self.on_unusable(reason_of(error))
             return None
+
+    async def _read(self, read: Callable[[], _Read], end: float) -> _Read:
+        while True:
+            try:
+                return await self._threads.run(read)
+            except Exception as error:
+                is_locked = isinstance(error, InUseError) or isinstance(error.__cause__, InUseError)
+                if not is_locked or asyncio.get_running_loop().time() >= end:
+                    raise
+            await asyncio.sleep(_TRIED_EVERY)
 
     async def write(self, lines: Iterable[str]) -> None:
         """Start a write of these lines. Yields to the event loop between lines."""

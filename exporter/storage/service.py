@@ -90,17 +90,19 @@ class Storage:
         is_named = path.name in {*files, *(f"{name}.lock" for name in files)}
         return is_named and self.path is not None and _is_same(path.parent, self.path)
 
-    async def open(self) -> None:
+    async def open(self, *, handover: float = 0.0) -> None:
         """Lock the directory and read the files. Raises StartError if the operator has to fix something.
 
+        ``handover``: seconds to wait until another exporter that is about to stand by has unlocked them.
         After an error it is open as well: each write tries to lock the directory again.
         """
         if self.path is None or self._timeline_file is None or self._switches_file is None or self._is_open:
             return
         self._is_open, self._written, self._kept = True, (0, {}), {}
         try:
-            prepare = partial(claim, self.path, self._timeline_file.file)
-            if content := await self._timeline_file.load(prepare):
+            files = self._switches_file.file, self._timeline_file.file
+            prepare = partial(claim, self.path, files)
+            if content := await self._timeline_file.load(prepare, handover=handover):
                 self._timeline_file.report_invalid(self._restore_timeline(content))
             if not self._timeline_file.hangs and (content := await self._switches_file.load()):
                 self._switches_file.report_invalid(self._restore_switches(content))
@@ -111,7 +113,7 @@ class Storage:
     async def check(self) -> None:
         """Raise StartError if ``open`` would, except for another exporter that has locked the directory."""
         if self.path is not None and self._timeline_file is not None:
-            await self._timeline_file.read(partial(claim, self.path, None))
+            await self._timeline_file.read(partial(claim, self.path, ()))
 
     def start(self, version: str, memories: Callable[[], Mapping[str, Memory]]) -> None:
         """Start writing changes. ``memories`` returns the memory of each switch by name."""
@@ -146,7 +148,10 @@ class Storage:
         await self.release(self._memories())
 
     async def release(self, memories: Mapping[str, Memory]) -> None:
-        """Write everything one last time, with these memories, and unlock the directory until ``open``."""
+        """Write everything one last time, and unlock the directory until ``open``.
+
+        Without memories, as after a takeover that failed, the memory of the switches stays as it is.
+        """
         if self._timeline_file is None or self._switches_file is None or not self._is_open:
             return
         self._is_open = False
@@ -158,9 +163,12 @@ class Storage:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
+        lines = partial(self._switch_lines, memories)
         await asyncio.gather(
             self._timeline_file.finish(self._timeline_lines, patience=_PATIENCE_AT_STOP),
-            self._switches_file.finish(partial(self._switch_lines, memories), patience=_PATIENCE_AT_STOP),
+            self._switches_file.finish(lines, patience=_PATIENCE_AT_STOP)
+            if memories
+            else self._switches_file.release(),
         )
 
     def status(self) -> dict[str, Any]:
@@ -190,7 +198,8 @@ class Storage:
         waited = self._clock.monotonic() - self._switches_at
         found = {name: memory.version for name, memory in self._memories().items()}
         is_changed = found != switches or self._switches_file.error is not None
-        is_due = waited >= (_SWITCHES_EVERY if is_changed else _REFRESHED_AFTER)
+        # Nothing is found before a takeover has ended: keep what the other exporter has written.
+        is_due = bool(found) and waited >= (_SWITCHES_EVERY if is_changed else _REFRESHED_AFTER)
         if is_due and await self._switches_file.update(partial(self._switch_lines, self._memories())):
             self._switches_at, switches = self._clock.monotonic(), found
         if self.timeline.version != timeline or self._timeline_file.error is not None:

@@ -411,6 +411,23 @@ async def test_standing_by(tmp_path: Path, fake: FakeAlertmanager) -> None:
     await first.stop()
 
 
+async def test_a_takeover_waits_for_the_state_file(tmp_path: Path, fake: FakeAlertmanager) -> None:
+    """The other exporter may be told at the same time to stand by, and still be writing."""
+    watch = _Watch()
+    configuration = _configuration(fake.url, tmp_path, state_file="alerts.json")
+    first, second = _alerting(watch), _alerting(watch)
+    await _start(first, configuration)
+    watch.passes(300)
+    await first.evaluate()
+    await second.adopt(configuration, await second.open(configuration))
+    await asyncio.sleep(0.1)
+    await first.stand_by()
+
+    await second.evaluate()
+    assert _age(second) == 300
+    await second.stop()
+
+
 async def test_standing_by_without_a_file(fake: FakeAlertmanager) -> None:
     """Alerts begin again, as after a restart."""
     watch = _Watch()

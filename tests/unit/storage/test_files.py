@@ -21,7 +21,7 @@ async def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
     """It is an error at the start, which says what to do, and nothing is created."""
     file = StorageFile(tmp_path / "timeline.json", Clock(), 1000).file
     with pytest.raises(StartError, match=r"--storage.path=.*: cannot be written; make it writable for user"):
-        claim(tmp_path, file, may_write=lambda _: False)
+        claim(tmp_path, [file], may_write=lambda _: False)
     assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -169,7 +170,7 @@ async def test_a_broken_file(content: bytes, name: str, tmp_path: Path) -> None:
     """It is logged, and replaced; the exporter runs without it."""
     (tmp_path / name).write_bytes(content)
     with capture_logs() as logs:
-        storage = await _started(tmp_path)
+        storage = await _started(tmp_path, pbx=_Memory())
         await storage.close()
 
     assert [log["event"] for log in logs] == ["the storage cannot be read: starting without it"]
@@ -334,6 +335,40 @@ async def test_a_takeover_from_a_paused_exporter(tmp_path: Path) -> None:
     await _until(lambda: not second.status()["storage"]["error"])
     await second.close()
     assert '"n2"' in (tmp_path / "switches.json").read_text()
+
+
+async def test_a_takeover_waits_for_the_files(tmp_path: Path) -> None:
+    """The other exporter may be told at the same time to stand by, and still be writing."""
+    memory = _Memory({"seen": ["n1"]})
+    first = await _started(tmp_path, pbx=memory)
+    second = Storage(tmp_path, Clock(), every=0.01)
+    second.start("1.0", dict)
+    takeover = asyncio.create_task(second.open(handover=60))
+    await asyncio.sleep(0.1)
+    assert not takeover.done()
+
+    first.timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])
+    await first.release({"pbx": memory})
+    await takeover
+    assert "node missing: n1" in _texts(second)
+    assert [*second.take("pbx")[0]] == [{"switch": "pbx", "seen": ["n1"]}]
+    await second.close()
+
+
+async def test_a_takeover_that_fails(tmp_path: Path) -> None:
+    """What the other exporter remembers of the switches stays, even if it stood by for long before."""
+    first = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    await first.close()
+    now = [time.monotonic()]
+    second = Storage(tmp_path, Clock(lambda: now[0]), every=0.01)
+    second.start("1.0", dict)
+    now[0] += 3600
+    await second.open()
+    second.timeline.add(Kind.EXPORTER_ACTIVE, "this exporter polls now")
+    await _until(lambda: "this exporter polls now" in (tmp_path / "timeline.json").read_text())
+    await second.release({})
+    assert '"n1"' in (tmp_path / "switches.json").read_text()
+    assert not [name for name in _names(tmp_path) if name.endswith(".lock")]
 
 
 async def test_a_standby_locks_nothing(tmp_path: Path) -> None:
