@@ -83,7 +83,11 @@ TESTS: dict[str, tuple[str, ...]] = {
     "config_file": ("unit/test_config_file.py",),
     "storage/files": ("unit/storage/test_files.py", "unit/storage/test_service.py"),
     "storage/inventory": ("unit/storage/test_inventory.py", "unit/storage/test_service.py"),
-    "storage/keeper": ("unit/storage/test_keeper.py", "unit/storage/test_files.py"),
+    "storage/keeper": (
+        "unit/storage/test_keeper.py",
+        "unit/storage/test_files.py",
+        "unit/storage/test_service.py",
+    ),
     "storage/kept_file": ("unit/storage/test_kept_file.py", "unit/storage/test_service.py"),
     "storage/service": ("unit/storage/test_service.py",),
     "storage/timeline": ("unit/storage/test_timeline.py", "unit/storage/test_service.py"),

@@ -28,6 +28,7 @@ class _Failing(KeptFile):
         (OSError(errno.EROFS, "Read-only"), "Read-only; make the directory and its files writable"),
         (OSError(errno.ENOENT, "No such"), "No such; create the directory"),
         (OSError(errno.EIO, "I/O error"), "I/O error"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), "the disk does not respond"),
         (ValueError("is a symbolic link; replace it"), "is a symbolic link; replace it"),
     ],
 )

@@ -20,7 +20,7 @@ from exporter.storage.values import (
 
 def test_times_are_within_a_century() -> None:
     """Beyond a century a minute is lost in rounding."""
-    assert (moment(0), moment(0.5), wall(1e9)) == (0, 0.5, 1e9)
+    assert (moment(0), moment(0.5), wall(0.5), wall(1e9)) == (0, 0.5, 0.5, 1e9)
     for read, value in ((moment, -1), (moment, 1e17), (wall, -1), (wall, 1e300)):
         with pytest.raises(ValueError, match="expected seconds from"):
             read(value)
