@@ -88,9 +88,16 @@ def shown(value: object) -> str:
     """
     if isinstance(value, str):
         text = value if len(value) <= _LONGEST else f"{value[: _end(value)]}…"
-        printable = (letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-        return f'"{"".join(printable)}"'
+        return f'"{printable(text)}"'
     return shape(value)
+
+
+def printable(text: str) -> str:
+    """Return a text with the code point of every character that a terminal does not print.
+
+    Among them are the bytes of a file name that are not UTF-8: Python reads them as lone surrogates.
+    """
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def _end(value: str) -> int:

@@ -11,7 +11,15 @@ from pydantic_core import ErrorDetails
 
 from exporter.config.fields import invisible_problem
 from exporter.config.placeholders import variable_of
-from exporter.errors import is_variable_name, may_be_secret, shape, shown, unknown_key, without_secrets
+from exporter.errors import (
+    is_variable_name,
+    may_be_secret,
+    printable,
+    shape,
+    shown,
+    unknown_key,
+    without_secrets,
+)
 
 Path = tuple[str | int, ...]
 
@@ -56,7 +64,7 @@ def location(path: Path) -> str:
 
 def place_text(file: FilePath, mark: Mark | None) -> str:
     """Return a position as editors and compilers write it: ``config.yaml:12:5``."""
-    return ":".join([str(file), *map(str, mark or ())])
+    return ":".join([printable(str(file)), *map(str, mark or ())])
 
 
 def innermost(marks: Mapping[Path, Mark], path: Path) -> Mark | None:

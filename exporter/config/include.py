@@ -136,8 +136,47 @@ def _patterns(tree: object) -> Iterator[tuple[Place, str]]:
 
 def expand(pattern: str) -> tuple[Path, ...]:
     """Return the files that an absolute pattern matches, sorted, without hidden ones such as ``..data``."""
-    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 -- Path.glob matches hidden files
-    return tuple(map(Path, sorted(itertools.islice(found, MOST_FILES + 1))))
+    found: set[str] = set()
+    for plain in _without_double_stars(pattern):
+        matching = glob.iglob(plain)  # noqa: PTH207 -- Path.glob matches hidden files
+        found.update(itertools.islice(matching, MOST_FILES + 1))
+        if len(found) > MOST_FILES:
+            break
+    return tuple(map(Path, sorted(found)))
+
+
+def _without_double_stars(pattern: str) -> Iterator[str]:
+    """Yield a pattern for each directory that ``**`` stands for."""
+    before, found, after = pattern.partition("/**/")
+    if not found:
+        yield pattern
+        return
+    for start in glob.iglob(before or "/"):  # noqa: PTH207 -- as above
+        for directory in _directories(start):
+            yield from _without_double_stars(f"{glob.escape(directory.rstrip('/'))}/{after}")
+
+
+def _directories(start: str) -> Iterator[str]:
+    """Yield a directory and all below it, each once, following links: a ConfigMap links to its directories.
+
+    glob's own ``**`` follows a link to a parent directory again and again, to 40 levels, and two such links
+    double its work at each of them (seen 2026-12, Python 3.11).
+    """
+    seen: set[tuple[int, int]] = set()
+    for directory, inner, _ in os.walk(start, followlinks=True):
+        identity = _identity(directory)
+        inner[:] = sorted(name for name in inner if not name.startswith(".") and identity not in seen)
+        if identity and identity not in seen:
+            seen.add(identity)
+            yield directory
+
+
+def _identity(directory: str) -> tuple[int, int] | None:
+    try:
+        status = Path(directory).stat()
+    except OSError:  # deleted in the meantime
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _absolute(written: str, main: Path) -> str:

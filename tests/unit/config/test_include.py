@@ -181,6 +181,39 @@ def test_a_mounted_configmap(write: Write, tmp_path: Path) -> None:
     assert _codes(load(file, {})) == ["B"]
 
 
+def test_links_to_directories_are_followed_once(write: Write, tmp_path: Path) -> None:
+    """A ConfigMap links to its directories. Links to a parent neither repeat files nor take forever."""
+    write("tenants/..v1/eu/a.yaml", "tenants: [{code: A}]")
+    (tmp_path / "tenants" / "..data").symlink_to("..v1")
+    (tmp_path / "tenants" / "eu").symlink_to("..data/eu")
+    for name in ("up", "up-again", "eu/up", "eu/up-again"):
+        (tmp_path / "tenants" / name).symlink_to(tmp_path / "tenants")
+    assert _codes(load(_including(write, '"tenants/**/*.yaml"'), {})) == ["A"]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["tenants/**/*.yaml", "**/t*/**/**/*.yaml", "tenants/**/eu/../**/[ab].yaml"]
+)
+def test_double_stars(write: Write, pattern: str) -> None:
+    """They stand for any directories that are not hidden, and none: each file is read once."""
+    write("tenants/a.yaml", "tenants: [{code: A}]")
+    write("tenants/eu/b.yaml", "tenants: [{code: B}]")
+    write("tenants/.hidden/c.yaml", "tenants: [{code: C}]")
+    assert sorted(_codes(load(_including(write, f'"{pattern}"'), {}))) == ["A", "B"]
+
+
+def test_unprintable_names_of_files(write: Write, tmp_path: Path) -> None:
+    """Each error stays one line that can be sent as UTF-8."""
+    for name in (b"a\n\x1b[2J.yaml", b"b\xff.yaml"):
+        file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/tenants/" + name))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("tenants: [{code: A, foo: 1}]")
+    first, second, duplicate = _errors(_including(write, '"tenants/*"'))
+    assert first.startswith("tenants/a\\u000a\\u001b[2J.yaml:1:")
+    assert second.startswith("tenants/b\\udcff.yaml:1:")
+    assert duplicate.isprintable()
+
+
 def test_the_number_of_files_is_limited(write: Write) -> None:
     """A pattern such as /**/* does not fill the memory."""
     for name in "abc":
