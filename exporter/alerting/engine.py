@@ -133,6 +133,14 @@ class Alerts:
             del self.by_identity[identity]
         self._evaluation += 1
 
+    def drop_resolved(self) -> None:
+        """Forget the alerts that have resolved, so that they are not sent."""
+        self.by_identity = {
+            identity: alert
+            for identity, alert in self.by_identity.items()
+            if alert.state is not State.RESOLVED
+        }
+
     def _is_over(self, alert: Alert, now: float) -> bool:
         """Advance an alert that is not due; return whether to drop it."""
         match alert.state:

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry
 
-from exporter.alerting.alertmanager import Alertmanager
+from exporter.alerting.alertmanager import VALID_FOR, Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
 from exporter.alerting.groups import Sources, grouped
 from exporter.alerting.inputs import SwitchSnapshot
@@ -172,8 +172,12 @@ class AlertingService:
     async def _evaluate(self) -> None:
         engine = self._engine
         self._step()
+        gap = self._moment - (self._moment if engine.evaluated_at is None else engine.evaluated_at)
         for _ in engine.evaluate(self._snapshots(), self._moment):
             await asyncio.sleep(0)
+        if gap / self._speed > VALID_FOR:
+            # Alertmanager has ended what was sent before the gap, unless another exporter has sent it since.
+            engine.alerts.drop_resolved()
         self._log_changes(engine.alerts.changed)
         summary = summarize(engine.alerts.by_identity.values(), self._links)
         firing = Sources()

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -426,6 +427,38 @@ async def test_a_takeover_waits_for_the_state_file(tmp_path: Path, fake: FakeAle
     await second.evaluate()
     assert _age(second) == 300
     await second.stop()
+
+
+def _write_state(file: Path, watch: _Watch) -> None:
+    """Write a state file: the alert about one node fires, and that about another one has ended."""
+    alerts = [
+        [
+            ["SoftswitchNodeMissing", "critical", "node"],
+            [["switch", "pbx"], ["node", node]],
+            node,
+            0,
+            0,
+            *ages,
+        ]
+        for node, ages in (("firing", [60, 60, None]), ("resolved", [30, 90, None]))
+    ]
+    first = {"version": 2, "moment": 3600, "wall": watch.wall, "monotonic": watch.monotonic, "boot": ""}
+    file.write_text("\n".join(map(json.dumps, [first, {"alerts": alerts}, {"parts": 1}])))
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(180, {"firing", "resolved"}), (300, set())])
+async def test_alerts_that_end_during_a_gap(
+    seconds: float, sent: set[str], tmp_path: Path, fake: FakeAlertmanager
+) -> None:
+    """After a long gap they are not sent: meanwhile, another exporter may have sent the same alert."""
+    watch = _Watch()
+    _write_state(tmp_path / "alerts.json", watch)
+    watch.passes(seconds)
+    alerting = _alerting(watch)
+    await _start(alerting, _configuration(fake.url, tmp_path, state_file="alerts.json"))
+    await _until(lambda: fake.taken)
+    assert {alert["labels"].get("node") for alert in fake.taken} - {None} == sent
+    await alerting.stop()
 
 
 async def test_standing_by_without_a_file(fake: FakeAlertmanager) -> None:
