@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.alerting import state
-from exporter.alerting.engine import Engine
+from exporter.alerting.engine import INTERVAL, Engine
 from exporter.clock import Clock
 from exporter.storage.kept_file import KeptFile
 from exporter.storage.values import elapsed
@@ -24,12 +24,13 @@ class StateFile(KeptFile):
     ) -> tuple[Engine, float] | None:
         """Return the engine and the seconds since the file was written; None if there is no file.
 
+        They are negative if the latest evaluation was early: its time is that of the whole interval.
         ``leave_out`` is called with the reason for each skipped alert. Raises OSError or ValueError if the
         file cannot be used.
         """
 
         def parse(lines: list[str]) -> tuple[Engine, float]:
             engine, first = state.restore(lines, leave_out)
-            return engine, elapsed(first, clock, boot)
+            return engine, elapsed(first, clock, boot, ahead=INTERVAL / 2)
 
         return self.read_with(parse)

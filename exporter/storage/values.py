@@ -89,18 +89,19 @@ def times(clock: Clock, boot: str) -> dict[str, float | str]:
     return {"wall": clock.wall(), "monotonic": clock.since_boot(), "boot": boot}
 
 
-def elapsed(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
+def elapsed(first: Mapping[str, Any], clock: Clock, boot: str, *, ahead: float = 0.0) -> float:
     """Return the seconds since a file with this first line was written, including time asleep.
 
-    Raises ValueError or KeyError if the line has no valid times.
+    ``ahead``: by how many seconds the times in the line may be ahead; then the result is negative. Raises
+    ValueError or KeyError if the line has no valid times.
     """
-    since_boot = _since_boot(first, clock, boot)
+    since_boot = _since_boot(first, clock, boot, ahead)
     if since_boot is not None:
         return since_boot
     # After a reboot, only the wall clock can tell. If it was set back in the meantime, or was not yet set
     # when the file was written, count no time.
     written = wall(first["wall"])
-    return min(max(0.0, clock.wall() - written), CENTURY) if written >= _CLOCK_IS_SET else 0.0
+    return min(max(-ahead, clock.wall() - written), CENTURY) if written >= _CLOCK_IS_SET else 0.0
 
 
 def elapsed_at_least(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
@@ -111,7 +112,7 @@ def elapsed_at_least(first: Mapping[str, Any], clock: Clock, boot: str) -> float
     return _since_boot(first, clock, boot) or 0.0
 
 
-def _since_boot(first: Mapping[str, Any], clock: Clock, boot: str) -> float | None:
+def _since_boot(first: Mapping[str, Any], clock: Clock, boot: str, ahead: float = 0.0) -> float | None:
     """Return the seconds since the file was written, or None if that was before a reboot."""
     passed = clock.since_boot() - moment(first["monotonic"])
-    return passed if boot and first["boot"] == boot and passed >= 0 else None
+    return passed if boot and first["boot"] == boot and passed >= -ahead else None
