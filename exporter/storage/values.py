@@ -92,8 +92,8 @@ def times(clock: Clock, boot: str) -> dict[str, float | str]:
 def elapsed(first: Mapping[str, Any], clock: Clock, boot: str, *, ahead: float = 0.0) -> float:
     """Return the seconds since a file with this first line was written, including time asleep.
 
-    ``ahead``: by how many seconds the times in the line may be ahead; then the result is negative. Raises
-    ValueError or KeyError if the line has no valid times.
+    ``ahead``: by how many seconds the times in the line may be ahead. If they are, and there was no reboot,
+    the result is negative. Raises ValueError or KeyError if the line has no valid times.
     """
     since_boot = _since_boot(first, clock, boot, ahead)
     if since_boot is not None:
@@ -101,7 +101,7 @@ def elapsed(first: Mapping[str, Any], clock: Clock, boot: str, *, ahead: float =
     # After a reboot, only the wall clock can tell. If it was set back in the meantime, or was not yet set
     # when the file was written, count no time.
     written = wall(first["wall"])
-    return min(max(-ahead, clock.wall() - written), CENTURY) if written >= _CLOCK_IS_SET else 0.0
+    return min(max(0.0, clock.wall() - written), CENTURY) if written >= _CLOCK_IS_SET else 0.0
 
 
 def elapsed_at_least(first: Mapping[str, Any], clock: Clock, boot: str) -> float:
