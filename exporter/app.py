@@ -107,6 +107,9 @@ async def running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
         storage.start(__version__, lambda: exporter.parts.fleet.memories)
         schedule.start()
         stack.push_async_callback(schedule.stop)
+        if exporter.is_standby_for_good(settings):
+            log = structlog.get_logger("exporter.app")
+            log.warning("nothing can make this exporter poll")
         yield Running(server, reload)
 
 
@@ -156,6 +159,11 @@ class _Exporter:
             parts.key_files.stop,
             self.reloader.stop,
         ]
+
+    def is_standby_for_good(self, settings: Settings) -> bool:
+        """Return whether it stands by, and neither a Lease nor a request can change that."""
+        can_change = settings.enable_lifecycle or self.parts.leadership.decided_by
+        return self._activity.is_standby and not can_change
 
     def sources(self, settings: Settings) -> Sources:
         """Return what the web server serves."""

@@ -13,7 +13,10 @@ def describe_high_availability(settings: HighAvailability) -> Iterator[str]:
     """Return the lines about which of several exporters polls."""
     if settings.lease is None:
         does = "polls" if settings.starts_active else "stands by"
-        yield f"High availability: the exporter {does} after its start; POST requests change that."
+        yield (
+            f"High availability: the exporter {does} after its start; with --web.enable-lifecycle, POST "
+            "requests change that."
+        )
         return
     lease = settings.lease
     yield (

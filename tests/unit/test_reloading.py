@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from exporter.app import Running, Settings, running
 from exporter.config import Configuration, load
@@ -94,7 +94,7 @@ async def test_client_that_disconnects(loader: _Loader) -> None:
         text = configuration(switch("new", _NOBODY)).replace("{", f"{{{_ALERTING}, ", 1)
         loader.file.write_text(text)
 
-        with structlog.testing.capture_logs() as log:
+        with capture_logs() as log:
             await _post_and_leave(exporter, loader)
             await _until(lambda: any(line["event"] == "configuration loaded" for line in log))
 
@@ -110,7 +110,7 @@ async def test_failed_reload_of_a_client_that_disconnects(loader: _Loader) -> No
     """The log and the metric report the failure."""
     async with running(_settings(loader), Mask()) as exporter:
         loader.file.write_text("switches: []")
-        with structlog.testing.capture_logs() as log:
+        with capture_logs() as log:
             await _post_and_leave(exporter, loader)
             await _until(lambda: any("reload failed" in line["event"] for line in log))
         page = await _page(exporter)
@@ -171,7 +171,7 @@ async def test_stop_during_a_reload_that_hangs(loader: _Loader) -> None:
 async def test_failed_start_is_not_logged_as_a_reload(loader: _Loader) -> None:
     """The error is raised, and nothing is logged."""
     loader.file.write_text("switches: []")
-    with structlog.testing.capture_logs() as log, pytest.raises(ConfigurationError):
+    with capture_logs() as log, pytest.raises(ConfigurationError):
         async with running(_settings(loader), Mask()):
             pytest.fail("it started")
     assert log == []
@@ -235,6 +235,16 @@ async def test_a_standby(loader: _Loader) -> None:
         status = json.loads(await _page(exporter, "/api/v1/status"))
         assert (status["state"], status["headline"]) == ("standby", "standing by")
         assert [status["switches"], status["alerts"], status["problems"]] == [[], [], []]
+
+
+@pytest.mark.parametrize("can_be_told", [True, False])
+async def test_a_standby_that_cannot_be_told_to_poll(can_be_told: bool, loader: _Loader) -> None:  # noqa: FBT001 -- a parameter of the test
+    """The log says so at the start."""
+    _write(loader, "old", _STANDBY)
+    with capture_logs() as logs:
+        async with running(Settings(loader, [("127.0.0.1", 0)], enable_lifecycle=can_be_told), Mask()):
+            pass
+    assert ("nothing can make this exporter poll" in [log["event"] for log in logs]) is not can_be_told
 
 
 async def test_an_invalid_configuration_on_a_standby(loader: _Loader) -> None:

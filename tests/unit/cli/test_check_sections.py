@@ -19,6 +19,6 @@ def test_a_lease() -> None:
 
 def test_without_a_lease() -> None:
     """The line says what the exporter does after its start."""
-    end = "after its start; POST requests change that."
+    end = "after its start; with --web.enable-lifecycle, POST requests change that."
     assert _described({}) == [f"High availability: the exporter polls {end}"]
     assert _described({"start": "standby"}) == [f"High availability: the exporter stands by {end}"]
