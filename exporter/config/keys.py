@@ -28,7 +28,7 @@ _AROUND = " \t\r\n"  # what editors and `echo` leave behind; a no-break space co
 _ASSIGNMENT = re.compile(r"(export\s+)?\w*(key|token|secret)\w*\s*[=:]\s*[^=\s].*", re.IGNORECASE | re.DOTALL)
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 
-_Signature = tuple[int, int, int, int]
+_Signature = tuple[int, int, int, int, int]
 _Check = Callable[[str], str]
 
 
@@ -47,7 +47,9 @@ def checked_secret(text: str, *, fix: str = "set password_file to a file that co
     if problem := template_problem(secret, fix):
         raise ValueError(problem)
     if only_bracketed(secret):
-        raise ValueError("contains only a placeholder; replace it with the actual value")
+        raise ValueError(
+            "contains only a placeholder; replace it with the actual value. A file may contain such a value"
+        )
     return secret
 
 
@@ -147,7 +149,7 @@ class Key:
     @property
     def device(self) -> int:
         """The number of the file system that the file was last read from; 0 without a file."""
-        return self._state.signature[3] if self._state.signature else 0
+        return self._state.signature[-1] if self._state.signature else 0
 
     def reload(self) -> None:
         """Read the file if it changed: in place, by rename, or by a symbolic link, as in Kubernetes.
@@ -179,7 +181,8 @@ class Key:
 
 def _signature(file: Path) -> _Signature:
     status = os.stat(file)  # noqa: PTH116 -- 5,000 key files a second: Path.stat takes twice as long
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+    # The time of the change as well: `tar`, `cp -p` and `rsync -t` set the time of the modification.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def _read(file: Path, check: _Check) -> str:

@@ -13,7 +13,10 @@ _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>", re.DOTALL)
 """Of Helm, Ansible, Jinja and ERB."""
 _NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
-_BRACKETED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|__\w+__|@\w+@")
+_BRACKETED = re.compile(
+    r"<[^<>]*>|\[[^\[\]]*\]|\$([A-Z][A-Z0-9_]*|[a-z]+(_[a-z0-9]+)+)|%[A-Za-z_]\w*%|__\w+__|@\w+@"
+)
+"""A variable is in capitals or has several words: a password may begin with ``$``."""
 _WORDS = re.compile(
     r"""(change|replace)[-_ ]?(me|this|it)[!.]? | replace[-_ ]with[-_ ].*
     | (your|insert|enter|put|paste)[-_ ]?.*(key|token|password|secret).*

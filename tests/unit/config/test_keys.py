@@ -46,6 +46,17 @@ def test_file_written_in_place(file: Path) -> None:
     assert _reloaded(key) == ("other", 1)
 
 
+def test_file_with_an_old_time_of_modification(file: Path) -> None:
+    """As `tar` or `cp -p` leave it: same size, same time, perhaps the same inode."""
+    key = Key.from_file(file)
+    before = file.stat()
+    file.write_text("other\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of a kernel may tick every few ms
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert _reloaded(key) == ("other", 1)
+
+
 def test_same_key_written_again(file: Path) -> None:
     """The generation counts values, not writes."""
     key = Key.from_file(file)
@@ -185,7 +196,19 @@ def test_passwords_are_less_restricted_than_keys(text: str) -> None:
     assert checked_secret(f"{text}\n") == text
 
 
-_KEYS = ["k", "the-key", "demo-admin", "S3CRET", "Ключ", "abckeyabc==", "key=", "a-b_c.d~e+f/g", "your"]
+_KEYS = [
+    "k",
+    "the-key",
+    "demo-admin",
+    "S3CRET",
+    "Ключ",
+    "abckeyabc==",
+    "key=",
+    "a-b_c.d~e+f/g",
+    "your",
+    "$ummer2024",
+    "$ecret",
+]
 
 
 @pytest.mark.parametrize("text", _KEYS)
