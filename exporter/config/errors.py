@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.fields import invisible_problem
@@ -96,7 +97,10 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Prob
             path = path[:-1]
             if details["type"] == "enum":
                 known = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-        text = unknown_key(_plain_beginning(str(path[-1])), known) if known else _message(details)
+        if known:
+            text = _MERGE_KEY if path[-1] == "<<" else unknown_key(_plain_beginning(str(path[-1])), known)
+        else:
+            text = _message(details, _field_at(model, path))
         problems.append(Problem(path, text))
     return problems
 
@@ -148,13 +152,15 @@ def sections(annotation: object) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in sections(part)]
 
 
+_MERGE_KEY = "merge keys are not supported; repeat the keys, or use `tenant_defaults`"
+
 _MESSAGES: Mapping[str, str] = {
     "missing": "required key is missing; add it",
     "value_error": "{error}",
     # Without the text: in "- key:SECRET", where the space after the colon is missing, it contains the key.
-    "model_type": "expected a mapping of `key: value` lines, got {shape}",
+    "model_type": "expected {form}, got {shape}",
     "dict_type": "expected a mapping of `key: value` lines, got {shape}",
-    "tuple_type": "expected a list such as [a, b], got {shape}",
+    "tuple_type": "expected {form}, got {shape}",
     "string_type": "expected a single value, got {shape}",
     "int_parsing": "expected a whole number such as 10, got {shown}",
     "int_parsing_size": "expected a smaller whole number, got {shown}",
@@ -174,7 +180,7 @@ _MESSAGES: Mapping[str, str] = {
 """By pydantic's type of an error."""
 
 
-def _message(details: ErrorDetails) -> str:
+def _message(details: ErrorDetails, field: FieldInfo | None) -> str:
     kind, value = details["type"], details["input"]
     if isinstance(value, str) and kind != "value_error" and (problem := invisible_problem(value)):
         return problem
@@ -182,9 +188,51 @@ def _message(details: ErrorDetails) -> str:
     if template is None:
         return f"invalid value ({kind.replace('_', ' ')}); see config.example.yaml"
     context = dict(details.get("ctx", {}))
+    if kind in _FORMS:
+        context["form"] = _FORMS[kind](field)
     if "expected" in context:
         context["expected"] = context["expected"].replace("'", "")
     return template.format(shown=shown(value), shape=shape(value), **context)
+
+
+def _mapping(field: FieldInfo | None) -> str:
+    """Return the form of a mapping, with an example."""
+    line = _first_line(field)
+    return f"a mapping such as `{line}`" if line else "a mapping of `key: value` lines"
+
+
+def _list(field: FieldInfo | None) -> str:
+    """Return the form of a list, with an example."""
+    if line := _first_line(field):
+        return f"a list with entries such as `- {line}`"
+    (example, *_) = (field.examples if field else None) or (["a", "b"],)
+    return f"a list such as [{', '.join(map(str, example))}]"
+
+
+_FORMS = {"model_type": _mapping, "tuple_type": _list}
+
+
+def _first_line(field: FieldInfo | None) -> str:
+    """Return a line of the section in a field: its first required key, or its first one with an example."""
+    for model in sections(field.annotation) if field else ():
+        found = model.model_fields.items()
+        for name, key in sorted(found, key=lambda item: not item[1].is_required()):
+            if key.examples and isinstance(key.examples[0], str | int):
+                example = key.examples[0]
+                return f"{key.alias or name}: {'true' if example is True else example}"
+    return ""
+
+
+def _field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+    """Return the field at a path, or None for a key that the schema does not name, such as a label."""
+    field = None
+    within = [model]
+    for step in path:
+        if isinstance(step, str):
+            fields = {each.alias or name: each for one in within for name, each in one.model_fields.items()}
+            field = fields.get(step)
+            within = sections(field.annotation) if field else []
+    return field
 
 
 def _section_at(model: type[BaseModel], path: Path) -> type[BaseModel]:

@@ -39,6 +39,14 @@ _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 
 _HIDDEN = re.compile(r"^[ -]*(?:[\w.-]+:(?!\t))?([^\S ]|[\u200b\u2060\ufeff])")
 """A character instead of a space in the indentation or after a key: elsewhere, as in a comment, it may be."""
+_JOINED = re.compile(r"^[ -]*[a-z_]+:([^\s:/])")
+"""A key and its value without a space between them: YAML reads both as one text."""
+
+_ADVICE = {
+    "cannot start any token": "quote a value that starts with %, @ or `",
+    "": "check indentation, quotes, colons and brackets, also in the lines before",
+}
+"""What to do, by a part of PyYAML's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,9 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> Document:
         reason = error.strerror or "unknown error"
         problem = f"cannot be read ({reason}); check the path and its permissions"
     except UnicodeDecodeError as error:
-        problem = f"byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        before: str = error.object[: error.start].decode()
+        mark = before.count("\n") + 1, len(before) - before.rfind("\n")
+        problem = "contains a byte that is not UTF-8; save the file as UTF-8"
     except yaml.MarkedYAMLError as error:
         mark, problem = _syntax_problem(error, text)
     except yaml.YAMLError:  # yaml.reader.ReaderError, which has no mark
@@ -107,18 +117,22 @@ def _text(path: Path) -> str:
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark | None, str]:
     found = error.problem_mark or error.context_mark
     mark = (found.line + 1, found.column + 1) if found else None
+    lines = [*enumerate(text.splitlines()[: mark[0] if mark else 0], 1)]
     # A no-break space in the indentation is part of a key or value, and the error is in a later line.
-    for number, content in reversed([*enumerate(text.splitlines()[: mark[0] if mark else 0], 1)]):
+    for number, content in reversed(lines):
         if hidden := _HIDDEN.search(content):
             problem = f"contains {character_name(hidden[1])} instead of a space; use spaces"
             return (number, hidden.start(1) + 1), problem
+    for number, content in reversed(lines[-2:]):
+        if joined := _JOINED.search(content):
+            return (number, joined.start(1) + 1), "no space after the colon; write it as in `key: value`"
     context = error.context
     if context and mark and error.context_mark and error.context_mark.line + 1 < mark[0]:
         context += f" that starts on line {error.context_mark.line + 1}"
     reason = ", ".join(part for part in (context, error.problem) if part)
     # PyYAML's Python parser quotes the text, which may be part of a key.
     reason = re.sub(r"('[^']')|'[^']*'", lambda quoted: quoted[1] or "'…'", reason)
-    advice = "check indentation, quotes, colons and brackets, also in the lines before"
+    advice = next(advice for part, advice in _ADVICE.items() if part in reason)
     return mark, f"invalid YAML ({reason}); {advice}"
 
 

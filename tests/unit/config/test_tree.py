@@ -57,7 +57,9 @@ def test_quotes_byte_order_mark_and_aliases(tmp_path: Path, content: str | bytes
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"a: \xff", "byte 4 is not UTF-8; save the file as UTF-8"),
+        (b"a: \xff", "1:4: contains a byte that is not UTF-8; save the file as UTF-8"),
+        (b"\xc3\xa9\xc3\xa9: \xff", "1:5: contains a byte that is not UTF-8; save the file as UTF-8"),
+        (b"a: b\nc: d\n# \xe9", "3:3: contains a byte that is not UTF-8; save the file as UTF-8"),
         (
             "a: b\nc: \x07",
             "2:4: contains U+0007 (control character), which YAML does not allow; remove it",
@@ -82,7 +84,6 @@ def test_rejected_file(tmp_path: Path, content: str | bytes, problem: str) -> No
         ("a: 5\n b: 3", "2:3: "),
         ("a: 'b", "1:6: "),
         ("a: [1, 2", "2:1: invalid YAML (while parsing a flow sequence that starts on line 1, "),
-        ("a: @b", "1:4: "),
         ('a: "\\q"', "1:5: "),
         ("%YAML 9.9\n---\na: 1", "1:1: "),
     ],
@@ -92,6 +93,29 @@ def test_syntax_error(tmp_path: Path, content: str, place: str) -> None:
     problem = _problem(tmp_path, content)
     assert problem.startswith(place)
     assert problem.endswith("; check indentation, quotes, colons and brackets, also in the lines before")
+
+
+@pytest.mark.parametrize("yaml_loader", LOADERS)
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("a:\n  - name:b\n    url: c", ":2:10: "),
+        ("a:\n  b: 1\n  key:c\n  d: 2", ":3:7: "),
+        ("a:\n  b: 1\n  url:http://c", ":3:7: "),
+    ],
+)
+def test_no_space_after_a_colon(tmp_path: Path, yaml_loader: type[Any], content: str, place: str) -> None:
+    """YAML reads key and value as one text, so its own error is in the next line."""
+    path = tmp_path / "file.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=f"{place}no space after the colon; write it as in `key: "):
+        read_yaml(path, yaml_loader)
+
+
+@pytest.mark.parametrize("content", ["a: @b", "a: `b", "a: %b"])
+def test_a_value_that_must_be_quoted(tmp_path: Path, content: str) -> None:
+    """Passwords often start with such a character."""
+    assert _problem(tmp_path, content).endswith("quote a value that starts with %, @ or `")
 
 
 @pytest.mark.parametrize("yaml_loader", LOADERS)
