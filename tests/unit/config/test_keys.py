@@ -207,7 +207,7 @@ _KEYS = [
     "a-b_c.d~e+f/g",
     "your",
     "$ummer2024",
-    "$ecret",
+    "$ummer",
 ]
 
 
