@@ -83,7 +83,7 @@ def _state_file(written: object, file: Path, named: Iterable[tuple[str, Path]]) 
         return
     directory = file.absolute().parent
     state = directory / written
-    if state.is_dir():
+    if os.path.isdir(state):  # noqa: PTH112 -- Path.is_dir raises PermissionError
         yield Problem(_STATE_FILE, "is a directory; expected a file")
     lock = state.with_name(f"{state.name}.lock")
     for where, other in [("this configuration file", file), *named]:

@@ -186,10 +186,33 @@ def _absolute(written: str, main: Path) -> str:
 def _matches(written: str, absolute: str, main: Path) -> tuple[Path, ...]:
     """Return the files of a pattern. Raises ValueError if they cannot be listed."""
     directory = main.absolute().parent
-    if not glob.has_magic(written):
-        return (directory / written,)
-    # A pattern may match nothing. A directory that is missing or not readable must not look like that: the
-    # tenants in it would be dropped.
+    if glob.has_magic(written):
+        _require_directory(written, directory)
+        files = expand(absolute)
+    else:
+        files = (directory / written,)
+        if os.path.isdir(files[0]):  # noqa: PTH112 -- Path.is_dir raises PermissionError
+            raise ValueError("is a directory; to include the files in it, append /*.yaml")
+    if any(_is_same(file, main) for file in files):
+        raise ValueError(
+            "matches this file itself; put the files into a directory of their own, as in tenants/*.yaml"
+        )
+    return files
+
+
+def _is_same(file: Path, main: Path) -> bool:
+    try:
+        return file.samefile(main)
+    except OSError:  # missing or not accessible, which is reported when it is read
+        return False
+
+
+def _require_directory(written: str, directory: Path) -> None:
+    """Raise ValueError unless the directory before the first wildcard can be read.
+
+    A pattern may match nothing. A directory that is missing must not look like that: the tenants in it would
+    be dropped.
+    """
     plain = Path(*_before_wildcard(Path(written)))
     try:
         os.listdir(directory / plain)  # noqa: PTH208 -- only whether it works
@@ -198,12 +221,6 @@ def _matches(written: str, absolute: str, main: Path) -> tuple[Path, ...]:
             f"the directory {shown(str(plain))} cannot be read ({error.strerror}); check the path and its "
             "permissions"
         ) from None
-    files = expand(absolute)
-    if any(file.samefile(main) for file in files if file.exists()):
-        raise ValueError(
-            "matches this file itself; put the files into a directory of their own, as in tenants/*.yaml"
-        )
-    return files
 
 
 def _before_wildcard(pattern: Path) -> Iterator[str]:

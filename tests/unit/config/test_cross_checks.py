@@ -57,6 +57,11 @@ def test_state_file_that_is_a_directory(tmp_path: Path) -> None:
     assert _problems(tmp_path, ".") == ("alerting.state_file: is a directory; expected a file",)
 
 
+def test_state_file_that_cannot_be_examined(tmp_path: Path) -> None:
+    """As in a directory that the user of the exporter must not enter: this check leaves it to the start."""
+    assert _problems(tmp_path, "n" * 300) == ()
+
+
 @pytest.mark.parametrize("state_file", ["alerts.json", "missing/alerts.json", "/nowhere/alerts.json"])
 def test_valid_state_file(state_file: str, tmp_path: Path) -> None:
     """It does not have to exist yet."""

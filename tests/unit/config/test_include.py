@@ -139,11 +139,25 @@ def test_a_state_file_must_not_overwrite_an_included_file(write: Write) -> None:
         assert "alerting.state_file: would overwrite " in error
 
 
-@pytest.mark.parametrize("pattern", ['"*.yaml"', '"./conf*"'])
+@pytest.mark.parametrize("pattern", ['"*.yaml"', '"./conf*"', "config.yaml"])
 def test_the_configuration_itself_must_not_match(write: Write, pattern: str) -> None:
     """It has no `tenants:` of its own, and the advice is to use a directory."""
     (error,) = _errors(_including(write, pattern))
     assert "matches this file itself; put the files into a directory of their own" in error
+
+
+def test_a_directory(write: Write, tmp_path: Path) -> None:
+    """The message has the pattern for the files in it."""
+    (tmp_path / "tenants").mkdir()
+    assert _errors(_including(write, "tenants")) == [
+        "config.yaml:5:15: switches[0].include[0]: is a directory; to include the files in it, append /*.yaml"
+    ]
+
+
+def test_a_path_that_the_system_rejects(write: Write) -> None:
+    """It is an error in the configuration, not a defect."""
+    (error,) = _errors(_including(write, "n" * 300))
+    assert error.endswith("cannot be read (File name too long); check the path and its permissions")
 
 
 def test_a_pattern_may_match_nothing(write: Write, tmp_path: Path) -> None:
