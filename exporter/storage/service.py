@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from exporter.clock import Clock
+from exporter.errors import StartError
 from exporter.storage.files import Content, StorageFile, claim
 from exporter.storage.timeline import Kind, Timeline
 from exporter.storage.values import INVALID, showable, text, wall
@@ -74,6 +75,7 @@ class Storage:
         self._switches_at = clock.monotonic()
         self._is_started = False
         self._is_open = False
+        self._is_read = False
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -94,21 +96,28 @@ class Storage:
         """Lock the directory and read the files. Raises StartError if the operator has to fix something.
 
         ``handover``: seconds to wait until another exporter that is about to stand by has unlocked them.
-        After an error it is open as well: each write tries to lock the directory again.
+        After an error it is open as well: every second, it tries to lock the directory again.
         """
-        if self.path is None or self._timeline_file is None or self._switches_file is None or self._is_open:
+        if self._timeline_file is None or self._switches_file is None or self._is_open:
             return
-        self._is_open, self._written, self._kept = True, (0, {}), {}
+        self._is_open, self._is_read, self._written, self._kept = True, False, (0, {}), {}
         try:
-            files = self._switches_file.file, self._timeline_file.file
-            prepare = partial(claim, self.path, files)
-            if content := await self._timeline_file.load(prepare, handover=handover):
-                self._timeline_file.report_invalid(self._restore_timeline(content))
+            await self._read_timeline(handover)
             if not self._timeline_file.hangs and (content := await self._switches_file.load()):
                 self._switches_file.report_invalid(self._restore_switches(content))
         finally:
             if self._is_started:
                 self._begin_writing()
+
+    async def _read_timeline(self, handover: float = 0.0) -> None:
+        """Lock the directory, and merge the timeline in it. Raises StartError as ``open`` does."""
+        if self.path is None or self._timeline_file is None or self._switches_file is None:
+            return
+        files = self._switches_file.file, self._timeline_file.file
+        content = await self._timeline_file.load(partial(claim, self.path, files), handover=handover)
+        if content:
+            self._timeline_file.report_invalid(self._restore_timeline(content))
+        self._is_read = True
 
     async def check(self) -> None:
         """Raise StartError if ``open`` would, except for another exporter that has locked the directory."""
@@ -156,13 +165,13 @@ class Storage:
             return
         self._is_open = False
         files = self._timeline_file, self._switches_file
-        if not self._is_started:
-            await asyncio.gather(*(file.release() for file in files))
-            return
         if self._writer is not None:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
+        if not self._is_started or not self._is_read:
+            await asyncio.gather(*(file.release() for file in files))
+            return
         lines = partial(self._switch_lines, memories)
         await asyncio.gather(
             self._timeline_file.finish(self._timeline_lines, patience=_PATIENCE_AT_STOP),
@@ -194,6 +203,12 @@ class Storage:
     async def _write_changes(self) -> None:
         if self._timeline_file is None or self._switches_file is None:
             return
+        if not self._is_read:  # the exporter that polled before was paused: do not replace its timeline
+            try:
+                await self._read_timeline()
+            except StartError as error:
+                self._timeline_file.failed(str(error))
+                return
         timeline, switches = self._written
         waited = self._clock.monotonic() - self._switches_at
         found = {name: memory.version for name, memory in self._memories().items()}

@@ -323,8 +323,9 @@ async def test_a_handover(tmp_path: Path) -> None:
 
 
 async def test_a_takeover_from_a_paused_exporter(tmp_path: Path) -> None:
-    """It keeps its lock. As soon as that is gone, the other one writes."""
+    """It keeps its lock. As soon as that is gone, the other one writes, and continues the timeline."""
     paused = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    paused.timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])
     second = Storage(tmp_path, Clock(), every=0.01)
     second.start("1.0", lambda: {"pbx": _Memory({"seen": ["n2"]})})
     with pytest.raises(StartError, match="in use by another exporter"):
@@ -335,6 +336,21 @@ async def test_a_takeover_from_a_paused_exporter(tmp_path: Path) -> None:
     await _until(lambda: not second.status()["storage"]["error"])
     await second.close()
     assert '"n2"' in (tmp_path / "switches.json").read_text()
+    assert "node missing: n1" in _texts(second)
+
+
+async def test_an_exporter_that_never_read_the_files(tmp_path: Path) -> None:
+    """It does not replace them when it stops."""
+    paused = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    second = Storage(tmp_path, Clock(), every=60)
+    second.start("1.0", lambda: {"pbx": _Memory({"seen": ["n2"]})})
+    with pytest.raises(StartError, match="in use by another exporter"):
+        await second.open()
+    await _until(lambda: second.status()["storage"]["error"])
+    await paused.close()
+    await second.close()
+    assert '"n1"' in (tmp_path / "switches.json").read_text()
+    assert not [name for name in _names(tmp_path) if name.endswith(".lock")]
 
 
 async def test_a_takeover_waits_for_the_files(tmp_path: Path) -> None:
