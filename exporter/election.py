@@ -1,12 +1,12 @@
 """Decides with a Lease which of several exporters polls, as client-go's leader election does.
 
-Only the exporter that holds the Lease polls, and renews it. Another takes it when it is free, or has not
-changed for its duration. That is measured with the local clock since the change was seen: the clocks of two
-machines are never compared. The API server rejects a write whose version is not the newest, so only one
-exporter wins.
+The exporter that holds the Lease polls and renews it. Another one takes the Lease when it is free, or when it
+has not changed for its duration. Each exporter measures this on its own clock, from the moment it saw the
+last change: the clocks of two machines are never compared. The API server rejects a write whose version is
+not the newest, so only one exporter wins.
 
 Unlike client-go, it fails open: if the API server cannot be reached for the duration of the Lease, the
-exporter polls. Two exporters that poll do no harm, and none would be blind.
+exporter polls. Two exporters that poll only double the load; without any, there is no monitoring.
 """
 
 import asyncio
@@ -93,9 +93,10 @@ class LeaseApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the exporter has to do, and why. ``holder`` is None if nobody holds the Lease or it is unknown.
+    """Whether the exporter polls or stands by, and why.
 
-    ``problem`` is None while the API server can be reached.
+    ``holder`` is None if nobody holds the Lease or it is unknown. ``problem`` is None while the API
+    server can be reached.
     """
 
     state: State
@@ -183,7 +184,7 @@ class Elector:
                     lease = await self._api.read()  # it has changed since it was read
 
     async def _attempt(self) -> bool:
-        """Attempt once and decide. Return False if there is no result, so that it has to be repeated."""
+        """Attempt once and decide. Return False if the attempt has no result and must be repeated."""
         before, self._started = self._started, self._clock.elapsed()
         if self._started - before >= self._duration:  # it was paused
             self._failing_since = None
@@ -203,9 +204,8 @@ class Elector:
                 self._log.exception("job failed", job="lease")
             problem = LeaseError(LeaseProblem.INVALID, "internal error; see the log")
         if self._clock.elapsed() - self._started >= self._duration:
-            self._failing_since = (
-                None  # it was paused, so the result is old, or time ran out only because of that
-            )
+            # It was paused: the result is old, or the time limit passed only because of the pause.
+            self._failing_since = None
             return False
         decision = self._unreachable(problem) if problem else self._decided(lease)
         self._report(decision)
@@ -214,7 +214,7 @@ class Elector:
         return True
 
     async def _hold_or_wait(self) -> Lease | None:
-        """Renew the Lease or take it if it is free; return what it is after that."""
+        """Renew the Lease, or take it if it is free. Return the Lease as it is then."""
         self._expires_at = math.inf
         lease = await self._api.read()
         self._see(lease)
@@ -222,7 +222,7 @@ class Elector:
         if self._clock.monotonic() < self._abstains_until:
             return await self._free(lease) if is_mine and lease else lease
         if lease is not None and lease.holder and not is_mine:
-            # On the monotonic clock: what a step of the wall clock adds has not passed for the holder.
+            # On the monotonic clock: a step of the wall clock does not make the Lease expire.
             self._expires_at = self._changed_at + lease.duration
             if self._clock.monotonic() < self._expires_at:
                 return lease
@@ -265,7 +265,7 @@ class Elector:
         return Decision(State.STANDBY, reason, lease.holder)
 
     def _unreachable(self, problem: LeaseError) -> Decision:
-        """Decide without the API server: go on, and poll if it was not reachable for the duration."""
+        """Decide without the API server: keep the state, but poll if it was unreachable for the duration."""
         if self._failing_since is None:
             self._failing_since = self._started
         polls = self._decision is not None and self._decision.state is State.ACTIVE

@@ -1,6 +1,6 @@
 """The Lease in Kubernetes. No other module imports ``kubernetes_asyncio``.
 
-It takes 58 MB and seconds to import (2026-12), so that happens on first use, in a thread.
+The import takes 58 MB and several seconds (2026-12), so it happens on first use, in a thread.
 
 Its own ``leaderelection`` is not used (36.1): it measures time with the wall clock, has no time limits, does
 not free the Lease, and ends when the API server cannot be reached.
@@ -24,10 +24,10 @@ from exporter.threads import ThreadLimit
 _INSTALL = "pip install 'softswitch-exporter[kubernetes]'"
 
 _LONGEST_DURATION = 3600.0
-"""Seconds. A longer duration in the Lease is not believed."""
+"""Seconds. A longer duration in the Lease is ignored; the configured one is used instead."""
 
 _LONGEST_NAME = 253
-"""Characters of a holder."""
+"""Characters of the name of a holder. The rest is cut off."""
 
 _FORBIDDEN = {401, 403}
 _MISSING, _CONFLICT = 404, 409

@@ -1,4 +1,4 @@
-"""Follows the Lease of the configuration: switches this exporter, and reports who holds the Lease."""
+"""Takes part in the election: switches this exporter between polling and standby, and reports the holder."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -56,11 +56,11 @@ class Leadership:
         return self._election.elector.hold() if self._election else None
 
     async def open(self, lease: LeaseConfiguration | None) -> LeaseApi | None:
-        """Return access to a Lease for ``follow``; None for none. Raises StartError if there is no access."""
+        """Return access to a Lease for ``follow``, or None without a Lease. Raises StartError if it fails."""
         return await self._connect(lease) if lease else None
 
     async def follow(self, lease: LeaseConfiguration | None, api: LeaseApi | None, switch: Switch) -> None:
-        """Leave the current election, and take part in that for another Lease."""
+        """Leave the current election, and take part in the election for another Lease."""
         await self.stop()
         self._lease, self._decision = lease, None
         if lease is None or api is None:
@@ -76,7 +76,7 @@ class Leadership:
         self._election = _Election(api, elector, tasks)
 
     async def stop(self) -> None:
-        """Free the Lease if this exporter holds it, and take part in no election any more."""
+        """Free the Lease if this exporter holds it, and leave the election."""
         election, self._election = self._election, None
         if election is None:
             return

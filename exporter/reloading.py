@@ -51,7 +51,7 @@ class Parts:
         self.schedule.ensure(_ALERTING, self.alerting.evaluate, lambda: self.alerting.period)
 
     async def check(self, configuration: Configuration) -> None:
-        """Keep only the keys of a configuration up to date. Raises ExporterError if ``poll`` would."""
+        """Check a configuration, and use its keys. Raises ExporterError in the same cases as ``poll``."""
         for alertmanager in await self.alerting.open(configuration.alerting):
             await alertmanager.close()
         await self.fleet.check(configuration)
@@ -110,8 +110,8 @@ class Reloader:
     async def switch(self, state: State, reason: str, is_current: Callable[[], bool] = lambda: True) -> None:
         """Poll or stand by from now on. Raises ExporterError if the switches cannot be polled.
 
-        It continues if its caller is cancelled. If it has to wait for another change, and ``is_current``
-        returns False after that, it does nothing.
+        It continues if its caller is cancelled. It may wait for another change; if ``is_current`` returns
+        False after that, it does nothing.
         """
         await self._end_of(self._begin(self._switch(state, reason, is_current), "switch"))
 
@@ -189,9 +189,8 @@ class Reloader:
             return
         await self._parts.storage.check()
         await self._parts.check(configuration)
-        if (
-            self._activity.state is State.ACTIVE
-        ):  # a reload has added a Lease, and another exporter may hold it
+        if self._activity.state is State.ACTIVE:
+            # A reload has added a Lease, and another exporter may hold it.
             await self._parts.stand_by(lambda: None)
 
     async def _poll(self, configuration: Configuration) -> None:

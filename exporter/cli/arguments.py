@@ -138,8 +138,8 @@ def _add_configuration_flags(main: argparse.ArgumentParser) -> None:
     check = "validate the configuration, print the polling plan, and exit"
     schema = "print the JSON Schema of the configuration, for editors and other programs, and exit"
     auto_reload = (
-        "reload the configuration a few seconds after it, or a file that it names, has changed; an invalid "
-        "one changes nothing"
+        "reload the configuration about ten seconds after it, or a file that it names, has changed; an "
+        "invalid configuration changes nothing"
     )
     _flag(main, "--config.file", "configuration file (required without a command)", **_FILE)
     _flag(main, "--config.check", check, action="store_true")

@@ -89,7 +89,7 @@ def _add_write_config(command: argparse.ArgumentParser) -> None:
     file("--cert-key-file", "private key of --cert-file")
     text("--server-name", "name in the certificate, if it differs from the host in --url")
     _flag(group, choices=TLS_VERSIONS)("--tls-min-version", "lowest TLS version (default: TLS12)")
-    switch("--insecure", "do not verify the certificate: anyone on the way can read the key")
+    switch("--insecure", "do not verify the certificate: anyone on the network path can read the key")
 
 
 def _flag(group: argparse._ActionsContainer, **options: Any) -> Callable[[str, str], object]:  # noqa: ANN401 -- argparse's, which has no public name

@@ -41,7 +41,7 @@ def _namespace(name: str) -> str:
 
 
 def _duration(value: object) -> float:
-    """Return whole seconds: the API has no others."""
+    """Return the duration in seconds. The API accepts only whole seconds."""
     seconds = _at_most(value)
     if seconds < _SHORTEST:
         raise ValueError(
@@ -80,8 +80,8 @@ class HighAvailability(Section):
     )
     start: Start | None = Field(
         None,
-        description="Instead of `lease`: whether the exporter polls after its start, `active`, the default, "
-        "or stands by, `standby`. `POST /-/activate` and `POST /-/standby` change that, see "
+        description="Without `lease`: what the exporter does after its start. `active`, the default, polls; "
+        "`standby` stands by. `POST /-/activate` and `POST /-/standby` change that, see "
         "[high availability](high-availability.md).",
         examples=["standby"],
     )

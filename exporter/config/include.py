@@ -1,4 +1,4 @@
-"""``include`` of a switch: tenants in further files, so that thousands of them need not be in one.
+"""``include`` of a switch: tenants in further files, so that one file does not hold thousands of them.
 
 Each file has the key ``tenants``. Relative paths in it start from its own directory. Files are merged in the
 order of their names, after the tenants of the switch.

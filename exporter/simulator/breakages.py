@@ -46,7 +46,7 @@ def breakages(world: World) -> list[Breakage]:
             {"tenants": {code: {"dropped": 1}}},
             "SoftswitchTenantRegistrationsLost",
             f'softswitch_tenant_extensions{{tenant="{code}",state="registered"}} becomes 0. In the first two '
-            "minutes of the exporter, the alert is SoftswitchTenantRegistrationsLow.",
+            "minutes after the exporter starts, the alert is SoftswitchTenantRegistrationsLow.",
         ),
         Breakage(
             "Let the license expire in 3 days",

@@ -63,7 +63,7 @@ def plan(survey: Survey, url: str) -> Iterator[str]:
     yield f"Survey of {url}: requests that only read, one at a time, at most {SURVEY_RATE} per second."
     yield "For the installation, if the key allows it:"
     yield f"  {_names(_FIRST, _INSTALLATION)} (COUNTPEERS took 23 s on a switch with 50 nodes)"
-    yield from _expensive("trunks", "MANAGEDB sipregs list, the registrations of trunks, never seen", skip)
+    yield from _expensive("trunks", "MANAGEDB sipregs list, registrations of trunks, cost unknown", skip)
     yield from _expensive("peers", "CHANSIPPEERS, one list of every phone, 0.2 kB each", skip)
     yield from _expensive("call_records", "INFO simplecdrs of five minutes, which may take 20 s", skip)
     yield f"For {_tenants_text(survey.asked)}:"

@@ -22,8 +22,8 @@ _KEYS = ("key_file", "key_env")
 _SHORT = 80
 
 _ONLY_YOU = (
-    "What the switch does not know, and you may add: phones to `watch`, business hours, limits of channels, "
-    "and labels of tenants that route their alerts."
+    "You can add what the switch does not know: phones to `watch`, business hours, limits of channels, and "
+    "labels of tenants that route their alerts."
 )
 
 Masking = Callable[[str], str]

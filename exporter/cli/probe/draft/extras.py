@@ -83,7 +83,7 @@ def _balance(survey: Survey, limits: Mapping[str, float]) -> str:
         return f"{text} Now: {values}."
     return (
         f"? {text} Now: {values}. So {' and '.join(low)} would alert at once. If the switch uses another "
-        "scale, or if tenants pay later, set other amounts or `off`."
+        "scale, or if tenants are postpaid, set other amounts or `off`."
     )
 
 
@@ -116,8 +116,8 @@ def queues(survey: Survey) -> Iterator[Entry]:
     for finding in survey.of_tenants(Query.QUEUES):
         if isinstance(finding.verdict, Queues) and (count := len(finding.verdict.names)):
             why = (
-                f"{finding.request.tenant} has {count} queues. Each queue is one request per minute. First "
-                f"check that the switch can tell them apart: {_probe('queue')}."
+                f"{finding.request.tenant} has {count} queues. Each queue costs one request per minute. "
+                f"First check that the switch can tell them apart: {_probe('queue')}."
             )
             yield Entry("queues", "all", why, is_proposed=True)
             return

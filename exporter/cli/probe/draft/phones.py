@@ -28,9 +28,10 @@ def registrations(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entr
     if pace.source:
         source, states = pace.source.source, pace.source.states
         if source.kind is RegistrationSource.REGSTATE:
-            why = "It returned the state of a phone. Each phone is one request."
+            why = "This source returned the state of a phone. It needs one request per phone."
         else:
-            why = f"It knows the state of {len(pace.source.known):,} of {len(states):,} phones of a tenant."
+            known = f"{len(pace.source.known):,} of {len(states):,}"
+            why = f"This source returned the state of {known} phones of a tenant."
         inner.append(Entry("source", source.kind.value, why))
         inner += [Entry("parameter", source.parameter.value)] if source.parameter else []
     else:

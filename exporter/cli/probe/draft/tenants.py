@@ -34,7 +34,7 @@ def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
             why += f" Disabled, and not polled: {_named(survey.disabled)}."
         inner = (
             Entry("enabled", ON),
-            Entry("exclude", ["TEST.*"], "Tenants that are not to be polled:", is_proposed=True),
+            Entry("exclude", ["TEST.*"], "Tenants to leave out, as patterns:", is_proposed=True),
         )
         yield Entry("discover_tenants", Section(inner), why)
     elif survey.is_admin and finding and isinstance(finding.verdict, Failure):
