@@ -20,8 +20,8 @@ class State(StrEnum):
 
 
 _ENTRIES = {
-    State.ACTIVE: (Kind.EXPORTER_ACTIVE, "this exporter polls now"),
-    State.STANDBY: (Kind.EXPORTER_STANDBY, "this exporter stands by now"),
+    State.ACTIVE: (Kind.EXPORTER_ACTIVE, "polls now"),
+    State.STANDBY: (Kind.EXPORTER_STANDBY, "stands by now"),
 }
 
 
@@ -30,10 +30,11 @@ class Activity:
 
     ``state`` is None until the first configuration is applied. ``reason`` is a text for people.
     ``is_shared``: whether there may be another exporter for the same switches. ``holder`` of the Lease and
-    ``lease_reachable`` are None if there is none or it is unknown.
+    ``lease_reachable`` are None if there is none or it is unknown. ``host``: the name of the machine or pod,
+    for a timeline that exporters share.
     """
 
-    def __init__(self, instruments: Instruments, timeline: Timeline, clock: Clock) -> None:
+    def __init__(self, instruments: Instruments, timeline: Timeline, clock: Clock, host: str) -> None:
         self.state: State | None = None
         self.reason = ""
         self.is_shared = False
@@ -42,6 +43,7 @@ class Activity:
         self._instruments = instruments
         self._timeline = timeline
         self._clock = clock
+        self._host = host
         self._since = clock.elapsed()
         self._log = structlog.get_logger("exporter.activity")
 
@@ -60,7 +62,7 @@ class Activity:
         if not self.is_shared:  # an exporter that is alone always polls
             return
         kind, what = _ENTRIES[state]
-        self._timeline.add(kind, f"{what}: {reason}")
+        self._timeline.add(kind, f"the exporter on {self._host} {what}: {reason}")
         if state is State.ACTIVE:
             self._log.info("polling now", reason=reason)
         else:

@@ -134,7 +134,7 @@ class _Exporter:
             settings.alerting_speed, Links(settings.external_url), lambda: health.is_good
         )
         alerting = AlertingService(lambda: fleet.pollers, registry, mask, clock, options, storage)
-        self._activity = Activity(instruments, storage.timeline, clock)
+        self._activity = Activity(instruments, storage.timeline, clock, kubernetes.host())
         leadership = Leadership(self._activity, instruments, clock, kubernetes.connect, kubernetes.identity())
         fleet.hold = leadership.hold
         self.parts = Parts(fleet, alerting, KeyFiles(), schedule, storage, leadership)

@@ -33,9 +33,14 @@ _FORBIDDEN = {401, 403}
 _MISSING, _CONFLICT = 404, 409
 
 
+def host() -> str:
+    """Return the name of the pod, or of the machine."""
+    return os.environ.get("POD_NAME") or socket.gethostname()
+
+
 def identity() -> str:
     """Return the name of this process in the Lease: that of its pod, and something unique."""
-    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"
+    return f"{host()}_{secrets.token_hex(4)}"
 
 
 async def connect(lease: LeaseConfiguration) -> "KubernetesLease":

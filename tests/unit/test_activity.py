@@ -15,7 +15,7 @@ class _Told:
         clock = Clock(monotonic=lambda: self.now, wall=lambda: 1_700_000_000.0 + self.now)
         self.registry = CollectorRegistry()
         self.timeline = Timeline(clock)
-        self.activity = Activity(Instruments(self.registry), self.timeline, clock)
+        self.activity = Activity(Instruments(self.registry), self.timeline, clock, "mon-1")
 
     @property
     def metric(self) -> list[str]:
@@ -50,8 +50,8 @@ def test_a_change_is_reported_once() -> None:
 
     assert told.metric == ["softswitch_exporter_active 0.0"]
     assert told.texts == [
-        "this exporter stands by now: POST /-/standby",
-        "this exporter polls now: high_availability.start is active",
+        "the exporter on mon-1 stands by now: POST /-/standby",
+        "the exporter on mon-1 polls now: high_availability.start is active",
     ]
     assert [log["event"] for log in logs] == ["standing by now"]
     assert told.activity.status() == {

@@ -46,7 +46,7 @@ class _Told:
         clock = Clock()
         self.registry = CollectorRegistry()
         instruments = Instruments(self.registry)
-        self.activity = Activity(instruments, Timeline(clock), clock)
+        self.activity = Activity(instruments, Timeline(clock), clock, "mon-1")
         self.apis: list[_Api] = []
         self.states: list[State] = []
         self.error: Exception | None = None

@@ -153,7 +153,7 @@ async def test_every_name_is_documented(pollers: Pollers) -> None:
     storage = Storage(None, CLOCK)
     storage.timeline.add(Kind.RELOAD_SUCCEEDED, "configuration reloaded")
     parts = {**alerting_status.status(section, made, Now(0.0, 0.0)), **storage.status()}
-    activity = Activity(Instruments(CollectorRegistry()), storage.timeline, CLOCK).status()
+    activity = Activity(Instruments(CollectorRegistry()), storage.timeline, CLOCK, "mon-1").status()
     whole = await status([poller], CLOCK, alerting=parts, activity=activity)
 
     (switch,), (watchdog,) = whole["switches"], whole["alerts"]
