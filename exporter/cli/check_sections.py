@@ -24,7 +24,7 @@ def describe_high_availability(settings: HighAvailability) -> Iterator[str]:
         f"{duration_text(lease.duration)} after the last renewal, and polls all switches within a sweep."
     )
     if find_spec("kubernetes_asyncio") is None:
-        yield "  warning: not usable here: pip install 'softswitch-exporter[kubernetes]'"
+        yield "  warning: the client for Kubernetes is missing: pip install 'softswitch-exporter[kubernetes]'"
 
 
 def describe_web(web: WebConfiguration) -> str:

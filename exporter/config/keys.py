@@ -48,7 +48,7 @@ def checked_secret(text: str, *, fix: str = "set password_file to a file that co
         raise ValueError(problem)
     if only_bracketed(secret):
         raise ValueError(
-            "contains only a placeholder; replace it with the actual value. A file may contain such a value"
+            "contains only a placeholder; replace it with the actual value, or put it in a file if it is real"
         )
     return secret
 
@@ -60,7 +60,7 @@ def checked_key(text: str) -> str:
         raise ValueError(f"contains a placeholder, which the exporter does not expand; set key_env: {name}")
     checked_secret(key, fix="set key_env to the name of the variable, or key_file")
     if problem := _around(key) or _inside(key):
-        raise ValueError(f"{problem}; expected only the key. A key file may contain such a key")
+        raise ValueError(f"{problem}; expected only the key. If this is the key, put it in a key_file")
     return key
 
 

@@ -133,13 +133,17 @@ class Conductor:
     async def _ask(self, wanted: QueryRequest) -> Finding | None:
         if self._clock() > self._end:
             if not self._is_over:
-                self._say(f"  No further requests are sent: {duration_text(_LONGEST)} are over")
+                self._say(
+                    f"  No further requests are sent: the limit of {duration_text(_LONGEST)} is reached"
+                )
             self._is_over = True
             return None
         finding = await self._wait_for(wanted)
         if finding is None:
             if not self._is_over:
-                self._say("  No further requests are sent, because all so far failed alike")
+                self._say(
+                    "  No further requests are sent, because all requests so far failed in the same way"
+                )
             self._is_over = True
             return None
         outcome = self._runner.mask(outcome_text(finding))
@@ -173,7 +177,7 @@ class Conductor:
         for wanted in requests:
             sent = [each for each in self._survey.findings if not each.request.tenant]
             if len(sent) >= _REFUSALS and self._survey.is_refused(sent):
-                self._say("  The key is allowed nothing for the installation")
+                self._say("  The key has no right for the installation")
                 return
             if len(sent) >= _REFUSALS and all(each.reason in _NOT_THE_API for each in sent):
                 self._say("  No further requests are sent, because this does not look like the API")

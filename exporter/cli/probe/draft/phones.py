@@ -77,15 +77,15 @@ def _why_no_source(survey: Survey) -> str:
     if any(each.result == NO_EXTENSION for tried in survey.trials.values() for each in tried):
         return (
             f"? The tenants that were queried ({', '.join(survey.trials)}) have no phones. Write this file "
-            f"again with --tenant=CODE of one that has, or run {_PROBE} and set `source`."
+            f"again with --tenant=CODE of a tenant with phones, or run {_PROBE} and set `source`."
         )
     results = dict.fromkeys(
         f"{each.source.name}: {each.result}" for tried in survey.trials.values() for each in tried
     )
     tried = "; ".join(results) or "none was sent"
     return (
-        f"? No request returned the state of a phone ({tried}). Grant the key the right to one of them, best "
-        f"to BLFS, then run {_PROBE}."
+        f"? No request returned the state of a phone ({tried}). Grant the key the right to one of them, "
+        f"preferably BLFS, then run {_PROBE}."
     )
 
 
@@ -130,7 +130,7 @@ def _extensions(survey: Survey, pace: Pace) -> Iterator[Entry]:
     interval = _interval(Query.EXTENSIONS, pace)
     key = Query.EXTENSIONS.value
     if survey.lists_extensions:
-        why = "The list says which phones there are, and which of them can register. 3.4 kB per extension."
+        why = "The list names all phones, and says which can register. 3.4 kB per extension."
         yield Entry(key, Section((Entry("tenant_interval", interval, why),)))
     elif pace.source.source.kind is RegistrationSource.BLF:
         doubt = "" if survey.is_refused(survey.of_lists) or "extensions" in survey.skip else "? "

@@ -39,7 +39,7 @@ def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
         yield Entry("discover_tenants", Section(inner), why)
     elif survey.is_admin and finding and isinstance(finding.verdict, Failure):
         yield Comment(
-            f"? The list of tenants did not work ({details(finding)}). When it does, this polls all tenants:"
+            f"? The list of tenants failed ({details(finding)}). When it works, this polls all tenants:"
         )
         yield Entry("discover_tenants", {"enabled": ON}, is_proposed=True)
 

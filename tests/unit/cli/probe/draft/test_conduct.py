@@ -79,7 +79,7 @@ async def test_no_request_is_sent_after_the_time_is_over() -> None:
     await Conductor(Refusing(survey), survey, lines.append, lambda: next(times)).run()
     assert len(survey.findings) == 1
     assert [line for line in lines if "No further" in line] == [
-        "  No further requests are sent: 15m are over"
+        "  No further requests are sent: the limit of 15m is reached"
     ]
 
 
