@@ -19,11 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import METRICS, TENANT_INFO, Kind, Metric
 from tests.e2e.full_configuration import ALERTING, configuration, queries, switch
+from tests.e2e.lease_server import LeaseServer
 from tests.e2e.programs import (
     Exporter,
     Series,
     Simulator,
     Start,
+    free_port,
     get,
     get_json,
     running_programs,
@@ -92,9 +94,17 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
             tenants=[{"code": code} for code in ("ACME", "BOREAL", "CINDER", "DELTA9", "EIDER")],
         )
         lists = _switch_with_lists(run)
-        text = configuration(settings, _polling_lists(lists.url), alerting=ALERTING)
+        lease = {"lease": {"name": "softswitch-exporter", "namespace": "telephony", "duration": "5s"}}
+        both = settings, _polling_lists(lists.url)
+        text = configuration(*both, alerting=ALERTING, high_availability=lease)
+        # Nothing listens there: the exporter polls after 5 s.
+        unreachable = LeaseServer(free_port()).kubeconfig(directory / "kubeconfig", "formats")
         exporter = start_exporter(
-            run, directory / "config.yaml", text, "--web.external-url=https://exporter.example.com"
+            run,
+            directory / "config.yaml",
+            text,
+            "--web.external-url=https://exporter.example.com",
+            KUBECONFIG=str(unreachable),
         )
         wait_until(lambda: _has_everything(exporter), 60, "every family and every failure")
         yield exporter

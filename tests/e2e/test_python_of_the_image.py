@@ -29,8 +29,11 @@ _TESTS = (
     "tests/unit/web/test_tls.py",
 )
 
-_TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis")
-_DEPENDENCIES = ("iniconfig", "packaging", "pluggy", "pygments", "sortedcontainers")
+_TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis", "jsonschema")
+_DEPENDENCIES = (
+    *("iniconfig", "packaging", "pluggy", "pygments", "sortedcontainers"),
+    *("jsonschema-specifications", "referencing", "rpds-py"),
+)
 """Dependencies of the tools; pip rejects any that is missing here, because it has no hash."""
 
 _DOCKERFILE = """\
@@ -56,7 +59,7 @@ def image(tmp_path: Path, require_program: Callable[[str, str], str]) -> str:
     """Build an image with the dependencies of the exporter and of these tests."""
     require_engine(require_program)
     (tmp_path / "Dockerfile").write_text(_DOCKERFILE)
-    (tmp_path / "runtime.lock").write_text((_REPOSITORY / "requirements.lock").read_text())
+    (tmp_path / "runtime.lock").write_text((_REPOSITORY / "requirements-kubernetes.lock").read_text())
     (tmp_path / "tools.lock").write_text(_locked(_TOOLS + _DEPENDENCIES))
     base = os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie")
     return docker("build", "--quiet", f"--build-arg=BASE_IMAGE={base}", str(tmp_path))
