@@ -21,7 +21,7 @@ LEASE, PERIOD = 5.0, 1.0
 FIRST = 0.5
 """The first sweep: there is one query, with this interval."""
 
-BUSY = 3.0
+BUSY = 6.0
 """Seconds that a busy machine may add."""
 
 _OFF = {"interval": "off"}
