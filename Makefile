@@ -27,7 +27,7 @@ $(READY): $(PROGRAM) requirements-dev.lock
 	touch $(READY)
 
 demo: $(PROGRAM)  ## run the exporter against the bundled simulated switch
-	$(BIN)/softswitch-exporter demo
+	$(BIN)/softswitch-exporter demo $(FLAGS)
 
 # More workers than processors: tests wait for programs and timers more than they compute. xdist would start the files with
 # the fewest tests last, and those take the longest: the order is that of tests/conftest.py.

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import logs
-from exporter.app import Settings, running
+from exporter.app import Running, Settings, running
 from exporter.cli.simulate import simulating
 from exporter.config import load
+from exporter.errors import StartError
 from exporter.masking import Mask
 from exporter.metrics import catalogue
 from exporter.output import never_block
@@ -86,11 +89,21 @@ async def _demo(arguments: argparse.Namespace) -> None:
             settings = Settings(
                 load=lambda: load(file, {}), listen_addresses=[(_HOST, arguments.port)], config_file=file
             )
-            async with running(settings, mask) as exporter:
+            async with _running(settings, mask) as exporter:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 simulator.parts.watched_at = base_url
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
                 await _print_values(f"{base_url}/metrics", stopped)
+
+
+@asynccontextmanager
+async def _running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
+    """Run the exporter; an error names the flag of this command."""
+    try:
+        async with running(settings, mask) as exporter:
+            yield exporter
+    except StartError as error:
+        raise StartError(str(error).replace("--web.listen-address", "--port")) from error
 
 
 def _configuration(simulator: RunningSimulator, world: World) -> str:

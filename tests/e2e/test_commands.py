@@ -61,6 +61,7 @@ def test_demo_reports_a_port_in_use(flag: str, run_simulator: StartSimulator) ->
     (line,) = finished.stderr.splitlines()
     assert f"127.0.0.1:{port}" in line
     assert "address already in use" in line.lower()
+    assert line.endswith(f"choose another address with {flag}")
 
 
 def test_version() -> None:

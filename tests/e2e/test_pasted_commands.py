@@ -36,6 +36,9 @@ PAGES = (
 ELSEWHERE = {
     "make dashboards": "writes to the clone; unit/grafana/test_dashboards.py compares the files",
     "make deb": "e2e/test_debian_package.py installs the package in a root directory of its own",
+    "pipx install .": "downloads the newest dependencies; e2e/test_package.py installs the locked ones",
+    "uv tool install .": "likewise",
+    "uv tool run --from . softswitch-exporter demo": "likewise",
     "make dist": "e2e/test_package.py installs the package into environments of their own",
     "install -d /etc/softswitch-exporter": "needs systemd; unit/deploy/test_systemd.py checks the unit",
     'docker build --build-arg REVISION="$(git rev-parse HEAD)" -t softswitch-exporter .': "e2e/test_image.py",
