@@ -64,7 +64,8 @@ tenants:
 ```
 
 - `*` stands for any text without `/`, `?` for one character, `[ab]` for one of these, `**` for any
-  directories. Hidden files do not match.
+  directories. Braces have no meaning: write two patterns. Hidden files do not match. A directory that several
+  links lead to is read once.
 - A pattern may match nothing; `--config.check` then warns. The directory before the first `*` must exist.
 - Relative paths in a file start from its own directory. A file cannot include others.
 - Tenants are added in the order of the file names. A code may occur once per switch.

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from exporter.config.fields import Text
 from exporter.errors import shown
 from exporter.fields import Form, Section, duration_between
+from exporter.json_types import DURATION, SchemaOf
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME, _LONGEST_NAMESPACE = 253, 63
@@ -63,7 +64,9 @@ class LeaseConfiguration(Section):
     namespace: Annotated[Text, AfterValidator(_namespace)] = Field(
         description="Its namespace.", examples=["telephony"]
     )
-    duration: Annotated[float, PlainValidator(_duration), Form("duration, 5s to 5m, whole seconds")] = Field(
+    duration: Annotated[
+        float, PlainValidator(_duration), Form("duration, 5s to 5m, whole seconds"), SchemaOf(DURATION)
+    ] = Field(
         15.0,
         description="How long the exporter that polls may be silent before another one takes over.",
         examples=["30s"],

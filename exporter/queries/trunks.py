@@ -15,6 +15,7 @@ from exporter.decode.columns import KEY, Column, Layout
 from exporter.decode.records import display_of, interning, read_rows, text_of
 from exporter.decode.text import Windows
 from exporter.fields import ExactText, Form, Interval, Section, not_empty, unique
+from exporter.json_types import SchemaOf, with_entries
 from exporter.model import Answer, Failure, Query, Reason, Registration
 from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.queries.words import TRUNK_WORDS, StateWords, lookup, state_of
@@ -35,7 +36,11 @@ _PHONE = Column("ex_number", "Number", required=False)
 contains names of people."""
 
 FieldNames = Annotated[
-    tuple[ExactText, ...], AfterValidator(unique), AfterValidator(not_empty), Form("list of texts")
+    tuple[ExactText, ...],
+    AfterValidator(unique),
+    AfterValidator(not_empty),
+    SchemaOf(with_entries),
+    Form("list of texts"),
 ]
 
 

@@ -82,6 +82,12 @@ def test_every_key_is_described() -> None:
     assert undescribed == {"warning", "critical"}
 
 
+def test_every_key_has_a_form() -> None:
+    """A key without one would accept any value."""
+    forms = {"type", "anyOf", "enum", "$ref"}
+    assert {name for name, key in _keys(SCHEMA["$defs"]) if not forms & key.keys()} == set()
+
+
 def test_defaults_are_written_as_in_the_file() -> None:
     """Durations are not seconds, and `off` is not null."""
     switch = SCHEMA["$defs"]["SwitchConfiguration"]["properties"]
