@@ -1,6 +1,6 @@
 """The requests of a probe, their outcomes, and whether the switch has a tenant. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -233,9 +233,15 @@ def missing_tenants(finding: Finding, switch: SwitchConfiguration) -> Iterator[A
 
 
 def _corrected(code: str, listed: set[str]) -> str:
-    folded = {name.casefold(): name for name in listed}
-    meant = folded.get(code.casefold()) or nearest(code, listed)
+    meant = meant_name(code, listed)
     return f"{code} (did you mean {meant}?)" if meant else code
+
+
+def meant_name(code: str, listed: Iterable[str]) -> str:
+    """Return the listed name that differs only in case, else the most similar one, or ""."""
+    names = list(listed)
+    folded = {name.casefold(): name for name in names}
+    return folded.get(code.casefold()) or nearest(code, names)
 
 
 def _listed(finding: Finding) -> set[str]:

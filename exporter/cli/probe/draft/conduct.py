@@ -10,6 +10,7 @@ from exporter.cli.probe.call_records import window_requests
 from exporter.cli.probe.draft.entries import visible
 from exporter.cli.probe.draft.flags import SURVEY_RATE
 from exporter.cli.probe.draft.survey import Survey, details
+from exporter.cli.probe.draft.tenants import reject_unknown
 from exporter.cli.probe.findings import Finding, QueryRequest, query_request
 from exporter.cli.probe.sources import BLF, LIST, PEERS, TENANT_PEERS, Phones, Source, Trial, trial
 from exporter.fields import duration_text
@@ -122,7 +123,7 @@ class Conductor:
         self._is_over = False
 
     async def run(self) -> None:
-        """Send all requests of the survey."""
+        """Send all requests of the survey. Raises StartError for a tenant that the switch does not list."""
         await self._installation()
         for position, code in enumerate(self._choose_tenants()):
             self._survey.tenants.append(code)
@@ -184,6 +185,8 @@ class Conductor:
                 self._is_over = True
                 return
             await self._ask(wanted)
+            if wanted.query is Query.TENANTS:
+                reject_unknown(self._survey)
 
     def _choose_tenants(self) -> list[str]:
         """Return the tenants to query: those of the flags, else the first, the last and the largest one."""

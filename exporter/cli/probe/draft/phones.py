@@ -79,6 +79,8 @@ def _why_no_source(survey: Survey) -> str:
             f"? The tenants that were queried ({', '.join(survey.trials)}) have no phones. Write this file "
             f"again with --tenant=CODE of a tenant with phones, or run {_PROBE} and set `source`."
         )
+    if not survey.trials:
+        return f"? No source was tried, because no request about a tenant returned a value. Run {_PROBE}."
     results = dict.fromkeys(
         f"{each.source.name}: {each.result}" for tried in survey.trials.values() for each in tried
     )

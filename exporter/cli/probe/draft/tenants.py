@@ -2,16 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 
-from exporter.cli.probe.draft.entries import ON, Comment, Entry, Items, Section
+from exporter.cli.probe.draft.entries import ON, Comment, Entry, Items, Section, visible
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.phones import extensions
 from exporter.cli.probe.draft.queries import Trusted
 from exporter.cli.probe.draft.survey import Survey, details
-from exporter.cli.probe.findings import unknown_tenant
-from exporter.errors import nearest
+from exporter.cli.probe.findings import meant_name, unknown_tenant
+from exporter.errors import StartError
 from exporter.model import Failure, Query
 
 _NAMED = 10
+
+
+def reject_unknown(survey: Survey) -> None:
+    """Raise StartError for tenants of the flags that the switch's list does not contain."""
+    unknown = [code for code in survey.asked if survey.listed and not survey.exists(code)]
+    problems = []
+    for code in unknown:
+        meant = meant_name(code, [row.code for row in survey.listed])
+        fix = f"did you mean {meant}?" if meant else "correct the code"
+        problems.append(f"--tenant: the switch lists no tenant {code}; {fix}")
+    if problems:
+        problems[-1] += " Nothing was written." if problems[-1].endswith("?") else "; nothing was written"
+        raise StartError("\n".join(map(visible, problems)))
 
 
 def tenants(
@@ -45,7 +58,7 @@ def _discovery(survey: Survey) -> Iterator[Entry | Comment]:
 
 
 def _listed(survey: Survey, key: dict[str, object], trusted: Trusted) -> Iterator[Entry | Comment]:
-    """Yield the tenants that the flags name, and those that the switch does not have as comments."""
+    """Yield the tenants that the flags name, and as comments those that the switch does not seem to have."""
     good = [code for code in survey.asked if survey.has_value(code) and trusted(code)]
     for code in survey.asked:
         if code not in good:
@@ -59,9 +72,6 @@ def _listed(survey: Survey, key: dict[str, object], trusted: Trusted) -> Iterato
 
 
 def _why_not(code: str, survey: Survey) -> str:
-    meant = nearest(code, [row.code for row in survey.listed])
-    if survey.listed:
-        return f"the switch's list has no such tenant{f'; did you mean {meant}?' if meant else ''}"
     finding = survey.of(Query.BALANCE, code) or survey.of(Query.CALLS, code)
     others = [each for each in survey.findings if each.request.tenant != code]
     given = unknown_tenant(finding, survey.switch, others) if finding else []

@@ -5,8 +5,12 @@ import pytest
 from exporter.cli.probe.draft.conduct import Conductor, plan
 from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.findings import Finding, QueryRequest
+from exporter.cli.probe.runner import open_runner
+from exporter.errors import StartError
+from exporter.masking import Mask
 from exporter.model import Failure, Reason
 from exporter.simulator.faults import Fault, FaultKind
+from exporter.simulator.server import create_application, start
 from exporter.simulator.world import Size, World
 from tests.unit.cli.probe.draft.surveys import surveyed, switch_of
 
@@ -69,6 +73,30 @@ async def test_every_tenant_of_the_flags_is_tried() -> None:
     survey, _, _ = await surveyed(Fault(FaultKind.REFUSE_KEY, reqtype="MANAGEDB"), asked=codes)
     assert survey.tenants == codes[:3]
     assert survey.polled == codes
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        (["acme"], "--tenant: the switch lists no tenant acme; did you mean ACME? Nothing was written."),
+        (
+            ["ACNE", "zzz\u202e", "BOREAL"],
+            "--tenant: the switch lists no tenant ACNE; did you mean ACME?\n"
+            "--tenant: the switch lists no tenant zzz\\u202e; correct the code; nothing was written",
+        ),
+    ],
+)
+async def test_a_tenant_that_is_not_listed(asked: list[str], problem: str) -> None:
+    """The survey ends with the code that was probably meant, before any request about the tenant."""
+    simulator = await start("127.0.0.1", 0, create_application(World(Size(tenants=4))))
+    survey = Survey(switch_of({**_SWITCH, "url": simulator.url}), [], tuple(asked))
+    async with open_runner(survey.switch, Mask()) as runner:
+        survey.findings = runner.findings
+        with pytest.raises(StartError) as raised:
+            await Conductor(runner, survey, lambda _: None, lambda: 0.0).run()
+    await simulator.stop()
+    assert str(raised.value) == problem
+    assert not any(finding.request.tenant for finding in survey.findings)
 
 
 async def test_no_request_is_sent_after_the_time_is_over() -> None:

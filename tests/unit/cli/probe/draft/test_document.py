@@ -82,13 +82,6 @@ async def test_an_admin_key_that_lists_no_tenants(tmp_path: Path) -> None:
     assert "No tenant is polled. List them here:" in none.comments
 
 
-async def test_a_wrong_code_is_compared_with_the_list(tmp_path: Path) -> None:
-    """The code that was probably meant is named."""
-    found = await drafted(tmp_path, asked=["ACNE"])
-    assert "? --tenant=ACNE: the switch's list has no such tenant; did you mean ACME?" in found.comments
-    assert found.section("discover_tenants") == {"enabled": "true"}
-
-
 async def test_refused_and_empty_queries(tmp_path: Path) -> None:
     """What the switch refuses is off, with the reason. What is empty stays on: it may have no data."""
     found = await drafted(tmp_path, Fault(REFUSE, info="balance"), Fault(EMPTY, reqtype="LICENSEDAYS"))
