@@ -12,7 +12,7 @@ from exporter.cli.probe.advice import advice
 from exporter.cli.probe.draft.conduct import Conductor, Say, label, outcome_text, plan
 from exporter.cli.probe.draft.document import document
 from exporter.cli.probe.draft.entries import visible
-from exporter.cli.probe.draft.flags import settings_of, switch_of, with_flags
+from exporter.cli.probe.draft.flags import settings_of, switch_of, with_flags, with_relative_paths
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.survey import Survey, repaired
 from exporter.cli.probe.draft.target import checked, reject_unwritable, write
@@ -51,7 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         say("Nothing was written, because the switch returned no value.")
         return 1
     survey = repaired(survey)
-    text, pace = document(survey, settings, ValidationContext(Path.cwd(), os.environ), mask)
+    directory = Path.cwd()
+    if not to_stdout:
+        directory = file.absolute().parent
+        settings = with_relative_paths(settings, directory)
+    text, pace = document(survey, settings, ValidationContext(directory, os.environ), mask)
     if to_stdout:
         print(checked(text, _check), end="")
     else:

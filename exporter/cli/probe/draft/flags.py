@@ -20,6 +20,7 @@ SURVEY_RATE = 4
 """Requests per second, one at a time."""
 
 _FILES = {"key_file", "ca_file", "cert_file", "cert_key_file"}
+_PATHS = {SETTINGS[name][-1] for name in _FILES}
 _ONLY_WITHOUT = ("config_file", "switch", "query", "extension")
 
 Tree = dict[str, object]
@@ -63,6 +64,20 @@ def settings_of(arguments: argparse.Namespace) -> Tree:
                 section = section.setdefault(step, {})  # type: ignore[assignment]  # a section is a mapping
             section[path[-1]] = ON if value is True else value
     return settings
+
+
+def with_relative_paths(settings: Mapping[str, object], directory: Path) -> Tree:
+    """Return settings with paths relative to a directory that they are in, so that both can be copied."""
+    changed: Tree = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            changed[key] = with_relative_paths(value, directory)
+        elif isinstance(value, str) and key in _PATHS and ".." not in Path(value).parts:
+            is_below = Path(value).is_relative_to(directory)
+            changed[key] = str(Path(value).relative_to(directory)) if is_below else value
+        else:
+            changed[key] = value
+    return changed
 
 
 def _host(url: str) -> str:

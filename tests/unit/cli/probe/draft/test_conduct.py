@@ -81,8 +81,10 @@ async def test_every_tenant_of_the_flags_is_tried() -> None:
         (["acme"], "--tenant: the switch lists no tenant acme; did you mean ACME? Nothing was written."),
         (
             ["ACNE", "zzz\u202e", "BOREAL"],
-            "--tenant: the switch lists no tenant ACNE; did you mean ACME?\n"
-            "--tenant: the switch lists no tenant zzz\\u202e; correct the code; nothing was written",
+            (
+                "--tenant: the switch lists no tenant ACNE; did you mean ACME?\n"
+                "--tenant: the switch lists no tenant zzz\\u202e; correct the code; nothing was written"
+            ),
         ),
     ],
 )

@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from exporter.cli.arguments import parser
-from exporter.cli.probe.draft.flags import reject_unused, settings_of, switch_of, with_flags
+from exporter.cli.probe.draft.flags import (
+    reject_unused,
+    settings_of,
+    switch_of,
+    with_flags,
+    with_relative_paths,
+)
 from exporter.cli.probe.findings import Advice, setting
 from exporter.errors import StartError
 
@@ -14,6 +20,22 @@ WRITE = ("--write-config=c.yaml", f"--url={URL}")
 
 def _parsed(*flags: str) -> argparse.Namespace:
     return parser().parse_args(["probe", *flags])
+
+
+def test_paths_beside_the_configuration(tmp_path: Path) -> None:
+    """Those in its directory or below are relative to it; the others stay absolute."""
+    settings = {
+        "key_file": str(tmp_path / "keys/pbx.key"),
+        "name": f"{tmp_path}/name",
+        "tls": {"ca_file": str(tmp_path / "ca.pem"), "key_file": "/elsewhere/client.key"},
+    }
+    assert with_relative_paths(settings, tmp_path) == {
+        "key_file": "keys/pbx.key",
+        "name": f"{tmp_path}/name",
+        "tls": {"ca_file": "ca.pem", "key_file": "/elsewhere/client.key"},
+    }
+    outside = {"key_file": f"{tmp_path}/../pbx.key"}
+    assert with_relative_paths(outside, tmp_path) == outside
 
 
 def test_settings_with_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
