@@ -122,12 +122,13 @@ class Elector:
         self._clock = clock
         self._on_decision = on_decision
         self._lease: Lease | None = None
-        self._version: str | None = None
-        self._changed_at = 0.0  # when this version was first seen, on the monotonic clock
+        self._content: Lease | None = None
+        self._changed_at = 0.0  # when this content was first seen, on the monotonic clock
         self._decision: Decision | None = None
         # On the clock that includes the time in which the machine was paused: another exporter may have taken
         # the Lease in that time.
         self._valid_until = 0.0  # of the decision to poll
+        self._is_repeated = False  # the attempt, because the Lease changed during it
         self._failing_since: float | None = None
         self._started = clock.elapsed()
         self._expires_at = math.inf  # the Lease of another exporter
@@ -195,8 +196,11 @@ class Elector:
         except TimeoutError:
             problem = LeaseError(LeaseProblem.TIMEOUT, f"no response within {self._duration * _TIMEOUT:g} s")
         except _ConflictError:
-            await asyncio.sleep(self._duration * _AFTER_CONFLICT)
-            return False
+            if not self._is_repeated:
+                self._is_repeated = True
+                await asyncio.sleep(self._duration * _AFTER_CONFLICT)
+                return False
+            problem = LeaseError(LeaseProblem.HTTP, "HTTP 409 twice in a row; does another program write it?")
         except LeaseError as error:
             problem = error
         except Exception:  # noqa: BLE001 -- without attempts, nothing would be polled any more
@@ -207,6 +211,7 @@ class Elector:
             # It was paused: the result is old, or the time limit passed only because of the pause.
             self._failing_since = None
             return False
+        self._is_repeated = False
         decision = self._unreachable(problem) if problem else self._decided(lease)
         self._report(decision)
         async with self._attempted:
@@ -226,6 +231,7 @@ class Elector:
             self._expires_at = self._changed_at + lease.duration
             if self._clock.monotonic() < self._expires_at:
                 return lease
+            self._expires_at = math.inf  # if the write fails, it is repeated after the usual time
         now = self._clock.wall()
         wanted = Lease(self._identity, self._duration, now, now)
         if lease is not None:
@@ -247,9 +253,10 @@ class Elector:
 
     def _see(self, lease: Lease | None) -> None:
         self._lease = lease
-        version = lease.version if lease else ""
-        if version != self._version:
-            self._version, self._changed_at = version, self._clock.monotonic()
+        # Not its version: labels and annotations, which others may change, do not mean that the holder lives.
+        content = replace(lease, version="") if lease else None
+        if content != self._content:
+            self._content, self._changed_at = content, self._clock.monotonic()
 
     def _decided(self, lease: Lease | None) -> Decision:
         self._failing_since = None

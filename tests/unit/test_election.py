@@ -24,8 +24,10 @@ class _Api:
     leases: list[Lease]
     name: str = "telephony/softswitch-exporter"
     problem: Exception | None = None
+    write_problem: Exception | None = None
     hangs: float = 0.0
     overtaken_by: str = ""
+    is_always_overtaken: bool = False
     written: list[Lease] = field(default_factory=list)
 
     async def read(self) -> Lease | None:
@@ -34,10 +36,12 @@ class _Api:
 
     async def write(self, lease: Lease) -> Lease | None:
         await self._respond()
+        if self.write_problem:
+            raise self.write_problem
         if self.overtaken_by:
             self._store(replace(lease, holder=self.overtaken_by, version=self._version))
             self.overtaken_by = ""
-        if lease.version != self._version:
+        if self.is_always_overtaken or lease.version != self._version:
             return None
         self.written.append(lease)
         return self._store(lease)
@@ -233,6 +237,36 @@ async def test_a_change_by_somebody_else() -> None:
 
 
 @fast
+async def test_a_change_of_labels_is_no_sign_of_life() -> None:
+    """Another program writes the object more often than the Lease lasts, which does not delay a takeover."""
+    a, b = _pair()
+    await asyncio.sleep(30)
+    a.kill()
+    for _ in range(4):
+        await asyncio.sleep(_DURATION / 3)
+        b.api._store(replace(b.api.leases[0]))
+    assert b.polls
+
+
+@fast
+async def test_a_lease_that_always_changes() -> None:
+    """If each write comes too late, the exporters poll as without an API server."""
+    a, b = _pair()
+    for exporter in (a, b):
+        exporter.api.is_always_overtaken = True
+    await asyncio.sleep(60)
+    assert (a.polls, b.polls) == (True, True)
+    assert a.elector.hold() is None
+    problem = a.decision.problem
+    assert problem is not None
+    assert str(problem) == "HTTP 409 twice in a row; does another program write it?"
+    for exporter in (a, b):
+        exporter.api.is_always_overtaken = False
+    await asyncio.sleep(2 * _PERIOD)
+    assert sorted([a.polls, b.polls]) == [False, True]
+
+
+@fast
 async def test_a_partition_of_the_active_one() -> None:
     """It polls on, the other one takes over, and when it can read the Lease again, it stands by."""
     a, b = _pair()
@@ -293,6 +327,20 @@ async def test_a_request_that_hangs() -> None:
     assert (problem.reason, str(problem)) == (LeaseProblem.TIMEOUT, "no response within 6 s")
     await asyncio.sleep(30)
     assert (a.polls, b.polls) == (True, True)
+
+
+@fast
+async def test_an_expired_lease_that_cannot_be_written() -> None:
+    """The attempts to take it are no more frequent than others."""
+    a, b = _pair()
+    await asyncio.sleep(30)
+    a.kill()
+    b.api.write_problem = LeaseError(LeaseProblem.FORBIDDEN, "HTTP 403")
+    await asyncio.sleep(2 * _DURATION)
+    before = len(b.decisions)
+    await asyncio.sleep(30)
+    assert len(b.decisions) - before == 10
+    assert b.polls
 
 
 @fast
