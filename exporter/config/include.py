@@ -163,12 +163,14 @@ def _directories(start: str) -> Iterator[str]:
     double its work at each of them (seen 2026-12, Python 3.11).
     """
     seen: set[tuple[int, int]] = set()
-    for directory, inner, _ in os.walk(start, followlinks=True):
+    errors: list[OSError] = []
+    for directory, inner, _ in os.walk(start, followlinks=True, onerror=errors.append):
         identity = _identity(directory)
         inner[:] = sorted(name for name in inner if not name.startswith(".") and identity not in seen)
         if identity and identity not in seen:
             seen.add(identity)
             yield directory
+    yield from (error.filename for error in errors)  # not readable, which _require_readable reports
 
 
 def _identity(directory: str) -> tuple[int, int] | None:
@@ -188,6 +190,7 @@ def _matches(written: str, absolute: str, main: Path) -> tuple[Path, ...]:
     directory = main.absolute().parent
     if glob.has_magic(written):
         _require_directory(written, directory)
+        _require_readable(absolute, directory)
         files = expand(absolute)
     else:
         files = (directory / written,)
@@ -217,10 +220,28 @@ def _require_directory(written: str, directory: Path) -> None:
     try:
         os.listdir(directory / plain)  # noqa: PTH208 -- only whether it works
     except OSError as error:
-        raise ValueError(
-            f"the directory {shown(str(plain))} cannot be read ({error.strerror}); check the path and its "
-            "permissions"
-        ) from None
+        raise _unreadable(str(plain), error) from None
+
+
+def _require_readable(absolute: str, base: Path) -> None:
+    """Raise ValueError if a directory that a wildcard stands for cannot be read: glob skips it silently."""
+    for plain in _without_double_stars(absolute):
+        parts = Path(plain).parts
+        for index in (number for number, part in enumerate(parts) if glob.has_magic(part)):
+            for found in glob.iglob(str(Path(*parts[:index]))):  # noqa: PTH207 -- as above
+                try:
+                    os.listdir(found)  # noqa: PTH208 -- only whether it works
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    raise _unreadable(os.path.relpath(found, base), error) from None
+
+
+def _unreadable(directory: str, error: OSError) -> ValueError:
+    return ValueError(
+        f"the directory {shown(directory)} cannot be read ({error.strerror}); check the path and its "
+        "permissions"
+    )
 
 
 def _before_wildcard(pattern: Path) -> Iterator[str]:

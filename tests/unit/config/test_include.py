@@ -1,6 +1,7 @@
 """Tenants in further files."""
 
 import os
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +167,28 @@ def test_a_pattern_may_match_nothing(write: Write, tmp_path: Path) -> None:
     assert _codes(load(_including(write, '"tenants/*.yaml"'), {})) == []
     (tmp_path / "tenants").rmdir()
     assert "cannot be read" in _errors(_including(write, '"tenants/*.yaml"'))[0]
+
+
+@pytest.mark.parametrize("pattern", ["tenants/*/*.yaml", "tenants/**/*.yaml"])
+def test_a_directory_that_cannot_be_read(pattern: str) -> None:
+    """It does not look like an empty one: its tenants would no longer be polled."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:  # pytest's own directory is closed to other users
+        directory = Path(name)
+        directory.chmod(0o755)
+        (directory / "tenants" / "eu").mkdir(parents=True)
+        (directory / "tenants" / "eu" / "a.yaml").write_text("tenants: [{code: A}]")
+        file = directory / "config.yaml"
+        file.write_text(f"{SWITCH}    include: [{pattern!r}]\n")
+        (directory / "tenants" / "eu").chmod(0)
+        try:
+            if user == 0:  # root may read everything
+                os.seteuid(65534)
+            (error,) = _errors(file)
+        finally:
+            os.seteuid(user)
+            (directory / "tenants" / "eu").chmod(0o755)
+    assert 'the directory "tenants/eu" cannot be read (Permission denied); check the path' in error
 
 
 @pytest.mark.timeout(20)
