@@ -33,6 +33,9 @@ _FIRST_ZONE = "Etc/GMT+12"
 """The time zone with the earliest local time. In it, recent calls are in the future, whatever
 the time zone of the switch."""
 
+_IGNORES_WINDOW = (
+    "the switch ignores `start` and `end`, because it lists earlier calls: do not enable the query"
+)
 _COMPARE = "Compare `sc_start` of a call in the switch's list with the time at which you made it"
 
 
@@ -104,6 +107,18 @@ def zone_advice(
             )
 
 
+def found_zone(given: Advice) -> str:
+    """Return the time zone that advice shows; "" if it only suggests how to find it."""
+    settings = given.settings.get("queries", {}).get("call_records", {})  # type: ignore[attr-defined]  # fixed
+    zone: str = settings.get("timezone", "")
+    return "" if zone == _FIRST_ZONE else zone
+
+
+def ignores_window(given: Advice) -> bool:
+    """Return whether advice says that the switch ignores the times in a request."""
+    return given.text == _IGNORES_WINDOW
+
+
 def _behind(newest: datetime | None, now: datetime) -> Advice:
     """Return the advice if calls are listed in the future. ``newest``: the latest start."""
     ahead = newest - now.replace(tzinfo=None) if newest else None
@@ -111,7 +126,7 @@ def _behind(newest: datetime | None, now: datetime) -> Advice:
         return Advice(f"the switch lists calls in the future, with times that cannot be read. {_COMPARE}")
     if ahead < timedelta(0):
         return Advice(
-            "the switch ignores `start` and `end`, because it lists earlier calls: do not enable the query",
+            _IGNORES_WINDOW,
             setting("queries", "call_records", "interval", value="off"),
         )
     offset = (now.utcoffset() or timedelta(0)) + math.ceil((ahead - _JITTER) / _STEP) * _STEP

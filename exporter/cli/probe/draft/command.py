@@ -12,6 +12,7 @@ from exporter.cli.probe.advice import advice
 from exporter.cli.probe.draft.conduct import Conductor, Say, label, outcome_text, plan
 from exporter.cli.probe.draft.document import document
 from exporter.cli.probe.draft.entries import visible
+from exporter.cli.probe.draft.extras import answered_but_off
 from exporter.cli.probe.draft.flags import settings_of, switch_of, with_flags, with_relative_paths
 from exporter.cli.probe.draft.pace import Pace
 from exporter.cli.probe.draft.survey import Survey, repaired
@@ -111,9 +112,11 @@ def _summary(survey: Survey, pace: Pace, text: str, target: str) -> Iterator[str
         f"registrations from {pace.source.source.name}" if pace.source else "no source of registrations",
     ]
     yield f"Wrote {'the configuration' if target == _STDOUT else target}: {'; '.join(parts)}."
+    if off := answered_but_off(survey, pace):
+        yield f"Off, see the comments: {', '.join(off)}."
     if count := sum(line.lstrip(" #").startswith("? ") for line in text.splitlines()):
         yield f"Comments that begin with a question mark, and need your decision: {count}."
     if target != _STDOUT:
         yield "Next:"
         yield f"  softswitch-exporter --config.file={target} --config.check"
-        yield f"  softswitch-exporter --config.file={target}"
+        yield f"  softswitch-exporter --config.file={target} --web.listen-address=127.0.0.1:10390"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from exporter.cli.probe.call_records import window_requests
+from exporter.cli.probe.call_records import window_requests, zone_advice
 from exporter.cli.probe.draft.entries import visible
 from exporter.cli.probe.draft.flags import SURVEY_RATE
 from exporter.cli.probe.draft.survey import Survey, details
@@ -66,7 +66,9 @@ def plan(survey: Survey, url: str) -> Iterator[str]:
     yield f"  {_names(_FIRST, _INSTALLATION)} (COUNTPEERS took 23 s on a switch with 50 nodes)"
     yield from _expensive("trunks", "MANAGEDB sipregs list, registrations of trunks, cost unknown", skip)
     yield from _expensive("peers", "CHANSIPPEERS, one list of every phone, 0.2 kB each", skip)
-    yield from _expensive("call_records", "INFO simplecdrs of five minutes, which may take 20 s", skip)
+    yield from _expensive(
+        "call_records", "INFO simplecdrs, twice, to find its time zone; each may take 20 s", skip
+    )
     yield f"For {_tenants_text(survey.asked)}:"
     yield f"  {_names(_OF_TENANT, _OF_ONE_TENANT, scope='A')}, BLFS, PEERS"
     yield from _expensive("extensions", "INFO extensions, a list of 3.4 kB per extension", skip)
@@ -94,7 +96,8 @@ def _tenants_text(asked: Sequence[str]) -> str:
 
 def _most_requests(survey: Survey) -> int:
     skip = survey.skip
-    installation = len(_FIRST) + len(_INSTALLATION) + len({"trunks", "peers", "call_records"} - skip)
+    installation = len(_FIRST) + len(_INSTALLATION) + len({"trunks", "peers"} - skip)
+    installation += 0 if "call_records" in skip else 2
     lists = 2 + ("extensions" not in skip)
     tenants = _SAMPLED * (len(_OF_TENANT) + lists) + len(_OF_ONE_TENANT)
     more = len(survey.asked[_SAMPLED:]) + (0 if "regstate" in skip else len(_REGSTATE))
@@ -174,7 +177,9 @@ class Conductor:
         requests = [query_request(query) for query in _INSTALLATION]
         requests += [] if "trunks" in skip else [query_request(Query.TRUNKS)]
         requests += [] if "peers" in skip else [PEERS.request("", "")]
-        requests += [] if "call_records" in skip else [next(window_requests(CallRecordsQuery(), time.time()))]
+        now = time.time()
+        latest, future = window_requests(CallRecordsQuery(), now)
+        requests += [] if "call_records" in skip else [latest]
         for wanted in requests:
             sent = [each for each in self._survey.findings if not each.request.tenant]
             if len(sent) >= _REFUSALS and self._survey.is_refused(sent):
@@ -187,6 +192,14 @@ class Conductor:
             await self._ask(wanted)
             if wanted.query is Query.TENANTS:
                 reject_unknown(self._survey)
+        if self._survey.of(Query.CALL_RECORDS):
+            await self._find_zone(future, now)
+
+    async def _find_zone(self, future: QueryRequest, now: float) -> None:
+        """Request call records in the future, which shows the time zone; not if the last ones failed."""
+        latest = self._survey.of(Query.CALL_RECORDS)
+        if latest and latest.reason in {None, Reason.EMPTY} and (found := await self._ask(future)):
+            self._survey.zone = next(zone_advice(latest, found, self._survey.switch, now), None)
 
     def _choose_tenants(self) -> list[str]:
         """Return the tenants to query: those of the flags, else the first, the last and the largest one."""

@@ -82,7 +82,7 @@ def _switch(survey: Survey, pace: Pace, settings: Mapping[str, object], trusted:
         entries += [Entry(name, value) for name, value in key.items()]
     entries += _connection(survey, pace, settings)
     entries += _nodes(survey, trusted)
-    inner = (*queries(survey, pace, trusted), *registrations(survey, pace, trusted), *proposals(survey))
+    inner = (*queries(survey, pace, trusted), *registrations(survey, pace, trusted), *proposals(survey, pace))
     entries.append(Entry("queries", Section(inner)))
     of_tenant = {} if survey.is_admin else key
     for entry in tenants(survey, pace, of_tenant, trusted):

@@ -1,13 +1,15 @@
-"""Thresholds, and the queries that are off by default, as proposals. Pure."""
+"""Thresholds as proposals, and the queries that are off by default. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from exporter.cli.probe.call_records import found_zone, ignores_window
 from exporter.cli.probe.draft.entries import Comment, Entry, Section
-from exporter.cli.probe.draft.pace import Pace
+from exporter.cli.probe.draft.pace import Pace, list_interval
 from exporter.cli.probe.draft.survey import Survey, value_of
+from exporter.cli.probe.findings import Advice
 from exporter.fields import duration_text
-from exporter.model import Query, Registration
+from exporter.model import Query, Reason, Registration
 from exporter.queries.call_records import CallRecords
 from exporter.queries.limits import Limits
 from exporter.queries.queues import Queues
@@ -15,6 +17,9 @@ from exporter.queries.trunks import Trunks
 
 _DAY = 86_400
 _WARNING = "warning"
+
+_SMALL = 0.02
+"""Share of the rate limit that the list of trunks may use."""
 
 
 def thresholds(survey: Survey, pace: Pace) -> Entry:
@@ -87,13 +92,15 @@ def _balance(survey: Survey, limits: Mapping[str, float]) -> str:
     )
 
 
-def proposals(survey: Survey) -> Iterator[Entry | Comment]:
-    """Yield the queries that are off by default and that the switch answered, commented out."""
+def proposals(survey: Survey, pace: Pace) -> Iterator[Entry | Comment]:
+    """Yield the queries that are off by default and that the switch answered; only trunks are turned on."""
     verdicts = {each.query: each.verdict for each in survey.findings if each.reason is None}
     match verdicts.get(Query.TRUNKS):
         case Trunks(rows=rows) if rows and any(row.state is not Registration.UNKNOWN for row in rows):
             why = f"The switch lists {len(rows)} trunks with their registrations; this alerts on them."
-            yield Entry("trunks", {"interval": "1m"}, f"{why} Check: {_probe('trunks')}.", is_proposed=True)
+            yield Entry(
+                "trunks", {"interval": _trunks_interval(survey, pace)}, f"{why} Check: {_probe('trunks')}."
+            )
         case Trunks(rows=rows) if rows:
             yield Comment(
                 f"? The switch lists {len(rows)} trunks, but no state is known: {_probe('trunks')} shows why."
@@ -106,9 +113,34 @@ def proposals(survey: Survey) -> Iterator[Entry | Comment]:
             yield Entry("limits", {"tenant_interval": "1h"}, why, is_proposed=True)
     match verdicts.get(Query.CALL_RECORDS):
         case CallRecords():
-            why = "The switch returns call records, to count calls by outcome. The time zone is not known: "
-            value = {"interval": "5m", "timezone": "Europe/Rome"}
-            yield Entry("call_records", value, f"{why}{_probe('call_records')} finds it.", is_proposed=True)
+            yield _call_records(survey.zone)
+        case None if (found := survey.of(Query.CALL_RECORDS)) and found.reason is Reason.EMPTY:
+            why = "Call records: an empty response. There were no calls, the key lacks the right, or the time"
+            yield Comment(f"{why} zone of the switch is behind UTC. {_probe('call_records')} shows more.")
+
+
+def _trunks_interval(survey: Survey, pace: Pace) -> str:
+    finding = survey.of(Query.TRUNKS)
+    return duration_text(list_interval(max(60, 1 / (_SMALL * pace.rate)), finding.seconds if finding else 0))
+
+
+def _call_records(zone: Advice | None) -> Entry | Comment:
+    if zone and ignores_window(zone):
+        return Comment("The switch returns call records, but ignores their times: leave `call_records` off.")
+    why = "The switch returns call records, to count calls by outcome. "
+    found = found_zone(zone) if zone else ""
+    why += (
+        f"{found} fits now. If summer time differs where the switch is, set the zone of its region."
+        if found
+        else f"The time zone is not known: {_probe('call_records')} finds it."
+    )
+    return Entry("call_records", {"interval": "5m", "timezone": found or "???"}, why, is_proposed=True)
+
+
+def answered_but_off(survey: Survey, pace: Pace) -> list[str]:
+    """Return the queries that the switch answered, and that are only proposed."""
+    found = (*queues(survey), *proposals(survey, pace))
+    return [entry.key for entry in found if isinstance(entry, Entry) and entry.is_proposed]
 
 
 def queues(survey: Survey) -> Iterator[Entry]:

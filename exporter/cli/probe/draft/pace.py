@@ -133,11 +133,16 @@ def _intervals(survey: Survey, source: Trial | None, factor: float) -> Iterator[
                 continue
             if scope is Scope.SWITCH:
                 finding = survey.of(query)
-                yield (query, scope), _up(max(default, _PAUSE * finding.seconds if finding else 0))
+                yield (query, scope), list_interval(default, finding.seconds if finding else 0)
             elif source and in_one_list and query is Query.REGISTRATIONS:
-                yield (query, scope), _up(max(default, _PAUSE * source.seconds))
+                yield (query, scope), list_interval(default, source.seconds)
             else:
                 yield (query, scope), _up(default * factor)
+
+
+def list_interval(default: float, duration: float) -> float:
+    """Return the interval of a request for the installation that took ``duration`` seconds."""
+    return _up(max(default, _PAUSE * duration))
 
 
 def _up(seconds: float) -> float:

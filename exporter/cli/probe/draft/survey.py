@@ -26,7 +26,8 @@ class Survey:
     ``switch``: the settings of the survey, from the flags. ``asked``: the tenants that the flags name.
     ``skip``: what the flags skip. ``tenants``: those that were queried. ``trials``: the sources of
     registrations, by tenant. ``fixes``: settings of a query that its responses need; with several, the
-    operator has to choose. ``today``: decides which tenants are disabled.
+    operator has to choose. ``today``: decides which tenants are disabled. ``zone``: what the call records
+    show about their time zone; None if it was not tried.
     """
 
     switch: SwitchConfiguration
@@ -37,6 +38,7 @@ class Survey:
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     fixes: Mapping[Query, list[Advice]] = field(default_factory=dict)
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    zone: Advice | None = None
 
     def of(self, query: Query, tenant: str = "", operation: Operation | None = None) -> Finding | None:
         """Return the outcome of a query, for the installation or a tenant; None if it was not sent."""

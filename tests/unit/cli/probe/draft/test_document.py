@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from exporter.cli.probe.draft.extras import answered_but_off
 from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.findings import Finding, query_request
@@ -23,7 +25,7 @@ REFUSE, EMPTY, BODY = FaultKind.REFUSE_KEY, FaultKind.EMPTY, FaultKind.BODY
 
 
 async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
-    """An admin key: nodes, discovery, the best source; what is off by default is proposed."""
+    """An admin key: nodes, discovery, the best source, trunks; what else is off by default is proposed."""
     found = await drafted(tmp_path)
     assert found.section("nodes") == ["pbx1", "pbx2", "pbx3", "pbx4"]
     assert found.section("key_env") == "PBX_KEY"
@@ -33,8 +35,9 @@ async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
     assert found.section("queries", "license") == {"interval": "1h"}
     assert found.section("thresholds") is None
     assert "? " not in found.comments.replace("? Alert on credit", "").replace("? Alert if less", "")
+    assert found.section("queries", "trunks") == {"interval": "1m"}
+    assert answered_but_off(found.survey, found.pace) == ["queues", "limits", "call_records"]
     for proposal in (
-        "trunks: {interval: 1m}",
         "limits: {tenant_interval: 1h}",
         "call_records: {",
         "queues: all",
@@ -43,6 +46,46 @@ async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
     assert "Disabled, and not polled: CLOSED1, CLOSED2." in found.comments
     assert "# license: {warning: 30d, critical: 7d}" in found.text.replace("#   ", "# ")
     assert "45 days are left." in found.comments
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("UTC", "timezone: UTC}"),
+        ("Asia/Kolkata", "timezone: Asia/Calcutta}"),
+        ("America/New_York", "the time zone of the switch is behind UTC."),
+    ],
+)
+async def test_the_time_zone_of_call_records(zone: str, written: str, tmp_path: Path) -> None:
+    """It is that of the switch, or at least one with the same time now."""
+    world = World(Size(tenants=20))
+    world.time.freeze()
+    found = await drafted(tmp_path, world=world, options=Options(time_zone=zone))
+    assert written in found.comments
+
+
+async def test_a_time_zone_that_is_not_known(tmp_path: Path) -> None:
+    """The value is invalid, so it cannot be used by mistake, and the command finds the right one."""
+    survey, output, tree = await surveyed(world=World(Size(tenants=20)))
+    found = write(tmp_path, replace(survey, zone=None), output, tree)
+    assert "# call_records: {interval: 5m, timezone: '???'}" in found.text
+    assert "--query=call_records` finds it" in found.comments
+    with pytest.raises(ValidationError, match=r"(?s)timezone.*\?\?\?"):
+        switch_of({**found.tree, "queries": {"call_records": {"interval": "5m", "timezone": "???"}}})
+
+
+async def test_call_records_of_any_time(tmp_path: Path) -> None:
+    """A switch that ignores the times in the request would be counted wrong, so nothing is proposed."""
+    row = {
+        "tenantcode": "ACME",
+        "sc_start": "2020-01-01 00:00:00",
+        "sc_direction": "in",
+        "sc_disposition": "ANSWERED",
+        "sc_duration": "3",
+    }
+    found = await drafted(tmp_path, Fault(BODY, info="simplecdrs", text=json.dumps([row])))
+    assert "but ignores their times: leave `call_records` off." in found.comments
+    assert "call_records" not in answered_but_off(found.survey, found.pace)
 
 
 async def test_a_tenant_key(tmp_path: Path) -> None:
