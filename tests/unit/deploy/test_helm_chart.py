@@ -101,7 +101,8 @@ def test_the_schema_has_every_value() -> None:
         if not isinstance(properties, dict) or not isinstance(values, dict) or path == ".config":
             return
         assert schema["additionalProperties"] is False, path
-        assert set(properties) - {"global"} == set(values), path
+        of_parents = set() if path else {"enabled", "global"}
+        assert set(properties) - of_parents == set(values), path
         for name, value in values.items():
             names(properties[name], value, f"{path}.{name}")
 

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import helm_python
 import kubernetes_validate  # type: ignore[import-untyped]  # has no types
 import pytest
 import yaml
@@ -12,6 +14,7 @@ import yaml
 import exporter
 from exporter.config import load
 from tests.helm_chart import (
+    CHART,
     EVERYTHING,
     NAMESPACE,
     Resource,
@@ -398,3 +401,47 @@ def test_the_notes_say_what_to_do_next() -> None:
     notes = rendered(ready)["NOTES.txt"]
     assert "example" not in notes
     assert "Prometheus" not in notes
+
+
+def test_names_that_are_numbers() -> None:
+    """A release and objects with such names stay texts, because Kubernetes rejects a number."""
+    found = resources(
+        {
+            "fullnameOverride": "first",
+            "existingSecret": "123",
+            "highAvailability": {"enabled": True},
+            "serviceAccount": {"create": False, "name": "456"},
+        },
+        release="2026",
+    )
+    for resource in found:
+        assert resource["metadata"]["labels"]["app.kubernetes.io/instance"] == "2026"
+    deployment = one("Deployment", found)
+    assert deployment["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "2026"
+    pod = pod_of(deployment)
+    assert pod["serviceAccountName"] == one("RoleBinding", found)["subjects"][0]["name"] == "456"
+    [keys] = [volume for volume in pod["volumes"] if volume["name"] == "keys"]
+    assert keys["secret"]["secretName"] == "123"
+
+
+def test_a_parent_chart_that_contains_the_chart_twice(tmp_path: Path) -> None:
+    """Each alias selects its own pods, and `condition: ALIAS.enabled` is accepted."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    aliases = ("eu", "us")
+    dependencies = [
+        {"name": "softswitch-exporter", "version": version, "alias": alias, "condition": f"{alias}.enabled"}
+        for alias in aliases
+    ]
+    (tmp_path / "Chart.yaml").write_text(
+        yaml.safe_dump(
+            {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": dependencies}
+        )
+    )
+    shutil.copytree(CHART, tmp_path / "charts/softswitch-exporter")
+    values = {alias: {"enabled": True} for alias in aliases}
+    texts = helm_python.Chart.load(tmp_path).render(values, name="pbx", namespace="softswitch")
+    selected = {
+        alias: yaml.safe_load(texts[f"parent/charts/{alias}/templates/service.yaml"])["spec"]["selector"]
+        for alias in aliases
+    }
+    assert [selected[alias]["app.kubernetes.io/instance"] for alias in aliases] == ["pbx-eu", "pbx-us"]

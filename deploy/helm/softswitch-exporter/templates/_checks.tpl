@@ -32,6 +32,11 @@ include it, because their order is not defined.
 {{- if hasKey $config "high_availability" -}}
 {{- fail (printf "%s.high_availability: remove it and set highAvailability.enabled=true, which also creates the Role for the Lease" $place) -}}
 {{- end -}}
+{{- range (include "softswitch-exporter.instances" . | fromJson).all -}}
+{{- if and $.Values.highAvailability.enabled (not (hasKey (fromYaml .text) "high_availability")) -}}
+{{- fail "configFile: with highAvailability.enabled, the chart adds a section after its end; write it as block YAML without indentation of the first level, not as JSON, and without a final line of three dots" -}}
+{{- end -}}
+{{- end -}}
 {{- include "softswitch-exporter.checkSection" (dict "root" . "path" $place "value" $config) -}}
 {{- $names := list -}}
 {{- range $index, $switch := $config.switches -}}

@@ -34,11 +34,19 @@ The name of the resources. The name of a Service contains no dots and starts wit
 
 {{/*
 Labels that identify the pods of the release. They never change, because selectors cannot be changed. The first one is also
-the job in Prometheus. `.Chart.Name` is another name if a parent chart gives this one an alias.
+the job in Prometheus. `.Chart.Name` is another name if a parent chart gives this one an alias, maybe several times in a release.
 */}}
 {{- define "softswitch-exporter.releaseLabels" -}}
 app.kubernetes.io/name: softswitch-exporter
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ include "softswitch-exporter.instanceLabel" . | quote }}
+{{- end }}
+
+{{- define "softswitch-exporter.instanceLabel" -}}
+{{- if eq .Chart.Name "softswitch-exporter" -}}
+{{- .Release.Name -}}
+{{- else -}}
+{{- include "softswitch-exporter.shortened" (printf "%s-%s" .Release.Name .Chart.Name) -}}
+{{- end -}}
 {{- end }}
 
 {{/* Labels that identify the pods of one exporter. Argument: root, instance. */}}
@@ -68,8 +76,8 @@ The metadata of a resource, from `name`. Arguments: root, name; optional: instan
 {{- if .instance -}}
 {{- $own = include "softswitch-exporter.selectorLabels" . -}}
 {{- end -}}
-name: {{ .name }}
-namespace: {{ default .root.Release.Namespace .namespace }}
+name: {{ .name | quote }}
+namespace: {{ default .root.Release.Namespace .namespace | quote }}
 labels:
   {{- include "softswitch-exporter.labels" (dict "root" .root "own" $own "more" .labels) | nindent 2 }}
 {{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
@@ -97,5 +105,5 @@ annotations:
 {{/* Labels that identify the pod of `helm test`. */}}
 {{- define "softswitch-exporter.testLabels" -}}
 app.kubernetes.io/name: softswitch-exporter-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ include "softswitch-exporter.instanceLabel" . | quote }}
 {{- end }}

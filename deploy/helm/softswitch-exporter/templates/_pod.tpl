@@ -1,7 +1,7 @@
 {{/* The pod of an exporter. Arguments: root, instance. */}}
 {{- define "softswitch-exporter.podSpec" -}}
 {{- $values := .root.Values -}}
-serviceAccountName: {{ include "softswitch-exporter.serviceAccountName" .root }}
+serviceAccountName: {{ include "softswitch-exporter.serviceAccountName" .root | quote }}
 automountServiceAccountToken: {{ $values.highAvailability.enabled }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
@@ -44,20 +44,20 @@ containers:
   {{- end }}
 volumes:
   - name: config
-    configMap: {name: {{ .instance.name }}}
+    configMap: {name: {{ .instance.name | quote }}}
   {{- with .instance.secret }}
   - name: keys
-    secret: {secretName: {{ . }}, defaultMode: 0440}
+    secret: {secretName: {{ . | quote }}, defaultMode: 0440}
   {{- end }}
   - name: storage
     {{- if $values.persistence.enabled }}
-    persistentVolumeClaim: {claimName: {{ default .instance.name $values.persistence.existingClaim }}}
+    persistentVolumeClaim: {claimName: {{ default .instance.name $values.persistence.existingClaim | quote }}}
     {{- else }}
     emptyDir: {sizeLimit: {{ $values.persistence.size }}}
     {{- end }}
   {{- with $values.web.configSecret }}
   - name: web-config
-    secret: {secretName: {{ . }}, defaultMode: 0440}
+    secret: {secretName: {{ . | quote }}, defaultMode: 0440}
   {{- end }}
   {{- with $values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
@@ -73,7 +73,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
