@@ -7,6 +7,13 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from exporter.cli.check_discovery import (
+    USABLE,
+    discovered,
+    more_requests,
+    of_discovered_parts,
+    short_duration,
+)
 from exporter.cli.check_sections import describe_high_availability, describe_web, file_warnings
 from exporter.config import SwitchConfiguration, TenantSettings, load, load_web
 from exporter.errors import ConfigurationError, shown
@@ -14,9 +21,6 @@ from exporter.fields import duration_text
 from exporter.model import Query, Registration, RegistrationSource, Scope
 from exporter.poll.planner import Targets
 from exporter.queries import QUERIES, call_records, queue, registrations
-
-_USABLE = 0.95
-"""Share of the rate limit that the plan uses."""
 
 _KEYS = {Scope.SWITCH: "interval", Scope.TENANT: "tenant_interval"}
 
@@ -63,11 +67,13 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     for (query, scope), interval in targets.intervals.items():
         requests = round(targets.requests(query, scope))
         cycle = plan.cycles[query, scope]
-        yield f"  {query:<14} {scope:<7} {requests:>9} {_duration(interval):>9} {_duration(cycle):>9}"
-    yield f"  requests per second: {plan.required_rate:.2f} required, {plan.rate:.2f} planned"
-    yield f"  first sweep after a start: within {_duration(plan.first_sweep)}"
-    *more, last = _unknown_series(switch, targets)
-    yield f"  series: about {estimated_series(switch, targets)}, plus {', '.join(more)}, and {last}"
+        times = f"{short_duration(interval):>9} {short_duration(cycle):>9}"
+        yield f"  {query:<14} {scope:<7} {requests:>9} {times}"
+    more = "".join(f", plus {each}" for each in more_requests(switch, targets))
+    yield f"  requests per second: {plan.required_rate:.2f} required, {plan.rate:.2f} planned{more}"
+    yield f"  first sweep after a start: within {short_duration(plan.first_sweep)}"
+    *others, last = _unknown_series(switch, targets)
+    yield f"  series: about {estimated_series(switch, targets)}, plus {', '.join(others)}, and {last}"
     if not switch.nodes and (Query.PEERS, Scope.SWITCH) in targets.intervals:
         yield (
             "  nodes: none configured, so a node is reported missing only if it was listed before; "
@@ -82,7 +88,7 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
 
 def notes(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     """Return how many discovered tenants, extensions and queues the rate limit allows."""
-    yield from (text for allowed, text in _discovered(switch, targets) if allowed)
+    yield from (text for allowed, text in discovered(switch, targets) if allowed)
 
 
 def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
@@ -97,7 +103,7 @@ def warnings(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
         yield "url: no path; real switches use /pbx/proxyapi.php or /mirtapbx/proxyapi.php"
     yield from _without_effect(switch, targets)
     yield from _too_slow(switch, targets)
-    yield from (text for allowed, text in _discovered(switch, targets) if not allowed)
+    yield from (text for allowed, text in discovered(switch, targets) if not allowed)
     series = estimated_series(switch, targets)
     if series > switch.max_series:
         yield (
@@ -159,36 +165,15 @@ def _too_slow(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
     if slow:
         yield (
             f"max_requests_per_second: {switch.max_requests_per_second:g} is too low for these intervals; "
-            f"raise it to {math.ceil(targets.plan.required_rate / _USABLE)} if the switch can handle that, "
+            f"raise it to {math.ceil(targets.plan.required_rate / USABLE)} if the switch can handle that, "
             "or use the longer intervals below"
         )
     for query, scope in slow:
         cycle = cycles[query, scope]
-        fix = f"set queries.{query}.{_KEYS[scope]} to {_duration(math.ceil(cycle))}"
+        fix = f"set queries.{query}.{_KEYS[scope]} to {short_duration(math.ceil(cycle))}"
         if query is Query.REGISTRATIONS and _is_per_extension(switch):
             fix += ", or queries.registrations.source to one with fewer requests, such as blf"
-        yield f"{query} will be polled every {_duration(cycle)}: {fix}"
-
-
-def _discovered(switch: SwitchConfiguration, targets: Targets) -> Iterator[tuple[int, str]]:
-    """Return how many discovered tenants and parts the rate limit allows, as a number and as a text."""
-    spare = switch.max_requests_per_second * _USABLE - targets.plan.rate
-    found = switch.settings("")  # the settings of a tenant that the configuration does not name
-    each = sum(_rate(switch, targets, found, query) for query in Query)
-    if switch.discover_tenants.enabled and each:
-        allowed = int(spare / each)
-        text = (
-            "the number of discovered tenants is unknown: at the configured intervals, the rate limit allows "
-        )
-        text += f"{allowed} of them; for more, raise max_requests_per_second or tenant_interval"
-        yield allowed, text
-    for query, (parts, fix) in _PARTS.items():
-        if _is_per_part(switch, query) and (intervals := _of_discovered_parts(switch, targets, query)):
-            shortest = min(intervals)
-            allowed = int(spare * shortest)
-            text = f"the number of discovered {parts} is unknown, and each needs a request: the rate limit "
-            text += f"allows {allowed} within {_duration(shortest)}; for more, {fix}"
-            yield allowed, text
+        yield f"{query} will be polled every {short_duration(cycle)}: {fix}"
 
 
 _POLLED_BY = {
@@ -198,43 +183,6 @@ _POLLED_BY = {
     "watch_peers": Query.WATCHED_PEERS,
 }
 """Keys of a tenant, each with the query that polls what it lists."""
-
-_PARTS = {
-    Query.REGISTRATIONS: (
-        "extensions",
-        "set queries.registrations.source to blf or extensions (one request per tenant) or peers (one)",
-    ),
-    Query.QUEUE: (
-        "queues",
-        "raise queries.queue.tenant_interval, or list the important queues in `queues`",
-    ),
-}
-"""What a query discovers, and what to change if there are too many of them."""
-
-
-def _of_discovered_parts(switch: SwitchConfiguration, targets: Targets, query: Query) -> list[float]:
-    """Return the intervals of a query to tenants whose parts it discovers."""
-    found = [switch.settings("")] if switch.discover_tenants.enabled else []
-    return [
-        tenant.interval(query) or math.inf
-        for tenant in (*targets.tenants.values(), *found)
-        if (parts := tenant.parts(query)) and parts.all and targets.polls(query, tenant)
-    ]
-
-
-def _rate(switch: SwitchConfiguration, targets: Targets, tenant: TenantSettings, query: Query) -> float:
-    """Return the requests per second of a query to one tenant, except those to discovered parts."""
-    seconds = tenant.interval(query)
-    if seconds is None or not targets.polls(query, tenant) or (query, Scope.TENANT) not in targets.intervals:
-        return 0
-    parts = tenant.parts(query)
-    return (len(parts.named) if parts and _is_per_part(switch, query) else 1) / seconds
-
-
-def _is_per_part(switch: SwitchConfiguration, query: Query) -> bool:
-    """Return whether a query sends a request for each extension or queue."""
-    spec = QUERIES[query]
-    return spec.endpoint(switch.queries.options(spec), Scope.TENANT).for_part is not None
 
 
 def _is_per_extension(switch: SwitchConfiguration) -> bool:
@@ -264,7 +212,7 @@ def _unknown_series(switch: SwitchConfiguration, targets: Targets) -> Iterator[s
     yield "one per discovered extension"
     if any(query is Query.TRUNKS for query, _ in targets.intervals):
         yield "up to four per trunk"
-    if _of_discovered_parts(switch, targets, Query.QUEUE):
+    if of_discovered_parts(switch, targets, Query.QUEUE):
         yield f"{queue.SERIES} per discovered queue"
 
 
@@ -287,8 +235,3 @@ def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Tar
         series += 2 * len(tenant.watch_peers)
     series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
     return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration; from 10 s on, rounded to whole seconds."""
-    return duration_text(round(seconds) if seconds >= 10 else seconds)  # noqa: PLR2004 -- as documented

@@ -208,7 +208,7 @@ def test_suggested_settings_fix_the_failures(
     probed = Probed(capsys, configuration)
     assert probed.status == 1
     assert probed.settings() == {
-        "queries": {"license": {"pattern": r"in (-?\d+) days"}, "registrations": {"source": "blf"}}
+        "queries": {"license": {"pattern": r"in (-?\d+) days?"}, "registrations": {"source": "blf"}}
     }
     assert "total_name: Insgesamt" in probed.lines("decide")
     assert QUERIES[Query.CALLS].probe.doubt_empty in probed.lines("unknown")

@@ -26,6 +26,8 @@ _SEPARATED = re.compile(r"[0-9](?:,[0-9]|['\u2019\u00a0 ][0-9]{3}\b)")
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 _GAP = r"[^\w\r\n\t]{1,3}"
 _WORD = r"[^\W\d_]+"
+_PLURAL = re.compile(r"(?<=[a-z]{3})s\b")
+"""The end of a word such as `days`, which is `day` after the number 1."""
 
 _LEAST_ENTRIES = 3
 """With two entries, each may be the sum of the other."""
@@ -89,7 +91,7 @@ def _patterns(text: str, number: re.Match[str], group: str, *, alone: bool) -> I
         before = re.search(rf"(?:{_WORD}{_GAP}){{1,{words}}}\Z", text[: number.start()])
         after = re.match(rf"(?:{_GAP}{_WORD}){{1,{words}}}", text[number.end() :])
         if before or after:
-            yield f"{_literal(before)}{group}{_literal(after)}"
+            yield f"{_literal(before)}{group}{_PLURAL.sub('s?', _literal(after))}"
     if alone:
         yield group
 

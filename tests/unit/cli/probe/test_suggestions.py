@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,8 +37,8 @@ def patterns(query: Query, body: bytes | str) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "body", "pattern"),
     [
-        (Query.LICENSE, "Your license expires in 42 days", r"in (-?\d+) days"),
-        (Query.LICENSE, '"42 days left"', r"(-?\d+) days"),
+        (Query.LICENSE, "Your license expires in 42 days", r"in (-?\d+) days?"),
+        (Query.LICENSE, '"42 days left"', r"(-?\d+) days?"),
         (Query.LICENSE, '{"days": 42}', r'days": (-?\d+)'),
         (Query.LICENSE, "days: -3", r"days: (-?\d+)"),
         (Query.LICENSE, "<b>42</b>", r"b>(-?\d+)</b"),
@@ -52,10 +53,18 @@ def test_pattern_for_one_number(query: Query, body: str, pattern: str) -> None:
     assert patterns(query, body) == [pattern]
 
 
+def test_a_pattern_for_the_last_day() -> None:
+    """A pattern with `days` also matches `1 day`."""
+    (pattern,) = patterns(Query.LICENSE, "Your license expires in 42 days, on Monday")
+    match = re.search(pattern, "Your license expires in 1 day, on Monday")
+    assert match is not None
+    assert match[1] == "1"
+
+
 def test_patterns_for_two_numbers() -> None:
     """Each is suggested, and the operator chooses."""
     found, advice = suggested(pattern_advice, "pattern", Query.LICENSE, "5 nodes may run for 42 days")
-    assert found == [r"(-?\d+) nodes", r"for (-?\d+) days"]
+    assert found == [r"(-?\d+) nodes?", r"for (-?\d+) days?"]
     assert not any(each.sure for each in advice)
     assert "one of 2 numbers" in advice[0].text
 

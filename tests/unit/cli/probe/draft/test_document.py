@@ -157,7 +157,7 @@ async def test_ignored_scope(tmp_path: Path) -> None:
 async def test_wrapped_license_and_renamed_total(tmp_path: Path) -> None:
     """The pattern and the name of the total are written, and the nodes do not contain the total."""
     found = await drafted(tmp_path, options=Options(license="sentence", total_name="Insgesamt"))
-    assert found.section("queries", "license") == {"interval": "1h", "pattern": r"in (-?\d+) days"}
+    assert found.section("queries", "license") == {"interval": "1h", "pattern": r"in (-?\d+) days?"}
     assert found.section("queries", "peers", "total_name") == "Insgesamt"
     assert found.section("nodes") == ["pbx1", "pbx2", "pbx3", "pbx4"]
     assert "45 days are left." in found.comments
