@@ -1,6 +1,7 @@
 """The command line: ``softswitch-exporter``.
 
 arguments    flags and commands
+parsing      parse them; an error never repeats what may be a key
 daemon       poll and serve, without a command
 check        --config.check: validate the configuration and print the polling plan
 probe        query a switch once and suggest settings
@@ -19,7 +20,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from exporter.cli.arguments import parser
+from exporter.cli.parsing import parse
 from exporter.errors import ConfigurationError, StartError
 
 EXIT_START = 1
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # for what the encoding of the locale lacks
     try:
         try:
-            return _run(parser().parse_args(argv))
+            return _run(parse(argv))
         finally:  # here, not at exit, and also when --help raises SystemExit
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:  # None if the shell closed it: >&-

@@ -53,6 +53,9 @@ _MISSING_RIGHT: Mapping[Reason, str] = {
     Reason.EMPTY: "there is no data, or the key lacks the right; the response is the same",
 }
 
+_BAD_REQUEST = 400
+"""The status of nginx and Apache for plain HTTP on a port for TLS."""
+
 _STATUSES: Mapping[int, str] = {
     401: "the web server in front of the API requires a login of its own",
     403: "the web server denies access to this machine; a switch can restrict a key to source addresses",
@@ -181,11 +184,17 @@ def _on_http(finding: Finding, switch: SwitchConfiguration) -> Advice:
     if finding.location:
         return _on_redirect(finding.location, switch)
     if finding.status is None:
-        return Advice("this is not a web server: correct host and port in `url`")
+        return Advice(f"this is not a web server: correct host and port in `url`{_or_tls(switch)}")
+    if finding.status == _BAD_REQUEST and (tls := _or_tls(switch)):
+        return Advice(f"correct `url`{tls}, because servers say this to plain HTTP on a port for TLS")
     if finding.status >= 500:  # noqa: PLR2004 -- errors of the server
         proxy = "the proxy, " if switch.proxy else ""
         return Advice(f"{proxy}the web server or the application behind it fails: check its log")
     return Advice(_STATUSES.get(finding.status, "correct `url`"))
+
+
+def _or_tls(switch: SwitchConfiguration) -> str:
+    return ", or try https://" if URL(switch.url).scheme == "http" else ""
 
 
 def _on_redirect(location: str, switch: SwitchConfiguration) -> Advice:

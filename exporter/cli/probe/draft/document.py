@@ -20,6 +20,7 @@ from exporter.model import Counts, Query
 _NAME = TypeAdapter(Text)
 _KEYS = ("key_file", "key_env")
 _SHORT = 80
+_DEFAULT_TIMEOUT = SwitchConfiguration.model_fields["timeout"].default
 
 _ONLY_YOU = (
     "You can add what the switch does not know: phones to `watch`, business hours, limits of channels, and "
@@ -103,7 +104,10 @@ def _connection(survey: Survey, pace: Pace, settings: Mapping[str, object]) -> I
     )
     limit = "" if pace.fits else " ? The intervals below do not fit; raise this if the switch can take more."
     slowest = max((each.seconds for each in survey.findings if each.reason is None), default=0.0)
-    yield Entry("timeout", duration_text(pace.timeout), f"The slowest response took {_took(slowest)}.")
+    default = "The default. " if pace.timeout == _DEFAULT_TIMEOUT else ""
+    yield Entry(
+        "timeout", duration_text(pace.timeout), f"{default}The slowest response took {_took(slowest)}."
+    )
     yield Entry("max_concurrency", CONCURRENCY)
     yield Entry("max_requests_per_second", pace.rate, f"A limit, not the load.{average}{limit}")
     if "proxy_url" in settings:

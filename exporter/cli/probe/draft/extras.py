@@ -25,8 +25,9 @@ _SMALL = 0.02
 def thresholds(survey: Survey, pace: Pace) -> Entry:
     """Return the thresholds with their defaults, and which of them alert at once."""
     defaults = survey.switch.thresholds
+    of_installation = Entry("license", _durations(defaults.license), _license(survey, defaults.license))
     entries = (
-        Entry("license", _durations(defaults.license), _license(survey, defaults.license)),
+        *((of_installation,) if survey.is_admin else ()),
         Entry("balance", _numbers(defaults.balance), _balance(survey, defaults.balance)),
         Entry(
             "registered_ratio",
@@ -77,7 +78,8 @@ def _license(survey: Survey, limits: Mapping[str, float]) -> str:
 
 
 def _balance(survey: Survey, limits: Mapping[str, float]) -> str:
-    text = "Alert on credit below this amount, in the currency of the switch."
+    text = "Alert on credit below this amount, in the currency of the switch. A post-paid tenant needs "
+    text += "`thresholds: {balance: off}`."
     balances = {each.request.tenant: value_of(each) for each in survey.of_tenants(Query.BALANCE)}
     known = {code: value for code, value in balances.items() if value is not None}
     if not known:
@@ -88,7 +90,7 @@ def _balance(survey: Survey, limits: Mapping[str, float]) -> str:
         return f"{text} Now: {values}."
     return (
         f"? {text} Now: {values}. So {' and '.join(low)} would alert at once. If the switch uses another "
-        "scale, or if tenants are postpaid, set other amounts or `off`."
+        "scale, set other amounts."
     )
 
 

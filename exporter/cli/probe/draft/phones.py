@@ -12,6 +12,7 @@ from exporter.cli.probe.suggestions import unknown_words
 from exporter.fields import duration_text
 from exporter.model import Query, RegistrationSource, Scope
 from exporter.queries import registrations as spec
+from exporter.request import Operation
 
 _PROBE = "`softswitch-exporter probe --config.file=… --query=registrations --tenant=CODE`"
 _WITH_ALL_PHONES = {RegistrationSource.BLF, RegistrationSource.EXTENSIONS}
@@ -37,6 +38,7 @@ def registrations(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entr
     else:
         inner.append(Comment(_why_no_source(survey)))
     inner += _words(_of_source(survey, pace), trusted)
+    inner += _words_of_regstate(survey, pace, trusted)
     yield Entry(Query.REGISTRATIONS.value, Section(tuple(inner)))
     yield from _extensions(survey, pace)
 
@@ -122,6 +124,19 @@ def _words(findings: Iterable[Finding], trusted: Trusted) -> Iterator[Entry | Co
         yield Comment(
             f"? Unknown states that are not shown, because lists contain personal data: {hidden}. Look at "
             "the state column yourself, and add `words`."
+        )
+
+
+def _words_of_regstate(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Comment]:
+    """Yield the unknown words of a source that is not used."""
+    if pace.source is None or pace.source.source.kind is RegistrationSource.REGSTATE:
+        return  # they are proposed with their section
+    found = [each for each in survey.findings if each.request.operation is Operation.REGISTRATION]
+    words = [word for each in found for word in unknown_words(each, spec.SPEC.section())[0] if trusted(word)]
+    if words:
+        yield Comment(
+            f"INFO regstate returned an unknown state: {', '.join(dict.fromkeys(words))}. Only "
+            "`source: regstate` would need `words` for it."
         )
 
 

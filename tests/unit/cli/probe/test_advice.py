@@ -248,6 +248,8 @@ def _tls(detail: str, *names: str) -> Finding:
         (_redirect("http://pbx.example.com/pbx/proxyapi.php"), {}, {}, "not encrypted"),
         (_redirect("mailto:someone"), {}, {}, "invalid URL"),
         (_status(None), {}, {}, "not a web server"),
+        (_status(None), {"url": "http://pbx/api"}, {}, "or try https://"),
+        (_status(400), {"url": "http://pbx/api"}, {}, "or try https://, because servers say this to plain"),
         (_status(401), {}, {}, "login"),
         (_status(403), {}, {}, "denies"),
         (_status(404), {}, {}, "path"),

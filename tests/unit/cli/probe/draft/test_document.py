@@ -28,6 +28,7 @@ async def test_a_switch_that_answers_everything(tmp_path: Path) -> None:
     """An admin key: nodes, discovery, the best source, trunks; what else is off by default is proposed."""
     found = await drafted(tmp_path)
     assert found.section("nodes") == ["pbx1", "pbx2", "pbx3", "pbx4"]
+    assert "The default. The slowest response took" in found.comments
     assert found.section("key_env") == "PBX_KEY"
     assert found.section("discover_tenants") == {"enabled": "true"}
     assert found.section("tenant_defaults") == {"extensions": "all"}
@@ -96,6 +97,8 @@ async def test_a_tenant_key(tmp_path: Path) -> None:
     assert set(found.section("queries")) == {"channels", "calls", "balance", "registrations", "extensions"}
     assert found.section("queries", "channels") == {"tenant_interval": "2m"}
     assert found.section("queries", "registrations", "source") == "blf"
+    assert "balance: {warning" in found.text
+    assert "license: {warning" not in found.text
     refused = [line for line in found.output.splitlines() if " refused" in line]
     assert len(refused) == 3
 
@@ -119,7 +122,7 @@ async def test_an_admin_key_that_lists_no_tenants(tmp_path: Path) -> None:
         found.comments
     )
     assert "ACNE" not in found.text.replace("--tenant=ACNE", "").replace("no tenant ACNE", "")
-    assert ": off" not in found.text
+    assert ": off" not in found.text.replace("{balance: off}", "")
     none = await drafted(tmp_path, refused)
     assert none.section("tenants") is None
     assert "No tenant is polled. List them here:" in none.comments
@@ -256,6 +259,14 @@ async def test_unknown_words(tmp_path: Path) -> None:
     assert "Unknown states" not in other.comments
 
 
+async def test_unknown_words_of_a_source_that_is_not_used(tmp_path: Path) -> None:
+    """They are named, because the file lists what did not work."""
+    found = await drafted(tmp_path, options=Options(registered_word="Angemeldet"))
+    assert found.section("queries", "registrations", "source") == "blf"
+    assert "INFO regstate returned an unknown state: Angemeldet." in found.comments
+    assert "INFO regstate" not in (await drafted(tmp_path)).comments
+
+
 async def test_skipped_requests(tmp_path: Path) -> None:
     """They are not sent, and the configuration says so."""
     skip = ["peers", "extensions", "regstate", "call_records", "trunks"]
@@ -271,6 +282,7 @@ async def test_low_credit(tmp_path: Path) -> None:
     world = World(Size(tenants=4))
     found = await drafted(tmp_path, Fault(BODY, info="balance", text="12.5"), world=world)
     assert "Now: ACME 12.5" in found.comments
+    assert "A post-paid tenant needs `thresholds: {balance: off}`." in found.comments
     assert "would alert at once" in found.comments
 
 
