@@ -22,6 +22,9 @@ from exporter.model import Query, Registration, RegistrationSource, Scope
 from exporter.poll.planner import Targets
 from exporter.queries import QUERIES, call_records, queue, registrations
 
+_EXAMPLES = (".example.com", ".example.net", ".example.org", ".example")
+"""Domains that are reserved for documentation (RFC 2606)."""
+
 _KEYS = {Scope.SWITCH: "interval", Scope.TENANT: "tenant_interval"}
 
 
@@ -87,7 +90,10 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
 
 
 def notes(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return how many discovered tenants, extensions and queues the rate limit allows."""
+    """Return an example as URL, and how many tenants, extensions and queues the rate limit allows."""
+    host = urlsplit(switch.url).hostname
+    if f".{host}".endswith(_EXAMPLES):
+        yield f"url: {host} is an example; set the host of your switch"
     yield from (text for allowed, text in discovered(switch, targets) if allowed)
 
 

@@ -194,6 +194,7 @@ SPEC = QuerySpec(
         rows=read_call_records,
         layout=lambda _: _LAYOUT,
         fills=None,
+        empty_too="or a wrong timezone",
         note="the calls of all tenants in one window; one busy tenant took 10 to 20 s",
     ),
     empty=lambda _: CallRecords(()),

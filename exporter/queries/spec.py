@@ -64,6 +64,7 @@ class Endpoint(Generic[Config, Read]):
     ``max_bytes``: largest response that is read; 0 for the default, 8 MiB, or 64 MiB for a list.
     ``note``: printed by ``probe`` before a request that is heavy for the switch.
     ``title``: its name in ``probe`` if the query has several sources.
+    ``empty_too``: a further cause of an empty response.
     ``series``: more series per tenant than the query has from its other sources.
     ``layout``: the columns of a list, so that ``probe`` can print which of them a response has.
     """
@@ -78,6 +79,7 @@ class Endpoint(Generic[Config, Read]):
     max_bytes: int = 0
     note: str = ""
     title: str = ""
+    empty_too: str = ""
     series: int = 0
     layout: Callable[[Config], Layout] | None = None
 
@@ -104,7 +106,10 @@ class Endpoint(Generic[Config, Read]):
         """
         if self.rows is not None:
             windows = classify_list(body, charset)
-            return windows if isinstance(windows, Failure) else self.rows(windows, section)
+            if not isinstance(windows, Failure):
+                return self.rows(windows, section)
+            is_explained = windows.reason is Reason.EMPTY and self.empty_too
+            return replace(windows, detail=f"{windows.detail}, {self.empty_too}") if is_explained else windows
         text = classify(body, charset, may_quote=not self.private)
         if isinstance(text, Failure):
             return text

@@ -387,6 +387,13 @@ def test_settings_that_cannot_work(configured: Configured, settings: dict[str, A
     assert _warnings(configured(**settings))[0].startswith(expected)
 
 
+def test_a_host_of_examples(configured: Configured) -> None:
+    """A note names it: a copied example is valid, and is not what the operator wants."""
+    text = "url: pbx.example.com is an example; set the host of your switch"
+    assert _notes(configured(url="https://pbx.example.com/pbx/proxyapi.php")) == [text]
+    assert _notes(configured(url="https://pbx.counterexample.com/pbx/proxyapi.php")) == []
+
+
 def test_peers_as_source_uses_the_tenant_interval(configured: Configured) -> None:
     """With `source: peers` the one list of the installation is polled at the tenants' interval."""
     registrations = {"source": "peers", "tenant_interval": "6m"}

@@ -149,3 +149,11 @@ def test_local_time() -> None:
 
     assert local_time(moment, ZoneInfo("Europe/Rome")) == "2026-07-02 00:30:05"
     assert local_time(moment, ZoneInfo("America/New_York")) == "2026-07-01 18:30:05"
+
+
+def test_an_empty_response() -> None:
+    """A wrong time zone is among its causes."""
+    found = decode(Operation.CALL_RECORDS, b"")
+    assert isinstance(found, Failure)
+    assert found.reason is Reason.EMPTY
+    assert found.detail.endswith("or a wrong parameter, or a wrong timezone")
