@@ -28,7 +28,6 @@ LONGEST_FIRST = (
     "e2e/test_status_page_problems.py",
     "unit/alerts/test_rules.py",
     "e2e/test_debian_package.py",
-    "e2e/test_debian_lint.py",
     "e2e/test_phone_technologies.py",
     "e2e/test_status_page.py",
     "e2e/test_outages.py",

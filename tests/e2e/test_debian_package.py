@@ -1,8 +1,10 @@
-"""The Debian package in an empty Debian: installed, started, upgraded, removed and purged."""
+"""The Debian package: its checker accepts it, and an empty Debian installs, upgrades and purges it."""
 
 import re
 import shlex
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +22,30 @@ STATE = "/var/lib/softswitch-exporter"
 OURS = 'ARGS="--storage.path=/var/lib/softswitch-exporter --web.listen-address=127.0.0.1:0"\n'
 
 
+# The build installs all dependencies: on a busy machine that alone may take two minutes.
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Build two releases of the package."""
+    return build_packages(tmp_path_factory.mktemp("packages"), "1+deb12", "2+deb12")
+
+
+def test_lintian_finds_nothing(packages: list[Path], require_program: Callable[[str, str], str]) -> None:
+    """Nor does it find an override that is not needed."""
+    lintian = require_program("lintian", "lintian")
+    command = [lintian, "--allow-root", "--fail-on=error,warning", str(packages[0])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_install_start_upgrade_remove_purge(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, run_program: Start
+    packages: list[Path], tmp_path_factory: pytest.TempPathFactory, run_program: Start
 ) -> None:
     """The service polls as its own user; an upgrade keeps what root has changed; a purge leaves nothing."""
     with empty_machine(tmp_path_factory.mktemp("machine")) as machine:
-        first, second = build_packages(tmp_path, "1", "2")
+        first, second = packages
         simulator = start_simulator(run_program)
         before = machine.files()
         started = time.monotonic()
