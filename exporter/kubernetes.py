@@ -40,7 +40,7 @@ def host() -> str:
 
 def identity() -> str:
     """Return the name of this process in the Lease: that of its pod, and something unique."""
-    return f"{host()}_{secrets.token_hex(4)}"
+    return f"{host()[: _LONGEST_NAME // 2]}_{secrets.token_hex(4)}"
 
 
 async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
@@ -62,7 +62,7 @@ async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
             file = os.environ.get("KUBECONFIG") or "~/.kube/config"
             await config.load_kube_config(file, client_configuration=settings, persist_config=False)
         api_client = client.ApiClient(settings)
-    except (config.ConfigException, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 -- of any kind: YAML, certificates; it may quote the file
         reason = "check the file of KUBECONFIG, or ~/.kube/config, with kubectl get leases"
         if is_inside:  # otherwise, the error may contain a token of the file
             reason = f"{error}; check the service account of the pod"
@@ -138,11 +138,11 @@ class KubernetesLease:
     def _parsed(self, found: Any) -> Lease:  # noqa: ANN401 -- a V1Lease, which has no types
         spec = found.spec
         duration = float(spec.lease_duration_seconds or self._lease.duration)
-        renewed = spec.renew_time.timestamp() if spec.renew_time else 0.0
+        renewed = _seconds(spec.renew_time, 0.0)
         return Lease(
             showable(spec.holder_identity or "")[:_LONGEST_NAME],
             duration if duration <= _LONGEST_DURATION else self._lease.duration,
-            spec.acquire_time.timestamp() if spec.acquire_time else renewed,
+            _seconds(spec.acquire_time, renewed),
             renewed,
             spec.lease_transitions or 0,
             found.metadata.resource_version or "",
@@ -164,6 +164,14 @@ class KubernetesLease:
         if isinstance(error, (aiohttp.ClientError, OSError)):
             return LeaseError(LeaseProblem.CONNECT, f"no connection ({type(error).__name__})")
         return LeaseError(LeaseProblem.INVALID, f"unexpected response ({type(error).__name__})")
+
+
+def _seconds(time: datetime | None, default: float) -> float:
+    """Return seconds since 1970, or the default for what is no time in UTC: anyone may edit a Lease."""
+    try:
+        return time.astimezone(UTC).timestamp() if time else default
+    except (AttributeError, ValueError, OverflowError):
+        return default
 
 
 def _time(seconds: float) -> str:

@@ -14,7 +14,7 @@ from exporter.web.examples import runbook_link
 from exporter.web.notices import is_standby, notices
 from exporter.web.observed import LICENSE, observed
 from exporter.web.problem_words import LOW, Words, license_text, rank, words_of
-from exporter.web.unknown import SILENT, is_measured, unknown
+from exporter.web.unknown import SILENT, is_measured, not_evaluated, unknown
 
 Json = dict[str, Any]
 _Place = tuple[int, Json]
@@ -64,6 +64,9 @@ def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
         own = [pair for pair in pairs if pair[0]["switch"] == name]
         active = [problem for problem, _ in own if problem["state"] != "recovered"]
         not_known = unknown(switch, status["alerting"])
+        wrong = not_evaluated(switch, switch.pop("wrong_tenants", 0))
+        if not own and not not_known:  # alerts are evaluated once a minute, the lists are current
+            not_known = wrong
         switch["state"] = "problems" if active else "unknown" if not_known else "clear"
         switch["severity"] = min((it["severity"] for it in active), default=None)  # "critical" < "warning"
         switch["sentence"] = _sentence(own, not_known)

@@ -15,7 +15,7 @@ from exporter.slices import slices
 from exporter.web import figures
 from exporter.web.problems import diagnose
 from exporter.web.query_state import failing_queries, query_states
-from exporter.web.tenant_rows import Named, extensions_of, ranked_tenants, severity_of, tenant_rows
+from exporter.web.tenant_rows import VERDICTS, Named, extensions_of, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500
 """How many nodes per switch the status lists at most: ten times the usual maximum."""
@@ -110,6 +110,7 @@ async def _switch(poller: Poller, now: float, tenants: int, named: Mapping[str, 
     ranks = await ranked_tenants(poller, failing, named)
     return {
         **_summary(poller, now),
+        "wrong_tenants": sum(VERDICTS[rank] in ("critical", "warning") for rank, _ in ranks),
         "polling": polling(queries, poller),
         "queries": queries,
         "tenant_list": islice(tenant_rows(poller, ranks, failing, named), tenants),

@@ -138,6 +138,25 @@ async def test_a_response_that_is_no_lease(lease: KubernetesLease, server: Lease
     assert found.value.reason is LeaseProblem.INVALID
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.000000-12:00", "0001-01-01T00:00:00.000000+12:00"])
+async def test_a_time_that_is_none(time: str, lease: KubernetesLease, server: LeaseServer) -> None:
+    """Anyone may edit a Lease: it is read and written all the same."""
+    await lease.write(_LEASE)
+    server.touch({"acquireTime": time})
+    found = await lease.read()
+    assert found is not None
+    assert found.acquired == found.renewed == _LEASE.renewed
+    assert await lease.write(found)
+
+
+def test_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name in the Lease is short enough to be read back unchanged."""
+    monkeypatch.setenv("POD_NAME", "p" * 253)
+    name = kubernetes.identity()
+    assert len(name) < 200
+    assert name != kubernetes.identity()
+
+
 async def test_a_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To connect sends nothing, so that the exporter starts without an API server."""
     monkeypatch.setenv("KUBECONFIG", str(LeaseServer(9).kubeconfig(tmp_path / "kubeconfig", "a")))
@@ -169,14 +188,21 @@ async def test_no_access(environment: dict[str, str], text: str, monkeypatch: py
     assert text in str(found.value)
 
 
-async def test_an_invalid_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [("name: test", "title: test"), ("the-token", '"the-token'), ("clusters:", "\0clusters:")],
+)
+async def test_an_invalid_kubeconfig(
+    found: str, put: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its content may be secret, and is not shown."""
     file = LeaseServer(9).kubeconfig(tmp_path / "kubeconfig", "the-token")
-    file.write_text(file.read_text().replace("name: test", "title: test"))
+    assert found in file.read_text()
+    file.write_text(file.read_text().replace(found, put))
     monkeypatch.setenv("KUBECONFIG", str(file))
-    with pytest.raises(StartError, match="no access to Kubernetes") as found:
+    with pytest.raises(StartError, match="no access to Kubernetes") as raised:
         await kubernetes.connect(_CONFIGURATION)
-    assert "the-token" not in str(found.value)
+    assert "the-token" not in str(raised.value)
 
 
 async def test_an_authority_without_key_identifiers(

@@ -31,6 +31,7 @@ def _switch(name: str = "pbx", **more: Any) -> dict[str, Any]:
         "refused_keys": [],
         "series_limited": False,
         "queries": [],
+        "trunks": [],
     }
     return usual | more
 
@@ -64,6 +65,35 @@ def test_all_clear() -> None:
     (switch,) = found["switches"]
     assert (switch["state"], switch["severity"]) == ("clear", None)
     assert (switch["sentence"], switch["unknown"]) == ("all clear", [])
+
+
+def test_nothing_is_clear_while_a_list_shows_what_is_wrong() -> None:
+    """Alerts are evaluated once a minute, the lists are current: credit, phones, trunks and watched peers."""
+    down = [
+        {"trunk": "a", "registered": False, "reachable": None},
+        {"trunk": "b", "registered": None, "reachable": False},
+    ]
+    fine = {"trunk": "c", "registered": True, "reachable": None}
+    for switch, sentence in (
+        (_switch(trunks=[down[0], fine]), "trunk a down, but no alert yet"),
+        (_switch(trunks=[*down, fine]), "2 trunks down, but no alert yet"),
+        (_switch(wrong_tenants=1), "1 tenant critical or warning in the list, but no alert yet"),
+        (
+            _switch(wrong_tenants=5000),
+            "5,000 tenants critical or warning in the list, but no alert yet",
+        ),
+    ):
+        (found,) = _diagnosed(switches=[switch])["switches"]
+        assert (found["state"], found["sentence"], found["unknown"]) == ("unknown", sentence, [sentence])
+        assert "wrong_tenants" not in found
+    (found,) = _diagnosed(switches=[_switch(trunks=[fine], wrong_tenants=0)])["switches"]
+    assert found["state"] == "clear"
+
+
+def test_an_alert_says_it_instead() -> None:
+    """Once there is one, also one that has recovered, the lists add nothing."""
+    (found,) = _diagnosed(_group("SoftswitchBalanceLow"), switches=[_switch(wrong_tenants=3)])["switches"]
+    assert (found["state"], found["unknown"]) == ("problems", [])
 
 
 def test_nothing_is_clear_before_it_is_known() -> None:
