@@ -29,6 +29,9 @@ _LONGEST_DURATION = 3600.0
 _LONGEST_NAME = 253
 """Characters of the name of a holder. The rest is cut off."""
 
+_MOST_TRANSITIONS = 2**31 - 1
+"""The API server rejects a larger number."""
+
 _FORBIDDEN = {401, 403}
 _MISSING, _CONFLICT = 404, 409
 
@@ -131,17 +134,20 @@ class KubernetesLease:
             "leaseDurationSeconds": round(lease.duration),
             "acquireTime": _time(lease.acquired),
             "renewTime": _time(lease.renewed),
-            "leaseTransitions": lease.transitions,
+            "leaseTransitions": min(lease.transitions, _MOST_TRANSITIONS),
         }
         return body
 
     def _parsed(self, found: Any) -> Lease:  # noqa: ANN401 -- a V1Lease, which has no types
         spec = found.spec
+        if spec is None:
+            version = found.metadata.resource_version or ""
+            return Lease("", self._lease.duration, 0.0, 0.0, version=version, rest=found)
         duration = float(spec.lease_duration_seconds or self._lease.duration)
         renewed = _seconds(spec.renew_time, 0.0)
         return Lease(
             showable(spec.holder_identity or "")[:_LONGEST_NAME],
-            duration if duration <= _LONGEST_DURATION else self._lease.duration,
+            duration if 0 < duration <= _LONGEST_DURATION else self._lease.duration,
             _seconds(spec.acquire_time, renewed),
             renewed,
             spec.lease_transitions or 0,
@@ -150,7 +156,8 @@ class KubernetesLease:
         )
 
     def _status(self, error: Exception) -> int | None:
-        return getattr(error, "status", None) if isinstance(error, self._refused) else None
+        # 0: the client could not read the response.
+        return getattr(error, "status", None) or None if isinstance(error, self._refused) else None
 
     def _error(self, error: Exception) -> LeaseError:
         status = self._status(error)
@@ -169,9 +176,11 @@ class KubernetesLease:
 def _seconds(time: datetime | None, default: float) -> float:
     """Return seconds since 1970, or the default for what is no time in UTC: anyone may edit a Lease."""
     try:
-        return time.astimezone(UTC).timestamp() if time else default
+        seconds = time.astimezone(UTC).timestamp() if time else default
+        datetime.fromtimestamp(seconds, UTC)  # the last microsecond of the year 9999 is rounded up
     except (AttributeError, ValueError, OverflowError):
         return default
+    return seconds
 
 
 def _time(seconds: float) -> str:

@@ -138,7 +138,14 @@ async def test_a_response_that_is_no_lease(lease: KubernetesLease, server: Lease
     assert found.value.reason is LeaseProblem.INVALID
 
 
-@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.000000-12:00", "0001-01-01T00:00:00.000000+12:00"])
+@pytest.mark.parametrize(
+    "time",
+    [
+        "9999-12-31T23:59:59.000000-12:00",
+        "9999-12-31T23:59:59.999999Z",
+        "0001-01-01T00:00:00.000000+12:00",
+    ],
+)
 async def test_a_time_that_is_none(time: str, lease: KubernetesLease, server: LeaseServer) -> None:
     """Anyone may edit a Lease: it is read and written all the same."""
     await lease.write(_LEASE)
@@ -147,6 +154,27 @@ async def test_a_time_that_is_none(time: str, lease: KubernetesLease, server: Le
     assert found is not None
     assert found.acquired == found.renewed == _LEASE.renewed
     assert await lease.write(found)
+
+
+async def test_a_lease_without_content(lease: KubernetesLease, server: LeaseServer) -> None:
+    """It is free."""
+    await lease.write(_LEASE)
+    server.leases["telephony", "softswitch-exporter"].pop("spec")
+    found = await lease.read()
+    assert found is not None
+    assert (found.holder, found.duration) == ("", _CONFIGURATION.duration)
+
+
+async def test_figures_out_of_range(lease: KubernetesLease, server: LeaseServer) -> None:
+    """Of a duration, the configured one is used; the number of transitions ends at its limit."""
+    await lease.write(_LEASE)
+    server.touch({"leaseDurationSeconds": -5, "leaseTransitions": 2**31 - 1})
+    found = await lease.read()
+    assert found is not None
+    assert found.duration == _CONFIGURATION.duration
+    written = await lease.write(replace(found, transitions=found.transitions + 1))
+    assert written is not None
+    assert written.transitions == 2**31 - 1
 
 
 def test_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
