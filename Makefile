@@ -32,7 +32,7 @@ demo: $(PROGRAM)  ## run the exporter against the bundled simulated switch
 # More workers than processors: tests wait for programs and timers more than they compute. xdist would start the files with
 # the fewest tests last, and those take the longest: the order is that of tests/conftest.py.
 test: lint  ## run all checks and tests
-	$(BIN)/pytest --numprocesses=6 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=5 --dist=loadfile --no-loadscope-reorder
 
 differential: $(READY)  ## compare the daemon with Prometheus in a thousand random scenarios
 	$(BIN)/python -m tests.differential

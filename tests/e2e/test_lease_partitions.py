@@ -96,6 +96,7 @@ def test_no_permission(pair: LeasePair) -> None:
     pair.wait_for("a", "b")
     for exporter in pair.exporters.values():
         assert exporter.value("softswitch_exporter_lease_failures_total", reason="forbidden")
-        assert exporter.program.text().count("the Lease cannot be used") <= 3  # once for each test
+        # Once for each test, and a few times more on a busy machine, but not at each attempt.
+        assert exporter.program.text().count("the Lease cannot be used") <= 8
     pair.server.refused.clear()
     wait_until(lambda: len(pair.pollers(time.monotonic() - 1)) == 1, LEASE + BUSY + PERIOD, pair.told)
