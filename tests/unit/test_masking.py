@@ -110,8 +110,8 @@ def test_no_run_of_eight_survives(key: str, code: str, first: int, second: int) 
 
 
 @given(
-    # JSON writes a backslash as two. If the key ends with one, the second is left: it is no part of the key.
-    _ASCII.filter(lambda key: not key.endswith("\\")),
+    # JSON writes a backslash as two. If it is one of the last characters, the rest of the key may be left.
+    _ASCII.filter(lambda key: "\\" not in key),
     st.lists(
         st.sampled_from(sorted(_CODES.keys() - {"wrapped in HTML", "quoted-printable", "plus"})),
         min_size=1,
