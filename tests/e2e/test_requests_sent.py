@@ -215,6 +215,8 @@ def test_the_simulator_reports_forbidden_requests(run_simulator: StartSimulator)
             get(f"{simulator.url}?key=demo-admin&{request_line}")
         refused.value.close()
         assert len(simulator.requests()["forbidden"]) == number, request_line
+        # The simulator's thread for output may write a line after the answer.
+        simulator.program.wait_for(rf"(?s)(FORBIDDEN REQUEST.*?\n){{{number}}}")
         with pytest.raises(AssertionError, match="FORBIDDEN REQUEST") as reported:
             simulator.assert_no_forbidden_requests()
         assert str(reported.value).count("FORBIDDEN REQUEST") == number, request_line
