@@ -1,6 +1,7 @@
 """Helm installs, upgrades, tests and removes the chart in an API that stores the objects."""
 
 import asyncio
+import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -109,13 +110,26 @@ async def test_two_releases_in_a_namespace() -> None:
 
 
 async def test_refused_values_change_nothing() -> None:
-    """Neither an object nor a release is created."""
+    """Neither an object nor a release is created. A claim is not changed, because Kubernetes would refuse it."""
+    many = {"enabled": True, "accessModes": ["ReadWriteMany"]}
     async with cluster() as running:
 
         def use(helm: helm_python.Config) -> None:
             with pytest.raises(helm_python.HelmError, match="additional properties 'replcas' not allowed"):
                 helm.install(CHART, "pbx", {"replcas": 2})
             assert running.objects == {}
+            helm.install(CHART, "pbx", {"persistence": {"enabled": True}})
+            installed = copy.deepcopy(running.objects)
+            for persistence, message in (
+                (many, r'accessModes: the claim pbx-softswitch-exporter has \["ReadWriteOnce"\], got \['),
+                ({"enabled": True, "storageClass": "fast"}, 'storageClass: the claim .* has "", got "fast"'),
+            ):
+                values = {"persistence": persistence, "highAvailability": {"enabled": persistence == many}}
+                with pytest.raises(helm_python.HelmError, match=message):
+                    helm.upgrade(CHART, "pbx", values)
+            assert running.objects == installed
+            del running.objects["persistentvolumeclaims", NAMESPACE, "pbx-softswitch-exporter"]
+            helm.upgrade(CHART, "pbx", {"persistence": many, "highAvailability": {"enabled": True}})
 
         await run_helm(running, use)
 

@@ -6,6 +6,7 @@ include it, because their order is not defined.
 {{- include "softswitch-exporter.checkName" . -}}
 {{- include "softswitch-exporter.checkConfig" . -}}
 {{- include "softswitch-exporter.checkPods" . -}}
+{{- include "softswitch-exporter.checkClaims" . -}}
 {{- include "softswitch-exporter.checkWeb" . -}}
 {{- include "softswitch-exporter.checkScraping" . -}}
 {{- end }}
@@ -32,12 +33,15 @@ include it, because their order is not defined.
 {{- if hasKey $config "high_availability" -}}
 {{- fail (printf "%s.high_availability: remove it and set highAvailability.enabled=true, which also creates the Role for the Lease" $place) -}}
 {{- end -}}
-{{- range (include "softswitch-exporter.instances" . | fromJson).all -}}
+{{- $instances := (include "softswitch-exporter.instances" . | fromJson).all -}}
+{{- $everyPodHasKeys := true -}}
+{{- range $instances -}}
+{{- if not .secret -}}{{- $everyPodHasKeys = false -}}{{- end -}}
 {{- if and $.Values.highAvailability.enabled (not (hasKey (fromYaml .text) "high_availability")) -}}
 {{- fail "configFile: with highAvailability.enabled, the chart adds a section after its end; write it as block YAML without indentation of the first level, not as JSON, and without a final line of three dots" -}}
 {{- end -}}
 {{- end -}}
-{{- include "softswitch-exporter.checkSection" (dict "root" . "path" $place "value" $config) -}}
+{{- include "softswitch-exporter.checkSection" (dict "root" . "path" $place "value" (omit $config "switches") "hasKeys" $everyPodHasKeys) -}}
 {{- $names := list -}}
 {{- range $index, $switch := $config.switches -}}
 {{- if not (and (kindIs "map" $switch) (get $switch "name") (kindIs "string" (get $switch "url"))) -}}
@@ -48,6 +52,8 @@ include it, because their order is not defined.
 {{- fail (printf "%s.switches[%d].name: another switch is named %q; give each its own name" $place $index $name) -}}
 {{- end -}}
 {{- $names = append $names $name -}}
+{{- $secret := get $.Values.existingSecretPerSwitch $name | default $.Values.existingSecret -}}
+{{- include "softswitch-exporter.checkSection" (dict "root" $ "path" (printf "%s.switches[%d]" $place $index) "value" $switch "hasKeys" (not (empty $secret))) -}}
 {{- end -}}
 {{- if .Values.existingSecretPerSwitch -}}
 {{- if not .Values.deploymentPerSwitch -}}
@@ -61,14 +67,17 @@ include it, because their order is not defined.
 {{- end -}}
 {{- end }}
 
-{{/* Checks the keys and files in a part of the configuration. Arguments: root, path, value. */}}
+{{/*
+Checks the keys and files in a part of the configuration. Arguments: root, path, value; hasKeys: its pods mount a Secret.
+*/}}
 {{- define "softswitch-exporter.checkSection" -}}
 {{- $root := .root -}}
 {{- $path := .path -}}
+{{- $hasKeys := .hasKeys -}}
 {{- if kindIs "slice" .value -}}
 {{- range $index, $value := .value -}}
 {{- if or (kindIs "map" $value) (kindIs "slice" $value) -}}
-{{- include "softswitch-exporter.checkSection" (dict "root" $root "path" (printf "%s[%d]" $path $index) "value" $value) -}}
+{{- include "softswitch-exporter.checkSection" (dict "root" $root "path" (printf "%s[%d]" $path $index) "value" $value "hasKeys" $hasKeys) -}}
 {{- else if not (kindIs "string" $value) -}}
 {{- include "softswitch-exporter.checkText" (dict "root" $root "path" (printf "%s[%d]" $path $index) "value" $value) -}}
 {{- end -}}
@@ -83,11 +92,11 @@ include it, because their order is not defined.
 {{- else if has $name (list "name" "code") -}}
 {{- include "softswitch-exporter.checkText" (dict "root" $root "path" $place "value" $value) -}}
 {{- else if has $name (list "key_file" "password_file" "bearer_token_file") -}}
-{{- include "softswitch-exporter.checkKeyFile" (dict "root" $root "path" $place "file" (toString $value)) -}}
+{{- include "softswitch-exporter.checkKeyFile" (dict "root" $root "path" $place "file" (toString $value) "hasKeys" $hasKeys) -}}
 {{- else if eq $name "state_file" -}}
 {{- include "softswitch-exporter.checkStateFile" (dict "root" $root "path" $place "file" (toString $value)) -}}
 {{- else if and (ne $name "labels") (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
-{{- include "softswitch-exporter.checkSection" (dict "root" $root "path" $place "value" $value) -}}
+{{- include "softswitch-exporter.checkSection" (dict "root" $root "path" $place "value" $value "hasKeys" $hasKeys) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -116,7 +125,10 @@ The exporter reads 0101 and NO as texts, but Helm as the number 65 and as false.
 {{- if or (eq $name .file) (contains "/" $name) -}}
 {{- fail (printf "%s: no volume contains %q; expected /run/secrets/softswitch-exporter/ENTRY with an entry of the Secret in existingSecret, or a path in extraVolumeMounts" .path .file) -}}
 {{- end -}}
-{{- if not (or .root.Values.existingSecret .root.Values.existingSecretPerSwitch) -}}
+{{- if not .hasKeys -}}
+{{- if .root.Values.existingSecretPerSwitch -}}
+{{- fail (printf "existingSecretPerSwitch: %s needs %s, but its pods mount no Secret; add an entry for each switch, or set existingSecret, which switches without an entry use" .path $name) -}}
+{{- end -}}
 {{- fail (printf "existingSecret: expected the name of the Secret with %s, which %s needs; create it with kubectl create secret generic NAME --from-file=%s" $name .path $name) -}}
 {{- end -}}
 {{- end -}}
@@ -157,6 +169,27 @@ The exporter reads 0101 and NO as texts, but Helm as the number 65 and as false.
       "--log.format" "log.format") $flag -}}
 {{- if $value -}}
 {{- fail (printf "extraArgs: remove %s, which the chart sets from %s" $flag $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+Refuses changes of an existing claim that Kubernetes refuses with less to go by. `helm template` finds no claims.
+*/}}
+{{- define "softswitch-exporter.checkClaims" -}}
+{{- if and .Values.persistence.enabled (not .Values.persistence.existingClaim) -}}
+{{- range (include "softswitch-exporter.instances" . | fromJson).all -}}
+{{- $name := .name -}}
+{{- with (lookup "v1" "PersistentVolumeClaim" $.Release.Namespace $name).spec -}}
+{{- $advice := "; a claim cannot be changed, so delete the Deployment and the claim first, which loses known nodes, alerts and the timeline" -}}
+{{- if ne (sortAlpha .accessModes | toJson) (sortAlpha $.Values.persistence.accessModes | toJson) -}}
+{{- fail (printf "persistence.accessModes: the claim %s has %s, got %s%s" $name (toJson .accessModes) (toJson $.Values.persistence.accessModes) $advice) -}}
+{{- end -}}
+{{- $class := default "" .storageClassName -}}
+{{- if and $.Values.persistence.storageClass (ne $.Values.persistence.storageClass $class) -}}
+{{- fail (printf "persistence.storageClass: the claim %s has %q, got %q%s" $name $class $.Values.persistence.storageClass $advice) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
