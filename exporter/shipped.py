@@ -30,6 +30,7 @@ ASSETS = (
     "docs/runbooks",
     "grafana/dashboards",
     "grafana/provisioning",
+    "mixin",
 )
 """Paths of files and directories in the repository that the package contains."""
 

@@ -13,6 +13,10 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(
 )
 """Values that turn everything on."""
 RELEASE, NAMESPACE = "pbx", "softswitch"
+VERSIONS = ("1.25", "1.37")
+"""The oldest and the newest version of Kubernetes that kubernetes-validate knows."""
+OF_THE_OPERATOR = {"PrometheusRule", "ScrapeConfig", "ServiceMonitor"}
+"""Kinds that Kubernetes itself does not know."""
 
 Resource = dict[str, Any]
 
@@ -34,7 +38,7 @@ def resources(values: dict[str, Any] | None = None, release: str = RELEASE) -> l
         resource
         for name, text in rendered(values, release).items()
         if name.endswith(".yaml")
-        for resource in yaml.safe_load_all(text)
+        for resource in yaml.load_all(text, yaml.CSafeLoader)
         if resource
     ]
 

@@ -12,6 +12,7 @@ Next:
   Prometheus    name {{to}}/alerts/softswitch.rules.yaml and softswitch.alerts.yaml under `rule_files`
   Alertmanager  routes: alerts/alertmanager.example.yaml, messages: alerts/templates
   Grafana       mount grafana/provisioning and grafana/dashboards
+  jsonnet       see mixin/README.md
   systemd       set the path of the program in deploy/systemd/softswitch-exporter.service
   keepalived    two exporters of which one polls: deploy/keepalived
 More: {REPOSITORY}/docs/installing.md#files-for-other-programs

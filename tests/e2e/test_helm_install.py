@@ -93,24 +93,8 @@ async def test_a_release_is_upgraded_and_removed(tmp_path: Path) -> None:
         await run_helm(running, use)
 
 
-async def test_two_releases_in_a_namespace() -> None:
-    """Helm refuses objects that belong to another release; there are none."""
-    async with cluster() as running:
-
-        def use(helm: helm_python.Config) -> None:
-            values = {**EVERYTHING, "extraManifests": []}
-            helm.install(CHART, "pbx", values)
-            first = _without_claims(running)
-            helm.install(CHART, "pbx.eu", values)
-            assert len(_without_claims(running)) == 2 * len(first)
-            helm.uninstall("pbx.eu")
-            assert _without_claims(running) == first
-
-        await run_helm(running, use)
-
-
 async def test_refused_values_change_nothing() -> None:
-    """Neither an object nor a release is created. A claim is not changed, because Kubernetes would refuse it."""
+    """Neither an object nor a release is created. No claim is changed, as Kubernetes would not."""
     many = {"enabled": True, "accessModes": ["ReadWriteMany"]}
     async with cluster() as running:
 

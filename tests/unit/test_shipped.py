@@ -31,7 +31,7 @@ _ONLY_IN_THE_REPOSITORY = (
 def test_the_package_contains_every_file_for_other_programs() -> None:
     """Rules, dashboards and examples: what is missing here is only in the repository for a reason."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "alerts", "config.*", "deploy", "docs/runbooks", "grafana"],
+        ["git", "ls-files", "-z", "alerts", "config.*", "deploy", "docs/runbooks", "grafana", "mixin"],
         cwd=ROOT,
         capture_output=True,
         text=True,

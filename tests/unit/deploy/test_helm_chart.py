@@ -46,21 +46,30 @@ def test_the_chart_can_be_packaged(tmp_path: Path) -> None:
 
 
 def test_it_can_be_a_dependency_with_an_alias(tmp_path: Path) -> None:
-    """The job stays the one that the rules match, and ``global`` is accepted."""
-    parent = tmp_path / "parent"
-    shutil.copytree(CHART, parent / "charts/softswitch-exporter")
-    dependency = {"name": "softswitch-exporter", "version": exporter.__version__, "alias": "phones"}
-    (parent / "Chart.yaml").write_text(
-        yaml.safe_dump(
-            {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
-        )
-    )
-    values = {"global": {"domain": "example.com"}, "phones": {"serviceMonitor": {"enabled": True}}}
-    with helm_python.Chart.load(parent) as chart:
-        texts = chart.render(values, name="site")
-    service = yaml.safe_load(texts["parent/charts/phones/templates/service.yaml"])
-    assert service["metadata"]["name"] == "site-phones"
-    assert service["metadata"]["labels"]["app.kubernetes.io/name"] == "softswitch-exporter"
+    """A parent chart may contain it twice: each alias selects its own pods, and the job stays the same.
+
+    ``global`` and ``condition: ALIAS.enabled`` are accepted.
+    """
+    aliases = ("eu", "us")
+    chart = {"name": "softswitch-exporter", "version": exporter.__version__}
+    parent = {
+        "apiVersion": "v2",
+        "name": "parent",
+        "version": "1.0.0",
+        "dependencies": [chart | {"alias": alias, "condition": f"{alias}.enabled"} for alias in aliases],
+    }
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent))
+    shutil.copytree(CHART, tmp_path / "charts/softswitch-exporter")
+    values = {"global": {"domain": "example.com"}, **{alias: {"enabled": True} for alias in aliases}}
+    with helm_python.Chart.load(tmp_path) as loaded:
+        texts = loaded.render(values, name="site")
+    for alias in aliases:
+        service = yaml.safe_load(texts[f"parent/charts/{alias}/templates/service.yaml"])
+        assert service["metadata"]["name"] == f"site-{alias}"
+        assert service["spec"]["selector"] == {
+            "app.kubernetes.io/name": "softswitch-exporter",
+            "app.kubernetes.io/instance": f"site-{alias}",
+        }
 
 
 def test_the_examples_of_the_readme_are_accepted() -> None:
