@@ -8,13 +8,16 @@ A text is searched in several normalized forms (``normalized``), each without wh
 layer of escapes removed. Each character of a form has its position in the text.
 """
 
-from collections.abc import Iterable, Iterator
+import base64
+import re
+import string
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from exporter.normalized import (
-    Base64Form,
     Normalized,
-    base64_forms,
+    exact_forms,
     forms_with_spaces,
     quoted_printable_form,
     unescaped_forms,
@@ -33,6 +36,30 @@ _STEP = RUN - _HINT + 1
 
 _SHORTEST = 4
 """Fewer characters than this occur in any text."""
+
+# No part can match the same text in two ways, and quantifiers are possessive: with ``\s*\r?\n\s*``, a few
+# indented lines took half a minute (2026-11).
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|[^\S\n]*+\n\s*+){10,}+")
+_MIXED = re.compile(r"[A-Z0-9]")
+_DIGITS_OF_64 = frozenset(string.ascii_letters + string.digits + "+/-_")
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+class _Base64Form(NamedTuple):
+    """Decoded base64, case-folded. ``places``: positions of its digits, which start at ``offset``."""
+
+    text: str
+    places: Sequence[int]
+    offset: int
+
+    def folded(self) -> "_Base64Form":
+        """Return the form itself."""
+        return self
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the position of characters of the form in the original."""
+        first, last = start * 8 // 6, (end * 8 - 1) // 6
+        return self.places[self.offset + first], self.places[self.offset + last] + 1
 
 
 class Mask:
@@ -76,17 +103,18 @@ class Mask:
         spans = sorted(span for form in self._forms(text) for span in self._found(form))
         return _without(text, spans) if spans else text
 
-    def _forms(self, text: str) -> Iterator[Normalized | Base64Form]:
+    def _forms(self, text: str) -> Iterator[Normalized | _Base64Form]:
         yield from unescaped_forms(Normalized.of(text))
+        yield from exact_forms(Normalized.of(text))
         quoted = quoted_printable_form(text)
         if quoted is not None:
             yield from unescaped_forms(quoted)
         if self._has_blanks:
             yield from forms_with_spaces(text)
         if self._runs:
-            yield from base64_forms(text)
+            yield from _base64_forms(text)
 
-    def _found(self, form: Normalized | Base64Form) -> Iterator[tuple[int, int]]:
+    def _found(self, form: Normalized | _Base64Form) -> Iterator[tuple[int, int]]:
         """Yield the positions of secrets in the original text."""
         folded = form.folded()
         text, runs, hints = folded.text, self._runs, self._hints
@@ -119,3 +147,20 @@ def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
             kept += [text[copied:start], MASK]
         copied = max(copied, end)
     return "".join([*kept, text[copied:]])
+
+
+def _base64_forms(text: str) -> Iterator[_Base64Form]:
+    """Yield each long sequence of letters and digits, decoded as base64 from each of its first four."""
+    for found in _BASE64.finditer(text):
+        if not _MIXED.search(found[0]):
+            continue  # words, or a path
+        places: Sequence[int] = range(found.start(), found.end())
+        written = found[0]
+        if not written.isalnum():
+            places = [found.start() + at for at, letter in enumerate(written) if letter in _DIGITS_OF_64]
+            written = "".join([text[at] for at in places]).translate(_URL_SAFE)
+        for offset in range(4):
+            size = (len(written) - offset) * 6 // 8
+            padded = written[offset:] + "AAA"  # the last group may be truncated
+            decoded = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
+            yield _Base64Form(decoded.lower(), places, offset)

@@ -1,15 +1,14 @@
 """Normalized forms of a text, in which ``masking`` looks for keys: without white space and layers of escapes.
 
 The escapes are those with which the libraries of Python, PHP and the web echo a text: percent-encoding, JSON,
-HTML, quoted-printable, base64, and wrapped lines. Each character has its position in the original text.
+HTML, quoted-printable, and wrapped lines. Each character has its position in the original text.
 """
 
-import base64
 import html
 import re
-import string
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 _DEPTH = 6
@@ -25,21 +24,36 @@ _ESCAPE = re.compile(
     r"|&(?:[aA][mM][pP];)*(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});)"
 )
 _TAG_OR_BLANKS = re.compile(r"<[^<>]{0,100}>|\++")
+_LAYERS = (
+    ("&", re.compile(r"&(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")),
+    ("%", re.compile(r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)")),
+    (
+        "\\",
+        re.compile(
+            r"\\U(?P<long>000[0-9A-Fa-f]{5}|0010[0-9A-Fa-f]{4})"
+            r"|(?P<unicode>(?:\\[uU][0-9A-Fa-f]{4})+)"
+            r"|(?P<hex>(?:\\[xX][0-9A-Fa-f]{2})+)"
+            r"|(?P<blank>\\[nrtfvNRTFV])"
+            r"|\\(?P<letter>.)"
+        ),
+    ),
+    ("=", re.compile(r"(?P<quoted>(?:=[0-9A-Fa-f]{2})+)")),
+)
+"""The escapes that a program writes for one text, and a character that is in each of them."""
+
+_LAYERS_REMOVED = 3
+_MOST_EXACT = 16 * 1024
+"""Characters in forms without exact layers, so that a text with escapes of all kinds takes 7 ms (2026-12)."""
+
 _BLANK = re.compile(r"[ +\xa0]|%(?:25)*(?:20|2[Bb])")
 _PERCENT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
 _HEX = re.compile(r"[xX]([0-9A-Fa-f]{2})")
 _UNICODE = re.compile(r"[uU]([0-9A-Fa-f]{4})")
 _QUOTED_PRINTABLE = re.compile(r"(?P<break>=[ \t]*(?:\r?\n|\Z))|(?P<codes>(?:=[0-9A-Fa-f]{2})+)")
 _QUOTED = re.compile(r"=([0-9A-Fa-f]{2})")
-# No part can match the same text in two ways, and quantifiers are possessive: with ``\s*\r?\n\s*``, a few
-# indented lines took half a minute (2026-11).
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|[^\S\n]*+\n\s*+){10,}+")
-_MIXED = re.compile(r"[A-Z0-9]")
 _ONE_CODE = 5
 """Most characters of a single escaped byte: ``%2541``, ``=41``."""
 
-_DIGITS_OF_64 = frozenset(string.ascii_letters + string.digits + "+/-_")
-_URL_SAFE = str.maketrans("-_", "+/")
 _DOTLESS = "\u0131"
 """The Turkish dotless i, whose upper case is ``I``."""
 
@@ -153,6 +167,26 @@ def unescaped_forms(form: Normalized) -> Iterator[Normalized]:
         yield form
 
 
+def exact_forms(form: Normalized) -> Iterator[Normalized]:
+    """Yield a form without up to three layers of escapes, each of which is removed as its decoder does.
+
+    ``unescaped_forms`` also removes what looks like an escape in a key. Here, layers are removed in each
+    order, so that the key itself is in one of the forms.
+    """
+    seen, forms, left = {form.text}, [form], _MOST_EXACT
+    for _ in range(_LAYERS_REMOVED):
+        outer, forms = forms, []
+        for source, (mark, escapes) in product(outer, _LAYERS):
+            if mark not in source.text or len(source.text) > left:
+                continue
+            deeper = _replaced(source, escapes, _add_escape)
+            if deeper and deeper.text not in seen:
+                seen.add(deeper.text)
+                forms.append(deeper)
+                left -= len(deeper.text)
+        yield from forms
+
+
 def _replaced(
     form: Normalized, pattern: re.Pattern[str], add: Callable[[_Builder, re.Match[str]], object]
 ) -> Normalized | None:
@@ -178,8 +212,12 @@ def _add_escape(builder: _Builder, found: re.Match[str]) -> None:
     match found.lastgroup:
         case "backslash" | "blank":  # left out
             pass
+        case "letter":
+            builder.add(found["letter"], start, end)
+        case "quoted":
+            _add_bytes(builder, found[0], start, _QUOTED)
         case "entity":
-            builder.add(_character(found["entity"], found[0]), start, end)
+            builder.add(_character(found["entity"]), start, end)
         case "percent":
             _add_bytes(builder, found[0], start, _PERCENT)
         case "hex":
@@ -191,12 +229,12 @@ def _add_escape(builder: _Builder, found: re.Match[str]) -> None:
 
 
 @lru_cache(maxsize=512)
-def _character(entity: str, written: str) -> str:
+def _character(entity: str) -> str:
     for name in (entity, entity.lower()):
         character = html.unescape(f"&{name};")
         if character != f"&{name};":
             return character
-    return written
+    return f"&{entity};"
 
 
 def _add_bytes(builder: _Builder, written: str, start: int, code: re.Pattern[str]) -> None:
@@ -259,37 +297,3 @@ def forms_with_spaces(text: str) -> Iterator[Normalized]:
     form = Normalized(text, None, None)
     spaced = _replaced(form, _BLANK, lambda builder, found: builder.add("\ue000", *found.span()))
     yield from unescaped_forms(spaced or form)
-
-
-class Base64Form(NamedTuple):
-    """Decoded base64, case-folded. ``places``: positions of its digits, which start at ``offset``."""
-
-    text: str
-    places: Sequence[int]
-    offset: int
-
-    def folded(self) -> "Base64Form":
-        """Return the form itself."""
-        return self
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the position of characters of the form in the original."""
-        first, last = start * 8 // 6, (end * 8 - 1) // 6
-        return self.places[self.offset + first], self.places[self.offset + last] + 1
-
-
-def base64_forms(text: str) -> Iterator[Base64Form]:
-    """Yield each long sequence of letters and digits, decoded as base64 from each of its first four."""
-    for found in _BASE64.finditer(text):
-        if not _MIXED.search(found[0]):
-            continue  # words, or a path
-        places: Sequence[int] = range(found.start(), found.end())
-        written = found[0]
-        if not written.isalnum():
-            places = [found.start() + at for at, letter in enumerate(written) if letter in _DIGITS_OF_64]
-            written = "".join([text[at] for at in places]).translate(_URL_SAFE)
-        for offset in range(4):
-            size = (len(written) - offset) * 6 // 8
-            padded = written[offset:] + "AAA"  # the last group may be truncated
-            decoded = base64.b64decode(padded[: len(padded) // 4 * 4])[:size].decode("latin-1")
-            yield Base64Form(decoded.lower(), places, offset)
