@@ -1,7 +1,8 @@
 """The wording of each kind of problem, for the page, its JSON and the sentence of a switch. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.web import figures
 
@@ -27,10 +28,17 @@ class Words(NamedTuple):
     with_age: bool = True
 
 
+_CODE_OR_KEY = "wrong tenant code or key (check with `softswitch-exporter probe --query=tenants`)"
+"""The switch sends the same text for both (seen, wire notes 2026-10)."""
+
 WORDS: Mapping[str, Words] = {
     "SoftswitchApiDown": Words("API silent", "API silent", "{switch}", "polling"),
     "SoftswitchKeyRefused": Words(
-        "API key refused", "API keys of {count} tenants refused", "{tenant}", "polling", "key refused"
+        "API key refused",
+        f"requests for {{count}} tenants refused: {_CODE_OR_KEY}",
+        "{tenant}",
+        "polling",
+        "requests refused",
     ),
     "SoftswitchNodeMissing": Words("node {node} missing", "{count} nodes missing", "{node}", "nodes"),
     "SoftswitchTrunkDown": Words(
@@ -124,13 +132,58 @@ WORDS: Mapping[str, Words] = {
 }
 """By alert name. Among alerts of equal severity, the first in this order is the most urgent."""
 
-KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(one="API key of {tenant} refused")
+KEY_REFUSED_OF_TENANT = WORDS["SoftswitchKeyRefused"]._replace(
+    one=f"requests for {{tenant}} refused: {_CODE_OR_KEY}"
+)
 NO_PHONES = WORDS["SoftswitchTenantRegistrationsLost"]
 TRUNK_OF_TENANT = WORDS["SoftswitchTrunkDown"]._replace(
     one="trunk {trunk} of {tenant} down", subject="{tenant} {trunk}", evidence="tenants"
 )
 
 _RANKS = {name: rank for rank, name in enumerate(WORDS)}
+
+
+_FIRST_STEPS: Mapping[str, str] = {
+    "timeout": "make a test call, then check the load of the web server and its database",
+    "connect": "check DNS, the network and the firewall, and whether the web server runs",
+    "tls": "check the certificate, then `tls` in the configuration",
+    "http": "check the path in `url`, then the error log of the web server",
+    "auth": "check the key",
+    "rejected": "run `softswitch-exporter probe` and read the message of the switch",
+    "empty": "check the permissions of the key, then the error log of the web server",
+    "decode": "check `url`, then the error log of the web server",
+    "too_large": "check `url`",
+    "scope_ignored": "check the permissions of the key",
+}
+"""By the reason of a failure: what to do first if the API is silent."""
+
+_LONGEST_CAUSE = 160
+"""Maximum length, in characters, of the cause of a failure: it may quote the switch."""
+
+
+def why_silent(switch: Mapping[str, Any]) -> str:
+    """Return why the API of a switch is silent and what to do first, "" if no request has failed.
+
+    That is the most frequent reason since the last valid response. While the circuit breaker is open, it is
+    the newest one, because few requests are sent.
+    """
+    silent_for = switch["valid_answer_age_seconds"]
+    failures = [
+        failure
+        for query in switch["queries"]
+        for failure in query["failures"]
+        if silent_for is None or failure["age_seconds"] <= silent_for
+    ]
+    if not failures:
+        return ""
+    counts = Counter(failure["reason"] for failure in failures)
+    frequent = max(
+        failures, key=lambda it: (switch["breaker_open"] or counts[it["reason"]], -it["age_seconds"])
+    )
+    cause: str = frequent["detail"].partition("; ")[0]
+    if len(cause) > _LONGEST_CAUSE:
+        cause = f"{cause[:_LONGEST_CAUSE]}…"
+    return f" ({cause}; first {_FIRST_STEPS[frequent['reason']]})"
 
 
 def words_of(name: str, labels: Mapping[str, str], summary: str, *, has_no_phones: bool = False) -> Words:

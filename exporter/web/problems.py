@@ -13,7 +13,7 @@ from exporter.web import figures
 from exporter.web.examples import runbook_link
 from exporter.web.notices import is_standby, notices
 from exporter.web.observed import LICENSE, observed
-from exporter.web.problem_words import LOW, Words, license_text, rank, words_of
+from exporter.web.problem_words import LOW, Words, license_text, rank, why_silent, words_of
 from exporter.web.unknown import SILENT, is_measured, not_evaluated, unknown
 
 Json = dict[str, Any]
@@ -147,9 +147,10 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     subjects = [words.subject.format_map(_Labels(alert["labels"])).strip() for alert in named]
     subjects = [subject for subject in subjects if subject]
     listed = ", ".join(subjects[:_NAMED]) + (", …" if count > _NAMED else "")
-    text = f"{brief}: {listed}" if count > 1 and listed else brief
-    note = _note(group)
     is_over = state == "recovered"
+    why = why_silent(place[1]) if place and group["alertname"] == _API_DOWN and not is_over else ""
+    text = f"{brief}: {listed}" if count > 1 and listed else brief + why
+    note = _note(group)
     age = None if is_over else _age(group, place)
     kind = (group["switch"], group["alertname"], group["severity"], state)
     problem = {
@@ -170,7 +171,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     }
     is_long = words.with_age and age is not None and group["severity"] == "critical"
     pending = f" (pending{f', {note}' if note else ''})" if state == "pending" else ""
-    return problem, brief + (f" for {figures.duration(age)}" if is_long else "") + pending
+    return problem, brief + (f" for {figures.duration(age)}" if is_long else "") + why + pending
 
 
 def _age(group: Json, place: _Place | None) -> float | None:

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 
 from exporter.alerting.rules import RULES
+from exporter.model import Reason
 from exporter.web.problem_words import WORDS, reasons_of
 from exporter.web.problems import diagnose, problem_of
 
 _MINUS = "\N{MINUS SIGN}"
+_CHECK = "wrong tenant code or key (check with `softswitch-exporter probe --query=tenants`)"
 
 
 def _group(name: str, *labels: dict[str, str], severity: str = "critical", **more: Any) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def _switch(name: str = "pbx", **more: Any) -> dict[str, Any]:
         "license_remaining_seconds": None,
         "refused_keys": [],
         "series_limited": False,
+        "breaker_open": False,
         "queries": [],
         "trunks": [],
     }
@@ -168,7 +171,10 @@ def test_many_alerts_of_a_kind_are_one_problem() -> None:
         (_group("SoftswitchTrunkDown", {"trunk": "t", "tenant": "A"}), "trunk t of A down"),
         (_group("SoftswitchTrunkDown", {"trunk": "t"}, {"trunk": "u"}), "2 trunks down: t, u"),
         (_group("SoftswitchKeyRefused"), "API key refused"),
-        (_group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"), "API key of A refused"),
+        (
+            _group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"),
+            f"requests for A refused: {_CHECK}",
+        ),
         (_group("SoftswitchLicenseImminent", value=0.0), "license expires today"),
         (_group("SoftswitchLicenseImminent", value=86_400.0), "license expires in 1 d"),
         (_group("SoftswitchLicenseImminent"), "license about to expire"),
@@ -239,7 +245,7 @@ def test_what_a_response_shows_is_a_problem_before_its_alert() -> None:
         ("critical", "API silent"),
         ("critical", "API key refused"),
         ("critical", "node n1 missing"),
-        ("warning", "API key of ACME refused"),
+        ("warning", f"requests for ACME refused: {_CHECK}"),
         ("warning", "license expires in 20 d"),
         ("warning", "detail dropped to stay within max_series"),
     ]
@@ -384,6 +390,42 @@ def test_an_api_that_responds_again_is_not_silent() -> None:
     down = _switch(up=False, valid_answer_age_seconds=90.0)
     (problem,) = _diagnosed(_group("SoftswitchApiDown", **_RECOVERED), switches=[down])["problems"]
     assert (problem["state"], problem["text"], problem["age_seconds"]) == ("firing", "API silent", 90.0)
+
+
+def _failures(*failures: tuple[float, str, str]) -> list[dict[str, Any]]:
+    """Return one query with failures: the age, the reason and the detail of each."""
+    found = [{"age_seconds": age, "reason": reason, "detail": detail} for age, reason, detail in failures]
+    return [{"query": "calls", "scope": "tenant", "targets_unknown": 0, "failures": found}]
+
+
+@pytest.mark.parametrize(
+    ("failures", "more", "why"),
+    [
+        ([(1, "http", "HTTP 404")] * 2 + [(1, "timeout", "slow")], {}, "HTTP 404; first check the path"),
+        ([(1, "tls", "TLS failed: EOF")], {}, "TLS failed: EOF; first check the certificate"),
+        ([(2, "timeout", "a")] * 4 + [(1, "connect", "b")], {"breaker_open": True}, "b; first check DNS"),
+        ([(9, "connect", "old"), (5, "connect", "new")], {}, "new; first check DNS"),
+        ([(400, "empty", "before")] * 9 + [(1, "decode", "page; check it")], {}, "page; first check"),
+        ([(400, "empty", "since the start")], {"valid_answer_age_seconds": None}, "since the start; first"),
+        ([(1, "rejected", "x" * 500)], {}, "x" * 160 + "…; first run"),
+    ],
+)  # fmt: skip
+def test_a_silent_api_says_why(
+    failures: list[tuple[float, str, str]], more: dict[str, Any], why: str
+) -> None:
+    """The most frequent failure since the last response, or that of the newest probe, and the first step."""
+    silent = {"up": False, "valid_answer_age_seconds": 300.0, "queries": _failures(*failures)}
+    found = _diagnosed(switches=[_switch(**(silent | more))])
+
+    assert found["problems"][0]["text"].startswith(f"API silent ({why}")
+    assert why in found["switches"][0]["sentence"]
+
+
+def test_every_reason_has_a_first_step() -> None:
+    """A silent API is never announced without one."""
+    for reason in Reason:
+        silent = _switch(up=False, queries=_failures((1, reason, "detail")))
+        assert "(detail; first " in _diagnosed(switches=[silent])["problems"][0]["text"]
 
 
 def test_a_pending_problem_says_when_it_fires() -> None:
