@@ -145,8 +145,8 @@ _RANKS = {name: rank for rank, name in enumerate(WORDS)}
 
 _FIRST_STEPS: Mapping[str, str] = {
     "timeout": "make a test call, then check the load of the web server and its database",
-    "connect": "check DNS, the network and the firewall, and whether the web server runs",
-    "tls": "check the certificate, then `tls` in the configuration",
+    "connect": "check DNS, the network and the firewall, and whether the server or proxy runs",
+    "tls": "check the port in `url` and the certificate, then `tls` in the configuration",
     "http": "check the path in `url`, then the error log of the web server",
     "auth": "check the key",
     "rejected": "run `softswitch-exporter probe` and read the message of the switch",

@@ -402,7 +402,7 @@ def _failures(*failures: tuple[float, str, str]) -> list[dict[str, Any]]:
     ("failures", "more", "why"),
     [
         ([(1, "http", "HTTP 404")] * 2 + [(1, "timeout", "slow")], {}, "HTTP 404; first check the path"),
-        ([(1, "tls", "TLS failed: EOF")], {}, "TLS failed: EOF; first check the certificate"),
+        ([(1, "tls", "TLS failed: EOF")], {}, "TLS failed: EOF; first check the port"),
         ([(2, "timeout", "a")] * 4 + [(1, "connect", "b")], {"breaker_open": True}, "b; first check DNS"),
         ([(9, "connect", "old"), (5, "connect", "new")], {}, "new; first check DNS"),
         ([(400, "empty", "before")] * 9 + [(1, "decode", "page; check it")], {}, "page; first check"),
