@@ -414,7 +414,7 @@ def test_a_silent_api_says_why(
     failures: list[tuple[float, str, str]], more: dict[str, Any], why: str
 ) -> None:
     """The most frequent failure since the last response, or that of the newest probe, and the first step."""
-    silent = {"up": False, "valid_answer_age_seconds": 300.0, "queries": _failures(*failures)}
+    silent: dict[str, Any] = {"up": False, "valid_answer_age_seconds": 300.0, "queries": _failures(*failures)}
     found = _diagnosed(switches=[_switch(**(silent | more))])
 
     assert found["problems"][0]["text"].startswith(f"API silent ({why}")
