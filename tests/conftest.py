@@ -68,7 +68,6 @@ LONGEST_FIRST = (
     "e2e/test_runbook_pages.py",
     "e2e/test_lifecycle.py",
     "e2e/test_dashboards_without_data.py",
-    "e2e/test_trunks.py",
     "e2e/test_client_limits.py",
     "e2e/test_daemon_alerting.py",
 )

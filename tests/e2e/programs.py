@@ -25,6 +25,15 @@ Start = Callable[..., "Program"]
 
 EXPORTER = (sys.executable, "-m", "exporter")
 
+STOPS_WITHIN = 15.0
+"""Seconds: three times what the exporter needs at most, because the machine may be busy."""
+
+LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
+"""Messages of Python and aiohttp about tasks and connections that were not closed."""
+
+_ports = itertools.count(11_000 + os.getpid() * 211 % 20_000)
+"""Below the ports that the system chooses, and different in each process that runs tests."""
+
 
 @dataclass
 class Program:
@@ -48,10 +57,26 @@ class Program:
 
         return wait_until(match, seconds, f"{pattern!r} in the output of {self.process.args!r}")
 
-    def stop(self, signal_number: int = signal.SIGTERM, seconds: float = 10) -> int:
-        """Send a signal and return the exit status."""
+    def wait_for_lines(self, text: str, count: int = 1, seconds: float = 60) -> None:
+        """Wait until this text is in so many lines of the output; raise AssertionError if it is in more.
+
+        A program may write a line after it has shown the event in another way.
+        """
+
+        def found() -> list[str]:
+            return [line for line in self.text().splitlines() if text in line]
+
+        wait_until(lambda: len(found()) >= count, seconds, lambda: f"{count} x {text!r} in:\n{self.text()}")
+        assert len(found()) == count, found()
+
+    def stop(self, signal_number: int = signal.SIGTERM, seconds: float = STOPS_WITHIN) -> int:
+        """Send a signal and return the exit status. Raises subprocess.TimeoutExpired if it does not stop."""
         self.process.send_signal(signal_number)
         return self.process.wait(seconds)
+
+    def assert_nothing_left(self) -> None:
+        """Raise AssertionError if it reported a task or a connection that was not closed."""
+        assert not [word for word in LEFTOVERS if word in self.text()], self.text()
 
 
 @dataclass(frozen=True)
@@ -188,26 +213,31 @@ def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProc
 
 
 def free_port() -> int:
-    """Return a free port, for programs that do not report the port they chose."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port, for programs that do not report the port they chose. Nobody else takes it."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 def wait_until(condition: Callable[[], Found | None], seconds: float, what: str | Callable[[], str]) -> Found:
-    """Wait until a condition is true, and return its value. ``what`` is described in the error."""
+    """Wait until a condition is true, and return its value. ``what`` is described in the error.
+
+    After a condition that takes long, it waits as long, and leaves the processor to the programs.
+    """
     end = time.monotonic() + seconds
     while True:
+        started = time.monotonic()
         try:
             result = condition()
         except (urllib.error.URLError, ConnectionError):
             result = None
         if result:
             return result
-        if time.monotonic() > end:
+        if (now := time.monotonic()) > end:
             raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
-        time.sleep(0.05)
+        time.sleep(max(0.05, now - started))
 
 
 def get(url: str, **headers: str) -> bytes:

@@ -1,11 +1,9 @@
-"""Start, readiness and stop of the daemon, also while a switch hangs and a client does not read."""
+"""Start and stop of the daemon, also while a switch hangs and a client does not read."""
 
 import os
 import signal
 import socket
 import subprocess
-import time
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +11,10 @@ import pytest
 
 from tests.e2e.conftest import Start, StartExporter, StartSimulator
 from tests.e2e.full_configuration import UNREACHABLE_URL
-from tests.e2e.programs import EXPORTER, Exporter, Program, get, run_command, wait_until
-
-# Messages of Python and aiohttp about tasks and connections that were not closed.
-LEFTOVERS = ("Traceback", "Task was destroyed", "never awaited", "never retrieved", "Unclosed")
+from tests.e2e.programs import EXPORTER, STOPS_WITHIN, Exporter, Program, get, run_command, wait_until
 
 
-def _configuration(url: str, *, tenants: int = 1, watched: int = 1, timeout: str = "60s") -> str:
+def _configuration(url: str, *, tenants: int = 1, watched: int = 1) -> str:
     watch = ", ".join(f'"{1000 + number}"' for number in range(watched))
     codes = "\n".join(f"      - code: ACME{number or ''}" for number in range(tenants))
     return f"""\
@@ -27,7 +22,7 @@ switches:
   - name: pbx
     url: {url}
     key: demo-admin
-    timeout: {timeout}
+    timeout: 60s
     queries:
       balance: {{tenant_interval: 5s}}
       registrations: {{tenant_interval: off}}
@@ -60,26 +55,21 @@ def _rest(connection: socket.socket) -> int:
     return read
 
 
-def test_stops_within_five_seconds_while_requests_hang_and_a_scrape_is_half_read(
+def test_stops_while_requests_hang_and_a_scrape_is_half_read(
     run_simulator: StartSimulator, run_exporter: StartExporter
 ) -> None:
     """On SIGTERM, with exit status 0 and no warning about anything that was not closed."""
     simulator = run_simulator()
     simulator.inject_fault(kind="hang")
     exporter = run_exporter(_configuration(simulator.url, tenants=500, watched=100), "--log.level=debug")
-    wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 10, "hanging requests")
+    wait_until(lambda: simulator.requests()["counts"]["in_flight"] == 4, 60, "hanging requests")
     whole = len(exporter.metrics())
     assert whole > 4_000_000, "more than fits into buffers"
     with _request_without_reading(exporter) as connection:
-        started = time.monotonic()
-
         status = exporter.program.stop()
-
-        seconds = time.monotonic() - started
         assert _rest(connection) < whole, "the scrape was half read"
     assert status == 0, exporter.program.text()
-    assert seconds < 5
-    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+    exporter.program.assert_nothing_left()
     assert exporter.program.text().rstrip().endswith("msg=stopped")
 
 
@@ -87,8 +77,8 @@ def test_stops_during_the_first_sweep(run_simulator: StartSimulator, run_exporte
     """On SIGINT, with exit status 0 and no warning about anything that was not closed."""
     exporter = run_exporter(_configuration(run_simulator("--latency=0.2").url, tenants=50))
 
-    assert exporter.program.stop(signal.SIGINT, seconds=5) == 0
-    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+    assert exporter.program.stop(signal.SIGINT) == 0
+    exporter.program.assert_nothing_left()
 
 
 def _start_while_importing(run: Start, directory: Path, *before: str) -> Program:
@@ -104,7 +94,7 @@ def test_signals_during_import(run_program: Start, tmp_path: Path) -> None:
     """SIGHUP is ignored, because there is no configuration to reload yet; SIGTERM ends it."""
     program = _start_while_importing(run_program, tmp_path)
     program.process.send_signal(signal.SIGHUP)
-    assert program.stop(signal.SIGTERM, seconds=5) == -signal.SIGTERM
+    assert program.stop(signal.SIGTERM) == -signal.SIGTERM
 
 
 def test_sigterm_during_import_as_the_first_process_of_a_container(
@@ -121,7 +111,7 @@ def test_sigterm_during_import_as_the_first_process_of_a_container(
 
     os.kill(first, signal.SIGTERM)
 
-    assert program.process.wait(5) == 128 + signal.SIGTERM
+    assert program.process.wait(STOPS_WITHIN) == 128 + signal.SIGTERM
 
 
 def test_an_exporter_on_an_address_in_use_does_not_start(run_exporter: StartExporter, tmp_path: Path) -> None:
@@ -141,35 +131,3 @@ def test_an_exporter_on_an_address_in_use_does_not_start(run_exporter: StartExpo
         "choose another address with --web.listen-address\n"
     )
     assert b"healthy" in get(f"{first.base_url}/-/healthy")
-
-
-def _status(url: str) -> int:
-    try:
-        get(url)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
-    return 200
-
-
-def test_ready_after_each_query_was_tried_and_healthy_from_the_start(
-    run_simulator: StartSimulator, run_exporter: StartExporter
-) -> None:
-    """A hanging query delays readiness until it has failed. Health does not depend on switches."""
-    simulator = run_simulator("--tenants=3")
-    simulator.inject_fault(kind="hang", reqtype="LICENSEDAYS")
-    exporter = run_exporter(_configuration(simulator.url, timeout="2s"))
-    wait_until(
-        lambda: exporter.value(
-            "softswitch_query_success", switch="pbx", query="channels", scope="switch", tenant=""
-        ),
-        5,
-        "the first response",
-    )
-
-    assert _status(f"{exporter.base_url}/-/ready") == 503
-    assert _status(f"{exporter.base_url}/-/healthy") == 200
-    wait_until(lambda: _status(f"{exporter.base_url}/-/ready") == 200, 15, "readiness")
-    failure = {"switch": "pbx", "query": "license", "scope": "switch", "tenant": "", "reason": "timeout"}
-    assert exporter.value("softswitch_query_failure", **failure) == 1
-    assert _status(f"{exporter.base_url}/-/healthy") == 200

@@ -1,14 +1,14 @@
 """Every series against the value in the response, for each response format."""
 
-import time
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from exporter.metrics.catalogue import METRICS, Kind
-from tests.e2e.conftest import StartExporter, StartPrometheus
 from tests.e2e.full_configuration import (
     SWITCH_QUERIES,
     TENANT_QUERIES,
@@ -16,7 +16,7 @@ from tests.e2e.full_configuration import (
     configuration,
     switch,
 )
-from tests.e2e.programs import Exporter, Series, samples, wait_until
+from tests.e2e.programs import Series, running_programs, samples, start_exporter, wait_until
 from tests.e2e.stub_switch import stub_switch
 from tests.e2e.unique_values import (
     FORMATS,
@@ -34,7 +34,7 @@ from tests.e2e.unique_values import (
 _DAY = 86_400
 
 
-def _configuration(url: str) -> str:
+def _switch(wire_format: Format, url: str) -> dict[str, Any]:
     off = {"license": "off", "balance": "off", "registered_ratio": "off"}
     tenants: list[dict[str, Any]] = [
         {
@@ -44,7 +44,7 @@ def _configuration(url: str) -> str:
         }
         for code in TENANTS
     ]
-    return configuration(switch("prime", url, thresholds=off, tenants=tenants))
+    return switch(wire_format.name, url, thresholds=off, tenants=tenants)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class _Expected:
     series: dict[Series, float] = field(default_factory=dict)
 
     def add(self, name: str, value: float, /, **labels: str) -> None:
-        self.series[f"softswitch_{name}", frozenset({"switch": "prime", **labels}.items())] = value
+        self.series[f"softswitch_{name}", frozenset({"switch": self.wire_format.name, **labels}.items())] = (
+            value
+        )
 
     def total(self, values: Mapping[tuple[str, str], int], tenant: str) -> int:
         """Return the stated total, or else the sum over the nodes."""
@@ -124,69 +126,47 @@ def _expected(wire_format: Format) -> dict[Series, float]:
 _TIMES_AND_COUNTERS = {
     "softswitch_query_last_success_timestamp_seconds",
     "softswitch_query_cycle_seconds",
-    "softswitch_alerting_alerts",
-    "softswitch_exporter_build_info",
-    "softswitch_exporter_config_file_valid",
-    "softswitch_exporter_config_last_reload_successful",
-    "softswitch_exporter_config_last_reload_success_timestamp_seconds",
     *(metric.name for metric in METRICS if metric.kind is not Kind.GAUGE),
 }
-"""About the exporter itself; ``test_prometheus`` covers them."""
+"""About polling; ``test_prometheus`` covers them."""
 
 
-def _is_about_the_switch(series: Series) -> bool:
-    name = series[0]
-    histogram = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
-    return name.startswith("softswitch_") and not {name, histogram} & _TIMES_AND_COUNTERS
-
-
-def _comparable(scrape: Mapping[Series, float]) -> dict[Series, float]:
-    """Return the series about the switch; softswitch_series is 0, as other tests cover it."""
+def _comparable(scrape: Mapping[Series, float], name: str) -> dict[Series, float]:
+    """Return the series about a switch; softswitch_series is 0, as other tests cover it."""
     return {
-        series: 0 if series[0] == "softswitch_series" else value
-        for series, value in scrape.items()
-        if _is_about_the_switch(series)
+        (family, labels): 0 if family == "softswitch_series" else value
+        for (family, labels), value in scrape.items()
+        if ("switch", name) in labels
+        and not {family, re.sub("_(bucket|sum|count)$", "", family)} & _TIMES_AND_COUNTERS
     }
 
 
-def _wait_for_all_series(exporter: Exporter, wire_format: Format) -> None:
-    """Wait until each target was polled. Channels of a node are polled a sweep later than totals."""
+@pytest.fixture(scope="module")
+def scrape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Series, float]]:
+    """Poll a switch for each format; return a scrape with all series.
 
-    def complete() -> bool:
-        scrape = samples(exporter.metrics())
-        return all_queries_tried(exporter) and scrape.keys() >= expected.keys()
-
-    expected = _expected(wire_format)
-    try:
-        wait_until(complete, 40, "all series")
-    except AssertionError:
-        missing = expected.keys() - samples(exporter.metrics()).keys()
-        raise AssertionError(f"missing: {sorted(map(str, missing))}") from None
+    Channels of a node are polled a sweep later than totals.
+    """
+    directory = tmp_path_factory.mktemp("formats")
+    with ExitStack() as stack:
+        run = stack.enter_context(running_programs(directory))
+        stubs = [stack.enter_context(stub_switch(UniqueValueSwitch(each).respond)) for each in FORMATS]
+        switches = [_switch(each, stub.url) for each, stub in zip(FORMATS, stubs, strict=True)]
+        exporter = start_exporter(run, directory / "config.yaml", configuration(*switches))
+        expected = {series for each in FORMATS for series in _expected(each)}
+        wait_until(
+            lambda: all_queries_tried(exporter) and samples(exporter.metrics()).keys() >= expected,
+            60,
+            lambda: f"series: {sorted(map(str, expected - samples(exporter.metrics()).keys()))}",
+        )
+        yield samples(exporter.metrics())
+        assert [stub.unexpected for stub in stubs] == [[]] * len(FORMATS)
 
 
 @pytest.mark.parametrize("wire_format", FORMATS, ids=lambda wire_format: wire_format.name)
-def test_every_series_has_its_value(wire_format: Format, run_exporter: StartExporter) -> None:
+def test_every_series_has_its_value(wire_format: Format, scrape: dict[Series, float]) -> None:
     """Each series has its own value, and none is missing or unexpected."""
-    with stub_switch(UniqueValueSwitch(wire_format).respond) as stub:
-        exporter = run_exporter(_configuration(stub.url))
-        _wait_for_all_series(exporter, wire_format)
-        assert _comparable(samples(exporter.metrics())) == _expected(wire_format)
-        assert not stub.unexpected
-
-
-def test_prometheus_stores_every_series(run_exporter: StartExporter, run_prometheus: StartPrometheus) -> None:
-    """Prometheus has the same series after two scrapes."""
-    wire_format = FORMATS[0]
-    with stub_switch(UniqueValueSwitch(wire_format).respond) as stub:
-        exporter = run_exporter(_configuration(stub.url))
-        prometheus = run_prometheus(exporter)
-        _wait_for_all_series(exporter, wire_format)
-        at = prometheus.after_two_scrapes(time.time())
-        expected = {
-            (name, frozenset(label for label in labels if label[1])): value
-            for (name, labels), value in _expected(wire_format).items()
-        }
-        assert _comparable(prometheus.series('{__name__=~"softswitch_.*"}', at)) == expected
+    assert _comparable(scrape, wire_format.name) == _expected(wire_format)
 
 
 def test_all_values_differ() -> None:

@@ -1,8 +1,7 @@
-"""Restarts of a real exporter with and without ``--storage.path``, while a node is missing."""
+"""Restarts of a real exporter with ``--storage.path`` while a node is missing."""
 
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,28 +9,22 @@ from typing import Any
 import pytest
 
 from tests.e2e.accelerated_exporter import start_accelerated_exporter
-from tests.e2e.conftest import Start
-from tests.e2e.full_configuration import UNREACHABLE_URL, configuration, switch
+from tests.e2e.conftest import Start, StartSimulator
+from tests.e2e.full_configuration import configuration, switch
 from tests.e2e.programs import (
     Exporter,
     Simulator,
     get_json,
-    run_command,
-    running_programs,
-    start_exporter,
-    start_simulator,
     wait_until,
 )
-from tests.e2e.test_lifecycle import LEFTOVERS
 
 SPEED = 30
 """Two seconds stand for a minute, of which a restart may take one."""
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 _OLD, _NEW = 2.5, 1.0
 """Seconds: the age of the alert before a restart, and what an alert that is not new exceeds after it."""
 
-WITHOUT = "no --storage.path: a restart forgets known nodes, alerts and the timeline"
 QUERIES = {
     "peers": {"interval": "300ms", "tenant_interval": "off"},
     **{query: {"interval": "off", "tenant_interval": "off"} for query in ("channels", "calls")},
@@ -53,27 +46,18 @@ class Site:
         """The directory for ``--storage.path``."""
         return self.directory / "storage"
 
-    def start(self, *hanging: str, storage: bool = True) -> Exporter:
+    def start(self) -> Exporter:
         """Start the exporter, which needs no section ``alerting`` to evaluate alerts."""
         text = configuration(switch("pbx", self.simulator.url, timeout="10s", queries=QUERIES))
-        environment = {"STORAGE_PATH": str(self.storage)} if storage else {}
         file = self.directory / "config.yaml"
-        return start_accelerated_exporter(self.run, file, text, SPEED, *hanging, **environment)
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """Run a frozen switch."""
-    with running_programs(tmp_path_factory.mktemp("switch")) as run:
-        started = start_simulator(run, "--tenants=1", "--nodes=3")
-        started.change_world(freeze=True)
-        yield started
+        return start_accelerated_exporter(self.run, file, text, SPEED, STORAGE_PATH=str(self.storage))
 
 
 @pytest.fixture
-def site(tmp_path: Path, run_program: Start, simulator: Simulator) -> Site:
-    """Restore the nodes of the switch."""
-    simulator.change_world(nodes={"pbx3": True})
+def site(tmp_path: Path, run_program: Start, run_simulator: StartSimulator) -> Site:
+    """Run a frozen switch."""
+    simulator = run_simulator("--tenants=1", "--nodes=3")
+    simulator.change_world(freeze=True)
     made = Site(run_program, tmp_path, simulator)
     made.storage.mkdir()
     return made
@@ -139,7 +123,6 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
     wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "the node to be seen")
     seen = site.storage / "switches.json"
     wait_until(lambda: seen.exists() and "pbx3" in seen.read_text(), PATIENCE, "the node to be kept")
-    assert WITHOUT not in exporter.program.text()
     site.simulator.change_world(nodes={"pbx3": False})
     _wait_until_kept(site, "pending", "node_missing")
     _wait_until_older(exporter)
@@ -161,7 +144,7 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
     site.simulator.change_world(nodes={"pbx3": True})
     wait_until(lambda: not _missing(exporter), PATIENCE, "the alert to end")
     assert exporter.program.stop() == 0
-    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
+    exporter.program.assert_nothing_left()
 
     exporter = site.start()
     assert _kinds(exporter) == [
@@ -179,48 +162,3 @@ def test_kills_while_the_alert_pends_and_while_it_fires(site: Site) -> None:
     assert [("did not stop cleanly" in text) for text in texts].count(True) == 2
     assert texts[1] == "node missing: pbx3"
     assert _status(exporter)["storage"]["error"] is None
-
-
-def test_without_storage(site: Site) -> None:
-    """The exporter says so once; after a restart it does not know of the missing node."""
-    exporter = site.start(storage=False)
-    wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "the node to be seen")
-    site.simulator.change_world(nodes={"pbx3": False})
-    wait_until(lambda: _missing(exporter), PATIENCE, "the alert")
-    assert _kinds(exporter) == ["exporter_started", "node_missing"]
-    assert exporter.program.text().count(WITHOUT) == 1
-    exporter.program.stop(signal.SIGKILL)
-
-    exporter = site.start(storage=False)
-
-    assert _first_present(exporter, "pbx3") is None
-    assert _missing(exporter) == {}
-    assert _kinds(exporter) == ["exporter_started"]
-    assert list(site.storage.iterdir()) == []
-
-
-def test_a_disk_that_hangs_at_the_start(site: Site) -> None:
-    """The exporter starts without the storage, polls, and stops in time."""
-    exporter = site.start("timeline.json")
-    assert "the storage cannot be read: starting without it" in exporter.program.text()
-    wait_until(lambda: _present(exporter, "pbx3") == 1, PATIENCE, "values")
-    assert exporter.program.stop(seconds=5) == 0
-    assert not [word for word in LEFTOVERS if word in exporter.program.text()]
-
-
-def test_directories_with_which_it_does_not_start(run_program: Start, tmp_path: Path) -> None:
-    """One that does not exist, and one of another exporter: status 1, and one line that says what to do."""
-    file, storage = tmp_path / "config.yaml", tmp_path / "storage"
-    text = configuration(switch("pbx", UNREACHABLE_URL))
-    storage.mkdir()
-    start_exporter(run_program, file, text, f"--storage.path={storage}")
-    for path, problem in (
-        (storage, "is in use by another exporter; give each exporter its own --storage.path"),
-        (tmp_path / "mistyped", "no such directory; create it for user"),
-    ):
-        done = run_command(
-            f"--config.file={file}", "--web.listen-address=127.0.0.1:0", f"--storage.path={path}"
-        )
-        assert done.returncode == 1
-        assert f"--storage.path={path}: {problem}" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
