@@ -19,7 +19,7 @@ SECRETS = {
 PEER = "backup-line/account-3"
 """It is configured, so it is shown."""
 
-FAULTS = (
+FAULTS: tuple[dict[str, str], ...] = (
     {},
     {"kind": "truncate"},
     {"kind": "php_warning"},
