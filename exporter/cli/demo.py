@@ -21,7 +21,7 @@ from exporter.metrics import catalogue
 from exporter.output import never_block
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
-from exporter.simulator.technologies import Technologies
+from exporter.simulator.tenants import Technologies
 from exporter.simulator.world import Size, World, WorldClock
 
 _HOST = "127.0.0.1"

@@ -10,8 +10,7 @@ from itertools import count, islice
 from aiohttp import web
 
 from exporter.simulator import responses
-from exporter.simulator.faults import Faults
-from exporter.simulator.injection import FaultyRequest, inject, reply
+from exporter.simulator.faults import Faults, FaultyRequest, inject, reply
 from exporter.simulator.options import Options
 from exporter.simulator.request import ApiRequest, ForbiddenRequest, Keys, for_log, parse
 from exporter.simulator.world import World
@@ -50,12 +49,12 @@ class Entry:
 
 
 class Journal:
-    """The newest 200,000 requests, and counts over all of them. ``clock`` returns seconds since 1970."""
+    """The newest requests, and counts over all of them. ``clock`` returns seconds since 1970."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, kept: int = _KEPT) -> None:
         self._clock = clock
         self._numbers = count()
-        self._entries: deque[Entry] = deque(maxlen=_KEPT)
+        self._entries: deque[Entry] = deque(maxlen=kept)
         self._forbidden: deque[dict[str, object]] = deque(maxlen=_FORBIDDEN_KEPT)
         self._in_flight: Counter[str] = Counter()  # by tenant, "" for the installation
         self._most_in_flight = 0

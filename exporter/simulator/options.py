@@ -12,7 +12,7 @@ from typing import Literal, get_args, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.simulator.request import Keys
-from exporter.simulator.technologies import ONLY_SIP, Technologies
+from exporter.simulator.tenants import ONLY_SIP, Technologies
 
 _HIGHEST_PORT = 65535
 _MOST_QUEUES = 1000
@@ -199,10 +199,13 @@ def _one_of(text: str, values: Mapping[str, object]) -> object:
 
 
 def _technologies(text: str) -> Technologies:
+    pairs = [pair.split("=", 1) for pair in text.split(",") if pair]
     try:
-        return Technologies.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        return Technologies(**{name.strip(): float(share) for name, share in pairs})
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(
+            f'expected shares such as pjsip=0.4,custom=0.05,virtual=0.05, got "{text}"'
+        ) from error
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """The changes that were requested: each sets a value until it is restored."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 _Value = TypeVar("_Value")
@@ -66,9 +67,10 @@ class Overrides:
             values[name] = value
         self.generation += 1
 
-    def set_node_present(self, node: str, *, present: bool) -> None:
-        """Remove a node with its phones and calls, or bring it back."""
-        self._set(self.absent_nodes, node, None if present else True)
+    def set_nodes(self, present: Mapping[str, bool]) -> None:
+        """Remove nodes with their phones and calls, or bring them back."""
+        for node in present:
+            self._set(self.absent_nodes, node, None if present[node] else True)
 
     def set_tenant_present(self, code: str, *, present: bool) -> None:
         """Remove a tenant from the switch, or bring it back."""
@@ -94,9 +96,10 @@ class Overrides:
         """Set a tenant's channel limit, -1 for unlimited; None restores it."""
         self._set(self.max_channels, code, max_channels)
 
-    def set_trunk_registered(self, name: str, *, registered: bool) -> None:
-        """Let the registration of a trunk fail, or register it again."""
-        self._set(self.failed_trunks, name, None if registered else True)
+    def set_trunks(self, registered: Mapping[str, bool]) -> None:
+        """Let registrations of trunks fail, or register them again."""
+        for name in registered:
+            self._set(self.failed_trunks, name, None if registered[name] else True)
 
     def set_queue(self, queue: str, setting: QueueSetting | None) -> None:
         """Set the calls and agents of the queue with this id; None restores them."""

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from exporter.simulator import trunks
-from exporter.simulator.device_states import device_states
-from exporter.simulator.technologies import Technology
-from exporter.simulator.tenants import FIRST_EXTENSION, ROUND_TRIP, Tenant, draw
+from exporter.simulator.tenants import BUSY, FIRST_EXTENSION, ROUND_TRIP, Technology, Tenant, draw
 from exporter.simulator.wire import SECRET, Context, Row, as_json, listing
+from exporter.simulator.world import World
 
 _EXTENSION_COLUMNS = ("Number", "Name", "Tech", "State", "Username", "Password")
 _PEER_COLUMNS = (
@@ -43,6 +42,37 @@ _STATIC_EXTENSION = {
 }
 # Rendered once: 50 extensions take 170 KB, and only a few fields of each ever change.
 _STATIC_EXTENSION_JSON = json.dumps(_STATIC_EXTENSION, separators=(",", ":"))[1:]
+
+
+UNAVAILABLE = "UNAVAILABLE"
+_BUSY_EVERY = 8
+
+
+def device_states(world: World, tenant: Tenant, moment: float) -> list[str | None]:
+    """Return the state of each phone of a tenant, None for extensions that cannot register.
+
+    The tenant's calls are on its first registered phones. A call that rings has one channel instead of two.
+    A phone in a call is INUSE; one in eight has a single line and is BUSY instead.
+    """
+    figures = world.figures(tenant, moment)
+    ringing = 2 * figures.calls - sum(figures.channels.values())
+    talking = figures.calls - ringing
+    states: list[str | None] = []
+    for position, registered in enumerate(world.phones.registrations(tenant, moment)):
+        if position in tenant.never_register:
+            states.append(None)
+        elif not registered:
+            states.append(UNAVAILABLE)
+        elif ringing > 0:
+            ringing -= 1
+            states.append("RINGING")
+        elif talking > 0:
+            talking -= 1
+            busy = draw(world.seed, BUSY, tenant.index, position) % _BUSY_EVERY == 0
+            states.append("BUSY" if busy else "INUSE")
+        else:
+            states.append("NOT_INUSE")
+    return states
 
 
 def extensions(context: Context) -> str:

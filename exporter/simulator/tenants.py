@@ -5,9 +5,9 @@ and skipping a year costs as much as skipping a second.
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
 from itertools import accumulate, pairwise
-
-from exporter.simulator.technologies import ONLY_SIP, UNREGISTRABLE, Technologies, Technology
 
 FIRST_EXTENSION = 100
 
@@ -83,6 +83,61 @@ def draw(*numbers: int) -> int:
 def fraction(*numbers: int) -> float:
     """Return a hash of ``numbers`` as a fraction: at least 0 and below 1."""
     return (draw(*numbers) >> 11) / 2.0**53
+
+
+_GOLDEN_RATIO = 0.6180339887498949
+"""Its multiples, modulo 1, are spread evenly: even ten phones have about the configured shares."""
+
+
+class Technology(StrEnum):
+    """``ex_tech`` in INFO extensions. Names are documented (wire notes 2026-10), upper case is a guess."""
+
+    SIP = "SIP"  # chan_sip
+    PJSIP = "PJSIP"
+    CUSTOM = "CUSTOM"
+    VIRTUAL = "VIRTUAL"
+
+
+UNREGISTRABLE = frozenset({Technology.CUSTOM, Technology.VIRTUAL})
+"""Technologies of extensions that never register (documented, wire notes 2026-10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Technologies:
+    """The shares (0 to 1) of phones that are not SIP. Raises ValueError if they exceed 1 in total."""
+
+    pjsip: float = 0.0
+    custom: float = 0.0
+    virtual: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = (self.pjsip, self.custom, self.virtual)
+        if not (all(share >= 0 for share in shares) and sum(shares) <= 1):
+            raise ValueError("technologies: expected shares of at least 0 that are at most 1 in total")
+
+    def of_phones(self, count: int, first: float) -> tuple[Technology, ...]:
+        """Return the technology of each phone of a tenant. ``first`` (0 to 1) makes tenants differ."""
+        return _of_phones(self, count, first if self != ONLY_SIP else 0.0)
+
+
+ONLY_SIP = Technologies()
+
+
+@lru_cache(maxsize=64)
+def _of_phones(shares: Technologies, count: int, first: float) -> tuple[Technology, ...]:
+    return tuple(_at(shares, (first + position * _GOLDEN_RATIO) % 1) for position in range(count))
+
+
+def _at(shares: Technologies, place: float) -> Technology:
+    for technology, share in (
+        (Technology.PJSIP, shares.pjsip),
+        (Technology.CUSTOM, shares.custom),
+        (Technology.VIRTUAL, shares.virtual),
+    ):
+        if place < share:
+            return technology
+        place -= share
+    return Technology.SIP
 
 
 @dataclass(frozen=True, slots=True)

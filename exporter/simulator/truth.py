@@ -5,7 +5,7 @@ It uses the same figures as the responses, so they agree.
 
 from collections import Counter
 
-from exporter.simulator.device_states import device_states
+from exporter.simulator.phone_lists import device_states
 from exporter.simulator.queues import QueueState, names, states
 from exporter.simulator.tenants import Tenant
 from exporter.simulator.trunks import Trunk, registered, round_trip, trunks

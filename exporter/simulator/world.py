@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from exporter.simulator.overrides import Overrides
 from exporter.simulator.phones import Phones
-from exporter.simulator.technologies import ONLY_SIP, Technologies
 from exporter.simulator.tenants import (
+    ONLY_SIP,
+    Technologies,
     Tenant,
     calls_wanted,
     channels_of,

@@ -24,7 +24,7 @@ from exporter.simulator.api import Entry
 from exporter.simulator.faults import Fault
 from exporter.simulator.options import Options
 from exporter.simulator.request import Keys
-from exporter.simulator.technologies import ONLY_SIP, Technologies
+from exporter.simulator.tenants import ONLY_SIP, Technologies
 from exporter.simulator.world import Size, World, WorldClock
 from tests.e2e.programs import Series, samples
 

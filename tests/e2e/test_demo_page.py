@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from exporter.cli.demo import demo_world
-from exporter.simulator.breakages import breakages
+from exporter.simulator.page import breakages
 from tests.e2e.browser import opened, running_browser
 from tests.e2e.conftest import Start
 from tests.e2e.programs import EXPORTER, get, wait_until

@@ -9,7 +9,7 @@ from exporter.alerting.engine import INTERVAL, Alert, Engine
 from exporter.alerting.inputs import SwitchSnapshot
 from exporter.config import SwitchConfiguration
 from exporter.simulator.options import Options
-from exporter.simulator.technologies import Technologies, Technology
+from exporter.simulator.tenants import Technologies, Technology
 from exporter.simulator.truth import truth
 from tests.e2e.fast_clock import run
 from tests.e2e.fast_fleet import FastExporter, fast_exporter

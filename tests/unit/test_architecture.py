@@ -27,7 +27,7 @@ _LONGEST_FUNCTION = 40
 """Lines of a function, without its signature and its docstring."""
 
 _LONG_FUNCTIONS = {
-    "simulator.breakages.breakages",  # a table: one entry for each way in which a response can be broken
+    "simulator.page.breakages",  # a table: one entry for each way in which a response can be broken
     "web.problems._problem",  # builds one JSON object
     "web.server._routes",  # a table: one short handler for each path
     "web.tenant_detail.tenant_detail",  # builds one JSON object

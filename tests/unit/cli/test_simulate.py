@@ -12,7 +12,7 @@ import yaml
 from exporter.cli.simulate import serve
 from exporter.errors import StartError
 from exporter.simulator.options import Options, add_arguments, options_of
-from exporter.simulator.technologies import Technologies
+from exporter.simulator.tenants import Technologies
 
 
 def _parsed(*arguments: str) -> argparse.Namespace:
@@ -49,7 +49,7 @@ def test_the_defaults_of_the_flags() -> None:
         ("--queues=3", 3),
         ("--latency=0.2", 0.2),
         ("--speed=60", 60.0),
-        ("--technologies=pjsip=0.4", Technologies(pjsip=0.4)),
+        ("--technologies=pjsip=0.4, custom=0.05,virtual=0.05", Technologies(0.4, 0.05, 0.05)),
     ],
 )
 def test_valid_flags(flag: str, value: object) -> None:
@@ -66,7 +66,7 @@ def test_valid_flags(flag: str, value: object) -> None:
         ("--queues", ["-1", "1001"]),
         ("--latency", ["-1", "inf", "nan", "x", ""]),
         ("--speed", ["0", "-1", "inf", "nan"]),
-        ("--technologies", ["sip", "pjsip=2"]),
+        ("--technologies", ["sip", "sip=1", "pjsip=x", "pjsip=-0.1", "pjsip=0.6,custom=0.6", "pjsip=nan"]),
     ],
 )
 def test_invalid_flags(flag: str, values: list[str], capsys: pytest.CaptureFixture[str]) -> None:

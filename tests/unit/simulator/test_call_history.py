@@ -1,6 +1,4 @@
-import json
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,18 +12,9 @@ from tests.unit.simulator.bodies import body, in_json
 
 _NOW = datetime(2026, 10, 5, 12, 30, tzinfo=UTC).timestamp()
 _FIELDS = [
-    "sc_te_id",
-    "tenantcode",
-    "sc_start",
-    "sc_direction",
-    "sc_calleridnum",
-    "sc_calleridname",
-    "sc_dialednum",
-    "sc_disposition",
-    "sc_duration",
-    "sc_uniqueid",
-    "sc_whoanswered",
-]
+    "sc_te_id", "tenantcode", "sc_start", "sc_direction", "sc_calleridnum", "sc_calleridname",
+    "sc_dialednum", "sc_disposition", "sc_duration", "sc_uniqueid", "sc_whoanswered",
+]  # fmt: skip
 _HISTORY = "reqtype=INFO&info=simplecdrs"
 _PERIOD = "start=2026-10-05 12:00:00&end=2026-10-05 12:09:59"
 
@@ -178,19 +167,3 @@ def test_the_past_does_not_change() -> None:
     assert totals(world, now - 300, now) == before
     world.time.freeze()
     assert totals(world, now - 300, now) == before
-
-
-def test_calls_follow_the_time_of_day(world: World) -> None:
-    """More calls begin while it is morning in the simulated world than while it is night."""
-    morning = totals(world, _NOW, _NOW + 600)["ACME"]
-    world.time.advance(17 * 3600)
-    night = totals(world, _NOW, _NOW + 600)["ACME"]
-    assert sum(total.calls for total in morning.values()) > 5 * sum(total.calls for total in night.values())
-
-
-def test_json_is_ascii(world: World) -> None:
-    """Names are not ASCII, and PHP escapes them."""
-    text = body(world, f"{_HISTORY}&tenant=ACME&{_PERIOD}&format=json")
-    assert text.isascii()
-    record: dict[str, Any] = json.loads(text)[0]
-    assert "Zoë" in record["sc_calleridname"]

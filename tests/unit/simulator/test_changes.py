@@ -1,10 +1,11 @@
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator.call_history import Total, totals
-from exporter.simulator.changes import apply_changes
+from exporter.simulator.control import apply_changes
 from exporter.simulator.truth import truth
 from exporter.simulator.world import Size, World
 
@@ -40,7 +41,7 @@ _changes = st.fixed_dictionaries(
 
 
 @given(_json | _changes)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_untrusted_changes_are_applied_completely_or_not_at_all(document: object) -> None:
     """Any document is applied, or rejected without any change."""
     world = World(Size(tenants=1))
@@ -54,8 +55,39 @@ def test_untrusted_changes_are_applied_completely_or_not_at_all(document: object
         truth(world)
 
 
+@pytest.mark.parametrize(
+    ("change", "undone"),
+    [
+        ({"license_days": -1}, {"license_days": None}),
+        ({"dropped": 1}, {"dropped": 0}),
+        ({"nodes": {"pbx3": False}}, {"nodes": {"pbx3": True}}),
+        ({"trunks": {"northwind": False}}, {"trunks": {"northwind": True}}),
+        *(
+            ({"tenants": {"ACME": change}}, {"tenants": {"ACME": undone}})
+            for change, undone in (
+                ({"present": False}, {"present": True}),
+                ({"disabled": True}, {"disabled": False}),
+                ({"dropped": 1}, {"dropped": 0}),
+                ({"balance": -5}, {"balance": None}),
+                ({"calls": 3}, {"calls": None}),
+                ({"max_channels": 7}, {"max_channels": None}),
+                ({"queues": {"1000": {"waiting": 4}}}, {"queues": {"1000": None}}),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_a_change_applies_until_it_is_undone(world: World, change: object, undone: object) -> None:
+    """At once, although sums over the installation are cached."""
+    before = truth(world)
+    _apply(world, change)
+    assert truth(world) != before
+    _apply(world, undone)
+    assert truth(world) == before
+
+
 def test_every_change_is_applied(world: World) -> None:
-    """Each field changes the true state."""
+    """Each field has the value that was set."""
     _apply(
         world,
         {
@@ -71,7 +103,6 @@ def test_every_change_is_applied(world: World) -> None:
                     "queues": {"1001": {"waiting": 4, "longest_wait": 90, "online": 6, "paused": 2}},
                 },
                 "BOREAL": {"disabled": True},
-                "CINDER": {"present": False},
             },
         },
     )
@@ -88,7 +119,6 @@ def test_every_change_is_applied(world: World) -> None:
     assert (queue["calls_waiting"], queue["longest_wait_seconds"]) == (4, 90)
     assert (queue["agents"]["online"], queue["agents"]["paused"]) == (6, 2)
     assert tenants["BOREAL"]["disabled"]
-    assert "CINDER" not in tenants
 
 
 def test_calls_are_added_to_the_history(world: World) -> None:
@@ -115,11 +145,3 @@ def test_time_is_changed_first(world: World) -> None:
     _apply(world, {"tenants": {"ACME": {"balance": 5}}, "advance": 86400, "speed": 7, "freeze": True})
     assert world.balance(world.all_tenants[0], world.moment()) == 5
     assert (world.time.speed, world.time.frozen) == (7, True)
-
-
-def test_phones_of_one_tenant_can_be_dropped(world: World) -> None:
-    """A share of one tenant leaves the phones of the others registered."""
-    _apply(world, {"tenants": {"ACME": {"dropped": 1}}})
-    moment = world.moment()
-    assert not any(world.phones.registrations(world.all_tenants[0], moment))
-    assert any(world.phones.registrations(world.all_tenants[1], moment))

@@ -29,6 +29,10 @@ async def test_the_true_state(simulator: RunningSimulator, session: aiohttp.Clie
     }.items():
         assert await _control(session, simulator, "GET", path) == (200, expected)
     assert (await _control(session, simulator, "GET", "truth?tenant=NOBODY"))[0] == 404
+    _, acme = await _control(session, simulator, "GET", "truth?tenant=ACME&extensions=no")
+    assert list(acme["tenants"]) == ["ACME"]
+    assert "extensions" not in acme["tenants"]["ACME"]
+    assert acme["switch"]["tenants"] == 7  # without disabled ones
 
 
 async def test_calls_of_a_period(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:

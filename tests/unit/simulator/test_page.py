@@ -1,8 +1,7 @@
 import aiohttp
 
 from exporter.simulator.api import PARTS
-from exporter.simulator.breakages import breakages
-from exporter.simulator.page import Example, api_examples, control_examples, page
+from exporter.simulator.page import Example, api_examples, breakages, control_examples, page
 from exporter.simulator.request import Keys
 from exporter.simulator.server import RunningSimulator, create_application
 from exporter.simulator.world import World

@@ -2,8 +2,11 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exporter.simulator.technologies import Technologies
+from exporter.simulator.phone_lists import device_states
+from exporter.simulator.tenants import UNREGISTRABLE, Technologies
 from exporter.simulator.truth import truth
 from exporter.simulator.wire import SECRET
 from exporter.simulator.world import Size, World
@@ -20,22 +23,12 @@ def test_extensions_have_the_fields_of_a_real_switch(world: World) -> None:
     assert all(record[name].startswith(SECRET) for name in secrets)
 
 
-def test_states_of_extensions_follow_registrations_and_calls(world: World) -> None:
-    """An extension is UNAVAILABLE exactly if it is not registered; one is in use per call."""
-    world.overrides.drop_registrations(0.3)
-    world.overrides.set_calls("ACME", 2)
-    states = [row["st_state"] for row in in_json(world, "reqtype=INFO&info=extensions&tenant=ACME")]
-    registrations = world.phones.registrations(world.all_tenants[0], world.moment())
-    assert [state != "UNAVAILABLE" for state in states] == registrations
-    assert len([state for state in states if state in {"INUSE", "BUSY", "RINGING"}]) == 2
-
-
 def test_peers_are_on_present_nodes(world: World) -> None:
     """A peer has its node and ``<number>-<CODE>/<number>-<CODE>``; a removed node has no peers."""
     before = in_json(world, "reqtype=CHANSIPPEERS&tenant=BOREAL")
     assert before[0]["Name"] == "100-BOREAL/100-BOREAL"
     node = before[0]["node"]
-    world.overrides.set_node_present(node, present=False)
+    world.overrides.set_nodes({node: False})
     after = in_json(world, "reqtype=CHANSIPPEERS&tenant=BOREAL")
     assert after == [row for row in before if row["node"] != node]
 
@@ -145,3 +138,29 @@ def test_sip_users(mixed: World) -> None:
         peer["Name"] for peer in in_json(mixed, "reqtype=PEERS&tenant=ACME", pjsip_in_peers=True, **options)
     }
     assert f"{user}/{user}" in names
+
+
+@given(st.integers(0, 2**30), st.floats(0, 1e7), st.floats(0, 1))
+@settings(deadline=None)
+def test_states_agree_with_registrations_and_calls(seed: int, moment: float, dropped: float) -> None:
+    """UNAVAILABLE is unregistered, and each call is on one phone: RINGING, INUSE or BUSY."""
+    world = World(Size(tenants=2, extensions=25), seed=seed, technologies=Technologies(0.4, 0.1, 0.1))
+    world.overrides.drop_registrations(dropped)
+    for tenant in world.tenants():
+        states = device_states(world, tenant, moment)
+        registrations = world.phones.registrations(tenant, moment)
+        assert [state not in {None, "UNAVAILABLE"} for state in states] == registrations
+        assert [state is None for state in states] == [one in UNREGISTRABLE for one in tenant.technologies]
+        figures = world.figures(tenant, moment)
+        in_calls = [state for state in states if state in {"RINGING", "INUSE", "BUSY"}]
+        assert len(in_calls) == figures.calls
+        assert in_calls.count("RINGING") == 2 * figures.calls - sum(figures.channels.values())
+
+
+def test_some_phones_are_busy_in_a_call() -> None:
+    """With a call on every phone, some are BUSY, some RINGING, and most INUSE."""
+    world = World(Size(tenants=1, extensions=40))
+    world.overrides.set_calls("ACME", 40)
+    states = device_states(world, world.all_tenants[0], world.moment())
+    assert states.count("INUSE") > states.count("BUSY") > 0
+    assert states.count("RINGING") > 0

@@ -16,7 +16,7 @@ def test_all_views_of_the_phones_agree(
     world = World(Size(tenants=3, nodes=nodes, extensions=extensions))
     world.overrides.drop_registrations(share)
     for node in absent:
-        world.overrides.set_node_present(f"pbx{node}", present=False)
+        world.overrides.set_nodes({f"pbx{node}": False})
     for tenant in world.tenants():
         listed = world.phones.registrations(tenant, moment)
         homes = [world.phones.home_node(tenant, position) for position, on in enumerate(listed) if on]
@@ -59,14 +59,6 @@ def test_every_outage_is_listed_for_each_hour_it_overlaps(tenant: Tenant, slot: 
         assert 300 <= outage.end - outage.start < 3600
         for moment in (outage.start, outage.end - 1):
             assert outage in outages(3, tenant, slot_of(moment))
-
-
-def test_a_tenant_without_extensions() -> None:
-    """Without extensions there are no outages, no spares and nothing to drop."""
-    tenant = make_tenants(1, 0, 4, 3)[0]
-    assert not outages(3, tenant, 9)
-    assert not spares(3, tenant)
-    assert not dropped(3, tenant, 1.0)
 
 
 def test_a_few_phones_are_spares() -> None:

@@ -95,11 +95,6 @@ def test_empty_lists() -> None:
     assert body(world, "reqtype=CHANSIPPEERS&format=json") == "]"
 
 
-def test_help_is_html(world: World) -> None:
-    """HELP is HTML with preformatted text."""
-    assert "<pre>" in body(world, "reqtype=HELP")
-
-
 def test_tenants_are_listed_with_every_value_twice(world: World) -> None:
     """A record has the documented names, each value by position, too, and marked credentials."""
     records = in_json(world, "reqtype=MANAGEDB&object=tenant&action=list")

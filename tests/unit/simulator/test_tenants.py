@@ -1,20 +1,21 @@
+from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.simulator.tenants import (
+    Technologies,
+    Technology,
     Tenant,
     calls_wanted,
-    channels_of,
     draw,
-    fraction,
     make_tenants,
     natural_balance,
-    node_names,
     spent,
 )
+from exporter.simulator.world import Size, World
 
 
 def test_the_named_companies_come_first_and_disabled_ones_last() -> None:
@@ -45,27 +46,16 @@ def test_positions_are_those_of_the_numbers() -> None:
 
 
 @given(st.text())
+@example("99")
+@example("105")
+@example("0100")
+@example("１００")  # noqa: RUF001 - other digits on purpose
+@example("9" * 5000)
 def test_only_exact_numbers_are_extensions(number: str) -> None:
     """Untrusted text gives a position only if it is exactly the number of an extension."""
     tenant = make_tenants(1, 5, 4, 1)[0]
     position = tenant.position(number)
     assert (position is None) == (number not in {"100", "101", "102", "103", "104"})
-
-
-@pytest.mark.parametrize("number", ["99", "105", "0100", "１００", "9" * 5000])  # noqa: RUF001 - other digits on purpose
-def test_other_spellings_are_not_extensions(number: str) -> None:
-    """Leading zeros, non-ASCII digits and numbers out of range are not extensions."""
-    assert make_tenants(1, 5, 4, 1)[0].position(number) is None
-
-
-def test_invalid_sizes_are_rejected() -> None:
-    """No nodes, or a negative number of tenants or extensions, is an error."""
-    with pytest.raises(ValueError, match="nodes: expected at least 1"):
-        node_names(0)
-    with pytest.raises(ValueError, match="expected at least 0"):
-        make_tenants(-1, 1, 1, 1)
-    with pytest.raises(ValueError, match="expected at least 0"):
-        make_tenants(1, -1, 1, 1)
 
 
 _TENANTS = make_tenants(10, 40, 4, 3)
@@ -92,12 +82,6 @@ def test_days_are_busier_than_nights() -> None:
     assert morning > 10 * max(1, night)
 
 
-@given(_tenant, _moment, st.integers(0, 1000))
-def test_channels_are_about_twice_the_calls(tenant: Tenant, moment: float, calls: int) -> None:
-    """A call has two channels, or one while it rings; at most a quarter of the calls ring."""
-    assert 2 * calls - calls // 4 <= channels_of(3, tenant, calls, moment) <= 2 * calls
-
-
 @given(_tenant, _moment)
 def test_credit_depends_on_the_contract(tenant: Tenant, moment: float) -> None:
     """A prepaid tenant stays above its reserve, a postpaid one owes up to its limit."""
@@ -117,23 +101,27 @@ def test_credit_is_topped_up() -> None:
     assert sum(step < 0 for step in steps) > len(steps) * 0.9
 
 
-_whole = st.integers(-(2**63), 2**63)
-
-
 def test_draws_are_the_same_on_every_machine() -> None:
     """A seed gives the same world in every release and on every Python."""
     assert [draw(1, 2, 3), draw(0)] == [12609890810788547416, 5227554356578644984]
 
 
-@given(st.lists(_whole, max_size=6))
-def test_fractions_stay_below_one(numbers: list[int]) -> None:
-    """A fraction times a size is always a valid position."""
-    assert 0 <= fraction(*numbers) < 1
+@given(st.integers(1, 200), st.floats(0, 1, exclude_max=True))
+def test_shares_are_kept_for_each_tenant(count: int, first: float) -> None:
+    """The phones of every tenant have the shares, to within two phones."""
+    phones = Counter(Technologies(0.4, 0.1, 0.05).of_phones(count, first))
+    for technology, share in zip(Technology, (0.45, 0.4, 0.1, 0.05), strict=True):
+        assert abs(phones[technology] - count * share) <= 2.5
 
 
-def test_fractions_are_spread_evenly() -> None:
-    """Of 10,000 consecutive draws about a tenth is in each tenth of the range."""
-    counts = [0] * 10
-    for number in range(10_000):
-        counts[int(fraction(1, 2, number) * 10)] += 1
-    assert all(850 < count < 1150 for count in counts)
+def test_phones_are_sip_by_default() -> None:
+    """Without shares every phone is a SIP phone."""
+    assert set(World(Size(tenants=1)).all_tenants[0].technologies) == {Technology.SIP}
+
+
+def test_custom_and_virtual_extensions_never_register() -> None:
+    """No view of the phones shows one as registered, and peers per node do not count it."""
+    world = World(Size(tenants=2, extensions=30), technologies=Technologies(custom=0.5, virtual=0.5))
+    for tenant in world.tenants():
+        assert not any(world.phones.registrations(tenant, 0.0))
+        assert sum(world.figures(tenant, 0.0).peers.values()) == 0

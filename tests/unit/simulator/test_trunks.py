@@ -19,8 +19,8 @@ def _expected(world: World) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def failing(world: World) -> World:
     """Return a world in which one trunk of the installation and one of a tenant fail."""
-    world.overrides.set_trunk_registered("northwind", registered=False)
-    world.overrides.set_trunk_registered("acme-trunk", registered=False)
+    world.overrides.set_trunks({"northwind": False})
+    world.overrides.set_trunks({"acme-trunk": False})
     return world
 
 
@@ -90,5 +90,5 @@ def test_trunks_are_peers_with_the_option(failing: World) -> None:
     assert listed.keys() == registered
     assert peers("reqtype=CHANSIPPEERS") == peers("reqtype=PEERS&tenant=ACME") == {}
     for node in failing.all_nodes:
-        failing.overrides.set_node_present(node, present=False)
+        failing.overrides.set_nodes({node: False})
     assert body(failing, "reqtype=CHANSIPPEERS&format=json", trunks_as_peers=True) == "]"

@@ -17,7 +17,7 @@ from exporter.masking import Mask
 from exporter.model import Content, Counts, Query, Tenant, Tenants
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.options import Options
-from exporter.simulator.technologies import Technologies
+from exporter.simulator.tenants import Technologies
 from exporter.simulator.world import Size, World
 from tests.unit.cli.probe.draft.surveys import KEY, drafted, surveyed, switch_of, write
 
