@@ -15,15 +15,22 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(PROGRAM): requirements.lock requirements-build.lock pyproject.toml
+# For a quick start, pip is not installed if the one of $(PYTHON) can install elsewhere, and the program runs from the clone.
+$(PROGRAM): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "softswitch-exporter needs Python 3.11 or newer: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-compile --require-hashes -r requirements.lock -r requirements-build.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m venv --without-pip $(VENV)
+	pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	$(PYTHON) -c 'import pip; assert int(pip.__version__.split(".")[0]) >= 23' 2>/dev/null || \
+	{ $(BIN)/python -m ensurepip >/dev/null && pip="$(BIN)/python -m pip"; } && \
+	$$pip --quiet --disable-pip-version-check install --no-compile --require-hashes -r requirements.lock
+	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m exporter "$$@"\n' '$(CURDIR)' '$(abspath $(BIN))/python' > $(BIN)/softswitch-exporter
+	chmod +x $(BIN)/softswitch-exporter
 	touch $(PROGRAM)
 
-$(READY): $(PROGRAM) requirements-dev.lock
+$(READY): $(PROGRAM) requirements-dev.lock pyproject.toml
+	test -e $(BIN)/pip || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
 demo: $(PROGRAM)  ## run the exporter against the bundled simulated switch

@@ -2,14 +2,15 @@
 
 import argparse
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from exporter import logs
 from exporter.app import Running, Settings, running
@@ -36,19 +37,21 @@ switches:
     url: {url}
     key: {key}
     timeout: 5s
+    max_requests_per_second: 50
+    stale_after: 5
     nodes: [{nodes}]
     queries:
-      peers: {{interval: 5s, tenant_interval: 10s}}
-      channels: {{interval: 3s, tenant_interval: 5s}}
-      calls: {{interval: 3s, tenant_interval: 5s}}
-      license: {{interval: 10s}}
-      balance: {{tenant_interval: 5s}}
-      extensions: {{tenant_interval: 10s}}
-      registrations: {{tenant_interval: 5s, source: blf}}
-      queues: {{tenant_interval: 10s}}
-      queue: {{tenant_interval: 5s}}
-      trunks: {{interval: 5s}}
-      limits: {{tenant_interval: 30s}}
+      peers: {{interval: 3s, tenant_interval: 5s}}
+      channels: {{interval: 3s, tenant_interval: 3s}}
+      calls: {{interval: 3s, tenant_interval: 3s}}
+      license: {{interval: 3s}}
+      balance: {{tenant_interval: 3s}}
+      extensions: {{tenant_interval: 2s}}
+      registrations: {{tenant_interval: 2s, source: blf}}
+      queues: {{tenant_interval: 3s}}
+      queue: {{tenant_interval: 3s}}
+      trunks: {{interval: 3s}}
+      limits: {{tenant_interval: 5s}}
     tenant_defaults:
       labels: {{team: noc}}
       extensions: all
@@ -93,10 +96,10 @@ async def _demo(arguments: argparse.Namespace) -> None:
                 base_url = f"http://{_HOST}:{exporter.server.addresses[0][1]}"
                 simulator.parts.watched_at = base_url
                 print(_introduction(base_url, simulator.base_url, file), flush=True)
-                await _print_values(f"{base_url}/metrics", stopped)
+                await _print_values(f"{base_url}/metrics", len(_tenants(world)), stopped)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
     """Run the exporter; an error names the flag of this command."""
     try:
@@ -107,13 +110,16 @@ async def _running(settings: Settings, mask: Mask) -> AsyncIterator[Running]:
 
 
 def _configuration(simulator: RunningSimulator, world: World) -> str:
-    tenants = [tenant for tenant in world.tenants() if not world.disabled(tenant)]
     return _CONFIGURATION.format(
         url=simulator.url,
         key=Keys().admin,
         nodes=", ".join(world.nodes()),
-        tenants="\n".join(f"      - code: {tenant.code}" for tenant in tenants),
+        tenants="\n".join(f"      - code: {code}" for code in _tenants(world)),
     )
+
+
+def _tenants(world: World) -> list[str]:
+    return [tenant.code for tenant in world.tenants() if not world.disabled(tenant)]
 
 
 def _introduction(exporter: str, simulator: str, file: Path) -> str:
@@ -127,29 +133,44 @@ Live values follow. Press Ctrl-C to stop.
 """
 
 
-async def _print_values(url: str, stop: asyncio.Event) -> None:
+async def _print_values(url: str, tenants: int, stop: asyncio.Event) -> None:
+    """Print the values every few seconds; at first, only how many tenants have them."""
+    is_complete = False
     async with aiohttp.ClientSession() as session:
         while not stop.is_set():
             async with session.get(url) as response:
-                print(_values(await response.text()), flush=True)
-            try:
-                async with asyncio.timeout(_PRINT_INTERVAL):
+                families = text_string_to_metric_families(await response.text())
+            samples = [sample for family in families for sample in family.samples]
+            known = _known_tenants(samples)
+            is_complete = is_complete or known >= tenants
+            text = _values(samples) if is_complete else f"first sweep: {known} of {tenants} tenants"
+            print(f"{datetime.now(UTC):%H:%M:%S}  {text}", flush=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PRINT_INTERVAL if is_complete else 1):
                     await stop.wait()
-            except TimeoutError:
-                continue
 
 
-def _values(scrape: str) -> str:
+def _known_tenants(samples: Sequence[Sample]) -> int:
+    """Return how many tenants have a balance, and phones of which all states are known."""
+    phones = {
+        sample.labels["tenant"]: sample.value
+        for sample in samples
+        if sample.name == catalogue.TENANT_EXTENSIONS.name and sample.labels["state"] == "unknown"
+    }
+    balances = {sample.labels["tenant"] for sample in samples if sample.name == catalogue.TENANT_BALANCE.name}
+    return sum(phones.get(tenant) == 0 for tenant in balances)
+
+
+def _values(samples: Sequence[Sample]) -> str:
     """Return the values that an operator looks at first, on one line."""
     totals: dict[str, float] = {}
     balances: dict[str, float] = {}
-    for family in text_string_to_metric_families(scrape):
-        for sample in family.samples:
-            state = sample.labels.get("state", "")
-            totals[sample.name + state] = totals.get(sample.name + state, 0) + sample.value
-            if sample.name == catalogue.TENANT_BALANCE.name:
-                balances[sample.labels["tenant"]] = sample.value
-    shown = {  # a value that is not known yet is absent, not 0
+    for sample in samples:
+        state = sample.labels.get("state", "")
+        totals[sample.name + state] = totals.get(sample.name + state, 0) + sample.value
+        if sample.name == catalogue.TENANT_BALANCE.name:
+            balances[sample.labels["tenant"]] = sample.value
+    shown = {
         "up": totals.get(catalogue.UP.name),
         "peers": totals.get(catalogue.PEERS.name),
         "channels": totals.get(catalogue.CHANNELS.name),
@@ -159,5 +180,5 @@ def _values(scrape: str) -> str:
         "trunks down": totals.get(f"{catalogue.TRUNKS.name}unregistered"),
         **{f"balance of {tenant}": balance for tenant, balance in sorted(balances.items())[:2]},
     }
-    values = "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
-    return f"{datetime.now(UTC):%H:%M:%S}  {values or 'waiting for the first responses'}"
+    # A value that is not known is absent, not 0.
+    return "  ".join(f"{name} {value:g}" for name, value in shown.items() if value is not None)
