@@ -22,8 +22,8 @@ def _installed_by(target: str, environment: Path) -> set[str]:
 
 
 def test_the_demo_installs_no_development_tools(tmp_path: Path) -> None:
-    """A newcomer waits for the program and what installs it, and for nothing else."""
-    assert _installed_by("demo", tmp_path / "new") == {"requirements.lock", "requirements-build.lock"}
+    """A newcomer waits for what the program needs, and for nothing else."""
+    assert _installed_by("demo", tmp_path / "new") == {"requirements.lock"}
 
 
 def test_the_tests_install_the_development_tools(tmp_path: Path) -> None:
