@@ -80,7 +80,7 @@ def test_the_other_probes(tmp_path: Path, capsys: pytest.CaptureFixture[str], ur
 def test_the_demo_prints_what_the_readme_shows(
     tmp_path: Path, run_program: Start, require_program: Callable[[str, str], str]
 ) -> None:
-    """In an environment that make creates, it prints the introduction in README, and then each of the values."""
+    """In the environment that make creates, it prints the introduction and each of the values."""
     started = time.monotonic()
     environment = tmp_path / "venv"
     make = [require_program("make", "make"), "--silent", f"VENV={environment}", f"PYTHON={sys.executable}"]
