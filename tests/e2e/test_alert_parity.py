@@ -6,13 +6,15 @@ exporter fires and resolves, most at the same time, and both webhooks get the sa
 Excluded are differences by design (docs/alerting.md):
 
 - SoftswitchRegistrationsDropped, which mutes alerts about tenants' phones, exists only in Prometheus: so few
-  phones are lost that it does not fire. Other alerts that exist only in Prometheus are ignored.
+  phones are lost that it does not fire. Other alerts that exist only in Prometheus are ignored, apart from
+  SoftswitchOutboundCallsUnusual: here it goes all the way, from the call history of a switch to the pager.
 - SoftswitchWatchedExtensionDown is evaluated every two minutes by the rules and every minute by the exporter:
   times are not compared, only notifications, receivers and order.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -95,17 +97,25 @@ _INVALID = "\n]"
 _KEYS = {"west": "demo-admin", "GLADE": "demo-tenant-GLADE"}
 
 
+OUTBOUND = "voice-on-call OutboundCallsUnusual critical tenant team=voice switch=east tenant=ACME"
+"""60 outbound calls outside business hours. There is no week of history, so 50 are the limit."""
+
+_BURST = {"number": 60, "seconds": 3}
+_BACKGROUND = {"number": 1200, "seconds": 600, "direction": "LOCAL"}
+"""In each window, so that an empty one means that there were no calls."""
+
 _OF_THE_SCRAPE = {"job", "instance"}
 """Labels that only Prometheus adds: the exporter does not know them."""
 
 
 @dataclass(frozen=True)
 class Switches:
-    """Three switches. ``directory`` has the configuration, and the key files of a switch and of a tenant."""
+    """Four switches. ``directory`` has the configuration, and the key files of a switch and of a tenant."""
 
     north: Simulator
     south: Simulator
     west: Simulator
+    east: Simulator
     directory: Path
 
     def resolve(self) -> None:
@@ -125,6 +135,12 @@ class Switches:
             tenants=_FIRING, license_days=3, nodes={NODE: False}, trunks=dict.fromkeys(TRUNKS, False)
         )
         self.south.inject_fault(kind="hang")
+        self.east.change_world(
+            tenants={
+                "ACME": {"add_calls": {**_BURST, "direction": "OUT"}},
+                "BOREAL": {"add_calls": {**_BURST, "direction": "IN"}},
+            }
+        )
         for name in _KEYS:
             (self.directory / name).write_text("not-the-key")
         self._change_configuration("", _INVALID)
@@ -171,7 +187,19 @@ class Switches:
         west = accelerated_switch("west", self.west.url, key_file=str(self.directory / "west"))
         del west["key"]
         alerting = {"alertmanagers": [{"url": f"http://{alertmanager}"}]}
-        return configuration(north, south, west, alerting=alerting)
+        return configuration(north, south, west, self._east(), alerting=alerting)
+
+    def _east(self) -> dict[str, Any]:
+        """Return the switch with a call history; its tenants are closed today and tomorrow."""
+        day = (datetime.now(UTC) + timedelta(days=2)).strftime("%a").lower()
+        hours = {"timezone": "UTC", "days": [day], "from": "10:00", "to": "10:01"}
+        return accelerated_switch(
+            "east",
+            self.east.url,
+            tenant_defaults={"labels": {"team": "voice"}, "business_hours": hours},
+            tenants=[{"code": "ACME"}, {"code": "BOREAL"}],
+            queries={"call_records": {"interval": "2s", "timezone": "UTC", "delay": "2s"}},
+        )
 
     def _limits(self) -> dict[str, int]:
         """Return limits that the channels of ``fire`` approach by the expected shares.
@@ -209,11 +237,11 @@ class Setup:
 
         for receiver in (self.prometheus, self.exporter):
             notified = partial(missing, receiver)
-            wait_until(lambda: not notified(), 2 * PATIENCE, lambda: f"{statuses} of {notified()}")  # noqa: B023 -- called at once
+            wait_until(lambda: not notified(), PATIENCE, lambda: f"{statuses} of {notified()}")  # noqa: B023 -- called at once
 
 
 def _alert(line: str) -> Alert:
-    """Parse a line of ``EXPECTED``."""
+    """Parse a line as in ``EXPECTED``."""
     receiver, name, severity, scope, *others = line.split()
     labels = {"alertname": f"Softswitch{name}", "severity": severity, "scope": scope}
     return receiver, frozenset({**labels, **dict(other.split("=") for other in others)}.items())
@@ -245,9 +273,12 @@ def setup(
     with receiving() as one, receiving() as other, running_programs(directory) as run:
         north = start_simulator(run, f"--tenants={len(CODES)}", "--nodes=12", f"--extensions={len(PHONES)}")
         south, west = (start_simulator(run, "--tenants=1") for _ in range(2))
-        for simulator in (north, south, west):
+        east = start_simulator(run, "--tenants=2", "--extensions=1", "--option=call_recorded=start")
+        for simulator in (north, south, west, east):
             simulator.change_world(freeze=True)
-        switches = Switches(north, south, west, directory)
+        rich = {"balance": 500}
+        east.change_world(tenants={"ACME": rich, "BOREAL": {**rich, "add_calls": _BACKGROUND}})
+        switches = Switches(north, south, west, east, directory)
         switches.resolve()
         managers = []
         for name, receiver in (("prometheus", one), ("exporter", other)):
@@ -263,7 +294,7 @@ def setup(
 
 
 def _wait_until_known(exporter: Exporter, prometheus: Prometheus) -> None:
-    """Wait until both ways know the license of south and the phones of CINDER."""
+    """Wait until both ways know the license of south and the phones of CINDER, and Prometheus the calls."""
     license_left, phones = "softswitch_license_remaining_seconds", "softswitch_tenant_extensions"
     cinder = {"switch": "north", "tenant": "CINDER", "state": "registered"}
     ratio = 'switch_tenant:softswitch_tenant_registered:ratio{tenant="CINDER"} > 0'
@@ -272,8 +303,9 @@ def _wait_until_known(exporter: Exporter, prometheus: Prometheus) -> None:
         lambda: exporter.value(phones, **cinder),
         lambda: prometheus.series(f'{license_left}{{switch="south"}}'),
         lambda: prometheus.series(ratio),
+        lambda: len(prometheus.series("softswitch_tenant_call_records_total")) >= 30,  # they start at zero
     ):
-        wait_until(known, PATIENCE, "the license and the phones to be known")
+        wait_until(known, PATIENCE, "the license, the phones and the calls to be known")
     evaluations = _evaluations(exporter)
     wait_until(lambda: _evaluations(exporter) > evaluations + 1, PATIENCE, "another evaluation")
 
@@ -287,7 +319,10 @@ def _evaluations(exporter: Exporter) -> float:
 
 
 def test_both_ways_send_the_same_notifications(setup: Setup) -> None:
-    """Labels, receivers and statuses are equal and in the same order; muted alerts are not sent."""
+    """Labels, receivers and statuses are equal and in the same order; muted alerts are not sent.
+
+    Prometheus also notifies of outbound calls, and not of inbound ones.
+    """
     setup.switches.fire()
     setup.wait_for("firing")
     setup.switches.resolve()
@@ -298,6 +333,14 @@ def test_both_ways_send_the_same_notifications(setup: Setup) -> None:
     assert _notified(setup.prometheus) == expected
     assert _notified(setup.exporter) == expected
     assert "RegistrationsDropped" not in {one.alert for one in setup.prometheus.notifications}
+    wait_until(lambda: _of_outbound_calls(setup.prometheus), PATIENCE, "the alert on outbound calls")
+    assert _of_outbound_calls(setup.prometheus) == {_alert(OUTBOUND)}
+
+
+def _of_outbound_calls(receiver: Receiver) -> set[Alert]:
+    return {
+        (one.receiver, one.labels) for one in receiver.notifications if one.alert == "OutboundCallsUnusual"
+    }
 
 
 def test_every_alert_is_compared() -> None:
