@@ -33,7 +33,6 @@ LONGEST_FIRST = (
     "e2e/test_outages.py",
     "e2e/test_state_file.py",
     "unit/deploy/test_kubernetes.py",
-    "e2e/test_registrations_at_scale.py",
     "e2e/test_lease_processes.py",
     "unit/alerting/test_differential.py",
     "e2e/test_demo_page.py",

@@ -3,7 +3,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from exporter.metrics import catalogue
 from exporter.model import Counts, Failure, Number, Query, Reason, Registration, Scope, Target
 from exporter.poll import SwitchContext
 from exporter.poll.scope_check import ScopeCheck, ScopeChecks
@@ -122,6 +124,21 @@ def test_answers_about_the_installation_are_rejected(
     *_, fourth, fifth = [checks.check(target, of_tenant) for target in targets]
     assert isinstance(fourth, Failure)
     assert fifth is of_tenant
+
+
+def test_earlier_values_are_removed(context: Callable[..., SwitchContext]) -> None:
+    """Those of all tenants, because they were not about them; one line is logged."""
+    switch = context(tenants=[{"code": code} for code in _CODES[:5]])
+    checks = ScopeChecks(switch)
+    checks.check(Target(Query.CALLS, Scope.SWITCH), Number(40))
+    with capture_logs() as logs:
+        for code in _CODES[:5]:
+            target = Target(Query.CALLS, Scope.TENANT, code)
+            if isinstance(checks.check(target, Number(40)), Number):
+                switch.store.put(target, {catalogue.TENANT_CALLS: 40}, interval=30, now=0)
+
+    assert [switch.store.values(catalogue.TENANT_CALLS, code) for code in _CODES[:5]] == [None] * 5
+    assert [line["event"] for line in logs] == ["the switch ignores `tenant` for this query"]
 
 
 def test_counts_without_a_total_prove_nothing(context: Callable[..., SwitchContext]) -> None:
