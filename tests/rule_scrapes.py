@@ -5,7 +5,7 @@ promtool takes samples exactly when it evaluates the rules. A real Prometheus sc
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -66,20 +66,24 @@ def _runs(values: list[str]) -> Iterator[str]:
         yield value if count == 1 else f"{value}x{count if value == '_' else count - 1}"
 
 
-def fired(promtool: str, document: Document, variants: Sequence[Scrapes | None]) -> list[Fired]:
-    """Return the alerts that fire in the tests of a file, for each way to scrape its series."""
+def fired(promtool: str, document: Document, scrapes: Callable[[str], Scrapes]) -> tuple[Fired, Fired]:
+    """Return the alerts that fire in the tests of a file as it is, and with other scrapes of its series.
+
+    ``scrapes`` returns how to scrape in the test of a name.
+    """
     tests = document["tests"]
-    changed = [_probe(test, scrapes) for scrapes in variants for test in tests]
+    changed = [
+        *(_probe(test, None) for test in tests),
+        *(_probe(test, scrapes(test["name"])) for test in tests),
+    ]
     for number, test in enumerate(changed):
         test["promql_expr_test"][0]["exp_samples"] = [{"labels": f'{{test="{number}"}}', "value": 1}]
-    done = run_unit_tests(promtool, rules_for(document), {**document, "tests": changed})
-    output = done.stdout + done.stderr
+    output = run_unit_tests(promtool, rules_for(document), {**document, "tests": changed})
     found = {int(number): set(re.findall(r"\{[^}]*\}", got)) for number, got in _DIFFERS.findall(output)}
     assert found.keys() == set(range(len(changed))), output
-    return [
-        {test["name"]: found[variant * len(tests) + number] for number, test in enumerate(tests)}
-        for variant in range(len(variants))
-    ]
+    names = [test["name"] for test in tests]
+    alerts = [found[number] for number in range(len(changed))]
+    return dict(zip(names, alerts, strict=False)), dict(zip(names, alerts[len(names) :], strict=True))
 
 
 def _probe(test: Document, scrapes: Scrapes | None) -> Document:

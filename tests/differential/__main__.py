@@ -6,8 +6,6 @@ Without ``--promtool``: the installed one, and the one in the directory NEWER_PR
 """
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +13,7 @@ from collections import Counter
 from exporter.alerting.rules import RULES
 from tests.differential.play import MINUTES, play
 from tests.differential.promtool import compare
+from tests.rule_files import promtools
 
 
 def main() -> int:
@@ -24,9 +23,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--promtool", action="append", default=[], metavar="PATH", help="may be repeated")
     arguments = parser.parse_args()
-    promtools = arguments.promtool or _promtools()
-    if not promtools:
-        sys.exit("promtool is not installed: apt-get install prometheus")
     scenarios = play(arguments.seed, range(arguments.scenarios))
     counted = Counter(
         f"{alert.labels['alertname']} {alert.state}"
@@ -40,19 +36,13 @@ def main() -> int:
     for name in sorted(never):
         sys.stdout.write(f"   never           {name}: cause it in tests/differential/site.py or play.py\n")
     disagree = bool(never)
-    for promtool in promtools:
+    for promtool in arguments.promtool or promtools():
         differences = compare(promtool, scenarios)
         disagree |= bool(differences)
         outcome = differences or f"{len(scenarios)} scenarios of {MINUTES} minutes: no disagreement"
         sys.stdout.write(f"{_version(promtool)}: {outcome}\n")
         sys.stdout.flush()
     return int(disagree)
-
-
-def _promtools() -> list[str]:
-    """Return the installed promtool and the newer one, if they exist."""
-    paths = [os.environ.get("PATH", os.defpath), os.environ.get("NEWER_PROGRAMS", "")]
-    return [found for path in paths if path and (found := shutil.which("promtool", path=path))]
 
 
 def _version(promtool: str) -> str:

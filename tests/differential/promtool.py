@@ -2,16 +2,13 @@
 
 import json
 import re
-import subprocess
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from pathlib import Path
 
 from exporter.alerting import rules
 from tests.differential.play import MINUTES, Scenario
-from tests.rule_files import RULES, Document, Rule, dependencies, name_of
+from tests.rule_files import RULES, Document, Rule, dependencies, name_of, run_unit_tests
 
 NAMES = tuple(dict.fromkeys(rule.name for rule in rules.RULES if rule.condition))
 
@@ -60,7 +57,6 @@ def text_tests(scenarios: Sequence[Scenario]) -> Document:
 
 def _document(tests: Iterable[Document]) -> Document:
     return {
-        "rule_files": ["rules.json"],
         "evaluation_interval": "1m",
         "group_eval_order": ["all"],
         "tests": list(tests),
@@ -134,17 +130,7 @@ def _as_rule(text: str, labels: Mapping[str, str]) -> str:
 
 def disagreements(promtool: str, rules: Document, tests: Document) -> str:
     """Run unit tests over rules; return the differences minute by minute, or ""."""
-    with tempfile.TemporaryDirectory() as directory:
-        # JSON is YAML.
-        (Path(directory) / "rules.json").write_text(json.dumps(rules))
-        file = Path(directory) / "scenarios.test.json"
-        file.write_text(json.dumps(tests))
-        done = subprocess.run(
-            [promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False
-        )
-    if done.returncode == 0:
-        return ""
-    output = done.stdout + done.stderr
+    output = run_unit_tests(promtool, rules, tests)
     return "\n".join(_differences(output)) or output
 
 

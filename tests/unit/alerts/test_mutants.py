@@ -3,32 +3,27 @@
 Rules whose unit tests take long, such as those about a week, are left to ``make mutants``.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from tests.rule_files import RULES, Document, Rule, name_of
-from tests.rule_mutants import EQUIVALENT, MUTABLE, failures, is_long, mutants, report, survivors, unnoticed
+from tests.rule_files import RULES, Document, Rule, name_of, run_unit_tests
+from tests.rule_mutants import EQUIVALENT, MUTABLE, Run, is_long, mutants, report, survivors, unnoticed
 
 TRIED = [rule for rule in MUTABLE if not is_long(rule)]
 
 
-@pytest.fixture(scope="module")
-def results(require_program: Callable[[str, str], str]) -> Iterator[list[Future[list[str]]]]:
-    """Yield the unnoticed changes of each rule, tried on all processors."""
-    run = partial(failures, require_program("promtool", "prometheus"))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield [pool.submit(unnoticed, rule, run) for rule in TRIED]
-        pool.shutdown(cancel_futures=True)
+@pytest.fixture
+def run(require_program: Callable[[str, str], str]) -> Run:
+    """Return a function that runs unit tests with rules."""
+    return partial(run_unit_tests, require_program("promtool", "prometheus"))
 
 
-@pytest.mark.parametrize("number", range(len(TRIED)), ids=lambda number: name_of(TRIED[number]))
-def test_every_change_is_noticed(number: int, results: list[Future[list[str]]]) -> None:
+@pytest.mark.parametrize("rule", TRIED, ids=name_of)
+def test_every_change_is_noticed(rule: Rule, run: Run) -> None:
     """A unit test covers each number, comparison, ``for`` and ``keep_firing_for`` of a rule."""
-    assert results[number].result() == []
+    assert unnoticed(rule, run) == []
 
 
 def test_most_rules_are_tried() -> None:
@@ -67,10 +62,9 @@ def test_changes(rule: Rule, changes: list[str]) -> None:
     assert all(change.endswith(to) for change, to in zip(found, changes, strict=True))
 
 
-def test_lax_unit_tests_are_detected(require_program: Callable[[str, str], str]) -> None:
+def test_lax_unit_tests_are_detected(run: Run) -> None:
     """If unit tests cannot fail, every change goes unnoticed."""
     (rule,) = (rule for rule in RULES if name_of(rule) == "SoftswitchApiDown")
-    run = partial(failures, require_program("promtool", "prometheus"))
 
     def lax(rules: Document, tests: Document) -> str:
         for test in tests["tests"]:

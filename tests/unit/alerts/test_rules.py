@@ -1,9 +1,8 @@
 """The rule files are valid, their unit tests pass, and they use only existing names."""
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.rule_files import (
     ALERTS_DIRECTORY,
     ALERTS_FILE,
     GROUPS,
+    LONG_UNIT_TESTS,
     RECORD_LABELS,
     RECORDS,
     RECORDS_FILE,
@@ -24,59 +24,43 @@ from tests.rule_files import (
     Rule,
     name_of,
     queries,
-    rules_for,
-    run_unit_tests,
+    run_shipped_unit_tests,
 )
 
 SEVERITIES = {"critical", "warning", "info", "none"}
 SCOPES = {"monitoring", "switch", "node", "trunk", "tenant", "extension", "license"}
 _TEAM = "switch_tenant:softswitch_tenant_team:info"
 KNOWN = known_series() | RECORD_LABELS | {_TEAM: RECORD_LABELS[_TEAM] | {"team"}}
-Results = dict[str, Future[subprocess.CompletedProcess[str]]]
-
-_LARGEST_FIRST = sorted(UNIT_TESTS, key=lambda file: -file.stat().st_size)
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program and capture its output."""
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def unit_tests(require_each: Callable[[str, str], str]) -> Iterator[Results]:
-    """Run the unit tests with one version of promtool on all processors, in the order of the tests below."""
-    promtool = require_each("promtool", "prometheus")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {
-            file.name: pool.submit(run_unit_tests, promtool, rules_for(UNIT_TESTS[file]), UNIT_TESTS[file])
-            for file in _LARGEST_FIRST
-        }
-        pool.shutdown(cancel_futures=True)
-
-
-@pytest.mark.parametrize("file", [file.name for file in _LARGEST_FIRST])
-def test_the_unit_tests_pass(file: str, unit_tests: Results) -> None:
+@pytest.mark.parametrize("file", sorted(UNIT_TESTS.keys() - LONG_UNIT_TESTS), ids=lambda file: file.name)
+def test_the_unit_tests_pass(file: Path, require_each: Callable[[str, str], str]) -> None:
     """They pass with the oldest and the newest version of promtool."""
-    done = unit_tests[file].result()
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert run_shipped_unit_tests(require_each("promtool", "prometheus"), file) == ""
 
 
-@pytest.mark.parametrize("file", [file.name for file in UNIT_TESTS])
-def test_unit_tests_load_the_shipped_rules_in_order(file: str) -> None:
+@pytest.mark.parametrize("file", LONG_UNIT_TESTS, ids=lambda file: file.name)
+def test_the_long_unit_tests_pass(file: Path, require_installed: Callable[[str, str], str]) -> None:
+    """They pass with the oldest version; ``make mutants`` runs them with the newest as well."""
+    assert run_shipped_unit_tests(require_installed("promtool", "prometheus"), file) == ""
+
+
+def test_unit_tests_load_the_shipped_rules_in_order() -> None:
     """``promtool test rules`` runs each file as it is.
 
     Groups that are not listed are evaluated in random order, and then tests pass by chance.
     """
-    directory = ALERTS_DIRECTORY / "tests"
-    document = UNIT_TESTS[directory / file]
-    assert [(directory / name).resolve() for name in document["rule_files"]] == [RECORDS_FILE, ALERTS_FILE]
-    assert document["group_eval_order"] == [group["name"] for group in GROUPS]
+    for file, tests in UNIT_TESTS.items():
+        loaded = [(file.parent / name).resolve() for name in tests["rule_files"]]
+        assert loaded == [RECORDS_FILE, ALERTS_FILE], file
+        assert tests["group_eval_order"] == [group["name"] for group in GROUPS], file
 
 
 def test_prometheus_accepts_the_rules(require_each: Callable[[str, str], str]) -> None:
     """Both files are valid and contain no duplicate rules, in either version of promtool."""
     promtool = require_each("promtool", "prometheus")
-    done = run(promtool, "check", "rules", str(RECORDS_FILE), str(ALERTS_FILE))
+    command = [promtool, "check", "rules", str(RECORDS_FILE), str(ALERTS_FILE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "duplicate" not in done.stdout
 
