@@ -126,6 +126,10 @@ class DashboardStack:
 
         wait_until(firing, 40, f"{expected} to fire")
 
+    def wait_for_busiest_hours(self) -> None:
+        """Wait until the busiest hours of last week are recorded, which happens every 15 s."""
+        wait_until(lambda: self.prometheus.series(_BUSIEST, time.time()), 40, "the record")
+
     def freeze(self) -> float:
         """Stop the time of the switches; return a time at which Prometheus has all values."""
         for simulator in (self.north, self.south):
@@ -262,8 +266,6 @@ def _wait_until_healthy(stack: DashboardStack) -> None:
         return len(of_both) == _TARGETS and all(of_both)
 
     wait_until(healthy, 40, "every query of the two switches to succeed")
-    # Recorded every 15 s.
-    wait_until(lambda: stack.prometheus.series(_BUSIEST, time.time()), 40, "the record of the busiest hours")
     stack.prometheus.after_two_scrapes(time.time())
 
 
