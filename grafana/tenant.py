@@ -8,11 +8,9 @@ from grafana.alerts import alert_history, alert_table
 from grafana.board import Row, board, exporter_page, exporter_url, job, one_switch, team, tenant
 from grafana.known import ALERTS, IS_THERE, RECORDS, all_clear_of_tenant, figure, of_tenant, untried
 from grafana.panels import HALF, Built, Query, Size, dial, figures, over_time
-from grafana.phones import REGISTERED_SHARE, phones
 from grafana.promql import TENANT, age, newest, recorded, select, verdict
-from grafana.queues import queues
 from grafana.tables import Column, Label, rows
-from grafana.traffic import traffic
+from grafana.tenant_rows import REGISTERED_SHARE, phones, queues, traffic
 from grafana.words import (
     BELOW,
     CRITICAL,
@@ -23,8 +21,8 @@ from grafana.words import (
     NO_RULES,
     NOT_SET,
     NOTHING_SPENT,
+    OF_SEVERITIES,
     TENANT_FULL,
-    WARNING,
     Numbered,
     Word,
 )
@@ -32,7 +30,6 @@ from grafana.words import (
 _BALANCE = newest(catalogue.TENANT_BALANCE, TENANT)
 _FIGURE = Size(4, 4)
 _WELL: Numbered = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
-_THRESHOLDS = {"critical": CRITICAL, "warning": WARNING}
 
 
 def _below(value: str, metric: Metric) -> str:
@@ -180,7 +177,7 @@ def _money() -> list[Built]:
             Query(newest(catalogue.TENANT_BALANCE_THRESHOLD, TENANT), "{{severity}}"),
             size=HALF,
             dashed="B",
-            colours=_THRESHOLDS,
+            colours=OF_SEVERITIES,
         ),
         over_time(
             "Spending per hour",

@@ -45,6 +45,9 @@ BALANCE_UNKNOWN, STATE_UNKNOWN = -(10**12), 3
 
 NONE_FOUND: Numbered = MappingProxyType({CLEAR: Word("none", GOOD)})
 NONE_OF_THEM: Numbered = MappingProxyType({0: Word("none", GOOD)})
+OF_SEVERITIES = {"critical": CRITICAL, "warning": WARNING}
+"""The colors of thresholds in graphs."""
+
 SEVERITIES: Words = MappingProxyType(
     {"critical": Word("CRITICAL", CRITICAL), "warning": Word("warning", WARNING)}
 )

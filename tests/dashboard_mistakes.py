@@ -44,16 +44,6 @@ def _set(title: str, *path: str | int, to: Any) -> Callable[[Dashboard], None]:
     return change
 
 
-def _misspell(title: str, *path: str | int, to: str) -> Callable[[Dashboard], None]:
-    """Rename a key in a panel."""
-
-    def change(dashboard: Dashboard) -> None:
-        place = _place(dashboard, title, path[:-1])
-        place[to] = place.pop(path[-1])
-
-    return change
-
-
 def _ask(title: str, old: str, new: str) -> Callable[[Dashboard], None]:
     """Replace text in the queries of a panel."""
 
@@ -101,16 +91,6 @@ _WORDLESS = [{"type": "value", "options": {"0": {"text": "", "color": "red"}}}]
 MISTAKES = {
     "unknown kind of panel": Mistake(_set("Calls", "type", to="timeserie"), "unknown kind"),
     "wrong kind of panel": Mistake(_set("Switches", "type", to="stat"), "for the panel type"),
-    "misspelled key of a panel": Mistake(_misspell("Calls", "description", to="desription"), "desription"),
-    "misspelled key of a query": Mistake(
-        _misspell("Calls", "targets", 0, "legendFormat", to="legend"), "legend"
-    ),
-    "misspelled key of a field": Mistake(
-        _misspell("Calls", "fieldConfig", "defaults", "noValue", to="novalue"), "novalue"
-    ),
-    "misspelled key of lines": Mistake(
-        _misspell("Calls", "fieldConfig", "defaults", "custom", "lineWidth", to="linewidth"), "linewidth"
-    ),
     "misspelled override": Mistake(
         _property("Calls", "custom.lineStyle", id="custom.linestyle"), "unknown override"
     ),
@@ -126,9 +106,6 @@ MISTAKES = {
     "sorted by no column": Mistake(
         _set("Switches", "options", "sortBy", 0, "displayName", to="up"), "sorted by"
     ),
-    "overlap": Mistake(_set("Calls", "gridPos", "x", to=1), "overlaps"),
-    "out of the grid": Mistake(_set("Phones registered", "gridPos", "w", to=9), "outside the grid"),
-    "one id twice": Mistake(_set("Calls", "id", to=1), "ids"),
     "no title": Mistake(_set("Calls", "title", to=""), "no title"),
     "no description": Mistake(_set("Calls", "description", to=""), "no description"),
     "no words for no data": Mistake(_set("Calls", "fieldConfig", "defaults", "noValue", to=""), "noValue"),
@@ -169,24 +146,11 @@ MISTAKES = {
     "no legend": Mistake(_set("Calls", "targets", 0, "legendFormat", to=""), "no legend"),
     "a table asks over time": Mistake(_set("Switches", "targets", 0, "instant", to=False), "is instant or"),
     "colour alone": Mistake(_property("Switches", "mappings", value=_WORDLESS), "color alone"),
-    "editable": Mistake(lambda dashboard: dashboard.update(editable=True), "editable"),
-    "another uid": Mistake(lambda dashboard: dashboard.update(uid="overview"), "unknown uid"),
-    "another refresh": Mistake(lambda dashboard: dashboard.update(refresh="5s"), "refresh"),
-    "no time zone": Mistake(lambda dashboard: dashboard.update(timezone=""), "timezone"),
-    "links that lose the time": Mistake(
-        lambda dashboard: dashboard["links"][0].update(keepTime=False), "no links to the other"
-    ),
-    "annotation without words": Mistake(
-        lambda dashboard: dashboard["annotations"]["list"][0].pop("titleFormat"), "annotation without"
-    ),
     "undefined variable": Mistake(_ask("Calls", "$switch", "$pbx"), "undefined variable pbx"),
     "variable that is gone": Mistake(_without("switch"), "undefined variable switch"),
     "no variable for the job": Mistake(_without("job"), "no variable for job"),
     "no variable for the instance": Mistake(_without("instance"), "no variable for instance", _EXPORTER),
     "no variable for the data source": Mistake(_without("datasource"), "no variable for the data source"),
-    "variable without all": Mistake(_vary("switch", includeAll=False), "but not all"),
-    "variable that is never renewed": Mistake(_vary("switch", refresh=0), "time range"),
-    "variable of another source": Mistake(_vary("switch", datasource={"uid": "x"}), "data source"),
     "variable over no metric": Mistake(
         _vary("switch", query={"query": "label_values(softswitch_upp, switch)", "refId": "switch"}),
         "softswitch_upp",

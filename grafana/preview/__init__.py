@@ -2,6 +2,5 @@
 
     python -m grafana.preview grafana/dashboards/softswitch-overview.json http://127.0.0.1:9090 overview.png
 
-Not drawn: links, tooltips, the time picker and variable selectors. For a panel type that is not in
-``panels.KINDS``, the preview shows its name.
+Not drawn: links, tooltips, the time picker and variable selectors.
 """

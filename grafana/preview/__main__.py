@@ -7,7 +7,6 @@ from pathlib import Path
 
 from grafana.preview.page import picture
 from grafana.preview.prometheus import Source, everything
-from grafana.preview.theme import DARK, LIGHT
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +19,6 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="set a variable, e.g. tenant=ACME"
     )
-    reader.add_argument("--light", action="store_true", help="draw in light colors")
     return reader
 
 
@@ -30,7 +28,7 @@ def main() -> None:
     dashboard = json.loads(arguments.dashboard.read_text("utf-8"))
     chosen = everything(dashboard) | dict(pair.split("=", 1) for pair in arguments.set)
     source = Source(arguments.prometheus.rstrip("/"), chosen, time.time(), arguments.hours * 3600)
-    picture(dashboard, source, arguments.picture, theme=LIGHT if arguments.light else DARK)
+    picture(dashboard, source, arguments.picture)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from grafana.preview.prometheus import Series, Source
-from grafana.preview.theme import DARK, Theme
 from grafana.preview.values import Panel
+
+BACKGROUND, PAPER, EDGE, INK, PALE, TITLE = "#111217", "#181B1F", "#2C3235", "#CCCCDC", "#8E8E99", "#6E9FFF"
+"""Colors of surfaces and texts, as of Grafana's dark theme."""
+
+_NAMED = {"green": "#73BF69", "orange": "#FF9830", "red": "#F2495C", "text": "#D8D9DA"}
 
 HEAD = 26
 LETTER = 5.9
@@ -20,6 +24,11 @@ LETTER = 5.9
 _STEPS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48)
 _TICKS = 5
 """Hours between ticks of the time axis, and the maximum number of ticks."""
+
+
+def rgb(name: str) -> str:
+    """Return the color for a name in a dashboard; a color that has no name is returned as it is."""
+    return _NAMED.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -31,20 +40,19 @@ class Box:
     y: float
     width: float
     height: float
-    theme: Theme = DARK
 
     def text(self, x: float, y: float, text: str, **look: Any) -> None:  # noqa: ANN401 (of matplotlib)
         """Write text at a position in the box."""
         wide, high = self.figure.bbox.size
-        look = {"color": self.theme.ink, "fontsize": 8, "va": "center", **look}
-        look["color"] = self.theme.colour(look["color"])
+        look = {"color": INK, "fontsize": 8, "va": "center", **look}
+        look["color"] = rgb(look["color"])
         self.figure.text((self.x + x) / wide, 1 - (self.y + y) / high, text, **look)
 
     def block(self, x: float, y: float, width: float, height: float, **look: Any) -> None:  # noqa: ANN401 (likewise)
         """Fill a part of the box."""
         wide, high = self.figure.bbox.size
         place = ((self.x + x) / wide, 1 - (self.y + y + height) / high)
-        look = {"zorder": -1, **look, "fc": self.theme.colour(look["fc"])}
+        look = {"zorder": -1, **look, "fc": rgb(look["fc"])}
         self.figure.add_artist(
             Rectangle(place, width / wide, height / high, transform=self.figure.transFigure, **look)
         )
@@ -61,7 +69,7 @@ class Box:
             ),
             facecolor="none",
         )
-        axes.tick_params(colors=self.theme.pale, labelsize=7, length=0)
+        axes.tick_params(colors=PALE, labelsize=7, length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         return axes

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from grafana.preview.canvas import HEAD, LETTER, Box, Scene, legend, series_of
+from grafana.preview.canvas import HEAD, LETTER, PALE, Box, Scene, legend, rgb, series_of
 from grafana.preview.prometheus import Series
 from grafana.preview.values import Panel, config_of, worded
 
@@ -35,10 +35,8 @@ def trend(box: Box, one: Series, colour: str) -> None:
     height = high - low or max(abs(high), 1)
     axes.set_ylim(low - 0.1 * height, high + 3 * height)
     axes.set_xlim(times[0], max(times[-1], times[0] + 1))
-    axes.plot(times, values, color=box.theme.colour(colour), linewidth=0.9, alpha=0.7)
-    axes.fill_between(
-        times, values, axes.get_ylim()[0], color=box.theme.colour(colour), alpha=0.12, linewidth=0
-    )
+    axes.plot(times, values, color=rgb(colour), linewidth=0.9, alpha=0.7)
+    axes.fill_between(times, values, axes.get_ylim()[0], color=rgb(colour), alpha=0.12, linewidth=0)
     axes.set_zorder(-2)
 
 
@@ -54,12 +52,12 @@ def lines(panel: Panel, box: Box, scene: Scene) -> None:
     for number, (name, target, one) in enumerate(found):
         config = config_of(panel, query=target["refId"], name=name)
         fixed = config["color"].get("fixedColor")
-        colours[name] = box.theme.colour(fixed) if fixed else _PALETTE[number % len(_PALETTE)]
+        colours[name] = rgb(fixed) if fixed else _PALETTE[number % len(_PALETTE)]
         axes.plot(*_with_gaps(one, scene.source.step), **_style(config), color=colours[name])
-    _thresholds(panel, axes, box)
+    _thresholds(panel, axes)
     for mark in scene.marks:
-        axes.axvline(mark, color=box.theme.colour("red"), linestyle=":", linewidth=0.8)
-    _scale(axes, scene, panel, box)
+        axes.axvline(mark, color=rgb("red"), linestyle=":", linewidth=0.8)
+    _scale(axes, scene, panel)
     if at_right:
         _table(panel, box, scene, {name: (colours[name], last[name]) for name in last}, wide)
     else:
@@ -71,13 +69,12 @@ def _style(config: dict[str, Any]) -> dict[str, Any]:
     return {"linewidth": 1.3, "linestyle": _DASHED if style.get("fill") == "dash" else "-"}
 
 
-def _thresholds(panel: Panel, axes: Axes, box: Box) -> None:
+def _thresholds(panel: Panel, axes: Axes) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     if "thresholdsStyle" in defaults["custom"]:
         for step in defaults["thresholds"]["steps"]:
             if step["value"] is not None:
-                colour = box.theme.colour(step["color"])
-                axes.axhline(step["value"], color=colour, linestyle=_DASHED, linewidth=1)
+                axes.axhline(step["value"], color=rgb(step["color"]), linestyle=_DASHED, linewidth=1)
 
 
 def _with_gaps(one: Series, step: float) -> tuple[list[float], list[float]]:
@@ -92,7 +89,7 @@ def _with_gaps(one: Series, step: float) -> tuple[list[float], list[float]]:
     return times, values
 
 
-def _scale(axes: Axes, scene: Scene, panel: Panel, box: Box) -> None:
+def _scale(axes: Axes, scene: Scene, panel: Panel) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     ticks = scene.ticks()
     axes.set_xlim(scene.source.begin, scene.source.end)
@@ -103,7 +100,7 @@ def _scale(axes: Axes, scene: Scene, panel: Panel, box: Box) -> None:
     axes.set_ylim(low, high if high > low else low + 1)
     unit = defaults.get("unit", "none")
     axes.yaxis.set_major_formatter(lambda value, _: worded(value, unit, None, scene.source.end))
-    axes.grid(alpha=0.15, color=box.theme.pale)
+    axes.grid(alpha=0.15, color=PALE)
 
 
 def _across(names: list[str], box: Box) -> tuple[int, float]:
@@ -149,6 +146,4 @@ def _entry(box: Box, x: float, y: float, name: str, colour: str) -> None:
 def _say_hidden(box: Box, hidden: int) -> None:
     if hidden > 0:
         text = f"{hidden} more: scroll the legend"
-        box.text(
-            box.width - 10, 14, text, ha="right", color=box.theme.pale, fontsize=min(8, box.width / LETTER)
-        )
+        box.text(box.width - 10, 14, text, ha="right", color=PALE, fontsize=min(8, box.width / LETTER))

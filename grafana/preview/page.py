@@ -7,10 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from grafana.preview.canvas import Box, Scene
+from grafana.preview.canvas import BACKGROUND, PALE, Box, Scene
 from grafana.preview.panels import draw
 from grafana.preview.prometheus import Source
-from grafana.preview.theme import DARK, Theme
 
 _WIDTH = 1500
 _CELL = 38
@@ -22,9 +21,7 @@ _COLOURS = 160
 """Palette size of the image: enough for text and lines, at a third of the file size."""
 
 
-def picture(
-    dashboard: dict[str, Any], source: Source, file: Path, speed: float = 1, theme: Theme = DARK
-) -> None:
+def picture(dashboard: dict[str, Any], source: Source, file: Path, speed: float = 1) -> None:
     """Draw a dashboard at the end of the time range to a PNG file.
 
     ``speed`` is the factor by which the monitored simulation runs faster than real time. Raises QueryError.
@@ -32,8 +29,8 @@ def picture(
     panels = dashboard["panels"]
     height = _HEAD + _CELL * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) + _GAP
     size = (_WIDTH / _DOTS_PER_INCH, height / _DOTS_PER_INCH)
-    figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor=theme.background)
-    whole = Box(figure, 0, 0, _WIDTH, height, theme)
+    figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor=BACKGROUND)
+    whole = Box(figure, 0, 0, _WIDTH, height)
     whole.text(12, 18, dashboard["title"], fontsize=13, weight="bold")
     chosen = "   ".join(
         f"{variable['name']}: {_chosen(variable, source.chosen[variable['name']])}"
@@ -41,7 +38,7 @@ def picture(
         if variable["name"] != "datasource" and not variable.get("hide")
     )
     whole.text(12, 42, chosen)
-    whole.text(_WIDTH - 12, 18, "A preview, not drawn by Grafana", ha="right", color=theme.pale)
+    whole.text(_WIDTH - 12, 18, "A preview, not drawn by Grafana", ha="right", color=PALE)
     scene = Scene(source, speed, _marks(dashboard, source))
     for panel in panels:
         place = panel["gridPos"]
@@ -51,14 +48,13 @@ def picture(
             _HEAD + place["y"] * _CELL + _GAP,
             place["w"] * _WIDTH / _COLUMNS - 2 * _GAP,
             place["h"] * _CELL - 2 * _GAP,
-            theme,
         )
         if panel["type"] == "row":
             box.text(6, box.height / 2, panel["title"], fontsize=11)
         else:
             draw(panel, box, scene)
     drawn = io.BytesIO()
-    figure.savefig(drawn, facecolor=theme.background)
+    figure.savefig(drawn, facecolor=BACKGROUND)
     # The default method merges the few green pixels of words into grey.
     method = Image.Quantize.MAXCOVERAGE
     image = Image.open(drawn).convert("RGB").quantize(_COLOURS, method=method, dither=Image.Dither.NONE)

@@ -7,12 +7,18 @@ from typing import NamedTuple
 from matplotlib.patches import Wedge
 
 from grafana.preview.canvas import (
+    BACKGROUND,
+    EDGE,
     HEAD,
     LETTER,
+    PALE,
+    PAPER,
+    TITLE,
     Box,
     NothingToShowError,
     Scene,
     legend,
+    rgb,
     series_of,
 )
 from grafana.preview.lines import lines, trend
@@ -70,7 +76,7 @@ def stat(panel: Panel, box: Box, scene: Scene) -> None:
         tile.text(wide / 2, middle, shown.said.text, ha="center", fontsize=size, color=shown.said.colour)
         if len(found) > 1:
             below = middle + size * 0.7 + 12
-            tile.text(wide / 2, below, shown.name, ha="center", color=box.theme.pale)
+            tile.text(wide / 2, below, shown.name, ha="center", color=PALE)
 
 
 def _tiles(number: int, box: Box) -> tuple[int, int]:
@@ -87,13 +93,13 @@ def _tiles(number: int, box: Box) -> tuple[int, int]:
 def gauge(panel: Panel, box: Box, scene: Scene) -> None:
     """Draw a gauge of a ratio."""
     (shown, *_) = _now(panel, scene)
-    colour = box.theme.colour(shown.said.colour)
+    colour = rgb(shown.said.colour)
     axes = box.axes(20, HEAD, 20, 6)
     axes.set_axis_off()
     axes.set_aspect("equal")
     axes.set_xlim(-1.1, 1.1)
     axes.set_ylim(-0.15, 1.1)
-    axes.add_patch(Wedge((0, 0), 1, 0, 180, width=0.28, fc=box.theme.edge))
+    axes.add_patch(Wedge((0, 0), 1, 0, 180, width=0.28, fc=EDGE))
     if shown.value > 0:
         axes.add_patch(Wedge((0, 0), 1, 180 - 180 * min(1, shown.value), 180, width=0.28, fc=colour))
     size = min(15, 100 / max(4, len(shown.said.text)))
@@ -108,7 +114,7 @@ def bars(panel: Panel, box: Box, scene: Scene) -> None:
     for number, shown in enumerate(found):
         y = HEAD + 4 + number * high
         box.text(10, y + high / 2, shown.name)
-        box.block(_NAMES, y + 3, wide, high - 6, fc=box.theme.edge)
+        box.block(_NAMES, y + 3, wide, high - 6, fc=EDGE)
         part = min(1, max(0, shown.value))
         box.block(_NAMES, y + 3, wide * part, high - 6, fc=shown.said.colour, zorder=0)
         box.text(
@@ -129,15 +135,15 @@ def table(panel: Panel, box: Box, scene: Scene) -> None:
     for (title, cells), width in zip(columns.items(), widths, strict=True):
         if x + width * LETTER > box.width + 12:
             break
-        box.text(x, HEAD + _LINE / 2, title, color=box.theme.title, weight="bold")
+        box.text(x, HEAD + _LINE / 2, title, color=TITLE, weight="bold")
         for number, cell in enumerate(cells[:room]):
             box.text(x, HEAD + _LINE * (number + 1.5), cell.text, color=cell.colour)
         x, drawn = x + width * letter, drawn + 1
     for number in range(min(room, len(found))):
-        box.block(8, HEAD + _LINE + number * _LINE, box.width - 16, 0.5, fc=box.theme.edge)
+        box.block(8, HEAD + _LINE + number * _LINE, box.width - 16, 0.5, fc=EDGE)
     hidden = {"rows": len(found) - room, "columns": len(columns) - drawn}
     more = ", ".join(f"{count} more {kind}" for kind, count in hidden.items() if count > 0)
-    box.text(box.width - 10, 14, more, ha="right", color=box.theme.pale)
+    box.text(box.width - 10, 14, more, ha="right", color=PALE)
 
 
 def _column(panel: Panel, title: str, found: list[dict[str, float | str]], scene: Scene) -> list[Said]:
@@ -160,7 +166,7 @@ def timeline(panel: Panel, box: Box, scene: Scene) -> None:
             width = scale * (min(until, scene.source.end) - at)
             box.block(x, y + 0.1 * high, max(1, width), 0.8 * high, fc=state.colour, alpha=0.7, zorder=0)
             if width > len(state.text) * LETTER + 6:
-                box.text(x + width / 2, y + high / 2, state.text, ha="center", color=box.theme.background)
+                box.text(x + width / 2, y + high / 2, state.text, ha="center", color=BACKGROUND)
     for at, text in scene.ticks():
         box.text(left + scale * (at - scene.source.begin), box.height - 10, text, ha="center", fontsize=7)
 
@@ -189,18 +195,11 @@ KINDS: Mapping[str, Callable[[Panel, Box, Scene], None]] = {
 
 
 def draw(panel: Panel, box: Box, scene: Scene) -> None:
-    """Draw a panel, or the name of its type if it is not in ``KINDS``."""
-    box.block(0, 0, box.width, box.height, fc=box.theme.paper, ec=box.theme.edge, zorder=-5)
+    """Draw a panel. Raises KeyError if its type is not in ``KINDS``."""
+    box.block(0, 0, box.width, box.height, fc=PAPER, ec=EDGE, zorder=-5)
     box.text(9, 14, panel["title"], fontsize=9, weight="bold")
-    kind = KINDS.get(panel["type"])
-    if kind is None:
-        _in_the_middle(box, f"{panel['type']}: not drawn in this preview")
-        return
     try:
-        kind(panel, box, scene)
+        KINDS[panel["type"]](panel, box, scene)
     except NothingToShowError:
-        _in_the_middle(box, panel["fieldConfig"]["defaults"].get("noValue", "No data"))
-
-
-def _in_the_middle(box: Box, text: str) -> None:
-    box.text(box.width / 2, box.height / 2 + 6, text, ha="center", fontsize=10, color=box.theme.pale)
+        text = panel["fieldConfig"]["defaults"]["noValue"]
+        box.text(box.width / 2, box.height / 2 + 6, text, ha="center", fontsize=10, color=PALE)

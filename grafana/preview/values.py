@@ -19,10 +19,6 @@ class Said(NamedTuple):
     colour: str
 
 
-class UnknownUnitError(Exception):
-    """A unit that the preview does not support."""
-
-
 def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
     """Return the field configuration of a query (by letter) or a column (by title)."""
     field = panel["fieldConfig"]
@@ -38,7 +34,7 @@ def config_of(panel: Panel, *, query: str = "", name: str = "") -> Config:
 
 
 def said(value: float | str, config: Config, now: float) -> Said:
-    """Return a value as displayed. Raises UnknownUnitError."""
+    """Return a value as displayed. Raises LookupError for an unknown unit."""
     for mapping in config.get("mappings") or []:
         found = mapping["options"].get(value if isinstance(value, str) else f"{value:.15g}")
         if found is not None:
@@ -56,7 +52,7 @@ def _step(value: float, config: Config) -> str:
 
 
 def worded(value: float, unit: str, decimals: int | None, now: float) -> str:
-    """Return a value with its unit. Raises UnknownUnitError."""
+    """Return a value with its unit. Raises LookupError for an unknown unit."""
     if isnan(value):
         return "NaN"
     name, _, suffix = unit.partition(":")
@@ -74,7 +70,7 @@ def worded(value: float, unit: str, decimals: int | None, now: float) -> str:
         case "dateTimeFromNow":
             since = f"{datetime.fromtimestamp(value / 1000, UTC):%H:%M:%S}"
             return f"{_duration(now - value / 1000, 0)} ago ({since})"
-    raise UnknownUnitError(unit)
+    raise LookupError(f"add the unit {unit}")
 
 
 def _number(value: float, decimals: int | None) -> str:
@@ -93,10 +89,6 @@ def _duration(value: float, decimals: int | None) -> str:
 Row = dict[str, float | str]
 
 
-class UnknownTransformationError(Exception):
-    """A transformation that the preview does not support."""
-
-
 def rows(panel: Panel, source: Source) -> list[Row]:
     """Return the rows in display order: values by column title."""
     frames = [_frame(source.now(target["expr"]), _value(panel, target)) for target in panel["targets"]]
@@ -108,7 +100,7 @@ def rows(panel: Panel, source: Source) -> list[Row]:
             case "organize":
                 found = [_organized(row, transformation["options"]) for row in found]
             case other:
-                raise UnknownTransformationError(other)
+                raise LookupError(f"add the transformation {other}")
     for key in reversed(panel["options"].get("sortBy") or []):
         found = _sorted(found, key["displayName"], down=bool(key.get("desc")))
     return found

@@ -1,7 +1,6 @@
 """Draws docs/images/*-preview.png: ``make dashboard-previews``.
 
-They show six hours of simulated switches, which take three minutes. Faults begin after four hours. With a
-directory as argument, the dashboards are drawn there in light colors as well.
+They show six hours of simulated switches, which take three minutes. Faults begin after four hours.
 """
 
 import shutil
@@ -11,7 +10,6 @@ import time
 from pathlib import Path
 
 from grafana.preview.page import picture
-from grafana.preview.theme import DARK, LIGHT
 from tests.dashboard_files import DASHBOARDS
 from tests.e2e.dashboard_stack import FACTOR, dashboard_stack
 
@@ -30,9 +28,6 @@ def _program(name: str, package: str) -> str:
 
 def main() -> None:
     """Draw every dashboard."""
-    themes = {IMAGES: DARK, **{Path(argument): LIGHT for argument in sys.argv[1:]}}
-    for images in themes:
-        images.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, dashboard_stack(Path(directory), _program) as watched:
         # The history must accumulate: there is no condition to wait for.
         time.sleep(_SECONDS - _BAD)
@@ -41,9 +36,7 @@ def main() -> None:
         end = time.time()
         for uid, dashboard in DASHBOARDS.items():
             source = watched.source(uid, end, _SECONDS, **_SHOWN.get(uid, {}))
-            for images, theme in themes.items():
-                file = images / f"{uid.removeprefix('softswitch-')}-preview.png"
-                picture(dashboard, source, file, FACTOR, theme)
+            picture(dashboard, source, IMAGES / f"{uid.removeprefix('softswitch-')}-preview.png", FACTOR)
 
 
 if __name__ == "__main__":

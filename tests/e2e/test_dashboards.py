@@ -530,7 +530,7 @@ def test_a_doubled_value_is_found(seen: _Seen) -> None:
 
 
 def test_a_preview_is_drawn(seen: _Seen, tmp_path: Path) -> None:
-    """With a panel of each type, below each other; the file is small. ``make dashboard-previews`` draws all."""
+    """With a panel of each type, one below the other; the file is small."""
     of_each = {panel["type"]: panel for dashboard in DASHBOARDS.values() for panel in panels(dashboard)}
     assert of_each.keys() == KINDS.keys()
     placed = [
