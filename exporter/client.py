@@ -10,10 +10,9 @@ may contain the URL, is never used in a failure.
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -97,22 +96,18 @@ class Client:
         Decode the body inside the ``async with``: the memory that it takes is reserved until then. Cancelling
         closes the connection.
         """
-        reservation = Reservation(self.budget, self._large)
-        return _Exchange(partial(self._answer, request, key, max_bytes, reservation), reservation)
+        url = self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
+        return _Exchange(self, url, max_bytes, Reservation(self.budget, self._large))
 
-    async def _answer(
-        self, request: Request, key: str, limit: int, reservation: Reservation
-    ) -> Content | Failure:
+    async def receive(self, url: URL, limit: int, reservation: Reservation) -> Body | Failure:
+        """Return the body of the response to a GET request. For ``send``."""
         try:
             with TimedRequest(self._time_limit):
-                return await self._fetch(self._url(request, key), limit, reservation)
+                return await self._fetch(url, limit, reservation)
         except TlsFileError as error:
             return Failure(Reason.TLS, str(error))
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(error)
-
-    def _url(self, request: Request, key: str) -> URL:
-        return self._urls[request.operation].extend_query({**request.free_parameters(), "key": key})
 
     async def _fetch(self, url: URL, limit: int, reservation: Reservation) -> Body | Failure:
         async with self.session.get(
@@ -167,15 +162,17 @@ class Client:
 class _Exchange:
     """One request; a generator as context manager would take a twentieth of the CPU time of polling."""
 
-    __slots__ = ("_answer", "_reservation")
+    __slots__ = ("_client", "_limit", "_reservation", "_url")
 
-    def __init__(self, answer: Callable[[], Awaitable[Content | Failure]], reservation: Reservation) -> None:
-        self._answer = answer
+    def __init__(self, client: Client, url: URL, limit: int, reservation: Reservation) -> None:
+        self._client = client
+        self._url = url
+        self._limit = limit
         self._reservation = reservation
 
     async def __aenter__(self) -> Content | Failure:
         try:
-            return await self._answer()
+            return await self._client.receive(self._url, self._limit, self._reservation)
         except BaseException:
             self._reservation.release()
             raise
@@ -253,7 +250,6 @@ def open_client(
         headers={
             "User-Agent": f"softswitch-exporter/{__version__}",
             "Accept-Encoding": "identity",
-            "Accept": "*/*",
         },
         # Cookies of a switch are dropped.
         cookie_jar=aiohttp.DummyCookieJar(),

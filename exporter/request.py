@@ -105,12 +105,12 @@ class Request:
 
     def free_parameters(self) -> dict[str, str]:
         """Return the parameters that differ between requests of one operation."""
-        free = {
-            "tenant": self.tenant,
-            "nodename": self.node,
-            self.extension_parameter.value: self.extension,
-            "start": self.start,
-            "end": self.end,
-            **({"id": self.queue} if self.queue else {}),
-        }
-        return {name: value for name, value in free.items() if value}
+        free = (
+            ("tenant", self.tenant),
+            ("nodename", self.node),
+            (self.extension_parameter.value, self.extension),
+            ("start", self.start),
+            ("end", self.end),
+            ("id", self.queue),
+        )
+        return {name: value for name, value in free if value}

@@ -181,10 +181,12 @@ def is_sentence(text: str) -> bool:
 
 def is_complaint(record: Mapping[str, object]) -> bool:
     """Return whether a JSON object reports an error, or describes only the request itself."""
+    if ENVELOPE_NAMES.isdisjoint(map(str.casefold, record)):
+        return False
     names = {name.casefold(): value for name, value in record.items()}
     if any(names[name] for name in _ERROR_NAMES & names.keys()):
         return True
-    if not names or not ENVELOPE_NAMES.issuperset(names):
+    if not ENVELOPE_NAMES.issuperset(names):
         return False
     is_figure = not str(names.get("result")).strip("-.0123456789")
     return not is_figure and not any(isinstance(value, dict | list) for value in names.values())

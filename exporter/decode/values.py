@@ -106,15 +106,17 @@ def read_number(
     if text.startswith(("[", "{")) and (failure := noise(text, may_quote=True)):
         return failure
     found: str | Failure | None = text.rstrip(TRAILING)
-    if number_of(found) is None:
+    number = number_of(found)
+    if number is None:
         found = _match(text, pattern)
+        number = number_of(found)
+    if isinstance(found, Failure):
+        return found
     if found is None:
         has_digit = any(map(str.isdigit, text[:_LONGEST_WRAPPING]))
         hint = f"; if the response contains the number, set `{key}` to match it" if key and has_digit else ""
         return unread(text, expected, hint=hint)
-    if isinstance(found, Failure):
-        return found
-    value = convert(found)
+    value = convert(number)
     if value is None:
         return Failure(Reason.DECODE, f"expected {expected}, got {quoted(found)}")
     return Number(float(value))
@@ -169,10 +171,13 @@ def read_counts(text: str, total_name: str | None = None) -> Counts | Failure:
     if it is truncated, an error message or a record, or if more than half of its entries are unreadable. In
     the plain form, where nothing marks the end of a name, half are enough.
     """
-    bare = count_of(text.rstrip(TRAILING))
-    if bare is not None:
-        return Counts(total=bare, nodes=None)
-    entries = _from_json(text) if text.startswith(("{", "[")) else _from_plain(text, total_name)
+    if text.startswith(("{", "[")):
+        entries = _from_json(text)
+    else:
+        bare = count_of(text.rstrip(TRAILING))
+        if bare is not None:
+            return Counts(total=bare, nodes=None)
+        entries = _from_plain(text, total_name)
     return entries if isinstance(entries, Failure) else _counts(entries, text, total_name)
 
 
@@ -217,6 +222,8 @@ def _from_json(text: str) -> _Entries | Failure:
         shown = value if isinstance(value, str | int | float) else "…"
         return Failure(Reason.DECODE, f"expected a node and its count, got {quoted(f'{wrong[0]}: {shown}')}")
     read = _without_twins(read)
+    if not wrong:
+        return read
     named = {name: count for name, count in read.items() if _is_name(name)}
     return named if len(named) == len(read) else {**named, "": None}
 
@@ -233,8 +240,10 @@ def _without_broken(text: str) -> Record | None:
 
 def _without_twins(entries: _Entries) -> _Entries:
     """Drop PHP's positional duplicates if each name has one, in order and with the same count (seen)."""
+    if "0" not in entries:
+        return entries
     named = [name for name in entries if not name.isdecimal()]
-    if "0" not in entries or len(entries) != 2 * len(named):
+    if len(entries) != 2 * len(named):
         return entries
     if any(entries.get(str(position), -1) != entries[name] for position, name in enumerate(named)):
         return entries
@@ -242,7 +251,7 @@ def _without_twins(entries: _Entries) -> _Entries:
 
 
 def _counts(entries: _Entries, text: str, total_name: str | None) -> Counts | Failure:
-    if any(name.casefold() in ENVELOPE_NAMES for name in entries):
+    if not ENVELOPE_NAMES.isdisjoint(map(str.casefold, entries)):
         return Failure(Reason.DECODE, f"expected only node names, got {quoted(text)}")
     if len(entries) > MOST_NODES:
         return Failure(Reason.TOO_LARGE, f"the response names more than {MOST_NODES:,} nodes")

@@ -37,7 +37,7 @@ def number(value: float) -> str:
 
 def count(values: Values) -> int:
     """Return the number of series that these values are."""
-    return 1 if isinstance(values, float | int) else len(values)
+    return 1 if isinstance(values, (float, int)) else len(values)
 
 
 def opening(metric: Metric, label_values: Iterable[str]) -> str:
@@ -61,7 +61,7 @@ def block(
     ``common``: the values of the labels that all lines share. ``more``: labels from the configuration. Raises
     ValueError for a wrong number of label values.
     """
-    if isinstance(values, float | int):
+    if isinstance(values, (float, int)):
         return line(metric, common, values).encode()
     # What the lines share is rendered once: for 50 phones that is four fifths of the work.
     start = opening(metric, (*common, "")).removesuffix('"} ')

@@ -60,16 +60,18 @@ class Dispatcher:
             wait = started + position * spread / len(items) - self._clock.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            if _lock(item) in self._in_flight:
+            lock = _lock(item)
+            if lock in self._in_flight:
                 busy.append(item)
             else:
-                await self._start(item)
+                await self._start(item, lock)
         await self._finish(busy)
 
     async def probe(self, item: Item) -> None:
         """Send one request without asking the policy, unless its target has one in flight."""
-        if _lock(item) not in self._in_flight:
-            await self._send(item)
+        lock = _lock(item)
+        if lock not in self._in_flight:
+            await self._send(item, lock)
 
     @property
     def requests(self) -> frozenset[asyncio.Task[None]]:
@@ -90,9 +92,10 @@ class Dispatcher:
             self._ended.clear()
             still_busy = []
             for item in busy:
-                if _lock(item) not in self._in_flight:
-                    await self._start(item)
-                elif self._clock.monotonic() - self._in_flight[_lock(item)] >= self._sender.patience:
+                lock = _lock(item)
+                if lock not in self._in_flight:
+                    await self._start(item, lock)
+                elif self._clock.monotonic() - self._in_flight[lock] >= self._sender.patience:
                     self._sender.count_skip(item.target, SkipReason.IN_FLIGHT)
                 else:
                     still_busy.append(item)
@@ -104,17 +107,16 @@ class Dispatcher:
                     async with asyncio.timeout(min(max(_SHORTEST_WAIT, wait), self._sender.patience)):
                         await self._ended.wait()
 
-    async def _start(self, item: Item) -> None:
+    async def _start(self, item: Item, lock: Hashable) -> None:
         reason = self._sender.skip_reason(item.target, self._clock.elapsed())
         if reason is not None:
             self._sender.count_skip(item.target, reason)
             await asyncio.sleep(0)  # a sweep that sends nothing must still yield to the event loop
         else:
-            await self._send(item)
+            await self._send(item, lock)
 
-    async def _send(self, item: Item) -> None:
+    async def _send(self, item: Item, lock: Hashable) -> None:
         lane = self._sender.lane(item.target)
-        lock = _lock(item)
         self._in_flight[lock] = math.inf  # while it waits for a slot, its target is not slow
         try:
             await self._limiter.acquire(lane)

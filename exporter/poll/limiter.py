@@ -10,7 +10,6 @@ except that
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -31,13 +30,14 @@ class Limiter:
     """Grants at most ``size`` slots at a time, and at most ``rate`` per second.
 
     ``shared``: both installation-wide queries and tenant queries are polled. If ``size`` is 1, both use the
-    one slot in order of arrival.
+    one slot in order of arrival. ``in_flight``: the number of taken slots.
     """
 
     def __init__(self, size: int, rate: float, monotonic: Callable[[], float], *, shared: bool) -> None:
         self.configure(size, rate, shared=shared)
         self._monotonic = monotonic
-        self._taken = Counter(dict.fromkeys(Lane, 0))
+        self.in_flight = 0
+        self._taken = dict.fromkeys(Lane, 0)
         self._next_start = float("-inf")
         self._waiting: dict[asyncio.Future[None], Lane] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -49,19 +49,14 @@ class Limiter:
         self._size_of_suspects = max(1, size // 4)
         self._gap = 1 / rate
 
-    @property
-    def in_flight(self) -> int:
-        """The number of taken slots."""
-        return self._taken.total()
-
     def is_full(self, lane: Lane) -> bool:
         """Return whether a request in this lane has to wait for another one to end."""
         of_switch = self._taken[Lane.SWITCH]
-        of_tenants = self._taken[Lane.TENANT] + self._taken[Lane.SUSPECT]
-        if of_switch + of_tenants >= self._size:
+        if self.in_flight >= self._size:
             return True
         if lane is Lane.SWITCH:
             return of_switch >= self._size_of_scope
+        of_tenants = self.in_flight - of_switch
         return of_tenants >= self._size_of_scope or (lane is Lane.SUSPECT and self.suspects_are_full)
 
     @property
@@ -83,23 +78,25 @@ class Limiter:
 
     def release(self, lane: Lane) -> None:
         """Free a slot."""
+        self.in_flight -= 1
         self._taken[lane] -= 1
         self._grant()
 
     def _grant(self) -> None:
         while self._alarm is None and self.in_flight < self._size:
-            granted = next(
+            for granted, lane in self._waiting.items():
                 # A future that is done was cancelled; its `acquire` has not removed it yet.
-                (each for each, lane in self._waiting.items() if not each.done() and not self.is_full(lane)),
-                None,
-            )
-            if granted is None:
+                if not granted.done() and not self.is_full(lane):
+                    break
+            else:
                 return
             now = self._monotonic()
             if self._next_start > now:
                 self._alarm = asyncio.get_running_loop().call_later(self._next_start - now, self._ring)
                 return
-            self._taken[self._waiting.pop(granted)] += 1
+            del self._waiting[granted]
+            self.in_flight += 1
+            self._taken[lane] += 1
             self._next_start = max(self._next_start, now - _TIMER_SLACK) + self._gap
             granted.set_result(None)
 

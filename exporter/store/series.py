@@ -206,7 +206,7 @@ class SeriesTable:
         a mapping if the catalogue declares a single value, or the reverse.
         """
         metric = place[0]
-        if isinstance(values, float | int) is bool(metric.per):
+        if isinstance(values, (float, int)) is bool(metric.per):
             expected = f"a value for each {metric.per}" if metric.per else "a single value"
             raise TypeError(f"{metric.name}: expected {expected}, got {type(values).__name__}")
         if values == self.get(place) and more is None and not self._limit.is_strained:
@@ -291,6 +291,6 @@ class SeriesTable:
 
 def _as_floats(values: Values) -> Values:
     """Return a copy that the caller cannot change."""
-    if isinstance(values, float | int):
+    if isinstance(values, (float, int)):
         return float(_COUNTS.get(values, values))
     return {sys.intern(str(label)): float(_COUNTS.get(value, value)) for label, value in values.items()}
