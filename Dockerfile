@@ -21,6 +21,7 @@ COPY deploy deploy
 COPY docs/runbooks docs/runbooks
 COPY exporter exporter
 COPY grafana grafana
+COPY mixin mixin
 RUN tools/bin/hatchling build --target wheel --directory dist \
  && pip --python /opt/softswitch-exporter/bin/python install --no-compile --no-deps dist/*.whl
 ARG SOURCE_DATE_EPOCH

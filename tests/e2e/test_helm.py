@@ -13,9 +13,9 @@ import pytest
 from tests.certificates import Authority
 from tests.e2e.conftest import Start, StartSimulator
 from tests.e2e.pods import KEYS, Release, helm_test, inside, is_up, probe, start
-from tests.e2e.programs import free_port, run_command, samples, wait_until
+from tests.e2e.programs import free_port, run_command, wait_until
 from tests.e2e.prometheus import Prometheus
-from tests.helm_chart import Resource, of_kind, one, pod_of, resources
+from tests.helm_chart import Resource, one, pod_of, resources
 
 
 @pytest.fixture
@@ -156,44 +156,3 @@ def test_tls_and_passwords(
     _, *arguments = container["livenessProbe"]["exec"]["command"]
     root = tmp_path / "pod-0"
     assert run_command(*(inside(root, each) for each in arguments)).returncode == 0
-
-
-def test_each_pod_has_its_switch(
-    run_program: Start, run_simulator: StartSimulator, tmp_path: Path, port: int
-) -> None:
-    """With a Deployment for each switch, each process polls only its own, with its own key."""
-    names = {"PBX EU": "eu", "pbx-us": "us"}
-    switches = [
-        {
-            "name": name,
-            "url": run_simulator("--tenants=1", f"--admin-key={short}-key").url,
-            "key_file": f"{KEYS}/switch.key",
-        }
-        for name, short in names.items()
-    ]
-    values = {
-        "config": {"switches": switches},
-        "deploymentPerSwitch": True,
-        "existingSecretPerSwitch": names,
-        "web": {"port": port},
-    }
-    secrets = {short: {"switch.key": f"{short}-key"} for short in names.values()}
-    release = Release(resources(values), secrets, tmp_path)
-    deployments = of_kind("Deployment", release.found)
-    for name, deployment in zip(names, deployments, strict=True):
-        exporter = start(release, run_program, deployment)
-        wait_until(partial(is_up, exporter, name), 30, "softswitch_up 1")
-        labels = [dict(labels) for _, labels in samples(exporter.metrics())]
-        assert {each["switch"] for each in labels if "switch" in each} == {name}
-        exporter.program.stop()
-
-
-@pytest.mark.parametrize("values", [{}, {"highAvailability": {"enabled": True}}], ids=["alone", "pair"])
-def test_the_default_configuration_is_valid(values: dict[str, Any], tmp_path: Path) -> None:
-    """It passes ``--config.check``."""
-    release = Release(resources(values), {"softswitch-exporter": {"pbx-eu.key": "a-key"}}, tmp_path)
-    pod = pod_of(one("Deployment", release.found))
-    root = release.mount(pod)
-    flags = [inside(root, flag) for flag in pod["containers"][0]["args"]]
-    checked = run_command(*flags, "--config.check")
-    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -2,21 +2,16 @@
 
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.documents import ROOT, make_targets
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-ZIZMOR = Path(sys.executable).with_name("zizmor")
-LINT = (ZIZMOR, "--offline", "--quiet", "--persona=pedantic", "--min-severity=low")
-"""As in the Makefile."""
 
 
 def _jobs() -> Iterator[dict[str, Any]]:
@@ -26,33 +21,6 @@ def _jobs() -> Iterator[dict[str, Any]]:
 
 def _scripts() -> list[str]:
     return [step["run"] for job in _jobs() for step in job["steps"] if "run" in step]
-
-
-def test_zizmor_finds_nothing() -> None:
-    """`make lint` runs it in the same way."""
-    assert " ".join(("zizmor", *LINT[1:], ".github")) in (ROOT / "Makefile").read_text()
-    done = subprocess.run([*LINT, ".github"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("line", "unsafe"),
-    [
-        (
-            "      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
-            "      - uses: actions/checkout@v7",
-        ),
-        ("        with:\n          persist-credentials: false\n", ""),
-        ("permissions: {}", "permissions: write-all"),
-    ],
-)
-def test_zizmor_finds_unsafe_settings(line: str, unsafe: str, tmp_path: Path) -> None:
-    """So that its silence means something."""
-    text = (ROOT / ".github/workflows/test.yml").read_text()
-    assert line in text
-    file = tmp_path / "test.yml"
-    file.write_text(text.replace(line, unsafe))
-    assert subprocess.run([*LINT, file], capture_output=True, check=False).returncode > 10
 
 
 def test_the_matrix_has_the_versions_of_the_package() -> None:
