@@ -1,9 +1,8 @@
 """The command line: ``softswitch-exporter``.
 
 arguments    flags and commands
-parsing      parse them; an error never repeats what may be a key
 daemon       poll and serve, without a command
-check        --config.check: validate the configuration and print the polling plan
+check        --config.check: validate the configuration and print the polling plan; --config.schema
 probe        query a switch once and suggest settings
 healthcheck  check whether the local exporter is healthy
 rules        print the shipped rules for Prometheus
@@ -16,11 +15,12 @@ import argparse
 import errno
 import io
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from exporter.cli.parsing import parse
+from exporter.cli.arguments import parser
 from exporter.errors import ConfigurationError, StartError
 
 EXIT_START = 1
@@ -84,3 +84,37 @@ def _discard_output() -> None:
         except OSError:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+_SECRET = re.compile(r"key|password|passwd|token|secret", re.IGNORECASE)
+
+KNOWN = frozenset({"--admin-key", "--cert-key-file", "--key-env", "--key-file"})
+"""All flags whose names match ``_SECRET``."""
+
+_ADVICE = (
+    "its value is not shown. All users of this machine can see the arguments of a program, so save a key or "
+    "a password in a file; for a key, probe has --key-file=FILE"
+)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed arguments, or print an error and exit with status 2."""
+    main = parser()
+    given = sys.argv[1:] if argv is None else list(argv)
+    for name in _names(given):
+        if _SECRET.search(name) and name not in KNOWN:
+            main.error(f"unrecognized argument {name}: {_ADVICE}")
+    arguments, unknown = main.parse_known_args(given)
+    if unknown:
+        flags = list(dict.fromkeys(_names(unknown)))
+        main.error(f"unrecognized arguments: {' '.join(flags or unknown)}")
+    return arguments
+
+
+def _names(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the flags without their values, up to ``--``."""
+    for argument in arguments:
+        if argument == "--":
+            return
+        if argument.startswith("-"):
+            yield argument.partition("=")[0]

@@ -98,12 +98,10 @@ def load(command: str) -> Any:  # noqa: ANN401 -- a module, whose `run` mypy doe
 
 def _add_daemon_flags(main: argparse.ArgumentParser) -> None:
     def run(arguments: argparse.Namespace) -> int:
-        if arguments.config_schema:
-            return _module("schema")(arguments)
-        if arguments.config_file is None:
+        if arguments.config_file is None and not arguments.config_schema:
             main.error("--config.file is required; `softswitch-exporter demo` needs no configuration")
         _set_default_address(arguments)
-        if arguments.config_check:
+        if arguments.config_check or arguments.config_schema:
             return _module("check")(arguments)
         # SIGHUP would end the process before the daemon installs its handler.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

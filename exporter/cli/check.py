@@ -1,26 +1,40 @@
-"""``--config.check``: print the polling plan, and warn of settings that cannot work."""
+"""``--config.check``: print the polling plan, and warn of settings that cannot work.
+
+``--config.schema``: print the JSON Schema of the configuration.
+"""
 
 import argparse
 import math
 import os
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from exporter.cli.check_discovery import (
+from exporter.cli.check_estimates import (
     USABLE,
     discovered,
+    estimated_series,
     more_requests,
-    of_discovered_parts,
     short_duration,
+    unknown_series,
 )
-from exporter.cli.check_sections import describe_high_availability, describe_web, file_warnings
-from exporter.config import SwitchConfiguration, TenantSettings, load, load_web
+from exporter.config import (
+    Configuration,
+    HighAvailability,
+    SwitchConfiguration,
+    TenantSettings,
+    WebConfiguration,
+    load,
+    load_web,
+)
+from exporter.config.errors import location
+from exporter.config.json_schema import schema_text
 from exporter.errors import ConfigurationError, shown
 from exporter.fields import duration_text
-from exporter.model import Query, Registration, RegistrationSource, Scope
+from exporter.model import Query, RegistrationSource, Scope
 from exporter.poll.planner import Targets
-from exporter.queries import QUERIES, call_records, queue, registrations
+from exporter.queries import QUERIES, registrations
 
 _EXAMPLES = (".example.com", ".example.net", ".example.org", ".example")
 """Domains that are reserved for documentation (RFC 2606)."""
@@ -29,7 +43,10 @@ _KEYS = {Scope.SWITCH: "interval", Scope.TENANT: "tenant_interval"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan and return 0. Raises ConfigurationError if the configuration is invalid."""
+    """Print the plan or the schema, and return 0. Raises ConfigurationError for an invalid file."""
+    if arguments.config_schema:
+        print(schema_text(), end="")
+        return 0
     web = None
     errors = []
     try:
@@ -54,6 +71,42 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def describe_high_availability(settings: HighAvailability) -> Iterator[str]:
+    """Return the lines about which of several exporters polls."""
+    if settings.lease is None:
+        does = "polls" if settings.starts_active else "stands by"
+        yield (
+            f"High availability: the exporter {does} after its start; with --web.enable-lifecycle, POST "
+            "requests change that."
+        )
+        return
+    lease = settings.lease
+    yield (
+        f"High availability: the Lease {lease.namespace}/{lease.name} decides; another exporter takes over "
+        f"{duration_text(lease.duration)} after the last renewal, and polls all switches within a sweep."
+    )
+    if find_spec("kubernetes_asyncio") is None:
+        yield "  warning: the client for Kubernetes is missing: pip install 'softswitch-exporter[kubernetes]'"
+
+
+def describe_web(web: WebConfiguration) -> str:
+    """Return one line about the web configuration."""
+    tls = web.tls_server_config
+    certificates = tls.client_auth_type if tls else "NoClientCert"
+    users = len(web.basic_auth_users) or "none, open to all"
+    return f"{'HTTPS' if tls else 'HTTP'}, client certificates: {certificates}, users: {users}"
+
+
+def file_warnings(configuration: Configuration) -> Iterator[str]:
+    """Return the patterns without a file, and the key files that probably contain something else."""
+    for include in configuration.includes:
+        if not include.files:
+            yield f"{location(include.place)}: no file matches {shown(include.written)}"
+    for key in configuration.keys:
+        if key.warning:
+            yield f"{key} {key.warning}; the exporter sends its content as it is"
+
+
 def describe(switch: SwitchConfiguration) -> Iterator[str]:
     """Return the lines about one switch: its plan, and the warnings."""
     targets = Targets(switch)
@@ -75,7 +128,7 @@ def describe(switch: SwitchConfiguration) -> Iterator[str]:
     more = "".join(f", plus {each}" for each in more_requests(switch, targets))
     yield f"  requests per second: {plan.required_rate:.2f} required, {plan.rate:.2f} planned{more}"
     yield f"  first sweep after a start: within {short_duration(plan.first_sweep)}"
-    *others, last = _unknown_series(switch, targets)
+    *others, last = unknown_series(switch, targets)
     yield f"  series: about {estimated_series(switch, targets)}, plus {', '.join(others)}, and {last}"
     if not switch.nodes and (Query.PEERS, Scope.SWITCH) in targets.intervals:
         yield (
@@ -193,51 +246,3 @@ _POLLED_BY = {
 
 def _is_per_extension(switch: SwitchConfiguration) -> bool:
     return switch.queries.options(registrations.SPEC).source is RegistrationSource.REGSTATE
-
-
-def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
-    """Estimate the series of a switch before it is polled.
-
-    Excludes series per tenant and node, and those of whatever the configuration does not name: discovered
-    tenants, extensions and queues, nodes and trunks.
-    """
-    series = 8 + 3 * len(switch.nodes) + len(switch.thresholds.license)
-    series += sum(node.channels_limit is not None for node in switch.nodes)
-    for _, scope in targets.intervals:
-        series += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
-    if (Query.CALL_RECORDS, Scope.SWITCH) in targets.intervals:
-        series += call_records.SERIES * len(targets.tenants)
-    if (Query.TRUNKS, Scope.SWITCH) in targets.intervals:
-        series += len(Registration)
-    return series + sum(_series_of(switch, tenant, targets) for tenant in targets.tenants.values())
-
-
-def _unknown_series(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
-    """Return what has series that the estimate does not include, and how many."""
-    yield "up to two per pair of tenant and node"
-    yield "one per discovered extension"
-    if any(query is Query.TRUNKS for query, _ in targets.intervals):
-        yield "up to four per trunk"
-    if of_discovered_parts(switch, targets, Query.QUEUE):
-        yield f"{queue.SERIES} per discovered queue"
-
-
-def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Targets) -> int:
-    series = 1  # info
-    for query in Query:
-        if targets.polls(query, tenant):
-            spec = QUERIES[query]
-            endpoint = spec.endpoint(switch.queries.options(spec), Scope.TENANT)
-            series += spec.series + endpoint.series
-            series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
-    if targets.polls(Query.REGISTRATIONS, tenant):
-        series += len(tenant.polled)
-    if (queues := tenant.parts(Query.QUEUE)) and queues.any:
-        series += queue.SERIES * len(queues.named) if targets.polls(Query.QUEUE, tenant) else 0
-        series += len(tenant.queue_wait_thresholds)
-    if targets.polls(Query.LIMITS, tenant) and tenant.channels_limit is not None:
-        series -= 1  # the configured limit replaces it
-    if targets.polls(Query.WATCHED_PEERS, tenant):
-        series += 2 * len(tenant.watch_peers)
-    series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
-    return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)

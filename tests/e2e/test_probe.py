@@ -145,6 +145,17 @@ def test_a_tenant(configuration: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert probed.blocks["COUNTCALLS"]["sample"] == ['softswitch_tenant_calls{switch="pbx",tenant="ACME"} 3']
 
 
+def test_a_query_of_tenants_chooses_one(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of them is sent for the first tenant of the switch's list, if no tenant is named."""
+    of_tenants = [query for query, spec in QUERIES.items() if not spec.switch]
+    assert len(of_tenants) > 4
+    for query in of_tenants:
+        probed = Probed(capsys, configuration, f"--query={query}")
+        assert probed.status == 0, probed.text
+        assert "tenant    ACME, the first of the switch's list; use --tenant=CODE" in probed.text
+        assert any("tenant=ACME" in block["request"][0] for block in probed.blocks.values())
+
+
 def test_one_phone(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One request returns the word of the switch and the state that it means."""
     probed = Probed(capsys, configuration, "--tenant=ACME", "--extension=101")
@@ -357,8 +368,8 @@ def test_a_switch_that_refuses_connections(
             "--extension has no effect on --query=balance; use --query=registrations, or no --query",
         ),
         (["--switch=pbx", "--extension=100"], "--extension needs --tenant=CODE"),
-        (["--switch=pbx", "--query=balance"], "--query=balance: "),
-        (["--switch=pbx", "--query=license", "--tenant=ACME"], "--query=license: "),
+        (["--switch=second", "--query=peers"], "no key: switch second has no admin key; add --tenant=CODE"),
+        (["--switch=pbx", "--query=license", "--tenant=ACME"], "--query=license: this query is "),
     ],
     ids=" ".join,
 )

@@ -9,8 +9,8 @@ import asyncio
 import os
 import time
 
+from exporter.cli.probe import draft
 from exporter.cli.probe.call_records import probe_call_records
-from exporter.cli.probe.draft import command
 from exporter.cli.probe.draft.flags import reject_unused
 from exporter.cli.probe.findings import (
     Finding,
@@ -28,6 +28,7 @@ from exporter.config import Configuration, SwitchConfiguration, load
 from exporter.errors import StartError, shown
 from exporter.masking import Mask
 from exporter.model import Query, Scope, Tenants
+from exporter.queries import QUERIES
 
 _NOTE = (
     "this output is safe to attach to a bug report: keys and credentials are masked, and lists are not "
@@ -36,16 +37,11 @@ _NOTE = (
 )
 
 
-_OF_QUEUES = {Query.QUEUES, Query.QUEUE}
-_CHOOSE_TENANT = {None, Query.REGISTRATIONS, *_OF_QUEUES}
-"""Queries of a tenant that use the first one if none is named."""
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Probe a switch. Return 0 if this configuration decodes every response, else 1."""
     reject_unused(arguments)
     if arguments.write_config is not None:
-        return command.run(arguments)
+        return draft.run(arguments)
     if getattr(arguments, "config_file", None) is None:
         raise StartError("probe needs --config.file=FILE, or --write-config=FILE for a first configuration")
     switch = _switch(load(arguments.config_file, os.environ), arguments.switch)
@@ -81,14 +77,9 @@ def _switch(configuration: Configuration, name: str | None) -> SwitchConfigurati
 
 def _check(switch: SwitchConfiguration, query: Query | None, tenant: str) -> None:
     """Raise StartError for a request that is not possible, before anything is sent."""
-    chooses_window = query is Query.CALL_RECORDS and not tenant
-    if query is not None and query not in _CHOOSE_TENANT and not chooses_window:
-        try:
-            query_request(query, tenant)
-        except ValueError as error:
-            fix = "remove --tenant" if tenant else "add --tenant=CODE"
-            raise StartError(f"--query={query}: {error}; {fix}") from error
-    chooses_tenant = query in _CHOOSE_TENANT and switch.tenants
+    if query and tenant and not QUERIES[query].tenant:
+        raise StartError(f"--query={query}: this query is installation-wide; remove --tenant")
+    chooses_tenant = (not query or _is_of_tenants(query)) and switch.tenants
     if switch.key is None and not tenant and not chooses_tenant:
         raise StartError(f"no key: switch {switch.name} has no admin key; add --tenant=CODE")
     if tenant and switch.settings(tenant).key is None:
@@ -104,22 +95,29 @@ async def _probe(
     only_configured_source: bool,
 ) -> int:
     async with open_runner(switch, Mask()) as runner:
+        if query and _is_of_tenants(query):
+            tenant = tenant or await _choose_tenant(runner)
         if query is None:
             failed = await _everything(runner, tenant)
+        elif _is_of_tenants(query) and not tenant:
+            failed = True
         elif only_configured_source:
             failed = await probe_extension(runner, tenant, extension)
         elif query is Query.REGISTRATIONS:
-            tenant = tenant or await _choose_tenant(runner)
             failed = await probe_registrations(runner, tenant, extension, lists_tenants=True)
-        elif query in _OF_QUEUES:
-            chosen = tenant or await _choose_tenant(runner)
-            failed = await probe_queues(runner, chosen) if chosen else True
+        elif query in {Query.QUEUES, Query.QUEUE}:
+            failed = await probe_queues(runner, tenant)
         elif query is Query.CALL_RECORDS:
             failed = await probe_call_records(runner, time.time())
         else:
             failed = _has_failed(await runner.send(query_request(query, tenant)))
         runner.write(headed("note", _NOTE))
     return int(failed)
+
+
+def _is_of_tenants(query: Query) -> bool:
+    """Return whether a query exists only for tenants. Without ``--tenant``, it is tried on the first one."""
+    return QUERIES[query].switch is None
 
 
 async def _everything(runner: Runner, tenant: str) -> bool:

@@ -17,8 +17,7 @@ from exporter.cli.probe.findings import (
     tenant_exists,
     unknown_tenant,
 )
-from exporter.cli.probe.nodes import node_advice
-from exporter.cli.probe.suggestions import pattern_advice, total_advice, word_advice
+from exporter.cli.probe.suggestions import node_advice, pattern_advice, total_advice, word_advice
 from exporter.cli.probe.trunks import trunk_advice, watched_advice
 from exporter.config import SwitchConfiguration
 from exporter.config.fields import checked_url

@@ -177,9 +177,9 @@ def tenant_exists(tenant: str, findings: Sequence[Finding]) -> bool:
 
 def is_unscoped(finding: Finding, findings: Sequence[Finding]) -> bool:
     """Return whether a tenant's value equals that of the installation. Two zeros prove nothing."""
-    value = _value(finding)
+    value = value_of(finding)
     return bool(finding.request.tenant and value) and any(
-        other.query is finding.query and not other.request.tenant and _value(other) == value
+        other.query is finding.query and not other.request.tenant and value_of(other) == value
         for other in findings
     )
 
@@ -254,7 +254,7 @@ def _listed(finding: Finding) -> set[str]:
 def _shows_tenant(finding: Finding) -> bool:
     match finding.verdict:
         case Number() | Counts():
-            return bool(_value(finding))
+            return bool(value_of(finding))
         case Peers(rows=rows):
             return bool(rows)
         case _:
@@ -267,8 +267,9 @@ def _has_data(finding: Finding) -> bool:
     return finding.reason is None
 
 
-def _value(finding: Finding) -> float | None:
-    match finding.verdict:
+def value_of(finding: Finding | None) -> float | None:
+    """Return the number in a response; None without one."""
+    match finding.verdict if finding else None:
         case Number(value=value) | Counts(whole=value):
             return value
         case _:

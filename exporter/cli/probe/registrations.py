@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from exporter.cli.probe.comparison import comparisons, source_advice, table
-from exporter.cli.probe.costs import Installation, installation
+from exporter.cli.probe.comparison import Installation, comparisons, installation, source_advice, table
 from exporter.cli.probe.findings import query_request, tenant_exists
 from exporter.cli.probe.render import advice_lines, headed
 from exporter.cli.probe.runner import Runner
@@ -43,8 +42,6 @@ async def probe_registrations(
     ``lists_tenants``: also requests the list of tenants, for their number and names, unless the configuration
     names the tenants. Returns whether the configured source has no state.
     """
-    if not tenant:
-        return True
     if lists_tenants:
         await _list_tenants(runner)
     phones, trials = Phones(names=_names(runner)), list[Trial]()

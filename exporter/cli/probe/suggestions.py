@@ -1,4 +1,4 @@
-"""Suggests settings that decode a response: a pattern, the name of the total, or words for states."""
+"""Suggests settings: a pattern, the name of the total, words for states, and ``nodes``. Pure."""
 
 import json
 import re
@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from exporter import model
 from exporter.cli.probe.findings import Advice, Finding, setting
+from exporter.config import SwitchConfiguration
 from exporter.decode.redact import without_credentials
 from exporter.fields import Section
-from exporter.model import Counts, Number, Reason, Registration, RegistrationState
+from exporter.model import Counts, Number, Query, Reason, Registration, RegistrationState
 from exporter.patterns import Pattern
 from exporter.queries import QUERIES
 
@@ -38,6 +39,11 @@ _SHOWN = re.compile(r"[A-Za-z][A-Za-z_]{0,19}")
 _LEAST_ROWS = 2
 _MOST_WORDS = 5
 _KNOWN_AS_UNKNOWN = frozenset({"unknown", "invalid", "unmonitored"})
+
+_NAMED = 5
+"""How many configured nodes that are not in the response are named at most."""
+
+_WHY = "so that a missing one is reported from the start, even after a restart"
 
 
 def pattern_advice(finding: Finding, section: Section) -> Iterator[Advice]:
@@ -183,3 +189,30 @@ def _candidates(text: str) -> Iterator[str]:
         yield from (str(each) for each in value.values() if isinstance(each, str | int))
     elif isinstance(value, str):
         yield value
+
+
+def node_advice(finding: Finding, switch: SwitchConfiguration) -> Iterator[Advice]:
+    """Suggest ``nodes`` if the response has other nodes, and name configured nodes that it does not list."""
+    counts = finding.verdict
+    if finding.query is not Query.PEERS or finding.request.tenant or not isinstance(counts, Counts):
+        return
+    if counts.nodes is None:
+        return
+    configured = {node.name: node.channels_limit for node in switch.nodes}
+    listed = sorted({*counts.nodes, *counts.uncounted})
+    lacking = [name for name in configured if name not in listed]
+    new = [name for name in listed if name not in configured]
+    if lacking:
+        names = ", ".join(map(repr, lacking[:_NAMED])) + (", …" if len(lacking) > _NAMED else "")
+        yield Advice(f"the response does not list {names} from `nodes`: missing now, removed, or misspelled")
+    if new:
+        entries = [
+            name if limit is None else {"name": name, "channels_limit": limit}
+            for name, limit in configured.items()
+        ]
+        what = (
+            f"{len(new)} of {len(listed)} nodes are not in `nodes`: add them"
+            if configured
+            else "list the nodes"
+        )
+        yield Advice(f"{what}, {_WHY}", {"nodes": (*entries, *new)}, sure=True)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from exporter.app import Settings, running
 from exporter.cli import main
-from exporter.cli.check import describe, estimated_series, notes, warnings
-from exporter.config import SwitchConfiguration, load
+from exporter.cli.check import describe, describe_high_availability, notes, warnings
+from exporter.cli.check_estimates import estimated_series
+from exporter.config import HighAvailability, SwitchConfiguration, load
 from exporter.masking import Mask
 from exporter.poll.planner import Targets
 from exporter.simulator.server import create_application, start
@@ -425,3 +427,34 @@ def test_tenants_of_included_files(tmp_path: Path, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert '  warning: switches[0].include[1]: no file matches "*.tenants"\n' in printed
     assert "\nswitch pbx: 2 tenants" in printed
+
+
+_LEASE = {"name": "softswitch-exporter", "namespace": "telephony", "duration": "30s"}
+
+
+def _described(section: dict[str, object]) -> list[str]:
+    return [*describe_high_availability(HighAvailability.model_validate(section))]
+
+
+def test_a_lease() -> None:
+    """The line names the Lease, and when another exporter takes over."""
+    (line,) = _described({"lease": _LEASE})
+    assert line == (
+        "High availability: the Lease telephony/softswitch-exporter decides; another exporter takes over 30s "
+        "after the last renewal, and polls all switches within a sweep."
+    )
+
+
+def test_without_a_lease() -> None:
+    """The line says what the exporter does after its start."""
+    end = "after its start; with --web.enable-lifecycle, POST requests change that."
+    assert _described({}) == [f"High availability: the exporter polls {end}"]
+    assert _described({"start": "standby"}) == [f"High availability: the exporter stands by {end}"]
+
+
+def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a configuration file, and as valid JSON."""
+    assert main(["--config.schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert {"switches", "alerting"} <= schema["properties"].keys()

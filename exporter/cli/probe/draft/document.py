@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.cli.probe.draft.entries import Comment, Entry, Items, Section, comment, lines, tree
-from exporter.cli.probe.draft.extras import proposals, queues, thresholds
 from exporter.cli.probe.draft.flags import Tree
 from exporter.cli.probe.draft.pace import CONCURRENCY, Pace, first_pace, fitted, required_rate
-from exporter.cli.probe.draft.phones import registrations
-from exporter.cli.probe.draft.queries import Trusted, queries
+from exporter.cli.probe.draft.queries import Trusted, proposals, queries, queues, thresholds
 from exporter.cli.probe.draft.survey import Survey
-from exporter.cli.probe.draft.tenants import tenants
+from exporter.cli.probe.draft.tenants import registrations, tenants
 from exporter.config import Configuration, SwitchConfiguration
 from exporter.config.fields import Text, ValidationContext
 from exporter.fields import duration_text

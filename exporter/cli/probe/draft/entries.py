@@ -15,6 +15,7 @@ from exporter.config.fields import invisible_problem
 _WIDTH = 118
 _STEP = "  "
 _NO_WRAP = 1 << 30
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +78,8 @@ def is_live(entry: Entry) -> bool:
 
 def tree(section: Section) -> dict[str, object]:
     """Return what the text of a section means, with all values as text as the loader reads them."""
-    return {
-        entry.key: tree(entry.value) if isinstance(entry.value, Section) else _texts(entry.value)
-        for entry in section.entries
-        if isinstance(entry, Entry) and is_live(entry)
-    }
-
-
-def _texts(value: Inline) -> object:
-    match value:
-        case Items(items=items):
-            return [_texts(item) for item in items]
-        case Word(text=text):
-            return text
-        case str():
-            return value
-        case float() | int():
-            return f"{value:g}"
-        case Mapping():
-            return {key: _texts(inner) for key, inner in value.items()}
-        case Sequence():
-            return [_texts(item) for item in value]
-        case _:
-            raise TypeError(f"no YAML for {type(value).__name__}")
+    read: dict[str, object] = yaml.load("\n".join(lines(section)), _LOADER)  # noqa: S506 -- reads only texts
+    return read
 
 
 def lines(section: Section) -> Iterator[str]:

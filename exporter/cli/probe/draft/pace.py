@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from exporter.cli.probe.comparison import best_of_tenants
-from exporter.cli.probe.costs import Installation
+from exporter.cli.probe.comparison import Installation, best_of_tenants
 from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.sources import Trial
 from exporter.config import SwitchConfiguration

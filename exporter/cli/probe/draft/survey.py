@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
-from exporter.cli.probe.findings import Advice, Finding, is_unscoped, tenant_exists
+from exporter.cli.probe.findings import Advice, Finding, is_unscoped, tenant_exists, value_of
 from exporter.cli.probe.sources import Trial
 from exporter.cli.probe.suggestions import pattern_advice, total_advice
 from exporter.config import SwitchConfiguration
-from exporter.model import Counts, Failure, Number, Query, Reason, Registration, Tenant, Tenants
+from exporter.model import Failure, Query, Reason, Registration, Tenant, Tenants
 from exporter.poll.peers import codes_by_ending, states_by_tenant
 from exporter.queries import QUERIES
 from exporter.request import Operation
@@ -127,15 +127,6 @@ class Survey:
         whole = value_of(self.of(query))
         values = [value_of(each) for each in self.of_tenants(query)]
         return bool(whole) and len(values) >= _CERTAIN and all(value == whole for value in values)
-
-
-def value_of(finding: Finding | None) -> float | None:
-    """Return the number in a response; None without one."""
-    match finding.verdict if finding else None:
-        case Number(value=value) | Counts(whole=value):
-            return value
-        case _:
-            return None
 
 
 def repaired(survey: Survey) -> Survey:

@@ -1,17 +1,26 @@
-"""The tenants of a new configuration: discovered ones, or those of the flags. Pure."""
+"""The tenants of a new configuration, their phones, and how registrations are read. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.cli.probe.draft.entries import ON, Comment, Entry, Items, Section, visible
+from exporter.cli.probe.draft.entries import OFF, ON, Comment, Entry, Items, Section, visible
 from exporter.cli.probe.draft.pace import Pace
-from exporter.cli.probe.draft.phones import extensions
 from exporter.cli.probe.draft.queries import Trusted
 from exporter.cli.probe.draft.survey import Survey, details
-from exporter.cli.probe.findings import meant_name, unknown_tenant
+from exporter.cli.probe.findings import Finding, meant_name, unknown_tenant
+from exporter.cli.probe.sources import NO_EXTENSION
+from exporter.cli.probe.suggestions import unknown_words
 from exporter.errors import StartError
-from exporter.model import Failure, Query
+from exporter.fields import duration_text
+from exporter.model import Failure, Query, RegistrationSource, Scope
+from exporter.queries import registrations as spec
+from exporter.request import Operation
 
 _NAMED = 10
+_PROBE = "`softswitch-exporter probe --config.file=… --query=registrations --tenant=CODE`"
+_WITH_ALL_PHONES = {RegistrationSource.BLF, RegistrationSource.EXTENSIONS}
+"""Sources that poll all phones of a tenant without the list of extensions."""
+
+_MOST_PHONES = 20
 
 
 def reject_unknown(survey: Survey) -> None:
@@ -81,3 +90,138 @@ def _why_not(code: str, survey: Survey) -> str:
 def _named(codes: Sequence[str]) -> str:
     more = f" and {len(codes) - _NAMED:,} more" if len(codes) > _NAMED else ""
     return ", ".join(codes[:_NAMED]) + more
+
+
+def registrations(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entry]:
+    """Yield the sections ``registrations`` and ``extensions`` of ``queries``."""
+    if not survey.polled:
+        return
+    inner: list[Entry | Comment] = [Entry("tenant_interval", _interval(Query.REGISTRATIONS, pace))]
+    if pace.source:
+        source, states = pace.source.source, pace.source.states
+        if source.kind is RegistrationSource.REGSTATE:
+            why = "This source returned the state of a phone. It needs one request per phone."
+        else:
+            known = f"{len(pace.source.known):,} of {len(states):,}"
+            why = f"This source returned the state of {known} phones of a tenant."
+        inner.append(Entry("source", source.kind.value, why))
+        inner += [Entry("parameter", source.parameter.value)] if source.parameter else []
+    else:
+        inner.append(Comment(_why_no_source(survey)))
+    inner += _words(_of_source(survey, pace), trusted)
+    inner += _words_of_regstate(survey, pace, trusted)
+    yield Entry(Query.REGISTRATIONS.value, Section(tuple(inner)))
+    yield from _extensions(survey, pace)
+
+
+def extensions(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Entry]:
+    """Yield which extensions each tenant has, in ``tenant_defaults``, or a proposal of ``tenants``."""
+    if pace.source is None:
+        why = "When `queries.registrations.source` is set, this polls the state of all phones:"
+        yield Entry("tenant_defaults", Section((Entry("extensions", "all", why, is_proposed=True),)))
+        return
+    if survey.lists_extensions or pace.source.source.kind in _WITH_ALL_PHONES:
+        inner = (
+            Entry("extensions", "all", "The state of every phone. `none` polls only those in `watch`."),
+            Entry("watch", ["100"], "Phones that must always be registered:", is_proposed=True),
+        )
+        yield Entry("tenant_defaults", Section(inner))
+        return
+    named = [
+        {"code": code, "extensions": numbers[:_MOST_PHONES]}
+        for code, tried in survey.trials.items()
+        if trusted(code) and (numbers := [each for trial in tried for each in trial.states if trusted(each)])
+    ]
+    why = f"? The phones cannot be discovered, because {_why_no_list(survey)}. Name those to poll:"
+    example = [{"code": "ACME", "extensions": ["100", "101"]}]
+    yield Entry("tenants", Items(named or example), why, is_proposed=True)
+
+
+def _interval(query: Query, pace: Pace) -> str:
+    return duration_text(pace.intervals[query, Scope.TENANT])
+
+
+def _why_no_source(survey: Survey) -> str:
+    if any(each.known for tried in survey.trials.values() for each in tried):
+        return (
+            "? The sources of registrations disagree, or are incomplete. Compare them with the phones: "
+            f"{_PROBE}, then set `source`, and `extensions: all`."
+        )
+    if any(each.result == NO_EXTENSION for tried in survey.trials.values() for each in tried):
+        return (
+            f"? The tenants that were queried ({', '.join(survey.trials)}) have no phones. Write this file "
+            f"again with --tenant=CODE of a tenant with phones, or run {_PROBE} and set `source`."
+        )
+    if not survey.trials:
+        return f"? No source was tried, because no request about a tenant returned a value. Run {_PROBE}."
+    results = dict.fromkeys(
+        f"{each.source.name}: {each.result}" for tried in survey.trials.values() for each in tried
+    )
+    tried = "; ".join(results) or "none was sent"
+    return (
+        f"? No request returned the state of a phone ({tried}). Grant the key the right to one of them, "
+        f"preferably BLFS, then run {_PROBE}."
+    )
+
+
+def _why_no_list(survey: Survey) -> str:
+    failed = dict.fromkeys(details(each) for each in survey.of_lists if each.reason is not None)
+    return "the list of extensions " + (
+        f"failed ({'; '.join(failed)})" if failed else "was left out of the survey"
+    )
+
+
+def _of_source(survey: Survey, pace: Pace) -> list[Finding]:
+    """Return the responses from the source that is used; from all sources if none is."""
+    found = [each for each in survey.findings if each.query is Query.REGISTRATIONS]
+    if pace.source is None:
+        return found
+    operation = pace.source.source.request("A", "1").request.operation
+    return [each for each in found if each.request.operation is operation]
+
+
+def _words(findings: Iterable[Finding], trusted: Trusted) -> Iterator[Entry | Comment]:
+    unknown: dict[str, None] = {}
+    hidden = 0
+    for finding in findings:
+        words, more = unknown_words(finding, spec.SPEC.section())
+        unknown.update(dict.fromkeys(filter(trusted, words)))
+        hidden = max(hidden, more)
+    if unknown:
+        why = "? Unknown states. Look at a phone in each of them, and keep the word where it belongs."
+        value = Section((Entry("registered", list(unknown)), Entry("unregistered", list(unknown))))
+        yield Entry("words", value, why, is_proposed=True)
+    if hidden:
+        yield Comment(
+            f"? Unknown states that are not shown, because lists contain personal data: {hidden}. Look at "
+            "the state column yourself, and add `words`."
+        )
+
+
+def _words_of_regstate(survey: Survey, pace: Pace, trusted: Trusted) -> Iterator[Comment]:
+    """Yield the unknown words of a source that is not used."""
+    if pace.source is None or pace.source.source.kind is RegistrationSource.REGSTATE:
+        return  # they are proposed with their section
+    found = [each for each in survey.findings if each.request.operation is Operation.REGISTRATION]
+    words = [word for each in found for word in unknown_words(each, spec.SPEC.section())[0] if trusted(word)]
+    if words:
+        yield Comment(
+            f"INFO regstate returned an unknown state: {', '.join(dict.fromkeys(words))}. Only "
+            "`source: regstate` would need `words` for it."
+        )
+
+
+def _extensions(survey: Survey, pace: Pace) -> Iterator[Entry]:
+    """Yield the list of extensions: off if it is not available and the source does without it."""
+    if pace.source is None:
+        return
+    interval = _interval(Query.EXTENSIONS, pace)
+    key = Query.EXTENSIONS.value
+    if survey.lists_extensions:
+        why = "The list names all phones, and says which can register. 3.4 kB per extension."
+        yield Entry(key, Section((Entry("tenant_interval", interval, why),)))
+    elif pace.source.source.kind is RegistrationSource.BLF:
+        doubt = "" if survey.is_refused(survey.of_lists) or "extensions" in survey.skip else "? "
+        why = f"{doubt}Off, because {_why_no_list(survey)}. Each record of BLFS counts as a phone."
+        why += f" To use the list, set {interval}."
+        yield Entry(key, Section((Entry("tenant_interval", OFF, why),)))

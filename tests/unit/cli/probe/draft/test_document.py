@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.cli.probe.draft.extras import answered_but_off
 from exporter.cli.probe.draft.flags import Tree
+from exporter.cli.probe.draft.queries import answered_but_off
 from exporter.cli.probe.draft.survey import Survey
 from exporter.cli.probe.findings import Finding, query_request
 from exporter.config import Proxy

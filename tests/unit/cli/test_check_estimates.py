@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.cli.check import describe
-from exporter.cli.check_discovery import more_requests
+from exporter.cli.check_estimates import more_requests
 from exporter.config import SwitchConfiguration
 from exporter.poll.planner import Targets
 

@@ -1,13 +1,13 @@
-"""What ``--config.check`` prints about tenants, extensions and queues that are still to be discovered."""
+"""Estimates of ``--config.check``: series, and the requests to whatever is still to be discovered."""
 
 import math
 from collections.abc import Iterator
 
 from exporter.config import SwitchConfiguration, TenantSettings
 from exporter.fields import duration_text
-from exporter.model import Query, Scope
+from exporter.model import Query, Registration, Scope
 from exporter.poll.planner import Targets
-from exporter.queries import QUERIES
+from exporter.queries import QUERIES, call_records, queue
 
 USABLE = 0.95
 """Share of the rate limit that the plan uses."""
@@ -98,3 +98,51 @@ def _is_per_part(switch: SwitchConfiguration, query: Query) -> bool:
 def short_duration(seconds: float) -> str:
     """Return a duration; from 10 s on, rounded to whole seconds."""
     return duration_text(round(seconds) if seconds >= 10 else seconds)  # noqa: PLR2004 -- as documented
+
+
+def estimated_series(switch: SwitchConfiguration, targets: Targets) -> int:
+    """Estimate the series of a switch before it is polled.
+
+    Excludes series per tenant and node, and those of whatever the configuration does not name: discovered
+    tenants, extensions and queues, nodes and trunks.
+    """
+    series = 8 + 3 * len(switch.nodes) + len(switch.thresholds.license)
+    series += sum(node.channels_limit is not None for node in switch.nodes)
+    for _, scope in targets.intervals:
+        series += 4 if scope is Scope.SWITCH else 2  # interval and cycle; success and its time
+    if (Query.CALL_RECORDS, Scope.SWITCH) in targets.intervals:
+        series += call_records.SERIES * len(targets.tenants)
+    if (Query.TRUNKS, Scope.SWITCH) in targets.intervals:
+        series += len(Registration)
+    return series + sum(_series_of(switch, tenant, targets) for tenant in targets.tenants.values())
+
+
+def unknown_series(switch: SwitchConfiguration, targets: Targets) -> Iterator[str]:
+    """Return what has series that the estimate does not include, and how many."""
+    yield "up to two per pair of tenant and node"
+    yield "one per discovered extension"
+    if any(query is Query.TRUNKS for query, _ in targets.intervals):
+        yield "up to four per trunk"
+    if of_discovered_parts(switch, targets, Query.QUEUE):
+        yield f"{queue.SERIES} per discovered queue"
+
+
+def _series_of(switch: SwitchConfiguration, tenant: TenantSettings, targets: Targets) -> int:
+    series = 1  # info
+    for query in Query:
+        if targets.polls(query, tenant):
+            spec = QUERIES[query]
+            endpoint = spec.endpoint(switch.queries.options(spec), Scope.TENANT)
+            series += spec.series + endpoint.series
+            series += 2 if (query, Scope.TENANT) in targets.intervals else 0  # success and its time
+    if targets.polls(Query.REGISTRATIONS, tenant):
+        series += len(tenant.polled)
+    if (queues := tenant.parts(Query.QUEUE)) and queues.any:
+        series += queue.SERIES * len(queues.named) if targets.polls(Query.QUEUE, tenant) else 0
+        series += len(tenant.queue_wait_thresholds)
+    if targets.polls(Query.LIMITS, tenant) and tenant.channels_limit is not None:
+        series -= 1  # the configured limit replaces it
+    if targets.polls(Query.WATCHED_PEERS, tenant):
+        series += 2 * len(tenant.watch_peers)
+    series += len(tenant.watch) + len(tenant.balance_thresholds) + len(tenant.registered_ratio_thresholds)
+    return series + (tenant.channels_limit is not None) + (tenant.business_hours is not None)
