@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import __version__, kubernetes
 from exporter.activity import Activity
-from exporter.alerting.links import Links
+from exporter.alerting.rule import Links
 from exporter.alerting.rules import RULES
 from exporter.alerting.service import AlertingOptions, AlertingService
 from exporter.clock import Clock

@@ -84,7 +84,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "storage/files": ("unit/storage/test_files.py", "unit/storage/test_service.py"),
     "storage/inventory": ("unit/storage/test_inventory.py", "unit/storage/test_service.py"),
     "storage/keeper": (
-        "unit/storage/test_keeper.py",
         "unit/storage/test_files.py",
         "unit/storage/test_service.py",
     ),

@@ -18,7 +18,7 @@ from yarl import URL
 
 from exporter import __version__
 from exporter.alerting.engine import INTERVAL, Alert, Now, State
-from exporter.alerting.links import NO_LINKS, Links
+from exporter.alerting.rule import NO_LINKS, Links
 from exporter.config import AlertmanagerConfiguration
 from exporter.errors import TlsFileError
 from exporter.masking import Mask

@@ -15,8 +15,8 @@ import structlog
 
 from exporter.alerting.alertmanager import VALID_FOR, Alertmanager, Answer, Skew, Verdict, message
 from exporter.alerting.engine import RESOLVED_FOR, Alert, Now, State
-from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notification_queue import Kind, NotificationQueue, parts
+from exporter.alerting.rule import NO_LINKS, Links
 from exporter.alerting.status import AlertingMetrics
 
 BATCH = 64

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,13 +12,11 @@ from exporter.alerting.alertmanager import VALID_FOR, Alertmanager
 from exporter.alerting.engine import INTERVAL, Alert, Engine, Now, State
 from exporter.alerting.groups import Sources, grouped
 from exporter.alerting.inputs import SwitchSnapshot
-from exporter.alerting.links import NO_LINKS, Links
 from exporter.alerting.notifier import Notifier
-from exporter.alerting.record import record
+from exporter.alerting.rule import NO_LINKS, Links
 from exporter.alerting.rules import RULES
-from exporter.alerting.state_file import StateFile
-from exporter.alerting.state_keeper import StateKeeper
-from exporter.alerting.status import AlertingMetrics, Json, Summary, status, summarize
+from exporter.alerting.state_keeper import StateKeeper, state_file_at
+from exporter.alerting.status import AlertingMetrics, Json, Summary, record, status, summarize
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.errors import StartError, TlsFileError
@@ -138,10 +135,9 @@ class AlertingService:
         self._notifiers = [
             Notifier(one, labels, self._metrics, self._now, links=self._links) for one in opened
         ]
-        for notifier in (
-            self._notifiers if self._summary else ()
-        ):  # before the first evaluation, there is nothing to send
-            notifier.offer(self._summary.to_send if self._summary else [])
+        if self._summary is not None:  # before the first evaluation, there is nothing to send
+            for notifier in self._notifiers:
+                notifier.offer(self._summary.to_send)
         if configuration is not None and configuration.dry_run:
             self._log.info("alerting is a dry run: alerts are evaluated and shown, but not sent")
 
@@ -153,8 +149,8 @@ class AlertingService:
         if before is not None:
             await before.release()
         setting = FLAG if path == self._storage.alerts_file else "state_file"
-        opened = partial(StateFile, setting=setting)
-        self._keeper = StateKeeper(path, self._clock, self._metrics, opened=opened)
+        file = state_file_at(path, setting) if path else None
+        self._keeper = StateKeeper(file, self._clock, self._metrics)
         if before is None:
             # A disk that hangs delays the first evaluation, but not startup or shutdown.
             self._loading = asyncio.create_task(self._load(self._keeper), name="alerting state file")

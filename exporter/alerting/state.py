@@ -1,4 +1,4 @@
-"""The state of an engine as lines of JSON, and their validation. Pure; see ``state_file``.
+"""The state of an engine as lines of JSON, and their validation. Pure; see ``state_keeper``.
 
 The first line has the version and the time, the last line the number of lines between them, so that the file
 can be written and read in small portions. Other times are seconds before the time in the first line. Most

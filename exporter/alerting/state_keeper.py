@@ -1,54 +1,63 @@
 """Keeps the state of alerts in a file, and reports errors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import structlog
 
 from exporter.alerting import state
-from exporter.alerting.engine import Engine
-from exporter.alerting.state_file import StateFile
+from exporter.alerting.engine import INTERVAL, Engine
 from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
 from exporter.storage.keeper import HANDOVER, Keeper
-from exporter.storage.values import boot_id
+from exporter.storage.kept_file import KeptFile
+from exporter.storage.values import boot_id, elapsed
+
+_LIMIT = 64 * 2**20
+"""Bytes. All alerts of 5,000 tenants are 10 MB."""
+
+
+def state_file_at(path: Path, setting: str = "state_file") -> KeptFile:
+    """Return the file at a path. ``setting``: the flag or key that sets it."""
+    return KeptFile(path, noun="state file", setting=setting, limit=_LIMIT)
 
 
 class StateKeeper(Keeper):
-    """Reads the file once, and writes it after each evaluation. Without a path, it does nothing.
+    """Reads the file once, and writes it after each evaluation. Without a file, it does nothing.
 
     All errors are counted; the first one of a series, and its end, are logged. ``patience``: seconds that the
     first evaluation waits for the disk.
     """
 
     def __init__(
-        self,
-        path: Path | None,
-        clock: Clock,
-        metrics: AlertingMetrics,
-        *,
-        patience: float = 10.0,
-        opened: Callable[[Path], StateFile] = StateFile,
+        self, file: KeptFile | None, clock: Clock, metrics: AlertingMetrics, *, patience: float = 10.0
     ) -> None:
-        self.path = path
-        self._file = opened(path) if path else None
-        super().__init__(self._file, "state file", patience=patience)
+        super().__init__(file, "state file", patience=patience)
+        self.path = file.path if file else None
+        self._file = file
         self._clock = clock
         self._metrics = metrics
         self._boot = boot_id()
-        self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(path))
+        self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(self.path))
 
     async def load(self) -> tuple[Engine, float] | None:
-        """Return the result of ``StateFile.read``, or None if the file cannot be used.
+        """Return the engine in the file, and the seconds since it was written.
 
-        It waits for another exporter that is about to stand by.
+        None if there is no file, or it cannot be used. The seconds are negative if the latest evaluation was
+        early: its time is that of the whole interval. It waits for another exporter that is about to stand
+        by.
         """
         if self._file is None:
             return None
         left_out: list[str] = []
-        read = partial(self._file.read, self._clock, self._boot, left_out.append)
-        kept = await self.read(read, handover=HANDOVER)
+
+        def parse(lines: list[str]) -> tuple[Engine, float]:
+            left_out.clear()
+            engine, first = state.restore(lines, left_out.append)
+            return engine, elapsed(first, self._clock, self._boot, ahead=INTERVAL / 2)
+
+        kept = await self.read(partial(self._file.read_with, parse), handover=HANDOVER)
         if left_out:
             self._metrics.state_file_errors.inc()
             self._log.warning(

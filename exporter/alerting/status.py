@@ -1,24 +1,26 @@
-"""The metrics of alerting, and its part of ``/api/v1/status``.
+"""What an evaluation shows: the metrics, the part of ``/api/v1/status``, and entries of the timeline.
 
 Each evaluation ends with a summary of all alerts, because the status may be requested during the next one.
 """
 
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import prometheus_client as prometheus
 
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.groups import Groups
-from exporter.alerting.links import NO_LINKS, Links
+from exporter.alerting.groups import Groups, Sources
 from exporter.alerting.monitoring_rules import WATCHDOG
 from exporter.alerting.notification_queue import Kind
+from exporter.alerting.rule import NO_LINKS, Links
 from exporter.config import AlertingConfiguration
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
+from exporter.storage.timeline import Kind as EntryKind
+from exporter.storage.timeline import Timeline
 
 _LISTED = 500
 """How many alerts the status lists at most."""
@@ -28,6 +30,10 @@ _OF_A_KIND = 50
 
 _IN_A_ROW = 5
 """How many alerts of one kind are listed before those of the next kind."""
+
+_NAMED = 5
+_RECORDED_AT_A_TIME = 1_000
+_ABOUT = ("node", "tenant", "trunk", "extension", "queue", "query")
 
 Json = dict[str, Any]
 _Kind = tuple[str, State, str]
@@ -153,3 +159,45 @@ class AlertingMetrics:
         """Drop every series of an Alertmanager that was removed."""
         for metric in (self.sent, self.errors, self.dropped, self.latency, self.waiting, self.clock_skew):
             metric.remove_by_labels({"alertmanager": alertmanager})
+
+
+def record(timeline: Timeline, changed: Sequence[Alert], firing: Sources) -> Iterator[None]:
+    """Add alerts that fire or resolve to the timeline, except those that a worse alert covers.
+
+    There is one entry per summary, severity and switch. ``firing``: all alerts that fire now. Each yield lets
+    the event loop run.
+    """
+    resolved = Sources()
+    for number, alert in enumerate(changed, 1):
+        if alert.state is State.RESOLVED:
+            resolved.add(alert)
+        if not number % _RECORDED_AT_A_TIME:
+            yield
+    counts: Counter[tuple[State, str, str]] = Counter()
+    first: dict[tuple[State, str, str], list[str]] = defaultdict(list)
+    for number, alert in enumerate(changed, 1):
+        if not number % _RECORDED_AT_A_TIME:
+            yield
+        rule, labels = alert.identity
+        if rule is WATCHDOG or firing.cover(alert) or resolved.cover(alert):
+            continue
+        names = dict(labels)
+        key = alert.state, f"{_phrase(rule.summary)} ({alert.severity})", names.get("switch", "")
+        counts[key] += 1
+        if len(first[key]) < _NAMED:
+            first[key].append(", ".join(f"{name} {names[name]}" for name in _ABOUT if name in names))
+    for key, count in counts.items():
+        state, what, switch = key
+        is_firing = state is State.FIRING
+        timeline.add(
+            EntryKind.ALERT_FIRING if is_firing else EntryKind.ALERT_RESOLVED,
+            what if is_firing else f"{what}, resolved",
+            switch=switch,
+            names=[name for name in first[key] if name],
+            count=count,
+        )
+
+
+def _phrase(summary: str) -> str:
+    """Return a summary as the other entries of the timeline are written."""
+    return summary[:1].lower() + summary[1:].removesuffix(".")

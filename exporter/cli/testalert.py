@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from exporter.alerting.alertmanager import NOTICEABLE, Alertmanager, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.links import Links
-from exporter.alerting.rule import Rule
+from exporter.alerting.rule import Links, Rule
 from exporter.config import AlertingConfiguration, load
 from exporter.errors import StartError
 from exporter.masking import Mask

@@ -2,7 +2,7 @@
 
 There are three files, because they change at different times: the timeline with each event, the memory of the
 switches when a node or phone is first seen, and the state of alerts with each evaluation. The state of alerts
-has the format of ``state_file``, and ``exporter.alerting`` writes it.
+is in the format of ``exporter.alerting.state``, and ``exporter.alerting`` writes it.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ import pytest
 from exporter.alerting import rules
 from exporter.alerting.alertmanager import Alertmanager, Answer, Verdict, message
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.links import Links
+from exporter.alerting.rule import Links
 from exporter.config import AlertmanagerConfiguration
 from exporter.config.fields import ValidationContext
 from exporter.masking import Mask

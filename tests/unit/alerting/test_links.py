@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.alerting.links import NO_LINKS, Links
+from exporter.alerting.rule import NO_LINKS, Links
 
 _TEXTS = {"summary": "S.", "description": "D.", "runbook_url": "https://github.example/A.md"}
 

@@ -1,7 +1,7 @@
 from exporter.alerting import monitoring_rules, rules
 from exporter.alerting.engine import Alert, State
 from exporter.alerting.groups import Sources
-from exporter.alerting.record import record
+from exporter.alerting.status import record
 from exporter.clock import Clock
 from exporter.storage.timeline import Timeline
 from tests.unit.alerting.conftest import alert

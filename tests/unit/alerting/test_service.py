@@ -1,6 +1,5 @@
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from exporter.alerting.links import Links
+from exporter.alerting.rule import Links
 from exporter.alerting.service import AlertingOptions, AlertingService
-from exporter.alerting.state_file import StateFile
-from exporter.alerting.state_keeper import StateKeeper
-from exporter.alerting.status import AlertingMetrics
 from exporter.clock import Clock
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext
@@ -290,30 +286,6 @@ async def test_delivery_is_turned_on(fake: FakeAlertmanager) -> None:
     await alerting.stop()
 
     assert _age(alerting) == 60
-
-
-class _HangingDisk(StateFile):
-    """Blocks reads until the test ends it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.answers = threading.Event()
-
-    def read(self, *_: object) -> None:
-        self.answers.wait(10)
-
-
-async def test_a_disk_that_hangs(tmp_path: Path) -> None:
-    """The first evaluation waits for a while, and then starts without the file."""
-    registry = CollectorRegistry()
-    disk = _HangingDisk(tmp_path / "state.json")
-    keeper = StateKeeper(disk.path, Clock(), AlertingMetrics(registry), patience=0.05, opened=lambda _: disk)
-    with capture_logs() as logs:
-        assert await keeper.load() is None
-
-    assert [log["reason"] for log in logs] == ["the disk does not respond"]
-    assert registry.get_sample_value(_ERRORS) == 1
-    disk.answers.set()  # lets the thread end
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import math
 from typing import Any
 
 import pytest
@@ -173,3 +174,68 @@ def test_an_age_is_counted_back_from_the_file(age: float, since: float) -> None:
     engine, _ = state.restore(map(json.dumps, lines))
 
     assert [alert.since for alert in engine.alerts.by_identity.values()] == [since]
+
+
+_HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    "moment", [-1e308, 1e308, -math.inf, math.inf, math.nan, _HUGE, -_HUGE, -1e17, 1e17, True, "1", None]
+)
+def test_a_file_with_an_invalid_moment_is_refused(moment: object) -> None:
+    """A fresh start is better than a clock that stands still."""
+    with pytest.raises(INVALID):
+        state.restore([json.dumps({"version": 2, "moment": moment}), '{"parts": 0}'])
+
+
+def _with_alert(row: object) -> tuple[Engine, list[str]]:
+    """Restore this alert and a valid one; return the engine, and why alerts were skipped."""
+    valid = [["SoftswitchWatchdog", "none", "monitoring"], [], "firing", 1, 0, 60, 60, None]
+    lines = [{"version": 2, "moment": 600.0}, {"alerts": [row, valid]}, {"parts": 1}]
+    left_out: list[str] = []
+    engine, _ = state.restore(map(json.dumps, lines), left_out.append)
+    return engine, left_out
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("value", [-1e308, 1e300, -math.inf, _HUGE, -1e17, "1", None, []])
+def test_an_alert_with_an_invalid_number_is_skipped(number: int, value: object) -> None:
+    """A value, a threshold or an age is invalid; the other alerts are restored."""
+    kind, labels = ["SoftswitchNodeMissing", "critical", "node"], [["switch", "pbx"], ["node", "pbx1"]]
+    row: list[object] = [kind, labels, "firing", 0.0, 0.0, 60.0, 60.0, 0.0]
+    row[3 + number] = value
+    engine, left_out = _with_alert(row)
+
+    is_allowed = (number < 2 and value in (-1e308, 1e300, -1e17)) or (number == 4 and value is None)
+    assert len(left_out) == (0 if is_allowed else 1)
+    assert len(engine.alerts.by_identity) == (2 if is_allowed else 1)
+    for _ in engine.evaluate({}, 660.0):
+        pass
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [["SoftswitchNodeMissing", "critical", "node"], [["switch", "pbx"]], "firing", 0, 0, 9, 9, None],
+        [
+            ["SoftswitchBalanceLow", "", "tenant"],
+            [["switch", "s"], ["tenant", "t"]],
+            "firing",
+            0,
+            0,
+            9,
+            9,
+            None,
+        ],
+        [["SoftswitchWatchdog", "none", "monitoring"], [["severity", "x"]], "firing", 0, 0, 9, 9, None],
+        [["SoftswitchWatchdog", "none", "monitoring"], [], "burning", 0, 0, 9, 9, None],
+        [["SoftswitchWatchdog", "none", "monitoring"], [[1, 2]], "firing", 0, 0, 9, 9, None],
+        [["SoftswitchWatchdog", [], "monitoring"], [], "firing", 0, 0, 9, 9, None],
+        [],
+        5,
+    ],
+)
+def test_an_invalid_alert_is_skipped(row: object) -> None:
+    """It lacks labels of its description, or is not an alert at all."""
+    engine, left_out = _with_alert(row)
+    assert (len(left_out), len(engine.alerts.by_identity)) == (1, 1)

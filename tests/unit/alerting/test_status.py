@@ -4,8 +4,7 @@ import pytest
 
 from exporter.alerting import monitoring_rules, queue_rules, rules
 from exporter.alerting.engine import Alert, Now, State
-from exporter.alerting.links import Links
-from exporter.alerting.rule import Rule
+from exporter.alerting.rule import Links, Rule
 from exporter.alerting.status import Summary, status, summarize
 from exporter.config import AlertingConfiguration
 from exporter.config.fields import ValidationContext

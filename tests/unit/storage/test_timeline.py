@@ -100,6 +100,27 @@ def test_a_node_that_flaps(times: _Times, timeline: Timeline) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("between", "entries"),
+    [
+        ({"kind": Kind.NODE_BACK, "names": ["n2"]}, 3),
+        ({"kind": Kind.NODE_BACK, "names": ["n3"]}, 2),
+        ({"kind": Kind.NODE_BACK, "names": ["n2"], "switch": "other"}, 2),
+        ({"kind": Kind.TRUNK_DOWN, "names": ["n2"]}, 2),
+    ],
+)
+def test_what_happens_in_between(
+    between: dict[str, object], entries: int, times: _Times, timeline: Timeline
+) -> None:
+    """Another change of the same thing ends a group; changes of others do not."""
+    missing = {"kind": Kind.NODE_MISSING, "what": "node missing", "switch": "pbx"}
+    for each in ({**missing, "names": ["n1"]}, {"what": "x", "switch": "pbx", **between}):
+        timeline.add(**each)
+    times.passes(59.5)
+    timeline.add(**missing, names=["n2"])  # type: ignore[arg-type]  # a table
+    assert len(_texts(timeline)) == entries
+
+
 def test_a_day_is_kept(times: _Times, timeline: Timeline) -> None:
     """Steps of the wall clock change no age, and no entry is in the future."""
     timeline.add(Kind.RELOAD_SUCCEEDED, "first")
@@ -130,12 +151,15 @@ def test_it_continues_after_a_restart(times: _Times, timeline: Timeline) -> None
     """Kept entries come before those that were added since the start, and keep their age."""
     timeline.add(Kind.EXPORTER_STARTED, "exporter started")
     timeline.add(Kind.TENANT_NEW, "new tenant", switch="pbx", names=[f"T{number}" for number in range(9)])
+    times.passes(50)
     rows = list(timeline.rows())
-    times.passes(_DAY - 100)
+    times.passes(_DAY - 150)
     second = Timeline(_clock(times))
     second.add(Kind.EXPORTER_STARTED, "second start")
 
-    assert second.restore(rows, _DAY - 100, complete_for=_DAY - 100) == 0
+    before = second.version
+    assert second.restore(rows, _DAY - 150, complete_for=_DAY - 100) == 0
+    assert second.version > before
     assert _texts(second) == [
         "second start",
         "new tenant: T0; T1; T2; T3; T4 and 4 more",

@@ -47,6 +47,15 @@ def test_the_time_since_a_file_was_written(boot: str, monotonic: float, step: fl
     assert elapsed(first, Clock(lambda: monotonic, lambda: 1e9 + 60 + step), boot) == passed
 
 
+@pytest.mark.parametrize("name", ["wall", "monotonic"])
+@pytest.mark.parametrize("value", [-1e308, 1e308, math.inf, math.nan, 10**400, -1e17, 1e17, True, "1", None])
+def test_invalid_times(name: str, value: object) -> None:
+    """The wall-clock time counts after a boot, the other one before."""
+    clock = Clock(lambda: 100.0, lambda: 1e9)
+    with pytest.raises(ValueError, match="expected "):
+        elapsed({**times(clock, "a"), name: value}, clock, "" if name == "wall" else "a")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an ID of the boot")
 def test_the_boot_has_an_id() -> None:
     """It is a text, and the same until the next boot."""
