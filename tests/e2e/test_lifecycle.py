@@ -114,6 +114,20 @@ def test_sigterm_during_import_as_the_first_process_of_a_container(
     assert program.process.wait(STOPS_WITHIN) == 128 + signal.SIGTERM
 
 
+def test_an_exporter_with_an_invalid_configuration_does_not_start(tmp_path: Path) -> None:
+    """Exit status 2; all errors are on standard error, with their places."""
+    file = tmp_path / "config.yaml"
+    file.write_text("switches:\n- {name: pbx, url: 'ftp://pbx/', key: k, colour: blue}\n")
+
+    done = run_command(f"--config.file={file}", "--web.listen-address=127.0.0.1:0")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    *errors, summary = done.stderr.splitlines()
+    assert [error.split(": ")[1] for error in errors] == ["switches[0].url", "switches[0].colour"]
+    assert all(error.startswith(f"{file}:2:") for error in errors)
+    assert summary == "2 errors found; nothing was started"
+
+
 def test_an_exporter_on_an_address_in_use_does_not_start(run_exporter: StartExporter, tmp_path: Path) -> None:
     """Exit status 1 and one line with address, reason and flag; the other exporter keeps running.
 

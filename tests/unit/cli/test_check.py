@@ -269,6 +269,29 @@ async def _settled(url: str) -> str:
     raise AssertionError(f"the series do not settle: {seen[-20:]}")
 
 
+def test_without_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message has the missing flag, and the command that works without it."""
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    errors = capsys.readouterr().err
+    assert "--config.file" in errors
+    assert "demo" in errors
+
+
+def test_the_example_has_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a key, its plan has a row for each enabled query, the rates and the series."""
+    example = (Path(__file__).parents[3] / "config.example.yaml").read_text()
+    file = tmp_path / "config.yaml"
+    file.write_text(example.replace("replace-with-your-key", "the-key"))
+    assert main([f"--config.file={file}", "--config.check"]) == 0
+    plan = capsys.readouterr().out
+    rows = re.findall(r"^  (\w+) +(switch|tenant) +\d+ +\S+ +\S+$", plan, re.MULTILINE)
+    assert {("peers", "switch"), ("calls", "tenant"), ("balance", "tenant")} <= set(rows)
+    assert re.search(r"requests per second: [\d.]+ required, [\d.]+ planned", plan)
+    assert re.search(r"series: about \d+", plan)
+    assert "warning" not in plan
+
+
 def test_both_files_are_checked(
     tmp_path: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
