@@ -60,7 +60,6 @@ LONGEST_FIRST = (
     "e2e/test_soak.py",
     "e2e/test_keepalived_exporter.py",
     "e2e/test_keepalived_processes.py",
-    "e2e/test_victoriametrics.py",
     "e2e/test_auto_reload.py",
     "e2e/test_runbook_pages.py",
     "e2e/test_lifecycle.py",

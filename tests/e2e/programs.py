@@ -50,8 +50,9 @@ class Program:
         """Wait until the output matches, and return the match."""
 
         def match() -> re.Match[str] | None:
+            ended = self.process.poll() is not None  # first: it may write more before it ends
             found = re.search(pattern, self.text())
-            if found is None and self.process.poll() is not None:
+            if found is None and ended:
                 raise AssertionError(f"ended with {self.process.returncode}:\n{self.text()}")
             return found
 
