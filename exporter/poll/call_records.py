@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.metrics import catalogue
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target
-from exporter.poll.context import SwitchContext
-from exporter.poll.recorder import Recorder
+from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.requests import Item
 from exporter.queries import call_records
 from exporter.queries.call_records import (

@@ -9,7 +9,7 @@ from exporter.fields import Section
 from exporter.model import Answer, Body, Content, Failure, Query, Reason, Scope, SkipReason, Target
 from exporter.poll.backoff import KeyHealth
 from exporter.poll.context import SwitchContext
-from exporter.poll.limiter import Lane
+from exporter.poll.dispatcher import Lane
 from exporter.poll.request_policy import RequestPolicy
 from exporter.poll.requests import NEXT_WINDOW, Item
 from exporter.queries import QUERIES, Endpoint

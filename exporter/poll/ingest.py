@@ -6,6 +6,7 @@ are those that its ``fills`` returns.
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from exporter.metrics import catalogue
 from exporter.model import (
@@ -13,6 +14,7 @@ from exporter.model import (
     Counts,
     Failure,
     Number,
+    Peers,
     Query,
     Reason,
     Scope,
@@ -21,17 +23,16 @@ from exporter.model import (
 )
 from exporter.poll.backoff import KeyHealth
 from exporter.poll.call_records import CallRecordIngester
-from exporter.poll.context import SwitchContext
+from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.queues import QueueIngester
-from exporter.poll.recorder import Recorder
 from exporter.poll.registration_ingest import RegistrationIngester
 from exporter.poll.requests import Item
 from exporter.poll.scope_check import ScopeChecks
 from exporter.poll.trunks import TrunkIngester
-from exporter.poll.watched_peers import WatchedPeersIngester
 from exporter.queries import QUERIES, Families
 from exporter.queries.trunks import Trunks
+from exporter.queries.watched_peers import watched
 from exporter.request import Request
 
 _CHANNELS_LIMIT = catalogue.TENANT_CHANNELS_LIMIT
@@ -192,3 +193,48 @@ class Ingester:
             count = outcome.nodes.get(item.part) if outcome.nodes else outcome.total
             if count is not None:
                 self._recorder.put(item.target, {catalogue.NODE_CHANNELS: {item.part: count}}, part=item.part)
+
+
+_NAMED = 5
+"""Peers named in a failure."""
+
+
+class WatchedPeersIngester:
+    """Stores the watched peers of one switch and of its tenants."""
+
+    def __init__(self, context: SwitchContext, recorder: Recorder) -> None:
+        self._context = context
+        self._recorder = recorder
+
+    async def ingest(self, item: Item, outcome: Answer | Failure) -> None:
+        """Store the outcome of a request for a list of peers.
+
+        A watched peer that is not in the list is a failure.
+        """
+        target, failure = item.target, outcome if isinstance(outcome, Failure) else None
+        if isinstance(outcome, Peers):
+            failure = await self._ingest_list(item, outcome)
+            if failure:
+                self._recorder.count_failure(target, failure)
+        if self._context.targets.is_polled(target):  # a reload may have removed it meanwhile
+            self._recorder.record(target, failure)
+
+    async def _ingest_list(self, item: Item, listed: Peers) -> Failure | None:
+        target, targets = item.target, self._context.targets
+        if not listed.rows:
+            self._recorder.count_empty(target)
+            return Failure(Reason.EMPTY, "the list is empty; known states stay until they are stale")
+        of = targets.tenants[target.tenant] if target.tenant else self._context.configuration
+        values, missing = await self._context.decode_in_thread(partial(watched, listed, of.watch_peers))
+        if targets.is_polled(target):
+            self._recorder.put(target, values)
+        return not_listed(missing, len(of.watch_peers)) if missing else None
+
+
+def not_listed(missing: tuple[str, ...], watched: int) -> Failure:
+    """Return the failure that names the watched peers that are not in the list."""
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    names = ", ".join(missing[:_NAMED])
+    return Failure(
+        Reason.DECODE, f"{len(missing)} of {watched} watched peers are not in the list: {names}{more}"
+    )

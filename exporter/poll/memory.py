@@ -1,11 +1,89 @@
 """What the exporter remembers of one switch across restarts: nodes, phones, tenants and trunks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from exporter.model import Technology
 from exporter.poll.context import SwitchContext
-from exporter.poll.peers import SeenPeers
+from exporter.poll.discovery import Technologies
 from exporter.storage.values import INVALID, label, moment, text
+
+MOST_REMEMBERED = 300_000
+"""Per switch; the largest supported installation has 250,000 extensions."""
+
+
+class SeenPeers:
+    """The phones that one kind of list has contained.
+
+    Such a list is expected to contain them while they are registered. At most 300,000 are remembered; the
+    absence of any other proves nothing. ``version`` changes with each change.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self.version = 0
+        self._most = most
+        self._origin = ""
+        self._seen: dict[str, set[str]] = {}
+        self._count = 0
+
+    def start(self, origin: str) -> None:
+        """Forget everything if the lists are now of another kind, or of another switch."""
+        if origin != self._origin:
+            self._origin = origin
+            self._seen.clear()
+            self._count = 0
+            self.version += 1
+
+    def add(self, code: str, numbers: Collection[str]) -> None:
+        """Remember the phones of a tenant in the newest list."""
+        seen = self._seen.setdefault(code, set())
+        new = [sys.intern(number) for number in numbers if number not in seen]  # tenants share numbers
+        new = new[: self._most - self._count]
+        seen.update(new)
+        self._count += len(new)
+        self.version += bool(new)
+
+    def expects(self, code: str, technologies: Technologies, *, has_pjsip: bool) -> Callable[[str], bool]:
+        """Return a function: whether a list contains an extension of a tenant while it is registered.
+
+        A list contains chan_sip phones, and any phone that it contained before. But if the phone is now known
+        to have another technology, this holds only for lists that may contain it (``has_pjsip``).
+        """
+        seen = self._seen.get(code, ())
+
+        def is_expected(number: str) -> bool:
+            technology = technologies.get(number)
+            if technology is None or has_pjsip:
+                return number in seen or technology is Technology.SIP
+            return technology is Technology.SIP
+
+        return is_expected
+
+    def drop_tenants(self, codes: Collection[str]) -> None:
+        """Drop tenants that are no longer polled."""
+        for code in codes:
+            if phones := self._seen.pop(code, None):
+                self._count -= len(phones)
+                self.version += 1
+
+    def keep_tenants(self, codes: Container[str]) -> None:
+        """Forget the phones of all other tenants."""
+        self.drop_tenants([code for code in self._seen if code not in codes])
+
+    def remembered(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield origin, tenant and phones of each tenant, for ``restore``."""
+        for code in list(self._seen):
+            if phones := self._seen.get(code):
+                yield self._origin, code, sorted(phones)
+
+    def restore(self, origin: str, code: str, numbers: Collection[str]) -> None:
+        """Restore phones of the previous run. They are forgotten when a list of another origin starts."""
+        if not self._seen:
+            self._origin = origin
+        if origin == self._origin:
+            self.add(code, numbers)
+
 
 Json = Mapping[str, Any]
 

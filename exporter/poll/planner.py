@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 from exporter.config import Key, SwitchConfiguration, TenantSettings
 from exporter.model import Extension, Query, RegistrationSource, Scope, Target
 from exporter.poll import requests
-from exporter.poll.cycles import Demand, Job, plan
-from exporter.poll.discovery import NodePresence
-from exporter.poll.requests import Item
-from exporter.poll.technologies import KnownTechnologies
+from exporter.poll.discovery import KnownTechnologies, NodePresence
+from exporter.poll.requests import Demand, Item, Job, plan
 from exporter.queries import QUERIES, Endpoint, registrations
 
 

@@ -11,14 +11,13 @@ from exporter.metrics import catalogue
 from exporter.model import Query, Scope, Target
 from exporter.poll.config_metrics import ConfigMetrics
 from exporter.poll.context import SwitchContext
-from exporter.poll.cycles import Job
 from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.dispatcher import Dispatcher
+from exporter.poll.dispatcher import Dispatcher, Limiter
 from exporter.poll.fetch import FailedAnswers, Fetcher
 from exporter.poll.ingest import Ingester
-from exporter.poll.limiter import Limiter
 from exporter.poll.memory import SwitchMemory
 from exporter.poll.request_policy import RequestPolicy
+from exporter.poll.requests import Job
 from exporter.poll.sweep import Sweeps
 
 _CLOCK_STEP = 1.0

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target, names_all
-from exporter.poll.context import SwitchContext
+from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.discovery import PartDiscovery
-from exporter.poll.parts import PartValues
-from exporter.poll.queue_scope import QueueScope
-from exporter.poll.recorder import Recorder
 from exporter.poll.requests import Item
+from exporter.poll.scope_check import QueueScope
+from exporter.poll.states import PartValues
 from exporter.queries.queue import AGENTS, CALLS, QueueState
 from exporter.queries.queues import Queues
 from exporter.store import Families

@@ -21,16 +21,18 @@ from exporter.model import (
     Target,
     names_all,
 )
-from exporter.poll.context import SwitchContext
+from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.discovery import PartDiscovery, TenantDiscovery
-from exporter.poll.peers import SeenPeers, codes_by_ending, states_by_tenant, states_of_peers
-from exporter.poll.recorder import Recorder
-from exporter.poll.registrations import (
-    Registrations,
-    registration_families,
-    states_in_list,
-)
+from exporter.poll.memory import SeenPeers
 from exporter.poll.requests import Item
+from exporter.poll.states import (
+    Registrations,
+    codes_by_ending,
+    registration_families,
+    states_by_tenant,
+    states_in_list,
+    states_of_peers,
+)
 from exporter.queries.device_states import count_states
 from exporter.queries.registrations import SPEC
 from exporter.request import Operation

@@ -7,7 +7,7 @@ import structlog
 from exporter.config import Key
 from exporter.model import TRANSPORT_REASONS, Failure, Query, Reason, Scope, SkipReason, Target
 from exporter.poll.backoff import LONG_INTERVAL, Backoff, CircuitBreaker, KeyHealth, SwitchPause, next_backoff
-from exporter.poll.limiter import Lane, Limiter
+from exporter.poll.dispatcher import Lane, Limiter
 from exporter.poll.planner import KeyHolder
 from exporter.queries import QUERIES
 

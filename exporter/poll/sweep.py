@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 from exporter.model import Query, Scope, Target
 from exporter.poll.context import SwitchContext
-from exporter.poll.cycles import Job, Plan
 from exporter.poll.dispatcher import Dispatcher
 from exporter.poll.fetch import Fetcher
 from exporter.poll.planner import Targets
 from exporter.poll.request_policy import RequestPolicy
-from exporter.poll.requests import Item
+from exporter.poll.requests import Item, Job, Plan
 from exporter.slices import slices
 
 _RETRY_SPREAD = 10.0

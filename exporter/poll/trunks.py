@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from exporter.metrics import catalogue
 from exporter.model import Answer, Failure, Query, Reason, Registration, Scope, Target
-from exporter.poll.context import SwitchContext
+from exporter.poll.context import Recorder, SwitchContext
 from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.recorder import Recorder
 from exporter.poll.requests import Item
 from exporter.queries.trunks import Trunk, Trunks
 from exporter.slices import slices

@@ -9,7 +9,7 @@ from typing import Any
 from exporter.metrics import catalogue
 from exporter.model import Registration
 from exporter.poll import Poller
-from exporter.poll.registrations import NOT_APPLICABLE
+from exporter.poll.states import NOT_APPLICABLE
 from exporter.slices import slices
 from exporter.web.problem_words import reasons_of
 from exporter.web.query_state import Failing

@@ -7,7 +7,7 @@ from exporter.cli.probe.render import advice_lines, headed
 from exporter.cli.probe.runner import Runner
 from exporter.config import TenantSettings
 from exporter.model import Query
-from exporter.poll.queue_scope import has_calls, is_same
+from exporter.poll.scope_check import has_calls, is_same
 from exporter.queries.queue import FIELDS, QueueState
 from exporter.queries.queues import Queues
 from exporter.request import Operation, Request

@@ -19,7 +19,7 @@ from exporter.model import (
     RegistrationState,
     Technology,
 )
-from exporter.poll.peers import codes_by_ending, states_by_tenant, states_of_peers
+from exporter.poll.states import codes_by_ending, states_by_tenant, states_of_peers
 from exporter.queries import registrations
 from exporter.request import Operation, Request
 

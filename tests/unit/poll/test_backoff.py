@@ -312,7 +312,8 @@ def test_repr_has_no_key() -> None:
 _PEERS, _CHANNELS, _CALLS = (
     Target(query, Scope.SWITCH) for query in (Query.PEERS, Query.CHANNELS, Query.CALLS)
 )
-_RESPONDED = [None, *(reason for reason in Reason if reason not in TRANSPORT_REASONS)]
+_OUTCOMES = st.sampled_from([*[*TRANSPORT_REASONS] * 4, None, *Reason])
+"""Most are transport failures, so that many histories open the breaker."""
 
 
 def _record(
@@ -333,17 +334,6 @@ def _failed(times: int) -> CircuitBreaker:
     return breaker
 
 
-@pytest.mark.parametrize("reason", sorted(TRANSPORT_REASONS))
-def test_breaker_opens_after_five_failures(reason: Reason) -> None:
-    """Not after four; and the change is reported once."""
-    breaker = CircuitBreaker()
-
-    changes = [_record(breaker, target, reason) for target in (_PEERS, _CHANNELS, *[_CALLS] * 4)]
-
-    assert changes == [False, False, False, False, True, False]
-    assert breaker.is_open
-
-
 def test_breaker_needs_two_targets() -> None:
     """One target that fails is not the whole switch, unless there is no other."""
     breaker = CircuitBreaker()
@@ -354,27 +344,7 @@ def test_breaker_needs_two_targets() -> None:
     assert [_record(alone, _PEERS, Reason.TIMEOUT, other_targets_exist=False) for _ in range(5)][-1]
 
 
-@pytest.mark.parametrize("reason", _RESPONDED)
-def test_response_resets_the_count(reason: Reason | None) -> None:
-    """Any HTTP response shows that the switch is there; after it, five more failures open the breaker."""
-    breaker = _failed(4)
-    _record(breaker, _CALLS, reason)
-
-    changes = [_record(breaker, (_PEERS, _CHANNELS)[n % 2], Reason.TIMEOUT) for n in range(5)]
-
-    assert changes == [False, False, False, False, True]
-
-
-@pytest.mark.parametrize("reason", _RESPONDED)
-def test_response_closes_the_breaker(reason: Reason | None) -> None:
-    """Any HTTP response, and the change is reported."""
-    breaker = _failed(5)
-
-    assert _record(breaker, _CALLS, reason)
-    assert not breaker.is_open
-
-
-@given(st.lists(st.tuples(st.sampled_from(_TARGETS[:3]), st.sampled_from([None, *Reason])), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from(_TARGETS[:3]), _OUTCOMES), max_size=40))
 def test_breaker_for_any_history(history: list[tuple[Target, Reason | None]]) -> None:
     """It is open exactly if five or more failures of two or more targets followed the last response."""
     breaker = CircuitBreaker()

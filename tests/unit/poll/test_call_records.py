@@ -13,7 +13,7 @@ from exporter.metrics import catalogue
 from exporter.model import Answer, Failure, Query, Reason, Scope, Target
 from exporter.poll import SwitchContext
 from exporter.poll.call_records import CallRecordIngester, CallWindows, Window
-from exporter.poll.recorder import Recorder
+from exporter.poll.context import Recorder
 from exporter.poll.requests import Item
 from exporter.queries.call_records import CallRecord, CallRecords
 
@@ -210,17 +210,6 @@ async def test_disabled_query_has_no_counters(
     made.ingester.drop_unpolled()
     await made.take(_records(("ACME", "in", "failed", 0, 3)))
     assert made.calls("ACME", "in") == _STARTED
-
-
-async def test_failure_keeps_the_counters(counting: Counting) -> None:
-    """They are true until the next window, and the failure has its reason."""
-    made = counting(**_QUERY)
-    await made.take(_records())
-    await made.take(_records(_ANSWERED))
-    await made.take(_TIMEOUT)
-
-    assert made.calls("ACME", "in") == {**_STARTED, "answered": 1}
-    assert made.context.store.attempts[_TARGET].failure == _TIMEOUT
 
 
 async def test_repeated_hour_is_counted_once(counting: Counting) -> None:

@@ -50,13 +50,6 @@ def test_thresholds_of_queues(store: Store, configured: Configured) -> None:
     assert values == [{"warning": 120, "critical": 300}, {"warning": 120, "critical": 300}, None]
 
 
-def test_thresholds_that_are_off(store: Store, configured: Configured) -> None:
-    """They have no series."""
-    set_switch_metrics(store, configured(thresholds={"license": {"warning": "off", "critical": "off"}}))
-
-    assert store.series == 0
-
-
 def test_tenant_metrics(store: Store, configured: Configured) -> None:
     """Labels, thresholds, limit and watched extensions, including inherited ones."""
     switch = configured(

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import SwitchConfiguration
-from exporter.model import Failure, Reason, Skipped, Tenant, Tenants
-from exporter.poll.discovery import ListGuard, NodePresence, PartDiscovery, TenantDiscovery
+from exporter.model import Extension, Failure, Reason, Registration, Skipped, Technology, Tenant, Tenants
+from exporter.poll.discovery import KnownTechnologies, ListGuard, NodePresence, PartDiscovery, TenantDiscovery
 
 Selected = Callable[..., list[str]]
 
@@ -96,19 +96,6 @@ def test_list_in_doubt_changes_nothing(discovery: TenantDiscovery, selected: Sel
     assert discovery.names["ACME"] == "Name of ACME"
     assert selected() == list(_CODES)
     assert discovery.is_in_doubt
-
-
-def test_reload_while_a_list_is_in_doubt(discovery: TenantDiscovery, selected: Selected) -> None:
-    """The next list is accepted; after a reload at any other time, it is not."""
-    discovery.accept(_list(*_CODES), _TODAY)
-    discovery.trust_next()
-    assert discovery.accept(_list("ACME"), _TODAY) is not None
-
-    discovery.trust_next()
-
-    assert discovery.accept(_list("ACME"), _TODAY) is None
-    assert selected() == ["ACME"]
-    assert not discovery.is_in_doubt
 
 
 def test_unreadable_disabled_state(discovery: TenantDiscovery, selected: Selected) -> None:
@@ -372,3 +359,38 @@ def test_part_list_in_doubt() -> None:
 
     assert [failure and failure.reason for failure in failures] == [Reason.DECODE, Reason.EMPTY]
     assert parts.names("A") == {"1", "2", "3"}
+
+
+_technologies = st.dictionaries(st.sampled_from("12345"), st.none() | st.sampled_from(Technology))
+
+
+def _rows(listed: dict[str, Technology | None]) -> list[Extension]:
+    return [Extension(number, Registration.UNKNOWN, "", technology) for number, technology in listed.items()]
+
+
+@given(_technologies, _technologies, st.sets(st.sampled_from("12345")))
+def test_technologies_follow_the_lists(
+    first: dict[str, Technology | None], second: dict[str, Technology | None], kept: set[str]
+) -> None:
+    """The newest list counts; a kept extension that it lacks keeps its technology."""
+    known = KnownTechnologies()
+    known.update("A", _rows(first))
+    assert known.of("A") == {number: each for number, each in first.items() if each}
+
+    known.update("A", _rows(second), kept)
+
+    merged = {number: each for number, each in first.items() if number in kept} | second
+    assert known.of("A") == {number: each for number, each in merged.items() if each}
+    unable = {Technology.CUSTOM, Technology.VIRTUAL}
+    assert known.unable("A") == {number for number, each in merged.items() if each in unable}
+    assert known.count_unable("A") == (len(known.unable("A")) if any(merged.values()) else None)
+
+
+def test_technologies_of_tenants_are_dropped() -> None:
+    """Nothing is known about a tenant that is not kept, or that no list came for."""
+    known = KnownTechnologies()
+    for code in "AB":
+        known.update(code, _rows({"1": Technology.VIRTUAL}))
+    known.keep_tenants(["B", "C"])
+    assert [known.count_unable(code) for code in "ABC"] == [None, 1, None]
+    assert (known.of("A"), known.unable("A")) == ({}, frozenset())

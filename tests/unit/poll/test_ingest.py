@@ -14,6 +14,8 @@ from exporter.model import (
     Extensions,
     Failure,
     Number,
+    Peer,
+    Peers,
     Query,
     Reason,
     Registration,
@@ -25,7 +27,7 @@ from exporter.model import (
 from exporter.poll import SwitchContext
 from exporter.poll.backoff import KeyHealth
 from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.ingest import Ingester
+from exporter.poll.ingest import Ingester, not_listed
 from exporter.poll.planner import Targets
 from exporter.poll.requests import Item
 from exporter.queries.limits import Limits
@@ -72,6 +74,11 @@ class _Taking:
         item = Item(Target(query, scope, tenant), request, part)
         health = KeyHealth("secret", answered={Query.CALLS} if calls_were_counted else set())
         await self.ingester.ingest(item, outcome, health)
+
+    async def watched(self, outcome: Peers | Failure, tenant: str = "") -> Failure | None:
+        """Ingest a list of watched peers; return the recorded failure."""
+        await self.take(Query.WATCHED_PEERS, tenant, outcome)
+        return self.failure(Query.WATCHED_PEERS, tenant)
 
     def count(self, name: str, **labels: str) -> float | None:
         return value(self.context.instruments, name, {"switch": "pbx", **labels})
@@ -298,18 +305,6 @@ async def test_too_many_failed_extensions(taking: Taking) -> None:
     assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1, "101": 1}
 
 
-async def test_stale_extension_is_unknown(taking: Taking) -> None:
-    """Responses for other extensions do not keep its state alive."""
-    made = taking(tenants=[{"code": "A", "extensions": ["100", "101"]}])
-    for number in ("100", "101"):
-        await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part=number)
-    made.now += 3 * 300 + 1
-
-    await made.take(Query.REGISTRATIONS, "A", _state(Registration.REGISTERED), part="100")
-
-    assert made.store.values(catalogue.EXTENSION_REGISTERED, "A") == {"100": 1}
-
-
 async def test_slow_sweep_keeps_registrations(
     taking: Taking,
 ) -> None:
@@ -384,3 +379,75 @@ async def test_too_many_extensions(taking: Taking) -> None:
     assert refused is not None
     assert refused.reason is Reason.TOO_LARGE
     assert made.targets.parts(Target(Query.REGISTRATIONS, Scope.TENANT, "T12")) == ()
+
+
+_UP = Peer("carrier-a", "pbx1", Registration.REGISTERED, "OK (10 ms)")
+_DOWN = Peer("carrier-b", "pbx1", Registration.UNREGISTERED, "UNREACHABLE")
+
+
+async def test_the_peers_of_the_switch(taking: Taking) -> None:
+    """The watched ones alone get series, without a tenant."""
+    made = taking(watch_peers=["carrier-a", "carrier-b"])
+    phone = Peer("100-ACME", "pbx1", Registration.REGISTERED, "OK (3 ms)")
+    assert await made.watched(Peers((_UP, _DOWN, phone))) is None
+
+    assert made.store.values(catalogue.PEER_REACHABLE) == {"carrier-a": 1, "carrier-b": 0}
+    assert made.store.values(catalogue.PEER_ROUND_TRIP) == {"carrier-a": 0.01}
+
+
+async def test_the_peers_of_a_tenant(taking: Taking) -> None:
+    """They come from the tenant's own list; peers of the switch are not in it."""
+    tenants = [{"code": "ACME", "watch_peers": ["carrier-b"]}]
+    made = taking(watch_peers=["carrier-a"], tenants=tenants)
+    assert await made.watched(Peers((_DOWN,)), "ACME") is None
+
+    assert made.store.values(catalogue.PEER_REACHABLE, "ACME") == {"carrier-b": 0}
+    assert made.store.values(catalogue.PEER_REACHABLE) is None
+
+
+async def test_a_watched_peer_that_is_not_in_the_list(taking: Taking) -> None:
+    """It has no series, and the query fails with its name; the others have theirs."""
+    made = taking(watch_peers=["carrier-a", "typo"])
+    await made.watched(Peers((_UP, Peer("typo", "pbx1", Registration.REGISTERED, "OK (1 ms)"))))
+    failure = await made.watched(Peers((_UP,)))
+
+    assert failure == Failure(Reason.DECODE, "1 of 2 watched peers are not in the list: typo")
+    assert made.store.values(catalogue.PEER_REACHABLE) == {"carrier-a": 1}
+
+
+@pytest.mark.parametrize("outcome", [Peers(()), Failure(Reason.TIMEOUT, "no complete answer within 60 s")])
+async def test_without_a_list_known_states_stay(taking: Taking, outcome: Peers | Failure) -> None:
+    """An empty list is no list: an installation always has peers."""
+    made = taking(watch_peers=["carrier-b"])
+    await made.watched(Peers((_DOWN,)))
+    failure = await made.watched(outcome)
+
+    assert failure is not None
+    assert made.store.values(catalogue.PEER_REACHABLE) == {"carrier-b": 0}
+
+
+def test_a_failure_names_few_peers() -> None:
+    """And how many more there are."""
+    detail = not_listed(tuple("abcdefg"), 9).detail
+    assert detail == "7 of 9 watched peers are not in the list: a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("settings", "polled"),
+    [
+        ({}, set()),
+        ({"watch_peers": ["a"]}, {Scope.SWITCH}),
+        ({"watch_peers": ["a"], "key": None, "tenants": [{"code": "ACME", "key": "k"}]}, set()),
+        ({"tenants": [{"code": "ACME", "watch_peers": ["a"]}, {"code": "BOREAL"}]}, {Scope.TENANT}),
+        ({"watch_peers": ["a"], "queries": {"watched_peers": {"interval": "off"}}}, set()),
+    ],
+)
+def test_it_is_polled_only_with_peers_to_watch(
+    taking: Taking, settings: dict[str, object], polled: set[Scope]
+) -> None:
+    """And with a key; of the tenants, only those that watch peers."""
+    targets = taking(**settings).targets
+    assert {scope for query, scope in targets.intervals if query is Query.WATCHED_PEERS} == polled
+    if Scope.TENANT in polled:
+        assert targets.requests(Query.WATCHED_PEERS, Scope.TENANT) == 1
+        assert not targets.is_polled(Target(Query.WATCHED_PEERS, Scope.TENANT, "BOREAL"))

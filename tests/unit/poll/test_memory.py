@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from exporter.clock import Clock
 from exporter.metrics import catalogue
-from exporter.model import Answer, Counts, Failure, Query, Scope, Skipped, Target
+from exporter.model import Answer, Counts, Failure, Query, Scope, Skipped, Target, Technology
 from exporter.poll.backoff import KeyHealth
 from exporter.poll.context import SwitchContext
 from exporter.poll.discovery import TenantDiscovery
 from exporter.poll.ingest import Ingester
-from exporter.poll.memory import SwitchMemory
+from exporter.poll.memory import SeenPeers, SwitchMemory
 from exporter.poll.requests import Item
 from exporter.request import Request
 from exporter.storage.inventory import Inventory
@@ -199,3 +199,93 @@ def test_any_part(data: st.DataObject, runs: Runs) -> None:
     run.memory.note_tenants()
     for written in ([*run.memory.parts()], run.changes, run.present()):
         json.dumps(written, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("technology", "of_chan_sip", "of_all"),
+    [
+        (None, True, True),
+        (Technology.SIP, True, True),
+        (Technology.PJSIP, False, True),  # moved to PJSIP, which CHANSIPPEERS never lists
+        (Technology.OTHER, False, True),
+    ],
+)
+def test_a_phone_that_was_listed(
+    technology: Technology | None,
+    of_chan_sip: bool,  # noqa: FBT001 -- a table
+    of_all: bool,  # noqa: FBT001 -- a table
+) -> None:
+    """It is expected, unless its technology is known and never in this kind of list."""
+    seen, technologies = SeenPeers(), {"100": technology} if technology else {}
+    seen.start("here")
+    seen.add("A", ["100"])
+    assert seen.expects("A", technologies, has_pjsip=False)("100") is of_chan_sip
+    assert seen.expects("A", technologies, has_pjsip=True)("100") is of_all
+
+
+@pytest.mark.parametrize("has_pjsip", [False, True])
+def test_a_phone_that_was_never_listed(has_pjsip: bool) -> None:  # noqa: FBT001 -- a table
+    """It is expected only if it is known to use chan_sip."""
+    technologies = dict(zip("12345", Technology, strict=True))
+    is_expected = SeenPeers().expects("A", technologies, has_pjsip=has_pjsip)
+    assert [number for number in "123456" if is_expected(number)] == ["1"]
+
+
+def test_peers_are_forgotten() -> None:
+    """With their tenant, and with the kind of list or the switch that listed them."""
+    seen = SeenPeers()
+    seen.start("here")
+    for code in "AB":
+        seen.add(code, ["100"])
+    seen.drop_tenants(["A", "Z"])
+    seen.start("here")
+    assert [seen.expects(code, {}, has_pjsip=True)("100") for code in "AB"] == [False, True]
+    seen.start("there")
+    assert not seen.expects("B", {}, has_pjsip=True)("100")
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.sets(st.sampled_from("12345678")), st.booleans())))
+def test_the_memory_is_bounded(steps: list[tuple[str, set[str], bool]]) -> None:
+    """It never holds more than its limit, and holds everything within it."""
+    seen, wanted = SeenPeers(most=8), {"A": set[str](), "B": set[str]()}
+    for code, numbers, is_dropped in steps:
+        if is_dropped:
+            seen.drop_tenants([code])
+            wanted[code].clear()
+        seen.add(code, numbers)
+        wanted[code] |= numbers
+        held = {each: set(filter(seen.expects(each, {}, has_pjsip=True), "12345678")) for each in "AB"}
+        assert all(held[each] <= wanted[each] for each in "AB")
+        assert sum(map(len, held.values())) == min(8, sum(map(len, wanted.values())))
+        wanted = held
+
+
+def test_the_memory_holds_the_largest_installation() -> None:
+    """300,000 phones and no more, also after the switch changed."""
+    seen = SeenPeers()
+    for origin in ("here", "there"):
+        seen.start(origin)
+        seen.add("A", [str(number) for number in range(300_001)])
+        is_expected = seen.expects("A", {}, has_pjsip=True)
+        assert (is_expected("299999"), is_expected("300000")) == (True, False)
+
+
+def test_version_changes_with_each_change() -> None:
+    """And only then, because each change is saved."""
+    seen = SeenPeers()
+    versions = [seen.version]
+    changes: list[Callable[[], None]] = [
+        lambda: seen.start("here"),
+        lambda: seen.add("A", ["100"]),
+        lambda: seen.add("B", ["100"]),
+        lambda: seen.drop_tenants(["A"]),
+        lambda: seen.start("there"),
+    ]
+    for change in changes:
+        change()
+        versions.append(seen.version)
+        seen.drop_tenants(["UNKNOWN"])
+        seen.add("B", [])
+        assert seen.version == versions[-1]
+
+    assert len(set(versions)) == 6

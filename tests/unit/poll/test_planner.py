@@ -109,20 +109,6 @@ def test_stretched_plan_lengthens_every_tenant_interval(configured: Configured) 
     assert targets.planned_interval(Target(Query.CALLS, Scope.SWITCH)) == 30
 
 
-def test_channels_node_by_node(configured: Configured) -> None:
-    """If the switch returns only a total, each known node has a request, and the plan counts it."""
-    targets = Targets(configured(nodes=["n1", "n2"]))
-    assert [item.part for item in targets.switch_items(Query.CHANNELS)] == [""]
-    wanted = targets.plan.required_rate
-
-    targets.channels_node_by_node = True
-
-    assert [item.part for item in targets.switch_items(Query.CHANNELS)] == ["", "n1", "n2"]
-    assert targets.plan.required_rate == pytest.approx(wanted + 2 / 30)
-    targets.channels_node_by_node = False
-    assert targets.plan.required_rate == pytest.approx(wanted)
-
-
 @pytest.mark.parametrize("source", ["regstate", "extensions", "peers"])
 def test_plan_counts_discovered_extensions(source: str, configured: Configured) -> None:
     """After any number of lists, the plan is the same as one computed from the start."""
@@ -210,12 +196,6 @@ def test_queues_are_requested_one_by_one(configured: Configured) -> None:
     ]
 
 
-def test_no_queues_by_default(configured: Configured) -> None:
-    """Neither the queues nor their list are requested."""
-    intervals = Targets(configured(tenants=[{"code": "A"}])).intervals
-    assert not {Query.QUEUES, Query.QUEUE} & {query for query, _ in intervals}
-
-
 def test_plan_after_a_reload_counts_the_parts_of_each_tenant(configured: Configured) -> None:
     """Tenants with the same settings may have different numbers of discovered parts."""
     switch = configured(queries=_NOTHING, tenants=[{"code": code, "queues": "all"} for code in "ABC"])
@@ -258,12 +238,6 @@ def test_queries_that_are_sent_for_a_tenant(configured: Configured) -> None:
     assert [targets.sends(Query.QUEUE, code) for code in "AB"] == [False, True]
     targets.set_discovered_parts(Target(Query.QUEUE, Scope.TENANT, "A"), ["7"])
     assert targets.sends(Query.QUEUE, "A")
-
-
-def test_query_without_parts(configured: Configured) -> None:
-    """It has no part, and one request."""
-    targets = Targets(configured(tenants=[{"code": "A"}]))
-    assert targets.parts(Target(Query.CALLS, Scope.TENANT, "A")) == ()
 
 
 def test_keys_by_owner(configured: Configured) -> None:

@@ -305,18 +305,6 @@ async def test_up(polling: Polling) -> None:
         assert made.poller.is_up() is False
 
 
-async def test_cycle(polling: Polling) -> None:
-    """From the start of one sweep to that of the next."""
-    made = polling()
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) is None
-
-    made.now += 75.5
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-
-    assert made.poller.store.cycle(Query.PEERS, Scope.SWITCH) == 75.5
-
-
 async def test_is_tried(polling: Polling) -> None:
     """After one attempt of each query, successful or not."""
     made = polling()
@@ -436,19 +424,6 @@ async def test_above_max_series_only_watched_extensions_are_requested(polling: P
     assert made.poller.store.is_limited
     skipped = {"switch": "pbx", "query": "registrations", "scope": "tenant", "reason": "budget"}
     assert value(made.instruments, "softswitch_targets_skipped_total", skipped) == 1
-
-
-async def test_series(polling: Polling) -> None:
-    """The number includes itself, on the first page as well."""
-    made = polling(tenants=[{"code": "ACME"}])
-
-    lines = [line for line in made.page().splitlines() if line.startswith("softswitch_") and "{" in line]
-    counted = [line for line in lines if "_total{" in line or "_duration_" in line or "breaker" in line]
-    told = next(line for line in lines if line.startswith("softswitch_series{"))
-
-    assert int(told.split()[-1]) == len(
-        [line for line in lines if line not in counted and "build" not in line]
-    )
 
 
 @pytest.mark.parametrize("key", ["admin-key", None])
@@ -620,26 +595,6 @@ async def test_reload_without_the_admin_key(polling: Polling) -> None:
     assert made.poller.policy.refused_keys == []
 
 
-@pytest.mark.parametrize("head", [b"429 Slow\r\nRetry-After: 120", b"503 Down\r\nRetry-After: 120"])
-async def test_retry_after_pauses_the_switch(head: bytes, polling: Polling) -> None:
-    """The reason of the failures is `http`."""
-    made = polling()
-    made.switch.head = head
-    for query in (Query.PEERS, Query.CHANNELS, Query.LICENSE):
-        await made.sweep(query, Scope.SWITCH)
-    made.now += 119
-    await made.sweep(Query.CALLS, Scope.SWITCH)
-    assert [asked.split()[0] for asked in made.switch.asked] == ["COUNTPEERS", "COUNTCHANNELS", "LICENSEDAYS"]
-    assert made.failure(Query.PEERS) is Reason.HTTP
-
-    made.switch.head = b"200 OK"
-    made.switch.answers["COUNTCALLS"] = b"7"
-    made.now += 1
-    await made.sweep(Query.CALLS, Scope.SWITCH)
-
-    assert made.poller.store.values(catalogue.CALLS) == 7
-
-
 async def test_long_intervals_are_retried_after_the_pause(polling: Polling) -> None:
     """Otherwise there would be no license for an hour, and no tenants for six."""
     made = polling()
@@ -657,25 +612,6 @@ async def test_long_intervals_are_retried_after_the_pause(polling: Polling) -> N
 
     assert made.poller.store.values(catalogue.LICENSE_REMAINING) == 30 * 86400
     assert made.poller.policy.backoff_count == 3  # those that got the 503
-
-
-async def test_retry_after_of_one_target(polling: Polling) -> None:
-    """It delays only this target."""
-    made = polling()
-    made.switch.head = b"429 Slow\r\nRetry-After: 99999"
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-    made.switch.head = b"200 OK"
-    made.switch.answers |= {"COUNTPEERS": b"5", "COUNTCALLS": b"7"}
-
-    for _ in range(14):
-        made.now += 60
-        await made.sweep(Query.PEERS, Scope.SWITCH)
-        await made.sweep(Query.CALLS, Scope.SWITCH)
-    assert made.poller.store.values(catalogue.CALLS) == 7
-    assert made.switch.asked.count("COUNTPEERS (admin-key)") == 1
-    made.now += 60
-    await made.sweep(Query.PEERS, Scope.SWITCH)
-    assert made.poller.store.values(catalogue.PEERS) == 5
 
 
 async def test_eight_hours_asleep(polling: Polling) -> None:

@@ -6,7 +6,7 @@ import structlog
 
 from exporter.config import Key
 from exporter.model import Failure, Query, Reason, Scope, SkipReason, Target
-from exporter.poll.limiter import Lane, Limiter
+from exporter.poll.dispatcher import Lane, Limiter
 from exporter.poll.planner import KeyHolder
 from exporter.poll.request_policy import RequestPolicy
 
@@ -132,23 +132,6 @@ def test_open_breaker_stops_requests(polled: _Polled) -> None:
 
     assert polled.policy.skip_reason(_SWITCH, 3600) is SkipReason.BREAKER
     assert polled.policy.admit(polled.policy.key_health(_SWITCH), 3600) is SkipReason.BREAKER
-
-
-def test_probe_is_the_target_with_the_shortest_response_time(polled: _Polled) -> None:
-    """Whenever the response came."""
-    for at, target, seconds in ((0, _CALLS, 5), (100, _SWITCH, 1), (200, _BALANCE, 3)):
-        polled.record(None, target, at=at, seconds=seconds)
-
-    assert polled.policy.breaker.probe_target == _SWITCH
-
-
-def test_backoff_count(polled: _Polled) -> None:
-    """Each failed target counts until it succeeds."""
-    polled.record(_TIMEOUT, _CALLS, _BALANCE)
-    assert polled.policy.backoff_count == 2
-
-    polled.record(None, _CALLS, at=60)
-    assert polled.policy.backoff_count == 1
 
 
 def test_only_long_intervals_have_retries(polled: _Polled) -> None:

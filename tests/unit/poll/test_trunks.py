@@ -19,8 +19,8 @@ from exporter.model import (
     Tenants,
 )
 from exporter.poll import SwitchContext
+from exporter.poll.context import Recorder
 from exporter.poll.discovery import TenantDiscovery
-from exporter.poll.recorder import Recorder
 from exporter.poll.requests import Item
 from exporter.poll.trunks import TrunkIngester, tenant_finder, trunk_families
 from exporter.queries.trunks import Trunk, Trunks
@@ -147,17 +147,6 @@ async def test_an_empty_list_of_a_tenant(taking: Taking) -> None:
     assert made.registered("ACME") == {"acme": 0}
 
 
-async def test_a_failure_changes_no_value(taking: Taking) -> None:
-    """It is recorded."""
-    made = taking()
-    await made.take(_trunk("carrier-a"))
-    timeout = Failure(Reason.TIMEOUT, "no complete answer within 60 s")
-    await made.take(timeout)
-
-    assert made.registered() == {"carrier-a": 1}
-    assert made.failure() == timeout
-
-
 async def test_the_own_list_of_a_tenant_overrides_that_of_the_installation(taking: Taking) -> None:
     """In any order; rows of other tenants in its list are left out."""
     own = {**_ACME, "queries": {"trunks": {"tenant_interval": "1m"}}}
@@ -169,15 +158,6 @@ async def test_the_own_list_of_a_tenant_overrides_that_of_the_installation(takin
 
     assert made.registered("ACME") == {"own": 1, "mine": 1}
     assert made.registered() == {"carrier-a": 1}
-
-
-async def test_many_tenants(taking: Taking) -> None:
-    """All are stored, although it yields to the event loop in between."""
-    codes = [f"T{number}" for number in range(100)]
-    made = taking(*({"code": code} for code in codes))
-    await made.take(*(_trunk(code, tenant=code) for code in codes))
-
-    assert [made.registered(code) for code in codes] == [{code: 1} for code in codes]
 
 
 async def test_values_of_tenants_age_with_the_list(taking: Taking) -> None:

@@ -9,7 +9,7 @@ from exporter.cli.probe.sources import Trial
 from exporter.cli.probe.suggestions import pattern_advice, total_advice
 from exporter.config import SwitchConfiguration
 from exporter.model import Failure, Query, Reason, Registration, Tenant, Tenants
-from exporter.poll.peers import codes_by_ending, states_by_tenant
+from exporter.poll.states import codes_by_ending, states_by_tenant
 from exporter.queries import QUERIES
 from exporter.request import Operation
 
