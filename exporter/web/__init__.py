@@ -14,6 +14,8 @@ runbooks    one page per alert: its runbook and what is firing; ``markdown`` ren
 page_routes    the handlers of the pages and of the JSON
 pages          the pages in HTML (``templates``, ``static``)
 status         the state of each switch, as JSON; with ``query_state`` and ``tenant_rows``
+conditions     which conditions of alerts the current values meet
+current_alerts the alerts of the latest evaluation, corrected by these conditions
 problems       what is wrong, worst first; with ``problem_words``
 unknown        what is not known
 tenant_detail  everything about one tenant

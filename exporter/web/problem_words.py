@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from exporter.web import figures
+from exporter.web.conditions import COVERED_BY, LOST, LOW
 
-LOW = "SoftswitchTenantRegistrationsLow"
 Format = Callable[[float | None], str]
 
 
@@ -214,23 +214,14 @@ def license_text(seconds: float | None) -> str:
     return left if left.startswith("exp") else f"expires in {left}"
 
 
-def reasons_of(
-    alerts: Iterable[str], *, balance: str | None, registered: str | None, has_no_phones: bool = False
-) -> list[str]:
-    """Return short reasons for the problems of a tenant, from its alerts and from crossed thresholds.
+def reasons_of(alerts: Iterable[str], *, has_no_phones: bool = False) -> list[str]:
+    """Return short reasons for the problems of a tenant, from the names of its alerts.
 
     ``has_no_phones``: whether it has phones, and none is registered.
     """
     names = {*alerts}
-    if balance:
-        names.add("SoftswitchBalanceLow")
-    if registered:
-        names.add("SoftswitchTenantRegistrationsLow")
-    if has_no_phones and "SoftswitchTenantRegistrationsLow" in names:
-        names.add("SoftswitchTenantRegistrationsLost")
-    if names & {"SoftswitchTenantRegistrationsLost", "SoftswitchTenantRegistrationsLow"}:
-        names.discard("SoftswitchWatchedExtensionDown")
-    if "SoftswitchTenantRegistrationsLost" in names:
-        names.discard("SoftswitchTenantRegistrationsLow")
+    if has_no_phones and LOW in names:
+        names.add(LOST)
+    names -= {name for name in names if names.intersection(COVERED_BY.get(name, ()))}
     found = [WORDS[name].reason for name in sorted(names & WORDS.keys(), key=rank)]
     return [*dict.fromkeys(reason for reason in found if reason)]

@@ -1,7 +1,7 @@
 """Lists what is wrong, worst first, and describes each switch in one sentence. Pure.
 
-Problems come from alerts. If the state of a switch shows a problem before its alert is pending, the problem
-has the state ``observed``.
+Problems come from alerts, and from conditions that are met before their alert is pending, with the state
+``observed``.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from exporter.web import figures
+from exporter.web.conditions import API_DOWN, KEY_REFUSED, LICENSE, LOW
 from exporter.web.examples import runbook_link
 from exporter.web.notices import is_standby, notices
-from exporter.web.observed import LICENSE, observed
-from exporter.web.problem_words import LOW, Words, license_text, rank, why_silent, words_of
-from exporter.web.unknown import SILENT, is_measured, not_evaluated, unknown
+from exporter.web.problem_words import Words, license_text, rank, why_silent, words_of
+from exporter.web.unknown import SILENT, is_measured, unknown
 
 Json = dict[str, Any]
 _Place = tuple[int, Json]
@@ -30,33 +30,30 @@ _UNKNOWN_PARTS = 3
 """How many unknown things the sentence of a switch names at most."""
 
 _STATES = ("firing", "observed", "pending", "unknown", "recovered")
-_API_DOWN = "SoftswitchApiDown"
-_OF_SWITCH = (_API_DOWN, "SoftswitchKeyRefused")
+_OF_SWITCH = (API_DOWN, KEY_REFUSED)
 """Alerts that concern the whole switch, if they have no label ``tenant``."""
 
-_CURRENT = (_API_DOWN, "SoftswitchDataStale", "SoftswitchDetailDropped")
+_CURRENT = (API_DOWN, "SoftswitchDataStale", "SoftswitchDetailDropped")
 """Alerts on a switch that are not the last known state while its API is silent."""
 
 
 def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
     """Add ``problems``, ``headline``, ``state`` and ``notices`` to a status.
 
-    Each switch gets ``state``, ``severity``, ``sentence`` and ``unknown``. ``groups``: the active alerts,
-    grouped by name, severity, state and switch. ``covered``: the number of alerts in none of them.
+    Each switch gets ``state``, ``severity``, ``sentence`` and ``unknown``. ``groups``: the active alerts and
+    observed conditions, grouped by name, severity, state and switch. ``covered``: the number of alerts in
+    none of them.
     """
     switches = {switch["name"]: (number, switch) for number, switch in enumerate(status["switches"], 1)}
-    every = [*groups]
-    for name, (_, switch) in switches.items():
-        every += observed(switch, [group for group in groups if group["switch"] == name])
     silent = {name for name, (_, switch) in switches.items() if switch["up"] is False}
     silent |= {
         group["switch"]
         for group in groups
-        if group["alertname"] == _API_DOWN and _state(group, switches.get(group["switch"])) != "recovered"
+        if group["alertname"] == API_DOWN and _state(group, switches.get(group["switch"])) != "recovered"
     }
     pairs = [
         _problem({**group, "state": _state(group, place), "last_known": _is_last_known(group, silent)}, place)
-        for group in every
+        for group in groups
         for place in [switches.get(group["switch"])]
     ]
     pairs.sort(key=lambda pair: _order(pair[0]))
@@ -64,9 +61,6 @@ def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
         own = [pair for pair in pairs if pair[0]["switch"] == name]
         active = [problem for problem, _ in own if problem["state"] != "recovered"]
         not_known = unknown(switch, status["alerting"])
-        wrong = not_evaluated(switch, switch.pop("wrong_tenants", 0))
-        if not own and not not_known:  # alerts are evaluated once a minute, the lists are current
-            not_known = wrong
         switch["state"] = "problems" if active else "unknown" if not_known else "clear"
         switch["severity"] = min((it["severity"] for it in active), default=None)  # "critical" < "warning"
         switch["sentence"] = _sentence(own, not_known)
@@ -92,7 +86,7 @@ def _state(group: Json, place: _Place | None) -> str:
     state: str = group["state"]
     if place is None or state not in ("firing", "recovered"):
         return state
-    if group["alertname"] == _API_DOWN:
+    if group["alertname"] == API_DOWN:
         is_up = place[1]["up"]
         return state if is_up is None else "recovered" if is_up else "firing"
     silent_for = place[1]["valid_answer_age_seconds"] if place[1]["up"] is False else None
@@ -148,7 +142,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     subjects = [subject for subject in subjects if subject]
     listed = ", ".join(subjects[:_NAMED]) + (", …" if count > _NAMED else "")
     is_over = state == "recovered"
-    why = why_silent(place[1]) if place and group["alertname"] == _API_DOWN and not is_over else ""
+    why = why_silent(place[1]) if place and group["alertname"] == API_DOWN and not is_over else ""
     text = f"{brief}: {listed}" if count > 1 and listed else brief + why
     note = _note(group)
     age = None if is_over else _age(group, place)
@@ -177,7 +171,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
 def _age(group: Json, place: _Place | None) -> float | None:
     """Return the age of a problem. That of a silent API begins with its last response."""
     age: float | None = group["age_seconds"]
-    if group["alertname"] == _API_DOWN and place and place[1].get("up") is False:
+    if group["alertname"] == API_DOWN and place and place[1].get("up") is False:
         silent_for: float | None = place[1]["valid_answer_age_seconds"]
         age = age if silent_for is None else silent_for
     return age
@@ -238,7 +232,7 @@ def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> st
     """Return the state of a switch in one sentence."""
     active = [(problem, brief) for problem, brief in pairs if problem["state"] != "recovered"]
     if any(problem["last_known"] for problem, _ in active):
-        silent = next((number for number, (it, _) in enumerate(active) if it["alertname"] == _API_DOWN), None)
+        silent = next((number for number, (it, _) in enumerate(active) if it["alertname"] == API_DOWN), None)
         if silent is not None:
             problem, brief = active[silent]
             active[silent] = problem, f"{brief}, so the rest is the last known state"

@@ -13,9 +13,11 @@ from exporter.metrics import catalogue
 from exporter.poll import Poller
 from exporter.slices import slices
 from exporter.web import figures
+from exporter.web.conditions import of_tenant
+from exporter.web.current_alerts import Named, grouped
 from exporter.web.problems import diagnose
 from exporter.web.query_state import failing_queries, query_states
-from exporter.web.tenant_rows import VERDICTS, Named, extensions_of, ranked_tenants, severity_of, tenant_rows
+from exporter.web.tenant_rows import extensions_of, ranked_tenants, severity_of, tenant_rows
 
 _NODES = 500
 """How many nodes per switch the status lists at most: ten times the usual maximum."""
@@ -53,6 +55,15 @@ async def status(
     groups = parts.pop("groups", [])
     of_tenants = parts.pop("of_tenants", {})
     covered = parts.pop("covered", 0)
+    names = {poller.store.switch for poller in pollers}
+    found = [group for group in groups if group["switch"] not in names]
+    switches = []
+    for poller in pollers:
+        name = poller.store.switch
+        own = [group for group in groups if group["switch"] == name]
+        state, current = await _switch(poller, clock.elapsed(), tenants, of_tenants.get(name, {}), own)
+        switches.append(state)
+        found += current
     whole: Json = {
         "version": __version__,
         "time_seconds": round(clock.wall(), 3),
@@ -69,26 +80,10 @@ async def status(
             "errors": [],
             **(configuration or {}),
         },
-        "switches": [
-            await _switch(poller, clock.elapsed(), tenants, of_tenants.get(poller.store.switch, {}))
-            for poller in pollers
-        ],
+        "switches": switches,
     }
-    diagnose(whole, _with_phones(groups, pollers), covered)
+    diagnose(whole, found, covered)
     return whole
-
-
-def _with_phones(groups: Sequence[Json], pollers: Sequence[Poller]) -> list[Json]:
-    """Return groups with the number of phones of the tenant, if it is about one without registered phones."""
-    found = []
-    for group in groups:
-        states: object = None
-        if group.get("has_no_phones") and group["count"] == 1:
-            code = group["alerts"][0]["labels"]["tenant"]
-            store = next((one.store for one in pollers if one.store.switch == group["switch"]), None)
-            states = store.values(catalogue.TENANT_EXTENSIONS, code) if store else None
-        found.append({**group, "phones": extensions_of(states)})
-    return found
 
 
 async def to_json(state: Json) -> str:
@@ -102,19 +97,34 @@ async def to_json(state: Json) -> str:
     return f'{whole[:-1]}, "switches": [{", ".join(switches)}]}}'
 
 
-async def _switch(poller: Poller, now: float, tenants: int, named: Mapping[str, Named]) -> Json:
+async def _switch(
+    poller: Poller, now: float, tenants: int, named: Mapping[str, Named], groups: Sequence[Json]
+) -> tuple[Json, list[Json]]:
+    """Return the state of a switch, and the groups of its alerts and observed conditions."""
     poller.refresh()
     tried = list(poller.store.attempts)
     queries = await query_states(poller, tried, now)
     failing = await failing_queries(poller, tried)
-    ranks = await ranked_tenants(poller, failing, named)
-    return {
+    ranks, found = await ranked_tenants(poller, failing, named)
+    state = {
         **_summary(poller, now),
-        "wrong_tenants": sum(VERDICTS[rank] in ("critical", "warning") for rank, _ in ranks),
         "polling": polling(queries, poller),
         "queries": queries,
         "tenant_list": islice(tenant_rows(poller, ranks, failing, named), tenants),
     }
+    with_alerts = {
+        alert["labels"].get("tenant") for group in groups for alert in group["alerts"]
+    } & poller.targets.tenants.keys()
+    of_tenants = [one for code in with_alerts for one in of_tenant(poller, code, failing.get(code, {}))]
+    return state, [_with_phones(group, poller) for group in grouped(state, groups, of_tenants, found)]
+
+
+def _with_phones(group: Json, poller: Poller) -> Json:
+    """Return a group with the number of phones of its tenant, if no phone of one tenant is registered."""
+    states: object = None
+    if group.get("has_no_phones") and group["count"] == 1:
+        states = poller.store.values(catalogue.TENANT_EXTENSIONS, group["alerts"][0]["labels"]["tenant"])
+    return {**group, "phones": extensions_of(states)}
 
 
 def _summary(poller: Poller, now: float) -> Json:

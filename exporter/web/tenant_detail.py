@@ -10,10 +10,12 @@ from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
 from exporter.web import figures
+from exporter.web.conditions import of_tenant
+from exporter.web.current_alerts import as_alert, current_state, kind_of
 from exporter.web.problems import problem_of
 from exporter.web.silence import silence
 from exporter.web.status import trunks_of
-from exporter.web.tenant_rows import tenant_row
+from exporter.web.tenant_rows import current_alerts, tenant_row
 
 _PHONES = 500
 """How many phones the page shows at most."""
@@ -44,11 +46,14 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     ]
     failures = {target: attempts[target].failure for target in targets if target in attempts}
     failing = {target.query.value: failure.reason.value for target, failure in failures.items() if failure}
+    current = _current(poller, code, alerts, failing)
     named = [
         (alert["labels"]["alertname"], alert["labels"]["severity"])
-        for alert in alerts
+        for alert in current
         if alert["state"] != "recovered"
     ]
+    _, found = current_alerts(poller, code, {code: failing}, {code: named})
+    current += [as_alert(poller.store.switch, condition) for condition in found]
     row = tenant_row(poller, code, {code: failing}, {code: named})
     phones = sorted(
         _phones(poller, code), key=lambda phone: (_ORDER.index(phone["state"]), not phone["watched"])
@@ -60,7 +65,7 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         "tenant": {**row, "mark": mark, "icon": "warning" if mark == "failing" else mark},
         "switch": switch,
         "not_known": silence(switch) if is_silent else "",
-        "problems": [problem_of({**alert, "phones": row["extensions"]}, switch) for alert in alerts],
+        "problems": [problem_of({**alert, "phones": row["extensions"]}, switch) for alert in current],
         "thresholds": ", ".join(thresholds),
         "labels": poller.targets.tenants[code].labels,
         "devices": {
@@ -77,6 +82,18 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
         ),
         "queries": [_query(poller, target, now, is_silent=is_silent) for target in targets],
     }
+
+
+def _current(poller: Poller, code: str, alerts: Sequence[Json], failing: Mapping[str, str]) -> list[Json]:
+    """Return the alerts of a tenant as its current values show them."""
+    known = {condition.kind: condition.is_met for condition in of_tenant(poller, code, failing)}
+    current = []
+    for alert in alerts:
+        labels = alert["labels"]
+        kind = kind_of(labels["alertname"], labels["severity"], labels)
+        if state := current_state(alert["state"], known.get(kind)):
+            current.append({**alert, "state": state})
+    return current
 
 
 def _mapping(poller: Poller, metric: Metric, code: str, part: str = "") -> Mapping[str, float]:

@@ -2,7 +2,7 @@
 
 import heapq
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from exporter.model import Registration
 from exporter.poll import Poller
 from exporter.poll.states import NOT_APPLICABLE
 from exporter.slices import slices
+from exporter.web.conditions import Condition, of_tenant, registered_ratio
+from exporter.web.current_alerts import Named, Worst, not_ended, observed
 from exporter.web.problem_words import reasons_of
 from exporter.web.query_state import Failing
 from exporter.web.visible import visible
@@ -22,8 +24,6 @@ _LONGEST_FILTER = 200
 """Maximum length of the filter text, in characters."""
 
 Json = dict[str, Any]
-Named = Sequence[tuple[str, str]]
-"""Name and severity of each alert of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,30 @@ class Filter:
 
 async def ranked_tenants(
     poller: Poller, failing: Failing, named: Mapping[str, Named]
-) -> list[tuple[int, str]]:
-    """Return the rank of the verdict and the code of each tenant, sorted by both: worst first."""
-    ranks = []
-    async for some in slices(list(poller.targets.tenants), 500):
-        ranks += [
-            (VERDICTS.index(verdict_of(poller, code, failing, named)), code)
-            for code in some
-            if code in poller.targets.tenants
-        ]
+) -> tuple[list[tuple[int, str]], Worst]:
+    """Return the rank of the verdict and the code of each tenant, and the conditions without an alert.
+
+    The tenants are sorted by both: worst first.
+    """
+    ranks: list[tuple[int, str]] = []
+    found = Worst()
+    async for some in slices(list(poller.targets.tenants), 250):
+        for code in some:
+            if code in poller.targets.tenants:
+                alerts, more = current_alerts(poller, code, failing, named)
+                ranks.append((VERDICTS.index(_verdict(poller, alerts, more, failing.get(code))), code))
+                found.add(more)
     ranks.sort()
-    return ranks
+    return ranks, found
+
+
+def current_alerts(
+    poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]
+) -> tuple[list[tuple[str, str]], list[Condition]]:
+    """Return the alerts of a tenant that have not ended, and the conditions that none of them covers."""
+    conditions = [*of_tenant(poller, code, failing.get(code, {}))]
+    alerts = not_ended(named.get(code, ()), conditions)
+    return alerts, observed(conditions, [(*alert, (("tenant", code),)) for alert in alerts])
 
 
 def tenant_rows(
@@ -100,22 +113,17 @@ def _labelled(switch: Json) -> Iterator[tuple[int, str, Json]]:
     return ((VERDICTS.index(row["verdict"]), switch["name"], row) for row in switch["tenant_list"])
 
 
-def verdict_of(poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]) -> str:
+def _verdict(
+    poller: Poller, alerts: Named, found: Iterable[Condition], failing: Mapping[str, str] | None
+) -> str:
     """Return the worst severity of a tenant, or ``failing``, ``unknown`` or ``ok`` if there is none.
 
     A tenant is only ``ok`` while its switch responds.
     """
-    tenant = poller.targets.tenants[code]
-    found = {severity for _, severity in named.get(code, ())}
-    if "critical" not in found:
-        found.add(
-            severity_of(poller.store.values(catalogue.TENANT_BALANCE, code), tenant.balance_thresholds) or ""
-        )
-        states = poller.store.values(catalogue.TENANT_EXTENSIONS, code)
-        ratio = _ratio(states) if isinstance(states, Mapping) else None
-        found.add(severity_of(ratio, tenant.registered_ratio_thresholds) or "")
-    worst = next((severity for severity in ("critical", "warning") if severity in found), None)
-    return worst or ("failing" if failing.get(code) else "ok" if poller.is_up() else "unknown")
+    severities = [severity for _, severity in alerts] + [condition.severity for condition in found]
+    return min(severities, default="") or (  # "critical" < "warning"
+        "failing" if failing else "ok" if poller.is_up() else "unknown"
+    )
 
 
 def tenant_row(poller: Poller, code: str, failing: Failing, named: Mapping[str, Named]) -> Json:
@@ -124,35 +132,31 @@ def tenant_row(poller: Poller, code: str, failing: Failing, named: Mapping[str, 
     values = poller.store.values
     limit = tenant.channels_limit
     states = values(catalogue.TENANT_EXTENSIONS, code)
+    ratio = registered_ratio(states)
     states = states if isinstance(states, Mapping) else {}
-    registered = states.get(Registration.REGISTERED)
     unable = poller.targets.technologies.unable(code)
-    total = extensions_of(states)
     balance = values(catalogue.TENANT_BALANCE, code)
-    balance_verdict = severity_of(balance, tenant.balance_thresholds)
-    registered_verdict = severity_of(_ratio(states), tenant.registered_ratio_thresholds)
-    alerts = [*dict.fromkeys(name for name, _ in named.get(code, ()))]
-    reasons = reasons_of(
-        alerts, balance=balance_verdict, registered=registered_verdict, has_no_phones=_ratio(states) == 0
-    )
+    alerts, found = current_alerts(poller, code, failing, named)
+    names = [*dict.fromkeys([name for name, _ in alerts] + [condition.alertname for condition in found])]
+    reasons = reasons_of(names, has_no_phones=ratio == 0)
     return {
         "tenant": code,
         "name": poller.tenant_names.get(code, ""),
-        "verdict": verdict_of(poller, code, failing, named),
+        "verdict": _verdict(poller, alerts, found, failing.get(code)),
         "why": ", ".join(reasons + [f"{name} {reason}" for name, reason in failing.get(code, {}).items()]),
-        "alerts": alerts,
+        "alerts": names,
         "balance": balance,
         "balance_thresholds": dict(tenant.balance_thresholds),
-        "balance_verdict": balance_verdict,
+        "balance_verdict": severity_of(balance, tenant.balance_thresholds),
         "calls": values(catalogue.TENANT_CALLS, code),
         "channels": values(catalogue.TENANT_CHANNELS, code),
         "channels_limit": values(catalogue.TENANT_CHANNELS_LIMIT, code) if limit is None else limit,
-        "registered": registered,
+        "registered": states.get(Registration.REGISTERED),
         "unregistered": states.get(Registration.UNREGISTERED),
-        "extensions": total,
+        "extensions": extensions_of(states),
         "not_applicable": states.get(NOT_APPLICABLE),
         "watched_not_applicable": [extension for extension in tenant.watch if extension in unable],
-        "registered_verdict": registered_verdict,
+        "registered_verdict": severity_of(ratio, tenant.registered_ratio_thresholds),
         "failing": dict(failing.get(code, {})),
     }
 
@@ -162,12 +166,6 @@ def extensions_of(states: object) -> float | None:
     if not isinstance(states, Mapping) or not states:
         return None
     return sum(float(states.get(state, 0)) for state in Registration)
-
-
-def _ratio(states: Mapping[str, float]) -> float | None:
-    registered = states.get(Registration.REGISTERED, 0)
-    known = registered + states.get(Registration.UNREGISTERED, 0)
-    return registered / known if known else None
 
 
 def severity_of(

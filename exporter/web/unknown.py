@@ -59,20 +59,6 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
     return found
 
 
-def not_evaluated(switch: Json, wrong_tenants: int) -> list[str]:
-    """Return what the lists of a switch show to be wrong, and no alert does yet, as texts."""
-    down = [
-        trunk["trunk"] for trunk in switch["trunks"] if False in (trunk["registered"], trunk["reachable"])
-    ]
-    texts = []
-    if down:
-        texts.append(f"trunk {down[0]} down" if len(down) == 1 else f"{figures.count(len(down))} trunks down")
-    if wrong_tenants:
-        tenants = "1 tenant" if wrong_tenants == 1 else f"{figures.count(wrong_tenants)} tenants"
-        texts.append(f"{tenants} critical or warning in the list")
-    return [f"{text}, but no alert yet" for text in texts]
-
-
 def is_measured(alert: str, tenants: Collection[str], switch: Json) -> bool:
     """Return whether the values that an alert on some tenants of a switch depends on are known.
 

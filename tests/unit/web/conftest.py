@@ -1,6 +1,7 @@
-"""Pollers that have sent no request, a certificate authority, and empty sources for a web server."""
+"""States of switches and alerts, pollers that have sent no request, and empty sources for a web server."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,38 @@ NOW = 1000.0
 CLOCK = Clock(monotonic=lambda: NOW, wall=lambda: 1_700_000_000.0)
 
 Pollers = Callable[..., Poller]
+
+
+def alert_group(
+    name: str, *labels: dict[str, str], severity: str = "critical", **more: Any
+) -> dict[str, Any]:
+    """Return a group of alerts with these labels; by default one that fires on the switch ``pbx``."""
+    figures = {"value": more.pop("value", None), "threshold": more.pop("threshold", None)}
+    switch = more.pop("switch", "pbx")
+    alerts = [
+        {"labels": {"switch": switch, **each}, "annotations": {"summary": "S."}, **figures}
+        for each in labels or ({},)
+    ]
+    usual = {"state": "firing", "count": len(alerts), "age_seconds": 720.0, "alerts": alerts}
+    return {"alertname": name, "severity": severity, "switch": switch, **usual, **more}
+
+
+def switch_state(name: str = "pbx", **more: Any) -> dict[str, Any]:
+    """Return the state of a switch that responds and has no problem."""
+    usual: dict[str, Any] = {
+        "name": name,
+        "up": True,
+        "valid_answer_age_seconds": 2.0,
+        "nodes": [],
+        "license_verdict": None,
+        "license_remaining_seconds": None,
+        "refused_keys": [],
+        "series_limited": False,
+        "breaker_open": False,
+        "queries": [],
+        "trunks": [],
+    }
+    return usual | more
 
 
 @pytest.fixture

@@ -6,44 +6,17 @@ from exporter.alerting.rules import RULES
 from exporter.model import Reason
 from exporter.web.problem_words import WORDS, reasons_of
 from exporter.web.problems import diagnose, problem_of
+from tests.unit.web.conftest import alert_group, switch_state
 
 _MINUS = "\N{MINUS SIGN}"
 _CHECK = "wrong tenant code or key (check with `softswitch-exporter probe --query=tenants`)"
-
-
-def _group(name: str, *labels: dict[str, str], severity: str = "critical", **more: Any) -> dict[str, Any]:
-    figures = {"value": more.pop("value", None), "threshold": more.pop("threshold", None)}
-    switch = more.pop("switch", "pbx")
-    alerts = [
-        {"labels": {"switch": switch, **each}, "annotations": {"summary": "S."}, **figures}
-        for each in labels or ({},)
-    ]
-    usual = {"state": "firing", "count": len(alerts), "age_seconds": 720.0, "alerts": alerts}
-    return {"alertname": name, "severity": severity, "switch": switch, **usual, **more}
-
-
-def _switch(name: str = "pbx", **more: Any) -> dict[str, Any]:
-    usual: dict[str, Any] = {
-        "name": name,
-        "up": True,
-        "valid_answer_age_seconds": 2.0,
-        "nodes": [],
-        "license_verdict": None,
-        "license_remaining_seconds": None,
-        "refused_keys": [],
-        "series_limited": False,
-        "breaker_open": False,
-        "queries": [],
-        "trunks": [],
-    }
-    return usual | more
 
 
 def _diagnosed(
     *groups: dict[str, Any], switches: list[dict[str, Any]] | None = None, covered: int = 0, **more: Any
 ) -> Any:
     status = {
-        "switches": [_switch()] if switches is None else switches,
+        "switches": [switch_state()] if switches is None else switches,
         "alerting": {"firing": 0, "pending": 0, "delivery": "on"},
         **more,
     }
@@ -70,38 +43,9 @@ def test_all_clear() -> None:
     assert (switch["sentence"], switch["unknown"]) == ("all clear", [])
 
 
-def test_nothing_is_clear_while_a_list_shows_what_is_wrong() -> None:
-    """Alerts are evaluated once a minute, the lists are current: credit, phones, trunks and watched peers."""
-    down = [
-        {"trunk": "a", "registered": False, "reachable": None},
-        {"trunk": "b", "registered": None, "reachable": False},
-    ]
-    fine = {"trunk": "c", "registered": True, "reachable": None}
-    for switch, sentence in (
-        (_switch(trunks=[down[0], fine]), "trunk a down, but no alert yet"),
-        (_switch(trunks=[*down, fine]), "2 trunks down, but no alert yet"),
-        (_switch(wrong_tenants=1), "1 tenant critical or warning in the list, but no alert yet"),
-        (
-            _switch(wrong_tenants=5000),
-            "5,000 tenants critical or warning in the list, but no alert yet",
-        ),
-    ):
-        (found,) = _diagnosed(switches=[switch])["switches"]
-        assert (found["state"], found["sentence"], found["unknown"]) == ("unknown", sentence, [sentence])
-        assert "wrong_tenants" not in found
-    (found,) = _diagnosed(switches=[_switch(trunks=[fine], wrong_tenants=0)])["switches"]
-    assert found["state"] == "clear"
-
-
-def test_an_alert_says_it_instead() -> None:
-    """Once there is one, also one that has recovered, the lists add nothing."""
-    (found,) = _diagnosed(_group("SoftswitchBalanceLow"), switches=[_switch(wrong_tenants=3)])["switches"]
-    assert (found["state"], found["unknown"]) == ("problems", [])
-
-
 def test_nothing_is_clear_before_it_is_known() -> None:
     """The sentence says what is not known, and so does the headline."""
-    found = _diagnosed(switches=[_switch(up=None), _switch("other")])
+    found = _diagnosed(switches=[switch_state(up=None), switch_state("other")])
 
     assert (found["state"], found["headline"]) == ("unknown", "1 of 2 not known")
     assert [(it["state"], it["sentence"]) for it in found["switches"]] == [
@@ -113,10 +57,10 @@ def test_nothing_is_clear_before_it_is_known() -> None:
 def test_the_sentence_of_a_switch() -> None:
     """It names every kind of problem, the worst first, and what is not known. Critical ones have an age."""
     found = _diagnosed(
-        _group("SoftswitchLicenseExpiring", value=5 * 86_400.0, threshold=7 * 86_400.0),
-        _group("SoftswitchTenantRegistrationsLost", *_tenants(3)),
-        _group("SoftswitchNodeMissing", {"node": "pbx2"}),
-        _group("SoftswitchBalanceLow", *_tenants(1), severity="warning", state="pending"),
+        alert_group("SoftswitchLicenseExpiring", value=5 * 86_400.0, threshold=7 * 86_400.0),
+        alert_group("SoftswitchTenantRegistrationsLost", *_tenants(3)),
+        alert_group("SoftswitchNodeMissing", {"node": "pbx2"}),
+        alert_group("SoftswitchBalanceLow", *_tenants(1), severity="warning", state="pending"),
         alerting={"firing": None},
     )
 
@@ -131,9 +75,9 @@ def test_the_sentence_of_a_switch() -> None:
 
 def test_a_problem() -> None:
     """It has its text, value and threshold, and links to its evidence and its runbook."""
-    (problem,) = _diagnosed(_group("SoftswitchBalanceLow", {"tenant": "A&B"}, value=-12.0, threshold=10.0))[
-        "problems"
-    ]
+    (problem,) = _diagnosed(
+        alert_group("SoftswitchBalanceLow", {"tenant": "A&B"}, value=-12.0, threshold=10.0)
+    )["problems"]
 
     assert problem == {
         "id": "pbx SoftswitchBalanceLow critical firing",
@@ -155,7 +99,7 @@ def test_a_problem() -> None:
 
 def test_many_alerts_of_a_kind_are_one_problem() -> None:
     """Its text names five, its count all, and its evidence is the filtered table."""
-    group = _group("SoftswitchBalanceLow", *_tenants(2000), count=2000, value=-12.0, threshold=10.0)
+    group = alert_group("SoftswitchBalanceLow", *_tenants(2000), count=2000, value=-12.0, threshold=10.0)
     (problem,) = _diagnosed(group)["problems"]
 
     assert problem["text"] == "2,000 tenants with low credit: T0, T1, T2, T3, T4, …"
@@ -167,35 +111,38 @@ def test_many_alerts_of_a_kind_are_one_problem() -> None:
 @pytest.mark.parametrize(
     ("group", "text"),
     [
-        (_group("SoftswitchTrunkDown", {"trunk": "t"}), "trunk t down"),
-        (_group("SoftswitchTrunkDown", {"trunk": "t", "tenant": "A"}), "trunk t of A down"),
-        (_group("SoftswitchTrunkDown", {"trunk": "t"}, {"trunk": "u"}), "2 trunks down: t, u"),
-        (_group("SoftswitchKeyRefused"), "API key refused"),
+        (alert_group("SoftswitchTrunkDown", {"trunk": "t"}), "trunk t down"),
+        (alert_group("SoftswitchTrunkDown", {"trunk": "t", "tenant": "A"}), "trunk t of A down"),
+        (alert_group("SoftswitchTrunkDown", {"trunk": "t"}, {"trunk": "u"}), "2 trunks down: t, u"),
+        (alert_group("SoftswitchKeyRefused"), "API key refused"),
         (
-            _group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"),
+            alert_group("SoftswitchKeyRefused", {"tenant": "A"}, severity="warning"),
             f"requests for A refused: {_CHECK}",
         ),
-        (_group("SoftswitchLicenseImminent", value=0.0), "license expires today"),
-        (_group("SoftswitchLicenseImminent", value=86_400.0), "license expires in 1 d"),
-        (_group("SoftswitchLicenseImminent"), "license about to expire"),
+        (alert_group("SoftswitchLicenseImminent", value=0.0), "license expires today"),
+        (alert_group("SoftswitchLicenseImminent", value=86_400.0), "license expires in 1 d"),
+        (alert_group("SoftswitchLicenseImminent"), "license about to expire"),
         (
-            _group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}, has_no_phones=True, phones=8.0),
+            alert_group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}, has_no_phones=True, phones=8.0),
             "A has no phones registered (0 of 8)",
         ),
         (
-            _group(
+            alert_group(
                 "SoftswitchTenantRegistrationsLow", *({"tenant": each} for each in "AB"), has_no_phones=True
             ),
             "2 tenants have no phones registered: A, B",
         ),
-        (_group("SoftswitchTenantRegistrationsLost", {"tenant": "A"}), "A has no phones registered"),
-        (_group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}), "A has few phones registered"),
-        (_group("SoftswitchLicenseImminent", value=-86_400.0 * 3), "license expired 3 d ago"),
-        (_group("SoftswitchQueueUnattended", {"tenant": "A", "queue": "1"}), "queue 1 of A without agents"),
-        (_group("SoftswitchDataStale", {"query": "calls"}), "calls values stale"),
-        (_group("SoftswitchNew{}", {}), "S"),
-        (_group("SoftswitchNew", *_tenants(2)), "S (2): T0, T1"),
-        (_group("SoftswitchNodeMissing", {"node": "{x}"}), "node {x} missing"),
+        (alert_group("SoftswitchTenantRegistrationsLost", {"tenant": "A"}), "A has no phones registered"),
+        (alert_group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}), "A has few phones registered"),
+        (alert_group("SoftswitchLicenseImminent", value=-86_400.0 * 3), "license expired 3 d ago"),
+        (
+            alert_group("SoftswitchQueueUnattended", {"tenant": "A", "queue": "1"}),
+            "queue 1 of A without agents",
+        ),
+        (alert_group("SoftswitchDataStale", {"query": "calls"}), "calls values stale"),
+        (alert_group("SoftswitchNew{}", {}), "S"),
+        (alert_group("SoftswitchNew", *_tenants(2)), "S (2): T0, T1"),
+        (alert_group("SoftswitchNodeMissing", {"node": "{x}"}), "node {x} missing"),
     ],
 )
 def test_texts(group: dict[str, Any], text: str) -> None:
@@ -206,12 +153,12 @@ def test_texts(group: dict[str, Any], text: str) -> None:
 def test_the_worst_comes_first() -> None:
     """What concerns a whole switch; then by severity, firing before pending, by urgency and number."""
     found = _diagnosed(
-        _group("SoftswitchNodeMissing", severity="critical", state="pending"),
-        _group("SoftswitchBalanceLow", severity="warning"),
-        _group("SoftswitchBalanceLow", *_tenants(1), switch="other"),
-        _group("SoftswitchBalanceLow", *_tenants(3)),
-        _group("SoftswitchApiDown", switch="other", state="pending"),
-        switches=[_switch(), _switch("other", up=False)],
+        alert_group("SoftswitchNodeMissing", severity="critical", state="pending"),
+        alert_group("SoftswitchBalanceLow", severity="warning"),
+        alert_group("SoftswitchBalanceLow", *_tenants(1), switch="other"),
+        alert_group("SoftswitchBalanceLow", *_tenants(3)),
+        alert_group("SoftswitchApiDown", switch="other", state="pending"),
+        switches=[switch_state(), switch_state("other", up=False)],
     )
 
     assert [(p["alertname"], p["severity"], p["state"], p["switch"]) for p in found["problems"]] == [
@@ -223,59 +170,9 @@ def test_the_worst_comes_first() -> None:
     ]
 
 
-def test_what_a_response_shows_is_a_problem_before_its_alert() -> None:
-    """A silent API, missing nodes, refused keys, the license and dropped detail."""
-    nodes = [
-        {"node": "n1", "present": False},
-        {"node": "n2", "present": True},
-        {"node": "n3", "present": None},
-    ]
-    switch = _switch(
-        up=False,
-        valid_answer_age_seconds=300.0,
-        nodes=nodes,
-        license_verdict="warning",
-        license_remaining_seconds=86_400.0 * 20,
-        refused_keys=["admin", "ACME"],
-        series_limited=True,
-    )
-    found = _diagnosed(switches=[switch])
-
-    assert [(p["severity"], p["text"]) for p in found["problems"]] == [
-        ("critical", "API silent"),
-        ("critical", "API key refused"),
-        ("critical", "node n1 missing"),
-        ("warning", f"requests for ACME refused: {_CHECK}"),
-        ("warning", "license expires in 20 d"),
-        ("warning", "detail dropped to stay within max_series"),
-    ]
-    assert {problem["state"] for problem in found["problems"]} == {"observed"}
-    sentence = found["switches"][0]["sentence"]
-    assert sentence.startswith("API silent for 5 min, so the rest is the last known state · ")
-    assert "nodes and tenants unknown" not in sentence
-    assert [p["text"] for p in found["problems"] if not p["last_known"]] == [
-        "API silent", "API key refused", "detail dropped to stay within max_series",
-    ]  # fmt: skip
-
-
-def test_what_an_alert_names_is_not_repeated() -> None:
-    """A node that went missing after another one is a problem of its own."""
-    nodes = [{"node": "n1", "present": False}, {"node": "n2", "present": False}]
-    switch = _switch(up=False, nodes=nodes, license_verdict="critical", refused_keys=["admin"])
-    found = _diagnosed(
-        _group("SoftswitchApiDown"),
-        _group("SoftswitchKeyRefused"),
-        _group("SoftswitchLicenseImminent"),
-        _group("SoftswitchNodeMissing", {"node": "n1"}),
-        switches=[switch],
-    )
-
-    assert [p["text"] for p in found["problems"] if p["state"] == "observed"] == ["node n2 missing"]
-
-
-def test_a_problem_of_the_exporter_belongs_to_no_switch() -> None:
+def test_a_problem_of_the_exporter_belongs_to_noswitch_state() -> None:
     """It counts in the headline, and the switch stays clear."""
-    found = _diagnosed(_group("SoftswitchConfigurationInvalid", severity="warning", switch=""))
+    found = _diagnosed(alert_group("SoftswitchConfigurationInvalid", severity="warning", switch=""))
 
     assert (found["state"], found["headline"]) == ("warning", "1 warning")
     assert (found["problems"][0]["switch"], found["switches"][0]["state"]) == (None, "clear")
@@ -284,8 +181,8 @@ def test_a_problem_of_the_exporter_belongs_to_no_switch() -> None:
 def test_a_sentence_is_bounded() -> None:
     """It names eight kinds, and how many more there are; the list has all."""
     names = [name for name in WORDS if name != "SoftswitchLicenseImminent"][:11]
-    groups = [_group(name, severity="warning") for name in names]
-    found = _diagnosed(*groups, switches=[_switch(up=False)])
+    groups = [alert_group(name, severity="warning") for name in names]
+    found = _diagnosed(*groups, switches=[switch_state(up=False)])
 
     parts = found["switches"][0]["sentence"].split(" · ")
     assert (len(parts), parts[-1], len(found["problems"])) == (9, "3 more", 11)
@@ -302,16 +199,16 @@ def test_one_alert() -> None:
         "age_seconds": 3.0,
     }
 
-    problem = problem_of(alert, _switch())
+    problem = problem_of(alert, switch_state())
 
     assert (problem["text"], problem["value"]) == ("A has low credit", "20.00, threshold 50.00")
-    assert problem_of(alert, _switch(up=False))["last_known"]
+    assert problem_of(alert, switch_state(up=False))["last_known"]
 
 
 def test_tenants_with_few_and_without_phones_are_two_problems() -> None:
     """One alert fires for both. Each links to its own tenants."""
-    few = _group("SoftswitchTenantRegistrationsLow", *_tenants(2), has_no_phones=False)
-    none = _group("SoftswitchTenantRegistrationsLow", *_tenants(3), has_no_phones=True)
+    few = alert_group("SoftswitchTenantRegistrationsLow", *_tenants(2), has_no_phones=False)
+    none = alert_group("SoftswitchTenantRegistrationsLow", *_tenants(3), has_no_phones=True)
 
     problems = _diagnosed(few, none)["problems"]
 
@@ -324,9 +221,11 @@ def test_tenants_with_few_and_without_phones_are_two_problems() -> None:
 
 def test_only_the_license_is_said_once() -> None:
     """Two alerts are about it. Equal texts about tenants are about different tenants."""
-    lost = _group("SoftswitchTenantRegistrationsLost", *_tenants(2))
-    low = _group("SoftswitchTenantRegistrationsLow", {"tenant": "A"}, {"tenant": "B"}, has_no_phones=True)
-    licenses = [_group(f"SoftswitchLicense{name}", value=0.0) for name in ("Imminent", "Expiring")]
+    lost = alert_group("SoftswitchTenantRegistrationsLost", *_tenants(2))
+    low = alert_group(
+        "SoftswitchTenantRegistrationsLow", {"tenant": "A"}, {"tenant": "B"}, has_no_phones=True
+    )
+    licenses = [alert_group(f"SoftswitchLicense{name}", value=0.0) for name in ("Imminent", "Expiring")]
 
     none = "2 tenants have no phones registered for 12 min"
     (switch,) = _diagnosed(lost, low, *licenses)["switches"]
@@ -335,8 +234,8 @@ def test_only_the_license_is_said_once() -> None:
 
 def test_the_license_is_the_current_one() -> None:
     """The value of an alert is from its evaluation, up to a minute ago."""
-    group = _group("SoftswitchLicenseImminent", value=86_400.0, threshold=86_400.0)
-    (problem,) = _diagnosed(group, switches=[_switch(license_remaining_seconds=0.0)])["problems"]
+    group = alert_group("SoftswitchLicenseImminent", value=86_400.0, threshold=86_400.0)
+    (problem,) = _diagnosed(group, switches=[switch_state(license_remaining_seconds=0.0)])["problems"]
 
     assert (problem["text"], problem["value"]) == ("license expires today", "expires today, threshold 1 d")
 
@@ -348,7 +247,9 @@ _RECOVERED: Any = {
 
 def test_a_problem_that_is_over_is_no_problem() -> None:
     """Its alert still fires, but it counts nowhere, is last, and has no value and no age."""
-    over = _group("SoftswitchTenantRegistrationsLow", *_tenants(3), value=0.5, threshold=0.8, **_RECOVERED)
+    over = alert_group(
+        "SoftswitchTenantRegistrationsLow", *_tenants(3), value=0.5, threshold=0.8, **_RECOVERED
+    )
     (problem,), switch = (found := _diagnosed(over))["problems"], found["switches"][0]
 
     assert (problem["state"], problem["value"], problem["age_seconds"]) == ("recovered", "", None)
@@ -358,7 +259,7 @@ def test_a_problem_that_is_over_is_no_problem() -> None:
         "clear", None, "all clear · 1 recovered",
     )  # fmt: skip
 
-    found = _diagnosed(over, _group("SoftswitchBalanceLow", *_tenants(1), severity="warning"), covered=2)
+    found = _diagnosed(over, alert_group("SoftswitchBalanceLow", *_tenants(1), severity="warning"), covered=2)
     assert [problem["state"] for problem in found["problems"]] == ["firing", "recovered"]
     assert found["headline"] == "1 warning, 1 recovered (6 alerts, 2 covered)"
     assert found["state"] == found["switches"][0]["severity"] == "warning"
@@ -367,11 +268,11 @@ def test_a_problem_that_is_over_is_no_problem() -> None:
 
 def test_an_alert_that_ends_for_lack_of_values_has_not_recovered() -> None:
     """While its query fails or the API is silent, it stays a problem: nobody knows whether it is over."""
-    over = _group("SoftswitchTenantRegistrationsLost", *_tenants(2), **_RECOVERED)
+    over = alert_group("SoftswitchTenantRegistrationsLost", *_tenants(2), **_RECOVERED)
     query = {"query": "registrations", "scope": "tenant", "targets_tried": 9, "targets": 9}
 
     def state(group: Any, **more: Any) -> Any:
-        (problem, *_) = _diagnosed(group, switches=[_switch(**more)])["problems"][-1:]
+        (problem, *_) = _diagnosed(group, switches=[switch_state(**more)])["problems"][-1:]
         return problem["state"]
 
     assert state(over, queries=[query | {"targets_unknown": 0, "unknown_tenants": []}]) == "recovered"
@@ -384,11 +285,11 @@ def test_an_alert_that_ends_for_lack_of_values_has_not_recovered() -> None:
 
 def test_an_api_that_responds_again_is_not_silent() -> None:
     """The page does not wait for the next evaluation of the alert, in either direction."""
-    (problem,) = _diagnosed(_group("SoftswitchApiDown"))["problems"]
+    (problem,) = _diagnosed(alert_group("SoftswitchApiDown"))["problems"]
     assert (problem["state"], problem["text"]) == ("recovered", "API silent (recovered)")
 
-    down = _switch(up=False, valid_answer_age_seconds=90.0)
-    (problem,) = _diagnosed(_group("SoftswitchApiDown", **_RECOVERED), switches=[down])["problems"]
+    down = switch_state(up=False, valid_answer_age_seconds=90.0)
+    (problem,) = _diagnosed(alert_group("SoftswitchApiDown", **_RECOVERED), switches=[down])["problems"]
     assert (problem["state"], problem["text"], problem["age_seconds"]) == ("firing", "API silent", 90.0)
 
 
@@ -415,7 +316,7 @@ def test_a_silent_api_says_why(
 ) -> None:
     """The most frequent failure since the last response, or that of the newest probe, and the first step."""
     silent: dict[str, Any] = {"up": False, "valid_answer_age_seconds": 300.0, "queries": _failures(*failures)}
-    found = _diagnosed(switches=[_switch(**(silent | more))])
+    found = _diagnosed(alert_group("SoftswitchApiDown"), switches=[switch_state(**(silent | more))])
 
     assert found["problems"][0]["text"].startswith(f"API silent ({why}")
     assert why in found["switches"][0]["sentence"]
@@ -424,13 +325,14 @@ def test_a_silent_api_says_why(
 def test_every_reason_has_a_first_step() -> None:
     """A silent API is never announced without one."""
     for reason in Reason:
-        silent = _switch(up=False, queries=_failures((1, reason, "detail")))
-        assert "(detail; first " in _diagnosed(switches=[silent])["problems"][0]["text"]
+        silent = switch_state(up=False, queries=_failures((1, reason, "detail")))
+        found = _diagnosed(alert_group("SoftswitchApiDown"), switches=[silent])
+        assert "(detail; first " in found["problems"][0]["text"]
 
 
 def test_a_pending_problem_says_when_it_fires() -> None:
     """By the wall clock, in the list and in the sentence."""
-    group = _group(
+    group = alert_group(
         "SoftswitchNodeMissing", {"node": "n"}, state="pending", changes_at_seconds=1_700_000_459.7
     )
     found = _diagnosed(group)
@@ -440,29 +342,22 @@ def test_a_pending_problem_says_when_it_fires() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alerts", "balance", "registered", "reasons"),
+    ("alerts", "reasons"),
     [
-        ([], None, None, []),
-        ([], "warning", "critical", ["credit low", "few phones"]),
-        (["SoftswitchBalanceLow", "SoftswitchTrunkDown"], "critical", None, ["trunk down", "credit low"]),
-        (
-            ["SoftswitchWatchedExtensionDown", "SoftswitchTenantRegistrationsLost"],
-            None, "critical", ["no phones registered"],
-        ),
-        (["SoftswitchWatchedExtensionDown"], None, None, ["watched phone"]),
-        (["SoftswitchSomethingNew"], None, None, []),
+        ([], []),
+        (["SoftswitchBalanceLow", "SoftswitchTrunkDown"], ["trunk down", "credit low"]),
+        (["SoftswitchWatchedExtensionDown", "SoftswitchTenantRegistrationsLow"], ["few phones"]),
+        (["SoftswitchWatchedExtensionDown"], ["watched phone"]),
+        (["SoftswitchSomethingNew"], []),
     ],
-)  # fmt: skip
-def test_reasons_of_a_tenant(
-    alerts: list[str], balance: str | None, registered: str | None, reasons: list[str]
-) -> None:
+)
+def test_reasons_of_a_tenant(alerts: list[str], reasons: list[str]) -> None:
     """The most urgent first; what another one covers is left out."""
-    assert reasons_of(alerts, balance=balance, registered=registered) == reasons
+    assert reasons_of(alerts) == reasons
 
 
 def test_a_tenant_without_phones_has_not_just_few() -> None:
     """Whichever of the two alerts fires."""
     low, lost = "SoftswitchTenantRegistrationsLow", "SoftswitchTenantRegistrationsLost"
     for alerts in ([low], [lost], [lost, low]):
-        found = reasons_of(alerts, balance=None, registered=None, has_no_phones=True)
-        assert found == ["no phones registered"]
+        assert reasons_of(alerts, has_no_phones=True) == ["no phones registered"]

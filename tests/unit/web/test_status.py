@@ -320,7 +320,7 @@ async def test_a_tenant(pollers: Pollers) -> None:
             "name": "",
             "verdict": "critical",
             "why": "credit low, few phones, limits empty",
-            "alerts": [],
+            "alerts": ["SoftswitchBalanceLow", "SoftswitchTenantRegistrationsLow"],
             "balance": 99.5,
             "balance_thresholds": {"warning": 100},
             "balance_verdict": "warning",

@@ -51,8 +51,14 @@ async def test_a_tenant(pollers: Pollers) -> None:
 
     found = tenant_detail(poller, "ACME", [_ALERT], {"name": "pbx", "up": True}, NOW)
 
-    assert [problem["text"] for problem in found["problems"]] == ["ACME has low credit"]
-    assert (found["tenant"]["verdict"], found["tenant"]["why"]) == ("critical", "credit low, calls decode")
+    assert [(problem["state"], problem["text"]) for problem in found["problems"]] == [
+        ("firing", "ACME has low credit"),
+        ("observed", "trunk t2 of ACME down"),
+        ("observed", "long wait in queue support of ACME"),
+        ("observed", "watched extension 100 of ACME not registered"),
+    ]
+    assert found["tenant"]["verdict"] == "critical"
+    assert found["tenant"]["why"] == "trunk down, credit low, long wait, watched phone, calls decode"
     assert found["thresholds"] == "warning 50.00, critical 10.00"
     assert [(phone["extension"], phone["state"], phone["watched"]) for phone in found["phones"]] == [
         ("100", "not registered", True),
