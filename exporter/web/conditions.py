@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.metrics import catalogue
-from exporter.model import Reason, Registration
+from exporter.model import Query, Reason, Registration, Scope, Target
 from exporter.poll import Poller
 
 Json = dict[str, Any]
@@ -34,6 +34,7 @@ SEVERITIES = ("critical", "warning")
 """Worst first."""
 
 _A_DAY = 86_400.0
+_ENOUGH_REFUSALS = 3
 
 Subject = tuple[tuple[str, str], ...]
 """What an alert is about, a tenant first; () is the whole switch."""
@@ -75,17 +76,28 @@ def of_switch(switch: Json) -> Iterator[Condition]:
         is_down = False in (trunk["registered"], trunk["reachable"])
         yield Condition(_TRUNK_DOWN, "critical", (("trunk", trunk["trunk"]),), is_down)
     yield from _of_license(switch["license_remaining_seconds"], switch["license_verdict"])
+    yield from _of_keys(switch)
+    yield Condition("SoftswitchDetailDropped", "warning", (), switch["series_limited"])
+    unknown = {query["query"] for query in switch["queries"] if query["targets_unknown"]}
+    for name in {query["query"] for query in switch["queries"]} - unknown:
+        yield Condition("SoftswitchDataStale", "warning", (("query", name),), is_met=False)
+
+
+def _of_keys(switch: Json) -> Iterator[Condition]:
     for owner in switch["refused_keys"]:
         if owner == "admin":
             yield Condition(KEY_REFUSED, "critical", (), is_met=True)
         else:
             yield Condition(KEY_REFUSED, "warning", (("tenant", owner),), is_met=True)
-    if not any(Reason.AUTH in query["failures_by_reason"] for query in switch["queries"]):
+    queries = [query for query in switch["queries"] if query["scope"] == Scope.SWITCH]
+    refused = sum(Reason.AUTH in query["failures_by_reason"] for query in queries)
+    if switch["up"] and "admin" not in switch["refused_keys"] and not _are_enough(refused, len(queries)):
         yield Condition(KEY_REFUSED, "critical", (), is_met=False)
-    yield Condition("SoftswitchDetailDropped", "warning", (), switch["series_limited"])
-    unknown = {query["query"] for query in switch["queries"] if query["targets_unknown"]}
-    for name in {query["query"] for query in switch["queries"]} - unknown:
-        yield Condition("SoftswitchDataStale", "warning", (("query", name),), is_met=False)
+
+
+def _are_enough(refused: int, polled: int) -> bool:
+    """Return whether refusals mean that the key is refused: of three queries, or of all if there are fewer."""
+    return refused > 0 and refused >= min(_ENOUGH_REFUSALS, polled)
 
 
 def _of_license(left: float | None, verdict: str | None) -> Iterator[Condition]:
@@ -122,8 +134,14 @@ def of_tenant(poller: Poller, code: str, failing: Mapping[str, str]) -> Iterator
             if extension in registered:
                 is_down = registered[extension] == 0
                 yield Condition(_WATCHED, "warning", (*about, ("extension", extension)), is_down)
-    if Reason.AUTH not in failing.values():
+    refused = [*failing.values()].count(Reason.AUTH)
+    if not refused or not _are_enough(refused, _polled(poller, code)):
         yield Condition(KEY_REFUSED, "warning", about, is_met=False)
+
+
+def _polled(poller: Poller, code: str) -> int:
+    """Return how many queries of a tenant have been tried."""
+    return sum(Target(query, Scope.TENANT, code) in poller.store.attempts for query in Query)
 
 
 def _of_queues(poller: Poller, code: str, waiting: Mapping[str, float]) -> Iterator[Condition]:

@@ -103,7 +103,9 @@ def test_alerts_on_a_switch_that_have_ended(group: Any, more: dict[str, Any]) ->
 
 def test_alerts_whose_values_are_unknown_stay() -> None:
     """Nobody knows whether they have ended. Of too many alerts, only some are compared."""
-    query = {"query": "calls", "targets_unknown": 1, "failures_by_reason": {"auth": 1}}
+    query = {
+        "query": "calls", "scope": "switch", "targets_unknown": 1, "failures_by_reason": {"auth": 1},
+    }  # fmt: skip
     for group in (
         alert_group("SoftswitchNodeMissing", {"node": "n3"}, **_PENDING),
         alert_group("SoftswitchNodeMissing", {"node": "n2"}, count=11, **_PENDING),
@@ -233,16 +235,21 @@ async def test_the_alerts_of_a_tenant(
     assert (found, row["verdict"]) == (problems, verdict)
 
 
-async def test_a_refused_tenant(pollers: Pollers) -> None:
-    """While its requests are refused, its alert stays."""
+@pytest.mark.parametrize(
+    ("refused", "answered", "states"), [(1, 0, ["pending"]), (3, 1, ["pending"]), (2, 1, [])]
+)
+async def test_a_refused_tenant(refused: int, answered: int, states: list[str], pollers: Pollers) -> None:
+    """Its alert stays while three queries, or all, are refused: some are retried much later."""
     poller = pollers(tenants=[{"code": "ACME"}])
-    target = Target(Query.BALANCE, Scope.TENANT, "ACME")
-    poller.store.record(target, Failure(Reason.AUTH, "refused"), now=NOW, wall=0)
+    failures = [Failure(Reason.AUTH, "refused")] * refused + [None] * answered
+    queries = (Query.CALLS, Query.CHANNELS, Query.LIMITS, Query.BALANCE)
+    for query, failure in zip(queries, failures, strict=False):
+        poller.store.record(Target(query, Scope.TENANT, "ACME"), failure, now=NOW, wall=0)
     group = alert_group("SoftswitchKeyRefused", {"tenant": "ACME"}, severity="warning", **_PENDING)
 
     whole = await status([poller], CLOCK, alerting={"groups": [group]})
 
-    assert [problem["state"] for problem in whole["problems"]] == ["pending"]
+    assert [problem["state"] for problem in whole["problems"]] == states
 
 
 def test_what_covers_an_alert_is_the_same_as_in_alerting() -> None:
