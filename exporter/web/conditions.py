@@ -96,7 +96,7 @@ def _of_keys(switch: Json) -> Iterator[Condition]:
 
 
 def _are_enough(refused: int, polled: int) -> bool:
-    """Return whether refusals mean that the key is refused: of three queries, or of all if there are fewer."""
+    """Return whether three refused queries, or all if there are fewer, mean that the key is refused."""
     return refused > 0 and refused >= min(_ENOUGH_REFUSALS, polled)
 
 
