@@ -158,15 +158,12 @@ async def test_tenants_before_their_alerts(pollers: Pollers) -> None:
         set_value(catalogue.QUEUE_CALLS_WAITING, code, {"q": 3.0})
         set_value(catalogue.QUEUE_LONGEST_WAIT, code, {"q": 9999.0})
         set_value(catalogue.QUEUE_AGENTS, code, {"q": agents}, part="online")
-    well = {
-        catalogue.TENANT_BALANCE: 1000.0,
-        catalogue.TENANT_EXTENSIONS: {"registered": 0.0, "unregistered": 3.0, "unknown": 3.0},
-        catalogue.TRUNK_REGISTERED: {"t3": 1.0},
-        catalogue.QUEUE_CALLS_WAITING: {"q": 3.0},
-        catalogue.QUEUE_AGENTS: {"q": 1.0},
-    }
-    for metric, value in well.items():
-        set_value(metric, "WELL", value, part="online" if metric is catalogue.QUEUE_AGENTS else "")
+    set_value(catalogue.TENANT_BALANCE, "WELL", 1000.0)
+    states = {"registered": 0.0, "unregistered": 3.0, "unknown": 3.0}
+    set_value(catalogue.TENANT_EXTENSIONS, "WELL", states)
+    set_value(catalogue.TRUNK_REGISTERED, "WELL", {"t3": 1.0})
+    set_value(catalogue.QUEUE_CALLS_WAITING, "WELL", {"q": 3.0})
+    set_value(catalogue.QUEUE_AGENTS, "WELL", {"q": 1.0}, part="online")
 
     whole = await status([poller], CLOCK)
 
