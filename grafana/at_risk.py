@@ -1,10 +1,11 @@
 """Tenants at risk: a row of the overview."""
 
+from functools import partial
+
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Metric
 from grafana.known import RECORDS, all_clear, problems, silent
 from grafana.panels import Built, Size
-from grafana.promql import SWITCHES, newest, of_team, recorded, verdict
+from grafana.promql import BELOW_THRESHOLD, SWITCHES, newest, of_team, recorded, verdict
 from grafana.tables import Column, Label, rows
 from grafana.words import BALANCE_UNKNOWN, BELOW, LOW_BALANCE, NO_DATA, NONE_FOUND, SEVERITIES, UNKNOWN
 
@@ -16,13 +17,6 @@ _SHARE = f"max by (switch, tenant) ({of_team(recorded(_RATIO, SWITCHES))})"
 _BEST = f"max by (switch, tenant) (max_over_time({recorded(_RATIO, SWITCHES, over='1h1s')}))"
 
 
-def registered_share(*, offset: str = "") -> str:
-    """Return the share of the phones in a known state that are registered, by switch."""
-    registered = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state="registered"', offset=offset)
-    known = newest(catalogue.TENANT_EXTENSIONS, SWITCHES, 'state=~"registered|unregistered"', offset=offset)
-    return f"sum by (switch) ({registered}) / (sum by (switch) ({known}) > 0)"
-
-
 def _balance_below(severity: str) -> str:
     threshold = recorded(
         "switch_tenant_severity:softswitch_tenant_balance_threshold:last", f'severity="{severity}"', SWITCHES
@@ -30,18 +24,11 @@ def _balance_below(severity: str) -> str:
     return f"({_BALANCE} < on (switch, tenant) group_right () {threshold})"
 
 
-def _verdict(value: str, metric: Metric) -> str:
-    """Return how a value of each tenant compares to its configured thresholds."""
-
-    def compared(severity: str) -> str:
-        threshold = newest(metric, SWITCHES, f'severity="{severity}"')
-        return f"{value} < bool on (switch, tenant) group_right () {threshold}"
-
-    return verdict("switch, tenant", compared)
-
-
-BALANCE_VERDICT = _verdict(newest(catalogue.TENANT_BALANCE, SWITCHES), catalogue.TENANT_BALANCE_THRESHOLD)
-PHONES_VERDICT = _verdict(_SHARE, catalogue.TENANT_REGISTERED_RATIO_THRESHOLD)
+_BELOW = partial(verdict, "switch, tenant", compared=BELOW_THRESHOLD, matchers=SWITCHES)
+BALANCE_VERDICT = _BELOW(
+    newest(catalogue.TENANT_BALANCE, SWITCHES), threshold=catalogue.TENANT_BALANCE_THRESHOLD
+)
+PHONES_VERDICT = _BELOW(_SHARE, threshold=catalogue.TENANT_REGISTERED_RATIO_THRESHOLD)
 _LOST = f"bottomk(10, {_SHARE} < 0.9 * {_BEST} or {_SHARE} and ({PHONES_VERDICT} > 0))"
 
 

@@ -5,11 +5,11 @@ from grafana_foundation_sdk.models import dashboard as models
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from grafana.alerts import alert_history, alert_table
-from grafana.at_risk import registered_share, tenants_at_risk
+from grafana.at_risk import tenants_at_risk
 from grafana.board import Row, board, job, switches, team
 from grafana.known import ALERTS, all_clear, figure, listed, number, off, silent
 from grafana.panels import Built, Query, Size, figures, over_time
-from grafana.promql import ABOUT, SWITCHES, age, firing, newest, recorded, targets, verdict
+from grafana.promql import ABOUT, SWITCHES, age, firing, newest, recorded, registered_share, targets, verdict
 from grafana.tables import Column, Label, rows
 from grafana.words import (
     ANY_IS_CRITICAL,
@@ -60,13 +60,13 @@ def _alerts() -> list[Built]:
     ]
 
 
-def _below(severity: str) -> str:
-    threshold = newest(catalogue.LICENSE_REMAINING_THRESHOLD, SWITCHES, f'severity="{severity}"')
-    return f"{newest(catalogue.LICENSE_REMAINING, SWITCHES)} <= bool on (switch) group_right () {threshold}"
-
-
 def _switches() -> Built:
     succeeding = newest(catalogue.QUERY_SUCCESS, SWITCHES)
+    license_left = newest(catalogue.LICENSE_REMAINING, SWITCHES)
+    compared = "<= bool on (switch) group_right ()"
+    license_verdict = verdict(
+        "switch", license_left, compared, catalogue.LICENSE_REMAINING_THRESHOLD, SWITCHES
+    )
     return rows(
         "Switches",
         "A switch that no exporter reports on has NO DATA. Unknown values are empty. License: compared with "
@@ -87,14 +87,12 @@ def _switches() -> Built:
                 1,
                 steps=((None, WARNING), (1, GOOD)),
             ),
-            Column(
-                "license left", f"{newest(catalogue.LICENSE_REMAINING, SWITCHES)} / {_DAY}", "suffix:days"
-            ),
-            Column("license", verdict("switch", _below), words=BELOW),
+            Column("license left", f"{license_left} / {_DAY}", "suffix:days"),
+            Column("license", license_verdict, words=BELOW),
             Column("calls", newest(catalogue.CALLS, SWITCHES)),
             Column("channels", newest(catalogue.CHANNELS, SWITCHES)),
             Column("peers", newest(catalogue.PEERS, SWITCHES)),
-            Column("phones registered", registered_share(), "percentunit", 1),
+            Column("phones registered", registered_share("switch", SWITCHES), "percentunit", 1),
             Column(
                 "nodes missing",
                 f"sum by (switch) (1 - {newest(catalogue.NODE_PRESENT, SWITCHES)})",
@@ -183,8 +181,8 @@ def _trends() -> list[Built]:
         _trend(
             "Phones registered",
             "Share of the phones in a known state that are registered.",
-            registered_share(),
-            registered_share(offset="1w"),
+            registered_share("switch", SWITCHES),
+            registered_share("switch", SWITCHES, "1w"),
             "percentunit",
         ),
     ]

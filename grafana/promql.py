@@ -3,7 +3,6 @@
 ``$job``, ``$switch`` and so on are dashboard variables, declared in ``board``.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -109,13 +108,29 @@ def recorded(name: str, *matchers: str, over: str = "", offset: str = "") -> str
     )
 
 
-def verdict(by: str, compared: Callable[[str], str]) -> str:
+BELOW_THRESHOLD = "< bool on (switch, tenant) group_right ()"
+
+
+def verdict(by: str, value: str, compared: str, threshold: Metric, matchers: str) -> str:
     """Return 2 if a value is beyond its critical threshold, 1 if beyond its warning threshold, else 0.
 
-    ``compared`` returns the comparison (with ``bool``) with the threshold of a severity. Either may be off.
+    ``compared`` is the operator, with ``bool`` and how labels match. Either threshold may be off.
     """
-    critical, warning = (f"({compared(severity)})" for severity in ("critical", "warning"))
+    limits = (newest(threshold, matchers, f'severity="{severity}"') for severity in ("critical", "warning"))
+    critical, warning = (f"({value} {compared} {limit})" for limit in limits)
     return f"max by ({by}) (2 * {critical} > 0 or {warning} or {critical})"
+
+
+def phones(by: str, matchers: str, state: str, offset: str = "") -> str:
+    """Return the number of phones whose label ``state`` matches."""
+    return f"sum by ({by}) ({newest(catalogue.TENANT_EXTENSIONS, matchers, state, offset=offset)})"
+
+
+def registered_share(by: str, matchers: str, offset: str = "") -> str:
+    """Return the share of the phones in a known state that are registered."""
+    registered = phones(by, matchers, 'state="registered"', offset)
+    known = phones(by, matchers, 'state=~"registered|unregistered"', offset)
+    return f"{registered} / ({known} > 0)"
 
 
 def firing(*matchers: str) -> str:

@@ -8,7 +8,7 @@ from grafana.alerts import alert_history, alert_table
 from grafana.board import Row, board, exporter_page, exporter_url, job, one_switch, team, tenant
 from grafana.known import ALERTS, IS_THERE, RECORDS, all_clear_of_tenant, figure, of_tenant, untried
 from grafana.panels import HALF, Built, Query, Size, dial, figures, over_time
-from grafana.promql import TENANT, age, newest, recorded, select, verdict
+from grafana.promql import BELOW_THRESHOLD, TENANT, age, newest, recorded, select, verdict
 from grafana.tables import Column, Label, rows
 from grafana.tenant_rows import REGISTERED_SHARE, phones, queues, traffic
 from grafana.words import (
@@ -34,12 +34,7 @@ _WELL: Numbered = {0: Word("FAILING", CRITICAL), 1: Word("ok", GOOD)}
 
 def _below(value: str, metric: Metric) -> str:
     """Return how a value compares to its thresholds, without labels."""
-
-    def compared(severity: str) -> str:
-        threshold = newest(metric, TENANT, f'severity="{severity}"')
-        return f"{value} < bool on (switch, tenant) group_right () {threshold}"
-
-    return figure(verdict("", compared), (f"count({value})", NOT_SET))
+    return figure(verdict("", value, BELOW_THRESHOLD, metric, TENANT), (f"count({value})", NOT_SET))
 
 
 def _now() -> list[Built]:

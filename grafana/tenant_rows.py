@@ -4,7 +4,8 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from grafana.known import all_clear_of_tenant, figure, of_tenant, problems, untried
 from grafana.panels import HALF, NOTHING, Built, Query, Size, dial, figures, over_time, states
-from grafana.promql import TENANT, newest, rate, recorded, verdict
+from grafana.promql import TENANT, newest, rate, recorded, registered_share, verdict
+from grafana.promql import phones as phones_of
 from grafana.tables import Column, Label, rows
 from grafana.words import (
     CRITICAL,
@@ -20,19 +21,12 @@ from grafana.words import (
     Word,
 )
 
-_IS_REGISTERED = 'state="registered"'
-_IS_KNOWN = 'state=~"registered|unregistered"'
 _REGISTERED: Numbered = {0: Word("OFF", CRITICAL), 1: Word("registered", GOOD)}
 _WATCHED: Numbered = {1: Word("watched", WARNING)}
 _UNREGISTERED: Numbered = {**_REGISTERED, **NONE_FOUND}
 
 
-def extensions(matcher: str) -> str:
-    """Return the number of extensions of the tenant."""
-    return f"sum by (switch, tenant) ({newest(catalogue.TENANT_EXTENSIONS, TENANT, matcher)})"
-
-
-REGISTERED_SHARE = f"{extensions(_IS_REGISTERED)} / ({extensions(_IS_KNOWN)} > 0)"
+REGISTERED_SHARE = registered_share("switch, tenant", TENANT)
 
 
 def phones() -> list[Built]:
@@ -104,7 +98,11 @@ def _limits() -> list[Built]:
             "Extension usage",
             "Share of the extension limit. Only polled extensions count: all of them with `extensions: all`.",
             Query(
-                figure(f"max({extensions('')} / ({limit} > 0))", unlimited, untried("limits")),
+                figure(
+                    f"max({phones_of('switch, tenant', TENANT, '')} / ({limit} > 0))",
+                    unlimited,
+                    untried("limits"),
+                ),
                 "used",
             ),
             size=Size(8, 4),
@@ -145,10 +143,10 @@ def _reported(outcome: str) -> str:
     return _of_queue(catalogue.QUEUE_CALLS_REPORTED, f'outcome="{outcome}"')
 
 
-def _above(severity: str) -> str:
-    threshold = newest(catalogue.TENANT_QUEUE_WAIT_THRESHOLD, TENANT, f'severity="{severity}"')
+def _wait_verdict() -> str:
     wait = newest(catalogue.QUEUE_LONGEST_WAIT, TENANT)
-    return f"{wait} > bool on (switch, tenant) group_left () {threshold}"
+    compared = "> bool on (switch, tenant) group_left ()"
+    return verdict("queue", wait, compared, catalogue.TENANT_QUEUE_WAIT_THRESHOLD, TENANT)
 
 
 def _graph(title: str, description: str, of_queue: Query, dashed: Query, unit: str = "none") -> Built:
@@ -176,7 +174,7 @@ def queues() -> list[Built]:
             [
                 Column("waiting", _of_queue(catalogue.QUEUE_CALLS_WAITING), steps=_SOME_WAIT),
                 Column("longest wait", _of_queue(catalogue.QUEUE_LONGEST_WAIT), "s", 0),
-                Column("thresholds", verdict("queue", _above), words=_ABOVE),
+                Column("thresholds", _wait_verdict(), words=_ABOVE),
                 Column("agents online", _agents("online"), steps=_NOBODY),
                 Column("free", _agents("free")),
                 Column("paused", _agents("paused")),

@@ -8,7 +8,7 @@ from grafana.at_risk import BALANCE_VERDICT, PHONES_VERDICT
 from grafana.board import Row, board, job, switches, team
 from grafana.known import ALERTS, all_clear, figure, number, silent
 from grafana.panels import Built, Query, Size, figures
-from grafana.promql import ABOUT, SWITCHES, TEAM, newest, of_team, select
+from grafana.promql import ABOUT, SWITCHES, TEAM, newest, of_team, phones, registered_share, select
 from grafana.tables import Column, Label, rows
 from grafana.words import (
     ANY_IS_CRITICAL,
@@ -35,8 +35,6 @@ _OF_TENANTS = 'scope="tenant"'
 _OF_PHONES = 'scope="switch",query="registrations"'
 _FAILING = f"sum by ({_BY}) (1 - {newest(catalogue.QUERY_SUCCESS, SWITCHES, _OF_TENANTS)})"
 _WORST = of_team(worst(f'{ABOUT},tenant!=""', _BY))
-_IS_REGISTERED = 'state="registered"'
-_IS_KNOWN = 'state=~"registered|unregistered"'
 
 
 def _verdict() -> str:
@@ -53,10 +51,6 @@ def _verdict() -> str:
         f"or ({each(INCOMPLETE)} and on ({_BY}) ({_FAILING} > 0)) or {each(CLEAR)} "
         f"or {silent(constant=STATE_UNKNOWN)}"
     )
-
-
-def _phones(matcher: str) -> str:
-    return f"sum by ({_BY}) ({newest(catalogue.TENANT_EXTENSIONS, SWITCHES, matcher)})"
 
 
 def _summary() -> Built:
@@ -79,8 +73,8 @@ def _summary() -> Built:
 def _table() -> Built:
     limit = newest(catalogue.TENANT_CHANNELS_LIMIT, SWITCHES)
     used = f"{newest(catalogue.TENANT_CHANNELS, SWITCHES)} / ({limit} > 0)"
-    share = f"{_phones(_IS_REGISTERED)} / ({_phones(_IS_KNOWN)} > 0)"
-    unregistered = _phones('state="unregistered"')
+    share = registered_share(_BY, SWITCHES)
+    unregistered = phones(_BY, SWITCHES, 'state="unregistered"')
     return rows(
         "All tenants",
         "Worst first. Click a heading to sort, its funnel to filter, a tenant for its dashboard. "
