@@ -1,4 +1,4 @@
-"""The documents of the Debian package, its unit, and what Debian's own checker says about it."""
+"""The documents of the Debian package."""
 
 import re
 import subprocess
@@ -7,57 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.debian.documents import completion, copyright_file, debian_changelog, manual_page
-from tests.documents import ROOT
-
-UNIT = ROOT / "deploy/debian/softswitch-exporter.service"
-GENERAL_UNIT = ROOT / "deploy/systemd/softswitch-exporter.service"
-EXPOSURE = 12
-"""As of the general unit."""
-
-_IMPLIED = {"NoNewPrivileges", "PrivateTmp", "ProtectSystem", "RemoveIPC", "RestrictSUIDSGID"}
-"""What DynamicUser implies."""
-
-_OTHER = {
-    "ConfigurationDirectory",
-    "DynamicUser",
-    "EnvironmentFile",
-    "ExecStart",
-    "Group",
-    "LoadCredential",
-    "User",
-}
-"""How the program is started, as whom, and how it gets its keys."""
+from deploy.debian.documents import completion, copyright_file, manual_page
 
 _COMMANDS = {"assets", "demo", "healthcheck", "probe", "rules", "simulate", "test-alert"}
-
-
-def _settings(unit: Path) -> list[str]:
-    service = unit.read_text().partition("[Service]\n")[2].partition("[Install]")[0].replace("\\\n", "")
-    return [line for line in service.splitlines() if line and not line.startswith("#")]
-
-
-def test_the_unit_is_the_general_one_with_another_user() -> None:
-    """Every other setting is equal, so the sandbox is the same."""
-    ours, general = (
-        [line for line in _settings(unit) if line.partition("=")[0] not in _OTHER | _IMPLIED]
-        for unit in (UNIT, GENERAL_UNIT)
-    )
-    assert ours == general
-    assert {line.partition("=")[0] for line in _settings(UNIT)} >= _IMPLIED
-
-
-def test_systemd_accepts_the_unit(require_program: Callable[[str, str], str], tmp_path: Path) -> None:
-    """It knows every key, and the exposure is that of the general unit."""
-    analyze = require_program("systemd-analyze", "systemd")
-    program = "/usr/bin/softswitch-exporter"
-    file = tmp_path / UNIT.name
-    assert UNIT.read_text().count(program) == 1
-    file.write_text(UNIT.read_text().replace(program, "/bin/true"))
-    for arguments in (["verify"], ["security", "--offline=true", f"--threshold={EXPOSURE}"]):
-        done = subprocess.run([analyze, *arguments, file], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert arguments != ["verify"] or not done.stdout + done.stderr
 
 
 def test_the_manual_page_has_every_command(
@@ -141,9 +93,3 @@ def test_the_copyright_names_every_package(tmp_path: Path) -> None:
     (tmp_path / "two-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.4\nName: two\nVersion: 1.0\n")
     with pytest.raises(ValueError, match="two does not state its license"):
         copyright_file(tmp_path)
-
-
-def test_the_changelog_is_reproducible() -> None:
-    """It has no other time than the one given."""
-    first, second = (debian_changelog("0.1.0-1", "somebody <somebody@example.com>", 0) for _ in range(2))
-    assert first == second

@@ -1,7 +1,6 @@
 """Responses over HTTP, compared with the true state value by value, and the journal of requests."""
 
 import json
-import re
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
@@ -47,15 +46,6 @@ def _counts(body: str) -> dict[str, int]:
     return {name: int(count) for name, count in (pair.split(":") for pair in body[:-1].split("|"))}
 
 
-def _records(body: str, columns: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the records of a list; ``columns`` maps JSON names to those of the plain header."""
-    if body.startswith("["):
-        return [{name: record[name] for name in columns} for record in json.loads(body)]
-    header, *rows = body.removesuffix("\n").split("\n")
-    names = header.split("|")
-    return [{name: row.split("|")[names.index(column)] for name, column in columns.items()} for row in rows]
-
-
 @pytest.fixture
 def state(simulator: RunningSimulator) -> dict[str, Any]:
     """Return the true state of a world with overrides of each kind."""
@@ -94,42 +84,12 @@ async def test_values_match_the_state(ask: Ask, state: dict[str, Any]) -> None:
         assert int(limit) == tenant["max_channels"]
 
 
-async def test_registrations_match_the_state(ask: Ask, state: dict[str, Any]) -> None:
-    """INFO regstate, INFO extensions and CHANSIPPEERS match for every extension."""
-    peers = _records(await ask(reqtype="CHANSIPPEERS"), {"Name": "Name", "Status": "Status"})
-    status = {record["Name"].split("/")[0]: record["Status"] for record in peers}
-    for code, tenant in state["tenants"].items():
-        body = await ask(reqtype="INFO", info="extensions", tenant=code)
-        listed = _records(body, {"ex_number": "Number", "st_state": "State"})
-        states = {record["ex_number"]: record["st_state"] != "UNAVAILABLE" for record in listed}
-        assert states == tenant["extensions"]
-        for number, registered in tenant["extensions"].items():
-            word = await ask(reqtype="INFO", info="regstate", ext=number, tenant=code)
-            assert word.strip('"') == ("Registered" if registered else "Unregistered")
-            # Peers of an absent node and of a disabled tenant are in no list.
-            is_ok = re.match(r"OK|LAGGED", status.get(f"{number}-{code}", "missing")) is not None
-            assert is_ok == registered
-
-
 async def test_a_tenant_is_named_by_code_or_name(ask: Ask, state: dict[str, Any]) -> None:
     """A name works like a code, also with the key of the tenant."""
     for code, tenant in state["tenants"].items():
         assert float(await ask(reqtype="INFO", info="balance", tenant=tenant["name"])) == tenant["balance"]
         balance = await ask(reqtype="INFO", info="balance", tenant=tenant["name"], key=f"demo-tenant-{code}")
         assert float(balance) == tenant["balance"]
-
-
-async def test_lists_match_the_state(ask: Ask, state: dict[str, Any]) -> None:
-    """MANAGEDB lists exactly the tenants; the peers of all tenants are the peers of the installation."""
-    body = await ask(reqtype="MANAGEDB", object="tenant", action="list")
-    assert _records(body, {name: name for name in ("te_code", "te_name", "te_disabled")}) == [
-        {"te_code": code, "te_name": tenant["name"], "te_disabled": "on" if tenant["disabled"] else ""}
-        for code, tenant in state["tenants"].items()
-    ]
-    columns = {"Name": "Name", "node": "node"}
-    bodies = [await ask(reqtype="CHANSIPPEERS", tenant=code) for code in state["tenants"]]
-    parts = [record for body in bodies if body != "]" for record in _records(body, columns)]
-    assert parts == _records(await ask(reqtype="CHANSIPPEERS"), columns)
 
 
 async def test_keys_and_the_journal(simulator: RunningSimulator, ask: Ask, form: str) -> None:
