@@ -29,8 +29,10 @@ from tests.helm_chart import (
 
 ROOT = Path(__file__).parents[3]
 SECRETS = "/run/secrets/softswitch-exporter"
-LONGEST = "a" * 53
-"""The longest name of a release that Helm accepts."""
+RELEASES = (
+    *("pbx", "pbx2", "a.b", "a-b", "softswitch-exporter", "x.softswitch-exporter"),
+    *("a" * 53, "a" * 52 + "b"),  # the longest that Helm accepts
+)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -91,52 +93,28 @@ def test_labels_from_values_cannot_replace_those_of_selectors() -> None:
     assert selected.items() <= one("Service", found)["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize(
-    "release", ["pbx", "a.b", "a-b", LONGEST, "softswitch-exporter", "x.softswitch-exporter"]
-)
-def test_names_are_valid(release: str) -> None:
-    """Every name is a DNS label of at most 63 characters, also with a long release name, or one with dots."""
-    values = with_switches("PBX EU.1", "pbx-us", "x" * 200, "Ω", **_without_config(EVERYTHING))
-    values["existingSecretPerSwitch"] = {}
-    for found in (resources({}, release), resources(values, release)):
-        for resource in found:
-            assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", resource["metadata"]["name"])
-            for label in resource["metadata"].get("labels", {}).values():
-                assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", label)
-        names = [
-            (each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in _own(found)
-        ]
-        assert len(names) == len(set(names))
+def test_releases_and_switches_in_a_namespace_do_not_collide() -> None:
+    """Every name is a DNS label, of at most 63 characters, that no other resource has.
 
-
-def _without_config(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "config"}
-
-
-def _own(found: list[Resource]) -> list[Resource]:
-    return [resource for resource in found if "namespace" in resource["metadata"]]
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [("pbx", "pbx2"), ("a.b", "a-b"), (LONGEST, f"{LONGEST[:-1]}b")], ids=str
-)
-def test_two_releases_in_a_namespace_do_not_collide(first: str, second: str) -> None:
-    """They have no resource in common, and neither selects the pods of the other."""
-    one_release, other = (_own(resources(EVERYTHING, release)) for release in (first, second))
-    names = [
-        {(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in found}
-        for found in (one_release, other)
-    ]
-    assert names[0] & names[1] == set()
-    for service in of_kind("Service", one_release):
-        for deployment in of_kind("Deployment", other):
-            labels = deployment["spec"]["template"]["metadata"]["labels"]
-            assert not service["spec"]["selector"].items() <= labels.items()
+    No Service selects the pods of another release or switch, however similar their names are.
+    """
+    config = with_switches("PBX EU.1", "pbx-us", "x" * 200, "Ω")
+    values = EVERYTHING | config | {"existingSecretPerSwitch": {}, "extraManifests": []}
+    found = [resource for release in RELEASES for resource in resources(values, release)]
+    for resource in found:
+        assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", resource["metadata"]["name"])
+        for label in resource["metadata"]["labels"].values():
+            assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", label)
+    names = [(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in found]
+    assert len(names) == len(set(names))
+    pods = [each["spec"]["template"]["metadata"]["labels"].items() for each in of_kind("Deployment", found)]
+    for service in of_kind("Service", found):
+        assert sum(service["spec"]["selector"].items() <= labels for labels in pods) == 1
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["default values", "everything"])
 def test_each_service_selects_the_pods_of_one_deployment(values: dict[str, Any]) -> None:
-    """And no other pod, such as that of ``helm test``. The ServiceMonitor selects each Service.
+    """And not the pod of ``helm test``. The ServiceMonitor selects each Service.
 
     No label of the pods has the version: a new chart alone starts no pods.
     """
