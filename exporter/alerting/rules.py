@@ -10,10 +10,9 @@ To add one:
    The alerts that inhibit it are in ``alerts/alertmanager.example.yaml``.
 3. ``docs/runbooks/NAME.md``, a line in the index beside it, and one in the tables of ``docs/alerting.md``.
    Its words on the status page in ``exporter/web/problem_words.py``.
-4. An entry in ``CASES`` of ``tests/unit/alerting/test_rules.py``, which also compares the rule with the YAML,
-   and a line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
-5. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already: ``python -m
-   tests.differential`` reports which alerts never occurred.
+4. ``tests/differential/site.py`` or ``play.py``, unless their scenarios cause it already:
+   ``tests/unit/alerting/test_differential.py`` reports which alerts never fired, and compares both sides.
+5. A line in ``EXPECTED`` of ``tests/e2e/test_alert_parity.py``.
 
 Alerts that need a long history, or data that only Prometheus has, exist only as rules for Prometheus.
 """

@@ -1,12 +1,13 @@
 """Plays a scenario: acts on a real store, and evaluates it with the daemon's engine minute by minute."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
+from exporter.alerting.rule import Rule
 from exporter.metrics import catalogue, text_format
 from exporter.metrics.catalogue import METRICS
 from exporter.model import Failure, Query, Scope, Target
@@ -57,9 +58,18 @@ class Scenario:
 
 
 class Play:
-    """Plays one scenario. ``package`` has the daemon's engine, or a mutant of it."""
+    """Plays one scenario. ``package`` has the daemon's engine, or a mutant of it.
 
-    def __init__(self, seed: int, number: int, package: str = "exporter.alerting") -> None:
+    ``rules``: those that are evaluated until the first restart, if not all.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        number: int,
+        package: str = "exporter.alerting",
+        rules: Sequence[Rule] | None = None,
+    ) -> None:
         self.package = package
         self.chance = random.Random(f"{seed} {number}")  # noqa: S311 -- a scenario, not a secret
         self.scenario = Scenario(f"s{number}")
@@ -76,7 +86,7 @@ class Play:
         chance = random.Random(f"{seed} {number} configuration")  # noqa: S311 -- as above
         self.invalid = _invalid_minutes(chance)
         self.invalid_metric = chance.choice([catalogue.CONFIG_RELOAD_SUCCESSFUL, catalogue.CONFIG_FILE_VALID])
-        self.engine = self._part("engine").Engine()
+        self.engine = self._part("engine").Engine(*([] if rules is None else [rules]))
         self.store = self._start(0)
         self.down_until = 0
 

@@ -3,12 +3,15 @@
 import random
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from itertools import takewhile
 
 import pytest
 
+from exporter.alerting import rules
+from exporter.alerting.rule import Rule
 from tests.differential.mutants import DAEMONS, mutant
-from tests.differential.play import Scenario, play
+from tests.differential.play import Found, Play, Scenario, play
 from tests.differential.promtool import NAMES, compare, disagreements, rule_file, unit_tests
 from tests.rule_files import RULES
 from tests.rule_mutants import mutants
@@ -23,6 +26,7 @@ SEARCHED = 200
 """Scenarios among which one causes an alert, or notices a change."""
 
 
+CONDITIONAL = [rule for rule in rules.RULES if rule.condition]
 _HISTORY = {"SoftswitchNodeMissing": re.compile(r"line [2-9]")}
 """Changes in lines that look into Prometheus's history, which the daemon does not have."""
 
@@ -70,6 +74,33 @@ def test_a_long_gap_ends_what_went_on_firing(require_each: Callable[[str, str], 
 def test_every_alert_fires() -> None:
     """The compared scenarios cause all of them, so that no comparison is empty."""
     assert set[str]().union(*map(firing, compared())) == set(NAMES)
+
+
+def _alerts_of(rule: Rule, played: Scenario) -> list[list[str]]:
+    """Return the alerts of a rule minute by minute, until the exporter is down for the first time."""
+    return [
+        sorted(map(str, filter(partial(_is_of, rule), alerts)))
+        for alerts in takewhile(lambda alerts: alerts is not None, played.alerts)
+        if alerts is not None
+    ]
+
+
+def _is_of(rule: Rule, alert: Found) -> bool:
+    labels = alert.labels
+    return (labels["alertname"], labels["scope"]) == (rule.name, rule.scope) and (
+        rule.severity in {"", labels["severity"]}
+    )
+
+
+@pytest.mark.parametrize("rule", CONDITIONAL, ids=lambda rule: f"{rule.name} {rule.severity} {rule.scope}")
+def test_a_rule_needs_only_its_inputs(rule: Rule) -> None:
+    """It fires without the other rules and their inputs as with them."""
+    number = next(
+        number
+        for number in range(SEARCHED)
+        if any("'firing'" in text for alerts in _alerts_of(rule, scenario(number)) for text in alerts)
+    )
+    assert _alerts_of(rule, Play(SEED, number, rules=[rule]).run()) == _alerts_of(rule, scenario(number))
 
 
 def test_a_changed_rule_is_noticed(require_program: Callable[[str, str], str]) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -169,18 +168,6 @@ async def test_a_newer_list_replaces_the_queue(setup: _Setup, fake: FakeAlertman
     assert set(fake.names()) == {"n0", "n1", "n2"}
 
 
-async def test_an_alert_that_ends_meanwhile_is_sent_again(setup: _Setup, fake: FakeAlertmanager) -> None:
-    """It ends while its message is sent: the next message has its end."""
-    alerts = _firing(1)
-    (alert,) = alerts.values()
-    setup.notifier.offer(list(alerts.values()))
-    await asyncio.sleep(0)
-    alert.state = State.RESOLVED
-    setup.notifier.offer(list(alerts.values()))
-
-    await _until(lambda: bool(fake.taken) and fake.taken[-1]["endsAt"] <= _stamp(_WALL))
-
-
 @pytest.mark.parametrize(
     ("date", "ahead", "lasts"),
     [
@@ -211,25 +198,6 @@ async def test_times_are_by_our_clock(date: str, ahead: int, lasts: int, fake: F
     assert setup.skew() == ahead
     logged = [line["seconds_ahead_of_ours"] for line in log if line["log_level"] == "warning"]
     assert logged == ([ahead] if abs(ahead) > 30 else [])
-
-
-@pytest.mark.parametrize(
-    ("credential", "header"),
-    [
-        ({"basic_auth": {"username": "noc", "password": "passw0rd"}}, "Basic bm9jOnBhc3N3MHJk"),
-        ({}, ""),
-    ],
-)
-async def test_credentials(credential: dict[str, Any], header: str, fake: FakeAlertmanager) -> None:
-    """Each message has the credential, which is masked in every text from then on."""
-    setup = _Setup(fake, **credential)
-    setup.notifier.offer(list(_firing(1).values()))
-    await _until(lambda: bool(fake.taken))
-    await setup.notifier.stop()
-
-    assert set(fake.authorizations) == {header}
-    if header:
-        assert setup.mask("passw0rd and bm9jOnBhc3N3MHJk") == "*** and ***"
 
 
 async def test_a_token_is_read_again_when_it_changes(tmp_path: Path, fake: FakeAlertmanager) -> None:
@@ -385,15 +353,3 @@ async def test_an_age_before_the_calendar(setup: _Setup, fake: FakeAlertmanager)
     await _until(lambda: len(fake.taken) == 2)
 
     assert fake.taken[0]["startsAt"] == "0001-01-02T00:00:00.000+00:00"
-
-
-async def test_an_address_where_nothing_listens() -> None:
-    """The reason is in words, without the address in Python syntax."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # and nobody listens
-        configuration = _configuration(f"http://127.0.0.1:{bound.getsockname()[1]}")
-        alertmanager = Alertmanager(configuration, Mask(), lambda: _WALL)
-        answer = await alertmanager.post([])
-        await alertmanager.close()
-
-    assert answer == Answer(Verdict.FAILED, "no connection: Connection refused")

@@ -432,17 +432,3 @@ async def test_alerts_that_end_during_a_gap(
     await _until(lambda: fake.taken)
     assert {alert["labels"].get("node") for alert in fake.taken} - {None} == sent
     await alerting.stop()
-
-
-async def test_standing_by_without_a_file(fake: FakeAlertmanager) -> None:
-    """Alerts begin again, as after a restart."""
-    watch = _Watch()
-    alerting = _alerting(watch)
-    await _start(alerting, _configuration(fake.url))
-    watch.passes(300)
-    await alerting.evaluate()
-    await alerting.stand_by()
-    watch.passes(300)
-    await _start(alerting, _configuration(fake.url))
-    assert _age(alerting) == 0
-    await alerting.stop()

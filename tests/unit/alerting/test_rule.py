@@ -1,6 +1,7 @@
 import pytest
 
-from exporter.alerting.rule import NO_LINKS, Links
+from exporter.alerting import rules
+from exporter.alerting.rule import NO_LINKS, Figure, Links
 
 _TEXTS = {"summary": "S.", "description": "D.", "runbook_url": "https://github.example/A.md"}
 
@@ -33,3 +34,36 @@ def test_an_alert_has_a_runbook() -> None:
 def test_without_an_external_url() -> None:
     """Runbooks are those of the repository, and there is no page."""
     assert (NO_LINKS.annotations("A", _TEXTS), NO_LINKS.page({"switch": "pbx"})) == (_TEXTS, "")
+
+
+def test_braces_in_a_label_are_text() -> None:
+    """They are no placeholders."""
+    found = (("switch", "{value}"), ("node", "{0.__class__}"))
+
+    texts = rules.NODE_MISSING.annotations(found, 0, 0)
+
+    assert texts["description"] == "{value} has not listed the node {0.__class__} for 3 minutes."
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        # As promtool 2.42 formats them; see also the differential test.
+        (2, "", "2"),
+        (0.5, "", "0.5"),
+        (0.9, "percentage", "90%"),
+        (1.0666666, "percentage", "106.7%"),
+        (0, "percentage", "0%"),
+        (9.5, ".2f", "9.50"),
+        (0, "duration", "0s"),
+        (45, "duration", "45s"),
+        (59.5, "duration", "59.5s"),
+        (60, "duration", "1m 0s"),
+        (3 * 86_400, "duration", "3d 0h 0m 0s"),
+        (-86_400 - 3_661, "duration", "-1d 1h 1m 1s"),
+        (7_200, "duration", "2h 0m 0s"),
+    ],
+)
+def test_figures_are_formatted_as_in_prometheus(value: float, form: str, text: str) -> None:
+    """The texts are the same whoever sends the alert."""
+    assert format(Figure(value), form) == text
