@@ -18,7 +18,7 @@ async def test_a_pair_of_which_one_polls(
     switch = {"name": "pbx", "url": run_simulator("--tenants=1").url, "key_file": f"{KEYS}/pbx.key"}
     values = {
         "config": {"switches": [switch]},
-        "highAvailability": {"enabled": True, "leaseDuration": "5s"},
+        "highAvailability": {"enabled": True, "leaseDuration": "10s"},
         "persistence": {"enabled": True, "accessModes": ["ReadWriteMany"]},
     }
     secrets = {"softswitch-exporter": {"pbx.key": "demo-admin"}}
@@ -39,12 +39,12 @@ async def test_a_pair_of_which_one_polls(
         await asyncio.to_thread(wait_until, partial(takes_over, first), 30, "the first pod to poll")
         assert server.holder.startswith("pbx-0_")
         second = await asyncio.to_thread(start_pod, "pbx-1", server.kubeconfig(tmp_path / "second", "second"))
-        await asyncio.sleep(2)
+        for path in ("/-/healthy", "/-/ready"):
+            answers = partial(probe, second, {"httpGet": {"path": path}})
+            await asyncio.to_thread(wait_until, lambda: answers() == 200, 30, path)  # noqa: B023 -- called at once
         metrics = await asyncio.to_thread(second.metrics)
         assert "softswitch_exporter_active 0" in metrics
         assert "softswitch_up{" not in metrics
-        for path in ("/-/healthy", "/-/ready"):
-            assert await asyncio.to_thread(probe, second, {"httpGet": {"path": path}}) == 200
         assert await asyncio.to_thread(first.program.stop) == 0
         await asyncio.to_thread(wait_until, partial(takes_over, second), 30, "the second pod to poll")
         assert server.holder.startswith("pbx-1_")
