@@ -29,9 +29,6 @@ _PERIOD = 1 / 5
 _TIMEOUT = 2 / 5
 """Share of the duration that an attempt may take. Two may fail before the Lease expires."""
 
-_AFTER_CONFLICT = 1 / 50
-"""Share of the duration until the Lease is read again after it has changed during an attempt."""
-
 _RELEASE_TIMEOUT = 1.0
 """Seconds that a stop waits for the API server."""
 
@@ -54,7 +51,7 @@ class LeaseError(Exception):
         self.reason = reason
 
 
-class _ConflictError(Exception):
+class _ConflictError(LeaseError):
     """The Lease has changed since it was read: another exporter may hold it."""
 
 
@@ -124,11 +121,10 @@ class Elector:
         self._lease: Lease | None = None
         self._content: Lease | None = None
         self._changed_at = 0.0  # when this content was first seen, on the monotonic clock
-        self._decision: Decision | None = None
+        self._decision = Decision(State.STANDBY, "the Lease was not read yet")
         # On the clock that includes the time in which the machine was paused: another exporter may have taken
         # the Lease in that time.
         self._valid_until = 0.0  # of the decision to poll
-        self._is_repeated = False  # the attempt, because the Lease changed during it
         self._failing_since: float | None = None
         self._started = clock.elapsed()
         self._expires_at = math.inf  # the Lease of another exporter
@@ -141,8 +137,12 @@ class Elector:
         """Attempt to hold the Lease, forever."""
         while True:
             self._wake.clear()
-            if not await self._attempt():
-                continue
+            try:
+                if not await self._attempt():
+                    continue
+            except Exception:  # noqa: BLE001 -- if attempts ended, or requests waited, nothing would be polled
+                self._log.exception("job failed", job="lease")
+                self._valid_until = self._started + self._duration
             rest = self._started + self._duration * _PERIOD - self._clock.elapsed()
             rest = min(rest, self._expires_at - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
@@ -185,68 +185,71 @@ class Elector:
                     lease = await self._api.read()  # it has changed since it was read
 
     async def _attempt(self) -> bool:
-        """Attempt once and decide. Return False if the attempt has no result and must be repeated."""
+        """Attempt once and decide. Return False if the process was paused: the result is old."""
         before, self._started = self._started, self._clock.elapsed()
         if self._started - before >= self._duration:  # it was paused
             self._failing_since = None
-        problem = lease = None
-        try:
-            async with asyncio.timeout(self._duration * _TIMEOUT):
-                lease = await self._hold_or_wait()
-        except TimeoutError:
-            problem = LeaseError(LeaseProblem.TIMEOUT, f"no response within {self._duration * _TIMEOUT:g} s")
-        except _ConflictError:
-            if not self._is_repeated:
-                self._is_repeated = True
-                await asyncio.sleep(self._duration * _AFTER_CONFLICT)
-                return False
-            problem = LeaseError(LeaseProblem.HTTP, "HTTP 409 twice in a row; does another program write it?")
-        except LeaseError as error:
-            problem = error
-        except Exception:  # noqa: BLE001 -- without attempts, nothing would be polled any more
-            if self._decision is None or self._decision.problem is None:  # the first one of a series
-                self._log.exception("job failed", job="lease")
-            problem = LeaseError(LeaseProblem.INVALID, "internal error; see the log")
+        result = await self._result()
         if self._clock.elapsed() - self._started >= self._duration:
-            # It was paused: the result is old, or the time limit passed only because of the pause.
+            # The result is old, or the time limit passed only because of the pause.
             self._failing_since = None
             return False
-        self._is_repeated = False
-        decision = self._unreachable(problem) if problem else self._decided(lease)
-        self._report(decision)
+        self._report(self._unreachable(result) if isinstance(result, LeaseError) else self._decided(result))
         async with self._attempted:
             self._attempted.notify_all()
         return True
 
+    async def _result(self) -> Lease | LeaseError | None:
+        """Return the Lease after an attempt, or why it cannot be used."""
+        try:
+            try:
+                return await self._hold_or_wait()
+            except _ConflictError:
+                await asyncio.sleep(self._duration / 50)
+                self._started = self._clock.elapsed()
+                return await self._hold_or_wait()
+        except TimeoutError:
+            return LeaseError(LeaseProblem.TIMEOUT, f"no response within {self._duration * _TIMEOUT:g} s")
+        except LeaseError as error:
+            return error
+        except Exception:  # noqa: BLE001 -- a defect is a problem like others
+            if self._decision.problem is None:  # the first one of a series
+                self._log.exception("job failed", job="lease")
+            return LeaseError(LeaseProblem.INVALID, "internal error; see the log")
+
     async def _hold_or_wait(self) -> Lease | None:
         """Renew the Lease, or take it if it is free. Return the Lease as it is then."""
         self._expires_at = math.inf
-        lease = await self._api.read()
-        self._see(lease)
-        is_mine = lease is not None and lease.holder == self._identity
-        if self._clock.monotonic() < self._abstains_until:
-            return await self._free(lease) if is_mine and lease else lease
-        if lease is not None and lease.holder and not is_mine:
-            # On the monotonic clock: a step of the wall clock does not make the Lease expire.
-            self._expires_at = self._changed_at + lease.duration
-            if self._clock.monotonic() < self._expires_at:
-                return lease
-            self._expires_at = math.inf  # if the write fails, it is repeated after the usual time
-        now = self._clock.wall()
-        wanted = Lease(self._identity, self._duration, now, now)
-        if lease is not None:
-            wanted = replace(
-                wanted,
-                acquired=lease.acquired if is_mine else now,
-                transitions=lease.transitions + (not is_mine),
-                version=lease.version,
-                rest=lease.rest,
-            )
-        written = await self._api.write(wanted)
+        async with asyncio.timeout(self._duration * _TIMEOUT):
+            lease = await self._api.read()
+            self._see(lease)
+            is_mine = lease is not None and lease.holder == self._identity
+            if self._clock.monotonic() < self._abstains_until:
+                return await self._free(lease) if is_mine and lease else lease
+            if lease is not None and lease.holder and not is_mine:
+                # On the monotonic clock: a step of the wall clock does not make the Lease expire.
+                self._expires_at = self._changed_at + lease.duration
+                if self._clock.monotonic() < self._expires_at:
+                    return lease
+                self._expires_at = math.inf  # if the write fails, it is repeated after the usual time
+            written = await self._api.write(self._wanted(lease, is_mine=is_mine))
         if written is None:
-            raise _ConflictError
+            raise _ConflictError(LeaseProblem.HTTP, "HTTP 409 twice in a row; does another program write it?")
         self._see(written)
         return written
+
+    def _wanted(self, lease: Lease | None, *, is_mine: bool) -> Lease:
+        now = self._clock.wall()
+        wanted = Lease(self._identity, self._duration, now, now)
+        if lease is None:
+            return wanted
+        return replace(
+            wanted,
+            acquired=lease.acquired if is_mine else now,
+            transitions=lease.transitions + (not is_mine),
+            version=lease.version,
+            rest=lease.rest,
+        )
 
     async def _free(self, lease: Lease) -> Lease | None:
         return await self._api.write(replace(lease, holder="", duration=1.0, renewed=self._clock.wall()))
@@ -275,8 +278,7 @@ class Elector:
         """Decide without the API server: keep the state, but poll if it was unreachable for the duration."""
         if self._failing_since is None:
             self._failing_since = self._started
-        polls = self._decision is not None and self._decision.state is State.ACTIVE
-        may_go_on = polls and self._started < self._valid_until
+        may_go_on = self._decision.state is State.ACTIVE and self._started < self._valid_until
         may_begin = self._clock.monotonic() >= self._abstains_until
         cause = f"the Lease {self._api.name} cannot be used: {problem}"
         is_blind = self._clock.elapsed() - self._failing_since >= self._duration
@@ -286,14 +288,11 @@ class Elector:
         return Decision(State.STANDBY, cause, problem=problem)
 
     def _report(self, decision: Decision) -> None:
-        before, self._decision = self._decision, decision
-        was_reachable = before is None or before.problem is None
-        if decision.problem is not None and was_reachable:
-            self._log.warning(
-                "the Lease cannot be used",
-                reason=decision.problem.reason.value,
-                problem=str(decision.problem),
-            )
-        elif decision.problem is None and not was_reachable:
+        problem, was_reachable = decision.problem, self._decision.problem is None
+        self._decision = decision
+        if problem is not None and was_reachable:
+            reason = problem.reason.value
+            self._log.warning("the Lease cannot be used", reason=reason, problem=str(problem))
+        elif problem is None and not was_reachable:
             self._log.info("the Lease can be used again")
         self._on_decision(decision)

@@ -1,6 +1,7 @@
 """The Lease in Kubernetes. No other module imports ``kubernetes_asyncio``.
 
-The import takes 58 MB and several seconds (2026-12), so it happens on first use, in a thread.
+The import takes 58 MB and several seconds (2026-12), so it happens on first use, in a thread. A part of the
+package cannot be imported alone: its ``__init__`` imports all of it.
 
 Its own ``leaderelection`` is not used (36.1): it measures time with the wall clock, has no time limits, does
 not free the Lease, and ends when the API server cannot be reached.
@@ -9,7 +10,10 @@ not free the Lease, and ends when the API server cannot be reached.
 import os
 import secrets
 import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -32,8 +36,7 @@ _LONGEST_NAME = 253
 _MOST_TRANSITIONS = 2**31 - 1
 """The API server rejects a larger number."""
 
-_FORBIDDEN = {401, 403}
-_MISSING, _CONFLICT = 404, 409
+_UNAUTHORIZED, _FORBIDDEN, _MISSING, _CONFLICT = 401, 403, 404, 409
 
 
 def host() -> str:
@@ -54,6 +57,16 @@ async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
         raise StartError(
             f"high_availability.lease: the package for Kubernetes is missing ({error}); {_INSTALL}"
         ) from error
+    open_api = partial(_open, client, config)
+    return KubernetesLease(lease, open_api, await open_api(), client.ApiException)
+
+
+def _modules() -> tuple[Any, Any]:
+    return import_module("kubernetes_asyncio.client"), import_module("kubernetes_asyncio.config")
+
+
+async def _open(client: Any, config: Any) -> Any:  # noqa: ANN401 -- modules without types
+    """Return a CoordinationV1Api with the credentials of the pod or of KUBECONFIG. Raises StartError."""
     settings = client.Configuration()
     # As in `net.tls`, an authority needs no key identifiers, which Python requires since 3.13 (seen 2026-12).
     settings.disable_strict_ssl_verification = True
@@ -64,25 +77,31 @@ async def connect(lease: LeaseConfiguration) -> "KubernetesLease":
         else:
             file = os.environ.get("KUBECONFIG") or "~/.kube/config"
             await config.load_kube_config(file, client_configuration=settings, persist_config=False)
-        api_client = client.ApiClient(settings)
+        return client.CoordinationV1Api(client.ApiClient(settings))
     except Exception as error:  # noqa: BLE001 -- of any kind: YAML, certificates; it may quote the file
         reason = "check the file of KUBECONFIG, or ~/.kube/config, with kubectl get leases"
         if is_inside:  # otherwise, the error may contain a token of the file
             reason = f"{error}; check the service account of the pod"
         raise StartError(f"high_availability.lease: no access to Kubernetes: {reason}") from None
-    return KubernetesLease(lease, client.CoordinationV1Api(api_client), client.ApiException)
-
-
-def _modules() -> tuple[Any, Any]:
-    return import_module("kubernetes_asyncio.client"), import_module("kubernetes_asyncio.config")
 
 
 class KubernetesLease:
-    """Reads and writes one Lease. ``api`` is a CoordinationV1Api; ``refused`` is what it raises."""
+    """Reads and writes one Lease.
 
-    def __init__(self, lease: LeaseConfiguration, api: Any, refused: type[Exception]) -> None:  # noqa: ANN401 -- has no types
+    ``api`` is a CoordinationV1Api; ``open_api`` returns another one, with credentials that were loaded again.
+    ``refused`` is what they raise.
+    """
+
+    def __init__(
+        self,
+        lease: LeaseConfiguration,
+        open_api: Callable[[], Awaitable[Any]],
+        api: Any,  # noqa: ANN401 -- has no types
+        refused: type[Exception],
+    ) -> None:
         self.name = f"{lease.namespace}/{lease.name}"
         self._lease = lease
+        self._open_api = open_api
         self._api = api
         self._refused = refused
 
@@ -95,7 +114,7 @@ class KubernetesLease:
         except Exception as error:
             if self._status(error) == _MISSING:
                 return None
-            raise self._error(error) from error
+            raise await self._failed(error) from error
 
     async def write(self, lease: Lease) -> Lease | None:
         """Create or replace this version; return the new one, or None if the version is not the newest.
@@ -114,7 +133,7 @@ class KubernetesLease:
         except Exception as error:
             if self._status(error) == _CONFLICT:
                 return None
-            raise self._error(error) from error
+            raise await self._failed(error) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -159,18 +178,38 @@ class KubernetesLease:
         # 0: the client could not read the response.
         return getattr(error, "status", None) or None if isinstance(error, self._refused) else None
 
-    def _error(self, error: Exception) -> LeaseError:
+    async def _failed(self, error: Exception) -> LeaseError:
         status = self._status(error)
-        if status in _FORBIDDEN:
+        if status == _UNAUTHORIZED:
+            await self._load_credentials()
+            text = "HTTP 401; the API server rejects the credentials of KUBECONFIG or of the service account"
+            return LeaseError(LeaseProblem.FORBIDDEN, text)
+        if status == _FORBIDDEN:
             advice = f"allow the account to get, create and update leases in {self._lease.namespace}"
             return LeaseError(LeaseProblem.FORBIDDEN, f"HTTP {status}; {advice}")
         if status is not None:
             return LeaseError(LeaseProblem.HTTP, f"HTTP {status}")
         if isinstance(error, TimeoutError):
             return LeaseError(LeaseProblem.TIMEOUT, "no response")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return LeaseError(LeaseProblem.CONNECT, _untrusted(error))
         if isinstance(error, (aiohttp.ClientError, OSError)):
             return LeaseError(LeaseProblem.CONNECT, f"no connection ({type(error).__name__})")
         return LeaseError(LeaseProblem.INVALID, f"unexpected response ({type(error).__name__})")
+
+    async def _load_credentials(self) -> None:
+        """Load the credentials again for the next attempt: a token may have expired and been replaced."""
+        with suppress(StartError):  # the file may be half written: keep the old ones
+            before, self._api = self._api, await self._open_api()
+            await before.api_client.close()
+
+
+def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
+    cause = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+    return (
+        f"the certificate of the API server is not trusted ({cause}); "
+        "check certificate-authority and server of KUBECONFIG, or ca.crt of the service account"
+    )
 
 
 def _seconds(time: datetime | None, default: float) -> float:

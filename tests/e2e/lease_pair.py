@@ -33,7 +33,7 @@ _QUERIES = {
     "balance": {"tenant_interval": "off"},
     "registrations": {"tenant_interval": "off"},
 }
-_SECTION = {"lease": {"name": "softswitch-exporter", "namespace": "telephony", "duration": f"{LEASE:g}s"}}
+SECTION = {"lease": {"name": "softswitch-exporter", "namespace": "telephony", "duration": f"{LEASE:g}s"}}
 
 
 @dataclass
@@ -55,7 +55,7 @@ class LeasePair:
     def start(self, name: str, *, address: str = "", **environment: str) -> None:
         """Start an exporter, and wait until it serves, also at this address."""
         settings = {"queries": _QUERIES, **self.settings}
-        text = configuration(switch("pbx", self.urls[name], **settings), high_availability=_SECTION)
+        text = configuration(switch("pbx", self.urls[name], **settings), high_availability=SECTION)
         kubeconfig = str(self.server.kubeconfig(self.directory / f"kubeconfig-{name}", name))
         self.exporters[name] = start_exporter(
             self.run,
@@ -106,6 +106,10 @@ class LeasePair:
     def active(self, name: str) -> float | None:
         """Return the metric that says whether an exporter polls."""
         return self.exporters[name].value("softswitch_exporter_active")
+
+    def value(self, name: str, metric: str, **labels: str) -> float | None:
+        """Return a metric of the Lease, such as ``reachable``."""
+        return self.exporters[name].value(f"softswitch_exporter_lease_{metric}", **labels)
 
     def status(self, name: str) -> dict[str, Any]:
         """Return the status of an exporter."""

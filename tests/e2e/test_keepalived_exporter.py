@@ -11,19 +11,21 @@ from tests.e2e.pair import (
     OPTIONS,
     PASSWORD,
     STOP,
+    TERM,
     Pair,
 )
 from tests.e2e.programs import wait_until
 
 
-def test_the_exporter_is_killed(pair: Pair) -> None:
-    """The other one takes over. When it is back, it stands by, so nothing is interrupted again."""
-    active, standby = pair.roles()
-    with pair.observed("the exporter is killed", silence=CHECKED + FIRST + BUSY):
-        active.exporter.stop(KILL)
-        pair.wait_until_polled_by(standby)
-        active.start_exporter()
-        assert pair.roles() == (standby, active)
+def test_both_exporters_are_restarted(pair: Pair) -> None:
+    """One is killed, then the other one is stopped. Each time, the other one takes over and keeps polling."""
+    with pair.observed("both exporters are restarted", silence=CHECKED + FIRST + BUSY):
+        for signal_number in (KILL, TERM):
+            active, standby = pair.roles()
+            active.exporter.stop(signal_number)
+            pair.wait_until_polled_by(standby)
+            active.start_exporter()
+            assert pair.roles() == (standby, active)
 
 
 def test_the_exporter_hangs(pair: Pair) -> None:

@@ -5,18 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.machines import isolate
-from tests.e2e.pair import (
-    BUSY,
-    CHECKED,
-    FIRST,
-    TERM,
-    VRRP,
-    Pair,
-)
+from tests.e2e.pair import BUSY, CHECKED, FIRST, VRRP, Pair
 from tests.e2e.pair_prometheus import PairPrometheus, start_prometheus
 from tests.e2e.programs import print_result
 
-ROLES_CHANGED = 4
+ROLES_CHANGED = 3
 """How often polling stops in these tests."""
 
 
@@ -74,13 +67,3 @@ def test_the_machines_do_not_reach_each_other(pair: Pair) -> None:
     with pair.observed("they are together again", silence=FIRST + BUSY, together=1 + BUSY):
         isolate(pair.center, *machines, isolated=False)
         pair.roles()
-
-
-def test_a_rolling_restart(pair: Pair) -> None:
-    """Both exporters are restarted, one after the other, without both polling at any time."""
-    active, standby = pair.roles()
-    with pair.observed("both exporters are restarted", silence=CHECKED + FIRST + BUSY):
-        for node in (standby, active):
-            node.exporter.stop(TERM)
-            node.start_exporter()
-            pair.roles()

@@ -1,15 +1,6 @@
 """A pair under the shipped keepalived.conf, while keepalived is killed, stopped or hangs."""
 
-from tests.e2e.pair import (
-    BUSY,
-    CONTINUE,
-    FIRST,
-    KILL,
-    STOP,
-    TERM,
-    VRRP,
-    Pair,
-)
+from tests.e2e.pair import BUSY, CONTINUE, FIRST, KILL, STOP, TERM, VRRP, Pair
 
 
 def test_keepalived_is_killed(pair: Pair) -> None:

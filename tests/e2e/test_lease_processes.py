@@ -3,16 +3,18 @@
 The clock of the second one is an hour ahead. Both have the same storage: it goes over to the one that polls.
 """
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.fake_clock import fake_clock
-from tests.e2e.lease_pair import BUSY, FIRST, LEASE, PERIOD, LeasePair, lease_pair
-from tests.e2e.programs import get, wait_until
+from tests.e2e.full_configuration import UNREACHABLE_URL, configuration, switch
+from tests.e2e.lease_pair import BUSY, FIRST, LEASE, PERIOD, SECTION, LeasePair, lease_pair
+from tests.e2e.programs import get, run_command, wait_until
 
 _SLOWEST = LEASE + PERIOD + FIRST + BUSY
 
@@ -33,32 +35,23 @@ def pair(
         yield started
 
 
-def test_the_status_page_of_a_standby(pair: LeasePair) -> None:
-    """It says who polls, and nothing is unknown or wrong."""
+def test_ends_and_pauses(pair: LeasePair) -> None:
+    """There is always one exporter that polls, and never two, whatever happens to one of them."""
+    began = time.monotonic()
     active, standby = pair.roles()
-    base = pair.exporters[standby].base_url
 
-    def known() -> dict[str, Any] | None:
-        found = pair.status(standby)
-        return found if found["activity"]["holder"] else None
-
-    state = wait_until(known, 10, pair.told)
+    # Nothing happens: the standby says who polls, sends nothing, and serves no series of the switch.
+    state = wait_until(
+        lambda: (found := pair.status(standby))["activity"]["holder"] and found, PERIOD + BUSY, pair.told
+    )
     assert state["state"] == "standby"
     assert state["activity"]["holder"].startswith(f"softswitch-{active}_")
     assert state["activity"]["lease_reachable"] is True
     assert f"softswitch-{active}_" in state["notices"][0]["text"]
     assert (state["switches"], state["problems"]) == ([], [])
     for path in ("/-/ready", "/-/healthy"):
-        assert get(f"{base}{path}")
-
-
-def test_ends_and_pauses(pair: LeasePair) -> None:
-    """There is always one exporter that polls, and never two, whatever happens to one of them."""
-    began = time.monotonic()
-    active, standby = pair.roles()
-
-    # Nothing happens: the standby sends nothing and serves no series of the switch.
-    time.sleep(LEASE)
+        assert get(f"{pair.exporters[standby].base_url}{path}")
+    time.sleep(PERIOD)
     assert pair.pollers(began) == {active}
     assert (pair.active(active), pair.active(standby)) == (1, 0)
     assert pair.series(active) > 0
@@ -73,20 +66,17 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     assert pair.series(standby) > 0
     assert _changes(pair, standby).count("exporter_active") == 2
     active, standby = standby, active
-
-    # It starts again, and stands by.
     again = time.monotonic()
     pair.start(standby)
-    time.sleep(PERIOD)
-    assert pair.pollers(again) == {active}
 
     # Paused: the other one polls after the Lease. When it continues, it sends nothing more.
     paused = time.monotonic()
     pair.signal(active, signal.SIGSTOP)
     pair.wait_for(standby)
     assert pair.gap(paused) < _SLOWEST
-    assert (
-        "polling without the storage" in pair.exporters[standby].program.text()
+    text = pair.exporters[standby].program.text
+    wait_until(
+        lambda: "polling without the storage" in text(), BUSY, pair.told
     )  # the paused one has locked it
     time.sleep(PERIOD)
     continued = time.monotonic()
@@ -95,26 +85,31 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     assert pair.pollers(continued) == {standby}
     assert (pair.active(active), pair.active(standby)) == (0, 1)
     wait_until(lambda: pair.status(standby)["storage"]["error"] is None, 15, pair.told)
-    active, standby = standby, active
+    assert [*_overlaps(pair, again)] == []
 
-    # A clean stop: the other one polls at its next attempt.
-    stopped = time.monotonic()
-    assert pair.exporters[active].program.stop() == 0
-    pair.wait_for(standby, seconds=PERIOD + BUSY)
-    assert pair.gap(stopped) < PERIOD + FIRST + BUSY
-    assert "exporter_stopped" in _changes(pair, standby)
-    active, standby = standby, active
-
-    # A rolling restart: each one is replaced when the other one is ready.
+    # A rolling restart: each one stops when the other one is ready, which polls at its next attempt.
     rolled = time.monotonic()
-    pair.start(standby)
-    assert pair.exporters[active].program.stop() == 0
-    pair.wait_for(standby, seconds=PERIOD + BUSY)
-    pair.start(active)
+    for _ in range(2):
+        active, standby = standby, active
+        assert pair.exporters[active].program.stop() == 0
+        pair.wait_for(standby, seconds=PERIOD + BUSY)
+        assert "exporter_stopped" in _changes(pair, standby)
+        pair.start(active)
     pair.roles()
     assert pair.gap(rolled) < PERIOD + FIRST + BUSY
     assert [*_overlaps(pair, rolled)] == []
     assert pair.server.conflicts.total() <= len(pair.exporters)  # both may have found no Lease at the start
+
+
+def test_without_the_client_for_kubernetes(tmp_path: Path) -> None:
+    """The exporter does not start, and prints the command that installs it."""
+    (tmp_path / "kubernetes_asyncio.py").write_text("raise ImportError('none installed')")
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(switch("pbx", UNREACHABLE_URL), high_availability=SECTION))
+    search = os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    done = run_command(f"--config.file={file}", "--web.listen-address=127.0.0.1:0", PYTHONPATH=search)
+    assert done.returncode == 1
+    assert "(none installed); pip install 'softswitch-exporter[kubernetes]'" in done.stdout + done.stderr
 
 
 def _changes(pair: LeasePair, name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The Lease over HTTP, against an API that enforces versions."""
 
+import base64
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -74,22 +75,12 @@ async def test_a_conflict(lease: KubernetesLease) -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "text"),
     [
-        (
-            401,
-            LeaseProblem.FORBIDDEN,
-            "HTTP 401; allow the account to get, create and update leases in telephony",
-        ),
-        (
-            403,
-            LeaseProblem.FORBIDDEN,
-            "HTTP 403; allow the account to get, create and update leases in telephony",
-        ),
-        (500, LeaseProblem.HTTP, "HTTP 500"),
-        (503, LeaseProblem.HTTP, "HTTP 503"),
+        (403, "forbidden", "HTTP 403; allow the account to get, create and update leases in telephony"),
+        (503, "http", "HTTP 503"),
     ],
 )
 async def test_an_error(
-    status: int, reason: LeaseProblem, text: str, lease: KubernetesLease, server: LeaseServer
+    status: int, reason: str, text: str, lease: KubernetesLease, server: LeaseServer
 ) -> None:
     """Its text says what to do about it."""
     server.refused["a"] = status
@@ -97,6 +88,22 @@ async def test_an_error(
         with pytest.raises(LeaseError) as found:
             await attempt()
         assert (found.value.reason, str(found.value)) == (reason, text)
+
+
+async def test_expired_credentials(lease: KubernetesLease, server: LeaseServer, tmp_path: Path) -> None:
+    """After HTTP 401, those of the file are loaded again; until it is whole, the old ones are used."""
+    file = tmp_path / "kubeconfig"
+    server.refused["a"] = 401
+    file.write_text("")
+    for _ in range(2):
+        with pytest.raises(LeaseError, match="rejects the credentials of KUBECONFIG") as found:
+            await lease.read()
+    assert found.value.reason is LeaseProblem.FORBIDDEN
+    server.kubeconfig(file, "b")
+    with pytest.raises(LeaseError, match="HTTP 401"):
+        await lease.read()
+    assert await lease.write(_LEASE)
+    assert server.requests["b"] == 1
 
 
 async def test_a_namespace_that_does_not_exist(lease: KubernetesLease, server: LeaseServer) -> None:
@@ -177,12 +184,14 @@ async def test_figures_out_of_range(lease: KubernetesLease, server: LeaseServer)
     assert written.transitions == 2**31 - 1
 
 
-def test_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name in the Lease is short enough to be read back unchanged."""
+def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins with the name of the pod, is unique, and short enough to be read back unchanged."""
+    monkeypatch.setenv("POD_NAME", "softswitch-0")
+    first, second = kubernetes.identity(), kubernetes.identity()
+    assert first.startswith("softswitch-0_")
+    assert first != second
     monkeypatch.setenv("POD_NAME", "p" * 253)
-    name = kubernetes.identity()
-    assert len(name) < 200
-    assert name != kubernetes.identity()
+    assert len(kubernetes.identity()) < 200
 
 
 async def test_a_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,32 +242,49 @@ async def test_an_invalid_kubeconfig(
     assert "the-token" not in str(raised.value)
 
 
-async def test_an_authority_without_key_identifiers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_program: Callable[[str, str], str]
-) -> None:
-    """An API server with such certificates, as of old clusters, is trusted on every version of Python."""
-    authority = Authority(require_program("openssl", "openssl"), tmp_path, identified=False)
+@pytest.fixture
+def authority(require_program: Callable[[str, str], str], tmp_path: Path) -> Authority:
+    """Return an authority without key identifiers, as of old clusters, which Python requires since 3.13."""
+    return Authority(require_program("openssl", "openssl"), tmp_path, identified=False)
+
+
+@pytest.fixture
+async def tls(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Connect]]:
+    """Return how to connect to an API with TLS whose entry in KUBECONFIG names an authority in some way."""
     pair = authority.issue("server")
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(pair.certificate, pair.key)
-    async with lease_server(tls) as server:
-        file = server.kubeconfig(tmp_path / "kubeconfig", "a")
-        written = yaml.safe_load(file.read_text())
-        written["clusters"][0]["cluster"] = {
-            "server": f"https://127.0.0.1:{server.port}",
-            "certificate-authority": str(authority.certificate),
-        }
-        file.write_text(yaml.safe_dump(written))
-        monkeypatch.setenv("KUBECONFIG", str(file))
-        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-        lease = await kubernetes.connect(_CONFIGURATION)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    async with lease_server(context) as server:
+
+        def through(**trusted: str) -> Connect:
+            file = server.kubeconfig(authority.directory / "kubeconfig", "a")
+            written = yaml.safe_load(file.read_text())
+            written["clusters"][0]["cluster"] = {"server": f"https://127.0.0.1:{server.port}", **trusted}
+            file.write_text(yaml.safe_dump(written))
+            monkeypatch.setenv("KUBECONFIG", str(file))
+            return partial(kubernetes.connect, _CONFIGURATION)
+
+        yield through
+
+
+async def test_trusted_authorities(authority: Authority, tls: Callable[..., Connect]) -> None:
+    """The authority of the API server is in a file, or in KUBECONFIG itself."""
+    encoded = base64.b64encode(authority.certificate.read_bytes()).decode()
+    for trusted in (
+        {"certificate-authority": str(authority.certificate)},
+        {"certificate-authority-data": encoded},
+    ):
+        lease = await tls(**trusted)()
         assert await lease.read() is None  # not LeaseError: the server answered that there is none
         await lease.close()
 
 
-def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It begins with the name of the pod, and no two processes have the same."""
-    monkeypatch.setenv("POD_NAME", "softswitch-0")
-    first, second = kubernetes.identity(), kubernetes.identity()
-    assert first.startswith("softswitch-0_")
-    assert first != second
+async def test_another_authority(authority: Authority, tls: Callable[..., Connect]) -> None:
+    """The error says which file to check."""
+    other = replace(authority, name="other").certificate
+    lease = await tls(**{"certificate-authority": str(other)})()
+    with pytest.raises(LeaseError, match=r"not trusted \(.+\); check certificate-authority") as found:
+        await lease.read()
+    assert found.value.reason is LeaseProblem.CONNECT
+    await lease.close()
