@@ -1,8 +1,8 @@
 """JSON Schemas of single values, true to how they are read: every value of the file arrives as text.
 
 An editor reads YAML with types, so ``100`` may be a number, but is also the text "100". A value in quotes is
-the same as without. ``SchemaOf`` attaches a schema to a type of the configuration. ``patternErrorMessage`` is
-what yaml-language-server shows.
+the same as without, except that a name must not be a plain ``true`` or ``false``. ``SchemaOf`` attaches a
+schema to a type of the configuration. ``patternErrorMessage`` is what yaml-language-server shows.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,11 @@ Schema = dict[str, Any]
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
 """Any text."""
 NOT_BLANK: Schema = {**TEXT, "pattern": r"\S"}
-NAME: Schema = {**TEXT, "pattern": r"^\S(.*\S)?$"}
+LABEL_VALUE: Schema = {"type": ["string", "number"]}
+NAME: Schema = {**LABEL_VALUE, "pattern": r"^\S(.*\S)?$"}
 """A text without spaces around it."""
+EXTENSION: Schema = {**NAME, "not": {"type": "string", "pattern": r"^[0-9]+ *(-|\.\.) *[0-9]+$"}}
+"""A number, and not a range of numbers."""
 
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 DURATION: Schema = {
@@ -74,7 +77,7 @@ def either(*schemas: Schema) -> Schema:
 def mapping_of_labels(*reserved: str) -> Schema:
     """Return the schema of a mapping of labels to values."""
     names = {**_LABEL_NAME, "not": {"enum": sorted(reserved)}}
-    return {"type": "object", "propertyNames": names, "additionalProperties": TEXT}
+    return {"type": "object", "propertyNames": names, "additionalProperties": LABEL_VALUE}
 
 
 def with_entries(schema: Schema) -> Schema:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.config.placeholders import reject_in_url, reject_template
 from exporter.errors import shown, shown_url, single
 from exporter.fields import Form, duration_between, not_blank, regular_expression
 from exporter.files import read_regular_file
-from exporter.json_types import DURATION, NAME, NOT_BLANK, TEXT, URL_WITHOUT_QUERY, SchemaOf
+from exporter.json_types import DURATION, LABEL_VALUE, NAME, NOT_BLANK, TEXT, URL_WITHOUT_QUERY, SchemaOf
 from exporter.patterns import Pattern
 
 _MAX_TLS_BYTES = 8 * 2**20
@@ -80,12 +80,29 @@ def character_name(letter: str) -> str:
     return f"U+{ord(letter):04X} ({name})"
 
 
-def _name(value: str) -> str:
-    reject_invisible(not_blank(value))
-    reject_template(value)
-    if value != value.strip():
-        raise ValueError(f"{shown(value)} starts or ends with a space; remove the space")
-    return value
+class PlainBoolean(str):
+    """A ``true`` or ``false`` that is not quoted in the file."""
+
+    __slots__ = ()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, PlainBoolean):
+        words = "NO, no or off" if value.lower() == "false" else "YES, yes or on"
+        raise ValueError(  # noqa: TRY004 -- pydantic reports only a ValueError
+            f"expected a text, got the boolean {value}; quote the text in the source of this file: programs "
+            f"such as Ansible and Helm write {value} for {words} without quotes"
+        )
+    return single(value)
+
+
+def _name(value: object) -> str:
+    name = not_blank(_text(value))
+    reject_invisible(name)
+    reject_template(name)
+    if name != name.strip():
+        raise ValueError(f"{shown(name)} starts or ends with a space; remove the space")
+    return name
 
 
 def _file_pattern(value: object) -> str:
@@ -116,7 +133,8 @@ def readable_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _label_name(name: str) -> str:
+def _label_name(value: object) -> str:
+    name = _text(value)
     if not _LABEL_NAME.fullmatch(name):
         raise ValueError(
             "expected a label name of letters, digits and _ that does not start with a digit or __, "
@@ -125,10 +143,10 @@ def _label_name(name: str) -> str:
     return name
 
 
-def _info_label_name(name: str) -> str:
-    if name in RESERVED_LABELS:
-        raise ValueError(f'the label "{name}" is reserved; choose another name')
-    return _label_name(name)
+def _info_label_name(value: object) -> str:
+    if value in RESERVED_LABELS:
+        raise ValueError(f'the label "{value}" is reserved; choose another name')
+    return _label_name(value)
 
 
 def checked_url(value: object) -> str:
@@ -186,8 +204,8 @@ def _http_url(value: object, example: str) -> str:
     return url
 
 
-Text = Annotated[str, AfterValidator(_name), Form("text"), SchemaOf(NAME)]
-LabelValue = str
+Text = Annotated[str, PlainValidator(_name), Form("text"), SchemaOf(NAME)]
+LabelValue = Annotated[str, PlainValidator(_text), SchemaOf(LABEL_VALUE)]
 """Any text: it is exported as written (design, section 5)."""
 Timeout = Annotated[
     float, PlainValidator(duration_between("100ms", "1h")), Form("duration, 100ms to 1h"), SchemaOf(DURATION)
@@ -209,5 +227,5 @@ Url = Annotated[str, PlainValidator(checked_url), Form("URL"), SchemaOf(URL_WITH
 AlertmanagerUrl = Annotated[
     str, PlainValidator(checked_alertmanager_url), Form("URL"), SchemaOf(URL_WITHOUT_QUERY)
 ]
-LabelName = Annotated[str, AfterValidator(_label_name), Form("label name")]
-InfoLabelName = Annotated[str, AfterValidator(_info_label_name), Form("label name")]
+LabelName = Annotated[str, PlainValidator(_label_name), Form("label name"), SchemaOf(TEXT)]
+InfoLabelName = Annotated[str, PlainValidator(_info_label_name), Form("label name"), SchemaOf(TEXT)]

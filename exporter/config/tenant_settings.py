@@ -3,6 +3,7 @@
 A tenant's own settings override ``tenant_defaults``, which override those of the switch.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
@@ -21,33 +22,52 @@ from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
 from exporter.errors import shown
 from exporter.fields import Form, Interval, Section, unique
-from exporter.json_types import NAME, SchemaOf, either, list_of, mapping_of_labels
+from exporter.json_types import EXTENSION, NAME, Schema, SchemaOf, either, list_of, mapping_of_labels
 from exporter.model import Query
 from exporter.queries import QUERIES
 
 _Value = TypeVar("_Value")
 
 _Texts = Annotated[tuple[Text, ...], AfterValidator(unique)]
+
+_RANGE = re.compile(r"[0-9]+ *(-|\.\.) *[0-9]+")
+
+
+def _extension(name: str) -> str:
+    if _RANGE.fullmatch(name):
+        raise ValueError(
+            f"expected one extension, got {shown(name)}; ranges are not supported: list each extension, or "
+            "set `extensions: all`"
+        )
+    return name
+
+
+Extension = Annotated[Text, AfterValidator(_extension), SchemaOf(EXTENSION)]
+_Extensions = Annotated[tuple[Extension, ...], AfterValidator(unique)]
 _TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Texts)
+_EXTENSIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(_Extensions)
 
 Selection = Literal["all", "none"] | tuple[str, ...]
 
 
-def _selection(noun: str) -> PlainValidator:
+def _selection(noun: str, entries: TypeAdapter[tuple[str, ...]]) -> PlainValidator:
     def validate(value: object) -> Selection:
         if value == "all":
             return "all"
         if value == "none":
             return "none"
         if isinstance(value, list):
-            return _TEXTS.validate_python(value)
+            return entries.validate_python(value)
         raise ValueError(f"expected all, none or a list of {noun}, got {shown(value)}")
 
     return PlainValidator(validate)
 
 
 _SELECTION = Form("`all`, `none` or a list of texts")
-_SELECTION_SCHEMA = SchemaOf(either({"enum": ["all", "none"]}, list_of(NAME)))
+
+
+def _selection_schema(entry: Schema) -> SchemaOf:
+    return SchemaOf(either({"enum": ["all", "none"]}, list_of(entry)))
 
 
 class TenantQuery(Section):
@@ -96,19 +116,24 @@ class TenantDefaults(Section):
         "of `tenant_defaults`.",
         examples=[{"team": "voice"}],
     )
-    extensions: Annotated[Selection, _selection("extensions"), _SELECTION, _SELECTION_SCHEMA] | None = Field(
+    extensions: (
+        Annotated[Selection, _selection("extensions", _EXTENSIONS), _SELECTION, _selection_schema(EXTENSION)]
+        | None
+    ) = Field(
         None,
         description="The extensions whose registration is polled: a list, `all` (those that the switch "
         "lists) or `none`, the default.",
         examples=[["100", "101"]],
     )
-    watch: Annotated[_Texts, Form("list of texts")] | None = Field(
+    watch: Annotated[_Extensions, Form("list of texts")] | None = Field(
         None,
         description="Extensions that trigger an alert while they are not registered. They are polled even if "
         "`extensions` does not include them.",
         examples=[["100"]],
     )
-    queues: Annotated[Selection, _selection("queue ids"), _SELECTION, _SELECTION_SCHEMA] | None = Field(
+    queues: (
+        Annotated[Selection, _selection("queue ids", _TEXTS), _SELECTION, _selection_schema(NAME)] | None
+    ) = Field(
         None,
         description="The queues to poll, each with a request of its own: a list of ids, `all` (those that "
         "the switch lists, at most 1,000) or `none`, the default.",

@@ -9,6 +9,7 @@ times the memory: 185 MB for 5,000 tenants (2026-11).
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import yaml
 
 from exporter.config.errors import Mark, Problem, place_text
 from exporter.config.errors import Path as Place
-from exporter.config.fields import character_name, invisible_problem
+from exporter.config.fields import PlainBoolean, character_name, invisible_problem
 from exporter.errors import ConfigurationError
 from exporter.files import read_regular_file
 
@@ -35,7 +36,10 @@ MAX_DEPTH = 20
 YAML_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C loader, if PyYAML has it, takes 0.3 s instead of 3.5 s for 5,000 tenants."""
 
+_ENDS_LINE = re.compile("[\x85\u2028\u2029](?=[^\\S\n]*[^\\s#])")
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 
 _HIDDEN = re.compile(r"^[ -]*(?:[\w.-]+:(?!\t))?([^\S ]|[\u200b\u2060\ufeff])")
 """A character instead of a space in the indentation or after a key: elsewhere, as in a comment, it may be."""
@@ -84,8 +88,8 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> Document:
         reason = error.strerror or "unknown error"
         problem = f"cannot be read ({reason}); check the path and its permissions"
     except UnicodeDecodeError as error:
-        before: str = error.object[: error.start].decode()
-        mark = before.count("\n") + 1, len(before) - before.rfind("\n")
+        before: str = error.object[: error.start].decode("utf-8-sig")
+        mark = _Lines(before).mark(len(before))
         problem = "contains a byte that is not UTF-8; save the file as UTF-8"
     except yaml.MarkedYAMLError as error:
         mark, problem = _syntax_problem(error, text)
@@ -96,6 +100,21 @@ def read_yaml(path: Path, loader: type[Any] = YAML_LOADER) -> Document:
     except (ValueError, OverflowError):  # PyYAML's Python loader on "\\UFFFFFFFF"
         problem = "an escape sequence names a character that does not exist; correct it"
     raise ConfigurationError(str(path), [problem], [place_text(path, mark)], files=[path])
+
+
+class _Lines:
+    """Lines as editors count them. For YAML 1.1, U+0085, U+2028 and U+2029 end a line as well."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts: list[int] = []
+
+    def mark(self, index: int) -> Mark:
+        """Return line and column of a character."""
+        if not self._starts:
+            self._starts = [0, *(found.end() for found in _LINE_BREAK.finditer(self._text))]
+        line = bisect_right(self._starts, index)
+        return line, index - self._starts[line - 1] + 1
 
 
 class _RejectedError(Exception):
@@ -115,20 +134,24 @@ def _text(path: Path) -> str:
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark | None, str]:
-    found = error.problem_mark or error.context_mark
-    mark = (found.line + 1, found.column + 1) if found else None
-    lines = [*enumerate(text.splitlines()[: mark[0] if mark else 0], 1)]
+    found, lines_of = error.problem_mark or error.context_mark, _Lines(text)
+    mark = lines_of.mark(found.index) if found else None
+    lines = [*enumerate(_LINE_BREAK.split(text)[: mark[0] if mark else 0], 1)]
     # A no-break space in the indentation is part of a key or value, and the error is in a later line.
     for number, content in reversed(lines):
         if hidden := _HIDDEN.search(content):
             problem = f"contains {character_name(hidden[1])} instead of a space; use spaces"
             return (number, hidden.start(1) + 1), problem
     for number, content in reversed(lines[-2:]):
+        if ended := _ENDS_LINE.search(content):
+            problem = f"contains {character_name(ended[0])}, where YAML ends the line; remove it"
+            return (number, ended.start() + 1), problem
         if joined := _JOINED.search(content):
             return (number, joined.start(1) + 1), "no space after the colon; write it as in `key: value`"
     context = error.context
-    if context and mark and error.context_mark and error.context_mark.line + 1 < mark[0]:
-        context += f" that starts on line {error.context_mark.line + 1}"
+    line = lines_of.mark(error.context_mark.index)[0] if error.context_mark else 0
+    if context and mark and 0 < line < mark[0]:
+        context += f" that starts on line {line}"
     reason = ", ".join(part for part in (context, error.problem) if part)
     # PyYAML's Python parser quotes the text, which may be part of a key.
     reason = re.sub(r"('[^']')|'[^']*'", lambda quoted: quoted[1] or "'…'", reason)
@@ -140,9 +163,13 @@ def _character_problem(text: str) -> tuple[Mark | None, str]:
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if found is None:
         return None, "contains a control character; remove it"
-    start = found.start()
-    mark = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    mark = _Lines(text).mark(found.start())
     return mark, f"contains {character_name(found[0])}, which YAML does not allow; remove it"
+
+
+def _plain(event: yaml.ScalarEvent) -> str:
+    value: str = event.value
+    return PlainBoolean(value) if event.implicit[0] and value in _BOOLEANS else value
 
 
 class _Builder:
@@ -155,6 +182,7 @@ class _Builder:
     def __init__(self, text: str, loader: type[Any], wanted: Collection[Place] = ()) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, tuple[Tree, int]] = {}  # with the number of values
+        self._lines = _Lines(text)
         self.values = 0
         self.problems: list[Problem] = []
         self._wanted = wanted
@@ -168,7 +196,7 @@ class _Builder:
         next(self._events)  # end of the document
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise _rejected(after, "a second document starts; keep one document")
+            raise self._rejected(after, "a second document starts; keep one document")
         return tree
 
     def _value(self, event: _ValueEvent, path: Place) -> Tree:
@@ -177,7 +205,7 @@ class _Builder:
         before = self.values
         self._count(event, 1)
         if len(path) > MAX_DEPTH:
-            raise _rejected(event, f"nested more than {MAX_DEPTH} deep; check for unclosed brackets")
+            raise self._rejected(event, f"nested more than {MAX_DEPTH} deep; check for unclosed brackets")
         if event.tag is not None:
             self._report(path, event, 'YAML tags are not supported; quote a value that starts with "!"')
         tree: Tree
@@ -196,39 +224,40 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             place = (*path, len(items))
             if place in self._wanted:
-                self.marks.setdefault(place, _mark(event))
+                self.marks.setdefault(place, self._mark(event))
             items.append(self._value(event, place))
         return items
 
     def _mapping(self, path: Place) -> dict[str, Tree]:
         mapping: dict[str, Tree] = {}
-        lines: dict[str, int] = {}
+        first: dict[str, yaml.ScalarEvent] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _rejected(event, "expected a plain word as key, got a list, a mapping or an alias")
-            key: str = event.value
+                raise self._rejected(event, "expected a plain word as key, got a list, a mapping or an alias")
+            key: str = _plain(event)
             place = (*path, key)
             if place in self._wanted:
-                self.marks.setdefault(place, _mark(event))
+                self.marks.setdefault(place, self._mark(event))
             value = self._value(next(self._events), place)
             if problem := invisible_problem(key):
                 self._report(place, event, problem)
             if key in mapping:
-                self._report(place, event, f"duplicate key, first set on line {lines[key]}; keep one")
+                self._report(
+                    place, event, f"duplicate key, first set on line {self._mark(first[key])[0]}; keep one"
+                )
             else:
-                mapping[key], lines[key] = value, _mark(event)[0]
+                mapping[key], first[key] = value, event
         return mapping
 
     def _scalar(self, event: yaml.ScalarEvent, path: Place) -> str | None:
-        value: str = event.value
-        if event.implicit[0] and value in _EMPTY:
+        if event.implicit[0] and event.value in _EMPTY:
             self._report(path, event, "no value; add one or delete the key")
             return None
-        return value
+        return _plain(event)
 
     def _alias(self, event: yaml.AliasEvent) -> Tree:
         if event.anchor not in self._anchors:
-            raise _rejected(event, 'alias without an anchor; quote a value that starts with "*"')
+            raise self._rejected(event, 'alias without an anchor; quote a value that starts with "*"')
         tree, values = self._anchors[event.anchor]
         self._count(event, values)
         return tree
@@ -236,16 +265,16 @@ class _Builder:
     def _count(self, event: yaml.Event, values: int) -> None:
         self.values += values
         if self.values > MAX_VALUES:
-            raise _rejected(event, f"more than {MAX_VALUES:,} values, including aliases; use fewer aliases")
+            raise self._rejected(
+                event, f"more than {MAX_VALUES:,} values, including aliases; use fewer aliases"
+            )
 
     def _report(self, path: Place, event: yaml.Event, text: str) -> None:
-        self.problems.append(Problem(path, text, mark=_mark(event)))
+        self.problems.append(Problem(path, text, mark=self._mark(event)))
 
+    def _rejected(self, event: yaml.Event, text: str) -> _RejectedError:
+        return _RejectedError(text, self._mark(event))
 
-def _rejected(event: yaml.Event, text: str) -> _RejectedError:
-    return _RejectedError(text, _mark(event))
-
-
-def _mark(event: yaml.Event) -> Mark:
-    mark = event.start_mark
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    def _mark(self, event: yaml.Event) -> Mark:
+        mark = event.start_mark
+        return self._lines.mark(mark.index) if mark else (1, 1)

@@ -225,7 +225,8 @@ def _lock(descriptor: int, setting: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise InUseError(f"is in use by another exporter; give each exporter its own {setting}") from None
+        advice = f"give each exporter its own {setting}, unless all but one stand by (high_availability)"
+        raise InUseError(f"is in use by another exporter; {advice}") from None
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             os.close(descriptor)

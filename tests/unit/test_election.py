@@ -461,6 +461,22 @@ async def test_a_defect() -> None:
 
 
 @fast
+async def test_a_defect_in_what_follows_a_decision() -> None:
+    """Attempts go on as well, and no request has to wait."""
+    a, _ = _pair()
+    await asyncio.sleep(30)
+    decisions, a.decisions = a.decisions, None  # type: ignore[assignment] -- so that a decision raises
+    with capture_logs() as logs:
+        await asyncio.sleep(30)
+    assert {log["event"] for log in logs} == {"job failed"}
+    assert a.api.leases[0].holder == "a"
+    assert a.elector.hold() is None
+    a.decisions = decisions
+    await asyncio.sleep(_PERIOD)
+    assert a.polls
+
+
+@fast
 async def test_requests_after_the_election() -> None:
     """When this exporter leaves the election, what waited for the Lease is sent."""
     a, _ = _pair()

@@ -137,7 +137,7 @@ def test_invalid_configurations_are_refused(text: str, problems: str) -> None:
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_loader_and_schema_agree(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """The schema accepts what the loader accepts, as text and with types, and refuses what it can."""
     tree = changed_example(data)

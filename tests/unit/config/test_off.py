@@ -63,19 +63,19 @@ def test_places_are_complete() -> None:
     assert "switches[].tenants[].queries.limits.tenant_interval" in PLACES
 
 
-@pytest.mark.parametrize("path", PLACES)
-def test_false_means_off(loaded: Load, path: str) -> None:
+def test_false_means_off(loaded: Load) -> None:
     """Ansible, Helm and PyYAML read a plain ``off`` as a boolean and write ``false``."""
-    meant, *read = (repr(loaded(_with(path, spelling))) for spelling in ("off", "false", "'False'"))
-    assert read == [meant] * len(read)
+    for path in PLACES:
+        meant, *read = (repr(loaded(_with(path, spelling))) for spelling in ("off", "false", "'False'"))
+        assert read == [meant] * len(read), path
 
 
-@pytest.mark.parametrize("path", PLACES)
 @pytest.mark.parametrize("written", ["no", "true", "on", "null"])
-def test_other_booleans_are_errors_that_name_off(problems: Problems, path: str, written: str) -> None:
+def test_other_booleans_are_errors_that_name_off(problems: Problems, written: str) -> None:
     """YAML has more words for false, and ``on`` has no meaning where a value is expected."""
-    *_, problem = problems(_with(path, written))
-    assert written == "null" or "off" in problem
+    for path in PLACES:
+        *_, problem = problems(_with(path, written))
+        assert written == "null" or "off" in problem, path
 
 
 @pytest.mark.parametrize("written", ["off", "Off", "OFF", "false", "False", "FALSE"])

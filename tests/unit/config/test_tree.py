@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.config import load
 from exporter.config import tree as yaml_tree
 from exporter.config.tree import Tree, read_yaml
 from exporter.errors import ConfigurationError
@@ -66,6 +67,10 @@ def test_quotes_byte_order_mark_and_aliases(tmp_path: Path, content: str | bytes
         ),
         ("a: 1\n---\nb: 2", "2:1: a second document starts; keep one document"),
         ("a: 1\n[b]: 2", "2:1: expected a plain word as key, got a list, a mapping or an alias"),
+        (
+            "a: b # c\u2028 d: e",
+            "1:9: contains U+2028 (line separator), where YAML ends the line; remove it",
+        ),
         ("a: *b", '1:4: alias without an anchor; quote a value that starts with "*"'),
         ("a: &b [*b]", '1:8: alias without an anchor; quote a value that starts with "*"'),
         ("\n" + "[" * 100_000, "2:22: nested more than 20 deep; check for unclosed brackets"),
@@ -78,12 +83,35 @@ def test_rejected_file(tmp_path: Path, content: str | bytes, problem: str) -> No
     assert _problem(tmp_path, content) == problem
 
 
+@pytest.mark.parametrize("break_", ["\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("b: !x 1", "3:4"),
+        ("b: [", "3:5"),
+        ("b: &x\nc: *y", "4:4"),
+        ("b: 1\nb: 2", "4:1: b: duplicate key, first set on line 3; keep one"),
+        (b"b: \xff", "3:4"),
+        ("b: \x0c", "3:4"),
+        ("b: c\n\xa0d: [", "4:1"),
+    ],
+)
+def test_lines_as_editors_count_them(tmp_path: Path, break_: str, content: str | bytes, place: str) -> None:
+    """Only YAML 1.1 ends a line, and so a comment, at these characters; it rejects a form feed."""
+    before = f"a: 1 # {break_}# more\r\n# {break_}#\n".encode()
+    path = tmp_path / "file.yaml"
+    path.write_bytes(before + (content.encode() if isinstance(content, str) else content))
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    assert f"{path}:{place}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
         ("a: 5\n b: 3", "2:3: "),
         ("a: 'b", "1:6: "),
-        ("a: [1, 2", "2:1: invalid YAML (while parsing a flow sequence that starts on line 1, "),
+        ("a: [1, 2", "1:9: invalid YAML (while parsing a flow sequence, "),
         ('a: "\\q"', "1:5: "),
         ("%YAML 9.9\n---\na: 1", "1:1: "),
     ],

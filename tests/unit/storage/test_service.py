@@ -136,7 +136,7 @@ async def test_two_exporters(tmp_path: Path) -> None:
     first = await _started(tmp_path)
     second = Storage(tmp_path, Clock())
     with pytest.raises(
-        StartError, match=r"in use by another exporter; give each exporter its own --storage.path"
+        StartError, match=r"in use by another exporter; give each exporter its own --storage.path, unless all"
     ):
         await second.open()
     await second.close()
