@@ -1,4 +1,5 @@
 import asyncio
+import re
 import time
 from random import Random
 
@@ -10,14 +11,6 @@ from exporter.simulator.server import RunningSimulator
 from tests.unit.simulator.conftest import Wait
 
 _CUT = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
-_NO_BODY = {
-    FaultKind.HANG: "no response",
-    FaultKind.RESET: "no response",
-    FaultKind.RESET_MIDWAY: "half of a response",
-    FaultKind.EMPTY: "its purpose",
-    FaultKind.REDIRECT: "a header",
-    FaultKind.ENDLESS: "does not end",
-}
 _LICENSE = {"reqtype": "LICENSEDAYS", "key": "demo-admin", "format": "json"}
 
 
@@ -26,19 +19,31 @@ async def _license(session: aiohttp.ClientSession, simulator: RunningSimulator) 
         return response.status, response.headers.get("Content-Type", ""), await response.read()
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "content_type", "body"),
-    [
-        (Fault(FaultKind.REFUSE_KEY), 200, "json", b"Too bad... you mistaken the security api key.\n"),
-        (Fault(FaultKind.SENTENCE, text="No id specified"), 200, "json", b"No id specified"),
-        (Fault(FaultKind.BODY, text="{\u00e9"), 200, "json", "{\u00e9".encode()),
-        (Fault(FaultKind.EMPTY), 200, "json", b""),
-        (Fault(FaultKind.TRUNCATE), 200, "json", b"4"),
-        (Fault(FaultKind.GARBAGE, size=16), 200, "json", Random(5).randbytes(16)),  # noqa: S311 - the seed below
-        (Fault(FaultKind.STATUS, status=503), 503, "html", b"<h1>503</h1>\n"),
-        (Fault(FaultKind.DRIP, seconds=0), 200, "json", b"45"),
-    ],
-)
+_TABLE: list[tuple[Fault, int, str, bytes]] = [
+    (Fault(FaultKind.REFUSE_KEY), 200, "json", rb"Too bad\.\.\. you mistaken the security api key\.\n"),
+    (Fault(FaultKind.SENTENCE, text="No id specified"), 200, "json", b"No id specified"),
+    (Fault(FaultKind.BODY, text="\u00e9"), 200, "json", "\u00e9".encode()),
+    (Fault(FaultKind.EMPTY), 200, "json", b""),
+    (Fault(FaultKind.HTML), 200, "html", b"<!DOCTYPE html>.*<form.*"),
+    (Fault(FaultKind.PHP_WARNING), 200, "json", b"<br />\n<b>Warning</b>.*<br />\n45"),
+    (Fault(FaultKind.TRUNCATE), 200, "json", b"4"),
+    (Fault(FaultKind.GARBAGE, size=16), 200, "json", re.escape(Random(5).randbytes(16))),  # noqa: S311 - the seed below
+    (Fault(FaultKind.STATUS, status=503), 503, "html", b"<h1>503</h1>\n"),
+    (Fault(FaultKind.DRIP, seconds=0), 200, "json", b"45"),
+]
+_OTHERS = {
+    *(FaultKind.HANG, FaultKind.SLOW, FaultKind.RESET, FaultKind.RESET_MIDWAY),
+    *(FaultKind.REDIRECT, FaultKind.ENDLESS, FaultKind.LATIN1),
+}
+"""Kinds with a test of their own."""
+
+
+def test_every_kind_of_fault_is_tested() -> None:
+    """A new kind is in the table, or has a test of its own."""
+    assert {fault.kind for fault, *_ in _TABLE} | _OTHERS == set(FaultKind)
+
+
+@pytest.mark.parametrize(("fault", "status", "content_type", "body"), _TABLE)
 async def test_a_fault_changes_the_response(
     simulator: RunningSimulator,
     session: aiohttp.ClientSession,
@@ -47,42 +52,15 @@ async def test_a_fault_changes_the_response(
     content_type: str,
     body: bytes,
 ) -> None:
-    """Each of these kinds gives its status, content type and body, and is recorded in the journal."""
+    """Each of these kinds gives its status, content type and body (a pattern), and is in the journal."""
     simulator.parts.faults.random.seed(5)
     simulator.parts.faults.random.random = lambda: 0.0  # type: ignore[method-assign]  # keeps the seed for the garbage
     simulator.parts.faults.add(fault)
     got = await _license(session, simulator)
-    assert (got[0], got[2]) == (status, body)
+    assert got[0] == status
     assert content_type in got[1]
+    assert re.fullmatch(body, got[2], re.DOTALL)
     assert simulator.parts.journal.since(0)[0].outcome == f"fault {fault.kind}"
-
-
-@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in _NO_BODY])
-async def test_every_fault_sends_something(
-    simulator: RunningSimulator, session: aiohttp.ClientSession, kind: FaultKind
-) -> None:
-    """A new kind of fault has a body of its own, or a reason to have none."""
-    simulator.parts.faults.add(Fault(kind, seconds=0))
-    _, _, body = await _license(session, simulator)
-    assert body, f"exporter/simulator/faults.py: what does {kind} send?"
-
-
-async def test_a_login_page_is_html(simulator: RunningSimulator, session: aiohttp.ClientSession) -> None:
-    """The page is HTML by type and by body, whatever format was requested."""
-    simulator.parts.faults.add(Fault(FaultKind.HTML))
-    status, content_type, body = await _license(session, simulator)
-    assert (status, content_type) == (200, "text/html; charset=UTF-8")
-    assert b"<form" in body
-
-
-async def test_a_php_warning_precedes_the_true_body(
-    simulator: RunningSimulator, session: aiohttp.ClientSession
-) -> None:
-    """The true value follows the warning."""
-    simulator.parts.faults.add(Fault(FaultKind.PHP_WARNING))
-    _, _, body = await _license(session, simulator)
-    assert body.startswith(b"<br />\n<b>Warning</b>")
-    assert body.endswith(b"<br />\n45")
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])

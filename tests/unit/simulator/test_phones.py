@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.phones import dropped, outages, slot_of, spares
+from exporter.simulator.phones import dropped, outages, slot_of
 from exporter.simulator.tenants import Tenant, make_tenants
 from exporter.simulator.world import Size, World
 
@@ -59,12 +59,6 @@ def test_every_outage_is_listed_for_each_hour_it_overlaps(tenant: Tenant, slot: 
         assert 300 <= outage.end - outage.start < 3600
         for moment in (outage.start, outage.end - 1):
             assert outage in outages(3, tenant, slot_of(moment))
-
-
-def test_a_few_phones_are_spares() -> None:
-    """About 3 % of the phones never register."""
-    share = sum(len(spares(3, tenant)) for tenant in _TENANTS) / (len(_TENANTS) * 30)
-    assert 0.02 < share < 0.04
 
 
 @given(_tenant, st.floats(0, 1) | st.just(1.0))

@@ -66,12 +66,6 @@ def test_other_names_and_words(failing: World) -> None:
     assert in_json(failing, _TRUNKS, trunk_registered_word="UP")["2"]["sr_state"] == "UP"
 
 
-def test_the_trunk_of_a_removed_tenant_is_not_listed(world: World) -> None:
-    """A tenant takes its trunk along."""
-    world.overrides.set_tenant_present("ACME", present=False)
-    assert "acme-trunk" not in {record["sr_name"] for record in in_json(world, _TRUNKS).values()}
-
-
 def test_trunks_are_peers_with_the_option(failing: World) -> None:
     """CHANSIPPEERS lists all trunks, PEERS those of the tenant; without the option none is listed."""
 
