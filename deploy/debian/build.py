@@ -51,8 +51,12 @@ def build(wheel: Path, work: Path, to: Path, seconds: int, release: str = "1") -
 def _install(wheel: Path, root: Path) -> None:
     """Install the locked dependencies and the exporter, unchanged, and what starts it."""
     libraries = root / _LIBRARIES
+    # A copy, because the times of the files are changed later.
+    uv = (_BIN / "uv", "pip", "install", "--quiet", "--link-mode=copy", f"--python={sys.executable}")
+    lock = _REPOSITORY / "requirements.lock"
+    _run(*uv, f"--target={libraries}", "--require-hashes", f"--requirement={lock}")
+    (libraries / ".lock").unlink()
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", f"--target={libraries}")
-    _run(*pip, "--require-hashes", f"--requirement={_REPOSITORY / 'requirements.lock'}")
     _run(*pip, "--no-deps", "--upgrade", wheel)
     shutil.rmtree(libraries / "bin")
     _write(root / "usr/bin/softswitch-exporter", _content("softswitch-exporter"), 0o755)
@@ -107,7 +111,7 @@ def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def _run(*command: object) -> None:
-    subprocess.run([str(word) for word in command], check=True)  # noqa: S603 -- pip and nfpm, with fixed flags
+    subprocess.run([str(word) for word in command], check=True)  # noqa: S603 -- uv, pip and nfpm, with fixed flags
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ exec sleep infinity
 """
 
 
-def build_packages(directory: Path, *releases: str) -> list[Path]:
-    """Build the package of this clone, once per release, as `make deb` does."""
+def build_package(directory: Path, release: str) -> Path:
+    """Build the package of this clone, as `make deb` does."""
     command = (Path(sys.executable).with_name("uv"), "build", "--quiet", "--offline", "--no-build-isolation")
     subprocess.run(
         [*command, "--wheel", f"--python={sys.executable}", f"--out-dir={directory / 'dist'}"],
@@ -35,7 +35,17 @@ def build_packages(directory: Path, *releases: str) -> list[Path]:
         check=True,
     )
     [wheel] = (directory / "dist").glob("*.whl")
-    return [build(wheel, directory / "deb", directory, _SECONDS, release) for release in releases]
+    return build(wheel, directory / "deb", directory, _SECONDS, release)
+
+
+def next_release(package: Path) -> Path:
+    """Return the package with another release in its version, and without compression, which takes long."""
+    unpacked, file = package.with_name("next"), package.with_name("next.deb")
+    subprocess.run(["dpkg-deb", "--raw-extract", package, unpacked], check=True)
+    control = unpacked / "DEBIAN/control"
+    control.write_text(control.read_text().replace("-1+", "-2+"))
+    subprocess.run(["dpkg-deb", "-Znone", "--build", unpacked, file], stdout=subprocess.DEVNULL, check=True)
+    return file
 
 
 @dataclass(frozen=True)
