@@ -5,6 +5,8 @@ Python 3.13 verifies certificates more strictly than 3.11, and event loops chang
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,15 +36,7 @@ _DEPENDENCIES = (
     *("iniconfig", "packaging", "pluggy", "pygments", "sortedcontainers"),
     *("jsonschema-specifications", "referencing", "rpds-py"),
 )
-"""Dependencies of the tools; pip rejects any that is missing here, because it has no hash."""
-
-_DOCKERFILE = """\
-ARG BASE_IMAGE
-FROM ${BASE_IMAGE}
-COPY *.lock ./
-RUN python3 -m venv --without-pip /venv \\
- && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r runtime.lock -r tools.lock
-"""
+"""Dependencies of the tools; uv rejects any that is missing here, because it has no hash."""
 
 
 def _locked(names: tuple[str, ...]) -> str:
@@ -54,26 +48,26 @@ def _locked(names: tuple[str, ...]) -> str:
     return "".join(entries[name] for name in names)
 
 
-@pytest.fixture
-def image(tmp_path: Path, require_program: Callable[[str, str], str]) -> str:
-    """Build an image with the dependencies of the exporter and of these tests."""
-    require_engine(require_program)
-    (tmp_path / "Dockerfile").write_text(_DOCKERFILE)
-    (tmp_path / "runtime.lock").write_text((_REPOSITORY / "requirements-kubernetes.lock").read_text())
-    (tmp_path / "tools.lock").write_text(_locked(_TOOLS + _DEPENDENCIES))
-    base = os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie")
-    return docker("build", "--quiet", f"--build-arg=BASE_IMAGE={base}", str(tmp_path))
-
-
-def test_on_the_python_of_the_image(image: str) -> None:
+def test_on_the_python_of_the_image(tmp_path: Path, require_program: Callable[[str, str], str]) -> None:
     """TLS, proxies and clocks work the same."""
+    require_engine(require_program)
+    base = os.environ.get("BASE_IMAGE", "python:3.13-slim-trixie")
+    version = docker("run", "--rm", base, "python3", "-c", "import sys; print(sys.version[:4])")
+    lock, libraries = tmp_path / "tools.lock", tmp_path / "libraries"
+    lock.write_text(_locked(_TOOLS + _DEPENDENCIES))
+    requirements = [f"--requirement={file}" for file in (_REPOSITORY / "requirements-kubernetes.lock", lock)]
+    install = (Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--require-hashes")
+    options = (f"--target={libraries}", f"--python-version={version.strip()}", "--only-binary=:all:")
+    subprocess.run([*install, *options, *requirements], check=True)
     run = ("run", "--rm", "--read-only", "--tmpfs=/tmp", f"--volume={_REPOSITORY}:/src:ro", "--workdir=/src")
     # The sources are read-only: no caches.
     settings = {
         "CI": "true",
+        "PYTHONPATH": "/libraries",
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": "/dev/null",
     }
     environment = [f"--env={name}={value}" for name, value in settings.items()]
-    command = ("/venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_TESTS)
-    assert " passed" in docker(*run, *environment, image, *command).splitlines()[-1]
+    volume = f"--volume={libraries}:/libraries:ro"
+    command = ("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_TESTS)
+    assert " passed" in docker(*run, volume, *environment, base, *command).splitlines()[-1]

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from exporter.cli import main
 from exporter.cli.arguments import DEFAULT_LISTEN_ADDRESS, parser
 from tests.documents import make_targets
 from tests.e2e.conftest import Start, StartExporter
-from tests.e2e.programs import print_result, running_programs, start_simulator
+from tests.e2e.programs import get, print_result, running_programs, start_simulator, wait_until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -77,10 +78,8 @@ def test_the_other_probes(tmp_path: Path, capsys: pytest.CaptureFixture[str], ur
         assert query in capsys.readouterr().out
 
 
-def test_the_demo_prints_what_the_readme_shows(
-    tmp_path: Path, run_program: Start, require_program: Callable[[str, str], str]
-) -> None:
-    """In the environment that make creates, it prints the introduction and each of the values."""
+def test_the_demo(tmp_path: Path, run_program: Start, require_program: Callable[[str, str], str]) -> None:
+    """In the environment that make creates: what README shows, URLs that work, and values that change."""
     started = time.monotonic()
     environment = tmp_path / "venv"
     make = [require_program("make", "make"), "--silent", f"VENV={environment}", f"PYTHON={sys.executable}"]
@@ -91,10 +90,20 @@ def test_the_demo_prints_what_the_readme_shows(
     [shown] = blocks("text", "softswitch-exporter polls")
     introduction, live = shown.split("\n\n")
     names = [re.escape(entry.rpartition(" ")[0]) for entry in live.splitlines()[-1].split("  ")[1:]]
-    demo.wait_for(r" -?[\d.]+  ".join(names), seconds=60)
+    values = r"  (" + r" -?[\d.]+  ".join(names) + r" \S+)\n"
+    demo.wait_for(values)
     print_result(f"from make demo to live values: {time.monotonic() - started:.1f} s")
     assert without_numbers(demo.text().split("\n\n")[0]) == without_numbers(introduction)
-    assert demo.stop() == 0
+    first_line = demo.text().splitlines()[len(introduction.splitlines()) + 1]
+    assert re.fullmatch(r"[\d:]{8}  first sweep: 0 of 5 tenants", first_line)
+    for url in re.findall(r"http://127\.0\.0\.1:\d+\S*", demo.text()):
+        assert get(url)
+    assert Path(re.findall(r"Configuration: (.+)", demo.text())[0]).exists()
+    wait_until(lambda: len(set(re.findall(values, demo.text()))) > 1, 30, "values that change")
+    assert demo.stop(signal.SIGINT) == 0
+    # Standard error goes to the same file: nothing was logged.
+    assert "Traceback" not in demo.text()
+    assert "level=" not in demo.text()
 
 
 def test_every_endpoint_of_the_readme_is_served(url: str, run_exporter: StartExporter) -> None:
