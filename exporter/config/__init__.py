@@ -9,7 +9,6 @@ cross_checks     conflicts between sections
 errors           problems as messages
 placeholders     what was not expanded or replaced
 include          further files with tenants
-stamps           whether files have changed
 tree             YAML as a tree of texts, with positions
 json_schema      the JSON Schema, for editors
 """
@@ -21,7 +20,6 @@ from exporter.config.high_availability import HighAvailability, LeaseConfigurati
 from exporter.config.keys import Key
 from exporter.config.loader import load, load_web
 from exporter.config.schema import Configuration, SwitchConfiguration
-from exporter.config.stamps import Stamps
 from exporter.config.tenant_settings import TenantSettings
 from exporter.config.web import TlsServerConfiguration, WebConfiguration
 
@@ -34,7 +32,6 @@ __all__ = [
     "Key",
     "LeaseConfiguration",
     "Proxy",
-    "Stamps",
     "SwitchConfiguration",
     "TenantSettings",
     "TlsConfiguration",

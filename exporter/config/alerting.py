@@ -8,8 +8,7 @@ from pydantic import AfterValidator, Field
 from exporter.config.connection import ProxySetting, TlsConfiguration
 from exporter.config.fields import AlertmanagerUrl, FilePath, LabelName, LabelValue, Text
 from exporter.config.keys import Key, Password, PasswordFile
-from exporter.fields import Form, Section, not_empty
-from exporter.json_types import SchemaOf, mapping_of_labels, with_entries
+from exporter.fields import Form, SchemaOf, Section, mapping_of_labels, not_empty, with_entries
 
 
 def _without_colon(name: str) -> str:

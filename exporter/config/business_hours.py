@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from exporter.errors import shown, single
-from exporter.fields import Form, Section, TimeZone, not_empty, unique
-from exporter.json_types import TIME_OF_DAY, SchemaOf, with_entries
+from exporter.fields import TIME_OF_DAY, Form, SchemaOf, Section, TimeZone, not_empty, unique, with_entries
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime.weekday() counts

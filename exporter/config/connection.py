@@ -19,8 +19,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
 from exporter.config.fields import ReadableFile, Text, ValidationContext, checked_proxy_url, readable_file
 from exporter.errors import single
-from exporter.fields import Form, Section, is_off
-from exporter.json_types import NOT_BLANK, OFF, URL, SchemaOf, either
+from exporter.fields import NOT_BLANK, OFF, URL, Form, SchemaOf, Section, either, is_off
 
 
 @dataclass(frozen=True, slots=True)

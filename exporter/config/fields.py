@@ -16,9 +16,20 @@ from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.config.placeholders import reject_in_url, reject_template
 from exporter.errors import shown, shown_url, single
-from exporter.fields import Form, duration_between, not_blank, regular_expression
+from exporter.fields import (
+    DURATION,
+    LABEL_VALUE,
+    NAME,
+    NOT_BLANK,
+    TEXT,
+    URL_WITHOUT_QUERY,
+    Form,
+    SchemaOf,
+    duration_between,
+    not_blank,
+    regular_expression,
+)
 from exporter.files import read_regular_file
-from exporter.json_types import DURATION, LABEL_VALUE, NAME, NOT_BLANK, TEXT, URL_WITHOUT_QUERY, SchemaOf
 from exporter.patterns import Pattern
 
 _MAX_TLS_BYTES = 8 * 2**20

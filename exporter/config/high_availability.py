@@ -8,8 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from exporter.config.fields import Text
 from exporter.errors import shown
-from exporter.fields import Form, Section, duration_between
-from exporter.json_types import DURATION, SchemaOf
+from exporter.fields import DURATION, Form, SchemaOf, Section, duration_between
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME, _LONGEST_NAMESPACE = 253, 63

@@ -13,8 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from exporter.config.schema import Configuration, TenantsFile
-from exporter.fields import duration_text
-from exporter.json_types import BOOLEAN, DURATION, TEXT, number
+from exporter.fields import BOOLEAN, DURATION, TEXT, duration_text, number
 
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 

@@ -17,9 +17,8 @@ from exporter.config.placeholders import (
     variable_of,
 )
 from exporter.errors import is_variable_name, shown, single
-from exporter.fields import Form, Section
+from exporter.fields import NOT_BLANK, TEXT, Form, SchemaOf, Section
 from exporter.files import read_regular_file
-from exporter.json_types import NOT_BLANK, TEXT, SchemaOf
 
 _MAX_BYTES = 65536
 

@@ -5,8 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from exporter.config.fields import ChannelsLimit, Text
-from exporter.fields import Section
-from exporter.json_types import NAME, Schema, SchemaOf, either
+from exporter.fields import NAME, Schema, SchemaOf, Section, either
 
 
 class NodeConfiguration(Section):

@@ -34,8 +34,16 @@ from exporter.config.tenant_settings import (
     inherit,
 )
 from exporter.config.thresholds import Thresholds
-from exporter.fields import Section, at_most, not_empty, parse_duration, regular_expression, unique
-from exporter.json_types import SchemaOf, with_entries
+from exporter.fields import (
+    SchemaOf,
+    Section,
+    at_most,
+    not_empty,
+    parse_duration,
+    regular_expression,
+    unique,
+    with_entries,
+)
 from exporter.model import Query, Scope
 from exporter.queries import QUERIES, QuerySpec
 

@@ -21,8 +21,19 @@ from exporter.config.fields import RESERVED_LABELS, ChannelsLimit, InfoLabelName
 from exporter.config.keys import Key, Keyed
 from exporter.config.thresholds import TenantThresholds, Thresholds, merged
 from exporter.errors import shown
-from exporter.fields import Form, Interval, Section, unique
-from exporter.json_types import EXTENSION, NAME, Schema, SchemaOf, either, list_of, mapping_of_labels
+from exporter.fields import (
+    EXTENSION,
+    NAME,
+    Form,
+    Interval,
+    Schema,
+    SchemaOf,
+    Section,
+    either,
+    list_of,
+    mapping_of_labels,
+    unique,
+)
 from exporter.model import Query
 from exporter.queries import QUERIES
 

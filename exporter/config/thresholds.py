@@ -8,8 +8,17 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
 from exporter.errors import shape, shown, single, unknown_key
-from exporter.fields import Form, Section, duration_text, is_off, parse_duration
-from exporter.json_types import DURATION_OR_ZERO, SchemaOf, by_severity, number
+from exporter.fields import (
+    DURATION_OR_ZERO,
+    Form,
+    SchemaOf,
+    Section,
+    by_severity,
+    duration_text,
+    is_off,
+    number,
+    parse_duration,
+)
 
 _SEVERITIES = ("warning", "critical")
 _LICENSE = {"warning": parse_duration("30d"), "critical": parse_duration("7d")}

@@ -14,8 +14,7 @@ from pydantic import AfterValidator, Field
 from exporter.decode.columns import KEY, Column, Layout
 from exporter.decode.records import display_of, interning, read_rows, text_of
 from exporter.decode.text import Windows
-from exporter.fields import ExactText, Form, Interval, Section, not_empty, unique
-from exporter.json_types import SchemaOf, with_entries
+from exporter.fields import ExactText, Form, Interval, SchemaOf, Section, not_empty, unique, with_entries
 from exporter.model import Answer, Failure, Query, Reason, Registration
 from exporter.queries.spec import Endpoint, QuerySpec, every
 from exporter.queries.words import TRUNK_WORDS, StateWords, lookup, state_of

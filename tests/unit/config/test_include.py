@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import Configuration, Stamps, load
+from exporter.config import Configuration, load
 from exporter.config.include import Sources
 from exporter.config.tree import read_yaml
+from exporter.config_file import Stamps
 from exporter.errors import ConfigurationError
 
 SWITCH = "switches:\n  - name: a\n    url: https://pbx.example.com/api\n    key: k\n"
