@@ -11,15 +11,14 @@ responses   scrapes, pages and static files, written in slices
 discovery   the parts of a scrape by switch, and the targets for service discovery
 runbooks    one page per alert: its runbook and what is firing; ``markdown`` renders the text
 
-page_routes    the handlers of the pages and of the JSON
-pages          the pages in HTML (``templates``, ``static``)
-status         the state of each switch, as JSON; with ``query_state`` and ``tenant_rows``
-conditions     which conditions of alerts the current values meet
-current_alerts the alerts of the latest evaluation, corrected by these conditions
-problems       what is wrong, worst first; with ``problem_words``
-unknown        what is not known
-tenant_detail  everything about one tenant
-figures        numbers and durations as text
+pages           the status page, the pages of tenants and the JSON (``templates``, ``static``)
+status          the state of each switch, as JSON; with ``query_state`` and ``tenant_rows``
+conditions      which conditions of alerts the current values meet
+current_alerts  the alerts of the latest evaluation, corrected by these conditions
+problems        what is wrong, worst first; with ``problem_words`` and ``headline``
+unknown_values  what is not known
+tenant_detail   everything about one tenant
+formatting      numbers, durations and untrusted text
 """
 
 from exporter.web.access import HEALTHY

@@ -1,4 +1,7 @@
-"""Renders the shipped runbooks from Markdown to HTML, with links that work under ``/runbooks/``."""
+"""Renders the shipped runbooks from Markdown to HTML, with links that work under ``/runbooks/``.
+
+The example values in their commands are replaced by those of a problem.
+"""
 
 import posixpath
 import re
@@ -6,13 +9,31 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlencode
 
 from exporter.shipped import REPOSITORY
-from exporter.web.examples import fill
 
 _FOLDER = "docs/runbooks"
 _OWN = "http://127.0.0.1:10390/"
 """The address of the exporter in the documentation."""
+
+_EXAMPLES: Mapping[str, str] = {
+    "switch": "pbx-eu",
+    "tenant": "ACME",
+    "node": "pbx1",
+    "extension": "100",
+}
+"""The example value of each label in the runbooks."""
+
+LABELS = frozenset(_EXAMPLES)
+"""The labels whose values can be filled in."""
+
+_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
+"""Values that need no quotes in a shell and no escapes in PromQL. Others come from a switch or a link."""
+
+_EXAMPLE = re.compile(
+    "|".join(rf"(?<!\w)(?P<{name}>{name}=\"?){value}(?![\w.-])" for name, value in _EXAMPLES.items())
+)
 
 
 def html(
@@ -90,3 +111,28 @@ def _commands(renderer: Any, tokens: Any, index: int, options: Any, env: Any) ->
         return fence
     listed = ", ".join(f"<code>{value}</code> (the {name})" for name, value in examples.items())
     return f'<p class="legend">First replace the example values: {listed}.</p>\n' + fence
+
+
+def usable(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that can replace an example."""
+    return {name: values[name] for name in _EXAMPLES if _SAFE.fullmatch(values.get(name, ""))}
+
+
+def runbook_link(name: str, labels: Mapping[str, str]) -> str:
+    """Return the link to a runbook with these values in its commands, relative to the runbooks."""
+    found = usable(labels)
+    return f"{name}?{urlencode(found)}" if found else name
+
+
+def fill(commands: str, values: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return commands with these ``usable`` values, and the examples that are still in them, by label."""
+    left: dict[str, str] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.lastgroup or ""
+        if name not in values:
+            left[name] = _EXAMPLES[name]
+            return match[0]
+        return f"{match[name]}{values[name]}"
+
+    return _EXAMPLE.sub(replaced, commands), left

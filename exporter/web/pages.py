@@ -1,4 +1,4 @@
-"""Renders the status page, the page of a tenant, and the page for an unknown switch or tenant.
+"""The status page, the pages of tenants, and the status as JSON: their handlers, and how they are rendered.
 
 The pages work without JavaScript. Rendering yields to the event loop. Templates are loaded in a thread.
 """
@@ -6,16 +6,28 @@ The pages work without JavaScript. Rendering yields to the event loop. Templates
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from aiohttp import web
+
+from exporter.errors import shown
+from exporter.poll import Poller
 from exporter.slices import slices
 from exporter.threads import ThreadLimit
-from exporter.web import figures
-from exporter.web.silence import silence
+from exporter.web import formatting
+from exporter.web.headline import is_standby
+from exporter.web.limits import STATUSES, bounded
+from exporter.web.responses import FIRST_TENANTS, HEADERS, send
+from exporter.web.status import TENANTS, status, to_json
+from exporter.web.tenant_detail import tenant_detail
 from exporter.web.tenant_rows import Filter, merged
-from exporter.web.visible import finalized
+from exporter.web.unknown_values import silence
+
+if TYPE_CHECKING:
+    from exporter.web.server import Handler, Sources
 
 _PIECES = 500
 """Pieces of HTML to render before yielding to the event loop."""
@@ -28,7 +40,6 @@ _MOST_RECENT = 15
 
 _MOST_EARLIER = 200
 """How many earlier changes the page shows at most."""
-
 
 _MOST_PROBLEMS = 200
 """How many problems the page shows at most."""
@@ -43,6 +54,54 @@ _UNRESERVED = "!*'()"
 """Characters that ``encodeURIComponent`` does not encode, either."""
 
 Json = dict[str, Any]
+
+_HTML = {**HEADERS, "Content-Type": "text/html; charset=utf-8"}
+_JSON = {**HEADERS, "Content-Type": "application/json; charset=utf-8"}
+
+
+def page_routes(sources: "Sources", telemetry_path: str, threads: ThreadLimit) -> dict[str, "Handler"]:
+    """Return the handlers by path. ``threads`` loads the templates."""
+
+    async def state_of(pollers: Sequence[Poller], tenants: int) -> dict[str, Any]:
+        return await status(
+            pollers,
+            sources.clock,
+            alerting=sources.alerting(),
+            configuration=sources.configuration(),
+            activity=sources.activity(),
+            tenants=tenants,
+        )
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        shown_tenants = TENANTS if request.query.get("tenants") == "all" else FIRST_TENANTS
+        wanted = Filter.of(request.query)
+        state = await state_of(sources.pollers(), shown_tenants if wanted == Filter() else TENANTS)
+        text = await status_page(state, telemetry_path, tenants=shown_tenants, threads=threads, wanted=wanted)
+        return await send(request, text, _HTML)
+
+    async def tenant(request: web.Request) -> web.StreamResponse:
+        name, code = request.query.get("switch", ""), request.query.get("tenant", "")
+        found = [poller for poller in sources.pollers() if poller.configuration.name == name]
+        if is_standby(sources.activity()):
+            text = await missing_page("This exporter stands by and polls no switch.", threads)
+            return await send(request, text, _HTML, status=HTTPStatus.NOT_FOUND)
+        if not found or code not in found[0].targets.tenants:
+            what = f"tenant {shown(code)} on the switch {shown(name)}" if found else f"switch {shown(name)}"
+            text = await missing_page(f"There is no {what}.", threads)
+            return await send(request, text, _HTML, status=HTTPStatus.NOT_FOUND)
+        state = await state_of(found, 0)
+        alerts = sources.alerts_of(name, code)
+        detail = tenant_detail(found[0], code, alerts, state["switches"][0], sources.clock.elapsed())
+        return await send(request, await tenant_page(state, detail, threads), _HTML)
+
+    async def api_status(request: web.Request) -> web.StreamResponse:
+        return await send(request, await to_json(await state_of(sources.pollers(), TENANTS)), _JSON)
+
+    return {
+        "/": bounded(page, STATUSES),
+        "/tenant": bounded(tenant, STATUSES),
+        "/api/v1/status": bounded(api_status, STATUSES),
+    }
 
 
 async def status_page(
@@ -169,13 +228,13 @@ def _environment() -> Any:  # noqa: ANN401 -- jinja2.Environment
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=finalized,
+        finalize=formatting.finalized,
     )
     environment.filters |= {
-        "count": figures.count,
-        "money": figures.money,
-        "duration": figures.duration,
-        "license_left": figures.license_left,
+        "count": formatting.count,
+        "money": formatting.money,
+        "duration": formatting.duration,
+        "license_left": formatting.license_left,
         "sentence": _sentence,
     }
     return environment

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from exporter.web import figures
+from exporter.web import formatting
 from exporter.web.conditions import COVERED_BY, LOST, LOW
 
 Format = Callable[[float | None], str]
@@ -63,7 +63,7 @@ WORDS: Mapping[str, Words] = {
         "license {license}",
         "{switch}",
         "switches",
-        form=figures.license_left,
+        form=formatting.license_left,
         with_age=False,
     ),
     "SoftswitchLicenseExpiring": Words(
@@ -71,7 +71,7 @@ WORDS: Mapping[str, Words] = {
         "license {license}",
         "{switch}",
         "switches",
-        form=figures.license_left,
+        form=formatting.license_left,
         with_age=False,
     ),
     "SoftswitchBalanceLow": Words(
@@ -80,7 +80,7 @@ WORDS: Mapping[str, Words] = {
         "{tenant}",
         "tenants",
         "credit low",
-        figures.money,
+        formatting.money,
     ),
     "SoftswitchTenantRegistrationsLow": Words(
         "{tenant} has few phones registered",
@@ -88,7 +88,7 @@ WORDS: Mapping[str, Words] = {
         "{tenant}",
         "tenants",
         "few phones",
-        figures.percent,
+        formatting.percent,
     ),
     "SoftswitchQueueWaitingLong": Words(
         "long wait in queue {queue} of {tenant}",
@@ -96,14 +96,14 @@ WORDS: Mapping[str, Words] = {
         "{tenant} {queue}",
         "tenants",
         "long wait",
-        figures.duration,
+        formatting.duration,
     ),
     "SoftswitchNodeChannelsNearLimit": Words(
         "node {node} near its channel limit",
         "{count} nodes near their channel limit",
         "{node}",
         "nodes",
-        form=figures.percent,
+        form=formatting.percent,
     ),
     "SoftswitchTenantChannelsNearLimit": Words(
         "{tenant} near its channel limit",
@@ -111,7 +111,7 @@ WORDS: Mapping[str, Words] = {
         "{tenant}",
         "tenants",
         "channels",
-        figures.percent,
+        formatting.percent,
     ),
     "SoftswitchWatchedExtensionDown": Words(
         "watched extension {extension} of {tenant} not registered",
@@ -121,7 +121,11 @@ WORDS: Mapping[str, Words] = {
         "watched phone",
     ),
     "SoftswitchDataStale": Words(
-        "{query} values stale", "values of {count} queries stale", "{query}", "polling", form=figures.targets
+        "{query} values stale",
+        "values of {count} queries stale",
+        "{query}",
+        "polling",
+        form=formatting.targets,
     ),
     "SoftswitchConfigurationInvalid": Words(
         "the configuration cannot be loaded", "the configuration cannot be loaded", "", "notices"
@@ -210,7 +214,7 @@ def license_text(seconds: float | None) -> str:
     """Return when a license expires, as the end of a sentence about it."""
     if seconds is None:
         return "about to expire"
-    left = figures.license_left(seconds)
+    left = formatting.license_left(seconds)
     return left if left.startswith("exp") else f"expires in {left}"
 
 

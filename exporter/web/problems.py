@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from exporter.web import figures
+from exporter.web import formatting
 from exporter.web.conditions import API_DOWN, KEY_REFUSED, LICENSE, LOW
-from exporter.web.examples import runbook_link
-from exporter.web.notices import is_standby, notices
+from exporter.web.headline import headline, notices
+from exporter.web.markdown import runbook_link
 from exporter.web.problem_words import Words, license_text, rank, why_silent, words_of
-from exporter.web.unknown import SILENT, is_measured, unknown
+from exporter.web.unknown_values import SILENT, is_measured, unknown
 
 Json = dict[str, Any]
 _Place = tuple[int, Json]
@@ -66,7 +66,7 @@ def diagnose(status: Json, groups: Sequence[Json], covered: int = 0) -> None:
         switch["sentence"] = _sentence(own, not_known)
         switch["unknown"] = not_known
     status["problems"] = [problem for problem, _ in pairs]
-    status["state"], status["headline"] = _headline(status, covered)
+    status["state"], status["headline"] = headline(status, covered)
     status["notices"] = [*notices(status)]
 
 
@@ -133,9 +133,9 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     phones = group.get("phones")
     variables = {
         **labels,
-        "count": figures.count(count),
+        "count": formatting.count(count),
         "license": license_text(value),
-        "phones": f" (0 of {figures.count(phones)})" if phones and state != "recovered" else "",
+        "phones": f" (0 of {formatting.count(phones)})" if phones and state != "recovered" else "",
     }
     brief = (words.one if count == 1 else words.many).format_map(_Labels(variables))
     subjects = [words.subject.format_map(_Labels(alert["labels"])).strip() for alert in named]
@@ -165,7 +165,7 @@ def _problem(group: Json, place: _Place | None) -> tuple[Json, str]:
     }
     is_long = words.with_age and age is not None and group["severity"] == "critical"
     pending = f" (pending{f', {note}' if note else ''})" if state == "pending" else ""
-    return problem, brief + (f" for {figures.duration(age)}" if is_long else "") + why + pending
+    return problem, brief + (f" for {formatting.duration(age)}" if is_long else "") + why + pending
 
 
 def _age(group: Json, place: _Place | None) -> float | None:
@@ -185,7 +185,7 @@ def _note(group: Json) -> str:
     if state == "pending":
         return f"fires at {time}" if time else ""
     if state == "recovered":
-        since = "recovered" if age is None else f"recovered {figures.duration(age)} ago"
+        since = "recovered" if age is None else f"recovered {formatting.duration(age)} ago"
         return f"{since}; the alert ends at {time}" if time else since
     return ""
 
@@ -247,33 +247,3 @@ def _sentence(pairs: Sequence[tuple[Json, str]], not_known: Sequence[str]) -> st
 def _shortened(parts: Sequence[str], most: int) -> list[str]:
     more = len(parts) - most
     return [*parts[:most], f"{more} more"] if more > 0 else [*parts]
-
-
-def _headline(status: Json, covered: int) -> tuple[str, str]:
-    """Return the worst state of all switches, and a headline for it."""
-    active = [problem for problem in status["problems"] if problem["state"] != "recovered"]
-    recovered = len(status["problems"]) - len(active)
-    critical = sum(problem["severity"] == "critical" for problem in active)
-    others = len(active) - critical
-    state, words = _without_problems(status)
-    if active:
-        state = "critical" if critical else "warning"
-        warnings = f"{others} warning{'s' if others > 1 else ''}"
-        words = ", ".join([f"{critical} critical"] * bool(critical) + [warnings] * bool(others))
-    if recovered:
-        words += f", {recovered} recovered"
-    alerts = covered + sum(it["count"] for it in status["problems"] if it["state"] != "observed")
-    if alerts > len(status["problems"]):
-        words += f" ({figures.count(alerts)} alerts{f', {figures.count(covered)} covered' * bool(covered)})"
-    return state, words
-
-
-def _without_problems(status: Json) -> tuple[str, str]:
-    if is_standby(status.get("activity")):
-        return "standby", "standing by"
-    if not status["switches"]:
-        return "unknown", "no switch configured"
-    not_known = [switch["name"] for switch in status["switches"] if switch["state"] == "unknown"]
-    if not_known:
-        return "unknown", f"{len(not_known)} of {len(status['switches'])} not known"
-    return "clear", "all clear"

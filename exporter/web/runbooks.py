@@ -14,8 +14,7 @@ from aiohttp import web
 from exporter import shipped
 from exporter.errors import shown
 from exporter.threads import ThreadLimit
-from exporter.web.examples import LABELS, runbook_link, usable
-from exporter.web.markdown import html
+from exporter.web.markdown import LABELS, html, runbook_link, usable
 from exporter.web.pages import anchor, template
 from exporter.web.responses import HEADERS, send
 

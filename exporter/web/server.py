@@ -20,11 +20,11 @@ from exporter.web.discovery import scraped_at, selection, targets
 from exporter.web.lifecycle import Lifecycle, add_routes
 from exporter.web.limits import STATUSES, Connections, bounded, limit_duration, most_connections
 from exporter.web.listener import Listener, Protocol, connection_logger
-from exporter.web.page_routes import page_routes
+from exporter.web.pages import page_routes
 from exporter.web.passwords import Check, Passwords
 from exporter.web.responses import HEADERS, static_files, stream_metrics
 from exporter.web.runbooks import Runbooks
-from exporter.web.silence import silences
+from exporter.web.unknown_values import silences
 from exporter.web.web_config import NO_WEB_FILE, LoadedWebFile, WebFile
 
 _READY = "/-/ready"

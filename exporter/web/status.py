@@ -12,7 +12,7 @@ from exporter.freshness import age
 from exporter.metrics import catalogue
 from exporter.poll import Poller
 from exporter.slices import slices
-from exporter.web import figures
+from exporter.web import formatting
 from exporter.web.conditions import of_tenant
 from exporter.web.current_alerts import Named, grouped
 from exporter.web.problems import diagnose
@@ -158,7 +158,7 @@ def polling(queries: Sequence[Json], poller: Poller) -> Json:
     """Return whether polling works, and a text about it."""
     failing = sum(query["targets_failing"] > 0 for query in queries)
     incomplete = sum(query["targets_unknown"] > 0 and query["targets_tried"] > 0 for query in queries)
-    series = "1 series" if poller.store.series == 1 else f"{figures.count(poller.store.series)} series"
+    series = "1 series" if poller.store.series == 1 else f"{formatting.count(poller.store.series)} series"
     parts = [
         f"{len(queries)} queries",
         f"{failing} with failures" if failing else "no failures",

@@ -9,13 +9,13 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Metric
 from exporter.model import Query, Scope, Target
 from exporter.poll import Poller
-from exporter.web import figures
+from exporter.web import formatting
 from exporter.web.conditions import of_tenant
 from exporter.web.current_alerts import as_alert, current_state, kind_of
 from exporter.web.problems import problem_of
-from exporter.web.silence import silence
 from exporter.web.status import trunks_of
 from exporter.web.tenant_rows import current_alerts, tenant_row
+from exporter.web.unknown_values import silence
 
 _PHONES = 500
 """How many phones the page shows at most."""
@@ -58,7 +58,7 @@ def tenant_detail(poller: Poller, code: str, alerts: Sequence[Json], switch: Jso
     phones = sorted(
         _phones(poller, code), key=lambda phone: (_ORDER.index(phone["state"]), not phone["watched"])
     )
-    thresholds = [f"{name} {figures.money(value)}" for name, value in row["balance_thresholds"].items()]
+    thresholds = [f"{name} {formatting.money(value)}" for name, value in row["balance_thresholds"].items()]
     is_open = poller.store.values(catalogue.TENANT_OPEN, code)
     mark = row["verdict"] if row["verdict"] != "ok" else "clear"
     return {
@@ -119,7 +119,7 @@ def _phones(poller: Poller, code: str) -> Iterator[Json]:
             "state": state,
             "mark": _MARKS.get(state, ""),
             "watched": extension in tenant.watch,
-            "technology": known[extension].value if extension in known else figures.UNKNOWN,
+            "technology": known[extension].value if extension in known else formatting.UNKNOWN,
         }
 
 

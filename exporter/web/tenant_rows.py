@@ -13,9 +13,9 @@ from exporter.poll.states import NOT_APPLICABLE
 from exporter.slices import slices
 from exporter.web.conditions import Condition, of_tenant, registered_ratio
 from exporter.web.current_alerts import Named, Worst, not_ended, observed
+from exporter.web.formatting import visible
 from exporter.web.problem_words import reasons_of
 from exporter.web.query_state import Failing
-from exporter.web.visible import visible
 
 VERDICTS = ("critical", "warning", "failing", "unknown", "ok")
 """Worst first."""

@@ -1,4 +1,4 @@
-// Makes invisible characters visible. exporter/web/visible.py has the same characters: change both.
+// Makes invisible characters visible. exporter/web/formatting.py has the same characters: change both.
 
 const INVISIBLE = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e0fff}]/gu;
 

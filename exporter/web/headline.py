@@ -1,9 +1,9 @@
-"""The notices about the exporter itself and about the delivery of its alerts. Pure."""
+"""The headline of the status, and the notices about the exporter and the delivery of its alerts. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.web import figures
+from exporter.web import formatting
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ def notices(status: Json) -> Iterator[Json]:
     activity = status.get("activity")
     if activity and is_standby(activity):
         text = (
-            f"This exporter has been standing by for {figures.duration(activity['age_seconds'])}: "
+            f"This exporter has been standing by for {formatting.duration(activity['age_seconds'])}: "
             f"{activity['reason']}. It polls no switch, serves no values, and sends no alerts."
         )
         yield {"severity": "standby", "text": text, "errors": []}
@@ -39,10 +39,10 @@ def notices(status: Json) -> Iterator[Json]:
     texts = []
     if failed is not None:
         texts.append(
-            f"Reloading has failed for {figures.duration(failed)}; the previous configuration is in use."
+            f"Reloading has failed for {formatting.duration(failed)}; the previous configuration is in use."
         )
     if invalid is not None:
-        since = figures.duration(invalid)
+        since = formatting.duration(invalid)
         texts.append(f"The file on disk has been invalid for {since}: the exporter would not start with it.")
     if texts:
         yield {"severity": "critical", "text": " ".join(texts), "errors": errors}
@@ -54,3 +54,35 @@ def notices(status: Json) -> Iterator[Json]:
     delivery = alerting.get("delivery")
     if delivery in _NOT_SENT and not is_standby(activity):
         yield {"severity": "", "text": _NOT_SENT[delivery], "errors": []}
+
+
+def headline(status: Json, covered: int) -> tuple[str, str]:
+    """Return the worst state of all switches, and a headline for it."""
+    active = [problem for problem in status["problems"] if problem["state"] != "recovered"]
+    recovered = len(status["problems"]) - len(active)
+    critical = sum(problem["severity"] == "critical" for problem in active)
+    others = len(active) - critical
+    state, words = _without_problems(status)
+    if active:
+        state = "critical" if critical else "warning"
+        warnings = f"{others} warning{'s' if others > 1 else ''}"
+        words = ", ".join([f"{critical} critical"] * bool(critical) + [warnings] * bool(others))
+    if recovered:
+        words += f", {recovered} recovered"
+    alerts = covered + sum(it["count"] for it in status["problems"] if it["state"] != "observed")
+    if alerts > len(status["problems"]):
+        words += (
+            f" ({formatting.count(alerts)} alerts{f', {formatting.count(covered)} covered' * bool(covered)})"
+        )
+    return state, words
+
+
+def _without_problems(status: Json) -> tuple[str, str]:
+    if is_standby(status.get("activity")):
+        return "standby", "standing by"
+    if not status["switches"]:
+        return "unknown", "no switch configured"
+    not_known = [switch["name"] for switch in status["switches"] if switch["state"] == "unknown"]
+    if not_known:
+        return "unknown", f"{len(not_known)} of {len(status['switches'])} not known"
+    return "clear", "all clear"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from exporter.web.notices import notices
+from exporter.web.headline import notices
 
 
 def _notices(**more: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from exporter.web.unknown import unknown
+from exporter.web.unknown_values import unknown
 
 _EVALUATED = {"firing": 0, "pending": 0}
 

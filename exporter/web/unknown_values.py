@@ -1,9 +1,9 @@
-"""Lists what is not known about a switch. The page may say "all clear" only if the list is empty. Pure."""
+"""What is not known about a switch, in words. A page may say "all clear" only if that is nothing. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from exporter.web import figures
+from exporter.web import formatting
 
 Json = dict[str, Any]
 
@@ -50,13 +50,32 @@ def unknown(switch: Json, alerting: Json | None) -> list[str]:
     found = []
     if switch["up"] is False:
         age = switch["valid_answer_age_seconds"]
-        since = "since the start" if age is None else f"for {figures.duration(age)}"
+        since = "since the start" if age is None else f"for {formatting.duration(age)}"
         found.append(f"{SILENT} {since}")
     else:
         found += _of_queries(switch["queries"])
     if (alerting or {}).get("firing") is None:
         found.append("alerts not evaluated yet")
     return found
+
+
+def silence(switch: Mapping[str, Any]) -> str:
+    """Return a text about a switch that is not up. ``switch``: as in the status."""
+    name, seconds = switch.get("name", ""), switch.get("valid_answer_age_seconds")
+    if switch.get("up") is None:
+        return f"{name} has not been polled yet"
+    since = "since the start" if seconds is None else f"for {formatting.duration(seconds)}"
+    return f"{name} has not responded {since}"
+
+
+def silences(switches: Iterable[Mapping[str, Any]]) -> str:
+    """Return a text about the first switch that is not up, and the number of others; "" if all are up."""
+    texts = [silence(switch) for switch in switches if switch["up"] is not True]
+    if not texts:
+        return ""
+    more = len(texts) - 1
+    others = f" (nor {more} other switch{'es' if more > 1 else ''})" if more else ""
+    return f"{texts[0]}{others}"
 
 
 def is_measured(alert: str, tenants: Collection[str], switch: Json) -> bool:
@@ -104,7 +123,7 @@ def _what(query: Json) -> str:
 def _since(query: Json) -> str:
     age = query["newest_success_age_seconds"]
     if age is not None:
-        return f" for {figures.duration(age)}"
+        return f" for {formatting.duration(age)}"
     reasons = ", ".join(query["failures_by_reason"])
     return f" ({reasons})" if reasons else ""
 
@@ -113,4 +132,4 @@ def _tenants(query: Json) -> str:
     number = query["targets_unknown"]
     if number == 1 and query["unknown_tenants"]:
         return str(query["unknown_tenants"][0])
-    return f"{figures.count(number)} of {figures.count(query['targets'])} tenants"
+    return f"{formatting.count(number)} of {formatting.count(query['targets'])} tenants"
