@@ -1,10 +1,10 @@
 """Alerts without Prometheus: a real exporter, two clustered Alertmanagers and a webhook; all may be killed.
 
-The durations of alerts are divided, those of Alertmanager are short. However the exporter ends, no alert ends
-or begins anew. Alertmanager may repeat a notification: when it was killed, and if its peer is slow. The second
-of two waits for the first before it notifies, and then sends the state from before the wait: an alert that
-resolves meanwhile may fire and resolve once more (seen with 0.25). So alerts resolve here while both are down,
-or one is stopped.
+The durations of alerts are divided, those of Alertmanager are short. However the exporter ends, no alert
+ends or begins anew. Alertmanager may repeat a notification: when it was killed, and if its peer is slow. The
+second of two waits for the first before it notifies, and then sends the state from before the wait: an alert
+that resolves meanwhile may fire and resolve once more (seen with 0.25). So alerts resolve here while both are
+down, or one is stopped.
 """
 
 import signal
