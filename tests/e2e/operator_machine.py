@@ -126,9 +126,9 @@ def _results(scripts: list[Any], run: Start) -> Iterator[dict[str, Any]]:
     ours = {index: script for index, script in enumerate(scripts) if _runs_on(script)}
     simulators = {index: _daemon(line, run) for index, line in ours.items() if " simulate" in line}
     _started(run, f"softswitch-exporter simulate --listen=127.0.0.1:{_SIMULATOR} --tenants=3", _SIMULATED)
-    daemons = simulators | {
-        index: _daemon(line, run) for index, line in ours.items() if index not in simulators
-    }
+    done = simulators | {index: _daemon(line, run) for index, line in ours.items() if index not in simulators}
+    # Others read the files that these write.
+    done |= {index: _shell(script) for index, script in enumerate(scripts) if " > " in script}
     exporter = _started(
         run, "softswitch-exporter --config.file=config.yaml --web.enable-lifecycle", _EXPORTER
     )
@@ -144,9 +144,9 @@ def _results(scripts: list[Any], run: Start) -> Iterator[dict[str, Any]]:
     recent = {"number": 300, "ago": 1800, "seconds": 1800}
     send(f"{_SIMULATED}/simulator/world", {"tenants": {"ACME": {"calls": 4, "add_calls": recent}}})
     with ThreadPoolExecutor(3) as pool:
-        others = pool.map(_result, (script for index, script in enumerate(scripts) if index not in daemons))
+        others = pool.map(_result, (script for index, script in enumerate(scripts) if index not in done))
         for index in range(len(scripts)):
-            yield daemons[index] if index in daemons else next(others)
+            yield done[index] if index in done else next(others)
 
 
 def _result(script: Any) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def stack(
         for exporter in exporters.values():
             wait_until_healthy(exporter)
         wait_until(
-            lambda: _reassuring(started.with_rules) >= _CLEAR, 40, lambda: _lacking(started.with_rules)
+            lambda: _reassuring(started.with_rules) >= _CLEAR, 60, lambda: _lacking(started.with_rules)
         )
         yield started
 
@@ -172,7 +172,7 @@ def _texts(prometheus: Prometheus, uid: str, title: str) -> set[str]:
 
 def test_panels_say_when_all_is_well(stack: _Stack) -> None:
     """The tests below can fail: with rules and data, these panels do say so."""
-    wait_until(lambda: _reassuring(stack.with_rules) >= _CLEAR, 20, lambda: _lacking(stack.with_rules))
+    wait_until(lambda: _reassuring(stack.with_rules) >= _CLEAR, 60, lambda: _lacking(stack.with_rules))
 
 
 def test_without_rules(stack: _Stack) -> None:
@@ -192,7 +192,7 @@ def test_without_rules(stack: _Stack) -> None:
         tenants = _texts(stack.without_rules, "softswitch-tenants", "All tenants")
         return first == [{"NO RULES"}, {"NO RULES"}] and "NO RULES" in tenants
 
-    wait_until(said, 20, "the panels to say that there are no rules")
+    wait_until(said, 60, "the panels to say that there are no rules")
 
 
 @pytest.mark.parametrize("name", ["without_exporter", "without_both"])
@@ -201,7 +201,7 @@ def test_without_an_exporter(stack: _Stack, name: str) -> None:
     prometheus: Prometheus = getattr(stack, name)
     if name == "without_exporter":
         fires = 'ALERTS{alertname="SoftswitchExporterDown",alertstate="firing"}'
-        wait_until(lambda: prometheus.series(fires, time.time()), 30, "the alert on the exporter")
+        wait_until(lambda: prometheus.series(fires, time.time()), 60, "the alert on the exporter")
         assert "1" in _texts(prometheus, "softswitch-overview", "Firing alerts")
     else:
         assert _texts(prometheus, "softswitch-overview", "Firing alerts") == {"NO DATA"}
@@ -228,14 +228,19 @@ def test_one_exporter_of_two_is_down(stack: _Stack) -> None:
     """While its API is down, and then without its exporter, a switch is not covered up by the other one."""
     stack.simulators["south"].inject_fault(kind="reset")
     down = f'{catalogue.UP.name}{{switch="south"}} == 0 unless on () {catalogue.CALLS.name}{{switch="south"}}'
-    wait_until(lambda: stack.with_rules.series(down, time.time()), 40, "the API to be down")
-    assert _reassuring(stack.with_rules) <= {("softswitch-exporter", "Exporters")}
+    wait_until(lambda: stack.with_rules.series(down, time.time()), 60, "the API to be down")
+    _wait_until_reassuring(stack.with_rules, {("softswitch-exporter", "Exporters")})
     stack.exporters["south"].program.stop()
     lost = 'count(up == 0) unless on () softswitch_up{switch="south"}'
     for prometheus in (stack.with_rules, stack.without_rules):
-        wait_until(lambda: prometheus.series(lost, time.time()), 30, "a scrape to fail")  # noqa: B023 (called here)
-        assert _reassuring(prometheus) == set()
+        wait_until(lambda: prometheus.series(lost, time.time()), 60, "a scrape to fail")  # noqa: B023 (called here)
+        _wait_until_reassuring(prometheus, set())
         assert "NO DATA" in _texts(prometheus, "softswitch-overview", "Switches")
     fires = 'ALERTS{alertname="SoftswitchMonitoringLost",switch="south",alertstate="firing"}'
-    wait_until(lambda: stack.with_rules.series(fires, time.time()), 30, "the alert on the lost switch")
+    wait_until(lambda: stack.with_rules.series(fires, time.time()), 60, "the alert on the lost switch")
     assert _reassuring(stack.with_rules) == set()
+
+
+def _wait_until_reassuring(prometheus: Prometheus, allowed: set[tuple[str, str]]) -> None:
+    """Wait until no other panel says that all is well: a busy machine evaluates rules later."""
+    wait_until(lambda: _reassuring(prometheus) <= allowed, 20, lambda: str(_reassuring(prometheus) - allowed))

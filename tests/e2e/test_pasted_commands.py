@@ -57,15 +57,21 @@ ELSEWHERE = {
 """Blocks, by their first line, that are not run here: why, or by which test they are."""
 
 
+_PROGRAMS = ("softswitch-exporter ", "curl ", "amtool ", "promtool ", "openssl ", "ss ")
+
+
 def scripts(page: Path) -> Iterator[str | dict[str, str]]:
-    """Yield each shell block and each PromQL expression of a page; a block with a daemon line by line."""
+    """Yield each command and each PromQL expression of a page; a block whose lines need each other as one.
+
+    The pages repeat many commands, which are then run once.
+    """
     for block in blocks(page, "sh"):
         if block.splitlines()[0] in ELSEWHERE:
             continue
         lines = [
             line for line in block.replace("\\\n", " ").splitlines() if line and not line.startswith("#")
         ]
-        yield from lines if any(map(is_daemon, lines)) else [block]
+        yield from lines if all(line.startswith(_PROGRAMS) for line in lines) else [block]
     for block in blocks(page, "promql"):
         yield {"expression": block}
 
