@@ -234,7 +234,7 @@ class Reloader:
         try:
             await self._parts.storage.open(handover=HANDOVER)
         except StartError as error:  # a paused exporter keeps its locks; polling is more important
-            self._log.error("polling without the storage of the other exporter", problem=str(error))
+            self._log.error("polling although the storage cannot be written", problem=str(error))
         try:
             await self._parts.poll(configuration)
         except BaseException as error:

@@ -219,7 +219,7 @@ class AlertingService:
 
     async def _load(self, keeper: StateKeeper) -> None:
         try:
-            kept = await keeper.load()
+            kept = await keeper.load(is_taken_over=self._storage.is_taken_over)
         except Exception:  # noqa: BLE001 -- a bug of ours: alerting continues without the file
             self._log.exception("job failed", job="state file")
             kept = None

@@ -41,12 +41,12 @@ class StateKeeper(Keeper):
         self._boot = boot_id()
         self._log = structlog.get_logger("exporter.alerting").bind(state_file=str(self.path))
 
-    async def load(self) -> tuple[Engine, float] | None:
+    async def load(self, *, is_taken_over: bool = False) -> tuple[Engine, float] | None:
         """Return the engine in the file, and the seconds since it was written.
 
         None if there is no file, or it cannot be used. The seconds are negative if the latest evaluation was
         early: its time is that of the whole interval. It waits for another exporter that is about to stand
-        by.
+        by. If ``is_taken_over``, the file is read even if that exporter is paused and keeps its lock.
         """
         if self._file is None:
             return None
@@ -57,7 +57,9 @@ class StateKeeper(Keeper):
             engine, first = state.restore(lines, left_out.append)
             return engine, elapsed(first, self._clock, self._boot, ahead=INTERVAL / 2)
 
-        kept = await self.read(partial(self._file.read_with, parse), handover=HANDOVER)
+        read = partial(self._file.read_with, parse)
+        unlocked = partial(read, needs_lock=False) if is_taken_over else None
+        kept = await self.read(read, handover=HANDOVER, unlocked=unlocked)
         if left_out:
             self._metrics.state_file_errors.inc()
             self._log.warning(

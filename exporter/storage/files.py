@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +86,10 @@ class StorageFile(Keeper):
             return self.file.read_with(self._parse)
 
         return await self.read(read, handover=handover)
+
+    async def load_unlocked(self) -> Content | None:
+        """Return the content of a file that another exporter has locked, or None if it cannot be used."""
+        return await self.read(partial(self.file.read_with, self._parse, needs_lock=False))
 
     def lines(self, parts: Iterable[Json], more: Json) -> Iterator[str]:
         """Yield the lines to write. ``more`` is added to the first line."""

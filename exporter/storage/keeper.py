@@ -67,14 +67,26 @@ class Keeper(ABC):
     def on_unfinished(self, reason: str) -> None:
         """Report that the file was not written before the exporter stopped."""
 
-    async def read(self, read: Callable[[], _Read], *, handover: float = 0.0) -> _Read | None:
+    async def read(
+        self,
+        read: Callable[[], _Read],
+        *,
+        handover: float = 0.0,
+        unlocked: Callable[[], _Read] | None = None,
+    ) -> _Read | None:
         """Run ``read`` in a thread and return its result, or None if the file cannot be used.
 
-        ``handover``: seconds to wait while another exporter has locked the file.
+        ``handover``: seconds to wait while another exporter has locked the file. ``unlocked`` runs instead if
+        the file is locked even then.
         """
         try:
             async with asyncio.timeout(self._patience):
-                return await self._read(read, asyncio.get_running_loop().time() + handover)
+                try:
+                    return await self._read(read, asyncio.get_running_loop().time() + handover)
+                except InUseError:
+                    if unlocked is None:
+                        raise
+                    return await self._threads.run(unlocked)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
             self.on_unusable(reason_of(error))
             return None

@@ -54,16 +54,18 @@ class KeptFile:
         with _directory(self.path) as directory:
             self._acquire(directory)
 
-    def read_with(self, parse: Callable[[list[str]], _Parsed]) -> _Parsed | None:
+    def read_with(self, parse: Callable[[list[str]], _Parsed], *, needs_lock: bool = True) -> _Parsed | None:
         """Return what ``parse`` makes of the lines; None if there is no file.
 
+        Without the lock, another exporter may replace the file at any time; it is complete in any case.
         Raises OSError or ValueError if the file cannot be used.
         """
         if not self.path.parent.exists():
             return None
         with _directory(self.path) as directory:
-            self._acquire(directory)
-            self._clean_up(directory)
+            if needs_lock:
+                self._acquire(directory)
+                self._clean_up(directory)
             content = self._content(directory)
         if content is None:
             return None

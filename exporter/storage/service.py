@@ -19,6 +19,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.errors import StartError
 from exporter.storage.files import Content, StorageFile, claim
+from exporter.storage.kept_file import InUseError
 from exporter.storage.timeline import Kind, Timeline
 from exporter.storage.values import INVALID, showable, text, wall
 
@@ -55,7 +56,8 @@ class Memory(Protocol):
 class Storage:
     """The files in a directory, and the timeline. Without a directory, the timeline is in memory only.
 
-    ``every``: seconds between two checks for changes.
+    ``every``: seconds between two checks for changes. ``is_taken_over``: whether another exporter wrote the
+    files before, and may still have locked them.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Storage:
     ) -> None:
         self.path = path
         self.timeline = Timeline(clock, mask)
+        self.is_taken_over = False
         self._every = every
         self._clock = clock
         self._log = structlog.get_logger("exporter.storage")
@@ -95,16 +98,22 @@ class Storage:
     async def open(self, *, handover: float = 0.0) -> None:
         """Lock the directory and read the files. Raises StartError if the operator has to fix something.
 
-        ``handover``: seconds to wait until another exporter that is about to stand by has unlocked them.
-        After an error it is open as well: every second, it tries to lock the directory again.
+        ``handover``: seconds to wait until another exporter that is about to stand by has unlocked them. If
+        they are still locked after that, the memory of the switches is read nevertheless: the other exporter
+        may be paused. After an error it is open as well: every second, it tries to lock the directory again.
         """
+        self.is_taken_over = handover > 0
         if self._timeline_file is None or self._switches_file is None or self._is_open:
             return
         self._is_open, self._is_read, self._written, self._kept = True, False, (0, {}), {}
         try:
             await self._read_timeline(handover)
-            if not self._timeline_file.hangs and (content := await self._switches_file.load()):
-                self._switches_file.report_invalid(self._restore_switches(content))
+            if not self._timeline_file.hangs:
+                self._restore_switches(await self._switches_file.load())
+        except StartError as error:
+            if self.is_taken_over and isinstance(error.__cause__, InUseError):
+                self._restore_switches(await self._switches_file.load_unlocked())
+            raise
         finally:
             if self._is_started:
                 self._begin_writing()
@@ -255,7 +264,9 @@ class Storage:
             invalid += 1
         return invalid + self.timeline.restore(rows, passed, complete_for=complete_for)
 
-    def _restore_switches(self, content: Content) -> int:
+    def _restore_switches(self, content: Content | None) -> None:
+        if content is None:
+            return
         # The wall clock may be wrong after a reboot, and a missing node that is forgotten too early resolves
         # its alert. So the time during which the machine was off does not count: at worst, the alert about
         # a node that was removed in that time fires for up to a day.
@@ -266,7 +277,7 @@ class Storage:
                 self._kept.setdefault(text(part["switch"]), []).append(part)
             except INVALID:
                 invalid += 1
-        return invalid
+        self.report_invalid(invalid)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -69,15 +69,15 @@ def test_ends_and_pauses(pair: LeasePair) -> None:
     again = time.monotonic()
     pair.start(standby)
 
-    # Paused: the other one polls after the Lease. When it continues, it sends nothing more.
-    paused = time.monotonic()
+    # Paused: the other one polls after the Lease, with its alerts. When it continues, it sends nothing more.
+    before, paused = _alert_age(pair, active), time.monotonic()
     pair.signal(active, signal.SIGSTOP)
     pair.wait_for(standby)
     assert pair.gap(paused) < _SLOWEST
+    # The paused one has locked the files.
     text = pair.exporters[standby].program.text
-    wait_until(
-        lambda: "polling without the storage" in text(), BUSY, pair.told
-    )  # the paused one has locked it
+    wait_until(lambda: "polling although the storage cannot be written" in text(), BUSY, pair.told)
+    assert _alert_age(pair, standby) > before
     time.sleep(PERIOD)
     continued = time.monotonic()
     pair.signal(active, signal.SIGCONT)
@@ -110,6 +110,13 @@ def test_without_the_client_for_kubernetes(tmp_path: Path) -> None:
     done = run_command(f"--config.file={file}", "--web.listen-address=127.0.0.1:0", PYTHONPATH=search)
     assert done.returncode == 1
     assert "(none installed); pip install 'softswitch-exporter[kubernetes]'" in done.stdout + done.stderr
+
+
+def _alert_age(pair: LeasePair, name: str) -> float:
+    """Return for how long an alert has been firing, once an exporter has evaluated the alerts."""
+    first, *_ = wait_until(lambda: pair.status(name)["alerts"], 30, pair.told)
+    age: float = first["age_seconds"]
+    return age
 
 
 def _changes(pair: LeasePair, name: str) -> list[str]:

@@ -402,6 +402,30 @@ async def test_a_takeover_waits_for_the_state_file(tmp_path: Path, fake: FakeAle
     await second.stop()
 
 
+@pytest.mark.parametrize("is_taken_over", [True, False])
+async def test_a_state_file_that_a_paused_exporter_has_locked(
+    tmp_path: Path, fake: FakeAlertmanager, *, is_taken_over: bool
+) -> None:
+    """Its alerts go on firing in the exporter that takes over, and in no other. It replaces nothing."""
+    watch, registry = _Watch(), CollectorRegistry()
+    paused = _alerting(watch)
+    await _start(paused, _configuration(fake.url, tmp_path, state_file="alerts.json"))
+    written = tmp_path / "alerts.json"
+    await _until(written.exists)
+    before = written.read_bytes()
+    watch.passes(300)
+    storage = Storage(None, Clock())
+    await storage.open(handover=3.0 if is_taken_over else 0.0)
+    second = _alerting(watch, registry, storage)
+    await _start(second, _configuration(fake.url, tmp_path, state_file="alerts.json"))
+
+    assert _age(second) == (300 if is_taken_over else 0)
+    await _until(lambda: registry.get_sample_value(_ERRORS))
+    assert written.read_bytes() == before
+    await paused.stop()
+    await second.stop()
+
+
 def _write_state(file: Path, watch: _Watch) -> None:
     """Write a state file: the alert about one node fires, and that about another one has ended."""
     alerts = [

@@ -18,7 +18,7 @@ async def test_a_disk_that_hangs(tmp_path: Path) -> None:
     class Hanging(KeptFile):
         """Blocks reads until the test ends."""
 
-        def read_with(self, _: Any) -> None:
+        def read_with(self, *_: Any, **__: Any) -> None:
             answers.wait(10)
 
     registry = CollectorRegistry()

@@ -323,14 +323,18 @@ async def test_a_handover(tmp_path: Path) -> None:
 
 
 async def test_a_takeover_from_a_paused_exporter(tmp_path: Path) -> None:
-    """It keeps its lock. As soon as that is gone, the other one writes, and continues the timeline."""
-    paused = await _started(tmp_path, pbx=_Memory({"seen": ["n1"]}))
+    """It keeps its lock: its files are read and not replaced. When it is gone, the timeline continues."""
+    memory = _Memory({"seen": ["n1"]})
+    await (await _started(tmp_path, pbx=memory)).close()
+    paused = await _started(tmp_path, pbx=memory)
     paused.timeline.add(Kind.NODE_MISSING, "node missing", switch="pbx", names=["n1"])
     second = Storage(tmp_path, Clock(), every=0.01)
     second.start("1.0", lambda: {"pbx": _Memory({"seen": ["n2"]})})
     with pytest.raises(StartError, match="in use by another exporter"):
-        await second.open()
+        await second.open(handover=0.01)
+    assert [*second.take("pbx")[0]] == [{"switch": "pbx", "seen": ["n1"]}]
     await _until(lambda: second.status()["storage"]["error"])
+    assert '"n1"' in (tmp_path / "switches.json").read_text()
 
     await paused.close()
     await _until(lambda: not second.status()["storage"]["error"])
@@ -346,6 +350,7 @@ async def test_an_exporter_that_never_read_the_files(tmp_path: Path) -> None:
     second.start("1.0", lambda: {"pbx": _Memory({"seen": ["n2"]})})
     with pytest.raises(StartError, match="in use by another exporter"):
         await second.open()
+    assert second.take("pbx")[0] == []
     await _until(lambda: second.status()["storage"]["error"])
     await paused.close()
     await second.close()
